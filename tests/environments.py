@@ -63,7 +63,7 @@ ENVIRONMENTS = {
         versions="lowest",
         arguments=(
             *(f"tests/{part}" for part in ("api", "cascades", "evaluation", "families")),
-            *(f"tests/{part}" for part in ("handover", "preparation", "profiling", "quality")),
+            *(f"tests/{part}" for part in ("preparation", "profiling", "quality", "remote")),
             *(f"tests/{part}" for part in ("ranking", "reporting", "request_path", "serving")),
             *("tests/test_extras.py", "tests/test_without_kedro.py", "tests/tuning/pausing"),
             # what needs other extras, or what only the tests of all have

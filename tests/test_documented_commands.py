@@ -74,7 +74,7 @@ ELSEWHERE = {
     "rightfit pack *": ("tests/verbs/test_pack.py::test_packed_candidates_are_taken_in_again"),
     "pip install -r requirements.txt": BY_HAND + "four libraries by name, see the next",
     "python measure.py ../measured": (
-        "tests/handover/test_handover.py::test_profiles_of_candidates_measured_elsewhere_stand_beside_ours"
+        "tests/remote/test_remote.py::test_profiles_of_candidates_measured_elsewhere_stand_beside_ours"
     ),
     "rightfit import-profiles *": (
         "tests/verbs/test_pack.py::test_packed_candidates_are_taken_in_again"

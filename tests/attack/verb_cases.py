@@ -95,7 +95,7 @@ def list_cases(place: Path) -> Iterator[VerbCase]:
 def _list_pipes(folder: Path, model: Path) -> Iterator[VerbCase]:
     """List pipes in place of files: nobody writes to them, so whoever reads them waits."""
     folder.mkdir()
-    for name in ("rows.csv", "rows.npy", "load.json", "handover.json", "measured.json"):
+    for name in ("rows.csv", "rows.npy", "load.json", "pack.json", "measured.json"):
         os.mkfifo(folder / name)
     commands = {
         "measure --rows pipe.csv": ["measure", str(model), "--rows", str(folder / "rows.csv")],

@@ -7,7 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 from stored import Study
 
-from rightfit.handover.contents import MEASURED_FILE
+from rightfit.remote.documents import MEASURED_FILE
 from rightfit.verbs.commands import verbs
 
 Ask = Callable[..., Result]

@@ -174,10 +174,10 @@ def profile_elsewhere(
     Raises:
         ValueError: If nothing was imported under that name.
     """
-    from rightfit.handover.contents import RUNTIME
-    from rightfit.handover.importing import load_measured, select_measured
     from rightfit.profiling.measuring.jobs import plan_jobs, with_paths
     from rightfit.profiling.profiles.cell_profiles import profile_measured
+    from rightfit.remote.documents import RUNTIME
+    from rightfit.remote.store import load_measured, select_measured
 
     measured = load_measured(name, measurements)
     there = measured.environment

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rightfit.handover.importing import import_measured
+from rightfit.remote.store import import_measured
 from rightfit.verbs.options import echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 

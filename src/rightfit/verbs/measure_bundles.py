@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rightfit.handover.measuring import count_measured, describe_measured, measure_handover
+from rightfit.remote.measure_pack import count_measured, describe_measured, measure_pack
 from rightfit.verbs.options import echo_lines, faults_as_message
 
 SECTION = "Measure elsewhere"
@@ -23,7 +23,7 @@ def measure_bundles(source: Path, out: Path) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with faults_as_message():
-        measured = measure_handover(source, out)
+        measured = measure_pack(source, out)
     echo_lines(describe_measured(measured, out))
     if not count_measured(measured):
         raise click.exceptions.Exit(1)

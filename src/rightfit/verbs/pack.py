@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -11,12 +10,12 @@ import polars as pl
 
 from rightfit.evaluation.measuring import list_paths
 from rightfit.families.bundle import ONNX_FILE
-from rightfit.handover.contents import HandedDataset
-from rightfit.handover.packing import finish_pack, pack_dataset
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
 from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.remote.documents import FORMAT_VERSION, Pack, PackedDataset, portable_settings
+from rightfit.remote.packing import pack_dataset, write_pack
 from rightfit.request_path.paths import RequestPath
 from rightfit.serving.export import check_folder
 from rightfit.verbs.options import echo_lines, faults_as_message
@@ -34,26 +33,27 @@ def pack(place: Place, folder: Path, dataset: str | None) -> None:
     """Pack the candidates into a folder, to be measured on another machine."""
     with faults_as_message():
         parameters = place.read_parameters()
-        packed = pack_candidates(place.open_results(), parameters, folder, dataset=dataset)
-    echo_lines(_describe_packed(packed, folder))
-
-
-@dataclass(frozen=True)
-class Packed:
-    """What was packed."""
-
-    datasets: tuple[HandedDataset, ...]
-    left_out: tuple[str, ...]
+        packed, left_out = pack_candidates(place.open_results(), parameters, folder, dataset)
+    n_candidates = sum(len(one.candidates) for one in packed.datasets)
+    echo_lines(
+        [
+            f"Packed {n_candidates} candidates of {len(packed.datasets)} datasets into {folder}",
+            *([f"Left out, measured only where they run: {', '.join(left_out)}"] * bool(left_out)),
+            "On the other machine, in that folder:",
+            "  pip install -r requirements.txt",
+            "  python measure.py ../measured",
+            "Then here: rightfit import-profiles measured --name NAME",
+        ]
+    )
 
 
 def pack_candidates(
-    results: StoredResults,
-    parameters: Mapping[str, object],
-    folder: Path,
-    *,
-    dataset: str | None,
-) -> Packed:
+    results: StoredResults, parameters: Mapping[str, object], folder: Path, dataset: str | None
+) -> tuple[Pack, list[str]]:
     """Write the candidates of the last evaluation into a folder for another machine.
+
+    Returns:
+        What was written, and the candidates that were left out.
 
     Raises:
         ValueError: If nothing was measured yet, or there is no such dataset.
@@ -71,30 +71,17 @@ def pack_candidates(
     packed = [
         _pack(results, grid, name, folder, measured_in, paths, params.settings) for name in wanted
     ]
-    finish_pack(
-        folder,
-        [one for one, _ in packed],
-        preset=params.preset,
-        settings=params.settings,
-        n_threads=params.n_threads,
-        devices=params.devices,
-        request_paths=paths,
+    found = Pack(
+        FORMAT_VERSION,
+        params.preset,
+        portable_settings(params.settings),
+        tuple(params.n_threads),
+        tuple(params.devices),
+        tuple(paths),
+        tuple(one for one, _ in packed),
     )
-    return Packed(tuple(one for one, _ in packed), tuple(n for _, left in packed for n in left))
-
-
-def _describe_packed(packed: Packed, folder: Path) -> list[str]:
-    n_candidates = sum(len(one.candidates) for one in packed.datasets)
-    lines = [
-        f"Packed {n_candidates} candidates of {len(packed.datasets)} datasets into {folder}",
-        "On the other machine, in that folder:",
-        "  pip install -r requirements.txt",
-        "  python measure.py ../measured",
-        "Then here: rightfit import-profiles measured --name NAME",
-    ]
-    if packed.left_out:
-        lines.insert(1, f"Left out, measured only where they run: {', '.join(packed.left_out)}")
-    return lines
+    write_pack(found, folder)
+    return found, [name for _, left in packed for name in left]
 
 
 def _pack(
@@ -105,7 +92,7 @@ def _pack(
     measured_in: str,
     paths: list[RequestPath],
     settings: MeasuringSettings,
-) -> tuple[HandedDataset, list[str]]:
+) -> tuple[PackedDataset, list[str]]:
     candidates, left_out = {}, []
     for model in grid.list_models(dataset):
         entry = f"{dataset}.{model}.candidates"
@@ -124,7 +111,7 @@ def _pack(
     for kind in ("test", "rows", "encoder", "data_card"):
         entry = f"{dataset}.{kind}"
         inputs[kind] = results.load(entry, results.find_version(entry, at_most=measured_in))
-    handed = pack_dataset(
+    packed = pack_dataset(
         folder,
         candidates,
         test=inputs["test"],
@@ -134,4 +121,4 @@ def _pack(
         request_paths=paths,
         settings=settings,
     )
-    return handed, left_out
+    return packed, left_out

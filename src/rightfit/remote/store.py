@@ -1,4 +1,4 @@
-"""Take in what another machine has measured, and find in it what a run asks for."""
+"""Measurements of other machines, kept by the name that applications give the machine."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rightfit.handover.contents import (
-    MEASURED_FILE,
-    MeasuredElsewhere,
-    make_key,
-    parse_document,
-    portable_settings,
-    read_document,
-)
 from rightfit.processes.codec import to_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState
+from rightfit.remote.documents import (
+    MEASURED_FILE,
+    RemoteMeasurements,
+    make_key,
+    parse_document,
+    portable_settings,
+    read_document,
+)
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PREFIX = "elsewhere-"
 
 
-def import_measured(folder: Path, name: str, store: JsonStore) -> MeasuredElsewhere:
+def import_measured(folder: Path, name: str, store: JsonStore) -> RemoteMeasurements:
     """Keep what another machine has found; an earlier find of the same name is replaced.
 
     Raises:
@@ -32,14 +32,14 @@ def import_measured(folder: Path, name: str, store: JsonStore) -> MeasuredElsewh
     """
     if not NAME.fullmatch(name):
         raise ValueError(f"A machine's name must match {NAME.pattern}, but got {name!r}.")
-    measured = read_document(MeasuredElsewhere, folder / MEASURED_FILE)
+    measured = read_document(RemoteMeasurements, folder / MEASURED_FILE)
     if all(state.error is not None for state in measured.states.values()):
         raise ValueError(f"{folder / MEASURED_FILE} holds no measurement that has not failed.")
     store.put(_PREFIX + name, to_plain(measured))
     return measured
 
 
-def load_measured(name: str, store: JsonStore) -> MeasuredElsewhere:
+def load_measured(name: str, store: JsonStore) -> RemoteMeasurements:
     """Return what a machine has found.
 
     Raises:
@@ -49,7 +49,7 @@ def load_measured(name: str, store: JsonStore) -> MeasuredElsewhere:
     if plain is None:
         raise ValueError(explain_unknown(name, store))
     try:
-        return parse_document(MeasuredElsewhere, plain, f"{_PREFIX}{name}.json")
+        return parse_document(RemoteMeasurements, plain, f"{_PREFIX}{name}.json")
     except ValueError as err:
         raise ValueError(
             f"{err}. Import it again: rightfit import-profiles FOLDER --name {name}"
@@ -73,7 +73,10 @@ def explain_unknown(name: str, store: JsonStore) -> str:
 
 
 def select_measured(
-    measured: MeasuredElsewhere, jobs: Sequence[Job], settings: MeasuringSettings, data_version: str
+    measured: RemoteMeasurements,
+    jobs: Sequence[Job],
+    settings: MeasuringSettings,
+    data_version: str,
 ) -> tuple[list[Job], list[MeasurementState]]:
     """Return the jobs that a machine has measured under these settings, and their states."""
     portable = portable_settings(settings)

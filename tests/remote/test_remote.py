@@ -25,10 +25,6 @@ from rightfit.evaluation.measuring import profile_elsewhere
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
-from rightfit.handover.files import find_files
-from rightfit.handover.importing import import_measured, load_measured, select_measured
-from rightfit.handover.measuring import measure_handover
-from rightfit.handover.packing import finish_pack, pack_dataset
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.encoding import apply_encoder, name_features
@@ -44,6 +40,10 @@ from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import check_columns, read_profiles, select_profiles
+from rightfit.remote.documents import FORMAT_VERSION, Pack, find_files, portable_settings
+from rightfit.remote.measure_pack import measure_pack
+from rightfit.remote.packing import pack_dataset, write_pack
+from rightfit.remote.store import import_measured, load_measured, select_measured
 
 SHORT = MeasuringSettings.model_validate(SETTINGS | {"min_processes": 1, "max_processes": 1})
 NOT_THERE = ("kedro", "optuna", "onnx", "polars", "sklearn", "skops", "torch")
@@ -71,7 +71,7 @@ class Packed:
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    place = tmp_path_factory.mktemp("handover")
+    place = tmp_path_factory.mktemp("pack")
     raw = make_raw()
     encoder = fit_encoder(raw)
     encoded = apply_encoder(encoder, raw)
@@ -89,15 +89,9 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
         request_paths=["request"],
         settings=SHORT,
     )
-    finish_pack(
-        place / "packed",
-        [dataset],
-        preset="quick",
-        settings=SHORT,
-        n_threads=[1, "all"],
-        devices=["cpu"],
-        request_paths=["request"],
-    )
+    settings = portable_settings(SHORT)
+    pack = Pack(FORMAT_VERSION, "quick", settings, (1, "all"), ("cpu",), ("request",), (dataset,))
+    write_pack(pack, place / "packed")
     return Packed(place / "packed", bundle, labels)
 
 
@@ -194,7 +188,7 @@ def test_configuration_that_was_not_measured_there_has_no_profile(
 def test_only_what_measuring_imports_is_packed(packed: Packed) -> None:
     names = {path.parent.name for path in (packed.folder / "rightfit").rglob("*.py")}
 
-    assert {"worker", "measuring", "handover"} <= names
+    assert {"worker", "measuring", "remote"} <= names
     assert not names & {"pipelines", "ranking", "reporting", "tuning", "verbs"}
 
 
@@ -344,7 +338,7 @@ def change(document: Any, path: str, value: object) -> None:
 
 
 def edit_document(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
-    path = folder / "handover.json"
+    path = folder / "pack.json"
     content = json.loads(path.read_text())
     edit(content)
     path.write_text(json.dumps(content))
@@ -373,7 +367,7 @@ def replace_by_pipe(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda place: (place / "handover.json").unlink(), "There is no .*handover.json"),
+        (lambda place: (place / "pack.json").unlink(), "There is no .*pack.json"),
         (lambda place: cut(place, "rows.npy"), "rows.npy is damaged: .*Pack it again"),
         (lambda place: cut(place, "raw_rows.npy"), "raw_rows.npy is damaged"),
         (lambda place: cut(place, "requests/encoder.json"), "encoder.json is damaged"),
@@ -414,10 +408,10 @@ def replace_by_pipe(folder: Path, name: str) -> None:
             lambda place: replace_by_pipe(place, "bundles/linear-000/bundle.json"),
             "no regular file",
         ),
-        (lambda place: replace_by_pipe(place, "../../handover.json"), "only regular files"),
+        (lambda place: replace_by_pipe(place, "../../pack.json"), "only regular files"),
         (
             lambda place: edit_document(place, lambda one: one["settings"].pop("max_s")),
-            "handover.json does not hold what it should: settings",
+            "pack.json does not hold what it should: settings",
         ),
         (
             lambda place: edit_document(place, lambda one: one.update(n_threads=[0])),
@@ -429,7 +423,7 @@ def replace_by_pipe(folder: Path, name: str) -> None:
         ),
         (
             lambda place: edit_document(
-                place, lambda one: one["datasets"][0]["candidates"][0].update(folder="../..")
+                place, lambda one: one["datasets"][0].update(candidates=["../.."])
             ),
             r"must be a plain one, but got '\.\./\.\.'",
         ),
@@ -442,7 +436,7 @@ def test_damaged_folder_is_refused_before_anything_is_measured(
     damage(tmp_path / "packed")
 
     with pytest.raises(ValueError, match=reason):
-        measure_handover(tmp_path / "packed", tmp_path / "out")
+        measure_pack(tmp_path / "packed", tmp_path / "out")
 
     assert not (tmp_path / "out" / "measured.json").exists()
 

@@ -1,4 +1,4 @@
-"""Measure what was handed over, on that machine: of the libraries, five are needed there."""
+"""Measure a pack, on that machine: of the libraries, five are needed there."""
 
 from __future__ import annotations
 
@@ -14,19 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.families.bundle import read_bundle
-from rightfit.handover.contents import (
-    FORMAT_VERSION,
-    HANDOVER_FILE,
-    MEASURED_FILE,
-    RUNTIME,
-    HandedDataset,
-    Handover,
-    MeasuredElsewhere,
-    make_key,
-    read_document,
-    write_document,
-)
-from rightfit.handover.files import find_files, require_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.processes.regular_files import require_regular
@@ -38,6 +25,20 @@ from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.remote.documents import (
+    FORMAT_VERSION,
+    MEASURED_FILE,
+    PACK_FILE,
+    RUNTIME,
+    Pack,
+    PackedDataset,
+    RemoteMeasurements,
+    find_files,
+    make_key,
+    read_document,
+    require_plain,
+    write_document,
+)
 from rightfit.request_path.raw_inputs import EncoderJson, check_encoder, list_inputs
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ FAMILY = "rightfit.families.imported.onnx_only"  # the models' own families are 
 RECORDS = "records"  # of an interrupted measurement, which is continued
 
 
-def measure_handover(source: Path, out: Path) -> MeasuredElsewhere:
+def measure_pack(source: Path, out: Path) -> RemoteMeasurements:
     """Measure the candidates of a folder and write what was found.
 
     What an interrupted call has left in ``out`` is not measured again.
@@ -54,31 +55,29 @@ def measure_handover(source: Path, out: Path) -> MeasuredElsewhere:
     Raises:
         ValueError: If the folder is damaged.
     """
-    handover = read_document(Handover, source / HANDOVER_FILE)
-    settings = handover.settings
+    pack = read_document(Pack, source / PACK_FILE)
+    settings = pack.settings
     here = describe_environment()
     store = JsonStore(out / RECORDS / here.environment_id)
-    listed = [(one, plan_dataset(source, one, handover, here)) for one in handover.datasets]
+    listed = [(one, plan_dataset(source, one, pack, here)) for one in pack.datasets]
     found: dict[str, MeasurementState] = {}
     pool = WorkerPool(max_open=2)
     try:
         for dataset, jobs in listed:
             keys = [make_key(job, settings, dataset.data_version) for job in jobs]
             rows = find_files(source, dataset.name).rows
-            with temporary_folder("handover") as folder:
-                bench = Bench(pool, rows, folder, settings, handover.preset, SpeedProbe(None))
+            with temporary_folder("pack") as folder:
+                bench = Bench(pool, rows, folder, settings, pack.preset, SpeedProbe(None))
                 states = measure_jobs(jobs, keys, bench, store, choose=_choose_all)
             found |= dict(zip(keys, states, strict=True))
     finally:
         pool.close()
-    measured = MeasuredElsewhere(FORMAT_VERSION, here, found)
+    measured = RemoteMeasurements(FORMAT_VERSION, here, found)
     write_document(measured, out / MEASURED_FILE)
     return measured
 
 
-def plan_dataset(
-    source: Path, dataset: HandedDataset, handover: Handover, here: Environment
-) -> list[Job]:
+def plan_dataset(source: Path, dataset: PackedDataset, pack: Pack, here: Environment) -> list[Job]:
     """Return what is measured of a dataset, its bundles checked.
 
     Raises:
@@ -87,16 +86,15 @@ def plan_dataset(
     files = find_files(source, dataset.name)
     if not dataset.candidates:  # none of its candidates has an ONNX export
         return []
-    for one in dataset.candidates:
-        require_plain(one.folder)
+    for name in dataset.candidates:
+        require_plain(name)
     bundles = {
-        one.name: read_bundle(files.bundles / one.folder, family=FAMILY)
-        for one in dataset.candidates
+        name: read_bundle(files.bundles / name, family=FAMILY) for name in dataset.candidates
     }
     servings = plan_servings(
         [RUNTIME],
-        handover.n_threads,
-        handover.devices,
+        pack.n_threads,
+        pack.devices,
         n_cores=here.n_cores,
         present=here.devices,
     )
@@ -104,7 +102,7 @@ def plan_dataset(
     _require_rows(files.rows, {len(bundle.schema.features) for bundle in bundles.values()})
     _require_raw_rows(files.raw_rows, encoder)
     requests = RawRequests(files.raw_rows, encoder, files.requests)
-    return plan_jobs(dataset.name, bundles, with_paths(servings, handover.request_paths), requests)
+    return plan_jobs(dataset.name, bundles, with_paths(servings, pack.request_paths), requests)
 
 
 def _read_encoder(path: Path) -> EncoderJson:
@@ -146,7 +144,7 @@ def _load_rows(path: Path) -> npt.NDArray[Any]:
     return rows
 
 
-def describe_measured(measured: MeasuredElsewhere, out: Path) -> list[str]:
+def describe_measured(measured: RemoteMeasurements, out: Path) -> list[str]:
     """Write what was measured as lines for the terminal."""
     failed = [state.error for state in measured.states.values() if state.error is not None]
     if not count_measured(measured):
@@ -171,7 +169,7 @@ def main() -> None:
     source, out = Path(sys.argv[0]).resolve().parent, Path(sys.argv[1])
     os.environ["PYTHONPATH"] = str(source)  # where the measured processes find this library
     try:
-        measured = measure_handover(source, out)
+        measured = measure_pack(source, out)
     except (OSError, ValueError) as err:
         sys.exit(f"Error: {err}")
     print("\n".join(describe_measured(measured, out)))  # noqa: T201 - a program's answer
@@ -179,7 +177,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def count_measured(measured: MeasuredElsewhere) -> int:
+def count_measured(measured: RemoteMeasurements) -> int:
     """Return how many measurements have not failed."""
     return sum(state.error is None for state in measured.states.values())
 

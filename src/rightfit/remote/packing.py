@@ -9,7 +9,6 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -17,27 +16,24 @@ import polars as pl
 from rightfit.families.bundle import ONNX_FILE, Bundle
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.sources import read_sources
-from rightfit.handover.contents import (
-    FORMAT_VERSION,
-    HANDOVER_FILE,
-    RUNTIME,
-    HandedCandidate,
-    HandedDataset,
-    Handover,
-    portable_settings,
-    write_document,
-)
-from rightfit.handover.files import find_files
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.worker.phases import count_rows
+from rightfit.remote.documents import (
+    PACK_FILE,
+    RUNTIME,
+    Pack,
+    PackedDataset,
+    find_files,
+    write_document,
+)
 from rightfit.request_path.paths import REQUEST, RequestPath
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
 
 ENTRY_POINTS = (  # what the other machine imports, some of it by name
-    "rightfit.handover.measuring",
+    "rightfit.remote.measure_pack",
     "rightfit.profiling.worker.__main__",
     "rightfit.request_path.opening",
     "rightfit.families.imported.onnx_only",
@@ -49,7 +45,7 @@ PROGRAM = """\
 import sys
 
 try:
-    from rightfit.handover.measuring import main
+    from rightfit.remote.measure_pack import main
 except ModuleNotFoundError as err:
     sys.exit(f"Error: {err.name} is missing here: pip install -r requirements.txt")
 
@@ -69,7 +65,7 @@ def pack_dataset(
     data_card: DataCard,
     request_paths: Sequence[RequestPath],
     settings: MeasuringSettings,
-) -> HandedDataset:
+) -> PackedDataset:
     """Write a dataset's candidates and the rows that they answer, no more than are measured with.
 
     Answers are judged where the study is, on all test rows; the other machine only times them.
@@ -97,34 +93,12 @@ def pack_dataset(
     if REQUEST in request_paths:
         for bundle in kept.values():
             requests.prepare(bundle, RUNTIME)
-    return HandedDataset(
-        data_card.dataset,
-        data_card.data_version,
-        tuple(HandedCandidate(name, name) for name in kept),
-    )
+    return PackedDataset(data_card.dataset, data_card.data_version, tuple(kept))
 
 
-def finish_pack(
-    folder: Path,
-    datasets: Sequence[HandedDataset],
-    *,
-    preset: str,
-    settings: MeasuringSettings,
-    n_threads: Sequence[int | Literal["all"]],
-    devices: Sequence[str],
-    request_paths: Sequence[RequestPath],
-) -> None:
+def write_pack(pack: Pack, folder: Path) -> None:
     """Write what to measure, the program that does it, and what that needs."""
-    handover = Handover(
-        FORMAT_VERSION,
-        preset,
-        portable_settings(settings),
-        tuple(n_threads),
-        tuple(devices),
-        tuple(request_paths),
-        tuple(datasets),
-    )
-    write_document(handover, folder / HANDOVER_FILE)
+    write_document(pack, folder / PACK_FILE)
     copy_sources(folder)
     (folder / "measure.py").write_text(PROGRAM, encoding="utf-8")
     (folder / "requirements.txt").write_text(_list_requirements(), encoding="utf-8")

@@ -1,0 +1,272 @@
+"""A pack for another machine and what comes back: two JSON documents, and files beside them.
+
+Figures from elsewhere are checked as strictly as parameters: a ranking will believe them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from rightfit.processes.codec import to_plain
+from rightfit.processes.regular_files import require_regular
+from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.measuring.jobs import Job
+from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.state import PERCENTILES, MeasurementState
+from rightfit.request_path.paths import RequestPath
+from rightfit.strict_model import MAX_BATCH_SIZE, MAX_MS
+
+FORMAT_VERSION = 1
+PACK_FILE = "pack.json"
+MEASURED_FILE = "measured.json"
+RUNTIME = "onnx"  # it needs no library of the models' families
+
+MAX_MIB = 1e9
+MAX_CORES = 100_000
+MAX_COUNT = 10**12
+NS_PER_MS = 1_000_000
+
+Document = TypeVar("Document", "Pack", "RemoteMeasurements")
+
+
+@dataclass(frozen=True)
+class PackedDataset:
+    """Candidates of a dataset, each with a bundle of its name, beside the rows they answer."""
+
+    name: str
+    data_version: str
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What the other machine is asked to measure."""
+
+    format_version: int
+    preset: str
+    settings: MeasuringSettings
+    n_threads: tuple[Annotated[int, Field(ge=1)] | Literal["all"], ...]
+    devices: tuple[str, ...]
+    request_paths: tuple[RequestPath, ...]
+    datasets: tuple[PackedDataset, ...]
+
+
+@dataclass(frozen=True)
+class RemoteMeasurements:
+    """What another machine has found."""
+
+    format_version: int
+    environment: Environment
+    states: dict[str, MeasurementState]
+
+
+def portable_settings(settings: MeasuringSettings) -> MeasuringSettings:
+    """Return the settings for another machine: hardware tiers are computed, never tried, there."""
+    return settings.model_copy(update={"tries_tiers": False})
+
+
+def make_key(job: Job, settings: MeasuringSettings, data_version: str) -> str:
+    """Return the key of a measurement, the same on the machine that asks and that measures."""
+    return job.portable_key(settings=settings.key, data_version=data_version)
+
+
+def write_document(document: Pack | RemoteMeasurements, path: Path) -> None:
+    """Write a document."""
+    plain = to_plain(document)
+    if isinstance(document, Pack):
+        plain["settings"] = document.settings.model_dump(mode="json")
+    path.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+
+
+def read_document(kind: type[Document], path: Path) -> Document:
+    """Read a document that another machine may have written.
+
+    Raises:
+        ValueError: If there is none, or it has another form.
+    """
+    require_regular(path)
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise ValueError(f"There is no {path}.") from err
+    except (OSError, ValueError, RecursionError) as err:
+        raise ValueError(f"{path} cannot be read: {err}") from err
+    return parse_document(kind, plain, str(path))
+
+
+def parse_document(kind: type[Document], plain: Mapping[str, object], place: str) -> Document:
+    """Read a document from plain JSON types.
+
+    Raises:
+        ValueError: If it has another form, or figures that no machine can have found.
+    """
+    if not isinstance(plain, dict):
+        raise ValueError(f"{place} does not hold what it should: it must be a JSON object.")
+    if (found := plain.get("format_version")) != FORMAT_VERSION:
+        raise ValueError(
+            f"{place} has format_version {str(found)[:20]}; this version of rightfit "
+            f"reads {FORMAT_VERSION}. Use the same version on both machines."
+        )
+    try:
+        if kind is Pack:  # its settings are strict in themselves
+            document = TypeAdapter(kind).validate_python(plain)
+        else:  # strict, and as JSON, where a list may become a tuple
+            document = TypeAdapter(kind).validate_json(json.dumps(plain), strict=True)
+    except ValidationError as err:
+        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in err.errors()]
+    else:
+        faults = []
+        if isinstance(document, RemoteMeasurements):
+            faults = list(find_faults(document.environment, document.states))
+        if not faults:
+            return document
+    more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
+    raise ValueError(f"{place} does not hold what it should: {faults[0]}{more}")
+
+
+@dataclass(frozen=True)
+class PackFiles:
+    """Files of a dataset.
+
+    Args:
+        rows: A .npy of the encoded test rows.
+        raw_rows: A .npy of the raw ones.
+        requests: Folder of ``encoder.json`` and of the graphs of encoder and model.
+        bundles: Folder of the bundles.
+    """
+
+    rows: Path
+    raw_rows: Path
+    requests: Path
+    bundles: Path
+
+
+def require_plain(name: str) -> None:
+    """Refuse the name of a dataset or bundle that leads out of its folder.
+
+    Raises:
+        ValueError: If it does.
+    """
+    if Path(name).name != name or name.startswith("."):
+        raise ValueError(f"The name of a dataset or bundle must be a plain one, but got {name!r}.")
+
+
+def find_files(folder: Path, dataset: str) -> PackFiles:
+    """Return the places of a dataset's files.
+
+    Raises:
+        ValueError: If the name is no plain one.
+    """
+    require_plain(dataset)
+    own = folder / "datasets" / dataset
+    return PackFiles(own / "rows.npy", own / "raw_rows.npy", own / "requests", own / "bundles")
+
+
+class Bounds(NamedTuple):
+    """Values that a figure may have; of an open one, the lower end is none of them."""
+
+    low: float
+    high: float
+    is_open: bool = False
+
+    def allow(self, value: float) -> bool:
+        """Tell whether a value is one of them; NaN is not."""
+        return self.low <= value <= self.high and not (self.is_open and value == self.low)
+
+    def __str__(self) -> str:
+        return f"{'above' if self.is_open else 'from'} {self.low:g} to {self.high:g}"
+
+
+_GROWTH = Bounds(-64, MAX_MIB)  # of resident memory: freeing may outweigh what loading takes
+_BY_NAME: Mapping[str, Bounds] = {
+    "Environment.n_cores": Bounds(1, MAX_CORES),
+    "LoadPhase.memory_mib": _GROWTH,
+    "StreamPhase.n_calls": Bounds(1, MAX_COUNT),
+    "BatchPhase.n_calls": Bounds(1, MAX_COUNT),
+    "batch_size": Bounds(1, MAX_BATCH_SIZE),
+    "busy_cores": Bounds(0, MAX_CORES),
+    "cores": Bounds(0, MAX_CORES),
+    "cpu_ms": Bounds(0, MAX_MS),  # the clock of a process may not have ticked
+    "delay_share": Bounds(0, 100_000),  # over 1 where several threads wait
+    "error": Bounds(0, 1_000),
+    "files_mib": _GROWTH,
+    "longest_call_ms": Bounds(0, MAX_MS),
+    "ms": Bounds(0, MAX_MS),
+    "overhead_ns": Bounds(0, MAX_MS * NS_PER_MS),
+    "peak_memory_mib": _GROWTH,
+    "steal_share": Bounds(0, MAX_CORES),
+    "utilisation": Bounds(0, 1_000),
+}
+_BY_UNIT: Mapping[str, Bounds] = {
+    "_ns": Bounds(0, MAX_MS * NS_PER_MS, is_open=True),
+    "_ms": Bounds(0, MAX_MS, is_open=True),
+    "_mib": Bounds(0, MAX_MIB, is_open=True),
+    "_per_s": Bounds(0, 1e15, is_open=True),
+    "_pct": Bounds(0, 100),
+    "_share": Bounds(0, 1),
+    "_j": Bounds(0, 1e12),
+}
+_COUNT = Bounds(0, MAX_COUNT)
+
+
+def find_faults(environment: Environment, states: Mapping[str, MeasurementState]) -> Iterator[str]:
+    """Describe what no machine can have found.
+
+    Yields:
+        One line per fault, with the place of the figure.
+    """
+    yield from _check_figures(environment, "environment")
+    for key, state in states.items():
+        yield from _check_figures(state, f"states.{key}")
+        yield from _check_rounds(state, f"states.{key}")
+
+
+def _check_figures(record: object, place: str) -> Iterator[str]:
+    """Check the numbers of a dataclass, and of all that it holds."""
+    for field in fields(record):  # type: ignore[arg-type]
+        for where, value in _unfold(getattr(record, field.name), f"{place}.{field.name}"):
+            if is_dataclass(value):
+                yield from _check_figures(value, where)
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                bounds = _find_bounds(type(record).__name__, field.name)
+                if not bounds.allow(value):
+                    yield f"{where} must be {bounds}, but got {value!r}"
+
+
+def _unfold(value: object, place: str) -> Iterator[tuple[str, object]]:
+    if isinstance(value, tuple):
+        yield from ((f"{place}.{i}", item) for i, item in enumerate(value))
+    elif isinstance(value, dict):
+        yield from ((f"{place}.{key}", item) for key, item in value.items())
+    else:
+        yield place, value
+
+
+def _find_bounds(record: str, name: str) -> Bounds:
+    named = _BY_NAME.get(f"{record}.{name}") or _BY_NAME.get(name)
+    units = (bounds for unit, bounds in _BY_UNIT.items() if name.endswith(unit))
+    return named or next(units, _COUNT)
+
+
+def _check_rounds(state: MeasurementState, place: str) -> Iterator[str]:
+    if state.error is None and not state.rounds:
+        yield f"{place}.rounds must hold a round where there is no error"
+    if state.limits:
+        yield f"{place}.limits must be empty: no tier of the ladder is tried on another machine"
+    for number, one in enumerate(state.rounds):
+        where = f"{place}.rounds.{number}"
+        sizes = [batch.batch_size for batch in one.batches]
+        if not sizes or sizes != sorted(set(sizes)):
+            yield f"{where}.batches must hold rising batch sizes, but got {sizes}"
+        if set(one.percentiles_ns) != set(PERCENTILES):
+            yield f"{where}.percentiles_ns must be those of {list(PERCENTILES)}"
+        known = [one.percentiles_ns.get(share) for share in PERCENTILES]
+        values = [value for value in known if value is not None]
+        if values != sorted(values):
+            yield f"{where}.percentiles_ns must not fall, but got {values}"
