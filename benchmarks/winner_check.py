@@ -51,15 +51,13 @@ def measure_winner(path: Path, preset: str) -> Baseline:
     winner = KeptWinner(
         candidate="winner",
         model="winner",
-        runtime="onnx",
-        n_threads=1,
-        device="cpu",
+        serving=measured.profile.serving,
         batch_size=measured.profile.best_batch_size,
         utility=None,
         metrics=read_figures(measured.profile, ASKED),
     )
     return Baseline(
-        format_version=1, ranked_in="", machine=None, winners={"application": {"data": winner}}
+        format_version=2, ranked_in="", machine=None, winners={"application": {"data": winner}}
     )
 
 

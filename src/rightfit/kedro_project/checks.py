@@ -87,8 +87,8 @@ def _list_unknown_environments(pipeline: Pipeline, catalog: Catalog) -> Iterator
     """Explain which machines applications name that nothing fit to use was imported of."""
     if "measurements" not in pipeline.inputs() or "params:applications" not in pipeline.inputs():
         return
-    from rightfit.remote.store import load_measured
     from rightfit.ranking.applications.applications import Applications
+    from rightfit.remote.store import load_measured
 
     store = catalog.load("measurements")
     applications: Applications = catalog.load("params:applications")
