@@ -43,7 +43,7 @@ from rightfit.pipelines.training.nodes import plan_cell
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.parallel.agenda import PlannedSearch
+from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS
 from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.search.cell import study_name

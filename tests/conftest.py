@@ -56,7 +56,7 @@ WHOLE = (
     "test_packaging.py",
     "test_privacy.py",
     "test_server.py",
-    "tuning/parallel/test_crew.py",
+    "tuning/parallel/test_scheduler.py",
     "tuning/search",
     "verbs",
 )
@@ -81,7 +81,7 @@ LONG = (
     "test_packaging.py",
     "test_privacy.py",
     "test_server.py",
-    "tuning/parallel/test_crew.py",
+    "tuning/parallel/test_scheduler.py",
     "tuning/search/test_claims.py",
 )
 

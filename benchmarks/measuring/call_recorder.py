@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.worker.blocks import time_blocks
 from rightfit.profiling.worker.latency import warm_up
 from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.profiling.worker.single_stream import time_blocks
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
 WARM_UP_MS = 300

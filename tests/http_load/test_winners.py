@@ -13,10 +13,9 @@ from exports import choose, make_model
 from stored import make_raw
 
 from rightfit.http_load import bench
-from rightfit.http_load.bench import ServedWinner, WinnerBench
 from rightfit.http_load.curve import CurvePlan
 from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
-from rightfit.http_load.winners import LoadSettings, write_bodies
+from rightfit.http_load.winners import LoadSettings, ServedWinner, WinnerBench, write_bodies
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 

@@ -13,7 +13,7 @@ from planned import plan
 from rightfit.families.family import TrainingData
 from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.kedro_project.run import Searches
-from rightfit.tuning.parallel.agenda import PlannedSearch
+from rightfit.tuning.parallel.search_queue import PlannedSearch
 
 
 def search_cell(rows: str) -> str:
@@ -60,7 +60,7 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def note(searches: list[PlannedSearch], **_: Any) -> None:
         calls.append([one.cell.name for one in searches])
 
-    monkeypatch.setattr("rightfit.tuning.parallel.crew.search_in_parallel", note)
+    monkeypatch.setattr("rightfit.tuning.parallel.scheduler.search_in_parallel", note)
     return calls
 
 

@@ -9,7 +9,7 @@ import cells
 from demands import make_demand
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.parallel.agenda import PlannedSearch
+from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.studies.study_store import StudyStore
 
 DEFAULT = {"default": {"alpha": 1e-4, "eta0": 0.1}}

@@ -44,11 +44,11 @@ from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.refits import ChosenServing, Refit, Refits, decide_shipping
 from rightfit.spelling import find_nearest
-from rightfit.tuning.parallel.agenda import PlannedSearch
-from rightfit.tuning.parallel.crew import search_in_parallel
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.parallel.outcome import SearchOutcome, complete_search
 from rightfit.tuning.parallel.planning import plan_search
+from rightfit.tuning.parallel.scheduler import search_in_parallel
+from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.refitting.comparing import Judging, compare_models
 from rightfit.tuning.refitting.refitting import train_again
 from rightfit.tuning.search.search import is_over

@@ -21,8 +21,8 @@ from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
-from rightfit.profiling.devices import name_device
 from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.serving import name_device
 from rightfit.ranking.applications.applications import Applications
 from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs

@@ -1,22 +1,28 @@
-"""Put a winner behind its server, as a run does, and load it."""
+"""Put winners behind their servers and load each once, until the time is spent."""
 
 from __future__ import annotations
 
 import base64
 import json
+import logging
 import math
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from rightfit.http_load.curve import CurvePlan, measure_curve
+from rightfit.http_load.curve import CurvePlan, judge_curve, measure_curve
 from rightfit.http_load.export import find_free_port, make_order, split_cores
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.served import Place, start_server
+from rightfit.processes.codec import to_plain
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.profiling.hardware.environment import fingerprint
+from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.profiling.measuring.state import Store, load_record
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.raw_inputs import IMAGE, TEXTS, EncoderJson, list_inputs
 from rightfit.serving.container import write_server
@@ -95,3 +101,80 @@ def _write_command(folder: Path, port: int) -> Sequence[str]:
         *(sys.executable, str(folder / "server.py"), "--port", str(port)),
         *("--max-requests", str(MAX_CLIENTS_SERVED)),
     ]
+
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServedWinner:
+    """A winner with what is needed to serve it."""
+
+    dataset: str
+    candidate: RankedCandidate
+    model: Model
+    rows: pl.DataFrame
+
+    def write_key(self, settings: LoadSettings, limit: LatencyLimit, environment_id: str) -> str:
+        """Return a key of all that a load curve depends on."""
+        encoder = dict(self.model.encoder)
+        serving = self.candidate.serving
+        content = [
+            *(self.model.bundle.sha256, encoder, self.model.data_card.data_version),
+            *(serving.runtime, serving.n_threads, serving.device),
+            *(asdict(settings), asdict(limit), environment_id),
+        ]
+        return f"http-{fingerprint({'content': content})}"
+
+
+@dataclass
+class WinnerBench:
+    """Loads winners one after the other.
+
+    No further winner is begun after ``max_s``. Stored curves take no time.
+    """
+
+    settings: LoadSettings
+    max_s: float
+    store: Store
+    environment_id: str
+    spent_s: float = 0.0  # so far
+    _known: dict[tuple[str, str, str], tuple[LoadCurve | None, str]] = field(default_factory=dict)
+
+    def load(self, winner: ServedWinner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
+        """Return a winner's load curve, or ``None`` and the reason.
+
+        A winner of several applications is loaded for the limit of the first of them.
+        """
+        place = (winner.dataset, winner.candidate.label, winner.model.bundle.sha256)
+        if place not in self._known:
+            self._known[place] = self._find(winner, limit)
+        curve, reason = self._known[place]
+        return None if curve is None else judge_curve(curve, limit), reason
+
+    def _find(self, winner: ServedWinner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
+        key = winner.write_key(self.settings, limit, self.environment_id)
+        curve = load_record(self.store, key, LoadCurve)
+        if curve is not None:
+            return curve, ""
+        if self.spent_s >= self.max_s:
+            return None, f"the {self.max_s:g} s for loading (http_load.max_s) were spent before"
+        try:
+            with machine_lock():
+                curve = self._measure(winner, limit)
+        except (ImportError, OSError, RuntimeError, ValueError) as err:
+            logger.warning(
+                "%s of %s is not loaded over HTTP: %s", winner.candidate.label, winner.dataset, err
+            )
+            return None, str(err)
+        self.store.put(key, to_plain(curve))
+        return curve, ""
+
+    def _measure(self, winner: ServedWinner, limit: LatencyLimit) -> LoadCurve:
+        started_s = time.monotonic()  # waiting for another timing does not count
+        try:
+            return load_winner(
+                winner.candidate, winner.model, winner.rows, limit=limit, settings=self.settings
+            )
+        finally:
+            self.spent_s += time.monotonic() - started_s

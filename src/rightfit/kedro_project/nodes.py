@@ -20,7 +20,7 @@ from kedro.validation import TypeExtractor
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from rightfit.tuning.parallel.agenda import PlannedSearch
+    from rightfit.tuning.parallel.search_queue import PlannedSearch
 
 Reduce = Callable[[Any], object]
 

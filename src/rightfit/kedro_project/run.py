@@ -31,7 +31,7 @@ from rightfit.kedro_project.unchanged import ReusedResults
 from rightfit.tuning.search.progress import RunDisplay, RunStep
 
 if TYPE_CHECKING:
-    from rightfit.tuning.parallel.agenda import PlannedSearch
+    from rightfit.tuning.parallel.search_queue import PlannedSearch
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +232,7 @@ def _read_function(node: Node) -> NodeFunction:
 
 
 def _search(searches: list[PlannedSearch]) -> None:
-    from rightfit.tuning.parallel.crew import search_in_parallel
+    from rightfit.tuning.parallel.scheduler import search_in_parallel
     from rightfit.tuning.search.progress import show_progress
 
     if sum(one.n_workers for one in searches) < 2:

@@ -37,3 +37,25 @@ class Serving:
     def __str__(self) -> str:
         label = f"{self.runtime}, {count(self.n_threads, 'thread')}, {self.device}"
         return label if self.request_path == MODEL else f"{label}, raw columns"
+
+
+ELSEWHERE = "@"
+
+
+def name_device(device: str, machine: str) -> str:
+    """Return the device of a profile that another machine has measured.
+
+    >>> name_device("cpu", "board")
+    'cpu@board'
+    """
+    return f"{device}{ELSEWHERE}{machine}"
+
+
+def split_device(device: str) -> tuple[str, str | None]:
+    """Return a profile's device and its machine, ``None`` for the one that runs the pipeline.
+
+    >>> split_device("cpu@board"), split_device("cuda")
+    (('cpu', 'board'), ('cuda', None))
+    """
+    name, _, machine = device.partition(ELSEWHERE)
+    return name, machine or None

@@ -8,9 +8,8 @@ from typing import Any
 import polars as pl
 
 from rightfit.naming import metric_name, metric_title, metric_unit, objective_name, words
-from rightfit.profiling.devices import ELSEWHERE, split_device
 from rightfit.profiling.metrics import METRICS_BY_COLUMN, find_slowdown
-from rightfit.profiling.serving import Serving
+from rightfit.profiling.serving import ELSEWHERE, Serving, split_device
 from rightfit.ranking.applications.applications import QUALITIES, Application
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.profile_table import choose_path, read_profiles

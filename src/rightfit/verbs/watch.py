@@ -15,8 +15,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
 from rightfit.processes.codec import to_plain
-from rightfit.profiling.devices import split_device
-from rightfit.profiling.serving import Serving
+from rightfit.profiling.serving import Serving, split_device
 from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import make_baseline
 from rightfit.serving.watch import KEY, Watch, compare_winners

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from measured import make_round
 
-from rightfit.profiling.measuring.interruptions import GAP, IMPLAUSIBLE, find_interruption
+from rightfit.profiling.measuring.rounds import GAP, IMPLAUSIBLE, find_interruption
 from rightfit.profiling.measuring.state import FinishedRound
 from rightfit.profiling.worker.messages import STOPPED
 

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rightfit.profiling.worker.blocks import Block, select_clean, time_blocks
 from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.profiling.worker.single_stream import Block, select_clean, time_blocks
 
 MS = 1_000_000
 ROWS = [np.full((1, 1), value, dtype=np.float32) for value in range(7)]

@@ -8,9 +8,8 @@ import numpy.typing as npt
 import pytest
 
 from rightfit.profiling.worker import single_stream
-from rightfit.profiling.worker.blocks import Block
 from rightfit.profiling.worker.meters.speed import SpeedProbe
-from rightfit.profiling.worker.single_stream import SingleStream
+from rightfit.profiling.worker.single_stream import Block, SingleStream
 
 ROWS = [np.full((1, 1), value, dtype=np.float32) for value in range(5)]
 FAST, SLOW = 100, 180

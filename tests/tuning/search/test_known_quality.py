@@ -6,7 +6,7 @@ import cells
 import pytest
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.parallel.agenda import find_known_quality
+from rightfit.tuning.parallel.search_queue import find_known_quality
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.studies.study_store import StudyStore
 

@@ -27,8 +27,8 @@ from rightfit.preparation.encoding import Encoder
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
-from rightfit.profiling.devices import ELSEWHERE
 from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.serving import ELSEWHERE
 from rightfit.ranking.contest.profile_table import complete_paths
 from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.tuning.search.space import ModelBlock

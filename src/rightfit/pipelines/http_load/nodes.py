@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 NOT_STORED = "the model is no longer stored"
 
 if TYPE_CHECKING:
-    from rightfit.http_load.bench import ServedWinner, WinnerBench
+    from rightfit.http_load.winners import ServedWinner, WinnerBench
 
 
 def load_winners(
@@ -69,9 +69,8 @@ def _refuse(
 
 
 def _open_bench(params: HttpLoadParams, measurements: JsonStore) -> WinnerBench:
-    from rightfit.http_load.bench import WinnerBench
     from rightfit.http_load.curve import CurvePlan
-    from rightfit.http_load.winners import LoadSettings
+    from rightfit.http_load.winners import LoadSettings, WinnerBench
     from rightfit.profiling.hardware.environment import describe_environment
 
     plan = CurvePlan(
@@ -90,7 +89,7 @@ def _find_winner(
     dataset: str, candidate: RankedCandidate, refit: Refit | None, stored: Mapping[str, Any]
 ) -> ServedWinner | None:
     """Return the model that is shipped, with what is needed to serve it; ``None``: it is gone."""
-    from rightfit.http_load.bench import ServedWinner
+    from rightfit.http_load.winners import ServedWinner
     from rightfit.request_path.raw_inputs import pass_columns
     from rightfit.serving.model_call import Model
 

@@ -25,7 +25,7 @@ from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
 if TYPE_CHECKING:
-    from rightfit.tuning.parallel.agenda import PlannedSearch
+    from rightfit.tuning.parallel.search_queue import PlannedSearch
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.profiling.devices import split_device
 from rightfit.profiling.hardware.tiers import (
     Judged,
     LimitTrial,
@@ -15,6 +14,7 @@ from rightfit.profiling.hardware.tiers import (
     cost_per_1m_rows,
     judge_tiers,
 )
+from rightfit.profiling.serving import split_device
 
 KEYS = ("dataset", "model", "candidate", "runtime", "n_threads", "device", "request_path")
 NEEDED = ("peak_memory_mib", "throughput_rows_per_s", "measured_how")

@@ -50,7 +50,7 @@ class FinishedRound(ProcessResult):
         base_peak_mib: Highest resident memory of the empty worker.
         busy_cores: Cores in use on the whole machine, the most of any visit; ``None``: unknown.
         steal_share: Cores the hypervisor gave to others, likewise.
-        interruption: Why its times are not to be trusted, see ``interruptions.py``.
+        interruption: Why its times are not to be trusted, see :func:`find_interruption`.
     """
 
     percentiles_ns: dict[float, float | None]

@@ -65,31 +65,6 @@ class Meters:
     device: DeviceMeter
 
 
-@dataclass(frozen=True)
-class FirstVisit:
-    """What is measured once in a process, and the stream that later visits go on with.
-
-    Args:
-        stream: Calls of one row.
-        probe: Looks at the core's speed.
-        load: Opening the model.
-        stream_peak_mib: Memory peak of calls of one row, before any batch.
-        batches: Calls of each batch size.
-        files_mib: Resident memory of files that the empty worker did not have.
-        device_reasons: Why a figure of the device is unknown.
-        overhead_ns: What timing adds to a call.
-    """
-
-    stream: SingleStream
-    probe: SpeedProbe
-    load: LoadPhase
-    stream_peak_mib: float
-    batches: tuple[BatchPhase, ...]
-    files_mib: float
-    device_reasons: dict[str, str]
-    overhead_ns: float
-
-
 def measure(
     factory: Factory, request: MeasureRequest, base_pages: FilePages | None
 ) -> Iterator[Paused | Measured]:
@@ -107,37 +82,6 @@ def measure(
         The answer to each visit.
     """
     start_ns, start_cpu_ns = time.perf_counter_ns(), time.process_time_ns()
-    first = _make_first_visit(factory, request, base_pages)
-    stream, probe = first.stream, first.probe
-    n_reported, spent_ns = 0, 0
-    for _ in range(request.n_visits - 1):
-        await_rest(max_wait_s=REST_MAX_S)
-        spent_ns += time.perf_counter_ns() - start_ns
-        yield Paused(probe_looks_ns=tuple(probe.looks_after(n_reported)))
-        n_reported = probe.n_looks
-        start_ns = time.perf_counter_ns()
-        stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
-        stream.time_window()
-    selected = stream.select()
-    np.save(request.samples, selected.samples_ns)
-    result = ProcessResult(
-        load=first.load,
-        warm_up=stream.sum_warm_ups(),
-        latency=stream.describe(selected, peak_memory_mib=first.stream_peak_mib),
-        batches=first.batches,
-        files_mib=first.files_mib,
-        device_reasons=first.device_reasons,
-        overhead_ns=first.overhead_ns,
-        probe_full_ns=probe.full_ns,
-        total_ms=(spent_ns + time.perf_counter_ns() - start_ns) / NS_PER_MS,
-        cpu_ms=(time.process_time_ns() - start_cpu_ns) / NS_PER_MS,
-    )
-    yield Measured(result=result, probe_looks_ns=tuple(probe.looks_after(n_reported)))
-
-
-def _make_first_visit(
-    factory: Factory, request: MeasureRequest, base_pages: FilePages | None
-) -> FirstVisit:
     gc.disable()  # rows are many objects without cycles
     # The file is closed: its pages are no part of the model's memory.
     pool = take_first(load_rows(request.rows), count_rows(request.batch_sizes))
@@ -151,22 +95,40 @@ def _make_first_visit(
     call, load = _load(open_model, singles[0], memory)
     gc.collect()
     gc.freeze()
-    overhead_ns = _overhead_ns(singles)
-    probe = SpeedProbe(
-        request.probe_known_ns, patience_ns=int(request.slow_wait_max_ms * NS_PER_MS)
+    overhead = time_calls(
+        lambda row: row, singles, min_calls=N_OVERHEAD_CALLS, min_ns=0, max_ns=10 * NS_PER_MS
     )
+    patience_ns = int(request.slow_wait_max_ms * NS_PER_MS)
+    probe = SpeedProbe(request.probe_known_ns, patience_ns=patience_ns)
     stream, stream_peak_mib = _time_first_window(call, singles, probe, request, memory)
-    return FirstVisit(
-        stream=stream,
-        probe=probe,
+    timed_batches = tuple(_offline(call, pool, request, memory, Meters(probe, device)))
+    # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
+    files_mib = request.files_mib or memory.files_mib()
+    del open_model, pool
+    n_reported, spent_ns = 0, 0
+    for _ in range(request.n_visits - 1):
+        await_rest(max_wait_s=REST_MAX_S)
+        spent_ns += time.perf_counter_ns() - start_ns
+        yield Paused(probe_looks_ns=tuple(probe.looks_after(n_reported)))
+        n_reported = probe.n_looks
+        start_ns = time.perf_counter_ns()
+        stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
+        stream.time_window()
+    selected = stream.select()
+    np.save(request.samples, selected.samples_ns)
+    result = ProcessResult(
         load=load,
-        stream_peak_mib=stream_peak_mib,
-        batches=tuple(_offline(call, pool, request, memory, Meters(probe, device))),
-        # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
-        files_mib=request.files_mib or memory.files_mib(),
+        warm_up=stream.sum_warm_ups(),
+        latency=stream.describe(selected, peak_memory_mib=stream_peak_mib),
+        batches=timed_batches,
+        files_mib=files_mib,
         device_reasons=device.reasons,
-        overhead_ns=overhead_ns,
+        overhead_ns=float(np.median(overhead)),
+        probe_full_ns=probe.full_ns,
+        total_ms=(spent_ns + time.perf_counter_ns() - start_ns) / NS_PER_MS,
+        cpu_ms=(time.process_time_ns() - start_cpu_ns) / NS_PER_MS,
     )
+    yield Measured(result=result, probe_looks_ns=tuple(probe.looks_after(n_reported)))
 
 
 def _time_first_window(
@@ -217,13 +179,6 @@ def _load(
         memory_mib=loaded_mib,
         peak_memory_mib=loaded_mib + now.peak_mib - now.resident_mib,
     )
-
-
-def _overhead_ns(singles: list[Input]) -> float:
-    samples = time_calls(
-        lambda row: row, singles, min_calls=N_OVERHEAD_CALLS, min_ns=0, max_ns=10 * NS_PER_MS
-    )
-    return float(np.median(samples))
 
 
 def _offline(

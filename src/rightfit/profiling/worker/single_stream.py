@@ -1,27 +1,136 @@
 """One row a call in one process, timed in windows that may lie seconds apart.
 
 A machine's speed wanders over seconds. A process that is timed for a moment sees one of its speeds;
-visited again later, it sees others, as one that serves for long would.
+visited again later, it sees others, as one that serves for long would. Within a window, blocks of
+calls alternate with looks at the core's speed.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rightfit.profiling.worker.blocks import (
-    Block,
-    Selection,
-    rotate,
-    select_clean,
-    time_blocks,
-)
-from rightfit.profiling.worker.latency import Call, WarmUp, warm_up
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.profiling.worker.latency import Call, Clock, WarmUp, time_calls, warm_up
 from rightfit.profiling.worker.meters.phase_meters import PhaseMeter, sum_phases
-from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
 from rightfit.profiling.worker.results import Phase, StreamPhase, WarmUpTotal
 from rightfit.profiling.worker.units import NS_PER_MS
 from rightfit.request_path.raw_rows import Input
+
+BLOCK_NS = 10 * NS_PER_MS
+
+
+@dataclass(frozen=True)
+class Block:
+    """Calls timed one after another.
+
+    Args:
+        samples_ns: Wall time of each call, in call order.
+        probe_ns: Look at the speed before or after them, whichever found a slower core.
+    """
+
+    samples_ns: npt.NDArray[np.int64]
+    probe_ns: int
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The calls of some blocks that count.
+
+    Args:
+        samples_ns: Wall time of each call, in call order.
+        slow_share: Share of them made while the core was slow.
+        probe_ns: Median look at the speed beside their blocks.
+    """
+
+    samples_ns: npt.NDArray[np.int64]
+    slow_share: float
+    probe_ns: float
+
+
+def time_blocks(
+    call: Call,
+    rows: Sequence[Input],
+    *,
+    probe: SpeedProbe,
+    min_calls: int,
+    min_ns: int,
+    max_ns: int,
+    clock_ns: Clock = time.perf_counter_ns,
+) -> list[Block]:
+    """Time blocks of calls until enough were made at full speed, or time is over.
+
+    Args:
+        call: Answers one input of ``rows``; on a GPU it must wait for the device.
+        rows: Inputs to rotate through; a block continues after the last row of the one before.
+        probe: Looks at the core's speed.
+        min_calls: Calls to time at full speed.
+        min_ns: Shortest time of blocks at full speed.
+        max_ns: Time after which no further call is started.
+        clock_ns: Monotonic clock; tests pass a fake one.
+
+    Returns:
+        At least one block, in the order of timing.
+    """
+    start_ns = clock_ns()
+    blocks: list[Block] = []
+    n_made = n_calls = spent_ns = 0
+    before_ns = probe.time_ns()
+    while True:
+        block_start_ns = clock_ns()
+        samples_ns = time_calls(
+            call,
+            rotate(rows, n_made),
+            min_calls=1,
+            min_ns=BLOCK_NS,
+            max_ns=max(1, min(BLOCK_NS, max_ns - (block_start_ns - start_ns))),
+            clock_ns=clock_ns,
+        )
+        wall_ns = clock_ns() - block_start_ns
+        n_made += len(samples_ns)
+        after_ns = probe.time_ns()
+        blocks.append(Block(samples_ns, max(before_ns, after_ns)))
+        before_ns = after_ns
+        if not probe.is_slow_at(blocks[-1].probe_ns):
+            n_calls += len(samples_ns)
+            spent_ns += wall_ns
+        if clock_ns() - start_ns >= max_ns or (n_calls >= min_calls and spent_ns >= min_ns):
+            return blocks
+
+
+def rotate(rows: Sequence[Input], by: int) -> list[Input]:
+    """Return rows that begin with another one.
+
+    >>> [int(row[0]) for row in rotate([np.array([1]), np.array([2]), np.array([3])], 4)]
+    [2, 3, 1]
+    """
+    turn = by % len(rows)
+    return [*rows[turn:], *rows[:turn]]
+
+
+def select_clean(blocks: Sequence[Block], *, min_calls: int, full_ns: float) -> Selection:
+    """Select the calls made at full speed, or all of them when those are too few.
+
+    Args:
+        blocks: Timed blocks.
+        min_calls: Calls at full speed that are enough.
+        full_ns: Look at full speed.
+    """
+    clean = [block for block in blocks if not is_slow(block.probe_ns, full_ns)]
+    n_calls = sum(len(block.samples_ns) for block in blocks)
+    n_clean = sum(len(block.samples_ns) for block in clean)
+    is_enough = n_clean >= min(min_calls, n_calls) or 2 * n_clean > n_calls
+    used = clean if is_enough else blocks
+    return Selection(
+        samples_ns=np.concatenate([block.samples_ns for block in used]),
+        slow_share=0.0 if is_enough else 1 - n_clean / n_calls,
+        probe_ns=float(np.median([block.probe_ns for block in used])),
+    )
 
 
 class SingleStream:

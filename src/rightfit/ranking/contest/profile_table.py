@@ -11,8 +11,7 @@ import numpy as np
 import polars as pl
 
 from rightfit.errors import OldResultsError, RightfitError
-from rightfit.profiling.devices import ELSEWHERE
-from rightfit.profiling.serving import Serving
+from rightfit.profiling.serving import ELSEWHERE, Serving
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
 from rightfit.ranking.applications.utility import Floats, Ints

@@ -25,7 +25,7 @@ def start_fork_server(families: Iterable[str], n_threads: int | None) -> ForkSer
         n_threads: Threads that the libraries may use; ``None``: as many as they like.
     """
     return ForkServer(
-        *("rightfit.tuning.parallel.fork_server", *dict.fromkeys(families)),
+        *("rightfit.tuning.parallel.worker", *dict.fromkeys(families)),
         kinds=KINDS,
         variables={} if n_threads is None else limit_threads(n_threads),
     )

@@ -38,17 +38,17 @@ class StartRefit:
 
 
 @dataclass(frozen=True)
-class AwaitsCore:
-    """It would train; the answer is :class:`GoOn`."""
+class CoreWanted:
+    """It would train; the answer is :class:`CoreGranted`."""
 
 
 @dataclass(frozen=True)
-class GoOn:
+class CoreGranted:
     """It may train."""
 
 
 @dataclass(frozen=True)
-class Rests:
+class Idle:
     """It has nothing to do until others of its search are further."""
 
 
@@ -85,4 +85,4 @@ class Ended:
     error: str
 
 
-KINDS = name_kinds(Start, StartRefit, AwaitsCore, GoOn, Rests, Progress, Logged, Ended)
+KINDS = name_kinds(Start, StartRefit, CoreWanted, CoreGranted, Idle, Progress, Logged, Ended)

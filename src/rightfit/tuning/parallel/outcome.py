@@ -11,7 +11,7 @@ import polars as pl
 
 from rightfit.families.bundle import Bundle
 from rightfit.formatting import count
-from rightfit.tuning.parallel.agenda import PlannedSearch
+from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.search.budget import GUARD, Budget, finished_trials
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.cell import Cell, SearchSettings

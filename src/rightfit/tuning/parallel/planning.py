@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.parallel.agenda import PlannedSearch
+from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.pausing.priors import read_shipped_prior
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.setting_up import WantedServings, make_demand, make_settings

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.profiling.worker.meters.energy import CpuEnergyMeter, find_packages
+from rightfit.profiling.worker.meters.device_meter import CpuEnergyMeter, find_packages
 
 
 def add_package(powercap: Path, name: str, energy_uj: int, wraps_uj: int = 1_000_000) -> Path:

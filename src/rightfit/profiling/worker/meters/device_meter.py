@@ -1,13 +1,97 @@
-"""Meters of the device that answers: energy, and utilisation and memory of a GPU."""
+"""Meters of the device that answers: energy, and utilisation and memory of a GPU.
+
+Energy is that of the processor packages, read from RAPL where the system permits it. The counter
+holds the whole package, other processes included: on a machine that is not quiet the figure is too
+high. Many virtual machines have no counter, and since 2020 most systems let only root read it
+(CVE-2020-8694).
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
-from rightfit.profiling.worker.meters.energy import POWERCAP, CpuEnergyMeter, find_packages
 from rightfit.profiling.worker.meters.gpu import open_gpu_meter
 from rightfit.profiling.worker.results import DeviceFigures
+
+POWERCAP = Path("/sys/class/powercap")
+J_PER_UJ = 1e-6
+PACKAGES = "intel-rapl:[0-9]*"  # AMD's counters have this name too
+
+
+def find_packages(powercap: Path) -> tuple[dict[Path, int], str | None]:
+    """Find the packages whose energy can be read.
+
+    Args:
+        powercap: Folder of the kernel's power capping framework.
+
+    Returns:
+        For each package's folder the value at which its counter wraps, in microjoules; and why
+        there is none, ``None`` when there is one.
+    """
+    found: dict[Path, int] = {}
+    names = [p for p in sorted(powercap.glob(PACKAGES)) if p.name.count(":") == 1]
+    if not names:
+        return {}, "this machine has no RAPL energy counter"
+    for package in names:
+        try:
+            (package / "energy_uj").read_text(encoding="ascii")
+            text = (package / "max_energy_range_uj").read_text(encoding="ascii")
+        except PermissionError:
+            return {}, "only root may read the RAPL energy counter"
+        except OSError:
+            continue
+        found[package] = int(text)
+    return found, None if found else "the RAPL energy counter can't be read"
+
+
+def read_energy_uj(packages: Mapping[Path, int]) -> dict[Path, int]:
+    """Read each package's counter, in microjoules."""
+    return {
+        package: int((package / "energy_uj").read_text(encoding="ascii")) for package in packages
+    }
+
+
+def energy_between_j(
+    start_uj: Mapping[Path, int], end_uj: Mapping[Path, int], packages: Mapping[Path, int]
+) -> float:
+    """Return the energy of all packages between two readings, over a wrap of a counter too.
+
+    Args:
+        start_uj: Counters at the start.
+        end_uj: Counters at the end.
+        packages: Where each counter wraps.
+    """
+    total_uj = 0
+    for package, wraps_uj in packages.items():
+        total_uj += end_uj[package] - start_uj[package]
+        if end_uj[package] < start_uj[package]:
+            total_uj += wraps_uj
+    return J_PER_UJ * total_uj
+
+
+class CpuEnergyMeter:
+    """Energy of a phase on the processor, in joules.
+
+    Args:
+        packages: From :func:`find_packages`.
+    """
+
+    def __init__(self, packages: Mapping[Path, int]) -> None:
+        self._packages = packages
+        self._start_uj: dict[Path, int] = {}
+
+    def start(self) -> None:
+        """Begin a phase."""
+        self._start_uj = read_energy_uj(self._packages)
+
+    def stop(self) -> DeviceFigures:
+        """Return the energy of the phase."""
+        now_uj = read_energy_uj(self._packages)
+        return DeviceFigures(energy_j=energy_between_j(self._start_uj, now_uj, self._packages))
+
 
 FIGURES = tuple(field.name for field in dataclasses.fields(DeviceFigures))
 GPU_FIGURES = ("gpu_util_pct", "gpu_memory_mib")

@@ -15,7 +15,7 @@ from searching import outcomes_by_draw
 
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
-from rightfit.tuning.parallel.crew import search_in_parallel
+from rightfit.tuning.parallel.scheduler import search_in_parallel
 from rightfit.tuning.search.claims import CLAIM
 from rightfit.tuning.search.search import is_over, open_study, run_search
 
@@ -111,7 +111,7 @@ from planned import plan
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 from rightfit.processes.lifeline import list_descendants
-from rightfit.tuning.parallel.crew import search_in_parallel
+from rightfit.tuning.parallel.scheduler import search_in_parallel
 
 def die(name, n_begun, n_trials):
     if n_begun < 1:

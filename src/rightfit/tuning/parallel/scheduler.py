@@ -18,20 +18,20 @@ from rightfit.formatting import count
 from rightfit.processes.channel import Channel, wait_for
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.processes.starting import ForkServer
-from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch, SearchTask
 from rightfit.tuning.parallel.forks import forking
 from rightfit.tuning.parallel.messages import (
-    AwaitsCore,
+    CoreGranted,
+    CoreWanted,
     Ended,
-    GoOn,
+    Idle,
     Logged,
     Progress,
-    Rests,
     Start,
 )
+from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue, SearchTask
 from rightfit.tuning.search.search_job import describe_job, map_rows, write_rows
 
-State = Literal["trains", "awaits core", "rests"]
+State = Literal["trains", "awaits core", "idle"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,23 +48,23 @@ def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) 
         on_trial: Called with the cell's name, the trials begun and ``n_trials``.
     """
     with temporary_folder("search") as folder:
-        agenda = Agenda(_write_rows(searches, folder))
+        queue = SearchQueue(_write_rows(searches, folder))
         families = dict.fromkeys(one.cell.family for one in searches)
         n_threads, n_at_once = searches[0].settings.n_threads, searches[0].n_at_once
         logger.info("Searching %s, %d at a time", count(len(searches), "cell"), n_at_once)
         try:
             with forking(families, n_threads) as server, contextlib.ExitStack() as stack:
-                Crew(agenda, folder, server, stack, n_at_once, on_trial).run()
+                Scheduler(queue, folder, server, stack, n_at_once, on_trial).run()
             logger.debug("Searched %s", count(len(searches), "cell"))
         except BrokenPipeError:
             logger.warning("The process that starts the searches has died, the run goes on")
 
 
-class Crew:
+class Scheduler:
     """The processes of some searches.
 
     Args:
-        agenda: What is to be searched.
+        queue: What is to be searched.
         folder: For files that pass between the processes.
         server: Forks the processes.
         stack: Closes the channels.
@@ -74,26 +74,26 @@ class Crew:
 
     def __init__(
         self,
-        agenda: Agenda,
+        queue: SearchQueue,
         folder: Path,
         server: ForkServer,
         stack: contextlib.ExitStack,
         n_at_once: int,
         on_trial: OnTrial,
     ) -> None:
-        self._agenda = agenda
+        self._queue = queue
         self._folder = folder
         self._server = server
         self._stack = stack
         self._n_at_once = n_at_once
         self._on_trial = on_trial
-        self._members: list[CrewMember] = []
+        self._workers: list[WorkerHandle] = []
 
     def run(self) -> None:
         """Work until every search is over."""
-        while self._members or self._agenda.has_next:
-            while self._agenda.has_next and len(self._members) < self._n_at_once:
-                self._begin(self._agenda.next())
+        while self._workers or self._queue.has_next:
+            while self._queue.has_next and len(self._workers) < self._n_at_once:
+                self._begin(self._queue.next())
             self._give_cores()
             self._listen()
 
@@ -104,9 +104,9 @@ class Crew:
             _rows_folder(self._folder, search), search.cell, search.settings, search.store
         )
         for _ in range(n):
-            member = CrewMember(task, self._server.fork(search.cell.family))
-            self._stack.callback(member.channel.close)
-            member.channel.send(
+            worker = WorkerHandle(task, self._server.fork(search.cell.family))
+            self._stack.callback(worker.channel.close)
+            worker.channel.send(
                 Start(
                     job,
                     task.only_default,
@@ -114,53 +114,53 @@ class Crew:
                     logger.getEffectiveLevel(),
                 )
             )
-            self._members.append(member)
+            self._workers.append(worker)
 
     def _give_cores(self) -> None:
         """Let as many train as may."""
-        for one in choose_to_train(self._members, self._n_at_once):
+        for one in next_to_train(self._workers, self._n_at_once):
             one.enter("trains")
             with contextlib.suppress(OSError):  # it has died; its end is read next
-                one.channel.send(GoOn())
+                one.channel.send(CoreGranted())
 
     def _listen(self) -> None:
         """Wait for messages and note what they say."""
-        speaking = wait_for([one.channel for one in self._members])
-        for member in [one for one in self._members if one.channel in speaking]:
-            while member in self._members:
-                self._hear(member)
-                if member not in self._members or not member.channel.has_more():
+        speaking = wait_for([one.channel for one in self._workers])
+        for worker in [one for one in self._workers if one.channel in speaking]:
+            while worker in self._workers:
+                self._hear(worker)
+                if worker not in self._workers or not worker.channel.has_more():
                     break
 
-    def _hear(self, member: CrewMember) -> None:
-        name = member.task.search.cell.name
-        match member.channel.receive():
-            case AwaitsCore():
-                member.enter("awaits core")
-            case Rests():
-                member.enter("rests")
+    def _hear(self, worker: WorkerHandle) -> None:
+        name = worker.task.search.cell.name
+        match worker.channel.receive():
+            case CoreWanted():
+                worker.enter("awaits core")
+            case Idle():
+                worker.enter("idle")
             case Progress(n_begun, n_trials):
                 self._on_trial(name, n_begun, n_trials)
             case Logged(level, source, text):
                 logging.getLogger(source).log(level, "%s", text)
             case Ended(error):
-                self._remove(member)
+                self._remove(worker)
                 if error:  # the run meets it again, unless others come to the search's end
-                    level = logging.WARNING if self._is_worked_on(member.task) else logging.DEBUG
+                    level = logging.WARNING if self._is_worked_on(worker.task) else logging.DEBUG
                     text = "%s: a search process broke, the run goes on with it: %s"
                     logger.log(level, text, name, error)
             case None:
                 logger.warning("%s: a search process has died, the run goes on with it", name)
-                self._remove(member)
+                self._remove(worker)
 
-    def _remove(self, member: CrewMember) -> None:
-        member.channel.close()
-        self._members.remove(member)
-        if not self._is_worked_on(member.task):
-            self._agenda.end(member.task)
+    def _remove(self, worker: WorkerHandle) -> None:
+        worker.channel.close()
+        self._workers.remove(worker)
+        if not self._is_worked_on(worker.task):
+            self._queue.end(worker.task)
 
     def _is_worked_on(self, task: SearchTask) -> bool:
-        return any(one.task is task for one in self._members)
+        return any(one.task is task for one in self._workers)
 
 
 def _write_rows(searches: Sequence[PlannedSearch], folder: Path) -> list[PlannedSearch]:
@@ -180,7 +180,7 @@ def _rows_folder(folder: Path, search: PlannedSearch) -> Path:
 
 
 @dataclass
-class CrewMember:
+class WorkerHandle:
     """A process that works on a search.
 
     Args:
@@ -205,15 +205,15 @@ class CrewMember:
         self.state, self.since_s = state, now_s
 
 
-def choose_to_train(members: Sequence[CrewMember], n_at_once: int) -> list[CrewMember]:
+def next_to_train(workers: Sequence[WorkerHandle], n_at_once: int) -> list[WorkerHandle]:
     """Return who gets a core: of those that wait for one, those that have trained least.
 
     So searches of equal budgets are over at about the same time, and none trains at the end alone.
 
     Args:
-        members: All that work.
+        workers: All that work.
         n_at_once: How many may train at the same time.
     """
-    n_free = n_at_once - sum(one.state == "trains" for one in members)
-    waiting = [one for one in members if one.state == "awaits core"]
+    n_free = n_at_once - sum(one.state == "trains" for one in workers)
+    waiting = [one for one in workers if one.state == "awaits core"]
     return sorted(waiting, key=lambda one: one.trained_s)[: max(0, n_free)]

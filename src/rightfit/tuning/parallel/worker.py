@@ -1,10 +1,18 @@
-"""A process that works beside others: on a search, asking for all but training, or on a refit."""
+"""The processes of searches and refits: ``python -m rightfit.tuning.parallel.worker``.
+
+The fork server imports the libraries of the families that it is given, one after the other while
+nobody asks for a process, so that none waits for the libraries of another family. A forked process
+works on a search, where the run grants it a core for each step, or on a refit.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
+import signal
+import sys
 import time
 import traceback
 from dataclasses import dataclass
@@ -13,14 +21,18 @@ from typing import TypeVar
 from optuna.trial import TrialState
 from pydantic import TypeAdapter
 
+from rightfit.families.registry import get_family
 from rightfit.processes.channel import Channel
+from rightfit.processes.fork_server import SERVER_KINDS, connect_to_parent, serve_forks
+from rightfit.processes.lifeline import end_with_parent
 from rightfit.tuning.parallel.messages import (
-    AwaitsCore,
+    KINDS,
+    CoreGranted,
+    CoreWanted,
     Ended,
-    GoOn,
+    Idle,
     Logged,
     Progress,
-    Rests,
     Start,
     StartRefit,
 )
@@ -28,13 +40,34 @@ from rightfit.tuning.refitting.refitting import RefitJob, refit
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.search import work_on
 from rightfit.tuning.search.search_job import read_job
+from rightfit.tuning.studies.study_store import load_database_libraries
 
 REST_S = 0.2
 
 Expected = TypeVar("Expected")
 
 
-def work(channel: Channel) -> int:
+def main() -> None:
+    """Fork until the parent closes its end."""
+    end_with_parent(int(sys.argv[1]))
+    load_database_libraries()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies: nobody asks how a process ended
+    control, families = connect_to_parent(SERVER_KINDS)
+    serve_forks(control, run_worker, KINDS, keys=families, load=_load)
+
+
+def _load(family: str) -> None:
+    """Import what a family trains and exports with."""
+    with contextlib.suppress(Exception):  # whoever searches it meets the error again
+        loaded = get_family(family)
+        loaded.load_libraries()
+        if hasattr(loaded, "load_exporter"):
+            loaded.load_exporter()
+    gc.collect()
+    gc.freeze()  # what was imported need not be looked through in each process again
+
+
+def run_worker(channel: Channel) -> int:
     """Work on what the run names; return the exit status."""
     start = channel.receive()
     if not isinstance(start, Start | StartRefit):
@@ -83,12 +116,12 @@ class RunsCores:
 
     def await_core(self) -> None:
         """Wait until the run gives a core."""
-        self.channel.send(AwaitsCore())
-        _expect(self.channel, GoOn)
+        self.channel.send(CoreWanted())
+        _expect(self.channel, CoreGranted)
 
     def rest(self) -> None:
         """Give the core back for a moment."""
-        self.channel.send(Rests())
+        self.channel.send(Idle())
         time.sleep(REST_S)
 
 
@@ -115,3 +148,7 @@ def _expect(channel: Channel, kind: type[Expected]) -> Expected:
     if not isinstance(message, kind):
         os._exit(1)  # the run is gone; the trial goes back to the pool
     return message
+
+
+if __name__ == "__main__":
+    main()

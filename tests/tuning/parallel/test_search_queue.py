@@ -8,7 +8,7 @@ import pytest
 from demands import make_demand
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.parallel.agenda import Agenda, PlannedSearch
+from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue
 from rightfit.tuning.search.search import open_study, work_on
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import COMPUTE_S
@@ -33,14 +33,14 @@ def plan(data: TrainingData, studies: Path, name: str, **changes: Any) -> Planne
 def test_a_datasets_searches_begin_once_all_its_defaults_are_trained(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
-    agenda = Agenda([plan(blobs, tmp_path, name) for name in ("x.a", "x.b", "y.a")])
+    queue = SearchQueue([plan(blobs, tmp_path, name) for name in ("x.a", "x.b", "y.a")])
 
-    defaults = [agenda.next() for _ in range(3)]
+    defaults = [queue.next() for _ in range(3)]
     begin = {}
     for task in reversed(defaults):
         assert task.only_default
-        agenda.end(task)
-        begin[task.search.cell.name] = agenda.has_next and agenda.next().search.cell.name
+        queue.end(task)
+        begin[task.search.cell.name] = queue.has_next and queue.next().search.cell.name
 
     assert begin["y.a"] == "y.a"
     assert begin["x.b"] is False  # the other default of its dataset is still trained
@@ -50,8 +50,8 @@ def test_a_datasets_searches_begin_once_all_its_defaults_are_trained(
 def test_a_search_knows_what_the_other_defaults_have_reached(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
-    agenda = Agenda([plan(blobs, tmp_path, name) for name in ("x.a", "x.b")])
-    for task in (agenda.next(), agenda.next()):
+    queue = SearchQueue([plan(blobs, tmp_path, name) for name in ("x.a", "x.b")])
+    for task in (queue.next(), queue.next()):
         search = task.search
         work_on(
             search.cell,
@@ -60,11 +60,11 @@ def test_a_search_knows_what_the_other_defaults_have_reached(
             on_trial=lambda n, m: None,
             only_default=True,
         )
-        agenda.end(task)
+        queue.end(task)
 
     known = {}
-    while agenda.has_next:
-        task = agenda.next()
+    while queue.has_next:
+        task = queue.next()
         demand = task.search.settings.demand
         assert demand is not None
         known[task.search.cell.name] = demand.known_quality
@@ -78,10 +78,10 @@ def test_a_search_knows_what_the_other_defaults_have_reached(
 def test_without_applications_or_a_default_a_search_is_one_task(
     changes: dict[str, Any], blobs: TrainingData, tmp_path: Path
 ) -> None:
-    agenda = Agenda([plan(blobs, tmp_path, "x.a", **changes)])
+    queue = SearchQueue([plan(blobs, tmp_path, "x.a", **changes)])
 
-    assert not agenda.next().only_default
-    assert not agenda.has_next
+    assert not queue.next().only_default
+    assert not queue.has_next
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_without_applications_or_a_default_a_search_is_one_task(
 def test_the_search_with_most_left_to_do_begins_first(
     limits: dict[str, Any], expected: list[str], blobs: TrainingData, tmp_path: Path
 ) -> None:
-    agenda = Agenda([plan(blobs, tmp_path, name, **limits) for name in ("x.a", "x.b")])
+    queue = SearchQueue([plan(blobs, tmp_path, name, **limits) for name in ("x.a", "x.b")])
     for spent_s in (8.0, 2.0):
-        task = agenda.next()
+        task = queue.next()
         search = task.search
         trial = open_study(search.cell, search.settings, search.store).ask()
         trial.set_user_attr(COMPUTE_S, spent_s)
         trial.study.tell(trial, 0.5)
-        agenda.end(task)
+        queue.end(task)
 
-    assert [agenda.next().search.cell.name for _ in range(2)] == expected
+    assert [queue.next().search.cell.name for _ in range(2)] == expected

@@ -106,7 +106,7 @@ class SearchTask:
     only_default: bool
 
 
-class Agenda:
+class SearchQueue:
     """Hands out the searches.
 
     A dataset's searches begin once the defaults of all its families are trained: limits that are
