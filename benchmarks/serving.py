@@ -54,7 +54,7 @@ from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.serving.export import export_model
 from rightfit.serving.sizing import Raised, size_deployment
 from rightfit.verbs.load import summarise_curve
-from rightfit.verbs.size import read_figures, settle_size
+from rightfit.verbs.size import read_served_figures, settle_size
 
 FIGURES = (
     *("http_p50_ratio", "http_p99_ratio", "http_errors_equal", "saturation_ratio"),
@@ -173,7 +173,7 @@ def try_size(seconds: float, try_seconds: float) -> bool:
             memory_mib=None,
         )
         print("\n".join(summarise_curve(curve)))
-        figures = read_figures(curve)
+        figures = read_served_figures(curve)
         rate = 2 * figures.highest_rate_per_s  # of several replicas
 
         def write(raised: Raised) -> str:

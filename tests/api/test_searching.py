@@ -19,7 +19,7 @@ from stopping_rules import BehindBest, NoRule
 from rightfit.api import searching
 from rightfit.api.searching import search
 from rightfit.errors import RightfitError
-from rightfit.serving.exported import check_export
+from rightfit.serving.container import check_export
 
 SMALL_MODEL = {
     "small_box": {

@@ -21,7 +21,7 @@ from handmade import RANKING
 from measured import SETTINGS
 from stored import fit_encoder, make_bundle, make_raw
 
-from rightfit.evaluation.measuring import profile_elsewhere
+from rightfit.evaluation.cell_measuring import profile_elsewhere
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema

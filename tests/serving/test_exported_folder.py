@@ -21,7 +21,7 @@ from onnx_files import write_onnx, write_softmax
 from stored import make_raw
 
 from rightfit.request_path import usage
-from rightfit.serving.exported import check_export
+from rightfit.serving.container import check_export
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from stored import make_raw
 
 from rightfit.families.runtimes import open_model
 from rightfit.preparation.encoding import Encoder, apply_encoder
-from rightfit.serving.exported import check_export
+from rightfit.serving.container import check_export
 from rightfit.serving.model_call import Model
 
 

@@ -11,7 +11,7 @@ from stored import LATER, Study
 from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.profiling.serving import Serving
 from rightfit.serving.baseline import Baseline, KeptFigure, KeptWinner
-from rightfit.serving.watch import compare_winners, load_watch
+from rightfit.serving.watched_winners import compare_winners, load_watch
 from rightfit.verbs import watch as watching
 
 Ask = Callable[..., Result]

@@ -15,7 +15,7 @@ import polars as pl
 from rightfit.api.ranking import Ranking
 from rightfit.api.workspace import Workspace
 from rightfit.errors import RightfitError
-from rightfit.evaluation.measuring import to_json
+from rightfit.evaluation.cell_measuring import to_json
 from rightfit.families.answers import check_answers
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx

@@ -24,10 +24,10 @@ from rightfit.api.rules import (
 )
 from rightfit.api.workspace import Workspace
 from rightfit.errors import RightfitError
-from rightfit.evaluation.measuring import RawTest, judge_cell, measure_cell, to_json
-from rightfit.evaluation.refitting import RefitInputs, refit_with_validation_rows
+from rightfit.evaluation.cell_measuring import RawTest, judge_cell, measure_cell, to_json
 from rightfit.evaluation.settings_column import add_settings
-from rightfit.evaluation.winners import WinnerToRefit, find_winners
+from rightfit.evaluation.winner_refits import RefitInputs, refit_with_validation_rows
+from rightfit.evaluation.winners_to_refit import WinnerToRefit, find_winners
 from rightfit.families.bundle import Bundle
 from rightfit.families.schema import Task
 from rightfit.parameters.faults import explain_faults

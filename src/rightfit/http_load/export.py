@@ -16,7 +16,7 @@ from rightfit.http_load.served import Place, start_server
 from rightfit.processes.regular_files import require_regular
 from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.serving.exported import check_export
+from rightfit.serving.container import check_export
 
 MAX_BODIES = 1_000  # different requests; further rows are not asked about
 MAX_SAID = 300  # bytes of a refusal that are shown

@@ -17,7 +17,7 @@ from rightfit.http_load.step import measure_step, start_generator
 from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.worker.latency import min_calls_to_report
-from rightfit.serving.exported import check_export
+from rightfit.serving.container import check_export
 
 WARM_UP_S = 1.0
 UNITS_MIB = {"Mi": 1.0, "Gi": 1024.0}

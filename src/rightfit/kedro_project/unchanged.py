@@ -365,7 +365,7 @@ def _name_pipeline(name: str) -> str:
 def _list_imported(store: object) -> object:
     """Return what verbs have put there: no step's key says that there is more of it."""
     from rightfit.remote.store import list_imported
-    from rightfit.serving.watch import KEY
+    from rightfit.serving.watched_winners import KEY
 
     return [list_imported(store), store.get(KEY)] if isinstance(store, JsonStore) else []
 

@@ -123,7 +123,7 @@ def parse_document(kind: type[Document], plain: Mapping[str, object], place: str
     else:
         faults = []
         if isinstance(document, RemoteMeasurements):
-            faults = list(find_faults(document.environment, document.states))
+            faults = list(find_impossible_figures(document.environment, document.states))
         if not faults:
             return document
     more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
@@ -168,7 +168,7 @@ def find_files(folder: Path, dataset: str) -> PackFiles:
     return PackFiles(own / "rows.npy", own / "raw_rows.npy", own / "requests", own / "bundles")
 
 
-class Bounds(NamedTuple):
+class FigureBounds(NamedTuple):
     """Values that a figure may have; of an open one, the lower end is none of them."""
 
     low: float
@@ -183,39 +183,41 @@ class Bounds(NamedTuple):
         return f"{'above' if self.is_open else 'from'} {self.low:g} to {self.high:g}"
 
 
-_GROWTH = Bounds(-64, MAX_MIB)  # of resident memory: freeing may outweigh what loading takes
-_BY_NAME: Mapping[str, Bounds] = {
-    "Environment.n_cores": Bounds(1, MAX_CORES),
+_GROWTH = FigureBounds(-64, MAX_MIB)  # of resident memory: freeing may outweigh what loading takes
+_BY_NAME: Mapping[str, FigureBounds] = {
+    "Environment.n_cores": FigureBounds(1, MAX_CORES),
     "LoadPhase.memory_mib": _GROWTH,
-    "StreamPhase.n_calls": Bounds(1, MAX_COUNT),
-    "BatchPhase.n_calls": Bounds(1, MAX_COUNT),
-    "batch_size": Bounds(1, MAX_BATCH_SIZE),
-    "busy_cores": Bounds(0, MAX_CORES),
-    "cores": Bounds(0, MAX_CORES),
-    "cpu_ms": Bounds(0, MAX_MS),  # the clock of a process may not have ticked
-    "delay_share": Bounds(0, 100_000),  # over 1 where several threads wait
-    "error": Bounds(0, 1_000),
+    "StreamPhase.n_calls": FigureBounds(1, MAX_COUNT),
+    "BatchPhase.n_calls": FigureBounds(1, MAX_COUNT),
+    "batch_size": FigureBounds(1, MAX_BATCH_SIZE),
+    "busy_cores": FigureBounds(0, MAX_CORES),
+    "cores": FigureBounds(0, MAX_CORES),
+    "cpu_ms": FigureBounds(0, MAX_MS),  # the clock of a process may not have ticked
+    "delay_share": FigureBounds(0, 100_000),  # over 1 where several threads wait
+    "error": FigureBounds(0, 1_000),
     "files_mib": _GROWTH,
-    "longest_call_ms": Bounds(0, MAX_MS),
-    "ms": Bounds(0, MAX_MS),
-    "overhead_ns": Bounds(0, MAX_MS * NS_PER_MS),
+    "longest_call_ms": FigureBounds(0, MAX_MS),
+    "ms": FigureBounds(0, MAX_MS),
+    "overhead_ns": FigureBounds(0, MAX_MS * NS_PER_MS),
     "peak_memory_mib": _GROWTH,
-    "steal_share": Bounds(0, MAX_CORES),
-    "utilisation": Bounds(0, 1_000),
+    "steal_share": FigureBounds(0, MAX_CORES),
+    "utilisation": FigureBounds(0, 1_000),
 }
-_BY_UNIT: Mapping[str, Bounds] = {
-    "_ns": Bounds(0, MAX_MS * NS_PER_MS, is_open=True),
-    "_ms": Bounds(0, MAX_MS, is_open=True),
-    "_mib": Bounds(0, MAX_MIB, is_open=True),
-    "_per_s": Bounds(0, 1e15, is_open=True),
-    "_pct": Bounds(0, 100),
-    "_share": Bounds(0, 1),
-    "_j": Bounds(0, 1e12),
+_BY_UNIT: Mapping[str, FigureBounds] = {
+    "_ns": FigureBounds(0, MAX_MS * NS_PER_MS, is_open=True),
+    "_ms": FigureBounds(0, MAX_MS, is_open=True),
+    "_mib": FigureBounds(0, MAX_MIB, is_open=True),
+    "_per_s": FigureBounds(0, 1e15, is_open=True),
+    "_pct": FigureBounds(0, 100),
+    "_share": FigureBounds(0, 1),
+    "_j": FigureBounds(0, 1e12),
 }
-_COUNT = Bounds(0, MAX_COUNT)
+_COUNT = FigureBounds(0, MAX_COUNT)
 
 
-def find_faults(environment: Environment, states: Mapping[str, MeasurementState]) -> Iterator[str]:
+def find_impossible_figures(
+    environment: Environment, states: Mapping[str, MeasurementState]
+) -> Iterator[str]:
     """Describe what no machine can have found.
 
     Yields:
@@ -248,7 +250,7 @@ def _unfold(value: object, place: str) -> Iterator[tuple[str, object]]:
         yield place, value
 
 
-def _find_bounds(record: str, name: str) -> Bounds:
+def _find_bounds(record: str, name: str) -> FigureBounds:
     named = _BY_NAME.get(f"{record}.{name}") or _BY_NAME.get(name)
     units = (bounds for unit, bounds in _BY_UNIT.items() if name.endswith(unit))
     return named or next(units, _COUNT)

@@ -53,7 +53,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Cell:
+class DecisionCell:
     """The decision for one application and dataset.
 
     Args:
@@ -81,7 +81,7 @@ class Cell:
     warnings: tuple[str, ...]
 
 
-def build_cells(results: Results, application: str) -> list[Cell]:
+def build_cells(results: Results, application: str) -> list[DecisionCell]:
     """Build the cells of an application, one per dataset."""
     datasets = results.recommendations[application].datasets
     return [
@@ -164,10 +164,12 @@ def _best_by_quality(profiles: pl.DataFrame) -> dict[str, set[str]]:
     }
 
 
-def _build_cell(results: Results, application: str, dataset: str, decision: Decision) -> Cell:
+def _build_cell(
+    results: Results, application: str, dataset: str, decision: Decision
+) -> DecisionCell:
     candidate = decision.headline or decision.nearest_miss
     settings = candidate.settings if candidate else None
-    return Cell(
+    return DecisionCell(
         application=application,
         dataset=dataset,
         decision=decision,

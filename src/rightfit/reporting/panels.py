@@ -29,7 +29,7 @@ from rightfit.ranking.contest.profile_table import PATH, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.facts import Fact, find_facts
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
-from rightfit.reporting.matrix import Cell, list_costs
+from rightfit.reporting.matrix import DecisionCell, list_costs
 from rightfit.reporting.results import Results, show_unseen
 from rightfit.reporting.sections.price_of_limits import describe_prices, tabulate_prices
 from rightfit.reporting.sections.section import Table
@@ -65,7 +65,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Place:
+class BoardRow:
     """A candidate's line of a leaderboard."""
 
     rank: int
@@ -97,18 +97,18 @@ class Board:
         unmeasured: What is not known.
     """
 
-    cell: Cell
+    cell: DecisionCell
     title: str
     quality: str
     costs: tuple[str, ...]
-    places: tuple[Place, ...]
+    places: tuple[BoardRow, ...]
     facts: tuple[Fact, ...]
     flips: tuple[str, ...]
     prices: Table | None
     unmeasured: tuple[str, ...]
 
 
-def build_boards(results: Results, cells: list[Cell]) -> list[Board]:
+def build_boards(results: Results, cells: list[DecisionCell]) -> list[Board]:
     """Build the leaderboards of an application from its cells."""
     prices: dict[str, list[LimitEffect]] = defaultdict(list)
     for price in read_rows(results.tables.limit_effects, LimitEffect):
@@ -117,7 +117,7 @@ def build_boards(results: Results, cells: list[Cell]) -> list[Board]:
     return [_build_board(results, cell, prices[cell.dataset]) for cell in cells]
 
 
-def _build_board(results: Results, cell: Cell, prices: list[LimitEffect]) -> Board:
+def _build_board(results: Results, cell: DecisionCell, prices: list[LimitEffect]) -> Board:
     decision = cell.decision
     application = dict(results.applications.items())[cell.application]
     costs = list_costs(application)[:MAX_COSTS]
@@ -134,7 +134,7 @@ def _build_board(results: Results, cell: Cell, prices: list[LimitEffect]) -> Boa
     )
 
 
-def _list_places(results: Results, cell: Cell, costs: list[str]) -> Iterator[Place]:
+def _list_places(results: Results, cell: DecisionCell, costs: list[str]) -> Iterator[BoardRow]:
     here = {"application": cell.application, "dataset": cell.dataset}
     profiles = {
         _key(row): row
@@ -146,7 +146,7 @@ def _list_places(results: Results, cell: Cell, costs: list[str]) -> Iterator[Pla
         profile: Mapping[str, object] = profiles[_key(row)]
         if is_winner:
             profile = results.find_profile(cell.dataset, cell.decision) or profile
-        yield Place(
+        yield BoardRow(
             rank=row["rank"],
             model=row["model"],
             candidate=row["candidate"],
@@ -214,7 +214,7 @@ def _write_chance(row: Mapping[str, object]) -> str:
     )
 
 
-def _list_facts(results: Results, cell: Cell, prices: list[LimitEffect]) -> Iterator[Fact]:
+def _list_facts(results: Results, cell: DecisionCell, prices: list[LimitEffect]) -> Iterator[Fact]:
     decision = cell.decision
     facts = [
         *find_facts(decision, *(IN_RECORD if decision.winner else ("Decision", *IN_RECORD))),
@@ -226,7 +226,7 @@ def _list_facts(results: Results, cell: Cell, prices: list[LimitEffect]) -> Iter
             yield Fact(fact.term, f"{sentence_case(fact.text).removesuffix('.')}.")
 
 
-def _describe_load(results: Results, cell: Cell) -> str:
+def _describe_load(results: Results, cell: DecisionCell) -> str:
     if not results.load_curves.loads:
         return ""
     load = results.load_curves.find(cell.application, cell.dataset, cell.decision.winner)
@@ -235,7 +235,7 @@ def _describe_load(results: Results, cell: Cell) -> str:
     return f"Not measured: {load.reason if load else NOT_LOADED}"
 
 
-def _list_unmeasured(results: Results, cell: Cell) -> Iterator[str]:
+def _list_unmeasured(results: Results, cell: DecisionCell) -> Iterator[str]:
     """Say what is not known of this decision; what no profile has stands in the details."""
     here = {"application": cell.application, "dataset": cell.dataset}
     lacking = results.rankings.filter(outcome="unmeasured", **here)

@@ -12,16 +12,21 @@ from rightfit.formatting import count, format_share, format_version
 from rightfit.naming import listing, metric_name, sentence_case, words
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.reporting.matrix import Cell, build_cells, describe_application, write_headline
+from rightfit.reporting.matrix import (
+    DecisionCell,
+    build_cells,
+    describe_application,
+    write_headline,
+)
 from rightfit.reporting.page_data import collect_page_data
 from rightfit.reporting.panels import Board, build_boards
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across
+from rightfit.reporting.sections.all_profiles import build_profiles
 from rightfit.reporting.sections.changed import build_changed
 from rightfit.reporting.sections.hardware import build_hardware
+from rightfit.reporting.sections.how_measured import build_measuring
 from rightfit.reporting.sections.loads import build_loads
-from rightfit.reporting.sections.measuring import build_measuring
-from rightfit.reporting.sections.profiles import build_profiles
 from rightfit.reporting.sections.replacements import build_replacements
 from rightfit.reporting.sections.requests import build_requests
 from rightfit.reporting.sections.section import Section
@@ -49,7 +54,7 @@ class ApplicationView:
     title: str
     description: str
     request: str
-    cells: list[Cell]
+    cells: list[DecisionCell]
     boards: list[Board]
 
 

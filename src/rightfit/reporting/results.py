@@ -16,7 +16,7 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
-from rightfit.serving.watch import Watch
+from rightfit.serving.watched_winners import Watch
 
 QUALITY_TITLES = {
     "accuracy": "accuracy",

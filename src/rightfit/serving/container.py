@@ -1,4 +1,4 @@
-"""What lets an exported folder be served by itself: a program, its libraries, a Dockerfile."""
+"""An exported folder that serves itself: a program, its libraries, a Dockerfile, and a check."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rightfit.families.bundle_files import copy_replacing, write_replacing
+from rightfit.request_path import usage
 from rightfit.request_path.usage import TensorInput
 from rightfit.serving import server
 
@@ -44,3 +45,13 @@ def write_server(folder: Path, inputs: Sequence[TensorInput]) -> None:
     write_replacing(folder / "requirements.txt", ("\n".join(needed) + "\n").encode())
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     write_replacing(folder / "Dockerfile", _DOCKERFILE.format(python=python).encode())
+
+
+def check_export(folder: Path) -> None:
+    """Refuse a folder that is no export, or not as it was exported.
+
+    Raises:
+        ValueError: As :func:`rightfit.request_path.usage.read_export`.
+        OSError: If a file cannot be read.
+    """
+    usage.read_export(folder, needed=server.NEEDED)

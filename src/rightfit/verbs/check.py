@@ -27,10 +27,10 @@ from rightfit.serving.baseline import (
     read_baseline,
     write_baseline,
 )
-from rightfit.verbs.answers import load_recommendations, read_answers
 from rightfit.verbs.options import MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import StoredResults
+from rightfit.verbs.stored_answers import load_recommendations, read_answers
 
 SECTION = "Maintain"
 

@@ -12,10 +12,10 @@ from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.serving.answer import Answer
 from rightfit.serving.export import check_folder, export_model, require_winner
 from rightfit.serving.model_call import Model
-from rightfit.verbs.answers import read_answers
 from rightfit.verbs.options import echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import NothingStoredError, StoredResults
+from rightfit.verbs.stored_answers import read_answers
 
 SECTION = "Use"
 
@@ -49,7 +49,7 @@ def export(
         (answer,) = read_answers(results, application, dataset)
         if as_chosen:
             answer = answer.as_chosen("that was asked for (--as-chosen)")
-        model = read_model(results, answer)
+        model = read_winning_model(results, answer)
         written = export_model(answer, model, folder, with_server=with_server)
     shipped = answer.decision.shipped
     echo_lines(
@@ -62,7 +62,7 @@ def export(
     )
 
 
-def read_model(results: StoredResults, answer: Answer) -> Model:
+def read_winning_model(results: StoredResults, answer: Answer) -> Model:
     """Read the bundle that is shipped and what is needed to feed it, as when it was measured.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rightfit.evaluation.measuring import list_paths, list_servings
+from rightfit.evaluation.cell_measuring import list_paths, list_servings
 from rightfit.kedro_project.commands import read_run_params
 from rightfit.parameters.checking import find_faults
 from rightfit.parameters.evaluation import EvaluationParams

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rightfit.serving import server
-from rightfit.serving.exported import check_export
+from rightfit.serving.container import check_export
 from rightfit.verbs.options import PORT, FiniteRange, faults_as_message
 
 SECTION = "Use"

@@ -17,9 +17,9 @@ from rightfit.printable import clean_text
 from rightfit.processes.codec import from_plain
 from rightfit.processes.regular_files import require_regular
 from rightfit.serving.sizing import NOT_RAISED, Raised, ServedFigures, size_deployment
-from rightfit.verbs.answers import load_recommendations, read_answers
 from rightfit.verbs.options import FiniteRange, faults_as_message
 from rightfit.verbs.place import Place, where
+from rightfit.verbs.stored_answers import load_recommendations, read_answers
 
 SECTION = "Use"
 MAX_TRIALS = 4
@@ -95,7 +95,7 @@ def size(
         served = None if load_file is None else read_load(load_file)
         stored = answer.load.curve if answer.load is not None else None
         if served is None and stored is not None and stored.highest_rate_per_s is not None:
-            served = read_figures(stored)  # of the run's own test of the winner's server
+            served = read_served_figures(stored)  # of the run's own test of the winner's server
 
         def write(raised: Raised) -> str:
             return size_deployment(
@@ -138,12 +138,12 @@ def read_load(path: Path) -> ServedFigures:
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
         raise ValueError(f"{path} is not what rightfit load --json prints: {err}") from err
     try:
-        return read_figures(curve)
+        return read_served_figures(curve)
     except (AttributeError, TypeError, ValueError) as err:
         raise ValueError(f"{path}: {err}") from err
 
 
-def read_figures(curve: LoadCurve) -> ServedFigures:
+def read_served_figures(curve: LoadCurve) -> ServedFigures:
     """Read off a load curve what sizes a deployment.
 
     Raises:

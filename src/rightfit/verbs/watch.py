@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 import polars as pl
 
-from rightfit.evaluation.measuring import RawTest, measure_afresh, to_json, trust_written
+from rightfit.evaluation.cell_measuring import RawTest, measure_afresh, to_json, trust_written
 from rightfit.kedro_project.commands import set_log_level
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -18,12 +18,12 @@ from rightfit.processes.codec import to_plain
 from rightfit.profiling.serving import Serving, split_device
 from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import make_baseline
-from rightfit.serving.watch import KEY, Watch, compare_winners
-from rightfit.verbs.answers import read_all_answers, select_profiles
-from rightfit.verbs.export import read_model
+from rightfit.serving.watched_winners import KEY, Watch, compare_winners
+from rightfit.verbs.export import read_winning_model
 from rightfit.verbs.options import MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import StoredResults
+from rightfit.verbs.stored_answers import read_all_answers, read_candidate_profiles
 
 SECTION = "Maintain"
 ONNX_ONLY = "rightfit.families.imported.onnx_only"
@@ -136,7 +136,7 @@ def _measure(
     for answer in answers:
         winner = answer.decision.winner
         if winner is not None:
-            model = read_model(results, answer)
+            model = read_winning_model(results, answer)
             family = families.get(winner.model, ONNX_ONLY)  # a cascade is ONNX alone
             bundle = replace(model.bundle, family=family)
             bundle = trust_written(bundle, answer.dataset, results.load_current("studies"))
@@ -162,6 +162,6 @@ def _replace_profiles(answer: Answer, fresh: pl.DataFrame) -> Answer:
     subject = answer.decision.subject
     if subject is None:
         return answer
-    fresh_profiles = tuple(select_profiles(fresh, answer.dataset, subject))
+    fresh_profiles = tuple(read_candidate_profiles(fresh, answer.dataset, subject))
     decision = answer.decision.model_copy(update={"shipped": None})  # the refit's are measured
     return replace(answer, decision=decision, profiles=fresh_profiles)

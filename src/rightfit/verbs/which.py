@@ -8,9 +8,9 @@ import click
 
 from rightfit.reporting.terminal import tabulate_winners
 from rightfit.serving.answer import Answer, answer_to_json
-from rightfit.verbs.answers import load_recommendations, read_all_answers, read_answers
 from rightfit.verbs.options import echo_json, echo_lines, echo_table, faults_as_message
 from rightfit.verbs.place import Place, where
+from rightfit.verbs.stored_answers import load_recommendations, read_all_answers, read_answers
 
 SECTION = "Look"
 

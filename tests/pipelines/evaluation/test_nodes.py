@@ -12,7 +12,7 @@ import yaml
 from bundles import train_bundle
 from contests import make_application, make_applications
 
-from rightfit.evaluation.measuring import list_paths, list_servings, trust_written
+from rightfit.evaluation.cell_measuring import list_paths, list_servings, trust_written
 from rightfit.evaluation.settings_column import add_settings
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import add_onnx

@@ -14,7 +14,7 @@ from contests import make_application, make_profile, make_profiles
 from data_cards import make_data_card
 
 from rightfit.cascades.building import answer, join_members
-from rightfit.evaluation import refitting as refits_made
+from rightfit.evaluation import winner_refits as refits_made
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.parameters.applications import ApplicationsParams

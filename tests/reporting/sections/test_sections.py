@@ -12,7 +12,7 @@ from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.across import build_across, describe_break_even
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain
-from rightfit.reporting.sections.measuring import (
+from rightfit.reporting.sections.how_measured import (
     build_measuring,
     describe_disturbed_profiles,
     describe_drift,

@@ -9,7 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from rightfit.errors import RightfitError
-from rightfit.evaluation.measuring import (
+from rightfit.evaluation.cell_measuring import (
     ENVIRONMENT_KEY,
     RawTest,
     measure_cell,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from rightfit.evaluation.measuring import RawTest, to_json
-from rightfit.evaluation.refitting import RefitInputs, refit_with_validation_rows
-from rightfit.evaluation.winners import find_winners
+from rightfit.evaluation.cell_measuring import RawTest, to_json
+from rightfit.evaluation.winner_refits import RefitInputs, refit_with_validation_rows
+from rightfit.evaluation.winners_to_refit import find_winners
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams

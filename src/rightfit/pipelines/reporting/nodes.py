@@ -95,7 +95,7 @@ def write_report(
 ) -> str:
     """Write the report: one HTML file that opens offline."""
     from rightfit.reporting.report import render_report
-    from rightfit.serving.watch import load_watch
+    from rightfit.serving.watched_winners import load_watch
 
     cards: dict[str, DataCard] = _select_kind(tables, "data_card")
     results = Results(

@@ -123,7 +123,7 @@ def import_model(
     Raises:
         UnsuitableModelError: If the file does not fit the dataset.
     """
-    from rightfit.evaluation.importing import bring_in
+    from rightfit.evaluation.model_import import bring_in
     from rightfit.families.runtimes import available_runtimes
 
     dataset, _, name = cell_name.partition(".")

@@ -6,7 +6,7 @@ from rightfit.formatting import count
 from rightfit.naming import sentence_case, words
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Section, sentence, tabulate, text
-from rightfit.serving.watch import WatchedWinner
+from rightfit.serving.watched_winners import WatchedWinner
 
 
 def build_changed(results: Results) -> list[Section]:

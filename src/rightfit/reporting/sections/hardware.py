@@ -115,15 +115,15 @@ def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
         number("US$ per hour", lambda row: format_number(prices.get(row["hardware_tier"]))),
         number(
             "Rows per US$",
-            lambda row: format_number(count_rows(row["cost_usd_per_1m_rows"])),
+            lambda row: format_number(rows_per_usd(row["cost_usd_per_1m_rows"])),
         ),
     )
 
 
-def count_rows(cost_usd_per_1m_rows: float | None) -> float | None:
+def rows_per_usd(cost_usd_per_1m_rows: float | None) -> float | None:
     """Return how many rows one US dollar buys.
 
-    >>> count_rows(0.5)
+    >>> rows_per_usd(0.5)
     2000000.0
     """
     return ROWS_PRICED / cost_usd_per_1m_rows if cost_usd_per_1m_rows else None

@@ -23,7 +23,7 @@ PATH_WORDS = {
 
 def build_requests(results: Results) -> Section:
     """Say what each application's requests pass and what encoding costs."""
-    winners = find_winners(results)
+    winners = find_winning_profiles(results)
     compared = compare_runtimes(results.profiles)
     by_runtime = () if compared.is_empty() else (_tabulate_runtimes(compared),)
     return Section(
@@ -34,7 +34,7 @@ def build_requests(results: Results) -> Section:
     )
 
 
-def find_winners(results: Results) -> pl.DataFrame:
+def find_winning_profiles(results: Results) -> pl.DataFrame:
     """Return every application's winners with their median latency."""
     latencies = complete_paths(results.profiles).select(*PROFILE_KEYS, P50)
     return select_winners(results.rankings).join(

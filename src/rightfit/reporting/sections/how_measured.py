@@ -38,7 +38,7 @@ def build_measuring(results: Results) -> Section:
         id="measuring",
         title="Quality of the measurements",
         sentences=(
-            describe_environment(results.environment, results.profiles.height),
+            describe_machine(results.environment, results.profiles.height),
             describe_thoroughness(results.profiles),
             describe_disturbed_profiles(results.profiles),
             *describe_drift(results.profiles),
@@ -54,7 +54,7 @@ def build_measuring(results: Results) -> Section:
     )
 
 
-def describe_environment(environment: Environment, n_profiles: int) -> str:
+def describe_machine(environment: Environment, n_profiles: int) -> str:
     """Say on which machine the profiles were measured."""
     memory = f"{format_number(environment.memory_mib / MIB_PER_GIB)} GiB of memory"
     gpus = environment.gpus

@@ -14,7 +14,7 @@ import pytest
 from own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typed_onnx
 from sklearn.linear_model import LogisticRegression
 
-from rightfit.evaluation.importing import bring_in
+from rightfit.evaluation.model_import import bring_in
 from rightfit.evaluation.rows_files import write_rows
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.kinds import find_family

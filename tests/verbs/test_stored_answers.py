@@ -6,9 +6,9 @@ import pytest
 from data_cards import make_data_card
 from stored import LATER, VERSION, Study, make_measured
 
-from rightfit.verbs.answers import read_answers
-from rightfit.verbs.export import read_model
+from rightfit.verbs.export import read_winning_model
 from rightfit.verbs.stored import StoredResults
+from rightfit.verbs.stored_answers import read_answers
 
 
 def test_answer_holds_the_winner_with_its_profile_and_environment(results: StoredResults) -> None:
@@ -41,7 +41,7 @@ def test_profiles_and_models_of_a_later_run_are_not_mixed_in(
     later.save("landsat.data_card", make_data_card(data_version="v2"))
 
     (answer,) = read_answers(results, "web_api", "landsat")
-    model = read_model(results, answer)
+    model = read_winning_model(results, answer)
 
     assert answer.profile is not None
     assert not answer.profile.disturbed

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from rightfit.evaluation.measuring import RawTest, measure_cell
-from rightfit.evaluation.winners import WinnerToRefit, list_values
+from rightfit.evaluation.cell_measuring import RawTest, measure_cell
+from rightfit.evaluation.winners_to_refit import WinnerToRefit, list_values
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -92,7 +92,7 @@ def refit_with_validation_rows(
     winner trains nothing.
 
     Args:
-        winners: From :func:`rightfit.evaluation.winners.find_winners`.
+        winners: From :func:`rightfit.evaluation.winners_to_refit.find_winners`.
         refit: How long that may take.
         families: Import path of each searched model's family, by the model's name.
         candidates: Bundles by the model's name and the candidate's, those of cascades too.

@@ -43,7 +43,7 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
         decision = found.datasets[name]
         subject = decision.subject
         with results.reading("resource_profiles", measured_in):
-            selected = tuple(select_profiles(profiles, name, subject) if subject else ())
+            selected = tuple(read_candidate_profiles(profiles, name, subject) if subject else ())
         yield Answer(
             application=application,
             dataset=name,
@@ -98,7 +98,7 @@ def _read_environment(
     return None
 
 
-def select_profiles(
+def read_candidate_profiles(
     profiles: pl.DataFrame, dataset: str, candidate: RankedCandidate
 ) -> Iterator[Profile]:
     """Yield the profiles of a candidate."""
