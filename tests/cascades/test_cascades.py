@@ -31,7 +31,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
     schema = InputSchema(FEATURES, CLASSES, None)
     return {
         name: make_bundle(folder / name, TrainingData(*make_rows(300, seed), schema))
-        for seed, name in enumerate(("cheap", "dear"))
+        for seed, name in enumerate(("cheap", "expensive"))
     }
 
 
@@ -41,24 +41,24 @@ def answer(bundle: Bundle, rows: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("passed_on", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("n_rows", [1, 500])
-def test_unsure_rows_are_answered_by_the_dear_model(
+def test_unsure_rows_are_answered_by_the_expensive_model(
     passed_on: float, n_rows: int, bundles: dict[str, Bundle], tmp_path: Path
 ) -> None:
     rows, _ = make_rows(n_rows, 7)
-    cheap, dear = (answer(bundle, rows) for bundle in bundles.values())
+    cheap, expensive = (answer(bundle, rows) for bundle in bundles.values())
     threshold = float(np.quantile(cheap.max(axis=1), passed_on))
     threshold += 1e-6 if passed_on == 1 else 0
-    cascade = Cascade("cheap", "dear", threshold, passed_on, 0.9, 1.0)
+    cascade = Cascade("cheap", "expensive", threshold, passed_on, 0.9, 1.0)
 
     bundle = build_cascade(cascade, bundles, tmp_path / "cascade-000", model="cascade")
 
     unsure = cheap.max(axis=1) < np.float32(threshold)
-    np.testing.assert_array_equal(answer(bundle, rows), np.where(unsure[:, None], dear, cheap))
+    np.testing.assert_array_equal(answer(bundle, rows), np.where(unsure[:, None], expensive, cheap))
     assert available_runtimes(bundle) == ("onnx",)
-    assert bundle.configuration["dear"] == "dear"
+    assert bundle.configuration["expensive"] == "expensive"
 
 
-def test_the_dear_model_does_not_run_where_the_cheap_one_is_sure(
+def test_the_expensive_model_does_not_run_where_the_cheap_one_is_sure(
     bundles: dict[str, Bundle], tmp_path: Path
 ) -> None:
     rows, _ = make_rows(1, 7)
@@ -72,7 +72,7 @@ def test_the_dear_model_does_not_run_where_the_cheap_one_is_sure(
 
     ran = Path(session.end_profiling()).read_text()
     assert "cheap/" in ran
-    assert "dear/" not in ran
+    assert "expensive/" not in ran
 
 
 def test_models_of_other_columns_are_not_joined(bundles: dict[str, Bundle], tmp_path: Path) -> None:
@@ -100,11 +100,11 @@ def members() -> tuple[list[Member], np.ndarray]:
     labels = np.arange(1_000) % 2
     hard = np.arange(1_000) < 200
     cheap = sure_of(labels, hard, np.where(hard, 0.6, 0.95))
-    dear = sure_of(labels, np.arange(1_000) < 10, np.full(1_000, 0.99))
-    return [Member("cheap", cheap, 1e6), Member("dear", dear, 1e3)], labels
+    expensive = sure_of(labels, np.arange(1_000) < 10, np.full(1_000, 0.99))
+    return [Member("cheap", cheap, 1e6), Member("expensive", expensive, 1e3)], labels
 
 
-def test_a_cascade_with_the_quality_of_the_dear_and_most_of_the_speed_is_chosen(
+def test_a_cascade_with_the_quality_of_the_expensive_and_most_of_the_speed_is_chosen(
     members: tuple[list[Member], np.ndarray],
 ) -> None:
     found, labels = members
@@ -114,21 +114,21 @@ def test_a_cascade_with_the_quality_of_the_dear_and_most_of_the_speed_is_chosen(
 
     (first, *_) = choose_cascades(found, score, n_cascades=1)
 
-    assert (first.cheap, first.dear) == ("cheap", "dear")
+    assert (first.cheap, first.expensive) == ("cheap", "expensive")
     assert first.passed_on == pytest.approx(0.2, abs=0.01)
     assert first.quality == pytest.approx(0.99)
     assert first.rows_per_s == pytest.approx(1 / (1e-6 + first.passed_on * 1e-3))
 
 
 def test_no_cascade_is_made_where_none_gains(members: tuple[list[Member], np.ndarray]) -> None:
-    (cheap, dear), labels = members
+    (cheap, expensive), labels = members
 
     def score(answers: np.ndarray) -> float:
         return float((answers.argmax(axis=1) == labels).mean())
 
     slow_and_worse = Member("slow", cheap.answers, 1e2)
-    nearly_as_fast = Member("dear", dear.answers, 9e5)
+    nearly_as_fast = Member("expensive", expensive.answers, 9e5)
 
-    assert list(predict_cascades([dear, slow_and_worse], score)) == []
+    assert list(predict_cascades([expensive, slow_and_worse], score)) == []
     assert choose_cascades([cheap, nearly_as_fast], score, n_cascades=3) == []
     assert choose_cascades([cheap], score, n_cascades=3) == []

@@ -1,1 +1,1 @@
-"""Cascades: a cheap model answers when it is sure, a dear one otherwise."""
+"""Cascades: a cheap model answers when it is sure, an expensive one otherwise."""

@@ -14,7 +14,7 @@ from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.families.family import Configuration
 from rightfit.families.runtimes import open_model
 
-DEFINING = ("cheap", "dear", "threshold")  # settings; the others are predictions
+DEFINING = ("cheap", "expensive", "threshold")  # settings; the others are predictions
 FAMILY = "rightfit.families.imported.onnx_only"  # serves what exists as an ONNX file alone
 TOLERANCE = 1e-4  # of a probability
 RUNTIME = "onnx"  # in which two models can be joined
@@ -58,7 +58,7 @@ def build_cascade(
     """
     configuration = {
         "cheap": cascade.cheap,
-        "dear": cascade.dear,
+        "expensive": cascade.expensive,
         "threshold": cascade.threshold,
         "passed_on": cascade.passed_on,
         "predicted_quality": cascade.quality,
@@ -73,7 +73,7 @@ def join_members(
     """Write the cascade that a configuration describes as a bundle.
 
     Args:
-        configuration: Names its two members ``cheap`` and ``dear``, and its ``threshold``.
+        configuration: Names its two members ``cheap`` and ``expensive``, and its ``threshold``.
         candidates: Holds both.
         folder: For the bundle.
         model: The cascade's name in the configuration.
@@ -81,8 +81,8 @@ def join_members(
     Raises:
         ValueError: If the two models' graphs cannot be joined.
     """
-    cheap, dear = (candidates[configuration[role]] for role in ("cheap", "dear"))
-    files = cheap.locate(ONNX_FILE), dear.locate(ONNX_FILE)
+    cheap, expensive = (candidates[configuration[role]] for role in ("cheap", "expensive"))
+    files = cheap.locate(ONNX_FILE), expensive.locate(ONNX_FILE)
     content = join_cascade(*files, configuration["threshold"])
     folder.mkdir(parents=True)
     (folder / ONNX_FILE).write_bytes(content)
@@ -108,10 +108,10 @@ def check_cascade(bundle: Bundle, answers: Mapping[str, Answers], rows: pl.DataF
     Raises:
         ValueError: If they differ by more than rounding.
     """
-    cheap, dear = (answers[bundle.configuration[role]] for role in ("cheap", "dear"))
+    cheap, expensive = (answers[bundle.configuration[role]] for role in ("cheap", "expensive"))
     threshold = bundle.configuration["threshold"]
     unsure = cheap.max(axis=1) < np.float32(threshold)
-    expected = np.where(unsure[:, None], dear, cheap)
+    expected = np.where(unsure[:, None], expensive, cheap)
     found = answer(bundle, rows)
     # near the threshold, rounding may send a row the other way
     near = np.abs(cheap.max(axis=1) - threshold) <= TOLERANCE

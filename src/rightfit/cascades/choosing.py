@@ -1,7 +1,7 @@
 """Which cascades are worth measuring: predicted from answers on validation rows and measured costs.
 
-A cascade costs what its cheap model costs, and for the rows passed on what its dear model costs. Of
-all pairs and thresholds those are taken, one after the other, that add most to the area that the
+A cascade costs what its cheap model costs, and for the rows passed on what its expensive one costs.
+Of all pairs and thresholds those are taken, one after the other, that add most to the area that the
 candidates dominate in quality against the logarithm of the throughput.
 """
 
@@ -19,7 +19,7 @@ Score = Callable[[Answers], float]  # quality of answers to the validation rows;
 Point = tuple[float, float]  # quality, rows per second
 
 PASSED_ON = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5)  # shares of the rows that thresholds are tried for
-MIN_SPEED_UP = 3.0  # of the cheap model against the dear one, below which little can be gained
+MIN_SPEED_UP = 3.0  # of the cheap model against the expensive one, below which little can be gained
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Cascade:
 
     Args:
         cheap: Candidate that answers first.
-        dear: Candidate that answers where the first is not sure.
+        expensive: Candidate that answers where the first is not sure.
         threshold: Highest probability from which the first is sure.
         passed_on: Share of the validation rows that the second answers.
         quality: Quality on the validation rows.
@@ -45,7 +45,7 @@ class Cascade:
     """
 
     cheap: str
-    dear: str
+    expensive: str
     threshold: float
     passed_on: float
     quality: float
@@ -53,8 +53,8 @@ class Cascade:
 
     def __str__(self) -> str:
         return (
-            f"{self.cheap}, and {self.dear} for the {self.passed_on:.0%} of the rows of which the "
-            f"first is less than {self.threshold:.3g} sure"
+            f"{self.cheap}, and {self.expensive} for the {self.passed_on:.0%} of the rows of which "
+            f"the first is less than {self.threshold:.3g} sure"
         )
 
 
@@ -82,21 +82,21 @@ def predict_cascades(members: Sequence[Member], score: Score) -> Iterator[Cascad
     qualities = {member.name: score(member.answers) for member in members}
     for cheap in members:
         sureness = cheap.answers.max(axis=1)
-        for dear in members:
-            is_slow = cheap.rows_per_s >= MIN_SPEED_UP * dear.rows_per_s
-            if not is_slow or qualities[dear.name] <= qualities[cheap.name]:
+        for expensive in members:
+            is_slow = cheap.rows_per_s >= MIN_SPEED_UP * expensive.rows_per_s
+            if not is_slow or qualities[expensive.name] <= qualities[cheap.name]:
                 continue
             for threshold in np.unique(np.quantile(sureness, PASSED_ON)):
                 unsure = sureness < threshold
                 passed_on = float(unsure.mean())
-                mixed = np.where(unsure[:, None], dear.answers, cheap.answers)
+                mixed = np.where(unsure[:, None], expensive.answers, cheap.answers)
                 yield Cascade(
                     cheap=cheap.name,
-                    dear=dear.name,
+                    expensive=expensive.name,
                     threshold=float(threshold),
                     passed_on=passed_on,
                     quality=score(mixed),
-                    rows_per_s=1 / (1 / cheap.rows_per_s + passed_on / dear.rows_per_s),
+                    rows_per_s=1 / (1 / cheap.rows_per_s + passed_on / expensive.rows_per_s),
                 )
 
 

@@ -1,7 +1,7 @@
 """Two classifiers in a row as one ONNX graph.
 
 The cheap model answers all rows. Those whose highest probability is below a threshold are taken
-out, answered by the dear model and put back; where there are none, the dear model does not run.
+out, answered by the expensive model and put back; where there are none, that model does not run.
 This is the two-stage form of the cascades of Viola and Jones (CVPR 2001) with the threshold on the
 maximum probability (Hendrycks and Gimpel, ICLR 2017).
 """
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 ROWS = "rows"  # input and output of a bundle's ONNX file
 ANSWERS = "probabilities"
-CHEAP, DEAR, OWN = "cheap/", "dear/", "cascade/"  # begin the names of the tensors of each
+CHEAP, EXPENSIVE, OWN = "cheap/", "expensive/", "cascade/"  # begin the names of the tensors of each
 
 
-def join_cascade(cheap_file: Path, dear_file: Path, threshold: float) -> bytes:
+def join_cascade(cheap_file: Path, expensive_file: Path, threshold: float) -> bytes:
     """Join two models of the same input and classes.
 
     ``threshold`` lies in (0, 1].
@@ -38,20 +38,20 @@ def join_cascade(cheap_file: Path, dear_file: Path, threshold: float) -> bytes:
     """
     import onnx
 
-    joined = join_models(onnx.load(cheap_file), onnx.load(dear_file), threshold)
+    joined = join_models(onnx.load(cheap_file), onnx.load(expensive_file), threshold)
     content: bytes = joined.SerializeToString()
     return content
 
 
-def join_models(cheap: ModelProto, dear: ModelProto, threshold: float) -> ModelProto:
+def join_models(cheap: ModelProto, expensive: ModelProto, threshold: float) -> ModelProto:
     """Join two loaded models, as :func:`join_cascade` says."""
     from onnx import compose, helper
 
-    _check_alike(cheap, dear)
-    newest = max(read_opsets(model)[""] for model in (cheap, dear))
-    cheap, dear = (raise_opset(model, newest) for model in (cheap, dear))
+    _check_alike(cheap, expensive)
+    newest = max(read_opsets(model)[""] for model in (cheap, expensive))
+    cheap, expensive = (raise_opset(model, newest) for model in (cheap, expensive))
     first = compose.add_prefix(cheap, CHEAP)
-    second = compose.add_prefix(dear, DEAR)
+    second = compose.add_prefix(expensive, EXPENSIVE)
     own = GraphBuilder(OWN)
     own.add("Identity", ROWS, outputs=[CHEAP + ROWS])
     own.nodes.extend(first.graph.node)
@@ -64,7 +64,7 @@ def join_models(cheap: ModelProto, dear: ModelProto, threshold: float) -> ModelP
         "If",
         own.add("Greater", n_unsure, own.keep(np.int64(0))),
         outputs=[ANSWERS],
-        then_branch=_ask_dear(second.graph, unsure, places),
+        then_branch=_ask_expensive(second.graph, unsure, places),
         else_branch=_keep_cheap(),
     )
     graph = helper.make_graph(
@@ -74,23 +74,23 @@ def join_models(cheap: ModelProto, dear: ModelProto, threshold: float) -> ModelP
         [one for one in cheap.graph.output if one.name == ANSWERS],
         initializer=[*first.graph.initializer, *own.constants],
     )
-    opsets = (read_opsets(cheap) | read_opsets(dear)).items()
+    opsets = (read_opsets(cheap) | read_opsets(expensive)).items()
     return helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid(*opset) for opset in opsets],
-        ir_version=max(cheap.ir_version, dear.ir_version),
+        ir_version=max(cheap.ir_version, expensive.ir_version),
     )
 
 
-def _check_alike(cheap: ModelProto, dear: ModelProto) -> None:
+def _check_alike(cheap: ModelProto, expensive: ModelProto) -> None:
     faults = []
     for what, one, other in (
-        ("inputs", _describe(cheap.graph.input), _describe(dear.graph.input)),
-        ("outputs", _describe(cheap.graph.output), _describe(dear.graph.output)),
+        ("inputs", _describe(cheap.graph.input), _describe(expensive.graph.input)),
+        ("outputs", _describe(cheap.graph.output), _describe(expensive.graph.output)),
     ):
         if one != other:
             faults.append(f"their {what} are {one} and {other}")
-    mine, theirs = read_opsets(cheap), read_opsets(dear)
+    mine, theirs = read_opsets(cheap), read_opsets(expensive)
     faults += [  # ONNX's converter leaves other domains alone
         f"their operators of {domain} are of versions {mine[domain]} and {theirs[domain]}"
         for domain in (mine.keys() & theirs.keys()) - {""}
@@ -113,13 +113,13 @@ def _describe(values: Any) -> list[tuple[str, int, int]]:
     ]
 
 
-def _ask_dear(dear: GraphProto, unsure: str, places: str) -> GraphProto:
+def _ask_expensive(expensive: GraphProto, unsure: str, places: str) -> GraphProto:
     own = GraphBuilder(f"{OWN}mix/")
-    own.add("Compress", ROWS, unsure, outputs=[DEAR + ROWS], axis=0)
-    own.nodes.extend(dear.node)
+    own.add("Compress", ROWS, unsure, outputs=[EXPENSIVE + ROWS], axis=0)
+    own.nodes.extend(expensive.node)
     where = own.add("Transpose", places, perm=[1, 0])
-    mixed = own.add("ScatterND", CHEAP + ANSWERS, where, DEAR + ANSWERS)
-    return _make_branch(own, mixed, dear.initializer)
+    mixed = own.add("ScatterND", CHEAP + ANSWERS, where, EXPENSIVE + ANSWERS)
+    return _make_branch(own, mixed, expensive.initializer)
 
 
 def _keep_cheap() -> GraphProto:

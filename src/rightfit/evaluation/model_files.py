@@ -12,9 +12,9 @@ import numpy as np
 from rightfit.errors import RightfitError
 from rightfit.evaluation.own_models import Plan, measure_models
 from rightfit.families.bundle_files import hash_file
+from rightfit.families.imported.feeding import Tensor, list_inputs, list_outputs
 from rightfit.families.imported.importing import open_onnx
 from rightfit.families.imported.kinds import resolve_file
-from rightfit.families.imported.onnx_call import Tensor, list_inputs, list_outputs
 from rightfit.families.imported.row_table import RowTable, read_table
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment, usable_cores

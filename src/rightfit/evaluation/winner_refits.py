@@ -170,7 +170,7 @@ def _plan(
         chosen = candidates[winner.model][winner.candidate]
         names = [winner.candidate]
         if winner.model not in families:
-            names = [str(chosen.configuration[role]) for role in ("cheap", "dear")]
+            names = [str(chosen.configuration[role]) for role in ("cheap", "expensive")]
         bundles = {
             name: found[name] for found in candidates.values() for name in names if name in found
         }

@@ -140,7 +140,7 @@ class Family(Protocol):
         """
 
     def describe_structure(self, model: Any) -> dict[str, float]:
-        """Count what makes a model cheap or dear to serve.
+        """Count what makes a model cheap or expensive to serve.
 
         Returns:
             Always ``n_parameters`` (numbers to be stored) and ``n_operations`` (multiplications or

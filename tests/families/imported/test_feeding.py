@@ -10,8 +10,15 @@ from onnx import TensorProto, helper
 from onnx_files import write_onnx
 
 from rightfit.errors import RightfitError
-from rightfit.families.imported.feeding import draw, fill, plan_feeds, plan_random, reads_matrix
-from rightfit.families.imported.onnx_call import Tensor, list_inputs
+from rightfit.families.imported.feeding import (
+    Tensor,
+    draw,
+    fill,
+    list_inputs,
+    plan_feeds,
+    plan_random,
+    reads_matrix,
+)
 from rightfit.families.imported.row_table import read_table
 from rightfit.families.onnx_session import open_session
 

@@ -83,7 +83,7 @@ class Refitting:
         """Return a cascade, then its members."""
         members = [self.make_chosen(model) for model in ("linear", "forest")]
         names = [f"{one.model}-000" for one in members]
-        configuration = dict(zip(("cheap", "dear"), names, strict=True), threshold=0.7)
+        configuration = dict(zip(("cheap", "expensive"), names, strict=True), threshold=0.7)
         bundles = dict(zip(names, members, strict=True))
         folder = self.folder / "cascade-000"
         return [join_members(configuration, bundles, folder, model="cascade"), *members]

@@ -18,10 +18,9 @@ from rightfit.families.bundle_exports import add_onnx, keep_onnx, offer_export
 from rightfit.families.by_path.estimators import EstimatorFamily
 from rightfit.families.by_path.prototypes import list_steps
 from rightfit.families.imported.bundle_rows import make_rows
-from rightfit.families.imported.feeding import Feed, fill, plan_feeds
+from rightfit.families.imported.feeding import Feed, fill, list_inputs, plan_feeds
 from rightfit.families.imported.kinds import PICKLE_FILE
 from rightfit.families.imported.objects import ServedObject
-from rightfit.families.imported.onnx_call import list_inputs
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.libraries.boosters import Booster

@@ -1,4 +1,4 @@
-"""Fill the named inputs of an ONNX graph from a table, or at random where there is none."""
+"""The named inputs of an ONNX graph, filled from a table, or at random where there is none."""
 
 from __future__ import annotations
 
@@ -11,9 +11,26 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.errors import RightfitError
-from rightfit.families.imported.onnx_call import DTYPES, TEXT, Tensor
 from rightfit.families.imported.row_table import RowTable
 from rightfit.spelling import find_nearest
+
+TEXT = "str"
+DTYPES: Mapping[str, str] = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int8)": "int8",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
+    "tensor(uint32)": "uint32",
+    "tensor(uint64)": "uint64",
+    "tensor(bool)": "bool",
+    "tensor(string)": TEXT,
+}
+"""numpy's name of each type of input that can be fed."""
 
 MAX_RANDOM_ROWS = 1_024
 MAX_RANDOM_VALUES = 2**24  # of all random rows together
@@ -21,6 +38,35 @@ SHOWN = 10
 EXACT = ("float32", "float16", "int8", "int16", "uint8", "uint16", "bool")  # as float32
 
 Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of an ONNX file.
+
+    Args:
+        name: Its name.
+        dtype: numpy's name of its type, ``str`` for texts; as declared where there is no such type.
+        shape: Sizes as declared, the rows' dimension first; ``None`` where any size will do.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    @property
+    def n_values(self) -> int | None:
+        """Values a row; ``None`` where the file does not say."""
+        return None if None in self.shape[1:] else math.prod(self.known_sizes)
+
+    @property
+    def known_sizes(self) -> tuple[int, ...]:
+        """The sizes of one row that the file says."""
+        return tuple(size for size in self.shape[1:] if size is not None)
+
+    def __str__(self) -> str:
+        sizes = ", ".join("any" if size is None else str(size) for size in self.shape)
+        return f"{self.name}: {self.dtype} [{sizes}]"
 
 
 @dataclass(frozen=True)
@@ -47,6 +93,16 @@ class Feed:
     def from_dict(cls, raw: Mapping[str, Any]) -> Feed:
         """Read it back from what :meth:`to_dict` wrote."""
         return cls(raw["name"], raw["dtype"], tuple(raw["shape"]), tuple(raw["columns"]))
+
+
+def list_inputs(session: Any) -> tuple[Tensor, ...]:
+    """Return a session's inputs in their order."""
+    return tuple(_read_tensor(found) for found in session.get_inputs())
+
+
+def list_outputs(session: Any) -> tuple[Tensor, ...]:
+    """Return a session's outputs in their order."""
+    return tuple(_read_tensor(found) for found in session.get_outputs())
 
 
 def reads_matrix(inputs: Sequence[Tensor]) -> bool:
@@ -207,3 +263,8 @@ def _draw(feed: Feed, n_rows: int, generator: np.random.Generator) -> Array:
 
 def _shorten(names: Sequence[str]) -> str:
     return f"{list(names[:SHOWN])}{' …' if len(names) > SHOWN else ''}"
+
+
+def _read_tensor(found: Any) -> Tensor:
+    sizes = tuple(size if isinstance(size, int) and size >= 0 else None for size in found.shape)
+    return Tensor(found.name, DTYPES.get(found.type, found.type), sizes)

@@ -16,8 +16,11 @@ from rightfit.families.export_check import HASHES, check_files, check_graph
 from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.facts import Facts, describe_object
 from rightfit.families.imported.feeding import (
+    TEXT,
     Feed,
+    Tensor,
     list_columns,
+    list_inputs,
     plan_feeds,
     plan_random,
     reads_matrix,
@@ -39,7 +42,6 @@ from rightfit.families.imported.kinds import (
 )
 from rightfit.families.imported.native_files import open_native
 from rightfit.families.imported.objects import OBJECT_FILE
-from rightfit.families.imported.onnx_call import TEXT, Tensor, list_inputs
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx, read_classes
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.imported.travelling import write_object

@@ -17,7 +17,13 @@ from rightfit.families.by_path.estimators import TRUSTED
 from rightfit.families.family import Rows, check_task
 from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.facts import Facts, describe_object
-from rightfit.families.imported.feeding import Feed, list_columns, plan_feeds, reads_matrix
+from rightfit.families.imported.feeding import (
+    Feed,
+    list_columns,
+    list_inputs,
+    plan_feeds,
+    reads_matrix,
+)
 from rightfit.families.imported.kinds import (
     PICKLE_FILE,
     SKOPS_FILE,
@@ -25,7 +31,6 @@ from rightfit.families.imported.kinds import (
     name_weights,
 )
 from rightfit.families.imported.native_files import open_native, store_native
-from rightfit.families.imported.onnx_call import list_inputs
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.imported.trying import Trial, try_object

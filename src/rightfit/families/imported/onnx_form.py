@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.imported.onnx_call import TEXT, Tensor, list_inputs, list_outputs
+from rightfit.families.imported.feeding import TEXT, Tensor, list_inputs, list_outputs
 from rightfit.families.onnx_graph import GraphBuilder, read_opsets, replace_output, set_opsets
 from rightfit.families.schema import InputSchema
 

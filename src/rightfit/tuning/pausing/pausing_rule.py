@@ -95,7 +95,7 @@ class PausingRule:
         return next(outlook.finishing(affordable_s), None)
 
     def finish(self, pool: Pool, number: int, *, affordable_s: float) -> Step | None:
-        """Return the next step of a trial's training; ``None`` where it is over or too dear.
+        """Return the next step of a trial's training; ``None`` where it is over or too expensive.
 
         Args:
             pool: All trials.
