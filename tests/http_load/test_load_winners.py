@@ -12,7 +12,7 @@ import yaml
 from exports import make_model
 from stored import APPLICATIONS, make_measured, make_raw, rank
 
-from rightfit.http_load import bench
+from rightfit.http_load import winners
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.http_load import HttpLoadParams
 from rightfit.pipelines.http_load.nodes import NOT_STORED, load_winners
@@ -32,7 +32,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         hashes.append(model.bundle.sha256)
         raise RuntimeError("loaded")
 
-    monkeypatch.setattr(bench, "load_winner", load)
+    monkeypatch.setattr(winners, "load_winner", load)
     return hashes
 
 

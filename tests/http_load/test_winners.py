@@ -12,7 +12,7 @@ import pytest
 from exports import choose, make_model
 from stored import make_raw
 
-from rightfit.http_load import bench
+from rightfit.http_load import winners
 from rightfit.http_load.curve import CurvePlan
 from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
 from rightfit.http_load.winners import LoadSettings, ServedWinner, WinnerBench, write_bodies
@@ -63,7 +63,7 @@ def test_server_that_fails_is_a_reason(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("The server did not start: no module named uvicorn")
 
-    monkeypatch.setattr(bench, "load_winner", fail)
+    monkeypatch.setattr(winners, "load_winner", fail)
     curve, reason = make_bench().load(winner, LIMIT)
 
     assert curve is None
