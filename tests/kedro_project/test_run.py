@@ -9,6 +9,7 @@ from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import AbstractRunner, SequentialRunner, ThreadRunner
+from kedro_viz.integrations.kedro.hooks_utils import is_sequential_runner
 
 from rightfit.kedro_project.run import RightfitRunner, RightfitSession
 
@@ -60,6 +61,10 @@ def test_runner_that_somebody_names_stays(session: RightfitSession) -> None:
 )
 def test_what_is_asked_for_by_hand_runs(session: RightfitSession, asked: dict[str, Any]) -> None:
     assert not session.run(**asked)["runner"]._may_reuse
+
+
+def test_kedro_viz_tracks_runs_of_this_runner() -> None:
+    assert is_sequential_runner({"runner": str(RightfitRunner())})
 
 
 def test_pipeline_of_others_runs_as_in_kedro(monkeypatch: pytest.MonkeyPatch) -> None:
