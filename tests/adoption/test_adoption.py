@@ -14,6 +14,7 @@ from command_forks import run_module
 
 SHOP = Path(__file__).parent / "shop"
 MOST_LINES = 30
+MOST_LOGGED = 40
 EDITS = {
     "src/shop/settings.py": (
         (
@@ -129,7 +130,8 @@ def adopted(shop: Shop, before: dict[str, bytes]) -> Shop:
 @pytest.fixture(scope="module")
 def ranked(adopted: Shop) -> Shop:
     params = ",".join(f"{name}={value}" for name, value in TINY.items())
-    adopted.must_run("run", "--pipelines", "perf", "--params", params)
+    shown = adopted.must_run("run", "--pipelines", "perf", "--params", params)
+    (adopted.folder / "log.txt").write_text(shown)
     return adopted
 
 
@@ -262,3 +264,11 @@ def test_error_of_an_own_dataset_keeps_its_traceback(adopted: Shop, tmp_path: Pa
     assert result.returncode == 1
     assert "DatasetError" in result.stdout + result.stderr
     assert "Traceback" in result.stdout + result.stderr
+
+
+@pytest.mark.slow
+def test_log_of_a_run_is_as_short_as_in_our_own_project(ranked: Shop) -> None:
+    log = (ranked.folder / "log.txt").read_text().splitlines()
+
+    assert len([line for line in log if "INFO" in line or "WARNING" in line]) < MOST_LOGGED
+    assert any("Ranked" in line for line in log)

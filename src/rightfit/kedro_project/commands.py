@@ -36,6 +36,7 @@ POOL = "rightfit.profiling.measuring.worker_pool"
 FORKS = "rightfit.tuning.parallel.forks"
 
 
+TALKATIVE = ("kedro.io", "kedro.pipeline", "kedro.runner")  # lines per dataset and node
 LEVEL = "RIGHTFIT_LOG_LEVEL"  # environment variable: DEBUG, INFO, WARNING or ERROR
 
 ReadOption = Callable[[click.Context, click.Parameter, Any], Any]
@@ -56,6 +57,8 @@ def prepared_process(pipeline: Pipeline) -> Iterator[None]:
     verbosity = None if optuna is None else optuna.logging.get_verbosity()
     with contextlib.ExitStack() as during:
         during.enter_context(counting_repeats())
+        if all(map(is_own, pipeline.nodes)):
+            during.enter_context(brief_log())
         if click.get_current_context(silent=True) is not None:  # a notebook must survive Ctrl-C
             during.enter_context(ending_on_interrupt())
             atexit.register(sweep_temporary_folders)  # what workers that were killed have left
@@ -63,6 +66,25 @@ def prepared_process(pipeline: Pipeline) -> Iterator[None]:
             yield
         finally:
             _restore(verbosity)
+
+
+@contextlib.contextmanager
+def brief_log() -> Iterator[None]:
+    """Log none of Kedro's lines per dataset and node while the block runs.
+
+    A project's own choice stays: levels other than the default, and ``RIGHTFIT_LOG_LEVEL=DEBUG``.
+    """
+    is_asked_for = logging.getLogger("rightfit").getEffectiveLevel() <= logging.DEBUG
+    loggers = [logging.getLogger(name) for name in TALKATIVE if not is_asked_for]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        if logger.getEffectiveLevel() == logging.INFO:
+            logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _restore(verbosity: int | None) -> None:
@@ -79,12 +101,16 @@ def set_log_level(level: str | None) -> None:
     """Set how much Rightfit logs, and silence what Kedro says of a run if it is to be quiet.
 
     Args:
-        level: ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``; anything else changes nothing.
+        level: ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``; anything else leaves what the
+            project's logging says, or ``INFO`` where that says nothing.
     """
     number = logging.getLevelNamesMapping().get((level or "").upper())
+    logger = logging.getLogger("rightfit")
     if number is None:
+        if not logger.level:  # a project's logging.yml need not know it
+            logger.setLevel(logging.INFO)
         return
-    logging.getLogger("rightfit").setLevel(number)
+    logger.setLevel(number)
     if number >= logging.WARNING:
         logging.getLogger("kedro.framework.session").setLevel(number)
 

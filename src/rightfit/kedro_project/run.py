@@ -81,7 +81,7 @@ class RightfitRunner(SequentialRunner):
         self._may_reuse = may_reuse
 
     def __str__(self) -> str:
-        """Name the runner; kedro-viz tracks a run by the name of the sequential one in this text."""
+        """Name the runner; kedro-viz tracks runs by the sequential one's name in this text."""
         return f"<{type(self).__name__}, a kedro.runner.sequential_runner.SequentialRunner object>"
 
     # Kedro's documented place for a runner's own order of nodes
