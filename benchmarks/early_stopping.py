@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit_study.early_stopping.experiment import (
@@ -50,7 +51,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     params = _read_file(CONF / "study/parameters_early_stopping.yml")["early_stopping"]["replay"]
-    pausing = _read_file(CONF / "parameters_training.yml")["training"]["pausing"]
+    pausing = read_default("training")["pausing"]
     if options.min_gain is not None:
         pausing["min_gain"] = options.min_gain
     models = _read_file(options.recorded / "models.yml")["models"]
@@ -94,7 +95,7 @@ def main() -> None:
 
 def _replay_within(files: ExperimentFiles, budget_s: float) -> None:
     """Print what pausing and no stopping come to within the same budget."""
-    training = _read_file(CONF / "parameters_training.yml")["training"]
+    training = read_default("training")
     shares = Shares(budget_s, training["breadth_share"])
     found = compare_within(make_experiment(files), shares)
     means = pl.col("n_begun", "n_trained", "cost_s", "regret").mean()

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import yaml
 from kedro.framework.startup import bootstrap_project
 from scipy.optimize import least_squares, nnls
 from sklearn.datasets import make_classification, make_regression
@@ -30,6 +29,7 @@ import rightfit.tuning.pausing
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
+from rightfit.parameters.defaults import read_default
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.pausing.serving_costs import CostLine
 from rightfit.tuning.pausing.training_costs import SHIPPED, TrainingSize, count_work, name_line
@@ -260,9 +260,8 @@ def _count(family: str, row: dict[str, Any]) -> dict[str, float]:
 
 
 def read_block(model: str) -> ModelBlock:
-    """Return a model's block of the project's configuration."""
-    blocks = yaml.safe_load((HERE.parent / "conf/base/parameters_models.yml").read_text())
-    return ModelBlock.model_validate(blocks["models"][model])
+    """Return the library's block of a model."""
+    return ModelBlock.model_validate(read_default("models")[model])
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ import polars as pl
 import yaml
 
 import rightfit_study.early_stopping.experiment as replaying
+from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing import outlook, quality_projection, serving_costs, standing
 from rightfit.tuning.pausing.pausing_params import PausingParams
@@ -101,8 +102,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=None, help="only these")
     parser.add_argument("--n-orders", type=int, default=2, help="sequences of the families")
     options = parser.parse_args()
-    conf = HERE.parent / "conf" / "base"
-    pausing = _read(conf / "parameters_training.yml")["training"]["pausing"]
+    pausing = read_default("training")["pausing"]
     asked = _read(options.applications)["applications"]
     models = _read(options.recorded / "models.yml")["models"]
     found = {}

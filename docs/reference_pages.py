@@ -32,6 +32,7 @@ from rightfit.verbs.commands import SECTIONS, VERBS, load_verb
 
 SOURCE = Path(rightfit.__file__).parent
 CONF = SOURCE / "defaults"
+SAMPLE = SOURCE.parents[1] / "conf" / "base"
 FUNCTIONS = ("measure", "compare", "rank", "search", "open_project")
 TYPES_LAST = ("RightfitError",)
 """Public names that are shown last."""
@@ -150,7 +151,8 @@ def _write_parameters() -> str:
     for block, (text, models) in PARAMETERS.items():
         parts.append(f"## {block}\n\n{text}\n")
         values = read_default(block) if block in BLOCKS and block != "models" else {}
-        comments = _read_yaml_comments(CONF / f"parameters_{block}.yml")
+        folder = CONF if block in BLOCKS else SAMPLE
+        comments = _read_yaml_comments(folder / f"parameters_{block}.yml")
         seen: set[type[BaseModel]] = set()
         for path, model in models.items():
             described = list(_describe_model(path, model, values, comments, seen))

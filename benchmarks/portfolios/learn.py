@@ -3,8 +3,8 @@
 ``python benchmarks/portfolios/learn.py`` reads ``recorded/portfolios.parquet`` and prints, for each
 family, the entries in order, and for all of them the mean utility of what the sample applications
 would choose after so many whole trainings: of the portfolio learnt on all other tables (leave one
-out), and of the default followed by configurations at random. The lists that
-``conf/base/parameters_models.yml`` holds are learnt on all tables of ``LEARNT_ON``; each entry says
+out), and of the default followed by configurations at random. The lists in
+``rightfit/defaults/parameters_models.yml`` are learnt on all tables of ``LEARNT_ON``; each says
 how its quality, its parameters and its training relate to the default's.
 
 A portfolio begins with the default. Each further entry is the one that adds most utility on

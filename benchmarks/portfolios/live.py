@@ -22,11 +22,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import yaml
 from record import make_cell, read_block, start
 from worth import SERVINGS, read_samples
 
 from rightfit.families.registry import get_family
+from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.priors import read_shipped_prior
 from rightfit.tuning.search.search import run_search
@@ -87,10 +87,10 @@ def _say_nothing(n_begun: int, n_trials: int | None) -> None:
 
 
 def read_training() -> TrainingParams:
-    """Return the project's rules of a search, one thread a training."""
-    file = PROJECT / "conf/base/parameters_training.yml"
-    read = yaml.safe_load(file.read_text(encoding="utf-8"))["training"]
-    return TrainingParams.model_validate(read | {"n_threads": 1, "device": "cpu"})
+    """Return the library's rules of a search, one thread a training."""
+    return TrainingParams.model_validate(
+        read_default("training") | {"n_threads": 1, "device": "cpu"}
+    )
 
 
 def sum_up(judged: pl.DataFrame) -> dict[str, list[float]]:

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 from tables import KEPT_ASIDE, LEARNT_ON, NEVER_RECORDED, read_tables
 
 from rightfit.families.family import TrainingData, check_task
 from rightfit.families.registry import get_family, list_defaults
+from rightfit.parameters.defaults import read_default
 from rightfit.preparation.prepared import PreparedDataset
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.learning_curve import follow_training
@@ -105,9 +105,8 @@ def draw_configuration(model: str, number: int) -> dict[str, Any]:
 
 @cache
 def read_block(model: str) -> ModelBlock:
-    """Return a model's block of the project's configuration."""
-    blocks = yaml.safe_load((HERE.parents[1] / "conf/base/parameters_models.yml").read_text())
-    return ModelBlock.model_validate(blocks["models"][model])
+    """Return the library's block of a model."""
+    return ModelBlock.model_validate(read_default("models")[model])
 
 
 @cache

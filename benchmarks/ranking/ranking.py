@@ -39,15 +39,17 @@ import math
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
-from omegaconf import OmegaConf
+import yaml
 from rank_coverage import Coverage, InNoise, measure_coverage, measure_normally, pair_and_unpair
 from simulated_processes import TIMES, Noise, load_noise
 from simulated_studies import DIVIDED, UNDIVIDED, judge_winners, make_profiles, simulate_truth
 
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.contest.profile_table import check_columns, read_profiles
 from rightfit.ranking.rank_candidates import rank_applications
@@ -203,13 +205,13 @@ def count_ties(
 
 def read_parameters() -> tuple[ApplicationsParams, RankingParams]:
     """Read the shipped applications and rules."""
-    raw = [
-        OmegaConf.to_container(OmegaConf.load(CONF / f"parameters_{name}.yml"))
-        for name in ("applications", "ranking")
-    ]
+    raw: dict[str, Any] = {}
+    for name in ("applications", "ranking"):
+        raw |= yaml.safe_load((CONF / f"parameters_{name}.yml").read_text())
+    raw = complete_parameters(raw)
     return (
-        ApplicationsParams.model_validate(raw[0]["applications"]),  # type: ignore[call-overload,index]
-        RankingParams.model_validate(raw[1]["ranking"]),  # type: ignore[call-overload,index]
+        ApplicationsParams.model_validate(raw["applications"]),
+        RankingParams.model_validate(raw["ranking"]),
     )
 
 

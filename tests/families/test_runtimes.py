@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from onnx_files import write_softmax
 from pydantic import ValidationError
 
 import rightfit as rf
 from rightfit.families.runtimes import describe_code, find_runtime
+from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 
 OWN = "runtimes_of_tests.NumpySoftmax"
@@ -46,9 +46,8 @@ def test_unknown_runtime_is_refused_where_it_is_named(
 ) -> None:
     with pytest.raises(rf.RightfitError, match=message):
         find_runtime(name)
-    text = (project_path / "conf" / "base" / "parameters_evaluation.yml").read_text()
     with pytest.raises(ValidationError, match=message):
-        EvaluationParams.model_validate(yaml.safe_load(text)["evaluation"] | {"runtimes": [name]})
+        EvaluationParams.model_validate(read_default("evaluation") | {"runtimes": [name]})
 
 
 def test_measurements_depend_on_the_runtimes_own_code(tmp_path: Path) -> None:

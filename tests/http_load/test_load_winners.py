@@ -8,12 +8,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-import yaml
 from exports import make_model
 from stored import APPLICATIONS, make_measured, make_raw, rank
 
 from rightfit.http_load import winners
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.defaults import read_default
 from rightfit.parameters.http_load import HttpLoadParams
 from rightfit.pipelines.http_load.nodes import NOT_STORED, load_winners
 from rightfit.preparation.encoding import Encoder
@@ -42,9 +42,8 @@ def test_the_refitted_model_is_loaded(
 ) -> None:
     chosen = make_model(tmp_path / "chosen")
     refitted = replace(chosen.bundle, sha256="of the refit")
-    configured = (project_path / "conf" / "base" / "parameters_http_load.yml").read_text()
     changes = {"scenarios": ["single_stream"]}
-    params = HttpLoadParams.model_validate(yaml.safe_load(configured)["http_load"] | changes)
+    params = HttpLoadParams.model_validate(read_default("http_load") | changes)
     made = Refit(candidate="linear-000", model="linear", quality_raw=(0.8,), sha256=refitted.sha256)
     profiles = make_measured(chosen.bundle).with_columns(quality_raw=pl.col("quality"))
     recommendations = write_recommendations(rank(profiles, landsat=Refits(found=(made,))))

@@ -11,6 +11,7 @@ from contests import make_application
 from pydantic import ValidationError
 
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.ranking import RankingParams
 
 
@@ -32,7 +33,7 @@ def test_shipped_applications_are_valid(applications: dict[str, Any]) -> None:
 def test_shipped_rules_are_valid(project_path: Path) -> None:
     text = (project_path / "conf" / "base" / "parameters_ranking.yml").read_text()
 
-    rules = RankingParams.model_validate(yaml.safe_load(text)["ranking"])
+    rules = RankingParams.model_validate(complete_parameters(yaml.safe_load(text))["ranking"])
 
     assert rules.ties.for_application("accuracy_first")[0].by == "utility"
 

@@ -1,20 +1,17 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
+from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams, find_load_faults
 
 
 @pytest.fixture
-def values(project_path: Path) -> dict[str, Any]:
-    text = (project_path / "conf" / "base" / "parameters_evaluation.yml").read_text()
-    evaluation: dict[str, Any] = yaml.safe_load(text)["evaluation"]
-    return evaluation
+def values() -> dict[str, Any]:
+    return read_default("evaluation")
 
 
 def test_preset_chooses_its_settings(values: dict[str, Any]) -> None:

@@ -80,7 +80,7 @@ def list_files(project: Path) -> list[Path]:
 
 def test_template_is_listed_and_knows_the_librarys_version(project_path: Path) -> None:
     listed = kedro(project_path, "starter", "list")
-    recorded = json.loads((project_path / "template" / "cookiecutter.json").read_text())
+    recorded = json.loads((project_path / "src/rightfit/template/cookiecutter.json").read_text())
 
     assert "rightfit" in listed
     assert recorded["__library_version"] == rightfit.__version__

@@ -37,7 +37,7 @@ def test_planned_files_make_a_grid(tmp_path: Path) -> None:
 
 
 def test_new_grid_names_every_model_of_the_library(tmp_path: Path, project_path: Path) -> None:
-    template = next(project_path.glob("template/*/conf/base/parameters_grid.yml"))
+    template = next(project_path.glob("src/rightfit/template/*/conf/base/parameters_grid.yml"))
 
     for text in (plan(tmp_path)["parameters_grid.yml"], template.read_text()):
         assert set(read_default("models")) - set(re.findall(r"\w+", text)) == set()

@@ -41,8 +41,6 @@ def complete_parameters(parameters: RawParameters) -> Block:
     completed = dict(parameters)
     for block in BLOCKS:
         default = read_default(block)
-        if block == "ranking":
-            _drop_exceptions(default, parameters.get("applications"))
         own = parameters.get(block, {})
         if own == {}:
             completed[block] = default
@@ -101,15 +99,9 @@ def _serve_at(rate_per_s: float, server: Mapping[str, Any]) -> Block:
 
 
 def read_default(block: str) -> Block:
-    """Return the library's values of a block.
-
-    Its models are for every dataset: the ones that its file lists are those of its own study.
-    """
+    """Return the library's values of a block."""
     file = files("rightfit") / FOLDER / f"parameters_{block}.yml"
     values: Block = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)[block]
-    if block == "models":
-        for model in values.values():
-            model.pop("datasets", None)
     return values
 
 
@@ -149,14 +141,6 @@ def find_misspelt_blocks(written: Iterable[str]) -> dict[str, str]:
         for name, near in nearest.items()
         if near is not None and name not in near and near not in name
     }
-
-
-def _drop_exceptions(ranking: Block, applications: Any) -> None:
-    """Leave out the library's exceptions for applications that the project does not have."""
-    exceptions = ranking["ties"]["rule_by_application"]
-    for name in list(exceptions):
-        if not isinstance(applications, Mapping) or name not in applications:
-            del exceptions[name]
 
 
 def _complete_models(default: Mapping[str, Any], own: RawParameters) -> Block:

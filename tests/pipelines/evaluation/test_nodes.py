@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-import yaml
 from bundles import train_bundle
 from contests import make_application, make_applications
 
@@ -18,6 +17,7 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import available_runtimes
+from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
 from rightfit.pipelines.evaluation.nodes import collect_profiles
@@ -29,10 +29,8 @@ from rightfit.tuning.studies.study_store import StudyStore
 
 
 @pytest.fixture
-def values(project_path: Path) -> dict[str, Any]:
-    text = (project_path / "conf" / "base" / "parameters_evaluation.yml").read_text()
-    evaluation: dict[str, Any] = yaml.safe_load(text)["evaluation"]
-    return evaluation
+def values() -> dict[str, Any]:
+    return read_default("evaluation")
 
 
 def profiles(environment_id: str) -> pl.DataFrame:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import yaml
 from bundles import train_bundle
 from contests import make_application, make_profile, make_profiles
 from data_cards import make_data_card
@@ -18,6 +17,7 @@ from rightfit.evaluation import winner_refits as refits_made
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
@@ -70,8 +70,7 @@ class Refitting:
         self.studies = StudyStore(folder / "studies", None)
         self.blocks: dict[str, Any] = {}
         for name in ("ranking", "refit", "training", "evaluation"):
-            text = (project / "conf" / "base" / f"parameters_{name}.yml").read_text()
-            self.blocks |= yaml.safe_load(text)
+            self.blocks[name] = read_default(name)
 
     def make_chosen(self, model: str) -> Bundle:
         data = make_data(PARTS["train"], CARD.input_schema)
