@@ -67,7 +67,7 @@ def test_rate_of_an_application_is_that_of_every_preset_and_switches_load_tests_
     }
     assert presets["publish"]["server"] == usual["publish"]["server"] | {
         "rate_per_s": 100,
-        "max_s": 120,
+        "max_s": 30,
     }
     assert presets["quick"]["max_s"] == usual["quick"]["max_s"]
 
