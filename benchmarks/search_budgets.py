@@ -35,7 +35,7 @@ import optuna
 from kedro.framework.startup import bootstrap_project
 from omegaconf import OmegaConf
 
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.pipelines import find_grid
@@ -236,12 +236,7 @@ def _test_default(search: PlannedSearch, test: TrainingData) -> tuple[float, flo
     if default is None:
         return -np.inf, 1.0
     *_, last = family.train(
-        cell.params.fixed | dict(default),
-        cell.train,
-        n_checkpoints=1,
-        seed=settings.seed,
-        n_threads=1,
-        device="cpu",
+        TrainingRun(cell.params.fixed | dict(default), cell.train, seed=settings.seed)
     )
     answers = family.predict(last.model, test.rows)
     raw = cell.quality.score(test.labels, answers)

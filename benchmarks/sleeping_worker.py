@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.family import Checkpoint, TrainingData
+from rightfit.families.family import Checkpoint, TrainingData, TrainingRun
 from rightfit.families.linear import FAMILY as LINEAR
 from rightfit.families.schema import InputSchema
 from rightfit.quality.metric import QualityMetric
@@ -92,9 +92,7 @@ def main() -> None:
 
 def _train_once(cell: Cell) -> Any:
     configuration = PARAMS.fixed | {"alpha": 1e-4, "eta0": 0.1}
-    *_, last = LINEAR.train(
-        configuration, cell.train, n_checkpoints=N_CHECKPOINTS, seed=0, n_threads=1, device="cpu"
-    )
+    *_, last = LINEAR.train(TrainingRun(configuration, cell.train, n_checkpoints=N_CHECKPOINTS))
     return last.model
 
 

@@ -59,8 +59,8 @@ ELSEWHERE = {
     "curl http://127.0.0.1:8000/predict *": (
         "tests/serving/test_server.py::test_answers_are_those_of_the_bundle"
     ),
-    "kedro rightfit check-family *": (
-        "tests/verbs/test_check_family.py::test_family_is_tried_by_its_import_path_with_settings_of_a_model"
+    "python -m pytest tests/test_extra_trees.py": (
+        "tests/guides/test_your_own.py::test_family_of_the_guide_keeps_its_promises"
     ),
     "rightfit load *": "tests/http_load/test_http_load.py::test_curve_finds_the_capacity",
     "rightfit check --against baseline.json*": (

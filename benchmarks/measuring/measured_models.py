@@ -12,7 +12,7 @@ from presets import read_preset
 
 from rightfit.families.bundle import write_bundle
 from rightfit.families.bundle_exports import add_onnx
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.bench import Bench, Subject
@@ -79,12 +79,7 @@ def save_model(
         tuple(f"x{i}" for i in range(N_FEATURES)), tuple(f"c{i}" for i in range(6)), None
     )
     *_, last = get_family(family_name).train(
-        configuration,
-        TrainingData(rows, labels, schema),
-        n_checkpoints=1,
-        seed=0,
-        n_threads=1,
-        device="cpu",
+        TrainingRun(configuration, TrainingData(rows, labels, schema))
     )
     bundle = write_bundle(
         folder,

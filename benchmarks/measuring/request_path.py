@@ -29,7 +29,7 @@ from measured_models import CONFIGURATIONS
 
 from rightfit.families.bundle import write_bundle
 from rightfit.families.bundle_exports import add_onnx
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema
@@ -80,9 +80,7 @@ def open_ways(prepared: Prepared, folder: Path) -> Ways:
     labels = np.arange(sample.height) % prepared.n_classes  # latency does not depend on them
     data = TrainingData(encoded, labels, InputSchema(name_features(encoder), classes, None))
     configuration = CONFIGURATIONS["linear"]
-    *_, last = get_family("linear").train(
-        configuration, data, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
-    )
+    *_, last = get_family("linear").train(TrainingRun(configuration, data))
     bundle = add_onnx(
         write_bundle(
             folder / "linear",

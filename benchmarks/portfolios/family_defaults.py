@@ -42,7 +42,7 @@ from tables import KEPT_ASIDE, NEVER_RECORDED
 from worth import read_samples
 
 from rightfit.families.bundle import Bundle
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.profiling.profiles.final_rows import find_final_rows
 from rightfit.ranking.applications.applications import Applications
@@ -193,9 +193,7 @@ def _refit_best(
 def _predict_own_default(cell: Any, whole: TrainingData, test: TrainingData) -> npt.NDArray[Any]:
     family = get_family(cell.family)
     configuration = cell.params.fixed | dict(cell.default() or {})
-    *_, last = family.train(
-        configuration, whole, n_checkpoints=1, seed=SEED, n_threads=1, device="cpu"
-    )
+    *_, last = family.train(TrainingRun(configuration, whole, seed=SEED))
     return family.predict(last.model, test.rows)
 
 

@@ -23,8 +23,8 @@ from typing import Any
 import polars as pl
 from tables import KEPT_ASIDE, LEARNT_ON, NEVER_RECORDED, read_tables
 
-from rightfit.families.family import TrainingData, check_task
-from rightfit.families.registry import get_family, list_defaults
+from rightfit.families.family import TrainingData
+from rightfit.families.registry import get_family
 from rightfit.parameters.defaults import read_default
 from rightfit.preparation.prepared import PreparedDataset
 from rightfit.tuning.search.cell import Cell
@@ -93,7 +93,7 @@ def draw_configuration(model: str, number: int) -> dict[str, Any]:
 
     block = read_block(model)
     if number == 0:
-        default = block.params.first(list_defaults(get_family(block.family)), "classification")
+        default = block.params.first(get_family(block.family).list_defaults(), "classification")
         if default is not None:
             return dict(default)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -122,7 +122,7 @@ def make_cell(
     prepared, block = _prepare(table), read_block(model)
     card = prepared.data_card
     try:
-        check_task(get_family(block.family), card.task)
+        get_family(block.family).check_task(card.task)
     except ValueError:
         return None
     if model in ("svm", "knn") and card.task == "regression":  # classifiers

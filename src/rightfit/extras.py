@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rightfit.errors import RightfitError
 
@@ -67,6 +67,18 @@ def require(*modules: str, purpose: str) -> None:
 
 def _read_numbers(version: str) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", version)[:2]]
+
+
+def find_versions(modules: Iterable[str]) -> dict[str, str]:
+    """Return the versions of the distributions that modules come from, as far as one is known.
+
+    >>> sorted(find_versions(["numpy.linalg", "numpy", "json"]))
+    ['numpy']
+    """
+    tops = dict.fromkeys(module.partition(".")[0] for module in modules)
+    named = [_DISTRIBUTIONS.get(name, name) for name in tops]
+    found = {name: find_version(name) for name in named}
+    return {name: version for name, version in found.items() if version is not None}
 
 
 def find_version(distribution: str) -> str | None:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from rightfit.families.boosting import FAMILY
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 
 CONFIGURATION = {
     "max_iter": 6,
@@ -20,9 +20,7 @@ CONFIGURATION = {
 
 
 def test_step_is_a_round_of_one_tree_per_class(blobs: TrainingData) -> None:
-    *_, last = FAMILY.train(
-        CONFIGURATION, blobs, n_checkpoints=2, seed=0, n_threads=1, device="cpu"
-    )
+    *_, last = FAMILY.train(TrainingRun(CONFIGURATION, blobs, n_checkpoints=2))
 
     assert last.n_steps == 6
     assert [len(trees) for trees in last.model._predictors] == [3] * 6
@@ -33,9 +31,7 @@ def test_step_is_a_round_of_one_tree_per_class(blobs: TrainingData) -> None:
 
 def test_checkpoints_lead_to_the_model_trained_at_once(blobs: TrainingData) -> None:
     at_once, in_parts = (
-        list(
-            FAMILY.train(CONFIGURATION, blobs, n_checkpoints=n, seed=0, n_threads=1, device="cpu")
-        )[-1].model
+        list(FAMILY.train(TrainingRun(CONFIGURATION, blobs, n_checkpoints=n)))[-1].model
         for n in (1, 3)
     )
 

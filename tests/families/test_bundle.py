@@ -12,7 +12,7 @@ from configurations import least_configuration
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_exports import add_onnx
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.parity import compare_answers
 from rightfit.families.registry import BUILT_IN, get_family
 from rightfit.families.runtimes import available_runtimes, open_model, runtime_files
@@ -142,10 +142,8 @@ def test_disagreeing_export_is_refused(
 ) -> None:
     bundle = make_bundle("forest", blobs, tmp_path / "bundle")
     family = get_family("forest")
-    *_, other = family.train(
-        FOREST, TrainingData(blobs.rows, blobs.labels[::-1].copy(), blobs.schema),
-        n_checkpoints=1, seed=0, n_threads=1, device="cpu",
-    )  # fmt: skip
+    turned = TrainingData(blobs.rows, blobs.labels[::-1].copy(), blobs.schema)
+    *_, other = family.train(TrainingRun(FOREST, turned))
     export = family.export_onnx
     monkeypatch.setattr(family, "export_onnx", lambda _, schema: export(other.model, schema))
 

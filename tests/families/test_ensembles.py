@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rightfit.families.ensembles import EnsembleFamily
-from rightfit.families.family import Family, TrainingData
+from rightfit.families.family import Family, TrainingData, TrainingRun
 
 CONFIGURATION = {"n_estimators": 6, "max_depth": 3}
 
@@ -26,9 +26,7 @@ def test_described_ensemble_trains_saves_and_exports(
 ) -> None:
     import onnxruntime
 
-    *_, last = extra_trees.train(
-        CONFIGURATION, blobs, n_checkpoints=3, seed=0, n_threads=1, device="cpu"
-    )
+    *_, last = extra_trees.train(TrainingRun(CONFIGURATION, blobs, n_checkpoints=3))
     extra_trees.save_weights(last.model, tmp_path / "weights.skops")
     loaded = extra_trees.load_weights(tmp_path / "weights.skops", CONFIGURATION, blobs.schema)
     extra_trees.set_serving(loaded, n_threads=2, device="cpu")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from configurations import least_configuration
 
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import BUILT_IN, get_family
 
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
@@ -54,7 +54,7 @@ def configuration_of(name: str) -> dict[str, Any]:
 
 def train_fully(name: str, data: TrainingData, *, seed: int = 0) -> Any:
     checkpoints = get_family(name).train(
-        configuration_of(name), data, n_checkpoints=2, seed=seed, n_threads=1, device="cpu"
+        TrainingRun(configuration_of(name), data, n_checkpoints=2, seed=seed)
     )
     return list(checkpoints)[-1].model
 
@@ -62,7 +62,7 @@ def train_fully(name: str, data: TrainingData, *, seed: int = 0) -> Any:
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_train_yields_each_checkpoint_with_growing_steps(name: str, blobs: TrainingData) -> None:
     checkpoints = get_family(name).train(
-        configuration_of(name), blobs, n_checkpoints=4, seed=0, n_threads=1, device="cpu"
+        TrainingRun(configuration_of(name), blobs, n_checkpoints=4)
     )
 
     n_steps = [checkpoint.n_steps for checkpoint in checkpoints]
@@ -76,9 +76,7 @@ def test_structure_counts_are_positive_and_grow_as_declared(name: str, blobs: Tr
     family = get_family(name)
     counts = [
         family.describe_structure(checkpoint.model)
-        for checkpoint in family.train(
-            configuration_of(name), blobs, n_checkpoints=2, seed=0, n_threads=1, device="cpu"
-        )
+        for checkpoint in family.train(TrainingRun(configuration_of(name), blobs, n_checkpoints=2))
     ]
 
     assert {"n_parameters", "n_operations"} <= set(counts[0])

@@ -14,7 +14,7 @@ from bundles import store_model
 
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_exports import add_onnx
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import available_runtimes, open_model
 from rightfit.families.schema import InputSchema
@@ -39,7 +39,7 @@ CONFIGURATIONS: Mapping[str, dict[str, Any]] = {
 
 def train(name: str, data: TrainingData, **changes: Any) -> Any:
     *_, last = get_family(name).train(
-        CONFIGURATIONS[name] | changes, data, n_checkpoints=3, seed=0, n_threads=1, device="cpu"
+        TrainingRun(CONFIGURATIONS[name] | changes, data, n_checkpoints=3)
     )
     return last.model
 
@@ -135,9 +135,7 @@ def test_weights_of_a_classifier_are_refused_in_a_regression(
 ) -> None:
     family = get_family("linear")
     configuration = CONFIGURATIONS["linear"]
-    *_, last = family.train(
-        configuration, blobs, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
-    )
+    *_, last = family.train(TrainingRun(configuration, blobs))
     path = tmp_path / family.weights_file
     family.save_weights(last.model, path)
 

@@ -12,7 +12,7 @@ from bundles import store_model
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import add_onnx
-from rightfit.families.family import Configuration, TrainingData
+from rightfit.families.family import Configuration, TrainingData, TrainingRun
 from rightfit.families.net import FAMILY
 from rightfit.families.networks import ImageRows, Residual, build_network
 from rightfit.families.runtimes import open_model
@@ -39,7 +39,7 @@ def make_stripes(shape: tuple[int, int, int]) -> TrainingData:
 
 
 def train(configuration: Configuration, data: TrainingData) -> Any:
-    *_, last = FAMILY.train(configuration, data, n_checkpoints=3, seed=0, n_threads=1, device="cpu")
+    *_, last = FAMILY.train(TrainingRun(configuration, data, n_checkpoints=3))
     return last.model
 
 

@@ -58,6 +58,7 @@ def test_imports_are_followed_within_the_package_and_the_library(family: str) ->
         "rightfit.errors",
         "rightfit.extras",
         "rightfit.families.family",
+        "rightfit.families.onnx_graph",
         "rightfit.families.schema",
         "rightfit.families.sklearn_io",
         "rightfit.families.tree_export",

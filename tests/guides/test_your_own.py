@@ -183,6 +183,19 @@ def try_project(project: Path, *arguments: str) -> subprocess.CompletedProcess[s
     )
 
 
+def test_family_of_the_guide_keeps_its_promises(grown_project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/test_extra_trees.py"],
+        cwd=grown_project,
+        env={**os.environ, "PYTHONPATH": str(grown_project / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def read_result(project: Path, name: str) -> pl.DataFrame:
     (written,) = (project / "data" / name).glob("*/*.parquet")
     return pl.read_parquet(written)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.families.bundle import Bundle, write_bundle
-from rightfit.families.family import Configuration, TrainingData
+from rightfit.families.family import Configuration, TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 
@@ -30,7 +30,5 @@ def train_bundle(
     folder: Path, data: TrainingData, family: str, configuration: Configuration
 ) -> Bundle:
     """Train a model to its end and write it as a bundle."""
-    *_, last = get_family(family).train(
-        configuration, data, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
-    )
+    *_, last = get_family(family).train(TrainingRun(configuration, data))
     return store_model(folder, last.model, family, configuration, data.schema)

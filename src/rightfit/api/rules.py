@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from rightfit.api.ranking import ApplicationsLike, default_rules, read_applications
 from rightfit.errors import RightfitError
 from rightfit.extras import require
-from rightfit.families.family import Family, check_task
+from rightfit.families.family import Family
 from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
 from rightfit.parameters.applications import ApplicationsParams
@@ -88,7 +88,7 @@ class Rules:
         """
         for name, block in self.models.items():
             try:
-                check_task(get_family(block.family), task)
+                get_family(block.family).check_task(task)
             except ValueError as err:
                 raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
 

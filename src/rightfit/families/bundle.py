@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.errors import RightfitError
-from rightfit.extras import find_version
+from rightfit.extras import find_versions
 from rightfit.families.bundle_files import (
     MANIFEST,
     check_onnx_file,
@@ -39,8 +39,6 @@ from rightfit.families.schema import InputSchema
 FORMAT_VERSION = 2
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
-
-_VERSIONED_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skops", "torch")
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ def write_bundle(
     weights_file = get_family(family).weights_file
     get_family(family).save_weights(trained, folder / weights_file)
     manifest = _describe(
-        model, weights_file, configuration, schema, data_version, [folder / weights_file]
+        model, family, weights_file, configuration, schema, data_version, [folder / weights_file]
     )
     return write_manifest(folder, manifest, family, trust=True)
 
@@ -173,7 +171,7 @@ def write_bundle_files(
         The bundle, trusted: whoever calls this has asked whether the model's file is.
     """
     files = sorted(folder.iterdir())
-    manifest = _describe(model, weights_file, configuration, schema, data_version, files)
+    manifest = _describe(model, family, weights_file, configuration, schema, data_version, files)
     write_manifest(folder, manifest, family, trust=True)
     return read_bundle(folder, family=family, trust=True)
 
@@ -235,15 +233,15 @@ def read_bundle(
 
 
 @functools.cache
-def _versions() -> dict[str, str]:
-    """Return the versions of Python and the libraries, read once: that takes milliseconds."""
-    found = {name: find_version(name) for name in _VERSIONED_LIBRARIES}
-    libraries = {name: version for name, version in found.items() if version is not None}
-    return {"python": platform.python_version()} | libraries
+def _versions(family: str) -> dict[str, str]:
+    """Return the versions of Python and of a family's libraries."""
+    modules = ("numpy", "onnx", "onnxruntime", *get_family(family).native_imports)
+    return {"python": platform.python_version()} | find_versions(modules)
 
 
 def _describe(
     model: str,
+    family: str,
     weights_file: str,
     configuration: Configuration,
     schema: InputSchema,
@@ -257,7 +255,7 @@ def _describe(
         "configuration": configuration,
         "input_schema": schema.to_dict(),
         "data_version": data_version,
-        "versions": _versions(),
+        "versions": _versions(family),
         "onnx": None,
         "files": {file.name: hash_file(file) for file in files},
     }

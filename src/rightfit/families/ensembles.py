@@ -15,7 +15,7 @@ from rightfit.families.family import (
     Checkpoint,
     Configuration,
     Scaling,
-    TrainingData,
+    TrainingRun,
     require_settings,
     split_training,
 )
@@ -47,6 +47,7 @@ class EnsembleFamily(SklearnFamily):
             it, ``…Regressor`` beside ``…Classifier``.
     """
 
+    length_setting: str = "n_estimators"
     scaling: Mapping[str, Scaling] = _SCALING
     growth: Scaling = "affine"
 
@@ -86,11 +87,6 @@ class EnsembleFamily(SklearnFamily):
             except TypeError as err:
                 raise ValueError(str(err)) from err
 
-    def build_untrained(
-        self, configuration: Configuration, schema: InputSchema, *, seed: int
-    ) -> None:
-        """Return ``None``: what members look like only emerges from training."""
-
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count trees, their nodes, the stored numbers, and the comparisons of an average row.
 
@@ -107,23 +103,16 @@ class EnsembleFamily(SklearnFamily):
             "n_trees": float(len(trees)),
         }
 
-    def train(
-        self,
-        configuration: Configuration,
-        data: TrainingData,
-        *,
-        n_checkpoints: int,
-        seed: int,
-        n_threads: int,
-        device: str,  # noqa: ARG002 -- CPU only
-    ) -> Iterator[Checkpoint]:
+    def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Add members until there are as many as configured; a step is a member."""
         from threadpoolctl import threadpool_limits
 
-        task = data.schema.task
-        model = self._make_estimator(task, configuration, seed=seed, n_threads=n_threads)
+        data = run.data
+        model = self._make_estimator(
+            data.schema.task, run.configuration, seed=run.seed, n_threads=run.n_threads
+        )
         done = 0
-        for n_members in split_training(configuration[self.length_setting], n_checkpoints):
+        for n_members in split_training(run.configuration[self.length_setting], run.n_checkpoints):
             if n_members > done:
                 model.set_params(**{self.length_setting: n_members})
                 # OpenMP's threads wait for each other by spinning: where something else used a

@@ -3,7 +3,8 @@
 A family learns either task, classification or regression, or refuses one: the schema that it gets
 with the rows says which (``InputSchema.task``).
 
-A family is an object with these methods and attributes, named ``FAMILY`` in a module of its own.
+A family is an object of a class that derives from :class:`Family`, named ``FAMILY`` in a module of
+its own.
 A model's block in ``parameters_models.yml`` names the module by its import path, so that it may lie
 in any package. Heavy libraries are imported inside the methods, so that naming a family costs
 nothing.
@@ -11,10 +12,12 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -86,17 +89,58 @@ class Checkpoint:
     n_steps: int
 
 
-class Family(Protocol):
-    """What every family provides."""
+@dataclass(frozen=True)
+class TrainingRun:
+    """One training: what is learnt, from which rows, and how.
 
-    devices: tuple[str, ...]
+    Args:
+        configuration: The settings.
+        data: Rows to learn from.
+        n_checkpoints: Checkpoints to yield, see :func:`split_training`.
+        seed: Of everything random: the same seed makes the same model.
+        n_threads: Threads that it may use.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    configuration: Configuration
+    data: TrainingData
+    n_checkpoints: int = 1
+    seed: int = 0
+    n_threads: int = 1
+    device: str = "cpu"
+
+
+class ServedFamily:
+    """What is known of a model's family where the model is served alone, as an imported one is."""
+
+    devices: tuple[str, ...] = ("cpu",)
     """Devices it can train and serve on: ``cpu``, ``cuda``."""
 
     weights_file: str
     """Name of the weights' file in a bundle."""
 
-    native_imports: tuple[str, ...]
-    """Modules that serving the native model needs."""
+    native_imports: tuple[str, ...] = ()
+    """Modules that training and serving the native model need; bundles hold their versions."""
+
+    has_int8: bool = False
+    """Whether 8-bit weights make sense: for matrix products they do, for trees they do not."""
+
+    @property
+    def scaling(self) -> Mapping[str, Scaling]:
+        """How resource metrics grow with training; a metric not named is constant."""
+        return {}
+
+    def list_imports(self, configuration: Configuration) -> tuple[str, ...]:  # noqa: ARG002
+        """Return modules that serving a model needs beside ``native_imports``."""
+        return ()
+
+
+class Family(ServedFamily, ABC):
+    """A kind of model: what training, serving and storing one needs.
+
+    Abstract methods are what every family must do; the others are abilities that it may have, with
+    what holds for a family without them.
+    """
 
     @property
     def length_setting(self) -> str | None:
@@ -104,41 +148,50 @@ class Family(Protocol):
 
         ``None`` where there is none, as in training on growing shares of the rows.
         """
-
-    has_int8: bool
-    """Whether 8-bit weights make sense: for matrix products they do, for trees they do not."""
-
-    @property
-    def scaling(self) -> Mapping[str, Scaling]:
-        """How resource metrics grow with training; a metric not named is constant."""
+        return None
 
     @property
     def growth(self) -> Scaling:
         """How the counts of :meth:`describe_structure` grow with the steps taken."""
+        return "constant"
 
     def load_libraries(self) -> None:
         """Import all that training and saving need, so that no trial is charged for it."""
+        for module in self.native_imports:
+            importlib.import_module(module)
 
+    def load_exporter(self) -> None:
+        """Import all that :meth:`export_onnx` needs; searches side by side share it."""
+
+    def list_defaults(self) -> Configuration:
+        """Return the values that the family's library gives its settings; empty: not known."""
+        return {}
+
+    def check_task(self, task: Task) -> None:
+        """Raise ValueError if the family cannot learn a task; by default it learns both."""
+
+    @abstractmethod
     def check_configuration(self, configuration: Configuration) -> None:
         """Raise ValueError if a setting is missing or unknown."""
 
-    # A family may also have ``load_exporter()``, which imports all that ``export_onnx`` needs, so
-    # that searches side by side need not each.
-
-    # A family may also have ``check_task(task)``, which raises ValueError if it cannot learn the
-    # task; without it a family learns both.
-
-    # A family may also have ``check_values(configuration)``, which raises ValueError if a setting
-    # has a value that it cannot take. It is asked before the first training.
+    def check_values(self, configuration: Configuration) -> None:
+        """Raise ValueError if a setting has a value that it cannot take, before any training."""
+        self.check_configuration(configuration)
 
     def build_untrained(
-        self, configuration: Configuration, schema: InputSchema, *, seed: int
+        self,
+        configuration: Configuration,  # noqa: ARG002
+        schema: InputSchema,  # noqa: ARG002
+        *,
+        seed: int,  # noqa: ARG002
     ) -> Any | None:
         """Return a model of the final structure before any training.
 
         ``None`` where the structure only emerges from training.
         """
+        return None
 
+    @abstractmethod
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count what makes a model cheap or expensive to serve.
 
@@ -147,18 +200,11 @@ class Family(Protocol):
             comparisons a row); all counts are positive.
         """
 
-    def train(
-        self,
-        configuration: Configuration,
-        data: TrainingData,
-        *,
-        n_checkpoints: int,
-        seed: int,
-        n_threads: int,
-        device: str,
-    ) -> Iterator[Checkpoint]:
+    @abstractmethod
+    def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Train, yielding a usable model at each checkpoint; see :func:`split_training`."""
 
+    @abstractmethod
     def predict(self, model: Any, rows: Rows) -> Rows:
         """Return answers, float32: class probabilities, shape (n_rows, n_classes).
 
@@ -166,14 +212,20 @@ class Family(Protocol):
         """
 
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
-        """Prepare a loaded model to answer with so many threads on a device."""
+        """Prepare a loaded model to answer with so many threads on a device.
 
+        By default nothing changes: the process' environment decides how many threads there are.
+        """
+
+    @abstractmethod
     def save_weights(self, model: Any, path: Path) -> None:
         """Write the trained model in a format that can run no code when loaded."""
 
+    @abstractmethod
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """Read back what :meth:`save_weights` wrote."""
 
+    @abstractmethod
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """Return an ONNX model: input ``rows`` (any, n_features), output as of :meth:`predict`.
 
@@ -209,17 +261,6 @@ def split_training(n_units: int, n_checkpoints: int) -> list[int]:
         )
     halvings = range(n_checkpoints - 1, -1, -1)
     return [max(1, round(n_units / 2**halving)) for halving in halvings]
-
-
-def check_task(family: Family, task: Task) -> None:
-    """Check that a family can learn a task.
-
-    Raises:
-        ValueError: If it says that it cannot; one without a check of its own learns both.
-    """
-    check: Callable[[Task], None] | None = getattr(family, "check_task", None)
-    if check is not None:
-        check(task)
 
 
 def require_settings(configuration: Configuration, allowed: tuple[str, ...]) -> None:

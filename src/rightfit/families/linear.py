@@ -9,7 +9,7 @@ are few of them. Exact trainings grow by shares of the rows.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ import numpy.typing as npt
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
-    Scaling,
     TrainingData,
+    TrainingRun,
     require_settings,
     split_training,
 )
@@ -41,8 +41,6 @@ class LinearFamily(SklearnFamily):
     """Logistic or linear regression; see :class:`rightfit.families.family.Family`."""
 
     length_setting: str = "n_epochs"
-    scaling: Mapping[str, Scaling] = {}
-    growth: Scaling = "constant"
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
@@ -79,38 +77,28 @@ class LinearFamily(SklearnFamily):
         n_coefficients = float(model.coef_.size)
         return {"n_parameters": n_coefficients, "n_operations": n_coefficients}
 
-    def train(
-        self,
-        configuration: Configuration,
-        data: TrainingData,
-        *,
-        n_checkpoints: int,
-        seed: int,
-        n_threads: int,  # noqa: ARG002 -- SGD takes one row after another
-        device: str,  # noqa: ARG002 -- CPU only
-    ) -> Iterator[Checkpoint]:
+    def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Pass over the shuffled rows ``n_epochs`` times; a step is a block of 2,048 rows.
 
         What is fitted exactly grows by shares of the rows instead; a step is a row.
         """
+        data = run.data
         if data.schema.task == "regression":
-            yield from train_regression(configuration, data, n_checkpoints=n_checkpoints, seed=seed)
+            yield from _train_regression(run)
             return
-        if _is_exact(configuration):
-            yield from train_logistic(configuration, data, n_checkpoints=n_checkpoints, seed=seed)
+        if _is_exact(run.configuration):
+            yield from _train_logistic(run)
             return
-        model = _estimator(configuration, seed=seed)
-        blocks = _shuffled_blocks(len(data.labels), n_epochs=configuration["n_epochs"], seed=seed)
+        model = _estimator(run.configuration, seed=run.seed)
+        n_epochs = run.configuration["n_epochs"]
+        blocks = _shuffled_blocks(len(data.labels), n_epochs=n_epochs, seed=run.seed)
         classes = np.arange(data.schema.n_classes)
         done = 0
-        for n_steps in split_training(len(blocks), n_checkpoints):
+        for n_steps in split_training(len(blocks), run.n_checkpoints):
             for block in blocks[done:n_steps]:
                 model.partial_fit(data.rows[block], data.labels[block], classes=classes)
             done = n_steps
             yield Checkpoint(model, n_steps=done)
-
-    def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
-        """Change nothing: numpy's threads are fixed by the process' environment."""
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.families.family.Family`."""
@@ -151,9 +139,7 @@ def _estimator(configuration: Configuration, *, seed: int) -> Any:
     )
 
 
-def train_logistic(
-    configuration: Configuration, data: TrainingData, *, n_checkpoints: int, seed: int
-) -> Iterator[Checkpoint]:
+def _train_logistic(run: TrainingRun) -> Iterator[Checkpoint]:
     """Fit growing shares of the shuffled rows; a step is a row.
 
     ``alpha`` counts against the mean loss of a row, as in stochastic gradient descent. The penalty
@@ -161,14 +147,15 @@ def train_logistic(
     """
     from threadpoolctl import threadpool_limits
 
-    order = _put_each_class_first(data, seed=seed)
-    for n_planned in split_training(len(order), n_checkpoints):
+    data = run.data
+    order = _put_each_class_first(data, seed=run.seed)
+    for n_planned in split_training(len(order), run.n_checkpoints):
         n_rows = max(n_planned, data.schema.n_classes)
         chosen = order[:n_rows]
         with threadpool_limits(1), warnings.catch_warnings():
             # what stops short of the minimum is judged by its quality, as any other model
             warnings.simplefilter("ignore")
-            model = make_logistic(configuration, n_rows=n_rows)
+            model = make_logistic(run.configuration, n_rows=n_rows)
             model.fit(data.rows[chosen], data.labels[chosen])
         yield Checkpoint(model, n_steps=n_rows)
 
@@ -198,9 +185,7 @@ def build_untrained_regression(
     return _make_estimator(configuration, n_rows=2, spread=1.0).fit(rows, np.array([0.0, 1.0]))
 
 
-def train_regression(
-    configuration: Configuration, data: TrainingData, *, n_checkpoints: int, seed: int
-) -> Iterator[Checkpoint]:
+def _train_regression(run: TrainingRun) -> Iterator[Checkpoint]:
     """Fit growing shares of the shuffled rows; a step is a row.
 
     ``alpha`` counts against the mean loss of a row and for a target of standard deviation 1, as in
@@ -209,11 +194,12 @@ def train_regression(
     """
     from sklearn.exceptions import ConvergenceWarning
 
-    order = np.random.default_rng(seed).permutation(len(data.labels))
+    data = run.data
+    order = np.random.default_rng(run.seed).permutation(len(data.labels))
     spread = float(data.labels.std())
-    for n_rows in split_training(len(order), n_checkpoints):
+    for n_rows in split_training(len(order), run.n_checkpoints):
         chosen = order[:n_rows]
-        model = _make_estimator(configuration, n_rows=n_rows, spread=spread)
+        model = _make_estimator(run.configuration, n_rows=n_rows, spread=spread)
         with warnings.catch_warnings():
             # what stops short of the exact solution is judged by its quality, as any other model
             warnings.simplefilter("ignore", ConvergenceWarning)

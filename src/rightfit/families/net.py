@@ -17,9 +17,9 @@ from rightfit.extras import require
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
+    Family,
     Rows,
-    Scaling,
-    TrainingData,
+    TrainingRun,
     require_settings,
 )
 from rightfit.families.schema import InputSchema
@@ -42,16 +42,14 @@ _SETTINGS: Mapping[str, tuple[type, float, float]] = {
 _OF_IMAGES = ("n_blocks", "shift", "flip")  # may be left out: none
 
 
-class NetFamily:
-    """Neural network; see :class:`rightfit.families.family.Family`."""
+class NetFamily(Family):
+    """Neural network."""
 
     devices: tuple[str, ...] = ("cpu", "cuda")
     weights_file: str = "weights.safetensors"
     native_imports: tuple[str, ...] = ("torch", "safetensors.torch")
     length_setting: str = "n_epochs"
     has_int8: bool = True
-    scaling: Mapping[str, Scaling] = {}
-    growth: Scaling = "constant"
 
     def load_libraries(self) -> None:
         """See :class:`rightfit.families.family.Family`."""
@@ -111,27 +109,12 @@ class NetFamily:
         n_operations = count_operations(model)
         return {"n_parameters": float(n_parameters), "n_operations": float(n_operations)}
 
-    def train(
-        self,
-        configuration: Configuration,
-        data: TrainingData,
-        *,
-        n_checkpoints: int,
-        seed: int,
-        n_threads: int,  # noqa: ARG002 -- one is best, see train_module
-        device: str,
-    ) -> Iterator[Checkpoint]:
+    def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Train by AdamW on a one-cycle schedule; a step is a mini-batch."""
-        network = _build(configuration, data.schema, seed=seed, target=read_target(data))
-        yield from train_module(
-            # not channels last, though faster: torch 2.13 then corrupts its heap on some CPUs
-            network.to(device),
-            configuration,
-            data,
-            n_checkpoints=n_checkpoints,
-            seed=seed,
-            one_cycle=True,
-        )
+        target = read_target(run.data)
+        network = _build(run.configuration, run.data.schema, seed=run.seed, target=target)
+        # not channels last, though faster: torch 2.13 then corrupts its heap on some CPUs
+        yield from train_module(network.to(run.device), run, one_cycle=True)
 
     def predict(self, model: Any, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""

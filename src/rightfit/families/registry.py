@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:  # it imports numpy, which naming a family does not need
-    from rightfit.families.family import Configuration, Family
+    from rightfit.families.family import Family
 
 BUILT_IN: Mapping[str, str] = {
     name: f"rightfit.families.{name}" for name in ("linear", "forest", "net", "boosting")
@@ -98,19 +98,16 @@ def get_family(name: str) -> Family:
         ) from err
     if made_of and hasattr(module, MAKER):
         return _make_family(path, "+".join(made_of))
-    family: Family | None = getattr(module, ATTRIBUTE, None)
-    if family is None:
+    from rightfit.families.family import ServedFamily
+
+    family = getattr(module, ATTRIBUTE, None)
+    if not isinstance(family, ServedFamily):
         raise ValueError(
-            f"The module {path} holds no family: it must define {ATTRIBUTE}. "
-            "Correct parameters_models.yml."
+            f"The module {path} holds no family: it must define {ATTRIBUTE}, an object of a class "
+            f"that derives from rightfit.Family, but that is {family!r}. Correct "
+            "parameters_models.yml."
         )
-    return family
-
-
-def list_defaults(family: Family) -> Configuration:
-    """Return the values that a family's library gives its settings; empty if it names none."""
-    defaults: Configuration = getattr(family, "list_defaults", dict)()
-    return defaults
+    return cast("Family", family)  # imported models' are only served
 
 
 @functools.cache

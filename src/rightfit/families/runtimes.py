@@ -59,8 +59,7 @@ class _Native:
     def list_imports(self, bundle: Bundle) -> tuple[str, ...]:
         family = bundle.load_family()
         require(*family.native_imports, purpose=f"Serving {bundle.model} in its own library")
-        list_imports = getattr(family, "list_imports", None)  # of a model that is an object
-        more = () if list_imports is None else list_imports(bundle.configuration)
+        more = family.list_imports(bundle.configuration)
         return tuple(dict.fromkeys((*family.native_imports, *more)))
 
     def open(self, bundle: Bundle, *, n_threads: int, device: str) -> Predict:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rightfit.extras import require
-from rightfit.families.family import Rows
+from rightfit.families.family import Family, Rows
 from rightfit.families.onnx_graph import GraphBuilder, replace_output
 from rightfit.families.schema import InputSchema
 from rightfit.families.tree_export import add_trees_as_arrays
@@ -22,14 +22,12 @@ from rightfit.families.tree_export import add_trees_as_arrays
 _TORCH_SUPPORT = "sklearn.externals.array_api_compat.torch"
 
 
-class SklearnFamily:
-    """What families of scikit-learn's estimators share; see :class:`Family`."""
+class SklearnFamily(Family):
+    """What families of scikit-learn's estimators share."""
 
-    devices: tuple[str, ...] = ("cpu",)
     weights_file: str = "weights.skops"
     # skops imports all of scikit-learn: models of different estimators share a measuring process
     native_imports: tuple[str, ...] = ("sklearn", "skops.io")
-    has_int8: bool = False
 
     def load_libraries(self) -> None:
         """See :class:`rightfit.families.family.Family`."""

@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.family import Checkpoint, Configuration, TrainingData, split_training
+from rightfit.families.family import (
+    Checkpoint,
+    Configuration,
+    TrainingData,
+    TrainingRun,
+    split_training,
+)
 
 Loss = Callable[[Any, Any], Any]
 """Measures outputs against labels."""
@@ -22,14 +28,7 @@ def read_target(data: TrainingData) -> tuple[float, float]:
 
 
 def train_module(
-    network: Any,
-    configuration: Configuration,
-    data: TrainingData,
-    *,
-    n_checkpoints: int,
-    seed: int,
-    one_cycle: bool,
-    measure_loss: Loss | None = None,
+    network: Any, run: TrainingRun, *, one_cycle: bool, measure_loss: Loss | None = None
 ) -> Iterator[Checkpoint]:
     """Train a module, all rows once an epoch in a random order; a step is a mini-batch.
 
@@ -38,17 +37,17 @@ def train_module(
 
     Args:
         network: The module, on its device.
-        configuration: Holds ``n_epochs``, ``batch_size``, ``learning_rate`` and ``weight_decay``.
-        data: Rows to learn from; the last batch of an epoch may have fewer.
-        n_checkpoints: Checkpoints to yield.
-        seed: Seed of the order.
+        run: Its configuration holds ``n_epochs``, ``batch_size``, ``learning_rate`` and
+            ``weight_decay``; the last batch of an epoch may have fewer rows; its seed is of the
+            order.
         one_cycle: Whether the rate rises and falls once, which follows Smith and Topin (2018),
             arXiv:1708.07120; else it is constant.
         measure_loss: ``None``: cross-entropy, or the squared error of a target of spread 1.
     """
     import torch
 
-    shuffler = torch.Generator().manual_seed(seed)
+    configuration, data = run.configuration, run.data
+    shuffler = torch.Generator().manual_seed(run.seed)
     n_rows, n_epochs = len(data.labels), configuration["n_epochs"]
     n_batches = -(-n_rows // configuration["batch_size"])
     device = next(network.parameters()).device
@@ -66,7 +65,7 @@ def train_module(
     n_threads_before = torch.get_num_threads()
     done = 0
     try:
-        for n_steps in split_training(n_batches * n_epochs, n_checkpoints):
+        for n_steps in split_training(n_batches * n_epochs, run.n_checkpoints):
             torch.set_num_threads(1)
             network.train()
             for batch in itertools.islice(batches, n_steps - done):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pydantic import ValidationError
 
 from rightfit.extras import require
-from rightfit.families.family import Family, check_task
+from rightfit.families.family import Family
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import RUNTIMES
 from rightfit.families.schema import Task
@@ -82,7 +82,7 @@ def _find_task_faults(
     for dataset, task in tasks.items():
         if task is None or dataset not in (block.datasets or [dataset]):
             continue
-        for fault in _catch(check_task, family, task):
+        for fault in _catch(family.check_task, task):
             yield (
                 f"models.{name}: {fault}, which is that of the dataset {dataset}. List the "
                 f"datasets that it is for in models.{name}.datasets in parameters_models.yml, or "
@@ -106,10 +106,11 @@ def _catch(check: Callable[..., object], *args: object) -> Iterator[str]:
 
 def _find_value_faults(params: ModelParams, family: Family) -> Iterator[str]:
     """Describe values that the family cannot take; each fault once."""
-    # families of a project need not have a check of their own
-    check: Callable[..., None] = getattr(family, "check_values", family.check_configuration)
-    extremes = params.list_extremes()
-    faults = [fault for configuration in extremes for fault in _catch(check, configuration)]
+    faults = [
+        fault
+        for configuration in params.list_extremes()
+        for fault in _catch(family.check_values, configuration)
+    ]
     for fault in dict.fromkeys(faults):
         yield f"{fault.rstrip('.')}. Correct parameters_models.yml."
 

@@ -104,7 +104,7 @@ def measure_steps(*, task: Plain, n_rows: int, probe_known_ns: float | None) -> 
 
 def _prepare_training(task: TrainingTask) -> Train:
     """Load rows and libraries; return a function that trains one epoch on the first rows."""
-    from rightfit.families.family import TrainingData
+    from rightfit.families.family import TrainingData, TrainingRun
     from rightfit.families.registry import get_family
 
     family = get_family(task.family)
@@ -113,14 +113,9 @@ def _prepare_training(task: TrainingTask) -> Train:
 
     def train(n_rows: int) -> int:
         data = TrainingData(rows[:n_rows], labels[:n_rows], task.schema)
-        *_, last = family.train(
-            task.configuration | {"n_epochs": 1},
-            data,
-            n_checkpoints=1,
-            seed=0,
-            n_threads=task.n_threads,
-            device=task.device,
-        )
+        one_epoch = task.configuration | {"n_epochs": 1}
+        run = TrainingRun(one_epoch, data, n_threads=task.n_threads, device=task.device)
+        *_, last = family.train(run)
         return last.n_steps
 
     return train

@@ -11,7 +11,7 @@ from bundles import store_model, train_bundle
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family, refer_to_family
 from rightfit.families.runtimes import available_runtimes, open_model
 from rightfit.families.schema import InputSchema
@@ -56,7 +56,7 @@ def test_estimator_learns_is_stored_and_answers_alike_in_every_runtime(
     name, configuration = f"sklearn:{path}", ESTIMATORS[path]
     data = many if n_classes == 3 else two_classes(many)
     family = get_family(name)
-    *_, last = family.train(configuration, data, n_checkpoints=2, seed=0, n_threads=1, device="cpu")
+    *_, last = family.train(TrainingRun(configuration, data, n_checkpoints=2))
     written = store_model(tmp_path / "bundle", last.model, name, configuration, data.schema)
     offer_onnx(written, data.rows)
     bundle = read_bundle(tmp_path / "bundle", trust=True, family=name)
@@ -87,7 +87,7 @@ def test_estimator_grows_by_what_it_offers(
     path: str, configuration: dict[str, Any], n_steps: list[int], many: TrainingData
 ) -> None:
     checkpoints = get_family(f"sklearn:{path}").train(
-        configuration, many, n_checkpoints=3, seed=0, n_threads=1, device="cpu"
+        TrainingRun(configuration, many, n_checkpoints=3)
     )
 
     assert [checkpoint.n_steps for checkpoint in checkpoints] == n_steps
@@ -98,7 +98,7 @@ def test_last_share_is_what_the_estimator_makes_of_all_rows(many: TrainingData) 
 
     family = get_family("sklearn:sklearn.svm.SVC")
 
-    *_, last = family.train({}, many, n_checkpoints=3, seed=0, n_threads=1, device="cpu")
+    *_, last = family.train(TrainingRun({}, many, n_checkpoints=3))
 
     expected = SVC(random_state=0).fit(many.rows, many.labels)
     np.testing.assert_array_equal(last.model.support_, expected.support_)
@@ -109,9 +109,7 @@ def test_small_share_holds_rows_of_a_rare_class(many: TrainingData) -> None:
     data = TrainingData(many.rows[kept], many.labels[kept], many.schema)
 
     first = next(
-        get_family("sklearn:sklearn.svm.SVC").train(
-            {}, data, n_checkpoints=6, seed=0, n_threads=1, device="cpu"
-        )
+        get_family("sklearn:sklearn.svm.SVC").train(TrainingRun({}, data, n_checkpoints=6))
     )
 
     assert first.model.classes_.tolist() == [0, 1, 2]
@@ -121,7 +119,7 @@ def test_small_share_holds_rows_of_a_rare_class(many: TrainingData) -> None:
 def test_function_of_the_project_makes_an_estimator(many: TrainingData) -> None:
     family = get_family("sklearn:estimators_of_tests.make_calibrated")
 
-    *_, last = family.train({"cv": 3}, many, n_checkpoints=2, seed=0, n_threads=1, device="cpu")
+    *_, last = family.train(TrainingRun({"cv": 3}, many, n_checkpoints=2))
 
     assert family.predict(last.model, many.rows).shape == (600, 3)
 

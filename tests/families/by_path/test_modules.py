@@ -12,7 +12,7 @@ from networks_of_tests import Smoothed
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family, refer_to_family
 from rightfit.families.runtimes import open_model
 
@@ -22,7 +22,7 @@ TWO_LAYERS: dict[str, Any] = {**TRAINING, "n_units": 8}
 
 def train(module: str, configuration: dict[str, Any], data: TrainingData, seed: int = 0) -> Any:
     *_, last = get_family(f"torch:networks_of_tests.{module}").train(
-        configuration, data, n_checkpoints=3, seed=seed, n_threads=1, device="cpu"
+        TrainingRun(configuration, data, n_checkpoints=3, seed=seed)
     )
     return last
 

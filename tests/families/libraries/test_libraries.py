@@ -13,7 +13,7 @@ from bundles import store_model
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import LIBRARIES, get_family
 from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema
@@ -33,11 +33,7 @@ def noisy(request: pytest.FixtureRequest) -> TrainingData:
 def train(name: str, data: TrainingData, n_trees: int = 12, n_checkpoints: int = 3) -> list[Any]:
     family = get_family(name)
     configuration = {str(family.length_setting): n_trees}
-    return list(
-        family.train(
-            configuration, data, n_checkpoints=n_checkpoints, seed=0, n_threads=1, device="cpu"
-        )
-    )
+    return list(family.train(TrainingRun(configuration, data, n_checkpoints=n_checkpoints)))
 
 
 def make_theirs(name: str, n_trees: int) -> Any:
@@ -68,9 +64,7 @@ def test_what_is_left_out_keeps_the_librarys_value(name: str, noisy: TrainingDat
 def test_catboost_chooses_its_learning_rate_beside_any_other_setting(noisy: TrainingData) -> None:
     pytest.importorskip("catboost")
     configuration = {"iterations": 12, "l2_leaf_reg": 3.0}  # CatBoost's own value
-    *_, last = get_family("catboost").train(
-        configuration, noisy, n_checkpoints=3, seed=0, n_threads=1, device="cpu"
-    )
+    *_, last = get_family("catboost").train(TrainingRun(configuration, noisy, n_checkpoints=3))
 
     theirs = make_theirs("catboost", 12).fit(noisy.rows, noisy.labels)
     answers = get_family("catboost").predict(last.model, noisy.rows)
@@ -83,12 +77,7 @@ def test_looks_have_growing_numbers_of_trees(name: str, noisy: TrainingData) -> 
     looks = [
         (look.n_steps, family.describe_structure(look.model)["n_trees"])
         for look in family.train(
-            {str(family.length_setting): 8},
-            noisy,
-            n_checkpoints=3,
-            seed=0,
-            n_threads=1,
-            device="cpu",
+            TrainingRun({str(family.length_setting): 8}, noisy, n_checkpoints=3)
         )
     ]
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import add_onnx
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.linear import FAMILY
 from rightfit.families.runtimes import open_model
 
@@ -26,7 +26,7 @@ EXACT = {
 def test_last_look_is_the_minimum_that_scikit_learn_finds(blobs: TrainingData) -> None:
     looks = [
         (look.n_steps, look.model)
-        for look in FAMILY.train(EXACT, blobs, n_checkpoints=6, seed=0, n_threads=1, device="cpu")
+        for look in FAMILY.train(TrainingRun(EXACT, blobs, n_checkpoints=6))
     ]
 
     theirs = LogisticRegression(C=1 / (1e-3 * 60)).fit(blobs.rows, blobs.labels)
@@ -39,7 +39,7 @@ def test_last_look_is_the_minimum_that_scikit_learn_finds(blobs: TrainingData) -
 def test_solver_changes_nothing_in_how_a_model_is_served(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
-    *_, last = FAMILY.train(EXACT, blobs, n_checkpoints=2, seed=0, n_threads=1, device="cpu")
+    *_, last = FAMILY.train(TrainingRun(EXACT, blobs, n_checkpoints=2))
     untrained = FAMILY.build_untrained(EXACT, blobs.schema, seed=0)
     written = store_model(tmp_path / "bundle", last.model, "linear", EXACT, blobs.schema)
 

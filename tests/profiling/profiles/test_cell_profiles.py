@@ -14,7 +14,7 @@ from measured import ClosedPool, DictStore, make_settings
 from rightfit.families import runtimes
 from rightfit.families.bundle import Bundle, write_bundle
 from rightfit.families.bundle_exports import add_onnx
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.bench import Bench
@@ -48,9 +48,7 @@ def choose_all(profiles: pl.DataFrame) -> list[bool]:
 
 @pytest.fixture
 def bundle(blobs: TrainingData, tmp_path: Path) -> Bundle:
-    *_, last = get_family("linear").train(
-        LINEAR, blobs, n_checkpoints=1, seed=0, n_threads=1, device="cpu"
-    )
+    *_, last = get_family("linear").train(TrainingRun(LINEAR, blobs))
     written = write_bundle(
         tmp_path / "linear-007",
         last.model,

@@ -29,7 +29,7 @@ from rightfit.families.by_path.prototypes import (
     list_steps,
     make_estimator,
 )
-from rightfit.families.family import Checkpoint, Configuration, Rows, Scaling, TrainingData
+from rightfit.families.family import Checkpoint, Configuration, Rows, Scaling, TrainingRun
 from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import (
     SklearnFamily,
@@ -126,41 +126,21 @@ class EstimatorFamily(SklearnFamily):
         except (TypeError, ValueError) as err:
             raise ValueError(f"{self._named}: {err} Correct parameters_models.yml.") from err
 
-    def build_untrained(
-        self, configuration: Configuration, schema: InputSchema, *, seed: int
-    ) -> None:
-        """Return ``None``: nothing is known of an estimator before it is fitted."""
-
     def describe_structure(self, model: Any) -> dict[str, float]:
         """See :class:`rightfit.families.family.Family`."""
         return count_structure(model)
 
-    def train(
-        self,
-        configuration: Configuration,
-        data: TrainingData,
-        *,
-        n_checkpoints: int,
-        seed: int,
-        n_threads: int,
-        device: str,  # noqa: ARG002 -- CPU only
-    ) -> Iterator[Checkpoint]:
+    def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Fit through checkpoints, see :func:`choose_growth`."""
         from threadpoolctl import threadpool_limits
 
-        task = data.schema.task
-        model = self._estimator(configuration, seed=seed, n_threads=n_threads, task=task)
-        growth = choose_growth(model, configuration)
-        if growth == "members":
-            checkpoints = grow_members(model, data, n_checkpoints=n_checkpoints)
-        elif growth == "passes":
-            n_passes = configuration.get("max_iter", 1)
-            checkpoints = grow_passes(
-                model, data, n_checkpoints=n_checkpoints, n_passes=n_passes, seed=seed
-            )
-        else:
-            checkpoints = grow_rows(model, data, n_checkpoints=n_checkpoints, seed=seed)
-        for _ in range(n_checkpoints):
+        task = run.data.schema.task
+        model = self._estimator(
+            run.configuration, seed=run.seed, n_threads=run.n_threads, task=task
+        )
+        grow = {"members": grow_members, "passes": grow_passes, "rows": grow_rows}
+        checkpoints = grow[choose_growth(model, run.configuration)](model, run)
+        for _ in range(run.n_checkpoints):
             # OpenMP's threads spin for each other, see ensembles.py; and what a share of the rows
             # makes an estimator warn of is no news
             with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.families.family import Checkpoint, Configuration, TrainingData, split_training
+from rightfit.families.family import Checkpoint, Configuration, TrainingRun, split_training
 
 Growth = Literal["members", "passes", "rows"]
 
@@ -50,29 +50,27 @@ def choose_growth(estimator: Any, configuration: Configuration) -> Growth:
     return "rows"
 
 
-def grow_members(model: Any, data: TrainingData, *, n_checkpoints: int) -> Iterator[Checkpoint]:
+def grow_members(model: Any, run: TrainingRun) -> Iterator[Checkpoint]:
     """Add members to a ``warm_start`` ensemble; a step is a member."""
     length = find_length_setting(model) or "n_estimators"
     n_members = model.get_params(deep=False)[length]
     model.set_params(warm_start=True)
     done = 0
-    for n in split_training(n_members, n_checkpoints):
+    for n in split_training(n_members, run.n_checkpoints):
         if n > done:
             model.set_params(**{length: n})
-            model.fit(data.rows, data.labels)
+            model.fit(run.data.rows, run.data.labels)
         done = n
         yield Checkpoint(model, n_steps=n)
 
 
-def grow_passes(
-    model: Any, data: TrainingData, *, n_checkpoints: int, n_passes: int, seed: int
-) -> Iterator[Checkpoint]:
+def grow_passes(model: Any, run: TrainingRun) -> Iterator[Checkpoint]:
     """Pass over the shuffled rows with ``partial_fit``; a step is a block of rows."""
     from sklearn.base import is_classifier
 
-    rng = np.random.default_rng(seed)
-    n_rows = len(data.labels)
-    n_blocks = max(-(-n_rows // _ROWS_PER_STEP), n_checkpoints if n_passes == 1 else 1)
+    data, rng = run.data, np.random.default_rng(run.seed)
+    n_rows, n_passes = len(data.labels), run.configuration.get("max_iter", 1)
+    n_blocks = max(-(-n_rows // _ROWS_PER_STEP), run.n_checkpoints if n_passes == 1 else 1)
     first = {"classes": np.unique(data.labels)} if is_classifier(model) else {}
     blocks = [
         block
@@ -80,30 +78,28 @@ def grow_passes(
         for block in np.array_split(rng.permutation(n_rows), n_blocks)
     ]
     done = 0
-    for n_steps in split_training(len(blocks), n_checkpoints):
+    for n_steps in split_training(len(blocks), run.n_checkpoints):
         for block in blocks[done:n_steps]:
             model.partial_fit(data.rows[block], data.labels[block], **first)
         done = n_steps
         yield Checkpoint(model, n_steps=done)
 
 
-def grow_rows(
-    model: Any, data: TrainingData, *, n_checkpoints: int, seed: int
-) -> Iterator[Checkpoint]:
+def grow_rows(model: Any, run: TrainingRun) -> Iterator[Checkpoint]:
     """Fit anew on growing shares of the rows; a step is a row.
 
     All shares hold the classes in equal proportion, as far as their rows allow.
     """
     from sklearn.base import clone, is_classifier
 
-    n_rows = len(data.labels)
+    data, n_rows = run.data, len(run.data.labels)
     kinds = np.zeros(n_rows, dtype=np.int64)
     if is_classifier(model):
         kinds = data.labels.astype(np.int64, copy=False)
-    order = _order_evenly(kinds, seed=seed)
+    order = _order_evenly(kinds, seed=run.seed)
     least = min(n_rows, max(_LEAST_ROWS, _LEAST_PER_CLASS * len(np.unique(kinds))))
     done = 0
-    for planned in split_training(max(n_rows, n_checkpoints), n_checkpoints):
+    for planned in split_training(max(n_rows, run.n_checkpoints), run.n_checkpoints):
         n = min(n_rows, max(planned, least))
         if n > done:
             share = np.sort(order[:n])

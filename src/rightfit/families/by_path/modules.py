@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.families.by_path.imports import import_by_path
-from rightfit.families.family import Checkpoint, Configuration, TrainingData
+from rightfit.families.family import Checkpoint, Configuration, TrainingRun
 from rightfit.families.net import NetFamily
 from rightfit.families.schema import InputSchema
 from rightfit.families.torch_training import read_target, train_module
@@ -105,30 +105,15 @@ class ModuleFamily(NetFamily):
             "n_operations": n_operations or max(n_parameters, 1.0),
         }
 
-    def train(
-        self,
-        configuration: Configuration,
-        data: TrainingData,
-        *,
-        n_checkpoints: int,
-        seed: int,
-        n_threads: int,  # noqa: ARG002 -- one is best, see train_module
-        device: str,
-    ) -> Iterator[Checkpoint]:
+    def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Train by AdamW at a constant rate; a step is a mini-batch."""
         import torch
 
-        torch.manual_seed(seed)
-        network = self._build(configuration, data.schema, target=read_target(data)).to(device)
-        yield from train_module(
-            network,
-            configuration,
-            data,
-            n_checkpoints=n_checkpoints,
-            seed=seed,
-            one_cycle=False,
-            measure_loss=getattr(network[0], "loss", None),
-        )
+        torch.manual_seed(run.seed)
+        target = read_target(run.data)
+        network = self._build(run.configuration, run.data.schema, target=target).to(run.device)
+        measure_loss = getattr(network[0], "loss", None)
+        yield from train_module(network, run, one_cycle=False, measure_loss=measure_loss)
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.families.family.Family`."""

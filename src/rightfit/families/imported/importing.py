@@ -14,7 +14,7 @@ from rightfit.families.answers import check_answers
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.families.bundle_files import check_onnx_file, hash_file
 from rightfit.families.by_path.estimators import TRUSTED
-from rightfit.families.family import Rows, check_task
+from rightfit.families.family import Rows
 from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.facts import Facts, describe_object
 from rightfit.families.imported.feeding import (
@@ -222,7 +222,7 @@ def _store(
     if trial is not None:
         _check_object(trial, schema)
         return trial.configure(schema.classes)
-    check_task(get_family(given.family), schema.task)
+    get_family(given.family).check_task(schema.task)
     native = open_native(given.path, given.weights_file)
     _check_classes(() if native is None else native.classes, schema)
     store_native(given.path, folder, given.weights_file, model=native)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.errors import RightfitError
-from rightfit.families.family import Configuration, Scaling
+from rightfit.families.family import Configuration, ServedFamily
 from rightfit.families.imported.facts import Facts, Kind, name_class
 from rightfit.families.schema import InputSchema
 
@@ -65,17 +65,13 @@ class ServedObject:
         return self._finish(self._call(rows))
 
 
-class ObjectFamily:
-    """Serves what this user's process has pickled; see :class:`rightfit.families.family.Family`.
+class ObjectFamily(ServedFamily):
+    """Serves what this user's process has pickled.
 
     A bundle's configuration says of which kind the object is and what it answers.
     """
 
-    devices: tuple[str, ...] = ("cpu",)
-    has_int8: bool = False
-    native_imports: tuple[str, ...] = ()
     weights_file: str = OBJECT_FILE
-    scaling: Mapping[str, Scaling] = {}
 
     def list_imports(self, configuration: Configuration) -> tuple[str, ...]:
         """Return the modules that the object is made of."""

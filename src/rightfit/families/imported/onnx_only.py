@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from rightfit.families.family import Scaling
+from rightfit.families.family import ServedFamily
 
 
-class OnnxOnly:
-    """What serving needs of a family; see :class:`rightfit.families.family.Family`."""
+class OnnxOnly(ServedFamily):
+    """Serves the ONNX file."""
 
     devices: tuple[str, ...] = ("cpu", "cuda")
     weights_file: str = "model.onnx"
     native_imports: tuple[str, ...] = ("onnxruntime",)
-    has_int8: bool = False
-    scaling: Mapping[str, Scaling] = {}
 
 
 FAMILY = OnnxOnly()

@@ -13,9 +13,11 @@ from rightfit.extras import require
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
+    Family,
     Rows,
     Scaling,
     TrainingData,
+    TrainingRun,
     split_training,
 )
 from rightfit.families.onnx_graph import read_opsets, replace_output, set_opsets
@@ -37,8 +39,8 @@ class Booster:
     n_threads: int = 1
 
 
-class BoosterFamily:
-    """Base of the families; see :class:`rightfit.families.family.Family`.
+class BoosterFamily(Family):
+    """Base of the families.
 
     Its settings are any arguments of the library's classifier; what a model's block leaves out
     keeps the library's value. They train on one thread: OpenMP's threads wait for each other by
@@ -49,10 +51,7 @@ class BoosterFamily:
         taken: Arguments of the library's classifier that the family itself sets.
     """
 
-    devices: tuple[str, ...] = ("cpu",)
     length_setting: str = "n_estimators"
-    has_int8: bool = False
-    native_imports: tuple[str, ...]
     scaling: Mapping[str, Scaling] = _SCALING
     growth: Scaling = "affine"
     default_length: int = 100  # the library's
@@ -93,25 +92,12 @@ class BoosterFamily:
                 "parameters_models.yml."
             )
 
-    def build_untrained(
-        self, configuration: Configuration, schema: InputSchema, *, seed: int
-    ) -> None:
-        """Return ``None``: what trees look like only emerges from training."""
-
-    def train(
-        self,
-        configuration: Configuration,
-        data: TrainingData,
-        *,
-        n_checkpoints: int,
-        seed: int,
-        n_threads: int,  # noqa: ARG002 -- one is best
-        device: str,  # noqa: ARG002 -- CPU only
-    ) -> Iterator[Checkpoint]:
+    def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Add rounds of boosting; a step is a round."""
-        others = dict(configuration)
+        others = dict(run.configuration)
         n_rounds = others.pop(self.length_setting, self.default_length)
-        return self.add_rounds(others, data, split_training(n_rounds, n_checkpoints), seed=seed)
+        lengths = split_training(n_rounds, run.n_checkpoints)
+        return self.add_rounds(others, run.data, lengths, seed=run.seed)
 
     def add_rounds(
         self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int

@@ -61,8 +61,7 @@ def _load(family: str) -> None:
     with contextlib.suppress(Exception):  # whoever searches it meets the error again
         loaded = get_family(family)
         loaded.load_libraries()
-        if hasattr(loaded, "load_exporter"):
-            loaded.load_exporter()
+        loaded.load_exporter()
     gc.collect()
     gc.freeze()  # what was imported need not be looked through in each process again
 

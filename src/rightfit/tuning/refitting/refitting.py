@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rightfit.families.bundle import Bundle, read_bundle, write_bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.json_store import JsonStore
@@ -137,14 +137,8 @@ def train_again(
     learner = get_family(family)
     learner.load_libraries()  # whose threads are limited
     with threadpool_limits(n_threads):
-        *_, last = learner.train(
-            chosen.configuration,
-            data,
-            n_checkpoints=1,
-            seed=seed,
-            n_threads=n_threads,
-            device=device,
-        )
+        run = TrainingRun(chosen.configuration, data, seed=seed, n_threads=n_threads, device=device)
+        *_, last = learner.train(run)
     return write_bundle(
         folder,
         last.model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rightfit.families.family import Configuration, TrainingData
-from rightfit.families.registry import get_family, list_defaults
+from rightfit.families.registry import get_family
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.samplers import SamplerName
 from rightfit.tuning.search.space import ModelParams
@@ -81,11 +81,11 @@ class Cell:
 
     def default(self) -> Configuration | None:
         """Return the searched settings that need no search; ``None`` without a default."""
-        return self.params.first(list_defaults(get_family(self.family)), self.train.schema.task)
+        return self.params.first(get_family(self.family).list_defaults(), self.train.schema.task)
 
     def list_first(self) -> list[Configuration]:
         """Return the searched settings of the first trials: the default, then the portfolio."""
-        return self.params.begin(list_defaults(get_family(self.family)), self.train.schema.task)
+        return self.params.begin(get_family(self.family).list_defaults(), self.train.schema.task)
 
 
 def study_name(cell: Cell, settings: SearchSettings) -> str:

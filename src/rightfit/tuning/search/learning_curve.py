@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rightfit.families.answers import check_answers
-from rightfit.families.family import Configuration
+from rightfit.families.family import Configuration, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.tuning.pausing.training_costs import TrainingSize, count_work, predict_cpu_s
 from rightfit.tuning.search.cell import Cell
@@ -65,12 +65,7 @@ def follow_training(
     """
     family = get_family(cell.family)
     checkpoints = family.train(
-        configuration,
-        cell.train,
-        n_checkpoints=n_checkpoints,
-        seed=seed,
-        n_threads=n_threads,
-        device=device,
+        TrainingRun(configuration, cell.train, n_checkpoints, seed, n_threads, device)
     )
     meter = FitMeter()
     validate_ns = 0

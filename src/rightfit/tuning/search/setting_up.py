@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from rightfit.errors import RightfitError
-from rightfit.families.family import TrainingData, check_task
+from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.describing import DataCard
@@ -62,7 +62,7 @@ def make_cell(
         ValueError: If the family cannot learn the dataset's task.
     """
     try:
-        check_task(get_family(model.family), data_card.task)
+        get_family(model.family).check_task(data_card.task)
     except ValueError as err:
         raise RightfitError(
             f"{name}: {err}. List the datasets that the model is for in its block, under datasets, "

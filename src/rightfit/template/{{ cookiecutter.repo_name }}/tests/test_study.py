@@ -1,11 +1,13 @@
-"""The configuration is right, and the main job runs on tiny budgets."""
+"""The configuration is right, families keep their promises, the main job runs on tiny budgets."""
 
 from pathlib import Path
 
 import pytest
 from kedro.framework.startup import bootstrap_project
 
+from rightfit.families.schema import Task
 from rightfit.kedro_project.run import RightfitSession
+from rightfit.testing import check_family
 
 PROJECT = Path(__file__).parents[1]
 TABLES = sorted((PROJECT / "data" / "01_raw").glob("*.parquet"))
@@ -22,6 +24,13 @@ def test_configuration_is_right(tmp_path: Path) -> None:
 
         assert context.params["grid"]["models"]
         assert "rankings" in context.catalog
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_own_family_does_what_a_search_asks_of_it(task: Task) -> None:
+    settings = {"n_shares": 4, "n_neighbors": 5, "weights": "uniform"}
+
+    assert check_family("{{ cookiecutter.python_package }}.families.neighbours", settings, task=task) == []
 
 
 @pytest.mark.skipif(not TABLES, reason="there is no table in data/01_raw yet")

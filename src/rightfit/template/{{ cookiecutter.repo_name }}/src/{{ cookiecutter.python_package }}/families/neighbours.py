@@ -12,9 +12,11 @@ import numpy as np
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
+    Family,
     Rows,
     Scaling,
     TrainingData,
+    TrainingRun,
     require_settings,
     split_training,
 )
@@ -33,14 +35,12 @@ ESTIMATORS: Mapping[Task, str] = {
 }
 
 
-class NeighboursFamily:
-    """See rightfit.families.family.Family for what each method must do."""
+class NeighboursFamily(Family):
+    """See rightfit.Family for what each method must do, and what else a family can do."""
 
-    devices: tuple[str, ...] = ("cpu",)
     weights_file: str = "weights.skops"
     native_imports: tuple[str, ...] = ("sklearn.neighbors", "skops.io")
     length_setting: str = "n_shares"
-    has_int8: bool = False
     growth: Scaling = "affine"  # a model of more rows takes more
     scaling: Mapping[str, Scaling] = {"latency_p50_ms": "affine", "model_size_mib": "affine"}
 
@@ -52,41 +52,28 @@ class NeighboursFamily:
         """Refuse missing and unknown settings."""
         require_settings(configuration, SETTINGS)
 
-    def build_untrained(
-        self, configuration: Configuration, schema: InputSchema, *, seed: int
-    ) -> None:
-        """Return None: what is stored depends on the rows."""
-
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count the stored numbers; each is compared with once a row."""
         size = float(model._fit_X.size)
         return {"n_parameters": size, "n_operations": size}
 
-    def train(
-        self,
-        configuration: Configuration,
-        data: TrainingData,
-        *,
-        n_checkpoints: int,
-        seed: int,
-        n_threads: int,
-        device: str,
-    ) -> Iterator[Checkpoint]:
+    def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Fit on growing shares of the shuffled rows; a step is a row."""
         import sklearn.neighbors
 
+        configuration, data = run.configuration, run.data
         estimator = getattr(sklearn.neighbors, ESTIMATORS[data.schema.task])
         order = _put_each_class_first(
-            np.random.default_rng(seed).permutation(len(data.labels)), data
+            np.random.default_rng(run.seed).permutation(len(data.labels)), data
         )
         n_shares = configuration["n_shares"]
-        for share in split_training(n_shares, n_checkpoints):
+        for share in split_training(n_shares, run.n_checkpoints):
             chosen = order[: len(order) * share // n_shares]
             model = estimator(
                 min(configuration["n_neighbors"], len(chosen)),
                 weights=configuration["weights"],
                 algorithm="brute",
-                n_jobs=n_threads,
+                n_jobs=run.n_threads,
             )
             yield Checkpoint(model.fit(data.rows[chosen], data.labels[chosen]), len(chosen))
 

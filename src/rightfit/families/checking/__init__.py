@@ -1,1 +1,0 @@
-"""Trying a family on a small table before a search relies on it."""
