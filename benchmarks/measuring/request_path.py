@@ -41,7 +41,7 @@ from rightfit.profiling.worker.units import NS_PER_MS
 from rightfit.request_path.graph import join_encoder
 from rightfit.request_path.python_encoder import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs
-from rightfit.request_path.usage import open_session
+from rightfit.request_path.usage import open_graph
 
 PROJECT = Path(__file__).resolve().parents[2]
 N_TRAIN, N_REQUESTS = 2_000, 1_024
@@ -107,7 +107,7 @@ def open_ways(prepared: Prepared, folder: Path) -> Ways:
         return model(encode(columns))
 
     return {
-        "graph": open_session(graph, list_inputs(plain), n_threads=1, device="cpu"),
+        "graph": open_graph(graph, list_inputs(plain), n_threads=1, device="cpu"),
         "polars": by_polars,
         "numpy": by_numpy,
     }

@@ -19,7 +19,7 @@ from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_st
 from rightfit.request_path.graph import join_encoder
 from rightfit.request_path.python_encoder import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs
-from rightfit.request_path.usage import open_session
+from rightfit.request_path.usage import open_graph
 
 N_ROWS = 2_000
 N_SPOILED = 300
@@ -71,7 +71,7 @@ def test_graph_and_python_encoder_answer_as_in_training(
     graph = tmp_path / "graph.onnx"
 
     graph.write_bytes(join_encoder(bundle.path / "model.onnx", plain))
-    answered = open_session(graph, list_inputs(plain), n_threads=1, device="cpu")(columns)
+    answered = open_graph(graph, list_inputs(plain), n_threads=1, device="cpu")(columns)
 
     expected = open_model(bundle, runtime="onnx", n_threads=1, device="cpu")(encoded)
     assert rows.height >= N_ROWS

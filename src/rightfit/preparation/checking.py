@@ -124,7 +124,7 @@ def find_column_faults(column: pl.Series, group: ColumnGroup) -> list[str]:
             )
     outliers = column.filter(outlier_mask(column, group))
     if outliers.len() / n_rows > group.max_outlier_share:
-        shown = _shown_lengths(outliers) if isinstance(group.allowed, ByteLength) else outliers
+        shown = outliers.bin.size() if isinstance(group.allowed, ByteLength) else outliers
         faults.append(
             f"{where}: allowed is {_allowed_words(group)} (outside: a share of at most "
             f"{group.max_outlier_share:g}), but {outliers.len()} of {column.len()} rows hold "
@@ -226,10 +226,6 @@ def _allowed_words(group: ColumnGroup) -> str:
     if isinstance(allowed, Values):
         return f"one of {list(allowed.values)}"
     return f"{allowed.n_bytes} bytes" if isinstance(allowed, ByteLength) else "anything"
-
-
-def _shown_lengths(outliers: pl.Series) -> pl.Series:
-    return outliers.bin.size()
 
 
 def _describe_faults(dataset_name: str, table: str, entry: str, faults: list[str]) -> str:

@@ -119,7 +119,8 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
         return Kind("categorical")
     if bool(known.str.contains(IMAGE_FILE).all()):
         return Kind("unused", "names image files")
-    if _count_words(known) >= MIN_WORDS:
+    n_words = [len(split_words(text)) for text in known.head(N_TEXTS)]
+    if statistics.median(n_words) >= MIN_WORDS:
         return Kind("text")
     if n_distinct == known.len():
         return Kind("unused", "every text differs")
@@ -128,9 +129,3 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
         f"{n_distinct} values; those in at least {MIN_CATEGORY_SHARE:.0%} of the rows "
         f"cover only {covered / known.len():.0%} of them",
     )
-
-
-def _count_words(texts: pl.Series) -> float:
-    """Return the median number of words among the first texts."""
-    found = [len(split_words(text)) for text in texts.head(N_TEXTS)]
-    return float(statistics.median(found))

@@ -13,7 +13,6 @@ from rightfit.preparation.spec import (
     ColumnSplit,
     DatasetFields,
     DatasetSpec,
-    Image,
     Join,
     Split,
     Target,
@@ -131,7 +130,8 @@ def _target_faults(spec: DatasetSpec) -> list[str]:
         return []
     dtype = main[column].dtype
     if spec.task == "regression":
-        return find_number_faults(spec, dtype)
+        faults = find_task_faults(spec.target, spec.task)
+        return faults if dtype in NUMERIC_DTYPES else [*faults, describe_no_number(column, dtype)]
     is_number = dtype.startswith(("Int", "UInt", "Float"))
     if spec.target.at_least is not None and not is_number:
         return [f"target.at_least needs a numeric column, but {column!r} is {dtype}"]
@@ -195,24 +195,22 @@ def _image_faults(spec: DatasetSpec) -> list[str]:
     if spec.features.columns != (image.column,):
         faults.append("features.image cannot be mixed with other features")
     if image.format == "file":
-        return faults + _image_file_faults(image, _column_dtypes(spec).get(image.column, "Binary"))
+        dtype = _column_dtypes(spec).get(image.column, "Binary")
+        if dtype != "Binary":
+            faults.append(
+                f"features.image.column {image.column!r} is {dtype}, but files are Binary"
+            )
+        if image.shape[2] not in N_CHANNELS:
+            faults.append(
+                f"features.image.shape {list(image.shape)} must end with 1 (grey) or 3 (colours)"
+            )
+        return faults
     group = spec.schemas[spec.main_table].by_column().get(image.column)
     n_bytes = getattr(group.allowed, "n_bytes", None) if group else None
     if n_bytes != image.n_bytes:
         faults.append(
             f"features.image.shape {list(image.shape)} needs {image.n_bytes} bytes, "
             f"but the schema of {image.column!r} allows n_bytes: {n_bytes}"
-        )
-    return faults
-
-
-def _image_file_faults(image: Image, dtype: str) -> list[str]:
-    faults = []
-    if dtype != "Binary":
-        faults.append(f"features.image.column {image.column!r} is {dtype}, but files are Binary")
-    if image.shape[2] not in N_CHANNELS:
-        faults.append(
-            f"features.image.shape {list(image.shape)} must end with 1 (grey) or 3 (colours)"
         )
     return faults
 
@@ -232,7 +230,9 @@ def _split_faults(spec: DatasetSpec) -> list[str]:
             faults += _split_value_faults(split, main[split.column].dtype)
         if split.train == split.test:
             faults.append(f"split.train and split.test must differ, but both are {split.train!r}")
-    return faults + [f"not_features {c!r} is nowhere described" for c in _undescribed(spec)]
+    described = list_columns(spec, spec.schemas)
+    unknown = [column for column in spec.not_features if column not in described]
+    return faults + [f"not_features {column!r} is nowhere described" for column in unknown]
 
 
 def _split_value_faults(split: ColumnSplit, dtype: str) -> list[str]:
@@ -243,11 +243,6 @@ def _split_value_faults(split: ColumnSplit, dtype: str) -> list[str]:
         for key, value in (("train", split.train), ("test", split.test))
         if type(value) is not kind
     ]
-
-
-def _undescribed(spec: DatasetSpec) -> list[str]:
-    described = list_columns(spec, spec.schemas)
-    return [column for column in spec.not_features if column not in described]
 
 
 def leaking_columns(fields: DatasetFields, split: Split) -> set[str]:
@@ -267,14 +262,6 @@ def leaking_columns(fields: DatasetFields, split: Split) -> set[str]:
         if derived.column in leaking:
             leaking.add(derived.name)
     return leaking
-
-
-def find_number_faults(spec: DatasetSpec, dtype: str) -> list[str]:
-    """List why a target's column is none of a regression."""
-    faults = find_task_faults(spec.target, spec.task)
-    if dtype not in NUMERIC_DTYPES:
-        faults.append(describe_no_number(spec.target.column, dtype))
-    return faults
 
 
 def describe_no_number(column: str, dtype: str) -> str:

@@ -225,9 +225,18 @@ def infer_features(
     kinds |= {name: find_kind(joined[name], None, task) for name in joined if name not in named}
     kinds |= {name: RESERVED for name in RESERVED_COLUMNS if name in kinds}
     added = _derive_weekdays(derived, kinds) if ALL_OTHERS in asked.categorical else ()
-    kinds |= {step.name: _kind_of(step) for step in (*derived, *added) if step.name not in named}
+    kinds |= {
+        step.name: Kind("numeric" if isinstance(step, ClockMinutes) else "categorical")
+        for step in (*derived, *added)
+        if step.name not in named
+    }
     numeric = _fill(lists["numeric"], _of_kind(kinds, "numeric"))
-    gaps = [name for name in numeric if _null_share(columns.get(name)) > MANY_GAPS]
+    gaps = [
+        name
+        for name in numeric
+        if (column := columns.get(name)) is not None
+        and column.null_count() / max(1, column.len()) > MANY_GAPS
+    ]
     filled = asked.model_copy(
         update={
             "numeric": numeric,
@@ -255,10 +264,6 @@ def _fill(names: Iterable[str], others: list[str]) -> tuple[str, ...]:
 
 def _of_kind(kinds: Kinds, wanted: KindName) -> list[str]:
     return [name for name, kind in kinds.items() if kind.name == wanted]
-
-
-def _kind_of(step: Derived) -> Kind:
-    return Kind("numeric" if isinstance(step, ClockMinutes) else "categorical")
 
 
 def _derive_weekdays(derived: tuple[Derived, ...], kinds: Kinds) -> tuple[Derived, ...]:
@@ -307,7 +312,3 @@ def _use_image(features: Features, columns: LazyColumns, kinds: Kinds) -> Featur
         f"features: no column can be used: {reasons}. Name those that can all the same, as in "
         "features: {numeric: [a]}"
     )
-
-
-def _null_share(column: pl.Series | None) -> float:
-    return 0.0 if column is None else column.null_count() / max(1, column.len())

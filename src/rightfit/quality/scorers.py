@@ -67,7 +67,7 @@ def find_score(name: str, options: Mapping[str, Option]) -> Score:
                 f"the scorer {name} takes no options, but got {dict(options)}; name a function "
                 "that takes them by its import path, as in sklearn.metrics.mean_pinball_loss"
             )
-        return _by_scorer(name)
+        return _ask_scorer(sklearn.metrics.get_scorer(name))
     loss = getattr(sklearn.metrics, name.removeprefix(NEGATED), None)
     if name.startswith(NEGATED) and callable(loss):
         return lambda labels, answers: -float(loss(labels, answers[:, 0], **options))
@@ -180,12 +180,6 @@ def wrap_function(function: Callable[..., float]) -> Score:
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     needed = [one for one in parameters if one.default is one.empty and one.kind in positional]
     return _ask_scorer(function) if len(needed) == 3 else _call_function(function, {})
-
-
-def _by_scorer(name: str) -> Score:
-    from sklearn.metrics import get_scorer
-
-    return _ask_scorer(get_scorer(name))
 
 
 def _ask_scorer(scorer: Callable[..., float]) -> Score:

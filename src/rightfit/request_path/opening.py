@@ -17,7 +17,7 @@ from rightfit.families.imported.row_table import make_texts
 from rightfit.families.runtimes import open_model
 from rightfit.request_path.python_encoder import compile_encoder
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
-from rightfit.request_path.usage import Answer, Columns, Floats, open_session, write_text
+from rightfit.request_path.usage import Answer, Columns, open_graph, write_text
 
 Build = Callable[[Columns], Any]
 
@@ -43,29 +43,17 @@ def open_request(
 
     def open_answer() -> Answer:
         content: EncoderJson = json.loads(Path(encoder).read_text(encoding="utf-8"))
-        if reads_columns(bundle, runtime):
-            build = compile_rows(bundle, runtime, content)
-            model = open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
-            return lambda columns: model(build(columns))
-        if graph is None:
-            return _open_encoded(bundle, runtime, content, n_threads=n_threads, device=device)
-        inputs = list_inputs(content)
-        return open_session(Path(graph), inputs, n_threads=n_threads, device=device)
+        if graph is not None:
+            inputs = list_inputs(content)
+            return open_graph(Path(graph), inputs, n_threads=n_threads, device=device)
+        is_raw = reads_columns(bundle, runtime)
+        build: Build = (
+            compile_rows(bundle, runtime, content) if is_raw else compile_encoder(content)
+        )
+        model = open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
+        return lambda columns: model(build(columns))
 
     return open_answer
-
-
-def _open_encoded(
-    bundle: Bundle, runtime: str, encoder: EncoderJson, *, n_threads: int, device: str
-) -> Answer:
-    encode = compile_encoder(encoder)
-    model = open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
-
-    def answer(columns: Columns) -> Floats:
-        answers: Floats = model(encode(columns))
-        return answers
-
-    return answer
 
 
 def compile_rows(bundle: Bundle, runtime: str, encoder: EncoderJson) -> Build:

@@ -25,8 +25,7 @@ import numpy.typing as npt
 
 if __package__:
     from rightfit.families.export_check import AGAIN, HASHES, check_files, check_graph
-    from rightfit.families.onnx_session import PROVIDERS, first_line
-    from rightfit.families.onnx_session import open_session as open_graph
+    from rightfit.families.onnx_session import PROVIDERS, first_line, open_session
 else:  # run in an exported folder, which stands for itself
     from export_check import (  # type: ignore[import-not-found,no-redef]
         AGAIN,
@@ -37,8 +36,8 @@ else:  # run in an exported folder, which stands for itself
     from onnx_session import (  # type: ignore[import-not-found,no-redef]
         PROVIDERS,
         first_line,
+        open_session,
     )
-    from onnx_session import open_session as open_graph  # type: ignore[no-redef]
 
 Values = Sequence[Any] | npt.NDArray[Any]  # of one raw column, one per row; None: missing
 Columns = Mapping[str, Values]
@@ -144,9 +143,7 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
         ) from None
 
 
-def open_session(
-    path: Path, inputs: Sequence[TensorInput], *, n_threads: int, device: str
-) -> Answer:
+def open_graph(path: Path, inputs: Sequence[TensorInput], *, n_threads: int, device: str) -> Answer:
     """Open an ONNX model that reads raw columns.
 
     Returns:
@@ -157,7 +154,7 @@ def open_session(
     """
     from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-    session = open_graph(path, n_threads=n_threads, device=device)
+    session = open_session(path, n_threads=n_threads, device=device)
     run = session.run
     outputs = [one.name for one in session.get_outputs() if one.name in OUTPUTS]
     if {one.name for one in session.get_inputs()} != {one.name for one in inputs} or not outputs:
@@ -191,7 +188,7 @@ def open_model(folder: Path = FOLDER, model: ExportedModel | None = None) -> Ans
         OSError: If a file cannot be read.
     """
     model = model or read_export(folder)
-    return open_session(
+    return open_graph(
         folder / model.onnx_file, model.inputs, n_threads=model.n_threads, device=model.device
     )
 
