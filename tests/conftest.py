@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from rightfit.families.schema import InputSchema
 pytest_plugins = ["browser"]
 
 PROJECT = Path(__file__).parents[1]
+SLOW_FIRST = ("long", "whole")
 # Measuring processes import synthetic models from there.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(PROJECT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -26,75 +26,6 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 # How long an example takes depends on what else the machine does.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-
-# These run a project, searches or commands as a whole, or simulate for long: `make test-quick`
-# leaves them out.
-WHOLE = (
-    "adoption",
-    "api/test_estimators.py",
-    "api/test_searching.py",
-    "attack",
-    "benchmarks",
-    "deploy",
-    "deployment",
-    "guides",
-    "http_load",
-    "pipelines",
-    "profiling/measuring/test_stopping.py",
-    "profiling/profiles/test_cell_profiles.py",
-    "profiling/worker/test_under_load.py",
-    "quality/test_deviations.py",
-    "quality/test_errors.py",
-    "reporting/test_notebooks.py",
-    "kedro_project/test_damaged_results.py",
-    "study",
-    "template",
-    "test_dashboard.py",
-    "test_documented_commands.py",
-    "test_end_to_end.py",
-    "test_packaging.py",
-    "test_privacy.py",
-    "test_server.py",
-    "test_testing.py",
-    "tuning/parallel/test_scheduler.py",
-    "tuning/search",
-    "verbs",
-)
-
-
-# Whole stories, two thirds of the time of all tests: `make test` leaves them to `make test-long`.
-LONG = (
-    "adoption",
-    "api/test_python_guide.py",
-    "attack",
-    "benchmarks",
-    "deploy",
-    "deployment/test_task_run.py",
-    "docs/test_site.py",
-    "guides",
-    "profiling/measuring/test_stopping.py",
-    "reporting/browser",
-    "reporting/test_notebooks.py",
-    "kedro_project/test_damaged_results.py",
-    "template",
-    "test_documented_commands.py",
-    "test_packaging.py",
-    "test_privacy.py",
-    "test_server.py",
-    "tuning/parallel/test_scheduler.py",
-    "tuning/search/test_claims.py",
-)
-
-# Several workers start with these, so that none is left with a long file at the end.
-LONGEST = (
-    "deploy",
-    "benchmarks",
-    "test_end_to_end.py",
-    "guides",
-    "test_documented_commands.py",
-    "template",
-    "adoption",
-)
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
@@ -110,26 +41,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that run something as a whole, or for long."""
-    for item in items:
-        if find_place(item.path, WHOLE):
-            item.add_marker(pytest.mark.whole)
-        if find_place(item.path, LONG):
-            item.add_marker(pytest.mark.long)
+    """Let several workers start with long files, so that none is left with one at the end."""
     if hasattr(config, "workerinput"):  # of pytest-xdist, which shares out files in this order
-        items.sort(key=lambda item: order(item.path))
-
-
-def order(path: Path) -> int:
-    longest = find_place(path, LONGEST)
-    return LONGEST.index(longest) if longest else len(LONGEST) + (not find_place(path, WHOLE))
-
-
-@cache
-def find_place(path: Path, places: tuple[str, ...]) -> str | None:
-    """Return which of some files and folders of the tests a file belongs to."""
-    found = (name for name in places if path.is_relative_to(PROJECT / "tests" / name))
-    return next(found, None)
+        items.sort(key=lambda item: [item.get_closest_marker(mark) is None for mark in SLOW_FIRST])
 
 
 @pytest.fixture(scope="session")

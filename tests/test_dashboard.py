@@ -17,6 +17,8 @@ import optuna
 import pytest
 from ports import find_free_port
 
+pytestmark = pytest.mark.whole
+
 
 @dataclass(frozen=True)
 class Dashboard:

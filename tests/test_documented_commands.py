@@ -22,6 +22,8 @@ from pathlib import Path
 import pytest
 from command_forks import run_module
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 PROJECT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/[!r]*/**/*.md", "docs/*.md")
 BLOCK = re.compile(r"^```bash[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -12,6 +12,8 @@ from kedro.framework.project import pipelines
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.kedro_project.unchanged import ReusedResults
 
+pytestmark = pytest.mark.whole
+
 SEED_METRICS = (
     "cpu_cores",
     "peak_memory_mib",

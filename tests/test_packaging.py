@@ -12,6 +12,8 @@ from zipfile import ZipFile
 
 import pytest
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 SOURCES = ("conf", "pyproject.toml", "README.md", "LICENSE", "src")
 
 

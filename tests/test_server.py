@@ -16,6 +16,8 @@ import pytest
 from handmade import run_ranking_and_reporting
 from ports import find_free_port
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 Post = Callable[..., dict[str, Any]]
 
 

@@ -16,6 +16,8 @@ from rightfit.families.linear import LinearFamily
 from rightfit.families.schema import Task
 from rightfit.testing import check_family
 
+pytestmark = pytest.mark.whole
+
 NAME = "study_of_tests.family"
 FAMILIES: dict[str, dict[str, Any]] = {
     "sklearn:sklearn.neighbors.KNeighborsClassifier": {},

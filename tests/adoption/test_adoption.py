@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 from command_forks import run_module
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 SHOP = Path(__file__).parent / "shop"
 MOST_LINES = 30
 MOST_LOGGED = 40

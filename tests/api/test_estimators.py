@@ -23,6 +23,8 @@ from rightfit.api.estimators import (
 )
 from rightfit.errors import RightfitError
 
+pytestmark = pytest.mark.whole
+
 QUICK: dict[str, Any] = {
     "families": ("linear",),
     "budget_cpu_s": None,  # so that the seed alone decides what is tried

@@ -13,7 +13,7 @@ PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUNS = ("tutorial/models", "howto/notebook_model", "howto/search_python")
 IN_A_PROJECT = ("howto/results", "howto/why_not")
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 
 def read_blocks(project: Path, page: str) -> str:

@@ -21,6 +21,8 @@ from rightfit.api.searching import search
 from rightfit.errors import RightfitError
 from rightfit.serving.container import check_export
 
+pytestmark = pytest.mark.whole
+
 SMALL_MODEL = {
     "small_box": {
         "description": "a box with little room",

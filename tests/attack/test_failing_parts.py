@@ -10,6 +10,8 @@ import pytest
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.run import RightfitSession
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 FAILING = {"models": {"forest": {"family": "support.failing_family"}}}
 REASON = "AttributeError: no tree grows here"
 

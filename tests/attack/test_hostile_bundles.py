@@ -18,6 +18,8 @@ from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 N_FEATURES = 4
 PATIENCE_S = 60  # a bundle that takes longer counts as one that never ends
 CONFIGURATIONS = {

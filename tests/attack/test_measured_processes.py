@@ -24,6 +24,8 @@ from rightfit.profiling.measuring.stopping import is_disturbed
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 KIND = WorkerKind(imports=(), n_threads=1)
 LIMIT_S = 1.0
 

@@ -19,6 +19,8 @@ from rightfit.parameters.grid import GridParams
 from rightfit.parameters.machine import Machine
 from rightfit.strict_model import StrictModel
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 MACHINE = Machine(n_cores=2, devices=("cpu",))
 KINDS = (WHOLE_BLOCKS, NAMED_BLOCKS, parameter_cases.STUDY_BLOCKS)
 ROOTS = (GridParams, *(model for kind in KINDS for model in kind.values()))

@@ -8,6 +8,8 @@ import pytest
 from outcomes import KINDS, Outcome, Tally
 from watching import try_all
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 
 def test_case_that_hangs_or_crashes_ends_itself_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

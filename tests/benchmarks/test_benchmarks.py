@@ -13,6 +13,8 @@ import pytest
 from command_forks import run_module, run_script
 from postgres import HOW_TO_INSTALL, find_postgres
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 
 def run_benchmark(project_path: Path, name: str, *options: str) -> str:
     """Return what a benchmark prints."""

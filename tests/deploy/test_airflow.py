@@ -32,7 +32,7 @@ from postgres import find_postgres, running_postgres
 
 from rightfit.deployment.task_run import version_of
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.whole, pytest.mark.long]
 
 DAG = "/dags/rightfit-perf"
 N_TASKS = 7  # dataset, search, measuring, refit, ranking, load, reporting

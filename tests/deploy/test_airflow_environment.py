@@ -11,6 +11,8 @@ from kedro.framework.session import KedroServiceSession
 from kedro.io import AbstractVersionedDataset
 from omegaconf.errors import InterpolationResolutionError
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 URL = "postgresql+psycopg2://host/studies"
 
 

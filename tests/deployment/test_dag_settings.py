@@ -8,6 +8,8 @@ import pytest
 
 from rightfit.deployment.generate_dag import read_settings
 
+pytestmark = pytest.mark.whole
+
 
 def test_shipped_settings_are_read(project_path: Path) -> None:
     settings = read_settings(project_path / "conf" / "airflow" / "airflow.yml")

@@ -12,6 +12,8 @@ import pytest
 
 from rightfit.deployment.generate_dag import main
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def dag_file(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

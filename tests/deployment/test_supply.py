@@ -12,6 +12,8 @@ import pytest
 
 from rightfit.deployment import supply
 
+pytestmark = pytest.mark.whole
+
 APP = """\
 Metadata-Version: 2.4
 Name: my_app

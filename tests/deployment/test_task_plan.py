@@ -9,6 +9,8 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit.deployment.task_plan import Task, check_plan, find_stages, plan_tasks
 
+pytestmark = pytest.mark.whole
+
 CELLS = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
 
 

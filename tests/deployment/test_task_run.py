@@ -15,6 +15,8 @@ from kedro.framework.session import KedroServiceSession
 from rightfit.deployment.task_plan import find_stages, plan_tasks
 from rightfit.deployment.task_run import Plan, run_task, version_of
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 FIRST, SECOND, LATER = (f"2026-03-0{day}T00.00.00.000Z-00000000" for day in (1, 2, 3))
 
 

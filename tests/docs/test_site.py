@@ -13,6 +13,8 @@ import pytest
 
 import rightfit
 
+pytestmark = pytest.mark.long
+
 MOST_README_WORDS = 900
 
 

@@ -12,6 +12,8 @@ from guides import copy_project, read_guide
 from rightfit.kedro_project.hooks import ConfigurationError
 from rightfit.kedro_project.run import RightfitSession
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 DATASETS = "base/parameters_datasets.yml"
 APPLICATIONS = "base/parameters_applications.yml"
 MODELS = "base/parameters_models.yml"

@@ -23,6 +23,8 @@ from PIL import Image
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.verbs.commands import verbs
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 MAX_CHANGED_LINES = 120
 MAX_BLOCK_LINES = 8
 Export = Callable[[str], Path]

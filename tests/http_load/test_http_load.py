@@ -21,6 +21,8 @@ from rightfit.http_load.step import start_generator
 from rightfit.profiling.intervals import Interval
 from rightfit.verbs.load import summarise_curve
 
+pytestmark = pytest.mark.whole
+
 SERVER = Path(__file__).parents[2] / "benchmarks" / "sleeping_server.py"
 
 Start = Callable[..., tuple[Served, LoadOrder]]

@@ -22,6 +22,8 @@ from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.refits import Refit, Refits
 from rightfit.serving.model_call import Model
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -21,6 +21,8 @@ from rightfit.serving.server import MAX_REQUESTS_VARIABLE
 from rightfit.serving.sizing import Raised, ServedFigures, size_deployment
 from rightfit.verbs.size import settle_size
 
+pytestmark = pytest.mark.whole
+
 FIGURES = ServedFigures(
     highest_rate_per_s=50, limit_ms=5_000, server_cores=0.5, peak_memory_mib=400
 )

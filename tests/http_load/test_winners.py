@@ -19,6 +19,8 @@ from rightfit.http_load.winners import LoadSettings, ServedWinner, WinnerBench, 
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 
+pytestmark = pytest.mark.whole
+
 LIMIT = LatencyLimit(0.5, 1_000)
 SETTINGS = LoadSettings(
     CurvePlan(client_factor=256, shares=(0.5,), n_beyond=0, n_refinements=0, max_stretch=1),

@@ -27,6 +27,8 @@ from rightfit.kedro_project.unchanged import ReusedResults
 from rightfit.processes.json_store import JsonStore
 from rightfit.verbs.commands import verbs
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 GRID = {"datasets": "landsat", "models": "linear"}
 ADVICE = re.compile(r"kedro run --pipelines (\w+)(?: --params (\w+)=true)?")
 RECOMMENDATIONS = "08_reporting/recommendations.json/*/*.json"

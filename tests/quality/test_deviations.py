@@ -7,6 +7,8 @@ from rightfit.profiling.profiles.final_rows import find_final_rows
 from rightfit.quality.deviations import find_deviations, pack_deviations, unpack_deviations
 from rightfit.quality.metric import QualityMetric
 
+pytestmark = pytest.mark.whole
+
 N_ROWS = 800
 
 

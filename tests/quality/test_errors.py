@@ -12,6 +12,8 @@ from rightfit.profiling.profiles.quality_interval import quality_interval
 from rightfit.quality.errors import resample, row_effects
 from rightfit.quality.metric import QualityMetric
 
+pytestmark = pytest.mark.whole
+
 
 def draw_values(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Values, and answers with errors that are larger for large values."""

@@ -15,6 +15,8 @@ from rightfit.parameters.grid import Grid
 from rightfit.pipeline_registry import register_pipelines
 from rightfit_study.pipelines import create_pipelines
 
+pytestmark = pytest.mark.whole
+
 GRID = Grid({"iris": ("flowers",)}, {"net": "rightfit.families.net"})
 STUDIES = create_pipelines(GRID)
 

@@ -18,6 +18,8 @@ from guides import read_blocks
 import rightfit
 from rightfit.profiling.measuring.lock import machine_lock
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 MOST_FILES = 40
 MOST_LINES = 1500
 ANSWERS = {"project_name": "My Study", "rightfit_requirement": "rightfit", "sample_data": "yes"}

@@ -21,6 +21,8 @@ from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.processes.json_store import JsonStore
 from rightfit.verbs.init import describe_entry, name_dataset, plan_files
 
+pytestmark = pytest.mark.whole
+
 N_ROWS = 60
 NUMBERS = [float(i * i % 97) for i in range(N_ROWS)]
 SPECIAL = [  # to a YAML reader, to OmegaConf, to polars, to pattern matching, or to a terminal

@@ -19,6 +19,8 @@ from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.verbs.check import check_against, read_present
 from rightfit.verbs.stored import StoredResults
 
+pytestmark = pytest.mark.whole
+
 Ask = Callable[..., Result]
 
 

@@ -10,6 +10,8 @@ from rightfit.verbs.clean import find_old_versions
 from rightfit.verbs.commands import verbs
 from rightfit.verbs.stored import StoredResults, open_results
 
+pytestmark = pytest.mark.whole
+
 
 def name_version(day: int) -> str:
     return f"2026-01-{day:02d}T00.00.00.000Z"

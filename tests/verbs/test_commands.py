@@ -19,6 +19,8 @@ from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.refits import Refit, Refits
 from rightfit.verbs.commands import SECTIONS, VERBS, load_verb, verbs
 
+pytestmark = pytest.mark.whole
+
 Ask = Callable[..., Result]
 UNWANTED = {
     *("torch", "sklearn", "optuna", "plotly", "onnxruntime", "matplotlib"),

@@ -10,6 +10,8 @@ import yaml
 from rightfit.verbs.init import describe_entry
 from rightfit.verbs.stored import StoredResults
 
+pytestmark = pytest.mark.whole
+
 
 def make_results(folder: Path) -> StoredResults:
     orders = pl.DataFrame(

@@ -13,6 +13,8 @@ from rightfit.parameters.grid import read_grid
 from rightfit.verbs.commands import verbs
 from rightfit.verbs.init import plan_files
 
+pytestmark = pytest.mark.whole
+
 BLOCK = "  iris:\n    tables: [iris]\n    target: {column: variety}\n"
 
 

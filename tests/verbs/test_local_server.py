@@ -12,6 +12,8 @@ import pytest
 from rightfit.verbs.local_server import guard_asgi, guard_wsgi, is_local
 from rightfit.verbs.studies import hide_password
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.mark.parametrize(
     ("host", "origin", "expected"),

@@ -16,6 +16,8 @@ from onnx_files import write_endless, write_onnx, write_softmax
 
 from rightfit.verbs.commands import verbs
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

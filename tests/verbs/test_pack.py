@@ -4,11 +4,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 from stored import Study
 
 from rightfit.remote.documents import MEASURED_FILE
 from rightfit.verbs.commands import verbs
+
+pytestmark = pytest.mark.whole
 
 Ask = Callable[..., Result]
 

@@ -16,6 +16,8 @@ from rightfit.verbs.stored import (
     open_results,
 )
 
+pytestmark = pytest.mark.whole
+
 OTHER_MACHINE = replace(ENVIRONMENT, environment_id="later")
 
 

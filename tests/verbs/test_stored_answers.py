@@ -10,6 +10,8 @@ from rightfit.verbs.export import read_winning_model
 from rightfit.verbs.stored import StoredResults
 from rightfit.verbs.stored_answers import read_answers
 
+pytestmark = pytest.mark.whole
+
 
 def test_answer_holds_the_winner_with_its_profile_and_environment(results: StoredResults) -> None:
     (answer,) = read_answers(results, "web_api", "landsat")

@@ -7,6 +7,8 @@ import pytest
 
 from rightfit.verbs.studies import find_studies
 
+pytestmark = pytest.mark.whole
+
 
 @dataclass
 class Store:

@@ -14,6 +14,8 @@ from rightfit.serving.baseline import Baseline, KeptFigure, KeptWinner
 from rightfit.serving.watched_winners import compare_winners, load_watch
 from rightfit.verbs import watch as watching
 
+pytestmark = pytest.mark.whole
+
 Ask = Callable[..., Result]
 
 

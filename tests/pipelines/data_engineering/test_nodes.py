@@ -8,6 +8,8 @@ from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.spec import DatasetSpec
 
+pytestmark = pytest.mark.whole
+
 ROWS = pl.DataFrame(
     {
         "v1": [1, 2, 3, 4, 5],

@@ -17,6 +17,8 @@ from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.quality.metric import QualityMetric
 
+pytestmark = pytest.mark.whole
+
 DATASETS = ("landsat", "fashion_mnist", "flights", "shuttle")
 PARTS = ("train", "validation", "test")
 

@@ -23,6 +23,8 @@ from rightfit.preparation.spec import ColumnSplit
 from rightfit.processes.json_store import JsonStore
 from rightfit.quality.metric import QualityMetric
 
+pytestmark = pytest.mark.whole
+
 MAX_LINES = 8
 SHUTTLE = """\
 shuttle:

@@ -27,6 +27,8 @@ from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.worker.meters.gpu import GpuDescription
 from rightfit.tuning.studies.study_store import StudyStore
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def values() -> dict[str, Any]:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.evaluation import create_pipeline
+
+pytestmark = pytest.mark.whole
 
 
 def test_pipeline_profiles_each_cell_and_collects_all() -> None:

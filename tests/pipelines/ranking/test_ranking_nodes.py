@@ -17,6 +17,8 @@ from rightfit.pipelines.ranking.nodes import (
     recommend_candidates,
 )
 
+pytestmark = pytest.mark.whole
+
 RULES = RankingParams.model_validate(make_rules().model_dump())
 FAST_AND_ROUGH = {"quality": 0.6, "latency_p50_ms": 2.0, "fit_time_s": 1.0}
 SLOW_AND_FINE = {"quality": 0.9, "latency_p50_ms": 60.0, "fit_time_s": 9.0}

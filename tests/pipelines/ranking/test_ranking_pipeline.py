@@ -13,6 +13,8 @@ from contests import make_profile, make_profiles
 
 from rightfit.kedro_project.run import RightfitSession
 
+pytestmark = pytest.mark.whole
+
 VERSION = "2026-01-01T00.00.00.000Z"
 TRIALS_SCHEMA = {
     "dataset": pl.String,

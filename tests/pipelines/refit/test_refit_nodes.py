@@ -30,6 +30,8 @@ from rightfit.tuning.search.setting_up import make_data
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
+pytestmark = pytest.mark.whole
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 3, "max_depth": 3, "max_features": 1.0, "min_samples_leaf": 1},
     "linear": {

@@ -9,6 +9,8 @@ import pytest
 from handmade import run_ranking_and_reporting
 from plotly import io
 
+pytestmark = pytest.mark.whole
+
 CHARTS = {
     "landsat_front": "Landsat: quality against latency p50",
     "fashion_mnist_front": "Fashion mnist: quality against latency p50",

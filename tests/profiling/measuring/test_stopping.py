@@ -13,6 +13,8 @@ from rightfit.profiling.intervals import estimate_median, is_drifting
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.stopping import per_process
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 N_RUNS = 400
 # Narrow enough that many looks are taken before it is reached.
 SETTINGS = make_settings(

@@ -31,6 +31,8 @@ from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
 from rightfit.request_path.raw_inputs import EncoderJson, StepJson
 
+pytestmark = pytest.mark.whole
+
 LINEAR: dict[str, Any] = {
     "n_epochs": 4,
     "alpha": 1e-4,

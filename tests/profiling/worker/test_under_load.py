@@ -18,6 +18,8 @@ from rightfit.profiling.worker.messages import ServerRequest
 from rightfit.profiling.worker.open_loop import measure_at_rate
 from rightfit.profiling.worker.results import ServerResult
 
+pytestmark = pytest.mark.whole
+
 
 def serve(bench: Bench, *, burn_ms: float, **server: Any) -> ServerResult:
     settings = make_settings(server=SETTINGS["server"] | {"n_processes": 1} | server)

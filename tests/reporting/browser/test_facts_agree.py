@@ -24,6 +24,8 @@ from rightfit.reporting.terminal import tabulate_winners
 from rightfit.serving.answer import Answer, Origin
 from rightfit.verbs.which import describe_answer
 
+pytestmark = pytest.mark.long
+
 NONE = "none qualifies"
 
 

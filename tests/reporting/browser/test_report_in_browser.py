@@ -15,6 +15,8 @@ from playwright.sync_api import expect
 from rightfit.reporting.report import render_report
 from rightfit.reporting.results import Results
 
+pytestmark = pytest.mark.long
+
 SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 MAX_SCREENS, MAX_WORDS, MAX_BYTES = 6, 2_000, 1_500_000  # of three datasets, nothing opened
 LABEL_OVERLAPS = """() => [...document.querySelectorAll('#charts svg')].flatMap(svg => {

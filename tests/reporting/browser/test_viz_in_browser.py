@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Route
 
+pytestmark = pytest.mark.long
+
 START_TIMEOUT_S = 120
 
 

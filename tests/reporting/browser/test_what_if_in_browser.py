@@ -19,6 +19,8 @@ from rightfit.ranking.contest.profile_table import read_profiles
 from rightfit.reporting.page_data import collect_page_data, list_parts
 from rightfit.reporting.results import Results
 
+pytestmark = pytest.mark.long
+
 N_VARIANTS = 60
 RANK = """([profiles, application]) => Ranking.rank(profiles, application)
     .map(({candidate, serving, feasible, utility}) => [candidate, serving, feasible, utility])"""

@@ -7,6 +7,8 @@ import pytest
 
 from rightfit_study.early_stopping.known_early import tabulate_known_early
 
+pytestmark = pytest.mark.whole
+
 KEYS = {"dataset": "d", "model": "m", "index": 0}
 
 

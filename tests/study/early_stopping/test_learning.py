@@ -8,6 +8,8 @@ from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.serving_costs import CostLine
 from rightfit_study.early_stopping.learning import dump_priors, learn_quality_prior
 
+pytestmark = pytest.mark.whole
+
 
 def test_priors_are_learnt_from_whole_searches() -> None:
     curves = np.array([[0.4 + i / 100, 0.5 + i / 200] for i in range(10)])

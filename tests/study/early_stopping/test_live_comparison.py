@@ -13,6 +13,8 @@ from rightfit.families.family import TrainingData
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit_study.early_stopping.live_comparison import compare_live, summarise_live
 
+pytestmark = pytest.mark.whole
+
 
 def test_every_method_searches_and_is_judged(blobs: TrainingData, tmp_path: Path) -> None:
     settings = cells.make_settings(n_trials=4, sampler="tpe", early_stopping="pausing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+import pytest
 from cells import LINEAR_PARAMS, make_cell
 
 from rightfit.families.bundle import read_bundle
@@ -19,6 +20,8 @@ from rightfit_study.early_stopping.recording import (
     record_cell,
 )
 from rightfit_study.early_stopping.recording_tables import tabulate_recordings
+
+pytestmark = pytest.mark.whole
 
 
 def settings(n_configurations: int) -> RecordingSettings:

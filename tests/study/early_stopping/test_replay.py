@@ -18,6 +18,8 @@ from rightfit_study.early_stopping.peers import Policy, keep_fixed, train_peer
 from rightfit_study.early_stopping.recorded import learn_elsewhere, learn_lesson
 from rightfit_study.early_stopping.replay import RecordedSearch, Truth, follow_rule, measure_by_rule
 
+pytestmark = pytest.mark.whole
+
 QUALITIES = [0.9, 0.7, 0.88, 0.68, 0.92, 0.72, 0.6, 0.65, 0.66, 0.61]
 CELL = recorded_cell(QUALITIES, [100.0] * 10)
 OTHER = recorded_cell(QUALITIES[::-1], [100.0] * 10, dataset="other")

@@ -9,6 +9,8 @@ import pytest
 
 from rightfit_study.early_stopping.savings import headline, summarise_cells, summarise_savings
 
+pytestmark = pytest.mark.whole
+
 
 def rows(kind: str, costs: list[float], regret: float, **changes: Any) -> list[dict[str, object]]:
     return [

@@ -17,6 +17,8 @@ from rightfit_study.early_stopping.within_budget import (
     train_within,
 )
 
+pytestmark = pytest.mark.whole
+
 CELL = recorded_cell([0.9, 0.7, 0.88, 0.68, 0.92, 0.72, 0.6, 0.65, 0.66, 0.61], [100.0] * 10)
 APPLICATIONS = {"accuracy": application()}
 

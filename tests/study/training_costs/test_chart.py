@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 
 from rightfit_study.training_costs.chart import PANELS, draw_training_costs
+
+pytestmark = pytest.mark.whole
 
 
 def test_each_cell_is_a_line_in_each_panel() -> None:

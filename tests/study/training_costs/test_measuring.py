@@ -14,6 +14,8 @@ from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit_study.training_costs.measuring import Stretches, measure_training_costs
 from rightfit_study.training_costs.steps import TrainingTask
 
+pytestmark = pytest.mark.whole
+
 NET: dict[str, Any] = {
     "n_epochs": 9,
     "n_layers": 1,

@@ -9,6 +9,8 @@ from rightfit.kedro_project.run import RightfitSession
 from rightfit.parameters.grid import Grid
 from rightfit_study.training_costs.pipeline import create_pipeline
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.mark.parametrize(
     ("models", "outputs"),

@@ -19,6 +19,8 @@ from rightfit.tuning.parallel.scheduler import search_in_parallel
 from rightfit.tuning.search.claims import CLAIM
 from rightfit.tuning.search.search import is_over, open_study, run_search
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 
 def ignore(name: str, n_begun: int, n_trials: int | None) -> None:
     """Take no note of progress."""

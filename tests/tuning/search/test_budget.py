@@ -15,6 +15,8 @@ from rightfit.tuning.search.budget import (
 )
 from rightfit.tuning.studies.study_store import STOP_REASON
 
+pytestmark = pytest.mark.whole
+
 NOON = datetime(2026, 11, 24, 12)
 
 

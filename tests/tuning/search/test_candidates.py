@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from rightfit.tuning.search.candidates import CompleteTrial, choose_candidates, pareto_front
+
+pytestmark = pytest.mark.whole
 
 TRIALS = [
     CompleteTrial(0, quality_raw=0.80, n_parameters=1.0, n_operations=4.0),

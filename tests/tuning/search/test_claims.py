@@ -27,6 +27,8 @@ from rightfit.tuning.search.claims import CLAIM, TrialPool
 from rightfit.tuning.search.search import open_study, run_search
 from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
 
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
 TPE: dict[str, Any] = {"sampler": "tpe", "early_stopping": "median", "n_startup_trials": 4}
 PAUSING = TPE | {"early_stopping": "pausing", "demand": make_demand()}
 

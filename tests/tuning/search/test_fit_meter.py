@@ -7,6 +7,8 @@ import pytest
 
 from rightfit.tuning.search.fit_meter import FitMeter
 
+pytestmark = pytest.mark.whole
+
 
 def test_meter_adds_up_training_stretches_only() -> None:
     meter = FitMeter()

@@ -10,6 +10,8 @@ from rightfit.tuning.parallel.search_queue import find_known_quality
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.studies.study_store import StudyStore
 
+pytestmark = pytest.mark.whole
+
 POOR = {"default": {"alpha": 1e-2, "eta0": 1e-4}}
 
 

@@ -10,6 +10,8 @@ from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.learning_curve import follow_training
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.mark.parametrize(
     ("answers", "reason"),

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from rightfit.tuning.search.progress import RunDisplay, RunStep, show_progress
 
+pytestmark = pytest.mark.whole
+
 STEPS = (
     RunStep("data_engineering", "landsat"),
     RunStep("training", "landsat.forest"),

@@ -19,6 +19,8 @@ from rightfit.kedro_project.error_messages import explain_error
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.studies.study_store import StudyStore
 
+pytestmark = pytest.mark.whole
+
 N_TRIALS = 6
 
 

@@ -8,6 +8,8 @@ import pytest
 from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
 from rightfit.tuning.search.space import Space
 
+pytestmark = pytest.mark.whole
+
 SPACE = Space.model_validate(
     {
         "x": {"type": "float", "low": 0.0, "high": 1.0, "log": False},

@@ -24,6 +24,8 @@ from rightfit.tuning.studies.search_account import account_search
 from rightfit.tuning.studies.search_tables import tabulate_curves, tabulate_trials
 from rightfit.tuning.studies.study_store import StudyStore
 
+pytestmark = pytest.mark.whole
+
 
 def ignore_progress(n_done: int, n_all: int | None) -> None:
     pass

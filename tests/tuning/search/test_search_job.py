@@ -4,10 +4,13 @@ from pathlib import Path
 
 import cells
 import numpy as np
+import pytest
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.search.search_job import describe_job, read_job, write_rows
 from rightfit.tuning.studies.study_store import StudyStore
+
+pytestmark = pytest.mark.whole
 
 
 def test_job_survives_the_way_to_another_process(blobs: TrainingData, tmp_path: Path) -> None:

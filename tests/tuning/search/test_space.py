@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.space import ModelParams
 
+pytestmark = pytest.mark.whole
+
 PARAMS = {
     "fixed": {"n_epochs": 4},
     "space": {

@@ -14,6 +14,8 @@ from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.stopping import check_stopping, import_rule
 from rightfit.tuning.studies.study_store import StudyStore
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> StudyStore:
