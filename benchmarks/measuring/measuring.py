@@ -13,7 +13,7 @@ Parts, all of them unless ``--parts`` names some:
 
 Every rule is judged twice: against all calls, as a caller waits for them, and against the calls on
 a core at full speed, to which our rule restricts itself. The reference is the median over fresh
-processes of 10 s each. Our runs are measured in turns, one visit to a process each, and between one
+processes of 10 s each. Our runs are measured in turns, one window a process, and between one
 process of each run and the next lie one of the reference and one run of the model measured alone.
 The other rules take their calls from the reference's own processes, every second of which goes on
 for perf_analyzer's windows; each is held against the reference of the others. The time of a run is
@@ -109,7 +109,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--n-runs", type=int, default=5, help="runs of our rule per model")
     parser.add_argument("--n-processes", type=int, default=5, help="processes of a reference")
     parser.add_argument(
-        "--one-visit", action="store_true", help="also run standard with one visit to each process"
+        "--one-window",
+        action="store_true",
+        help="also run standard with one window a process",
     )
     parser.add_argument("--models", nargs="*", default=MODELS)
     parser.add_argument("--keep", type=Path, help="folder of pieces, to run one at a time")
@@ -148,7 +150,7 @@ def measure_rules(options: argparse.Namespace, pieces: KeptPieces) -> Figures:
                 options.scale,
                 options.n_runs,
                 options.n_processes,
-                one_visit=options.one_visit,
+                one_window=options.one_window,
                 smallest=options.smallest,
             )
             return compare_rules(bench, chosen, scope, pieces)

@@ -16,6 +16,7 @@ import numpy as np
 from interval_tally import Judged
 from recorded_calls import Against, Recording, Reference, interval_of_calls, percentile, percentiles
 
+from rightfit.profiling.common_mode_error import BlockEffects, CommonModeError, find_block_effects
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.measurement import Measurement
@@ -23,7 +24,6 @@ from rightfit.profiling.measuring.stopping import per_process
 from rightfit.profiling.metrics import LATENCY_COLUMNS
 from rightfit.profiling.profiles.measured import set_measured
 from rightfit.profiling.profiles.profile import ProfileBuilder
-from rightfit.profiling.shared_error import SharedError, TurnEffects, find_turn_effects
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
 PYPERF_PROCESSES, PYPERF_VALUES, PYPERF_VALUE_S = 20, 3, 0.1
@@ -76,9 +76,9 @@ class Run:
     seconds: float = 0.0
 
     @property
-    def n_visits(self) -> int:
+    def n_windows(self) -> int:
         """Turns that one of its processes takes."""
-        return self.measurement.bench.settings.n_visits
+        return self.measurement.bench.settings.n_windows
 
     def take_turn(self) -> None:
         """Visit its process once more, unless it is over.
@@ -89,7 +89,7 @@ class Run:
         if self.measurement.is_over:
             return
         start_s = time.perf_counter()
-        self.measurement.visit()
+        self.measurement.time_window()
         self.seconds += time.perf_counter() - start_s
         if self.measurement.state.error is not None:
             raise RuntimeError(self.measurement.state.error)
@@ -99,7 +99,7 @@ class Run:
         while not self.measurement.is_over:
             self.take_turn()
 
-    def estimate(self, reference: Reference, shared: SharedError) -> Estimate:
+    def estimate(self, reference: Reference, shared: CommonModeError) -> Estimate:
         """Return what it found."""
         profile = ProfileBuilder()
         settings, state = self.measurement.bench.settings, self.measurement.state
@@ -117,11 +117,11 @@ class Run:
         )
 
 
-def list_turns(runs: Sequence[Run]) -> list[TurnEffects]:
+def list_turns(runs: Sequence[Run]) -> list[BlockEffects]:
     """Return what the runs of each rule had in common, turn by turn."""
     rules = dict.fromkeys(run.rule for run in runs)
     found = [
-        find_turn_effects(
+        find_block_effects(
             [per_process(one.measurement.state.rounds, 0.5) for one in runs if one.rule == rule]
         )
         for rule in rules

@@ -16,15 +16,15 @@ import numpy.typing as npt
 import polars as pl
 from interval_tally import Tally
 
+from rightfit.profiling.common_mode_error import (
+    BlockEffects,
+    CommonModeError,
+    estimate_common_mode_error,
+    find_block_effects,
+)
 from rightfit.profiling.estimate import Interval
 from rightfit.profiling.intervals import estimate_median, is_drifting, pool_spread
 from rightfit.profiling.measuring.stopping import MIN_CLEAN_ROUNDS
-from rightfit.profiling.shared_error import (
-    SharedError,
-    TurnEffects,
-    estimate_shared_error,
-    find_turn_effects,
-)
 
 Series = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -91,10 +91,10 @@ class Turns:
         for start in range(0, self.values.shape[1] - n_turns + 1, n_turns):
             yield slice(start, start + n_turns)
 
-    def effects(self, cell: slice) -> TurnEffects | None:
+    def effects(self, cell: slice) -> BlockEffects | None:
         """Return what the models had in common in each turn of a measurement."""
         times = np.where(self.disturbed[:, cell], np.nan, self.medians[:, cell])
-        return find_turn_effects(times.tolist())
+        return find_block_effects(times.tolist())
 
 
 def choose_clean(values: Series, disturbed: Flags) -> Series:
@@ -120,7 +120,7 @@ def replay(rows: pl.DataFrame, column: str, constant_pct: float) -> dict[str, Ta
     turns = Turns.tabulate(rows, column)
     truths = dict(zip(turns.models, turns.truths, strict=True))
     tallies = {rule: Tally() for rule in RULES}
-    effects: list[TurnEffects | None] = []
+    effects: list[BlockEffects | None] = []
     for cell in turns.cells():
         effects.append(turns.effects(cell))
         shared = _estimate(effects[-N_CELLS:], constant_pct)
@@ -134,17 +134,17 @@ def replay(rows: pl.DataFrame, column: str, constant_pct: float) -> dict[str, Ta
             tallies["constant"].add(add_constant(bare, constant_pct), truth, is_marked=has_trend)
             tallies["estimated"].add(widened, truth, is_marked=has_trend or shared.is_drifting)
     known = _estimate(effects, constant_pct)
-    unknown = SharedError.assume(constant_pct)
+    unknown = CommonModeError.assume(constant_pct)
     is_median = column == P50
     alone = rows.filter("is_alone", pl.col("model").is_in(turns.models))
     for (name, _), stretch in alone.group_by("model", "turn"):
         used = choose_clean(stretch[column].to_numpy(), stretch["is_disturbed"].to_numpy()).tolist()
         bare, has_trend, truth = estimate_median(used), is_drifting(used), truths[str(name)]
         for rule, shared in (("alone, unknown", unknown), ("alone", known)):
-            widened = bare.widened(shared.alone.reach_pct(is_median=is_median))
+            widened = bare.widened(shared.alone.half_width_pct(is_median=is_median))
             tallies[rule].add(widened, truth, is_marked=has_trend or shared.is_drifting)
-    _screen(turns, list(truths.values()), known.alone.reach_pct(is_median=is_median), tallies)
-    others_pct = known.alone.reach_pct()
+    _screen(turns, list(truths.values()), known.alone.half_width_pct(is_median=is_median), tallies)
+    others_pct = known.alone.half_width_pct()
     print(
         f"{len(turns.models)} models, {turns.values.shape[1]} turns, {turns.disturbed.mean():.0%}"
         f" of the processes disturbed; shared error {known.in_turns_pct:.2f} % in turns,"
@@ -167,5 +167,5 @@ def _screen(
                 tallies[rule].add(widened, float(truth), is_marked=False)
 
 
-def _estimate(cells: list[TurnEffects | None], constant_pct: float) -> SharedError:
-    return estimate_shared_error([one for one in cells if one is not None], constant_pct)
+def _estimate(cells: list[BlockEffects | None], constant_pct: float) -> CommonModeError:
+    return estimate_common_mode_error([one for one in cells if one is not None], constant_pct)

@@ -24,9 +24,13 @@ from measuring_rules import (
 )
 from recorded_calls import SHARES, Against, Recording, Reference, find_reference, record
 
+from rightfit.profiling.common_mode_error import (
+    BlockEffects,
+    CommonModeError,
+    estimate_common_mode_error,
+)
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.measurement import Measurement
-from rightfit.profiling.shared_error import SharedError, TurnEffects, estimate_shared_error
 
 PRESETS = ("quick", "standard")
 QUICK, STANDARD, ALONE = "ours, quick", "ours, standard", "ours, alone"
@@ -44,14 +48,14 @@ class Scope:
         scale: Factor of all window lengths.
         n_runs: Runs of each of our presets per model.
         n_processes: Processes of a reference, and runs of a model measured alone.
-        one_visit: Whether to run ``standard`` with one visit to each process too.
+        one_window: Whether to run ``standard`` with one window to each process too.
         smallest: Whether our presets are cut down, too.
     """
 
     scale: float
     n_runs: int
     n_processes: int
-    one_visit: bool
+    one_window: bool
     smallest: bool
 
 
@@ -72,8 +76,8 @@ class Compared:
     estimates: dict[str, list[Estimate]]
     slow_share: float
     stops: list[bool]
-    turns: list[TurnEffects]
-    shared: SharedError
+    turns: list[BlockEffects]
+    shared: CommonModeError
 
     def errors(self, rule: str, share: float, against: Against) -> list[float]:
         """Return the relative errors of a rule's runs."""
@@ -94,7 +98,7 @@ def compare_rules(
 ) -> dict[str, float | None]:
     """Compare the rules model by model, a piece each; return the figures over all models."""
     found: dict[str, Compared] = {}
-    seen: list[TurnEffects] = []  # as a machine's cells are measured one after the other
+    seen: list[BlockEffects] = []  # as a machine's cells are measured one after the other
     for name, model in models.items():
         found[name] = pieces.find(
             f"rules-{name}", Compared, functools.partial(compare_on, model, bench, scope, seen)
@@ -104,15 +108,17 @@ def compare_rules(
     return summarise(found)
 
 
-def compare_on(model: Subject, bench: Bench, scope: Scope, seen: Sequence[TurnEffects]) -> Compared:
+def compare_on(
+    model: Subject, bench: Bench, scope: Scope, seen: Sequence[BlockEffects]
+) -> Compared:
     """Compare the rules on one model."""
     recordings, runs, alone = measure_in_turns(model, bench, scope)
-    constant_pct = bench.settings.shared_error_pct
+    constant_pct = bench.settings.common_mode_error_pct
     compared = compare_windows(recordings, scope.scale, list_turns(runs), seen, constant_pct)
     for run in runs:
         own = run.estimate(compared.reference, compared.shared)
         compared.estimates.setdefault(run.rule, []).append(own)
-    unknown = SharedError.assume(constant_pct).alone
+    unknown = CommonModeError.assume(constant_pct).alone
     compared.estimates[ALONE] = [run.estimate(compared.reference, unknown) for run in alone]
     if importlib.util.find_spec("pyperf") is not None:
         found = run_pyperf(model, bench, compared.reference, scope.scale)
@@ -135,9 +141,9 @@ def measure_in_turns(
         f"ours, {preset}": use_preset(bench, preset, smallest=scope.smallest) for preset in PRESETS
     }
     standard = benches[STANDARD]
-    if scope.one_visit:
-        settings = standard.settings.model_copy(update={"n_visits": 1})
-        benches["ours, one visit"] = replace(standard, settings=settings)
+    if scope.one_window:
+        settings = standard.settings.model_copy(update={"n_windows": 1})
+        benches["ours, one window"] = replace(standard, settings=settings)
     runs = [
         Run(rule, Measurement(model, own))
         for rule, own in benches.items()
@@ -151,9 +157,9 @@ def measure_in_turns(
             recordings.append(record(model, bench, long_s if is_long else window_s))
             alone.append(Run(ALONE, Measurement(model, standard)))
             alone[-1].finish()
-        for visit in range(max(run.n_visits for run in runs)):
+        for window in range(max(run.n_windows for run in runs)):
             for run in runs:
-                if visit < run.n_visits:
+                if window < run.n_windows:
                     run.take_turn()
     return recordings, runs, alone
 
@@ -161,8 +167,8 @@ def measure_in_turns(
 def compare_windows(
     recordings: list[Recording],
     scale: float,
-    turns: list[TurnEffects],
-    seen: Sequence[TurnEffects],
+    turns: list[BlockEffects],
+    seen: Sequence[BlockEffects],
     constant_pct: float,
 ) -> Compared:
     """Hold the rules that take their calls from the reference's processes against the others."""
@@ -182,7 +188,7 @@ def compare_windows(
         statistics.mean(window.slow_share(full_ns) for window in windows),
         [would_perf_analyzer_stop(recordings[i], scale) for i in long],
         turns,
-        estimate_shared_error([*seen, *turns], constant_pct),
+        estimate_common_mode_error([*seen, *turns], constant_pct),
     )
 
 
@@ -250,7 +256,7 @@ def print_model(name: str, compared: Compared) -> None:
         f"{name}: reference {reference}; core slow {100 * compared.slow_share:.1f} %; "
         f"{sum(e.is_marked for e in ours)} of {len(ours)} of our runs marked as disturbed; "
         f"perf_analyzer would have stopped in {sum(compared.stops)} of {len(compared.stops)}; "
-        f"shared error {compared.shared.in_turns_pct:.2f} % from {compared.shared.n_turns} turns",
+        f"shared error {compared.shared.in_turns_pct:.2f} % from {compared.shared.n_blocks} turns",
         flush=True,
     )
 

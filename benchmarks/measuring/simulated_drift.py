@@ -34,17 +34,17 @@ from interval_tally import Tally, print_tallies
 from presets import read_preset
 from recorded_turns import RECORDED, add_constant, replay
 
+from rightfit.profiling.common_mode_error import (
+    BlockEffects,
+    CommonModeError,
+    estimate_common_mode_error,
+    find_block_effects,
+)
 from rightfit.profiling.estimate import Interval
 from rightfit.profiling.intervals import estimate_median, is_drifting
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.stopping import per_process, why_settled
-from rightfit.profiling.shared_error import (
-    SharedError,
-    TurnEffects,
-    estimate_shared_error,
-    find_turn_effects,
-)
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 from measured import make_round
@@ -100,16 +100,16 @@ class Machine:
     generator: np.random.Generator
     settings: MeasuringSettings
 
-    def measure_cells(self, n_cells: int) -> tuple[list[TurnEffects], Series]:
+    def measure_cells(self, n_cells: int) -> tuple[list[BlockEffects], Series]:
         """Measure cells back to back; return their turns, and all times of one of the last."""
         n_each = self.settings.max_processes
         shared = self._drift(n_cells * n_each, self.drift.autocorrelation)
-        cells: list[TurnEffects] = []
+        cells: list[BlockEffects] = []
         times = np.empty(0)
         for drift in shared.reshape(n_cells, n_each):
             own = OWN_STD * self.generator.standard_normal((N_PROFILES, n_each))
             table = np.exp(drift + own)
-            found = find_turn_effects(table[:, :N_TURNS].tolist())
+            found = find_block_effects(table[:, :N_TURNS].tolist())
             cells += [] if found is None else [found]
             times = table[0]
         return cells, times
@@ -129,7 +129,7 @@ class Machine:
 def simulate_drift(drift: Drift, n_runs: int) -> dict[str, Tally]:
     """Measure on simulated machines; return the intervals of each rule by its name."""
     settings = read_preset("standard")
-    constant = settings.shared_error_pct
+    constant = settings.common_mode_error_pct
     generator = np.random.default_rng(7)
     tallies: dict[str, Tally] = {}
 
@@ -144,13 +144,13 @@ def simulate_drift(drift: Drift, n_runs: int) -> dict[str, Tally]:
         add("none", bare, is_marked=has_trend)
         add("constant", add_constant(bare, constant), is_marked=has_trend)
         for n in HISTORIES:
-            shared = estimate_shared_error(cells[-n:], constant)
+            shared = estimate_common_mode_error(cells[-n:], constant)
             is_marked = has_trend or shared.is_drifting
             add(f"estimated, {n}", bare.widened(shared.in_turns_pct), is_marked=is_marked)
         medians = measure_one(machine.measure_alone(), settings)
         bare, has_trend = estimate_median(medians), is_drifting(medians)
-        assumed = SharedError.assume(constant)
-        shared = estimate_shared_error(cells[-HISTORIES[1] :], constant)
+        assumed = CommonModeError.assume(constant)
+        shared = estimate_common_mode_error(cells[-HISTORIES[1] :], constant)
         add("alone, unknown", bare.widened(assumed.alone_pct), is_marked=has_trend)
         is_marked = has_trend or shared.is_drifting
         add(f"alone, {HISTORIES[1]}", bare.widened(shared.alone_pct), is_marked=is_marked)
@@ -176,7 +176,7 @@ def check_drift(*, n_runs: int) -> dict[str, float]:
         found[drift] = simulate_drift(drift, n_runs)
         print_tallies(str(drift), found[drift])
     held, beyond = ([found[drift] for drift in drifts] for drifts in (HELD, BEYOND))
-    constant_pct = read_preset("standard").shared_error_pct
+    constant_pct = read_preset("standard").common_mode_error_pct
     replayed = replay_all(constant_pct)
     return {
         "coverage_drift_min": _lowest_coverage(held, "estimated"),

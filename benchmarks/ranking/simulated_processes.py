@@ -21,10 +21,10 @@ from simulated_studies import COSTS, Floats, make_profiles
 from rightfit.evaluation.screening import could_be_chosen
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
+from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.intervals import estimate_median, pool_spread
 from rightfit.profiling.measuring.settings import MeasuringSettings
-from rightfit.profiling.metrics import SHARED_MEMORY_ERROR_PCT
-from rightfit.profiling.shared_error import SharedError
+from rightfit.profiling.metrics import COMMON_MODE_MEMORY_ERROR_PCT
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "processes.parquet"
 TIMES = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "throughput_rows_per_s")
@@ -149,5 +149,5 @@ def measure_cell(
 def _share_pct(metric: str, n_turns: int, settings: MeasuringSettings) -> float:
     """Return what all processes of a measurement may share, before any turns were seen."""
     if metric in TIMES:
-        return SharedError.assume(settings.shared_error_pct).over(n_turns).reach_pct()
-    return SHARED_MEMORY_ERROR_PCT if metric in MEMORIES else 0.0
+        return CommonModeError.assume(settings.common_mode_error_pct).over(n_turns).half_width_pct()
+    return COMMON_MODE_MEMORY_ERROR_PCT if metric in MEMORIES else 0.0

@@ -50,7 +50,7 @@ def measure(subject: Subject, bench: Bench) -> str | None:
     """Measure to the end; return the error."""
     measurement = Measurement(subject, bench)
     while not measurement.is_over:
-        measurement.visit()
+        measurement.time_window()
     return measurement.state.error
 
 
@@ -95,11 +95,11 @@ def test_fault_ends_its_measurement_alone(
     fault: str, reason: str, bench: Bench, tmp_path: Path
 ) -> None:
     other = Measurement(measured.known_load(), replace(bench, settings=SEVERAL))
-    other.visit()  # its process waits in the same worker
+    other.time_window()  # its process waits in the same worker
 
     error = measure(misbehaving(fault, tmp_path / "note"), bench)
     while not other.is_over:
-        other.visit()
+        other.time_window()
 
     assert error is not None
     assert re.search(reason, error), error
@@ -107,7 +107,7 @@ def test_fault_ends_its_measurement_alone(
     assert other.state.rounds
 
 
-SEVERAL = measured.make_settings(n_visits=2, answer_max_s=30)
+SEVERAL = measured.make_settings(n_windows=2, answer_max_s=30)
 
 
 def test_answers_that_hang_are_a_clear_error(bench: Bench) -> None:

@@ -73,6 +73,14 @@ def test_limit_of_the_rate_that_was_searched_for_names_its_successor(
         EvaluationParams(**values | {"presets": presets})
 
 
+def test_renamed_setting_names_its_successor(values: dict[str, Any]) -> None:
+    quick = values["presets"]["quick"] | {"n_visits": 2}
+    presets = values["presets"] | {"quick": quick}
+
+    with pytest.raises(ValidationError, match="n_visits is n_windows now"):
+        EvaluationParams(**values | {"presets": presets})
+
+
 def ask_under_load(values: dict[str, Any], **application: Any) -> list[str]:
     web_api = {
         "description": "answer",

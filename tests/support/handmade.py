@@ -119,7 +119,7 @@ def _profile(
         "null_reasons": {"gpu_util_pct": "no NVIDIA driver on this machine"},
         "measured_how": asdict(
             MeasuredHow(
-                preset="quick", devices=("cpu",), n_processes=3, n_visits=1, settled="precise"
+                preset="quick", devices=("cpu",), n_processes=3, n_windows=1, settled="precise"
             )
         ),
     }

@@ -20,9 +20,9 @@ SETTINGS: dict[str, Any] = {
     "max_s": 20,
     "p50_width_pct": 10,
     "p95_width_pct": None,
-    "shared_error_pct": 0,
+    "common_mode_error_pct": 0,
     "warm_up_max_ms": 20,
-    "n_visits": 1,
+    "n_windows": 1,
     "latency_min_calls": 20,
     "latency_min_ms": 2,
     "latency_max_ms": 400,
@@ -77,7 +77,7 @@ def known_load(**arguments: float) -> Subject:
 def run_round(subject: Subject, bench: Bench, state: MeasurementState) -> FinishedRound:
     """Measure in a fresh process, all visits one after the other."""
     process = OpenRound(subject, bench, state)
-    while (finished := process.visit()) is None:
+    while (finished := process.time_window()) is None:
         continue
     assert not isinstance(finished, Failure), finished
     return finished

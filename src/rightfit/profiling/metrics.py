@@ -26,7 +26,7 @@ NOT_IN_TRAINING = "not measured in training"
 EXACT_SIZE = "sizes of files are exact"
 # Of memory, in percent: that of the empty worker, which all processes of a measurement share, falls
 # by 0.1 to 0.3 % over 80 forks (benchmarks/recorded/processes.parquet).
-SHARED_MEMORY_ERROR_PCT = 0.2
+COMMON_MODE_MEMORY_ERROR_PCT = 0.2
 # Seen of the throughput of a small net: 1.79 M rows/s undisturbed, 620 k beside other work.
 MAX_SLOWDOWN = 3.0
 TRAINED_ONCE = "a candidate is trained once; another training may take more or less"

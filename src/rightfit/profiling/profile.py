@@ -77,9 +77,9 @@ class MeasuredHow:
     limits: tuple[LimitTried, ...] = ()
     interruptions: tuple[str, ...] = ()  # why times of rounds were not to be trusted
     measured_s: float | None = None  # of all rounds
-    n_visits: int | None = None
-    shared_error_pct: float | None = None  # that the intervals of times hold
-    n_turns_seen: int | None = None  # that it was estimated from; 0: it is the preset's constant
+    n_windows: int | None = None
+    common_mode_error_pct: float | None = None  # that the intervals of times hold
+    n_blocks_seen: int | None = None  # that it was estimated from; 0: it is the preset's constant
     tier: str | None = None  # how the hardware tier is known
     server: LoadTried | None = None
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from measured import known_load, make_round, make_settings
 
+from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.measurement import Measurement, add_round, predict, seek_quiet
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
@@ -18,14 +19,13 @@ from rightfit.profiling.measuring.stopping import (
 )
 from rightfit.profiling.profiles.measured import set_measured
 from rightfit.profiling.profiles.profile import ProfileBuilder
-from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.throughput import best_batch_size
 
 
 def measure(bench: Bench, **costs: float) -> MeasurementState:
     measurement = Measurement(known_load(**costs), bench)
     while not measurement.is_over:
-        measurement.visit()
+        measurement.time_window()
     return measurement.state
 
 
@@ -33,7 +33,7 @@ def test_known_load_is_found(bench: Bench) -> None:
     state = measure(bench, sleep_ms=5, burn_ms=5, allocate_mib=200)
     profile = ProfileBuilder()
 
-    shared = SharedError.assume(0)
+    shared = CommonModeError.assume(0)
     set_measured(profile, state, bench.settings, shared=shared, n_threads=1, is_final=True)
 
     assert state.error is None
@@ -76,7 +76,7 @@ def test_model_that_fails_ends_its_measurement(bench: Bench) -> None:
     subject = replace(known_load(), factory="known_load:not_there")
 
     measurement = Measurement(subject, bench)
-    measurement.visit()
+    measurement.time_window()
 
     assert measurement.state.error is not None
     assert "not_there" in measurement.state.error

@@ -14,7 +14,7 @@ from rightfit.profiling.worker.meters.speed import SpeedProbe
 NEVER_SLOW = SpeedProbe(known_ns=1e9)
 # A call lasts as long as a block, so that a visit of two calls times exactly two.
 SLEEP_MS = 10
-SEVERAL = make_settings(n_visits=3, latency_min_calls=6, latency_min_ms=1, latency_max_ms=5_000)
+SEVERAL = make_settings(n_windows=3, latency_min_calls=6, latency_min_ms=1, latency_max_ms=5_000)
 
 
 def test_round_reports_what_the_machine_did_meanwhile(bench: Bench) -> None:
@@ -41,10 +41,10 @@ def test_visits_share_one_process_and_what_it_is_asked_for(bench: Bench) -> None
         subject, replace(bench, settings=SEVERAL, speed=NEVER_SLOW), MeasurementState()
     )
 
-    first = process.visit()
+    first = process.time_window()
     run_round(known_load(burn_ms=1), bench, MeasurementState())  # of the same worker
-    second = process.visit()
-    last = process.visit()
+    second = process.time_window()
+    last = process.time_window()
 
     assert (first, second) == (None, None)
     assert isinstance(last, FinishedRound)
@@ -60,9 +60,9 @@ def test_memory_of_one_row_is_that_before_any_batch(bench: Bench) -> None:
     wide = known_load(sleep_ms=SLEEP_MS, n_classes=300_000)  # a batch of 32 takes 37 MiB
     process = OpenRound(wide, replace(bench, settings=SEVERAL), MeasurementState())
 
-    process.visit()
-    process.visit()
-    finished = process.visit()
+    process.time_window()
+    process.time_window()
+    finished = process.time_window()
 
     assert isinstance(finished, FinishedRound)
     assert finished.batches[-1].peak_memory_mib > 30
@@ -72,11 +72,11 @@ def test_memory_of_one_row_is_that_before_any_batch(bench: Bench) -> None:
 def test_full_speed_is_known_from_the_first_visit_on(bench: Bench) -> None:
     process = OpenRound(known_load(), replace(bench, settings=SEVERAL), MeasurementState())
 
-    process.visit()
+    process.time_window()
     n_first = len(bench.speed.looks_ns)
-    process.visit()
+    process.time_window()
     n_second = len(bench.speed.looks_ns)
-    process.visit()
+    process.time_window()
 
     assert 0 < n_first < n_second < len(bench.speed.looks_ns)
 
@@ -86,7 +86,7 @@ def test_processes_that_are_left_end_in_any_order(bench: Bench) -> None:
     several = replace(bench, settings=SEVERAL)
     processes = [OpenRound(subject, several, MeasurementState()) for _ in range(3)]
     for process in processes:
-        process.visit()
+        process.time_window()
     worker = bench.pool.get(subject.kind)
     stayed = worker.has_children
 

@@ -25,7 +25,7 @@ class ScriptedRound:
         self._name = f"{subject.label}{len(state.rounds) + 1}"
         self._n_visits = 0
 
-    def visit(self) -> FinishedRound | None:
+    def time_window(self) -> FinishedRound | None:
         self._n_visits += 1
         self.log.append(f"{self._name}.{self._n_visits}")
         if self._n_visits < 2:

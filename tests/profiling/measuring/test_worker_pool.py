@@ -35,15 +35,15 @@ def test_pool_keeps_a_worker_for_its_kind_and_closes_the_least_used() -> None:
 
 def test_pool_does_not_close_a_worker_whose_children_stay(bench: Bench) -> None:
     pool = WorkerPool(max_open=1)
-    own = replace(bench, pool=pool, settings=make_settings(n_visits=2))
+    own = replace(bench, pool=pool, settings=make_settings(n_windows=2))
     process = OpenRound(known_load(), own, MeasurementState())
 
     try:
-        process.visit()
+        process.time_window()
         staying = pool.get(known_load().kind)
         other = pool.get(WorkerKind(imports=("json",), n_threads=1))
         is_kept = not staying.is_closed
-        finished = process.visit()
+        finished = process.time_window()
         pool.get(WorkerKind(imports=("json",), n_threads=2))
     finally:
         pool.close()

@@ -209,7 +209,7 @@ def test_turns_of_a_cell_tell_what_its_processes_share(
     monkeypatch.setattr(slow, lambda probe_ns, full_ns: False)
     store = DictStore()
     servings = [Serving(runtime, n, "cpu") for runtime in ("native", "onnx") for n in (1, 2)]
-    settings = make_settings(shared_error_pct=1.5, min_processes=4, max_processes=4)
+    settings = make_settings(common_mode_error_pct=1.5, min_processes=4, max_processes=4)
 
     profiles = profile_cell(
         cell, servings, replace(bench, settings=settings), store, tiers=TIERS, choose=choose_all
@@ -217,9 +217,9 @@ def test_turns_of_a_cell_tell_what_its_processes_share(
 
     for row in profiles.to_dicts():
         how = row["measured_how"]
-        assert how["n_turns_seen"] == 4
-        assert how["shared_error_pct"] != 1.5
-    assert sum(key.startswith("turns-here-") for key in store) == 1
+        assert how["n_blocks_seen"] == 4
+        assert how["common_mode_error_pct"] != 1.5
+    assert sum(key.startswith("blocks-here-") for key in store) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from measured import make_round, make_settings
 
+from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.profile import MeasuredHow
 from rightfit.profiling.profiles.measured import set_measured
 from rightfit.profiling.profiles.profile import ProfileBuilder
-from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.results import ServerResult
 
 P99 = "latency_under_load_p99_ms"
@@ -19,13 +19,13 @@ def served(p99_ms: float | None, *, n_requests: int = 700, reason: str = "") -> 
     )
 
 
-def summarise(*processes: ServerResult, shared_error_pct: float = 0) -> ProfileBuilder:
+def summarise(*processes: ServerResult, common_mode_error_pct: float = 0) -> ProfileBuilder:
     profile = ProfileBuilder(how=MeasuredHow(preset="standard", devices=("cpu",)))
     set_measured(
         profile,
         MeasurementState(rounds=(make_round(),), server=processes),
         make_settings(),
-        shared=SharedError.assume(shared_error_pct),
+        shared=CommonModeError.assume(common_mode_error_pct),
         n_threads=1,
         is_final=True,
     )
@@ -42,7 +42,7 @@ def test_p99_is_the_median_over_processes_with_its_interval() -> None:
 
 
 def test_load_tests_follow_each_other_and_share_what_a_single_stretch_does() -> None:
-    values = summarise(*[served(100.0)] * 3, shared_error_pct=2).values
+    values = summarise(*[served(100.0)] * 3, common_mode_error_pct=2).values
 
     assert values[f"{P99}_low"] == pytest.approx(95.0)
     assert values[f"{P99}_high"] == pytest.approx(105.0)

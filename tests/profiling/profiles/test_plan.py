@@ -51,7 +51,7 @@ def test_plan_is_silent_about_the_server_scenario_when_it_is_measured() -> None:
 def test_longest_time_counts_every_cap() -> None:
     settings = make_settings(
         max_s=2,
-        n_visits=3,
+        n_windows=3,
         warm_up_max_ms=100,
         slow_wait_max_ms=200,
         latency_max_ms=300,

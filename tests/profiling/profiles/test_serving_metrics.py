@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from measured import BATCH, SETTINGS, make_round, make_settings
 
+from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles.measured import pool_spreads, set_measured, set_tiers
 from rightfit.profiling.profiles.profile import ProfileBuilder
-from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.results import ServerResult
 
 
@@ -35,14 +35,14 @@ HUGE = fake_batch(512, rows_per_s=401.0, peak_memory_mib=500.0)
 def summarise(
     rounds: list[FinishedRound],
     *,
-    shared_error_pct: float = 0,
+    common_mode_error_pct: float = 0,
     n_server_processes: int = 0,
     **changes: Any,
 ) -> ProfileBuilder:
     profile = ProfileBuilder()
     state = MeasurementState(rounds=tuple(rounds), **{"settled": "precise"} | changes)
     server = SETTINGS["server"] | {"n_processes": n_server_processes}
-    shared = SharedError.assume(shared_error_pct)
+    shared = CommonModeError.assume(common_mode_error_pct)
     settings = make_settings(server=server)
     set_measured(profile, state, settings, shared=shared, n_threads=2, is_final=True)
     return profile
@@ -102,7 +102,7 @@ def test_percentile_that_no_process_holds_alone_is_read_from_all_calls() -> None
 
 
 def test_times_and_memory_carry_the_errors_that_all_processes_share() -> None:
-    values = summarise([fake_round([LARGE])] * 6, shared_error_pct=10).values
+    values = summarise([fake_round([LARGE])] * 6, common_mode_error_pct=10).values
 
     times = {"latency_p50_ms": 2.0, "load_time_ms": 40.0, "throughput_rows_per_s": 400.0}
     for column, value in times.items():
@@ -134,7 +134,7 @@ def measure_twice(low_ms: float, high_ms: float, *, delay_share: float = 0.0) ->
 def describe_median(state: MeasurementState, beside: list[MeasurementState]) -> float:
     """Return half the width of its median's interval, in percent."""
     settings, profile = make_settings(max_delay_share=0.05), ProfileBuilder()
-    shared, spreads = SharedError.assume(0), pool_spreads([state, *beside], settings)
+    shared, spreads = CommonModeError.assume(0), pool_spreads([state, *beside], settings)
     set_measured(
         profile, state, settings, shared=shared, n_threads=2, is_final=True, spreads=spreads
     )
@@ -162,7 +162,9 @@ def test_disturbed_processes_are_less_sure_than_those_beside_them_and_do_not_cou
 
 
 def test_few_processes_share_more_of_a_drift_than_six() -> None:
-    few, many = (summarise([fake_round([LARGE])] * n, shared_error_pct=1.0).values for n in (5, 6))
+    few, many = (
+        summarise([fake_round([LARGE])] * n, common_mode_error_pct=1.0).values for n in (5, 6)
+    )
 
     assert many["latency_p50_ms_high"] == pytest.approx(2.0 * 1.01)
     assert few["latency_p50_ms_high"] == pytest.approx(2.0 * 1.025)

@@ -23,8 +23,8 @@ from rightfit.profiling.worker.messages import (
     Predicted,
     PredictRequest,
     TimingLimits,
-    Visited,
-    VisitRequest,
+    WindowRequest,
+    WindowTimed,
 )
 from rightfit.profiling.worker.process import HiddenLibraries
 
@@ -48,13 +48,13 @@ def predicting(tmp_path: Path, **changes: Any) -> PredictRequest:
     return replace(request, **changes)
 
 
-def measuring(tmp_path: Path, *, n_visits: int) -> MeasureRequest:
+def measuring(tmp_path: Path, *, n_windows: int) -> MeasureRequest:
     request = predicting(tmp_path)
     return MeasureRequest(
         factory=request.factory,
         arguments=request.arguments,
         rows=request.rows,
-        n_visits=n_visits,
+        n_windows=n_windows,
         latency=TimingLimits(3, 0, 5_000),
         batch=TimingLimits(3, 0, 5_000),
         batch_sizes=(2,),
@@ -67,9 +67,9 @@ def measuring(tmp_path: Path, *, n_visits: int) -> MeasureRequest:
     )
 
 
-def pause(worker: Worker, request: MeasureRequest | VisitRequest) -> int:
+def pause(worker: Worker, request: MeasureRequest | WindowRequest) -> int:
     """Return the number of the child that stays after a visit."""
-    answer = worker.ask(request, Visited)
+    answer = worker.ask(request, WindowTimed)
     assert isinstance(answer, Paused), answer
     return answer.child
 
@@ -131,10 +131,10 @@ def test_first_call_reads_no_installed_distributions(pool: WorkerPool, tmp_path:
 
 
 def test_staying_child_is_visited_until_it_is_done(worker: Worker, tmp_path: Path) -> None:
-    first = pause(worker, measuring(tmp_path, n_visits=3))
+    first = pause(worker, measuring(tmp_path, n_windows=3))
     between = worker.ask(predicting(tmp_path), Predicted)
-    second = pause(worker, VisitRequest(first))
-    last = worker.ask(VisitRequest(first), Visited)
+    second = pause(worker, WindowRequest(first))
+    last = worker.ask(WindowRequest(first), WindowTimed)
 
     assert first == second
     assert between == Predicted(3)
@@ -143,10 +143,10 @@ def test_staying_child_is_visited_until_it_is_done(worker: Worker, tmp_path: Pat
 
 
 def test_staying_child_that_dies_is_an_answer(worker: Worker, tmp_path: Path) -> None:
-    staying = pause(worker, measuring(tmp_path, n_visits=2))
+    staying = pause(worker, measuring(tmp_path, n_windows=2))
     os.kill(staying, signal.SIGKILL)
 
-    dead = worker.ask(VisitRequest(staying), Visited)
+    dead = worker.ask(WindowRequest(staying), WindowTimed)
 
     assert dead == Failure("the measuring process ended early (signal SIGKILL)")
     assert not worker.has_children
@@ -154,7 +154,7 @@ def test_staying_child_that_dies_is_an_answer(worker: Worker, tmp_path: Path) ->
 
 def test_staying_children_end_with_their_worker(tmp_path: Path) -> None:
     worker = Worker(WorkerKind(imports=(), n_threads=1))
-    pids = [pause(worker, measuring(tmp_path, n_visits=2)) for _ in range(3)]
+    pids = [pause(worker, measuring(tmp_path, n_windows=2)) for _ in range(3)]
 
     worker.close()
 
@@ -165,13 +165,13 @@ def test_staying_children_end_with_their_worker(tmp_path: Path) -> None:
 
 
 def test_staying_child_ends_when_its_pipe_is_closed(worker: Worker, tmp_path: Path) -> None:
-    older, younger = (pause(worker, measuring(tmp_path, n_visits=2)) for _ in "ab")
+    older, younger = (pause(worker, measuring(tmp_path, n_windows=2)) for _ in "ab")
 
     worker.leave(older)
 
     assert not is_alive(older)
     assert is_alive(younger)
-    assert isinstance(worker.ask(VisitRequest(younger), Visited), Measured)
+    assert isinstance(worker.ask(WindowRequest(younger), WindowTimed), Measured)
 
 
 def is_alive(pid: int) -> bool:

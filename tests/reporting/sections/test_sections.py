@@ -178,15 +178,15 @@ def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> No
 
 def test_measuring_tells_how_thoroughly_and_why_no_longer() -> None:
     hows = [
-        {"preset": "standard", "n_processes": 8, "n_visits": 3, "settled": "precise"},
-        {"preset": "standard", "n_processes": 8, "n_visits": 3, "settled": "precise"},
-        {"preset": "standard", "n_processes": 3, "n_visits": 3, "settled": "screened"},
+        {"preset": "standard", "n_processes": 8, "n_windows": 3, "settled": "precise"},
+        {"preset": "standard", "n_processes": 8, "n_windows": 3, "settled": "precise"},
+        {"preset": "standard", "n_processes": 3, "n_windows": 3, "settled": "screened"},
         {"preset": "standard"},  # it does not run
     ]
     profiles = pl.DataFrame({"measured_how": hows})
 
     assert describe_thoroughness(profiles) == (
-        "Preset standard: 3 to 8 fresh processes per profile, each timed in 3 visits. Why "
+        "Preset standard: 3 to 8 fresh processes per profile, each timed in 3 windows. Why "
         "measuring ended, with the number of profiles: requested precision reached (2), no "
         "application could still choose the profile (1)."
     )
@@ -223,8 +223,8 @@ def test_measuring_shows_winners_on_rows_not_used_for_the_choice(results: Result
 
 
 def test_measuring_tells_what_the_drift_of_the_machine_adds() -> None:
-    assumed = {"shared_error_pct": 1.5, "n_turns_seen": 0, "is_drifting": False}
-    estimated = {"shared_error_pct": 0.84, "n_turns_seen": 96, "is_drifting": True}
+    assumed = {"common_mode_error_pct": 1.5, "n_blocks_seen": 0, "is_drifting": False}
+    estimated = {"common_mode_error_pct": 0.84, "n_blocks_seen": 96, "is_drifting": True}
     hows = [assumed, estimated, {"preset": "quick"}]  # the last does not run
     profiles = pl.DataFrame({"measured_how": hows})
     start = (

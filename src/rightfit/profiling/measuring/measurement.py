@@ -46,13 +46,13 @@ class Measurement:
         """Whether nothing more is to be measured."""
         return self.state.is_over
 
-    def visit(self) -> bool:
+    def time_window(self) -> bool:
         """Visit the open round, a fresh one if none is; tell whether it has ended."""
         process = self.process
         if process is None or process.is_lost:  # with another process that its worker ran
             process = OpenRound(self.subject, self.bench, self.state)
         with machine_lock():
-            finished = process.visit()
+            finished = process.time_window()
             self.process = process if finished is None else None
             # Meanwhile a process that has answered ends, which takes as long.
             if isinstance(finished, Failure):

@@ -1,7 +1,7 @@
-"""A round of a measurement: one fresh process, timed in one visit or in several.
+"""A round of a measurement: one fresh process, timed in one window or in several.
 
-Between its visits the process sleeps and others have their turn. An open process is part of no
-stored state: an interruption loses it, and no more.
+Between its timing windows the process sleeps and others have their turn. An open process is part
+of no stored state: an interruption loses it, and no more.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from rightfit.profiling.worker.messages import (
     MeasureRequest,
     Paused,
     TimingLimits,
-    Visited,
-    VisitRequest,
+    WindowRequest,
+    WindowTimed,
 )
 from rightfit.profiling.worker.meters.disturbance import CoreTimes, read_core_times
 from rightfit.profiling.worker.results import Phase, ProcessResult
@@ -104,7 +104,7 @@ MAX_KEPT_CALLS = 700
 
 @dataclass(frozen=True)
 class MachineLoad:
-    """What the whole machine did during a visit; ``None`` where the system does not say.
+    """What the whole machine did during a timing window; ``None`` where the system does not say.
 
     Args:
         busy_cores: Cores in use.
@@ -116,7 +116,7 @@ class MachineLoad:
 
 
 class OpenRound:
-    """A round under way; the first visit starts its process.
+    """A round under way; the first timing window starts its process.
 
     Args:
         subject: What to measure.
@@ -133,22 +133,22 @@ class OpenRound:
         self._loads: list[MachineLoad] = []
         self._was_stopped = False
 
-    def visit(self) -> FinishedRound | Failure | None:
+    def time_window(self) -> FinishedRound | Failure | None:
         """Have the process timed once more, holding the machine-wide lock.
 
-        A process that was visited for the last time is still ending: see :meth:`await_end`.
+        A process that was timed for the last time is still ending: see :meth:`await_end`.
 
         Returns:
-            After the last visit, what the process found and what the machine did meanwhile;
-            ``None`` when visits are left.
+            After the last window, what the process found and what the machine did meanwhile;
+            ``None`` when windows are left.
         """
         if self._worker is None:
             self._worker = self._bench.pool.get(self._subject.kind)
         before = read_core_times()
-        answer = self._worker.ask_ahead(self._next_request(), Visited)
+        answer = self._worker.ask_ahead(self._next_request(), WindowTimed)
         self._loads.append(_describe_load(before, read_core_times()))
         self._child = answer.child if isinstance(answer, Paused) else None
-        if isinstance(answer, Visited):
+        if isinstance(answer, WindowTimed):
             self._was_stopped |= answer.was_stopped
             self._bench.speed.learn(answer.probe_looks_ns)
         if isinstance(answer, Measured):
@@ -156,19 +156,19 @@ class OpenRound:
         return answer if isinstance(answer, Failure) else None
 
     def await_end(self) -> None:
-        """Wait until a process that was visited for the last time has ended."""
+        """Wait until a process that was timed for the last time has ended."""
         if self._worker is not None:
             self._worker.await_end()
 
     @property
     def is_lost(self) -> bool:
-        """Whether its worker ended between two visits, and its process with it."""
+        """Whether its worker ended between two windows, and its process with it."""
         return self._worker is not None and self._worker.is_closed
 
-    def _next_request(self) -> MeasureRequest | VisitRequest:
+    def _next_request(self) -> MeasureRequest | WindowRequest:
         if self._child is None:
             return self._request
-        return VisitRequest(self._child, limit_s=self._request.limit_s)
+        return WindowRequest(self._child, limit_s=self._request.limit_s)
 
     def leave(self) -> None:
         """End the process if it is open and its worker lives."""
@@ -214,7 +214,7 @@ def _request(subject: Subject, bench: Bench, state: MeasurementState) -> Measure
         factory=subject.factory,
         arguments=subject.arguments,
         rows=bench.locate_rows(subject),
-        n_visits=settings.n_visits,
+        n_windows=settings.n_windows,
         warm_up_max_ms=settings.warm_up_max_ms,
         slow_wait_max_ms=settings.slow_wait_max_ms,
         probe_known_ns=bench.speed.known_ns,

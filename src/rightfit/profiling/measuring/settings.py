@@ -22,7 +22,7 @@ from rightfit.strict_model import (
 TIMES_SEEN = 20
 LEAST_LIMIT_S = 30.0
 MAX_MEASURING_S = 24 * 3_600  # of one configuration, a day
-MAX_REPEATS = 10_000  # fresh processes, visits or retries of one measurement
+MAX_REPEATS = 10_000  # fresh processes, windows or retries of one measurement
 
 Repeats = Annotated[int, Field(ge=1, le=MAX_REPEATS)]
 Ms = Annotated[float, Field(gt=0, le=MAX_MS)]
@@ -32,6 +32,7 @@ Width = Annotated[float, Field(gt=0, le=1_000)]  # of an interval, in percent
 
 # Of a search for the highest rate, which rightfit load does.
 RETIRED = {"p99_limit_ms", "rate_error_pct"}
+RENAMED = {"shared_error_pct": "common_mode_error_pct", "n_visits": "n_windows"}
 
 
 class ServerSettings(StrictModel):
@@ -70,9 +71,9 @@ class MeasuringSettings(StrictModel):
     max_s: MeasuringTime  # no further process is started after this time of measuring
     p50_width_pct: Width  # half width of the interval that is narrow enough
     p95_width_pct: Width | None  # null: the p95 does not keep measuring going
-    shared_error_pct: float = Field(ge=0, lt=100)  # of times, that all processes may share
+    common_mode_error_pct: float = Field(ge=0, lt=100)  # of times, that all processes may share
     warm_up_max_ms: Ms
-    n_visits: Repeats  # in turns, in which a process is timed; they share what follows
+    n_windows: Repeats  # in turns, in which a process is timed; they share what follows
     latency_min_calls: int = Field(ge=1, le=10_000_000)  # of one process
     latency_min_ms: Ms
     latency_max_ms: Ms
@@ -91,6 +92,15 @@ class MeasuringSettings(StrictModel):
     answer_max_s: MeasuringTime  # of a measuring process for one answer; it is killed then
     server: ServerSettings
     tries_tiers: bool  # run under the memory of the smallest tier; else its fit is computed
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_renamed(cls, raw: Any) -> Any:
+        renamed = sorted(RENAMED.keys() & raw.keys()) if isinstance(raw, Mapping) else ()
+        if renamed:
+            names = ", ".join(f"{name} is {RENAMED[name]}" for name in renamed)
+            raise ValueError(f"{names} now. Correct conf/base/parameters_evaluation.yml.")
+        return raw
 
     @property
     def key(self) -> dict[str, object]:

@@ -48,7 +48,7 @@ class FinishedRound(ProcessResult):
             read from the calls of all processes together.
         base_resident_mib: Resident memory of the empty worker.
         base_peak_mib: Highest resident memory of the empty worker.
-        busy_cores: Cores in use on the whole machine, the most of any visit; ``None``: unknown.
+        busy_cores: Cores in use on the whole machine, the most of any window; ``None``: unknown.
         steal_share: Cores the hypervisor gave to others, likewise.
         interruption: Why its times are not to be trusted, see :func:`find_interruption`.
     """

@@ -1,8 +1,8 @@
 """Measuring many jobs in turns: all of them shortly, then those that still matter.
 
-In each turn, a fresh process of each job is visited once, so that a machine that gets slower or
-faster meanwhile does so for all alike. After a short screening, the applications that choose among
-the profiles say which could still be chosen; the others are not measured further.
+In each turn, which is a time block, a process of each job is timed once, so that a machine that
+gets slower or faster meanwhile does so for all alike. After a short screening, the applications
+that choose among the profiles say which could still be chosen; the others are not measured further.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rightfit.profiling.measuring.stopping import is_disturbed, why_settled
 
 logger = logging.getLogger(__name__)
 
-MAX_OPEN_PROCESSES = 16  # each holds its model between its visits
+MAX_OPEN_PROCESSES = 16  # each holds its model between its timing windows
 
 # Given the states of all jobs, returns for each whether it could still be chosen.
 Choose = Callable[[Sequence[MeasurementState]], Sequence[bool]]
@@ -55,7 +55,7 @@ class Underway:
 
     @property
     def is_open(self) -> bool:
-        """Whether one of its processes is between two visits."""
+        """Whether one of its processes is between two timing windows."""
         return self.measurement.process is not None
 
 
@@ -175,7 +175,7 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -
         for one in due:
             _prepare(one)
             settled = one.state.settled
-            while one.state.error is None and not one.measurement.visit():
+            while one.state.error is None and not one.measurement.time_window():
                 pass
             one.measurement.state = replace(one.state, settled=settled)
         rounds = [one.state.rounds for one in due]
@@ -201,7 +201,7 @@ def _take_turn(all_jobs: Sequence[Underway], bench: Bench) -> bool:
         was_open = one.is_open
         if not was_open and n_open >= MAX_OPEN_PROCESSES:
             continue
-        has_ended = one.measurement.visit()
+        has_ended = one.measurement.time_window()
         n_open += (not has_ended) - was_open
         is_news |= has_ended
         if one.state.is_noisy:

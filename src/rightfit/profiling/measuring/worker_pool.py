@@ -31,7 +31,7 @@ from rightfit.profiling.worker.messages import (
     Hello,
     Paused,
     Task,
-    VisitRequest,
+    WindowRequest,
 )
 
 Expected = TypeVar("Expected")
@@ -129,14 +129,14 @@ class Worker:
 
     @property
     def has_children(self) -> bool:
-        """Whether forked processes stay to be visited again; they would end with it."""
+        """Whether forked processes stay for another timing window; they would end with it."""
         return bool(self._staying)
 
-    def ask(self, request: Task | VisitRequest, kind: type[Expected]) -> Expected | Failure:
+    def ask(self, request: Task | WindowRequest, kind: type[Expected]) -> Expected | Failure:
         """Send a request and wait for its answer.
 
         Args:
-            request: A task for a fresh process, or a visit to one that stayed.
+            request: A task for a fresh process, or a timing window of one that stayed.
             kind: Class of the answer of a process that does not fail.
 
         Returns:
@@ -146,7 +146,7 @@ class Worker:
         self.await_end()
         return answer
 
-    def ask_ahead(self, request: Task | VisitRequest, kind: type[Expected]) -> Expected | Failure:
+    def ask_ahead(self, request: Task | WindowRequest, kind: type[Expected]) -> Expected | Failure:
         """Do as :meth:`ask`, but return while the process that has answered may still be ending.
 
         Before anything else is timed, :meth:`await_end` is due.
@@ -211,9 +211,9 @@ class Worker:
         if self._server.process.returncode is None:
             end_tree(self.pid)
 
-    def _find_child(self, request: Task | VisitRequest) -> Child | Failure:
+    def _find_child(self, request: Task | WindowRequest) -> Child | Failure:
         """Return the process that a request is for; fork it, unless it stays."""
-        if isinstance(request, VisitRequest):
+        if isinstance(request, WindowRequest):
             return self._staying.pop(request.child)
         try:
             channel = self._server.fork()
@@ -227,7 +227,7 @@ class Worker:
         return Child(forked.pid, channel)
 
     def _hear(
-        self, child: Child, request: Task | VisitRequest, kind: type[Expected]
+        self, child: Child, request: Task | WindowRequest, kind: type[Expected]
     ) -> Expected | Failure:
         """Send a process its request; a process that does not answer has failed."""
         try:
@@ -307,7 +307,7 @@ class WorkerPool:
     """Workers kept ready for the next measurement of their kind, the least used ones closed.
 
     Args:
-        max_open: Workers open at most, unless more have children that stay to be visited again.
+        max_open: Workers open at most, unless more have children that stay for another window.
     """
 
     def __init__(self, max_open: int) -> None:

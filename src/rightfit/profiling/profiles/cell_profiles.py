@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rightfit.families.runtimes import runtime_files
+from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.intervals import ProcessSpread
@@ -26,11 +27,10 @@ from rightfit.profiling.profiles.answer_quality import (
 )
 from rightfit.profiling.profiles.cell import ProfiledCell
 from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
-from rightfit.profiling.profiles.host_turns import HostTurns
+from rightfit.profiling.profiles.host_blocks import HostBlocks
 from rightfit.profiling.profiles.measured import pool_spreads, set_measured, set_tiers
 from rightfit.profiling.profiles.profile import ProfileBuilder, tabulate_profiles
 from rightfit.profiling.serving import Serving
-from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def profile_cell(
 
     keys = [make_key(job, bench.settings) for job in jobs]
 
-    host = HostTurns(store, cell.environment_id)
+    host = HostBlocks(store, cell.environment_id)
     is_kept = [store.get(key) is not None for key in keys]
     profile_all = _make_assembly(cell, jobs, bench, store, tiers, host)
 
@@ -140,7 +140,7 @@ def profile_measured(
         store: Keeps the quality of the answers, and the turns seen on the machine.
         tiers: Hardware ladder, smallest first.
     """
-    host = HostTurns(store, cell.environment_id)
+    host = HostBlocks(store, cell.environment_id)
     host.learn({job.cell for job in jobs}, states, bench.settings)
     return tabulate_profiles(_make_assembly(cell, jobs, bench, store, tiers, host)(states))
 
@@ -151,7 +151,7 @@ def _make_assembly(
     bench: Bench,
     store: Store,
     tiers: Sequence[Tier],
-    host: HostTurns,
+    host: HostBlocks,
 ) -> Callable[[Sequence[MeasurementState]], list[ProfileBuilder]]:
     qualities: dict[str, AnswerQuality | str] = {}  # of answers, asked for once in a run
 
@@ -219,7 +219,7 @@ def _assemble(
     quality: AnswerQuality | str,
     bench: Bench,
     tiers: Sequence[Tier],
-    shared: SharedError,
+    shared: CommonModeError,
     spreads: Mapping[str, ProcessSpread],
 ) -> ProfileBuilder:
     """Put together the profile of a job: quality, training, size, measured figures and tiers."""

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.estimate import Interval
 from rightfit.profiling.hardware.tiers import (
     Judged,
@@ -32,16 +33,15 @@ from rightfit.profiling.measuring.stopping import (
     usable_rounds,
 )
 from rightfit.profiling.metrics import (
+    COMMON_MODE_MEMORY_ERROR_PCT,
     MEASURED_SOURCES,
     METRICS,
-    SHARED_MEMORY_ERROR_PCT,
     Metric,
     MetricTable,
     columns_from,
 )
 from rightfit.profiling.profile import BatchTried, LimitTried, LoadTried, MeasuredHow
 from rightfit.profiling.profiles.profile import ProfileBuilder
-from rightfit.profiling.shared_error import SharedError
 from rightfit.profiling.worker.latency import (
     MEDIAN,
     P99,
@@ -73,7 +73,7 @@ class Measured:
 
     state: MeasurementState
     settings: MeasuringSettings
-    shared: SharedError = field(default_factory=lambda: SharedError.assume(0.0))
+    shared: CommonModeError = field(default_factory=lambda: CommonModeError.assume(0.0))
     n_threads: int = 1
     spreads: Mapping[str, ProcessSpread] = field(default_factory=lambda: NO_SPREADS)
     is_final: bool = True
@@ -142,14 +142,14 @@ class Measured:
             given = (reason for key, reason in reasons if metric.column.startswith(key))
             return next(given, metric.null_reason)
         if metric.shares == "memory":
-            return interval.widened(SHARED_MEMORY_ERROR_PCT)
+            return interval.widened(COMMON_MODE_MEMORY_ERROR_PCT)
         if metric.shares == "drift":
-            shared = self._shared_in_turns
-            return interval.widened(shared.reach_pct(is_median=metric.percentile == MEDIAN))
+            shared = self._common_mode_in_turns
+            return interval.widened(shared.half_width_pct(is_median=metric.percentile == MEDIAN))
         return interval
 
     @property
-    def _shared_in_turns(self) -> SharedError:
+    def _common_mode_in_turns(self) -> CommonModeError:
         return self.shared.over(len(self.rounds))
 
     def _spread(self, metric: Metric) -> ProcessSpread | None:
@@ -192,11 +192,11 @@ class Measured:
             return f"needs {needed} requests; the time allowed for {n_requests}"
         figures = [one.p99_ms for one in served if one.p99_ms is not None]
         interval = estimate_median(figures, looks_once=True)
-        return interval.widened(self.shared.alone.reach_pct())
+        return interval.widened(self.shared.alone.half_width_pct())
 
     def describe(self, how: MeasuredHow) -> MeasuredHow:
         """Return how it was measured, over the processes that count."""
-        state, rounds, shared = self.state, self.rounds, self._shared_in_turns
+        state, rounds, shared = self.state, self.rounds, self._common_mode_in_turns
         latencies = [one.latency for one in rounds]
         tried = max((one.batches for one in rounds), key=len)
         full_ns = min(one.probe_full_ns for one in rounds)
@@ -224,9 +224,9 @@ class Measured:
             limits=tuple(LimitTried(float(key), **vars(one)) for key, one in state.limits.items()),
             interruptions=tuple(sorted({r.interruption for r in state.rounds if r.interruption})),
             measured_s=sum(one.total_ms for one in state.rounds) / MS_PER_S,
-            n_visits=self.settings.n_visits,
-            shared_error_pct=shared.in_turns_pct,
-            n_turns_seen=shared.n_turns,
+            n_windows=self.settings.n_windows,
+            common_mode_error_pct=shared.in_turns_pct,
+            n_blocks_seen=shared.n_blocks,
             server=self._describe_load() if state.server else how.server,
         )
 
@@ -263,7 +263,7 @@ def set_measured(
     state: MeasurementState,
     settings: MeasuringSettings,
     *,
-    shared: SharedError,
+    shared: CommonModeError,
     n_threads: int,
     is_final: bool,
     spreads: Mapping[str, ProcessSpread] | None = None,

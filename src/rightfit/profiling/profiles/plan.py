@@ -59,7 +59,7 @@ def describe_plan(
 def longest_profile_s(settings: MeasuringSettings) -> float:
     """Return the longest a profile can take, models' own loading time aside."""
     process_ms = (
-        settings.n_visits * settings.warm_up_max_ms
+        settings.n_windows * settings.warm_up_max_ms
         + settings.slow_wait_max_ms
         + settings.latency_max_ms
         + 2 * len(settings.batch_sizes) * (settings.batch_max_ms + settings.batch_max_call_ms)

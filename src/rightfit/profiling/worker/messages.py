@@ -52,11 +52,11 @@ class TimingLimits:
 class MeasureRequest(ModelRequest):
     """Measure one model: loading, single rows, batches, memory."""
 
-    n_visits: int  # that share the calls of one row
-    warm_up_max_ms: float  # of a visit
+    n_windows: int  # that share the calls of one row
+    warm_up_max_ms: float  # of a window
     slow_wait_max_ms: float  # for a fast core
     probe_known_ns: float | None  # the speed probe's work at full speed; None: unknown
-    latency: TimingLimits  # calls of one row, of all visits together
+    latency: TimingLimits  # calls of one row, of all windows together
     batch: TimingLimits  # calls of each batch size
     batch_sizes: tuple[int, ...]  # rising
     batch_max_call_ms: float  # a batch size whose call would take longer is not tried
@@ -97,7 +97,7 @@ class DescribeRequest(Request):
 
 
 @dataclass(frozen=True)
-class VisitRequest:
+class WindowRequest:
     """Visit a process that stayed, by its number, which is its process id."""
 
     child: int
@@ -136,23 +136,23 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Visited:
-    """A visit of a :class:`MeasureRequest` is over."""
+class WindowTimed:
+    """A timing window of a :class:`MeasureRequest` is over."""
 
-    probe_looks_ns: tuple[int, ...]  # looks at the core's speed since the last visit
+    probe_looks_ns: tuple[int, ...]  # looks at the core's speed since the last window
     was_stopped: bool = False  # by a signal meanwhile
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paused(Visited):
-    """The process stays to be visited again."""
+class Paused(WindowTimed):
+    """The process stays for another timing window."""
 
     child: int = 0  # its number, filled in by who hears the answer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured(Visited):
-    """The last visit is over."""
+class Measured(WindowTimed):
+    """The last timing window is over."""
 
     result: ProcessResult
 
@@ -180,6 +180,13 @@ Task = MeasureRequest | PredictRequest | RunOnceRequest | ServerRequest | Descri
 Answer = Failure | Paused | Measured | Predicted | RanOnce | ServerResult | Described
 
 KINDS = name_kinds(
-    *(MeasureRequest, PredictRequest, RunOnceRequest, ServerRequest, DescribeRequest, VisitRequest),
+    *(
+        MeasureRequest,
+        PredictRequest,
+        RunOnceRequest,
+        ServerRequest,
+        DescribeRequest,
+        WindowRequest,
+    ),
     *(Hello, Forked, Failure, Paused, Measured, Predicted, RanOnce, ServerResult, Described),
 )

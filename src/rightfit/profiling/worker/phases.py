@@ -49,7 +49,7 @@ Factory = Callable[..., Callable[[], Call]]  # returns what opens the model
 N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
 N_OVERHEAD_CALLS = 500
-REST_MAX_S = 0.5  # after a visit, for the threads of a pool to go to sleep
+REST_MAX_S = 0.5  # after a window, for the threads of a pool to go to sleep
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def measure(
 ) -> Iterator[Paused | Measured]:
     """Measure one model in this process.
 
-    Calls of one row are timed in one visit or several, with pauses in which other processes have
-    their turn; all else belongs to the first visit.
+    Calls of one row are timed in one window or several, with pauses in which other processes have
+    their turn; all else belongs to the first window.
 
     Args:
         factory: Returns what opens the model, see ``process.open_bundle``.
@@ -79,7 +79,7 @@ def measure(
         base_pages: Pages of files of the worker this process was forked from.
 
     Yields:
-        The answer to each visit.
+        The answer to each window.
     """
     start_ns, start_cpu_ns = time.perf_counter_ns(), time.process_time_ns()
     gc.disable()  # rows are many objects without cycles
@@ -106,7 +106,7 @@ def measure(
     files_mib = request.files_mib or memory.files_mib()
     del open_model, pool
     n_reported, spent_ns = 0, 0
-    for _ in range(request.n_visits - 1):
+    for _ in range(request.n_windows - 1):
         await_rest(max_wait_s=REST_MAX_S)
         spent_ns += time.perf_counter_ns() - start_ns
         yield Paused(probe_looks_ns=tuple(probe.looks_after(n_reported)))
@@ -143,7 +143,7 @@ def _time_first_window(
         call,
         singles,
         probe,
-        n_windows=request.n_visits,
+        n_windows=request.n_windows,
         min_calls=request.latency.min_calls,
         min_ns=request.latency.min_ns,
         max_ns=request.latency.max_ns,

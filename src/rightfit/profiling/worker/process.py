@@ -5,8 +5,8 @@ measured too. Every measurement happens in a process of its own that loads one m
 such a process from nothing costs 1.2–2.6 s, nearly all of it imports. So a worker is started once
 per set of imports and number of threads, with affinity and thread-pool variables set before
 anything is imported; it imports the runtime, and nothing else, and then forks a child for each
-measurement, ready after some 20 ms. A child that is visited several times sleeps between its
-visits, so that other processes can be timed meanwhile. The child's latencies equal those of a
+measurement, ready after some 20 ms. A child that is timed in several windows sleeps between
+them, so that other processes can be timed meanwhile. The child's latencies equal those of a
 process started from nothing, and so does its anonymous memory; absolute memory does not (a fork
 does not map all of the libraries' pages), so it is reported as the worker's own, before it forked
 anything, plus the child's growth (see ``memory.py``).
@@ -56,7 +56,7 @@ from rightfit.profiling.worker.messages import (
     RunOnceRequest,
     ServerRequest,
     Task,
-    Visited,
+    WindowTimed,
 )
 from rightfit.profiling.worker.meters.memory import FilePages, read_file_pages, read_memory
 from rightfit.profiling.worker.results import ServerResult
@@ -151,7 +151,7 @@ def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
         base_pages: Pages of files of the empty worker.
 
     Yields:
-        The answer; a task that is timed in several visits gives one for each.
+        The answer; a task that is timed in several windows gives one for each.
     """
     if request.memory_limit_mib is not None:
         import resource
@@ -220,7 +220,7 @@ def serve(control: Channel, *, n_cores: int, imports: list[str]) -> None:
 
 
 def work(channel: Channel, *, base_pages: FilePages | None) -> int:
-    """Answer one task in a forked process, in as many visits as it takes.
+    """Answer one task in a forked process, in as many timing windows as it takes.
 
     Args:
         channel: To the process that measures, which may close it at any time.
@@ -238,7 +238,7 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
     while True:
         stops.seen = False
         answer = _next(answers)
-        if isinstance(answer, Visited):
+        if isinstance(answer, WindowTimed):
             answer = replace(answer, was_stopped=stops.seen)
         elif stops.seen and _is_spoilt_by_a_stop(task, answer):
             answer = Failure(STOPPED)

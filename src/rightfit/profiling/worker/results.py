@@ -87,7 +87,7 @@ class ProcessResult:
     device_reasons: dict[str, str]  # why a figure of DeviceFigures is unknown
     overhead_ns: float  # that timing adds to a call
     probe_full_ns: float  # the speed probe's work at full speed
-    total_ms: float  # wall time of all visits
+    total_ms: float  # wall time of all windows
     cpu_ms: float = field(default=0.0, kw_only=True)  # CPU time of them, all threads
 
 

@@ -1,7 +1,7 @@
 """One row a call in one process, timed in windows that may lie seconds apart.
 
 A machine's speed wanders over seconds. A process that is timed for a moment sees one of its speeds;
-visited again later, it sees others, as one that serves for long would. Within a window, blocks of
+timed again later, it sees others, as one that serves for long would. Within a window, blocks of
 calls alternate with looks at the core's speed.
 """
 

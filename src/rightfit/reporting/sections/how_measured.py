@@ -79,7 +79,7 @@ def describe_thoroughness(profiles: pl.DataFrame) -> str:
     ends = ", ".join(f"{end} ({n})" for end, n in counts)
     return (
         f"Preset {presets}: {f'{least} to ' if least < most else ''}{processes} per profile, each "
-        f"timed in {count(max(how['n_visits'] or 1 for how in timed), 'visit')}. Why measuring "
+        f"timed in {count(max(how['n_windows'] or 1 for how in timed), 'window')}. Why measuring "
         f"ended, with the number of profiles: {ends}."
     )
 
@@ -103,13 +103,13 @@ def describe_disturbed_profiles(profiles: pl.DataFrame) -> str:
 def describe_drift(profiles: pl.DataFrame) -> list[str]:
     """Say what intervals hold of the machine's drift; nothing for profiles that do not know."""
     hows = profiles["measured_how"].drop_nulls().to_list()
-    timed = [how for how in hows if how["shared_error_pct"] is not None]
+    timed = [how for how in hows if how["common_mode_error_pct"] is not None]
     if not timed:
         return []
-    seen = max(timed, key=lambda how: how["n_turns_seen"])
+    seen = max(timed, key=lambda how: how["n_blocks_seen"])
     source = (
-        f"estimated from {count(seen['n_turns_seen'], 'turn')} of measuring"
-        if seen["n_turns_seen"]
+        f"estimated from {count(seen['n_blocks_seen'], 'turn')} of measuring"
+        if seen["n_blocks_seen"]
         else "assumed, because too few profiles were measured in turns"
     )
     n_drifting = sum(how["is_drifting"] for how in timed)
@@ -118,7 +118,7 @@ def describe_drift(profiles: pl.DataFrame) -> list[str]:
     )
     return [
         "Intervals of times include what the machine's drift adds to all processes of a "
-        f"measurement: {seen['shared_error_pct']:.1f} %, {source}.{marked}"
+        f"measurement: {seen['common_mode_error_pct']:.1f} %, {source}.{marked}"
     ]
 
 

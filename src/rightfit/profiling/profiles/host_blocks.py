@@ -1,27 +1,27 @@
-"""The turns that were seen on a machine, kept beside its description."""
+"""The time blocks that were seen on a machine, kept beside its description."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 
+from rightfit.profiling.common_mode_error import (
+    MIN_PROFILES,
+    BlockEffects,
+    CommonModeError,
+    estimate_common_mode_error,
+    find_block_effects,
+)
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
 from rightfit.profiling.measuring.stopping import is_disturbed
-from rightfit.profiling.shared_error import (
-    MIN_PROFILES,
-    SharedError,
-    TurnEffects,
-    estimate_shared_error,
-    find_turn_effects,
-)
 
-KEY = "turns-{environment_id}-"
+KEY = "blocks-{environment_id}-"
 
 
-class HostTurns:
-    """Turns seen on one machine, one document per cell; a cell measured anew replaces its own.
+class HostBlocks:
+    """Time blocks seen on one machine, a document per cell; a cell measured anew replaces its own.
 
     Args:
         store: Keeps them.
@@ -31,38 +31,38 @@ class HostTurns:
     def __init__(self, store: Store, environment_id: str) -> None:
         self._store = store
         self._prefix = KEY.format(environment_id=environment_id)
-        self._shared: SharedError | None = None  # as of the last look at the store
+        self._known: CommonModeError | None = None  # as of the last look at the store
 
     def learn(
         self, cells: Iterable[str], states: Sequence[MeasurementState], settings: MeasuringSettings
     ) -> None:
-        """Keep the turns of profiles that were measured from begin to end in the same turns.
+        """Keep the blocks of profiles that were measured from begin to end in the same turns.
 
         Args:
             cells: Names of what they belong to.
             states: Their measurements.
             settings: Say which processes were disturbed; these do not count.
         """
-        found = find_turn_effects([_list_medians(state, settings) for state in states])
+        found = find_block_effects([_list_medians(state, settings) for state in states])
         if found is not None:
             save_record(self._store, self._prefix + fingerprint({"cells": sorted(cells)}), found)
-        self._shared = None
+        self._known = None
 
-    def estimate(self, settings: MeasuringSettings, *, n_profiles: int) -> SharedError:
-        """Return what processes share on this machine, from the turns seen so far.
+    def estimate(self, settings: MeasuringSettings, *, n_profiles: int) -> CommonModeError:
+        """Return the common-mode error of this machine, from the blocks seen so far.
 
         Args:
             settings: Hold the error to assume before any were seen.
-            n_profiles: Profiles that are measured in turns; the turns of very few hardly part
+            n_profiles: Profiles that are measured in turns; the blocks of very few hardly part
                 their processes, so that each counts as measured alone.
         """
-        if self._shared is None:
-            self._shared = estimate_shared_error(self._load(), settings.shared_error_pct)
-        return self._shared if n_profiles >= MIN_PROFILES else self._shared.alone
+        if self._known is None:
+            self._known = estimate_common_mode_error(self._load(), settings.common_mode_error_pct)
+        return self._known if n_profiles >= MIN_PROFILES else self._known.alone
 
-    def _load(self) -> list[TurnEffects]:
+    def _load(self) -> list[BlockEffects]:
         keys = [key for key in self._store.keys() if key.startswith(self._prefix)]  # noqa: SIM118
-        kept = [load_record(self._store, key, TurnEffects) for key in keys]
+        kept = [load_record(self._store, key, BlockEffects) for key in keys]
         return [one for one in kept if one is not None]
 
 

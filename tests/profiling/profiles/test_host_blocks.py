@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from measured import DictStore, make_round, make_settings
 
+from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.profiles.host_turns import HostTurns
-from rightfit.profiling.shared_error import SharedError
+from rightfit.profiling.profiles.host_blocks import HostBlocks
 
-SETTINGS = make_settings(shared_error_pct=1.5, max_delay_share=0.05)
+SETTINGS = make_settings(common_mode_error_pct=1.5, max_delay_share=0.05)
 N_TURNS = 8
 
 
@@ -31,46 +31,46 @@ def store() -> DictStore:
 
 
 @pytest.fixture
-def host(store: DictStore) -> HostTurns:
-    return HostTurns(store, "here")
+def host(store: DictStore) -> HostBlocks:
+    return HostBlocks(store, "here")
 
 
-def test_machine_without_turns_gets_the_constant(host: HostTurns) -> None:
-    assert host.estimate(SETTINGS, n_profiles=4) == SharedError.assume(1.5)
+def test_machine_without_turns_gets_the_constant(host: HostBlocks) -> None:
+    assert host.estimate(SETTINGS, n_profiles=4) == CommonModeError.assume(1.5)
 
 
-def test_turns_of_all_cells_of_a_machine_count(host: HostTurns, store: DictStore) -> None:
+def test_turns_of_all_cells_of_a_machine_count(host: HostBlocks, store: DictStore) -> None:
     for seed in range(3):
         host.learn([f"landsat.model{seed}"], measure_cell(drift=0.03, seed=seed), SETTINGS)
-    elsewhere = HostTurns(store, "elsewhere")
+    elsewhere = HostBlocks(store, "elsewhere")
 
-    assert host.estimate(SETTINGS, n_profiles=4).n_turns == 3 * N_TURNS
-    assert host.estimate(SETTINGS, n_profiles=4).alone_pct > SharedError.assume(1.5).alone_pct
-    assert elsewhere.estimate(SETTINGS, n_profiles=4) == SharedError.assume(1.5)
+    assert host.estimate(SETTINGS, n_profiles=4).n_blocks == 3 * N_TURNS
+    assert host.estimate(SETTINGS, n_profiles=4).alone_pct > CommonModeError.assume(1.5).alone_pct
+    assert elsewhere.estimate(SETTINGS, n_profiles=4) == CommonModeError.assume(1.5)
 
 
-def test_cell_measured_anew_replaces_its_turns(host: HostTurns) -> None:
+def test_cell_measured_anew_replaces_its_turns(host: HostBlocks) -> None:
     host.learn(["landsat.net"], measure_cell(drift=0.03), SETTINGS)
     host.learn(["landsat.net"], measure_cell(drift=0.0, seed=1), SETTINGS)
 
-    assert host.estimate(SETTINGS, n_profiles=4).n_turns == N_TURNS
+    assert host.estimate(SETTINGS, n_profiles=4).n_blocks == N_TURNS
     assert host.estimate(SETTINGS, n_profiles=4).in_turns_pct < 1.5
 
 
-def test_disturbed_processes_do_not_count(host: HostTurns) -> None:
+def test_disturbed_processes_do_not_count(host: HostBlocks) -> None:
     late = [MeasurementState(rounds=(measured_at(1e6, delay_share=0.5),) * N_TURNS)] * 4
     host.learn(["landsat.net"], late, SETTINGS)
 
-    assert host.estimate(SETTINGS, n_profiles=4).n_turns == 0
+    assert host.estimate(SETTINGS, n_profiles=4).n_blocks == 0
 
 
-def test_few_profiles_are_no_turns(host: HostTurns) -> None:
+def test_few_profiles_are_no_turns(host: HostBlocks) -> None:
     host.learn(["landsat.net"], measure_cell(drift=0.0, n_profiles=2), SETTINGS)
 
-    assert host.estimate(SETTINGS, n_profiles=4).n_turns == 0
+    assert host.estimate(SETTINGS, n_profiles=4).n_blocks == 0
 
 
-def test_two_profiles_count_as_measured_alone(host: HostTurns) -> None:
+def test_two_profiles_count_as_measured_alone(host: HostBlocks) -> None:
     in_turns, alone = (host.estimate(SETTINGS, n_profiles=n) for n in (3, 2))
 
     assert alone.in_turns_pct == in_turns.alone_pct > in_turns.in_turns_pct
