@@ -46,7 +46,7 @@ def test_interval_of_one_process_is_unknown() -> None:
     assert interval.half_width_pct == math.inf
 
 
-def test_unknown_interval_stays_unknown_with_a_shared_error() -> None:
+def test_unknown_interval_stays_unknown_with_a_common_mode_error() -> None:
     assert estimate_median([3.0]).widened(5) == estimate_median([3.0])
 
 
