@@ -14,10 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 from stored import LATER, VERSION, Study, make_measured, rank, refit
 
+import rightfit.verbs
 from rightfit.families.bundle import read_bundle
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.refits import Refit, Refits
-from rightfit.verbs.commands import SECTIONS, VERBS, load_verb, verbs
+from rightfit.verbs.commands import SECTIONS, VERBS, find_verbs, load_verb, verbs
 
 pytestmark = pytest.mark.whole
 
@@ -216,6 +217,29 @@ def test_verb_is_listed_in_a_section_with_the_first_sentence_of_its_help(name: s
     assert command.help is not None
     assert command.help.splitlines()[0].rstrip(".") == VERBS[name].sentence
     assert VERBS[name].section in SECTIONS
+
+
+def test_a_verb_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "say_hello.py").write_text(
+        '''"""Say hello."""
+
+import click
+
+SECTION = "Look"
+
+
+@click.command("say-hello")
+def say_hello() -> None:
+    """Say hello."""
+    click.echo("hello")
+'''
+    )
+    (tmp_path / "shared.py").write_text('"""What verbs share."""\n')
+    monkeypatch.setattr(rightfit.verbs, "__path__", [str(tmp_path), *rightfit.verbs.__path__])
+    monkeypatch.setattr("rightfit.verbs.commands.VERBS", dict(find_verbs(tmp_path)))
+
+    assert "Look:\n  say-hello  Say hello" in CliRunner().invoke(verbs, ["--help"]).output
+    assert CliRunner().invoke(verbs, ["say-hello"]).output == "hello\n"
 
 
 def start(*arguments: str, project: Path) -> subprocess.CompletedProcess[str]:

@@ -27,7 +27,7 @@ from rightfit.serving.baseline import (
     read_baseline,
     write_baseline,
 )
-from rightfit.verbs.options import MARGIN, echo_json, echo_lines, faults_as_message
+from rightfit.verbs.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import StoredResults
 from rightfit.verbs.stored_answers import load_recommendations, read_answers
@@ -46,7 +46,7 @@ SECTION = "Maintain"
 @click.option("--write", is_flag=True, help="Write the last ranking's winners to it instead.")
 @MARGIN
 @click.option("--any-machine", is_flag=True, help="Compare with a baseline of another machine.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@AS_JSON
 @where
 def check(
     place: Place,

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 import click
 
@@ -60,19 +61,21 @@ class VerbGroup(click.Group):
                 for name, verb in VERBS.items()
                 if verb.section == section
             ]
-            with formatter.section(section):
-                formatter.write_dl(rows)
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
 
 
-def _find_verbs() -> Iterator[tuple[str, Verb]]:
-    for file in files(__package__).iterdir():
+def find_verbs(folder: Traversable) -> Iterator[tuple[str, Verb]]:
+    """Yield the names and heads of the verbs that a folder of modules holds."""
+    for file in folder.iterdir():
         if file.name.endswith(".py") and (found := _HEAD.match(file.read_text("utf-8"))):
             module = file.name.removesuffix(".py")
             verb = Verb(module, found["section"], found["sentence"])
             yield module.replace("_", "-"), verb
 
 
-VERBS: Mapping[str, Verb] = dict(sorted(_find_verbs()))
+VERBS: Mapping[str, Verb] = dict(sorted(find_verbs(files("rightfit.verbs"))))
 
 
 def load_verb(name: str) -> click.Command:
@@ -88,7 +91,7 @@ def load_verb(name: str) -> click.Command:
         for chatty in CHATTY:  # filters outlast Kedro's configuration of logging, levels do not
             logging.getLogger(chatty).addFilter(_is_warning)
     module = VERBS[name].module
-    command: click.Command = getattr(import_module(f"{__package__}.{module}"), module)
+    command: click.Command = getattr(import_module(f"rightfit.verbs.{module}"), module)
     return command
 
 

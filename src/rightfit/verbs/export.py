@@ -12,7 +12,7 @@ from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.serving.answer import Answer
 from rightfit.serving.export import check_folder, export_model, require_winner
 from rightfit.serving.model_call import Model
-from rightfit.verbs.options import echo_lines, faults_as_message
+from rightfit.verbs.options import APPLICATION, DATASET, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 from rightfit.verbs.stored_answers import read_answers
@@ -21,8 +21,8 @@ SECTION = "Use"
 
 
 @click.command()
-@click.option("--application", "-a", required=True, help="Name of an application, e.g. web_api.")
-@click.option("--dataset", "-d", required=True, help="Name of a dataset.")
+@APPLICATION
+@DATASET
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 @click.option(
     "--with-server", is_flag=True, help="Add a program that serves it over HTTP, and a Dockerfile."

@@ -15,6 +15,7 @@ from rightfit.http_load.load_records import LoadCurve, LoadStep
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.estimate import Interval
 from rightfit.verbs.options import (
+    AS_JSON,
     FiniteRange,
     echo_json,
     echo_lines,
@@ -55,7 +56,7 @@ HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "Mi
     "--cores", type=click.IntRange(1), help="Cores of the server; all but one if not given."
 )
 @click.option("--memory-mib", type=FiniteRange(1), help="Private memory of the server.")
-@click.option("--json", "as_json", is_flag=True, help="The curve with all its fields, as JSON.")
+@AS_JSON
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def load(folder: Path, *, as_json: bool, **options: Any) -> None:
     """Serve an exported model and raise the load until it no longer keeps up."""

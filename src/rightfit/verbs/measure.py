@@ -14,6 +14,7 @@ from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.facts import describe_disturbance
 from rightfit.serving.answer import profile_to_json
 from rightfit.verbs.options import (
+    AS_JSON,
     echo_json,
     echo_lines,
     echo_table,
@@ -48,7 +49,7 @@ TIER_COLUMN = "min_hardware_tier"
     is_flag=True,
     help="Open what is no ONNX, as you trust who wrote it: a pickle runs whatever code it holds.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the profile as JSON.")
+@AS_JSON
 def measure(
     file: Path,
     rows: Path | None,

@@ -17,7 +17,11 @@ from rich.text import Text
 from rightfit.printable import clean_text
 
 PORT = click.IntRange(0, 65_535)
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON, for programs.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for programs.")
+APPLICATION = click.option(
+    "--application", "-a", required=True, help="Name of an application, e.g. web_api."
+)
+DATASET = click.option("--dataset", "-d", required=True, help="Name of a dataset.")
 WIDE = 1_000  # columns of a table that goes to a file or a pipe
 
 

@@ -17,7 +17,7 @@ from rightfit.printable import clean_text
 from rightfit.processes.codec import from_plain
 from rightfit.processes.regular_files import require_regular
 from rightfit.serving.sizing import NOT_RAISED, Raised, ServedFigures, size_deployment
-from rightfit.verbs.options import FiniteRange, faults_as_message
+from rightfit.verbs.options import APPLICATION, DATASET, FiniteRange, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored_answers import load_recommendations, read_answers
 
@@ -28,8 +28,8 @@ MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
 
 
 @click.command()
-@click.option("--application", "-a", required=True, help="Name of an application, e.g. web_api.")
-@click.option("--dataset", "-d", required=True, help="Name of a dataset.")
+@APPLICATION
+@DATASET
 @click.option(
     "--rate",
     "rate_per_s",

@@ -20,7 +20,7 @@ from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import make_baseline
 from rightfit.serving.watched_winners import KEY, Watch, compare_winners
 from rightfit.verbs.export import read_winning_model
-from rightfit.verbs.options import MARGIN, echo_json, echo_lines, faults_as_message
+from rightfit.verbs.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import StoredResults
 from rightfit.verbs.stored_answers import read_all_answers, read_candidate_profiles
@@ -31,7 +31,7 @@ ONNX_ONLY = "rightfit.families.imported.onnx_only"
 
 @click.command()
 @MARGIN
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@AS_JSON
 @where
 def watch(place: Place, *, margin_pct: float, as_json: bool) -> None:
     """Measure the winners again; fail if one has left its interval or breaks a limit."""

@@ -8,7 +8,7 @@ import click
 
 from rightfit.reporting.terminal import tabulate_winners
 from rightfit.serving.answer import Answer, answer_to_json
-from rightfit.verbs.options import echo_json, echo_lines, echo_table, faults_as_message
+from rightfit.verbs.options import AS_JSON, echo_json, echo_lines, echo_table, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored_answers import load_recommendations, read_all_answers, read_answers
 
@@ -18,9 +18,7 @@ SECTION = "Look"
 @click.command()
 @click.option("--application", "-a", help="Name of an application; a table of all if not given.")
 @click.option("--dataset", "-d", help="One dataset; all if not given.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Answer as JSON: a list, one item per dataset."
-)
+@AS_JSON
 @where
 def which(place: Place, application: str | None, dataset: str | None, *, as_json: bool) -> None:
     """Say which model fits an application, by the last ranking."""
