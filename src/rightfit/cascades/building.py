@@ -10,6 +10,7 @@ import polars as pl
 
 from rightfit.cascades.choosing import Answers, Cascade, Member
 from rightfit.cascades.graph import join_cascade
+from rightfit.errors import RightfitError
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.families.family import Configuration
 from rightfit.families.runtimes import open_model
@@ -54,7 +55,7 @@ def build_cascade(
     """Write a cascade as a bundle.
 
     Raises:
-        ValueError: If the two models' graphs cannot be joined.
+        RightfitError: If the two models' graphs cannot be joined.
     """
     configuration = {
         "cheap": cascade.cheap,
@@ -79,7 +80,7 @@ def join_members(
         model: The cascade's name in the configuration.
 
     Raises:
-        ValueError: If the two models' graphs cannot be joined.
+        RightfitError: If the two models' graphs cannot be joined.
     """
     cheap, expensive = (candidates[configuration[role]] for role in ("cheap", "expensive"))
     files = cheap.locate(ONNX_FILE), expensive.locate(ONNX_FILE)
@@ -106,7 +107,7 @@ def check_cascade(bundle: Bundle, answers: Mapping[str, Answers], rows: pl.DataF
         rows: Encoded rows that they answered.
 
     Raises:
-        ValueError: If they differ by more than rounding.
+        RightfitError: If they differ by more than rounding.
     """
     cheap, expensive = (answers[bundle.configuration[role]] for role in ("cheap", "expensive"))
     threshold = bundle.configuration["threshold"]
@@ -117,7 +118,7 @@ def check_cascade(bundle: Bundle, answers: Mapping[str, Answers], rows: pl.DataF
     near = np.abs(cheap.max(axis=1) - threshold) <= TOLERANCE
     difference = np.abs(found - expected).max(axis=1)[~near].max(initial=0.0)
     if not difference <= TOLERANCE:
-        raise ValueError(
+        raise RightfitError(
             f"{bundle.path.name} does not answer as its two models do: a probability differs by "
             f"{difference:.3g}, allowed is {TOLERANCE:g}."
         )

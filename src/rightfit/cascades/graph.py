@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rightfit.errors import RightfitError
 from rightfit.families.onnx_graph import GraphBuilder, raise_opset, read_opsets
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def join_cascade(cheap_file: Path, expensive_file: Path, threshold: float) -> by
         An ONNX model with the input and output of the two.
 
     Raises:
-        ValueError: If their inputs or outputs differ, or their operators' versions cannot be made
-            one.
+        RightfitError: If their inputs or outputs differ, or their operators' versions cannot be
+            made one.
     """
     import onnx
 
@@ -97,7 +98,7 @@ def _check_alike(cheap: ModelProto, expensive: ModelProto) -> None:
         if mine[domain] != theirs[domain]
     ]
     if faults:
-        raise ValueError(f"The models cannot be joined: {'; '.join(faults)}.")
+        raise RightfitError(f"The models cannot be joined: {'; '.join(faults)}.")
 
 
 def _describe(values: Any) -> list[tuple[str, int, int]]:

@@ -12,7 +12,7 @@ import numpy as np
 from rightfit.errors import RightfitError
 from rightfit.evaluation.own_models import Plan, measure_models
 from rightfit.families.bundle_files import hash_file
-from rightfit.families.imported.feeding import Tensor, list_inputs, list_outputs
+from rightfit.families.imported.feeding import Tensor, read_inputs, read_outputs
 from rightfit.families.imported.importing import open_onnx
 from rightfit.families.imported.kinds import resolve_file
 from rightfit.families.imported.row_table import RowTable, read_table
@@ -90,8 +90,8 @@ def measure_file(
     return MeasuredFile(
         path=path,
         sha256=None if file is None else hash_file(file),
-        inputs=() if session is None else list_inputs(session),
-        outputs=() if session is None else list_outputs(session),
+        inputs=() if session is None else read_inputs(session),
+        outputs=() if session is None else read_outputs(session),
         rows=RANDOM_ROWS if rows is None else rows.name,
         n_rows=found.n_rows,
         preset=preset,

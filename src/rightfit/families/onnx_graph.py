@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rightfit.errors import RightfitError
+
 if TYPE_CHECKING:
     from onnx import ModelProto
 
@@ -79,7 +81,7 @@ def raise_opset(model: ModelProto, version: int) -> ModelProto:
     """Return a model whose ONNX operators are at least of a version.
 
     Raises:
-        ValueError: If it holds an operator that ONNX cannot convert.
+        RightfitError: If it holds an operator that ONNX cannot convert.
     """
     from onnx import version_converter
 
@@ -89,7 +91,7 @@ def raise_opset(model: ModelProto, version: int) -> ModelProto:
     try:
         raised: ModelProto = version_converter.convert_version(model, version)
     except Exception as err:  # the converter raises kinds of its own
-        raise ValueError(
+        raise RightfitError(
             f"The models cannot be joined: the opset of one is {opset}, {version} is needed, and "
             f"it cannot be converted: {err}"
         ) from err

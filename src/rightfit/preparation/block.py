@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 from pydantic import Field, model_validator
 
+from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
 from rightfit.preparation.consistency import (
     describe_no_number,
@@ -20,7 +21,7 @@ from rightfit.preparation.consistency import (
     find_structure_faults,
     find_task_faults,
     leaking_columns,
-    list_columns,
+    list_described,
 )
 from rightfit.preparation.fingerprint import hash_json
 from rightfit.preparation.frames import cast_without_loss
@@ -126,7 +127,7 @@ class CompleteBlock(StrictModel):
         """Return the same with the values that the block has by now where none is inferred.
 
         Raises:
-            ValueError: If these do not agree with what was inferred.
+            RightfitError: If these do not agree with what was inferred.
         """
         values = {name: getattr(block, name) for name in NOT_INFERRED_FROM}
         values["title"] = block.title or self.spec.title
@@ -147,7 +148,7 @@ def complete_block(
         dataset_name: Title of a dataset that has none.
 
     Raises:
-        ValueError: If a part cannot be inferred, or the parts do not agree; lists all faults.
+        RightfitError: If a part cannot be inferred, or the parts do not agree; lists all faults.
     """
     schemas = _complete_schemas(block, tables)
     fields = _expand_lists(block, schemas)
@@ -156,7 +157,7 @@ def complete_block(
     outcome = _find_outcome(block, schemas, tables)
     task = block.known_task or infer_task(outcome)
     if task == "regression" and tables and not outcome.dtype.is_numeric():
-        raise ValueError(describe_no_number(block.target.column, str(outcome.dtype)))
+        raise RightfitError(describe_no_number(block.target.column, str(outcome.dtype)))
     split = block.split or infer_split(tables[block.main_table], task)
     classes = block.target.classes
     if task == "classification" and not classes:
@@ -186,7 +187,7 @@ def complete_block(
 
 def _raise(faults: list[str]) -> None:
     if faults:
-        raise ValueError("; ".join(faults))
+        raise RightfitError("; ".join(faults))
 
 
 def _complete_schemas(block: DatasetBlock, tables: Mapping[str, Table]) -> dict[str, TableSchema]:
@@ -229,7 +230,7 @@ def _expand_lists(block: DatasetBlock, schemas: Mapping[str, TableSchema]) -> Da
         for join in block.joins
     ]
     expanded = block.model_copy(update={"joins": tuple(joins)})
-    known = list_columns(expanded, schemas)
+    known = list_described(expanded, schemas)
     not_features = expand_names(block.not_features, known, excluded=[block.target.column])
     return expanded.model_copy(update={"not_features": not_features})
 
@@ -247,7 +248,7 @@ def _find_outcome(
     if block.target.at_least is None:
         return column
     if not column.dtype.is_numeric():
-        raise ValueError(
+        raise RightfitError(
             f"target.at_least needs a numeric column, but {column.name!r} is {column.dtype}"
         )
     return column >= block.target.at_least
@@ -287,7 +288,7 @@ def _complete_features(
             hidden=hidden,
         )
     chosen = block.features or Features()
-    known_names = list_columns(fields, schemas)
+    known_names = list_described(fields, schemas)
     lists = {
         name: expand_names(getattr(chosen, name), known_names, excluded=hidden)
         for name in FEATURE_LISTS

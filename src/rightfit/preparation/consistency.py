@@ -37,7 +37,7 @@ def find_inconsistencies(spec: DatasetSpec) -> list[str]:
     if faults := find_naming_faults(spec, spec.schemas):
         return faults  # the columns of unknown tables cannot be looked up
     faults = find_structure_faults(spec, spec.schemas)
-    known = set(list_columns(spec, spec.schemas))
+    known = set(list_described(spec, spec.schemas))
     faults += _derived_faults(spec, known)
     known |= {derived.name for derived in spec.derived}
     faults += _target_faults(spec) + _feature_faults(spec, known) + _split_faults(spec)
@@ -61,7 +61,7 @@ def find_structure_faults(fields: DatasetFields, schemas: Mapping[str, TableSche
     return faults
 
 
-def list_columns(fields: DatasetFields, schemas: Mapping[str, TableSchema]) -> list[str]:
+def list_described(fields: DatasetFields, schemas: Mapping[str, TableSchema]) -> list[str]:
     """Name the described columns of the main table, then the joined ones."""
     main = schemas.get(fields.main_table)
     columns = list(main.by_column()) if main else []
@@ -230,7 +230,7 @@ def _split_faults(spec: DatasetSpec) -> list[str]:
             faults += _split_value_faults(split, main[split.column].dtype)
         if split.train == split.test:
             faults.append(f"split.train and split.test must differ, but both are {split.train!r}")
-    described = list_columns(spec, spec.schemas)
+    described = list_described(spec, spec.schemas)
     unknown = [column for column in spec.not_features if column not in described]
     return faults + [f"not_features {column!r} is nowhere described" for column in unknown]
 

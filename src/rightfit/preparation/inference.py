@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
 from rightfit.preparation.column_kinds import Kind, KindName, find_kind
 from rightfit.preparation.consistency import N_CHANNELS, RESERVED_COLUMNS
@@ -54,13 +55,13 @@ def infer_schema(table: Table, columns: Sequence[str], target: str | None) -> Ta
     Columns of a dtype that no description has are left out.
 
     Raises:
-        ValueError: If the target is one of those.
+        RightfitError: If the target is one of those.
     """
     groups: dict[tuple[str, float, int | None], list[str]] = {}
     for column in (table[name] for name in columns):
         dtype = _name_dtype(column, is_target=column.name == target)
         if dtype is None and column.name == target:
-            raise ValueError(
+            raise RightfitError(
                 f"target.column {target!r} is {column.dtype}; allowed are numbers, texts and truth "
                 "values"
             )
@@ -105,11 +106,11 @@ def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
         column: Its values; whether each reaches ``at_least``, if the target has that.
 
     Raises:
-        ValueError: If the values are no classes.
+        RightfitError: If the values are no classes.
     """
     if target.at_least is not None:
         if column.len() and column.drop_nulls().n_unique() < 2:
-            raise ValueError(
+            raise RightfitError(
                 f"target.at_least {target.at_least:g} makes no two classes of "
                 f"{target.column!r}: no row has a value, or all lie on one side"
             )
@@ -117,19 +118,19 @@ def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
     values = column.drop_nulls().unique().sort()
     where = f"target.column {column.name!r} has {values.len()} different values"
     if column.dtype != pl.String and column.dtype != pl.Boolean and not column.dtype.is_numeric():
-        raise ValueError(
+        raise RightfitError(
             f"target.column {column.name!r} is {column.dtype}; classes need texts, integers or "
             "at_least"
         )
     if column.dtype.is_float() or (column.dtype.is_numeric() and values.len() > MAX_CLASSES):
-        raise ValueError(
+        raise RightfitError(
             f"{where} of dtype {column.dtype}, too many for classes. Predict the number with task: "
             "regression, or make two classes of it with target.at_least, as in at_least: 30"
         )
     if values.len() > MAX_CLASSES:
-        raise ValueError(f"{where}, allowed are at most {MAX_CLASSES} classes")
+        raise RightfitError(f"{where}, allowed are at most {MAX_CLASSES} classes")
     if values.len() < 2:
-        raise ValueError(f"{where} ({values.to_list()}); classification needs at least two")
+        raise RightfitError(f"{where} ({values.to_list()}); classification needs at least two")
     return tuple(values.cast(pl.String).to_list())
 
 
@@ -216,7 +217,7 @@ def infer_features(
         hidden: Columns that reveal the outcome or the split.
 
     Raises:
-        ValueError: If no column can be used.
+        RightfitError: If no column can be used.
     """
     columns = main.join(joined)
     lists = {name: [*_expand(getattr(asked, name), columns, hidden)] for name in FEATURE_LISTS}
@@ -303,12 +304,12 @@ def _use_image(features: Features, columns: LazyColumns, kinds: Kinds) -> Featur
                 image = Image(column=of_bytes[0], shape=(side, side, n_channels))
                 return features.model_copy(update={"image": image})
     if of_bytes:
-        raise ValueError(
+        raise RightfitError(
             f"features: no column can be used as it is; columns of bytes are {of_bytes}. "
             "Say what they are, as in features: {image: {column: image, shape: [28, 28, 1]}}"
         )
     reasons = "; ".join(_list_remarks(kinds, features)) or "there is no column but the target"
-    raise ValueError(
+    raise RightfitError(
         f"features: no column can be used: {reasons}. Name those that can all the same, as in "
         "features: {numeric: [a]}"
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
 from rightfit.preparation.consistency import find_quality_faults
 from rightfit.quality.metric import Array, QualityBlock, QualityMetric
@@ -22,7 +23,7 @@ def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> Qua
     """Fill the gaps of a metric from the outcome.
 
     Raises:
-        ValueError: If the metric does not judge such answers; or as :func:`infer_quality`.
+        RightfitError: If the metric does not judge such answers; or as :func:`infer_quality`.
     """
     said = {key: value for key, value in given.model_dump().items() if value is not None}
     if None not in (given.name, given.worst, given.best):
@@ -30,7 +31,7 @@ def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> Qua
     if given.name is not None:
         n_classes = outcome.drop_nulls().n_unique() if task == "classification" else None
         if faults := find_quality_faults(given.name, given.options, task=task, n_classes=n_classes):
-            raise ValueError(faults[0])
+            raise RightfitError(faults[0])
     inferred = infer_quality(outcome.drop_nulls(), task, given.name, given.options)
     return QualityMetric(**inferred.model_dump() | said)
 
@@ -48,14 +49,14 @@ def infer_quality(
         classes' shares, the mean or the median; ``best`` is 0 of a loss and 1 of any other.
 
     Raises:
-        ValueError: If the metric's bounds cannot be inferred.
+        RightfitError: If the metric's bounds cannot be inferred.
 
     >>> infer_quality(pl.Series(["a", "b", "c"]), "classification").name
     'accuracy'
     """
     name = name or ("r2" if task == "regression" else _choose_for_classes(outcome))
     if is_function(name):
-        raise ValueError(
+        raise RightfitError(
             f"quality: {name} is a function, so write worst and best too, as in "
             f"quality: {{name: {name}, worst: 40, best: 0}}"
         )
@@ -71,7 +72,7 @@ def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> floa
     """Return what the best constant answer reaches, in two digits.
 
     Raises:
-        ValueError: If the metric cannot judge it.
+        RightfitError: If the metric cannot judge it.
     """
     return _guess_value(outcome, metric) if task == "regression" else _guess_class(outcome, metric)
 
@@ -95,13 +96,15 @@ def _guess_value(outcome: pl.Series, metric: QualityMetric) -> float:
     """Return what the better one of mean and median reaches."""
     values = outcome.cast(pl.Float64).to_numpy()
     if n_odd := int((~np.isfinite(values)).sum()):
-        raise ValueError(
+        raise RightfitError(
             f"target: it is NaN or infinite in {n_odd} rows; mend them, or leave them empty"
         )
     if values.size and (values == values[0]).all():
-        raise ValueError(f"target: it is {values[0]:g} in every row, so nothing is to be predicted")
+        raise RightfitError(
+            f"target: it is {values[0]:g} in every row, so nothing is to be predicted"
+        )
     if np.abs(values).max(initial=0) > MAX_TARGET:
-        raise ValueError(
+        raise RightfitError(
             f"target: it has values up to {np.abs(values).max():.1e}, whose squares no computer "
             "holds; predict them in a larger unit, or mend them"
         )
@@ -120,8 +123,8 @@ def _round(metric: QualityMetric, labels: Array, answers: Array) -> float:
     return float(f"{reached:.{N_DIGITS}g}")
 
 
-def _no_bounds(name: str, reason: str) -> ValueError:
-    return ValueError(
+def _no_bounds(name: str, reason: str) -> RightfitError:
+    return RightfitError(
         f"quality: what guessing reaches in {name} can't be computed ({reason}); write worst and "
         "best too"
     )

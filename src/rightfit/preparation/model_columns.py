@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rightfit.errors import RightfitError
 from rightfit.families.family import Rows
 from rightfit.families.imported.importing import GivenPredictions
 from rightfit.families.imported.row_table import RowTable, take_stored
@@ -35,17 +36,17 @@ def describe_columns(
     """Return the schema of a model that reads one kind of columns.
 
     Raises:
-        ValueError: If a column is not there.
+        RightfitError: If a column is not there.
     """
     encoded = read_input_schema(spec, encoder)
     if kind == "encoded":
         if columns is not None:
-            raise ValueError("columns names raw columns; encoded ones are read in their order")
+            raise RightfitError("columns names raw columns; encoded ones are read in their order")
         return encoded
     chosen = list_numbers(spec, rows) if columns is None else list(columns)
     unknown = [name for name in chosen if name not in spec.features.columns]
     if unknown or not chosen:
-        raise ValueError(
+        raise RightfitError(
             f"{unknown or 'no columns'} are not among the dataset's features; those are "
             f"{list(spec.features.columns)}. A model of other columns may read encoded ones: "
             "input: encoded"
@@ -64,11 +65,11 @@ def take_columns(
     """Return the columns that a model reads.
 
     Raises:
-        ValueError: If a column is missing.
+        RightfitError: If a column is missing.
     """
     missing = [name for name in schema.features if name not in rows.columns]
     if kind == "raw" and missing:
-        raise ValueError(f"the columns {missing} are missing; there are {rows.columns}")
+        raise RightfitError(f"the columns {missing} are missing; there are {rows.columns}")
     taken = apply_encoder(encoder, rows) if kind == "encoded" else rows.select(schema.features)
     return take_stored(taken)
 
@@ -87,30 +88,30 @@ def read_predictions(
         kind: Which columns the model reads.
 
     Raises:
-        ValueError: If the file cannot be read, or lacks columns.
+        RightfitError: If the file cannot be read, or lacks columns.
     """
     try:
         table = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as err:
-        raise ValueError(f"the predictions {path} cannot be read: {err}") from err
+        raise RightfitError(f"the predictions {path} cannot be read: {err}") from err
     try:
         rows = take_columns(schema, encoder, table, kind=kind)
     except (ValueError, pl.exceptions.PolarsError) as err:
-        raise ValueError(f"the predictions {path} do not fit the dataset: {err}") from err
+        raise RightfitError(f"the predictions {path} do not fit the dataset: {err}") from err
     if not schema.classes:
         return GivenPredictions(path, rows, _read_values(path, table), None)
     if set(schema.classes) <= set(table.columns):
         probabilities = table.select(pl.col(schema.classes).cast(pl.Float32)).to_numpy()
         return GivenPredictions(path, rows, probabilities, None)
     if PREDICTED not in table.columns:
-        raise ValueError(
+        raise RightfitError(
             f"the predictions {path} have neither the columns {list(schema.classes)} with "
             f"probabilities nor {PREDICTED!r} with the class"
         )
     names = table[PREDICTED].cast(pl.String).to_list()
     unknown = sorted({str(name) for name in names} - set(schema.classes))
     if unknown:
-        raise ValueError(f"the predictions {path} hold {unknown}, which are no classes")
+        raise RightfitError(f"the predictions {path} hold {unknown}, which are no classes")
     return GivenPredictions(
         path, rows, None, np.array([schema.classes.index(name) for name in names], dtype=np.int64)
     )
@@ -153,6 +154,6 @@ def _is_number(dtype: pl.DataType | type[pl.DataType]) -> bool:
 
 def _read_values(path: Path, table: pl.DataFrame) -> Rows:
     if PREDICTED not in table.columns or not table.schema[PREDICTED].is_numeric():
-        raise ValueError(f"the predictions {path} have no column {PREDICTED!r} of numbers")
+        raise RightfitError(f"the predictions {path} have no column {PREDICTED!r} of numbers")
     values: Rows = table.select(pl.col(PREDICTED).cast(pl.Float32)).to_numpy()
     return values

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rightfit.errors import RightfitError
 from rightfit.preparation.assembling import assemble, derive
 from rightfit.preparation.block import DatasetBlock, complete_block
 from rightfit.preparation.checking import RawCheck, check_tables, outlier_mask
@@ -65,7 +66,7 @@ def prepare_dataset(
         assign: Splits the labelled rows; by default as the description says.
 
     Raises:
-        ValueError: If something cannot be inferred, or a table does not fit; all faults are listed.
+        RightfitError: If something cannot be inferred, or a table does not fit; lists all faults.
     """
     complete = complete_block(block, tables, dataset_name=name)
     spec = complete.spec
@@ -91,14 +92,14 @@ def encode_new_rows(spec: DatasetSpec, encoder: Encoder, table: Table) -> pl.Dat
         Float32 columns, one row per row of the table.
 
     Raises:
-        ValueError: If a column is missing, or holds values of another kind.
+        RightfitError: If a column is missing, or holds values of another kind.
     """
     derived = {one.name for one in spec.derived}
     sources = {step.column for step in encoder.steps} | {one.column for one in spec.derived}
     groups = spec.schemas[spec.main_table].by_column()
     needed = [name for name in groups if name in sources - derived]
     if missing := [name for name in needed if name not in table.columns]:
-        raise ValueError(
+        raise RightfitError(
             f"The rows lack the columns {missing}, which the model reads; they have "
             f"{list(table.columns)}. A value that is not known may be missing, its column may not."
         )
@@ -115,7 +116,7 @@ def _read_like(column: pl.Series, group: ColumnGroup) -> pl.Series:
     if cast is None:
         is_number = column.dtype.is_numeric() or column.dtype == pl.Boolean
         if not (is_number and parse_dtype(group.dtype).is_numeric()):
-            raise ValueError(
+            raise RightfitError(
                 f"The column {column.name!r} holds {column.dtype}, but the model was trained on "
                 f"{group.dtype}. Convert it."
             )

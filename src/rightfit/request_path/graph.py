@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rightfit.errors import RightfitError
 from rightfit.families.onnx_graph import GraphBuilder, raise_opset, read_opsets, set_opsets
 from rightfit.request_path.raw_inputs import (
     IMAGE,
@@ -21,9 +22,9 @@ from rightfit.request_path.raw_inputs import (
     TEXTS,
     EncoderJson,
     StepJson,
+    find_positions,
     group_steps,
     list_inputs,
-    locate,
 )
 from rightfit.request_path.usage import TensorInput
 from rightfit.request_path.words import IN_ONNX, LEAST_LENGTH
@@ -49,7 +50,7 @@ def join_encoder(model_file: Path, encoder: EncoderJson) -> bytes:
         names and the outputs of the model.
 
     Raises:
-        ValueError: If the model has another input or too old a format.
+        RightfitError: If the model has another input or too old a format.
     """
     import onnx
 
@@ -65,7 +66,7 @@ def join_graphs(model: ModelProto, encoder: EncoderJson) -> ModelProto:
     constants = {tensor.name for tensor in model.graph.initializer}
     names = [one.name for one in model.graph.input if one.name not in constants]
     if names != [MODEL_INPUT]:
-        raise ValueError(
+        raise RightfitError(
             f"The model cannot be joined with its encoder: its inputs are {names}, not "
             f"{[MODEL_INPUT]}."
         )
@@ -109,7 +110,7 @@ class _EncoderNodes(GraphBuilder):
         parts = [
             part
             for steps in group_steps(encoder)
-            for part in ADDERS[steps[0]["kind"]](self, steps, locate(steps, self.inputs))
+            for part in ADDERS[steps[0]["kind"]](self, steps, find_positions(steps, self.inputs))
         ]
         self.rows = parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
 

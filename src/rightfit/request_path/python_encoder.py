@@ -19,9 +19,9 @@ from rightfit.request_path.raw_inputs import (
     TEXTS,
     EncoderJson,
     StepJson,
+    find_positions,
     group_steps,
     list_inputs,
-    locate,
 )
 from rightfit.request_path.usage import Columns, Floats, make_feed
 from rightfit.request_path.words import LEAST_LENGTH, split_words
@@ -42,7 +42,8 @@ def compile_encoder(encoder: EncoderJson) -> Callable[[Columns], Floats]:
     """
     inputs = list_inputs(encoder)
     parts = [
-        PARTS[steps[0]["kind"]](steps, locate(steps, inputs)) for steps in group_steps(encoder)
+        PARTS[steps[0]["kind"]](steps, find_positions(steps, inputs))
+        for steps in group_steps(encoder)
     ]
 
     def encode(columns: Columns) -> Floats:

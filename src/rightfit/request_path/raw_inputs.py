@@ -163,7 +163,7 @@ def group_steps(encoder: EncoderJson) -> list[list[StepJson]]:
     return groups
 
 
-def locate(steps: Sequence[StepJson], inputs: Sequence[TensorInput]) -> list[int]:
+def find_positions(steps: Sequence[StepJson], inputs: Sequence[TensorInput]) -> list[int]:
     """Return the positions of the steps' columns in the tensor that holds them."""
     name = INPUT_OF[steps[0]["kind"]]
     columns = next(one.columns for one in inputs if one.name == name)

@@ -14,9 +14,9 @@ from rightfit.families.imported.feeding import (
     Tensor,
     draw,
     fill,
-    list_inputs,
     plan_feeds,
     plan_random,
+    read_inputs,
     reads_matrix,
 )
 from rightfit.families.imported.row_table import read_table
@@ -52,7 +52,7 @@ def test_inputs_named_like_columns_take_them_and_answer_as_the_session(tmp_path:
     )
     session = open_session(path)
 
-    (answers,) = session.run(None, feed(list(list_inputs(session))))
+    (answers,) = session.run(None, feed(list(read_inputs(session))))
 
     assert answers.tolist() == [[3], [5]]
 

@@ -18,7 +18,7 @@ from rightfit.families.bundle_exports import add_onnx, keep_onnx, offer_export
 from rightfit.families.by_path.estimators import EstimatorFamily
 from rightfit.families.by_path.prototypes import list_steps
 from rightfit.families.imported.bundle_rows import make_rows
-from rightfit.families.imported.feeding import Feed, fill, list_inputs, plan_feeds
+from rightfit.families.imported.feeding import Feed, fill, plan_feeds, read_inputs
 from rightfit.families.imported.kinds import PICKLE_FILE
 from rightfit.families.imported.objects import ServedObject
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
@@ -160,7 +160,7 @@ def _convert_columns(
     session = open_session(exported.SerializeToString(), is_optimised=False)
     plain = Answers(None, None, are_logits=False, is_configured=False)
     adapted = adapt_onnx(exported, session, schema, plain, keeps_inputs=True)
-    inputs = list_inputs(session)  # in the order of the types, their names made plain: mean_area
+    inputs = read_inputs(session)  # in the order of the types, their names made plain: mean_area
     columns = schema.features if len(inputs) == len(types) else [one.name for one in inputs]
     named = [replace(one, name=name) for one, name in zip(inputs, columns, strict=True)]
     feeds = plan_feeds(named, rows)

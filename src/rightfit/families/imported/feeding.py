@@ -95,12 +95,12 @@ class Feed:
         return cls(raw["name"], raw["dtype"], tuple(raw["shape"]), tuple(raw["columns"]))
 
 
-def list_inputs(session: Any) -> tuple[Tensor, ...]:
+def read_inputs(session: Any) -> tuple[Tensor, ...]:
     """Return a session's inputs in their order."""
     return tuple(_read_tensor(found) for found in session.get_inputs())
 
 
-def list_outputs(session: Any) -> tuple[Tensor, ...]:
+def read_outputs(session: Any) -> tuple[Tensor, ...]:
     """Return a session's outputs in their order."""
     return tuple(_read_tensor(found) for found in session.get_outputs())
 

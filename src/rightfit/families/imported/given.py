@@ -20,9 +20,9 @@ from rightfit.families.imported.feeding import (
     Feed,
     Tensor,
     list_columns,
-    list_inputs,
     plan_feeds,
     plan_random,
+    read_inputs,
     reads_matrix,
 )
 from rightfit.families.imported.importing import (
@@ -125,7 +125,7 @@ class GivenOnnx:
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """Its inputs."""
-        return list_inputs(self.session)
+        return read_inputs(self.session)
 
     @property
     def is_single(self) -> bool:
@@ -310,7 +310,7 @@ def take_onnx(model: bytes | Path, name: str, first: FirstRows) -> GivenOnnx:
     else:
         session = open_session(model, is_optimised=False)
     proto = onnx.load(model) if isinstance(model, Path) else onnx.load_from_string(model)
-    inputs = list_inputs(session)
+    inputs = read_inputs(session)
     classes = read_classes(proto)
     n_values = inputs[0].n_values if len(inputs) == 1 else len(inputs)
     task: Task | None = "classification" if classes else None

@@ -20,8 +20,8 @@ from rightfit.families.imported.facts import Facts, describe_object
 from rightfit.families.imported.feeding import (
     Feed,
     list_columns,
-    list_inputs,
     plan_feeds,
+    read_inputs,
     reads_matrix,
 )
 from rightfit.families.imported.kinds import (
@@ -133,7 +133,7 @@ def read_columns(given: GivenFile) -> tuple[str, ...] | None:
         ValueError: If it cannot be read.
     """
     if given.weights_file == ONNX_FILE:
-        return list_columns(list_inputs(open_onnx(given.path)))
+        return list_columns(read_inputs(open_onnx(given.path)))
     if given.weights_file == SKOPS_FILE:
         return open_skops(given.path)[1].features
     native = open_native(given.path, given.weights_file)
@@ -235,7 +235,7 @@ def _store_onnx(
     import onnx
 
     session = open_onnx(given.path)
-    inputs = list_inputs(session)
+    inputs = read_inputs(session)
     has_feeds = given.columns == "raw" and not reads_matrix(inputs)
     feeds = plan_feeds(inputs, rows) if has_feeds else ()
     adapted = adapt_onnx(

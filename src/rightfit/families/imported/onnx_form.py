@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.imported.feeding import TEXT, Tensor, list_inputs, list_outputs
+from rightfit.families.imported.feeding import TEXT, Tensor, read_inputs, read_outputs
 from rightfit.families.onnx_graph import GraphBuilder, read_opsets, replace_output, set_opsets
 from rightfit.families.schema import InputSchema
 
@@ -66,13 +66,13 @@ def adapt_onnx(
     """
     from onnx import TensorProto, compose, helper
 
-    output = find_output(list_outputs(session), schema, answers)
+    output = find_output(read_outputs(session), schema, answers)
     source = _find_source(original, output)
     order = _order_classes(original, schema, answers)
     model = compose.add_prefix(original, GIVEN)
     added = GraphBuilder(ADDED)
     if not keeps_inputs:
-        _feed(added, list_inputs(session), schema)
+        _feed(added, read_inputs(session), schema)
         del model.graph.input[:]
         sizes: list[str | int | None] = ["n_rows", schema.n_features]
         model.graph.input.append(helper.make_tensor_value_info(ROWS, TensorProto.FLOAT, sizes))
