@@ -66,8 +66,9 @@ def load(folder: Path, *, as_json: bool, **options: Any) -> None:
         echo_json(to_plain(curve))
         return
     echo_table(tabulate_steps("clients, each asks again once answered", curve.closed))
+    click.echo()
     echo_table(tabulate_steps("requests a second, at random times", curve.opened))
-    echo_lines(summarise_curve(curve))
+    echo_lines(["", *summarise_curve(curve)])
 
 
 def tabulate_steps(title: str, steps: Sequence[LoadStep]) -> Table:
