@@ -46,7 +46,7 @@ from rightfit.http_load.curve import measure_curve
 from rightfit.http_load.export import load_export, split_cores
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit
-from rightfit.http_load.served import Place, Served, start_server
+from rightfit.http_load.served import RunningServer, ServerPlace, start_server
 from rightfit.http_load.step import measure_step, start_generator
 from rightfit.http_load.trial import TrialResult, try_deployment
 from rightfit.http_load.winners import write_bodies
@@ -204,7 +204,7 @@ def try_size(seconds: float, try_seconds: float) -> bool:
 @contextmanager
 def known_server(
     *, n_at_a_time: int = 100, fail_every: int = 0
-) -> Iterator[tuple[Served, LoadOrder]]:
+) -> Iterator[tuple[RunningServer, LoadOrder]]:
     """Start a server of known speed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -212,7 +212,7 @@ def known_server(
     program = str(Path(__file__).with_name("sleeping_server.py"))
     words = (port, SLEEP_MS, n_at_a_time, fail_every)
     core, others = split_cores()
-    place = Place(tuple(others))
+    place = ServerPlace(tuple(others))
     with start_server([sys.executable, program, *map(str, words)], port, place=place) as served:
         yield (
             served,

@@ -15,7 +15,7 @@ from rightfit.http_load import curve
 from rightfit.http_load.curve import CurvePlan, judge_curve, measure_curve
 from rightfit.http_load.generator import LoadOrder, plan_arrivals
 from rightfit.http_load.load_records import LatencyLimit, LoadStep
-from rightfit.http_load.served import Place, Served, start_server
+from rightfit.http_load.served import RunningServer, ServerPlace, start_server
 from rightfit.http_load.step import measure_step as measure_step_with
 from rightfit.http_load.step import start_generator
 from rightfit.profiling.intervals import Interval
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.whole
 
 SERVER = Path(__file__).parents[2] / "benchmarks" / "sleeping_server.py"
 
-Start = Callable[..., tuple[Served, LoadOrder]]
+Start = Callable[..., tuple[RunningServer, LoadOrder]]
 
 
-def measure_step(served: Served, order: LoadOrder) -> LoadStep:
+def measure_step(served: RunningServer, order: LoadOrder) -> LoadStep:
     with start_generator() as generator:
         return measure_step_with(served, order, generator)
 
@@ -58,11 +58,11 @@ def start() -> Iterator[Start]:
 
         def start_one(
             *, sleep_ms: float, n_at_a_time: int = 100, fail_every: int = 0, **changes: Any
-        ) -> tuple[Served, LoadOrder]:
+        ) -> tuple[RunningServer, LoadOrder]:
             port = find_free_port()
             words = (port, sleep_ms, n_at_a_time, fail_every)
             program = [sys.executable, str(SERVER), *map(str, words)]
-            served = stack.enter_context(start_server(program, port, place=Place()))
+            served = stack.enter_context(start_server(program, port, place=ServerPlace()))
             return served, make_order(port=port, **changes)
 
         yield start_one
@@ -129,7 +129,7 @@ def test_a_server_that_does_not_start_says_why() -> None:
 
     with (
         pytest.raises(RuntimeError, match="no model here"),
-        start_server(failing, find_free_port(), place=Place()),
+        start_server(failing, find_free_port(), place=ServerPlace()),
     ):
         pass
 

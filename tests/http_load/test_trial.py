@@ -12,7 +12,7 @@ from stored import make_raw
 from rightfit.http_load import confining
 from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine
 from rightfit.http_load.load_records import LatencyLimit
-from rightfit.http_load.served import Place
+from rightfit.http_load.served import ServerPlace
 from rightfit.http_load.trial import TrialResult, read_deployment, try_deployment
 from rightfit.http_load.winners import write_bodies
 from rightfit.serving.export import export_model
@@ -88,7 +88,7 @@ def test_throttling_is_read_from_the_control_group(
     tmp_path: Path, stat: str, seconds: float
 ) -> None:
     (tmp_path / "cpu.stat").write_text(stat)
-    place = Place(groups=(tmp_path, tmp_path / "memory"))
+    place = ServerPlace(groups=(tmp_path, tmp_path / "memory"))
 
     found = Confinement(place, kills=True, words="").read_throttling() - Throttling(4, 1, 0.05)
 

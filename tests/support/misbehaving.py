@@ -80,7 +80,7 @@ def write_half(_note: str) -> None:
     """Write half a line to every descriptor, and hang."""
     for descriptor in range(3, 256):
         try:
-            os.write(descriptor, b'{"Measured": ')
+            os.write(descriptor, b'{"Finished": ')
         except OSError:
             continue
     hang("")

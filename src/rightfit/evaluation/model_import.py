@@ -20,7 +20,7 @@ from rightfit.preparation.model_columns import (
     take_columns,
 )
 from rightfit.preparation.spec import DatasetSpec
-from rightfit.profiling.measuring.first_rows import FirstRows
+from rightfit.profiling.measuring.first_rows import WorkerFirstRows
 from rightfit.profiling.measuring.worker_pool import shared_pool
 
 MAX_TRIED_ROWS = 2_000  # on which an imported model must answer
@@ -57,7 +57,7 @@ def bring_in(
         is_raw = kind == "raw"
         features = tried.select(spec.features.columns) if is_raw else apply_encoder(encoder, tried)
         unnamed = (columns or list_numbers(spec, rows)) if is_raw else None
-        first = FirstRows(shared_pool())
+        first = WorkerFirstRows(shared_pool())
         trial = first.try_pickle(given.path, take_stored(features), unnamed=unnamed)
         columns = trial.columns if is_raw else None
     elif kind == "raw" and columns is None:

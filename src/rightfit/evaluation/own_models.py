@@ -28,7 +28,7 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment, describe_environment
 from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.first_rows import FirstRows
+from rightfit.profiling.measuring.first_rows import WorkerFirstRows
 from rightfit.profiling.measuring.jobs import plan_servings
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerPool
@@ -122,7 +122,7 @@ def measure_models(
         labels, table = read_targets(targets, table)
     pool = WorkerPool(MAX_WORKERS)
     try:
-        first = FirstRows(pool)
+        first = WorkerFirstRows(pool)
         given = {
             name: _take(name, model, table, trust=trust, first=first)
             for name, model in models.items()
@@ -193,7 +193,7 @@ def _read_params(plan: Plan) -> EvaluationParams:
 
 
 def _take(
-    name: str, model: object, rows: RowTable | None, *, trust: bool, first: FirstRows
+    name: str, model: object, rows: RowTable | None, *, trust: bool, first: WorkerFirstRows
 ) -> GivenModel:
     try:
         return take_model(model, rows=rows, trust=trust, first=first)

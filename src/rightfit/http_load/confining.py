@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rightfit.http_load.served import Place
+from rightfit.http_load.served import ServerPlace
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 ROOT = Path("/sys/fs/cgroup")
@@ -73,7 +73,7 @@ class Confinement:
         words: How it is confined, for people.
     """
 
-    place: Place
+    place: ServerPlace
     kills: bool
     words: str
 
@@ -96,14 +96,16 @@ def confine(
     groups = _make_groups(limits, root)
     if groups:
         try:
-            yield Confinement(Place(tuple(cores), groups=groups), kills=True, words="control group")
+            yield Confinement(
+                ServerPlace(tuple(cores), groups=groups), kills=True, words="control group"
+            )
         finally:
             for group in groups:
                 _remove(group)
         return
     own = tuple(cores[: math.ceil(limits.cores)])
     yield Confinement(
-        Place(own),
+        ServerPlace(own),
         kills=False,
         words=f"bound to {len(own)} cores, resident memory compared afterwards",
     )

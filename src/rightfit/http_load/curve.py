@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve, LoadStep
-from rightfit.http_load.served import Served
+from rightfit.http_load.served import RunningServer
 from rightfit.http_load.step import Generator, measure_step, start_generator
 from rightfit.profiling.worker.latency import min_calls_to_report
 
@@ -53,7 +53,7 @@ THOROUGH = CurvePlan(
 
 
 def measure_curve(
-    served: Served, order: LoadOrder, *, limit: LatencyLimit, plan: CurvePlan = THOROUGH
+    served: RunningServer, order: LoadOrder, *, limit: LatencyLimit, plan: CurvePlan = THOROUGH
 ) -> LoadCurve:
     """Load a server until it no longer keeps up.
 
@@ -101,7 +101,7 @@ def judge_curve(curve: LoadCurve, limit: LatencyLimit) -> LoadCurve:
 
 
 def _raise_clients(
-    served: Served, order: LoadOrder, generator: Generator, factor: int
+    served: RunningServer, order: LoadOrder, generator: Generator, factor: int
 ) -> list[LoadStep]:
     closed = [measure_step(served, replace(order, loop="closed", level=1), generator)]
     while closed[-1].level < MAX_CLIENTS:

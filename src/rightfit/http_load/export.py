@@ -12,7 +12,7 @@ from typing import Any
 from rightfit.http_load.curve import measure_curve
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
-from rightfit.http_load.served import Place, start_server
+from rightfit.http_load.served import ServerPlace, start_server
 from rightfit.processes.regular_files import require_regular
 from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
@@ -59,7 +59,7 @@ def load_export(
     order = make_order(port, bodies, core=own, warm_up_s=WARM_UP_S, measured_s=seconds)
     command = run_module("rightfit", "serve", str(folder), "--port", str(port))
     command += ["--max-requests", "1000000", "--max-rows", str(max(10_000, batch))]
-    place = Place(tuple(others[:cores]), memory_mib)
+    place = ServerPlace(tuple(others[:cores]), memory_mib)
     with machine_lock(), start_server(command, port, place=place) as served:
         require_answer(order)
         return measure_curve(served, order, limit=LatencyLimit(0.99, limit_ms))

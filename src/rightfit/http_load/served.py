@@ -26,7 +26,7 @@ STOP_S = 15
 
 
 @dataclass(frozen=True)
-class Place:
+class ServerPlace:
     """Where a server may run.
 
     Args:
@@ -49,7 +49,7 @@ class Usage:
     written_mib: float
 
 
-class Served:
+class RunningServer:
     """A running server."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, cores: Sequence[int]) -> None:
@@ -81,7 +81,12 @@ class Served:
 
     def read_peak_mib(self) -> float:
         """Return the highest resident memory of its processes, summed."""
-        return sum(_read_peak_mib(one.pid) for one in self._tree())
+        peak_mib = 0.0
+        for one in self._tree():
+            with contextlib.suppress(OSError, KeyError):  # it has ended
+                status = Path(f"/proc/{one.pid}/status").read_text(encoding="utf-8")
+                peak_mib += parse_status(status).peak_mib
+        return peak_mib
 
     def _tree(self) -> list[psutil.Process]:
         try:
@@ -96,11 +101,11 @@ def start_server(
     command: Sequence[str],
     port: int,
     *,
-    place: Place,
+    place: ServerPlace,
     variables: Mapping[str, str] | None = None,
     path: str = "/health",
     start_s: float = 60,
-) -> Iterator[Served]:
+) -> Iterator[RunningServer]:
     """Start a server in a process group of its own, wait until it answers, and end it at last.
 
     It listens on ``port`` of 127.0.0.1, and is ready when it answers ``path`` with status 200.
@@ -120,12 +125,12 @@ def start_server(
                 raise RuntimeError(f"The server did not start: {_read_end(process, log)}")
             time.sleep(POLL_S)
         cores = sorted(os.sched_getaffinity(0)) if place.cores is None else place.cores
-        yield Served(process, port, cores)
+        yield RunningServer(process, port, cores)
 
 
 @contextlib.contextmanager
 def _run_in_group(
-    command: Sequence[str], place: Place, environment: Mapping[str, str], log: IO[bytes]
+    command: Sequence[str], place: ServerPlace, environment: Mapping[str, str], log: IO[bytes]
 ) -> Iterator[subprocess.Popen[bytes]]:
     parent = os.getpid()
     process = subprocess.Popen(  # noqa: S603 - the caller's command
@@ -148,7 +153,7 @@ def _run_in_group(
                 break
 
 
-def _settle(place: Place, parent: int) -> None:
+def _settle(place: ServerPlace, parent: int) -> None:
     import resource
 
     end_with_parent(parent)
@@ -178,9 +183,3 @@ def _read_end(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     log.seek(0)
     written = log.read().decode(errors="replace").strip()
     return written[-500:] or f"exit status {process.returncode}"
-
-
-def _read_peak_mib(pid: int) -> float:
-    with contextlib.suppress(OSError, KeyError):  # it has ended
-        return parse_status(Path(f"/proc/{pid}/status").read_text(encoding="utf-8")).peak_mib
-    return 0.0

@@ -13,7 +13,7 @@ import numpy as np
 
 from rightfit.http_load.generator import LoadOrder, LoadResult
 from rightfit.http_load.load_records import LoadStep
-from rightfit.http_load.served import Served, Usage
+from rightfit.http_load.served import RunningServer, Usage
 from rightfit.processes.channel import Channel, name_kinds
 from rightfit.processes.starting import start_module
 from rightfit.profiling.estimate import Interval
@@ -62,7 +62,7 @@ def start_generator() -> Iterator[Generator]:
         end.close()
 
 
-def measure_step(served: Served, order: LoadOrder, generator: Generator) -> LoadStep:
+def measure_step(served: RunningServer, order: LoadOrder, generator: Generator) -> LoadStep:
     """Put one load on a server."""
     served.reset_peak()
     cores = {*served.cores, order.core} - {None}

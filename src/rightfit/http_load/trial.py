@@ -12,7 +12,7 @@ from rightfit.http_load.confining import Confinement, ContainerLimits, Throttlin
 from rightfit.http_load.curve import MARGIN, meets_limit
 from rightfit.http_load.export import find_free_port, make_order, require_answer, split_cores
 from rightfit.http_load.load_records import MAX_OTHERS_CORES, LatencyLimit, LoadStep
-from rightfit.http_load.served import Served, start_server
+from rightfit.http_load.served import RunningServer, start_server
 from rightfit.http_load.step import measure_step, start_generator
 from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
@@ -130,7 +130,7 @@ def _require_enough(rate_per_s: float, limit: LatencyLimit, seconds: float) -> N
 
 def _judge(
     step: LoadStep,
-    served: Served,
+    served: RunningServer,
     limits: ContainerLimits,
     limit: LatencyLimit,
     confinement: Confinement,

@@ -8,16 +8,15 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import polars as pl
 
 from rightfit.http_load.curve import CurvePlan, judge_curve, measure_curve
 from rightfit.http_load.export import find_free_port, make_order, split_cores
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
-from rightfit.http_load.served import Place, start_server
+from rightfit.http_load.served import ServerPlace, start_server
 from rightfit.processes.codec import to_plain
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import fingerprint
@@ -67,8 +66,11 @@ def load_winner(
         order = make_order(
             port, bodies, core=own, warm_up_s=settings.warm_up_s, measured_s=settings.step_s
         )
-        place = Place(tuple(others))
-        command = _write_command(folder, port)
+        place = ServerPlace(tuple(others))
+        command = [
+            *(sys.executable, str(folder / "server.py"), "--port", str(port)),
+            *("--max-requests", str(MAX_CLIENTS_SERVED)),
+        ]
         with start_server(command, port, place=place) as served:
             return measure_curve(served, order, limit=limit, plan=settings.plan)
 
@@ -94,13 +96,6 @@ def _to_json_values(column: pl.Series, kind: str) -> Iterator[object]:
     else:
         numbers = column.cast(pl.Float64)
         yield from (None if one is None or not math.isfinite(one) else one for one in numbers)
-
-
-def _write_command(folder: Path, port: int) -> Sequence[str]:
-    return [
-        *(sys.executable, str(folder / "server.py"), "--port", str(port)),
-        *("--max-requests", str(MAX_CLIENTS_SERVED)),
-    ]
 
 
 logger = logging.getLogger(__name__)

@@ -74,7 +74,8 @@ def _read(hint: Any, plain: Plain) -> Any:
     if origin is types.UnionType:  # of one type and None
         return _read(arguments[0], plain)
     if origin is tuple:
-        return tuple(_read(arguments[0], item) for item in plain)
+        is_flat = arguments[0] in (int, float, str)  # a load leaves hundreds of thousands
+        return tuple(plain if is_flat else (_read(arguments[0], item) for item in plain))
     if origin is dict:
         kind_of_key, kind_of_value = arguments
         return {kind_of_key(key): _read(kind_of_value, item) for key, item in plain.items()}

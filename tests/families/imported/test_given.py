@@ -22,7 +22,7 @@ from rightfit.families.imported.given import GivenModel, take_model
 from rightfit.families.imported.row_table import read_table
 from rightfit.families.runtimes import available_runtimes
 from rightfit.families.schema import InputSchema
-from rightfit.profiling.measuring.first_rows import FirstRows
+from rightfit.profiling.measuring.first_rows import WorkerFirstRows
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 
 CLASSES = ("no", "yes")
@@ -30,20 +30,22 @@ WEIGHTS = np.array([[1.0, -1.0], [0.5, 0.0]], dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
-def first() -> Iterator[FirstRows]:
+def first() -> Iterator[WorkerFirstRows]:
     pool = WorkerPool(2)
-    yield FirstRows(pool)
+    yield WorkerFirstRows(pool)
     pool.close()
 
 
-def take(model: Any, first: FirstRows, rows: Any = ROWS, *, trust: bool = False) -> GivenModel:
+def take(
+    model: Any, first: WorkerFirstRows, rows: Any = ROWS, *, trust: bool = False
+) -> GivenModel:
     table = None if rows is None else read_table(rows)
     return take_model(model, rows=table, trust=trust, first=first)
 
 
 def answer(
     given: GivenModel,
-    first: FirstRows,
+    first: WorkerFirstRows,
     folder: Path,
     rows: Any = ROWS,
     classes: tuple[str, ...] | None = CLASSES,
@@ -81,14 +83,14 @@ PIPELINE = fit_pipeline()
 
 @pytest.mark.parametrize("write", [write_skops, write_joblib, write_file, make_bytes, make_proto])
 def test_pipeline_answers_the_same_from_wherever_it_comes(
-    write: Callable[[Path], Any], first: FirstRows, tmp_path: Path
+    write: Callable[[Path], Any], first: WorkerFirstRows, tmp_path: Path
 ) -> None:
     found = answer(take(write(tmp_path), first, trust=True), first, tmp_path)
 
     np.testing.assert_allclose(found, PIPELINE.predict_proba(ROWS), atol=1e-4)
 
 
-def test_scores_of_a_graph_become_probabilities(first: FirstRows, tmp_path: Path) -> None:
+def test_scores_of_a_graph_become_probabilities(first: WorkerFirstRows, tmp_path: Path) -> None:
     path = write_onnx(
         tmp_path / "model.onnx",
         [helper.make_node("MatMul", ["x", "w"], ["y"])],
@@ -103,7 +105,7 @@ def test_scores_of_a_graph_become_probabilities(first: FirstRows, tmp_path: Path
     np.testing.assert_allclose(found, scores / scores.sum(axis=1, keepdims=True), rtol=1e-4)
 
 
-def test_graph_that_is_not_judged_stays_as_it_is(first: FirstRows, tmp_path: Path) -> None:
+def test_graph_that_is_not_judged_stays_as_it_is(first: WorkerFirstRows, tmp_path: Path) -> None:
     path = write_softmax(tmp_path / "model.onnx", WEIGHTS, output_name="scores")
 
     given = take(path, first, None)
@@ -114,7 +116,7 @@ def test_graph_that_is_not_judged_stays_as_it_is(first: FirstRows, tmp_path: Pat
     assert [one.name for one in written.graph.output] == ["scores"]
 
 
-def test_library_file_chooses_its_columns(first: FirstRows, tmp_path: Path) -> None:
+def test_library_file_chooses_its_columns(first: WorkerFirstRows, tmp_path: Path) -> None:
     lightgbm = pytest.importorskip("lightgbm")
     model = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(NUMBERS, TARGETS == "yes")
     model.booster_.save_model(tmp_path / "model.txt")
@@ -126,7 +128,7 @@ def test_library_file_chooses_its_columns(first: FirstRows, tmp_path: Path) -> N
     np.testing.assert_allclose(found, model.predict_proba(NUMBERS), atol=1e-6)
 
 
-def test_bundle_of_a_run_is_served_where_it_lies(first: FirstRows, tmp_path: Path) -> None:
+def test_bundle_of_a_run_is_served_where_it_lies(first: WorkerFirstRows, tmp_path: Path) -> None:
     (tmp_path / "stored").mkdir()
     write_softmax(tmp_path / "stored" / "model.onnx", WEIGHTS, input_name="rows",
                   output_name="probabilities")  # fmt: skip
@@ -147,7 +149,7 @@ def test_bundle_of_a_run_is_served_where_it_lies(first: FirstRows, tmp_path: Pat
 
 
 def test_bundle_that_holds_native_weights_alone_asks_for_trust(
-    first: FirstRows, tmp_path: Path
+    first: WorkerFirstRows, tmp_path: Path
 ) -> None:
     (tmp_path / "stored").mkdir()
     skops.io.dump(PIPELINE, tmp_path / "stored" / "weights.skops")
@@ -167,7 +169,7 @@ def test_bundle_that_holds_native_weights_alone_asks_for_trust(
 
 
 def test_object_of_another_process_in_a_bundle_is_not_opened(
-    first: FirstRows, tmp_path: Path
+    first: WorkerFirstRows, tmp_path: Path
 ) -> None:
     (tmp_path / "stored").mkdir()
     (tmp_path / "stored" / "object.pickle").write_bytes(b"whatever it does")
@@ -196,7 +198,7 @@ def test_object_of_another_process_in_a_bundle_is_not_opened(
     ],
 )
 def test_file_that_cannot_be_taken_is_refused(
-    name: str, message: str, first: FirstRows, tmp_path: Path
+    name: str, message: str, first: WorkerFirstRows, tmp_path: Path
 ) -> None:
     if not name.startswith("nothing"):
         (tmp_path / name).write_bytes(b"no model")
@@ -205,7 +207,7 @@ def test_file_that_cannot_be_taken_is_refused(
         take(tmp_path / name, first)
 
 
-def test_pickle_that_cannot_be_opened_says_why(first: FirstRows, tmp_path: Path) -> None:
+def test_pickle_that_cannot_be_opened_says_why(first: WorkerFirstRows, tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(b"no pickle")
 
     with pytest.raises(RightfitError, match=r"it cannot be opened: .*Error"):

@@ -30,7 +30,7 @@ from rightfit.families.imported.row_table import take_stored
 from rightfit.families.imported.trying import Trial
 from rightfit.families.runtimes import available_runtimes, open_model
 from rightfit.families.schema import InputSchema
-from rightfit.profiling.measuring.first_rows import FirstRows
+from rightfit.profiling.measuring.first_rows import WorkerFirstRows
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 
 SCHEMA = InputSchema(("a", "b", "c"), ("no", "yes"), None)
@@ -47,7 +47,7 @@ def give(path: Path, *, trust: bool = False) -> GivenFile:
 def try_pickle(path: Path) -> Trial:
     pool = WorkerPool(1)
     try:
-        return FirstRows(pool).try_pickle(path, TABLE)
+        return WorkerFirstRows(pool).try_pickle(path, TABLE)
     finally:
         pool.close()
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from measured import BATCH, make_round
 
-from rightfit.profiling.measuring.progress import describe_cost
+from rightfit.profiling.measuring.turns import describe_cost
 
 
 def test_cost_adds_up_to_the_whole_time() -> None:

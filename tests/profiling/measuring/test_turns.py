@@ -23,12 +23,12 @@ class ScriptedRound:
 
     def __init__(self, subject: Any, _bench: Bench, state: MeasurementState) -> None:
         self._name = f"{subject.label}{len(state.rounds) + 1}"
-        self._n_visits = 0
+        self._n_windows = 0
 
     def time_window(self) -> FinishedRound | None:
-        self._n_visits += 1
-        self.log.append(f"{self._name}.{self._n_visits}")
-        if self._n_visits < 2:
+        self._n_windows += 1
+        self.log.append(f"{self._name}.{self._n_windows}")
+        if self._n_windows < 2:
             return None
         return make_round(percentiles_ns={"0.5": 100.0, "0.95": None}, total_ms=5.0)
 
@@ -61,7 +61,7 @@ def measure(names: str, bench: Bench, store: DictStore, **arguments: Any) -> lis
     return measure_jobs([job(name) for name in names], list(names), bench, store, **arguments)
 
 
-def test_jobs_are_visited_in_turns_and_kept_when_a_process_is_done(
+def test_jobs_are_timed_in_turns_and_kept_when_a_process_is_done(
     log: list[str], bench: Bench
 ) -> None:
     settings = make_settings(screening_processes=2, min_processes=2, max_processes=2)
@@ -219,7 +219,7 @@ def test_failed_job_is_tried_again_by_the_next_run(
         return state
 
     with monkeypatch.context() as broken:
-        broken.setattr(ScriptedRound, "visit", lambda _: Failure("a library is missing"))
+        broken.setattr(ScriptedRound, "time_window", lambda _: Failure("a library is missing"))
         failed = run()
     mended = run()
 

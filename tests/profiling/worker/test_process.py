@@ -17,7 +17,7 @@ from rightfit.profiling.worker.messages import (
     Described,
     DescribeRequest,
     Failure,
-    Measured,
+    Finished,
     MeasureRequest,
     Paused,
     Predicted,
@@ -138,7 +138,7 @@ def test_staying_child_is_visited_until_it_is_done(worker: Worker, tmp_path: Pat
 
     assert first == second
     assert between == Predicted(3)
-    assert isinstance(last, Measured)
+    assert isinstance(last, Finished)
     assert last.result.latency.n_calls >= 3
 
 
@@ -171,7 +171,7 @@ def test_staying_child_ends_when_its_pipe_is_closed(worker: Worker, tmp_path: Pa
 
     assert not is_alive(older)
     assert is_alive(younger)
-    assert isinstance(worker.ask(WindowRequest(younger), WindowTimed), Measured)
+    assert isinstance(worker.ask(WindowRequest(younger), WindowTimed), Finished)
 
 
 def is_alive(pid: int) -> bool:

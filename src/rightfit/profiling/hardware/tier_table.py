@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 
 from rightfit.profiling.hardware.tiers import (
-    Judged,
     LimitTrial,
     Tier,
     cost_per_1m_rows,
@@ -47,7 +46,11 @@ def tabulate_tiers(profiles: pl.DataFrame, tiers: Sequence[Tier]) -> pl.DataFram
             },
             devices=how["devices"],
         )
-        rows += [(*keys, *_verdict(one, rows_per_s)) for one in judged]
+        for one in judged:
+            tier = one.tier
+            cost = cost_per_1m_rows(tier, rows_per_s) if one.verdict == "fits" else None
+            where = (tier.name, one.position, tier.price_per_hour)
+            rows.append((*keys, *where, one.verdict, one.reason, one.how, cost))
     schema: dict[str, Any] = {
         **{key: profiles.schema[key] for key in KEYS},
         "tier": pl.String,
@@ -59,12 +62,3 @@ def tabulate_tiers(profiles: pl.DataFrame, tiers: Sequence[Tier]) -> pl.DataFram
         "cost_usd_per_1m_rows": pl.Float64,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _verdict(judged: Judged, rows_per_s: float) -> tuple[str | float | None, ...]:
-    tier = judged.tier
-    cost = cost_per_1m_rows(tier, rows_per_s) if judged.verdict == "fits" else None
-    return (
-        *(tier.name, judged.position, tier.price_per_hour),
-        *(judged.verdict, judged.reason, judged.how, cost),
-    )

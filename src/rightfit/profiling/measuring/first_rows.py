@@ -40,7 +40,7 @@ FRAMES = ("pandas", "polars")  # in which rows may be given
 
 
 @dataclass(frozen=True)
-class FirstRows:
+class WorkerFirstRows:
     """Processes that answer first rows.
 
     Args:

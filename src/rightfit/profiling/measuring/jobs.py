@@ -70,26 +70,9 @@ class Job:
     @property
     def subject(self) -> Subject:
         """The job as the subject of a measurement."""
-        subject = self._model_subject
-        if self.requests is None:
-            return subject
-        graph = self.requests.locate_graph(self.bundle, self.serving.runtime)
-        arguments = subject.arguments | {
-            "encoder": str(self.requests.encoder_file),
-            "graph": None if graph is None else str(graph),
-        }
-        return replace(subject, factory=OPEN_REQUEST, arguments=arguments, rows=self.requests.rows)
-
-    def prepare(self) -> None:
-        """Write what the measured process opens; due before one is asked for."""
-        if self.requests is not None:
-            self.requests.prepare(self.bundle, self.serving.runtime)
-
-    @property
-    def _model_subject(self) -> Subject:
         needed = runtime_imports(self.bundle, self.serving.runtime)
         imports = dict.fromkeys((*needed, *(self.rows.imports if self.rows else ())))
-        return Subject(
+        subject = Subject(
             label=f"{self.cell} {self.candidate} ({self.serving})",
             kind=WorkerKind(tuple(imports), self.serving.n_threads),
             factory=OPEN_BUNDLE,
@@ -103,12 +86,19 @@ class Job:
             },
             rows=self.rows.path if self.rows else None,
         )
+        if self.requests is None:
+            return subject
+        graph = self.requests.locate_graph(self.bundle, self.serving.runtime)
+        arguments = subject.arguments | {
+            "encoder": str(self.requests.encoder_file),
+            "graph": None if graph is None else str(graph),
+        }
+        return replace(subject, factory=OPEN_REQUEST, arguments=arguments, rows=self.requests.rows)
 
-    @property
-    def _serving_key(self) -> list[str | int]:
-        serving = self.serving
-        path = [] if serving.request_path == MODEL else [serving.request_path]
-        return [serving.runtime, serving.n_threads, serving.device, *path]
+    def prepare(self) -> None:
+        """Write what the measured process opens; due before one is asked for."""
+        if self.requests is not None:
+            self.requests.prepare(self.bundle, self.serving.runtime)
 
     def key(self, **context: object) -> str:
         """Return the key its result is kept under.
@@ -124,11 +114,13 @@ class Job:
         Args:
             **context: All else that the result depends on, JSON types.
         """
+        serving = self.serving
+        path = [] if serving.request_path == MODEL else [serving.request_path]
         return fingerprint(
             {
                 "version": MEASUREMENT_VERSION,
                 "bundle": self.bundle.sha256,
-                "serving": self._serving_key,
+                "serving": [serving.runtime, serving.n_threads, serving.device, *path],
                 **context,
             }
         )

@@ -20,8 +20,8 @@ from rightfit.profiling.worker.latency import percentile_ns
 from rightfit.profiling.worker.messages import (
     STOPPED,
     Failure,
+    Finished,
     Hello,
-    Measured,
     MeasureRequest,
     Paused,
     TimingLimits,
@@ -151,7 +151,7 @@ class OpenRound:
         if isinstance(answer, WindowTimed):
             self._was_stopped |= answer.was_stopped
             self._bench.speed.learn(answer.probe_looks_ns)
-        if isinstance(answer, Measured):
+        if isinstance(answer, Finished):
             return self._finish(answer, self._worker.hello)
         return answer if isinstance(answer, Failure) else None
 
@@ -178,7 +178,7 @@ class OpenRound:
             self._worker.leave(self._child)
         self._child = None
 
-    def _finish(self, answer: Measured, hello: Hello) -> FinishedRound | Failure:
+    def _finish(self, answer: Finished, hello: Hello) -> FinishedRound | Failure:
         samples_ns: npt.NDArray[np.int64]
         try:
             samples_ns = np.load(self._request.samples)

@@ -115,10 +115,7 @@ def profile_cell(
     )
     for profile, found_ms in zip(profiles, encoding_ms, strict=True):
         profile.set_encoding(found_ms)
-    refused = [
-        _describe_refused(cell, name, serving) for name, serving in _list_refused(cell, servings)
-    ]
-    return tabulate_profiles([*profiles, *refused])
+    return tabulate_profiles([*profiles, *_describe_refused(cell, servings)])
 
 
 def profile_measured(
@@ -193,23 +190,18 @@ def _try_tiers(
     )
 
 
-def _list_refused(cell: ProfiledCell, servings: Sequence[Serving]) -> Iterator[tuple[str, Serving]]:
-    """Yield candidates and configurations that their refused exports rule out."""
+def _describe_refused(cell: ProfiledCell, servings: Sequence[Serving]) -> Iterator[ProfileBuilder]:
+    """Yield profiles without figures of models whose export was refused."""
     for name, bundle in cell.candidates.items():
-        for serving in servings:
-            if bundle.onnx_refused and serving.runtime == "onnx":
-                yield name, serving
-
-
-def _describe_refused(cell: ProfiledCell, name: str, serving: Serving) -> ProfileBuilder:
-    """Return a profile without figures of a model whose export was refused."""
-    bundle = cell.candidates[name]
-    profile = ProfileBuilder(cell.dataset, bundle.model, name, serving, cell.environment_id)
-    missing = [metric.column for metric in METRICS]
-    reason = f"its ONNX export was refused: {bundle.onnx_refused}"
-    profile.miss(missing, reason)
-    profile.reasons |= dict.fromkeys(("encoding_ms", "final_quality_raw"), reason)
-    return profile
+        reason = f"its ONNX export was refused: {bundle.onnx_refused}"
+        for serving in servings if bundle.onnx_refused else ():
+            if serving.runtime == "onnx":
+                profile = ProfileBuilder(
+                    cell.dataset, bundle.model, name, serving, cell.environment_id
+                )
+                profile.miss([metric.column for metric in METRICS], reason)
+                profile.reasons |= dict.fromkeys(("encoding_ms", "final_quality_raw"), reason)
+                yield profile
 
 
 def _assemble(

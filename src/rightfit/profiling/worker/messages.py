@@ -151,7 +151,7 @@ class Paused(WindowTimed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured(WindowTimed):
+class Finished(WindowTimed):
     """The last timing window is over."""
 
     result: ProcessResult
@@ -177,7 +177,7 @@ class Described:
 
 
 Task = MeasureRequest | PredictRequest | RunOnceRequest | ServerRequest | DescribeRequest
-Answer = Failure | Paused | Measured | Predicted | RanOnce | ServerResult | Described
+Answer = Failure | Paused | Finished | Predicted | RanOnce | ServerResult | Described
 
 KINDS = name_kinds(
     *(
@@ -188,5 +188,5 @@ KINDS = name_kinds(
         DescribeRequest,
         WindowRequest,
     ),
-    *(Hello, Forked, Failure, Paused, Measured, Predicted, RanOnce, ServerResult, Described),
+    *(Hello, Forked, Failure, Paused, Finished, Predicted, RanOnce, ServerResult, Described),
 )

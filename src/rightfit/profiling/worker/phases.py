@@ -16,7 +16,7 @@ import numpy as np
 
 from rightfit.profiling.worker.latency import Call, time_calls
 from rightfit.profiling.worker.messages import (
-    Measured,
+    Finished,
     MeasureRequest,
     Paused,
     Predicted,
@@ -65,9 +65,9 @@ class Meters:
     device: DeviceMeter
 
 
-def measure(
+def measure_model(
     factory: Factory, request: MeasureRequest, base_pages: FilePages | None
-) -> Iterator[Paused | Measured]:
+) -> Iterator[Paused | Finished]:
     """Measure one model in this process.
 
     Calls of one row are timed in one window or several, with pauses in which other processes have
@@ -128,7 +128,7 @@ def measure(
         total_ms=(spent_ns + time.perf_counter_ns() - start_ns) / NS_PER_MS,
         cpu_ms=(time.process_time_ns() - start_cpu_ns) / NS_PER_MS,
     )
-    yield Measured(result=result, probe_looks_ns=tuple(probe.looks_after(n_reported)))
+    yield Finished(result=result, probe_looks_ns=tuple(probe.looks_after(n_reported)))
 
 
 def _time_first_window(
@@ -247,7 +247,7 @@ def _time_batch_size(
     )
 
 
-def predict(factory: Factory, request: PredictRequest) -> Predicted:
+def answer_rows(factory: Factory, request: PredictRequest) -> Predicted:
     """Answer all rows and write the answers."""
     rows = load_rows(request.rows)
     call = factory(**request.arguments)()

@@ -159,14 +159,14 @@ def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
         limit_bytes = int(request.memory_limit_mib * BYTES_PER_MIB)
         resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
     from rightfit.profiling.worker.open_loop import serve_at_rate
-    from rightfit.profiling.worker.phases import measure, predict, run_once
+    from rightfit.profiling.worker.phases import answer_rows, measure_model, run_once
 
     factory = resolve_factory(request.factory)
     match request:
         case MeasureRequest():
-            yield from measure(factory, request, base_pages)
+            yield from measure_model(factory, request, base_pages)
         case PredictRequest():
-            yield predict(factory, request)
+            yield answer_rows(factory, request)
         case RunOnceRequest():
             yield run_once(factory, request)
         case ServerRequest():
@@ -188,7 +188,7 @@ def pin(n_cores: int) -> list[int]:
     return cores
 
 
-def serve(control: Channel, *, n_cores: int, imports: list[str]) -> None:
+def serve_measurements(control: Channel, *, n_cores: int, imports: list[str]) -> None:
     """Import, say hello, then fork a process for each measurement until there are no more.
 
     Args:
@@ -294,7 +294,7 @@ def main() -> None:
     _end_with(int(sys.argv[1]))
     control, (n_cores, *imports) = connect_to_parent(SERVER_KINDS)
     try:
-        serve(control, n_cores=int(n_cores), imports=imports)
+        serve_measurements(control, n_cores=int(n_cores), imports=imports)
     finally:
         end_children()
 
