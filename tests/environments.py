@@ -73,7 +73,7 @@ ENVIRONMENTS = {
             ),
             "--ignore=tests/api/test_estimators.py",
             "--ignore=tests/api/test_python_guide.py",
-            "--ignore=tests/families/by_path/test_modules.py",
+            "--ignore=tests/families/by_path/test_torch_modules.py",
             "--ignore=tests/families/imported/test_shipped_model.py",
             "--ignore=tests/families/test_residual_net.py",
             "--ignore=tests/preparation/test_images.py",

@@ -10,10 +10,10 @@ from bundles import train_bundle
 from configurations import least_configuration
 
 from rightfit.errors import RightfitError
+from rightfit.families.answers import compare_answers
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData, TrainingRun
-from rightfit.families.parity import compare_answers
 from rightfit.families.registry import BUILT_IN, get_family
 from rightfit.families.runtimes import available_runtimes, open_model, runtime_files
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from rightfit.families.by_path.estimators import EstimatorFamily
+from rightfit.families.by_path.sklearn_estimators import EstimatorFamily
 from rightfit.families.family import TrainingData, split_training
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema

@@ -22,6 +22,7 @@ from typing import Any
 
 from rightfit.errors import RightfitError
 from rightfit.extras import find_versions
+from rightfit.families.answers import Parity
 from rightfit.families.bundle_files import (
     MANIFEST,
     check_onnx_file,
@@ -32,7 +33,6 @@ from rightfit.families.bundle_files import (
     write_replacing,
 )
 from rightfit.families.family import Configuration, Family
-from rightfit.families.parity import Parity
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 

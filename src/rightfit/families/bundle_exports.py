@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.errors import RightfitError
+from rightfit.families.answers import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle, write_manifest
 from rightfit.families.bundle_files import hash_file, parse_manifest, read_manifest, write_replacing
 from rightfit.families.family import Rows
 from rightfit.families.onnx_session import open_session
-from rightfit.families.parity import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
 
 logger = logging.getLogger(__name__)
 

@@ -25,8 +25,8 @@ LIBRARIES: Mapping[str, str] = {
 """Import paths of the families whose libraries are extras, by name."""
 
 MADE: Mapping[str, tuple[str, str]] = {
-    "sklearn": ("rightfit.families.by_path.estimators", "estimator"),
-    "torch": ("rightfit.families.by_path.modules", "module"),
+    "sklearn": ("rightfit.families.by_path.sklearn_estimators", "estimator"),
+    "torch": ("rightfit.families.by_path.torch_modules", "module"),
 }
 """Modules that make families, by name, and the key of a model's block that says of what."""
 
@@ -63,7 +63,7 @@ def split_reference(name: str) -> tuple[str, list[str]]:
     """Return the import path of a family's module, and the paths that it is made of.
 
     >>> split_reference("sklearn:sklearn.svm.SVC")
-    ('rightfit.families.by_path.estimators', ['sklearn.svm.SVC'])
+    ('rightfit.families.by_path.sklearn_estimators', ['sklearn.svm.SVC'])
     """
     module, _, argument = name.partition(":")
     path = MADE[module][0] if module in MADE else {**BUILT_IN, **LIBRARIES}.get(module, module)
@@ -108,6 +108,27 @@ def get_family(name: str) -> Family:
             "parameters_models.yml."
         )
     return cast("Family", family)  # imported models' are only served
+
+
+def import_by_path(path: str, *, key: str) -> Any:
+    """Import a class or function.
+
+    Raises:
+        ValueError: If there is no such module, or nothing of that name in it.
+    """
+    library, _, name = path.rpartition(".")
+    place = f"Correct {key} in parameters_models.yml, or install the package it lies in."
+    if not library:
+        raise ValueError(f"{key} must be an import path with a dot, but got {path!r}. {place}")
+    try:
+        module = importlib.import_module(library)
+    except ModuleNotFoundError as err:
+        if err.name is None or not f"{library}.".startswith(f"{err.name}."):
+            raise  # the module is there, and imports something that is not
+        raise ValueError(f"There is no module {library!r} ({err}). {place}") from err
+    if not hasattr(module, name):
+        raise ValueError(f"The module {library} has no {name!r}. {place}")
+    return getattr(module, name)
 
 
 @functools.cache

@@ -21,6 +21,24 @@ from rightfit.families.tree_export import add_trees_as_arrays
 # and 240 MiB in each process.
 _TORCH_SUPPORT = "sklearn.externals.array_api_compat.torch"
 
+ESTIMATOR_TYPES = (
+    "builtins.object",
+    "numpy.dtype",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.compose._column_transformer.make_column_selector",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels.ConstantKernel",
+    "sklearn.gaussian_process.kernels.Product",
+    "sklearn.gaussian_process.kernels.RBF",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+)
+"""Types of which estimators of scikit-learn consist, beside those that skops builds anyway."""
+
 
 class SklearnFamily(Family):
     """What families of scikit-learn's estimators share."""

@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from rightfit.families.by_path.estimators import count_structure
+from rightfit.families.by_path.sklearn_estimators import count_structure
 
 ROWS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=np.float32)
 LABELS = np.array([0, 0, 1, 1])

@@ -16,8 +16,8 @@ from sklearn.svm import SVC
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.imported.bundle_rows import make_rows
-from rightfit.families.imported.facts import describe_object
-from rightfit.families.imported.given import GivenObject
+from rightfit.families.imported.given_models import GivenObject
+from rightfit.families.imported.model_facts import describe_object
 from rightfit.families.imported.row_table import read_table
 from rightfit.families.runtimes import open_model, runtime_imports
 

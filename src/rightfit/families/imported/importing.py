@@ -10,13 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rightfit.families.answers import check_answers
+from rightfit.families.answers import MIN_AGREEMENT, check_answers, compare_answers
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.families.bundle_files import check_onnx_file, hash_file
-from rightfit.families.by_path.estimators import TRUSTED
 from rightfit.families.family import Rows
 from rightfit.families.imported.bundle_rows import make_rows
-from rightfit.families.imported.facts import Facts, describe_object
 from rightfit.families.imported.feeding import (
     Feed,
     list_columns,
@@ -30,16 +28,16 @@ from rightfit.families.imported.kinds import (
     find_family,
     name_weights,
 )
+from rightfit.families.imported.model_facts import Facts, describe_object
 from rightfit.families.imported.native_files import open_native, store_native
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.imported.trying import Trial, try_object
 from rightfit.families.onnx_session import first_line, open_session
-from rightfit.families.parity import MIN_AGREEMENT, compare_answers
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import Predict, open_model
 from rightfit.families.schema import InputSchema
-from rightfit.families.sklearn_io import load_skops
+from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops
 
 PLAIN = Answers(None, None, are_logits=False)
 
@@ -146,7 +144,7 @@ def open_skops(path: Path) -> tuple[Any, Facts]:
     Raises:
         ValueError: If it holds anything else.
     """
-    model = load_skops(path, trusted=TRUSTED, estimator=None)
+    model = load_skops(path, trusted=ESTIMATOR_TYPES, estimator=None)
     facts = describe_object(model)
     return model, facts
 

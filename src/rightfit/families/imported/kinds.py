@@ -37,9 +37,9 @@ FAMILIES: Mapping[str, str] = {
     "weights.xgboost.json": "rightfit.families.libraries.xgboost",
     "weights.lightgbm.txt": "rightfit.families.libraries.lightgbm",
     "weights.catboost.json": "rightfit.families.libraries.catboost",
-    SKOPS_FILE: "rightfit.families.imported.skops_model",
+    SKOPS_FILE: "rightfit.families.imported.objects:skops",
     MODULE_FILE: "rightfit.families.imported.module_weights",
-    PICKLE_FILE: "rightfit.families.imported.pickled",
+    PICKLE_FILE: "rightfit.families.imported.pickles",
 }
 """Import path of what serves it, by the name in a bundle."""
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from rightfit.errors import RightfitError
 from rightfit.families.family import Configuration, ServedFamily
-from rightfit.families.imported.facts import Facts, Kind, name_class
+from rightfit.families.imported.model_facts import Facts, Kind, name_class
 from rightfit.families.schema import InputSchema
 
 Matrix = npt.NDArray[Any]
@@ -100,9 +100,30 @@ class ModuleObjectFamily(ObjectFamily):
     devices: tuple[str, ...] = ("cpu", "cuda")
 
 
+class SkopsFamily(ObjectFamily):
+    """Serves an estimator of scikit-learn from a skops file, which names no module to import."""
+
+    weights_file: str = "weights.skops"
+    native_imports = ("sklearn", "skops.io")
+
+    def list_imports(self, configuration: Configuration) -> tuple[str, ...]:  # noqa: ARG002
+        """Return nothing."""
+        return ()
+
+    def load_weights(
+        self, path: Path, configuration: Configuration, schema: InputSchema
+    ) -> ServedObject:
+        """See :class:`rightfit.families.family.Family`."""
+        from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops
+
+        model = load_skops(path, trusted=ESTIMATOR_TYPES, estimator=None)
+        return serve_object(model, configuration, schema)
+
+
 def make_family(kind: str) -> ObjectFamily:
-    """Return the family of one kind of objects."""
-    return ModuleObjectFamily() if kind == "torch" else ObjectFamily()
+    """Return the family of one kind of objects: one of :data:`Kind`, or ``skops``."""
+    kinds = {"torch": ModuleObjectFamily, "skops": SkopsFamily}
+    return kinds.get(kind, ObjectFamily)()
 
 
 def serve_object(model: Any, configuration: Configuration, schema: InputSchema) -> ServedObject:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rightfit.errors import RightfitError
-from rightfit.families.imported.facts import Facts
+from rightfit.families.imported.model_facts import Facts
 from rightfit.families.imported.objects import find_answers, make_call
 from rightfit.families.imported.row_table import Form, RowTable
 from rightfit.families.onnx_session import first_line

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle
-from rightfit.families.imported.named_libraries import find_hidden
+from rightfit.families.imported.pickles import find_hidden
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.imported.trying import N_TRIED, Trial
 from rightfit.processes.codec import from_plain
@@ -34,7 +34,7 @@ from rightfit.profiling.worker.messages import (
     PredictRequest,
 )
 
-TRY_PICKLE = "rightfit.families.imported.pickled:try_pickle"
+TRY_PICKLE = "rightfit.families.imported.pickles:try_pickle"
 FIRST_ANSWER_MAX_S = 60.0  # to import libraries, open the model and answer some rows
 FRAMES = ("pandas", "polars")  # in which rows may be given
 

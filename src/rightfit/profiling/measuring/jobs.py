@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rightfit.families.bundle import Bundle
-from rightfit.families.imported.named_libraries import find_hidden
+from rightfit.families.imported.pickles import find_hidden
 from rightfit.families.runtimes import can_serve, describe_code, runtime_imports
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.bench import Subject

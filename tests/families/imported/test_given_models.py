@@ -18,7 +18,7 @@ from own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typed_onnx
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import write_bundle_files
 from rightfit.families.imported.bundle_rows import make_rows
-from rightfit.families.imported.given import GivenModel, take_model
+from rightfit.families.imported.given_models import GivenModel, take_model
 from rightfit.families.imported.row_table import read_table
 from rightfit.families.runtimes import available_runtimes
 from rightfit.families.schema import InputSchema
@@ -156,7 +156,7 @@ def test_bundle_that_holds_native_weights_alone_asks_for_trust(
     write_bundle_files(
         tmp_path / "stored",
         model="linear",
-        family="rightfit.families.imported.skops_model",
+        family="rightfit.families.imported.objects:skops",
         weights_file="weights.skops",
         configuration={"rows": "pandas", "classes": list(CLASSES)},
         schema=InputSchema(tuple(ROWS.columns), CLASSES, None),

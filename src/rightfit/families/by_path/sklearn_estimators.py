@@ -8,6 +8,7 @@ one of that name beside it: ``…Regressor`` for ``…Classifier``, ``SVR`` for 
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -23,15 +24,11 @@ from rightfit.families.by_path.growth import (
     grow_passes,
     grow_rows,
 )
-from rightfit.families.by_path.prototypes import (
-    find_regressor,
-    keep_rows_only,
-    list_steps,
-    make_estimator,
-)
 from rightfit.families.family import Checkpoint, Configuration, Rows, Scaling, TrainingRun
+from rightfit.families.registry import import_by_path
 from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import (
+    ESTIMATOR_TYPES,
     SklearnFamily,
     export_scores,
     export_sklearn_onnx,
@@ -43,23 +40,7 @@ _NOT_SERVED = ("classes_", "feature_importances_", "train_score_", "oob_score_",
 
 SEPARATOR = "+"
 
-# Data that estimators of scikit-learn consist of, beside what skops trusts anyway.
-TRUSTED = (
-    "builtins.object",
-    "numpy.dtype",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.compose._column_transformer.make_column_selector",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
-    "sklearn.gaussian_process.kernels.ConstantKernel",
-    "sklearn.gaussian_process.kernels.Product",
-    "sklearn.gaussian_process.kernels.RBF",
-    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-    "sklearn.tree._tree.Tree",
-    "sklearn.utils._bunch.Bunch",
-)
+_REGRESSORS = (("Classifier", "Regressor"), ("classifier", "regressor"), ("SVC", "SVR"))
 _STORES_ROWS = ("sklearn.gaussian_process", "sklearn.neighbors", "sklearn.semi_supervised")
 
 
@@ -176,7 +157,7 @@ class EstimatorFamily(SklearnFamily):
         own = [type(step) for step in list_steps(prototype)]
         trusted = {f"{kind.__module__}.{kind.__qualname__}" for kind in own}
         name = type(prototype).__name__
-        return load_skops(path, trusted=(*TRUSTED, *sorted(trusted)), estimator=name)
+        return load_skops(path, trusted=(*ESTIMATOR_TYPES, *sorted(trusted)), estimator=name)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """Convert with skl2onnx.
@@ -258,6 +239,57 @@ class EstimatorFamily(SklearnFamily):
 def make_family(estimator: str) -> EstimatorFamily:
     """Return the family of an estimator; see :class:`EstimatorFamily`."""
     return EstimatorFamily(estimator)
+
+
+def make_estimator(path: str) -> Any:
+    """Make an estimator from the import path of its class, or of a function that returns one.
+
+    Raises:
+        ValueError: If the path leads nowhere, to what needs arguments, or to no estimator.
+    """
+    make = import_by_path(path, key="estimator")
+    try:
+        made = make()
+    except TypeError as err:
+        raise ValueError(
+            f"{path} can't be made without arguments: {err}. Name a function of your own that "
+            "returns the estimator. Correct estimator in parameters_models.yml."
+        ) from err
+    if not (hasattr(made, "fit") and hasattr(made, "get_params")):
+        raise ValueError(
+            f"{path} is no estimator of scikit-learn: it has no fit or no get_params. Correct "
+            "estimator in parameters_models.yml."
+        )
+    return made
+
+
+def find_regressor(path: str) -> str:
+    """Return the import path of the regressor of a classifier's name; the same if there is none."""
+    for suffix, other in _REGRESSORS:
+        library, _, name = (path.removesuffix(suffix) + other).rpartition(".")
+        if path.endswith(suffix) and hasattr(importlib.import_module(library), name):
+            return f"{library}.{name}"
+    return path
+
+
+def list_steps(model: Any) -> list[Any]:
+    """Return an estimator, or the pipeline's steps and the pipeline."""
+    return [model, *(step for _, step in getattr(model, "steps", ()))]
+
+
+def keep_rows_only(neighbours: Any) -> None:
+    """Search neighbours without a tree: its nodes can't be stored in a form that is checked.
+
+    Raises:
+        ValueError: If a tree is asked for.
+    """
+    if neighbours.get_params().get("algorithm") == "auto":
+        neighbours.set_params(algorithm="brute")
+    elif neighbours.get_params().get("algorithm") in ("ball_tree", "kd_tree"):
+        raise ValueError(
+            "algorithm must be brute or auto, since a tree of neighbours can't be stored without "
+            f"pickle, but got {neighbours.algorithm!r}."
+        )
 
 
 def _squash(scores: Any) -> Any:

@@ -14,7 +14,6 @@ from rightfit.families.bundle import ONNX_FILE, Bundle, read_bundle, write_bundl
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.export_check import HASHES, check_files, check_graph
 from rightfit.families.imported.bundle_rows import make_rows
-from rightfit.families.imported.facts import Facts, describe_object
 from rightfit.families.imported.feeding import (
     TEXT,
     Feed,
@@ -40,11 +39,12 @@ from rightfit.families.imported.kinds import (
     find_family,
     resolve_file,
 )
+from rightfit.families.imported.model_facts import Facts, describe_object
 from rightfit.families.imported.native_files import open_native
 from rightfit.families.imported.objects import OBJECT_FILE
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx, read_classes
+from rightfit.families.imported.pickles import write_object
 from rightfit.families.imported.row_table import RowTable
-from rightfit.families.imported.travelling import write_object
 from rightfit.families.imported.trying import N_TRIED, Trial, select_columns, try_object
 from rightfit.families.onnx_session import open_session
 from rightfit.families.schema import InputSchema, Task
