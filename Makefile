@@ -59,7 +59,8 @@ contracts: .venv/.installed ## import directions and circles
 check: lint types contracts test test-long ## lint, types, import contracts and tests: what CI runs, too
 
 viz: .venv/.installed ## open the pipelines in kedro-viz
-	$(BIN)/kedro viz run --include-hooks
+	@echo "The stages as boxes: http://127.0.0.1:4141/?types=nodes"
+	$(BIN)/kedro viz run --include-hooks --no-browser
 
 docs: .venv/.installed ## build the documentation into site/, which opens from a folder
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs site

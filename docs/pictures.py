@@ -107,7 +107,9 @@ def show_pipeline(browser: Browser) -> None:
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", PORT)):
                     break
                 time.sleep(1)
-            take_picture(browser, f"http://127.0.0.1:{PORT}/?pid=perf", "pipeline", 1600, 1200)
+            take_picture(
+                browser, f"http://127.0.0.1:{PORT}/?pid=perf&types=nodes", "pipeline", 1600, 1200
+            )
         finally:
             os.killpg(server.pid, signal.SIGTERM)
 

@@ -145,16 +145,20 @@ def test_change_of_one_family_leaves_the_other_cells_as_they_are(study: Study) -
     changed = study.list_steps("perf", models={"linear": {"fixed": {"n_epochs": 3}}})
 
     assert study.list_steps("perf") == set()
-    assert {step.split(".")[1] for step in changed if step.count(".") == 2} == {"linear"}
+    assert {step.split(".")[2] for step in changed if step.count(".") == 3} == {"linear"}
     assert not any(step.endswith("encode_parts") for step in changed)
-    assert {"landsat.linear.tune_model", "rank_candidates", "write_report"} <= changed
+    assert {
+        "training.landsat.linear.tune_model",
+        "ranking.rank_candidates",
+        "report.write_report",
+    } <= changed
 
 
 def test_change_of_one_dataset_leaves_the_other_as_it_is(study: Study) -> None:
     changed = study.list_steps("perf", datasets={"landsat": {"seed": 7}})
 
-    assert {step.split(".")[0] for step in changed if "." in step} == {"landsat"}
-    assert "landsat.assemble_rows" in changed
+    assert {step.split(".")[1] for step in changed if step.count(".") > 1} == {"landsat"}
+    assert "data_engineering.landsat.assemble_rows" in changed
 
 
 @pytest.mark.parametrize(
@@ -173,7 +177,7 @@ def test_change_of_a_weight_ranks_and_draws_only_and_one_of_a_limit_measures_too
     changed = study.list_steps("perf", applications={"web_api": change})
 
     found = {step for step in changed if step.endswith(("tune_model", "profile_candidates"))}
-    assert {"rank_candidates", "write_report"} <= changed
+    assert {"ranking.rank_candidates", "report.write_report"} <= changed
     assert bool(found) == measures
 
 

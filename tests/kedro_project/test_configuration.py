@@ -15,6 +15,7 @@ from kedro.framework.project import pipelines
 
 from rightfit.kedro_project import configuration
 from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.nodes import BOXES
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.parameters.machine import Machine
 from rightfit.pipeline_registry import register_pipelines
@@ -74,7 +75,7 @@ def test_namespaces_can_be_grouped(context: KedroContext, caplog: pytest.LogCapt
     groups = pipelines["perf"].group_nodes_by("namespace")
 
     assert "interrupted" not in caplog.text
-    assert {group.name for group in groups} >= set(context.params["grid"]["datasets"])
+    assert {group.name for group in groups} == set(BOXES.values())
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)

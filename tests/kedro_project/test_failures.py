@@ -101,7 +101,7 @@ def test_failed_trials_and_refused_exports_are_listed_but_no_failure(
 
 def test_outside_a_command_failures_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     catalog = DataCatalog({"a.net.trials": MemoryDataset(trials("failed"))})
-    only = PIPELINES["training"].only_nodes("a.net.tune_model")
+    only = PIPELINES["training"].only_nodes("training.a.net.tune_model")
 
     finish_run(only, catalog)
 

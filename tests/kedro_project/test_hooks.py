@@ -186,8 +186,10 @@ def test_grid_is_that_of_the_session_that_was_opened_last(bootstrapped: Path) ->
     assert "flight_delay" in full.datasets  # a regression
     assert part is not None
     assert list(part.cells()) == [("landsat", "net")]
-    assert "landsat.net.tune_model" in {node.name for node in pipelines["training"].nodes}
-    assert "landsat.forest.tune_model" not in {node.name for node in pipelines["training"].nodes}
+    assert "training.landsat.net.tune_model" in {node.name for node in pipelines["training"].nodes}
+    assert "training.landsat.forest.tune_model" not in {
+        node.name for node in pipelines["training"].nodes
+    }
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.errors import RightfitError
+from rightfit.kedro_project.nodes import find_place
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Task:
     """Nodes that a scheduler runs in one process.
 
     Args:
-        name: ``{stage}``, ``{stage}.{namespace}`` or ``{stage}.{node}``.
+        name: ``{stage}``, ``{stage}.{dataset or cell}`` or ``{stage}.{node}``.
         stage: The pipeline its nodes come from; a whole-stage task may hold nodes of others too.
         nodes: Names of the nodes.
         after: Names of the tasks it waits for, without those that these wait for.
@@ -115,13 +116,15 @@ def _find_stages(pipeline: Pipeline, stages: Mapping[str, Pipeline]) -> dict[Nod
 
 
 def _depth(node: Node) -> int:
-    return len(node.namespace.split(".")) if node.namespace else 0
+    place = find_place(node)
+    return len(place.split(".")) if place else 0
 
 
 def _own_task(node: Node, stage: str, depths: Mapping[str, int]) -> str:
     if _depth(node) < depths[stage]:
         return f"{stage}.{node.name}"
-    return f"{stage}.{node.namespace}" if node.namespace else stage
+    place = find_place(node)
+    return f"{stage}.{place}" if place else stage
 
 
 def _join_readers(

@@ -38,6 +38,17 @@ PIPELINES = frozenset(
 )
 """Names of the library's pipelines."""
 
+BOXES = {
+    "data_engineering": "data_engineering",
+    "training": "training",
+    "evaluation": "performance_evaluation",
+    "refit": "ranking",
+    "ranking": "ranking",
+    "http_load": "ranking",
+    "reporting": "report",
+}
+"""Namespace of each pipeline's nodes: the box that kedro-viz shows them in."""
+
 TAG = "rightfit"
 PACKAGE = f"{__name__.partition('.')[0]}.pipelines."
 
@@ -98,6 +109,12 @@ def list_stages(pipeline: Pipeline) -> set[str]:
 def find_stage(node: Node) -> str:
     """Return the stage of an own node: the folder that its function's module lies in."""
     return str(node.func.__module__).rpartition(".")[0].rpartition(".")[2]
+
+
+def find_place(node: Node) -> str:
+    """Return the dataset or cell that a node is about, its namespace within its box; else empty."""
+    box, _, place = (node.namespace or "").partition(".")
+    return place if box in BOXES.values() else node.namespace or ""
 
 
 def list_own_outputs(pipeline: Pipeline) -> set[str]:

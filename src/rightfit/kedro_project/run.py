@@ -26,7 +26,7 @@ from pydantic import BaseModel
 
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.kedro_private import is_async
-from rightfit.kedro_project.nodes import NodeFunction, find_stage, is_own
+from rightfit.kedro_project.nodes import NodeFunction, find_place, find_stage, is_own
 from rightfit.kedro_project.unchanged import ReusedResults
 from rightfit.tuning.search.progress import RunDisplay, RunStep
 
@@ -160,7 +160,7 @@ def showing(nodes: list[Node]) -> Iterator[RunDisplay | None]:
 
 def find_step(node: Node) -> RunStep:
     """Return the stage of one of Rightfit's nodes, and the cell or dataset that it is about."""
-    return RunStep(find_stage(node), node.namespace or "")
+    return RunStep(find_stage(node), find_place(node))
 
 
 class Searches:

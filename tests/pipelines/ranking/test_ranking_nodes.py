@@ -10,9 +10,7 @@ from contests import make_application, make_profile, make_profiles, make_rules
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.pipelines.ranking.nodes import (
-    analyse_sensitivity,
-    compare_choices,
-    explain_losers,
+    explain_rankings,
     rank_candidates,
     recommend_candidates,
 )
@@ -59,9 +57,9 @@ def searches(dataset: str) -> pl.DataFrame:
 def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
     inputs = (profiles, applications(latency_p50_ms={"max": 50}), RULES)
     rankings, csv, breakdown = rank_candidates(*inputs)
-    win_shares, weight_intervals, limit_effects = analyse_sensitivity(*inputs)
-    robust_choices, break_even = compare_choices(*inputs)
-    why_not = explain_losers(*inputs, {}, searches("landsat"), searches("flights"))
+    win_shares, weight_intervals, limit_effects, robust_choices, break_even, why_not = (
+        explain_rankings(*inputs, {}, searches("landsat"), searches("flights"))
+    )
     recommendations = recommend_candidates(
         *inputs,
         weight_intervals=weight_intervals,
@@ -102,9 +100,9 @@ def run_all(profiles: pl.DataFrame, asked: ApplicationsParams) -> dict[str, Any]
     """Run every node; return the recommendations."""
     inputs = (profiles, asked, RULES)
     rank_candidates(*inputs)
-    _, weight_intervals, limit_effects = analyse_sensitivity(*inputs)
-    robust_choices, _ = compare_choices(*inputs)
-    explain_losers(*inputs, {}, searches("landsat"), searches("flights"))
+    _, weight_intervals, limit_effects, robust_choices, _, _ = explain_rankings(
+        *inputs, {}, searches("landsat"), searches("flights")
+    )
     return recommend_candidates(
         *inputs,
         weight_intervals=weight_intervals,

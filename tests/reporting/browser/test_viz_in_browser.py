@@ -1,7 +1,8 @@
-"""kedro-viz in a real browser: a dataset clicked open shows its chart."""
+"""kedro-viz in a real browser: stages unfold, and a dataset clicked open shows its chart."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -14,11 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.long
 
 START_TIMEOUT_S = 120
+LAYERS = ["raw", "intermediate", "feature", "model_input", "models", "model_output", "reporting"]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def viz_url(
     command = [
         *(sys.executable, "-m", "kedro", "viz", "run", "--include-hooks", "--no-browser"),
         *("--port", str(port)),
-        *("--pipeline", "reporting", "--env", "test", "--params", f"data_root={reported_root}"),
+        *("--env", "test", "--params", f"data_root={reported_root}"),
     ]
     with log.open("wb") as stream:
         server = subprocess.Popen(
@@ -72,21 +74,46 @@ def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
             return
 
 
-@pytest.mark.browser
-def test_viz_shows_the_chart_of_a_clicked_dataset(chromium: Browser, viz_url: str) -> None:
+@pytest.fixture
+def page(chromium: Browser, viz_url: str) -> Iterator[Page]:
     context = chromium.new_context(viewport={"width": 1600, "height": 1000})
     context.add_init_script(
         "localStorage.setItem('KedroViz', JSON.stringify({showFeatureHints: false}))"
     )
     context.route("**/*", lambda route: keep_at_home(route, viz_url))
-    page = context.new_page()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.browser
+def test_viz_shows_the_stages_as_boxes_that_unfold(page: Page, viz_url: str) -> None:
+    page.goto(f"{viz_url}/?pid=perf&types=nodes")
+    boxes = page.locator(".pipeline-node")
+
+    expect(boxes).to_have_count(5)
+    stages = ["data_engineering", "performance_evaluation", "ranking", "report", "training"]
+    assert sorted(boxes.all_text_contents()) == stages
+    boxes.filter(has_text="training").click()
+    expect(boxes.filter(has_text="landsat")).to_have_count(1)
+    expect(boxes.filter(has_text="fashion_mnist")).to_have_count(1)
+
+
+@pytest.mark.browser
+def test_viz_names_every_layer(viz_url: str) -> None:
+    with urllib.request.urlopen(f"{viz_url}/api/pipelines/perf") as answer:  # noqa: S310 - ours
+        shown = json.load(answer)
+
+    assert shown["layers"] == LAYERS
+
+
+@pytest.mark.browser
+def test_viz_shows_the_chart_of_a_clicked_dataset(page: Page, viz_url: str) -> None:
     page.goto(f"{viz_url}/?pid=reporting")
     page.locator(".pipeline-node", has_text="landsat_front_chart").click()
     panel = page.locator(".pipeline-metadata")
     panel.locator(".js-plotly-plot .main-svg").first.wait_for()
     title = panel.locator(".js-plotly-plot .gtitle").first.text_content()
     n_marks = panel.locator(".js-plotly-plot .scatterlayer .point").count()
-    context.close()
 
     assert title == "Landsat: quality against latency p50"
     assert n_marks >= 24

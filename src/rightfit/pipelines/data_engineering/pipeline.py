@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.kedro_project.nodes import NodeFunction
+from rightfit.kedro_project.nodes import BOXES, NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering.nodes import (
     assemble_rows,
@@ -36,28 +36,29 @@ def _dataset_nodes(name: str, raw: tuple[str, ...]) -> list[Node]:
     parts = [f"{name}.train", f"{name}.validation", f"{name}.test"]
     check_named = NodeFunction(check_raw_tables, dataset_name=name)
     card_named = NodeFunction(write_data_card, dataset_name=name)
+    box = f"{BOXES['data_engineering']}.{name}"
     return [
         Node(
             check_named,
             [block, inferred, *raw],
             [spec, check],
             name="check_raw_tables",
-            namespace=name,
+            namespace=box,
         ),
         Node(
             assemble_rows,
             [spec, check, *raw],
             [rows, counts],
             name="assemble_rows",
-            namespace=name,
+            namespace=box,
         ),
-        Node(fit_encoder, [spec, rows], encoder, name="fit_encoder", namespace=name),
-        Node(encode_parts, [encoder, rows], parts, name="encode_parts", namespace=name),
+        Node(fit_encoder, [spec, rows], encoder, name="fit_encoder", namespace=box),
+        Node(encode_parts, [encoder, rows], parts, name="encode_parts", namespace=box),
         Node(
             card_named,
             [spec, check, counts, rows, encoder],
             card,
             name="write_data_card",
-            namespace=name,
+            namespace=box,
         ),
     ]

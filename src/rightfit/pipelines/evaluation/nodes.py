@@ -37,6 +37,21 @@ from rightfit.tuning.studies.study_store import StudyStore
 logger = logging.getLogger(__name__)
 
 
+def describe_hardware(
+    resource_profiles: pl.DataFrame, measurements: JsonStore, params: EvaluationParams
+) -> tuple[Environment, pl.DataFrame]:
+    """Describe the machine that most profiles were measured on, and compare the hardware tiers.
+
+    Returns:
+        The machine; and for each profile and tier a row that says whether it runs there, and why
+        not.
+    """
+    from rightfit.profiling.hardware.tier_table import tabulate_tiers
+
+    tiers = tabulate_tiers(complete_paths(resource_profiles), params.tiers)
+    return describe_environment(resource_profiles, measurements), tiers
+
+
 def describe_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
     """Describe the machine that most profiles were measured on, as it described itself."""
     from rightfit.processes.codec import from_plain
@@ -182,14 +197,3 @@ def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.Da
             )
         logger.warning("%s Compare them by the column environment_id only.", message)
     return collected
-
-
-def compare_tiers(resource_profiles: pl.DataFrame, params: EvaluationParams) -> pl.DataFrame:
-    """Say for each profile which tiers of the hardware ladder it runs on, and why not.
-
-    Returns:
-        One row per profile and tier.
-    """
-    from rightfit.profiling.hardware.tier_table import tabulate_tiers
-
-    return tabulate_tiers(complete_paths(resource_profiles), params.tiers)

@@ -7,18 +7,19 @@ from collections.abc import Callable
 import polars as pl
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.kedro_project.nodes import NodeFunction
+from rightfit.kedro_project.nodes import BOXES, NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.evaluation.cascade_nodes import build_cascades
 from rightfit.pipelines.evaluation.nodes import (
     collect_profiles,
-    compare_tiers,
-    describe_environment,
+    describe_hardware,
     profile_candidates,
     profile_cascades,
     profile_imported,
 )
 from rightfit.ranking.applications.applications import Applications
+
+BOX = BOXES["evaluation"]
 
 
 def create_pipeline(grid: Grid) -> Pipeline:
@@ -41,20 +42,16 @@ def create_pipeline(grid: Grid) -> Pipeline:
         inputs=["params:evaluation", *(f"{dataset}.profiles" for dataset in grid.datasets)],
         outputs="resource_profiles",
         name="collect_profiles",
+        namespace=BOX,
     )
     describing = Node(
-        describe_environment,
-        inputs=["resource_profiles", "measurements"],
-        outputs="environment",
-        name="describe_environment",
+        describe_hardware,
+        inputs=["resource_profiles", "measurements", "params:evaluation"],
+        outputs=["environment", "hardware_tiers"],
+        name="describe_hardware",
+        namespace=BOX,
     )
-    comparing = Node(
-        compare_tiers,
-        inputs=["resource_profiles", "params:evaluation"],
-        outputs="hardware_tiers",
-        name="compare_tiers",
-    )
-    return Pipeline([describing, *profiling, *collecting, joining, comparing])
+    return Pipeline([describing, *profiling, *collecting, joining])
 
 
 def _profile_node(
@@ -82,7 +79,7 @@ def _profile_node(
         },
         outputs=f"{cell}.profiles",
         name=func.__name__,
-        namespace=cell,
+        namespace=f"{BOX}.{cell}",
     )
 
 
@@ -99,7 +96,7 @@ def _build_node(dataset: str, model: str, searched: tuple[str, ...]) -> Node:
         ],
         outputs=f"{cell}.candidates",
         name="build_cascades",
-        namespace=cell,
+        namespace=f"{BOX}.{cell}",
     )
 
 
@@ -109,5 +106,5 @@ def _collect_node(dataset: str, models: tuple[str, ...]) -> Node:
         inputs=["params:evaluation", *(f"{dataset}.{model}.profiles" for model in models)],
         outputs=f"{dataset}.profiles",
         name="collect_profiles",
-        namespace=dataset,
+        namespace=f"{BOX}.{dataset}",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
+from rightfit.kedro_project.nodes import BOXES
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.http_load.nodes import load_winners
 
@@ -20,4 +21,5 @@ def create_pipeline(grid: Grid) -> Pipeline:
         *(f"{dataset}.refitted" for dataset in grid.refitted),
     ]
     inputs = {name: f"params:{name}" for name in blocks} | {name: name for name in names}
-    return Pipeline([Node(load_winners, inputs, "load_curves", name="load_winners")])
+    box = BOXES["http_load"]
+    return Pipeline([Node(load_winners, inputs, "load_curves", name="load_winners", namespace=box)])

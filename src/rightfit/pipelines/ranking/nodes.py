@@ -45,52 +45,34 @@ def rank_candidates(
     return found.table, write_as_text(found.table, "violations"), found.breakdown
 
 
-def analyse_sensitivity(
-    resource_profiles: pl.DataFrame,
-    applications: ApplicationsParams,
-    ranking: RankingParams,
-    earlier_winners: Winners = NO_WINNERS,
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Analyse how much the winners depend on weights and limits.
-
-    Returns:
-        Shares of weight space, intervals of single weights, and what changed limits change.
-    """
-    found = _rank(resource_profiles, applications, ranking, earlier_winners)
-    return found.win_shares, found.weight_intervals, found.limit_effects
-
-
-def compare_choices(
-    resource_profiles: pl.DataFrame,
-    applications: ApplicationsParams,
-    ranking: RankingParams,
-    earlier_winners: Winners = NO_WINNERS,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Compare the families across datasets, and training time with serving time.
-
-    Returns:
-        The robust choices, and after how many predictions a candidate pays back.
-    """
-    found = _rank(resource_profiles, applications, ranking, earlier_winners)
-    return found.robust_choices, found.break_even
-
-
-def explain_losers(
+def explain_rankings(
     resource_profiles: pl.DataFrame,
     applications: ApplicationsParams,
     ranking: RankingParams,
     earlier_winners: Winners,
     *trials: pl.DataFrame,
-) -> pl.DataFrame:
-    """Give one reason for everything that did not win."""
+) -> tuple[pl.DataFrame, ...]:
+    """Explain why the winners won, what would change them, and why everything else did not win.
+
+    Returns:
+        Shares of weight space, intervals of single weights, and what changed limits change; the
+        robust choices across datasets, and after how many predictions a candidate pays back; one
+        reason for each candidate and trial that did not win.
+    """
     by_cell = {
         (str(dataset), str(model)): table
         for (dataset, model), table in pl.concat(trials)
         .partition_by("dataset", "model", as_dict=True, include_key=False)
         .items()
     }
-    return tabulate_why_not(
-        _rank(resource_profiles, applications, ranking, earlier_winners).ranked, by_cell
+    found = _rank(resource_profiles, applications, ranking, earlier_winners)
+    return (
+        found.win_shares,
+        found.weight_intervals,
+        found.limit_effects,
+        found.robust_choices,
+        found.break_even,
+        tabulate_why_not(found.ranked, by_cell),
     )
 
 

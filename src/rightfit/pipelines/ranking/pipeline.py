@@ -7,18 +7,24 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.kedro_project.nodes import NodeFunction
+from rightfit.kedro_project.nodes import BOXES, NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.ranking.nodes import (
     REFITS_OF,
-    analyse_sensitivity,
-    compare_choices,
-    explain_losers,
+    explain_rankings,
     rank_candidates,
     recommend_candidates,
 )
 
 INPUTS = ["resource_profiles", "params:applications", "params:ranking", "earlier_winners"]
+EXPLANATIONS = [
+    "win_shares",
+    "weight_intervals",
+    "limit_effects",
+    "robust_choices",
+    "break_even",
+    "why_not",
+]
 SENSITIVITIES = ["weight_intervals", "limit_effects", "robust_choices"]
 
 
@@ -31,13 +37,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
     return Pipeline(
         [
             _node(rank_candidates, INPUTS, ["rankings", "rankings_csv", "utility_breakdown"]),
-            _node(
-                analyse_sensitivity,
-                INPUTS,
-                ["win_shares", "weight_intervals", "limit_effects"],
-            ),
-            _node(compare_choices, INPUTS, ["robust_choices", "break_even"]),
-            _node(explain_losers, [*INPUTS, *trials], "why_not"),
+            _node(explain_rankings, [*INPUTS, *trials], EXPLANATIONS),
             _node(recommending, named_inputs, "recommendations"),
         ]
     )
@@ -46,4 +46,4 @@ def create_pipeline(grid: Grid) -> Pipeline:
 def _node(
     func: Callable[..., Any], inputs: list[str] | dict[str, str], outputs: str | list[str]
 ) -> Node:
-    return Node(func, inputs, outputs, name=func.__name__)
+    return Node(func, inputs, outputs, name=func.__name__, namespace=BOXES["ranking"])

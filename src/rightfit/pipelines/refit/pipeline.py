@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.kedro_project.nodes import NodeFunction
+from rightfit.kedro_project.nodes import BOXES, NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.refit.nodes import CANDIDATES_OF, refit_winners, remark_nothing
 
@@ -19,7 +19,17 @@ def create_pipeline(grid: Grid) -> Pipeline:
 
 def create_remark() -> Pipeline:
     """Build what runs in place of a refit where none is wanted: a line that says so."""
-    return Pipeline([Node(remark_nothing, "params:refit", None, name="remark_nothing")])
+    return Pipeline(
+        [
+            Node(
+                remark_nothing,
+                "params:refit",
+                None,
+                name="remark_nothing",
+                namespace=BOXES["refit"],
+            )
+        ]
+    )
 
 
 def _refit_node(dataset: str, grid: Grid) -> Node:
@@ -37,5 +47,6 @@ def _refit_node(dataset: str, grid: Grid) -> Node:
             **{f"{CANDIDATES_OF}{model}": f"{dataset}.{model}.candidates" for model in models},
         },
         outputs=[f"{dataset}.refits", f"{dataset}.refitted"],
-        name=f"refit_winners_{dataset}",  # no namespace: others' nodes stand between it and theirs
+        name=f"refit_winners_{dataset}",
+        namespace=BOXES["refit"],
     )

@@ -25,66 +25,29 @@ from rightfit.reporting.results import (
     show_unseen,
 )
 
+UTILITIES, WINNERS = "utilities of applications", "winners"  # among charts of datasets
 Table = TypeVar("Table")
 Figure = Any  # plotly's; Kedro resolves hints when it starts, and plotly takes long to import
 
 
-def draw_fronts(
+def draw_charts(
     resource_profiles: pl.DataFrame,
     rankings: pl.DataFrame,
+    utility_breakdown: pl.DataFrame,
+    recommendations: object,
     applications: ApplicationsParams,
     **data_cards: DataCard,
 ) -> dict[str, Figure]:
-    """Draw quality against cost, one figure per dataset.
+    """Draw the charts that kedro-viz shows.
 
     Returns:
-        Figures by dataset, as the data cards come in.
+        Quality against cost by dataset, each application's utilities by objective, and the winners.
     """
-    from rightfit.reporting.charts.front_chart import draw_front, draw_nothing
-    from rightfit.reporting.charts.limit_lines import find_limit_lines
-
-    marks = marks_of(resource_profiles["model"])
-    winners = select_winners(rankings)
-    figures = {}
-    for dataset, card in data_cards.items():
-        mine = pl.col("dataset") == dataset
-        profiles = complete_paths(resource_profiles).filter(mine)
-        if profiles.is_empty():
-            figures[dataset] = draw_nothing(dataset)
-            continue
-        figures[dataset] = draw_front(
-            show_unseen(profiles),
-            dataset=dataset,
-            quality_title=quality_title(card.quality),
-            marks=marks,
-            limits=find_limit_lines(applications, profiles, card.quality),
-            winners=winners.filter(mine).select("application", *PROFILE_KEYS),
-        )
-    return figures
-
-
-def draw_utility_chart(
-    resource_profiles: pl.DataFrame, rankings: pl.DataFrame, utility_breakdown: pl.DataFrame
-) -> Figure:
-    """Draw every application's utilities by objective, behind a menu of applications."""
-    from rightfit.reporting.charts.menus import behind_menu
-    from rightfit.reporting.charts.utility_chart import draw_utilities
-
-    marks = marks_of(resource_profiles["model"])
-    names = rankings["application"].unique(maintain_order=True).to_list()
-    figures = {
-        words(name): draw_utilities(rankings, utility_breakdown, application=name, marks=marks)
-        for name in names
+    return {
+        **_draw_fronts(resource_profiles, rankings, applications, data_cards),
+        UTILITIES: _draw_utilities(resource_profiles, rankings, utility_breakdown),
+        WINNERS: _draw_winners(resource_profiles, recommendations),
     }
-    return behind_menu(figures, shown=words(names[0]), label="Application")
-
-
-def draw_winners_chart(resource_profiles: pl.DataFrame, recommendations: object) -> Figure:
-    """Draw the winner of each application and dataset."""
-    from rightfit.reporting.charts.winners_chart import draw_winners
-
-    marks = marks_of(resource_profiles["model"])
-    return draw_winners(read_recommendations(recommendations), marks)
 
 
 def write_report(
@@ -136,3 +99,57 @@ def _split_cells(tables: Mapping[str, pl.DataFrame], kind: str) -> dict[str, pl.
             "dataset", "model", as_dict=True, include_key=False
         ).items()
     }
+
+
+def _draw_fronts(
+    resource_profiles: pl.DataFrame,
+    rankings: pl.DataFrame,
+    applications: ApplicationsParams,
+    data_cards: Mapping[str, DataCard],
+) -> dict[str, Figure]:
+    """Draw quality against cost, one figure per dataset."""
+    from rightfit.reporting.charts.front_chart import draw_front, draw_nothing
+    from rightfit.reporting.charts.limit_lines import find_limit_lines
+
+    marks = marks_of(resource_profiles["model"])
+    winners = select_winners(rankings)
+    figures = {}
+    for dataset, card in data_cards.items():
+        mine = pl.col("dataset") == dataset
+        profiles = complete_paths(resource_profiles).filter(mine)
+        if profiles.is_empty():
+            figures[dataset] = draw_nothing(dataset)
+            continue
+        figures[dataset] = draw_front(
+            show_unseen(profiles),
+            dataset=dataset,
+            quality_title=quality_title(card.quality),
+            marks=marks,
+            limits=find_limit_lines(applications, profiles, card.quality),
+            winners=winners.filter(mine).select("application", *PROFILE_KEYS),
+        )
+    return figures
+
+
+def _draw_utilities(
+    resource_profiles: pl.DataFrame, rankings: pl.DataFrame, utility_breakdown: pl.DataFrame
+) -> Figure:
+    """Draw every application's utilities by objective, behind a menu of applications."""
+    from rightfit.reporting.charts.menus import behind_menu
+    from rightfit.reporting.charts.utility_chart import draw_utilities
+
+    marks = marks_of(resource_profiles["model"])
+    names = rankings["application"].unique(maintain_order=True).to_list()
+    figures = {
+        words(name): draw_utilities(rankings, utility_breakdown, application=name, marks=marks)
+        for name in names
+    }
+    return behind_menu(figures, shown=words(names[0]), label="Application")
+
+
+def _draw_winners(resource_profiles: pl.DataFrame, recommendations: object) -> Figure:
+    """Draw the winner of each application and dataset."""
+    from rightfit.reporting.charts.winners_chart import draw_winners
+
+    marks = marks_of(resource_profiles["model"])
+    return draw_winners(read_recommendations(recommendations), marks)

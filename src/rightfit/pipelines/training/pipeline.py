@@ -6,11 +6,12 @@ from functools import partial
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.kedro_project.nodes import NodeFunction
+from rightfit.kedro_project.nodes import BOXES, NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.training.nodes import collect_trials, import_model, plan_cell, tune_model
 from rightfit.ranking.applications.applications import Applications
 
+BOX = BOXES["training"]
 TABLES = ("trials", "learning_curves", "search_audit")
 
 
@@ -40,7 +41,7 @@ def _import_node(dataset: str, model: str) -> Node:
         },
         outputs=f"{cell}.candidates",
         name="import_model",
-        namespace=cell,
+        namespace=f"{BOX}.{cell}",
     )
 
 
@@ -71,7 +72,7 @@ def _tune_node(dataset: str, model: str, models: tuple[str, ...]) -> Node:
         inputs=inputs,
         outputs=[f"{cell}.{name}" for name in (*TABLES, "candidates")],
         name="tune_model",
-        namespace=cell,
+        namespace=f"{BOX}.{cell}",
     )
 
 
@@ -81,5 +82,5 @@ def _collect_node(dataset: str, models: tuple[str, ...]) -> Node:
         inputs=[f"{dataset}.{model}.{table}" for table in TABLES for model in models],
         outputs=[f"{dataset}.{table}" for table in TABLES],
         name="collect_trials",
-        namespace=dataset,
+        namespace=f"{BOX}.{dataset}",
     )
