@@ -10,6 +10,7 @@ import pytest
 import rightfit
 from rightfit.errors import RightfitError
 from rightfit.extras import EXTRAS, find_version, require
+from rightfit.families.registry import LIBRARIES, get_family
 
 DISTRIBUTIONS = {  # where it is not the module's name
     "PIL": "pillow",
@@ -66,6 +67,19 @@ def test_public_name_of_an_extra_names_it(
 @pytest.mark.usefixtures("bare")
 def test_libraries_of_no_extra_are_left_to_their_import() -> None:
     require("my_study.no_such_module", "numpy", purpose="A family")
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_family_of_a_library_names_the_extra_that_brings_it(
+    name: str, project_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = tomllib.loads((project_path / "pyproject.toml").read_text())["project"]
+    family = get_family(name)
+
+    assert any(one.startswith(f"{name}>") for one in declared["optional-dependencies"][name])
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(RightfitError, match=rf"lacks: pip install 'rightfit\[{name}\]'"):
+        family.load_libraries()
 
 
 @pytest.mark.parametrize("library", EXTRAS)

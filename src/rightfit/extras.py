@@ -11,10 +11,8 @@ from rightfit.errors import RightfitError
 
 EXTRAS: Mapping[str, str] = {
     "PIL": "images",
-    "catboost": "catboost",
     "kedro": "kedro",
     "kedro_datasets": "kedro",
-    "lightgbm": "lightgbm",
     "onnxmltools": "lightgbm",
     "onnxscript": "torch",
     "optuna": "search",
@@ -27,30 +25,36 @@ EXTRAS: Mapping[str, str] = {
     "sqlalchemy": "search",
     "threadpoolctl": "search",
     "torch": "torch",
-    "xgboost": "xgboost",
 }
-"""The extra that brings a library, by the name that the library is imported under."""
+"""The extra that brings a library, by the name that the library is imported under.
+
+Those of families in ``rightfit.families.libraries`` are named there.
+"""
 
 _DISTRIBUTIONS: Mapping[str, str] = {"sklearn": "scikit-learn"}
 
 
-def require(*modules: str, purpose: str) -> None:
+def require(*modules: str, purpose: str, extra: str | None = None) -> None:
     """Check that libraries of extras are installed, without importing them.
 
     Args:
         modules: Names of modules, with or without a lowest version of two numbers
             (``sklearn>=1.6``). Those of libraries that no extra brings are not checked.
         purpose: What needs them; it begins the error's sentence.
+        extra: The extra that brings those that are not listed in :data:`EXTRAS`.
 
     Raises:
         RightfitError: If one is missing, naming the extras to install, or too old.
     """
     libraries = {re.split("[.>]", module)[0]: module.partition(">=")[2] for module in modules}
-    missing = [
-        name for name in libraries if name in EXTRAS and importlib.util.find_spec(name) is None
-    ]
+    brought = {name: EXTRAS.get(name, extra) for name in libraries}
+    missing = {
+        name: extra
+        for name, extra in brought.items()
+        if extra is not None and importlib.util.find_spec(name) is None
+    }
     if missing:
-        extras = ",".join(dict.fromkeys(EXTRAS[name] for name in missing))
+        extras = ",".join(dict.fromkeys(missing.values()))
         raise RightfitError(
             f"{purpose} needs {' and '.join(missing)}, which this environment lacks: "
             f"pip install 'rightfit[{extras}]'"

@@ -309,7 +309,7 @@ def _is_family(path: str) -> bool:
 def _check_model(name: str, block: ModelBlock, *, n_checkpoints: int) -> None:
     try:
         family: Family = get_family(block.family)
-        require(*family.native_imports, purpose=f"The family {name}")
+        family.require_libraries(f"The family {name}")
         block.params.check_family(family, n_checkpoints=n_checkpoints)
     except RightfitError:
         raise

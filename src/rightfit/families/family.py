@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.extras import require
 from rightfit.families.schema import InputSchema, Task
 
 Rows = npt.NDArray[np.float32]
@@ -122,6 +123,9 @@ class ServedFamily:
     native_imports: tuple[str, ...] = ()
     """Modules that training and serving the native model need; bundles hold their versions."""
 
+    extra: str | None = None
+    """Extra of Rightfit that brings them, unless ``rightfit.extras`` lists it."""
+
     has_int8: bool = False
     """Whether 8-bit weights make sense: for matrix products they do, for trees they do not."""
 
@@ -129,6 +133,14 @@ class ServedFamily:
     def scaling(self) -> Mapping[str, Scaling]:
         """How resource metrics grow with training; a metric not named is constant."""
         return {}
+
+    def require_libraries(self, purpose: str) -> None:
+        """Check that ``native_imports`` are installed, as far as extras bring them.
+
+        Raises:
+            RightfitError: If one is missing; ``purpose`` begins its sentence.
+        """
+        require(*self.native_imports, purpose=purpose, extra=self.extra)
 
     def list_imports(self, configuration: Configuration) -> tuple[str, ...]:  # noqa: ARG002
         """Return modules that serving a model needs beside ``native_imports``."""
@@ -156,7 +168,12 @@ class Family(ServedFamily, ABC):
         return "constant"
 
     def load_libraries(self) -> None:
-        """Import all that training and saving need, so that no trial is charged for it."""
+        """Import all that training and saving need, so that no trial is charged for it.
+
+        Raises:
+            RightfitError: If something is not installed that an extra brings.
+        """
+        self.require_libraries("Training such a model")
         for module in self.native_imports:
             importlib.import_module(module)
 

@@ -53,7 +53,7 @@ class NetFamily(Family):
 
     def load_libraries(self) -> None:
         """See :class:`rightfit.families.family.Family`."""
-        require(*self.native_imports, purpose="Training a net")
+        self.require_libraries("Training a net")
         import safetensors.torch  # noqa: F401
         import torch
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rightfit.errors import RightfitError
-from rightfit.extras import require
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle
 from rightfit.families.family import Rows
 from rightfit.families.onnx_session import open_session
@@ -58,7 +57,7 @@ class _Native:
 
     def list_imports(self, bundle: Bundle) -> tuple[str, ...]:
         family = bundle.load_family()
-        require(*family.native_imports, purpose=f"Serving {bundle.model} in its own library")
+        family.require_libraries(f"Serving {bundle.model} in its own library")
         more = family.list_imports(bundle.configuration)
         return tuple(dict.fromkeys((*family.native_imports, *more)))
 

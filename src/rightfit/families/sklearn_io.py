@@ -49,7 +49,7 @@ class SklearnFamily(Family):
 
     def load_libraries(self) -> None:
         """See :class:`rightfit.families.family.Family`."""
-        require(*self.native_imports, purpose="Training a model of scikit-learn")
+        self.require_libraries("Training a model of scikit-learn")
         import_skops()
         for library in self.native_imports:
             importlib.import_module(library)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from pydantic import ValidationError
 
-from rightfit.extras import require
 from rightfit.families.family import Family
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import RUNTIMES
@@ -53,7 +52,7 @@ def _find_faults(
     params = block.params
     try:
         family = get_family(block.family)
-        require(*family.native_imports, purpose=f"The family {block.family}")
+        family.require_libraries(f"The family {block.family}")
         params.check_names(family)
     except ValueError as err:
         yield str(err)

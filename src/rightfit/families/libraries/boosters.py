@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.extras import require
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
@@ -57,12 +56,8 @@ class BoosterFamily(Family):
     default_length: int = 100  # the library's
 
     def __init__(self, library: str, *, taken: tuple[str, ...]) -> None:
-        self.library = library
+        self.library = self.extra = library
         self._taken = taken
-
-    def load_libraries(self) -> None:
-        """See :class:`rightfit.families.family.Family`."""
-        self.import_library()
 
     def import_library(self) -> Any:
         """Return the library's module.
@@ -70,7 +65,7 @@ class BoosterFamily(Family):
         Raises:
             RightfitError: If it is not installed, naming the extra.
         """
-        require(self.library, purpose=f"The family {self.library}")
+        self.require_libraries(f"The family {self.library}")
         return importlib.import_module(self.library)
 
     def list_settings(self) -> set[str]:

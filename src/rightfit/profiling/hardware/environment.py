@@ -15,14 +15,7 @@ from rightfit.processes.codec import to_plain
 from rightfit.profiling.worker.meters.gpu import GpuDescription, list_gpus
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
-LIBRARIES = (
-    "rightfit",
-    "numpy",
-    "scikit-learn",
-    "skops",
-    "torch",
-    "onnxruntime",
-)
+LIBRARIES = ("rightfit", "numpy", "onnxruntime")  # a model's family names those that it needs
 ID_LENGTH = 12
 
 
