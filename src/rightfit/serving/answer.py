@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rightfit.formatting import format_version
-from rightfit.http_load.load_records import WinnerLoad
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN, Figure, MetricTable, columns_from
@@ -47,7 +46,7 @@ class Origin:
 class Answer:
     """The decision for one application and dataset, with what was measured of the winner.
 
-    ``load`` is the winner's test over HTTP, ``None`` where there was none.
+    ``under_load`` says in words which limit a test of the winner over HTTP has broken.
     """
 
     application: str
@@ -56,7 +55,7 @@ class Answer:
     decision: Decision
     profiles: tuple[Profile, ...]
     origin: Origin
-    load: WinnerLoad | None = None
+    under_load: str | None = None
 
     @property
     def profile(self) -> Profile | None:
@@ -75,11 +74,10 @@ class Answer:
     def list_facts(self) -> list[Fact]:
         """List the facts of the decision, and when and where they were measured."""
         decision, *others = decision_facts(self.decision, self.profile)
-        breach = self.load and self.load.describe_breach(self.decision.limits)
         newer = self.origin.newer_profiles
         return [
             decision,
-            *([Fact("Under load", breach)] if breach else []),
+            *([Fact("Under load", self.under_load)] if self.under_load else []),
             *others,
             *([] if self.profile else [Fact("Measured", NO_PROFILE)]),
             Fact("", describe_origin(self.origin)),
@@ -160,7 +158,7 @@ def answer_to_json(answer: Answer) -> dict[str, object]:
         "dataset": answer.dataset,
         **answer.decision.model_dump(mode="json", exclude={"flips"}),
         "disturbed": profile and profile.disturbed,
-        "under_load": answer.load and answer.load.describe_breach(answer.decision.limits),
+        "under_load": answer.under_load,
         "ranked_in": origin.ranked_in,
         "measured_in": origin.measured_in,
         "newer_profiles": origin.newer_profiles,

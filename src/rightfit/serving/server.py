@@ -231,7 +231,7 @@ def create_app(folder: Path, limits: Limits, *, hosts: Sequence[str] = ("*",)) -
     )
 
 
-def serve(folder: Path, *, host: str, port: int, limits: Limits) -> None:
+def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     """Serve an exported folder until told to stop; running requests are finished first.
 
     Args:
@@ -521,7 +521,7 @@ def main() -> None:
     options = parser.parse_args()
     limits = Limits(max_requests=options.max_requests)
     try:
-        serve(Path(__file__).parent, host=options.host, port=options.port, limits=limits)
+        serve_folder(Path(__file__).parent, host=options.host, port=options.port, limits=limits)
     except (OSError, ValueError) as err:
         sys.exit(str(err))
 

@@ -32,4 +32,4 @@ def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
     """Serve an exported model over HTTP, to this machine alone unless told."""
     with faults_as_message():
         check_export(folder)
-        server.serve(folder, host=host, port=port, limits=server.Limits(**limits))
+        server.serve_folder(folder, host=host, port=port, limits=server.Limits(**limits))

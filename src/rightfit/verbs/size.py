@@ -19,7 +19,7 @@ from rightfit.processes.regular_files import require_regular
 from rightfit.serving.sizing import NOT_RAISED, Raised, ServedFigures, size_deployment
 from rightfit.verbs.options import APPLICATION, DATASET, FiniteRange, faults_as_message
 from rightfit.verbs.place import Place, where
-from rightfit.verbs.stored_answers import load_recommendations, read_answers
+from rightfit.verbs.stored_answers import load_recommendations, read_answers, read_loads
 
 SECTION = "Use"
 MAX_TRIALS = 4
@@ -93,7 +93,8 @@ def size(
         (answer,) = read_answers(results, application, dataset)
         scenario = load_recommendations(results)[1][application].scenario
         served = None if load_file is None else read_load(load_file)
-        stored = answer.load.curve if answer.load is not None else None
+        loaded = read_loads(results).find(application, dataset, answer.decision.winner)
+        stored = loaded.curve if loaded is not None else None
         if served is None and stored is not None and stored.highest_rate_per_s is not None:
             served = read_served_figures(stored)  # of the run's own test of the winner's server
 

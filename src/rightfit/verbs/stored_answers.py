@@ -38,10 +38,11 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
         newer_profiles=newest if newest > ranked_in else None,
         environment=_read_environment(results, measured_in, measured_on),
     )
-    loads = _read_loads(results)
+    loads = read_loads(results)
     for name in datasets:
         decision = found.datasets[name]
         subject = decision.subject
+        load = loads.find(application, name, decision.winner)
         with results.reading("resource_profiles", measured_in):
             selected = tuple(read_candidate_profiles(profiles, name, subject) if subject else ())
         yield Answer(
@@ -51,7 +52,7 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
             decision=decision,
             profiles=selected,
             origin=origin,
-            load=loads.find(application, name, decision.winner),
+            under_load=load.describe_breach(decision.limits) if load else None,
         )
 
 
@@ -78,7 +79,8 @@ def load_recommendations(results: StoredResults) -> tuple[str, Recommendations]:
         return ranked_in, read_recommendations(stored)
 
 
-def _read_loads(results: StoredResults) -> LoadCurves:
+def read_loads(results: StoredResults) -> LoadCurves:
+    """Read what the last run has found of the winners over HTTP; empty if nothing."""
     if not results.list_versions("load_curves"):
         return LoadCurves(())
     loads: LoadCurves = results.load("load_curves", results.find_version("load_curves"))
