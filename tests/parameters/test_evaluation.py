@@ -69,7 +69,9 @@ def test_limit_of_the_rate_that_was_searched_for_names_its_successor(
     server = quick["server"] | {"p99_limit_ms": 50, "rate_error_pct": 3}
     presets = values["presets"] | {"quick": quick | {"server": server}}
 
-    with pytest.raises(ValidationError, match=r"p99_limit_ms and rate_error_pct .* rightfit load"):
+    with pytest.raises(
+        ValidationError, match=r"p99_limit_ms went .* rightfit load .* rate_error_pct went"
+    ):
         EvaluationParams(**values | {"presets": presets})
 
 

@@ -29,13 +29,25 @@ Ms = Annotated[float, Field(gt=0, le=MAX_MS)]
 MeasuringTime = Annotated[float, Field(gt=0, le=MAX_MEASURING_S)]  # in seconds
 Width = Annotated[float, Field(gt=0, le=1_000)]  # of an interval, in percent
 
+RETIRED = {
+    "n_visits": "is n_windows now",
+    "p99_limit_ms": "went with max_rate_per_s: rightfit load --limit-ms finds the highest rate",
+    "rate_error_pct": "went with max_rate_per_s: leave it out",
+    "shared_error_pct": "is common_mode_error_pct now",
+}
 
-# Of a search for the highest rate, which rightfit load does.
-RETIRED = {"p99_limit_ms", "rate_error_pct"}
-RENAMED = {"shared_error_pct": "common_mode_error_pct", "n_visits": "n_windows"}
+
+class _Settings(StrictModel):
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_retired(cls, raw: Any) -> Any:
+        retired = sorted(RETIRED.keys() & raw.keys()) if isinstance(raw, Mapping) else ()
+        if retired:
+            raise ValueError("; ".join(f"{name} {RETIRED[name]}" for name in retired))
+        return raw
 
 
-class ServerSettings(StrictModel):
+class ServerSettings(_Settings):
     """Serving requests that arrive at random."""
 
     n_processes: int = Field(ge=0, le=MAX_REPEATS)  # fresh processes; 0: not measured
@@ -44,25 +56,13 @@ class ServerSettings(StrictModel):
     n_requests: int = Field(ge=662, le=1_000_000)  # of all processes, for a p99
     seed: Seed
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_retired(cls, raw: Any) -> Any:
-        retired = sorted(RETIRED & raw.keys()) if isinstance(raw, Mapping) else ()
-        if retired:
-            raise ValueError(
-                f"{' and '.join(retired)} went with max_rate_per_s: leave them out. rightfit load "
-                "--limit-ms finds the highest rate within a limit. Correct "
-                "conf/base/parameters_evaluation.yml."
-            )
-        return raw
-
     @property
     def n_own_requests(self) -> int:
         """Requests of one process: its share, and at least as many as a p99 of its own needs."""
         return max(calls_to_hold(P99), math.ceil(self.n_requests / max(1, self.n_processes)))
 
 
-class MeasuringSettings(StrictModel):
+class MeasuringSettings(_Settings):
     """Windows, caps and precision of the measurement of one serving configuration."""
 
     screening_processes: Repeats  # fresh processes before hopeless ones are left alone
@@ -92,15 +92,6 @@ class MeasuringSettings(StrictModel):
     answer_max_s: MeasuringTime  # of a measuring process for one answer; it is killed then
     server: ServerSettings
     tries_tiers: bool  # run under the memory of the smallest tier; else its fit is computed
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_renamed(cls, raw: Any) -> Any:
-        renamed = sorted(RENAMED.keys() & raw.keys()) if isinstance(raw, Mapping) else ()
-        if renamed:
-            names = ", ".join(f"{name} is {RENAMED[name]}" for name in renamed)
-            raise ValueError(f"{names} now. Correct conf/base/parameters_evaluation.yml.")
-        return raw
 
     @property
     def key(self) -> dict[str, object]:
