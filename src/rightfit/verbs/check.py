@@ -66,11 +66,16 @@ def check(
             echo_lines([f"Wrote the winners of {present.winners.ranked_in} to {baseline}"])
             return
         findings = check_against(before, present, margin_pct=margin_pct, any_machine=any_machine)
+    failed = [finding for finding in findings if finding.faults]
     if as_json:
         echo_json([asdict(finding) for finding in findings])
     else:
-        echo_lines(_describe_findings(findings))
-    if any(finding.faults for finding in findings):
+        for one in findings:
+            verdict = "FAILED" if one.faults else "passed"
+            echo_lines([f"{verdict}  {one.application} on {one.dataset}"])
+            echo_lines(f"        {text}" for text in (*one.faults, *one.notes))
+        echo_lines([f"{len(failed)} of {len(findings)} failed"])
+    if failed:
         raise click.exceptions.Exit(1)
 
 
@@ -161,13 +166,3 @@ def check_against(
         )
     utilities = {place: keep_utility(one) for place, one in present.standing.items()}
     return list(compare_baselines(before, present.winners, utilities, margin_pct=margin_pct))
-
-
-def _describe_findings(findings: list[Comparison]) -> list[str]:
-    lines = []
-    for one in findings:
-        verdict = "FAILED" if one.faults else "passed"
-        lines.append(f"{verdict}  {one.application} on {one.dataset}")
-        lines += [f"        {text}" for text in (*one.faults, *one.notes)]
-    n_failed = sum(bool(one.faults) for one in findings)
-    return [*lines, f"{n_failed} of {len(findings)} failed"]

@@ -65,7 +65,8 @@ def faults_as_message(*kinds: type[Exception]) -> Iterator[None]:
 
 def echo_lines(lines: Iterable[str]) -> None:
     """Print lines that may hold names and texts from elsewhere."""
-    click.echo("\n".join(clean_text(line) for line in lines))
+    for line in lines:
+        click.echo(clean_text(line))
 
 
 def echo_json(content: object) -> None:

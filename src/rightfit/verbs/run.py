@@ -16,6 +16,21 @@ from rightfit.verbs.place import find_project
 SECTION = "Run"
 
 
+def _be_quiet(context: click.Context, option: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's
+    if value:
+        os.environ[LEVEL] = "WARNING"
+        set_log_level("WARNING")
+
+
+QUIET = click.option(
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_be_quiet,
+    help="Log warnings and errors only; RIGHTFIT_LOG_LEVEL=WARNING does it for kedro run.",
+)
+
+
 @click.command(
     add_help_option=False,
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
@@ -26,21 +41,5 @@ def run(options: tuple[str, ...]) -> Any:
     find_project(Path.cwd())
     command: Any = find_run_command(str(project.PACKAGE_NAME))
     if all(option.name != "quiet" for option in command.params):
-        command.params.append(_make_quiet_option())
+        QUIET(command)
     return command.main(list(options), prog_name="rightfit run", standalone_mode=False)
-
-
-def _make_quiet_option() -> click.Option:
-    return click.Option(
-        ["--quiet"],
-        is_flag=True,
-        expose_value=False,
-        callback=_be_quiet,
-        help="Log warnings and errors only; RIGHTFIT_LOG_LEVEL=WARNING does it for kedro run.",
-    )
-
-
-def _be_quiet(context: click.Context, option: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's
-    if value:
-        os.environ[LEVEL] = "WARNING"
-        set_log_level("WARNING")

@@ -7,7 +7,7 @@ that is no longer what its run wrote is refused, if the run has kept a record of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,8 @@ class StoredResults:
         except DamagedResultError:
             raise
         except Exception as err:
-            if not _is_of_content(err):
+            is_of_polars = type(err).__module__.startswith("polars.exceptions")
+            if not (is_of_polars or isinstance(err, _OF_CONTENT)):
                 raise
             path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
             reason = one_line(err.__cause__ or err)
@@ -197,7 +198,12 @@ class StoredResults:
         which takes as long as all the rest of an answer.
         """
         entry = self._catalog.config_resolver.resolve_pattern(name)
-        is_plain = entry.get("type") in POLARS_TABLES and _is_plain_parquet(entry)
+        is_plain = (
+            entry.get("type") in POLARS_TABLES
+            and entry.get("file_format") == "parquet"
+            and "://" not in str(entry["filepath"])
+            and not any(map(entry.get, ("load_args", "fs_args", "credentials")))
+        )
         return Path(entry["filepath"]) if is_plain else None
 
 
@@ -235,37 +241,13 @@ def open_results(
     if raw_table is not None and not _has_entry(own, raw_table):
         patterns[raw_table] = raw | {"filepath": raw["filepath"].format(table=raw_table)}
     config = own | {name: combine_entries(patterns[name], own.get(name)) for name in patterns}
-    credentials = load_configuration(loader, "credentials")
-    return StoredResults(_resolve_paths(config, project), credentials)
-
-
-def _is_plain_parquet(entry: Mapping[str, object]) -> bool:
-    """Tell whether an entry is a local parquet file, read without options."""
-    options = ("load_args", "fs_args", "credentials")
-    is_local = "://" not in str(entry["filepath"])
-    return entry.get("file_format") == "parquet" and is_local and not any(map(entry.get, options))
+    for name, entry in config.items():  # relative paths start from the project, as in a run
+        if isinstance(entry, dict) and "://" not in (path := entry.get("filepath", "://")):
+            config[name] = entry | {"filepath": str(project / path)}
+    return StoredResults(config, load_configuration(loader, "credentials"))
 
 
 def _has_entry(config: dict[str, Any], name: str) -> bool:
     return name in config or name in DataCatalog.from_config(
         {pattern: entry for pattern, entry in config.items() if "{" in pattern}
     )
-
-
-def _resolve_paths(config: dict[str, Any], project: Path) -> dict[str, Any]:
-    """Let relative paths start from the project's folder, as they do in a run."""
-    return {
-        name: entry | {"filepath": _resolve(entry["filepath"], project)}
-        if isinstance(entry, dict) and "filepath" in entry
-        else entry
-        for name, entry in config.items()
-    }
-
-
-def _resolve(path: str, project: Path) -> str:
-    return path if "://" in path else str(project / path)
-
-
-def _is_of_content(error: Exception) -> bool:
-    module = type(error).__module__
-    return isinstance(error, _OF_CONTENT) or module.startswith("polars.exceptions")

@@ -43,18 +43,13 @@ def watch(place: Place, *, margin_pct: float, as_json: bool) -> None:
     if as_json:
         echo_json(to_plain(found))
     else:
-        echo_lines(_describe_watch(found))
+        for one in found.winners:
+            verdict = "CHANGED  " if one.changes else "unchanged"
+            echo_lines([f"{verdict}  {one.candidate}, {one.application} on {one.dataset}"])
+            echo_lines(f"           {text}" for text in one.remarks)
+        echo_lines([f"{len(found.changed)} of {len(found.winners)} changed"])
     if found.changed:
         raise click.exceptions.Exit(1)
-
-
-def _describe_watch(watch: Watch) -> list[str]:
-    lines = []
-    for one in watch.winners:
-        verdict = "CHANGED  " if one.changes else "unchanged"
-        lines.append(f"{verdict}  {one.candidate}, {one.application} on {one.dataset}")
-        lines += [f"           {text}" for text in one.remarks]
-    return [*lines, f"{len(watch.changed)} of {len(watch.winners)} changed"]
 
 
 def watch_winners(
