@@ -154,8 +154,8 @@ def describe_measured(measured: RemoteMeasurements, out: Path) -> list[str]:
         ]
     here = measured.environment
     return [
-        f"{len(measured.states) - len(failed)} of {len(measured.states)} measured on {here.cpu}, "
-        f"{here.n_cores} cores, {here.memory_mib} MiB (environment {here.environment_id})",
+        f"{len(measured.states) - len(failed)} of {len(measured.states)} measured on "
+        f"{here.machine} (environment {here.environment_id})",
         *(f"failed: {error}" for error in dict.fromkeys(failed)),
         f"Take {out / MEASURED_FILE} back: rightfit import-profiles {out} --name NAME",
     ]

@@ -33,7 +33,6 @@ from rightfit.reporting.sections.section import Section
 from rightfit.reporting.sections.sensitivity import build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
 
-MIB_PER_GIB = 1024
 MAX_COLUMNS = 4  # of the matrix that are still readable side by side
 
 
@@ -109,9 +108,7 @@ def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
 
 def list_origin(results: Results) -> list[str]:
     """Say when and where it was measured, by which version, and in which run."""
-    machine, version = results.environment, results.environment.libraries.get("rightfit")
-    gpus = f"{count(len(machine.gpus), 'GPU')}" if machine.gpus else "no GPU"
-    memory = f"{machine.memory_mib / MIB_PER_GIB:.0f} GiB"
+    version = results.environment.libraries.get("rightfit")
     when = (
         f"Measured {format_version(results.measured_in)}"
         if results.measured_in
@@ -119,7 +116,7 @@ def list_origin(results: Results) -> list[str]:
     )
     return [
         when,
-        f"{machine.cpu}, {count(machine.n_cores, 'core')}, {memory}, {gpus}",
+        results.environment.machine,
         *([f"Rightfit {version}"] if version else []),
         *([f"run {results.run}"] if results.run else []),
     ]

@@ -22,7 +22,6 @@ from rightfit.spelling import find_nearest
 UNSTORED = "on a machine whose description was not stored"
 OUT_OF_DATE = "profiles of {} are not ranked yet; run: kedro run --pipelines ranking"
 NO_PROFILE = "the profile behind it is no longer stored"
-MIB_PER_GIB = 1024
 
 
 @dataclass(frozen=True)
@@ -210,10 +209,7 @@ def describe_origin(origin: Origin) -> str:
     environment = origin.environment
     if environment is None:
         return f"{when}, {UNSTORED}"
-    gpus = environment.gpus
-    gpu = f"{len(gpus)} GPU" if gpus else "no GPU"
     return (
-        f"{when}, on {environment.cpu}, {environment.n_cores} cores, "
-        f"{environment.memory_mib / MIB_PER_GIB:.0f} GiB, {gpu}, {environment.system} "
-        f"{environment.kernel} (environment {environment.environment_id})"
+        f"{when}, on {environment.machine}, {environment.system} {environment.kernel} "
+        f"(environment {environment.environment_id})"
     )

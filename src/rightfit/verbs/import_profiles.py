@@ -25,11 +25,10 @@ def import_profiles(place: Place, folder: Path, name: str) -> None:
     with faults_as_message():
         store = place.open_results().load_current("measurements")
         measured = import_measured(folder, name, store)
-    here = measured.environment
     echo_lines(
         [
-            f"Took in {len(measured.states)} measurements of {name}: {here.cpu}, "
-            f"{here.n_cores} cores.",
+            f"Took in {len(measured.states)} measurements of {name}: "
+            f"{measured.environment.machine}.",
             f"Applications choose among them with `environment: {name}` in "
             "parameters_applications.yml; then: kedro run --pipelines perf",
         ]

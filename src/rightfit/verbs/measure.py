@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from rightfit.evaluation.model_files import MeasuredFile, measure_file
-from rightfit.formatting import count, format_number
+from rightfit.formatting import format_number
 from rightfit.naming import listing, metric_name, sentence_case
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.facts import describe_disturbance
@@ -95,7 +95,7 @@ def _read_threads(text: str) -> int | None:
 
 
 def _describe_file(measured: MeasuredFile) -> list[str]:
-    profile, here = measured.profile, measured.environment
+    profile = measured.profile
     declared = [
         f"  inputs    {'; '.join(map(str, measured.inputs))}",
         f"  outputs   {'; '.join(map(str, measured.outputs))}",
@@ -104,7 +104,7 @@ def _describe_file(measured: MeasuredFile) -> list[str]:
         f"{measured.path.name}, {profile.serving.label}",
         *(declared if measured.inputs else []),
         f"  rows      {measured.n_rows:,} of {measured.rows}",
-        f"  machine   {here.cpu}, {count(here.n_cores, 'core')}",
+        f"  machine   {measured.environment.machine}",
         f"  measured  {describe_disturbance(profile)}; preset {measured.preset}",
         "",
     ]

@@ -163,7 +163,7 @@ def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> No
     section = build_measuring(results)
 
     assert section.sentences[0] == (
-        "72 profiles measured on Hand-made CPU with 2 cores, 8 GiB of memory, no GPU, Python "
+        "72 profiles measured on Hand-made CPU, 2 cores, 8 GiB, no GPU, Python "
         "3.11.2 (environment a1b2c3d4)."
     )
     assert section.sentences[2].startswith(

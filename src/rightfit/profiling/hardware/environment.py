@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rightfit.extras import find_version
+from rightfit.formatting import count
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.worker.meters.gpu import GpuDescription, list_gpus
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 LIBRARIES = ("rightfit", "numpy", "onnxruntime")  # a model's family names those that it needs
 ID_LENGTH = 12
+MIB_PER_GIB = 1024
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ class Environment:
     python: str
     libraries: dict[str, str | None]  # versions; None: not installed
     gpus: tuple[GpuDescription, ...]
+
+    @property
+    def machine(self) -> str:
+        """Processor, cores, memory and GPUs, in words."""
+        gpus = count(len(self.gpus), "GPU") if self.gpus else "no GPU"
+        memory_gib = f"{self.memory_mib / MIB_PER_GIB:.0f} GiB"
+        return f"{self.cpu}, {count(self.n_cores, 'core')}, {memory_gib}, {gpus}"
 
     @property
     def devices(self) -> tuple[str, ...]:

@@ -23,7 +23,6 @@ from rightfit.reporting.sections.section import (
 )
 
 TIMED = ("latency_p50_ms", "latency_p99_ms", "throughput_rows_per_s")
-MIB_PER_GIB = 1024
 ENDS = {
     "precise": "requested precision reached",
     "processes": "maximum number of processes reached",
@@ -34,11 +33,13 @@ ENDS = {
 
 def build_measuring(results: Results) -> Section:
     """Say where and how often it was measured, what was disturbed and what is missing."""
+    here = results.environment
     return Section(
         id="measuring",
         title="Quality of the measurements",
         sentences=(
-            describe_machine(results.environment, results.profiles.height),
+            f"{count(results.profiles.height, 'profile')} measured on {here.machine}, "
+            f"Python {here.python} (environment {here.environment_id}).",
             describe_thoroughness(results.profiles),
             describe_disturbed_profiles(results.profiles),
             *describe_drift(results.profiles),
@@ -51,18 +52,6 @@ def build_measuring(results: Results) -> Section:
             *([_tabulate_data(results)] if results.data_cards else []),
             _tabulate_environment(results.environment),
         ),
-    )
-
-
-def describe_machine(environment: Environment, n_profiles: int) -> str:
-    """Say on which machine the profiles were measured."""
-    memory = f"{format_number(environment.memory_mib / MIB_PER_GIB)} GiB of memory"
-    gpus = environment.gpus
-    return (
-        f"{count(n_profiles, 'profile')} measured on {environment.cpu} with "
-        f"{count(environment.n_cores, 'core')}, {memory}, "
-        f"{count(len(gpus), 'GPU') if gpus else 'no GPU'}, Python {environment.python} "
-        f"(environment {environment.environment_id})."
     )
 
 
