@@ -12,10 +12,11 @@ import pytest
 from ports import find_free_port
 
 from rightfit.http_load import curve
-from rightfit.http_load.curve import CurvePlan, judge_curve, measure_curve
+from rightfit.http_load.curve import judge_curve, measure_curve
 from rightfit.http_load.generator import LoadOrder, plan_arrivals
 from rightfit.http_load.load_records import LatencyLimit, LoadStep
 from rightfit.http_load.served import RunningServer, ServerPlace, start_server
+from rightfit.http_load.settings import CurvePlan
 from rightfit.http_load.step import measure_step as measure_step_with
 from rightfit.http_load.step import start_generator
 from rightfit.profiling.intervals import Interval
@@ -136,7 +137,9 @@ def test_a_server_that_does_not_start_says_why() -> None:
 
 def test_curve_finds_the_capacity(start: Start) -> None:
     served, order = start(sleep_ms=20, n_at_a_time=2, measured_s=1.0, warm_up_s=0.3)
-    plan = CurvePlan(client_factor=2, shares=(0.5, 1.5), n_beyond=0, n_refinements=1, max_stretch=1)
+    plan = CurvePlan(
+        client_factor=2, rate_shares=(0.5, 1.5), n_beyond=0, n_refinements=1, max_stretch=1
+    )
 
     found = measure_curve(served, order, limit=LatencyLimit(0.99, 1_000), plan=plan)
 
@@ -148,7 +151,9 @@ def test_curve_finds_the_capacity(start: Start) -> None:
 
 def test_curve_is_judged_again_for_another_limit(start: Start) -> None:
     served, order = start(sleep_ms=5, measured_s=0.5, warm_up_s=0.1)
-    plan = CurvePlan(client_factor=256, shares=(0.01,), n_beyond=0, n_refinements=0, max_stretch=4)
+    plan = CurvePlan(
+        client_factor=256, rate_shares=(0.01,), n_beyond=0, n_refinements=0, max_stretch=4
+    )
 
     found = measure_curve(served, order, limit=LatencyLimit(0.5, 1_000), plan=plan)
     stricter = judge_curve(found, LatencyLimit(0.5, 1))

@@ -12,9 +12,9 @@ from exports import make_model
 from stored import APPLICATIONS, make_measured, make_raw, rank
 
 from rightfit.http_load import winners
+from rightfit.http_load.settings import HttpLoadParams
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
-from rightfit.parameters.http_load import HttpLoadParams
 from rightfit.pipelines.http_load.nodes import NOT_STORED, load_winners
 from rightfit.preparation.encoding import Encoder
 from rightfit.processes.json_store import JsonStore

@@ -13,20 +13,27 @@ from exports import choose, make_model
 from stored import make_raw
 
 from rightfit.http_load import winners
-from rightfit.http_load.curve import CurvePlan
 from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
-from rightfit.http_load.winners import LoadSettings, ServedWinner, WinnerBench, write_bodies
+from rightfit.http_load.settings import HttpLoadParams
+from rightfit.http_load.winners import ServedWinner, WinnerBench, write_bodies
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 
 pytestmark = pytest.mark.whole
 
 LIMIT = LatencyLimit(0.5, 1_000)
-SETTINGS = LoadSettings(
-    CurvePlan(client_factor=256, shares=(0.5,), n_beyond=0, n_refinements=0, max_stretch=1),
+SETTINGS = HttpLoadParams(
+    scenarios=("server",),
+    max_s=60,
     step_s=0.2,
     warm_up_s=0.05,
-    n_bodies=10,
+    client_factor=256,
+    rate_shares=(0.5,),
+    n_beyond=0,
+    n_refinements=0,
+    max_stretch=1,
+    p99_limit_ms=50,
+    n_requests=10,
 )
 
 
@@ -40,7 +47,11 @@ def winner(tmp_path_factory: pytest.TempPathFactory) -> ServedWinner:
 
 @pytest.fixture
 def make_bench(tmp_path: Path) -> Callable[..., WinnerBench]:
-    return lambda max_s=60.0: WinnerBench(SETTINGS, max_s, JsonStore(tmp_path), "here")
+    def make(max_s: float = 60.0) -> WinnerBench:
+        settings = SETTINGS.model_copy(update={"max_s": max_s})
+        return WinnerBench(settings, JsonStore(tmp_path), "here")
+
+    return make
 
 
 def test_winner_is_served_loaded_and_its_curve_kept(

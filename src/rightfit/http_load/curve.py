@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve, LoadStep
 from rightfit.http_load.served import RunningServer
+from rightfit.http_load.settings import THOROUGH, CurvePlan
 from rightfit.http_load.step import Generator, measure_step, start_generator
 from rightfit.profiling.worker.latency import min_calls_to_report
 
@@ -22,34 +23,6 @@ GAIN = 1.05  # of throughput, that more clients must bring
 MAX_CLIENTS = 256
 BEYOND = 1.15  # from one rate to the next, while the server still keeps up with its capacity
 MARGIN = 1.2  # arrivals are random, and a percentile needs a certain number
-
-
-@dataclass(frozen=True)
-class CurvePlan:
-    """Which rates are tried.
-
-    Args:
-        client_factor: From one number of clients to the next, while more of them gain anything.
-        shares: Rates as shares of the capacity, rising.
-        n_beyond: Further rates, while the server keeps up with all of these.
-        n_refinements: Rates tried between the highest that meets the limit and the next.
-        max_stretch: How many times as long a rate may last to hold the limited percentile.
-    """
-
-    client_factor: int
-    shares: tuple[float, ...]
-    n_beyond: int
-    n_refinements: int
-    max_stretch: float
-
-
-THOROUGH = CurvePlan(
-    client_factor=2,
-    shares=(0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0),
-    n_beyond=8,
-    n_refinements=3,
-    max_stretch=4,
-)
 
 
 def measure_curve(
@@ -67,8 +40,8 @@ def measure_curve(
             return measure_step(served, _order_rate(order, rate_per_s, limit, plan), generator)
 
         opened: list[LoadStep] = []
-        beyond = (plan.shares[-1] * BEYOND ** (i + 1) for i in range(plan.n_beyond))
-        for share in (*plan.shares, *beyond):
+        beyond = (plan.rate_shares[-1] * BEYOND ** (i + 1) for i in range(plan.n_beyond))
+        for share in (*plan.rate_shares, *beyond):
             opened.append(try_rate(share * capacity))
             if not opened[-1].keeps_up:
                 break

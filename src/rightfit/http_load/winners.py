@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass, field
 
 import polars as pl
 
-from rightfit.http_load.curve import CurvePlan, judge_curve, measure_curve
+from rightfit.http_load.curve import judge_curve, measure_curve
 from rightfit.http_load.export import find_free_port, make_order, split_cores
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.served import ServerPlace, start_server
+from rightfit.http_load.settings import HttpLoadParams
 from rightfit.processes.codec import to_plain
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import fingerprint
@@ -31,23 +32,13 @@ from rightfit.serving.model_call import GRAPH_FILE, Model
 MAX_CLIENTS_SERVED = 1_000_000  # the queue is part of what is measured: no request is refused
 
 
-@dataclass(frozen=True)
-class LoadSettings:
-    """How long and how hard a winner is loaded."""
-
-    plan: CurvePlan
-    step_s: float
-    warm_up_s: float
-    n_bodies: int
-
-
 def load_winner(
     winner: RankedCandidate,
     model: Model,
     rows: pl.DataFrame,
     *,
     limit: LatencyLimit,
-    settings: LoadSettings,
+    settings: HttpLoadParams,
 ) -> LoadCurve:
     """Serve a winner in processes of its own and load it; hold the machine's lock meanwhile.
 
@@ -60,7 +51,7 @@ def load_winner(
         write_server(folder, call.inputs)
         (folder / "profile.json").write_text("{}", encoding="utf-8")
         write_hashes(folder, ("model.json", GRAPH_FILE, "profile.json"))
-        bodies = write_bodies(rows.head(settings.n_bodies), model.encoder)
+        bodies = write_bodies(rows.head(settings.n_requests), model.encoder)
         own, others = split_cores()
         port = find_free_port()
         order = make_order(
@@ -72,7 +63,7 @@ def load_winner(
             *("--max-requests", str(MAX_CLIENTS_SERVED)),
         ]
         with start_server(command, port, place=place) as served:
-            return measure_curve(served, order, limit=limit, plan=settings.plan)
+            return measure_curve(served, order, limit=limit, plan=settings)
 
 
 def write_bodies(rows: pl.DataFrame, encoder: EncoderJson) -> tuple[str, ...]:
@@ -110,14 +101,14 @@ class ServedWinner:
     model: Model
     rows: pl.DataFrame
 
-    def write_key(self, settings: LoadSettings, limit: LatencyLimit, environment_id: str) -> str:
+    def write_key(self, settings: HttpLoadParams, limit: LatencyLimit, environment_id: str) -> str:
         """Return a key of all that a load curve depends on."""
         encoder = dict(self.model.encoder)
         serving = self.candidate.serving
         content = [
             *(self.model.bundle.sha256, encoder, self.model.data_card.data_version),
             *(serving.runtime, serving.n_threads, serving.device),
-            *(asdict(settings), asdict(limit), environment_id),
+            *(settings.key, asdict(limit), environment_id),
         ]
         return f"http-{fingerprint({'content': content})}"
 
@@ -129,8 +120,7 @@ class WinnerBench:
     No further winner is begun after ``max_s``. Stored curves take no time.
     """
 
-    settings: LoadSettings
-    max_s: float
+    settings: HttpLoadParams
     store: Store
     environment_id: str
     spent_s: float = 0.0  # so far
@@ -152,8 +142,11 @@ class WinnerBench:
         curve = load_record(self.store, key, LoadCurve)
         if curve is not None:
             return curve, ""
-        if self.spent_s >= self.max_s:
-            return None, f"the {self.max_s:g} s for loading (http_load.max_s) were spent before"
+        if self.spent_s >= self.settings.max_s:
+            return (
+                None,
+                f"the {self.settings.max_s:g} s for loading (http_load.max_s) were spent before",
+            )
         try:
             with machine_lock():
                 curve = self._measure(winner, limit)

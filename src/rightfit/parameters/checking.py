@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 
 from pydantic import BaseModel
 
+from rightfit.http_load.settings import HttpLoadParams
 from rightfit.parameters.applications import find_contradictions, find_misnamed
 from rightfit.parameters.cascades import CascadeBlock
 from rightfit.parameters.evaluation import EvaluationParams, find_load_faults
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import find_grid_faults, is_cascade, is_imported, list_named
-from rightfit.parameters.http_load import HttpLoadParams
 from rightfit.parameters.imported import ImportedBlock, find_file_faults
 from rightfit.parameters.machine import Machine, find_machine_faults
 from rightfit.parameters.models import find_model_faults

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rightfit.http_load.load_records import LoadCurves, WinnerLoad, find_latency_limit
+from rightfit.http_load.settings import HttpLoadParams
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.http_load import HttpLoadParams
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 NOT_STORED = "the model is no longer stored"
 
 if TYPE_CHECKING:
-    from rightfit.http_load.winners import ServedWinner, WinnerBench
+    from rightfit.http_load.winners import ServedWinner
 
 
 def load_winners(
@@ -39,7 +39,10 @@ def load_winners(
     Returns:
         An entry per application and dataset, with the reason where nothing was measured.
     """
-    bench = _open_bench(http_load, measurements)
+    from rightfit.http_load.winners import WinnerBench
+    from rightfit.profiling.hardware.environment import describe_environment
+
+    bench = WinnerBench(http_load, measurements, describe_environment().environment_id)
     asked = dict(applications.items())
     loads = []
     for name, recommendation in read_recommendations(recommendations).items():
@@ -66,23 +69,6 @@ def _refuse(
     if application.environment is not None:
         return f"it was measured on another machine, {application.environment}"
     return "no candidate qualifies" if winner is None else ""
-
-
-def _open_bench(params: HttpLoadParams, measurements: JsonStore) -> WinnerBench:
-    from rightfit.http_load.curve import CurvePlan
-    from rightfit.http_load.winners import LoadSettings, WinnerBench
-    from rightfit.profiling.hardware.environment import describe_environment
-
-    plan = CurvePlan(
-        client_factor=params.client_factor,
-        shares=params.rate_shares,
-        n_beyond=params.n_beyond,
-        n_refinements=params.n_refinements,
-        max_stretch=params.max_stretch,
-    )
-    settings = LoadSettings(plan, params.step_s, params.warm_up_s, params.n_requests)
-    here = describe_environment().environment_id
-    return WinnerBench(settings, params.max_s, measurements, here)
 
 
 def _find_winner(
