@@ -3,8 +3,8 @@
 An encoder is a JSON object ``{"version": 1, "steps": [...]}``; a step reads one column and gives
 one or more feature columns. Whoever serves a model needs the encoder and the raw row, nothing else.
 
-Texts and images are encoded by the graph that serves them. Numbers and categories are encoded in
-polars, which is several times as fast (``benchmarks/encoding.py``) and gives the same bits.
+Rows are encoded by the encoder's ONNX graph, the one that serves requests; see
+``rightfit.request_path.graph``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +25,14 @@ from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.images import decode_images
 from rightfit.preparation.spec import Features
 from rightfit.request_path.graph import build_encoder
-from rightfit.request_path.raw_inputs import ENCODER_VERSION, INPUT_OF, StepJson
+from rightfit.request_path.raw_inputs import ENCODER_VERSION, NUMBERS, TEXTS, list_inputs
+from rightfit.request_path.usage import TensorInput
 from rightfit.request_path.words import split_words
 
 OTHER = "<other>"  # bucket of rare, unknown and missing categories
 NOT_CATEGORIES = (OTHER, "")  # a request writes a missing text as an empty one
 MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing about others
-N_BATCH_VALUES = 2**21  # encoded by one call of a graph
+N_BATCH_ROWS, N_BATCH_VALUES = 2**16, 2**21  # encoded by one call of a graph, at most
 N_DIGITS = 6  # of fitted numbers: hides how a machine orders its sums
 
 
@@ -43,10 +44,6 @@ class _Step(BaseModel):
 
     def names(self) -> tuple[str, ...]:
         """Name the features."""
-        raise NotImplementedError
-
-    def encode(self, rows: pl.DataFrame) -> Sequence[pl.Expr | pl.Series]:
-        """Return a float32 column per feature, as an expression or computed."""
         raise NotImplementedError
 
 
@@ -62,11 +59,6 @@ class Standardise(_Step):
         """Name the feature as the column."""
         return (self.column,)
 
-    def encode(self, rows: pl.DataFrame) -> Sequence[pl.Expr | pl.Series]:  # noqa: ARG002
-        """Return one float32 column."""
-        value = pl.col(self.column).cast(pl.Float64).fill_null(self.fill)
-        return [((value - self.mean) / self.scale).cast(pl.Float32)]
-
 
 class Indicate(_Step):
     """Whether a value is missing, as 0 or 1."""
@@ -76,10 +68,6 @@ class Indicate(_Step):
     def names(self) -> tuple[str, ...]:
         """Name the feature."""
         return (f"{self.column}_missing",)
-
-    def encode(self, rows: pl.DataFrame) -> Sequence[pl.Expr | pl.Series]:  # noqa: ARG002
-        """Return one float32 column."""
-        return [pl.col(self.column).is_null().cast(pl.Float32)]
 
 
 class OneHot(_Step):
@@ -92,38 +80,8 @@ class OneHot(_Step):
         """Name the features: column and category."""
         return tuple(f"{self.column}={name}" for name in (*self.categories, OTHER))
 
-    def encode(self, rows: pl.DataFrame) -> Sequence[pl.Expr | pl.Series]:  # noqa: ARG002
-        """Return a float32 column per category and the bucket of the others."""
-        text = pl.col(self.column).cast(pl.String)
-        values = pl.lit(pl.Series(self.categories, dtype=pl.String)).implode()
-        known = text.is_in(values).fill_null(False)
-        found = [*(text.eq_missing(pl.lit(name)) for name in self.categories), ~known]
-        return [one.cast(pl.Float32) for one in found]
 
-
-class _GraphStep(_Step):
-    """A step that is encoded by its ONNX graph, the one that serves it."""
-
-    def read(self, column: pl.Series) -> npt.NDArray[Any]:
-        """Return the graph's input, shape (n_rows, n_values)."""
-        raise NotImplementedError
-
-    def encode(self, rows: pl.DataFrame) -> Sequence[pl.Expr | pl.Series]:
-        """Return a float32 column per feature."""
-        step = cast(StepJson, self.model_dump())
-        session = open_session(build_encoder({"version": ENCODER_VERSION, "steps": [step]}))
-        names = self.names()
-        values, n_rows = self.read(rows[self.column]), max(1, N_BATCH_VALUES // len(names))
-        batches = [
-            session.run(None, {INPUT_OF[self.kind]: values[start : start + n_rows]})[0]
-            for start in range(0, len(values), n_rows)
-        ]
-        empty = pl.DataFrame(schema=dict.fromkeys(names, pl.Float32))
-        frames = [pl.from_numpy(one, schema=names) for one in batches]
-        return pl.concat([empty, *frames]).get_columns()
-
-
-class Words(_GraphStep):
+class Words(_Step):
     """A free text: a column per known word, its TF-IDF; see ``rightfit.request_path.words``."""
 
     kind: Literal["words"] = "words"
@@ -134,13 +92,8 @@ class Words(_GraphStep):
         """Name the features: column and word."""
         return tuple(f"{self.column}:{word}" for word in self.words)
 
-    def read(self, column: pl.Series) -> npt.NDArray[Any]:
-        """Return the texts."""
-        texts = column.cast(pl.String).fill_null("").to_list()
-        return np.array(texts, dtype=object).reshape(-1, 1)
 
-
-class Pixels(_GraphStep):
+class Pixels(_Step):
     """An image of bytes, as pixels between 0 and 1."""
 
     kind: Literal["pixels"] = "pixels"
@@ -152,23 +105,11 @@ class Pixels(_GraphStep):
         n_digits = len(str(n_pixels - 1))
         return tuple(f"pixel_{i:0{n_digits}d}" for i in range(n_pixels))
 
-    def read(self, column: pl.Series) -> npt.NDArray[Any]:
-        """Return the images' bytes."""
-        pixels = np.frombuffer(b"".join(column.to_list()), dtype=np.uint8)
-        return pixels.reshape(-1, math.prod(self.shape))
-
 
 class Picture(Pixels):
     """An image file of any size, decoded and resized; its pixels between 0 and 1."""
 
     kind: Literal["picture"] = "picture"  # type: ignore[assignment]
-
-    def read(self, column: pl.Series) -> npt.NDArray[Any]:
-        """Return the decoded images' bytes."""
-        try:
-            return decode_images(column, self.shape)
-        except ValueError as err:
-            raise RawTableError(f"{err}. Mend the file, or remove its row.") from err
 
 
 Step = Annotated[
@@ -241,11 +182,10 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     missing = sorted({step.column for step in encoder.steps} - set(rows.columns))
     if missing:
         raise RightfitError(f"Rows to encode lack the columns {missing}; they have {rows.columns}.")
-    return rows.select(
-        column.alias(name)
-        for step in encoder.steps
-        for name, column in zip(step.names(), step.encode(rows), strict=True)
-    )
+    if rows.height <= N_BATCH_ROWS:
+        return _run_graph(encoder.steps, rows)
+    encoded = [_encode_column(step, rows.select(step.column)) for step in encoder.steps]
+    return pl.concat(encoded, how="horizontal")
 
 
 def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame:
@@ -270,6 +210,54 @@ def name_features(encoder: Encoder) -> tuple[str, ...]:
     ('age_missing',)
     """
     return tuple(name for step in encoder.steps for name in step.names())
+
+
+def _encode_column(step: Step, column: pl.DataFrame) -> pl.DataFrame:
+    """Encode one column of many rows; alone, it need not be laid beside others row by row."""
+    if not isinstance(step, OneHot):
+        return _run_graph([step], column)
+    texts = column.cast(pl.String)
+    distinct = texts.unique()
+    if distinct.height > N_BATCH_ROWS:
+        return _run_graph([step], texts)
+    encoded = _run_graph([step], distinct).with_columns(distinct)
+    return texts.join(
+        encoded, on=step.column, how="left", nulls_equal=True, maintain_order="left"
+    ).drop(step.column)
+
+
+def _run_graph(steps: Sequence[Step], rows: pl.DataFrame) -> pl.DataFrame:
+    """Encode rows by the ONNX graph of some steps, the one that serves them."""
+    names = [name for step in steps for name in step.names()]
+    if rows.is_empty():
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.Float32))
+    plain: Any = Encoder(steps=tuple(steps)).model_dump(mode="json")
+    session = open_session(build_encoder(plain))
+    feed = {one.name: _read_tensor(rows, one) for one in list_inputs(plain)}
+    n_rows = max(1, min(N_BATCH_ROWS, N_BATCH_VALUES // len(names)))
+    batches = []
+    for start in range(0, rows.height, n_rows):
+        part = {name: values[start : start + n_rows] for name, values in feed.items()}
+        batches.append(pl.from_numpy(session.run(None, part)[0], schema=names))
+    return pl.concat(batches)
+
+
+def _read_tensor(rows: pl.DataFrame, one: TensorInput) -> npt.NDArray[Any]:
+    """Return an input of an encoder's graph, shape (n_rows, n_values)."""
+    columns = rows.select(one.columns)
+    if one.name == NUMBERS:
+        return columns.cast(pl.Float64).to_numpy(order="c")
+    if one.name == TEXTS:
+        texts = columns.cast(pl.String).fill_null("")
+        return np.array([column.to_list() for column in texts], dtype=object).T.copy()
+    image = columns.to_series()
+    if one.image_shape is None:
+        content = np.frombuffer(b"".join(image.to_list()), dtype=np.uint8)
+        return content.reshape(rows.height, -1)
+    try:
+        return decode_images(image, one.image_shape)
+    except ValueError as err:
+        raise RawTableError(f"{err}. Mend the file, or remove its row.") from err
 
 
 def _require_distinct_names(encoder: Encoder) -> None:
