@@ -83,10 +83,10 @@ class Bundle:
         """Return the family that the reader of the bundle named.
 
         Raises:
-            ValueError: If it named none.
+            RightfitError: If it named none.
         """
         if self.family is None:
-            raise ValueError(
+            raise RightfitError(
                 f"The native model {self.model} in {self.path} needs its family; name it: "
                 "read_bundle(folder, family='rightfit.families.forest')."
             )
@@ -96,7 +96,8 @@ class Bundle:
         """Load the family's own model.
 
         Raises:
-            ValueError: As :meth:`locate` and :meth:`load_family`; or if its weights do not fit it.
+            RightfitError: As :meth:`locate` and :meth:`load_family`.
+            ValueError: If its weights do not fit it.
         """
         path = self.locate(self.weights_file)
         return self.load_family().load_weights(path, self.configuration, self.schema)
@@ -105,11 +106,11 @@ class Bundle:
         """Return the path of a file whose hash was checked, to open it.
 
         Raises:
-            ValueError: If the bundle does not list it.
+            RightfitError: If the bundle does not list it.
             RightfitError: If it holds native weights, and the bundle is not trusted.
         """
         if name not in self.files:
-            raise ValueError(
+            raise RightfitError(
                 f"Bundle {self.path} has no {name}; {MANIFEST} lists {sorted(self.files)}, and "
                 "nothing else is loaded."
             )
@@ -195,21 +196,21 @@ def read_bundle(
 
     Raises:
         FileNotFoundError: If the folder holds no ``bundle.json``.
-        ValueError: If it was written in another format, a file is missing, was changed, or is a
+        RightfitError: If it was written in another format, a file is missing, was changed, or is a
             link, or an ONNX file keeps weights in a file that the bundle does not list.
     """
     content = read_manifest(folder)
     manifest = parse_manifest(content, folder)
     sha256 = hashlib.sha256(content).hexdigest()
     if manifest["format_version"] != FORMAT_VERSION:
-        raise ValueError(
+        raise RightfitError(
             f"{folder / MANIFEST} has format_version {manifest['format_version']}; this version "
             f"of rightfit reads {FORMAT_VERSION}. Train the model again."
         )
     if checked_sha256 not in (None, sha256):
-        raise ValueError(f"{folder / MANIFEST} was changed after it was checked. Run again.")
+        raise RightfitError(f"{folder / MANIFEST} was changed after it was checked. Run again.")
     if changed := find_damaged(folder, manifest["files"]):
-        raise ValueError(
+        raise RightfitError(
             f"Bundle {folder} is damaged: {changed} are missing, links, or do not match the "
             f"hashes in {MANIFEST}. Restore them, or delete the folder and train again."
         )

@@ -16,6 +16,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from rightfit.errors import RightfitError
 from rightfit.families.export_check import PLAIN_NAME, list_external_files
 from rightfit.processes.file_locks import hold
 
@@ -49,12 +50,12 @@ def check_onnx_file(path: Path, *, listed: Collection[str]) -> None:
     """Refuse a model whose weights lie in files that the bundle does not list.
 
     Raises:
-        ValueError: If it is no ONNX model, or names another file.
+        RightfitError: If it is no ONNX model, or names another file.
     """
     with open_regular(path) as file:
         foreign = sorted(set(list_external_files(file)) - set(listed))
     if foreign:
-        raise ValueError(
+        raise RightfitError(
             f"{path} keeps weights in {[name[:80] for name in foreign[:10]]}, which bundle.json "
             "does not list: they are not checked, so they are not read. Export the model whole."
         )
@@ -65,16 +66,18 @@ def open_regular(path: Path) -> BufferedReader:
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If it is anything but a regular file.
+        RightfitError: If it is anything but a regular file.
     """
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
-        raise ValueError(f"{path} is {kind}; only regular files are read. Copy the file itself.")
+        raise RightfitError(f"{path} is {kind}; only regular files are read. Copy the file itself.")
     descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ValueError(f"{path} was exchanged while it was opened; only regular files are read.")
+        raise RightfitError(
+            f"{path} was exchanged while it was opened; only regular files are read."
+        )
     return os.fdopen(descriptor, "rb")
 
 
@@ -112,12 +115,12 @@ def read_manifest(folder: Path) -> bytes:
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If it is no regular file or too large.
+        RightfitError: If it is no regular file or too large.
     """
     with open_regular(folder / MANIFEST) as file:
         content = file.read(MAX_MANIFEST_BYTES + 1)
     if len(content) > MAX_MANIFEST_BYTES:
-        raise ValueError(
+        raise RightfitError(
             f"{folder / MANIFEST} is larger than {MAX_MANIFEST_BYTES} bytes; that is no bundle."
         )
     return content
@@ -127,14 +130,16 @@ def parse_manifest(content: bytes, folder: Path) -> dict[str, Any]:
     """Parse a manifest and check the types of its fields and the names of its files.
 
     Raises:
-        ValueError: Naming every fault.
+        RightfitError: Naming every fault.
     """
     try:
         manifest = json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as err:
-        raise ValueError(f"{folder / MANIFEST} is not valid JSON: {err}") from err
+        raise RightfitError(f"{folder / MANIFEST} is not valid JSON: {err}") from err
     if not isinstance(manifest, dict):
-        raise ValueError(f"{folder / MANIFEST} must hold a JSON object: {type(manifest).__name__}")
+        raise RightfitError(
+            f"{folder / MANIFEST} must hold a JSON object: {type(manifest).__name__}"
+        )
     faults = [
         f"{field} must be {' or '.join(kind.__name__ for kind in kinds)}"
         for field, kinds in _TYPES.items()
@@ -148,7 +153,7 @@ def parse_manifest(content: bytes, folder: Path) -> dict[str, Any]:
     if not isinstance(manifest.get("onnx_refused"), str | None):
         faults.append("onnx_refused must be str or null")
     if faults:
-        raise ValueError(
+        raise RightfitError(
             f"{folder / MANIFEST} describes no bundle: {'; '.join(faults)}. Delete the folder and "
             "train again, or get the model again from where it came from."
         )
@@ -184,4 +189,4 @@ def _is_sha256(value: object) -> bool:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not allowed in JSON")
+    raise RightfitError(f"{name} is not allowed in JSON")

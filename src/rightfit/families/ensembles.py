@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rightfit.errors import RightfitError
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
@@ -70,7 +71,7 @@ class EnsembleFamily(SklearnFamily):
     def check_task(self, task: Task) -> None:
         """See :class:`rightfit.families.family.Family`."""
         if task not in self._estimators:
-            raise ValueError(
+            raise RightfitError(
                 f"{', '.join(self._estimators.values())} can't learn {task}, only "
                 f"{', '.join(self._estimators)}; describe a family of {task} beside it"
             )
@@ -85,7 +86,7 @@ class EnsembleFamily(SklearnFamily):
             try:
                 self._make_estimator(task, configuration, seed=0, n_threads=1)._validate_params()
             except TypeError as err:
-                raise ValueError(str(err)) from err
+                raise RightfitError(str(err)) from err
 
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count trees, their nodes, the stored numbers, and the comparisons of an average row.

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.errors import RightfitError
 from rightfit.extras import require
 from rightfit.families.schema import InputSchema, Task
 
@@ -42,8 +43,8 @@ class TrainingData:
         schema: Names of the columns and classes, and with them the task.
 
     Raises:
-        ValueError: If shapes disagree with each other or the schema, a class has no row, or values
-            are all the same.
+        RightfitError: If shapes disagree with each other or the schema, a class has no row, or
+            values are all the same.
     """
 
     rows: Rows
@@ -53,23 +54,23 @@ class TrainingData:
     def __post_init__(self) -> None:
         expected = (len(self.labels), self.schema.n_features)
         if self.rows.shape != expected:
-            raise ValueError(f"rows must have shape {expected}, but got {self.rows.shape=}.")
+            raise RightfitError(f"rows must have shape {expected}, but got {self.rows.shape=}.")
         if self.schema.task == "regression":
             self._check_values()
             return
         present = set(np.unique(self.labels).tolist())
         absent = [c for i, c in enumerate(self.schema.classes) if i not in present]
         if absent:
-            raise ValueError(
+            raise RightfitError(
                 f"The training rows hold no example of the classes {absent}. "
                 "Raise max_train_rows of the dataset in parameters_datasets.yml."
             )
 
     def _check_values(self) -> None:
         if not np.isfinite(self.labels).all():
-            raise ValueError("The values to learn must be finite numbers.")
+            raise RightfitError("The values to learn must be finite numbers.")
         if not np.ptp(self.labels) > 0:
-            raise ValueError(
+            raise RightfitError(
                 f"The values to learn are all {self.labels[0]}: nothing can be learnt from them. "
                 "Correct target.column of the dataset in parameters_datasets.yml."
             )
@@ -266,13 +267,13 @@ def split_training(n_units: int, n_checkpoints: int) -> list[int]:
         for so many halvings looks at its first unit several times.
 
     Raises:
-        ValueError: If there are fewer units than checkpoints.
+        RightfitError: If there are fewer units than checkpoints.
 
     >>> split_training(48, 4)
     [6, 12, 24, 48]
     """
     if n_checkpoints > n_units:
-        raise ValueError(
+        raise RightfitError(
             f"A training of {n_units=} epochs or trees can't have {n_checkpoints=}. "
             "Lower training.n_checkpoints or raise the family's budget in parameters_models.yml."
         )
@@ -284,12 +285,12 @@ def require_settings(configuration: Configuration, allowed: tuple[str, ...]) -> 
     """Check that a configuration holds exactly the allowed settings.
 
     Raises:
-        ValueError: Naming every missing and unknown setting.
+        RightfitError: Naming every missing and unknown setting.
     """
     missing = sorted(set(allowed) - set(configuration))
     unknown = sorted(set(configuration) - set(allowed))
     if missing or unknown:
-        raise ValueError(
+        raise RightfitError(
             f"{missing=}, {unknown=}; the settings are {sorted(allowed)}, each "
             "either under fixed or under space. Correct parameters_models.yml."
         )

@@ -1,15 +1,17 @@
 """Families by import path; those that come with the library also by their short name.
 
-A **reference** names a family in one string: the import path of its module, or of a module that
-makes families and, after a colon, what to make one of: ``sklearn:sklearn.svm.SVC``.
+A **reference** names a family in one string: the import path of its module, or of a module whose
+``FAMILY`` makes families and, after a colon, what to make one of: ``sklearn:sklearn.svm.SVC``.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
+
+from rightfit.errors import RightfitError
 
 if TYPE_CHECKING:  # it imports numpy, which naming a family does not need
     from rightfit.families.family import Family
@@ -31,21 +33,20 @@ MADE: Mapping[str, tuple[str, str]] = {
 """Modules that make families, by name, and the key of a model's block that says of what."""
 
 ATTRIBUTE = "FAMILY"
-MAKER = "make_family"
 
 
 def refer_to_family(block: Mapping[str, Any]) -> str:
     """Return the reference of a model's family.
 
     Raises:
-        ValueError: If the block names no family, or not what to make it of.
+        RightfitError: If the block names no family, or not what to make it of.
 
     >>> refer_to_family({"family": "sklearn", "estimator": "sklearn.svm.SVC"})
     'sklearn:sklearn.svm.SVC'
     """
     family = block.get("family")
     if not isinstance(family, str):
-        raise ValueError(
+        raise RightfitError(
             "family must be the import path of a family, as in family: rightfit.families.forest, "
             f"but got {family!r}"
         )
@@ -55,7 +56,9 @@ def refer_to_family(block: Mapping[str, Any]) -> str:
     named = block.get(key)
     paths = [named] if isinstance(named, str) else named
     if not isinstance(paths, list) or not paths or not all(isinstance(p, str) for p in paths):
-        raise ValueError(f"family: {family} needs the key {key}, an import path, but got {named!r}")
+        raise RightfitError(
+            f"family: {family} needs the key {key}, an import path, but got {named!r}"
+        )
     return f"{family}:{'+'.join(paths)}"
 
 
@@ -78,11 +81,11 @@ def get_family(name: str) -> Family:
             name of one of the library's; or a reference, see :func:`refer_to_family`.
 
     Raises:
-        ValueError: If there is none.
+        RightfitError: If there is none.
     """
     path, made_of = split_reference(name)
     if "." not in path or not all(part.isidentifier() for part in path.split(".")):
-        raise ValueError(
+        raise RightfitError(
             f"There is no model family {name!r}; the library has "
             f"{sorted({*BUILT_IN, *LIBRARIES, *MADE})}, any other is named by its "
             "import path, as in family: my_study.families.svm. Correct parameters_models.yml."
@@ -92,17 +95,17 @@ def get_family(name: str) -> Family:
     except ModuleNotFoundError as err:
         if err.name is None or not f"{path}.".startswith(f"{err.name}."):
             raise  # the family's module is there, and imports something that is not
-        raise ValueError(
+        raise RightfitError(
             f"There is no module {path!r} to hold a model family ({err}). Correct "
             "parameters_models.yml, or install the package it lies in."
         ) from err
-    if made_of and hasattr(module, MAKER):
-        return _make_family(path, "+".join(made_of))
     from rightfit.families.family import ServedFamily
 
     family = getattr(module, ATTRIBUTE, None)
+    if made_of and callable(family):
+        family = _make_family(family, "+".join(made_of))
     if not isinstance(family, ServedFamily):
-        raise ValueError(
+        raise RightfitError(
             f"The module {path} holds no family: it must define {ATTRIBUTE}, an object of a class "
             f"that derives from rightfit.Family, but that is {family!r}. Correct "
             "parameters_models.yml."
@@ -114,25 +117,24 @@ def import_by_path(path: str, *, key: str) -> Any:
     """Import a class or function.
 
     Raises:
-        ValueError: If there is no such module, or nothing of that name in it.
+        RightfitError: If there is no such module, or nothing of that name in it.
     """
     library, _, name = path.rpartition(".")
     place = f"Correct {key} in parameters_models.yml, or install the package it lies in."
     if not library:
-        raise ValueError(f"{key} must be an import path with a dot, but got {path!r}. {place}")
+        raise RightfitError(f"{key} must be an import path with a dot, but got {path!r}. {place}")
     try:
         module = importlib.import_module(library)
     except ModuleNotFoundError as err:
         if err.name is None or not f"{library}.".startswith(f"{err.name}."):
             raise  # the module is there, and imports something that is not
-        raise ValueError(f"There is no module {library!r} ({err}). {place}") from err
+        raise RightfitError(f"There is no module {library!r} ({err}). {place}") from err
     if not hasattr(module, name):
-        raise ValueError(f"The module {library} has no {name!r}. {place}")
+        raise RightfitError(f"The module {library} has no {name!r}. {place}")
     return getattr(module, name)
 
 
 @functools.cache
-def _make_family(path: str, made_of: str) -> Family:
+def _make_family(make: Callable[[str], object], made_of: str) -> object:
     """Make a family, once: the search asks for it at every step."""
-    made: Family = getattr(importlib.import_module(path), MAKER)(made_of)
-    return made
+    return make(made_of)

@@ -168,6 +168,4 @@ class ModuleFamily(NetFamily):
         return network
 
 
-def make_family(module: str) -> ModuleFamily:
-    """Return the family of a module; see :class:`ModuleFamily`."""
-    return ModuleFamily(module)
+FAMILY = ModuleFamily

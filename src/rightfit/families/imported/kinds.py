@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from rightfit.errors import RightfitError
 from rightfit.families.bundle_files import is_plain_name, open_regular
 
 MLFLOW = "MLmodel"
@@ -51,11 +52,11 @@ def name_weights(path: Path, *, trust: bool) -> str:
     """Return the name in a bundle of a file's kind.
 
     Raises:
-        ValueError: If the kind is unknown, or needs trust.
+        RightfitError: If the kind is unknown, or needs trust.
     """
     name = SUFFIXES.get(path.suffix.lower())
     if name is None:
-        raise ValueError(
+        raise RightfitError(
             f"the file must end in one of {', '.join(SUFFIXES)}, but got {path.name!r}"
         )
     _require_trust(name, path.name, trust=trust)
@@ -66,11 +67,11 @@ def _require_trust(weights_file: str, called: str, *, trust: bool) -> None:
     if trust or weights_file in UNTRUSTED:
         return
     if weights_file == PICKLE_FILE:
-        raise ValueError(
+        raise RightfitError(
             f"{called} is a pickle: opening it runs whatever code it holds. If you trust it, "
             "write trust: true, and only the measured process opens it; else export it to ONNX"
         )
-    raise ValueError(
+    raise RightfitError(
         f"{called} is opened by its own library, which a wrong file may crash or make read foreign "
         "memory. If you trust who wrote it, write trust: true; else export it to ONNX"
     )
@@ -80,13 +81,13 @@ def find_family(weights_file: str, *, trust: bool, module: str | None = None) ->
     """Return the reference of the family that serves a bundle's model.
 
     Raises:
-        ValueError: If nothing does, or it needs trust or a module.
+        RightfitError: If nothing does, or it needs trust or a module.
     """
     if weights_file not in FAMILIES:
-        raise ValueError(f"{weights_file} is no imported model that the configuration allows")
+        raise RightfitError(f"{weights_file} is no imported model that the configuration allows")
     _require_trust(weights_file, weights_file, trust=trust)
     if (weights_file == MODULE_FILE) != (module is not None):
-        raise ValueError(
+        raise RightfitError(
             "module names the torch module of a .safetensors file, as in module: my_study.nets.Net"
         )
     family = FAMILIES[weights_file]
@@ -97,12 +98,12 @@ def resolve_file(path: Path) -> Path:
     """Return a model's file; that of its flavour where the path is an MLflow model.
 
     Raises:
-        ValueError: If there is no file.
+        RightfitError: If there is no file.
     """
     if (path / MLFLOW).is_file():
         return _find_flavour(path)
     if not path.is_file():
-        raise ValueError(f"there is no file {path}")
+        raise RightfitError(f"there is no file {path}")
     return path
 
 
@@ -119,8 +120,10 @@ def _find_flavour(folder: Path) -> Path:
             if isinstance(flavour.get(key), str)
         ]
     except (AttributeError, KeyError, TypeError, yaml.YAMLError) as err:
-        raise ValueError(f"{folder / MLFLOW} describes no model: {err!r}") from err
+        raise RightfitError(f"{folder / MLFLOW} describes no model: {err!r}") from err
     files = [folder / name for name in named if is_plain_name(name) and (folder / name).is_file()]
     if not files:
-        raise ValueError(f"{folder / MLFLOW} names no model file in its folder; it names {named}")
+        raise RightfitError(
+            f"{folder / MLFLOW} names no model file in its folder; it names {named}"
+        )
     return files[0]

@@ -44,6 +44,4 @@ class ModuleWeights(ModuleFamily):
         return network.eval()
 
 
-def make_family(module: str) -> ModuleWeights:
-    """Return the family of a module; see :class:`ModuleWeights`."""
-    return ModuleWeights(module)
+FAMILY = ModuleWeights

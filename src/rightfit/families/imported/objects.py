@@ -120,7 +120,7 @@ class SkopsFamily(ObjectFamily):
         return serve_object(model, configuration, schema)
 
 
-def make_family(kind: str) -> ObjectFamily:
+def FAMILY(kind: str) -> ObjectFamily:  # noqa: N802
     """Return the family of one kind of objects: one of :data:`Kind`, or ``skops``."""
     kinds = {"torch": ModuleObjectFamily, "skops": SkopsFamily}
     return kinds.get(kind, ObjectFamily)()
