@@ -12,7 +12,8 @@ from rightfit.kedro_project.run import RightfitSession
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
-FAILING = {"models": {"forest": {"family": "support.failing_family"}}}
+SETTINGS = {"max_depth": 4, "min_samples_leaf": 1, "max_features": "sqrt"}
+FAILING = {"models": {"forest": {"family": "support.failing_family", "fixed": SETTINGS}}}
 REASON = "AttributeError: no tree grows here"
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from rightfit.families.ensembles import EnsembleFamily
-from rightfit.families.family import Checkpoint, TrainingData
+from rightfit.families.family import Checkpoint, TrainingRun
 from rightfit.families.forest import FAMILY as FOREST
 
 LANDSAT = 36  # features
@@ -18,11 +17,11 @@ class FailingForest(EnsembleFamily):
     def __init__(self) -> None:
         vars(self).update(vars(FOREST))
 
-    def train(self, configuration: Any, data: TrainingData, **how: Any) -> Iterator[Checkpoint]:
+    def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Fail on 36 features."""
-        if len(data.schema.features) == LANDSAT:
+        if len(run.data.schema.features) == LANDSAT:
             raise AttributeError("no tree grows here")
-        yield from FOREST.train(configuration, data, **how)
+        yield from FOREST.train(run)
 
 
 FAMILY = FailingForest()

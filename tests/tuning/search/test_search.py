@@ -148,7 +148,7 @@ def test_median_stop_says_why(
     def score_trial(metric: object, labels: object, probabilities: np.ndarray) -> float:
         return float(probabilities[0, 0])
 
-    def train(configuration: object, data: object, **kwargs: Any) -> Iterator[Checkpoint]:
+    def train(run: object) -> Iterator[Checkpoint]:
         value = next(quality_of_trial)
         model = real_family.build_untrained(
             {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-4, "eta0": 0.1}, blobs.schema, seed=0
