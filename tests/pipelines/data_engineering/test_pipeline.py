@@ -201,8 +201,9 @@ def test_checks_stand_before_all_other_nodes(described: dict[str, Any], dataset:
     names = [node.name for node in create_pipeline(grid).nodes]
 
     assert set(names[:4]) == {f"data_engineering.{name}.check_raw_tables" for name in DATASETS}
-    assert {name for name in names if name.startswith(f"{dataset}.")} == {
-        f"{dataset}.{node}"
+    stage = f"data_engineering.{dataset}."
+    assert {name for name in names if name.startswith(stage)} == {
+        f"{stage}{node}"
         for node in (
             "check_raw_tables",
             "assemble_rows",
