@@ -9,7 +9,8 @@ import pytest
 import yaml
 from exports import choose
 
-from rightfit.profiling.profile import LimitTried, MeasuredHow
+from rightfit.profiling.profile import MeasuredHow
+from rightfit.profiling.worker.results import LimitTrial
 from rightfit.ranking.explanation.refits import Refit, Shipped
 from rightfit.serving.model_call import Model
 from rightfit.serving.sizing import ServedFigures, size_deployment
@@ -76,8 +77,8 @@ def test_refitted_winner_is_sized_by_what_was_measured_of_the_refit(model: Model
 
 def test_memory_limit_that_was_tried_is_preferred(model: Model) -> None:
     limits = (
-        LimitTried(192.0, ok=True, error=None, limit="RLIMIT_DATA"),
-        LimitTried(96.0, ok=False, error="MemoryError", limit="RLIMIT_DATA"),
+        LimitTrial(192.0, ok=True, error=None, limit="RLIMIT_DATA"),
+        LimitTrial(96.0, ok=False, error="MemoryError", limit="RLIMIT_DATA"),
     )
     how = MeasuredHow(preset="quick", devices=("cpu",), limits=limits)
     spec, text = size(model, measured_how=asdict(how))

@@ -10,7 +10,7 @@ from rightfit.errors import OldResultsError, RightfitError
 from rightfit.processes.codec import from_plain
 from rightfit.profiling.metrics import METRICS, METRICS_BY_COLUMN, Figure, Metric, MetricTable
 from rightfit.profiling.serving import Serving
-from rightfit.profiling.worker.results import ServerResult
+from rightfit.profiling.worker.results import LimitTrial, ServerResult
 from rightfit.request_path.paths import MODEL
 from rightfit.spelling import find_nearest
 
@@ -24,23 +24,6 @@ class BatchTried:
     n_calls: int
     cores: float
     peak_memory_mib: float
-
-
-@dataclass(frozen=True)
-class LimitTried:
-    """A run under the memory of a hardware tier.
-
-    Args:
-        memory_mib: That memory.
-        ok: Whether the model ran.
-        error: Why not.
-        limit: What limited it.
-    """
-
-    memory_mib: float
-    ok: bool
-    error: str | None
-    limit: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +57,7 @@ class MeasuredHow:
     busy_cores: float | None = None  # of the whole machine, most
     steal_share: float | None = None  # most
     batches: tuple[BatchTried, ...] = ()  # all sizes tried
-    limits: tuple[LimitTried, ...] = ()
+    limits: tuple[LimitTrial, ...] = ()
     interruptions: tuple[str, ...] = ()  # why times of rounds were not to be trusted
     measured_s: float | None = None  # of all rounds
     n_windows: int | None = None

@@ -5,13 +5,13 @@ import pytest
 from rightfit.profiling.hardware.tiers import (
     Device,
     Judged,
-    LimitTrial,
     Tier,
     cheapest_fit,
     judge_tiers,
     misfits,
     smallest_fit,
 )
+from rightfit.profiling.worker.results import LimitTrial
 
 
 def tier(
@@ -32,14 +32,14 @@ LADDER = (
 
 
 def judge(
-    *, n_threads: int = 1, peak_memory_mib: float = 10, device: str = "cpu", **trials: LimitTrial
+    *trials: LimitTrial, n_threads: int = 1, peak_memory_mib: float = 10, device: str = "cpu"
 ) -> list[Judged]:
     return judge_tiers(
         LADDER,
         n_threads=n_threads,
         device=device,
         peak_memory_mib=peak_memory_mib,
-        trials={key.removeprefix("mib_"): trial for key, trial in trials.items()},
+        trials=trials,
         devices=["cpu", "cuda"],
     )
 
@@ -76,10 +76,10 @@ def test_tier_of_a_device_that_is_absent_is_never_guessed() -> None:
 
 
 def test_trial_under_the_limit_overrules_the_computation() -> None:
-    failed = LimitTrial(ok=False, error="MemoryError", limit="RLIMIT_DATA")
-    passed = LimitTrial(ok=True, error=None, limit="RLIMIT_DATA")
+    failed = LimitTrial(128, ok=False, error="MemoryError", limit="RLIMIT_DATA")
+    passed = LimitTrial(512, ok=True, error=None, limit="RLIMIT_DATA")
 
-    judged = judge(mib_128=failed, mib_512=passed)
+    judged = judge(failed, passed)
 
     assert [j.verdict for j in judged[:3]] == ["does not fit", "fits", "fits"]
     assert judged[0].reason == "fails with 128 MiB: MemoryError"

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from measured import STORED_ROUND, DictStore, make_round
 
-from rightfit.profiling.hardware.tiers import LimitTrial
 from rightfit.profiling.measuring.state import MeasurementState, load_record, save_record
 
 # As states were stored while they were plain JSON.
@@ -17,7 +16,7 @@ OLD_FORM: dict[str, Any] = {
     "settled": "precise",
     "error": None,
     "server": [],
-    "limits": {"128": {"ok": True, "error": None, "limit": "RLIMIT_DATA"}},
+    "limits": {},
 }
 
 
@@ -41,7 +40,6 @@ def test_state_of_the_untyped_form_is_found_again() -> None:
         rounds=(make_round(),),
         n_retries=1,
         settled="precise",
-        limits={"128": LimitTrial(ok=True, error=None, limit="RLIMIT_DATA")},
     )
 
 

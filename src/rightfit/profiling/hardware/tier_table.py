@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 
 from rightfit.profiling.hardware.tiers import (
-    LimitTrial,
     Tier,
     cost_per_1m_rows,
     judge_tiers,
 )
 from rightfit.profiling.serving import split_device
+from rightfit.profiling.worker.results import LimitTrial
 
 KEYS = ("dataset", "model", "candidate", "runtime", "n_threads", "device", "request_path")
 NEEDED = ("peak_memory_mib", "throughput_rows_per_s", "measured_how")
@@ -40,10 +40,7 @@ def tabulate_tiers(profiles: pl.DataFrame, tiers: Sequence[Tier]) -> pl.DataFram
             n_threads=serving["n_threads"],
             device=split_device(serving["device"])[0],
             peak_memory_mib=peak_mib,
-            trials={
-                f"{one['memory_mib']:g}": LimitTrial(one["ok"], one["error"], one["limit"])
-                for one in how["limits"]
-            },
+            trials=[LimitTrial(**one) for one in how["limits"]],
             devices=how["devices"],
         )
         for one in judged:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from rightfit.profiling.worker.results import LimitTrial
 from rightfit.strict_model import MAX_SIZE, StrictModel
 
 Device = Literal["cpu", "cuda", "tpu"]
@@ -41,21 +42,6 @@ class Ladder(StrictModel):
 
 
 @dataclass(frozen=True)
-class LimitTrial:
-    """A run under a tier's memory.
-
-    Args:
-        ok: Whether the model ran.
-        error: Why not.
-        limit: What limited it.
-    """
-
-    ok: bool
-    error: str | None
-    limit: str
-
-
-@dataclass(frozen=True)
 class Judged:
     """What is known of a serving configuration on a tier.
 
@@ -80,7 +66,7 @@ def judge_tiers(
     n_threads: int,
     device: str,
     peak_memory_mib: float,
-    trials: Mapping[str, LimitTrial],
+    trials: Iterable[LimitTrial],
     devices: Iterable[str],
 ) -> list[Judged]:
     """Judge a measured serving configuration on every tier.
@@ -90,13 +76,14 @@ def judge_tiers(
         n_threads: Threads it uses, a core each.
         device: Device it was measured on.
         peak_memory_mib: Peak resident memory of its process.
-        trials: What happened under memory limits, by :func:`limit_key`.
+        trials: What happened under the memory of tiers.
         devices: Devices that this machine has; a tier with another one can't be judged.
 
     Returns:
         One judgement per tier, in their order.
     """
     present = set(devices)
+    by_memory = {trial.memory_mib: trial for trial in trials}
     judged = []
     for position, tier in enumerate(tiers, start=1):
         found: tuple[Verdict, str, str]
@@ -106,7 +93,7 @@ def judge_tiers(
             reasons = misfits(
                 tier, n_threads=n_threads, peak_memory_mib=peak_memory_mib, device=device
             )
-            found = _weigh(reasons, tier, trials.get(limit_key(tier)))
+            found = _weigh(reasons, tier, by_memory.get(tier.memory_mib))
         judged.append(Judged(tier, position, *found))
     return judged
 
@@ -120,11 +107,6 @@ def _weigh(reasons: list[str], tier: Tier, trial: LimitTrial | None) -> tuple[Ve
     if trial.ok:
         return "fits", "", how
     return "does not fit", f"fails with {tier.memory_mib:.0f} MiB: {trial.error}", how
-
-
-def limit_key(tier: Tier) -> str:
-    """Return the key under which a trial with a tier's memory is kept."""
-    return f"{tier.memory_mib:g}"
 
 
 def smallest_fit(judged: Sequence[Judged]) -> Judged | None:

@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rightfit.profiling.hardware.tiers import LimitTrial, Tier, limit_key, misfits
+from rightfit.profiling.hardware.tiers import Tier, misfits
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.worker.messages import Failure, RanOnce, RunOnceRequest
+from rightfit.profiling.worker.results import LimitTrial
 
 LIMIT = "RLIMIT_DATA"
 
@@ -46,9 +47,8 @@ def try_limits(
     Returns:
         The state with the trials under ``limits``.
     """
-    trials = dict(state.limits)
+    trials = {trial.memory_mib: trial for trial in state.limits}
     for tier in tiers:
-        key = limit_key(tier)
         if misfits(
             tier,
             n_threads=subject.kind.n_threads,
@@ -56,22 +56,24 @@ def try_limits(
             device=device,
         ):
             continue
-        if key not in trials:
+        if tier.memory_mib not in trials:
             limit_s = bench.settings.limit_s(state.longest_s)
-            trials[key] = _try(subject, bench, tier.memory_mib, batch_size, limit_s)
-        if trials[key].ok:
+            error = _try(subject, bench, tier.memory_mib, batch_size, limit_s)
+            trials[tier.memory_mib] = LimitTrial(tier.memory_mib, error is None, error, LIMIT)
+        if trials[tier.memory_mib].ok:
             break
-    return replace(state, limits=trials)
+    return replace(state, limits=tuple(trials.values()))
 
 
 def _try(
     subject: Subject, bench: Bench, memory_mib: float, batch_size: int, limit_s: float
-) -> LimitTrial:
+) -> str | None:
+    """Run a model under a limit; return why it does not run there, ``None`` if it does."""
     with machine_lock():
         worker = bench.pool.get(subject.kind)
         failure = worker.await_hello(limit_s)
         if failure is not None:
-            return LimitTrial(ok=False, error=failure.error, limit=LIMIT)
+            return failure.error
         of_files_mib = worker.hello.base_resident_mib - worker.hello.base_anonymous_mib
         request = RunOnceRequest(
             factory=subject.factory,
@@ -82,6 +84,4 @@ def _try(
             limit_s=limit_s,
         )
         answer = worker.ask(request, RanOnce)
-    if isinstance(answer, Failure):
-        return LimitTrial(ok=False, error=answer.error, limit=LIMIT)
-    return LimitTrial(ok=True, error=None, limit=LIMIT)
+    return answer.error if isinstance(answer, Failure) else None

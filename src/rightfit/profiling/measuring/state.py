@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from rightfit.processes.codec import Plain, Record, from_plain, to_plain
-from rightfit.profiling.hardware.tiers import LimitTrial
-from rightfit.profiling.worker.results import ProcessResult, ServerResult
+from rightfit.profiling.worker.results import LimitTrial, ProcessResult, ServerResult
 from rightfit.profiling.worker.units import MS_PER_S
 
 logger = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ class MeasurementState:
         screened_for: Fingerprint of the choice that screened it out; empty when none did.
         error: Why it cannot be measured.
         server: Load tests, one per process.
-        limits: Runs under the memory of a tier, by :func:`limit_key`.
+        limits: Runs under the memory of tiers.
     """
 
     rounds: tuple[FinishedRound, ...] = ()
@@ -94,7 +93,7 @@ class MeasurementState:
     screened_for: str = ""
     error: str | None = None
     server: tuple[ServerResult, ...] = ()
-    limits: dict[str, LimitTrial] = field(default_factory=dict)
+    limits: tuple[LimitTrial, ...] = ()
 
     @property
     def is_over(self) -> bool:

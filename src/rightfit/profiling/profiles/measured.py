@@ -40,7 +40,7 @@ from rightfit.profiling.metrics import (
     MetricTable,
     columns_from,
 )
-from rightfit.profiling.profile import BatchTried, LimitTried, LoadTried, MeasuredHow
+from rightfit.profiling.profile import BatchTried, LoadTried, MeasuredHow
 from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.worker.latency import (
     MEDIAN,
@@ -221,7 +221,7 @@ class Measured:
                 BatchTried(**{one.name: getattr(batch, one.name) for one in fields(BatchTried)})
                 for batch in tried
             ),
-            limits=tuple(LimitTried(float(key), **vars(one)) for key, one in state.limits.items()),
+            limits=state.limits,
             interruptions=tuple(sorted({r.interruption for r in state.rounds if r.interruption})),
             measured_s=sum(one.total_ms for one in state.rounds) / MS_PER_S,
             n_windows=self.settings.n_windows,

@@ -99,3 +99,13 @@ class ServerResult:
     utilisation: float  # share of time the server was busy; above 1 when it could not keep up
     n_requests: int = 0  # behind the p99
     reason: str | None = None  # why there is no p99
+
+
+@dataclass(frozen=True)
+class LimitTrial:
+    """A run under the memory of a hardware tier."""
+
+    memory_mib: float  # of the tier
+    ok: bool  # whether the model ran
+    error: str | None  # why not
+    limit: str  # what limited it
