@@ -73,8 +73,8 @@ def test_load_is_told_or_its_absence_explained(results: Results) -> None:
     loaded, other = find(results, "web_api", "landsat"), find(results, "web_api", "flights")
 
     assert facts_of(loaded)["Over HTTP"] == (
-        "One server bears 900 requests/s within a p99 of 5 ms; the knee is at 600 requests/s; its "
-        "capacity is 1,000 requests/s."
+        "One server sustains 900 requests/s within a p99 of 5 ms; the knee is at 600 requests/s; "
+        "its capacity is 1,000 requests/s."
     )
     assert facts_of(other)["Over HTTP"] == "Not measured: the time was spent on others."
     never = find(replace(results, load_curves=LoadCurves(())), "web_api", "landsat")

@@ -45,7 +45,7 @@ SEEDS = 2**31
 
 
 class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
-    """What both estimators share."""
+    """Base of both estimators."""
 
     _task: Task
 

@@ -194,7 +194,7 @@ class Ranking:
 
     @cached_property
     def breakdown(self) -> pl.DataFrame:
-        """What each objective contributes to each utility: ``utility_breakdown``."""
+        """Contribution of each objective to each utility: ``utility_breakdown``."""
         return tabulate_breakdown(self.ranked)
 
     @cached_property
@@ -209,7 +209,7 @@ class Ranking:
 
     @cached_property
     def limit_effects(self) -> pl.DataFrame:
-        """What changes where a limit is loosened, tightened or removed."""
+        """Effects of loosening, tightening or removing each limit: ``limit_effects``."""
         return tabulate_limit_effects(self.ranked)
 
     @cached_property
@@ -455,7 +455,7 @@ def _write_quality(decision: Decision) -> str:
 
 
 class _Asked(StrictModel):
-    """What a ranking was asked, as it is stored."""
+    """Applications and rules of a ranking, as they are stored."""
 
     applications: Applications
     rules: RankingRules

@@ -1,4 +1,4 @@
-"""What a search is asked for from Python, checked before anything slow."""
+"""Arguments of a search from Python, checked before anything slow."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ Params = TypeVar("Params", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Rules:
-    """What a search goes by.
+    """Parameters of a search.
 
     Args:
         models: Families with their spaces, by name.

@@ -67,7 +67,7 @@ OnTrial = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class Found:
-    """What a search has found, as tables and bundles.
+    """Results of a search, as tables and bundles.
 
     Args:
         ranking: The candidates in order.
@@ -85,7 +85,7 @@ class Found:
 
 
 class SearchResult:
-    """What a search has found.
+    """Results of a search.
 
     Attributes:
         ranking: The candidates in order for each application, with the reasons.
@@ -101,17 +101,17 @@ class SearchResult:
 
     @property
     def profiles(self) -> Profiles:
-        """What was measured of the candidates."""
+        """Profiles of the candidates."""
         return self.ranking.profiles
 
     @property
     def applications(self) -> Applications:
-        """Who chose."""
+        """Names of the applications that choose."""
         return self.ranking.applications
 
     @property
     def data_card(self) -> DataCard:
-        """What the search knows of the table, with remarks on what it left out."""
+        """Description of the table, with remarks on the columns left out."""
         return self._feeding.data_card
 
     def best(self, application: str | None = None) -> FittedModel:

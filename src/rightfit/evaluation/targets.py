@@ -30,7 +30,7 @@ Labels = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Judging:
-    """What models predict, and how their answers are judged.
+    """Targets of the models, and the metric of their predictions.
 
     Args:
         task: What they predict; ``None``: they do not say.

@@ -36,7 +36,7 @@ IMPORTED = "an imported model is not refitted: no search here has trained it"
 
 @dataclass(frozen=True)
 class RefitInputs:
-    """What every refit of a dataset needs.
+    """Inputs of every refit of a dataset.
 
     Args:
         data_card: The dataset's card.
@@ -136,7 +136,7 @@ def refit_with_validation_rows(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What to train for a winner: itself, or the two members of a cascade."""
+    """Models to train for a winner: itself, or the two members of a cascade."""
 
     chosen: Bundle
     trained: Mapping[str, RefitJob]

@@ -122,7 +122,7 @@ class LoadCurve:
         within = (
             f"No rate tried keeps {self.limit}"
             if rate is None
-            else f"One server bears {format_rate(rate)} within {self.limit}"
+            else f"One server sustains {format_rate(rate)} within {self.limit}"
         )
         knee = "" if self.knee_per_s is None else f"; the knee is at {format_rate(self.knee_per_s)}"
         late = " The load generator was late: disturbed." if self.disturbed else ""

@@ -104,7 +104,7 @@ def _find_several_rates(raw: Any) -> Iterator[str]:
         named = ", ".join(f"{name}: {rate:g}" for name, rate in rates.items())
         yield (
             f"applications name several rates (rate_per_s of {named}), but profiles are measured "
-            "at one. Give them the same; rightfit load finds what a winner bears at any rate. "
+            "at one. Give them the same; rightfit load finds the load that a winner sustains. "
             "Correct parameters_applications.yml."
         )
 

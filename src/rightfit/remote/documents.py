@@ -46,7 +46,7 @@ class PackedDataset:
 
 @dataclass(frozen=True)
 class Pack:
-    """What the other machine is asked to measure."""
+    """Measurements that the other machine is asked for."""
 
     format_version: int
     preset: str
@@ -59,7 +59,7 @@ class Pack:
 
 @dataclass(frozen=True)
 class RemoteMeasurements:
-    """What another machine has found."""
+    """Measurements of another machine."""
 
     format_version: int
     environment: Environment

@@ -1,4 +1,4 @@
-"""What the report's scripts draw and rank again: profiles, applications and decisions."""
+"""Data of the report's scripts, which draw and rank again: profiles, applications, decisions."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Part:
-    """What an objective contributes to a utility."""
+    """Contribution of an objective to a utility."""
 
     share: float
     text: str

@@ -60,7 +60,7 @@ class KeptWinner(StrictModel):
 
     @property
     def key(self) -> tuple[str, str, Serving]:
-        """What was recommended."""
+        """Candidate and serving configuration that were recommended."""
         return (self.candidate, self.model, self.serving)
 
 
@@ -87,7 +87,7 @@ NONE_STANDS: Standing = {}
 
 @dataclass(frozen=True)
 class Comparison:
-    """What comparing one application and dataset with the baseline has found."""
+    """Comparison of one application and dataset with the baseline."""
 
     application: str
     dataset: str

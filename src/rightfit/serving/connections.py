@@ -1,4 +1,4 @@
-"""What one connection may take of a server: time, bytes and a share of the connections.
+"""Limits of one connection to a server: time, bytes and a share of the connections.
 
 uvicorn parses HTTP and runs the application. It limits neither the head of a request nor the time
 that one takes to arrive, and reads on while requests wait in line. Its protocol class is open to
@@ -31,7 +31,7 @@ SPARE_HANDLES = 16  # for files that are opened later
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What connections may take; beyond it a request is refused or its connection ended.
+    """Limits of connections; beyond them a request is refused or its connection ended.
 
     Args:
         max_head_bytes: Size of a request's line and headers.
@@ -56,7 +56,7 @@ class ConnectionLimits:
 
     @property
     def head_text(self) -> str:
-        """What a head may hold, in words."""
+        """Limits of a head, in words."""
         return f"A request may have {self.max_headers} headers, {self.max_head_bytes} bytes in all"
 
 

@@ -74,7 +74,7 @@ Columns = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server accepts; beyond it a request is refused at once.
+    """Limits of a server; beyond them a request is refused at once.
 
     Args:
         max_body_mib: Size of a request's body.

@@ -20,7 +20,7 @@ MS_PER_S = 1_000
 
 @dataclass(frozen=True)
 class ServedFigures:
-    """What loading a server of the model has found."""
+    """Figures of a server of the model, under load."""
 
     highest_rate_per_s: float
     limit_ms: float
@@ -30,7 +30,7 @@ class ServedFigures:
 
 @dataclass(frozen=True)
 class Raised:
-    """What trials that did not hold have added to the measured figures."""
+    """Additions to the measured figures, by trials that did not hold."""
 
     cores: float = 0.0
     memory_share: float = 0.0
@@ -82,7 +82,7 @@ def size_deployment(
         answer: The winner and its profile.
         scenario: The application's scenario; ``offline`` counts rows, the others requests.
         rate_per_s: Requests, or rows, a second of all replicas together.
-        headroom_pct: Further rate and memory that they must bear.
+        headroom_pct: Further rate and memory that they must sustain.
         served: What loading its server has found; ``None``: the profile of the bare model counts,
             which knows rows a second alone.
         raised: What earlier trials have shown to be needed besides.
@@ -127,7 +127,7 @@ def _count_replicas(
 
 
 def _find_capacity(profile: Profile, scenario: str, served: ServedFigures | None) -> _Sourced:
-    """Return what one replica bears a second."""
+    """Return the requests or rows a second that one replica sustains."""
     if served is not None:
         rate = served.highest_rate_per_s
         return _Sourced(
@@ -138,7 +138,7 @@ def _find_capacity(profile: Profile, scenario: str, served: ServedFigures | None
     figure = profile.throughput_rows_per_s
     if scenario != OFFLINE or figure.value is None:
         missing = (
-            "How many requests a second one server bears is not known"
+            "The rate that one server sustains is not known"
             if scenario != OFFLINE
             else f"throughput_rows_per_s was not measured: {figure.reason}"
         )

@@ -1,4 +1,4 @@
-"""What measuring the winners again has found: which figures have left their intervals since."""
+"""Winners measured again, and the figures that have left their intervals since."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take in what another machine has measured."""
+"""Import the measurements of another machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECTION = "Measure elsewhere"
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @where
 def import_profiles(place: Place, folder: Path, name: str) -> None:
-    """Take in what another machine has measured.
+    """Import the measurements of another machine.
 
     FOLDER holds the measured.json of rightfit measure-bundles.
     """
@@ -27,7 +27,7 @@ def import_profiles(place: Place, folder: Path, name: str) -> None:
         measured = import_measured(folder, name, store)
     echo_lines(
         [
-            f"Took in {len(measured.states)} measurements of {name}: "
+            f"Imported {len(measured.states)} measurements of {name}: "
             f"{measured.environment.machine}.",
             f"Applications choose among them with `environment: {name}` in "
             "parameters_applications.yml; then: kedro run --pipelines perf",

@@ -35,7 +35,7 @@ TIER_COLUMN = "min_hardware_tier"
 @click.option(
     "--threads", default="1", show_default=True, help="Threads of a call: 1, 2, … or all."
 )
-@click.option("--target", help="Column of the rows that holds what is right, to judge answers.")
+@click.option("--target", help="Column of the rows that holds the targets, to judge predictions.")
 @click.option("--quality", help="Scorer of scikit-learn; accuracy or r2 if not given.")
 @click.option(
     "--preset",

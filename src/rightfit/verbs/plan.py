@@ -1,4 +1,4 @@
-"""Say what an evaluation would measure, and how long that takes at most."""
+"""List what an evaluation would measure, and how long that takes at most."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SECTION = "Run"
 )
 @where
 def plan(place: Place, params: dict[str, Any]) -> None:
-    """Say what an evaluation would measure, and how long that takes at most."""
+    """List what an evaluation would measure, and how long that takes at most."""
     with faults_as_message():
         echo_lines(plan_evaluation(place.read_parameters(params), place.open_results()))
 

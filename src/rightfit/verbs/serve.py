@@ -1,4 +1,4 @@
-"""Serve an exported model over HTTP, to this machine alone unless told."""
+"""Serve an exported model over HTTP, to this machine only unless --host says otherwise."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SECTION = "Use"
 )
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
-    """Serve an exported model over HTTP, to this machine alone unless told."""
+    """Serve an exported model over HTTP, to this machine only unless --host says otherwise."""
     with faults_as_message():
         check_export(folder)
         server.serve_folder(folder, host=host, port=port, limits=server.Limits(**limits))

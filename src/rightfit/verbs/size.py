@@ -42,7 +42,7 @@ MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
     type=FiniteRange(0, 1_000),
     default=30.0,
     show_default=True,
-    help="Further rate and memory to bear, in percent.",
+    help="Head-room of rate and memory, in percent.",
 )
 @click.option(
     "--load",

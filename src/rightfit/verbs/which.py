@@ -1,4 +1,4 @@
-"""Say which model fits an application, by the last ranking."""
+"""Show which model fits each application, and why, by the last ranking."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECTION = "Look"
 @AS_JSON
 @where
 def which(place: Place, application: str | None, dataset: str | None, *, as_json: bool) -> None:
-    """Say which model fits an application, by the last ranking."""
+    """Show which model fits each application, and why, by the last ranking."""
     if application is None and dataset is not None:
         raise click.UsageError("--dataset needs an --application.")
     with faults_as_message():

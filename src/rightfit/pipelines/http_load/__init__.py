@@ -1,4 +1,4 @@
-"""HTTP load: the winners of the ranking behind a server, and what that bears."""
+"""HTTP load: the winners of the ranking behind a server, and the load that it sustains."""
 
 from rightfit.pipelines.http_load.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Section: what the winners bear behind a server."""
+"""Section: the load that the winners sustain behind a server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rightfit.reporting.sections.section import Cells, Section, Table, number, t
 
 
 def build_loads(results: Results) -> Section:
-    """Say what one server of each winner bears; the curves stand in the decision records."""
+    """Say what load one server of each winner sustains; decision records hold the curves."""
     loads = list(_list_current(results))
     measured = [load for load in loads if load.curve is not None]
     return Section(
@@ -27,7 +27,7 @@ def build_loads(results: Results) -> Section:
         ),
         tables=(
             tabulate(
-                "What one server bears",
+                "Load that one server sustains",
                 measured,
                 text("Application", lambda row: words(row.application)),
                 text("Dataset", lambda row: words(row.dataset)),

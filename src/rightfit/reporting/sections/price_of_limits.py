@@ -1,4 +1,4 @@
-"""What the limits of a decision cost, as a sentence and as a table."""
+"""Prices of the limits of a decision, as a sentence and as a table."""
 
 from __future__ import annotations
 
