@@ -102,7 +102,9 @@ def test_loaded_server_counts_instead_of_the_bare_model(model: Model) -> None:
 
 
 def test_requests_are_sized_by_a_load_alone(model: Model) -> None:
-    with pytest.raises(ValueError, match=r"requests a second .* not known\. Load the exported"):
+    with pytest.raises(
+        ValueError, match=r"rate that one server sustains is not known\. Load the exported"
+    ):
         size(model, "server")
 
 
