@@ -12,6 +12,7 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
 from pydantic import Field
 
 from rightfit.kedro_project.checks import refuse_unusable_surroundings
@@ -19,7 +20,7 @@ from rightfit.kedro_project.commands import prepared_process
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.hooks import RunHook, explain_run_error
 from rightfit.kedro_project.nodes import PIPELINES, is_own, read_tagged_models
-from rightfit.kedro_project.run import RightfitSession, refuse_model_faults
+from rightfit.kedro_project.run import RightfitRunner, RightfitSession, refuse_model_faults
 from rightfit.parameters.checking import find_block_faults
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.grid import Grid
@@ -133,6 +134,19 @@ def test_recommendations_of_another_pipeline_are_not_shown(
     RunHook().after_pipeline_run(FOREIGN, catalog)
 
     assert capsys.readouterr().out == ""
+
+
+def test_run_without_the_session_says_what_settings_lack(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pipeline, catalog = OWN["data_engineering"], DataCatalog({"flowers": MemoryDataset()})
+    for runner in (RightfitRunner(), SequentialRunner()):
+        caplog.clear()
+        with caplog.at_level("INFO", "rightfit"), pytest.raises(ConfigurationError, match="flow"):
+            RunHook().before_pipeline_run({"runner": str(runner)}, pipeline, catalog)
+
+        is_told = "SESSION_CLASS = RightfitSession" in caplog.text
+        assert is_told is (type(runner) is SequentialRunner)
 
 
 def test_value_that_a_family_cannot_take_is_named_where_a_model_is_trained() -> None:

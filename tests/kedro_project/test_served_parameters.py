@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rightfit.kedro_project.given import check_served
+from rightfit.kedro_project.configuration import check_served
 
 ENVIRONMENT = {"RIGHTFIT_DATA_ROOTS": "/data/a:/data/b"}
 

@@ -13,6 +13,7 @@ is the runner's, see :mod:`rightfit.kedro_project.run`.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ from rightfit.kedro_project.commands import (
     set_log_level,
     tolerate_lost_output,
 )
-from rightfit.kedro_project.configuration import ConfigurationError, ConfigurationHook
+from rightfit.kedro_project.configuration import ConfigurationError, ConfigurationHook, is_served
 from rightfit.kedro_project.error_messages import (
     explain_content,
     explain_error,
@@ -47,6 +48,9 @@ from rightfit.kedro_project.nodes import is_own, list_own_outputs
 from rightfit.kedro_project.versions import choose_run_versions
 
 COMMANDS = ("kedro", "rightfit")
+SEQUENTIAL = "<kedro.runner.sequential_runner.SequentialRunner"  # Kedro's default runner
+
+logger = logging.getLogger(__name__)
 
 Catalog = CatalogProtocol[Any, Any]
 
@@ -90,6 +94,8 @@ class RunHook:
         Raises:
             ConfigurationError: Naming all that is missing or cannot be used.
         """
+        if SEQUENTIAL in str(run_params.get("runner")) and not is_served():
+            _advise_session(pipeline)
         refuse_unusable_surroundings(pipeline, catalog)
         choose_run_versions(run_params, pipeline, catalog)
         self._during.enter_context(prepared_process(pipeline))
@@ -123,6 +129,14 @@ class RunHook:
         told = explain_run_error(error, pipeline, catalog)
         if told:
             raise ConfigurationError(told) from error
+
+
+def _advise_session(pipeline: Pipeline) -> None:
+    if any(map(is_own, pipeline.nodes)):
+        logger.info(
+            "Every step runs, and one search after another: settings.py lacks SESSION_CLASS = "
+            "RightfitSession, of rightfit.kedro_project.run."
+        )
 
 
 def explain_run_error(error: Exception, pipeline: Pipeline, catalog: Catalog) -> str | None:

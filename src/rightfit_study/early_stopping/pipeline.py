@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial, update_wrapper
-
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.kedro_project.nodes import TAG
+from rightfit.kedro_project.nodes import TAG, NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit_study.early_stopping.nodes import (
     collect_searches,
@@ -58,9 +56,8 @@ def create_pipeline(grid: Grid) -> Pipeline:
 
 def _record_node(cell: str) -> Node:
     dataset, model = cell.split(".")
-    func = update_wrapper(partial(record_curves, cell_name=cell), record_curves)
     return Node(
-        func,
+        NodeFunction(record_curves, cell_name=cell),
         inputs=[
             f"{dataset}.train",
             f"{dataset}.validation",
@@ -96,9 +93,8 @@ def _profile_node(cell: str) -> Node:
 
 def _compare_node(cell: str) -> Node:
     dataset, model = cell.split(".")
-    func = update_wrapper(partial(compare_searches, cell_name=cell), compare_searches)
     return Node(
-        func,
+        NodeFunction(compare_searches, cell_name=cell),
         inputs={
             "train": f"{dataset}.train",
             "validation": f"{dataset}.validation",
