@@ -52,14 +52,14 @@ def bring_in(
         ValueError: If the file does not fit the dataset.
     """
     tried = rows.filter(pl.col("part") == "validation").head(MAX_TRIED_ROWS)
-    kind, trial = given.columns, None
+    kind, answers = given.columns, None
     if given.weights_file == PICKLE_FILE:
         is_raw = kind == "raw"
         features = tried.select(spec.features.columns) if is_raw else apply_encoder(encoder, tried)
         unnamed = (columns or list_numbers(spec, rows)) if is_raw else None
         first = WorkerFirstRows(shared_pool())
-        trial = first.try_pickle(given.path, take_stored(features), unnamed=unnamed)
-        columns = trial.columns if is_raw else None
+        answers = first.try_pickle(given.path, take_stored(features), unnamed=unnamed)
+        columns = answers.columns if is_raw else None
     elif kind == "raw" and columns is None:
         columns = read_columns(given)
     schema = describe_columns(spec, encoder, rows, kind=kind, columns=columns)
@@ -72,6 +72,6 @@ def bring_in(
         predictions=None
         if predictions is None
         else read_predictions(predictions, schema, encoder, kind=kind),
-        trial=trial,
+        tried=answers,
     )
     return offer_exports(bundle, table)

@@ -178,14 +178,14 @@ def _find_file_faults(files: dict[Any, Any]) -> list[str]:
     if names:
         shown = [name[:80] for name in names[:10]]
         faults.append(f"files may hold plain file names only, but got {shown}")
-    hashes = [name for name, value in files.items() if not _is_sha256(value)]
+    hashes = [
+        name
+        for name, value in files.items()
+        if not (isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value))
+    ]
     if hashes and not names:
         faults.append(f"files must give a SHA-256 of 64 hex digits for {hashes[:10]}")
     return faults
-
-
-def _is_sha256(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
 
 
 def _refuse_constant(name: str) -> None:

@@ -93,7 +93,7 @@ class _OnnxRuntime:
         named = {output.name for output in session.get_outputs()}
         outputs = [bundle.schema.output_name] if bundle.schema.output_name in named else None
         if bundle.configuration.get("tensors"):  # rows are the inputs' values by name
-            return lambda feed: _unpack(run(outputs, feed))
+            return lambda feed: found[0] if len(found := run(outputs, feed)) == 1 else found
 
         def predict(rows: Rows) -> Rows:
             answers: Rows = run(outputs, {"rows": rows})[0]
@@ -217,7 +217,3 @@ def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> 
             the device.
     """
     return find_runtime(runtime).open(bundle, n_threads=n_threads, device=device)
-
-
-def _unpack(answers: list[Any]) -> Any:
-    return answers[0] if len(answers) == 1 else answers

@@ -17,6 +17,7 @@ from onnx_files import write_onnx, write_softmax
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.imported.exporting import offer_exports
+from rightfit.families.imported.first_answers import FirstAnswers
 from rightfit.families.imported.importing import (
     GivenFile,
     GivenPredictions,
@@ -27,7 +28,6 @@ from rightfit.families.imported.importing import (
 from rightfit.families.imported.kinds import find_family, resolve_file
 from rightfit.families.imported.onnx_form import Answers
 from rightfit.families.imported.row_table import take_stored
-from rightfit.families.imported.trying import Trial
 from rightfit.families.runtimes import available_runtimes, open_model
 from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.first_rows import WorkerFirstRows
@@ -44,7 +44,7 @@ def give(path: Path, *, trust: bool = False) -> GivenFile:
     return GivenFile("incumbent", path, "raw", plain, trust=trust)
 
 
-def try_pickle(path: Path) -> Trial:
+def try_pickle(path: Path) -> FirstAnswers:
     pool = WorkerPool(1)
     try:
         return WorkerFirstRows(pool).try_pickle(path, TABLE)
@@ -207,7 +207,7 @@ def test_trusted_pickle_is_tried_in_a_process_of_its_own_and_served(tmp_path: Pa
         tmp_path / "bundle",
         schema=SCHEMA,
         rows=TABLE,
-        trial=try_pickle(path),
+        tried=try_pickle(path),
     )
 
     with pytest.raises(ValueError, match=r"is a pickle: .* write trust: true"):

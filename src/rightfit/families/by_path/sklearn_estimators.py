@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.families.by_path import import_by_path
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
@@ -30,7 +31,6 @@ from rightfit.families.family import (
     TrainingRun,
     split_training,
 )
-from rightfit.families.registry import import_by_path
 from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import (
     ESTIMATOR_TYPES,

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rightfit.families.by_path import import_by_path
 from rightfit.families.family import Checkpoint, Configuration, TrainingRun
 from rightfit.families.net import NetFamily
-from rightfit.families.registry import import_by_path
 from rightfit.families.schema import InputSchema
 from rightfit.families.torch_training import read_target, train_module
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.feeding import Feed, draw, fill
 from rightfit.families.imported.row_table import Form, RowTable
 from rightfit.families.onnx_session import first_line
 from rightfit.families.runtimes import reads_graph
-from rightfit.families.schema import InputSchema
 
 SEED = 0  # of random rows
 
@@ -56,7 +53,10 @@ def make_rows(bundle: Bundle, runtime: str, rows: RowTable | None) -> Any:
     """
     feeds = find_feeds(bundle, runtime)
     if rows is None:
-        return draw(feeds, seed=SEED) if feeds else _draw_matrix(bundle.schema)
+        if feeds:
+            return draw(feeds, seed=SEED)
+        matrix = Feed("rows", "float32", (bundle.schema.n_features,), ())
+        return draw([matrix], seed=SEED)["rows"]
     features = bundle.schema.features
     read = rows if rows.form == "matrix" else rows.select(features, of=bundle.model)
     if feeds:
@@ -65,8 +65,3 @@ def make_rows(bundle: Bundle, runtime: str, rows: RowTable | None) -> Any:
         return read.to(find_form(bundle, runtime), features)
     except (TypeError, ValueError) as err:
         raise RightfitError(f"{bundle.model} reads numbers: {first_line(err)}") from err
-
-
-def _draw_matrix(schema: InputSchema) -> Any:
-    feed = Feed("rows", np.dtype(np.float32).name, (schema.n_features,), ())
-    return draw([feed], seed=SEED)["rows"]

@@ -24,6 +24,12 @@ from rightfit.families.imported.feeding import (
     read_inputs,
     reads_matrix,
 )
+from rightfit.families.imported.first_answers import (
+    N_TRIED,
+    FirstAnswers,
+    select_columns,
+    try_object,
+)
 from rightfit.families.imported.importing import (
     GivenFile,
     describe_feeds,
@@ -45,7 +51,6 @@ from rightfit.families.imported.objects import OBJECT_FILE
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx, read_classes
 from rightfit.families.imported.pickles import write_object
 from rightfit.families.imported.row_table import RowTable
-from rightfit.families.imported.trying import N_TRIED, Trial, select_columns, try_object
 from rightfit.families.onnx_session import open_session
 from rightfit.families.schema import InputSchema, Task
 
@@ -58,7 +63,7 @@ EXPORTED_DTYPES = {"float64": "float64", "float32": "float32", "string": TEXT}
 class FirstRows(Protocol):
     """Processes in which models of files answer their first rows."""
 
-    def try_pickle(self, path: Path, rows: RowTable) -> Trial:
+    def try_pickle(self, path: Path, rows: RowTable) -> FirstAnswers:
         """Open a pickle and have its model answer some rows."""
 
     def answer(self, bundle: Bundle, runtime: str, rows: Any) -> Any:
@@ -102,14 +107,14 @@ class GivenObject:
         table = require_rows(rows, self.facts)
         folder.mkdir(mode=0o700)
         travelled = write_object(self.model, folder / OBJECT_FILE, self.facts)
-        trial = try_object(travelled.model, self.facts, table, imports=travelled.imports)
+        tried = try_object(travelled.model, self.facts, table, imports=travelled.imports)
         return write_bundle_files(
             folder,
             model=name,
             family=f"{OBJECTS}:{self.facts.kind}",
             weights_file=OBJECT_FILE,
-            configuration=trial.configure(classes),
-            schema=InputSchema(trial.columns, classes or (), None),
+            configuration=tried.configure(classes),
+            schema=InputSchema(tried.columns, classes or (), None),
         )
 
 
@@ -195,7 +200,7 @@ class GivenWeights:
 
     file: GivenFile
     facts: Facts
-    trial: Trial | None = None
+    tried: FirstAnswers | None = None
 
     def bundle(
         self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
@@ -207,7 +212,7 @@ class GivenWeights:
             folder,
             schema=InputSchema(self.facts.features or read.columns, classes or (), None),
             rows=read,
-            trial=self.trial,
+            tried=self.tried,
         )
 
 
@@ -334,8 +339,8 @@ def _take_path(path: Path, *, rows: RowTable | None, trust: bool, first: FirstRo
         )
     if kind == PICKLE_FILE:
         unknown = Facts("estimator", path.name, None, (), None, None)
-        trial = first.try_pickle(file.path, require_rows(rows, unknown))
-        return GivenWeights(file, trial.facts, trial)
+        tried = first.try_pickle(file.path, require_rows(rows, unknown))
+        return GivenWeights(file, tried.facts, tried)
     if kind == SKOPS_FILE:
         return GivenWeights(file, open_skops(file.path)[1])
     native = open_native(file.path, kind)

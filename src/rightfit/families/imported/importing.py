@@ -22,6 +22,7 @@ from rightfit.families.imported.feeding import (
     read_inputs,
     reads_matrix,
 )
+from rightfit.families.imported.first_answers import FirstAnswers, try_object
 from rightfit.families.imported.kinds import (
     PICKLE_FILE,
     SKOPS_FILE,
@@ -32,7 +33,6 @@ from rightfit.families.imported.model_facts import Facts, describe_object
 from rightfit.families.imported.native_files import open_native, store_native
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
 from rightfit.families.imported.row_table import RowTable
-from rightfit.families.imported.trying import Trial, try_object
 from rightfit.families.onnx_session import first_line, open_session
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import Predict, open_model
@@ -156,7 +156,7 @@ def import_file(
     schema: InputSchema,
     rows: RowTable,
     predictions: GivenPredictions | None = None,
-    trial: Trial | None = None,
+    tried: FirstAnswers | None = None,
 ) -> Bundle:
     """Make a bundle of a model file.
 
@@ -166,7 +166,7 @@ def import_file(
         schema: The columns it reads, and the dataset's classes.
         rows: Rows to try it on, with these columns.
         predictions: What it must answer; ``None``: not known.
-        trial: What the model of a pickle has answered, in a process of its own.
+        tried: What the model of a pickle has answered, in a process of its own.
 
     Returns:
         The bundle, not yet exported to ONNX.
@@ -187,7 +187,7 @@ def import_file(
         model=given.name,
         family=given.family,
         weights_file=given.weights_file,
-        configuration=configuration | _store(given, folder, schema, rows, trial),
+        configuration=configuration | _store(given, folder, schema, rows, tried),
         schema=schema,
     )
     if given.weights_file == PICKLE_FILE:
@@ -203,7 +203,7 @@ def import_file(
 
 
 def _store(
-    given: GivenFile, folder: Path, schema: InputSchema, rows: RowTable, trial: Trial | None
+    given: GivenFile, folder: Path, schema: InputSchema, rows: RowTable, tried: FirstAnswers | None
 ) -> dict[str, Any]:
     """Store a file under its name in a bundle; return what the bundle says of it."""
     if given.weights_file == ONNX_FILE:
@@ -212,14 +212,14 @@ def _store(
         raise ValueError("output, classes and logits describe ONNX files alone")
     if given.weights_file == SKOPS_FILE:
         shutil.copyfile(given.path, folder / SKOPS_FILE)
-        trial = try_object(*open_skops(given.path), rows)
+        tried = try_object(*open_skops(given.path), rows)
     elif given.weights_file == PICKLE_FILE:
         shutil.copyfile(given.path, folder / PICKLE_FILE)
-        if trial is None:
+        if tried is None:
             raise ValueError("a pickle is tried in a process of its own before it is imported")
-    if trial is not None:
-        _check_object(trial, schema)
-        return trial.configure(schema.classes)
+    if tried is not None:
+        _check_object(tried, schema)
+        return tried.configure(schema.classes)
     get_family(given.family).check_task(schema.task)
     native = open_native(given.path, given.weights_file)
     _check_classes(() if native is None else native.classes, schema)
@@ -249,8 +249,8 @@ def describe_feeds(feeds: Sequence[Feed], *, prefix: str = "") -> dict[str, Any]
     return {"tensors": named} if named else {}
 
 
-def _check_object(trial: Trial, schema: InputSchema) -> None:
-    facts = trial.facts
+def _check_object(tried: FirstAnswers, schema: InputSchema) -> None:
+    facts = tried.facts
     if bool(facts.classes) != bool(schema.classes) and facts.task is not None:
         kind = "classifier" if schema.classes else "regressor"
         raise ValueError(f"it holds a {facts.name}, which is no fitted {kind}")

@@ -58,10 +58,11 @@ def describe_object(model: Any) -> Facts:
     if callable(model) and not isinstance(model, type):
         return Facts("function", getattr(model, "__name__", name), None, (), None, None)
     hint = f"; make one first: {model.__name__}(…).fit(X, y)" if isinstance(model, type) else ""
+    said = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
     raise RightfitError(
         "A model must be a fitted estimator of scikit-learn, LightGBM, XGBoost or CatBoost, a "
         "torch module, an ONNX model, a function from rows to answers, or the path of a model "
-        f"file, but got {_describe_kind(model)}{hint}."
+        f"file, but got {said}{hint}."
     )
 
 
@@ -80,10 +81,6 @@ def _is_of(model: Any, library: str, name: str) -> bool:
         kind.__name__ == name and kind.__module__.partition(".")[0] == library
         for kind in type(model).__mro__
     )
-
-
-def _describe_kind(model: Any) -> str:
-    return f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
 
 
 def _describe_estimator(model: Any, kind: Kind) -> Facts:

@@ -6,9 +6,9 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from rightfit.families.by_path import import_by_path
 from rightfit.families.by_path.torch_modules import ModuleFamily
 from rightfit.families.family import Configuration
-from rightfit.families.registry import import_by_path
 from rightfit.families.schema import InputSchema
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from rightfit.errors import RightfitError
 from rightfit.families.family import Configuration
+from rightfit.families.imported.first_answers import try_object
 from rightfit.families.imported.kinds import PICKLE_FILE
 from rightfit.families.imported.model_facts import Facts, describe_object
 from rightfit.families.imported.objects import (
@@ -33,7 +34,6 @@ from rightfit.families.imported.objects import (
     serve_object,
 )
 from rightfit.families.imported.row_table import RowTable
-from rightfit.families.imported.trying import try_object
 from rightfit.families.schema import InputSchema
 from rightfit.families.sources import read_own_sources
 
@@ -152,15 +152,15 @@ def try_pickle(path: str, rows: str, unnamed: list[str] | None) -> dict[str, Any
         unnamed: Columns of a model that names none; ``None``: all that there are.
 
     Returns:
-        Fields of the :class:`rightfit.families.imported.trying.Trial`, as JSON types.
+        Fields of the :class:`rightfit.families.imported.first_answers.FirstAnswers`, as JSON types.
     """
     with Path(rows).open("rb") as file:
         table: RowTable = pickle.load(file)  # noqa: S301 - see above
     model = open_pickle(Path(path))
     facts = describe_object(model)
     imports = write_object(model, None, facts).imports  # as of a model in memory
-    trial = try_object(model, facts, table, imports=imports, unnamed=unnamed)
-    return asdict(trial) | {"answers": np.asarray(trial.answers).tolist()}
+    tried = try_object(model, facts, table, imports=imports, unnamed=unnamed)
+    return asdict(tried) | {"answers": np.asarray(tried.answers).tolist()}
 
 
 class _Reader(pickle.Unpickler):

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle
+from rightfit.families.imported.first_answers import N_TRIED, FirstAnswers
 from rightfit.families.imported.pickles import find_hidden
 from rightfit.families.imported.row_table import RowTable
-from rightfit.families.imported.trying import N_TRIED, Trial
 from rightfit.processes.codec import from_plain
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.measuring.jobs import Job, RowsFile
@@ -51,7 +51,7 @@ class WorkerFirstRows:
 
     def try_pickle(
         self, path: Path, rows: RowTable, *, unnamed: Sequence[str] | None = None
-    ) -> Trial:
+    ) -> FirstAnswers:
         """Open a pickle and have its model answer some rows.
 
         Args:
@@ -84,7 +84,9 @@ class WorkerFirstRows:
             raise RightfitError(
                 known if known != answer.error else f"it cannot be opened: {answer.error}"
             )
-        return from_plain(Trial, answer.found | {"answers": np.asarray(answer.found["answers"])})
+        return from_plain(
+            FirstAnswers, answer.found | {"answers": np.asarray(answer.found["answers"])}
+        )
 
     def answer(self, bundle: Bundle, runtime: str, rows: Any) -> npt.NDArray[np.float32]:
         """Return a bundle's answers to some rows, as numbers.

@@ -18,7 +18,7 @@ N_TRIED = 16  # rows; they tell what is answered, and what does not fit
 
 
 @dataclass(frozen=True)
-class Trial:
+class FirstAnswers:
     """What a model has answered.
 
     Args:
@@ -62,14 +62,14 @@ def try_object(
     *,
     imports: tuple[str, ...] = (),
     unnamed: Sequence[str] | None = None,
-) -> Trial:
+) -> FirstAnswers:
     """Answer the first rows.
 
     Args:
         model: The model; its settings of threads may be changed.
         facts: What it says of itself.
         rows: Rows that it can answer, all columns that there are.
-        imports: As of :class:`Trial`.
+        imports: As of :class:`FirstAnswers`.
         unnamed: Columns of a model that names none; ``None``: all that there are.
 
     Raises:
@@ -88,7 +88,7 @@ def try_object(
         except Exception as err:  # models raise whatever they stumble over
             failures.append(err)
         else:
-            return Trial(facts, facts.features or read.columns, form, answers, imports)
+            return FirstAnswers(facts, facts.features or read.columns, form, answers, imports)
     first = failures[0]
     if _is_unfitted(model, first):
         raise RightfitError(
