@@ -1,14 +1,13 @@
 """What a request of raw columns takes: in one graph, and by Python encoding plus a session call.
 
 Each shipped dataset is prepared and a linear model trained. Then single requests, Python values as
-a server gets them, are answered by three ways that take turns, so that a machine that gets slower
-does so for all alike:
+a server gets them, are answered in two ways that take turns, so that a machine that gets slower
+does so for both alike:
 
 - ``graph``: encoder and model in one ONNX graph, as ``rightfit export`` writes it;
-- ``polars``: the encoder that prepares the training rows, then a session call;
-- ``numpy``: the encoder written for serving in numpy alone, then a session call.
+- ``numpy``: the encoder in numpy, as before a native model, then a session call.
 
-Printed are median latencies in microseconds and how many times the graph's the others take. The
+Printed are median latencies in microseconds and how many times the graph's the other takes. The
 last line is JSON.
 """
 
@@ -98,17 +97,12 @@ def open_ways(prepared: Prepared, folder: Path) -> Ways:
     graph.write_bytes(join_encoder(bundle.path / "model.onnx", plain))
     model = open_model(bundle, runtime="onnx", n_threads=1, device="cpu")
     encode = compile_encoder(plain)
-    schema = {step.column: sample.schema[step.column] for step in encoder.steps}
-
-    def by_polars(columns: dict[str, list[Any]]) -> object:
-        return model(apply_encoder(encoder, pl.DataFrame(columns, schema=schema)).to_numpy())
 
     def by_numpy(columns: dict[str, list[Any]]) -> object:
         return model(encode(columns))
 
     return {
         "graph": open_graph(graph, list_inputs(plain), n_threads=1, device="cpu"),
-        "polars": by_polars,
         "numpy": by_numpy,
     }
 
@@ -148,9 +142,7 @@ def main() -> None:
     parser.add_argument("--turn-ms", type=int, default=100)
     options = parser.parse_args()
     figures: dict[str, dict[str, float]] = {}
-    print(
-        f"{'dataset':14}{'graph':>10}{'polars':>10}{'numpy':>10}   polars/graph  numpy/graph  (µs)"
-    )
+    print(f"{'dataset':14}{'graph':>10}{'numpy':>10}  numpy/graph  (µs)")
     for name in options.datasets:
         prepared = prepare(name)
         with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
@@ -158,12 +150,9 @@ def main() -> None:
             found = time_ways(
                 ways, make_requests(prepared), n_turns=options.turns, turn_ms=options.turn_ms
             )
-        ratios = {f"{way}_ratio": found[way] / found["graph"] for way in ("polars", "numpy")}
-        figures[name] = {f"{way}_us": us for way, us in found.items()} | ratios
-        print(
-            f"{name:14}{found['graph']:10.1f}{found['polars']:10.1f}{found['numpy']:10.1f}"
-            f"{ratios['polars_ratio']:15.1f}{ratios['numpy_ratio']:13.1f}"
-        )
+        ratio = found["numpy"] / found["graph"]
+        figures[name] = {f"{way}_us": us for way, us in found.items()} | {"numpy_ratio": ratio}
+        print(f"{name:14}{found['graph']:10.1f}{found['numpy']:10.1f}{ratio:13.1f}")
     print(json.dumps(figures))
 
 
