@@ -8,6 +8,7 @@ from typing import Literal
 
 from rightfit.formatting import NOT_MEASURED, format_number
 from rightfit.profiling.estimate import Interval
+from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import KeptLimit, RankedCandidate
 
@@ -137,21 +138,19 @@ class WinnerLoad:
         application: Name of the application.
         dataset: Name of the dataset.
         candidate: The winner; ``None``: none qualifies.
-        runtime: Its runtime, with which it won; ``None`` as before.
-        n_threads: Its threads.
         limit: The application's limit of the latency.
         curve: What was measured; ``None``: see ``reason``.
         reason: Why nothing was measured; empty if something was.
+        serving: How the winner serves; ``None`` where none qualifies.
     """
 
     application: str
     dataset: str
     candidate: str | None
-    runtime: str | None
-    n_threads: int | None
     limit: LatencyLimit
     curve: LoadCurve | None
     reason: str
+    serving: Serving | None = None
 
     @classmethod
     def of(
@@ -165,9 +164,10 @@ class WinnerLoad:
     ) -> WinnerLoad:
         """Describe what became of a decision's winner."""
         if winner is None:
-            return cls(application, dataset, None, None, None, limit, curve, reason)
-        served = (winner.candidate, winner.serving.runtime, winner.serving.n_threads)
-        return cls(application, dataset, *served, limit, curve, reason)
+            return cls(application, dataset, None, limit, curve, reason)
+        return cls(
+            application, dataset, winner.candidate, limit, curve, reason, serving=winner.serving
+        )
 
     def describe_breach(self, limits: Sequence[KeptLimit]) -> str:
         """Say that a limit which the winner keeps one request at a time is broken under load.
@@ -192,11 +192,9 @@ class WinnerLoad:
 
     def is_of(self, winner: RankedCandidate | None) -> bool:
         """Tell whether this is about a winner as it serves now."""
-        mine = (self.candidate, self.runtime, self.n_threads)
-        return winner is not None and mine == (
+        return winner is not None and (self.candidate, self.serving) == (
             winner.candidate,
-            winner.serving.runtime,
-            winner.serving.n_threads,
+            winner.serving,
         )
 
 
