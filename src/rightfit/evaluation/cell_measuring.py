@@ -7,32 +7,43 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import polars as pl
 
 from rightfit.evaluation.rows_files import write_rows
+from rightfit.evaluation.screening import could_be_chosen
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.row_table import RowTable
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
+from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.profiling.hardware import environment
 from rightfit.profiling.hardware.environment import Environment
-from rightfit.profiling.serving import name_device
+from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.jobs import plan_jobs, plan_servings, with_paths
+from rightfit.profiling.measuring.raw_requests import RawRequests
+from rightfit.profiling.measuring.turns import measure_jobs
+from rightfit.profiling.measuring.worker_pool import shared_pool
+from rightfit.profiling.metrics import FIT_COLUMNS
+from rightfit.profiling.profiles.cell import ProfiledCell
+from rightfit.profiling.profiles.cell_profiles import profile_cell, profile_measured
+from rightfit.profiling.profiles.final_rows import find_final_rows
+from rightfit.profiling.profiles.judged_profiles import judge_candidates
+from rightfit.profiling.profiles.profile import tabulate_profiles
+from rightfit.profiling.serving import Serving, name_device
+from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.ranking.applications.applications import Applications
+from rightfit.remote.documents import RUNTIME
+from rightfit.remote.store import load_measured, select_measured
 from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
-
-if TYPE_CHECKING:
-    from rightfit.profiling.measuring.bench import Bench
-    from rightfit.profiling.measuring.raw_requests import RawRequests
-    from rightfit.profiling.profiles.cell import ProfiledCell
-    from rightfit.profiling.serving import Serving
-    from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
@@ -80,12 +91,6 @@ def measure_cell(
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
-    from rightfit.evaluation.screening import could_be_chosen
-    from rightfit.profiling.hardware import environment
-    from rightfit.profiling.measuring.jobs import with_paths
-    from rightfit.profiling.profiles.cell_profiles import profile_cell
-    from rightfit.profiling.profiles.profile import tabulate_profiles
-
     if not candidates:  # its search has failed
         return tabulate_profiles([])
     here = environment.describe_environment()
@@ -151,9 +156,6 @@ def judge_cell(
     Returns:
         One row per candidate; what only measuring finds is null.
     """
-    from rightfit.profiling.hardware import environment
-    from rightfit.profiling.profiles.judged_profiles import judge_candidates
-
     here = environment.describe_environment()
     cell = _make_cell(candidates, trials, judges, data_card, here, params)
     features = data_card.input_schema.features
@@ -174,11 +176,6 @@ def profile_elsewhere(
     Raises:
         ValueError: If nothing was imported under that name.
     """
-    from rightfit.profiling.measuring.jobs import plan_jobs, with_paths
-    from rightfit.profiling.profiles.cell_profiles import profile_measured
-    from rightfit.remote.documents import RUNTIME
-    from rightfit.remote.store import load_measured, select_measured
-
     measured = load_measured(name, measurements)
     there = measured.environment
     servings = [one for one in list_servings(params, there) if one.runtime == RUNTIME]
@@ -212,12 +209,7 @@ def measure_afresh(
     Returns:
         One row per candidate and wanted serving configuration.
     """
-    from rightfit.profiling.hardware.environment import describe_environment
-    from rightfit.profiling.measuring.jobs import plan_jobs
-    from rightfit.profiling.measuring.turns import measure_jobs
-    from rightfit.profiling.profiles.cell_profiles import profile_measured
-
-    here = describe_environment()
+    here = environment.describe_environment()
     features = next(iter(candidates.values())).schema.features
     with _open_bench(test, features, params) as bench:
         cell = _make_cell(candidates, None, test, data_card, here, params)
@@ -237,8 +229,6 @@ def measure_afresh(
 
 def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:
     """Return the serving configurations that a machine can run."""
-    from rightfit.profiling.measuring.jobs import plan_servings
-
     return plan_servings(
         params.runtimes,
         params.n_threads,
@@ -267,9 +257,6 @@ def find_default_path(applications: Applications, params: EvaluationParams) -> R
 
 def _make_requests(raw: RawTest, folder: Path) -> RawRequests:
     """Write the raw test rows."""
-    from rightfit.preparation.model_columns import make_raw_rows
-    from rightfit.profiling.measuring.raw_requests import RawRequests
-
     file = folder / "raw_rows.npy"
     np.save(file, make_raw_rows(raw.rows, list_inputs(raw.encoder)))
     return RawRequests(file, raw.encoder, folder)
@@ -279,10 +266,6 @@ def _make_requests(raw: RawTest, folder: Path) -> RawRequests:
 def _open_bench(
     test: pl.DataFrame, features: tuple[str, ...], params: EvaluationParams
 ) -> Iterator[Bench]:
-    from rightfit.profiling.measuring.bench import Bench
-    from rightfit.profiling.measuring.worker_pool import shared_pool
-    from rightfit.profiling.worker.meters.speed import SpeedProbe
-
     with temporary_folder("rows") as folder:
         rows = folder / "rows.npy"
         np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
@@ -297,10 +280,6 @@ def _make_cell(
     environment: Environment,
     params: EvaluationParams,
 ) -> ProfiledCell:
-    from rightfit.profiling.metrics import FIT_COLUMNS
-    from rightfit.profiling.profiles.cell import ProfiledCell
-    from rightfit.profiling.profiles.final_rows import find_final_rows
-
     labels = data_card.input_schema.cast_labels(test["label"].to_numpy())
     costs = [] if trials is None else trials.select("number", *FIT_COLUMNS).to_dicts()
     return ProfiledCell(

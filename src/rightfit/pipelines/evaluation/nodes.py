@@ -9,13 +9,6 @@ from dataclasses import replace
 import polars as pl
 
 from rightfit.errors import RightfitError
-from rightfit.evaluation.cell_measuring import (
-    ENVIRONMENT_KEY,
-    RawTest,
-    measure_cell,
-    to_json,
-    trust_written,
-)
 from rightfit.evaluation.settings_column import add_settings
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
@@ -54,6 +47,7 @@ def describe_hardware(
 
 def describe_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
     """Describe the machine that most profiles were measured on, as it described itself."""
+    from rightfit.evaluation.cell_measuring import ENVIRONMENT_KEY
     from rightfit.processes.codec import from_plain
     from rightfit.profiling.hardware import environment
 
@@ -86,6 +80,8 @@ def profile_candidates(
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
+    from rightfit.evaluation.cell_measuring import RawTest, measure_cell, to_json, trust_written
+
     named = {
         name: trust_written(replace(bundle, family=model.family), data_card.dataset, studies)
         for name, bundle in candidates.items()
@@ -118,6 +114,7 @@ def profile_imported(
     Returns:
         One row per serving configuration.
     """
+    from rightfit.evaluation.cell_measuring import RawTest, measure_cell, to_json
     from rightfit.families.imported.kinds import find_family
     from rightfit.preparation.model_columns import take_columns
 
@@ -165,6 +162,7 @@ def profile_cascades(
         One row per candidate, serving configuration and request path that an application names.
     """
     from rightfit.cascades.building import DEFINING, FAMILY
+    from rightfit.evaluation.cell_measuring import RawTest, measure_cell, to_json
 
     profiles = measure_cell(
         {name: replace(bundle, family=FAMILY) for name, bundle in candidates.items()},

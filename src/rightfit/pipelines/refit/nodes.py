@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from rightfit.evaluation.cell_measuring import RawTest, to_json
-from rightfit.evaluation.winner_refits import RefitInputs, refit_with_validation_rows
 from rightfit.evaluation.winners_to_refit import find_winners
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
@@ -58,6 +56,9 @@ def refit_winners(
     Returns:
         What was found, and the refitted bundles by candidate name.
     """
+    from rightfit.evaluation.cell_measuring import RawTest, to_json
+    from rightfit.evaluation.winner_refits import RefitInputs, refit_with_validation_rows
+
     return refit_with_validation_rows(
         find_winners(resource_profiles, applications, ranking, data_card.dataset, earlier_winners),
         refit,
