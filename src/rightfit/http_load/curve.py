@@ -37,7 +37,11 @@ def measure_curve(
         capacity = max(step.throughput_per_s for step in closed)
 
         def try_rate(rate_per_s: float) -> LoadStep:
-            return measure_step(served, _order_rate(order, rate_per_s, limit, plan), generator)
+            # Enough requests for the percentile, where that takes not too long.
+            needed_s = MARGIN * min_calls_to_report(limit.share) / rate_per_s
+            measured_s = min(max(order.measured_s, needed_s), plan.max_stretch * order.measured_s)
+            asked = replace(order, loop="open", level=rate_per_s, measured_s=measured_s)
+            return measure_step(served, asked, generator)
 
         opened: list[LoadStep] = []
         beyond = (plan.rate_shares[-1] * BEYOND ** (i + 1) for i in range(plan.n_beyond))
@@ -83,15 +87,6 @@ def _raise_clients(
         if closed[-1].throughput_per_s < GAIN * closed[-2].throughput_per_s:
             break
     return closed
-
-
-def _order_rate(
-    order: LoadOrder, rate_per_s: float, limit: LatencyLimit, plan: CurvePlan
-) -> LoadOrder:
-    """Order random arrivals, enough of them for the percentile where that takes not too long."""
-    needed_s = MARGIN * min_calls_to_report(limit.share) / rate_per_s
-    measured_s = min(max(order.measured_s, needed_s), plan.max_stretch * order.measured_s)
-    return replace(order, loop="open", level=rate_per_s, measured_s=measured_s)
 
 
 def meets_limit(step: LoadStep, limit: LatencyLimit) -> bool:

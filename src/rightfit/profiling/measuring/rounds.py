@@ -144,8 +144,11 @@ class OpenRound:
         """
         if self._worker is None:
             self._worker = self._bench.pool.get(self._subject.kind)
+        request: MeasureRequest | WindowRequest = self._request
+        if self._child is not None:
+            request = WindowRequest(self._child, limit_s=self._request.limit_s)
         before = read_core_times()
-        answer = self._worker.ask_ahead(self._next_request(), WindowTimed)
+        answer = self._worker.ask_ahead(request, WindowTimed)
         self._loads.append(_describe_load(before, read_core_times()))
         self._child = answer.child if isinstance(answer, Paused) else None
         if isinstance(answer, WindowTimed):
@@ -164,11 +167,6 @@ class OpenRound:
     def is_lost(self) -> bool:
         """Whether its worker ended between two windows, and its process with it."""
         return self._worker is not None and self._worker.is_closed
-
-    def _next_request(self) -> MeasureRequest | WindowRequest:
-        if self._child is None:
-            return self._request
-        return WindowRequest(self._child, limit_s=self._request.limit_s)
 
     def leave(self) -> None:
         """End the process if it is open and its worker lives."""

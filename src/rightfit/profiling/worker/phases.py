@@ -100,7 +100,20 @@ def measure_model(
     )
     patience_ns = int(request.slow_wait_max_ms * NS_PER_MS)
     probe = SpeedProbe(request.probe_known_ns, patience_ns=patience_ns)
-    stream, stream_peak_mib = _time_first_window(call, singles, probe, request, memory)
+    stream = SingleStream(
+        call,
+        singles,
+        probe,
+        n_windows=request.n_windows,
+        min_calls=request.latency.min_calls,
+        min_ns=request.latency.min_ns,
+        max_ns=request.latency.max_ns,
+    )
+    stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
+    reset_peak()
+    before_rows = read_memory()
+    stream.time_window()
+    stream_peak_mib = memory.peak_mib(before_rows)
     timed_batches = tuple(_offline(call, pool, request, memory, Meters(probe, device)))
     # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
     files_mib = request.files_mib or memory.files_mib()
@@ -129,30 +142,6 @@ def measure_model(
         cpu_ms=(time.process_time_ns() - start_cpu_ns) / NS_PER_MS,
     )
     yield Finished(result=result, probe_looks_ns=tuple(probe.looks_after(n_reported)))
-
-
-def _time_first_window(
-    call: Call,
-    singles: list[Input],
-    probe: SpeedProbe,
-    request: MeasureRequest,
-    memory: MemoryMeter,
-) -> tuple[SingleStream, float]:
-    """Time the first window of single rows; return the stream and the memory peak."""
-    stream = SingleStream(
-        call,
-        singles,
-        probe,
-        n_windows=request.n_windows,
-        min_calls=request.latency.min_calls,
-        min_ns=request.latency.min_ns,
-        max_ns=request.latency.max_ns,
-    )
-    stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
-    reset_peak()
-    start = read_memory()
-    stream.time_window()
-    return stream, memory.peak_mib(start)
 
 
 def count_rows(batch_sizes: Sequence[int]) -> int:
@@ -191,22 +180,16 @@ def _offline(
         if results and call_ns_per_row * batch_size > max_call_ns:
             break  # one call alone would take too long; the smaller sizes stand
         inputs = batches(pool, batch_size)
-        first_ns, first_mib = _first_batch(call, inputs[0], memory)
-        call_ns_per_row = first_ns / batch_size
-        peak_mib = max(peak_mib, first_mib)
+        reset_peak()
+        before = read_memory()
+        start_ns = time.perf_counter_ns()
+        call(copy_input(inputs[0]))  # held as a server would hold it
+        call_ns_per_row = (time.perf_counter_ns() - start_ns) / batch_size
+        peak_mib = max(peak_mib, memory.peak_mib(before))
         results.append(
             _time_batch_size(call, inputs, batch_size, request.batch, meters, peak_mib=peak_mib)
         )
     return results
-
-
-def _first_batch(call: Call, batch: Input, memory: MemoryMeter) -> tuple[int, float]:
-    """Answer one batch, held as a server would hold it; return its time and memory peak."""
-    reset_peak()
-    start = read_memory()
-    start_ns = time.perf_counter_ns()
-    call(copy_input(batch))
-    return time.perf_counter_ns() - start_ns, memory.peak_mib(start)
 
 
 def _time_batch_size(

@@ -136,13 +136,6 @@ def open_bundle(
     return lambda: open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
 
 
-def resolve_factory(name: str) -> Callable[..., Any]:
-    """Return the function that ``module:function`` names."""
-    module, _, function = name.partition(":")
-    factory: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    return factory
-
-
 def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
     """Carry out one task in this process, which is of no use for another.
 
@@ -161,7 +154,8 @@ def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
     from rightfit.profiling.worker.open_loop import serve_at_rate
     from rightfit.profiling.worker.phases import answer_rows, measure_model, run_once
 
-    factory = resolve_factory(request.factory)
+    module, _, function = request.factory.partition(":")
+    factory = getattr(importlib.import_module(module), function)
     match request:
         case MeasureRequest():
             yield from measure_model(factory, request, base_pages)

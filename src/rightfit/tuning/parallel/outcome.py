@@ -87,13 +87,11 @@ def complete_search(
     trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
     states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))
     found = f"{states}, {count(len(candidates), 'candidate')}"
-    logger.info("%s: %s%s", cell.name, found, _list_unsatisfied(account))
-    return SearchOutcome(trials, tabulate_curves(study, cell.quality), account, candidates)
-
-
-def _list_unsatisfied(account: pl.DataFrame) -> str:
     missed = account.filter(pl.col("nearest_miss").is_not_null())["application"]
-    return f"; no trial satisfies {', '.join(missed)}, other cells' may" if len(missed) else ""
+    if len(missed):
+        found += f"; no trial satisfies {', '.join(missed)}, other cells' may"
+    logger.info("%s: %s", cell.name, found)
+    return SearchOutcome(trials, tabulate_curves(study, cell.quality), account, candidates)
 
 
 def describe_failed_search(
