@@ -106,7 +106,7 @@ def ask():
     os.kill(os.getpid(), signal.SIGINT)
 
 threading.Thread(target=ask).start()
-server.serve(Path.cwd(), host="127.0.0.1", port=int(sys.argv[1]), limits=server.Limits())
+server.serve_folder(Path.cwd(), host="127.0.0.1", port=int(sys.argv[1]), limits=server.Limits())
 """
 
 

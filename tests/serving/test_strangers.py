@@ -32,7 +32,7 @@ for name in ("folder", "limits", "--port"):
     parser.add_argument(name)
 found = parser.parse_args()
 limits = server.Limits(**json.loads(found.limits))
-server.serve(Path(found.folder), host="127.0.0.1", port=int(found.port), limits=limits)
+server.serve_folder(Path(found.folder), host="127.0.0.1", port=int(found.port), limits=limits)
 """
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

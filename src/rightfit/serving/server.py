@@ -27,19 +27,31 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import anyio
 import numpy as np
+import uvicorn
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 if __package__:
     from rightfit.request_path import usage
+    from rightfit.serving import connections
 else:  # run in an exported folder, which stands for itself
+    import connections  # type: ignore[import-not-found,no-redef]
     import usage  # type: ignore[import-not-found,no-redef]
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 HOST = "127.0.0.1"
 LOCAL_NAMES = ("127.0.0.1", "localhost")
@@ -104,8 +116,6 @@ class RefusedError(Exception):
 
     def to_response(self) -> Response:
         """Say why, and when to come back where that helps."""
-        from starlette.responses import JSONResponse
-
         headers = {"Retry-After": str(RETRY_AFTER_S)} if self.status == BUSY else None
         return JSONResponse({"error": str(self)}, self.status, headers)
 
@@ -114,9 +124,6 @@ class Service:
     """An open model and what was served of it."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
-        import anyio
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
         self._limits = limits
         self._model = usage.read_export(folder, needed=NEEDED)
         self._predict = usage.open_model(folder, self._model)
@@ -136,8 +143,6 @@ class Service:
 
     async def predict(self, request: Request) -> Response:
         """Answer rows, or say why not."""
-        from starlette.responses import JSONResponse
-
         started_s = time.perf_counter()
         response: Response = JSONResponse({"error": "The model failed; see the log"}, 500)
         try:
@@ -151,26 +156,17 @@ class Service:
 
     async def show_health(self, _: Request) -> Response:
         """Say that the model is open."""
-        from starlette.responses import JSONResponse
-
         return JSONResponse({"status": "ok"})
 
     async def show_profile(self, _: Request) -> Response:
         """Return what was measured of the model."""
-        from starlette.responses import Response
-
         return Response(self._profile, media_type=JSON)
 
     async def show_metrics(self, _: Request) -> Response:
         """Return what was served."""
-        from prometheus_client import generate_latest
-        from starlette.responses import Response
-
         return Response(generate_latest(self._registry), media_type="text/plain; version=0.0.4")
 
     async def _respond(self, request: Request) -> Response:
-        import anyio
-
         self._require_place()
         body = await _read_body(request, self._limits)
         self._require_place()  # a body that is still arriving takes none
@@ -193,8 +189,6 @@ class Service:
         A refusal is returned: raised across threads it would keep the body until the next garbage
         collection.
         """
-        from starlette.responses import Response
-
         try:
             return Response(self._answer_rows(kind, body), media_type=kind)
         except RefusedError as err:
@@ -214,11 +208,6 @@ class Service:
 
 def create_app(folder: Path, limits: Limits, *, hosts: Sequence[str] = ("*",)) -> Starlette:
     """Create the ASGI application of an exported folder."""
-    from starlette.applications import Starlette
-    from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-    from starlette.routing import Route
-
     service = Service(folder, limits)
     return Starlette(
         routes=[
@@ -245,13 +234,6 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         ValueError: If the folder is not as it was exported, or the host is empty or another word
             for all addresses.
     """
-    import uvicorn
-
-    if __package__:
-        from rightfit.serving import connections
-    else:
-        import connections  # type: ignore[import-not-found,no-redef]
-
     if host != EVERYWHERE and _means_everywhere(host):
         raise ValueError(
             f"--host {host!r} stands for every address. Name one, such as {HOST}; or {EVERYWHERE}, "
@@ -302,9 +284,6 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:
-    import anyio
-    from starlette.requests import ClientDisconnect
-
     try:
         with anyio.fail_after(limits.body_s):
             return await _collect_body(request, limits)
