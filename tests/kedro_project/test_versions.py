@@ -12,8 +12,8 @@ from kedro_datasets.json import JSONDataset
 from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.kedro_project import versions
 from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.records import GridRecord, RecordStore
 from rightfit.kedro_project.versions import (
-    KEY,
     REFIT,
     STAGES,
     Group,
@@ -42,8 +42,8 @@ GROUPS = {
 
 
 @pytest.fixture
-def notes(tmp_path: Path) -> JsonStore:
-    return JsonStore(tmp_path / "measurements")
+def records(tmp_path: Path) -> RecordStore:
+    return RecordStore(JsonStore(tmp_path / "records"))
 
 
 def make_dataset(folder: Path, name: str, *versions: str) -> JSONDataset:
@@ -54,32 +54,32 @@ def make_dataset(folder: Path, name: str, *versions: str) -> JSONDataset:
 
 
 def choose(
-    folder: Path, notes: JsonStore, grid: Grid = GRID, **versions: tuple[str, ...]
+    folder: Path, records: RecordStore, grid: Grid = GRID, **versions: tuple[str, ...]
 ) -> dict[str, str]:
     inputs = {
         name.replace("__", "."): make_dataset(folder, name, *stored)
         for name, stored in versions.items()
     }
-    return choose_versions(inputs, GROUPS, grid, notes, NOW)
+    return choose_versions(inputs, GROUPS, grid, records, NOW)
 
 
-def test_version_dated_in_the_future_does_not_win(tmp_path: Path, notes: JsonStore) -> None:
-    chosen = choose(tmp_path, notes, resource_profiles=(MONDAY, FUTURE))
+def test_version_dated_in_the_future_does_not_win(tmp_path: Path, records: RecordStore) -> None:
+    chosen = choose(tmp_path, records, resource_profiles=(MONDAY, FUTURE))
 
     assert chosen == {"resource_profiles": MONDAY}
 
 
 def test_only_versions_of_the_future_are_refused_with_the_cure(
-    tmp_path: Path, notes: JsonStore
+    tmp_path: Path, records: RecordStore
 ) -> None:
     with pytest.raises(ConfigurationError, match="--load-versions=resource_profiles:2099"):
-        choose(tmp_path, notes, resource_profiles=(FUTURE,))
+        choose(tmp_path, records, resource_profiles=(FUTURE,))
 
 
-def test_input_is_no_newer_than_what_was_made_from_it(tmp_path: Path, notes: JsonStore) -> None:
+def test_input_is_no_newer_than_what_was_made_from_it(tmp_path: Path, records: RecordStore) -> None:
     chosen = choose(
         tmp_path,
-        notes,
+        records,
         rankings=(MONDAY,),
         resource_profiles=(MONDAY, TUESDAY),
         a__trials=(MONDAY, TUESDAY),
@@ -89,59 +89,73 @@ def test_input_is_no_newer_than_what_was_made_from_it(tmp_path: Path, notes: Jso
 
 
 def test_refits_limit_no_profiles_and_may_be_of_another_grid(
-    tmp_path: Path, notes: JsonStore
+    tmp_path: Path, records: RecordStore
 ) -> None:
-    notes.put(KEY.format(version=MONDAY), {"datasets": ["a"], "models": ["net"]})
+    records.write_grid(MONDAY, GridRecord(("a",), ("net",)))
 
-    chosen = choose(tmp_path, notes, a__refits=(MONDAY,), resource_profiles=(TUESDAY,))
+    chosen = choose(tmp_path, records, a__refits=(MONDAY,), resource_profiles=(TUESDAY,))
 
     assert chosen == {"a.refits": MONDAY, "resource_profiles": TUESDAY}
 
 
-def test_results_of_one_cell_are_of_one_run(tmp_path: Path, notes: JsonStore) -> None:
-    chosen = choose(tmp_path, notes, a__net__trials=(MONDAY, TUESDAY), a__net__candidates=(MONDAY,))
+def test_results_of_one_cell_are_of_one_run(tmp_path: Path, records: RecordStore) -> None:
+    chosen = choose(
+        tmp_path, records, a__net__trials=(MONDAY, TUESDAY), a__net__candidates=(MONDAY,)
+    )
 
     assert set(chosen.values()) == {MONDAY}
 
 
 def test_results_that_no_run_wrote_together_are_each_the_newest(
-    tmp_path: Path, notes: JsonStore
+    tmp_path: Path, records: RecordStore
 ) -> None:
-    chosen = choose(tmp_path, notes, a__net__trials=(TUESDAY,), a__net__candidates=(MONDAY,))
+    chosen = choose(tmp_path, records, a__net__trials=(TUESDAY,), a__net__candidates=(MONDAY,))
 
     assert chosen == {"a.net.trials": TUESDAY, "a.net.candidates": MONDAY}
 
 
-def test_profiles_of_another_grid_are_passed_over(tmp_path: Path, notes: JsonStore) -> None:
-    notes.put(KEY.format(version=MONDAY), {"datasets": ["b", "a"], "models": ["forest", "net"]})
-    notes.put(KEY.format(version=TUESDAY), {"datasets": ["a"], "models": ["net"]})
+def test_profiles_of_another_grid_are_passed_over(tmp_path: Path, records: RecordStore) -> None:
+    records.write_grid(
+        MONDAY,
+        GridRecord(
+            (
+                "b",
+                "a",
+            ),
+            (
+                "forest",
+                "net",
+            ),
+        ),
+    )
+    records.write_grid(TUESDAY, GridRecord(("a",), ("net",)))
 
-    chosen = choose(tmp_path, notes, resource_profiles=(MONDAY, TUESDAY))
+    chosen = choose(tmp_path, records, resource_profiles=(MONDAY, TUESDAY))
 
     assert chosen == {"resource_profiles": MONDAY}
 
 
 def test_grid_without_profiles_of_its_own_is_told_what_to_run(
-    tmp_path: Path, notes: JsonStore
+    tmp_path: Path, records: RecordStore
 ) -> None:
-    notes.put(KEY.format(version=MONDAY), {"datasets": ["a"], "models": ["net"]})
+    records.write_grid(MONDAY, GridRecord(("a",), ("net",)))
 
     with pytest.raises(ConfigurationError, match=r"belongs to another grid.*training,evaluation"):
-        choose(tmp_path, notes, resource_profiles=(MONDAY,))
+        choose(tmp_path, records, resource_profiles=(MONDAY,))
 
 
-def test_prepared_data_belong_to_every_grid(tmp_path: Path, notes: JsonStore) -> None:
-    notes.put(KEY.format(version=MONDAY), {"datasets": ["a"], "models": ["net"]})
+def test_prepared_data_belong_to_every_grid(tmp_path: Path, records: RecordStore) -> None:
+    records.write_grid(MONDAY, GridRecord(("a",), ("net",)))
 
-    assert choose(tmp_path, notes, a__test=(MONDAY,)) == {"a.test": MONDAY}
+    assert choose(tmp_path, records, a__test=(MONDAY,)) == {"a.test": MONDAY}
 
 
-def test_missing_inputs_are_left_to_kedro(tmp_path: Path, notes: JsonStore) -> None:
-    assert choose(tmp_path, notes, resource_profiles=()) == {}
+def test_missing_inputs_are_left_to_kedro(tmp_path: Path, records: RecordStore) -> None:
+    assert choose(tmp_path, records, resource_profiles=()) == {}
 
 
 def test_run_reads_what_it_wrote_and_notes_its_grid(
-    tmp_path: Path, notes: JsonStore, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, records: RecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(versions, "find_grid", lambda: GRID)
     monkeypatch.setattr(versions, "pipelines", create_pipelines(GRID))
@@ -153,7 +167,7 @@ def test_run_reads_what_it_wrote_and_notes_its_grid(
         {
             **written,
             "resource_profiles": told,
-            "measurements": JsonStoreDataset(filepath=str(tmp_path / "measurements")),
+            "result_records": JsonStoreDataset(filepath=str(tmp_path / "records")),
         }
     )
     inputs = ["resource_profiles", "params:applications", "params:ranking"]
@@ -166,5 +180,4 @@ def test_run_reads_what_it_wrote_and_notes_its_grid(
 
     assert [dataset.load() for dataset in written.values()] == ["mine"] * 3
     assert told.load() == MONDAY
-    note = notes.get(KEY.format(version=NOW))
-    assert note == {"datasets": ["a", "b"], "models": ["net", "forest"]}
+    assert records.read_grid(NOW) == GridRecord(("a", "b"), ("net", "forest"))

@@ -68,6 +68,14 @@ class FileRecord:
         return self.n_bytes, self.changed_ns, self.touched_ns
 
 
+@dataclass(frozen=True)
+class GridRecord:
+    """The cells that a run was about."""
+
+    datasets: tuple[str, ...]
+    models: tuple[str, ...]
+
+
 class RecordStore:
     """Reads and writes records; one of another form counts as absent."""
 
@@ -90,6 +98,14 @@ class RecordStore:
     def write_result(self, record: ResultRecord) -> None:
         """Keep the record of a result, in place of an earlier one."""
         self._documents.put(f"result-{_key(record.result)}", to_plain(record))
+
+    def read_grid(self, version: str) -> GridRecord | None:
+        """Return the cells that the run of a version was about."""
+        return self._read(f"grid-{version}", GridRecord)
+
+    def write_grid(self, version: str, grid: GridRecord) -> None:
+        """Keep the cells that the run of a version is about."""
+        self._documents.put(f"grid-{version}", to_plain(grid))
 
     def read_file(self, path: Path) -> FileRecord | None:
         """Return what was last read of a file."""

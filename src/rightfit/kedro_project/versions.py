@@ -24,18 +24,18 @@ from kedro.io import AbstractVersionedDataset, CatalogProtocol
 from kedro.io.core import VersionNotFoundError, generate_timestamp
 from kedro.pipeline import Pipeline
 
+from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.kedro_project.configuration import ConfigurationError, find_grid
 from rightfit.kedro_project.kedro_private import is_versioned, pin_load_version
 from rightfit.kedro_project.nodes import is_own, list_own_outputs
+from rightfit.kedro_project.records import RECORDS, GridRecord, RecordStore
 from rightfit.parameters.grid import Grid
-from rightfit.processes.json_store import JsonStore
 
 logger = logging.getLogger(__name__)
 
 # Not http_load: its curves say which winner they are of, and may be older than the ranking.
 STAGES = ("data_engineering", "training", "evaluation", "refit", "ranking", "reporting")
 REFIT = STAGES.index("refit")  # what a ranking finds there by content: it belongs to no version
-KEY = "grid-{version}"  # of the store of measurements, for the grid of a run
 _DATED = re.compile(r"\d{4}-\d\d-\d\dT")
 
 Catalog = CatalogProtocol[Any, Any]
@@ -102,23 +102,22 @@ def choose_run_versions(
     version = str(run_params["run_id"])
     for dataset in _find_versioned(catalog, outputs - told).values():
         pin_load_version(dataset, version)
-    store = catalog.load("measurements") if "measurements" in catalog else None
-    notes = store if isinstance(store, JsonStore) else None
+    store = catalog.get(RECORDS)
+    records = RecordStore(store.load()) if isinstance(store, JsonStoreDataset) else None
     inputs = {name for node in pipeline.nodes if is_own(node) for name in node.inputs}
     found = _find_versioned(catalog, (inputs & pipeline.inputs()) - told)
     limit = version if _DATED.match(version) else generate_timestamp()
-    for name, chosen in choose_versions(found, _list_groups(grid), grid, notes, limit).items():
+    for name, chosen in choose_versions(found, _list_groups(grid), grid, records, limit).items():
         pin_load_version(found[name], chosen)
-    if notes is not None:
-        content = {"datasets": list(grid.datasets), "models": list(grid.models)}
-        notes.put(KEY.format(version=version), content)
+    if records is not None:
+        records.write_grid(version, GridRecord(tuple(grid.datasets), tuple(grid.models)))
 
 
 def choose_versions(
     inputs: Mapping[str, Versioned],
     groups: Mapping[str, Group],
     grid: Grid,
-    notes: JsonStore | None,
+    records: RecordStore | None,
     limit: str,
 ) -> dict[str, str]:
     """Choose versions for a run's inputs; those without any version are left out.
@@ -127,7 +126,7 @@ def choose_versions(
         inputs: Versioned datasets by name.
         groups: Group of each of Rightfit's results.
         grid: The cells of this run.
-        notes: Knows the grids of earlier runs.
+        records: Of earlier runs, among them their grids.
         limit: Newest version that counts.
 
     Raises:
@@ -143,7 +142,7 @@ def choose_versions(
         later = [version for made, version in newest.items() if made.is_made_from(group)]
         limits = VersionLimits(now=limit, made_from_it=max(later, default=None))
         counting = {
-            name: _list_counting(name, inputs[name], group, grid, notes, limits)
+            name: _list_counting(name, inputs[name], group, grid, records, limits)
             for name in members[group]
         }
         common = set.intersection(*(set(versions) for versions in counting.values()))
@@ -160,7 +159,7 @@ def _list_counting(
     dataset: Versioned,
     group: Group,
     grid: Grid,
-    notes: JsonStore | None,
+    records: RecordStore | None,
     limits: VersionLimits,
 ) -> list[str]:
     """Return the versions of an input that count, the newest first."""
@@ -178,7 +177,7 @@ def _list_counting(
     future = [version for version in found if not is_no_newer(version, limits.now)]
     if future:
         logger.warning("%s: versions dated in the future are not read: %s", name, future)
-    fitting = [version for version in dated if _fits(version, group, grid, notes)]
+    fitting = [version for version in dated if _fits(version, group, grid, records)]
     if dated and not fitting:
         raise ConfigurationError(
             f"{name}: no run of this grid has made it (datasets {list(grid.datasets)}, models "
@@ -189,16 +188,16 @@ def _list_counting(
     return fitting
 
 
-def _fits(version: str, group: Group, grid: Grid, notes: JsonStore | None) -> bool:
+def _fits(version: str, group: Group, grid: Grid, records: RecordStore | None) -> bool:
     """Tell whether a version was made for the same cells, as far as that is known."""
     is_collection = len(group.place) < 2 and group.stage not in (0, REFIT)  # of several models
-    note = notes.get(KEY.format(version=version)) if notes is not None and is_collection else None
-    if note is None:
+    made_for = records.read_grid(version) if records is not None and is_collection else None
+    if made_for is None:
         return True
-    has_models = set(note.get("models", ())) == set(grid.models)
+    has_models = set(made_for.models) == set(grid.models)
     if group.place:
-        return has_models and group.place[0] in note.get("datasets", ())
-    return has_models and set(note.get("datasets", ())) == set(grid.datasets)
+        return has_models and group.place[0] in made_for.datasets
+    return has_models and set(made_for.datasets) == set(grid.datasets)
 
 
 def _list_groups(grid: Grid) -> dict[str, Group]:
