@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.session import KedroSession
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import AbstractRunner, SequentialRunner, ThreadRunner
 from kedro_viz.integrations.kedro.hooks_utils import is_sequential_runner
@@ -63,6 +64,46 @@ def test_what_is_asked_for_by_hand_runs(session: RightfitSession, asked: dict[st
     assert not session.run(**asked)["runner"]._may_reuse
 
 
+def shout(text: str) -> str:
+    return text.upper()
+
+
+def count(text: str) -> int:
+    return int(text)
+
+
+def test_node_that_fails_ends_the_run_with_its_error_and_where_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("rightfit.kedro_project.run.is_own", lambda node: True)
+    nodes = [Node(shout, "text", "loud", name="shout"), Node(count, "loud", "n", name="count")]
+
+    with pytest.raises(ValueError, match="invalid literal"):
+        RightfitRunner().run(
+            Pipeline(nodes), DataCatalog({"text": MemoryDataset("quiet")}), _create_hook_manager()
+        )
+    assert '--from-nodes "shout"' in caplog.text  # "loud" is in no file
+
+
+def test_memory_dataset_that_two_nodes_read_is_there_for_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rightfit.kedro_project.run.is_own", lambda node: True)
+    nodes = [
+        Node(shout, "text", "loud", name="shout"),
+        Node(len, "loud", "length", name="measure"),
+        Node(shout, "loud", "louder", name="shout_again"),
+    ]
+    catalog = DataCatalog({"text": MemoryDataset("quiet")})
+
+    made = RightfitRunner().run(Pipeline(nodes), catalog, _create_hook_manager())
+
+    assert {name: dataset.load() for name, dataset in made.items()} == {
+        "length": 5,
+        "louder": "QUIET",
+    }
+
+
 def test_kedro_viz_tracks_runs_of_this_runner() -> None:
     assert is_sequential_runner({"runner": str(RightfitRunner())})
 
@@ -75,7 +116,7 @@ def test_pipeline_of_others_runs_as_in_kedro(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(SequentialRunner, "_run", note)
 
-    RightfitRunner().run(Pipeline([Node(str.upper, "text", "loud", name="shout")]),
-                         DataCatalog({"text": "quiet"}))  # fmt: skip
+    RightfitRunner().run(Pipeline([Node(shout, "text", "loud", name="shout")]),
+                         DataCatalog({"text": MemoryDataset("quiet")}))  # fmt: skip
 
     assert ran == [["shout"]]

@@ -108,7 +108,8 @@ class RightfitRunner(SequentialRunner):
                     searches.carry_out_for(node)
                     Task(node, catalog, self._is_async, hook_manager, run_id).execute()
                 except Exception:
-                    self._suggest_resume_scenario(Pipeline(nodes), nodes[:n_done], catalog)
+                    done = set(pipeline.nodes) - set(nodes[n_done:])
+                    self._suggest_resume_scenario(pipeline, done, catalog)
                     raise
                 results.record(node)
                 searches.note_outputs(node)
