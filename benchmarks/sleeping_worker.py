@@ -19,6 +19,7 @@ import numpy as np
 from rightfit.families.family import Checkpoint, TrainingData, TrainingRun
 from rightfit.families.linear import FAMILY as LINEAR
 from rightfit.families.schema import InputSchema
+from rightfit.parameters.defaults import read_default
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import open_study, work_on
@@ -53,22 +54,17 @@ def make_cell(name: str) -> Cell:
 
 def make_settings(n_trials: int) -> SearchSettings:
     """Return the budget and rules of the simulated searches."""
-    return SearchSettings(
-        n_trials=n_trials,
-        budget_cpu_s=None,
-        budget_wall_s=None,
-        patience=None,
-        n_retries=2,
-        n_checkpoints=N_CHECKPOINTS,
-        sampler="tpe",
-        n_grid_points=2,
-        early_stopping="none",
-        n_startup_trials=N_STARTUP,
-        n_threads=1,
-        device="cpu",
-        seed=7,
-        demand=None,
-    )
+    changes = {
+        "n_trials": n_trials,
+        "budget_cpu_s": None,
+        "n_checkpoints": N_CHECKPOINTS,
+        "early_stopping": "none",
+        "n_startup_trials": N_STARTUP,
+        "n_threads": 1,
+        "device": "cpu",
+        "demand": None,
+    }
+    return SearchSettings.model_validate(read_default("training") | changes)
 
 
 def main() -> None:

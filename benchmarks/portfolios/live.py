@@ -57,19 +57,19 @@ def search_cell(name: str, budget: float, seed: int, folder: Path) -> pl.DataFra
     cell, test = made
     get_family(cell.family).load_libraries()
     training = read_training()
-    settings = replace(make_settings(training, cell.family), seed=seed, n_trials=None)
+    settings = make_settings(training, cell.family).model_copy(
+        update={"seed": seed, "n_trials": None}
+    )
     demand = Demand(
         applications=Applications(read_samples()),
         pausing=training.pausing,
         servings=SERVINGS,
-        breadth_share=training.breadth_share,
-        paused_memory_mib=training.paused_memory_mib,
         known_quality=None,
         prior=read_shipped_prior(cell.family),
     )
     default = cell.params.fixed | dict(cell.default() or {})
     unit_s = repeat_training(default, cell, settings, settings.n_checkpoints).point["work_s"]
-    own = replace(settings, budget_cpu_s=budget * unit_s, demand=demand)
+    own = settings.model_copy(update={"budget_cpu_s": budget * unit_s, "demand": demand})
     searches = []
     for method, entries in (("portfolio", read_block(model).portfolio), ("default", ())):
         params = cell.params.model_copy(update={"portfolio": entries})

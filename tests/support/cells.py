@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from recordings import pausing_params
+
 from rightfit.families.family import TrainingData
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.cell import Cell, SearchSettings
@@ -41,6 +43,7 @@ def make_settings(**changes: Any) -> SearchSettings:
         "budget_cpu_s": None,
         "budget_wall_s": None,
         "patience": None,
+        "n_workers": 1,
         "n_retries": 2,
         "n_checkpoints": 2,
         "sampler": "random",
@@ -50,6 +53,10 @@ def make_settings(**changes: Any) -> SearchSettings:
         "n_threads": 1,
         "device": "cpu",
         "seed": 3,
+        "pausing": pausing_params(min_gain=0.001),
+        "breadth_share": 1.0,
+        "paused_memory_mib": 1e6,
+        "n_candidates": 3,
         "demand": None,
     }
-    return SearchSettings(**(values | changes))
+    return SearchSettings.model_validate(values | changes)

@@ -23,8 +23,6 @@ def make_demand(**changes: Any) -> Demand:
         "applications": Applications(ACCURACY),
         "pausing": pausing_params(min_gain=0.001),
         "servings": (ONE,),
-        "breadth_share": 1.0,
-        "paused_memory_mib": 1e6,
         "known_quality": None,
     }
     return Demand(**(values | changes))

@@ -67,14 +67,15 @@ def compare_live(
     kept = _store_of(store, OURS)
     found = []
     for seed in seeds:
-        own = replace(settings, seed=seed, budget_cpu_s=budget_s)
-        study = _search(cell, replace(own, demand=demand), kept)
+        own = settings.model_copy(update={"seed": seed, "budget_cpu_s": budget_s})
+        study = _search(cell, own.model_copy(update={"demand": demand}), kept)
         ours = SearchedCell(OURS, kept, study, study.get_trials(deepcopy=False))
         spent_s = spent_work_s(ours.trials)
         searches = [ours]
         for method in PEERS:
             folder = _store_of(store, method)
-            peer = replace(own, n_trials=None, budget_cpu_s=spent_s, early_stopping=method)
+            changes = {"n_trials": None, "budget_cpu_s": spent_s, "early_stopping": method}
+            peer = own.model_copy(update=changes)
             study = _search(cell, peer, folder)
             trials = finished_trials(study)
             within = _within(trials, spent_s)

@@ -30,8 +30,10 @@ def make_steering(
     params = cells.LINEAR_PARAMS.model_copy(update={"default": DEFAULT, "portfolio": portfolio})
     return PausingSteering(
         cells.make_cell(blobs, params=params),
-        cells.make_settings(early_stopping="pausing", sampler="tpe", **settings),
-        make_demand(breadth_share=0.25),
+        cells.make_settings(
+            early_stopping="pausing", sampler="tpe", breadth_share=0.25, **settings
+        ),
+        make_demand(),
         StudyStore(Path("nowhere"), None),
     )
 

@@ -40,7 +40,7 @@ def plan_search(
     if training.early_stopping == "pausing":
         demand = make_demand(training, applications, evaluation)
         prior = read_shipped_prior(cell.family)
-        settings = replace(settings, demand=replace(demand, prior=prior))
+        settings = settings.model_copy(update={"demand": replace(demand, prior=prior)})
     n_at_once, _ = training.share_cores(n_searches)
     return PlannedSearch(
         cell,

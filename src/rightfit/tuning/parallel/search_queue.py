@@ -69,8 +69,8 @@ class PlannedSearch:
         if demand is None:
             return self
         known = find_known_quality(self.cell, self.siblings, self.settings, self.studies)
-        settings = replace(self.settings, demand=replace(demand, known_quality=known))
-        return replace(self, settings=settings)
+        told = {"demand": replace(demand, known_quality=known)}
+        return replace(self, settings=self.settings.model_copy(update=told))
 
     def rest_s(self) -> float:
         """Return the CPU seconds that the limits leave, going by the trials so far.

@@ -3,53 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from rightfit.families.family import Configuration, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.search.samplers import SamplerName
 from rightfit.tuning.search.space import ModelParams
+from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.studies.study_store import fingerprint
 
 
-@dataclass(frozen=True)
-class SearchSettings:
-    """Budget and rules of one search; see ``parameters_training.yml``.
+class SearchSettings(TrainingParams):
+    """Budget and rules of one search: those of ``params:training``, with what is settled for it."""
 
-    Args:
-        n_trials: Finished trials at which the search ends, over all runs and workers; ``None`` for
-            no limit, as with the other two.
-        budget_cpu_s: CPU seconds of finished trials at which it ends.
-        budget_wall_s: Wall seconds with a trial running at which it ends.
-        n_retries: Times a configuration is tried again after its worker died.
-        n_checkpoints: Looks at a training, each at twice the length of the one before.
-        sampler: Optuna's sampler.
-        n_grid_points: Points per range of the grid sampler.
-        patience: Finished trials in a row without a gain after which it ends.
-        early_stopping: Pausing for all applications, one of Optuna's pruners on the validation
-            quality, none, or the import path of another rule; see ``stopping.py``.
-        n_startup_trials: Trials drawn at random, and complete ones needed before a median stop.
-        n_threads: Threads a training may use.
-        device: ``cpu`` or ``cuda``.
-        seed: Seed of sampling and training.
-        demand: What the applications ask for; ``None`` where quality alone steers.
-    """
-
-    n_trials: int | None
-    budget_cpu_s: float | None
-    budget_wall_s: float | None
-    patience: int | None
-    n_retries: int
-    n_checkpoints: int
-    sampler: SamplerName
-    n_grid_points: int
-    early_stopping: str
-    n_startup_trials: int
-    n_threads: int
-    device: str
-    seed: int
-    demand: Demand | None
+    n_threads: int  # that a training may use
+    device: Literal["cpu", "cuda"]
+    demand: Demand | None  # of the applications; None: quality alone steers
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
     demand, prior = settings.demand, None
     if demand is not None:
         prior = ListedPrior.of(demand.prior)
-        settings = replace(settings, demand=replace(demand, prior=Prior()))
+        settings = settings.model_copy(update={"demand": replace(demand, prior=Prior())})
     job = SearchJob(
         folder=folder,
         name=cell.name,
@@ -103,7 +103,8 @@ def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore]:
     )
     settings = job.settings
     if settings.demand is not None and job.prior is not None:
-        settings = replace(settings, demand=replace(settings.demand, prior=job.prior.unlist()))
+        demand = replace(settings.demand, prior=job.prior.unlist())
+        settings = settings.model_copy(update={"demand": demand})
     return cell, settings, job.store
 
 

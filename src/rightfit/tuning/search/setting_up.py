@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import polars as pl
@@ -93,13 +92,12 @@ def make_settings(training: TrainingParams, family: str, *, n_searches: int = 1)
         family: Import path of the family that is searched.
         n_searches: Searches that run side by side.
     """
-    own: dict[str, Any] = {
+    own = {
         "n_threads": training.share_cores(n_searches)[1],
         "device": pick_device(training.device, get_family(family).devices),
         "demand": None,
     }
-    names = {field.name for field in fields(SearchSettings)} - set(own)
-    return SearchSettings(**{name: getattr(training, name) for name in names}, **own)
+    return SearchSettings.model_validate(dict(training) | own)
 
 
 def make_demand(
@@ -126,13 +124,11 @@ def make_demand(
         applications=applications,
         pausing=training.pausing,
         servings=tuple(servings),
-        breadth_share=training.breadth_share,
-        paused_memory_mib=training.paused_memory_mib,
         known_quality=None,
     )
 
 
-def pick_device(wanted: str, usable: tuple[str, ...]) -> str:
+def pick_device(wanted: str, usable: tuple[str, ...]) -> Literal["cpu", "cuda"]:
     """Choose the device of a training.
 
     Args:

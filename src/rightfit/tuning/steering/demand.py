@@ -20,8 +20,6 @@ class Demand:
         applications: Who will choose.
         pausing: How much a step must promise.
         servings: Serving configurations they may choose from.
-        breadth_share: Of the budget, what first looks at new configurations may take at most.
-        paused_memory_mib: What paused trainings may keep in memory.
         known_quality: Best quality that other families have reached on the dataset; ``None`` if
             none is known. Limits relative to the best quality count from it.
         prior: What earlier searches taught.
@@ -30,8 +28,6 @@ class Demand:
     applications: Applications
     pausing: PausingParams
     servings: tuple[Serving, ...]
-    breadth_share: float
-    paused_memory_mib: float
     known_quality: float | None
     prior: Prior = field(default_factory=Prior)
 

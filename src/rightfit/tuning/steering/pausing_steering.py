@@ -75,7 +75,7 @@ class PausingSteering:
         self.rule = demand.make_rule()
         self._n_entries = 0 if settings.sampler == "grid" else len(cell.list_first())
         self._budget = Budget(None, settings.budget_cpu_s, settings.budget_wall_s)
-        self.trainings = PausedTrainings(demand.paused_memory_mib)
+        self.trainings = PausedTrainings(settings.paused_memory_mib)
         self._deciding_s = 0.0
         self._observed: dict[tuple[int, int], ObservedTrial] = {}
 
@@ -175,7 +175,7 @@ class PausingSteering:
             return False
         if self.settings.budget_cpu_s is None:
             return True
-        allowed_s = self.demand.breadth_share * self.settings.budget_cpu_s
+        allowed_s = self.settings.breadth_share * self.settings.budget_cpu_s
         return bool(first_s * (len(begun) + 1) <= allowed_s)
 
     def _has_idle_budget(self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]) -> bool:
