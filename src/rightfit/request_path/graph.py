@@ -1,7 +1,7 @@
 """The encoder as an ONNX graph, alone or in front of a model: raw columns in, answers out.
 
-Numbers are filled, centred and scaled as float64 and then rounded to float32, here as wherever rows
-are encoded, so a model reads the same bits.
+Each kind of step is defined here. Numbers are filled, centred and scaled as float64 and then
+rounded to float32. Training rows pass the encoder alone, so a served model reads the same bits.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _add_standardise(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence
     from onnx import TensorProto
 
     fill, mean = (own.keep(np.array([[step[key] for step in steps]])) for key in ("fill", "mean"))
-    # times the reciprocal, as in training: a quotient differs in the last bit
+    # times the reciprocal, as in numpy: a quotient differs in the last bit
     per_scale = own.keep(np.array([[1 / step["scale"] for step in steps]]))
     values = _pick(own, at)
     known = own.add("Where", own.add("IsNaN", values), fill, values)

@@ -1,7 +1,8 @@
-"""Encode raw columns in Python with numpy alone, as a server does beside a native model.
+"""Encode requests in numpy, as a server does beside a native model.
 
-The answers are those of ``rightfit.preparation.encoding``, bit for bit. All numeric columns are
-scaled at once: a numpy call per column would cost a multiple.
+The rows are those of the encoder's graph (``rightfit.request_path.graph``), bit for bit; the graph
+itself would add onnxruntime to a process that serves without it. All numeric columns are scaled at
+once: a numpy call per column would cost a multiple.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def _number(_steps: Sequence[StepJson], at: Sequence[int]) -> Part:
 
 def _standardise(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     fill, mean = (np.array([step[key] for step in steps]) for key in ("fill", "mean"))
-    # times the reciprocal, as in training: a quotient differs in the last bit
+    # times the reciprocal, as in the graph: a quotient differs in the last bit
     per_scale = np.array([1 / step["scale"] for step in steps])
     chosen = _select(at)
 
