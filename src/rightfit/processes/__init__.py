@@ -1,1 +1,1 @@
-"""Processes that Rightfit starts: what ties them to it, and what ends them."""
+"""Processes that Rightfit starts: how they begin, talk, lock files and end."""

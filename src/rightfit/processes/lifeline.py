@@ -1,7 +1,7 @@
 """No process outlives the one that started it.
 
 On Linux the kernel signals a process when its parent ends, however that ended. Elsewhere a process
-notices at the end of its standard input.
+notices at the end of its channel.
 """
 
 from __future__ import annotations
