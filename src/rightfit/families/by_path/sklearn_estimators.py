@@ -288,7 +288,7 @@ def list_steps(model: Any) -> list[Any]:
 
 
 def keep_rows_only(neighbours: Any) -> None:
-    """Search neighbours without a tree: its nodes can't be stored in a form that is checked.
+    """Search neighbours without a tree: its nodes cannot be stored without pickle.
 
     Raises:
         ValueError: If a tree is asked for.
