@@ -145,7 +145,8 @@ def show_project(browser: Browser, project: Path) -> None:
     run(kedro("rightfit export --force --application interactive --dataset landsat out"), project)
     run([sys.executable, "-c", ROWS], project)
     load = "load out/ --rows rows.json --limit-ms 50"
-    show_terminal(f"rightfit {load}", run(kedro(f"rightfit {load}"), project), "tutorial_load", 140)
+    printed = run(kedro(f"rightfit {load}"), project, columns=140)
+    show_terminal(f"rightfit {load}", printed, "tutorial_load", 140)
 
 
 def kedro(words: str) -> list[str]:
@@ -153,9 +154,9 @@ def kedro(words: str) -> list[str]:
     return [sys.executable, "-m", "kedro", *shlex.split(words)]
 
 
-def run(command: Sequence[str], folder: Path) -> str:
+def run(command: Sequence[str], folder: Path, columns: int = COLUMNS) -> str:
     """Run a command and return what it prints."""
-    told = {"COLUMNS": str(COLUMNS), "KEDRO_DISABLE_TELEMETRY": "1", "FORCE_COLOR": "1"}
+    told = {"COLUMNS": str(columns), "KEDRO_DISABLE_TELEMETRY": "1", "FORCE_COLOR": "1"}
     done = subprocess.run(  # noqa: S603 - our own commands
         command,
         cwd=folder,
