@@ -100,9 +100,9 @@ def run(project: Path, conf: Path) -> None:
         (GRID, "- boosting", "- bosting", r"grid\.models names \['bosting'\], described are"),
         (
             MODELS,
-            "max_leaf_nodes: {type: int, low: 7, high: 63, log: true}",
-            "max_leaf_nodes: {type: int, low: 7, log: true}",
-            r"models\.boosting\.space\.max_leaf_nodes\.int\.high is missing",
+            "models:\n",
+            "models:\n  boosting: {space: {max_leaf_nodes: {type: int, low: 7, high: null}}}\n",
+            r"models\.boosting\.space\.max_leaf_nodes\.int\.high: Input should be a valid integer",
         ),
         (
             APPLICATIONS,
