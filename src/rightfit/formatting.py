@@ -82,6 +82,17 @@ def format_interval(value: float | None, low: float | None, high: float | None) 
     return f"{text} ({format_quality(low)} to {format_quality(high)})"
 
 
+def format_ends(low: float | None, high: float | None) -> str:
+    """Write the ends of a quality's interval; empty where they are not known.
+
+    >>> format_ends(0.88, 0.92), format_ends(None, None)
+    ('0.880–0.920', '')
+    """
+    if low is None or high is None:
+        return ""
+    return f"{format_quality(low)}\N{EN DASH}{format_quality(high)}"
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Write a count with its noun in the right number.
 

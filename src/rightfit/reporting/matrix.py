@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rightfit.formatting import count, format_duration, format_number, format_quality, format_share
+from rightfit.formatting import (
+    count,
+    format_duration,
+    format_ends,
+    format_number,
+    format_quality,
+    format_share,
+)
 from rightfit.naming import (
     describe_limit,
     format_metric,
@@ -22,6 +29,7 @@ from rightfit.ranking.explanation.settings import write_value
 from rightfit.reporting.results import Results
 
 N_FIGURES = 3  # in a cell, the quality included; limits are always shown
+CHOSE_IT = "on the rows that chose it"
 DISTURBED = "disturbed while timed: faster on a quiet machine"
 UNBROKEN = "\N{NO-BREAK SPACE}"  # between a number and its unit
 
@@ -208,7 +216,9 @@ def _list_figures(
     yield CellFigure(
         value=format_quality(found.raw if found else metrics.get("quality_raw")),
         name=results.quality_title(dataset),
-        interval=_write_interval(decision),
+        interval=format_ends(found.raw_low, found.raw_high)
+        if found
+        else "on the rows that chose it",
         limits=of_quality,
     )
     costs = list_costs(dict(results.applications.items())[application])
@@ -233,15 +243,6 @@ def _list_violations(decision: Decision) -> Iterator[CellFigure]:
             name=metric_name(broken.metric),
             limits=((False, f"{sign} {format_number(broken.limit)}, {amount} beyond"),),
         )
-
-
-def _write_interval(decision: Decision) -> str:
-    found = decision.quality
-    if found is None:
-        return "on the rows that chose it"
-    if found.raw_low is None or found.raw_high is None:
-        return ""
-    return f"{format_quality(found.raw_low)}\N{EN DASH}{format_quality(found.raw_high)}"
 
 
 def _list_warnings(

@@ -11,6 +11,7 @@ import polars as pl
 from rightfit.formatting import (
     NOT_MEASURED,
     count,
+    format_ends,
     format_number,
     format_quality,
     format_share,
@@ -167,19 +168,13 @@ def _key(row: Mapping[str, object]) -> tuple[object, ...]:
 
 def _write_quality(profile: Mapping[str, object], decision: Decision | None) -> Number:
     """Write the quality on rows not used for the choice; the shipped one of a winner."""
-    if decision is not None and decision.quality is not None:
-        found = decision.quality
-        return _with_ends(found.raw, found.raw_low, found.raw_high)
-    return _with_ends(*(profile.get(f"quality_raw{end}") for end in ("", "_low", "_high")))
-
-
-def _with_ends(value: object, low: object, high: object) -> Number:
-    if not isinstance(value, float):
+    found = decision.quality if decision is not None else None
+    ends = ("raw", "raw_low", "raw_high")
+    shown = [getattr(found, end) if found else profile.get(f"quality_{end}") for end in ends]
+    value, low, high = (one if isinstance(one, float) else None for one in shown)
+    if value is None:
         return Number(NOT_MEASURED)
-    if not isinstance(low, float) or not isinstance(high, float):
-        return Number(format_quality(value), order=value)
-    ends = f"{format_quality(low)}\N{EN DASH}{format_quality(high)}"
-    return Number(format_quality(value), ends, value)
+    return Number(format_quality(value), format_ends(low, high), value)
 
 
 def _write_cost(profile: Mapping[str, object], name: str) -> Number:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rightfit.formatting import NOT_MEASURED, format_number, format_quality
+from rightfit.formatting import NOT_MEASURED, format_ends, format_number, format_quality
 from rightfit.naming import TIMES
 from rightfit.printable import clean_text
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
@@ -117,10 +117,7 @@ def _write_quality(decision: Decision, chosen_by: float | None) -> str:
     found = decision.quality
     if found is None:
         return f"{format_quality(chosen_by)}\nwhen chosen"
-    if found.raw_low is None or found.raw_high is None:
-        return format_quality(found.raw)
-    ends = f"{format_quality(found.raw_low)}\N{EN DASH}{format_quality(found.raw_high)}"
-    return f"{format_quality(found.raw)}\n{ends}"
+    return f"{format_quality(found.raw)}\n{format_ends(found.raw_low, found.raw_high)}".rstrip()
 
 
 def _show(text: str) -> str:
