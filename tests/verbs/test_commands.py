@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from stored import LATER, VERSION, Study, make_measured, rank, refit
 
 import rightfit.verbs
+from rightfit.__main__ import main
 from rightfit.families.bundle import read_bundle
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.refits import Refit, Refits
@@ -217,6 +218,19 @@ def test_verb_is_listed_in_a_section_with_the_first_sentence_of_its_help(name: s
     assert command.help is not None
     assert command.help.splitlines()[0].rstrip(".") == VERBS[name].sentence
     assert VERBS[name].section in SECTIONS
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("whihc", "Did you mean which?"), ("landsat", "No such command 'landsat'")],
+)
+def test_misspelt_verb_gets_the_nearest(
+    word: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([word])
+
+    assert said in capsys.readouterr().err
 
 
 def test_a_verb_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

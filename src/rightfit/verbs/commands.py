@@ -17,6 +17,7 @@ from importlib.resources.abc import Traversable
 import click
 
 from rightfit.extras import require
+from rightfit.spelling import find_nearest
 from rightfit.verbs.options import faults_as_message
 
 SECTIONS = ("Run", "Look", "Use", "Measure elsewhere", "Maintain")
@@ -51,6 +52,15 @@ class VerbGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import a verb."""
         return load_verb(cmd_name) if cmd_name in VERBS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a verb, or suggest the nearest."""
+        near = find_nearest(args[0], VERBS)
+        if args[0] not in VERBS and near and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write a list for each section."""
