@@ -11,7 +11,9 @@ from click.testing import CliRunner
 import rightfit
 from rightfit.__main__ import main
 from rightfit.errors import RightfitError
-from rightfit.verbs.commands import VERBS, WITHOUT_PROJECT, verbs
+from rightfit.verbs.commands import VERBS, verbs
+
+WITHOUT_PROJECT = ("load", "measure", "measure-bundles", "serve")
 
 
 @pytest.fixture(autouse=True)

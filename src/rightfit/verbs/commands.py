@@ -22,8 +22,8 @@ from rightfit.verbs.options import faults_as_message
 
 SECTIONS = ("Run", "Look", "Use", "Measure elsewhere", "Maintain")
 
-WITHOUT_PROJECT = ("load", "measure", "measure-bundles", "serve")
-"""The verbs that neither read nor write a project, and so need no Kedro."""
+OF_PROJECTS = ("kedro", "rightfit.verbs.place")
+"""Modules that verbs of projects import."""
 
 # Loggers of Kedro that tell of every start and every reading, on standard output like an answer.
 CHATTY = ("kedro.framework.project", "kedro.io.data_catalog")
@@ -35,11 +35,15 @@ _HEAD = re.compile(
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb as ``--help`` lists it."""
+    """A verb as ``--help`` lists it.
+
+    ``needs_kedro``: it is for projects; the others work in the light core, too.
+    """
 
     module: str
     section: str
     sentence: str
+    needs_kedro: bool
 
 
 class VerbGroup(click.Group):
@@ -79,9 +83,11 @@ class VerbGroup(click.Group):
 def find_verbs(folder: Traversable) -> Iterator[tuple[str, Verb]]:
     """Yield the names and heads of the verbs that a folder of modules holds."""
     for file in folder.iterdir():
-        if file.name.endswith(".py") and (found := _HEAD.match(file.read_text("utf-8"))):
+        text = file.read_text("utf-8") if file.name.endswith(".py") else ""
+        if found := _HEAD.match(text):
             module = file.name.removesuffix(".py")
-            verb = Verb(module, found["section"], found["sentence"])
+            needs_kedro = any(f"\nfrom {name}" in text for name in OF_PROJECTS)
+            verb = Verb(module, found["section"], found["sentence"], needs_kedro)
             yield module.replace("_", "-"), verb
 
 
@@ -94,7 +100,7 @@ def load_verb(name: str) -> click.Command:
     Raises:
         click.ClickException: If it needs Kedro, and there is none.
     """
-    if name not in WITHOUT_PROJECT:
+    if VERBS[name].needs_kedro:
         with faults_as_message():
             require("kedro", purpose=f"rightfit {name}")
     if name != "run":
