@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.answers import check_answers
 from rightfit.families.bundle import read_bundle, write_bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import Configuration, Rows, TrainingData, TrainingRun
+from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema, Task
@@ -58,7 +58,7 @@ def check_family(
 
     def answer(model: Any, rows: Rows) -> Rows:
         answers = learner.predict(model, rows)
-        check_answers(answers, n_rows=len(rows), schema=table.schema)
+        check_predictions(answers, n_rows=len(rows), schema=table.schema)
         return answers
 
     model, steps = None, list[int]()

@@ -10,10 +10,10 @@ from bundles import train_bundle
 from configurations import least_configuration
 
 from rightfit.errors import RightfitError
-from rightfit.families.answers import compare_answers
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData, TrainingRun
+from rightfit.families.predictions import compare_predictions
 from rightfit.families.registry import BUILT_IN, get_family
 from rightfit.families.runtimes import available_runtimes, open_model, runtime_files
 
@@ -154,11 +154,11 @@ def test_disagreeing_export_is_refused(
     assert read_bundle(bundle.path).onnx is None
 
 
-def test_compare_answers_by_hand() -> None:
+def test_compare_predictions_by_hand() -> None:
     native = np.array([[0.9, 0.1], [0.4, 0.6]], dtype=np.float32)
     exported = np.array([[0.8, 0.2], [0.6, 0.4]], dtype=np.float32)
 
-    parity = compare_answers(native, exported)
+    parity = compare_predictions(native, exported)
 
     assert parity["n_rows"] == 2
     assert parity["agreement"] == 0.5
@@ -170,7 +170,7 @@ def test_rounding_may_decide_between_equally_likely_classes() -> None:
     native = np.array([[0.5, 0.5]], dtype=np.float32)
     exported = np.array([[0.4999999, 0.5000001]], dtype=np.float32)
 
-    assert compare_answers(native, exported)["agreement"] == 1.0
+    assert compare_predictions(native, exported)["agreement"] == 1.0
 
 
 def test_open_model_names_faults(blobs: TrainingData, tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ from rightfit.api.ranking import Ranking
 from rightfit.api.workspace import Workspace
 from rightfit.errors import RightfitError
 from rightfit.evaluation.cell_measuring import to_json
-from rightfit.families.answers import check_answers
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.family import Rows
+from rightfit.families.predictions import check_predictions
 from rightfit.families.runtimes import Predict, open_model
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.encoding import Encoder
@@ -217,7 +217,7 @@ class FittedModel:
                 n_threads=serving.n_threads,
                 device=serving.device,
             )
-        answers = check_answers(self._answer(encoded), n_rows=len(encoded), schema=schema)
+        answers = check_predictions(self._answer(encoded), n_rows=len(encoded), schema=schema)
         return answers.astype(np.float64)
 
     def __repr__(self) -> str:

@@ -22,7 +22,6 @@ from typing import Any
 
 from rightfit.errors import RightfitError
 from rightfit.extras import find_versions
-from rightfit.families.answers import Parity
 from rightfit.families.bundle_files import (
     MANIFEST,
     check_onnx_file,
@@ -33,6 +32,7 @@ from rightfit.families.bundle_files import (
     write_replacing,
 )
 from rightfit.families.family import Configuration, Family
+from rightfit.families.predictions import Parity
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 

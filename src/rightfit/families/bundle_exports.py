@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.errors import RightfitError
-from rightfit.families.answers import MAX_MEAN_DIFFERENCE, MIN_AGREEMENT, compare_answers, is_same
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle, write_manifest
 from rightfit.families.bundle_files import hash_file, parse_manifest, read_manifest, write_replacing
 from rightfit.families.family import Rows
 from rightfit.families.onnx_session import open_session
+from rightfit.families.predictions import (
+    MAX_MEAN_DIFFERENCE,
+    MIN_AGREEMENT,
+    compare_predictions,
+    is_same,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +68,7 @@ def keep_onnx(
         ValueError: If the answers differ by more than rounding does.
     """
     session = open_session(exported)
-    parity = compare_answers(native, session.run([bundle.schema.output_name], dict(feed))[0])
+    parity = compare_predictions(native, session.run([bundle.schema.output_name], dict(feed))[0])
     if not is_same(parity):
         raise ValueError(
             f"The ONNX export of {bundle.path.name} ({bundle.model}) does not answer as the "

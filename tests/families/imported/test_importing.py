@@ -17,7 +17,7 @@ from onnx_files import write_onnx, write_softmax
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.imported.exporting import offer_exports
-from rightfit.families.imported.first_answers import FirstAnswers
+from rightfit.families.imported.first_predictions import FirstPredictions
 from rightfit.families.imported.importing import (
     GivenFile,
     GivenPredictions,
@@ -44,7 +44,7 @@ def give(path: Path, *, trust: bool = False) -> GivenFile:
     return GivenFile("incumbent", path, "raw", plain, trust=trust)
 
 
-def try_pickle(path: Path) -> FirstAnswers:
+def try_pickle(path: Path) -> FirstPredictions:
     pool = WorkerPool(1)
     try:
         return WorkerFirstRows(pool).try_pickle(path, TABLE)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rightfit.errors import RightfitError
-from rightfit.families.answers import check_answers
 from rightfit.families.bundle import ONNX_FILE, Bundle, read_bundle, write_bundle_files
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.export_check import HASHES, check_files, check_graph
@@ -24,9 +23,9 @@ from rightfit.families.imported.feeding import (
     read_inputs,
     reads_matrix,
 )
-from rightfit.families.imported.first_answers import (
+from rightfit.families.imported.first_predictions import (
     N_TRIED,
-    FirstAnswers,
+    FirstPredictions,
     select_columns,
     try_object,
 )
@@ -52,6 +51,7 @@ from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx, rea
 from rightfit.families.imported.pickles import write_object
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.onnx_session import open_session
+from rightfit.families.predictions import check_predictions
 from rightfit.families.schema import InputSchema, Task
 
 OBJECTS = "rightfit.families.imported.objects"
@@ -63,7 +63,7 @@ EXPORTED_DTYPES = {"float64": "float64", "float32": "float32", "string": TEXT}
 class FirstRows(Protocol):
     """Processes in which models of files answer their first rows."""
 
-    def try_pickle(self, path: Path, rows: RowTable) -> FirstAnswers:
+    def try_pickle(self, path: Path, rows: RowTable) -> FirstPredictions:
         """Open a pickle and have its model answer some rows."""
 
     def answer(self, bundle: Bundle, runtime: str, rows: Any) -> Any:
@@ -174,7 +174,7 @@ class GivenOnnx:
             bundle = write(replace(plain, are_logits=True))
             answers = self._answer(bundle, rows)
         if classes is not None:
-            check_answers(answers, n_rows=len(answers), schema=bundle.schema)
+            check_predictions(answers, n_rows=len(answers), schema=bundle.schema)
         return bundle
 
     def _answer(self, bundle: Bundle, rows: RowTable | None) -> Any:
@@ -200,7 +200,7 @@ class GivenWeights:
 
     file: GivenFile
     facts: Facts
-    tried: FirstAnswers | None = None
+    tried: FirstPredictions | None = None
 
     def bundle(
         self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
@@ -417,7 +417,7 @@ def _name_features(feeds: tuple[Feed, ...]) -> tuple[str, ...]:
 
 def _are_right(answers: Any, schema: InputSchema) -> bool:
     try:
-        check_answers(answers, n_rows=len(answers), schema=schema)
+        check_predictions(answers, n_rows=len(answers), schema=schema)
     except ValueError:
         return False
     return True

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rightfit.families.answers import MIN_AGREEMENT, check_answers, compare_answers
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.families.bundle_files import check_onnx_file, hash_file
 from rightfit.families.family import Rows
@@ -22,7 +21,7 @@ from rightfit.families.imported.feeding import (
     read_inputs,
     reads_matrix,
 )
-from rightfit.families.imported.first_answers import FirstAnswers, try_object
+from rightfit.families.imported.first_predictions import FirstPredictions, try_object
 from rightfit.families.imported.kinds import (
     PICKLE_FILE,
     SKOPS_FILE,
@@ -34,6 +33,7 @@ from rightfit.families.imported.native_files import open_native, store_native
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.onnx_session import first_line, open_session
+from rightfit.families.predictions import MIN_AGREEMENT, check_predictions, compare_predictions
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import Predict, open_model
 from rightfit.families.schema import InputSchema
@@ -156,7 +156,7 @@ def import_file(
     schema: InputSchema,
     rows: RowTable,
     predictions: GivenPredictions | None = None,
-    tried: FirstAnswers | None = None,
+    tried: FirstPredictions | None = None,
 ) -> Bundle:
     """Make a bundle of a model file.
 
@@ -203,7 +203,11 @@ def import_file(
 
 
 def _store(
-    given: GivenFile, folder: Path, schema: InputSchema, rows: RowTable, tried: FirstAnswers | None
+    given: GivenFile,
+    folder: Path,
+    schema: InputSchema,
+    rows: RowTable,
+    tried: FirstPredictions | None,
 ) -> dict[str, Any]:
     """Store a file under its name in a bundle; return what the bundle says of it."""
     if given.weights_file == ONNX_FILE:
@@ -249,7 +253,7 @@ def describe_feeds(feeds: Sequence[Feed], *, prefix: str = "") -> dict[str, Any]
     return {"tensors": named} if named else {}
 
 
-def _check_object(tried: FirstAnswers, schema: InputSchema) -> None:
+def _check_object(tried: FirstPredictions, schema: InputSchema) -> None:
     facts = tried.facts
     if bool(facts.classes) != bool(schema.classes) and facts.task is not None:
         kind = "classifier" if schema.classes else "regressor"
@@ -281,7 +285,7 @@ def _answer(predict: Predict, rows: Any) -> Rows:
 
 def _check_answers(answers: Rows, schema: InputSchema, n_rows: int) -> None:
     try:
-        check_answers(answers, n_rows=n_rows, schema=schema)
+        check_predictions(answers, n_rows=n_rows, schema=schema)
     except ValueError as err:
         if schema.task == "regression":
             raise
@@ -292,7 +296,7 @@ def _check_answers(answers: Rows, schema: InputSchema, n_rows: int) -> None:
 
 def _compare(found: Rows, predictions: GivenPredictions, schema: InputSchema) -> None:
     if predictions.answers is not None:
-        agreement = compare_answers(predictions.answers, found)["agreement"]
+        agreement = compare_predictions(predictions.answers, found)["agreement"]
     else:
         agreement = float(np.mean(found.argmax(axis=1) == predictions.labels))
     if not agreement >= MIN_AGREEMENT:  # also refuses NaN

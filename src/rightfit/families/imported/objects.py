@@ -24,7 +24,7 @@ Answers = Literal["probabilities", "second", "scores", "score", "labels", "value
 """``second`` and ``score`` are of the second of two classes; ``any`` is not judged."""
 
 OBJECT_FILE = "object.pickle"  # of this user's own process, which is why it may be opened
-TOLERANCE = 0.01  # of a probability or a row's sum, as of ``families.answers``
+TOLERANCE = 0.01  # of a probability or a row's sum, as of ``families.predictions``
 SKLEARN = (
     "sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sklearn.linear_model",
     "sklearn.neighbors", "sklearn.pipeline", "sklearn.preprocessing", "sklearn.svm",
@@ -194,7 +194,7 @@ def _call_module(module: Any, *, n_threads: int, device: str) -> Callable[[Any],
     return call
 
 
-def find_answers(found: Any, facts: Facts, schema: InputSchema | None) -> Answers:
+def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -> Answers:
     """Tell what a model's answers to some rows are.
 
     Args:
@@ -207,7 +207,8 @@ def find_answers(found: Any, facts: Facts, schema: InputSchema | None) -> Answer
 
     >>> binary = InputSchema(("x",), ("no", "yes"), None)
     >>> function = Facts("function", "f", None, (), None, None)
-    >>> [find_answers(np.array(one), function, binary) for one in ([0.5], ["no"], [[3.0, -1.0]])]
+    >>> found = ([0.5], ["no"], [[3.0, -1.0]])
+    >>> [find_prediction_kind(np.array(one), function, binary) for one in found]
     ['second', 'labels', 'scores']
     """
     if schema is None:

@@ -24,7 +24,7 @@ import numpy as np
 
 from rightfit.errors import RightfitError
 from rightfit.families.family import Configuration
-from rightfit.families.imported.first_answers import try_object
+from rightfit.families.imported.first_predictions import try_object
 from rightfit.families.imported.kinds import PICKLE_FILE
 from rightfit.families.imported.model_facts import Facts, describe_object
 from rightfit.families.imported.objects import (
@@ -152,7 +152,7 @@ def try_pickle(path: str, rows: str, unnamed: list[str] | None) -> dict[str, Any
         unnamed: Columns of a model that names none; ``None``: all that there are.
 
     Returns:
-        Fields of the :class:`rightfit.families.imported.first_answers.FirstAnswers`, as JSON types.
+        Fields of the ``FirstPredictions``, as JSON types.
     """
     with Path(rows).open("rb") as file:
         table: RowTable = pickle.load(file)  # noqa: S301 - see above

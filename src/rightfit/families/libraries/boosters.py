@@ -123,16 +123,16 @@ def grow(
         yield Checkpoint(model, n_steps=n_steps)
 
 
-def shape_answers(answers: Any, task: Task) -> Rows:
+def shape_predictions(answers: Any, task: Task) -> Rows:
     """Return answers as families do, from a library's own.
 
     Args:
         answers: Values or the second class' probability, shape (n_rows,), or all probabilities.
         task: What is predicted.
 
-    >>> shape_answers(np.array([0.25]), "classification").tolist()
+    >>> shape_predictions(np.array([0.25]), "classification").tolist()
     [[0.75, 0.25]]
-    >>> shape_answers(np.array([0.25]), "regression").tolist()
+    >>> shape_predictions(np.array([0.25]), "regression").tolist()
     [[0.25]]
     """
     if task == "regression":

@@ -15,7 +15,7 @@ from rightfit.families.libraries.boosters import (
     BoosterFamily,
     describe_trees,
     finish_onnx,
-    shape_answers,
+    shape_predictions,
 )
 from rightfit.families.schema import InputSchema, Task
 
@@ -72,7 +72,7 @@ class CatboostFamily(BoosterFamily):
         """See :class:`rightfit.families.family.Family`."""
         is_regression = model.task == "regression"
         answer = model.trees.predict if is_regression else model.trees.predict_proba
-        return shape_answers(answer(rows, thread_count=model.n_threads), model.task)
+        return shape_predictions(answer(rows, thread_count=model.n_threads), model.task)
 
     def save_weights(self, model: Booster, path: Path) -> None:
         """Write the model as CatBoost's JSON."""

@@ -13,7 +13,7 @@ from rightfit.families.libraries.boosters import (
     describe_trees,
     finish_onnx,
     grow,
-    shape_answers,
+    shape_predictions,
 )
 from rightfit.families.schema import InputSchema
 
@@ -57,7 +57,7 @@ class LightgbmFamily(BoosterFamily):
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
         answers = model.trees.predict(rows, num_threads=model.n_threads)
-        return shape_answers(answers, model.task)
+        return shape_predictions(answers, model.task)
 
     def save_weights(self, model: Booster, path: Path) -> None:
         """Write the model as LightGBM's text."""

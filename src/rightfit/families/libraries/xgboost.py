@@ -14,7 +14,7 @@ from rightfit.families.libraries.boosters import (
     describe_trees,
     finish_onnx,
     grow,
-    shape_answers,
+    shape_predictions,
 )
 from rightfit.families.schema import InputSchema
 
@@ -49,7 +49,7 @@ class XgboostFamily(BoosterFamily):
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
-        return shape_answers(model.trees.inplace_predict(rows), model.task)
+        return shape_predictions(model.trees.inplace_predict(rows), model.task)
 
     def set_serving(self, model: Booster, *, n_threads: int, device: str) -> None:
         """See :class:`rightfit.families.family.Family`."""

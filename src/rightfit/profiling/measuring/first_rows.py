@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle
-from rightfit.families.imported.first_answers import N_TRIED, FirstAnswers
+from rightfit.families.imported.first_predictions import N_TRIED, FirstPredictions
 from rightfit.families.imported.pickles import find_hidden
 from rightfit.families.imported.row_table import RowTable
 from rightfit.processes.codec import from_plain
@@ -51,7 +51,7 @@ class WorkerFirstRows:
 
     def try_pickle(
         self, path: Path, rows: RowTable, *, unnamed: Sequence[str] | None = None
-    ) -> FirstAnswers:
+    ) -> FirstPredictions:
         """Open a pickle and have its model answer some rows.
 
         Args:
@@ -85,7 +85,7 @@ class WorkerFirstRows:
                 known if known != answer.error else f"it cannot be opened: {answer.error}"
             )
         return from_plain(
-            FirstAnswers, answer.found | {"answers": np.asarray(answer.found["answers"])}
+            FirstPredictions, answer.found | {"answers": np.asarray(answer.found["answers"])}
         )
 
     def answer(self, bundle: Bundle, runtime: str, rows: Any) -> npt.NDArray[np.float32]:

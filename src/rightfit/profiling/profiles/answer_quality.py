@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from rightfit.families.answers import check_answers
+from rightfit.families.predictions import check_predictions
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.measurement import predict
@@ -87,7 +87,7 @@ def measure_quality(
         return kept
     try:
         job.prepare()
-        answers = check_answers(
+        answers = check_predictions(
             predict(job.subject, bench), n_rows=len(cell.labels), schema=job.bundle.schema
         )
     except (RuntimeError, ValueError) as err:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.families.answers import check_answers
 from rightfit.families.family import Rows
+from rightfit.families.predictions import check_predictions
 from rightfit.families.runtimes import NATIVE, runtime_files
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.metrics import METRICS
@@ -58,7 +58,7 @@ def _answer(cell: ProfiledCell, job: Job, rows: Rows) -> AnswerQuality | str:
         return NO_TARGETS
     family = job.bundle.load_family()
     try:
-        answers = check_answers(
+        answers = check_predictions(
             family.predict(job.bundle.load_native(), rows),
             n_rows=len(cell.labels),
             schema=job.bundle.schema,

@@ -10,9 +10,9 @@ from typing import Any
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from rightfit.families.answers import check_answers
 from rightfit.families.bundle import ONNX_FILE, Bundle
 from rightfit.families.family import Rows, TrainingData
+from rightfit.families.predictions import check_predictions
 from rightfit.families.runtimes import NATIVE, describe_code, open_model
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.json_store import JsonStore
@@ -74,7 +74,8 @@ def compare_models(
     answered = [_answer(one, test.rows) for one in (chosen, refitted)]
     structures = [structure for _, structure in answered]
     answers = [
-        check_answers(found, n_rows=len(test.labels), schema=test.schema) for found, _ in answered
+        check_predictions(found, n_rows=len(test.labels), schema=test.schema)
+        for found, _ in answered
     ]
     compared = RefitComparison(
         quality=_compare_quality(answers, data_card.quality, test, judging),

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rightfit.families.answers import check_answers
 from rightfit.families.family import Configuration, TrainingRun
+from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
 from rightfit.tuning.pausing.training_costs import TrainingSize, count_work, predict_cpu_s
 from rightfit.tuning.search.cell import Cell
@@ -119,6 +119,6 @@ def _validate(model: Any, cell: Cell) -> tuple[float, float]:
     """Return a model's raw quality on the validation rows, and its standard error."""
     known = cell.validation
     answers = get_family(cell.family).predict(model, known.rows)
-    checked = check_answers(answers, n_rows=len(known.labels), schema=known.schema)
+    checked = check_predictions(answers, n_rows=len(known.labels), schema=known.schema)
     raw = cell.quality.score(known.labels, checked)
     return raw, cell.quality.error(known.labels, checked, raw=raw)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rightfit.families.answers import check_probabilities, check_values
+from rightfit.families.predictions import check_probabilities, check_values
 
 GOOD = np.array([[0.2, 0.8], [1.0, 0.0], [0.5, 0.5]], dtype=np.float32)
 

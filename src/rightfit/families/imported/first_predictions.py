@@ -9,7 +9,7 @@ from typing import Any
 
 from rightfit.errors import RightfitError
 from rightfit.families.imported.model_facts import Facts
-from rightfit.families.imported.objects import find_answers, make_call
+from rightfit.families.imported.objects import find_prediction_kind, make_call
 from rightfit.families.imported.row_table import Form, RowTable
 from rightfit.families.onnx_session import first_line
 from rightfit.families.schema import InputSchema
@@ -18,7 +18,7 @@ N_TRIED = 16  # rows; they tell what is answered, and what does not fit
 
 
 @dataclass(frozen=True)
-class FirstAnswers:
+class FirstPredictions:
     """What a model has answered.
 
     Args:
@@ -50,7 +50,7 @@ class FirstAnswers:
             "kind": self.facts.kind,
             "rows": self.form,
             "classes": list(self.facts.classes),
-            "answers": find_answers(self.answers, self.facts, schema),
+            "answers": find_prediction_kind(self.answers, self.facts, schema),
             "imports": list(self.imports),
         }
 
@@ -62,14 +62,14 @@ def try_object(
     *,
     imports: tuple[str, ...] = (),
     unnamed: Sequence[str] | None = None,
-) -> FirstAnswers:
+) -> FirstPredictions:
     """Answer the first rows.
 
     Args:
         model: The model; its settings of threads may be changed.
         facts: What it says of itself.
         rows: Rows that it can answer, all columns that there are.
-        imports: As of :class:`FirstAnswers`.
+        imports: As of :class:`FirstPredictions`.
         unnamed: Columns of a model that names none; ``None``: all that there are.
 
     Raises:
@@ -88,7 +88,7 @@ def try_object(
         except Exception as err:  # models raise whatever they stumble over
             failures.append(err)
         else:
-            return FirstAnswers(facts, facts.features or read.columns, form, answers, imports)
+            return FirstPredictions(facts, facts.features or read.columns, form, answers, imports)
     first = failures[0]
     if _is_unfitted(model, first):
         raise RightfitError(

@@ -1,7 +1,7 @@
-"""Check a model's answers where they enter, and compare those of an export with the model's own.
+"""Check a model's predictions where they enter, and compare an export's with the model's own.
 
-A model may answer anything. Taken as they come, answers of NaN count as the first class, and a
-column too many is never looked at: the quality would be a number, and mean nothing.
+A model may answer anything. Unchecked, a prediction of NaN counts as the first class, and a column
+too many is never read: the quality would be a number, and mean nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VALUE_TOLERANCE = 1e-3
 ROUNDING = 1e-6
 
 
-def check_answers(answers: Any, *, n_rows: int, schema: InputSchema) -> npt.NDArray[Any]:
+def check_predictions(answers: Any, *, n_rows: int, schema: InputSchema) -> npt.NDArray[Any]:
     """Check answers of either task.
 
     Returns:
@@ -108,7 +108,7 @@ class Parity(TypedDict):
     mean_difference: float
 
 
-def compare_answers(native: Rows, exported: Rows) -> Parity:
+def compare_predictions(native: Rows, exported: Rows) -> Parity:
     """Compare two models' answers to the same rows.
 
     Args:
@@ -117,7 +117,7 @@ def compare_answers(native: Rows, exported: Rows) -> Parity:
         exported: Those of the exported one, same shape.
 
     >>> a = np.array([[0.5, 0.5], [0.25, 0.75]], dtype=np.float32)
-    >>> compare_answers(a, a)["agreement"]
+    >>> compare_predictions(a, a)["agreement"]
     1.0
     """
     difference = np.abs(native.astype(np.float64) - exported)
