@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, make_scorer
 from rightfit.errors import RightfitError
 from rightfit.evaluation.targets import plan_judging, read_targets
 from rightfit.families.imported.model_facts import Facts
-from rightfit.families.imported.row_table import read_table
+from rightfit.families.imported.row_table import read_row_table
 
 
 def say(task: str | None, *classes: str) -> Facts:
@@ -111,7 +111,7 @@ def test_what_does_not_fit_is_refused(
 
 
 def test_targets_may_be_a_column_of_the_rows() -> None:
-    rows = read_table(pd.DataFrame({"a": [1, 2], "price": [3.5, 4.5]}))
+    rows = read_row_table(pd.DataFrame({"a": [1, 2], "price": [3.5, 4.5]}))
 
     targets, others = read_targets("price", rows)
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from rightfit.errors import RightfitError
 from rightfit.evaluation.own_models import Plan, measure_models
-from rightfit.families.bundle_files import hash_file
+from rightfit.families.bundle_files import hash_regular_file
 from rightfit.families.imported.feeding import Tensor, read_inputs, read_outputs
 from rightfit.families.imported.importing import open_onnx
 from rightfit.families.imported.kinds import resolve_file
-from rightfit.families.imported.row_table import RowTable, read_table
+from rightfit.families.imported.row_table import RowTable, read_row_table
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment, usable_cores
 from rightfit.profiling.profile import Profile
@@ -89,7 +89,7 @@ def measure_file(
     session = open_onnx(file) if file is not None and file.suffix == ".onnx" else None
     return MeasuredFile(
         path=path,
-        sha256=None if file is None else hash_file(file),
+        sha256=None if file is None else hash_regular_file(file),
         inputs=() if session is None else read_inputs(session),
         outputs=() if session is None else read_outputs(session),
         rows=RANDOM_ROWS if rows is None else rows.name,
@@ -120,7 +120,7 @@ def _read_rows(path: Path, columns: Sequence[str] | None, target: str | None) ->
         RightfitError: If it cannot be read, or lacks a column.
     """
     require_regular(path)
-    table = read_table(path)
+    table = read_row_table(path)
     if columns is not None:
         missing = [name for name in columns if name not in table.columns]
         if missing:

@@ -20,7 +20,7 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.imported.bundle_rows import find_feeds
 from rightfit.families.imported.exporting import offer_exports
 from rightfit.families.imported.given_models import GivenModel, GivenOnnx, take_model
-from rightfit.families.imported.row_table import RowTable, read_table
+from rightfit.families.imported.row_table import RowTable, read_row_table
 from rightfit.families.runtimes import NATIVE, available_runtimes
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
@@ -114,7 +114,7 @@ def measure_models(
     """
     params = _read_params(plan)
     here = describe_environment()
-    table = None if rows is None else read_table(rows)
+    table = None if rows is None else read_row_table(rows)
     labels = None
     if targets is not None:
         if table is None:

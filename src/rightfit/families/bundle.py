@@ -26,7 +26,7 @@ from rightfit.families.bundle_files import (
     MANIFEST,
     check_onnx_file,
     find_damaged,
-    hash_file,
+    hash_regular_file,
     parse_manifest,
     read_manifest,
     write_replacing,
@@ -258,7 +258,7 @@ def _describe(
         "data_version": data_version,
         "versions": _versions(family),
         "onnx": None,
-        "files": {file.name: hash_file(file) for file in files},
+        "files": {file.name: hash_regular_file(file) for file in files},
     }
 
 

@@ -9,7 +9,12 @@ from typing import Any
 
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle, write_manifest
-from rightfit.families.bundle_files import hash_file, parse_manifest, read_manifest, write_replacing
+from rightfit.families.bundle_files import (
+    hash_regular_file,
+    parse_manifest,
+    read_manifest,
+    write_replacing,
+)
 from rightfit.families.family import Rows
 from rightfit.families.onnx_session import open_session
 from rightfit.families.predictions import (
@@ -78,13 +83,13 @@ def keep_onnx(
     write_replacing(bundle.path / ONNX_FILE, exported)
     manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
     manifest["onnx"], manifest["onnx_refused"] = parity, None
-    manifest["files"][ONNX_FILE] = hash_file(bundle.path / ONNX_FILE)
+    manifest["files"][ONNX_FILE] = hash_regular_file(bundle.path / ONNX_FILE)
     if tensors:
         manifest["configuration"] = {**manifest["configuration"], "tensors": list(tensors)}
     if has_int8:
         (bundle.path / INT8_FILE).unlink(missing_ok=True)
         _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
-        manifest["files"][INT8_FILE] = hash_file(bundle.path / INT8_FILE)
+        manifest["files"][INT8_FILE] = hash_regular_file(bundle.path / INT8_FILE)
     return write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
 
 

@@ -81,7 +81,7 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
-def hash_file(path: Path) -> str:
+def hash_regular_file(path: Path) -> str:
     """Return the SHA-256 (hex) of a regular file; raises what :func:`open_regular` raises."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -167,7 +167,7 @@ def find_damaged(folder: Path, files: dict[str, str]) -> list[str]:
 
 def _matches(path: Path, expected: str) -> bool:
     try:
-        return hash_file(path) == expected
+        return hash_regular_file(path) == expected
     except (OSError, ValueError):
         return False
 

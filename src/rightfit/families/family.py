@@ -254,8 +254,8 @@ class Family(ServedFamily, ABC):
 def split_training(n_units: int, n_checkpoints: int) -> list[int]:
     """Place checkpoints in a training, each at twice the length of the one before.
 
-    So the first look at a trial is cheap (a 32nd of the training for six checkpoints), and going
-    on is always a decision about as much again as was spent. Jamieson and Talwalkar (2016),
+    So the first checkpoint is cheap (a 32nd of the training for six checkpoints), and each decision
+    to continue costs about as much again as was spent. Jamieson and Talwalkar (2016),
     arXiv:1502.07943, halve for the same reason.
 
     Args:
@@ -264,7 +264,7 @@ def split_training(n_units: int, n_checkpoints: int) -> list[int]:
 
     Returns:
         Units done at each checkpoint, never falling; the last is ``n_units``. A training too short
-        for so many halvings looks at its first unit several times.
+        for so many halvings has several checkpoints after its first unit.
 
     Raises:
         RightfitError: If there are fewer units than checkpoints.

@@ -13,7 +13,7 @@ from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_files import (
     MANIFEST,
     copy_replacing,
-    hash_file,
+    hash_regular_file,
     is_plain_name,
     write_replacing,
 )
@@ -133,7 +133,7 @@ def write_hashes(folder: Path, names: Sequence[str]) -> list[Path]:
     Returns:
         The files, relative to the folder, and that of the hashes.
     """
-    lines = [f"{hash_file(folder / name)}  {name}\n" for name in names]
+    lines = [f"{hash_regular_file(folder / name)}  {name}\n" for name in names]
     write_replacing(folder / HASHES, "".join(lines).encode())
     return [*map(Path, names), Path(HASHES)]
 

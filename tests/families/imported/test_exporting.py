@@ -21,12 +21,12 @@ from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.exporting import offer_exports
 from rightfit.families.imported.given_models import GivenObject
 from rightfit.families.imported.model_facts import describe_object
-from rightfit.families.imported.row_table import read_table
+from rightfit.families.imported.row_table import read_row_table
 from rightfit.families.runtimes import available_runtimes, open_model
 
 
 def export(model: Any, rows: Any, folder: Path) -> Bundle:
-    facts, table = describe_object(model), read_table(rows)
+    facts, table = describe_object(model), read_row_table(rows)
     classes = () if facts.task == "regression" else facts.classes or ("no", "yes")
     given = GivenObject(model, facts)
     bundle = given.bundle(folder / "bundle", name="m", rows=table, classes=classes)
@@ -35,7 +35,7 @@ def export(model: Any, rows: Any, folder: Path) -> Bundle:
 
 def answer(bundle: Bundle, runtime: str, rows: Any) -> Any:
     predict = open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
-    return predict(make_rows(bundle, runtime, read_table(rows)))
+    return predict(make_rows(bundle, runtime, read_row_table(rows)))
 
 
 def fit_torch() -> Any:

@@ -19,7 +19,7 @@ from rightfit.families.imported.feeding import (
     read_inputs,
     reads_matrix,
 )
-from rightfit.families.imported.row_table import read_table
+from rightfit.families.imported.row_table import read_row_table
 from rightfit.families.onnx_session import open_session
 
 MATRIX = Tensor("x", "float32", (None, 2))
@@ -27,7 +27,7 @@ TABLE = pl.DataFrame({"a": [1.0, None], "b": [3, 4], "c": ["u", "v"]})
 
 
 def feed(inputs: list[Tensor], rows: Any = TABLE) -> dict[str, Any]:
-    table = read_table(rows)
+    table = read_row_table(rows)
     return fill(plan_feeds(inputs, table), table)
 
 

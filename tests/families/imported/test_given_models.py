@@ -19,7 +19,7 @@ from rightfit.errors import RightfitError
 from rightfit.families.bundle import write_bundle_files
 from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.given_models import GivenModel, take_model
-from rightfit.families.imported.row_table import read_table
+from rightfit.families.imported.row_table import read_row_table
 from rightfit.families.runtimes import available_runtimes
 from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.first_rows import WorkerFirstRows
@@ -39,7 +39,7 @@ def first() -> Iterator[WorkerFirstRows]:
 def take(
     model: Any, first: WorkerFirstRows, rows: Any = ROWS, *, trust: bool = False
 ) -> GivenModel:
-    table = None if rows is None else read_table(rows)
+    table = None if rows is None else read_row_table(rows)
     return take_model(model, rows=table, trust=trust, first=first)
 
 
@@ -50,7 +50,7 @@ def answer(
     rows: Any = ROWS,
     classes: tuple[str, ...] | None = CLASSES,
 ) -> Any:
-    table = None if rows is None else read_table(rows)
+    table = None if rows is None else read_row_table(rows)
     bundle = given.bundle(folder / "bundle", name="m", rows=table, classes=classes)
     runtime = available_runtimes(bundle)[0]
     return first.answer(bundle, runtime, make_rows(bundle, runtime, table))

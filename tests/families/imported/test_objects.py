@@ -18,7 +18,7 @@ from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.given_models import GivenObject
 from rightfit.families.imported.model_facts import describe_object
-from rightfit.families.imported.row_table import read_table
+from rightfit.families.imported.row_table import read_row_table
 from rightfit.families.runtimes import open_model, runtime_imports
 
 IS_YES = (TARGETS == "yes").astype(int)
@@ -26,13 +26,13 @@ IS_YES = (TARGETS == "yes").astype(int)
 
 def bundle(model: Any, folder: Path, classes: tuple[str, ...] | None, rows: Any = ROWS) -> Bundle:
     given = GivenObject(model, describe_object(model))
-    return given.bundle(folder / "bundle", name="m", rows=read_table(rows), classes=classes)
+    return given.bundle(folder / "bundle", name="m", rows=read_row_table(rows), classes=classes)
 
 
 def answer(found: Bundle, rows: Any = ROWS) -> Any:
     read = read_bundle(found.path, trust=True, family=found.family, checked_sha256=found.sha256)
     predict = open_model(read, runtime="native", n_threads=1, device="cpu")
-    return predict(make_rows(read, "native", read_table(rows)))
+    return predict(make_rows(read, "native", read_row_table(rows)))
 
 
 def lightgbm(kind: str, rows: Any, targets: Any) -> Any:

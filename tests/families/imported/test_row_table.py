@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from rightfit.errors import RightfitError
-from rightfit.families.imported.row_table import read_table
+from rightfit.families.imported.row_table import read_row_table
 
 FRAME = pd.DataFrame(
     {
@@ -24,7 +24,7 @@ FRAME = pd.DataFrame(
 
 
 def test_frame_of_pandas_is_kept_as_it_is() -> None:
-    table = read_table(FRAME)
+    table = read_row_table(FRAME)
 
     kept = table.to("pandas")
     assert kept.dtypes.to_dict() == FRAME.dtypes.to_dict()
@@ -33,7 +33,7 @@ def test_frame_of_pandas_is_kept_as_it_is() -> None:
 
 
 def test_columns_are_numbers_or_objects_and_gaps_are_gaps() -> None:
-    for table in (read_table(FRAME), read_table(pl.from_pandas(FRAME))):
+    for table in (read_row_table(FRAME), read_row_table(pl.from_pandas(FRAME))):
         np.testing.assert_array_equal(table.column("number"), [1.5, np.nan])
         np.testing.assert_array_equal(table.column("whole").astype(float), [7, np.nan])
         assert table.column("text").tolist() == ["a", None]
@@ -49,7 +49,7 @@ def test_columns_are_numbers_or_objects_and_gaps_are_gaps() -> None:
     ],
 )
 def test_any_table_becomes_any_frame(rows: Any) -> None:
-    table = read_table(rows)
+    table = read_row_table(rows)
 
     assert table.to("pandas").to_dict("list") == {"a": [1, 2], "b": ["x", "y"]}
     assert table.to("polars").to_dict(as_series=False) == {"a": [1, 2], "b": ["x", "y"]}
@@ -60,28 +60,28 @@ def test_categories_of_a_file_stay_categories(tmp_path: Path) -> None:
     kind = pl.Enum(["v", "u"])
     pl.DataFrame({"kind": pl.Series(["u", "v"], dtype=kind)}).write_parquet(tmp_path / "r.parquet")
 
-    made = read_table(tmp_path / "r.parquet").to("pandas")
+    made = read_row_table(tmp_path / "r.parquet").to("pandas")
 
     assert made["kind"].dtype == pd.CategoricalDtype(["v", "u"])
 
 
 def test_matrix_takes_the_names_of_its_reader(tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.array([[1, 2], [3, 4]]))
-    table = read_table(str(tmp_path / "rows.npy"))
+    table = read_row_table(str(tmp_path / "rows.npy"))
 
     assert table.to("polars", ("a", "b")).to_dict(as_series=False) == {"a": [1, 3], "b": [2, 4]}
     assert table.to("floats").dtype == np.float32
 
 
 def test_images_stay_an_array_of_their_shape() -> None:
-    table = read_table(np.zeros((5, 3, 4, 4), dtype=np.uint8))
+    table = read_row_table(np.zeros((5, 3, 4, 4), dtype=np.uint8))
 
     assert (len(table), table.columns) == (5, ("0",))
     assert table.to("matrix").shape == (5, 3, 4, 4)
 
 
 def test_chosen_columns_come_in_the_readers_order() -> None:
-    table = read_table(pd.DataFrame({"a": [1], "b": [2], "c": [3]}))
+    table = read_row_table(pd.DataFrame({"a": [1], "b": [2], "c": [3]}))
 
     assert table.select(["c", "a"], of="m").to("pandas").columns.tolist() == ["c", "a"]
     with pytest.raises(
@@ -92,4 +92,4 @@ def test_chosen_columns_come_in_the_readers_order() -> None:
 
 def test_columns_of_one_name_are_refused() -> None:
     with pytest.raises(RightfitError, match=r"several columns of the names \['a'\]"):
-        read_table(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+        read_row_table(pd.DataFrame([[1, 2]], columns=["a", "a"]))

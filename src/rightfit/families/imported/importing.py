@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
-from rightfit.families.bundle_files import check_onnx_file, hash_file
+from rightfit.families.bundle_files import check_onnx_file, hash_regular_file
 from rightfit.families.family import Rows
 from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.feeding import (
@@ -178,7 +178,7 @@ def import_file(
     folder.mkdir(parents=True, mode=0o700)
     configuration = {
         "file": given.path.name,
-        "sha256": hash_file(given.path),
+        "sha256": hash_regular_file(given.path),
         "input": given.columns,
         **({"settings": dict(given.settings)} if given.module else {}),
     }

@@ -155,7 +155,7 @@ def make_texts(values: list[Any]) -> Any:
     return pd.Series(values, dtype=pd.Series(["a"]).dtype if are_texts else None)
 
 
-def read_table(rows: object) -> RowTable:
+def read_row_table(rows: object) -> RowTable:
     """Take rows as they come: frames of pandas and polars, Arrow tables, arrays, files.
 
     Raises:
