@@ -39,7 +39,7 @@ from pathlib import Path
 
 import numpy as np
 from exports import choose, make_model
-from stored import make_raw
+from study_factories import make_raw
 from winner_check import compare_turns
 
 from rightfit.http_load.curve import measure_curve

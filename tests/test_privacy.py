@@ -12,7 +12,7 @@ from contacts import find_strace, list_contacts, run_traced
 from exports import choose, make_model
 from onnx_files import write_softmax
 from ports import find_free_port
-from stored import make_raw
+from study_factories import make_raw
 
 from rightfit.serving.export import export_model
 

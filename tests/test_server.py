@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handmade import run_ranking_and_reporting
 from ports import find_free_port
+from report_factories import run_ranking_and_reporting
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

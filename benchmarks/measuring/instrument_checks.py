@@ -19,7 +19,7 @@ from rightfit.profiling.measuring.stopping import is_disturbed, is_phase_disturb
 from rightfit.profiling.measuring.worker_pool import WorkerKind
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
-from measured import run_round
+from measurement_factories import run_round
 
 N_TRIES = 8  # until nobody disturbs
 

@@ -274,7 +274,7 @@ def list_results(place: Path) -> list[Attempt]:
 def store_good(place: Path) -> Path:
     """Store the results of a small study; return their root."""
     from kedro.io import DataCatalog
-    from stored import VERSION, store_study
+    from study_factories import VERSION, store_study
 
     from rightfit.kedro_project.catalog import read_patterns
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import measured
 import numpy as np
 import psutil
 import pytest
@@ -36,7 +35,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     np.save(rows, np.zeros((50, 4), dtype=np.float32))
     pool = WorkerPool(max_open=2)
     pool.start([KIND])
-    settings = measured.make_settings(answer_max_s=LIMIT_S)
+    settings = measurement_factories.make_settings(answer_max_s=LIMIT_S)
     yield Bench(pool, rows, tmp_path, settings, "quick", SpeedProbe(None))
     pool.close()
 
@@ -94,7 +93,7 @@ def read_pids(note: Path) -> list[int]:
 def test_fault_ends_its_measurement_alone(
     fault: str, reason: str, bench: Bench, tmp_path: Path
 ) -> None:
-    other = Measurement(measured.known_load(), replace(bench, settings=SEVERAL))
+    other = Measurement(measurement_factories.known_load(), replace(bench, settings=SEVERAL))
     other.time_window()  # its process waits in the same worker
 
     error = measure(misbehaving(fault, tmp_path / "note"), bench)
@@ -107,7 +106,7 @@ def test_fault_ends_its_measurement_alone(
     assert other.state.rounds
 
 
-SEVERAL = measured.make_settings(n_windows=2, answer_max_s=30)
+SEVERAL = measurement_factories.make_settings(n_windows=2, answer_max_s=30)
 
 
 def test_answers_that_hang_are_a_clear_error(bench: Bench) -> None:
@@ -130,11 +129,13 @@ def test_hanging_start_of_a_worker_is_a_failure(
 
 @pytest.mark.parametrize("stop_s", ["0.3", "2"])
 def test_process_that_a_signal_stopped_is_disturbed(stop_s: str, bench: Bench) -> None:
-    bench = replace(bench, settings=measured.make_settings(answer_max_s=30))
+    bench = replace(bench, settings=measurement_factories.make_settings(answer_max_s=30))
     subject = replace(misbehaving("stop_for_a_moment", Path(stop_s)), label="stopped")
 
-    stopped = measured.run_round(subject, bench, MeasurementState())
-    other = measured.run_round(measured.known_load(), bench, MeasurementState())
+    stopped = measurement_factories.run_round(subject, bench, MeasurementState())
+    other = measurement_factories.run_round(
+        measurement_factories.known_load(), bench, MeasurementState()
+    )
 
     assert stopped.interruption == "a signal stopped the measuring process while it was timed"
     assert is_disturbed(stopped, (stopped,), bench.settings)
@@ -161,20 +162,20 @@ def test_stopped_worker_is_killed_at_its_limit(
 
     assert error is not None
     assert "no answer within" in error
-    assert measure(measured.known_load(), bench) is None
+    assert measure(measurement_factories.known_load(), bench) is None
 
 
 PARENT = """
 import sys
 from pathlib import Path
-import measured, numpy as np
+import measurement_factories, numpy as np
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.measurement import predict
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 folder = Path(sys.argv[1])
 np.save(folder / "rows.npy", np.zeros((5, 4), dtype=np.float32))
-settings = measured.make_settings(answer_max_s=600)
+settings = measurement_factories.make_settings(answer_max_s=600)
 pool = WorkerPool(max_open=1)
 bench = Bench(pool, folder / "rows.npy", folder, settings, "quick", SpeedProbe(None))
 kind = WorkerKind(imports=(), n_threads=1)

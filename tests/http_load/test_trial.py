@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from exports import choose, make_model
-from stored import make_raw
+from study_factories import make_raw
 
 from rightfit.http_load import confining
 from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine

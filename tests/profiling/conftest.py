@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import measured
 import numpy as np
 import pytest
 
@@ -24,4 +23,6 @@ def pool() -> Iterator[WorkerPool]:
 def bench(pool: WorkerPool, tmp_path: Path) -> Bench:
     rows = tmp_path / "rows.npy"
     np.save(rows, np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32))
-    return Bench(pool, rows, tmp_path, measured.make_settings(), "quick", SpeedProbe(None))
+    return Bench(
+        pool, rows, tmp_path, measurement_factories.make_settings(), "quick", SpeedProbe(None)
+    )

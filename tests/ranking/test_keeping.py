@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from contests import around, make_application, make_profile, make_rules, names_in_order, rank
+from ranking_factories import (
+    around,
+    make_application,
+    make_profile,
+    make_rules,
+    names_in_order,
+    rank,
+)
 
 from rightfit.ranking.explanation.reasons import explain_candidates
 from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners

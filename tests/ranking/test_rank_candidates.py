@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from contests import (
+from ranking_factories import (
     around,
     make_application,
     make_applications,

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
-from contests import make_application, make_applications, make_profile, make_profiles
 from data_cards import make_data_card
-from handmade import RANKING
-from measured import SETTINGS
-from stored import fit_encoder, make_bundle, make_raw
+from measurement_factories import SETTINGS
+from ranking_factories import make_application, make_applications, make_profile, make_profiles
+from report_factories import RANKING
+from study_factories import fit_encoder, make_bundle, make_raw
 
 from rightfit.evaluation.cell_measuring import profile_elsewhere
 from rightfit.families.bundle import Bundle

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from handmade import make_profiles
+from report_factories import make_profiles
 
 from rightfit.reporting.report import render_report
 from rightfit.reporting.results import Results

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from data_cards import make_data_card
 from exports import CLASSES, choose
-from stored import make_raw
+from study_factories import make_raw
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.runtimes import open_model

@@ -18,7 +18,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from onnx_files import write_onnx, write_softmax
-from stored import make_raw
+from study_factories import make_raw
 
 from rightfit.request_path import usage
 from rightfit.serving.container import check_export

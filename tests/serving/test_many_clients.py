@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from served_export import Server, start
-from stored import make_raw
+from study_factories import make_raw
 
 N_CLIENTS, N_REQUESTS = 500, 20  # of each: 10,000
 N_AT_ONCE = 20  # sockets

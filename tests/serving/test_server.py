@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow
 import pytest
 from served_export import ARROW, JSON, Server, start
-from stored import make_raw
+from study_factories import make_raw
 
 from rightfit.families.runtimes import open_model
 from rightfit.preparation.encoding import Encoder, apply_encoder

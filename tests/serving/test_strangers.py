@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow
 import pytest
 from served_export import ARROW, JSON, Server, read_to_end, send_much, start
-from stored import make_raw
+from study_factories import make_raw
 
 PROGRAM = """
 import argparse, json

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 from data_cards import make_data_card
-from stored import ENVIRONMENT, VERSION, fit_encoder, make_bundle, make_measured, make_raw, rank
+from study_factories import (
+    ENVIRONMENT,
+    VERSION,
+    fit_encoder,
+    make_bundle,
+    make_measured,
+    make_raw,
+    rank,
+)
 
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from kedro.io import DataCatalog
-from stored import VERSION, Study, store_study
+from study_factories import VERSION, Study, store_study
 
 from rightfit.kedro_project.catalog import read_patterns
 from rightfit.preparation.encoding import Encoder, apply_encoder

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from data_cards import make_data_card
-from stored import LATER, VERSION, Study, make_measured
+from study_factories import LATER, VERSION, Study, make_measured
 
 from rightfit.verbs.export import read_winning_model
 from rightfit.verbs.stored import StoredResults

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from measured import known_load, make_round, make_settings
+from measurement_factories import known_load, make_round, make_settings
 
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.bench import Bench

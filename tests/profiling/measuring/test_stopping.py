@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from measured import make_settings
+from measurement_factories import make_settings
 from simulated import Draw, draw_bimodal, draw_drifting, draw_log_normal, simulate
 
 from rightfit.profiling.intervals import estimate_median, is_drifting

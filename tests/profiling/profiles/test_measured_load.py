@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from measured import make_round, make_settings
+from measurement_factories import make_round, make_settings
 
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.state import MeasurementState

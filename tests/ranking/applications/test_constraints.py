@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contests import make_application
+from ranking_factories import make_application
 
 from rightfit.ranking.applications.constraints import (
     Limit,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contests import hold, make_application, make_profile, make_profiles, make_rules
+from ranking_factories import hold, make_application, make_profile, make_profiles, make_rules
 
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.contest.contest import describe_chosen

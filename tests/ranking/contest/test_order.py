@@ -2,9 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from contests import around, make_application, make_profile, make_rules, names_in_order, rank
 from hypothesis import given
 from hypothesis import strategies as st
+from ranking_factories import (
+    around,
+    make_application,
+    make_profile,
+    make_rules,
+    names_in_order,
+    rank,
+)
 
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
 QUALITY_ALONE = make_application(objectives=QUALITY)

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contests import make_application, make_applications, make_profile, make_profiles, make_rules
+from ranking_factories import (
+    make_application,
+    make_applications,
+    make_profile,
+    make_profiles,
+    make_rules,
+)
 
 from rightfit.ranking.contest.profile_table import check_columns, find_unmeasured, read_profiles
 

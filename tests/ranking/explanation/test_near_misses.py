@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from contests import make_application, make_profile, number_of, rank
+from ranking_factories import make_application, make_profile, number_of, rank
 
 from rightfit.ranking.explanation.near_misses import find_nearest_miss, find_relaxations
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from contests import around, make_application, make_profile, make_rules, number_of, rank
+from ranking_factories import around, make_application, make_profile, make_rules, number_of, rank
 
 from rightfit.ranking.explanation.outcomes import find_outcomes
 

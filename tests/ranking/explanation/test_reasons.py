@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contests import around, make_application, make_profile, rank
+from ranking_factories import around, make_application, make_profile, rank
 
 from rightfit.ranking.explanation.reasons import explain_candidates
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contests import hold, make_application, make_profile
+from ranking_factories import hold, make_application, make_profile
 
 from rightfit.ranking.sensitivity.contenders import find_contenders
 

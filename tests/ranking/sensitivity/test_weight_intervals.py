@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from contests import make_application, make_profile, names_in_order, rank
+from ranking_factories import make_application, make_profile, names_in_order, rank
 
 from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from contests import hold, make_application, make_profile, rank
+from ranking_factories import hold, make_application, make_profile, rank
 
 from rightfit.ranking.sensitivity.weight_space import share_weight_space, tabulate_win_shares
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contests import around, hold, make_application, make_profile, rank
+from ranking_factories import around, hold, make_application, make_profile, rank
 
 from rightfit.ranking.uncertainty.spread import (
     Spread,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 from bundles import train_bundle
-from contests import make_profile, make_profiles
 from data_cards import make_data_card
-from handmade import ENVIRONMENT, RANKING
+from ranking_factories import make_profile, make_profiles
+from report_factories import ENVIRONMENT, RANKING
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import add_onnx
