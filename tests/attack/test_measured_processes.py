@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import measurement_factories
 import numpy as np
 import psutil
 import pytest
