@@ -29,10 +29,9 @@ from kedro_overhead import measure_overhead_s
 from optuna.trial import TrialState
 from sleeping_worker import TRIAL_S, make_cell, make_settings
 
-from rightfit.tuning.search.budget import finished_trials
-from rightfit.tuning.search.claims import draw_of
 from rightfit.tuning.search.search import open_study
 from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import draw_of, finished_trials
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "support"))

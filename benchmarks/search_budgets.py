@@ -47,8 +47,8 @@ from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS
 from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.search.cell import study_name
+from rightfit.tuning.search.live_pool import read_finished
 from rightfit.tuning.search.setting_up import make_data
-from rightfit.tuning.studies.live_pool import read_finished
 
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = ("02_intermediate", "04_feature", "05_model_input")  # what every search reads

@@ -27,7 +27,7 @@ from rightfit.parameters.grid import GridParams
 from rightfit.parameters.imported import ImportedBlock
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles.profile import profiles_schema
-from rightfit.tuning.studies import search_account, search_tables
+from rightfit.tuning.search import search_account, search_tables
 from rightfit.verbs.commands import SECTIONS, VERBS, load_verb
 
 SOURCE = Path(rightfit.__file__).parent

@@ -29,11 +29,11 @@ from rightfit.families.registry import get_family
 from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.priors import read_shipped_prior
+from rightfit.tuning.search.demand import Demand
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.setting_up import make_settings
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.search.trial import repeat_training
-from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit_study.early_stopping.live_judging import SearchedCell, judge_searches
 

@@ -17,9 +17,8 @@ from optuna.trial import TrialState
 from outcomes import PATIENCE_S, Command, try_command
 
 from rightfit.families.bundle import read_bundle
-from rightfit.tuning.search.budget import finished_trials
-from rightfit.tuning.search.claims import CLAIM
 from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import CLAIM, finished_trials
 
 TARGETS = {  # a part of the command line
     "the main process": "",

@@ -15,10 +15,9 @@ from forks import FORKS
 
 from rightfit.families.family import Checkpoint, TrainingData
 from rightfit.families.registry import get_family
-from rightfit.tuning.search.budget import finished_trials
-from rightfit.tuning.search.claims import CLAIM
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import CLAIM, finished_trials
 
 Outcome = tuple[dict[str, Any], Any, str]
 

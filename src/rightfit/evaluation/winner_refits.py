@@ -115,7 +115,7 @@ def refit_with_validation_rows(
         if jobs:
             _write_rows(folder, TEST, inputs.test, inputs)
         if due:
-            from rightfit.tuning.refitting.side_by_side import refit_side_by_side
+            from rightfit.tuning.parallel.refits import refit_side_by_side
 
             rows = pl.concat([inputs.train, inputs.validation])
             _write_rows(folder, TRAINED_ON, rows, inputs)

@@ -22,12 +22,13 @@ import polars as pl
 from optuna.trial import FrozenTrial
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.search.budget import finished_trials, spent_work_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.demand import Demand
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.trial import repeat_training
-from rightfit.tuning.steering.demand import Demand
+from rightfit.tuning.studies.budget import spent_work_s
 from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import finished_trials
 from rightfit_study.early_stopping.live_judging import SearchedCell, judge_searches
 
 PEERS = ("none", "median")

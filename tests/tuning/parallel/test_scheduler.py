@@ -16,8 +16,8 @@ from searching import outcomes_by_draw
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
 from rightfit.tuning.parallel.scheduler import search_in_parallel
-from rightfit.tuning.search.claims import CLAIM
 from rightfit.tuning.search.search import is_over, open_study, run_search
+from rightfit.tuning.studies.trial_attributes import CLAIM
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

@@ -172,8 +172,8 @@ def collect_trials(
 
 def _make_empty_tables() -> tuple[pl.DataFrame, ...]:
     """Return the tables of a dataset for which nothing is searched."""
-    from rightfit.tuning.studies.search_account import SCHEMA
-    from rightfit.tuning.studies.search_tables import CURVE_SCHEMA, TRIAL_SCHEMA
+    from rightfit.tuning.search.search_account import SCHEMA
+    from rightfit.tuning.search.search_tables import CURVE_SCHEMA, TRIAL_SCHEMA
 
     cell = {"dataset": pl.String, "model": pl.String}
     return tuple(pl.DataFrame(schema=cell | of) for of in (TRIAL_SCHEMA, CURVE_SCHEMA, SCHEMA))

@@ -1,1 +1,1 @@
-"""Several searches at once: their processes, the cores they share, and timings taken alone."""
+"""Several searches or refits at once: their processes, and the cores they share."""

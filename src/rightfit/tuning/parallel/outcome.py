@@ -12,18 +12,19 @@ import polars as pl
 from rightfit.families.bundle import Bundle
 from rightfit.formatting import count
 from rightfit.tuning.parallel.search_queue import PlannedSearch
-from rightfit.tuning.search.budget import GUARD, Budget, finished_trials
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import SearchFailedError, open_study, run_search
-from rightfit.tuning.search.stopping import StoppingRule
-from rightfit.tuning.studies.search_account import SCHEMA, account_search
-from rightfit.tuning.studies.search_tables import (
+from rightfit.tuning.search.search_account import SCHEMA, account_search
+from rightfit.tuning.search.search_tables import (
     tabulate_curves,
     tabulate_failure,
     tabulate_trials,
 )
+from rightfit.tuning.search.stopping import StoppingRule
+from rightfit.tuning.studies.budget import GUARD, Budget
 from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import finished_trials
 
 logger = logging.getLogger(__name__)
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from rightfit.tuning.search.budget import spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
-from rightfit.tuning.search.claims import draw_of
 from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.studies.budget import spent_cpu_s
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import CURVE
+from rightfit.tuning.studies.trial_attributes import CURVE, draw_of
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Refits: chosen models trained again on more rows, several at once, and compared."""
+"""Refits: chosen models trained again on more rows, and compared."""

@@ -1,1 +1,1 @@
-"""The search of one cell: budget, trials, training, and sharing among workers."""
+"""The search of one cell by one worker: its steps, and the tables and candidates made of them."""

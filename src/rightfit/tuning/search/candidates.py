@@ -18,9 +18,9 @@ from optuna.trial import FrozenTrial, TrialState
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.demand import Demand
+from rightfit.tuning.search.live_pool import read_finished
 from rightfit.tuning.search.trial import read_model
-from rightfit.tuning.steering.demand import Demand
-from rightfit.tuning.studies.live_pool import read_finished
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import CURVE
 

@@ -8,9 +8,9 @@ from typing import Literal
 from rightfit.families.family import Configuration, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.quality.metric import QualityMetric
+from rightfit.tuning.search.demand import Demand
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.search.training_params import TrainingParams
-from rightfit.tuning.steering.demand import Demand
 from rightfit.tuning.studies.study_store import fingerprint
 
 

@@ -14,16 +14,21 @@ from optuna.trial import FrozenTrial, TrialState
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.pausing.outlook import Step
-from rightfit.tuning.search.budget import Budget, is_finished
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
-from rightfit.tuning.search.claims import NEW, TrialPool, first_free_draw
+from rightfit.tuning.search.pausing_steering import PausingSteering
 from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
+from rightfit.tuning.search.stepping import Stepper
 from rightfit.tuning.search.stopping import StoppingRule, make_pruner
 from rightfit.tuning.search.trial import resource_at, run_trial
-from rightfit.tuning.steering.pausing_steering import PausingSteering
-from rightfit.tuning.steering.stepping import Stepper
-from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
-from rightfit.tuning.studies.trial_attributes import ASKED_BY, CONFIGURATION
+from rightfit.tuning.studies.budget import Budget
+from rightfit.tuning.studies.leases import NEW, TrialPool, first_free_draw
+from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import (
+    ASKED_BY,
+    CONFIGURATION,
+    STOP_REASON,
+    is_finished,
+)
 
 
 class SearchFailedError(RuntimeError):
@@ -171,7 +176,7 @@ def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
 
 @dataclass(frozen=True)
 class DefaultOnly:
-    """Trains a family's default to its end; see :class:`rightfit.tuning.search.claims.Plan`."""
+    """Trains a family's default to its end; see :class:`rightfit.tuning.studies.leases.Plan`."""
 
     steering: PausingSteering
 

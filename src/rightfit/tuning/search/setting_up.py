@@ -18,9 +18,9 @@ from rightfit.profiling.measuring.jobs import plan_servings
 from rightfit.profiling.worker.meters.gpu import list_devices
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.demand import Demand
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
-from rightfit.tuning.steering.demand import Demand
 
 _SERVED_ALIKE = ("native", "onnx")  # the answers are the trained model's
 

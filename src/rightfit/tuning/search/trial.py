@@ -17,13 +17,14 @@ from rightfit.families.bundle import Bundle, read_bundle, write_bundle
 from rightfit.families.family import Configuration
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.learning_curve import Look, follow_training
-from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
+from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
     COMPUTE_S,
     CONFIGURATION,
     CURVE,
     GAINED,
     STOP_CHECKPOINT,
+    STOP_REASON,
 )
 
 logger = logging.getLogger(__name__)

@@ -1,1 +1,1 @@
-"""Stored searches: the database, and the tables and audits made from it."""
+"""Stored searches: the database, the trials that workers share, and what a search has spent."""

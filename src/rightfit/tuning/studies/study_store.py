@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 DAMAGED = "damaged"  # folder of what cannot be read
 WRITTEN = ".written"  # folder of empty files, named by the SHA-256 of the weights written here
-STOP_REASON = "stop_reason"
 STUDIES_FILE = "studies.db"
 
 _DATABASES = ("postgresql", "sqlite")  # with locks that end with their holder

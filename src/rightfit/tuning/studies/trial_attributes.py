@@ -1,7 +1,12 @@
-"""What a trial's record in the study holds: its user attributes."""
+"""What a trial's record in the study holds: its user attributes, and what they say of it."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 CONFIGURATION = "configuration"  # all settings, fixed ones included
 ASKED_BY = "asked_by"  # application that asked for it
@@ -13,6 +18,11 @@ STOPPED_BY = "stopped_by"  # application that let it go last
 SPANS = "spans"  # when workers worked on it, as pairs of seconds since the epoch
 COMPUTE_S = "compute_s"  # CPU seconds of all work on it, deciding included
 DECIDING_S = "deciding_s"  # CPU seconds of the decision that led to its latest step, all added up
+STOP_REASON = "stop_reason"  # why it was stopped, failed or was cut short
+CLAIM = "claim"  # the draw, and the machine and process that train it
+RELEASED = "released"  # given back by a worker that was told to end
+PAUSED = "paused"  # belongs to no worker, and may go on
+DIED = "died"  # workers that died on a trial since it was first looked at
 
 
 def read_work_s(point: Mapping[str, Any]) -> float:
@@ -22,3 +32,29 @@ def read_work_s(point: Mapping[str, Any]) -> float:
     """
     taken_s = point["fit_cpu_s"] + point["validate_cpu_s"]
     return float(point.get("work_s", taken_s))
+
+
+def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that ended by themselves, see :func:`is_finished`."""
+    return [trial for trial in study.get_trials(deepcopy=False) if is_finished(trial)]
+
+
+def is_finished(trial: FrozenTrial) -> bool:
+    """Say whether a trial ended by itself: complete, stopped or failed while training.
+
+    A failed trial without a reason was interrupted from outside and says nothing.
+    """
+    if trial.state == TrialState.FAIL:
+        return STOP_REASON in trial.user_attrs
+    return trial.state.is_finished()
+
+
+def is_paused(trial: FrozenTrial) -> bool:
+    """Tell whether a running trial belongs to no worker."""
+    return bool(trial.user_attrs.get(PAUSED))
+
+
+def draw_of(trial: FrozenTrial | optuna.Trial) -> int | None:
+    """Return a trial's place in the search; ``None`` if it was never wholly claimed."""
+    claim = trial.user_attrs.get(CLAIM)
+    return None if claim is None else int(claim["draw"])

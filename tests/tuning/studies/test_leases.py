@@ -22,10 +22,11 @@ from searching import make_gate, outcomes_by_draw, search, start_deadly_search, 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.search.budget import Budget, finished_trials
-from rightfit.tuning.search.claims import CLAIM, TrialPool
 from rightfit.tuning.search.search import open_study, run_search
-from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
+from rightfit.tuning.studies.budget import Budget
+from rightfit.tuning.studies.leases import TrialPool
+from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import CLAIM, STOP_REASON, finished_trials
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
@@ -258,9 +259,9 @@ def test_trial_of_a_host_that_dies_at_once_is_taken_up(
     """It gave the sign of life that is part of the claim, and never another one."""
     store = StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=1)
     pool = make_pool(blobs, store)
-    monkeypatch.setattr("rightfit.tuning.search.claims.this_machine", lambda: "elsewhere")
+    monkeypatch.setattr("rightfit.tuning.studies.leases.this_machine", lambda: "elsewhere")
     monkeypatch.setattr(
-        "rightfit.tuning.search.heartbeat.Heart.beating", lambda *args: contextlib.nullcontext()
+        "rightfit.tuning.studies.heartbeat.Heart.beating", lambda *args: contextlib.nullcontext()
     )
     with pool.claim(ask_half(pool), None) as turn:
         monkeypatch.undo()
@@ -281,7 +282,7 @@ def test_worker_of_this_host_keeps_its_trial_though_it_was_silent(
     """As after the machine has slept: the lock of the worker's file tells that it lives."""
     pool = make_pool(blobs, StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=1))
     monkeypatch.setattr(
-        "rightfit.tuning.search.heartbeat.Heart.beating", lambda *args: contextlib.nullcontext()
+        "rightfit.tuning.studies.heartbeat.Heart.beating", lambda *args: contextlib.nullcontext()
     )
 
     with pool.claim(ask_half(pool), None) as turn:
@@ -299,7 +300,7 @@ def test_trial_of_a_silent_host_is_taken_up(
     """The other host is this one under another name; it stops giving signs of life."""
     store = StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=4)
     pool = make_pool(blobs, store)
-    monkeypatch.setattr("rightfit.tuning.search.claims.this_machine", lambda: "elsewhere")
+    monkeypatch.setattr("rightfit.tuning.studies.leases.this_machine", lambda: "elsewhere")
     with pool.claim(ask_half(pool), None) as turn:
         monkeypatch.undo()
         assert turn.trial is not None

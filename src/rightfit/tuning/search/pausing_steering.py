@@ -21,20 +21,24 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.outlook import Outlook, Step
-from rightfit.tuning.search.budget import Budget, is_finished, spent_work_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.claims import NEW, draw_of, is_paused
+from rightfit.tuning.search.demand import Demand
+from rightfit.tuning.search.live_pool import as_it_is, read_pool
+from rightfit.tuning.search.paused_trainings import PausedTrainings
 from rightfit.tuning.search.samplers import make_sampler
 from rightfit.tuning.search.trial import keep_model, repeat_training
-from rightfit.tuning.steering.demand import Demand
-from rightfit.tuning.steering.paused_trainings import PausedTrainings
-from rightfit.tuning.studies.live_pool import as_it_is, read_pool
-from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
+from rightfit.tuning.studies.budget import Budget, spent_work_s
+from rightfit.tuning.studies.leases import NEW
+from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
     CONFIGURATION,
     CURVE,
     STOP_CHECKPOINT,
+    STOP_REASON,
     STOPPED_BY,
+    draw_of,
+    is_finished,
+    is_paused,
     read_work_s,
 )
 
@@ -104,7 +108,7 @@ class PausingSteering:
     def choose(
         self, trials: Sequence[FrozenTrial], *, may_begin: bool
     ) -> Step | Literal["new"] | None:
-        """See :class:`rightfit.tuning.search.claims.Plan`.
+        """See :class:`rightfit.tuning.studies.leases.Plan`.
 
         The default is trained to its end before others begin; then so is the portfolio, one entry
         after the other, until half of the budget is spent. First looks get a share of the budget,
@@ -212,7 +216,7 @@ class PausingSteering:
         return self.rule.finish(self._read(trials), default.number, affordable_s=left_s)
 
     def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
-        """See :class:`rightfit.tuning.search.claims.Plan`."""
+        """See :class:`rightfit.tuning.studies.leases.Plan`."""
         outlook = self.rule.survey(self._read(trials))
         if outlook is None:
             return

@@ -14,11 +14,11 @@ from data_cards import make_data_card
 
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
+from rightfit.tuning.parallel import refits
 from rightfit.tuning.parallel.forks import close_shared_fork_server
-from rightfit.tuning.refitting import side_by_side
+from rightfit.tuning.parallel.refits import refit_side_by_side
 from rightfit.tuning.refitting.comparing import Judging
 from rightfit.tuning.refitting.refitting import TEST, TRAINED_ON, RefitJob, refit
-from rightfit.tuning.refitting.side_by_side import refit_side_by_side
 from rightfit.tuning.search.search_job import write_data
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -107,10 +107,10 @@ def test_the_longest_refit_begins_first(tmp_path: Path, monkeypatch: pytest.Monk
         begun.append(job.expected_s)
         return job
 
-    monkeypatch.setattr(side_by_side, "forking", lambda *_, **__: contextlib.nullcontext())
-    monkeypatch.setattr(side_by_side, "_begin", begin)
-    monkeypatch.setattr(side_by_side, "wait_for", lambda working: working[:1])
-    monkeypatch.setattr(side_by_side, "_is_over", lambda _: True)
+    monkeypatch.setattr(refits, "forking", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(refits, "_begin", begin)
+    monkeypatch.setattr(refits, "wait_for", lambda working: working[:1])
+    monkeypatch.setattr(refits, "_is_over", lambda _: True)
 
     refit_side_by_side(make_jobs(tmp_path, n=3), n_at_once=2)
 
@@ -123,7 +123,7 @@ def test_interrupted_refits_leave_no_process(
     def interrupt(_channels: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(side_by_side, "wait_for", interrupt)
+    monkeypatch.setattr(refits, "wait_for", interrupt)
     before = set(list_descendants(os.getpid()))
 
     with pytest.raises(KeyboardInterrupt, match=r"^$"):

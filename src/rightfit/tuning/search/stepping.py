@@ -15,8 +15,8 @@ from optuna.trial import TrialState
 
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
-from rightfit.tuning.search.claims import PAUSED
 from rightfit.tuning.search.learning_curve import Look, follow_training
+from rightfit.tuning.search.pausing_steering import PausingSteering
 from rightfit.tuning.search.trial import (
     SEARCH_FAULTS,
     describe_fault,
@@ -24,14 +24,15 @@ from rightfit.tuning.search.trial import (
     resource_at,
     warn_taken,
 )
-from rightfit.tuning.steering.pausing_steering import PausingSteering
-from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
+from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
     COMPUTE_S,
     CONFIGURATION,
     CURVE,
     DECIDING_S,
+    PAUSED,
     SPANS,
+    STOP_REASON,
     UNTRAINED,
 )
 

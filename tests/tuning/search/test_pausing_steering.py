@@ -12,13 +12,15 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.family import Configuration, TrainingData
 from rightfit.tuning.pausing.outlook import Step
-from rightfit.tuning.search.claims import CLAIM, NEW, PAUSED
-from rightfit.tuning.steering.pausing_steering import PausingSteering
+from rightfit.tuning.search.pausing_steering import PausingSteering
+from rightfit.tuning.studies.leases import NEW
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
+    CLAIM,
     COMPUTE_S,
     CONFIGURATION,
     CURVE,
+    PAUSED,
 )
 
 DEFAULT = {"alpha": 1e-3, "eta0": 0.5}

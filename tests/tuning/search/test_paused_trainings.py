@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rightfit.tuning.search import paused_trainings
 from rightfit.tuning.search.learning_curve import Look
-from rightfit.tuning.steering import paused_trainings
-from rightfit.tuning.steering.paused_trainings import PausedTrainings
+from rightfit.tuning.search.paused_trainings import PausedTrainings
 
 
 def make_training() -> Iterator[Look]:

@@ -6,14 +6,8 @@ from typing import Any
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from rightfit.tuning.search.budget import (
-    Budget,
-    count_without_gain,
-    is_finished,
-    spent_cpu_s,
-    spent_wall_s,
-)
-from rightfit.tuning.studies.study_store import STOP_REASON
+from rightfit.tuning.studies.budget import Budget, count_without_gain, spent_cpu_s, spent_wall_s
+from rightfit.tuning.studies.trial_attributes import STOP_REASON, is_finished
 
 pytestmark = pytest.mark.whole
 

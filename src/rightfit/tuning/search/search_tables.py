@@ -10,12 +10,16 @@ import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.search.budget import finished_trials
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS
-from rightfit.tuning.studies.rest_cost import estimate_rest_s, usual_costs
-from rightfit.tuning.studies.study_store import STOP_REASON
-from rightfit.tuning.studies.trial_attributes import ASKED_BY, STOP_CHECKPOINT, STOPPED_BY
+from rightfit.tuning.search.rest_cost import estimate_rest_s, usual_costs
+from rightfit.tuning.studies.trial_attributes import (
+    ASKED_BY,
+    STOP_CHECKPOINT,
+    STOP_REASON,
+    STOPPED_BY,
+    finished_trials,
+)
 
 STATES = {
     TrialState.COMPLETE: "complete",

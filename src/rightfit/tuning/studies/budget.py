@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from rightfit.tuning.studies.study_store import STOP_REASON
-from rightfit.tuning.studies.trial_attributes import CURVE, GAINED, SPANS, read_work_s
+from rightfit.tuning.studies.trial_attributes import CURVE, GAINED, SPANS, is_finished, read_work_s
 
 # Of the budget, that a search may really take: it is as repeatable as this is rarely reached.
 GUARD = 3.0
@@ -65,21 +63,6 @@ class Budget:
     def is_guarded(self, begun: Sequence[FrozenTrial]) -> bool:
         """Tell whether trials took so much longer than usual that the search has to end."""
         return self.cpu_s is not None and spent_cpu_s(begun) >= GUARD * self.cpu_s
-
-
-def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that ended by themselves, see :func:`is_finished`."""
-    return [trial for trial in study.get_trials(deepcopy=False) if is_finished(trial)]
-
-
-def is_finished(trial: FrozenTrial) -> bool:
-    """Say whether a trial ended by itself: complete, stopped or failed while training.
-
-    A failed trial without a reason was interrupted from outside and says nothing.
-    """
-    if trial.state == TrialState.FAIL:
-        return STOP_REASON in trial.user_attrs
-    return trial.state.is_finished()
 
 
 def spent_work_s(trials: Sequence[FrozenTrial]) -> float:

@@ -11,12 +11,12 @@ from optuna.trial import FrozenTrial, TrialState
 from rightfit.naming import format_metric, metric_name
 from rightfit.tuning.pausing.outlook import Outlook
 from rightfit.tuning.pausing.standing import Miss
-from rightfit.tuning.search.budget import is_finished, spent_cpu_s
 from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.steering.demand import Demand
-from rightfit.tuning.studies.live_pool import read_finished
-from rightfit.tuning.studies.rest_cost import estimate_rest_s, usual_costs
-from rightfit.tuning.studies.trial_attributes import CURVE, DECIDING_S
+from rightfit.tuning.search.demand import Demand
+from rightfit.tuning.search.live_pool import read_finished
+from rightfit.tuning.search.rest_cost import estimate_rest_s, usual_costs
+from rightfit.tuning.studies.budget import spent_cpu_s
+from rightfit.tuning.studies.trial_attributes import CURVE, DECIDING_S, is_finished
 
 FEW = 0.5  # of the configurations asked for: fewer need a word
 

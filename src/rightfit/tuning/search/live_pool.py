@@ -12,14 +12,14 @@ from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Seen, Structure
 from rightfit.tuning.pausing.training_costs import steps_ratio
-from rightfit.tuning.search.budget import is_finished
 from rightfit.tuning.search.cell import Cell
-from rightfit.tuning.search.claims import is_paused
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS
 from rightfit.tuning.studies.trial_attributes import (
     CONFIGURATION,
     CURVE,
     UNTRAINED,
+    is_finished,
+    is_paused,
     read_work_s,
 )
 

@@ -30,16 +30,22 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rightfit.families.family import Configuration
 from rightfit.processes.file_locks import holding_lock_file, this_machine, try_lock_file
 from rightfit.tuning.pausing.outlook import Step
-from rightfit.tuning.search.budget import Budget, finished_trials, is_finished
-from rightfit.tuning.search.heartbeat import find_heart
-from rightfit.tuning.studies.study_store import STOP_REASON, StudyStore
+from rightfit.tuning.studies.budget import Budget
+from rightfit.tuning.studies.heartbeat import find_heart
+from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import (
+    CLAIM,
+    DIED,
+    PAUSED,
+    RELEASED,
+    STOP_REASON,
+    draw_of,
+    finished_trials,
+    is_finished,
+    is_paused,
+)
 
 logger = logging.getLogger(__name__)
-
-CLAIM = "claim"  # the draw, and the machine and process that train it
-RELEASED = "released"  # given back by a worker that was told to end
-PAUSED = "paused"  # belongs to no worker, and may go on
-DIED = "died"  # workers that died on a trial since it was first looked at
 
 Ask = Callable[[int, Configuration | None], optuna.Trial]
 """Start the trial of a draw, all its parameters sampled or, on a second try, given."""
@@ -286,17 +292,6 @@ class TrialPool:
 
     def _lock_file(self, number: int) -> Path:
         return self.store.bundle_folder(self.study.study_name, number).with_suffix(".running")
-
-
-def is_paused(trial: FrozenTrial) -> bool:
-    """Tell whether a running trial belongs to no worker."""
-    return bool(trial.user_attrs.get(PAUSED))
-
-
-def draw_of(trial: FrozenTrial | optuna.Trial) -> int | None:
-    """Return a trial's place in the search; ``None`` if it was never wholly claimed."""
-    claim = trial.user_attrs.get(CLAIM)
-    return None if claim is None else int(claim["draw"])
 
 
 def first_free_draw(trials: Sequence[FrozenTrial]) -> int:

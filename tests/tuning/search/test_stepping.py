@@ -7,9 +7,9 @@ import optuna
 from demands import make_demand
 
 from rightfit.families.family import TrainingData
+from rightfit.tuning.search.pausing_steering import PausingSteering
 from rightfit.tuning.search.search import open_study
-from rightfit.tuning.steering.pausing_steering import PausingSteering
-from rightfit.tuning.steering.stepping import Stepper
+from rightfit.tuning.search.stepping import Stepper
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
 

@@ -1,1 +1,0 @@
-"""What steers a running search: the next configuration, when to stop, what to keep."""
