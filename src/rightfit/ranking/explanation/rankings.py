@@ -8,7 +8,7 @@ known), ``utility`` (null: an objective was not measured), ``utility_low``, ``ut
 ``feasible``, ``violations`` (list of structs of ``metric``, ``kind``, ``limit``, ``value``,
 ``amount``, ``relative``; null values: not measured), ``pareto``, ``hardware_tier``, ``reason`` (one
 sentence), ``p_best`` (probability of being the best feasible one), ``outcome`` (see
-:mod:`rightfit.ranking.explanation.outcomes`) and ``settings`` (the hyper-parameters as JSON,
+:mod:`rightfit.ranking.explanation.reasons`) and ``settings`` (the hyper-parameters as JSON,
 ``searched`` and ``fixed``; null: not known).
 """
 

@@ -4,7 +4,7 @@ Table ``why_not``: one row per application, dataset and candidate, winners inclu
 then one per stopped or failed trial: ``application`` (the last one that dropped it; null: it was
 not stopped by applications, so it counts for all), ``dataset``, ``model``, ``candidate``
 (``{model}-{number}``), ``rank`` (null for trials), ``outcome`` (see
-:mod:`rightfit.ranking.explanation.outcomes`, or ``stopped`` or ``failed``), ``rival``, ``metric``,
+:mod:`rightfit.ranking.explanation.reasons`, or ``stopped`` or ``failed``), ``rival``, ``metric``,
 ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
 """
 
