@@ -53,7 +53,7 @@ from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.contest.profile_table import check_columns, read_profiles
 from rightfit.ranking.rank_candidates import rank_applications
-from rightfit.ranking.sensitivity.weight_space import share_weight_space
+from rightfit.ranking.sensitivity.weights import share_weight_space
 
 CONF = Path(__file__).parents[2] / "conf" / "base"
 N_APPLICATIONS = 10

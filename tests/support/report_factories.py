@@ -34,8 +34,7 @@ from rightfit.ranking.rank_candidates import NO_WINNERS, Ranked, Winners, rank_a
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
-from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
-from rightfit.ranking.sensitivity.weight_space import tabulate_win_shares
+from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
 from rightfit.reporting.results import RankingTables, Results
 
 DATASETS = ("landsat", "fashion_mnist", "flights")

@@ -32,7 +32,7 @@ from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
-from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
+from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 
 if TYPE_CHECKING:  # some of these tests run without Kedro
     from kedro.io import DataCatalog

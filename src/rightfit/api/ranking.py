@@ -46,8 +46,7 @@ from rightfit.ranking.rank_candidates import Ranked, Winners, name_winners, rank
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
-from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
-from rightfit.ranking.sensitivity.weight_space import tabulate_win_shares
+from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
 from rightfit.serving.answer import profile_refit
 from rightfit.spelling import find_nearest
 from rightfit.strict_model import StrictModel

@@ -8,7 +8,7 @@ from ranking_factories import make_application, make_profile, rank
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect, tabulate_limit_effects
-from rightfit.ranking.sensitivity.weight_intervals import WeightInterval, tabulate_weight_intervals
+from rightfit.ranking.sensitivity.weights import WeightInterval, tabulate_weight_intervals
 from rightfit.typed_tables import read_rows
 
 ROWS = [

@@ -15,7 +15,7 @@ from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.rank_candidates import Ranked
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
-from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
+from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 
 
 def recommend_ranked(*ranked: Ranked) -> Recommendations:

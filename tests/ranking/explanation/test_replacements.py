@@ -8,7 +8,7 @@ from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
-from rightfit.ranking.sensitivity.weight_intervals import tabulate_weight_intervals
+from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 
 OLD = {"quality_raw": 0.6, "quality": 0.6, "latency_p50_ms": 10.0}
 NEW = {"quality_raw": 0.9, "quality": 0.9, "latency_p50_ms": 10.0}

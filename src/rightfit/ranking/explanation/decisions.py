@@ -10,23 +10,18 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, computed_field, field_validator
+from pydantic import Field, TypeAdapter, computed_field, field_validator
 
 from rightfit.formatting import format_interval, format_number, format_quality
 from rightfit.naming import TIMES, describe_limit, format_metric
 from rightfit.ranking.applications.applications import QUALITIES, LimitKind
-from rightfit.ranking.explanation.refits import Refit, Shipped
-from rightfit.ranking.explanation.served import Served
+from rightfit.ranking.explanation.refits import FrozenModel, Refit, Served, Shipped
 from rightfit.ranking.explanation.settings import Settings
 
 WHERE_JUDGED = {
     "held_out": "on test rows not used for the choice",
     "nested": "by nested resampling, for want of test rows",
 }
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class RankedCandidate(Served):
@@ -64,7 +59,7 @@ class RankedCandidate(Served):
         return f"{self.candidate} ({self.serving.label})"
 
 
-class BrokenLimit(_Part):
+class BrokenLimit(FrozenModel):
     """A limit that a candidate breaks; values are ``None`` where nothing was measured."""
 
     metric: str
@@ -75,7 +70,7 @@ class BrokenLimit(_Part):
     relative: float | None  # the amount as a share of the limit
 
 
-class KeptLimit(_Part):
+class KeptLimit(FrozenModel):
     """A limit that a winner keeps, with the value that was judged.
 
     Of a quality both are in the dataset's own metric, where the profiles tell the scale.
@@ -131,7 +126,7 @@ class NearestMiss(RankedCandidate):
     violations: list[BrokenLimit]
 
 
-class Relaxation(_Part):
+class Relaxation(FrozenModel):
     """A limit to relax so that a certain profile qualifies.
 
     ``limit`` is written as in the YAML, ``needed`` in the same terms is what the profile would
@@ -152,7 +147,7 @@ class NearestProfile(Served):
     limits: list[Relaxation]
 
 
-class Flip(_Part):
+class Flip(FrozenModel):
     """A change of one weight or limit that changes the winner.
 
     ``beyond`` is the value past which it changes, or at which it was tried; ``winner`` is ``None``
@@ -168,7 +163,7 @@ class Flip(_Part):
     sentence: str
 
 
-class MetricChange(_Part):
+class MetricChange(FrozenModel):
     """A metric now and after a change; ``None`` where it was not measured."""
 
     metric: str
@@ -176,7 +171,7 @@ class MetricChange(_Part):
     then: float | None
 
 
-class Replacement(_Part):
+class Replacement(FrozenModel):
     """What changing from an imported model to the winner would gain and cost.
 
     ``utility_gain`` is ``None`` where a utility is unknown or none qualifies. ``changes`` lists the
@@ -191,7 +186,7 @@ class Replacement(_Part):
     sentence: str
 
 
-class FinalQuality(_Part):
+class FinalQuality(FrozenModel):
     """A winner's raw quality on rows not used for the choice, beside the one that chose it.
 
     ``chosen_by`` is the best of several, so it flatters; ``optimism`` is by how much it lies above
@@ -217,7 +212,7 @@ class FinalQuality(_Part):
         return WHERE_JUDGED[self.how]
 
 
-class ShippedQuality(_Part):
+class ShippedQuality(FrozenModel):
     """Raw quality of the model that is shipped, with its 95 % interval.
 
     ``where`` says in words by which rows: those that nothing was chosen by, as far as there are.
@@ -232,7 +227,7 @@ class ShippedQuality(_Part):
         return f"{format_interval(self.raw, self.raw_low, self.raw_high)} {self.where}"
 
 
-class Decision(_Part):
+class Decision(FrozenModel):
     """What is recommended to one application on one dataset.
 
     The outcome is ``undecided`` where no candidate qualifies for sure, and some fail only by
@@ -259,10 +254,10 @@ class Decision(_Part):
     relax: NearestProfile | None
     flips: list[Flip]
     flip: str
-    replacements: list[Replacement] = []
+    replacements: list[Replacement] = Field(default_factory=list)
     deadline: str = ""
     shipped: Shipped | None = None
-    limits: list[KeptLimit] = []
+    limits: list[KeptLimit] = Field(default_factory=list)
 
     @property
     def subject(self) -> RankedCandidate | None:
@@ -317,7 +312,7 @@ class Decision(_Part):
         return self.winner.model_copy(update={"metrics": metrics, "hardware_tier": tier})
 
 
-class AcrossDatasets(_Part):
+class AcrossDatasets(FrozenModel):
     """How the families of an application compare over its datasets."""
 
     winning_family: dict[str, str | None]
@@ -328,7 +323,7 @@ class AcrossDatasets(_Part):
     sentence: str
 
 
-class Recommendation(_Part):
+class Recommendation(FrozenModel):
     """The decisions for one application, by dataset."""
 
     description: str

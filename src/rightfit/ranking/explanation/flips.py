@@ -8,7 +8,7 @@ from rightfit.formatting import format_number
 from rightfit.naming import describe_limit, metric_unit, objective_name
 from rightfit.ranking.explanation.decisions import Flip
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect
-from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
+from rightfit.ranking.sensitivity.weights import WeightInterval
 
 MAX_FACTOR = 10  # a weight that must grow or shrink more tells nobody how sure the winner is
 NO_SMALL_CHANGE = (

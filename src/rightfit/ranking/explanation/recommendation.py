@@ -38,7 +38,7 @@ from rightfit.ranking.explanation.replacements import compare_with_winner
 from rightfit.ranking.rank_candidates import Ranked, Winners
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect
 from rightfit.ranking.sensitivity.robust import FamilyComparison
-from rightfit.ranking.sensitivity.weight_intervals import WeightInterval
+from rightfit.ranking.sensitivity.weights import WeightInterval
 from rightfit.typed_tables import read_rows
 
 NO_REFITS: Mapping[str, Refits] = {}

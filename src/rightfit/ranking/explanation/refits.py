@@ -3,28 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from rightfit.formatting import format_interval, format_quality
 from rightfit.naming import describe_limit
 from rightfit.profiling.metrics import columns_from
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application
-from rightfit.ranking.explanation.served import Served
 
+KEYS = tuple(field.name for field in fields(Serving))
 NOT_YET = "it has not been refitted yet; run: kedro run --pipelines refit,ranking"
 NOT_WANTED = "no refit was wanted"
 ERRORS_IN_INTERVAL = 2 * 1.96  # standard errors in the width of a 95 % interval
 NO_SERVING_COSTS = columns_from("answers", "training")
 
 
-class _Part(BaseModel):
+class FrozenModel(BaseModel):
+    """Part of a document; unknown keys, of another version, are passed over."""
+
     model_config = ConfigDict(frozen=True)
 
 
-class RawQuality(_Part):
+class Served(FrozenModel):
+    """Something in one serving configuration.
+
+    In JSON the configuration's fields stand beside the others; documents that lack the request path
+    mean rows as the model reads them.
+    """
+
+    serving: Serving
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nest(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping) or "serving" in raw:
+            return raw
+        others = {key: value for key, value in raw.items() if key not in KEYS}
+        return others | {"serving": {key: raw[key] for key in KEYS if key in raw}}
+
+    @model_serializer(mode="wrap")
+    def _flatten(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        del written["serving"]
+        return asdict(self.serving) | written
+
+
+class RawQuality(FrozenModel):
     """A raw quality with its 95 % interval."""
 
     raw: float
@@ -32,7 +65,7 @@ class RawQuality(_Part):
     high: float
 
 
-class RefitQuality(_Part):
+class RefitQuality(FrozenModel):
     """The model that was chosen and the refitted one on the same ``n_rows`` test rows.
 
     ``chose_nothing`` tells whether these rows are the ones that nothing was chosen by; where the
@@ -58,7 +91,7 @@ class RefitQuality(_Part):
         return self.refitted.raw < self.chosen.raw - error
 
 
-class RefitComparison(_Part):
+class RefitComparison(FrozenModel):
     """How a refitted model differs from the chosen one: in quality, and whether in structure.
 
     A cascade's structure counts as changed: other rows may be passed on.
@@ -68,7 +101,7 @@ class RefitComparison(_Part):
     structure_changed: bool
 
 
-class Refit(_Part):
+class Refit(FrozenModel):
     """A winner's refit, or why there is none.
 
     ``quality_raw`` holds the chosen model's qualities on the test rows that chose, one per serving
@@ -104,13 +137,13 @@ class Refit(_Part):
         return {name: value for name, value in row.items() if name not in columns_from("training")}
 
 
-class Refits(_Part):
+class Refits(FrozenModel):
     """The refits of a dataset's winners; its JSON form is ``refits.json``."""
 
     found: tuple[Refit, ...] = ()
 
 
-class Shipped(_Part):
+class Shipped(FrozenModel):
     """Which model is shipped for a winner: as it was chosen, or refitted; and why."""
 
     is_refitted: bool

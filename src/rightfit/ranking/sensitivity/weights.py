@@ -1,0 +1,232 @@
+"""Weights: how far one moves before another candidate leads, and the share of them each one wins.
+
+Profiles count as measured, without their errors and without the tie rule.
+
+Intervals: one weight moves while the others keep their proportions. The utility (under the
+geometric mean: its logarithm) is then a straight line in the moved weight's share, so the interval
+is exact. The leader is the feasible candidate of the highest utility.
+
+Table ``weight_intervals``: one row per application, dataset and objective: ``metric``, ``leader``
+(candidate; null: none is feasible), ``weight`` as in the YAML with the ends ``weight_low`` and
+``weight_high`` between which the leader stays (null: no end on that side), the same as normalised
+shares ``share``, ``share_low``, ``share_high`` in [0, 1], and ``leader_below``, ``leader_above``:
+the leader beyond the ends (null: none).
+
+Shares: "stochastic multicriteria acceptability analysis" (Lahdelma, Hokkanen, Salminen 1998).
+Weightings are drawn uniformly from the simplex; 9,604 draws place a share within 1 point at 95 %.
+Each candidate has the serving configuration that suits the weighting best.
+
+Table ``win_shares``: one row per feasible candidate: ``application``, ``dataset``, ``model``,
+``candidate``, ``win_share`` in [0, 1] and ``central_weights``, the mean of the weightings under
+which it wins (list of structs of ``metric`` and ``weight``, which sum to 1; null if it never wins).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from rightfit.ranking.applications.utility import Floats, Ints, score_metrics
+from rightfit.ranking.contest.contest import Contest, describe_chosen
+from rightfit.ranking.contest.pareto import find_pareto_front
+from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.sensitivity.envelope import walk_envelope
+from rightfit.typed_tables import write_rows
+
+_LEAST_SCORE = float(np.finfo(np.float64).tiny)  # stands for 0 in logarithms
+_UTILITIES_AT_ONCE = 4_000_000
+_END = 1e-9  # so near to a share of 0 or 1 a change is no change
+
+
+@dataclass(frozen=True)
+class WeightInterval:
+    """A row of the table ``weight_intervals``; see the module."""
+
+    application: str
+    dataset: str
+    metric: str
+    leader: str | None
+    weight: float
+    weight_low: float | None = None
+    weight_high: float | None = None
+    share: float | None = None
+    share_low: float | None = None
+    share_high: float | None = None
+    leader_below: str | None = None
+    leader_above: str | None = None
+
+
+@dataclass(frozen=True)
+class Contenders:
+    """Feasible profiles of one dataset that no other dominates in the scores.
+
+    Args:
+        worth: What is summed with the weights: the scores, or their logarithms where the
+            application multiplies them; shape (n_objectives, n_profiles).
+        candidate: Candidate number of each profile, ascending, shape (n_profiles,).
+    """
+
+    worth: Floats
+    candidate: Ints
+
+
+def tabulate_weight_intervals(ranked: list[Ranked]) -> pl.DataFrame:
+    """Find for every objective how far its weight can move."""
+    rows = [
+        row
+        for one in ranked
+        for dataset in range(len(one.contest.table.datasets))
+        for row in _find_intervals(one, dataset)
+    ]
+    return write_rows(rows, WeightInterval)
+
+
+def tabulate_win_shares(ranked: list[Ranked]) -> pl.DataFrame:
+    """Estimate in which share of weight space each feasible candidate wins."""
+    return pl.concat([_tabulate(one.contest) for one in ranked])
+
+
+def share_weight_space(contest: Contest) -> tuple[Floats, Floats]:
+    """Share the weight space of every dataset among its candidates.
+
+    Returns:
+        The shares, shape (n_candidates,), summing to 1 in each dataset with a feasible candidate;
+        and the mean weightings under which each wins, shape (n_candidates, n_objectives), NaN for
+        one that never does.
+    """
+    n, n_objectives = len(contest.chosen), len(contest.application.weighted())
+    wins, weights = np.zeros(n), np.zeros((n, n_objectives))
+    for position in range(len(contest.table.datasets)):
+        contenders = find_contenders(contest, position)
+        if len(contenders.candidate):
+            rng = np.random.default_rng([contest.rules.seed, position])
+            _add_wins(contenders, contest.rules.n_weight_draws, rng, wins=wins, weights=weights)
+    with np.errstate(invalid="ignore"):
+        return wins / contest.rules.n_weight_draws, weights / wins[:, None]
+
+
+def find_contenders(contest: Contest, dataset: int) -> Contenders:
+    """Find a dataset's contenders, with every serving configuration."""
+    table = contest.table
+    rows = np.flatnonzero(contest.judgement.feasible & (table.dataset_of_row == dataset))
+    metrics = contest.application.weighted()
+    values = {name: table.values(name)[rows] for name in metrics}
+    scores = np.array(score_metrics(values, contest.application))
+    utility = contest.judgement.utility[rows]
+    best = utility.max(initial=0.0)  # kept even if dominated by less than the utility's rounding
+    kept = find_pareto_front(scores.T) | (utility == best)
+    worth = scores[:, kept]
+    if contest.application.aggregation == "geometric":
+        worth = np.log(np.maximum(worth, _LEAST_SCORE))
+    return Contenders(worth, np.searchsorted(table.starts, rows[kept], side="right") - 1)
+
+
+def _find_intervals(ranked: Ranked, dataset: int) -> Iterator[WeightInterval]:
+    contest = ranked.contest
+    contenders = find_contenders(contest, dataset)
+    for position, (metric, goal) in enumerate(contest.application.weighted().items()):
+        row = WeightInterval(
+            application=contest.name,
+            dataset=contest.table.datasets[dataset],
+            metric=metric,
+            leader=None,
+            weight=goal.weight,
+        )
+        is_led = len(contenders.candidate) > 0
+        leader = int(ranked.leaders[dataset])
+        yield _add_ends(row, contest, contenders, leader, position) if is_led else row
+
+
+def _add_ends(
+    row: WeightInterval, contest: Contest, contenders: Contenders, leader: int, position: int
+) -> WeightInterval:
+    shares = contest.application.shares()
+    share = float(shares[position])
+    moving = contenders.worth[position]
+    others = np.delete(shares, position)
+    if len(others):
+        resting = (others / others.sum()) @ np.delete(contenders.worth, position, axis=0)
+    else:  # the only objective has the whole weight whatever its number
+        resting = moving
+    heights, slopes = share * moving + (1 - share) * resting, moving - resting
+    above = _find_change(contenders, leader, heights, slopes, reach=1 - share)
+    below = _find_change(contenders, leader, heights, -slopes, reach=share)
+    names = contest.table.frame["candidate"].gather(contest.chosen)
+    weights = [goal.weight for goal in contest.application.weighted().values()]
+    total_of_others = sum(weights) - weights[position]
+    low = share - below[0] if below else None
+    high = share + above[0] if above else None
+    return replace(
+        row,
+        leader=names[leader],
+        share=share,
+        share_low=0.0 if low is None else low,
+        share_high=1.0 if high is None else high,
+        weight_low=None if low is None else _weight_of(low, total_of_others),
+        weight_high=None if high is None else _weight_of(high, total_of_others),
+        leader_below=names[below[1]] if below else None,
+        leader_above=names[above[1]] if above else None,
+    )
+
+
+def _find_change(
+    contenders: Contenders, leader: int, heights: Floats, slopes: Floats, *, reach: float
+) -> tuple[float, int] | None:
+    """Return at what distance another candidate takes the lead, and which; ``None``: never."""
+    own = np.flatnonzero(contenders.candidate == leader)
+    best = own[np.lexsort((-slopes[own], -heights[own]))[0]]
+    for distance, line in walk_envelope(heights, slopes, int(best)):
+        if distance >= reach - _END:
+            return None
+        if contenders.candidate[line] != leader:
+            return distance, int(contenders.candidate[line])
+    return None
+
+
+def _weight_of(share: float, total_of_others: float) -> float:
+    """Return the weight, in the YAML's numbers, that gives a share while the others stay."""
+    return share * total_of_others / (1 - share)
+
+
+def _add_wins(
+    contenders: Contenders,
+    n_draws: int,
+    rng: np.random.Generator,
+    *,
+    wins: Floats,
+    weights: Floats,
+) -> None:
+    """Add up in place the wins of each candidate and the weightings under which it wins."""
+    n_objectives, n_profiles = contenders.worth.shape
+    candidates, starts = np.unique(contenders.candidate, return_index=True)
+    step = max(1, _UTILITIES_AT_ONCE // n_profiles)
+    for start in range(0, n_draws, step):
+        drawn = rng.dirichlet(np.ones(n_objectives), size=min(step, n_draws - start))
+        utility = np.maximum.reduceat(drawn @ contenders.worth, starts, axis=1)
+        is_best = np.isclose(utility, utility.max(axis=1, keepdims=True), rtol=0, atol=1e-12)
+        won = is_best / is_best.sum(axis=1, keepdims=True)
+        wins[candidates] += won.sum(axis=0)
+        weights[candidates] += won.T @ drawn
+
+
+def _tabulate(contest: Contest) -> pl.DataFrame:
+    shares, weights = share_weight_space(contest)
+    metrics = list(contest.application.weighted())
+    central = pl.DataFrame(dict(zip(metrics, weights.T, strict=True))).select(
+        pl.concat_list(
+            pl.struct(pl.lit(metric).alias("metric"), pl.col(metric).alias("weight"))
+            for metric in metrics
+        )
+    )
+    return (
+        describe_chosen(contest)
+        .select("application", "dataset", "model", "candidate")
+        .with_columns(win_share=pl.Series(shares), central_weights=central.to_series())
+        .with_columns(
+            pl.when(pl.col("win_share") > 0).then("central_weights").alias("central_weights")
+        )
+        .filter(pl.Series(contest.feasible))
+    )
