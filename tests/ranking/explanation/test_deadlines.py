@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 from ranking_factories import make_application, make_profile, rank
 
-from rightfit.ranking.explanation.deadlines import describe_deadline
+from rightfit.ranking.explanation.recommendation import describe_deadline
 
 WORKLOAD = {"n_rows": 3.6e6, "hours": 2}  # 500 rows a second
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from ranking_factories import make_application, make_profile, number_of, rank
 
-from rightfit.ranking.explanation.near_misses import find_nearest_miss, find_relaxations
+from rightfit.ranking.explanation.recommendation import find_nearest_miss, find_relaxations
 
 LIMITED = make_application(
     constraints={
@@ -31,8 +31,8 @@ def test_relaxation_takes_the_fewest_limits() -> None:
     found = find_relaxations(ranked.contest, 0)
 
     assert found is not None
-    row, (relaxation,) = found
-    assert ranked.contest.table.frame["candidate"][row] == "a-2"
+    (relaxation,) = found.limits
+    assert found.candidate == "a-2"
     assert (relaxation.metric, relaxation.kind) == ("latency_p50_ms", "max")
     assert (relaxation.limit, relaxation.needed, relaxation.excess) == (20, 30, 10)
 
@@ -49,7 +49,7 @@ def test_relaxation_of_a_degradation_is_in_its_own_terms() -> None:
     found = find_relaxations(ranked.contest, 0)
 
     assert found is not None
-    assert [(r.metric, r.limit, r.needed) for r in found[1]] == [("quality", 0.125, 0.25)]
+    assert [(r.metric, r.limit, r.needed) for r in found.limits] == [("quality", 0.125, 0.25)]
 
 
 def test_without_measurements_there_is_no_near_miss() -> None:

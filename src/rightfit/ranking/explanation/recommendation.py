@@ -10,12 +10,18 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from rightfit.formatting import count
+from rightfit.formatting import count, format_duration
 from rightfit.naming import listing
-from rightfit.ranking.applications.applications import QUALITIES, Application, LimitKind
+from rightfit.ranking.applications.applications import (
+    QUALITIES,
+    THROUGHPUT,
+    LimitKind,
+    Workload,
+)
+from rightfit.ranking.applications.constraints import measure_excess
+from rightfit.ranking.applications.utility import Ints
 from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.contest.profile_table import FINAL, SERVING_KEYS, ProfileKey
-from rightfit.ranking.explanation.deadlines import describe_deadline
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
     BrokenLimit,
@@ -26,12 +32,12 @@ from rightfit.ranking.explanation.decisions import (
     RankedCandidate,
     Recommendation,
     Recommendations,
+    Relaxation,
     Replacement,
     read_recommendations,
 )
 from rightfit.ranking.explanation.final_quality import judge_winner
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
-from rightfit.ranking.explanation.near_misses import find_nearest_miss, find_relaxations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.refits import ChosenServing, Refits, Shipped, decide_shipping
 from rightfit.ranking.explanation.replacements import compare_with_winner
@@ -61,9 +67,23 @@ def recommend(
     refits: Mapping[str, Refits] = NO_REFITS,
 ) -> Recommendations:
     """Recommend a candidate per application and dataset."""
-    return {
-        one.contest.name: _recommend_for(one, sensitivities, imported, refits) for one in ranked
-    }
+    recommendations = {}
+    for one in ranked:
+        contest = one.contest
+        rows = _RankedRows(one)
+        decisions = {
+            dataset: _decide(rows, position, sensitivities, imported, refits.get(dataset))
+            for position, dataset in enumerate(contest.table.datasets)
+        }
+        mine = pl.col("application") == contest.name
+        families = read_rows(sensitivities.robust_choices.filter(mine), FamilyComparison)
+        recommendations[contest.name] = Recommendation(
+            description=contest.application.description,
+            scenario=contest.application.scenario,
+            datasets=decisions,
+            across_datasets=_compare_datasets(decisions, families),
+        )
+    return recommendations
 
 
 def read_winners(document: object) -> Winners:
@@ -80,28 +100,6 @@ def read_winners(document: object) -> Winners:
         }
         for name, recommendation in read_recommendations(document).items()
     }
-
-
-def _recommend_for(
-    ranked: Ranked,
-    sensitivities: Sensitivities,
-    imported: Collection[str],
-    refits: Mapping[str, Refits],
-) -> Recommendation:
-    contest = ranked.contest
-    rows = _RankedRows(ranked)
-    decisions = {
-        dataset: _decide(rows, position, sensitivities, imported, refits.get(dataset))
-        for position, dataset in enumerate(contest.table.datasets)
-    }
-    mine = pl.col("application") == contest.name
-    families = read_rows(sensitivities.robust_choices.filter(mine), FamilyComparison)
-    return Recommendation(
-        description=contest.application.description,
-        scenario=contest.application.scenario,
-        datasets=decisions,
-        across_datasets=_compare_datasets(decisions, families),
-    )
 
 
 @dataclass(frozen=True)
@@ -138,6 +136,82 @@ class _RankedRows:
         return [BrokenLimit(**one) for one in self.rankings["violations"][number]]
 
 
+def describe_deadline(contest: Contest, candidates: Ints) -> str:
+    """Say how long the workload takes with the first candidate and with the one of best quality.
+
+    Returns:
+        A few words; empty if there is no workload, or no throughput of the first one or no quality
+        is known.
+    """
+    workload = contest.application.workload
+    rows = contest.chosen[candidates]
+    if workload is None or "quality_raw" not in contest.table.frame.columns:
+        return ""
+    rows_per_s = contest.table.values(THROUGHPUT)[rows]
+    if np.isnan(rows_per_s[0]):
+        return ""
+    quality = contest.table.seen_quality()[rows]
+    best = 0 if np.isnan(quality).all() else int(np.nanargmax(quality))
+    said = f"{format_duration(workload.hours)}; it takes {_write_time(workload, rows_per_s[0])}"
+    if quality[best] <= quality[0] or np.isnan(rows_per_s[best]):
+        return f"{said}; no candidate has a higher quality.{_warn(contest, rows[:1])}"
+    name = contest.table.frame["candidate"][int(rows[best])]
+    is_late = workload.hours_at(rows_per_s[best]) > workload.hours
+    return (
+        f"{said}, {name} (best quality) {_write_time(workload, rows_per_s[best])}"
+        f"{': too late' if is_late else ''}.{_warn(contest, rows[[0, best]])}"
+    )
+
+
+def find_nearest_miss(ranked: Ranked, dataset: int) -> int | None:
+    """Find the candidate that breaks its limits by the least share of them in sum.
+
+    Returns:
+        Its number; ``None`` if every candidate lacks a metric the application needs.
+    """
+    contest = ranked.contest
+    places = ranked.order[contest.table.candidate_slices[dataset]]
+    excess = np.where(
+        np.isnan(contest.utility[places]), np.inf, contest.judgement.excess[contest.chosen[places]]
+    )
+    return int(places[excess.argmin()]) if np.isfinite(excess).any() else None
+
+
+def find_relaxations(contest: Contest, dataset: int) -> NearestProfile | None:
+    """Find the fewest limits to relax so that some profile of a dataset qualifies.
+
+    Of several equally small sets, the one that is broken by the least.
+
+    Returns:
+        The profile that would qualify, with what to relax; ``None`` if every profile lacks a
+        metric the application needs.
+    """
+    table, judgement = contest.table, contest.judgement
+    judgeable = np.isfinite(judgement.excess) & ~np.isnan(judgement.utility)
+    rows = np.flatnonzero(judgeable & (table.dataset_of_row == dataset))
+    if not len(rows):
+        return None
+    limits = [limit.at(rows) for limit in contest.limits]
+    excess = np.array([measure_excess(table.values(one.metric)[rows], one) for one in limits])
+    nearest = int(np.lexsort((judgement.excess[rows], (excess > 0).sum(axis=0)))[0])
+    relaxations = []
+    for limit, amount in zip(limits, excess[:, nearest].tolist(), strict=True):
+        if amount > 0:
+            written = contest.application.constraints[limit.metric].limits()[limit.kind]
+            needed = written - amount if limit.kind == "min" else written + amount
+            relaxations.append(
+                Relaxation(
+                    metric=limit.metric,
+                    kind=limit.kind,
+                    limit=written,
+                    needed=needed,
+                    excess=amount,
+                )
+            )
+    profile = table.frame.select("candidate", *SERVING_KEYS).row(int(rows[nearest]), named=True)
+    return NearestProfile(**profile, limits=relaxations)
+
+
 def _decide(
     rows: _RankedRows,
     dataset: int,
@@ -156,7 +230,9 @@ def _decide(
         winner=winner.candidate if winner else None,
     )
     tied = rows.rankings[feasible[1:]].filter(pl.col("outcome") == "tied")["candidate"].to_list()
-    miss = None if winner else _find_miss(rows, dataset)
+    miss = None
+    if not winner and (number := find_nearest_miss(rows.ranked, dataset)) is not None:
+        miss = NearestMiss(**vars(rows.candidate(number)), violations=rows.violations(number))
     undecided = [] if winner else _list_undecided(rows, dataset)
     if winner:
         sentence = f"{winner.label} fits {name} best: {winner.reason}."
@@ -164,7 +240,14 @@ def _decide(
         sentence = _report_undecided(name, undecided)
     else:
         sentence = _report_miss(rows, dataset, miss)
-    shipped = None if winner is None else _ship(winner, contest.application, refits)
+    shipped = None
+    if winner:
+        chosen = ChosenServing(
+            candidate=winner.candidate,
+            serving=winner.serving,
+            quality_raw=winner.metrics.get("quality_raw"),
+        )
+        shipped = decide_shipping(chosen, contest.application, refits)
     return Decision(
         outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
         sentence=sentence,
@@ -174,7 +257,7 @@ def _decide(
         kept=_describe_kept(contest, dataset),
         final_quality=judge_winner(rows.ranked, feasible[0]) if feasible else None,
         nearest_miss=miss,
-        relax=None if winner or undecided else _suggest_relaxing(rows.ranked, dataset),
+        relax=None if winner or undecided else find_relaxations(contest, dataset),
         flips=flips,
         flip=summarise_flips(flips, contest.rules.limit_change_pct),
         deadline=describe_deadline(contest, np.array(rows.places(dataset))),
@@ -193,15 +276,6 @@ def _describe_kept(contest: Contest, dataset: int) -> str:
         f"{key.candidate} ({key.serving.label}) would be chosen otherwise, but is not surely "
         "better than the earlier winner."
     )
-
-
-def _ship(winner: RankedCandidate, application: Application, refits: Refits | None) -> Shipped:
-    serving = ChosenServing(
-        candidate=winner.candidate,
-        serving=winner.serving,
-        quality_raw=winner.metrics.get("quality_raw"),
-    )
-    return decide_shipping(serving, application, refits)
 
 
 def _list_limits(
@@ -247,13 +321,6 @@ def _list_replacements(
     ]
 
 
-def _find_miss(rows: _RankedRows, dataset: int) -> NearestMiss | None:
-    number = find_nearest_miss(rows.ranked, dataset)
-    if number is None:
-        return None
-    return NearestMiss(**vars(rows.candidate(number)), violations=rows.violations(number))
-
-
 def _report_miss(rows: _RankedRows, dataset: int, miss: NearestMiss | None) -> str:
     head = f"No candidate qualifies for {rows.ranked.contest.table.datasets[dataset]}"
     if miss:
@@ -278,15 +345,6 @@ def _report_undecided(dataset: str, undecided: list[str]) -> str:
         f"machine while {listing(named)} {'was' if len(named) == 1 else 'were'} timed. Measure "
         "again on a quiet machine; in a project --params reuse_results=false trains nothing again."
     )
-
-
-def _suggest_relaxing(ranked: Ranked, dataset: int) -> NearestProfile | None:
-    found = find_relaxations(ranked.contest, dataset)
-    if found is None:
-        return None
-    row, relaxations = found
-    profile = ranked.contest.table.frame.select("candidate", *SERVING_KEYS).row(row, named=True)
-    return NearestProfile(**profile, limits=relaxations)
 
 
 def _compare_datasets(
@@ -321,3 +379,21 @@ def _describe_robust(choice: FamilyComparison | None, *, changes: bool) -> str:
         f"{count(choice.n_datasets, 'dataset')}, with mean rank {choice.mean_rank:.3g} and worst "
         f"rank {choice.worst_rank} among the families."
     )
+
+
+def _warn(contest: Contest, rows: Ints) -> str:
+    """Say whose throughput was measured while the machine was disturbed."""
+    frame = contest.table.frame
+    if "disturbed" not in frame.columns:
+        return ""
+    names = frame[rows].filter(pl.col("disturbed"))["candidate"].to_list()
+    if not names:
+        return ""
+    return (
+        f" The machine was disturbed while {listing(names)} {'was' if len(names) == 1 else 'were'} "
+        "timed: it may take less on a quiet one."
+    )
+
+
+def _write_time(workload: Workload, rows_per_s: float) -> str:
+    return format_duration(workload.hours_at(float(rows_per_s)))
