@@ -17,23 +17,26 @@ from rightfit.formatting import (
     format_share,
 )
 from rightfit.naming import (
+    describe_limit,
+    format_metric,
     listing,
     metric_name,
     metric_title,
+    metric_unit,
     objective_name,
     sentence_case,
     words,
 )
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
+from rightfit.ranking.applications.applications import THROUGHPUT
 from rightfit.ranking.contest.profile_table import PATH, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.facts import Fact, find_facts
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
 from rightfit.reporting.matrix import DecisionCell, list_costs
 from rightfit.reporting.results import Results, show_unseen
-from rightfit.reporting.sections.price_of_limits import describe_prices, tabulate_prices
-from rightfit.reporting.sections.section import Table
+from rightfit.reporting.sections.section import Table, number, sentence, tabulate, text
 from rightfit.typed_tables import read_rows
 
 MAX_COSTS = 3  # columns of a leaderboard
@@ -130,7 +133,7 @@ def _build_board(results: Results, cell: DecisionCell, prices: list[LimitEffect]
         places=tuple(_list_places(results, cell, costs)),
         facts=tuple(_list_facts(results, cell, prices)),
         flips=tuple(flip.sentence for flip in decision.flips[:MAX_FLIPS]) or (decision.flip,),
-        prices=tabulate_prices(prices) if any(price.flips for price in prices) else None,
+        prices=_tabulate_prices(prices) if any(price.flips for price in prices) else None,
         unmeasured=tuple(_list_unmeasured(results, cell)),
     )
 
@@ -213,12 +216,100 @@ def _list_facts(results: Results, cell: DecisionCell, prices: list[LimitEffect])
     decision = cell.decision
     facts = [
         *find_facts(decision, *(IN_RECORD if decision.winner else ("Decision", *IN_RECORD))),
-        Fact("Limits", describe_prices(prices, results.quality_title(cell.dataset))),
+        Fact("Limits", _describe_prices(prices, results.quality_title(cell.dataset))),
         Fact("Over HTTP", _describe_load(results, cell) if decision.winner else ""),
     ]
     for fact in facts:
         if fact.text:
             yield Fact(fact.term, f"{sentence_case(fact.text).removesuffix('.')}.")
+
+
+def _describe_prices(prices: list[LimitEffect], quality_title: str) -> str:
+    """Say what the limits of a decision cost."""
+    if not prices:
+        return "There is no limit."
+    deciding = [price for price in prices if price.flips and price.metric is not None]
+    if not deciding:
+        joint = next((price for price in prices if price.flips), None)
+        if joint is None:
+            return "No limit decides: the same candidate wins without them."
+        return f"No single limit decides; without all of them, {_label(joint)} would win."
+    return " ".join(_describe_price(price, quality_title) for price in deciding)
+
+
+def _describe_price(price: LimitEffect, quality_title: str) -> str:
+    limit = _name_limit(price)
+    if price.winner is None:
+        return f"Without the limit of {limit}, {_label(price)} would qualify."
+    lost = _subtract(price.quality_raw_changed, price.quality_raw)
+    change = "" if lost is None else f", with {_write_change(lost)} {quality_title}"
+    return f"Without the limit of {limit}, {_label(price)} would win{change}."
+
+
+def _write_change(difference: float) -> str:
+    """Write a difference as words.
+
+    >>> _write_change(0.017), _write_change(-0.02)
+    ('0.017 more', '0.020 less')
+    """
+    return f"{format_quality(abs(difference))} {'less' if difference < 0 else 'more'}"
+
+
+def _name_limit(price: LimitEffect) -> str:
+    if price.metric is None or price.kind is None or price.limit is None:
+        return "all limits together"
+    return describe_limit(price.metric, price.kind, price.limit)
+
+
+def _tabulate_prices(prices: list[LimitEffect]) -> Table:
+    """List who would win without each limit, and at which quality and speed."""
+    return tabulate(
+        "The price of each limit",
+        prices,
+        sentence("Limit", _name_limit),
+        number("The winner's", lambda row: _write_value(row, row.value)),
+        text("Without it wins", _write_other),
+        number("At", lambda row: _write_value(row, row.value_changed) if row.flips else ""),
+        number("Quality lost", _write_lost),
+        number("Throughput", _write_throughput),
+    )
+
+
+def _write_value(price: LimitEffect, value: float | None) -> str:
+    return "" if price.metric is None else format_metric(price.metric, value)
+
+
+def _write_other(price: LimitEffect) -> str:
+    if price.winner_changed is None:
+        return "none either"
+    if price.flips:
+        return _label(price)
+    if price.serving != price.serving_changed:
+        return f"the same, as {_label(price)}"
+    return "the same"
+
+
+def _label(price: LimitEffect) -> str:
+    return f"{price.winner_changed} ({price.serving_changed})"
+
+
+def _write_lost(price: LimitEffect) -> str:
+    lost = _subtract(price.quality_raw_changed, price.quality_raw)
+    if lost is None:
+        return NOT_MEASURED
+    return format_quality(lost) if price.flips else "none"
+
+
+def _write_throughput(price: LimitEffect) -> str:
+    if not price.flips:
+        return ""
+    now, then = price.throughput_rows_per_s, price.throughput_rows_per_s_changed
+    unit = metric_unit(THROUGHPUT)
+    return f"{format_number(now)} instead of {format_number(then)} {unit}"
+
+
+def _subtract(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other
 
 
 def _describe_load(results: Results, cell: DecisionCell) -> str:

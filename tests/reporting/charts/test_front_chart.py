@@ -5,10 +5,15 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from rightfit.reporting.charts.front_chart import draw_front, pareto_front
-from rightfit.reporting.charts.limit_lines import LimitLine
+from rightfit.quality.metric import QualityMetric
+from rightfit.reporting.charts.front_chart import (
+    LimitLine,
+    draw_front,
+    find_limit_lines,
+    select_front,
+)
 from rightfit.reporting.charts.palette import marks_of
-from rightfit.reporting.results import PROFILE_KEYS
+from rightfit.reporting.results import PROFILE_KEYS, Results
 
 PROFILES = pl.DataFrame(
     {
@@ -56,7 +61,7 @@ def figure():
     ],
 )
 def test_pareto_front_keeps_what_nothing_beats(cost: str, expected: list[str]) -> None:
-    front = pareto_front(PROFILES, cost=cost, quality="quality_raw")
+    front = select_front(PROFILES, cost=cost, quality="quality_raw")
 
     assert front["candidate"].to_list() == expected
 
@@ -96,3 +101,22 @@ def test_front_rings_a_winner_and_tells_all_it_wins(figure) -> None:
 
     assert ring.hovertext == ("Winner: a b and c",)
     assert (ring.x, ring.y) == ((10.0,), (0.90,))
+
+
+def test_limit_lines_are_absolute_and_in_the_metric_of_the_dataset(results: Results) -> None:
+    profiles = results.profiles.filter(pl.col("dataset") == "landsat")
+    lines = find_limit_lines(
+        results.applications, profiles, QualityMetric(name="accuracy", worst=0.25, best=1.0)
+    )
+    found = {(line.application, line.metric, line.kind): line.value for line in lines}
+
+    assert found == pytest.approx(
+        {
+            ("satellite_archive", "throughput_rows_per_s", "min"): 2e5,
+            # best accuracy 0.912, less 0.1 of the way from 0.25 to 1
+            ("satellite_archive", "quality_raw", "min"): 0.837,
+            ("edge_device", "peak_memory_mib", "max"): 96,
+            ("web_api", "latency_p99_ms", "max"): 0.08,
+            ("web_api", "quality_raw", "min"): 0.715,
+        }
+    )

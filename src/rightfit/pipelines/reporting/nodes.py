@@ -108,8 +108,7 @@ def _draw_fronts(
     data_cards: Mapping[str, DataCard],
 ) -> dict[str, Figure]:
     """Draw quality against cost, one figure per dataset."""
-    from rightfit.reporting.charts.front_chart import draw_front, draw_nothing
-    from rightfit.reporting.charts.limit_lines import find_limit_lines
+    from rightfit.reporting.charts.front_chart import draw_front, draw_nothing, find_limit_lines
 
     marks = marks_of(resource_profiles["model"])
     winners = select_winners(rankings)

@@ -1,9 +1,13 @@
-"""Quality against what it costs: every profile of a dataset, the Pareto front, limits, winners."""
+"""Quality against what it costs: every profile of a dataset, the Pareto front, limits, winners.
+
+An application's limits are broken lines that the legend names.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,7 +23,11 @@ from rightfit.naming import (
     words,
 )
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.reporting.charts.limit_lines import LimitLine, draw_limits
+from rightfit.quality.metric import QualityMetric
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.contest.contest import find_limits
+from rightfit.ranking.contest.pareto import find_pareto_front
+from rightfit.ranking.contest.profile_table import read_profiles
 from rightfit.reporting.charts.menus import behind_menu
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, PlotlyJson, base_layout
 
@@ -42,21 +50,35 @@ COST_METRICS = (
 KEYS = ("model", "candidate", "runtime", "n_threads", "device", "request_path")
 HEIGHT_PX = 460
 MANY_DECADES = 2  # from here on a tick per decade is enough
+DASHES = ("dot", "dash", "longdash", "dashdot", "longdashdot")
 
 
-def pareto_front(profiles: pl.DataFrame, *, cost: str, quality: str) -> pl.DataFrame:
+@dataclass(frozen=True)
+class LimitLine:
+    """A limit an application puts on a metric."""
+
+    application: str
+    metric: str
+    kind: str
+    value: float
+
+
+def select_front(profiles: pl.DataFrame, *, cost: str, quality: str) -> pl.DataFrame:
     """Return the profiles that no other one beats in both cost and quality, cheapest first.
 
+    Of equal ones the first.
+
     >>> frame = pl.DataFrame({"model_size_mib": [1.0, 2.0, 3.0], "quality": [0.5, 0.9, 0.8]})
-    >>> pareto_front(frame, cost="model_size_mib", quality="quality")["quality"].to_list()
+    >>> select_front(frame, cost="model_size_mib", quality="quality")["quality"].to_list()
     [0.5, 0.9]
     """
     more_is_better = METRICS_BY_COLUMN[cost].better == "higher"
-    ordered = profiles.drop_nulls([cost, quality]).sort(
-        [cost, quality], descending=[more_is_better, True]
+    measured = profiles.drop_nulls([cost, quality])
+    gains = measured.select(pl.col(cost) * (1 if more_is_better else -1), quality).to_numpy()
+    front = measured.filter(find_pareto_front(gains))
+    return front.unique([cost, quality], keep="first", maintain_order=True).sort(
+        cost, descending=more_is_better
     )
-    best_so_far = pl.col(quality).cum_max().shift(1)
-    return ordered.filter(best_so_far.is_null() | (pl.col(quality) > best_so_far))
 
 
 def draw_front(
@@ -97,6 +119,31 @@ def draw_nothing(dataset: str) -> Figure:
     return Figure(layout=base_layout(title))
 
 
+def find_limit_lines(
+    applications: Applications, profiles: pl.DataFrame, quality: QualityMetric
+) -> list[LimitLine]:
+    """Resolve every application's limits for a dataset.
+
+    Limits on ``quality`` become limits on the dataset's own metric, which is what charts show.
+
+    A ``max_degradation`` refers to the best of ``profiles``, which are those of one dataset.
+
+    Returns:
+        One line per application and limit.
+    """
+    table = read_profiles(profiles)
+    lines = []
+    for name, application in applications.items():
+        for limit in find_limits(table, application):
+            metric, value = limit.metric, float(limit.bound.flat[0])
+            if metric == "quality":
+                metric = "quality_raw"
+                worst, best = quality.raw_bounds
+                value = worst + value * (best - worst)
+            lines.append(LimitLine(name, metric, "min" if limit.is_floor else "max", value))
+    return lines
+
+
 def _draw_one(
     profiles: pl.DataFrame,
     *,
@@ -132,7 +179,7 @@ def _draw_one(
                 "dtick": 1 if cost_range[1] - cost_range[0] > MANY_DECADES else None,
             },
             "yaxis": {"title": {"text": sentence_case(quality_title)}},
-            "shapes": draw_limits(profiles, cost, limits),
+            "shapes": _draw_limits(profiles, cost, limits),
         },
     }
 
@@ -152,7 +199,7 @@ def _cost_range(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) 
 
 
 def _front_trace(profiles: pl.DataFrame, cost: str) -> PlotlyJson:
-    front = pareto_front(profiles, cost=cost, quality="quality_raw")
+    front = select_front(profiles, cost=cost, quality="quality_raw")
     return {
         "type": "scatter",
         "x": front[cost].to_list(),
@@ -218,3 +265,40 @@ def _write_ends(row: Mapping[str, float | None], column: str) -> str:
     return (
         "" if low is None or high is None else f" ({format_number(low)} to {format_number(high)})"
     )
+
+
+def _draw_limits(
+    profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]
+) -> list[dict[str, object]]:
+    """Draw limits on the cost, and those on quality that lie near any measured one.
+
+    Returns:
+        Plotly's shapes, each with its name; an application's lines are broken in its own way.
+    """
+    quality = profiles["quality_raw"].drop_nulls().to_list()
+    nearby = (max(quality) - min(quality)) / 3 if quality else 0.0
+    lowest = min(quality, default=0.0) - nearby
+    applications = list(dict.fromkeys(limit.application for limit in limits))
+    return [
+        _draw_line(limit, DASHES[applications.index(limit.application) % len(DASHES)])
+        for limit in limits
+        if limit.metric == cost or (limit.metric == "quality_raw" and limit.value >= lowest)
+    ]
+
+
+def _draw_line(limit: LimitLine, dash: str) -> dict[str, object]:
+    sign = "≤" if limit.kind == "max" else "≥"
+    across, along = ("x", "y") if limit.metric == "quality_raw" else ("y", "x")
+    unit = "" if limit.metric == "quality_raw" else metric_unit(limit.metric)
+    return {
+        "type": "line",
+        "layer": "below",
+        f"{along}0": limit.value,
+        f"{along}1": limit.value,
+        f"{across}0": 0,
+        f"{across}1": 1,
+        f"{across}ref": f"{across} domain",
+        "line": {"dash": dash},
+        "name": f"{words(limit.application)} {sign} {format_number(limit.value)} {unit}".strip(),
+        "showlegend": True,
+    }
