@@ -96,7 +96,8 @@ def draw_front(
         A figure whose menu switches the cost; limits on that cost are its vertical lines.
     """
     costs = [cost for cost in COST_METRICS if cost in profiles and profiles[cost].count()]
-    named = _with_winners(profiles, winners)
+    wins = winners.group_by(KEYS, maintain_order=True).agg(pl.col("application"))
+    named = profiles.join(wins, on=KEYS, how="left", maintain_order="left")
     figures = {
         metric_title(cost): _draw_one(
             named,
@@ -182,11 +183,6 @@ def _draw_one(
             "shapes": _draw_limits(profiles, cost, limits),
         },
     }
-
-
-def _with_winners(profiles: pl.DataFrame, winners: pl.DataFrame) -> pl.DataFrame:
-    named = winners.group_by(KEYS, maintain_order=True).agg(pl.col("application"))
-    return profiles.join(named, on=KEYS, how="left", maintain_order="left")
 
 
 def _cost_range(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> list[float]:

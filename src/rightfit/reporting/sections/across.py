@@ -11,7 +11,7 @@ from rightfit.naming import sentence_case, words
 from rightfit.ranking.sensitivity.break_even import BreakEven
 from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Section, Table, number, tabulate, text
+from rightfit.reporting.sections.section import Section, Table, figure, keys, number, tabulate, text
 from rightfit.typed_tables import read_rows
 
 
@@ -56,11 +56,10 @@ def _tabulate_families(choices: pl.DataFrame) -> Table:
     return tabulate(
         "Each family's rank among the families, over the datasets",
         read_rows(choices, FamilyComparison),
-        text("Application", lambda row: words(row.application)),
-        text("Family", lambda row: words(row.model)),
+        *keys("application", "model"),
         number("Within limits", lambda row: f"{row.n_feasible} of {row.n_datasets}"),
-        number("Mean rank", lambda row: format_number(row.mean_rank)),
-        number("Worst rank", lambda row: format_number(row.worst_rank)),
+        figure("Mean rank", "mean_rank"),
+        figure("Worst rank", "worst_rank"),
         text("Wins on", lambda row: ", ".join(map(words, row.won)) or NOT_MEASURED),
         text("Robust choice", lambda row: "yes" if row.is_robust_choice else ""),
     )
@@ -70,16 +69,15 @@ def _tabulate_break_even(break_even: pl.DataFrame) -> Table:
     return tabulate(
         "Predictions after which training and serving together take less time",
         read_rows(break_even, BreakEven),
-        text("Application", lambda row: words(row.application)),
-        text("Dataset", lambda row: words(row.dataset)),
-        text("Candidate", lambda row: row.candidate),
+        *keys("application", "dataset", "candidate"),
         number("Rank", lambda row: str(row.rank)),
-        number("Training (s)", lambda row: format_number(row.fit_time_s)),
-        number("Serving (µs per row)", lambda row: format_number(row.serve_us)),
+        figure("Training (s)", "fit_time_s"),
+        figure("Serving (µs per row)", "serve_us"),
         text("Compared with", lambda row: row.fastest_to_train),
-        number("Pays back after (rows)", lambda row: _describe_pay_back(row.pays_back_after_rows)),
+        number("Pays back after (rows)", _write_pay_back),
     )
 
 
-def _describe_pay_back(n_rows: float | None) -> str:
+def _write_pay_back(row: BreakEven) -> str:
+    n_rows = row.pays_back_after_rows
     return "never" if n_rows is None else format_number(n_rows)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rightfit.formatting import format_number, format_quality
+from rightfit.formatting import format_quality
 from rightfit.naming import metric_title, sentence_case, words
-from rightfit.profiling.serving import Serving
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Cells, Section, Table, number, tabulate, text
+from rightfit.reporting.sections.section import Section, Table, figure, keys, number, tabulate, text
 
 COSTS = (
     "latency_p50_ms",
@@ -35,13 +34,8 @@ def _tabulate(results: Results, dataset: str) -> Table:
     return tabulate(
         f"Profiles of {words(dataset)}, best quality first",
         ordered.to_dicts(),
-        text("Candidate", lambda row: row["candidate"]),
-        text("Serving", lambda row: Serving(row["runtime"], row["n_threads"], row["device"]).label),
+        *keys("candidate", "serving"),
         text("Request path", lambda row: row["request_path"]),
         number(quality, lambda row: format_quality(row["quality_raw"])),
-        *(_list_metric(name) for name in COSTS if name in profiles),
+        *(figure(metric_title(name), name) for name in COSTS if name in profiles),
     )
-
-
-def _list_metric(name: str) -> Cells:
-    return number(metric_title(name), lambda row: format_number(row[name]))

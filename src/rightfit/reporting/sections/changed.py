@@ -33,7 +33,9 @@ def build_changed(results: Results) -> list[Section]:
                     text("Application", lambda one: sentence_case(words(one.application))),
                     text("Dataset", lambda one: words(one.dataset)),
                     text("Winner", lambda one: one.candidate),
-                    sentence("Since it was ranked", _write_changes),
+                    sentence(
+                        "Since it was ranked", lambda one: "; ".join(one.remarks) or "unchanged"
+                    ),
                 ),
             ),
         )
@@ -44,7 +46,3 @@ def _is_winner(one: WatchedWinner, results: Results) -> bool:
     recommendation = results.recommendations.get(one.application)
     decision = recommendation.datasets.get(one.dataset) if recommendation else None
     return bool(decision and decision.winner and decision.winner.candidate == one.candidate)
-
-
-def _write_changes(one: WatchedWinner) -> str:
-    return "; ".join(one.remarks) or "unchanged"

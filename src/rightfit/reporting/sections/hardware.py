@@ -9,12 +9,13 @@ import polars as pl
 from rightfit.formatting import NOT_MEASURED, format_number, format_quality
 from rightfit.naming import listing, round_quality, sentence_case, words
 from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
-from rightfit.profiling.serving import Serving
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners, show_unseen
 from rightfit.reporting.sections.section import (
     Cells,
     Section,
     Table,
+    figure,
+    keys,
     number,
     tabulate,
     text,
@@ -107,10 +108,9 @@ def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
     return tabulate(
         "Cost of each winner, if a machine of its tier is as fast as the measured one",
         winners.to_dicts(),
-        text("Application", lambda row: words(row["application"])),
-        text("Dataset", lambda row: words(row["dataset"])),
+        *keys("application", "dataset"),
         text("Winner", lambda row: row["candidate"]),
-        text("Serving", lambda row: Serving(row["runtime"], row["n_threads"], row["device"]).label),
+        *keys("serving"),
         text("Tier", lambda row: row["hardware_tier"] or NOT_MEASURED),
         number("US$ per hour", lambda row: format_number(prices.get(row["hardware_tier"]))),
         number(
@@ -143,8 +143,8 @@ def _tabulate_ladder(results: Results, tiers: Sequence[Tier]) -> Table:
         tiers,
         text("Tier", lambda tier: tier.name),
         number("Cores", lambda tier: str(tier.n_cores)),
-        number("Memory (MiB)", lambda tier: format_number(tier.memory_mib)),
+        figure("Memory (MiB)", "memory_mib"),
         text("Device", lambda tier: tier.device),
-        number("US$ per hour", lambda tier: format_number(tier.price_per_hour)),
+        figure("US$ per hour", "price_per_hour"),
         *map(count_profiles, VERDICTS),
     )

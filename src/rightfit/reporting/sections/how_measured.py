@@ -6,7 +6,7 @@ from collections import Counter
 
 import polars as pl
 
-from rightfit.formatting import count, format_number, format_quality
+from rightfit.formatting import count, format_quality
 from rightfit.naming import listing, metric_name, sentence_case, words
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.hardware.environment import Environment
@@ -16,6 +16,8 @@ from rightfit.reporting.sections.section import (
     Cells,
     Section,
     Table,
+    figure,
+    keys,
     number,
     sentence,
     tabulate,
@@ -175,18 +177,16 @@ def _tabulate_cells(profiles: pl.DataFrame) -> Table:
     return tabulate(
         "Sample sizes, and half widths of the 95 % intervals (median of the profiles)",
         cells.to_dicts(),
-        text("Dataset", lambda row: words(row["dataset"])),
-        text("Family", lambda row: words(row["model"])),
+        *keys("dataset", "model"),
         number("Profiles", lambda row: str(row["n_profiles"])),
         number("Disturbed", lambda row: str(row["n_disturbed"])),
-        number("Fewest latency calls", lambda row: format_number(row["n_samples"])),
-        *(_list_width(name) for name in TIMED if name in cells),
+        figure("Fewest latency calls", "n_samples"),
+        *(
+            figure(f"{sentence_case(metric_name(name))} ± %", name)
+            for name in TIMED
+            if name in cells
+        ),
     )
-
-
-def _list_width(name: str) -> Cells:
-    title = f"{sentence_case(metric_name(name))} ± %"
-    return number(title, lambda row: format_number(row[name]))
 
 
 def _half_width_pct(name: str) -> pl.Expr:

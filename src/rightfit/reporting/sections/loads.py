@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rightfit.formatting import NOT_MEASURED, count, format_number
-from rightfit.http_load.load_records import LoadCurve, LoadStep, WinnerLoad, format_rate
+from rightfit.http_load.load_records import LoadStep, WinnerLoad, format_rate
 from rightfit.naming import words
 from rightfit.profiling.estimate import Interval
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Cells, Section, Table, number, tabulate, text
+from rightfit.reporting.sections.section import (
+    Cells,
+    Section,
+    Table,
+    figure,
+    keys,
+    number,
+    tabulate,
+    text,
+)
 
 
 def build_loads(results: Results) -> Section:
@@ -29,15 +38,19 @@ def build_loads(results: Results) -> Section:
             tabulate(
                 "Load that one server sustains",
                 measured,
-                text("Application", lambda row: words(row.application)),
-                text("Dataset", lambda row: words(row.dataset)),
-                text("Candidate", lambda row: row.candidate),
+                *keys("application", "dataset", "candidate"),
                 number("Limit", lambda row: str(row.curve.limit)),
                 number("Rate within it", lambda row: format_rate(row.curve.highest_rate_per_s)),
                 number("Knee", lambda row: format_rate(row.curve.knee_per_s)),
                 number("Capacity", lambda row: format_rate(row.curve.capacity_per_s)),
-                number("Cores in use", lambda row: f"{max_cores(row.curve):.2f}"),
-                number("Peak memory", lambda row: f"{max_memory_mib(row.curve):.0f} MiB"),
+                number(
+                    "Cores in use",
+                    lambda row: f"{max(s.server_cores for s in _list_steps(row)):.2f}",
+                ),
+                number(
+                    "Peak memory",
+                    lambda row: f"{max(s.peak_memory_mib for s in _list_steps(row)):.0f} MiB",
+                ),
                 text("Disturbed", lambda row: "yes" if row.curve.disturbed else "no"),
             ),
             *map(_tabulate_steps, measured),
@@ -53,7 +66,7 @@ def _tabulate_steps(load: WinnerLoad) -> Table:
     return tabulate(
         f"{load.candidate} for {words(load.application)} on {words(load.dataset)}, by rising rate",
         opened,
-        number("Requests/s", lambda step: format_number(step.level)),
+        figure("Requests/s", "level"),
         *map(_list_percentile, (0.5, 0.95, 0.99)),
         number("Cores", lambda step: f"{step.server_cores:.2f}"),
         number("Failed", lambda step: f"{sum(step.errors.values()):,} of {step.n_requests:,}"),
@@ -74,18 +87,8 @@ def _write_ms(found: Interval | None) -> str:
     return f"{format_number(found.value)} ({ends})"
 
 
-def max_cores(curve: LoadCurve) -> float:
-    """Return the most cores that a server had in use."""
-    return max(step.server_cores for step in _steps(curve))
-
-
-def max_memory_mib(curve: LoadCurve) -> float:
-    """Return the highest resident memory of a server."""
-    return max(step.peak_memory_mib for step in _steps(curve))
-
-
-def _steps(curve: LoadCurve) -> tuple[LoadStep, ...]:
-    return (*curve.closed, *curve.opened)
+def _list_steps(load: WinnerLoad) -> list[LoadStep]:
+    return [*load.curve.closed, *load.curve.opened] if load.curve else []
 
 
 def _list_current(results: Results) -> Iterator[WinnerLoad]:

@@ -8,10 +8,9 @@ import polars as pl
 
 from rightfit.formatting import NOT_MEASURED, format_share
 from rightfit.naming import format_metric, listing, words
-from rightfit.profiling.serving import Serving
 from rightfit.ranking.contest.profile_table import complete_paths
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
-from rightfit.reporting.sections.section import Section, Table, number, tabulate, text
+from rightfit.reporting.sections.section import Section, Table, keys, number, tabulate, text
 from rightfit.request_path.paths import MODEL, REQUEST
 
 P50 = "latency_p50_ms"
@@ -84,10 +83,7 @@ def _tabulate_winners(winners: pl.DataFrame) -> Table:
     return tabulate(
         "What encoding takes of the winners' median latency",
         winners.to_dicts(),
-        text("Application", lambda row: words(row["application"])),
-        text("Dataset", lambda row: words(row["dataset"])),
-        text("Candidate", lambda row: row["candidate"]),
-        text("Serving", lambda row: Serving(row["runtime"], row["n_threads"], row["device"]).label),
+        *keys("application", "dataset", "candidate", "serving"),
         number("Median latency", lambda row: format_metric(P50, row[P50])),
         number("Encoding", lambda row: format_metric(P50, row["encoding_ms"])),
         number("Share", _write_share),
@@ -98,7 +94,7 @@ def _tabulate_runtimes(compared: pl.DataFrame) -> Table:
     return tabulate(
         "What encoding takes by runtime: the median of all profiles that could be chosen",
         compared.to_dicts(),
-        text("Dataset", lambda row: words(row["dataset"])),
+        *keys("dataset"),
         text("Runtime", lambda row: row["runtime"]),
         number("Profiles", lambda row: str(row["n"])),
         number("Encoding", lambda row: format_metric(P50, row["encoding_ms"])),

@@ -1,10 +1,14 @@
-"""Parts of a section of the report."""
+"""Parts of a section of the report: sentences and tables, and the columns that several share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from rightfit.formatting import format_number
+from rightfit.naming import words
+from rightfit.profiling.serving import Serving
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,32 @@ def number(title: str, write: Callable[[Any], str]) -> Cells:
 def sentence(title: str, write: Callable[[Any], str]) -> Cells:
     """Describe a column of sentences."""
     return Cells(Column(title, wide=True), write)
+
+
+def figure(title: str, column: str) -> Cells:
+    """Describe a column of plain numbers, which the rows hold by a name."""
+    return number(title, lambda row: format_number(_read(row, column)))
+
+
+def _read(row: Any, column: str) -> Any:
+    return row[column] if isinstance(row, Mapping) else getattr(row, column)
+
+
+KEYS = {
+    "application": text("Application", lambda row: words(_read(row, "application"))),
+    "dataset": text("Dataset", lambda row: words(_read(row, "dataset"))),
+    "model": text("Family", lambda row: words(_read(row, "model"))),
+    "candidate": text("Candidate", lambda row: _read(row, "candidate")),
+    "serving": text(
+        "Serving", lambda row: Serving(row["runtime"], row["n_threads"], row["device"]).label
+    ),
+}
+"""Columns that say whose row it is; a row holds them by these names, or the serving's fields."""
+
+
+def keys(*names: str) -> list[Cells]:
+    """Return columns of :data:`KEYS`."""
+    return [KEYS[name] for name in names]
 
 
 def tabulate(caption: str, rows: Iterable[object], *cells: Cells) -> Table:

@@ -17,7 +17,7 @@ from rightfit.naming import (
 from rightfit.ranking.explanation.flips import NO_SMALL_CHANGE
 from rightfit.ranking.sensitivity.limit_effects import DIRECTIONS, LimitEffect
 from rightfit.reporting.results import Results
-from rightfit.reporting.sections.section import Section, Table, number, tabulate, text
+from rightfit.reporting.sections.section import Section, Table, keys, number, tabulate, text
 from rightfit.typed_tables import read_rows
 
 SMALLEST_SHARE = 0.005  # a smaller one is written as 0 %
@@ -95,9 +95,7 @@ def _tabulate_shares(win_shares: pl.DataFrame) -> Table:
     return tabulate(
         "Under which share of all weightings a candidate has the highest utility",
         won.to_dicts(),
-        text("Application", lambda row: words(row["application"])),
-        text("Dataset", lambda row: words(row["dataset"])),
-        text("Candidate", lambda row: row["candidate"]),
+        *keys("application", "dataset", "candidate"),
         number("Share", lambda row: format_share(row["win_share"])),
     )
 
@@ -106,8 +104,7 @@ def _tabulate_moved(moved: pl.DataFrame) -> Table:
     return tabulate(
         "Winners after loosening and tightening each limit",
         read_rows(moved, LimitEffect),
-        text("Application", lambda row: words(row.application)),
-        text("Dataset", lambda row: words(row.dataset)),
+        *keys("application", "dataset"),
         text("Limit", lambda row: describe_limit(row.metric, row.kind, row.limit)),
         text(
             "Changed to",

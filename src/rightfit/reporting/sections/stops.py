@@ -11,9 +11,10 @@ from rightfit.formatting import count, format_number
 from rightfit.naming import words
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
-    Cells,
     Section,
     Table,
+    figure,
+    keys,
     number,
     sentence,
     tabulate,
@@ -131,7 +132,7 @@ def _tabulate_searches(accounts: pl.DataFrame) -> Table:
         "Searches; seconds of CPU",
         accounts.unique(["dataset", "model"], maintain_order=True).to_dicts(),
         text("Cell", _name_cell),
-        *(_list_figure(head, column) for head, column in heads.items()),
+        *(figure(head, column) for head, column in heads.items()),
     )
 
 
@@ -140,11 +141,11 @@ def _tabulate_winners(accounts: pl.DataFrame) -> Table:
         "Best trial of each search for each application, or the nearest miss",
         accounts.to_dicts(),
         text("Cell", _name_cell),
-        text("Application", lambda row: words(row["application"])),
+        *keys("application"),
         number(
             "Trial", lambda row: "none feasible" if row["winner"] is None else str(row["winner"])
         ),
-        _list_figure("Expected utility", "utility"),
+        figure("Expected utility", "utility"),
         sentence("Nearest miss", lambda row: row["nearest_miss"] or ""),
     )
 
@@ -176,14 +177,10 @@ def _tabulate_stops(results: Results) -> Table:
         text("Cell", _name_cell),
         number("Trial", lambda row: str(row["number"])),
         text("State", lambda row: row["state"]),
-        _list_figure("Checkpoint", "stop_checkpoint"),
-        _list_figure("CPU s", "compute_s"),
+        figure("Checkpoint", "stop_checkpoint"),
+        figure("CPU s", "compute_s"),
         sentence("Reason", lambda row: row["stop_reason"] or ""),
     )
-
-
-def _list_figure(title: str, column: str) -> Cells:
-    return number(title, lambda row: format_number(row[column]))
 
 
 def _name_cell(row: Mapping[str, str]) -> str:
