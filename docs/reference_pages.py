@@ -27,7 +27,7 @@ from rightfit.parameters.grid import GridParams
 from rightfit.parameters.imported import ImportedBlock
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles.profile import profiles_schema
-from rightfit.tuning.search import search_account, search_tables
+from rightfit.tuning.search.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
 from rightfit.verbs.commands import SECTIONS, VERBS, load_verb
 
 SOURCE = Path(rightfit.__file__).parent
@@ -71,10 +71,10 @@ PARAMETERS: Mapping[str, tuple[str, Mapping[str, type[BaseModel]]]] = {
         {"http_load": WHOLE_BLOCKS["http_load"]},
     ),
 }
-SCHEMAS: Mapping[str, tuple[Mapping[str, Any], Any]] = {
-    "trials": (search_tables.TRIAL_SCHEMA, search_tables),
-    "learning_curves": (search_tables.CURVE_SCHEMA, search_tables),
-    "search_audit": (search_account.SCHEMA, search_account),
+SCHEMAS: Mapping[str, Mapping[str, Any]] = {
+    "trials": TRIAL_SCHEMA,
+    "learning_curves": CURVE_SCHEMA,
+    "search_audit": ACCOUNT_SCHEMA,
 }
 """Columns of tables that no module describes in words."""
 
@@ -406,7 +406,7 @@ def _write_results() -> str:
 
 def _list_columns(name: str) -> list[tuple[str, str]]:
     if name in SCHEMAS:
-        schema, _ = SCHEMAS[name]
+        schema = SCHEMAS[name]
     elif name == "resource_profiles":
         schema = {
             key: kind

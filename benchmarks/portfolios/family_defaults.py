@@ -47,7 +47,7 @@ from rightfit.families.registry import get_family
 from rightfit.profiling.profiles.final_rows import find_final_rows
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.parallel.outcome import complete_search
-from rightfit.tuning.parallel.planning import plan_search
+from rightfit.tuning.parallel.search_queue import plan_search
 from rightfit.tuning.refitting.refitting import train_again
 from rightfit.tuning.studies.study_store import StudyStore
 

@@ -29,7 +29,7 @@ from rightfit.families.registry import get_family
 from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.priors import read_shipped_prior
-from rightfit.tuning.search.demand import Demand
+from rightfit.tuning.search.cell import Demand
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.setting_up import make_settings
 from rightfit.tuning.search.training_params import TrainingParams

@@ -9,7 +9,7 @@ from recordings import ONE, application, pausing_params
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.serving_costs import CostLine
-from rightfit.tuning.search.demand import Demand
+from rightfit.tuning.search.cell import Demand
 
 ACCURACY = {"accuracy": application()}
 

@@ -46,9 +46,8 @@ from rightfit.ranking.explanation.refits import ChosenServing, Refit, Refits, de
 from rightfit.spelling import find_nearest
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.parallel.outcome import SearchOutcome, complete_search
-from rightfit.tuning.parallel.planning import plan_search
 from rightfit.tuning.parallel.scheduler import search_in_parallel
-from rightfit.tuning.parallel.search_queue import PlannedSearch
+from rightfit.tuning.parallel.search_queue import PlannedSearch, plan_search
 from rightfit.tuning.refitting.comparing import Judging, compare_models
 from rightfit.tuning.refitting.refitting import train_again
 from rightfit.tuning.search.search import is_over

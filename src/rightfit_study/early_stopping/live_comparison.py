@@ -22,8 +22,7 @@ import polars as pl
 from optuna.trial import FrozenTrial
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.demand import Demand
+from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.trial import repeat_training
 from rightfit.tuning.studies.budget import spent_work_s

@@ -18,8 +18,7 @@ from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool
 from rightfit.tuning.pausing.serving_costs import ServingCosts
-from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.demand import Demand
+from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
 from rightfit.tuning.search.live_pool import read_finished
 from rightfit.tuning.studies.budget import spent_cpu_s
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import cells
@@ -8,7 +9,7 @@ import pytest
 
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
-from rightfit.tuning.search.learning_curve import follow_training
+from rightfit.tuning.search.learning_curve import MAX_KEPT, Look, PausedTrainings, follow_training
 
 pytestmark = pytest.mark.whole
 
@@ -34,3 +35,26 @@ def test_training_whose_answers_are_no_probabilities_fails_with_the_reason(
         list(
             follow_training(cell, configuration, n_checkpoints=1, seed=0, n_threads=1, device="cpu")
         )
+
+
+def make_no_training() -> Iterator[Look]:
+    yield from ()
+
+
+def test_paused_trainings_that_waited_longest_are_dropped_where_memory_ends() -> None:
+    kept = PausedTrainings(cap_mib=3.0)
+
+    for number in range(4):
+        kept.keep(number, 1, make_no_training(), Look(None, {}, 1.0))
+
+    assert [number for number in range(4) if kept.look_at(number, 1)] == [1, 2, 3]
+
+
+def test_number_of_paused_trainings_is_bounded_however_small_they_are() -> None:
+    kept = PausedTrainings(cap_mib=1e6)
+
+    for number in range(MAX_KEPT + 5):
+        kept.keep(number, 1, make_no_training(), Look(None, {}, 0.0))
+
+    numbers = range(MAX_KEPT + 5)
+    assert [number for number in numbers if kept.look_at(number, 1)] == list(numbers)[5:]

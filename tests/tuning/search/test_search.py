@@ -20,8 +20,7 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.parallel.outcome import describe_failed_search
 from rightfit.tuning.search.candidates import bundle_candidates, find_favourites
 from rightfit.tuning.search.search import open_study, run_search
-from rightfit.tuning.search.search_account import account_search
-from rightfit.tuning.search.search_tables import tabulate_curves, tabulate_trials
+from rightfit.tuning.search.search_tables import account_search, tabulate_curves, tabulate_trials
 from rightfit.tuning.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole

@@ -51,7 +51,7 @@ def plan_cell(
 
     ``n_searches`` is the number of searches that run side by side.
     """
-    from rightfit.tuning.parallel.planning import plan_search
+    from rightfit.tuning.parallel.search_queue import plan_search
     from rightfit.tuning.search.setting_up import make_cell
 
     return plan_search(
@@ -172,11 +172,12 @@ def collect_trials(
 
 def _make_empty_tables() -> tuple[pl.DataFrame, ...]:
     """Return the tables of a dataset for which nothing is searched."""
-    from rightfit.tuning.search.search_account import SCHEMA
-    from rightfit.tuning.search.search_tables import CURVE_SCHEMA, TRIAL_SCHEMA
+    from rightfit.tuning.search.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
 
     cell = {"dataset": pl.String, "model": pl.String}
-    return tuple(pl.DataFrame(schema=cell | of) for of in (TRIAL_SCHEMA, CURVE_SCHEMA, SCHEMA))
+    return tuple(
+        pl.DataFrame(schema=cell | of) for of in (TRIAL_SCHEMA, CURVE_SCHEMA, ACCOUNT_SCHEMA)
+    )
 
 
 def _make_folder() -> Path:

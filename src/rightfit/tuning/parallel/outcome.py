@@ -15,8 +15,9 @@ from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import SearchFailedError, open_study, run_search
-from rightfit.tuning.search.search_account import SCHEMA, account_search
 from rightfit.tuning.search.search_tables import (
+    ACCOUNT_SCHEMA,
+    account_search,
     tabulate_curves,
     tabulate_failure,
     tabulate_trials,
@@ -74,7 +75,7 @@ def complete_search(
             "machine it would find more. Raise training.budget_cpu_s, or train on fewer rows.",
             *(cell.name, GUARD, budget.cpu_s),
         )
-    account = pl.DataFrame(schema=SCHEMA)
+    account = pl.DataFrame(schema=ACCOUNT_SCHEMA)
     if settings.demand is not None:
         account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.demand)
     candidates = bundle_candidates(
@@ -114,4 +115,4 @@ def describe_failed_search(
     trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
     if trials.is_empty():
         trials = tabulate_failure(reason)
-    return trials, tabulate_curves(study, cell.quality), pl.DataFrame(schema=SCHEMA), {}
+    return trials, tabulate_curves(study, cell.quality), pl.DataFrame(schema=ACCOUNT_SCHEMA), {}

@@ -17,8 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.demand import Demand
+from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
 from rightfit.tuning.search.live_pool import read_finished
 from rightfit.tuning.search.trial import read_model
 from rightfit.tuning.studies.study_store import StudyStore

@@ -21,10 +21,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.outlook import Outlook, Step
-from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.demand import Demand
+from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
+from rightfit.tuning.search.learning_curve import PausedTrainings
 from rightfit.tuning.search.live_pool import as_it_is, read_pool
-from rightfit.tuning.search.paused_trainings import PausedTrainings
 from rightfit.tuning.search.samplers import make_sampler
 from rightfit.tuning.search.trial import keep_model, repeat_training
 from rightfit.tuning.studies.budget import Budget, spent_work_s

@@ -1,24 +1,36 @@
-"""A finished search as tables: one row per trial, one row per checkpoint."""
+"""A finished search as tables: its trials, their checkpoints, and its account by application."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
 from typing import Any
 
 import optuna
 import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
+from rightfit.naming import format_metric, metric_name
 from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.search.cell import Cell
+from rightfit.tuning.pausing.outlook import Outlook
+from rightfit.tuning.pausing.standing import Miss
+from rightfit.tuning.pausing.training_costs import steps_ratio
+from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS
-from rightfit.tuning.search.rest_cost import estimate_rest_s, usual_costs
+from rightfit.tuning.search.live_pool import read_finished
+from rightfit.tuning.studies.budget import spent_cpu_s
 from rightfit.tuning.studies.trial_attributes import (
     ASKED_BY,
+    CONFIGURATION,
+    CURVE,
+    DECIDING_S,
     STOP_CHECKPOINT,
     STOP_REASON,
     STOPPED_BY,
     finished_trials,
+    is_finished,
 )
 
 STATES = {
@@ -52,6 +64,18 @@ CURVE_SCHEMA: dict[str, Any] = {
     **dict.fromkeys(FIT_COLUMNS, pl.Float64),
     "fit_cpu_s": pl.Float64,
 }
+
+ACCOUNT_SCHEMA: dict[str, Any] = {
+    "application": pl.String,
+    "winner": pl.Int64,
+    "utility": pl.Float64,
+    "nearest_miss": pl.String,
+    **dict.fromkeys(("n_trials", "n_complete", "n_stopped"), pl.Int64),
+    **dict.fromkeys(("spent_s", "training_s", "saved_s", "deciding_s"), pl.Float64),
+    "advice": pl.String,
+}
+
+FEW = 0.5  # of the configurations asked for: fewer need a word
 
 
 def tabulate_failure(reason: str) -> pl.DataFrame:
@@ -87,6 +111,151 @@ def tabulate_curves(study: optuna.Study, quality: QualityMetric) -> pl.DataFrame
         for point in trial.user_attrs.get("curve", [])
     ]
     return pl.DataFrame(rows, schema=CURVE_SCHEMA)
+
+
+def account_search(
+    trials: Sequence[FrozenTrial], cell: Cell, settings: SearchSettings, demand: Demand
+) -> pl.DataFrame:
+    """Account for a finished search.
+
+    Args:
+        trials: All trials of the study.
+        cell: What was searched.
+        settings: Its budget.
+        demand: Who chooses.
+
+    Returns:
+        One row per application, in columns of the application and of the whole search. ``winner``
+        is null for an application that no trial satisfies; ``nearest_miss`` says by what.
+        ``advice`` says what would help a search that ended after few configurations.
+    """
+    ended = [trial for trial in trials if is_finished(trial)]
+    pool = read_finished(ended, cell, n_checkpoints=settings.n_checkpoints)
+    outlook = demand.make_rule().survey(pool)
+    whole = _account_whole(ended, cell, settings)
+    rows = []
+    for name in demand.applications.root:
+        row: dict[str, Any] = {"application": name}
+        if outlook is not None:
+            winner, utility = _find_winner(outlook, name)
+            miss = outlook.standings[name].nearest if winner is None else None
+            row |= {
+                "winner": winner,
+                "utility": utility,
+                "nearest_miss": None
+                if miss is None
+                else describe_miss(pool.trials[miss.row].number, miss),
+            }
+        rows.append(row | whole)
+    return pl.DataFrame(rows, schema=ACCOUNT_SCHEMA)
+
+
+@dataclass(frozen=True)
+class UsualCosts:
+    """What complete trials of a search cost on average.
+
+    Args:
+        training_s: CPU seconds of training and validating.
+        ending_s: CPU seconds from then on: writing.
+    """
+
+    training_s: float
+    ending_s: float
+
+
+def usual_costs(trials: Sequence[FrozenTrial]) -> UsualCosts | None:
+    """Return what complete trials cost on average; ``None`` without any."""
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and t.user_attrs.get(CURVE)]
+    if not complete:
+        return None
+    training_s = [_training_s(trial) for trial in complete]
+    ending_s = [
+        max(0.0, trial.user_attrs["compute_s"] - trial.user_attrs.get(DECIDING_S, 0.0) - spent_s)
+        for trial, spent_s in zip(complete, training_s, strict=True)
+    ]
+    return UsualCosts(mean(training_s), mean(ending_s))
+
+
+def estimate_rest_s(
+    trial: FrozenTrial, cell: Cell, usual: UsualCosts, *, n_checkpoints: int
+) -> float:
+    """Estimate what finishing a stopped trial would have cost.
+
+    Its training goes on at its own pace; one that had not begun is taken for a usual one. What
+    follows the training costs what it usually does.
+
+    Args:
+        trial: A stopped trial.
+        cell: What was searched.
+        usual: What complete trials cost.
+        n_checkpoints: Looks of a whole training.
+
+    Returns:
+        CPU seconds.
+    """
+    curve = trial.user_attrs.get(CURVE, [])
+    if not curve:
+        return usual.training_s + usual.ending_s
+    configuration = trial.user_attrs[CONFIGURATION]
+    ratio = steps_ratio(configuration, cell.family, curve[-1]["checkpoint"], n_checkpoints)
+    return _training_s(trial) * (ratio - 1) + usual.ending_s
+
+
+def describe_miss(number: int, miss: Miss) -> str:
+    """Say what the trial nearest to an application's limits misses.
+
+    >>> describe_miss(7, Miss(0, "latency_p95_ms", 12.5, 10.0))
+    'trial 7 comes nearest, with a latency p95 of 12.5 ms where the limit is 10 ms'
+    """
+    value, limit = (format_metric(miss.metric, one) for one in (miss.value, miss.bound))
+    return (
+        f"trial {number} comes nearest, with a {metric_name(miss.metric)} of {value} where the "
+        f"limit is {limit}"
+    )
+
+
+def _find_winner(outlook: Outlook, application: str) -> tuple[int | None, float | None]:
+    trained = [trial for trial in outlook.pool.trials if outlook.pool.is_trained(trial)]
+    values = [(outlook.appraise(trial.number, application), trial.number) for trial in trained]
+    utility, number = max(values, default=(-1.0, -1))
+    return (number, utility) if utility >= 0 else (None, None)
+
+
+def _account_whole(
+    ended: Sequence[FrozenTrial], cell: Cell, settings: SearchSettings
+) -> dict[str, object]:
+    stopped = [trial for trial in ended if trial.state == TrialState.PRUNED]
+    complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
+    usual = usual_costs(ended)
+    n_checkpoints = settings.n_checkpoints
+    return {
+        "n_trials": len(ended),
+        "n_complete": len(complete),
+        "n_stopped": len(stopped),
+        "spent_s": spent_cpu_s(ended),
+        "training_s": sum(_training_s(trial) for trial in ended),
+        "saved_s": None
+        if usual is None
+        else sum(estimate_rest_s(t, cell, usual, n_checkpoints=n_checkpoints) for t in stopped),
+        "deciding_s": sum(trial.user_attrs.get(DECIDING_S, 0.0) for trial in ended),
+        "advice": _advise(ended, settings),
+    }
+
+
+def _training_s(trial: FrozenTrial) -> float:
+    """Return the CPU seconds that went into training a trial and validating it."""
+    curve = trial.user_attrs.get(CURVE)
+    return float(curve[-1]["fit_cpu_s"] + curve[-1]["validate_cpu_s"]) if curve else 0.0
+
+
+def _advise(ended: Sequence[FrozenTrial], settings: SearchSettings) -> str | None:
+    if settings.n_trials is None or len(ended) >= FEW * settings.n_trials:
+        return None
+    return (
+        f"ended after {len(ended)} of {settings.n_trials} configurations and "
+        f"{spent_cpu_s(ended):.0f} CPU seconds; train on a sample of the rows, or raise "
+        f"training.budget_cpu_s"
+    )
 
 
 def _trial_row(trial: FrozenTrial, quality: QualityMetric) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.measuring.jobs import plan_servings
 from rightfit.profiling.worker.meters.gpu import list_devices
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.demand import Demand
+from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 

@@ -10,7 +10,7 @@ from recordings import application
 
 from rightfit.families.family import TrainingData
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.search.search_account import account_search
+from rightfit.tuning.search.search_tables import account_search
 from rightfit.tuning.studies.trial_attributes import (
     COMPUTE_S,
     CONFIGURATION,
