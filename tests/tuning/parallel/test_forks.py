@@ -11,11 +11,14 @@ from rightfit.tuning.parallel.forks import start_fork_server
 FAMILY = """
 from pathlib import Path
 
-class Noted:
+from rightfit.families.family import Family
+
+class Noted(Family):
     def load_libraries(self):
         with Path({notes!r}).open("a") as notes:
             notes.write("{name} ")
 
+Noted.__abstractmethods__ = frozenset()  # nothing else is asked of it
 FAMILY = Noted()
 """
 
@@ -39,7 +42,9 @@ def fork_of(server: ForkServer, family: str) -> None:
 
 
 def await_notes(notes: Path, *, n: int) -> list[str]:
+    end_s = time.monotonic() + 60
     while not notes.exists() or len(notes.read_text().split()) < n:
+        assert time.monotonic() < end_s
         time.sleep(0.01)
     return notes.read_text().split()
 
