@@ -22,5 +22,15 @@ def find_nearest(written: str, known: Iterable[str], *, cutoff: float = 0.6) -> 
     return max(near, key=lambda name: _nearness(written, name), default=None)
 
 
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the closest known name, or an empty string.
+
+    >>> suggest("qualty", ["quality", "latency_p50_ms"])
+    " (did you mean 'quality'?)"
+    """
+    near = find_nearest(name, known)
+    return f" (did you mean {near!r}?)" if near else ""
+
+
 def _nearness(written: str, name: str) -> tuple[float, bool]:
     return SequenceMatcher(None, name, written).ratio(), sorted(name) == sorted(written)

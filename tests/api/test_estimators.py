@@ -122,7 +122,7 @@ def test_an_application_has_candidates_measured(children: set[psutil.Process]) -
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"application": "interctive"}, r"the library's examples .*did you mean interactive"),
+        ({"application": "interctive"}, r"the library's examples .*did you mean 'interactive'"),
         ({"families": ["liner"]}, "there is no family 'liner'"),
         ({"budget_cpu_s": -1}, "budget_cpu_s must be a positive number"),
         ({"quality": "r2"}, "the metric r2 is one of regression"),

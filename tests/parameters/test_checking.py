@@ -19,7 +19,7 @@ def test_stopping_rule_by_name_or_import_path_is_right(rule: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ("medain", "did you mean median?"),
+        ("medain", "did you mean 'median'?"),
         ("stopping_rules.NoRule", "has no method prune(study, trial)"),
     ],
 )

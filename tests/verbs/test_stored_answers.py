@@ -55,7 +55,7 @@ def test_profiles_and_models_of_a_later_run_are_not_mixed_in(
 @pytest.mark.parametrize(
     ("application", "dataset", "message"),
     [
-        ("web_apu", None, r"no application 'web_apu'.*did you mean web_api\?.*dreamer, web_api"),
+        ("web_apu", None, r"no application 'web_apu'.*did you mean 'web_api'\?.*dreamer, web_api"),
         ("web_api", "flights", r"no dataset 'flights'.*ranked are landsat"),
     ],
 )

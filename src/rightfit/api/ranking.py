@@ -48,7 +48,7 @@ from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
 from rightfit.serving.answer import profile_refit
-from rightfit.spelling import find_nearest
+from rightfit.spelling import suggest
 from rightfit.strict_model import StrictModel
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ class Ranking:
         mine = rows.filter(candidate=candidate)
         if mine.is_empty():
             raise RightfitError(
-                f"There is no candidate {candidate!r}{_hint(candidate, rows['candidate'])}; "
+                f"There is no candidate {candidate!r}{suggest(candidate, rows['candidate'])}; "
                 f"candidates: {', '.join(rows['candidate'])}."
             )
         row = mine.row(0, named=True)
@@ -328,7 +328,7 @@ class Ranking:
         for metric, weight in weights.items():
             if metric not in goals:
                 raise RightfitError(
-                    f"{application} has no objective {metric!r}{_hint(metric, goals)}; "
+                    f"{application} has no objective {metric!r}{suggest(metric, goals)}; "
                     f"objectives: {', '.join(goals)}."
                 )
             goals[metric]["weight"] = weight
@@ -422,7 +422,7 @@ class Ranking:
         names = [name for name, _ in self.applications.items()]
         if application not in names:
             raise RightfitError(
-                f"There is no application {application!r}{_hint(application, names)}; "
+                f"There is no application {application!r}{suggest(application, names)}; "
                 f"applications: {', '.join(names)}."
             )
         return application
@@ -491,8 +491,3 @@ def _read_file(path: Path) -> dict[str, object]:
     if not isinstance(content, Mapping):
         raise RightfitError(f"{path} must hold applications by name, but holds {content!r:.80}.")
     return dict(content)
-
-
-def _hint(name: str, known: Collection[str]) -> str:
-    near = find_nearest(name, known)
-    return f" (did you mean {near!r}?)" if near else ""

@@ -27,7 +27,7 @@ from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
 from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.ranking.applications.applications import Applications
-from rightfit.spelling import find_nearest
+from rightfit.spelling import suggest
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.stopping import NONE, StoppingRule, check_stopping, import_rule
 from rightfit.tuning.search.training_params import TrainingParams
@@ -183,11 +183,9 @@ def read_example(name: str) -> dict[str, object]:
         "applications"
     ]
     if name not in known:
-        near = find_nearest(name, known)
-        hint = f" (did you mean {near}?)" if near else ""
         raise RightfitError(
             f"application must be a rightfit.Application, a mapping, or one of the library's "
-            f"examples {', '.join(known)}, but got {name!r}{hint}."
+            f"examples {', '.join(known)}, but got {name!r}{suggest(name, known)}."
         )
     return known[name]
 
@@ -285,11 +283,9 @@ def _find_block(name: str, known: Mapping[str, dict[str, object]]) -> tuple[str,
     if name in known:
         return name, known[name]
     if "." not in name:
-        near = find_nearest(name, known)
-        hint = f" (did you mean {near}?)" if near else ""
         raise RightfitError(
-            f"families: there is no family {name!r}{hint}; there are {', '.join(known)}, and any "
-            "other by its import path, as in sklearn.svm.SVC."
+            f"families: there is no family {name!r}{suggest(name, known)}; there are "
+            f"{', '.join(known)}, and any other by its import path, as in sklearn.svm.SVC."
         )
     for own, block in known.items():
         if block["family"] == name:

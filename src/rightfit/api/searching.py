@@ -43,7 +43,7 @@ from rightfit.profiling.measuring.worker_pool import close_shared_pool
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.refits import ChosenServing, Refit, Refits, decide_shipping
-from rightfit.spelling import find_nearest
+from rightfit.spelling import suggest
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.parallel.outcome import SearchOutcome, complete_search
 from rightfit.tuning.parallel.scheduler import search_in_parallel
@@ -144,9 +144,10 @@ class SearchResult:
         if name is None and len(names) == 1:
             return names[0]
         if name is None or name not in names:
-            near = find_nearest(name or "", names)
-            hint = f" (did you mean {near}?)" if near else ""
-            raise RightfitError(f"best takes one of the applications {names}, not {name!r}{hint}.")
+            raise RightfitError(
+                f"best takes one of the applications {names}, not {name!r}"
+                f"{suggest(name or '', names)}."
+            )
         return name
 
     def __repr__(self) -> str:
@@ -289,11 +290,9 @@ def check_target(frame: Table, target: str) -> pl.Series:
         RightfitError: If it is no column, or has fewer than two values.
     """
     if target not in frame.columns:
-        near = find_nearest(str(target), frame.columns)
-        hint = f" (did you mean {near}?)" if near else ""
         raise RightfitError(
             f"target must be a column of the table, one of {list(frame.columns)}, but got "
-            f"{target!r}{hint}."
+            f"{target!r}{suggest(str(target), frame.columns)}."
         )
     values = frame[target].drop_nulls().unique()
     if values.len() < 2:

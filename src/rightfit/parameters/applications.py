@@ -17,7 +17,7 @@ from rightfit.ranking.applications.applications import (
     Constraint,
     Objective,
 )
-from rightfit.ranking.contest.profile_table import suggest
+from rightfit.spelling import suggest
 
 Part = TypeVar("Part", Objective, Constraint)
 KNOWN = {

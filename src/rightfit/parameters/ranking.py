@@ -9,7 +9,7 @@ from pydantic import ConfigDict, ValidationError
 
 from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS_BY_COLUMN
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
-from rightfit.ranking.contest.profile_table import suggest
+from rightfit.spelling import suggest
 
 TIE_COLUMNS = (
     UTILITY,

@@ -12,7 +12,7 @@ from rightfit.profiling.metrics import METRICS, METRICS_BY_COLUMN, Figure, Metri
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.results import LimitTrial, ServerResult
 from rightfit.request_path.paths import MODEL
-from rightfit.spelling import find_nearest
+from rightfit.spelling import suggest
 
 
 @dataclass(frozen=True)
@@ -170,10 +170,9 @@ class Profile(MetricTable):
             RightfitError: If there is no such metric.
         """
         if metric not in self.figures:
-            near = find_nearest(metric, self.figures)
-            hint = f" (did you mean {near!r}?)" if near else ""
             raise RightfitError(
-                f"There is no metric {metric!r}{hint}; metrics: {', '.join(METRICS_BY_COLUMN)}."
+                f"There is no metric {metric!r}{suggest(metric, self.figures)}; metrics: "
+                f"{', '.join(METRICS_BY_COLUMN)}."
             )
         return self.figures[metric]
 

@@ -17,7 +17,7 @@ from rightfit.ranking.explanation.decisions import (
 )
 from rightfit.ranking.explanation.facts import Fact, decision_facts, describe_disturbance
 from rightfit.ranking.explanation.refits import Refit, Shipped
-from rightfit.spelling import find_nearest
+from rightfit.spelling import suggest
 
 UNSTORED = "on a machine whose description was not stored"
 OUT_OF_DATE = "profiles of {} are not ranked yet; run: kedro run --pipelines ranking"
@@ -140,12 +140,10 @@ def find_datasets(recommendation: Recommendation, dataset: str | None) -> Sequen
 def _require_ranked(kind: str, name: str, ranked: Collection[str]) -> None:
     if name in ranked:
         return
-    near = find_nearest(name, ranked)
-    hint = f" (did you mean {near}?)" if near else ""
     raise ValueError(
-        f"The last ranking has no {kind} {name!r}{hint}; ranked are {', '.join(sorted(ranked))}. "
-        "To rank it, add it to the configuration and run: kedro run --pipelines "
-        f"{'ranking' if kind == 'application' else 'perf'}"
+        f"The last ranking has no {kind} {name!r}{suggest(name, ranked)}; ranked are "
+        f"{', '.join(sorted(ranked))}. To rank it, add it to the configuration and run: "
+        f"kedro run --pipelines {'ranking' if kind == 'application' else 'perf'}"
     )
 
 

@@ -73,7 +73,11 @@ def test_path_that_holds_no_rule_is_refused(path: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("medain", r"did you mean median\?"), ("", "but got ''"), ("my study.rule", "must be one of")],
+    [
+        ("medain", r"did you mean 'median'\?"),
+        ("", "but got ''"),
+        ("my study.rule", "must be one of"),
+    ],
 )
 def test_unknown_name_is_refused(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +15,7 @@ from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.request_path.paths import MODEL, REQUEST
-from rightfit.spelling import find_nearest
+from rightfit.spelling import suggest
 
 CANDIDATE_KEYS = ("dataset", "model", "candidate")
 SERVING_KEYS = ("runtime", "n_threads", "device")
@@ -348,16 +347,6 @@ def find_unmeasured(table: ProfileTable, application: Application) -> dict[str, 
         if lacking:
             found[dataset] = lacking
     return found
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return a hint at the closest known name, or an empty string.
-
-    >>> suggest("qualty", ["quality", "latency_p50_ms"])
-    " (did you mean 'quality'?)"
-    """
-    near = find_nearest(name, known)
-    return f" (did you mean {near!r}?)" if near else ""
 
 
 def _starts(frame: pl.DataFrame, keys: tuple[str, ...]) -> Ints:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 from pydantic import AfterValidator
 
 from rightfit.errors import RightfitError
-from rightfit.spelling import find_nearest
+from rightfit.spelling import suggest
 
 if TYPE_CHECKING:  # parameters are read in every command, and few of them search
     import optuna
@@ -48,11 +48,10 @@ def check_stopping(name: str) -> str:
     is_path = "." in name and all(part.isidentifier() for part in name.split("."))
     if name in STOPPING_NAMES or is_path:
         return name
-    near = find_nearest(name, STOPPING_NAMES)
-    hint = f" (did you mean {near}?)" if near else ""
     raise ValueError(
         f"must be one of {', '.join(STOPPING_NAMES)}, or the import path of a class with "
-        f"prune(study, trial), as in my_study.rules.Patience, but got {name!r}{hint}"
+        f"prune(study, trial), as in my_study.rules.Patience, but got {name!r}"
+        f"{suggest(name, STOPPING_NAMES)}"
     )
 
 
