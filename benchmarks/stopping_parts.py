@@ -21,7 +21,12 @@ import yaml
 import rightfit_study.early_stopping.experiment as replaying
 from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.pausing import outlook, quality_projection, serving_costs, standing
+from rightfit.tuning.pausing import (
+    expected_utility,
+    quality_projection,
+    search_forecast,
+    serving_costs,
+)
 from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.priors import Prior
 from rightfit_study.early_stopping.experiment import (
@@ -85,8 +90,8 @@ ABLATIONS = (
     ),
     Ablation("trend", ((quality_projection, "TREND", 0.0),)),
     Ablation("less weight of those far behind", ((quality_projection, "NEAR", NOWHERE),)),
-    Ablation("heavy tails", ((standing, "SURPRISES", standing.ERRORS),)),
-    Ablation("growth of costs from look to look", ((outlook, "GROWTH_WEIGHT", NOWHERE),)),
+    Ablation("heavy tails", ((expected_utility, "SURPRISES", expected_utility.ERRORS),)),
+    Ablation("growth of costs from look to look", ((search_forecast, "GROWTH_WEIGHT", NOWHERE),)),
     Ablation("root of the cost (gain per second)", pausing={"cost_exponent": 1.0}),
     Ablation("cost (gain alone)", pausing={"cost_exponent": 1e-6}),
     Ablation("giving up on hopeless applications", pausing={"hopeless_chance": 0.0}),

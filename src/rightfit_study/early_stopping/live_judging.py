@@ -145,12 +145,12 @@ def _judge(
 
 def _choose(demand: Demand, pool: Pool) -> dict[str, ChosenTrial | None]:
     """Let each application choose a trial and how it is served."""
-    outlook = demand.make_rule().survey(pool)
+    forecast = demand.make_rule().forecast(pool)
     chosen: dict[str, ChosenTrial | None] = dict.fromkeys(demand.applications.root)
-    if outlook is None:
+    if forecast is None:
         return chosen
-    for name, standing in outlook.standings.items():
-        worth = standing.draws.mean(axis=2)
+    for name, utility in forecast.utilities.items():
+        worth = utility.quantiles.mean(axis=2)
         row, column = np.unravel_index(int(worth.argmax()), worth.shape)
         if worth[row, column] > 0:
             chosen[name] = ChosenTrial(pool.trials[int(row)], demand.servings[int(column)])

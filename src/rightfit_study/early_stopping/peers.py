@@ -121,12 +121,12 @@ def keep_fixed(search: RecordedSearch, rule: PausingRule, keeps: Sequence[int]) 
     for number in alive:
         search.train(number)
     for n_kept in keeps[: search.cell.n_checkpoints - 1]:
-        outlook = rule.survey(search.pool())
-        assert outlook is not None  # noqa: S101 - every trial was looked at
+        forecast = rule.forecast(search.pool())
+        assert forecast is not None  # noqa: S101 - every trial was looked at
         kept = {
             number
-            for name in outlook.standings
-            for number in sorted(alive, key=lambda n: -outlook.appraise(n, name))[:n_kept]
+            for name in forecast.utilities
+            for number in sorted(alive, key=lambda n: -forecast.appraise(n, name))[:n_kept]
         }
         alive = sorted(kept)
         for number in alive:

@@ -57,10 +57,10 @@ def test_a_trial_that_breaks_a_limit_by_its_size_is_left_alone() -> None:
     known = [seen(number, 3, is_measured=True) for number in (0, 1, 3)]
     rule = make_rule({"small": application(max_size_mib=5)})
 
-    outlook = rule.survey(Pool([*known, seen(4, 1), seen(5, 1)], 3))
+    forecast = rule.forecast(Pool([*known, seen(4, 1), seen(5, 1)], 3))
 
-    assert outlook is not None
-    assert outlook.appraise(4, "small") < 0 < outlook.appraise(5, "small")
+    assert forecast is not None
+    assert forecast.appraise(4, "small") < 0 < forecast.appraise(5, "small")
     step = rule.choose(Pool([*known, seen(4, 1), seen(5, 1)], 3))
     assert step is None or step.number == 5
 
@@ -70,11 +70,11 @@ def test_an_application_nothing_can_satisfy_steers_no_more_and_names_the_nearest
     rule = make_rule({"tiny": application(max_size_mib=0.1)})
     pool = Pool([*known, seen(5, 1)], 3)
 
-    outlook = rule.survey(pool)
+    forecast = rule.forecast(pool)
 
-    assert outlook is not None
-    assert outlook.hopeless() == {"tiny"}
-    assert outlook.standings["tiny"].nearest == (1, "model_size_mib", 1.0, 0.1)
+    assert forecast is not None
+    assert forecast.infeasible() == {"tiny"}
+    assert forecast.utilities["tiny"].nearest == (1, "model_size_mib", 1.0, 0.1)
     assert rule.choose(pool) is None
 
 
@@ -109,8 +109,8 @@ def test_no_look_is_taken_where_the_budget_does_not_hold_the_rest_of_the_trainin
 
 
 def test_what_is_left_of_the_budget_finishes_what_promises_most() -> None:
-    favourite = seen(4, 3)  # measuring it takes 3 s
-    pool = Pool([seen(1, 3, is_measured=True), favourite, seen(2, 2)], 3)
+    incumbent = seen(4, 3)  # measuring it takes 3 s
+    pool = Pool([seen(1, 3, is_measured=True), incumbent, seen(2, 2)], 3)
     rule = make_rule({"accuracy": application()}, min_gain=0)
 
     step = rule.choose(pool, affordable_s=2.5)
@@ -130,9 +130,9 @@ def test_a_trial_in_another_workers_hands_is_not_chosen() -> None:
 
 def test_every_paused_trial_has_a_reason() -> None:
     rule = make_rule({"accuracy": application()})
-    outlook = rule.survey(Pool([seen(1, 1), seen(4, 3, is_measured=True)], 3))
+    forecast = rule.forecast(Pool([seen(1, 1), seen(4, 3, is_measured=True)], 3))
 
-    assert outlook is not None
-    name, reason = outlook.explain_stop(1)
+    assert forecast is not None
+    name, reason = forecast.explain_stop(1)
     assert name == "accuracy"
     assert reason.startswith("after look 1 accuracy expected to gain")

@@ -49,5 +49,5 @@ def test_equal_trials_are_chosen_once() -> None:
 
 
 def test_what_applications_want_comes_first() -> None:
-    assert choose_candidates(TRIALS, n_candidates=3, favourites=[4, 3]) == [4, 3, 1]
-    assert choose_candidates(TRIALS, n_candidates=1, favourites=[4, 3]) == [4]
+    assert choose_candidates(TRIALS, n_candidates=3, incumbents=[4, 3]) == [4, 3, 1]
+    assert choose_candidates(TRIALS, n_candidates=1, incumbents=[4, 3]) == [4]

@@ -18,7 +18,7 @@ from rightfit.families.registry import get_family
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.parallel.outcome import describe_failed_search
-from rightfit.tuning.search.candidates import bundle_candidates, find_favourites
+from rightfit.tuning.search.candidates import bundle_candidates, find_incumbents
 from rightfit.tuning.search.search import open_study, run_search
 from rightfit.tuning.search.search_tables import account_search, tabulate_curves, tabulate_trials
 from rightfit.tuning.studies.study_store import StudyStore
@@ -320,7 +320,7 @@ def test_search_goes_on_when_machine_grid_or_applications_change(
 
     assert len(found) == 8
     assert set(account["application"]) == set(make_demand(**change).applications.root)
-    assert find_favourites(found, cell, make_demand(**change), n_checkpoints=2)
+    assert find_incumbents(found, cell, make_demand(**change), n_checkpoints=2)
 
 
 def test_pausing_search_begins_with_the_default_and_completes_it_however_poor(

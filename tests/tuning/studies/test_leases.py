@@ -261,7 +261,8 @@ def test_trial_of_a_host_that_dies_at_once_is_taken_up(
     pool = make_pool(blobs, store)
     monkeypatch.setattr("rightfit.tuning.studies.leases.this_machine", lambda: "elsewhere")
     monkeypatch.setattr(
-        "rightfit.tuning.studies.heartbeat.Heart.beating", lambda *args: contextlib.nullcontext()
+        "rightfit.tuning.studies.heartbeat.Heartbeat.recording",
+        lambda *args: contextlib.nullcontext(),
     )
     with pool.claim(ask_half(pool), None) as turn:
         monkeypatch.undo()
@@ -282,7 +283,8 @@ def test_worker_of_this_host_keeps_its_trial_though_it_was_silent(
     """As after the machine has slept: the lock of the worker's file tells that it lives."""
     pool = make_pool(blobs, StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=1))
     monkeypatch.setattr(
-        "rightfit.tuning.studies.heartbeat.Heart.beating", lambda *args: contextlib.nullcontext()
+        "rightfit.tuning.studies.heartbeat.Heartbeat.recording",
+        lambda *args: contextlib.nullcontext(),
     )
 
     with pool.claim(ask_half(pool), None) as turn:

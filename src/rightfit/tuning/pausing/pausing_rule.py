@@ -7,7 +7,7 @@ step that promises any application the most for its cost comes first; costs coun
 below 1, since a step's promise is only fulfilled at the end of the training (cost cooling: Lee et
 al. 2020). Near the end of a budget a look counts with the cost of all that is left of its training:
 what is begun must also be finished. The search ends when no step promises enough
-(cost-aware stopping: Xie et al. 2025); then every application's favourite is trained and measured,
+(cost-aware stopping: Xie et al. 2025); then every application's incumbent is trained and measured,
 so that what is chosen was measured.
 """
 
@@ -21,19 +21,19 @@ import numpy as np
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import THREADS, Application
-from rightfit.tuning.pausing.observed import ObservedTrial, Pool
-from rightfit.tuning.pausing.outlook import Outlook, Step
-from rightfit.tuning.pausing.pausing_params import PausingParams
-from rightfit.tuning.pausing.priors import Prior
-from rightfit.tuning.pausing.quality_projection import project_quality
-from rightfit.tuning.pausing.serving_costs import ServingCosts
-from rightfit.tuning.pausing.standing import (
+from rightfit.tuning.pausing.expected_utility import (
     QUALITY,
     Floats,
     describe_costs,
-    forecast,
-    stand,
+    estimate_utility,
+    forecast_profiles,
 )
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool
+from rightfit.tuning.pausing.pausing_params import PausingParams
+from rightfit.tuning.pausing.priors import Prior
+from rightfit.tuning.pausing.quality_projection import project_quality
+from rightfit.tuning.pausing.search_forecast import SearchForecast, Step
+from rightfit.tuning.pausing.serving_costs import ServingCosts
 
 
 @dataclass
@@ -75,24 +75,26 @@ class PausingRule:
                 configurations trains each to its first look.
             affordable_s: What a step may take at most.
         """
-        outlook = self.survey(pool)
-        if outlook is None:
+        forecast = self.forecast(pool)
+        if forecast is None:
             return None
-        explorable_s = affordable_s - outlook.reserve_s()
+        explorable_s = affordable_s - forecast.reserve_s()
 
         def fits(step: Step) -> bool:
-            rest_s = 0.0 if step.serving is not None else outlook.rest_s(step.number)
+            rest_s = 0.0 if step.serving is not None else forecast.rest_s(step.number)
             return step.cost_s <= explorable_s and rest_s <= affordable_s
 
-        worthy = [
+        promising = [
             step
-            for step in outlook.steps()
-            if fits(step) and outlook.worth(step) >= self.params.min_gain
+            for step in forecast.steps()
+            if fits(step) and forecast.acquisition(step) >= self.params.min_gain
         ]
-        if worthy:
-            is_short = outlook.is_short(affordable_s)
-            return max(worthy, key=outlook.worth_to_the_end if is_short else outlook.worth)
-        return next(outlook.finishing(affordable_s), None)
+        if promising:
+            is_short = forecast.is_short(affordable_s)
+            return max(
+                promising, key=forecast.acquisition_to_the_end if is_short else forecast.acquisition
+            )
+        return next(forecast.finishing(affordable_s), None)
 
     def finish(self, pool: Pool, number: int, *, affordable_s: float) -> Step | None:
         """Return the next step of a trial's training; ``None`` where it is over or too expensive.
@@ -102,8 +104,8 @@ class PausingRule:
             number: Of a trial that was looked at.
             affordable_s: What its next look may take at most.
         """
-        outlook = self.survey(pool)
-        return None if outlook is None else outlook.finish(number, affordable_s)
+        forecast = self.forecast(pool)
+        return None if forecast is None else forecast.finish(number, affordable_s)
 
     def affords_another(self, pool: Pool, *, affordable_s: float) -> bool:
         """Tell whether a budget holds a whole training of a new configuration.
@@ -112,11 +114,11 @@ class PausingRule:
             pool: All trials, at least one of them looked at.
             affordable_s: What is left of the budget.
         """
-        outlook = self.survey(pool)
-        return outlook is not None and outlook.usual_s <= affordable_s
+        forecast = self.forecast(pool)
+        return forecast is not None and forecast.usual_s <= affordable_s
 
-    def survey(self, pool: Pool) -> Outlook | None:
-        """Return how all trials stand; ``None`` before any has been looked at."""
+    def forecast(self, pool: Pool) -> SearchForecast | None:
+        """Forecast the utility of all trials; ``None`` before any has been looked at."""
         seen = Pool([t for t in pool.trials if t.qualities], pool.n_checkpoints)
         if not seen.trials:
             return None
@@ -126,7 +128,7 @@ class PausingRule:
             self._costs.learn(measured)
             self._learnt = learnt
             self._described.clear()
-        known = forecast(
+        known = forecast_profiles(
             seen.trials,
             project_quality(seen, self.prior.quality),
             self._metrics,
@@ -134,11 +136,11 @@ class PausingRule:
             servings=self.servings,
             known_quality=self.known_quality,
         )
-        standings = {name: stand(known, app) for name, app in self.applications.items()}
+        utilities = {name: estimate_utility(known, app) for name, app in self.applications.items()}
         is_known = known.is_measured
         if not self.measures:  # nothing is left to do for a trained one
             is_known = is_known | np.array([[seen.is_trained(trial)] for trial in seen.trials])
-        return Outlook(seen, self.servings, standings, is_known, self.params)
+        return SearchForecast(seen, self.servings, utilities, is_known, self.params)
 
     def _describe(self, trial: ObservedTrial) -> Floats:
         """Return what a trial costs; computed anew only where something was learnt of it."""

@@ -48,11 +48,11 @@ class CompleteTrial:
 
 
 def choose_candidates(
-    trials: list[CompleteTrial], *, n_candidates: int, favourites: Sequence[int] = ()
+    trials: list[CompleteTrial], *, n_candidates: int, incumbents: Sequence[int] = ()
 ) -> list[int]:
     """Choose the trials to evaluate.
 
-    First the favourites; then the best by quality, and the default unless it is further below than
+    First the incumbents; then the best by quality, and the default unless it is further below than
     the best of so many trials is by chance: the largest of n standard normal errors is about
     sqrt(2 ln n). For two trials that is about the rule of one standard error (Breiman et al.,
     Classification and Regression Trees, 1984). Then the smallest and the fastest on the Pareto
@@ -62,7 +62,7 @@ def choose_candidates(
     Args:
         trials: Complete trials.
         n_candidates: At most so many are chosen; at least 1.
-        favourites: Numbers of the trials that applications want, the most wanted first.
+        incumbents: Numbers of the trials that applications want, the most wanted first.
 
     Returns:
         Trial numbers, the best by quality first.
@@ -77,7 +77,7 @@ def choose_candidates(
     by_number = {trial.number: trial for trial in trials}
     best = max(front, key=lambda trial: trial.quality_raw)
     chosen = [
-        *(by_number[number] for number in favourites),
+        *(by_number[number] for number in incumbents),
         best,
         *(trial for trial in trials if trial.is_default and _is_within_chance(trial, best, trials)),
         min(front, key=lambda trial: trial.n_parameters),
@@ -132,10 +132,10 @@ def bundle_candidates(
     Returns:
         Bundles by candidate name ``{model}-{trial number}``, the best by quality first.
     """
-    default, demand, favourites = cell.default(), settings.demand, []
+    default, demand, incumbents = cell.default(), settings.demand, []
     if demand is not None:
         found = study.get_trials(deepcopy=False)
-        favourites = find_favourites(found, cell, demand, n_checkpoints=settings.n_checkpoints)
+        incumbents = find_incumbents(found, cell, demand, n_checkpoints=settings.n_checkpoints)
     complete = [
         CompleteTrial(
             number=trial.number,
@@ -148,7 +148,7 @@ def bundle_candidates(
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     ]
     bundles = {}
-    for number in choose_candidates(complete, n_candidates=n_candidates, favourites=favourites):
+    for number in choose_candidates(complete, n_candidates=n_candidates, incumbents=incumbents):
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
             store.sweep_partial_files(study.study_name)
             bundle = read_model(study, number, cell, settings, store)
@@ -162,7 +162,7 @@ def _log_gap(trial: CompleteTrial, chosen: list[CompleteTrial]) -> float:
     return min(abs(math.log(trial.n_parameters / other.n_parameters)) for other in chosen)
 
 
-def find_favourites(
+def find_incumbents(
     trials: Sequence[FrozenTrial], cell: Cell, demand: Demand, *, n_checkpoints: int
 ) -> list[int]:
     """Return the numbers of the complete trials that applications want, the most wanted first.
@@ -175,13 +175,13 @@ def find_favourites(
         demand: What the applications ask for.
         n_checkpoints: Looks of a whole training.
     """
-    outlook = demand.make_rule().survey(read_finished(trials, cell, n_checkpoints=n_checkpoints))
+    forecast = demand.make_rule().forecast(read_finished(trials, cell, n_checkpoints=n_checkpoints))
     complete = [trial.number for trial in trials if trial.state == TrialState.COMPLETE]
-    if outlook is None or not complete:
+    if forecast is None or not complete:
         return []
     names = list(demand.applications.root)
-    values = [[outlook.appraise(number, name) for name in names] for number in complete]
-    by_number = {trial.number: trial.qualities[-1] for trial in outlook.pool.trials}
+    values = [[forecast.appraise(number, name) for name in names] for number in complete]
+    by_number = {trial.number: trial.qualities[-1] for trial in forecast.pool.trials}
     chosen = select_covering_trials(np.array(values), np.array([by_number[n] for n in complete]))
     return [complete[position] for position in chosen]
 
@@ -193,7 +193,7 @@ def select_covering_trials(values: Floats, qualities: Floats) -> list[int]:
     one is that which adds the most to what the applications have already.
 
     Args:
-        values: Worth of each trial to each application, shape (n_trials, n_applications).
+        values: Expected utilities, shape (n_trials, n_applications).
         qualities: Shape (n_trials,).
 
     Returns:

@@ -13,11 +13,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
-from rightfit.tuning.pausing.outlook import Step
+from rightfit.tuning.pausing.search_forecast import Step
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
-from rightfit.tuning.search.pausing_steering import PausingSteering
+from rightfit.tuning.search.pausing_plan import PausingPlan
 from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
-from rightfit.tuning.search.stepping import Stepper
+from rightfit.tuning.search.step_executor import StepExecutor
 from rightfit.tuning.search.stopping import StoppingRule, make_pruner
 from rightfit.tuning.search.trial import resource_at, run_trial
 from rightfit.tuning.studies.budget import Budget
@@ -126,14 +126,14 @@ def work_on(
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by on_trial
     study = open_study(cell, settings, store, rule)
     pool = _make_pool(study, cell, settings, store)
-    steering = stepper = None
+    pausing = executor = None
     if settings.demand is not None:
-        steering = PausingSteering(cell, settings, settings.demand, store)
-        stepper = Stepper(steering, store)
-    plan = DefaultOnly(steering) if steering and only_default else steering
+        pausing = PausingPlan(cell, settings, settings.demand, store)
+        executor = StepExecutor(pausing, store)
+    plan = DefaultOnly(pausing) if pausing and only_default else pausing
 
     def ask(draw: int, params: Configuration | None) -> optuna.Trial:
-        return _ask(study, cell, settings, steering, draw, params)
+        return _ask(study, cell, settings, pausing, draw, params)
 
     while True:
         cores.await_core()
@@ -143,10 +143,10 @@ def work_on(
                 return pool
             if turn.trial is not None:
                 get_family(cell.family).load_libraries()  # a finished search needs none
-                if stepper is None:
+                if executor is None:
                     run_trial(turn.trial, cell, settings, store)
                 else:
-                    stepper.work(turn.trial)
+                    executor.work(turn.trial)
         if turn.trial is None:
             cores.rest()
 
@@ -170,22 +170,22 @@ def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
         return True
     if settings.demand is None:
         return False
-    steering = PausingSteering(cell, settings, settings.demand, store)
-    return steering.choose(trials, may_begin=True) is None
+    pausing = PausingPlan(cell, settings, settings.demand, store)
+    return pausing.choose(trials, may_begin=True) is None
 
 
 @dataclass(frozen=True)
 class DefaultOnly:
     """Trains a family's default to its end; see :class:`rightfit.tuning.studies.leases.Plan`."""
 
-    steering: PausingSteering
+    pausing: PausingPlan
 
     def choose(
         self, trials: Sequence[FrozenTrial], *, may_begin: bool
     ) -> Step | Literal["new"] | None:
         """Begin with the first trial, and go on with it."""
         if any(trial.state == TrialState.RUNNING or is_finished(trial) for trial in trials):
-            return self.steering.finish_default(trials)
+            return self.pausing.finish_default(trials)
         return NEW if may_begin else None
 
     def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
@@ -242,7 +242,7 @@ def _ask(
     study: optuna.Study,
     cell: Cell,
     settings: SearchSettings,
-    steering: PausingSteering | None,
+    pausing: PausingPlan | None,
     draw: int,
     params: Configuration | None,
 ) -> optuna.Trial:
@@ -252,7 +252,7 @@ def _ask(
         study: The search.
         cell: What is searched.
         settings: The sampler and its seed.
-        steering: Asks for configurations where applications steer.
+        pausing: Asks for configurations where applications steer.
         draw: The configuration's place in the search, from 0.
         params: Parameters of an earlier, abandoned attempt; ``None`` for the first.
     """
@@ -262,8 +262,8 @@ def _ask(
         firsts = cell.list_first()  # a search never ends below what needs no search
         params = firsts[draw] if draw < len(firsts) else None
     proposal = None
-    if params is None and steering is not None:
-        proposal = steering.propose(study, draw)
+    if params is None and pausing is not None:
+        proposal = pausing.propose(study, draw)
     if proposal is not None:
         params = proposal.params
     if params is not None:

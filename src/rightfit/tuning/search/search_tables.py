@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.naming import format_metric, metric_name
 from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.pausing.outlook import Outlook
-from rightfit.tuning.pausing.standing import Miss
+from rightfit.tuning.pausing.expected_utility import Miss
+from rightfit.tuning.pausing.search_forecast import SearchForecast
 from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS
@@ -131,14 +131,14 @@ def account_search(
     """
     ended = [trial for trial in trials if is_finished(trial)]
     pool = read_finished(ended, cell, n_checkpoints=settings.n_checkpoints)
-    outlook = demand.make_rule().survey(pool)
+    forecast = demand.make_rule().forecast(pool)
     whole = _account_whole(ended, cell, settings)
     rows = []
     for name in demand.applications.root:
         row: dict[str, Any] = {"application": name}
-        if outlook is not None:
-            winner, utility = _find_winner(outlook, name)
-            miss = outlook.standings[name].nearest if winner is None else None
+        if forecast is not None:
+            winner, utility = _find_winner(forecast, name)
+            miss = forecast.utilities[name].nearest if winner is None else None
             row |= {
                 "winner": winner,
                 "utility": utility,
@@ -214,9 +214,9 @@ def describe_miss(number: int, miss: Miss) -> str:
     )
 
 
-def _find_winner(outlook: Outlook, application: str) -> tuple[int | None, float | None]:
-    trained = [trial for trial in outlook.pool.trials if outlook.pool.is_trained(trial)]
-    values = [(outlook.appraise(trial.number, application), trial.number) for trial in trained]
+def _find_winner(forecast: SearchForecast, application: str) -> tuple[int | None, float | None]:
+    trained = [trial for trial in forecast.pool.trials if forecast.pool.is_trained(trial)]
+    values = [(forecast.appraise(trial.number, application), trial.number) for trial in trained]
     utility, number = max(values, default=(-1.0, -1))
     return (number, utility) if utility >= 0 else (None, None)
 

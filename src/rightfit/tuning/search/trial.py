@@ -1,4 +1,4 @@
-"""One trial without pauses: train through checkpoints, stop the hopeless, keep the complete."""
+"""One trial without pauses: train through checkpoints, stop the poor, keep the complete."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from rightfit.tuning.studies.study_store import StudyStore
 logger = logging.getLogger(__name__)
 
 
-class Heart:
+class Heartbeat:
     """Signs of life in a shared database: gives a worker's own, and knows who gives none.
 
     It has a storage of its own: Optuna warns when one with a heartbeat is asked for trials, and a
@@ -48,14 +48,14 @@ class Heart:
         stale = self._storage._get_stale_trial_ids(self._study_id)
         return {self._storage.get_trial_number_from_id(trial_id) for trial_id in stale}
 
-    def beat_first(self, number: int) -> None:
+    def record_first(self, number: int) -> None:
         """Give a trial's first sign of life, in the transaction that makes its record."""
         storage = self._store.open()
         trial_id = storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
         storage.record_heartbeat(trial_id)
 
     @contextlib.contextmanager
-    def beating(self, number: int) -> Iterator[None]:
+    def recording(self, number: int) -> Iterator[None]:
         """Give the further signs of life of a trial."""
         storage = self._storage
         is_over = threading.Event()
@@ -81,6 +81,6 @@ class Heart:
 
 
 @functools.cache
-def find_heart(store: StudyStore, study_name: str) -> Heart:
-    """Return this process' heart for a search."""
-    return Heart(store, study_name)
+def find_heartbeat(store: StudyStore, study_name: str) -> Heartbeat:
+    """Return this process' heartbeat for a search."""
+    return Heartbeat(store, study_name)

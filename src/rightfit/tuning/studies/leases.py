@@ -29,9 +29,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.family import Configuration
 from rightfit.processes.file_locks import holding_lock_file, this_machine, try_lock_file
-from rightfit.tuning.pausing.outlook import Step
+from rightfit.tuning.pausing.search_forecast import Step
 from rightfit.tuning.studies.budget import Budget
-from rightfit.tuning.studies.heartbeat import find_heart
+from rightfit.tuning.studies.heartbeat import find_heartbeat
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
     CLAIM,
@@ -55,7 +55,7 @@ NEW: Literal["new"] = "new"  # begin with another configuration
 
 
 class Plan(Protocol):
-    """What comes next in a search that pauses, see ``PausingSteering``; under the workers' lock."""
+    """What comes next in a search that pauses, see ``PausingPlan``; under the workers' lock."""
 
     def choose(
         self, trials: Sequence[FrozenTrial], *, may_begin: bool
@@ -111,15 +111,15 @@ class TrialPool:
             The turn.
         """
         name = self.study.study_name
-        heart = None if self.store.storage is None else find_heart(self.store, name)
+        heartbeat = None if self.store.storage is None else find_heartbeat(self.store, name)
         with contextlib.ExitStack() as held:
             with self.store.transaction(name):
-                silent = set() if heart is None else heart.find_silent()
+                silent = set() if heartbeat is None else heartbeat.find_silent()
                 trials = self._set_aside_abandoned(silent, may_pause=plan is not None)
                 with self.store.open().read_once():
                     turn = self._next_turn(trials, ask, plan, held)
-            if heart is not None and turn.trial is not None:
-                held.enter_context(heart.beating(turn.trial.number))
+            if heartbeat is not None and turn.trial is not None:
+                held.enter_context(heartbeat.recording(turn.trial.number))
             try:
                 yield turn
             except BaseException:
@@ -189,7 +189,7 @@ class TrialPool:
         """Make a trial this worker's."""
         held.enter_context(holding_lock_file(self._lock_file(trial.number)))
         if self.store.storage is not None:
-            find_heart(self.store, self.study.study_name).beat_first(trial.number)
+            find_heartbeat(self.store, self.study.study_name).record_first(trial.number)
         claim = {"draw": draw, "machine": this_machine(), "pid": os.getpid()}
         trial.set_user_attr(CLAIM, claim)
 

@@ -3,7 +3,7 @@
 Each configuration is asked for by one application in turn, from a study of its own in which every
 trial so far is scored as that application sees it. All of them get their first look; then the
 pausing rule says which trial goes on to its next look. Workers carry the steps out (see
-``stepping.py``). Nothing is timed, so a seed gives the same search again.
+``step_executor.py``). Nothing is timed, so a seed gives the same search again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
-from rightfit.tuning.pausing.outlook import Outlook, Step
+from rightfit.tuning.pausing.search_forecast import SearchForecast, Step
 from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
 from rightfit.tuning.search.learning_curve import PausedTrainings
 from rightfit.tuning.search.live_pool import as_it_is, read_pool
@@ -58,8 +58,8 @@ class Proposal:
     asked_by: str | None
 
 
-class PausingSteering:
-    """Steers a search by what its trials promise to all applications.
+class PausingPlan:
+    """Plans a search by what its trials promise to all applications.
 
     Args:
         cell: What is searched.
@@ -93,13 +93,13 @@ class PausingSteering:
             return None
         started_ns = time.process_time_ns()
         trials = study.get_trials(deepcopy=False)
-        outlook = self.rule.survey(self._read(trials))
-        if outlook is None:
+        forecast = self.rule.forecast(self._read(trials))
+        if forecast is None:
             return None
-        names = [n for n in self.demand.applications.root if n not in outlook.hopeless()]
+        names = [n for n in self.demand.applications.root if n not in forecast.infeasible()]
         names = names or list(self.demand.applications.root)
         name = names[draw % len(names)]
-        asked = score_trials(trials, outlook, name, self.settings, draw=draw).ask()
+        asked = score_trials(trials, forecast, name, self.settings, draw=draw).ask()
         self.cell.params.suggest(asked)
         self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
         return Proposal(asked.params, asked_by=name)
@@ -216,8 +216,8 @@ class PausingSteering:
 
     def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
         """See :class:`rightfit.tuning.studies.leases.Plan`."""
-        outlook = self.rule.survey(self._read(trials))
-        if outlook is None:
+        forecast = self.rule.forecast(self._read(trials))
+        if forecast is None:
             return
         wanted = self._find_wanted(trials)
         for trial in trials:
@@ -232,7 +232,7 @@ class PausingSteering:
                 self._keep_as_it_is(ended, len(curve))
                 study.tell(ended, curve[-1]["quality_raw"])
                 continue
-            name, reason = outlook.explain_stop(trial.number)
+            name, reason = forecast.explain_stop(trial.number)
             ended.set_user_attr(STOP_REASON, f"pausing: {reason}")
             ended.set_user_attr(STOPPED_BY, name)
             ended.set_user_attr(STOP_CHECKPOINT, len(curve))
@@ -247,16 +247,16 @@ class PausingSteering:
         }
         pool = self._read(trials)
         ended = [as_it_is(t, structures[t.number], n_checkpoints) for t in pool.trials]
-        outlook = self.rule.survey(Pool(ended, n_checkpoints))
-        if outlook is None:
+        forecast = self.rule.forecast(Pool(ended, n_checkpoints))
+        if forecast is None:
             return set()
         names = self.demand.applications.root
         best = max(ended, key=lambda trial: (trial.qualities[-1], -trial.number))
-        favourites = (
-            max(ended, key=lambda trial: (outlook.appraise(trial.number, name), -trial.number))
+        incumbents = (
+            max(ended, key=lambda trial: (forecast.appraise(trial.number, name), -trial.number))
             for name in names
         )
-        return {best.number, *(trial.number for trial in favourites)}
+        return {best.number, *(trial.number for trial in incumbents)}
 
     def _keep_as_it_is(self, trial: optuna.Trial, n_looks: int) -> None:
         """Write the model of a trial whose training the end of the budget cuts short."""
@@ -278,7 +278,7 @@ class PausingSteering:
 
 def score_trials(
     trials: Sequence[FrozenTrial],
-    outlook: Outlook,
+    forecast: SearchForecast,
     application: str,
     settings: SearchSettings,
     *,
@@ -288,7 +288,7 @@ def score_trials(
 
     Args:
         trials: All trials of the search.
-        outlook: How they stand.
+        forecast: Their expected utility.
         application: Who asks.
         settings: Seed and start-up trials.
         draw: Place in the search of the configuration that is asked for.
@@ -297,10 +297,10 @@ def score_trials(
         "tpe", seed=settings.seed, draw=draw, n_startup_trials=settings.n_startup_trials
     )
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    seen = {trial.number for trial in outlook.pool.trials}
+    seen = {trial.number for trial in forecast.pool.trials}
     for trial in trials:
         if trial.number in seen:
-            value = outlook.appraise(trial.number, application)
+            value = forecast.appraise(trial.number, application)
             study.add_trial(_rescore(trial, TrialState.COMPLETE, value))
         elif trial.state == TrialState.RUNNING and trial.params:
             study.add_trial(_rescore(trial, TrialState.RUNNING, None))

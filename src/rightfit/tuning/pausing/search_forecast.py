@@ -1,4 +1,4 @@
-"""How all trials of a search stand with all applications, and what each step would promise."""
+"""The utility of all trials to all applications, and what each further step would promise."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.serving import Serving
+from rightfit.tuning.pausing.expected_utility import ExpectedUtility
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.pausing_params import PausingParams
-from rightfit.tuning.pausing.standing import Standing
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,20 +41,20 @@ class Step:
 
 
 @dataclass
-class Outlook:
-    """How the trials of a search stand with all applications.
+class SearchForecast:
+    """The utility that the trials of a search are expected to reach, for all applications.
 
     Args:
         pool: Trials with at least one look.
         servings: Serving configurations.
-        standings: By application.
+        utilities: By application.
         is_measured: Shape (n_trials, n_servings).
         params: The rule's.
     """
 
     pool: Pool
     servings: Sequence[Serving]
-    standings: Mapping[str, Standing]
+    utilities: Mapping[str, ExpectedUtility]
     is_measured: npt.NDArray[np.bool_]
     params: PausingParams
 
@@ -62,18 +62,18 @@ class Outlook:
         self._is_trained = np.array([self.pool.is_trained(t) for t in self.pool.trials])
         self._train_s, self._rest_s, self.usual_s = _predict_training(self.pool)
 
-    def hopeless(self) -> set[str]:
+    def infeasible(self) -> set[str]:
         """Return the applications that no trial is likely to satisfy: they steer no more."""
         if len(self.pool.trials) < self.params.hopeless_after:
             return set()
         limit = self.params.hopeless_chance
-        return {name for name, standing in self.standings.items() if standing.chance < limit}
+        return {name for name, utility in self.utilities.items() if utility.chance < limit}
 
-    def worth(self, step: Step) -> float:
+    def acquisition(self, step: Step) -> float:
         """Return what a step promises for its cost."""
         return self._weigh(step, step.cost_s)
 
-    def worth_to_the_end(self, step: Step) -> float:
+    def acquisition_to_the_end(self, step: Step) -> float:
         """Return what a step promises for its cost; a look's is that of its training's rest."""
         return self._weigh(step, self.rest_s(step.number) if step.serving is None else step.cost_s)
 
@@ -99,20 +99,20 @@ class Outlook:
                 name = max(gains, key=lambda n: gains[n][row, column])
                 yield self._step(row, int(column), name, float(gains[name][row, column]))
 
-    def favourites(self) -> dict[str, tuple[int, int]]:
+    def incumbents(self) -> dict[str, tuple[int, int]]:
         """Return the place of the trial and serving configuration that each expects most of."""
-        hopeless = self.hopeless()
+        infeasible = self.infeasible()
         found = {}
-        for name, standing in self.standings.items():
-            expected = standing.draws.mean(axis=2) + 1e-9 * self.is_measured  # rather measured
+        for name, utility in self.utilities.items():
+            expected = utility.quantiles.mean(axis=2) + 1e-9 * self.is_measured  # rather measured
             row, column = np.unravel_index(int(expected.argmax()), expected.shape)
-            if name not in hopeless and expected[row, column] > 0:
+            if name not in infeasible and expected[row, column] > 0:
                 found[name] = (int(row), int(column))
         return found
 
     def reserve_s(self) -> float:
-        """Return what it takes to train and measure every application's favourite."""
-        places = set(self.favourites().values())
+        """Return what it takes to train and measure every application's incumbent."""
+        places = set(self.incumbents().values())
         training_s = sum(self._rest_s[row] for row in {row for row, _ in places})
         measuring_s = sum(
             self._measuring_s(self.pool.trials[row], self.servings[column])
@@ -121,22 +121,22 @@ class Outlook:
         )
         return float(training_s + measuring_s)
 
-    def challengers(self) -> list[Step]:
+    def contenders(self) -> list[Step]:
         """Return the looks that are worth taking, the most worthy of the whole rest first."""
         found = [
             step
             for step in self.steps()
-            if step.serving is None and self.worth(step) >= self.params.min_gain
+            if step.serving is None and self.acquisition(step) >= self.params.min_gain
         ]
-        return sorted(found, key=self.worth_to_the_end, reverse=True)
+        return sorted(found, key=self.acquisition_to_the_end, reverse=True)
 
     def finishing(self, affordable_s: float) -> Iterator[Step]:
         """Yield what is left to do where nothing more may be explored.
 
-        That is each application's favourite, then what is worth going on with if the budget holds
+        That is each application's incumbent, then what is worth going on with if the budget holds
         the whole rest of its training. One training is finished, if only as the nearest miss.
         """
-        for name, (row, column) in self.favourites().items():
+        for name, (row, column) in self.incumbents().items():
             trial = self.pool.trials[row]
             if not trial.is_free or self.is_measured[row, column]:
                 continue
@@ -146,7 +146,7 @@ class Outlook:
                     yield step
             elif self._rest_s[row] <= affordable_s:
                 yield self._step(row, None, name, 0.0)
-        yield from (s for s in self.challengers() if self.rest_s(s.number) <= affordable_s)
+        yield from (s for s in self.contenders() if self.rest_s(s.number) <= affordable_s)
         if not self._is_trained.any():
             free = [row for row, trial in enumerate(self.pool.trials) if trial.is_free]
             free.sort(key=lambda row: -self.pool.trials[row].qualities[-1])
@@ -172,9 +172,9 @@ class Outlook:
             A utility in [0, 1] for what may be feasible; else less than 0 by the share by which it
             breaks limits, so that any two trials are ordered.
         """
-        row, standing = self._row(number), self.standings[application]
-        expected = float(standing.draws[row].mean(axis=1).max())
-        return expected if expected > 0 else -min(float(standing.excess[row].min()), 1e9)
+        row, utility = self._row(number), self.utilities[application]
+        expected = float(utility.quantiles[row].mean(axis=1).max())
+        return expected if expected > 0 else -min(float(utility.excess[row].min()), 1e9)
 
     def explain_stop(self, number: int) -> tuple[str, str]:
         """Return which application would let a paused trial go last, and why it does not go on."""
@@ -187,7 +187,7 @@ class Outlook:
             f"after look {self.pool.trials[row].last.checkpoint} {step.application} expected to "
             f"gain {step.gain:.4f} of utility for {share:.2f} of a trial's cost"
         )
-        if self.worth(step) >= self.params.min_gain:
+        if self.acquisition(step) >= self.params.min_gain:
             return step.application, f"{promise}, but the budget was spent"
         return step.application, f"{promise}, which is too little"
 
@@ -196,18 +196,18 @@ class Outlook:
 
     @cached_property
     def _gains(self) -> dict[str, Floats]:
-        hopeless = self.hopeless()
-        return {n: self._gain(s) for n, s in self.standings.items() if n not in hopeless}
+        infeasible = self.infeasible()
+        return {n: self._gain(s) for n, s in self.utilities.items() if n not in infeasible}
 
-    def _gain(self, standing: Standing) -> Floats:
+    def _gain(self, utility: ExpectedUtility) -> Floats:
         """Return by how much each trial and serving configuration may beat all others.
 
         A trial in training competes with its serving configurations together.
         """
-        draws = standing.draws
-        whole = draws.max(axis=1, keepdims=True)
-        draws = np.where(self._is_trained[:, None, None], draws, whole)
-        expected = draws.mean(axis=2)
+        quantiles = utility.quantiles
+        whole = quantiles.max(axis=1, keepdims=True)
+        quantiles = np.where(self._is_trained[:, None, None], quantiles, whole)
+        expected = quantiles.mean(axis=2)
         rivals = expected.copy()
         rivals[~self._is_trained, 1:] = -1.0
         order = np.argsort(-rivals, axis=None, kind="stable")
@@ -215,7 +215,7 @@ class Outlook:
         runner_up = rivals.flat[order[1]] if len(order) > 1 else 0.0
         best = np.full(rivals.shape, rivals[row, column])
         best[row, column if self._is_trained[row] else slice(None)] = max(runner_up, 0.0)
-        gain: Floats = np.maximum(draws - best[:, :, None], 0.0).mean(axis=2)
+        gain: Floats = np.maximum(quantiles - best[:, :, None], 0.0).mean(axis=2)
         return gain
 
     def _step(self, row: int, column: int | None, application: str, gain: float) -> Step:

@@ -7,9 +7,9 @@ import optuna
 from demands import make_demand
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.search.pausing_steering import PausingSteering
+from rightfit.tuning.search.pausing_plan import PausingPlan
 from rightfit.tuning.search.search import open_study
-from rightfit.tuning.search.stepping import Stepper
+from rightfit.tuning.search.step_executor import StepExecutor
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
 
@@ -20,7 +20,7 @@ def test_a_worker_goes_on_from_the_look_to_which_another_one_has_come(
     cell, settings = cells.make_cell(blobs), cells.make_settings(n_checkpoints=3)
     store = StudyStore(tmp_path, storage=None)
     first, second = (
-        Stepper(PausingSteering(cell, settings, make_demand(), store), store) for _ in range(2)
+        StepExecutor(PausingPlan(cell, settings, make_demand(), store), store) for _ in range(2)
     )
     study = open_study(cell, settings, store)
     trial = study.ask()

@@ -9,7 +9,7 @@ from recordings import application
 
 from rightfit.families.family import TrainingData
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.search.candidates import find_favourites, select_covering_trials
+from rightfit.tuning.search.candidates import find_incumbents, select_covering_trials
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
 
 
@@ -41,11 +41,11 @@ def ended(number: int, quality: float, size_mib: float) -> FrozenTrial:
     return trial
 
 
-def test_favourites_of_a_search_are_those_of_its_applications(blobs: TrainingData) -> None:
+def test_incumbents_of_a_search_are_those_of_its_applications(blobs: TrainingData) -> None:
     wants = Applications(ACCURACY | {"small": application(max_size_mib=0.5)})
     trials = [ended(0, 0.8, 0.1), ended(1, 0.9, 4.0)]
     demand = make_demand(applications=wants, prior=SIZES)
 
-    found = find_favourites(trials, cells.make_cell(blobs), demand, n_checkpoints=2)
+    found = find_incumbents(trials, cells.make_cell(blobs), demand, n_checkpoints=2)
 
     assert found == [1, 0]

@@ -1,4 +1,4 @@
-"""How the trials of a search stand with one application: what each could be worth to it.
+"""The expected utility of each trial of a search to one application.
 
 A trial in training is uncertain in its quality, a trained one in what it will cost to serve, a
 measured one in nothing. Each uncertainty is a fixed set of quantiles, so nothing is drawn at
@@ -39,7 +39,7 @@ Predict = Callable[[ObservedTrial, Serving, str], tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Forecast:
+class ProfileForecast:
     """What is known of the final profiles of all trials.
 
     Args:
@@ -71,11 +71,11 @@ class Miss(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What each trial could be worth to one application.
+class ExpectedUtility:
+    """The utility of each trial to one application, as a distribution.
 
     Args:
-        draws: Utility at each quantile, 0 where a limit is broken; shape (n_trials, n_servings,
+        quantiles: Utility at each quantile, 0 where a limit is broken; shape (n_trials, n_servings,
             N_QUANTILES).
         chance: Largest share of quantiles at which a trial keeps all limits.
         excess: Sum of the shares by which limits are broken at the median, shape (n_trials,
@@ -84,7 +84,7 @@ class Standing:
             nothing is known.
     """
 
-    draws: Floats
+    quantiles: Floats
     chance: float
     excess: Floats
     nearest: Miss | None
@@ -120,7 +120,7 @@ def describe_costs(
     return found
 
 
-def forecast(
+def forecast_profiles(
     trials: Sequence[ObservedTrial],
     quality: tuple[Floats, Floats],
     metrics: Sequence[str],
@@ -128,7 +128,7 @@ def forecast(
     *,
     servings: Sequence[Serving],
     known_quality: float,
-) -> Forecast:
+) -> ProfileForecast:
     """Collect what is known of all trials.
 
     Args:
@@ -145,18 +145,18 @@ def forecast(
     errors = {metric: known[:, 1, :, place] for place, metric in enumerate(metrics)}
     is_measured = np.array([[serving in trial.served for serving in servings] for trial in trials])
     is_trained = (spread == 0)[:, None, None]
-    luck = np.where(is_trained, ERRORS, 0.0)
-    kindness = np.where(is_trained, ERRORS, 1.0)
+    metric_errors = np.where(is_trained, ERRORS, 0.0)
+    bound_errors = np.where(is_trained, ERRORS, 1.0)
     signs = {m: -1.0 if m == THREADS or _is_lower_better(m) else 1.0 for m in metrics}
-    return Forecast(
+    return ProfileForecast(
         expected[:, None, None] + spread[:, None, None] * SURPRISES,
         np.array([trial.last.quality_error for trial in trials])[:, None, None],
         {
-            m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * luck)
+            m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * metric_errors)
             for m, v in values.items()
         },
         {
-            m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * kindness)
+            m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * bound_errors)
             for m, v in values.items()
         },
         is_measured,
@@ -164,8 +164,8 @@ def forecast(
     )
 
 
-def stand(known: Forecast, application: Application) -> Standing:
-    """Compute what each trial could be worth to an application."""
+def estimate_utility(known: ProfileForecast, application: Application) -> ExpectedUtility:
+    """Estimate the utility of each trial to an application."""
     best = {QUALITY: np.asarray(known.best_quality), "quality_raw": np.asarray(-np.inf)}
     limits = resolve_limits(application, best)
     utility = compute_utility({QUALITY: known.quality, **known.metrics}, application)
@@ -180,12 +180,12 @@ def stand(known: Forecast, application: Application) -> Standing:
         values = known.quality if is_quality else known.metrics[limit.metric]
         failing.append((limit, np.broadcast_to(values, kept.shape)))
     chance = kept.mean(axis=2).max(axis=1)
-    draws = np.where(kept, utility, 0.0)
+    quantiles = np.where(kept, utility, 0.0)
     for limit in limits:
         if limit.metric == QUALITY:
-            draws = draws * _chance_to_keep(limit, known.quality, known.quality_error)
+            quantiles = quantiles * _chance_to_keep(limit, known.quality, known.quality_error)
     excess, nearest = _find_nearest(failing, shape)
-    return Standing(draws, float(chance.max()), excess, nearest)
+    return ExpectedUtility(quantiles, float(chance.max()), excess, nearest)
 
 
 def _chance_to_keep(limit: Limit, quality: Floats, error: Floats) -> Floats:

@@ -11,8 +11,8 @@ from demands import make_demand, make_point
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.family import Configuration, TrainingData
-from rightfit.tuning.pausing.outlook import Step
-from rightfit.tuning.search.pausing_steering import PausingSteering
+from rightfit.tuning.pausing.search_forecast import Step
+from rightfit.tuning.search.pausing_plan import PausingPlan
 from rightfit.tuning.studies.leases import NEW
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
@@ -26,11 +26,11 @@ from rightfit.tuning.studies.trial_attributes import (
 DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
 
 
-def make_steering(
+def make_plan(
     blobs: TrainingData, portfolio: tuple[Configuration, ...] = (), **settings: Any
-) -> PausingSteering:
+) -> PausingPlan:
     params = cells.LINEAR_PARAMS.model_copy(update={"default": DEFAULT, "portfolio": portfolio})
-    return PausingSteering(
+    return PausingPlan(
         cells.make_cell(blobs, params=params),
         cells.make_settings(
             early_stopping="pausing", sampler="tpe", breadth_share=0.25, **settings
@@ -60,53 +60,53 @@ def looked_at(draw: int, *, state: TrialState) -> FrozenTrial:
 def test_first_looks_take_their_share_of_the_budget(
     blobs: TrainingData, n_begun: int, wants: bool
 ) -> None:
-    steering = make_steering(blobs, budget_cpu_s=10.0, n_checkpoints=4)
+    plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=4)
     begun = [looked_at(draw, state=TrialState.PRUNED) for draw in range(n_begun)]
 
-    assert (steering.choose(begun, may_begin=True) == NEW) is wants
-    assert steering.choose(begun, may_begin=False) is None
+    assert (plan.choose(begun, may_begin=True) == NEW) is wants
+    assert plan.choose(begun, may_begin=False) is None
 
 
 def test_what_steps_really_take_decides_nothing(blobs: TrainingData) -> None:
-    steering = make_steering(blobs, budget_cpu_s=10.0, n_checkpoints=4)
+    plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=4)
     begun = [looked_at(0, state=TrialState.PRUNED)]
     busy = looked_at(0, state=TrialState.PRUNED)
     busy.set_user_attr(COMPUTE_S, 9.0)
     busy.set_user_attr(CURVE, [make_point(1, 0.5) | {"fit_cpu_s": 9.0}])
 
-    assert steering.choose(begun, may_begin=True) == NEW
-    assert steering.choose([busy], may_begin=True) == NEW
+    assert plan.choose(begun, may_begin=True) == NEW
+    assert plan.choose([busy], may_begin=True) == NEW
 
 
 def test_a_search_that_takes_several_times_its_budget_ends(blobs: TrainingData) -> None:
-    steering = make_steering(blobs, budget_cpu_s=10.0, n_checkpoints=4)
+    plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=4)
     slow = looked_at(0, state=TrialState.RUNNING)
     slow.set_user_attr(COMPUTE_S, 30.0)
 
-    assert steering.choose([slow], may_begin=True) is None
+    assert plan.choose([slow], may_begin=True) is None
 
 
 @pytest.mark.parametrize(("n_checkpoints", "wants"), [(3, True), (4, False)])
 def test_what_is_left_of_the_budget_is_for_new_configurations_if_it_holds_a_whole_training(
     blobs: TrainingData, n_checkpoints: int, wants: bool
 ) -> None:
-    steering = make_steering(blobs, budget_cpu_s=10.0, n_checkpoints=n_checkpoints)
+    plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=n_checkpoints)
     ended = [looked_at(draw, state=TrialState.PRUNED) for draw in range(3)]
 
-    assert (steering.choose(ended, may_begin=True) == NEW) is wants  # 7 s are left
+    assert (plan.choose(ended, may_begin=True) == NEW) is wants  # 7 s are left
 
 
 @pytest.mark.parametrize(("budget_cpu_s", "is_finished_first"), [(20.0, True), (1.5, False)])
 def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_allows(
     blobs: TrainingData, budget_cpu_s: float, is_finished_first: bool
 ) -> None:
-    steering = make_steering(blobs, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
+    plan = make_plan(blobs, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
     default = looked_at(0, state=TrialState.RUNNING)
 
-    step = steering.choose([default], may_begin=True)
+    step = plan.choose([default], may_begin=True)
 
     assert isinstance(step, Step) is is_finished_first
-    assert (steering.finish_default([default]) is not None) is is_finished_first
+    assert (plan.finish_default([default]) is not None) is is_finished_first
 
 
 @pytest.mark.parametrize(
@@ -121,12 +121,12 @@ def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_all
 def test_the_default_goes_as_far_as_the_budget_allows(
     blobs: TrainingData, work_s: list[float], goes_on: bool
 ) -> None:
-    steering = make_steering(blobs, budget_cpu_s=6.0, n_checkpoints=4)
+    plan = make_plan(blobs, budget_cpu_s=6.0, n_checkpoints=4)
     default = looked_at(0, state=TrialState.RUNNING)
     curve = [make_point(look, 0.5) | {"work_s": s} for look, s in enumerate(work_s, start=1)]
     default.set_user_attr(CURVE, curve)
 
-    assert (steering.finish_default([default]) is not None) is goes_on
+    assert (plan.finish_default([default]) is not None) is goes_on
 
 
 ENTRY = {"alpha": 1e-2, "eta0": 0.5}
@@ -136,20 +136,20 @@ ENTRY = {"alpha": 1e-2, "eta0": 0.5}
 def test_entries_of_the_portfolio_are_begun_until_half_of_the_budget_is_spent(
     blobs: TrainingData, budget_cpu_s: float, is_begun: bool
 ) -> None:
-    steering = make_steering(blobs, (ENTRY,), budget_cpu_s=budget_cpu_s, n_checkpoints=1)
+    plan = make_plan(blobs, (ENTRY,), budget_cpu_s=budget_cpu_s, n_checkpoints=1)
     ended = looked_at(0, state=TrialState.PRUNED)
 
-    assert (steering.choose([ended], may_begin=True) == NEW) is is_begun
+    assert (plan.choose([ended], may_begin=True) == NEW) is is_begun
 
 
 def test_an_entry_of_the_portfolio_is_trained_to_its_end_before_the_next_begins(
     blobs: TrainingData,
 ) -> None:
     entries = (ENTRY, {"alpha": 1e-4, "eta0": 0.5})
-    steering = make_steering(blobs, entries, budget_cpu_s=100.0, n_checkpoints=3)
+    plan = make_plan(blobs, entries, budget_cpu_s=100.0, n_checkpoints=3)
     first = [looked_at(0, state=TrialState.PRUNED), looked_at(1, state=TrialState.RUNNING)]
 
-    step = steering.choose(first, may_begin=True)
+    step = plan.choose(first, may_begin=True)
 
     assert isinstance(step, Step)
     assert step.number == 1
@@ -160,14 +160,14 @@ def test_entries_begun_after_half_of_the_budget_are_left_to_the_rule(
     blobs: TrainingData, budget_cpu_s: float, goes_on: int
 ) -> None:
     entries = (ENTRY, {"alpha": 1e-4, "eta0": 0.5})
-    steering = make_steering(blobs, entries, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
+    plan = make_plan(blobs, entries, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
     ended = looked_at(0, state=TrialState.PRUNED)
     ended.set_user_attr(CURVE, [make_point(1, 0.5) | {"work_s": 5.0}])
     poor, good = (looked_at(draw, state=TrialState.RUNNING) for draw in (1, 2))
     for trial, quality in ((poor, 0.1), (good, 0.9)):
         trial.set_user_attr(CURVE, [make_point(1, quality) | {"work_s": 0.1}])
 
-    step = steering.choose([ended, poor, good], may_begin=False)
+    step = plan.choose([ended, poor, good], may_begin=False)
 
     assert isinstance(step, Step)
     assert step.number == goes_on

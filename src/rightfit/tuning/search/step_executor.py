@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.learning_curve import Look, follow_training
-from rightfit.tuning.search.pausing_steering import PausingSteering
+from rightfit.tuning.search.pausing_plan import PausingPlan
 from rightfit.tuning.search.trial import (
     SEARCH_FAULTS,
     describe_fault,
@@ -39,23 +39,23 @@ from rightfit.tuning.studies.trial_attributes import (
 logger = logging.getLogger(__name__)
 
 
-class Stepper:
+class StepExecutor:
     """Carries out the steps of a worker.
 
     Args:
-        steering: Decides on them.
+        plan: Decides on them.
         store: Where the study and its bundles are kept.
     """
 
-    def __init__(self, steering: PausingSteering, store: StudyStore) -> None:
-        self._cell, self._settings = steering.cell, steering.settings
-        self._steering, self._trainings = steering, steering.trainings
+    def __init__(self, plan: PausingPlan, store: StudyStore) -> None:
+        self._cell, self._settings = plan.cell, plan.settings
+        self._plan, self._trainings = plan, plan.trainings
         self._store = store
 
     def work(self, trial: optuna.Trial) -> None:
         """Train a trial, claimed by this worker, to its next look and pause it."""
         started, started_ns = time.time(), time.process_time_ns()
-        deciding_s = self._steering.take_deciding_s()
+        deciding_s = self._plan.take_deciding_s()
         notes: dict[str, Any] = {}
         look = None
         try:
