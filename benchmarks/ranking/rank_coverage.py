@@ -73,7 +73,7 @@ def measure_coverage(
         and without.
     """
     rng = np.random.default_rng(1)
-    rules = rules.model_copy(update={"n_draws": 1})  # chances are not looked at
+    rules = rules.model_copy(update={"n_draws": 1})  # selection probabilities are not looked at
     seen: dict[str, dict[str, list[tuple[float, ...]]]] = {way: {} for way in ways}
     for run in range(n_runs):
         truth = simulate_truth(N_CANDIDATES, rng, crowding=crowdings[run % len(crowdings)])
@@ -107,7 +107,7 @@ def rank_by_pairs(
     """Rank by all pairs alone: the rule that comparisons with the best replaced."""
     with_best = rank_candidates._may_be_best
     rank_candidates._may_be_best = lambda bound, alpha, n_candidates: (
-        rank_candidates._step_down(bound, alpha, n_candidates)[0] == 1
+        rank_candidates._holm_step_down(bound, alpha, n_candidates)[0] == 1
     )
     try:
         return rank_applications(table, applications, rules)

@@ -153,7 +153,7 @@ def judge_winners(
     to be 0, and without it a quarter of the studies do.
     """
     rng = np.random.default_rng(2)
-    rules = rules.model_copy(update={"n_draws": 1})  # chances are not looked at
+    rules = rules.model_copy(update={"n_draws": 1})  # selection probabilities are not looked at
     found: list[tuple[float, float, bool]] = []
     how = ""
     for study in range(n_studies):

@@ -45,7 +45,7 @@ def test_pareto_front_is_that_of_the_feasible_in_the_objectives() -> None:
     assert ranked.pareto.tolist() == [True, True, False, False]
 
 
-def test_chances_of_a_dataset_sum_to_one_and_leave_the_surely_beaten_out() -> None:
+def test_selection_probabilities_of_a_dataset_sum_to_one_and_leave_the_surely_beaten_out() -> None:
     ranked = rank(
         make_profile("a-1", **around("quality", 0.80, 0.05), latency_p50_ms=10),
         make_profile("a-2", **around("quality", 0.79, 0.05), latency_p50_ms=10),

@@ -3,8 +3,8 @@
 Candidates answer the same test rows. What each row, or each resample of the rows, adds to the
 deviation of a candidate's raw quality is kept: the squares add up to the variance of that quality,
 the products with another candidate's to the covariance
-(:mod:`rightfit.ranking.uncertainty.pairing`). In a table they are a text, the largest of them and
-half floats in base64, as short as any other column's.
+(:mod:`rightfit.ranking.uncertainty.paired_comparison`). In a table they are a text, the largest of
+them and half floats in base64, as short as any other column's.
 """
 
 from __future__ import annotations

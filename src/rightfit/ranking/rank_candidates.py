@@ -17,8 +17,8 @@ from rightfit.ranking.contest.contest import Contest, DatasetWinners, Kept, hold
 from rightfit.ranking.contest.order import number_places, order_candidates, promote_by_rule
 from rightfit.ranking.contest.pareto import find_pareto_front
 from rightfit.ranking.contest.profile_table import ProfileTable
-from rightfit.ranking.uncertainty.chances import simulate_best
-from rightfit.ranking.uncertainty.pairing import standardise_deviations
+from rightfit.ranking.uncertainty.paired_comparison import standardise_deviations
+from rightfit.ranking.uncertainty.selection_probability import simulate_best
 from rightfit.ranking.uncertainty.spread import (
     Spread,
     bound_ranks,
@@ -102,7 +102,7 @@ def rank_applications(
 def rank_candidates(contest: Contest) -> Ranked:
     """Rank the candidates of a contest, dataset by dataset."""
     contest = keep_winners(contest)
-    places = settle_order(contest)
+    places = resolve_ties(contest)
     return Ranked(
         contest=contest,
         order=places.order,
@@ -110,7 +110,7 @@ def rank_candidates(contest: Contest) -> Ranked:
         rank_low=places.rank_low,
         rank_high=places.rank_high,
         spread=spread_candidates(contest, widening(contest.rules.confidence_level, 1)),
-        p_best=_find_chances(contest, places.rank_low),
+        p_best=_find_selection_probabilities(contest, places.rank_low),
         pareto=_find_front(contest),
         leaders=places.leaders,
     )
@@ -139,7 +139,7 @@ def keep_winners(contest: Contest) -> Contest:
 
 def find_winners(contest: Contest) -> list[int | None]:
     """Return the row of each dataset's winner; ``None``: none qualifies."""
-    order = settle_order(contest).order
+    order = resolve_ties(contest).order
     firsts = [int(order[part.start]) for part in contest.table.candidate_slices]
     return [int(contest.chosen[one]) if contest.feasible[one] else None for one in firsts]
 
@@ -169,7 +169,7 @@ def change_limits(
     return other, winners
 
 
-def settle_order(contest: Contest) -> Places:
+def resolve_ties(contest: Contest) -> Places:
     """Order the candidates, bound their ranks and put first what the tie rule prefers."""
     by_utility = order_candidates(contest)
     low, high = _bound_ranks(contest)
@@ -239,11 +239,11 @@ def _bound_dataset(contest: Contest) -> tuple[Ints, Ints]:
         return bound_ranks(contest.utility, contest.feasible, spread)
 
     alpha = 1 - contest.rules.confidence_level
-    low, high = _step_down(bound, alpha, len(contest.chosen))
+    low, high = _holm_step_down(bound, alpha, len(contest.chosen))
     return np.where(_may_be_best(bound, alpha, len(contest.chosen)), 1, np.maximum(low, 2)), high
 
 
-def _step_down(bound: BoundRanks, alpha: float, n_candidates: int) -> tuple[Ints, Ints]:
+def _holm_step_down(bound: BoundRanks, alpha: float, n_candidates: int) -> tuple[Ints, Ints]:
     """Bound ranks by all pairs, corrected again for the pairs that are still tied.
 
     Pairs that are in order at a level corrected for all of them leave the others a milder one
@@ -275,15 +275,15 @@ def _may_be_best(bound: BoundRanks, alpha: float, n_candidates: int) -> Bools:
     return may_be_best
 
 
-def _find_chances(contest: Contest, rank_low: Ints) -> Floats:
-    chances = np.zeros(len(rank_low))
+def _find_selection_probabilities(contest: Contest, rank_low: Ints) -> Floats:
+    p_best = np.zeros(len(rank_low))
     for position, part in enumerate(contest.table.candidate_slices):
         candidates = part.start + np.flatnonzero(rank_low[part] == 1)
         rng = np.random.default_rng([contest.rules.seed, position])
-        chances[candidates] = simulate_best(
+        p_best[candidates] = simulate_best(
             contest, candidates, n_draws=contest.rules.n_draws, rng=rng
         )
-    return chances
+    return p_best
 
 
 def _find_front(contest: Contest) -> Bools:

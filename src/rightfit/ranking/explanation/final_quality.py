@@ -14,7 +14,7 @@ from rightfit.ranking.contest.order import choose_winners
 from rightfit.ranking.contest.profile_table import FINAL
 from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.ranking.rank_candidates import Ranked
-from rightfit.ranking.uncertainty.pairing import PAIRED_METRICS, read_deviations
+from rightfit.ranking.uncertainty.paired_comparison import PAIRED_METRICS, read_deviations
 
 N_BAGS = 500
 BAG_SIZE = 4  # how often a bag holds a row, on average

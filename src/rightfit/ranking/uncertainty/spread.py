@@ -3,13 +3,14 @@
 Metrics come with 95 % intervals. They are carried to the utility one objective at a time and added
 in quadrature, each side for itself ("method of variance estimates recovery", Zou and Donner 2008);
 errors of different metrics count as independent, and those of different candidates too but for
-qualities, which are paired (:mod:`rightfit.ranking.uncertainty.pairing`). Which candidates may be
-the best is found by comparing each with its rivals; all other ranks by pairs: two candidates count
-as ordered only if their difference exceeds its own interval, at a level corrected for all pairs of
-the dataset that are not in order yet (Holm), so that all rank intervals of one table hold together
-at the confidence level (pairwise construction of Mogstad, Romano, Shaikh, Wilhelm 2024, "Inference
-for Ranks"). They hold more often than that: a rank interval is wrong only where a pair is put in
-the wrong order, and of two that differ only one order is wrong.
+qualities, which are paired (:mod:`rightfit.ranking.uncertainty.paired_comparison`). Which
+candidates may be the best is found by comparing each with its rivals; all other ranks by pairs:
+two candidates count as ordered only if their difference exceeds its own interval, at a level
+corrected for all pairs of the dataset that are not in order yet (Holm), so that all rank intervals
+of one table hold together at the confidence level (pairwise construction of Mogstad, Romano,
+Shaikh, Wilhelm 2024, "Inference for Ranks"). They hold more often than that: a rank interval is
+wrong only where a pair is put in the wrong order, and of two that differ only one order is
+wrong.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from rightfit.ranking.applications.utility import (
 from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.contest.order import fold_feasibility
 from rightfit.ranking.contest.profile_table import ProfileTable
-from rightfit.ranking.uncertainty.pairing import PAIRED_METRICS, correlate_with_best
+from rightfit.ranking.uncertainty.paired_comparison import PAIRED_METRICS, correlate_with_best
 
 Z_OF_INTERVALS = NormalDist().inv_cdf(0.975)  # the profiles' intervals are 95 % ones
 UNMEASURED_UTILITY = -3.0  # below every utility, whatever the error

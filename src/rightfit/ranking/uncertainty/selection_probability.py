@@ -1,4 +1,4 @@
-"""Chances: how probably a candidate is the best feasible one, by simulated measurements."""
+"""Selection probability: how probably a candidate is the best one that qualifies, by simulation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rightfit.ranking.applications.constraints import Limit, judge_profiles
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.contest.contest import Contest
 from rightfit.ranking.contest.order import fold_feasibility
-from rightfit.ranking.uncertainty.pairing import (
+from rightfit.ranking.uncertainty.paired_comparison import (
     PAIRED_METRICS,
     draw_together,
     standardise_deviations,

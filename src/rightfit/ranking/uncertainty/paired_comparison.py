@@ -1,4 +1,4 @@
-"""Pairing: candidates answer the same test rows, so the errors of their qualities go together.
+"""Paired comparison: on the same test rows, the errors of two candidates' qualities go together.
 
 Of two models that are right on mostly the same rows, the difference in quality is known far better
 than either quality. Each profile carries how its quality deviates row by row (or resample by

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from ranking_factories import around, hold, make_application, make_profile
 
-from rightfit.ranking.uncertainty.chances import simulate_best
+from rightfit.ranking.uncertainty.selection_probability import simulate_best
 
 QUALITY_ALONE = {"quality": {"weight": 1, "worst": 0, "best": 1}}
 
 
-def chances(*rows: dict[str, object], **constraints: dict[str, float]) -> np.ndarray:
+def simulate(*rows: dict[str, object], **constraints: dict[str, float]) -> np.ndarray:
     application = make_application(objectives=QUALITY_ALONE, constraints=constraints)
     contest = hold(*rows, application=application)
     return simulate_best(
@@ -20,7 +20,7 @@ def chances(*rows: dict[str, object], **constraints: dict[str, float]) -> np.nda
 def test_chance_of_the_better_of_two_is_that_of_the_normal_difference() -> None:
     reach = 1.959964 * 0.03
 
-    found = chances(
+    found = simulate(
         make_profile("a-1", **around("quality", 0.56, reach)),
         make_profile("a-2", **around("quality", 0.50, reach)),
     )
@@ -32,13 +32,13 @@ def test_chance_of_the_better_of_two_is_that_of_the_normal_difference() -> None:
 def test_equal_ones_share_their_chances() -> None:
     rows = [make_profile(name, quality=0.5) for name in ("a-1", "a-2")]
 
-    assert chances(*rows).tolist() == [0.5, 0.5]
+    assert simulate(*rows).tolist() == [0.5, 0.5]
 
 
 def test_chance_counts_only_where_feasible() -> None:
     reach = 1.959964 * 0.05
 
-    found = chances(
+    found = simulate(
         make_profile("a-1", **around("quality", 0.6, reach)),
         make_profile("a-2", **around("quality", 0.3, 0.0)),
         quality={"min": 0.6},
@@ -49,7 +49,7 @@ def test_chance_counts_only_where_feasible() -> None:
 
 
 def test_the_best_quality_does_not_fall_out_of_a_degradation_of_itself() -> None:
-    found = chances(
+    found = simulate(
         make_profile("a-1", **around("quality", 0.6, 0.1)),
         quality={"max_degradation": 0.0},
     )
@@ -58,7 +58,7 @@ def test_the_best_quality_does_not_fall_out_of_a_degradation_of_itself() -> None
 
 
 def test_halves_of_an_interval_may_differ() -> None:
-    found = chances(
+    found = simulate(
         make_profile("a-1", quality=0.5, quality_low=0.5, quality_high=0.6),
         make_profile("a-2", **around("quality", 0.4999, 0.0)),
     )
