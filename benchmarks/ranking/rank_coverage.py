@@ -26,7 +26,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking import rank_candidates
 from rightfit.ranking.contest.profile_table import ProfileTable, read_profiles
-from rightfit.ranking.rank_candidates import Ranked, rank_applications
+from rightfit.ranking.rank_candidates import ApplicationRanking, rank_applications
 
 N_TEST_ROWS = 2_000
 N_CELLS = 2  # of a study with recorded noise, each measured in minutes of its own
@@ -95,7 +95,7 @@ def measure_coverage(
                     (sets.rank_low[best] == 1, (sets.rank_low == 1).sum())
                     for sets in (one, by_pairs)
                 ]
-                seen[way].setdefault(true.contest.name, []).append(
+                seen[way].setdefault(true.assessment.name, []).append(
                     (inside.mean(), width, *tied[0], *tied[1])
                 )
     return {way: _summarise(found) for way, found in seen.items()}
@@ -103,7 +103,7 @@ def measure_coverage(
 
 def rank_by_pairs(
     table: ProfileTable, applications: ApplicationsParams, rules: RankingParams
-) -> list[Ranked]:
+) -> list[ApplicationRanking]:
     """Rank by all pairs alone: the rule that comparisons with the best replaced."""
     with_best = rank_candidates._may_be_best
     rank_candidates._may_be_best = lambda bound, alpha, n_candidates: (

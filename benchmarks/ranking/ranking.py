@@ -186,7 +186,7 @@ def count_ties(
     for how, frame in ways.items():
         ranked = rank_applications(read_profiles(frame), applications, rules)
         tied[how] = {
-            one.contest.name: int((one.rank_high - one.rank_low).sum()) // 2 for one in ranked
+            one.assessment.name: int((one.rank_high - one.rank_low).sum()) // 2 for one in ranked
         }
     for name, n_unpaired in tied["unpaired"].items():
         print(
@@ -251,7 +251,7 @@ def time_weight_space(applications: ApplicationsParams, rules: RankingParams) ->
     ranked = rank_applications(read_profiles(profiles), applications, rules)
     started_s = time.perf_counter()
     for one in ranked:
-        share_weight_space(one.contest)
+        share_weight_space(one.assessment)
     return time.perf_counter() - started_s
 
 

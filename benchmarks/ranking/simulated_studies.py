@@ -167,10 +167,10 @@ def judge_winners(
             luck_of_final = final["quality"].mean() - truth["quality"].mean()
         for one in rank_applications(tabulate_metrics(seen), applications, rules):
             winner = int(one.order[0])
-            if not one.contest.feasible[winner]:
+            if not one.assessment.feasible[winner]:
                 continue
             judged = judge_winner(one, winner)
-            true = one.contest.table.values("truth")[one.contest.chosen[winner]]
+            true = one.assessment.table.values("truth")[one.assessment.chosen[winner]]
             if judged is None or judged.raw_low is None or judged.raw_high is None:
                 raise ValueError(f"a simulated winner was not judged: {judged}")
             covers = judged.raw_low <= true <= judged.raw_high

@@ -15,7 +15,7 @@ from ranking_factories import (
 )
 
 from rightfit.ranking.explanation.reasons import explain_candidates
-from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners
+from rightfit.ranking.rank_candidates import ApplicationRanking, change_limits, find_winners
 
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
 QUALITY_ALONE = make_application(objectives=QUALITY)
@@ -31,7 +31,7 @@ def measure(*qualities: float, reach: float = 0.03, **values: Any) -> list[dict[
 
 def rank_twice(
     first: list[dict[str, Any]], second: list[dict[str, Any]], **asked: Any
-) -> tuple[Ranked, Ranked]:
+) -> tuple[ApplicationRanking, ApplicationRanking]:
     asked = {"application": QUALITY_ALONE} | asked
     before = rank(*first, **asked)
     return before, rank(*second, after=before, **asked)
@@ -61,7 +61,7 @@ def test_surely_better_candidate_replaces_the_winner() -> None:
     _, after = rank_twice(measure(0.80, 0.79), measure(0.70, 0.80))
 
     assert names_in_order(after) == ["a-1", "a-0"]
-    assert after.contest.kept == {}
+    assert after.assessment.kept == {}
 
 
 def test_winner_that_breaks_a_limit_is_replaced() -> None:
@@ -89,7 +89,7 @@ def test_each_dataset_keeps_its_own_winner() -> None:
     _, after = rank_twice(first, second)
 
     assert names_in_order(after) == ["a-0", "a-1", "a-1", "a-0"]
-    assert list(after.contest.kept) == [0]
+    assert list(after.assessment.kept) == [0]
 
 
 def test_winner_keeps_its_serving_configuration() -> None:
@@ -104,7 +104,8 @@ def test_winner_keeps_its_serving_configuration() -> None:
     exact = rank(*measure_threads(11, 10, 0.1), after=before)
 
     rows = [
-        one.contest.table.frame["n_threads"][find_winners(one.contest)[0]] for one in (noisy, exact)
+        one.assessment.table.frame["n_threads"][find_winners(one.assessment)[0]]
+        for one in (noisy, exact)
     ]
     assert rows == [1, 2]
 
@@ -114,7 +115,7 @@ def test_kept_winner_is_the_same_when_it_is_ranked_again() -> None:
     again = rank(*second, application=QUALITY_ALONE, after=once)
 
     assert again.order.tolist() == once.order.tolist()
-    assert again.contest.kept == once.contest.kept
+    assert again.assessment.kept == once.assessment.kept
 
 
 def test_kept_winner_and_its_rivals_are_explained_by_it() -> None:
@@ -142,8 +143,8 @@ def test_limit_replaces_a_kept_winner_where_it_changes_the_choice_without_it() -
 
     def find_winner(max_mib: float) -> str:
         limit = limited.constraints["peak_memory_mib"].model_copy(update={"max": max_mib})
-        contest, (row,) = change_limits(after.contest, {"peak_memory_mib": limit})
-        return str(contest.table.frame["candidate"][row])
+        assessment, (row,) = change_limits(after.assessment, {"peak_memory_mib": limit})
+        return str(assessment.table.frame["candidate"][row])
 
     assert names_in_order(after) == ["a-0", "a-1", "a-2"]
     assert [find_winner(max_mib) for max_mib in (60, 90, 200)] == ["a-1", "a-0", "a-2"]

@@ -30,7 +30,7 @@ def test_quality_alone_orders_exactly_as_the_quality_column() -> None:
     ranked = rank(*rows, application=application, rules=rules)
 
     assert ranked.order.tolist() == np.argsort(-quality).tolist()
-    assert ranked.contest.utility.tolist() == quality.tolist()
+    assert ranked.assessment.utility.tolist() == quality.tolist()
 
 
 def test_pareto_front_is_that_of_the_feasible_in_the_objectives() -> None:
@@ -69,5 +69,5 @@ def test_applications_are_ranked_in_their_order_and_disagree() -> None:
 
     ranked = rank_applications(table, make_applications(q=quality, s=speed), make_rules())
 
-    assert [one.contest.name for one in ranked] == ["q", "s"]
+    assert [one.assessment.name for one in ranked] == ["q", "s"]
     assert [one.rank.tolist() for one in ranked] == [[1, 2], [2, 1]]

@@ -9,9 +9,9 @@ import polars as pl
 
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.ranking.contest.contest import Contest, DatasetWinners, hold_contest
+from rightfit.ranking.contest.contest import Assessment, DatasetWinners, assess_candidates
 from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.rank_candidates import Ranked, name_winners, rank_candidates
+from rightfit.ranking.rank_candidates import ApplicationRanking, name_winners, rank_candidates
 
 METRICS = ("quality", "latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "fit_time_s")
 
@@ -81,13 +81,13 @@ def make_rules(*, ties: dict[str, Any] | None = None, **values: Any) -> RankingR
     return RankingRules.model_validate(base | values)
 
 
-def hold(
+def assess(
     *rows: dict[str, Any],
     application: Application | None = None,
     rules: RankingRules | None = None,
     earlier: DatasetWinners | None = None,
-) -> Contest:
-    return hold_contest(
+) -> Assessment:
+    return assess_candidates(
         read_profiles(make_profiles(*rows)),
         "test",
         application or make_application(),
@@ -100,20 +100,20 @@ def rank(
     *rows: dict[str, Any],
     application: Application | None = None,
     rules: RankingRules | None = None,
-    after: Ranked | None = None,
-) -> Ranked:
+    after: ApplicationRanking | None = None,
+) -> ApplicationRanking:
     """Rank rows, after an earlier ranking whose winners may stand."""
-    earlier = name_winners(after.contest) if after else None
-    return rank_candidates(hold(*rows, application=application, rules=rules, earlier=earlier))
+    earlier = name_winners(after.assessment) if after else None
+    return rank_candidates(assess(*rows, application=application, rules=rules, earlier=earlier))
 
 
-def names_in_order(ranked: Ranked) -> list[str]:
-    contest = ranked.contest
-    return contest.table.frame["candidate"].gather(contest.chosen[ranked.order]).to_list()
+def names_in_order(ranked: ApplicationRanking) -> list[str]:
+    assessment = ranked.assessment
+    return assessment.table.frame["candidate"].gather(assessment.chosen[ranked.order]).to_list()
 
 
-def number_of(contest: Contest, candidate: str) -> int:
-    names = contest.table.frame["candidate"].gather(contest.chosen).to_list()
+def number_of(assessment: Assessment, candidate: str) -> int:
+    names = assessment.table.frame["candidate"].gather(assessment.chosen).to_list()
     return names.index(candidate)
 
 

@@ -30,7 +30,12 @@ from rightfit.ranking.explanation.breakdown import tabulate_breakdown
 from rightfit.ranking.explanation.decisions import Recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.rank_candidates import NO_WINNERS, Ranked, Winners, rank_applications
+from rightfit.ranking.rank_candidates import (
+    NO_WINNERS,
+    ApplicationRanking,
+    Winners,
+    rank_applications,
+)
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
@@ -277,7 +282,7 @@ def make_dataset_audits(dataset: str) -> pl.DataFrame:
 
 
 def make_tables(
-    ranked: list[Ranked],
+    ranked: list[ApplicationRanking],
 ) -> dict[str, pl.DataFrame]:
     return {
         "utility_breakdown": tabulate_breakdown(ranked),

@@ -35,14 +35,16 @@ from rightfit.ranking.contest.profile_table import (
     read_profiles,
 )
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
-from rightfit.ranking.explanation.decisions import (
-    Decision,
-    Recommendations,
-)
+from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import NO_REFITS, Sensitivities, recommend
 from rightfit.ranking.explanation.refits import Refits
-from rightfit.ranking.rank_candidates import Ranked, Winners, name_winners, rank_applications
+from rightfit.ranking.rank_candidates import (
+    ApplicationRanking,
+    Winners,
+    name_winners,
+    rank_applications,
+)
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
@@ -173,14 +175,14 @@ class Ranking:
             raise RightfitError(str(err)) from err
 
     @cached_property
-    def ranked(self) -> list[Ranked]:
+    def ranked(self) -> list[ApplicationRanking]:
         """The rankings as arrays, one for each application."""
         return rank_applications(self._profile_table, self.applications, self.rules, self.earlier)
 
     @cached_property
     def winners(self) -> Winners:
         """Model, candidate and serving configuration of each winner, by application and dataset."""
-        return {one.contest.name: name_winners(one.contest) for one in self.ranked}
+        return {one.assessment.name: name_winners(one.assessment) for one in self.ranked}
 
     @cached_property
     def _profile_table(self) -> ProfileTable:

@@ -165,11 +165,11 @@ class SearchResult:
 
 def _find_choice(ranking: Ranking, application: str) -> ChosenServing | None:
     """Return what an application chooses; ``None`` where no candidate keeps its limits."""
-    ranked = next(one for one in ranking.ranked if one.contest.name == application)
-    first, contest = ranked.order[0], ranked.contest
-    if not contest.feasible[first]:
+    ranked = next(one for one in ranking.ranked if one.assessment.name == application)
+    first, assessment = ranked.order[0], ranked.assessment
+    if not assessment.feasible[first]:
         return None
-    row = contest.table.frame.row(int(contest.chosen[first]), named=True)
+    row = assessment.table.frame.row(int(assessment.chosen[first]), named=True)
     serving = Serving(row["runtime"], row["n_threads"], row["device"], row["request_path"])
     return ChosenServing(
         candidate=row["candidate"], serving=serving, quality_raw=row["quality_raw"]

@@ -51,13 +51,13 @@ def find_winners(
     wins: Counter[str] = Counter()
     servings: dict[str, dict[tuple[str, int, str], None]] = {}
     for ranked in rank_applications(read_profiles(profiles), applications, rules, earlier):
-        table, contest = ranked.contest.table, ranked.contest
+        table, assessment = ranked.assessment.table, ranked.assessment
         if dataset not in table.datasets:
             continue  # not measured in the application's request path
         places = ranked.order[table.candidate_slices[table.datasets.index(dataset)]]
-        if not contest.feasible[places[0]]:
+        if not assessment.feasible[places[0]]:
             continue
-        row = table.frame.row(int(contest.chosen[places[0]]), named=True)
+        row = table.frame.row(int(assessment.chosen[places[0]]), named=True)
         wins[str(row["candidate"])] += 1
         serving = str(row["runtime"]), int(row["n_threads"]), str(row["device"])
         servings.setdefault(str(row["candidate"]), {})[serving] = None

@@ -13,7 +13,7 @@ import numpy as np
 from rightfit.ranking.applications.applications import Application, Applications, Constraint
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
-from rightfit.ranking.contest.contest import Contest, DatasetWinners, Kept, hold_contest
+from rightfit.ranking.contest.contest import Assessment, DatasetWinners, Kept, assess_candidates
 from rightfit.ranking.contest.order import number_places, order_candidates, promote_by_rule
 from rightfit.ranking.contest.pareto import find_pareto_front
 from rightfit.ranking.contest.profile_table import ProfileTable
@@ -41,7 +41,7 @@ class BoundRanks(Protocol):
 
 @dataclass(frozen=True)
 class Places:
-    """Order of the candidates and bounds of their ranks; see :class:`Ranked`."""
+    """Order of the candidates and bounds of their ranks; see :class:`ApplicationRanking`."""
 
     order: Ints
     rank_low: Ints
@@ -50,11 +50,11 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """A contest's result. Arrays have the shape (n_candidates,), numbered as in the table.
+class ApplicationRanking:
+    """An application's ranking. Arrays have the shape (n_candidates,), numbered as in the table.
 
     Args:
-        contest: The candidates as one application sees them.
+        assessment: The candidates as one application sees them.
         order: Candidate numbers, dataset after dataset, best first.
         rank: 1 for the first of its dataset.
         rank_low: Best rank within the measuring errors.
@@ -66,7 +66,7 @@ class Ranked:
             where the tie rule put another one first.
     """
 
-    contest: Contest
+    assessment: Assessment
     order: Ints
     rank: Ints
     rank_low: Ints
@@ -82,7 +82,7 @@ def rank_applications(
     applications: Applications,
     rules: RankingRules,
     earlier: Winners = NO_WINNERS,
-) -> list[Ranked]:
+) -> list[ApplicationRanking]:
     """Rank all candidates, dataset by dataset, for every application in the YAML's order.
 
     Args:
@@ -92,155 +92,155 @@ def rank_applications(
         earlier: Winners of an earlier ranking, by application.
     """
 
-    def rank(item: tuple[str, Application]) -> Ranked:
-        return rank_candidates(hold_contest(table, *item, rules, earlier.get(item[0])))
+    def rank(item: tuple[str, Application]) -> ApplicationRanking:
+        return rank_candidates(assess_candidates(table, *item, rules, earlier.get(item[0])))
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy computes outside Python's lock
         return list(threads.map(rank, applications.items()))
 
 
-def rank_candidates(contest: Contest) -> Ranked:
-    """Rank the candidates of a contest, dataset by dataset."""
-    contest = keep_winners(contest)
-    places = resolve_ties(contest)
-    return Ranked(
-        contest=contest,
+def rank_candidates(assessment: Assessment) -> ApplicationRanking:
+    """Rank assessed candidates, dataset by dataset."""
+    assessment = keep_winners(assessment)
+    places = resolve_ties(assessment)
+    return ApplicationRanking(
+        assessment=assessment,
         order=places.order,
-        rank=number_places(contest, places.order),
+        rank=number_places(assessment, places.order),
         rank_low=places.rank_low,
         rank_high=places.rank_high,
-        spread=spread_candidates(contest, widening(contest.rules.confidence_level, 1)),
-        p_best=_find_selection_probabilities(contest, places.rank_low),
-        pareto=_find_front(contest),
+        spread=spread_candidates(assessment, widening(assessment.rules.confidence_level, 1)),
+        p_best=_find_selection_probabilities(assessment, places.rank_low),
+        pareto=_find_front(assessment),
         leaders=places.leaders,
     )
 
 
-def keep_winners(contest: Contest) -> Contest:
+def keep_winners(assessment: Assessment) -> Assessment:
     """Let earlier winners stand that are feasible and that nothing surely beats.
 
     Returns:
-        The contest, in which they have their earlier serving configurations.
+        The assessment, in which they have their earlier serving configurations.
     """
-    rows = _find_feasible(contest) if contest.rules.keep_winner else {}
+    rows = _find_feasible(assessment) if assessment.rules.keep_winner else {}
     if not rows:
-        return contest
-    chosen, kept = contest.chosen.copy(), {}
-    for position, first in enumerate(find_winners(contest)):
+        return assessment
+    chosen, kept = assessment.chosen.copy(), {}
+    for position, first in enumerate(find_winners(assessment)):
         row = rows.get(position)
         if first is None or row is None or row == first:
             continue
-        candidate = int(contest.table.candidate_of_row[row])
-        if _stands(contest, position, candidate, row):
+        candidate = int(assessment.table.candidate_of_row[row])
+        if _stands(assessment, position, candidate, row):
             chosen[candidate] = row
             kept[position] = Kept(candidate, otherwise=first)
-    return replace(contest, chosen=chosen, kept=kept)
+    return replace(assessment, chosen=chosen, kept=kept)
 
 
-def find_winners(contest: Contest) -> list[int | None]:
+def find_winners(assessment: Assessment) -> list[int | None]:
     """Return the row of each dataset's winner; ``None``: none qualifies."""
-    order = resolve_ties(contest).order
-    firsts = [int(order[part.start]) for part in contest.table.candidate_slices]
-    return [int(contest.chosen[one]) if contest.feasible[one] else None for one in firsts]
+    order = resolve_ties(assessment).order
+    firsts = [int(order[part.start]) for part in assessment.table.candidate_slices]
+    return [int(assessment.chosen[one]) if assessment.feasible[one] else None for one in firsts]
 
 
-def name_winners(contest: Contest) -> DatasetWinners:
+def name_winners(assessment: Assessment) -> DatasetWinners:
     """Return what a later ranking would keep."""
-    rows = zip(contest.table.datasets, find_winners(contest), strict=True)
-    return {dataset: contest.table.read_key(row) for dataset, row in rows if row is not None}
+    rows = zip(assessment.table.datasets, find_winners(assessment), strict=True)
+    return {dataset: assessment.table.read_key(row) for dataset, row in rows if row is not None}
 
 
 def change_limits(
-    contest: Contest, constraints: Mapping[str, Constraint]
-) -> tuple[Contest, list[int | None]]:
-    """Hold the contest anew under other limits, without an earlier ranking.
+    assessment: Assessment, constraints: Mapping[str, Constraint]
+) -> tuple[Assessment, list[int | None]]:
+    """Assess the candidates again under other limits, without an earlier ranking.
 
     Returns:
-        The contest and the row of each dataset's winner. A winner that is kept now stands where the
-        limits allow it and do not change who would win otherwise.
+        The assessment and the row of each dataset's winner. A winner that is kept now stands where
+        the limits allow it and do not change who would win otherwise.
     """
-    application = contest.application.model_copy(update={"constraints": dict(constraints)})
-    other = hold_contest(contest.table, contest.name, application, contest.rules)
+    application = assessment.application.model_copy(update={"constraints": dict(constraints)})
+    other = assess_candidates(assessment.table, assessment.name, application, assessment.rules)
     winners = find_winners(other)
-    for position, kept in contest.kept.items():
-        row = int(contest.chosen[kept.candidate])
+    for position, kept in assessment.kept.items():
+        row = int(assessment.chosen[kept.candidate])
         if winners[position] == kept.otherwise and other.judgement.feasible[row]:
             winners[position] = row
     return other, winners
 
 
-def resolve_ties(contest: Contest) -> Places:
+def resolve_ties(assessment: Assessment) -> Places:
     """Order the candidates, bound their ranks and put first what the tie rule prefers."""
-    by_utility = order_candidates(contest)
-    low, high = _bound_ranks(contest)
+    by_utility = order_candidates(assessment)
+    low, high = _bound_ranks(assessment)
     return Places(
-        order=promote_by_rule(contest, by_utility, low),
+        order=promote_by_rule(assessment, by_utility, low),
         rank_low=low,
         rank_high=high,
-        leaders=by_utility[[part.start for part in contest.table.candidate_slices]],
+        leaders=by_utility[[part.start for part in assessment.table.candidate_slices]],
     )
 
 
-def place_in_objectives(contest: Contest, candidates: Ints) -> Floats:
+def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
     """Return where candidates lie between each objective's bounds, unclipped.
 
     Returns:
         Shape (n_candidates, n_objectives), higher is better.
     """
-    rows = contest.chosen[candidates]
+    rows = assessment.chosen[candidates]
     return np.column_stack(
         [
-            place_between_bounds(contest.table.values(metric)[rows], goal)
-            for metric, goal in contest.application.weighted().items()
+            place_between_bounds(assessment.table.values(metric)[rows], goal)
+            for metric, goal in assessment.application.weighted().items()
         ]
     )
 
 
-def _find_feasible(contest: Contest) -> dict[int, int]:
+def _find_feasible(assessment: Assessment) -> dict[int, int]:
     """Return the rows of the earlier winners that keep the limits, by dataset position."""
     rows = {
-        position: contest.table.find_row(dataset, contest.earlier[dataset])
-        for position, dataset in enumerate(contest.table.datasets)
-        if dataset in contest.earlier
+        position: assessment.table.find_row(dataset, assessment.earlier[dataset])
+        for position, dataset in enumerate(assessment.table.datasets)
+        if dataset in assessment.earlier
     }
     return {
         position: row
         for position, row in rows.items()
-        if row is not None and contest.judgement.feasible[row]
+        if row is not None and assessment.judgement.feasible[row]
     }
 
 
-def _stands(contest: Contest, position: int, candidate: int, row: int) -> bool:
+def _stands(assessment: Assessment, position: int, candidate: int, row: int) -> bool:
     """Tell whether nothing surely beats a profile, its candidate's own best one included."""
-    part = contest.table.candidate_slices[position]
-    chosen = contest.chosen.copy()
+    part = assessment.table.candidate_slices[position]
+    chosen = assessment.chosen.copy()
     chosen[candidate] = row
-    low, _ = _bound_dataset(replace(contest, chosen=chosen[part]))
-    own = np.array([row, contest.chosen[candidate]])
-    own_low, _ = _bound_dataset(replace(contest, chosen=own))
+    low, _ = _bound_dataset(replace(assessment, chosen=chosen[part]))
+    own = np.array([row, assessment.chosen[candidate]])
+    own_low, _ = _bound_dataset(replace(assessment, chosen=own))
     return bool(low[candidate - part.start] == 1 and own_low[0] == 1)
 
 
-def _bound_ranks(contest: Contest) -> tuple[Ints, Ints]:
-    low = np.empty(len(contest.chosen), dtype=np.int64)
+def _bound_ranks(assessment: Assessment) -> tuple[Ints, Ints]:
+    low = np.empty(len(assessment.chosen), dtype=np.int64)
     high = low.copy()
-    for part in contest.table.candidate_slices:
-        low[part], high[part] = _bound_dataset(replace(contest, chosen=contest.chosen[part]))
+    for part in assessment.table.candidate_slices:
+        low[part], high[part] = _bound_dataset(replace(assessment, chosen=assessment.chosen[part]))
     return low, high
 
 
-def _bound_dataset(contest: Contest) -> tuple[Ints, Ints]:
+def _bound_dataset(assessment: Assessment) -> tuple[Ints, Ints]:
     """Bound the ranks of one dataset: 1 for those that may be the best, the others by pairs."""
-    deviations = standardise_deviations(contest.table, contest.chosen)
+    deviations = standardise_deviations(assessment.table, assessment.chosen)
 
     def bound(alpha: float, n_comparisons: int, *, n_sides: int) -> tuple[Ints, Ints]:
         factor = widening(1 - alpha, n_comparisons, n_sides=n_sides)
-        spread = replace(spread_candidates(contest, factor), deviations=deviations)
-        return bound_ranks(contest.utility, contest.feasible, spread)
+        spread = replace(spread_candidates(assessment, factor), deviations=deviations)
+        return bound_ranks(assessment.utility, assessment.feasible, spread)
 
-    alpha = 1 - contest.rules.confidence_level
-    low, high = _holm_step_down(bound, alpha, len(contest.chosen))
-    return np.where(_may_be_best(bound, alpha, len(contest.chosen)), 1, np.maximum(low, 2)), high
+    alpha = 1 - assessment.rules.confidence_level
+    low, high = _holm_step_down(bound, alpha, len(assessment.chosen))
+    return np.where(_may_be_best(bound, alpha, len(assessment.chosen)), 1, np.maximum(low, 2)), high
 
 
 def _holm_step_down(bound: BoundRanks, alpha: float, n_candidates: int) -> tuple[Ints, Ints]:
@@ -275,20 +275,20 @@ def _may_be_best(bound: BoundRanks, alpha: float, n_candidates: int) -> Bools:
     return may_be_best
 
 
-def _find_selection_probabilities(contest: Contest, rank_low: Ints) -> Floats:
+def _find_selection_probabilities(assessment: Assessment, rank_low: Ints) -> Floats:
     p_best = np.zeros(len(rank_low))
-    for position, part in enumerate(contest.table.candidate_slices):
+    for position, part in enumerate(assessment.table.candidate_slices):
         candidates = part.start + np.flatnonzero(rank_low[part] == 1)
-        rng = np.random.default_rng([contest.rules.seed, position])
+        rng = np.random.default_rng([assessment.rules.seed, position])
         p_best[candidates] = simulate_best(
-            contest, candidates, n_draws=contest.rules.n_draws, rng=rng
+            assessment, candidates, n_draws=assessment.rules.n_draws, rng=rng
         )
     return p_best
 
 
-def _find_front(contest: Contest) -> Bools:
-    front: Bools = np.zeros(len(contest.chosen), dtype=np.bool_)
-    for part in contest.table.candidate_slices:
-        candidates = part.start + np.flatnonzero(contest.feasible[part])
-        front[candidates] = find_pareto_front(place_in_objectives(contest, candidates))
+def _find_front(assessment: Assessment) -> Bools:
+    front: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
+    for part in assessment.table.candidate_slices:
+        candidates = part.start + np.flatnonzero(assessment.feasible[part])
+        front[candidates] = find_pareto_front(place_in_objectives(assessment, candidates))
     return front

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ranking_factories import hold, make_application, make_profile, make_profiles, make_rules
+from ranking_factories import assess, make_application, make_profile, make_profiles, make_rules
 
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.contest.contest import describe_chosen
@@ -14,8 +14,8 @@ LIMITED = make_application(constraints={"latency_p50_ms": {"max": 20}})
 
 
 def chosen(*rows: dict[str, Any], **options: Any) -> str:
-    contest = hold(*rows, **options)
-    return str(contest.table.frame["runtime"][int(contest.chosen[0])])
+    assessment = assess(*rows, **options)
+    return str(assessment.table.frame["runtime"][int(assessment.chosen[0])])
 
 
 def profile(runtime: str, **values: Any) -> dict[str, Any]:
@@ -23,15 +23,15 @@ def profile(runtime: str, **values: Any) -> dict[str, Any]:
 
 
 def test_degradation_is_measured_against_the_best_of_the_own_dataset() -> None:
-    contest = hold(
+    assessment = assess(
         make_profile("a-1", quality=0.90, latency_p50_ms=10, dataset="x"),
         make_profile("a-2", quality=0.84, latency_p50_ms=10, dataset="x"),
         make_profile("a-3", quality=0.60, latency_p50_ms=10, dataset="y"),
         application=make_application(constraints={"quality": {"max_degradation": 0.05}}),
     )
 
-    assert contest.limits[0].bound == pytest.approx([0.85, 0.85, 0.55])
-    assert contest.feasible.tolist() == [True, False, True]
+    assert assessment.limits[0].bound == pytest.approx([0.85, 0.85, 0.55])
+    assert assessment.feasible.tolist() == [True, False, True]
 
 
 def test_application_chooses_among_the_profiles_of_its_request_path() -> None:
@@ -42,7 +42,7 @@ def test_application_chooses_among_the_profiles_of_its_request_path() -> None:
     limits = {"latency_p50_ms": {"max": 20}}
 
     feasible = [
-        hold(
+        assess(
             *rows, application=make_application(constraints=limits, request_path=path)
         ).feasible.tolist()
         for path in ("model", "request", None)
@@ -52,9 +52,9 @@ def test_application_chooses_among_the_profiles_of_its_request_path() -> None:
 
 
 def test_profiles_without_a_request_path_are_those_of_the_model() -> None:
-    contest = hold(make_profile("a-1", quality=0.9))
+    assessment = assess(make_profile("a-1", quality=0.9))
 
-    assert describe_chosen(contest)["request_path"].to_list() == ["model"]
+    assert describe_chosen(assessment)["request_path"].to_list() == ["model"]
 
 
 def test_a_request_path_that_was_not_measured_is_refused() -> None:
@@ -66,15 +66,15 @@ def test_a_request_path_that_was_not_measured_is_refused() -> None:
 
 
 def test_candidate_has_the_utility_of_its_chosen_profile() -> None:
-    contest = hold(
+    assessment = assess(
         make_profile("a-1", quality=0.2, latency_p50_ms=100),
         make_profile("a-1", quality=0.8, latency_p50_ms=100, runtime="native"),
         make_profile("a-2", quality=None, latency_p50_ms=1),
     )
 
-    assert contest.utility[0] == pytest.approx(0.4)
-    assert np.isnan(contest.utility[1])
-    assert contest.feasible.tolist() == [True, False]
+    assert assessment.utility[0] == pytest.approx(0.4)
+    assert np.isnan(assessment.utility[1])
+    assert assessment.feasible.tolist() == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -133,5 +133,5 @@ def test_choice_is_made_for_each_candidate_and_application() -> None:
     ]
     quality_alone = make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}})
 
-    assert hold(*rows).chosen.tolist() == [1, 3]
-    assert hold(*rows, application=quality_alone, rules=make_rules()).chosen.tolist() == [0, 2]
+    assert assess(*rows).chosen.tolist() == [1, 3]
+    assert assess(*rows, application=quality_alone, rules=make_rules()).chosen.tolist() == [0, 2]

@@ -23,8 +23,8 @@ def test_a_workload_is_a_limit_on_the_throughput() -> None:
         application=archive(),
     )
 
-    assert ranked.contest.feasible.tolist() == [False, True]
-    assert describe_deadline(ranked.contest, np.array([1, 0])) == (
+    assert ranked.assessment.feasible.tolist() == [False, True]
+    assert describe_deadline(ranked.assessment, np.array([1, 0])) == (
         "2 h; it takes 6 min, a-1 (best quality) 5 h: too late."
     )
 
@@ -36,7 +36,7 @@ def test_the_best_by_quality_may_win() -> None:
         application=archive(),
     )
 
-    assert describe_deadline(ranked.contest, np.array([0, 1])) == (
+    assert describe_deadline(ranked.assessment, np.array([0, 1])) == (
         "2 h; it takes 30 min; no candidate has a higher quality."
     )
 
@@ -54,11 +54,11 @@ def test_a_time_from_a_disturbed_measurement_says_so() -> None:
         for disturbed in (["a-1"], ["b-1"])
     )
 
-    assert describe_deadline(late.contest, np.array([1, 0])) == (
+    assert describe_deadline(late.assessment, np.array([1, 0])) == (
         "2 h; it takes 6 min, a-1 (best quality) 20 d 20 h: too late. "
         "The machine was disturbed while a-1 was timed: it may take less on a quiet one."
     )
-    assert describe_deadline(alone.contest, np.array([1])).endswith(
+    assert describe_deadline(alone.assessment, np.array([1])).endswith(
         "while b-1 was timed: it may take less on a quiet one."
     )
 
@@ -67,8 +67,8 @@ def test_nothing_is_said_without_a_workload_or_a_throughput() -> None:
     rows = [make_profile("a-1", quality=0.9, quality_raw=0.9)]
 
     for application in (make_application(), archive()):
-        contest = rank(*rows, application=application).contest
-        assert describe_deadline(contest, np.array([0])) == ""
+        assessment = rank(*rows, application=application).assessment
+        assert describe_deadline(assessment, np.array([0])) == ""
 
 
 def test_a_workload_and_a_limit_may_not_contradict_each_other() -> None:

@@ -10,7 +10,7 @@ from rightfit.profiling.profiles.quality_interval import share_interval
 from rightfit.quality.deviations import pack_deviations
 from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.ranking.explanation.final_quality import judge_winner
-from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.rank_candidates import ApplicationRanking
 
 QUALITY_ALONE = make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}})
 N_ROWS = 400
@@ -37,7 +37,7 @@ def draw_hits(n_models: int, truth: float, seed: int) -> list[np.ndarray]:
     return [rng.uniform(size=N_ROWS) < truth for _ in range(n_models)]
 
 
-def judge(ranked: Ranked) -> FinalQuality:
+def judge(ranked: ApplicationRanking) -> FinalQuality:
     found = judge_winner(ranked, int(ranked.order[0]))
     assert found is not None
     return found
@@ -83,7 +83,7 @@ def test_what_costs_decide_is_not_corrected() -> None:
         application=application,
     )
 
-    assert ranked.order[0] == number_of(ranked.contest, "a-2")
+    assert ranked.order[0] == number_of(ranked.assessment, "a-2")
     assert judge(ranked).optimism == pytest.approx(0.0, abs=0.003)
 
 

@@ -6,7 +6,7 @@ import pytest
 from ranking_factories import make_application, make_profile, rank
 
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
-from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.rank_candidates import ApplicationRanking
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect, tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import WeightInterval, tabulate_weight_intervals
 from rightfit.typed_tables import read_rows
@@ -17,7 +17,9 @@ ROWS = [
 ]
 
 
-def read_sensitivity(ranked: list[Ranked]) -> tuple[list[WeightInterval], list[LimitEffect]]:
+def read_sensitivity(
+    ranked: list[ApplicationRanking],
+) -> tuple[list[WeightInterval], list[LimitEffect]]:
     return (
         read_rows(tabulate_weight_intervals(ranked), WeightInterval),
         read_rows(tabulate_limit_effects(ranked), LimitEffect),

@@ -22,13 +22,13 @@ ROWS = [
 def test_nearest_miss_breaks_the_limits_by_the_least_share() -> None:
     ranked = rank(*ROWS, application=LIMITED)
 
-    assert find_nearest_miss(ranked, 0) == number_of(ranked.contest, "a-1")
+    assert find_nearest_miss(ranked, 0) == number_of(ranked.assessment, "a-1")
 
 
 def test_relaxation_takes_the_fewest_limits() -> None:
     ranked = rank(*ROWS, application=LIMITED)
 
-    found = find_relaxations(ranked.contest, 0)
+    found = find_relaxations(ranked.assessment, 0)
 
     assert found is not None
     (relaxation,) = found.limits
@@ -46,7 +46,7 @@ def test_relaxation_of_a_degradation_is_in_its_own_terms() -> None:
         ),
     )
 
-    found = find_relaxations(ranked.contest, 0)
+    found = find_relaxations(ranked.assessment, 0)
 
     assert found is not None
     assert [(r.metric, r.limit, r.needed) for r in found.limits] == [("quality", 0.125, 0.25)]
@@ -56,4 +56,4 @@ def test_without_measurements_there_is_no_near_miss() -> None:
     ranked = rank(ROWS[2], application=LIMITED)
 
     assert find_nearest_miss(ranked, 0) is None
-    assert find_relaxations(ranked.contest, 0) is None
+    assert find_relaxations(ranked.assessment, 0) is None

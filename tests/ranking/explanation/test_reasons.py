@@ -15,7 +15,7 @@ LIMITED = make_application(
 
 def reasons(*rows: dict[str, Any], **constraints: dict[str, float]) -> dict[str, str]:
     ranked = rank(*rows, application=make_application(constraints=constraints))
-    names = ranked.contest.table.frame["candidate"].gather(ranked.contest.chosen)
+    names = ranked.assessment.table.frame["candidate"].gather(ranked.assessment.chosen)
     return dict(zip(names, explain_candidates(ranked)["reason"], strict=True))
 
 
@@ -144,7 +144,7 @@ def test_a_disturbed_profile_that_may_qualify_stands_for_its_candidate() -> None
     )
 
     assert find_outcomes(ranked).outcome.tolist() == ["undecided"]
-    assert ranked.contest.table.read_key(ranked.contest.chosen[0]).serving.n_threads == 2
+    assert ranked.assessment.table.read_key(ranked.assessment.chosen[0]).serving.n_threads == 2
 
 
 def test_the_only_feasible_candidate_has_no_rival() -> None:
@@ -156,7 +156,7 @@ def test_the_only_feasible_candidate_has_no_rival() -> None:
 
     outcomes = find_outcomes(ranked)
 
-    assert outcomes.rival[number_of(ranked.contest, "a-1")] == -1
+    assert outcomes.rival[number_of(ranked.assessment, "a-1")] == -1
     assert not outcomes.is_tied.any()
 
 

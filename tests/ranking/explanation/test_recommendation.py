@@ -12,13 +12,13 @@ from rightfit.ranking.explanation.decisions import (
 )
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.rank_candidates import ApplicationRanking
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 
 
-def recommend_ranked(*ranked: Ranked) -> Recommendations:
+def recommend_ranked(*ranked: ApplicationRanking) -> Recommendations:
     tables = Sensitivities(
         tabulate_weight_intervals([*ranked]),
         tabulate_limit_effects([*ranked]),

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ranking_factories import hold, make_application, make_profile, names_in_order, rank
+from ranking_factories import assess, make_application, make_profile, names_in_order, rank
 
 from rightfit.ranking.sensitivity.weights import (
     find_contenders,
@@ -119,32 +119,32 @@ def test_without_a_feasible_candidate_there_is_no_leader() -> None:
 
 def test_contenders_are_the_undominated_feasible_profiles_of_the_dataset() -> None:
     rows = [row if row["peak_memory_mib"] else row | {"peak_memory_mib": 1} for row in PROFILES]
-    contest = hold(
+    assessment = assess(
         *rows, application=make_application(constraints={"peak_memory_mib": {"max": 100}})
     )
 
-    contenders = find_contenders(contest, 0)
+    contenders = find_contenders(assessment, 0)
 
     assert contenders.candidate.tolist() == [0, 1]
     assert contenders.worth == pytest.approx(np.array([[0.9, 0.5], [0.5, 1.0]]))
 
 
 def test_contenders_worth_is_in_logarithms_where_scores_are_multiplied() -> None:
-    contest = hold(PROFILES[1], application=make_application(aggregation="geometric"))
+    assessment = assess(PROFILES[1], application=make_application(aggregation="geometric"))
 
-    assert find_contenders(contest, 0).worth[:, 0] == pytest.approx(np.log([0.9, 0.5]))
+    assert find_contenders(assessment, 0).worth[:, 0] == pytest.approx(np.log([0.9, 0.5]))
 
 
 def test_share_of_two_candidates_is_the_length_of_their_weights() -> None:
     # scores (0.9, 0.5) and (0.5, 0.7): the first wins while w 0.4 > (1 - w) 0.2, so from w = 1/3
-    contest = hold(
+    assessment = assess(
         make_profile("a-1", quality=0.9, latency_p50_ms=50),
         make_profile("a-2", quality=0.5, latency_p50_ms=30),
         make_profile("a-3", quality=0.4, latency_p50_ms=60),
         application=LINEAR,
     )
 
-    shares, weights = share_weight_space(contest)
+    shares, weights = share_weight_space(assessment)
 
     assert shares == pytest.approx([2 / 3, 1 / 3, 0.0], abs=0.01)
     assert weights[0] == pytest.approx([2 / 3, 1 / 3], abs=0.01)
@@ -152,25 +152,25 @@ def test_share_of_two_candidates_is_the_length_of_their_weights() -> None:
 
 
 def test_share_lets_each_candidate_use_its_best_configuration() -> None:
-    contest = hold(
+    assessment = assess(
         make_profile("a-1", quality=0.9, latency_p50_ms=90),
         make_profile("a-1", quality=0.2, latency_p50_ms=10, runtime="native"),
         make_profile("a-2", quality=0.4, latency_p50_ms=60),
         application=LINEAR,
     )
 
-    shares, _ = share_weight_space(contest)
+    shares, _ = share_weight_space(assessment)
 
     assert shares.tolist() == [1.0, 0.0]
 
 
 def test_equal_candidates_share_the_space() -> None:
-    contest = hold(
+    assessment = assess(
         *[make_profile(name, quality=0.5, latency_p50_ms=50) for name in ("a-1", "a-2")],
         application=LINEAR,
     )
 
-    assert share_weight_space(contest)[0] == pytest.approx([0.5, 0.5])
+    assert share_weight_space(assessment)[0] == pytest.approx([0.5, 0.5])
 
 
 def test_win_shares_list_the_feasible_and_sum_to_one_in_each_dataset() -> None:

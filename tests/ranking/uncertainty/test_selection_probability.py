@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ranking_factories import around, hold, make_application, make_profile
+from ranking_factories import around, assess, make_application, make_profile
 
 from rightfit.ranking.uncertainty.selection_probability import simulate_best
 
@@ -11,9 +11,9 @@ QUALITY_ALONE = {"quality": {"weight": 1, "worst": 0, "best": 1}}
 
 def simulate(*rows: dict[str, object], **constraints: dict[str, float]) -> np.ndarray:
     application = make_application(objectives=QUALITY_ALONE, constraints=constraints)
-    contest = hold(*rows, application=application)
+    assessment = assess(*rows, application=application)
     return simulate_best(
-        contest, np.arange(len(contest.chosen)), n_draws=20_000, rng=np.random.default_rng(0)
+        assessment, np.arange(len(assessment.chosen)), n_draws=20_000, rng=np.random.default_rng(0)
     )
 
 

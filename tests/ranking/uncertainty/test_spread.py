@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ranking_factories import around, hold, make_application, make_profile, rank
+from ranking_factories import around, assess, make_application, make_profile, rank
 
 from rightfit.ranking.uncertainty.spread import (
     Spread,
@@ -35,7 +35,7 @@ def test_widening_for_more_comparisons_is_bonferroni() -> None:
 
 
 def test_errors_of_metrics_add_in_quadrature_each_side_for_itself() -> None:
-    contest = hold(
+    assessment = assess(
         make_profile(
             "a-1",
             quality=0.5,
@@ -48,30 +48,30 @@ def test_errors_of_metrics_add_in_quadrature_each_side_for_itself() -> None:
         application=LINEAR,
     )
 
-    spread = spread_candidates(contest, 1.0)
+    spread = spread_candidates(assessment, 1.0)
 
     assert spread.below[0] == pytest.approx(np.hypot(0.75 * 0.1, 0.25 * 0.4))
     assert spread.above[0] == 0.0
 
 
 def test_error_beyond_the_best_bound_changes_nothing() -> None:
-    contest = hold(
+    assessment = assess(
         make_profile("a-1", quality=0.5, **around("latency_p50_ms", 0.5, 0.3)),
         application=make_application(),
     )
 
-    assert spread_candidates(contest, 1.0).is_exact
+    assert spread_candidates(assessment, 1.0).is_exact
 
 
 def test_geometric_mean_spreads_towards_zero() -> None:
-    contest = hold(
+    assessment = assess(
         make_profile("a-1", quality=0.25, quality_low=0.0, quality_high=1.0, latency_p50_ms=1),
         application=make_application(aggregation="geometric"),
     )
 
-    spread = spread_candidates(contest, 1.0)
+    spread = spread_candidates(assessment, 1.0)
 
-    assert contest.utility[0] == pytest.approx(0.5)
+    assert assessment.utility[0] == pytest.approx(0.5)
     assert spread.below[0] == pytest.approx(0.5)
     assert spread.above[0] == pytest.approx(0.5)
 
@@ -90,7 +90,7 @@ def test_geometric_mean_spreads_towards_zero() -> None:
 def test_feasibility_is_sure_only_beyond_the_error(
     limit: dict[str, float], surely: bool, maybe: bool
 ) -> None:
-    contest = hold(
+    assessment = assess(
         make_profile("a-1", **around("quality", 0.5, 0.1)),
         application=make_application(
             objectives=QUALITY,
@@ -98,13 +98,13 @@ def test_feasibility_is_sure_only_beyond_the_error(
         ),
     )
 
-    spread = spread_candidates(contest, 1.0)
+    spread = spread_candidates(assessment, 1.0)
 
     assert (spread.surely_feasible[0], spread.maybe_feasible[0]) == (surely, maybe)
 
 
 def test_degradation_weighs_the_error_of_the_best_too() -> None:
-    contest = hold(
+    assessment = assess(
         make_profile("a-1", **around("quality", 0.90, 0.04)),
         make_profile("a-2", **around("quality", 0.85, 0.03)),
         make_profile("a-3", **around("quality", 0.70, 0.03)),
@@ -114,7 +114,7 @@ def test_degradation_weighs_the_error_of_the_best_too() -> None:
         ),
     )
 
-    spread = spread_candidates(contest, 1.0)  # the second has 0.04 to spare, the errors 0.05
+    spread = spread_candidates(assessment, 1.0)  # the second has 0.04 to spare, the errors 0.05
 
     assert spread.surely_feasible.tolist() == [True, False, False]
     assert spread.maybe_feasible.tolist() == [True, True, False]

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from rightfit.ranking.applications.applications import Application
-from rightfit.ranking.contest.contest import hold_contest
+from rightfit.ranking.contest.contest import assess_candidates
 from rightfit.ranking.contest.order import order_candidates
 from rightfit.ranking.contest.profile_table import read_profiles
 from rightfit.reporting.page_data import collect_page_data, list_parts
@@ -41,18 +41,18 @@ def rank_in_python(
     results: Results, name: str, application: Application
 ) -> dict[str, list[tuple[str, bool, float]]]:
     table = read_profiles(results.profiles)
-    contest = hold_contest(table, name, application, results.rules)
-    frame = table.frame.with_columns(pl.col("dataset").cast(pl.String))[contest.chosen]
+    assessment = assess_candidates(table, name, application, results.rules)
+    frame = table.frame.with_columns(pl.col("dataset").cast(pl.String))[assessment.chosen]
     ranked: dict[str, list[Any]] = {dataset: [] for dataset in table.datasets}
-    for number in order_candidates(contest).tolist():
+    for number in order_candidates(assessment).tolist():
         row = frame.row(number, named=True)
         threads = f"{row['n_threads']} thread{'' if row['n_threads'] == 1 else 's'}"
-        utility = float(contest.utility[number])
+        utility = float(assessment.utility[number])
         ranked[row["dataset"]].append(
             (
                 row["candidate"],
                 f"{row['runtime']}, {threads}",
-                bool(contest.feasible[number]),
+                bool(assessment.feasible[number]),
                 None if np.isnan(utility) else pytest.approx(utility, abs=1e-12),
             )
         )

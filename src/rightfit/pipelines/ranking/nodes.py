@@ -18,7 +18,7 @@ from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.explanation.why_not import tabulate_why_not
-from rightfit.ranking.rank_candidates import NO_WINNERS, Ranked, Winners
+from rightfit.ranking.rank_candidates import NO_WINNERS, ApplicationRanking, Winners
 from rightfit.typed_tables import write_as_text
 
 logger = logging.getLogger(__name__)
@@ -98,12 +98,12 @@ def recommend_candidates(
     return write_recommendations(recommend(ranked, sensitivities, imported=imported, refits=refits))
 
 
-def _warn_of_unmeasured(ranked: list[Ranked]) -> None:
-    for contest in (one.contest for one in ranked):
-        for dataset, metrics in find_unmeasured(contest.table, contest.application).items():
+def _warn_of_unmeasured(ranked: list[ApplicationRanking]) -> None:
+    for assessment in (one.assessment for one in ranked):
+        for dataset, metrics in find_unmeasured(assessment.table, assessment.application).items():
             logger.warning(
                 "%s, %s: nothing qualifies, no candidate was measured for %s",
-                *(contest.name, dataset, metrics),
+                *(assessment.name, dataset, metrics),
             )
 
 

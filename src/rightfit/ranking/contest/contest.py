@@ -1,4 +1,4 @@
-"""Contest: every candidate as one application sees it, with its best serving configuration.
+"""Assessment: every candidate as one application sees it, with its best serving configuration.
 
 One profile represents a candidate: a feasible one rather than an infeasible one, then the one of
 the higher utility; where none is feasible, one that a quiet machine may show to be, then the one
@@ -58,7 +58,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Contest:
+class Assessment:
     """Candidates of all datasets as one application sees them.
 
     Args:
@@ -102,20 +102,20 @@ class Contest:
         return self.judgement.feasible[self.chosen]
 
 
-def hold_contest(
+def assess_candidates(
     table: ProfileTable,
     name: str,
     application: Application,
     rules: RankingRules,
     earlier: DatasetWinners | None = None,
-) -> Contest:
+) -> Assessment:
     """Judge the profiles of the application's request path and choose one for each candidate."""
     table = select_profiles(table, application)
     limits = find_limits(table, application)
     judgement = judge_profiles(read_values(table, application), application, limits=limits)
     undecided = _find_undecided(table, judgement, limits)
     chosen = choose_configurations(table, judgement, undecided, rules.ties.for_application(name))
-    return Contest(
+    return Assessment(
         name, application, table, rules, limits, judgement, undecided, chosen, earlier or {}
     )
 
@@ -148,20 +148,20 @@ def read_values(table: ProfileTable, application: Application) -> dict[str, Floa
     return {metric: table.values(metric) for metric in application.needed_metrics()}
 
 
-def describe_chosen(contest: Contest) -> pl.DataFrame:
+def describe_chosen(assessment: Assessment) -> pl.DataFrame:
     """Return keys, request path and hardware tier of each candidate's chosen profile."""
     keys = (*CANDIDATE_KEYS, *SERVING_KEYS)
-    frame = contest.table.frame
+    frame = assessment.table.frame
     missing = {name: dtype for name, dtype in OPTIONAL.items() if name not in frame.columns}
     frame = frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in missing.items())
     return frame.select(
-        pl.lit(contest.name).alias("application"),
+        pl.lit(assessment.name).alias("application"),
         *(pl.col(keys).exclude("n_threads").cast(pl.String), pl.col("n_threads").cast(pl.Int64)),
         pl.col(PATH),
         pl.col("encoding_ms"),
         pl.col("settings"),
         pl.col("min_hardware_tier_name").alias("hardware_tier"),
-    )[contest.chosen]
+    )[assessment.chosen]
 
 
 def choose_configurations(

@@ -6,7 +6,7 @@ import numpy as np
 
 from rightfit.ranking.applications.tie_rules import UTILITY
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
-from rightfit.ranking.contest.contest import Contest, tie_preference
+from rightfit.ranking.contest.contest import Assessment, tie_preference
 
 
 def fold_feasibility(utility: Floats, feasible: Bools) -> Floats:
@@ -20,7 +20,7 @@ def fold_feasibility(utility: Floats, feasible: Bools) -> Floats:
     return np.where(np.isnan(folded), -4.0, folded)
 
 
-def order_candidates(contest: Contest) -> Ints:
+def order_candidates(assessment: Assessment) -> Ints:
     """Order candidates within their datasets, best first.
 
     Between exactly equal candidates the tie rule decides, and last family and name.
@@ -28,15 +28,15 @@ def order_candidates(contest: Contest) -> Ints:
     Returns:
         Candidate numbers, shape (n_candidates,): dataset after dataset, best first.
     """
-    level = fold_feasibility(contest.utility, contest.feasible)
+    level = fold_feasibility(assessment.utility, assessment.feasible)
     parts = [
         part.start + np.argsort(-level[part])  # equal ones are settled next
-        for part in contest.table.candidate_slices
+        for part in assessment.table.candidate_slices
     ]
-    return _break_equal(contest, np.concatenate(parts), level)
+    return _break_equal(assessment, np.concatenate(parts), level)
 
 
-def promote_by_rule(contest: Contest, order: Ints, rank_low: Ints) -> Ints:
+def promote_by_rule(assessment: Assessment, order: Ints, rank_low: Ints) -> Ints:
     """Put the candidate that the tie rule prefers first among those tied with the best.
 
     That is the kept winner of an earlier ranking, where there is one. Else tied are the feasible
@@ -47,23 +47,27 @@ def promote_by_rule(contest: Contest, order: Ints, rank_low: Ints) -> Ints:
         The new order.
     """
     promoted = order.copy()
-    for position, part in enumerate(contest.table.candidate_slices):
+    for position, part in enumerate(assessment.table.candidate_slices):
         places = order[part]
-        allowed = contest.feasible[places] & (rank_low[places] == 1)
-        if position in contest.kept:
-            (winner,) = np.flatnonzero(places == contest.kept[position].candidate)
+        allowed = assessment.feasible[places] & (rank_low[places] == 1)
+        if position in assessment.kept:
+            (winner,) = np.flatnonzero(places == assessment.kept[position].candidate)
         else:
-            (winner,) = choose_winners(contest, places, contest.utility[None, places], allowed)
+            (winner,) = choose_winners(
+                assessment, places, assessment.utility[None, places], allowed
+            )
         if winner > 0:
             promoted[part] = [places[winner], *np.delete(places, winner)]
     return promoted
 
 
-def choose_winners(contest: Contest, candidates: Ints, utility: Floats, allowed: Bools) -> Ints:
+def choose_winners(
+    assessment: Assessment, candidates: Ints, utility: Floats, allowed: Bools
+) -> Ints:
     """Choose the winner among candidates by the tie rule, once for each of several measurements.
 
     Args:
-        contest: The candidates.
+        assessment: The candidates.
         candidates: Numbers of those of one dataset.
         utility: As measured, shape (n_measurements, n_candidates).
         allowed: Feasible and not significantly beaten, of a shape that goes with ``utility``.
@@ -72,39 +76,41 @@ def choose_winners(contest: Contest, candidates: Ints, utility: Floats, allowed:
         Positions in ``candidates``, of equal ones the first; -1 where none is allowed.
     """
     reached = np.where(allowed, utility, -np.inf)
-    least = reached.max(axis=1, keepdims=True) - contest.rules.ties.max_utility_loss
+    least = reached.max(axis=1, keepdims=True) - assessment.rules.ties.max_utility_loss
     tied = allowed & (utility >= least)
-    for key in contest.tie_rule:
+    for key in assessment.tie_rule:
         preference = (
             utility * (1 if key.prefer == "higher" else -1)
             if key.by == UTILITY
-            else tie_preference(contest.table, key, contest.chosen[candidates])
+            else tie_preference(assessment.table, key, assessment.chosen[candidates])
         )
         among = np.where(tied, preference, -np.inf)
         tied &= among == among.max(axis=1, keepdims=True)
     return np.where(tied.any(axis=1), tied.argmax(axis=1), -1)
 
 
-def number_places(contest: Contest, order: Ints) -> Ints:
+def number_places(assessment: Assessment, order: Ints) -> Ints:
     """Number an order from 1 in each dataset; return ranks by candidate number."""
     ranks = np.empty(len(order), dtype=np.int64)
-    for part in contest.table.candidate_slices:
+    for part in assessment.table.candidate_slices:
         ranks[order[part]] = np.arange(1, part.stop - part.start + 1)
     return ranks
 
 
-def _break_equal(contest: Contest, order: Ints, level: Floats) -> Ints:
+def _break_equal(assessment: Assessment, order: Ints, level: Floats) -> Ints:
     new = np.ones(len(order), dtype=np.bool_)
     new[1:] = (np.diff(level[order]) != 0) | (
-        np.diff(contest.table.dataset_of_candidate[order]) != 0
+        np.diff(assessment.table.dataset_of_candidate[order]) != 0
     )
     run = np.cumsum(new)
     tied = np.flatnonzero(np.bincount(run)[run] > 1)
     if not len(tied):
         return order
     candidates = order[tied]
-    rows = contest.chosen[candidates]
-    keys = [-tie_preference(contest.table, k, rows) for k in contest.tie_rule if k.by != UTILITY]
+    rows = assessment.chosen[candidates]
+    keys = [
+        -tie_preference(assessment.table, k, rows) for k in assessment.tie_rule if k.by != UTILITY
+    ]
     settled = order.copy()
     settled[tied] = candidates[np.lexsort((candidates, *reversed(keys), run[tied]))]
     return settled

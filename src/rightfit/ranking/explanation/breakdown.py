@@ -15,38 +15,40 @@ import polars as pl
 import polars.selectors as cs
 
 from rightfit.ranking.applications.utility import score_metrics
-from rightfit.ranking.contest.contest import Contest, describe_chosen
+from rightfit.ranking.contest.contest import Assessment, describe_chosen
 from rightfit.ranking.contest.profile_table import CANDIDATE_KEYS, SERVING_KEYS
-from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.rank_candidates import ApplicationRanking
 
 
-def tabulate_breakdown(ranked: list[Ranked]) -> pl.DataFrame:
+def tabulate_breakdown(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Break every candidate's utility down by objective, in the order of the rankings."""
-    return pl.concat([_tabulate(one.contest)[_repeat(one)] for one in ranked])
+    return pl.concat([_tabulate(one.assessment)[_repeat(one)] for one in ranked])
 
 
-def _repeat(ranked: Ranked) -> list[int]:
+def _repeat(ranked: ApplicationRanking) -> list[int]:
     """Return the rows of the breakdown in ranking order; objectives vary fastest."""
-    n_objectives, n = len(ranked.contest.application.weighted()), len(ranked.order)
+    n_objectives, n = len(ranked.assessment.application.weighted()), len(ranked.order)
     rows = ranked.order[:, None] + n * np.arange(n_objectives)
     return rows.ravel().tolist()
 
 
-def _tabulate(contest: Contest) -> pl.DataFrame:
+def _tabulate(assessment: Assessment) -> pl.DataFrame:
     """Return one block of rows per objective, candidates by number."""
-    goals = contest.application.weighted()
-    rows = contest.chosen
-    values = {metric: contest.table.values(metric)[rows] for metric in goals}
-    scores = score_metrics(values, contest.application)
-    parts = contest.application.shares()[:, None] * np.array(scores)
+    goals = assessment.application.weighted()
+    rows = assessment.chosen
+    values = {metric: assessment.table.values(metric)[rows] for metric in goals}
+    scores = score_metrics(values, assessment.application)
+    parts = assessment.application.shares()[:, None] * np.array(scores)
     total = parts.sum(axis=0)
-    contributions = parts * np.where(total > 0, contest.utility / np.where(total > 0, total, 1), 1)
-    keys = describe_chosen(contest).select("application", *CANDIDATE_KEYS, *SERVING_KEYS)
+    contributions = parts * np.where(
+        total > 0, assessment.utility / np.where(total > 0, total, 1), 1
+    )
+    keys = describe_chosen(assessment).select("application", *CANDIDATE_KEYS, *SERVING_KEYS)
     blocks = []
     for position, (metric, share) in enumerate(
-        zip(goals, contest.application.shares().tolist(), strict=True)
+        zip(goals, assessment.application.shares().tolist(), strict=True)
     ):
-        interval = contest.table.interval(metric) or (contest.table.values(metric),) * 2
+        interval = assessment.table.interval(metric) or (assessment.table.values(metric),) * 2
         blocks.append(
             keys.with_columns(
                 pl.lit(metric).alias("metric"),

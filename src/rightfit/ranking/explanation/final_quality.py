@@ -9,11 +9,11 @@ import numpy as np
 
 from rightfit.ranking.applications.constraints import Limit, judge_profiles
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
-from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.contest import Assessment
 from rightfit.ranking.contest.order import choose_winners
 from rightfit.ranking.contest.profile_table import FINAL
 from rightfit.ranking.explanation.decisions import FinalQuality
-from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.rank_candidates import ApplicationRanking
 from rightfit.ranking.uncertainty.paired_comparison import PAIRED_METRICS, read_deviations
 
 N_BAGS = 500
@@ -21,14 +21,14 @@ BAG_SIZE = 4  # how often a bag holds a row, on average
 RAW = "quality_raw"
 
 
-def judge_winner(ranked: Ranked, winner: int) -> FinalQuality | None:
+def judge_winner(ranked: ApplicationRanking, winner: int) -> FinalQuality | None:
     """Judge a winner on the rows that were held out, else by nested resampling.
 
     Returns:
         Its quality; ``None`` where nothing is known of how the qualities deviate.
     """
-    table = ranked.contest.table
-    row = table.frame.row(int(ranked.contest.chosen[winner]), named=True)
+    table = ranked.assessment.table
+    row = table.frame.row(int(ranked.assessment.chosen[winner]), named=True)
     chosen_by = row.get("quality_raw")
     if chosen_by is None:
         return None
@@ -38,10 +38,10 @@ def judge_winner(ranked: Ranked, winner: int) -> FinalQuality | None:
     dataset = int(table.dataset_of_candidate[winner])
     part = table.candidate_slices[dataset]
     raw = judge_outside_bags(
-        ranked.contest,
+        ranked.assessment,
         np.arange(part.start, part.stop),
         ranked.rank_low[part] == 1,
-        np.random.default_rng([ranked.contest.rules.seed, dataset]),
+        np.random.default_rng([ranked.assessment.rules.seed, dataset]),
     )
     if np.isnan(raw):
         return None
@@ -54,12 +54,12 @@ def judge_winner(ranked: Ranked, winner: int) -> FinalQuality | None:
 
 
 def judge_outside_bags(
-    contest: Contest, candidates: Ints, could_win: Bools, rng: np.random.Generator
+    assessment: Assessment, candidates: Ints, could_win: Bools, rng: np.random.Generator
 ) -> float:
     """Estimate the raw quality of the winner, free of the luck that it was chosen by.
 
     Args:
-        contest: All candidates with their chosen profiles.
+        assessment: All candidates with their chosen profiles.
         candidates: Numbers of those of one dataset.
         could_win: Whether no other candidate significantly beats them, shape (n_candidates,).
         rng: Source of randomness.
@@ -68,7 +68,7 @@ def judge_outside_bags(
         The mean raw quality outside the bags of what is chosen in them; NaN where the deviations of
         the qualities are not known, or nothing is chosen in any bag.
     """
-    table, rows = contest.table, contest.chosen[candidates]
+    table, rows = assessment.table, assessment.chosen[candidates]
     found = read_deviations(table, rows)
     if found is None or RAW not in table.frame.columns:
         return np.nan
@@ -77,20 +77,20 @@ def judge_outside_bags(
     inside -= inside.mean(axis=0)  # one that wins in every bag needs no correction
     values = {
         metric: np.broadcast_to(table.values(metric)[rows], inside.shape)
-        + (inside * _slopes(contest, metric, rows) if metric in PAIRED_METRICS else 0.0)
-        for metric in contest.application.needed_metrics()
+        + (inside * _slopes(assessment, metric, rows) if metric in PAIRED_METRICS else 0.0)
+        for metric in assessment.application.needed_metrics()
     }
-    limits = tuple(_move_limit(limit, values, contest, rows) for limit in contest.limits)
-    judged = judge_profiles(values, contest.application, limits=limits)
-    winners = choose_winners(contest, candidates, judged.utility, judged.feasible & could_win)
+    limits = tuple(_move_limit(limit, values, assessment, rows) for limit in assessment.limits)
+    judged = judge_profiles(values, assessment.application, limits=limits)
+    winners = choose_winners(assessment, candidates, judged.utility, judged.feasible & could_win)
     bags = np.flatnonzero(winners >= 0)
     outside = table.values(RAW)[rows] - BAG_SIZE * inside
     return float(outside[bags, winners[bags]].mean()) if len(bags) else np.nan
 
 
-def _slopes(contest: Contest, metric: str, rows: Ints) -> Floats:
+def _slopes(assessment: Assessment, metric: str, rows: Ints) -> Floats:
     """Return by how much a quality rises with the raw one, from the widths of their intervals."""
-    ends = [contest.table.interval(name) for name in (metric, RAW)]
+    ends = [assessment.table.interval(name) for name in (metric, RAW)]
     if metric == RAW or ends[0] is None or ends[1] is None:
         return np.full(len(rows), 1.0 if metric == RAW else 0.0)
     widths, raw_widths = ((end[1] - end[0])[rows] for end in ends if end is not None)
@@ -98,11 +98,13 @@ def _slopes(contest: Contest, metric: str, rows: Ints) -> Floats:
     return slopes
 
 
-def _move_limit(limit: Limit, values: dict[str, Floats], contest: Contest, rows: Ints) -> Limit:
+def _move_limit(
+    limit: Limit, values: dict[str, Floats], assessment: Assessment, rows: Ints
+) -> Limit:
     """Relate a degradation to the best quality of the bag."""
     at_rows = limit.at(rows)
     if limit.kind != "max_degradation":
         return at_rows
-    measured = np.fmax.reduce(contest.table.values(limit.metric)[rows])
+    measured = np.fmax.reduce(assessment.table.values(limit.metric)[rows])
     best = np.fmax.reduce(values[limit.metric], axis=1, keepdims=True)
     return replace(limit, bound=at_rows.bound + best - measured)

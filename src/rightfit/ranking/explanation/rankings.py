@@ -19,10 +19,10 @@ import polars as pl
 import polars.selectors as cs
 
 from rightfit.ranking.applications.constraints import Limit, measure_excess, relate_excess
-from rightfit.ranking.contest.contest import Contest, describe_chosen
+from rightfit.ranking.contest.contest import Assessment, describe_chosen
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
 from rightfit.ranking.explanation.reasons import explain_candidates
-from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.rank_candidates import ApplicationRanking
 
 COLUMNS = (
     *("application", "dataset", "rank", "rank_low", "rank_high", "candidate", "model"),
@@ -41,31 +41,31 @@ VIOLATIONS = pl.List(
 )
 
 
-def tabulate_rankings(ranked: list[Ranked]) -> pl.DataFrame:
+def tabulate_rankings(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Build the rankings table from the rankings of all applications."""
     return pl.concat([_tabulate(one) for one in ranked])
 
 
-def list_violations(contest: Contest) -> pl.Series:
+def list_violations(assessment: Assessment) -> pl.Series:
     """List the limits that each candidate breaks, an empty list where there are none."""
-    broken = [_list_broken(contest, limit.at(contest.chosen)) for limit in contest.limits]
+    broken = [_list_broken(assessment, limit.at(assessment.chosen)) for limit in assessment.limits]
     if not broken:
-        return pl.repeat([], len(contest.chosen), dtype=VIOLATIONS, eager=True)
+        return pl.repeat([], len(assessment.chosen), dtype=VIOLATIONS, eager=True)
     joined = pl.DataFrame({str(i): found for i, found in enumerate(broken)})
     return joined.select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
 
 
-def _tabulate(ranked: Ranked) -> pl.DataFrame:
-    contest, spread = ranked.contest, ranked.spread
-    frame = describe_chosen(contest).with_columns(
+def _tabulate(ranked: ApplicationRanking) -> pl.DataFrame:
+    assessment, spread = ranked.assessment, ranked.spread
+    frame = describe_chosen(assessment).with_columns(
         rank=pl.Series(ranked.rank),
         rank_low=pl.Series(ranked.rank_low),
         rank_high=pl.Series(ranked.rank_high),
-        utility=pl.Series(contest.utility),
-        utility_low=pl.Series(np.maximum(contest.utility - spread.below, 0.0)),
-        utility_high=pl.Series(np.minimum(contest.utility + spread.above, 1.0)),
-        feasible=pl.Series(contest.feasible),
-        violations=list_violations(contest),
+        utility=pl.Series(assessment.utility),
+        utility_low=pl.Series(np.maximum(assessment.utility - spread.below, 0.0)),
+        utility_high=pl.Series(np.minimum(assessment.utility + spread.above, 1.0)),
+        feasible=pl.Series(assessment.feasible),
+        violations=list_violations(assessment),
         pareto=pl.Series(ranked.pareto),
         p_best=pl.Series(ranked.p_best),
     )
@@ -74,8 +74,8 @@ def _tabulate(ranked: Ranked) -> pl.DataFrame:
     return whole.with_columns(cs.float().fill_nan(None)).select(COLUMNS)[ranked.order]
 
 
-def _list_broken(contest: Contest, limit: Limit) -> pl.Series:
-    value = contest.table.values(limit.metric)[contest.chosen]
+def _list_broken(assessment: Assessment, limit: Limit) -> pl.Series:
+    value = assessment.table.values(limit.metric)[assessment.chosen]
     amount = measure_excess(value, limit)
     facts = pl.DataFrame(
         {

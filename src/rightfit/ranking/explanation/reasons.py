@@ -1,4 +1,4 @@
-"""Reasons: what became of each candidate in a contest, and why, one sentence each, for all at once.
+"""Reasons: what became of each candidate, and why, one sentence each, for all candidates at once.
 
 Outcomes are ``winner``; ``unmeasured`` (a metric the application needs is missing); ``violates``
 (breaks a limit); ``undecided`` (breaks limits only by timings that other work on the machine
@@ -22,10 +22,10 @@ from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
 from rightfit.ranking.applications.tie_rules import UTILITY
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, score_metrics
-from rightfit.ranking.contest.contest import Contest, tie_preference
+from rightfit.ranking.contest.contest import Assessment, tie_preference
 from rightfit.ranking.contest.pareto import find_dominators
 from rightfit.ranking.contest.profile_table import FINAL
-from rightfit.ranking.rank_candidates import Ranked, place_in_objectives
+from rightfit.ranking.rank_candidates import ApplicationRanking, place_in_objectives
 
 Names = npt.NDArray[np.object_]
 
@@ -59,42 +59,42 @@ class Outcomes:
     excess: Floats
 
 
-def find_outcomes(ranked: Ranked) -> Outcomes:
+def find_outcomes(ranked: ApplicationRanking) -> Outcomes:
     """Find what became of each candidate."""
-    contest = ranked.contest
-    feasible, is_winner = contest.feasible, (ranked.rank == 1) & contest.feasible
+    assessment = ranked.assessment
+    feasible, is_winner = assessment.feasible, (ranked.rank == 1) & assessment.feasible
     rival, is_tied, is_dominated = _find_rivals(ranked)
-    missing = _find_missing(contest)
-    broken, limit, excess = _find_broken(contest)
+    missing = _find_missing(assessment)
+    broken, limit, excess = _find_broken(assessment)
     outcome = np.select(
         [
-            *(is_winner, missing != "", contest.undecided[contest.chosen], ~feasible),
+            *(is_winner, missing != "", assessment.undecided[assessment.chosen], ~feasible),
             *(is_tied, is_dominated),
         ],
         ["winner", "unmeasured", "undecided", "violates", "tied", "dominated"],
         "outscored",
     )
     has_broken = np.isin(outcome, ("undecided", "violates"))
-    decisive = _find_decisive(contest, rival, is_winner=is_winner)
+    decisive = _find_decisive(assessment, rival, is_winner=is_winner)
     return Outcomes(
         outcome=outcome,
         is_tied=is_tied,
         rival=rival,
-        tie_key=np.where(is_tied, _find_tie_keys(contest, rival), ""),
+        tie_key=np.where(is_tied, _find_tie_keys(assessment, rival), ""),
         metric=np.where(missing != "", missing, np.where(feasible, decisive, broken)),
         limit=np.where(has_broken, limit, np.nan),
         excess=np.where(has_broken, excess, np.nan),
     )
 
 
-def explain_candidates(ranked: Ranked) -> pl.DataFrame:
+def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
     """Explain every candidate's place.
 
     Returns:
         One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``metric``,
         ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
     """
-    facts = _collect_facts(ranked.contest, find_outcomes(ranked))
+    facts = _collect_facts(ranked.assessment, find_outcomes(ranked))
     sentence = pl.lit(None, dtype=pl.String)
     for outcome, words in _sentences().items():
         sentence = pl.when(pl.col("outcome") == outcome).then(words).otherwise(sentence)
@@ -114,20 +114,20 @@ def describe_preference(tie_key: str) -> str:
     return f"the {side} {metric_name(column)}" if column else "the first by name"
 
 
-def _find_rivals(ranked: Ranked) -> tuple[Ints, Bools, Bools]:
+def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
     """Return each candidate's rival, whether it is tied for the first place, or dominated."""
     n = len(ranked.rank)
     rival: Ints = np.full(n, NO_RIVAL, dtype=np.int64)
     tied, dominated = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
-    for part in ranked.contest.table.candidate_slices:
+    for part in ranked.assessment.table.candidate_slices:
         places = ranked.order[part]
-        places = places[ranked.contest.feasible[places]]
+        places = places[ranked.assessment.feasible[places]]
         if len(places) < 2:
             continue
         possible = ranked.rank_low[places] == 1
         tied[places] = possible & (possible.sum() > 1)
         dominator = find_dominators(
-            place_in_objectives(ranked.contest, places), -np.arange(len(places), dtype=float)
+            place_in_objectives(ranked.assessment, places), -np.arange(len(places), dtype=float)
         )
         lost = (dominator >= 0) & ~possible
         dominated[places] = lost
@@ -137,38 +137,38 @@ def _find_rivals(ranked: Ranked) -> tuple[Ints, Bools, Bools]:
     return rival, tied, dominated
 
 
-def _find_tie_keys(contest: Contest, rival: Ints) -> Names:
+def _find_tie_keys(assessment: Assessment, rival: Ints) -> Names:
     """Name the first key of the tie rule in which each candidate differs from its rival."""
     other = np.maximum(rival, 0)
     deciding: Names = np.full(len(rival), "name", dtype=object)
-    for key in reversed(contest.tie_rule):
+    for key in reversed(assessment.tie_rule):
         if key.by == UTILITY:
-            value = contest.utility
+            value = assessment.utility
         else:
-            value = tie_preference(contest.table, key, contest.chosen)
+            value = tie_preference(assessment.table, key, assessment.chosen)
         deciding[value != value[other]] = f"{key.prefer} {key.by}"
-    gap = np.abs(contest.utility - contest.utility[other])
-    deciding[gap > contest.rules.ties.max_utility_loss] = f"higher {UTILITY}"
-    for position in contest.kept:
-        deciding[contest.table.candidate_slices[position]] = KEPT
+    gap = np.abs(assessment.utility - assessment.utility[other])
+    deciding[gap > assessment.rules.ties.max_utility_loss] = f"higher {UTILITY}"
+    for position in assessment.kept:
+        deciding[assessment.table.candidate_slices[position]] = KEPT
     return deciding
 
 
-def _find_missing(contest: Contest) -> Names:
+def _find_missing(assessment: Assessment) -> Names:
     """Name the first unmeasured metric of each candidate that the application needs."""
-    missing = np.full(len(contest.chosen), "", dtype=object)
-    for metric in reversed(contest.application.needed_metrics()):
-        missing[np.isnan(contest.table.values(metric)[contest.chosen])] = metric
+    missing = np.full(len(assessment.chosen), "", dtype=object)
+    for metric in reversed(assessment.application.needed_metrics()):
+        missing[np.isnan(assessment.table.values(metric)[assessment.chosen])] = metric
     return missing
 
 
-def _find_broken(contest: Contest) -> tuple[Names, Floats, Floats]:
+def _find_broken(assessment: Assessment) -> tuple[Names, Floats, Floats]:
     """Find the limit each candidate breaks the most: metric, bound and excess."""
-    rows, n = contest.chosen, len(contest.chosen)
+    rows, n = assessment.chosen, len(assessment.chosen)
     metric = np.full(n, "", dtype=object)
     bound, excess, worst = np.full(n, np.nan), np.zeros(n), np.zeros(n)
-    for limit in (limit.at(rows) for limit in contest.limits):
-        amount = measure_excess(contest.table.values(limit.metric)[rows], limit)
+    for limit in (limit.at(rows) for limit in assessment.limits):
+        amount = measure_excess(assessment.table.values(limit.metric)[rows], limit)
         related = relate_excess(amount, limit)
         more = related > worst
         metric[more] = limit.metric
@@ -178,15 +178,15 @@ def _find_broken(contest: Contest) -> tuple[Names, Floats, Floats]:
     return metric, bound, excess
 
 
-def _find_decisive(contest: Contest, rival: Ints, *, is_winner: Bools) -> Names:
+def _find_decisive(assessment: Assessment, rival: Ints, *, is_winner: Bools) -> Names:
     """Name the objective on which a candidate loses (a winner: gains) most against its rival."""
-    goals = list(contest.application.weighted())
-    rows = contest.chosen
-    values = {metric: contest.table.values(metric)[rows] for metric in goals}
-    scores = np.array(score_metrics(values, contest.application))
-    if contest.application.aggregation == "geometric":
+    goals = list(assessment.application.weighted())
+    rows = assessment.chosen
+    values = {metric: assessment.table.values(metric)[rows] for metric in goals}
+    scores = np.array(score_metrics(values, assessment.application))
+    if assessment.application.aggregation == "geometric":
         scores = np.log(np.maximum(scores, np.finfo(np.float64).tiny))
-    worth = contest.application.shares()[:, None] * scores
+    worth = assessment.application.shares()[:, None] * scores
     lost = (worth[:, np.maximum(rival, 0)] - worth) * np.where(is_winner, -1.0, 1.0)
     decisive: Names = np.array(goals, dtype=object)[np.nan_to_num(lost).argmax(axis=0)]
     return decisive
@@ -235,11 +235,11 @@ def _with_unit(column: str) -> pl.Expr:
     return pl.concat_str(write_numbers(column), "unit")
 
 
-def _collect_facts(contest: Contest, outcomes: Outcomes) -> pl.DataFrame:
-    names = contest.table.frame["candidate"].gather(contest.chosen)
+def _collect_facts(assessment: Assessment, outcomes: Outcomes) -> pl.DataFrame:
+    names = assessment.table.frame["candidate"].gather(assessment.chosen)
     rival = np.maximum(outcomes.rival, 0)
-    rival_value = _pick_values(contest, outcomes.metric, of=rival)
-    factor, offset = _scale_to_raw(contest, outcomes.metric)
+    rival_value = _pick_values(assessment, outcomes.metric, of=rival)
+    factor, offset = _scale_to_raw(assessment, outcomes.metric)
     is_raw = ~np.isnan(factor)
     factor, offset = np.where(is_raw, factor, 1.0), np.where(is_raw, offset, 0.0)
     metric = np.where(is_raw, "quality_raw", outcomes.metric)
@@ -251,33 +251,33 @@ def _collect_facts(contest: Contest, outcomes: Outcomes) -> pl.DataFrame:
             "has_rival": outcomes.rival != NO_RIVAL,
             "rival": names.gather(rival),
             "metric": outcomes.metric.astype(str),
-            "label": _replace_each(metric, partial(_name_metric, contest)),
+            "label": _replace_each(metric, partial(_name_metric, assessment)),
             "unit": _replace_each(outcomes.metric, lambda name: f" {metric_unit(name)}".rstrip()),
             "limit": factor * outcomes.limit + offset,
             "excess": factor * outcomes.excess,
-            "utility": contest.utility,
-            "rival_utility": contest.utility[rival],
-            "value": factor * _pick_values(contest, outcomes.metric) + offset,
+            "utility": assessment.utility,
+            "rival_utility": assessment.utility[rival],
+            "value": factor * _pick_values(assessment, outcomes.metric) + offset,
             "rival_value": factor * rival_value + offset,
-            "null_reason": _find_null_reasons(contest, outcomes.metric),
+            "null_reason": _find_null_reasons(assessment, outcomes.metric),
         }
     ).with_columns(cs.float().fill_nan(None))
     of_rival = pl.col("rival", "rival_utility", "rival_value")
     return frame.with_columns(pl.when("has_rival").then(of_rival).name.keep())
 
 
-def _scale_to_raw(contest: Contest, metrics: Names) -> tuple[Floats, Floats]:
+def _scale_to_raw(assessment: Assessment, metrics: Names) -> tuple[Floats, Floats]:
     """Return factor and offset from scaled qualities to raw ones, NaN for other metrics."""
-    table = contest.table
+    table = assessment.table
     scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
     known = np.array([scale or (np.nan, np.nan) for scale in scales])[table.dataset_of_candidate]
     known[metrics != "quality"] = np.nan
     return known[:, 0], known[:, 1]
 
 
-def _name_metric(contest: Contest, metric: str) -> str:
+def _name_metric(assessment: Assessment, metric: str) -> str:
     """Name a metric; a quality that chose is not the one that people see, where both are known."""
-    is_other = metric in QUALITIES and FINAL in contest.table.frame.columns
+    is_other = metric in QUALITIES and FINAL in assessment.table.frame.columns
     return f"{metric_name(metric)} when chosen" if is_other else metric_name(metric)
 
 
@@ -288,21 +288,21 @@ def _replace_each(names: Names, write: Callable[[str], str]) -> pl.Series:
     return pl.Series(names.astype(str)).replace_strict(known, texts, return_dtype=pl.String)
 
 
-def _pick_values(contest: Contest, metrics: Names, of: Ints | None = None) -> Floats:
+def _pick_values(assessment: Assessment, metrics: Names, of: Ints | None = None) -> Floats:
     """Return for each candidate the value of its metric, its own or that of another candidate."""
-    rows = contest.chosen if of is None else contest.chosen[of]
+    rows = assessment.chosen if of is None else assessment.chosen[of]
     picked = np.full(len(rows), np.nan)
-    for metric in contest.application.needed_metrics():
-        picked = np.where(metrics == metric, contest.table.values(metric)[rows], picked)
+    for metric in assessment.application.needed_metrics():
+        picked = np.where(metrics == metric, assessment.table.values(metric)[rows], picked)
     return picked
 
 
-def _find_null_reasons(contest: Contest, metrics: Names) -> pl.Series:
+def _find_null_reasons(assessment: Assessment, metrics: Names) -> pl.Series:
     """Return why the metric of each candidate was not measured, null where it was."""
-    frame = contest.table.frame
+    frame = assessment.table.frame
     if "null_reasons" not in frame.columns:
         return pl.repeat(None, len(metrics), dtype=pl.String, eager=True)
-    reasons = frame["null_reasons"].gather(contest.chosen).struct.unnest()
+    reasons = frame["null_reasons"].gather(assessment.chosen).struct.unnest()
     metric = pl.Series(metrics.astype(str))
     found = pl.coalesce(pl.when(metric == name).then(name) for name in reasons.columns)
     return reasons.select(found).to_series()

@@ -20,7 +20,7 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.applications.constraints import measure_excess
 from rightfit.ranking.applications.utility import Ints
-from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.contest import Assessment
 from rightfit.ranking.contest.profile_table import FINAL, SERVING_KEYS, ProfileKey
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
@@ -41,7 +41,7 @@ from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.refits import ChosenServing, Refits, Shipped, decide_shipping
 from rightfit.ranking.explanation.replacements import compare_with_winner
-from rightfit.ranking.rank_candidates import Ranked, Winners
+from rightfit.ranking.rank_candidates import ApplicationRanking, Winners
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect
 from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.sensitivity.weights import WeightInterval
@@ -60,7 +60,7 @@ class Sensitivities:
 
 
 def recommend(
-    ranked: list[Ranked],
+    ranked: list[ApplicationRanking],
     sensitivities: Sensitivities,
     *,
     imported: Collection[str] = (),
@@ -69,17 +69,17 @@ def recommend(
     """Recommend a candidate per application and dataset."""
     recommendations = {}
     for one in ranked:
-        contest = one.contest
+        assessment = one.assessment
         rows = _RankedRows(one)
         decisions = {
             dataset: _decide(rows, position, sensitivities, imported, refits.get(dataset))
-            for position, dataset in enumerate(contest.table.datasets)
+            for position, dataset in enumerate(assessment.table.datasets)
         }
-        mine = pl.col("application") == contest.name
+        mine = pl.col("application") == assessment.name
         families = read_rows(sensitivities.robust_choices.filter(mine), FamilyComparison)
-        recommendations[contest.name] = Recommendation(
-            description=contest.application.description,
-            scenario=contest.application.scenario,
+        recommendations[assessment.name] = Recommendation(
+            description=assessment.application.description,
+            scenario=assessment.application.scenario,
             datasets=decisions,
             across_datasets=_compare_datasets(decisions, families),
         )
@@ -106,7 +106,7 @@ def read_winners(document: object) -> Winners:
 class _RankedRows:
     """The candidates of a ranking, by number, as they are published."""
 
-    ranked: Ranked
+    ranked: ApplicationRanking
 
     @cached_property
     def rankings(self) -> pl.DataFrame:
@@ -116,18 +116,18 @@ class _RankedRows:
     @cached_property
     def metrics(self) -> pl.DataFrame:
         """All that was measured of the candidates, without the intervals."""
-        frame = self.ranked.contest.table.frame
+        frame = self.ranked.assessment.table.frame
         others = cs.ends_with("_low", "_high") | cs.by_name("encoding_ms", FINAL, require_all=False)
         return frame.select(cs.by_dtype(pl.Float64) - others)
 
     def places(self, dataset: int) -> list[int]:
         """Return a dataset's candidates, best first."""
-        part = self.ranked.contest.table.candidate_slices[dataset]
+        part = self.ranked.assessment.table.candidate_slices[dataset]
         return [int(number) for number in self.ranked.order[part]]
 
     def candidate(self, number: int) -> RankedCandidate:
         """Return a candidate as it is published."""
-        row = int(self.ranked.contest.chosen[number])
+        row = int(self.ranked.assessment.chosen[number])
         found = self.rankings.row(number, named=True)
         return RankedCandidate(**found, metrics=self.metrics.row(row, named=True))
 
@@ -136,48 +136,50 @@ class _RankedRows:
         return [BrokenLimit(**one) for one in self.rankings["violations"][number]]
 
 
-def describe_deadline(contest: Contest, candidates: Ints) -> str:
+def describe_deadline(assessment: Assessment, candidates: Ints) -> str:
     """Say how long the workload takes with the first candidate and with the one of best quality.
 
     Returns:
         A few words; empty if there is no workload, or no throughput of the first one or no quality
         is known.
     """
-    workload = contest.application.workload
-    rows = contest.chosen[candidates]
-    if workload is None or "quality_raw" not in contest.table.frame.columns:
+    workload = assessment.application.workload
+    rows = assessment.chosen[candidates]
+    if workload is None or "quality_raw" not in assessment.table.frame.columns:
         return ""
-    rows_per_s = contest.table.values(THROUGHPUT)[rows]
+    rows_per_s = assessment.table.values(THROUGHPUT)[rows]
     if np.isnan(rows_per_s[0]):
         return ""
-    quality = contest.table.seen_quality()[rows]
+    quality = assessment.table.seen_quality()[rows]
     best = 0 if np.isnan(quality).all() else int(np.nanargmax(quality))
     said = f"{format_duration(workload.hours)}; it takes {_write_time(workload, rows_per_s[0])}"
     if quality[best] <= quality[0] or np.isnan(rows_per_s[best]):
-        return f"{said}; no candidate has a higher quality.{_warn(contest, rows[:1])}"
-    name = contest.table.frame["candidate"][int(rows[best])]
+        return f"{said}; no candidate has a higher quality.{_warn(assessment, rows[:1])}"
+    name = assessment.table.frame["candidate"][int(rows[best])]
     is_late = workload.hours_at(rows_per_s[best]) > workload.hours
     return (
         f"{said}, {name} (best quality) {_write_time(workload, rows_per_s[best])}"
-        f"{': too late' if is_late else ''}.{_warn(contest, rows[[0, best]])}"
+        f"{': too late' if is_late else ''}.{_warn(assessment, rows[[0, best]])}"
     )
 
 
-def find_nearest_miss(ranked: Ranked, dataset: int) -> int | None:
+def find_nearest_miss(ranked: ApplicationRanking, dataset: int) -> int | None:
     """Find the candidate that breaks its limits by the least share of them in sum.
 
     Returns:
         Its number; ``None`` if every candidate lacks a metric the application needs.
     """
-    contest = ranked.contest
-    places = ranked.order[contest.table.candidate_slices[dataset]]
+    assessment = ranked.assessment
+    places = ranked.order[assessment.table.candidate_slices[dataset]]
     excess = np.where(
-        np.isnan(contest.utility[places]), np.inf, contest.judgement.excess[contest.chosen[places]]
+        np.isnan(assessment.utility[places]),
+        np.inf,
+        assessment.judgement.excess[assessment.chosen[places]],
     )
     return int(places[excess.argmin()]) if np.isfinite(excess).any() else None
 
 
-def find_relaxations(contest: Contest, dataset: int) -> NearestProfile | None:
+def find_relaxations(assessment: Assessment, dataset: int) -> NearestProfile | None:
     """Find the fewest limits to relax so that some profile of a dataset qualifies.
 
     Of several equally small sets, the one that is broken by the least.
@@ -186,18 +188,18 @@ def find_relaxations(contest: Contest, dataset: int) -> NearestProfile | None:
         The profile that would qualify, with what to relax; ``None`` if every profile lacks a
         metric the application needs.
     """
-    table, judgement = contest.table, contest.judgement
+    table, judgement = assessment.table, assessment.judgement
     judgeable = np.isfinite(judgement.excess) & ~np.isnan(judgement.utility)
     rows = np.flatnonzero(judgeable & (table.dataset_of_row == dataset))
     if not len(rows):
         return None
-    limits = [limit.at(rows) for limit in contest.limits]
+    limits = [limit.at(rows) for limit in assessment.limits]
     excess = np.array([measure_excess(table.values(one.metric)[rows], one) for one in limits])
     nearest = int(np.lexsort((judgement.excess[rows], (excess > 0).sum(axis=0)))[0])
     relaxations = []
     for limit, amount in zip(limits, excess[:, nearest].tolist(), strict=True):
         if amount > 0:
-            written = contest.application.constraints[limit.metric].limits()[limit.kind]
+            written = assessment.application.constraints[limit.metric].limits()[limit.kind]
             needed = written - amount if limit.kind == "min" else written + amount
             relaxations.append(
                 Relaxation(
@@ -219,10 +221,10 @@ def _decide(
     imported: Collection[str],
     refits: Refits | None,
 ) -> Decision:
-    contest = rows.ranked.contest
-    name = contest.table.datasets[dataset]
-    here = pl.col("application") == contest.name, pl.col("dataset") == name
-    feasible = [number for number in rows.places(dataset) if contest.feasible[number]]
+    assessment = rows.ranked.assessment
+    name = assessment.table.datasets[dataset]
+    here = pl.col("application") == assessment.name, pl.col("dataset") == name
+    feasible = [number for number in rows.places(dataset) if assessment.feasible[number]]
     winner, runner_up = ([rows.candidate(number) for number in feasible[:2]] + [None, None])[:2]
     flips = list_flips(
         read_rows(sensitivities.weight_intervals.filter(*here), WeightInterval),
@@ -247,31 +249,31 @@ def _decide(
             serving=winner.serving,
             quality_raw=winner.metrics.get("quality_raw"),
         )
-        shipped = decide_shipping(chosen, contest.application, refits)
+        shipped = decide_shipping(chosen, assessment.application, refits)
     return Decision(
         outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
         sentence=sentence,
         winner=winner,
         runner_up=runner_up,
         tied_with=tied,
-        kept=_describe_kept(contest, dataset),
+        kept=_describe_kept(assessment, dataset),
         final_quality=judge_winner(rows.ranked, feasible[0]) if feasible else None,
         nearest_miss=miss,
-        relax=None if winner or undecided else find_relaxations(contest, dataset),
+        relax=None if winner or undecided else find_relaxations(assessment, dataset),
         flips=flips,
-        flip=summarise_flips(flips, contest.rules.limit_change_pct),
-        deadline=describe_deadline(contest, np.array(rows.places(dataset))),
+        flip=summarise_flips(flips, assessment.rules.limit_change_pct),
+        deadline=describe_deadline(assessment, np.array(rows.places(dataset))),
         shipped=shipped,
-        limits=_list_limits(contest, feasible[0], dataset, shipped) if feasible else [],
+        limits=_list_limits(assessment, feasible[0], dataset, shipped) if feasible else [],
         replacements=_list_replacements(rows, dataset, imported, winner=winner, tied=tied),
     )
 
 
-def _describe_kept(contest: Contest, dataset: int) -> str:
+def _describe_kept(assessment: Assessment, dataset: int) -> str:
     """Say who would win without the earlier ranking; empty where nobody else."""
-    if dataset not in contest.kept:
+    if dataset not in assessment.kept:
         return ""
-    key = contest.table.read_key(contest.kept[dataset].otherwise)
+    key = assessment.table.read_key(assessment.kept[dataset].otherwise)
     return (
         f"{key.candidate} ({key.serving.label}) would be chosen otherwise, but is not surely "
         "better than the earlier winner."
@@ -279,17 +281,17 @@ def _describe_kept(contest: Contest, dataset: int) -> str:
 
 
 def _list_limits(
-    contest: Contest, winner: int, dataset: int, shipped: Shipped | None
+    assessment: Assessment, winner: int, dataset: int, shipped: Shipped | None
 ) -> list[KeptLimit]:
     """List the limits with the winner's values: its own qualities, the costs of what is shipped."""
-    row = int(contest.chosen[winner])
+    row = int(assessment.chosen[winner])
     refit = shipped.refit if shipped and shipped.is_refitted else None
-    measured = {} if refit is None else refit.read_columns(contest.table.read_key(row).serving)
-    scale = contest.table.scale_of_quality(dataset)
+    measured = {} if refit is None else refit.read_columns(assessment.table.read_key(row).serving)
+    scale = assessment.table.scale_of_quality(dataset)
     found = []
-    for limit in contest.limits:
+    for limit in assessment.limits:
         metric, bound = limit.metric, float(limit.at(np.array([row])).bound.flat[0])
-        value = float(contest.table.values(metric)[row])
+        value = float(assessment.table.values(metric)[row])
         if metric == "quality" and scale is not None:
             metric = "quality_raw"
             bound, value = (scale[0] * one + scale[1] for one in (bound, value))
@@ -313,7 +315,7 @@ def _list_replacements(
         compare_with_winner(
             rows.candidate(number),
             winner,
-            rows.ranked.contest.application,
+            rows.ranked.assessment.application,
             violations=rows.violations(number),
             is_tied=rows.rankings["candidate"][number] in tied,
         )
@@ -322,7 +324,7 @@ def _list_replacements(
 
 
 def _report_miss(rows: _RankedRows, dataset: int, miss: NearestMiss | None) -> str:
-    head = f"No candidate qualifies for {rows.ranked.contest.table.datasets[dataset]}"
+    head = f"No candidate qualifies for {rows.ranked.assessment.table.datasets[dataset]}"
     if miss:
         return f"{head}. The nearest, {miss.label}, {miss.reason}."
     first = rows.candidate(rows.places(dataset)[0])
@@ -330,11 +332,11 @@ def _report_miss(rows: _RankedRows, dataset: int, miss: NearestMiss | None) -> s
 
 
 def _list_undecided(rows: _RankedRows, dataset: int) -> list[str]:
-    contest = rows.ranked.contest
+    assessment = rows.ranked.assessment
     return [
         rows.candidate(number).label
         for number in rows.places(dataset)
-        if contest.undecided[contest.chosen[number]]
+        if assessment.undecided[assessment.chosen[number]]
     ]
 
 
@@ -381,9 +383,9 @@ def _describe_robust(choice: FamilyComparison | None, *, changes: bool) -> str:
     )
 
 
-def _warn(contest: Contest, rows: Ints) -> str:
+def _warn(assessment: Assessment, rows: Ints) -> str:
     """Say whose throughput was measured while the machine was disturbed."""
-    frame = contest.table.frame
+    frame = assessment.table.frame
     if "disturbed" not in frame.columns:
         return ""
     names = frame[rows].filter(pl.col("disturbed"))["candidate"].to_list()

@@ -17,7 +17,7 @@ import polars as pl
 
 from rightfit.ranking.contest.contest import describe_chosen
 from rightfit.ranking.explanation.reasons import explain_candidates
-from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.rank_candidates import ApplicationRanking
 from rightfit.typed_tables import table_schema, write_rows
 
 
@@ -41,7 +41,7 @@ class WhyNot:
 
 
 def tabulate_why_not(
-    ranked: list[Ranked], trials: Mapping[tuple[str, str], pl.DataFrame]
+    ranked: list[ApplicationRanking], trials: Mapping[tuple[str, str], pl.DataFrame]
 ) -> pl.DataFrame:
     """Give the reason for every candidate's place and for every trial that did not end complete."""
     candidates = [_explain(one) for one in ranked]
@@ -49,8 +49,8 @@ def tabulate_why_not(
     return pl.concat([*candidates, *unfinished])
 
 
-def _explain(ranked: Ranked) -> pl.DataFrame:
-    keys = describe_chosen(ranked.contest).with_columns(rank=pl.Series(ranked.rank))
+def _explain(ranked: ApplicationRanking) -> pl.DataFrame:
+    keys = describe_chosen(ranked.assessment).with_columns(rank=pl.Series(ranked.rank))
     whole = pl.concat([keys, explain_candidates(ranked)], how="horizontal")
     columns = table_schema(WhyNot).items()
     return whole.select(pl.col(name).cast(dtype) for name, dtype in columns)[ranked.order]

@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 
 from rightfit.ranking.applications.utility import Floats, Ints
-from rightfit.ranking.contest.contest import Contest
-from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.contest.contest import Assessment
+from rightfit.ranking.rank_candidates import ApplicationRanking
 from rightfit.ranking.sensitivity.envelope import walk_envelope
 from rightfit.typed_tables import write_rows
 
@@ -45,12 +45,12 @@ class BreakEven:
     cheapest_to_rows: float | None
 
 
-def tabulate_break_even(ranked: list[Ranked]) -> pl.DataFrame:
+def tabulate_break_even(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Weigh training time against serving time for every application and dataset."""
     rows = [
         row
         for one in ranked
-        for position in range(len(one.contest.table.datasets))
+        for position in range(len(one.assessment.table.datasets))
         for row in _compare(one, position)
     ]
     return write_rows(rows, BreakEven)
@@ -87,23 +87,23 @@ def find_cheapest_ranges(fit_s: Floats, serve_s: Floats) -> dict[int, tuple[floa
     return ranges
 
 
-def _compare(ranked: Ranked, dataset: int) -> list[BreakEven]:
-    contest = ranked.contest
-    part = contest.table.candidate_slices[dataset]
-    fit_s, serve_s = _read_times(contest)
+def _compare(ranked: ApplicationRanking, dataset: int) -> list[BreakEven]:
+    assessment = ranked.assessment
+    part = assessment.table.candidate_slices[dataset]
+    fit_s, serve_s = _read_times(assessment)
     places = ranked.order[part]
-    places = places[contest.feasible[places] & ~np.isnan(fit_s + serve_s)[places]]
+    places = places[assessment.feasible[places] & ~np.isnan(fit_s + serve_s)[places]]
     if not len(places):
         return []
     fit_s, serve_s = fit_s[places], serve_s[places]
     fastest = int(np.lexsort((serve_s, fit_s))[0])
     paid = pay_back_rows(fit_s, serve_s, fastest)
     ranges = find_cheapest_ranges(fit_s, serve_s)
-    frame = contest.table.frame[contest.chosen[places]]
+    frame = assessment.table.frame[assessment.chosen[places]]
     return [
         BreakEven(
-            application=contest.name,
-            dataset=contest.table.datasets[dataset],
+            application=assessment.name,
+            dataset=assessment.table.datasets[dataset],
             model=frame["model"][i],
             candidate=frame["candidate"][i],
             rank=int(ranked.rank[place]),
@@ -118,20 +118,20 @@ def _compare(ranked: Ranked, dataset: int) -> list[BreakEven]:
     ]
 
 
-def _read_times(contest: Contest) -> tuple[Floats, Floats]:
+def _read_times(assessment: Assessment) -> tuple[Floats, Floats]:
     """Return seconds of training and of serving one row, by candidate; NaN where not measured."""
-    rows = contest.chosen
-    if contest.application.scenario == "offline":
-        serve_s = 1.0 / _read(contest, "throughput_rows_per_s", rows)
+    rows = assessment.chosen
+    if assessment.application.scenario == "offline":
+        serve_s = 1.0 / _read(assessment, "throughput_rows_per_s", rows)
     else:
-        serve_s = _read(contest, "latency_p50_ms", rows) * S_PER_MS
-    return _read(contest, "fit_time_s", rows), serve_s
+        serve_s = _read(assessment, "latency_p50_ms", rows) * S_PER_MS
+    return _read(assessment, "fit_time_s", rows), serve_s
 
 
-def _read(contest: Contest, metric: str, rows: Ints) -> Floats:
-    if metric not in contest.table.frame.columns:
+def _read(assessment: Assessment, metric: str, rows: Ints) -> Floats:
+    if metric not in assessment.table.frame.columns:
         return np.full(len(rows), np.nan)
-    return contest.table.values(metric)[rows]
+    return assessment.table.values(metric)[rows]
 
 
 def _finite(value: float) -> float | None:

@@ -27,9 +27,9 @@ from rightfit.ranking.applications.applications import (
     Constraint,
     LimitKind,
 )
-from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.contest import Assessment
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
-from rightfit.ranking.rank_candidates import Ranked, change_limits, find_winners
+from rightfit.ranking.rank_candidates import ApplicationRanking, change_limits, find_winners
 from rightfit.typed_tables import write_rows
 
 Direction = Literal["loosened", "tightened"]
@@ -67,9 +67,9 @@ class LimitEffect:
     flips: bool
 
 
-def tabulate_limit_effects(ranked: list[Ranked]) -> pl.DataFrame:
+def tabulate_limit_effects(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Change every limit by itself, then remove all of them, and find the winners."""
-    rows = [row for one in ranked for row in _find_effects(one.contest)]
+    rows = [row for one in ranked for row in _find_effects(one.assessment)]
     return write_rows(rows, LimitEffect)
 
 
@@ -97,15 +97,15 @@ class _Change:
     changed_limit: float | None = None
 
 
-def _find_effects(contest: Contest) -> Iterator[LimitEffect]:
-    before = find_winners(contest)
-    for change in _list_changes(contest.application, contest.rules.limit_change_pct):
-        changed, after = change_limits(contest, change.constraints)
-        for position, dataset in enumerate(contest.table.datasets):
-            old = _describe(contest, before[position], position, change.metric)
+def _find_effects(assessment: Assessment) -> Iterator[LimitEffect]:
+    before = find_winners(assessment)
+    for change in _list_changes(assessment.application, assessment.rules.limit_change_pct):
+        changed, after = change_limits(assessment, change.constraints)
+        for position, dataset in enumerate(assessment.table.datasets):
+            old = _describe(assessment, before[position], position, change.metric)
             new = _describe(changed, after[position], position, change.metric)
             yield LimitEffect(
-                application=contest.name,
+                application=assessment.name,
                 dataset=dataset,
                 metric=change.metric,
                 kind=change.kind,
@@ -140,30 +140,30 @@ def _list_changes(application: Application, change_pct: float) -> Iterator[_Chan
 
 
 def _describe(
-    contest: Contest, row: int | None, dataset: int, metric: str | None
+    assessment: Assessment, row: int | None, dataset: int, metric: str | None
 ) -> dict[str, Any]:
     """Describe a dataset's winner, by the columns of the table without their ending."""
-    n_feasible = int(contest.feasible[contest.table.candidate_slices[dataset]].sum())
+    n_feasible = int(assessment.feasible[assessment.table.candidate_slices[dataset]].sum())
     if row is None:
         names = ("winner", "serving", "utility", QUALITY, THROUGHPUT, "value")
         return {"n_feasible": n_feasible, **dict.fromkeys(names)}
-    frame, table = contest.table.frame, contest.table
+    frame, table = assessment.table.frame, assessment.table
     runtime, n_threads, device = frame.select(SERVING_KEYS).row(row)
     return {
         "n_feasible": n_feasible,
         "winner": frame["candidate"][row],
         "serving": Serving(str(runtime), int(n_threads), str(device)).label,
-        "utility": float(contest.judgement.utility[row]),
+        "utility": float(assessment.judgement.utility[row]),
         QUALITY: _known(table.seen_quality()[row]) if QUALITY in frame.columns else None,
-        THROUGHPUT: _read(contest, THROUGHPUT, row),
-        "value": metric and _read(contest, metric, row),
+        THROUGHPUT: _read(assessment, THROUGHPUT, row),
+        "value": metric and _read(assessment, metric, row),
     }
 
 
-def _read(contest: Contest, metric: str, row: int) -> float | None:
-    if metric not in contest.table.frame.columns:
+def _read(assessment: Assessment, metric: str, row: int) -> float | None:
+    if metric not in assessment.table.frame.columns:
         return None
-    return _known(contest.table.values(metric)[row])
+    return _known(assessment.table.values(metric)[row])
 
 
 def _known(value: float) -> float | None:

@@ -30,9 +30,9 @@ import numpy as np
 import polars as pl
 
 from rightfit.ranking.applications.utility import Floats, Ints, score_metrics
-from rightfit.ranking.contest.contest import Contest, describe_chosen
+from rightfit.ranking.contest.contest import Assessment, describe_chosen
 from rightfit.ranking.contest.pareto import find_pareto_front
-from rightfit.ranking.rank_candidates import Ranked
+from rightfit.ranking.rank_candidates import ApplicationRanking
 from rightfit.ranking.sensitivity.envelope import walk_envelope
 from rightfit.typed_tables import write_rows
 
@@ -73,23 +73,23 @@ class Contenders:
     candidate: Ints
 
 
-def tabulate_weight_intervals(ranked: list[Ranked]) -> pl.DataFrame:
+def tabulate_weight_intervals(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Find for every objective how far its weight can move."""
     rows = [
         row
         for one in ranked
-        for dataset in range(len(one.contest.table.datasets))
+        for dataset in range(len(one.assessment.table.datasets))
         for row in _find_intervals(one, dataset)
     ]
     return write_rows(rows, WeightInterval)
 
 
-def tabulate_win_shares(ranked: list[Ranked]) -> pl.DataFrame:
+def tabulate_win_shares(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Estimate in which share of weight space each feasible candidate wins."""
-    return pl.concat([_tabulate(one.contest) for one in ranked])
+    return pl.concat([_tabulate(one.assessment) for one in ranked])
 
 
-def share_weight_space(contest: Contest) -> tuple[Floats, Floats]:
+def share_weight_space(assessment: Assessment) -> tuple[Floats, Floats]:
     """Share the weight space of every dataset among its candidates.
 
     Returns:
@@ -97,53 +97,53 @@ def share_weight_space(contest: Contest) -> tuple[Floats, Floats]:
         and the mean weightings under which each wins, shape (n_candidates, n_objectives), NaN for
         one that never does.
     """
-    n, n_objectives = len(contest.chosen), len(contest.application.weighted())
+    n, n_objectives = len(assessment.chosen), len(assessment.application.weighted())
     wins, weights = np.zeros(n), np.zeros((n, n_objectives))
-    for position in range(len(contest.table.datasets)):
-        contenders = find_contenders(contest, position)
+    for position in range(len(assessment.table.datasets)):
+        contenders = find_contenders(assessment, position)
         if len(contenders.candidate):
-            rng = np.random.default_rng([contest.rules.seed, position])
-            _add_wins(contenders, contest.rules.n_weight_draws, rng, wins=wins, weights=weights)
+            rng = np.random.default_rng([assessment.rules.seed, position])
+            _add_wins(contenders, assessment.rules.n_weight_draws, rng, wins=wins, weights=weights)
     with np.errstate(invalid="ignore"):
-        return wins / contest.rules.n_weight_draws, weights / wins[:, None]
+        return wins / assessment.rules.n_weight_draws, weights / wins[:, None]
 
 
-def find_contenders(contest: Contest, dataset: int) -> Contenders:
+def find_contenders(assessment: Assessment, dataset: int) -> Contenders:
     """Find a dataset's contenders, with every serving configuration."""
-    table = contest.table
-    rows = np.flatnonzero(contest.judgement.feasible & (table.dataset_of_row == dataset))
-    metrics = contest.application.weighted()
+    table = assessment.table
+    rows = np.flatnonzero(assessment.judgement.feasible & (table.dataset_of_row == dataset))
+    metrics = assessment.application.weighted()
     values = {name: table.values(name)[rows] for name in metrics}
-    scores = np.array(score_metrics(values, contest.application))
-    utility = contest.judgement.utility[rows]
+    scores = np.array(score_metrics(values, assessment.application))
+    utility = assessment.judgement.utility[rows]
     best = utility.max(initial=0.0)  # kept even if dominated by less than the utility's rounding
     kept = find_pareto_front(scores.T) | (utility == best)
     worth = scores[:, kept]
-    if contest.application.aggregation == "geometric":
+    if assessment.application.aggregation == "geometric":
         worth = np.log(np.maximum(worth, _LEAST_SCORE))
     return Contenders(worth, np.searchsorted(table.starts, rows[kept], side="right") - 1)
 
 
-def _find_intervals(ranked: Ranked, dataset: int) -> Iterator[WeightInterval]:
-    contest = ranked.contest
-    contenders = find_contenders(contest, dataset)
-    for position, (metric, goal) in enumerate(contest.application.weighted().items()):
+def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[WeightInterval]:
+    assessment = ranked.assessment
+    contenders = find_contenders(assessment, dataset)
+    for position, (metric, goal) in enumerate(assessment.application.weighted().items()):
         row = WeightInterval(
-            application=contest.name,
-            dataset=contest.table.datasets[dataset],
+            application=assessment.name,
+            dataset=assessment.table.datasets[dataset],
             metric=metric,
             leader=None,
             weight=goal.weight,
         )
         is_led = len(contenders.candidate) > 0
         leader = int(ranked.leaders[dataset])
-        yield _add_ends(row, contest, contenders, leader, position) if is_led else row
+        yield _add_ends(row, assessment, contenders, leader, position) if is_led else row
 
 
 def _add_ends(
-    row: WeightInterval, contest: Contest, contenders: Contenders, leader: int, position: int
+    row: WeightInterval, assessment: Assessment, contenders: Contenders, leader: int, position: int
 ) -> WeightInterval:
-    shares = contest.application.shares()
+    shares = assessment.application.shares()
     share = float(shares[position])
     moving = contenders.worth[position]
     others = np.delete(shares, position)
@@ -154,8 +154,8 @@ def _add_ends(
     heights, slopes = share * moving + (1 - share) * resting, moving - resting
     above = _find_change(contenders, leader, heights, slopes, reach=1 - share)
     below = _find_change(contenders, leader, heights, -slopes, reach=share)
-    names = contest.table.frame["candidate"].gather(contest.chosen)
-    weights = [goal.weight for goal in contest.application.weighted().values()]
+    names = assessment.table.frame["candidate"].gather(assessment.chosen)
+    weights = [goal.weight for goal in assessment.application.weighted().values()]
     total_of_others = sum(weights) - weights[position]
     low = share - below[0] if below else None
     high = share + above[0] if above else None
@@ -212,9 +212,9 @@ def _add_wins(
         weights[candidates] += won.T @ drawn
 
 
-def _tabulate(contest: Contest) -> pl.DataFrame:
-    shares, weights = share_weight_space(contest)
-    metrics = list(contest.application.weighted())
+def _tabulate(assessment: Assessment) -> pl.DataFrame:
+    shares, weights = share_weight_space(assessment)
+    metrics = list(assessment.application.weighted())
     central = pl.DataFrame(dict(zip(metrics, weights.T, strict=True))).select(
         pl.concat_list(
             pl.struct(pl.lit(metric).alias("metric"), pl.col(metric).alias("weight"))
@@ -222,11 +222,11 @@ def _tabulate(contest: Contest) -> pl.DataFrame:
         )
     )
     return (
-        describe_chosen(contest)
+        describe_chosen(assessment)
         .select("application", "dataset", "model", "candidate")
         .with_columns(win_share=pl.Series(shares), central_weights=central.to_series())
         .with_columns(
             pl.when(pl.col("win_share") > 0).then("central_weights").alias("central_weights")
         )
-        .filter(pl.Series(contest.feasible))
+        .filter(pl.Series(assessment.feasible))
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from rightfit.ranking.applications.constraints import Limit, judge_profiles
 from rightfit.ranking.applications.utility import Floats, Ints
-from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.contest import Assessment
 from rightfit.ranking.contest.order import fold_feasibility
 from rightfit.ranking.uncertainty.paired_comparison import (
     PAIRED_METRICS,
@@ -22,7 +22,7 @@ _VALUES_AT_ONCE = 4_000_000
 
 
 def simulate_best(
-    contest: Contest, candidates: Ints, *, n_draws: int, rng: np.random.Generator
+    assessment: Assessment, candidates: Ints, *, n_draws: int, rng: np.random.Generator
 ) -> Floats:
     """Estimate how probably each of some candidates of one dataset is the best feasible one.
 
@@ -36,8 +36,8 @@ def simulate_best(
     wins = np.zeros(len(candidates))
     step = max(1, _VALUES_AT_ONCE // max(len(candidates), 1))
     for start in range(0, n_draws, step):
-        draw = _Draw(contest, contest.chosen[candidates], min(step, n_draws - start), rng)
-        judged = judge_profiles(draw.values(), contest.application, limits=draw.limits())
+        draw = _Draw(assessment, assessment.chosen[candidates], min(step, n_draws - start), rng)
+        judged = judge_profiles(draw.values(), assessment.application, limits=draw.limits())
         level = fold_feasibility(judged.utility, judged.feasible)
         best = (level == level.max(axis=1, keepdims=True)) & judged.feasible
         wins += (best / np.maximum(best.sum(axis=1, keepdims=True), 1)).sum(axis=0)
@@ -48,13 +48,13 @@ def simulate_best(
 class _Draw:
     """Simulated measurements of some profiles; every array has the shape (n_draws, n_rows)."""
 
-    contest: Contest
+    assessment: Assessment
     rows: Ints
     n_draws: int
     rng: np.random.Generator
 
     def values(self) -> dict[str, Floats]:
-        application = self.contest.application
+        application = self.assessment.application
         logs = {name for name, goal in application.weighted().items() if goal.scale == "log"}
         return {
             metric: self._draw(metric, self.rows, self._steps(metric), in_logs=metric in logs)
@@ -62,20 +62,20 @@ class _Draw:
         }
 
     def limits(self) -> tuple[Limit, ...]:
-        return tuple(self._draw_limit(limit) for limit in self.contest.limits)
+        return tuple(self._draw_limit(limit) for limit in self.assessment.limits)
 
     @cached_property
     def _quality_steps(self) -> Floats:
         """Errors of the rows' qualities, and of the best one, in standard deviations."""
         rows = np.concatenate([self.rows, self._best])
-        scaled = standardise_deviations(self.contest.table, rows)
+        scaled = standardise_deviations(self.assessment.table, rows)
         return draw_together(scaled, (self.n_draws, len(rows)), self.rng)
 
     @cached_property
     def _best(self) -> Ints:
         """Row of the best quality of the dataset, which relative limits relate to; in an array."""
-        table = self.contest.table
-        for limit in self.contest.limits:
+        table = self.assessment.table
+        for limit in self.assessment.limits:
             if limit.kind == "max_degradation":
                 dataset = table.dataset_of_row == table.dataset_of_row[self.rows[0]]
                 value = np.where(dataset, table.values(limit.metric), np.nan)
@@ -88,7 +88,7 @@ class _Draw:
         return self.rng.standard_normal((self.n_draws, len(self.rows)))
 
     def _draw(self, metric: str, rows: Ints, steps: Floats, *, in_logs: bool) -> Floats:
-        table = self.contest.table
+        table = self.assessment.table
         value, interval = table.values(metric)[rows], table.interval(metric)
         if interval is None:
             return np.broadcast_to(value, steps.shape)
@@ -102,7 +102,7 @@ class _Draw:
 
     def _draw_limit(self, limit: Limit) -> Limit:
         """Move the best measured quality, to which a degradation relates, with its own error."""
-        table = self.contest.table
+        table = self.assessment.table
         at_rows = limit.at(self.rows)
         if limit.kind != "max_degradation" or table.interval(limit.metric) is None:
             return at_rows

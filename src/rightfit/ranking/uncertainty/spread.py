@@ -31,7 +31,7 @@ from rightfit.ranking.applications.utility import (
     place_between_bounds,
     score_metrics,
 )
-from rightfit.ranking.contest.contest import Contest
+from rightfit.ranking.contest.contest import Assessment
 from rightfit.ranking.contest.order import fold_feasibility
 from rightfit.ranking.contest.profile_table import ProfileTable
 from rightfit.ranking.uncertainty.paired_comparison import PAIRED_METRICS, correlate_with_best
@@ -93,19 +93,19 @@ def count_pairs(n_candidates: int) -> int:
     return max(n_candidates * (n_candidates - 1) // 2, 1)
 
 
-def spread_candidates(contest: Contest, factor: float) -> Spread:
+def spread_candidates(assessment: Assessment, factor: float) -> Spread:
     """Carry the metrics' intervals to the utilities and the feasibility of the candidates."""
-    table, rows = contest.table, contest.chosen
-    squares = _spread_utility(contest, factor)
+    table, rows = assessment.table, assessment.chosen
+    squares = _spread_utility(assessment, factor)
     below, above = (_root_of_sum(squares.values(), side, len(rows)) for side in (0, 1))
     paired = [squares[metric] for metric in PAIRED_METRICS if metric in squares]
     surely: Bools = np.ones(len(rows), dtype=np.bool_)
     maybe: Bools = np.ones(len(rows), dtype=np.bool_)
-    for limit in contest.limits:
+    for limit in assessment.limits:
         low, high = _margin_interval(table, limit, rows=rows, factor=factor)
         surely &= low >= 0  # NaN, not measured: neither surely nor maybe
         maybe &= high >= 0
-    measured = ~np.isnan(contest.utility)
+    measured = ~np.isnan(assessment.utility)
     return Spread(
         below,
         above,
@@ -170,10 +170,10 @@ def _root_of_sum(squares: Iterable[tuple[Floats, Floats]], side: int, n_rows: in
     return np.nan_to_num(np.sqrt(total))
 
 
-def _spread_utility(contest: Contest, factor: float) -> dict[str, tuple[Floats, Floats]]:
+def _spread_utility(assessment: Assessment, factor: float) -> dict[str, tuple[Floats, Floats]]:
     """Return by metric the squared reach of its error in the utility, downwards and upwards."""
-    table, application, rows = contest.table, contest.application, contest.chosen
-    goals, utility = application.weighted(), contest.utility
+    table, application, rows = assessment.table, assessment.application, assessment.chosen
+    goals, utility = application.weighted(), assessment.utility
     intervals = {metric: table.interval(metric) for metric in goals}
     squares: dict[str, tuple[Floats, Floats]] = {}
     if not any(intervals.values()):
