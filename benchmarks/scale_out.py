@@ -31,7 +31,7 @@ from sleeping_worker import TRIAL_S, make_cell, make_settings
 
 from rightfit.tuning.search.search import open_study
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import draw_of, finished_trials
+from rightfit.tuning.studies.trial_attributes import configuration_index, finished_trials
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "support"))
@@ -136,7 +136,7 @@ def _audit(store: StudyStore, name: str, n_trials: int) -> tuple[int, int]:
     study = open_study(make_cell(name), make_settings(n_trials), store)
     trials = study.get_trials(deepcopy=False)
     finished = finished_trials(study)
-    n_draws = len({draw_of(trial) for trial in finished})
+    n_indices = len({configuration_index(trial) for trial in finished})
     n_settings = len({json.dumps(trial.params, sort_keys=True) for trial in finished})
     running = [trial for trial in trials if not trial.state.is_finished()]
     empty = [
@@ -145,8 +145,8 @@ def _audit(store: StudyStore, name: str, n_trials: int) -> tuple[int, int]:
         if trial.state == TrialState.COMPLETE
         and not (store.bundle_folder(study.study_name, trial.number) / "bundle.json").exists()
     ]
-    n_duplicates = (len(finished) - n_draws) + (len(finished) - n_settings)
-    return n_duplicates, max(0, n_trials - n_draws) + len(running) + len(empty)
+    n_duplicates = (len(finished) - n_indices) + (len(finished) - n_settings)
+    return n_duplicates, max(0, n_trials - n_indices) + len(running) + len(empty)
 
 
 if __name__ == "__main__":

@@ -55,11 +55,11 @@ def start_deadly_search(data: TrainingData, store: StudyStore, **changes: Any) -
     return process
 
 
-def outcomes_by_draw(study: optuna.Study) -> dict[int, Outcome]:
-    """Return what does not depend on time: parameters, value and state of each draw."""
+def outcomes_by_index(study: optuna.Study) -> dict[int, Outcome]:
+    """Return what does not depend on time: parameters, value and state of each configuration."""
     finished = finished_trials(study)
     outcomes = {t.user_attrs[CLAIM]["draw"]: (t.params, t.values, t.state.name) for t in finished}
-    assert len(outcomes) == len(finished)  # no draw counts twice
+    assert len(outcomes) == len(finished)  # no configuration counts twice
     return dict(sorted(outcomes.items()))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from planned import PARAMS, plan
-from searching import outcomes_by_draw
+from searching import outcomes_by_index
 
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
@@ -37,8 +37,8 @@ def test_searches_side_by_side_find_what_they_find_one_by_one(
         found.append([open_study(one.cell, one.settings, one.store) for one in searches])
 
     one_by_one, side_by_side = found
-    assert [outcomes_by_draw(study) for study in one_by_one] == [
-        outcomes_by_draw(study) for study in side_by_side
+    assert [outcomes_by_index(study) for study in one_by_one] == [
+        outcomes_by_index(study) for study in side_by_side
     ]
     workers = {t.user_attrs[CLAIM]["pid"] for study in side_by_side for t in study.trials}
     assert os.getpid() not in workers
@@ -56,7 +56,7 @@ def test_search_with_several_workers_gives_the_trials_of_one(
         found.append(open_study(search.cell, search.settings, search.store))
 
     alone, shared = found
-    assert outcomes_by_draw(shared) == outcomes_by_draw(alone)
+    assert outcomes_by_index(shared) == outcomes_by_index(alone)
 
 
 @pytest.mark.parametrize(("n_workers", "n_ended"), [(1, 2), (2, 3)])
@@ -88,7 +88,7 @@ def test_search_whose_process_was_killed_goes_on_in_its_others_or_the_run(
 
     assert "has died, the run goes on with it" in caplog.text
     assert len(exported) == n_ended  # the candidates of those that came to their end
-    assert [list(outcomes_by_draw(study)) for study in studies] == [list(range(10))] * 3
+    assert [list(outcomes_by_index(study)) for study in studies] == [list(range(10))] * 3
 
 
 def test_interrupted_run_leaves_no_process(blobs: TrainingData, tmp_path: Path) -> None:

@@ -40,19 +40,19 @@ def make_plan(
     )
 
 
-def looked_at(draw: int, *, state: TrialState) -> FrozenTrial:
+def looked_at(index: int, *, state: TrialState) -> FrozenTrial:
     """A trial whose first look took one CPU second."""
     trial = create_trial(
         state=state,
         user_attrs={
-            CLAIM: {"draw": draw},
+            CLAIM: {"draw": index},
             PAUSED: True,
             CONFIGURATION: {**cells.LINEAR_PARAMS.fixed, **DEFAULT},
             CURVE: [make_point(1, 0.5)],
             COMPUTE_S: 1.0,
         },
     )
-    trial.number = draw
+    trial.number = index
     return trial
 
 
@@ -61,7 +61,7 @@ def test_first_looks_take_their_share_of_the_budget(
     blobs: TrainingData, n_begun: int, wants: bool
 ) -> None:
     plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=4)
-    begun = [looked_at(draw, state=TrialState.PRUNED) for draw in range(n_begun)]
+    begun = [looked_at(index, state=TrialState.PRUNED) for index in range(n_begun)]
 
     assert (plan.choose(begun, may_begin=True) == NEW) is wants
     assert plan.choose(begun, may_begin=False) is None
@@ -91,7 +91,7 @@ def test_what_is_left_of_the_budget_is_for_new_configurations_if_it_holds_a_whol
     blobs: TrainingData, n_checkpoints: int, wants: bool
 ) -> None:
     plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=n_checkpoints)
-    ended = [looked_at(draw, state=TrialState.PRUNED) for draw in range(3)]
+    ended = [looked_at(index, state=TrialState.PRUNED) for index in range(3)]
 
     assert (plan.choose(ended, may_begin=True) == NEW) is wants  # 7 s are left
 
@@ -163,7 +163,7 @@ def test_entries_begun_after_half_of_the_budget_are_left_to_the_rule(
     plan = make_plan(blobs, entries, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
     ended = looked_at(0, state=TrialState.PRUNED)
     ended.set_user_attr(CURVE, [make_point(1, 0.5) | {"work_s": 5.0}])
-    poor, good = (looked_at(draw, state=TrialState.RUNNING) for draw in (1, 2))
+    poor, good = (looked_at(index, state=TrialState.RUNNING) for index in (1, 2))
     for trial, quality in ((poor, 0.1), (good, 0.9)):
         trial.set_user_attr(CURVE, [make_point(1, quality) | {"work_s": 0.1}])
 

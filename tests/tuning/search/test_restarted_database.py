@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy.exc
 from optuna.trial import TrialState
 from postgres import HOW_TO_INSTALL, Postgres, find_postgres, serving_postgres
-from searching import outcomes_by_draw, search
+from searching import outcomes_by_index, search
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
@@ -62,7 +62,7 @@ def test_search_survives_a_restart_of_its_database(
 
     assert told is not None
     assert "The database of the searches: the server" in told
-    assert outcomes_by_draw(study) == outcomes_by_draw(undisturbed)
+    assert outcomes_by_index(study) == outcomes_by_index(undisturbed)
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
     for trial in study.get_trials(states=(TrialState.COMPLETE,)):
         read_bundle(store.bundle_folder(study.study_name, trial.number))

@@ -18,19 +18,19 @@ SPACE = Space.model_validate(
 )
 
 
-def draw_value(name: Any, *, seed: int, draw: int) -> float:
-    sampler = make_sampler(name, seed=seed, draw=draw, n_startup_trials=5)
+def sample_value(name: Any, *, seed: int, index: int) -> float:
+    sampler = make_sampler(name, seed=seed, index=index, n_startup_trials=5)
     study = optuna.create_study(sampler=sampler)
     return study.ask().suggest_float("x", 0.0, 1.0)
 
 
 @pytest.mark.parametrize("name", ["random", "tpe"])
 def test_draw_depends_on_seed_and_place_alone(name: str) -> None:
-    values = [draw_value(name, seed=7, draw=draw) for draw in (0, 1, 2, 0)]
+    values = [sample_value(name, seed=7, index=index) for index in (0, 1, 2, 0)]
 
     assert values[0] == values[3]
     assert len(set(values)) == 3
-    assert draw_value(name, seed=8, draw=0) != values[0]
+    assert sample_value(name, seed=8, index=0) != values[0]
 
 
 def test_grid_holds_each_point_once_in_an_order_of_its_seed() -> None:

@@ -17,7 +17,7 @@ import sqlalchemy
 from demands import make_demand
 from optuna.trial import TrialState
 from postgres import HOW_TO_INSTALL, find_postgres, running_postgres
-from searching import make_gate, outcomes_by_draw, search, start_deadly_search, start_search
+from searching import make_gate, outcomes_by_index, search, start_deadly_search, start_search
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
@@ -68,11 +68,11 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> StudyStore:
 def make_pool(data: TrainingData, store: StudyStore, **budget: Any) -> TrialPool:
     study = open_study(cells.make_cell(data), cells.make_settings(), store)
     limits = {"n_trials": 1, "cpu_s": None, "wall_s": None} | budget
-    return TrialPool(study, store, Budget(**limits), n_draws=None, n_retries=2)
+    return TrialPool(study, store, Budget(**limits), n_configurations=None, n_retries=2)
 
 
 def ask_half(pool: TrialPool) -> Any:
-    def ask(draw: int, params: dict[str, Any] | None) -> optuna.Trial:
+    def ask(index: int, params: dict[str, Any] | None) -> optuna.Trial:
         trial = pool.study.ask()
         trial.suggest_float("x", 0.0, 1.0)
         return trial
@@ -98,8 +98,8 @@ def test_search_killed_at_random_moments_ends_as_if_it_had_not_been(
     study = search(blobs, store, **settings)
     undisturbed = search(blobs, StudyStore(tmp_path / "undisturbed", None), **settings)
 
-    assert outcomes_by_draw(study) == outcomes_by_draw(undisturbed)
-    assert list(outcomes_by_draw(study)) == list(range(n_trials))
+    assert outcomes_by_index(study) == outcomes_by_index(undisturbed)
+    assert list(outcomes_by_index(study)) == list(range(n_trials))
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
     assert len(study.trials) - n_trials <= n_kills  # each kill costs one trial at most
     complete = study.get_trials(states=(TrialState.COMPLETE,))
@@ -126,7 +126,7 @@ def test_search_for_applications_survives_being_killed(
         process.join()
     study = search(blobs, store, **settings)
 
-    assert list(outcomes_by_draw(study)) == list(range(n_trials))
+    assert list(outcomes_by_index(study)) == list(range(n_trials))
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
     assert len(study.trials) - n_trials <= n_kills
     complete = study.get_trials(states=(TrialState.COMPLETE,))
@@ -147,8 +147,8 @@ def test_same_seed_gives_the_same_trials(
         search(blobs, StudyStore(tmp_path / name, None), n_trials=8, **rules) for name in "ab"
     )
 
-    assert outcomes_by_draw(first) == outcomes_by_draw(second)
-    assert len({repr(params) for params, _, _ in outcomes_by_draw(first).values()}) == 8
+    assert outcomes_by_index(first) == outcomes_by_index(second)
+    assert len({repr(params) for params, _, _ in outcomes_by_index(first).values()}) == 8
 
 
 @pytest.mark.parametrize("rules", [{}, TPE], ids=["random", "tpe with median stops"])
@@ -159,7 +159,7 @@ def test_search_in_two_runs_gives_the_trials_of_one(
     resumed = search(blobs, store, n_trials=8, **rules)
     at_once = search(blobs, StudyStore(tmp_path / "at_once", None), n_trials=8, **rules)
 
-    assert outcomes_by_draw(resumed) == outcomes_by_draw(at_once)
+    assert outcomes_by_index(resumed) == outcomes_by_index(at_once)
 
 
 @pytest.mark.parametrize("sampler", ["random", "grid"])
@@ -176,7 +176,7 @@ def test_workers_share_the_draws_of_one(
     alone = search(blobs, StudyStore(tmp_path / "alone", None), **settings)
 
     assert [process.exitcode for process in others] == [0, 0]
-    assert outcomes_by_draw(shared) == outcomes_by_draw(alone)
+    assert outcomes_by_index(shared) == outcomes_by_index(alone)
     assert len(shared.trials) == 16
     assert len({trial.user_attrs[CLAIM]["pid"] for trial in shared.trials}) > 1
 
@@ -191,7 +191,7 @@ def test_living_worker_takes_up_the_trial_of_a_killed_one(
     study = search(blobs, any_store, n_trials=30)
     other.join()
 
-    assert list(outcomes_by_draw(study)) == list(range(30))
+    assert list(outcomes_by_index(study)) == list(range(30))
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
 
 
@@ -220,34 +220,34 @@ def test_running_trial_counts_towards_the_budget(blobs: TrainingData, store: Stu
     pool, other = (make_pool(blobs, store) for _ in range(2))
 
     with (
-        pool.claim(ask_half(pool), None) as turn,
-        other.claim(ask_half(other), None) as others_turn,
+        pool.lease(ask_half(pool), None) as lease,
+        other.lease(ask_half(other), None) as others_lease,
     ):
-        assert turn.trial is not None
-        assert others_turn.trial is None
-        assert not others_turn.is_over
-        pool.study.tell(turn.trial, 0.5)
-    with other.claim(ask_half(other), None) as last_turn:
-        assert last_turn.is_over
+        assert lease.trial is not None
+        assert others_lease.trial is None
+        assert not others_lease.is_over
+        pool.study.tell(lease.trial, 0.5)
+    with other.lease(ask_half(other), None) as last_lease:
+        assert last_lease.is_over
 
 
 def test_claim_that_fails_leaves_nothing(blobs: TrainingData, any_store: StudyStore) -> None:
     pool = make_pool(blobs, any_store)
 
-    def ask_in_vain(draw: int, params: dict[str, Any] | None) -> optuna.Trial:
-        ask_half(pool)(draw, params)
+    def ask_in_vain(index: int, params: dict[str, Any] | None) -> optuna.Trial:
+        ask_half(pool)(index, params)
         raise KeyboardInterrupt("while asking")
 
     with (
         pytest.raises(KeyboardInterrupt, match="while asking"),
-        pool.claim(ask_in_vain, None),
+        pool.lease(ask_in_vain, None),
     ):
         pass
     other = make_pool(blobs, any_store)
     left = other.study.trials
-    with other.claim(ask_half(other), None) as turn:
-        assert turn.trial is not None
-        claim = turn.trial.user_attrs[CLAIM]
+    with other.lease(ask_half(other), None) as lease:
+        assert lease.trial is not None
+        claim = lease.trial.user_attrs[CLAIM]
 
     assert left == []
     assert claim["draw"] == 0
@@ -264,15 +264,15 @@ def test_trial_of_a_host_that_dies_at_once_is_taken_up(
         "rightfit.tuning.studies.heartbeat.Heartbeat.recording",
         lambda *args: contextlib.nullcontext(),
     )
-    with pool.claim(ask_half(pool), None) as turn:
+    with pool.lease(ask_half(pool), None) as lease:
         monkeypatch.undo()
-        assert turn.trial is not None
+        assert lease.trial is not None
         raise_after = time.monotonic() + 30
         taken_up = None
         while taken_up is None and time.monotonic() < raise_after:
             time.sleep(0.5)
-            with pool.claim(ask_half(pool), None) as next_turn:
-                taken_up = next_turn.trial
+            with pool.lease(ask_half(pool), None) as next_lease:
+                taken_up = next_lease.trial
 
     assert taken_up is not None
 
@@ -287,12 +287,12 @@ def test_worker_of_this_host_keeps_its_trial_though_it_was_silent(
         lambda *args: contextlib.nullcontext(),
     )
 
-    with pool.claim(ask_half(pool), None) as turn:
+    with pool.lease(ask_half(pool), None) as lease:
         time.sleep(2.5)
-        with pool.claim(ask_half(pool), None) as other_turn:
-            assert other_turn.trial is None
+        with pool.lease(ask_half(pool), None) as other_lease:
+            assert other_lease.trial is None
 
-    assert turn.trial is not None
+    assert lease.trial is not None
     assert [trial.state for trial in pool.study.trials] == [TrialState.RUNNING]
 
 
@@ -303,16 +303,16 @@ def test_trial_of_a_silent_host_is_taken_up(
     store = StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=4)
     pool = make_pool(blobs, store)
     monkeypatch.setattr("rightfit.tuning.studies.leases.this_machine", lambda: "elsewhere")
-    with pool.claim(ask_half(pool), None) as turn:
+    with pool.lease(ask_half(pool), None) as lease:
         monkeypatch.undo()
-        assert turn.trial is not None
-        turn.trial.set_user_attr(CLAIM, {"draw": 0, "machine": "elsewhere", "pid": 1})
-        with pool.claim(ask_half(pool), None) as meanwhile:
+        assert lease.trial is not None
+        lease.trial.set_user_attr(CLAIM, {"draw": 0, "machine": "elsewhere", "pid": 1})
+        with pool.lease(ask_half(pool), None) as meanwhile:
             assert meanwhile.trial is None  # it beats
         raise_after = time.monotonic() + 30
         monkeypatch.setattr("optuna.storages.RDBStorage.record_heartbeat", lambda *args: None)
         while True:
-            with pool.claim(ask_half(pool), None) as taken_up:
+            with pool.lease(ask_half(pool), None) as taken_up:
                 if taken_up.trial is not None:
                     break
             assert time.monotonic() < raise_after
@@ -334,7 +334,7 @@ def test_configuration_that_kills_its_workers_is_given_up(
     assert [trial.user_attrs[STOP_REASON] for trial in failed] == [
         "failed: the worker died in 3 of 3 attempts"
     ]
-    assert list(outcomes_by_draw(study)) == [0, 1, 2, 3]
+    assert list(outcomes_by_index(study)) == [0, 1, 2, 3]
     assert len({repr(trial.params) for trial in study.trials[:4]}) == 1
 
 
@@ -351,7 +351,7 @@ def test_interrupted_search_gives_its_trial_back_and_is_not_blamed(
                 search(blobs, store, n_retries=0)
     study = search(blobs, store, n_retries=0)
 
-    assert [state for _, _, state in outcomes_by_draw(study).values()] == ["COMPLETE"] * 4
+    assert [state for _, _, state in outcomes_by_index(study).values()] == ["COMPLETE"] * 4
 
 
 def test_search_that_lost_its_trial_goes_on_with_others(
@@ -372,5 +372,5 @@ def test_search_that_lost_its_trial_goes_on_with_others(
 
     assert study.trials[0].state == TrialState.FAIL
     assert study.trials[1].params == study.trials[0].params
-    assert list(outcomes_by_draw(study)) == [0, 1, 2, 3]
+    assert list(outcomes_by_index(study)) == [0, 1, 2, 3]
     assert not store.bundle_folder(study.study_name, 0).exists()

@@ -18,7 +18,7 @@ from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.budget import spent_cpu_s
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import CURVE, draw_of
+from rightfit.tuning.studies.trial_attributes import CURVE, configuration_index
 
 
 @dataclass(frozen=True)
@@ -229,4 +229,4 @@ def find_known_quality(
 def _is_trained_default(trial: FrozenTrial, settings: SearchSettings) -> bool:
     n_looks = len(trial.user_attrs.get(CURVE, []))
     is_whole = n_looks == settings.n_checkpoints and trial.state != TrialState.FAIL
-    return is_whole and draw_of(trial) == 0
+    return is_whole and configuration_index(trial) == 0

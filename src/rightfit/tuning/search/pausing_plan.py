@@ -35,7 +35,7 @@ from rightfit.tuning.studies.trial_attributes import (
     STOP_CHECKPOINT,
     STOP_REASON,
     STOPPED_BY,
-    draw_of,
+    configuration_index,
     is_finished,
     is_paused,
     read_work_s,
@@ -82,14 +82,14 @@ class PausingPlan:
         self._deciding_s = 0.0
         self._observed: dict[tuple[int, int], ObservedTrial] = {}
 
-    def propose(self, study: optuna.Study, draw: int) -> Proposal | None:
-        """Return the configuration of a draw; ``None`` to leave it to the sampler.
+    def propose(self, study: optuna.Study, index: int) -> Proposal | None:
+        """Return the configuration of an index; ``None`` to leave it to the sampler.
 
         Args:
             study: The search.
-            draw: The configuration's place in the search, from 0.
+            index: The configuration's place in the search, from 0.
         """
-        if self.settings.sampler != "tpe" or draw < self.settings.n_startup_trials:
+        if self.settings.sampler != "tpe" or index < self.settings.n_startup_trials:
             return None
         started_ns = time.process_time_ns()
         trials = study.get_trials(deepcopy=False)
@@ -98,8 +98,8 @@ class PausingPlan:
             return None
         names = [n for n in self.demand.applications.root if n not in forecast.infeasible()]
         names = names or list(self.demand.applications.root)
-        name = names[draw % len(names)]
-        asked = score_trials(trials, forecast, name, self.settings, draw=draw).ask()
+        name = names[index % len(names)]
+        asked = score_trials(trials, forecast, name, self.settings, index=index).ask()
         self.cell.params.suggest(asked)
         self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
         return Proposal(asked.params, asked_by=name)
@@ -123,11 +123,12 @@ class PausingPlan:
         else:
             first_s = fmean(read_work_s(point) for point in firsts)
             chosen = self.finish_default(trials) or self._finish_entry(trials, begun)
-            may_look = self._is_entry_due(begun, first_s) or self._has_share(begun, first_s)
+            is_entry_due = self._is_whole(len(begun), begun) and first_s <= self._left_s(begun)
+            may_look = is_entry_due or self._has_share(begun, first_s)
             if chosen is None and may_begin and may_look:
                 chosen = NEW
             if chosen is None:
-                chosen = self._go_on(trials, begun)
+                chosen = self.rule.choose(self._read(trials), affordable_s=self._left_s(begun))
             if chosen is None and may_begin and self._has_idle_budget(trials, begun):
                 chosen = NEW
         self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
@@ -138,18 +139,14 @@ class PausingPlan:
         spent_s, self._deciding_s = self._deciding_s, 0.0
         return spent_s
 
-    def _is_entry_due(self, begun: Sequence[FrozenTrial], first_s: float) -> bool:
-        """Tell whether an entry of the portfolio comes next, to be trained whole."""
-        return self._is_whole(len(begun), begun) and first_s <= self._left_s(begun)
-
-    def _is_whole(self, draw: int, begun: Sequence[FrozenTrial]) -> bool:
-        """Tell whether a draw is one that is trained whole, whatever it promises.
+    def _is_whole(self, index: int, begun: Sequence[FrozenTrial]) -> bool:
+        """Tell whether a configuration is trained whole, whatever it promises.
 
         So is each entry of the portfolio before which less than its share was spent.
         """
-        if draw >= self._n_entries:
+        if index >= self._n_entries:
             return False
-        before = [trial for trial in begun if (draw_of(trial) or 0) < draw]
+        before = [trial for trial in begun if (configuration_index(trial) or 0) < index]
         allowed_s = PORTFOLIO_SHARE * (self.settings.budget_cpu_s or math.inf)
         return spent_work_s(before) < allowed_s
 
@@ -158,7 +155,7 @@ class PausingPlan:
     ) -> Step | None:
         """Return the next step of the portfolio's earliest unfinished entry that is affordable."""
         paused = {
-            draw_of(trial) or 0: trial.number
+            configuration_index(trial) or 0: trial.number
             for trial in trials
             if trial.state == TrialState.RUNNING
             and is_paused(trial)
@@ -166,15 +163,15 @@ class PausingPlan:
         }
         left_s = self._left_s(begun)
         steps = (
-            self.rule.finish(self._read(trials), paused[draw], affordable_s=left_s)
-            for draw in sorted(paused)
-            if self._is_whole(draw, begun)
+            self.rule.finish(self._read(trials), paused[index], affordable_s=left_s)
+            for index in sorted(paused)
+            if self._is_whole(index, begun)
         )
         return next((step for step in steps if step is not None), None)
 
     def _has_share(self, begun: Sequence[FrozenTrial], first_s: float) -> bool:
         """Tell whether another first look stays within the share of the budget for first looks."""
-        if first_s > self._budget.left_s(begun, now=datetime.now()):
+        if first_s > self._left_s(begun):
             return False
         if self.settings.budget_cpu_s is None:
             return True
@@ -187,10 +184,6 @@ class PausingPlan:
             return False
         return self.rule.affords_another(self._read(trials), affordable_s=self._left_s(begun))
 
-    def _go_on(self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]) -> Step | None:
-        """Return the step of a paused trial that promises the most, if any promises enough."""
-        return self.rule.choose(self._read(trials), affordable_s=self._left_s(begun))
-
     def _left_s(self, begun: Sequence[FrozenTrial]) -> float:
         """Return what a further step may take."""
         return self._budget.left_s(begun, now=datetime.now())
@@ -202,7 +195,7 @@ class PausingPlan:
         ``TOLERANCE``.
         """
         paused = (t for t in trials if t.state == TrialState.RUNNING and is_paused(t))
-        default = next((trial for trial in paused if draw_of(trial) == 0), None)
+        default = next((trial for trial in paused if configuration_index(trial) == 0), None)
         if default is None or len(default.user_attrs[CURVE]) == self.settings.n_checkpoints:
             return None  # there is none, or nothing is left to train
         if self.settings.sampler == "grid" or self.cell.default() is None:
@@ -282,7 +275,7 @@ def score_trials(
     application: str,
     settings: SearchSettings,
     *,
-    draw: int,
+    index: int,
 ) -> optuna.Study:
     """Make a study in memory of all trials, scored as one application sees them.
 
@@ -291,10 +284,10 @@ def score_trials(
         forecast: Their expected utility.
         application: Who asks.
         settings: Seed and start-up trials.
-        draw: Place in the search of the configuration that is asked for.
+        index: Place in the search of the configuration that is asked for.
     """
     sampler = make_sampler(
-        "tpe", seed=settings.seed, draw=draw, n_startup_trials=settings.n_startup_trials
+        "tpe", seed=settings.seed, index=index, n_startup_trials=settings.n_startup_trials
     )
     study = optuna.create_study(direction="maximize", sampler=sampler)
     seen = {trial.number for trial in forecast.pool.trials}

@@ -1,4 +1,4 @@
-"""Samplers whose n-th draw does not depend on who draws it."""
+"""Samplers whose n-th configuration does not depend on which worker asks for it."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ class GivenSampler(optuna.samplers.BaseSampler):
 
 
 def make_sampler(
-    name: SamplerName, *, seed: int, draw: int, n_startup_trials: int
+    name: SamplerName, *, seed: int, index: int, n_startup_trials: int
 ) -> optuna.samplers.BaseSampler:
-    """Make Optuna's sampler for one draw.
+    """Make Optuna's sampler for one configuration.
 
     A sampler that lives for a whole search depends on what it was asked before, so a resumed search
-    or a second worker would draw the same again. This one starts afresh at each draw: a random
+    or a second worker would sample the same again. This one starts afresh each time: a random
     search draws the same configurations in whatever order and by whatever worker; TPE, which also
     looks at the results so far, does with one worker, interrupted or not.
 
     Args:
         name: ``tpe`` or ``random``; ``grid`` draws from :func:`grid_points` and needs none.
         seed: Seed of the search.
-        draw: The configuration's place in the search, from 0.
+        index: The configuration's place in the search, from 0.
         n_startup_trials: Draws of TPE at random before it looks at results.
     """
-    own_seed = int(np.random.SeedSequence([seed, draw]).generate_state(1)[0])
+    own_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
     if name == "tpe":
         # a running trial counts as a bad one, so workers keep apart
         return optuna.samplers.TPESampler(

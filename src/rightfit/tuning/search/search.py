@@ -21,7 +21,7 @@ from rightfit.tuning.search.step_executor import StepExecutor
 from rightfit.tuning.search.stopping import StoppingRule, make_pruner
 from rightfit.tuning.search.trial import resource_at, run_trial
 from rightfit.tuning.studies.budget import Budget
-from rightfit.tuning.studies.leases import NEW, TrialPool, first_free_draw
+from rightfit.tuning.studies.leases import NEW, TrialPool, first_free_index
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
     ASKED_BY,
@@ -132,22 +132,22 @@ def work_on(
         executor = StepExecutor(pausing, store)
     plan = DefaultOnly(pausing) if pausing and only_default else pausing
 
-    def ask(draw: int, params: Configuration | None) -> optuna.Trial:
-        return _ask(study, cell, settings, pausing, draw, params)
+    def ask(index: int, params: Configuration | None) -> optuna.Trial:
+        return _ask(study, cell, settings, pausing, index, params)
 
     while True:
         cores.await_core()
-        with pool.claim(ask, plan) as turn:
-            on_trial(turn.n_begun, settings.n_trials)
-            if turn.is_over:
+        with pool.lease(ask, plan) as lease:
+            on_trial(lease.n_begun, settings.n_trials)
+            if lease.is_over:
                 return pool
-            if turn.trial is not None:
+            if lease.trial is not None:
                 get_family(cell.family).load_libraries()  # a finished search needs none
                 if executor is None:
-                    run_trial(turn.trial, cell, settings, store)
+                    run_trial(lease.trial, cell, settings, store)
                 else:
-                    executor.work(turn.trial)
-        if turn.trial is None:
+                    executor.work(lease.trial)
+        if lease.trial is None:
             cores.rest()
 
 
@@ -164,7 +164,7 @@ def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
     if not begun or any(trial.state == TrialState.RUNNING for trial in trials):
         return False
     pool = _make_pool(study, cell, settings, store)
-    if pool.n_draws is not None and first_free_draw(begun) >= pool.n_draws:
+    if pool.n_configurations is not None and first_free_index(begun) >= pool.n_configurations:
         return True
     if not pool.budget.allows_another(begun, now=datetime.now()):
         return True
@@ -201,12 +201,12 @@ def _make_pool(
         budget=Budget(
             settings.n_trials, settings.budget_cpu_s, settings.budget_wall_s, settings.patience
         ),
-        n_draws=_count_draws(cell, settings),
+        n_configurations=_count_configurations(cell, settings),
         n_retries=settings.n_retries,
     )
 
 
-def _count_draws(cell: Cell, settings: SearchSettings) -> int | None:
+def _count_configurations(cell: Cell, settings: SearchSettings) -> int | None:
     """Return how many configurations there are; ``None`` for any number."""
     if not cell.params.space.root:
         return 1
@@ -243,27 +243,27 @@ def _ask(
     cell: Cell,
     settings: SearchSettings,
     pausing: PausingPlan | None,
-    draw: int,
+    index: int,
     params: Configuration | None,
 ) -> optuna.Trial:
-    """Start the trial of a draw; the one place where configurations are sampled.
+    """Start the trial of a configuration; the one place where configurations are sampled.
 
     Args:
         study: The search.
         cell: What is searched.
         settings: The sampler and its seed.
         pausing: Asks for configurations where applications steer.
-        draw: The configuration's place in the search, from 0.
+        index: The configuration's place in the search, from 0.
         params: Parameters of an earlier, abandoned attempt; ``None`` for the first.
     """
     if params is None and settings.sampler == "grid":
-        params = _grid(cell, settings)[draw]
+        params = _grid(cell, settings)[index]
     elif params is None:
         firsts = cell.list_first()  # a search never ends below what needs no search
-        params = firsts[draw] if draw < len(firsts) else None
+        params = firsts[index] if index < len(firsts) else None
     proposal = None
     if params is None and pausing is not None:
-        proposal = pausing.propose(study, draw)
+        proposal = pausing.propose(study, index)
     if proposal is not None:
         params = proposal.params
     if params is not None:
@@ -272,7 +272,7 @@ def _ask(
         study.sampler = make_sampler(
             settings.sampler,
             seed=settings.seed,
-            draw=draw,
+            index=index,
             n_startup_trials=settings.n_startup_trials,
         )
     trial = study.ask()

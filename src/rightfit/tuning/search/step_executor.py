@@ -53,7 +53,7 @@ class StepExecutor:
         self._store = store
 
     def work(self, trial: optuna.Trial) -> None:
-        """Train a trial, claimed by this worker, to its next look and pause it."""
+        """Train a trial, leased by this worker, to its next look and pause it."""
         started, started_ns = time.time(), time.process_time_ns()
         deciding_s = self._plan.take_deciding_s()
         notes: dict[str, Any] = {}

@@ -1,15 +1,15 @@
 """Sharing a search among workers: each trial belongs to one, and a dead worker's trial to the next.
 
-A claim is made under a lock that all workers of the search share, on whatever host they run. What
-is asked there sees every earlier claim, so no two workers start the same trial, and the budget
+A worker leases a trial under a lock that all workers of the search share, on whatever host they
+run. There it sees every earlier lease, so no two workers start the same trial, and the budget
 holds. While a trial runs its worker holds a lock file, which the kernel releases when the process
-dies, and in a shared database it gives signs of life. An abandoned trial that was looked at before
+dies, and in a shared database it records heartbeats. An abandoned trial that was looked at before
 is paused where it was last seen; any other's record is set aside and its configuration is tried
-again under the same draw. A paused trial belongs to nobody: whoever claims it next goes on with it.
+again under the same index. A paused trial belongs to nobody: the next lease goes on with it.
 
-A draw is a configuration's place in the search: 0, 1, … without gaps. It seeds the sampler, so the
-n-th configuration does not depend on who asks for it, nor on what was interrupted before. A trial's
-number counts records, abandoned ones included.
+A configuration's index is its place in the search: 0, 1, … without gaps. It seeds the sampler, so
+the n-th configuration does not depend on who asks for it, nor on what was interrupted before. A
+trial's number counts records, abandoned ones included.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from rightfit.tuning.studies.trial_attributes import (
     PAUSED,
     RELEASED,
     STOP_REASON,
-    draw_of,
+    configuration_index,
     finished_trials,
     is_finished,
     is_paused,
@@ -48,7 +48,7 @@ from rightfit.tuning.studies.trial_attributes import (
 logger = logging.getLogger(__name__)
 
 Ask = Callable[[int, Configuration | None], optuna.Trial]
-"""Start the trial of a draw, all its parameters sampled or, on a second try, given."""
+"""Start the trial of an index, all its parameters sampled or, on a second try, given."""
 
 
 NEW: Literal["new"] = "new"  # begin with another configuration
@@ -67,8 +67,8 @@ class Plan(Protocol):
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What a worker may do next.
+class Lease:
+    """A trial that belongs to one worker for a while, or none where there is nothing to do.
 
     Args:
         trial: Trial to work on; ``None`` if there is nothing to do now.
@@ -89,26 +89,26 @@ class TrialPool:
         study: The search.
         store: Where it is kept.
         budget: What it may spend.
-        n_draws: Configurations there are at all; ``None`` for any number.
+        n_configurations: Configurations there are at all; ``None`` for any number.
         n_retries: Times a configuration is tried again after its worker died.
     """
 
     study: optuna.Study
     store: StudyStore
     budget: Budget
-    n_draws: int | None
+    n_configurations: int | None
     n_retries: int
 
     @contextlib.contextmanager
-    def claim(self, ask: Ask, plan: Plan | None) -> Iterator[Turn]:
-        """Claim a trial; it is this worker's while the block runs.
+    def lease(self, ask: Ask, plan: Plan | None) -> Iterator[Lease]:
+        """Lease a trial; it is this worker's while the block runs.
 
         Args:
             ask: Called under the lock that all workers share.
             plan: Likewise; ``None`` where no trial is ever paused.
 
         Yields:
-            The turn.
+            The lease.
         """
         name = self.study.study_name
         heartbeat = None if self.store.storage is None else find_heartbeat(self.store, name)
@@ -117,43 +117,44 @@ class TrialPool:
                 silent = set() if heartbeat is None else heartbeat.find_silent()
                 trials = self._set_aside_abandoned(silent, may_pause=plan is not None)
                 with self.store.open().read_once():
-                    turn = self._next_turn(trials, ask, plan, held)
-            if heartbeat is not None and turn.trial is not None:
-                held.enter_context(heartbeat.recording(turn.trial.number))
+                    lease = self._next_lease(trials, ask, plan, held)
+            if heartbeat is not None and lease.trial is not None:
+                held.enter_context(heartbeat.recording(lease.trial.number))
             try:
-                yield turn
+                yield lease
             except BaseException:
-                if turn.trial is not None:
-                    self._release(turn.trial)
+                if lease.trial is not None:
+                    self._release(lease.trial)
                 raise
 
     def finished(self) -> list[FrozenTrial]:
         """Return the trials that ended by themselves."""
         return finished_trials(self.study)
 
-    def _next_turn(
+    def _next_lease(
         self,
         trials: Sequence[FrozenTrial],
         ask: Ask,
         plan: Plan | None,
         held: contextlib.ExitStack,
-    ) -> Turn:
+    ) -> Lease:
         while True:
             begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
-            draw = first_free_draw(begun)
+            index = first_free_index(begun)
             may_begin = self.budget.allows_another(begun, now=datetime.now()) and (
-                self.n_draws is None or draw < self.n_draws
+                self.n_configurations is None or index < self.n_configurations
             )
             chosen: Step | Literal["new"] | None = NEW if may_begin else None
             if plan is not None:
                 chosen = plan.choose(trials, may_begin=may_begin)
             if not isinstance(chosen, str):
                 return self._go_on(trials, chosen, plan, held, n_begun=len(begun))
-            abandoned = [t for t in trials if _is_abandoned_record(t, draw)]
-            if not self._gives_up(draw, abandoned):
+            abandoned = [t for t in trials if _is_abandoned_record(t, index)]
+            if not self._gives_up(index, abandoned):
                 params = abandoned[-1].params if abandoned else None
-                trial = self._start(draw, params, ask, held)
-                return Turn(trial, is_over=False, n_begun=len(begun))
+                trial = ask(index, params)
+                self._hold(trial, index, held)
+                return Lease(trial, is_over=False, n_begun=len(begun))
             trials = self.study.get_trials(deepcopy=False)
 
     def _go_on(
@@ -164,42 +165,35 @@ class TrialPool:
         held: contextlib.ExitStack,
         *,
         n_begun: int,
-    ) -> Turn:
-        """Claim a paused trial, wait for what runs, or end the search."""
+    ) -> Lease:
+        """Lease a paused trial, wait for what runs, or end the search."""
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         busy = [trial for trial in running if not is_paused(trial)]
         if step is not None:
             trial_id = next(t for t in running if t.number == step.number)._trial_id
             trial = optuna.Trial(self.study, trial_id)
             trial.set_user_attr(PAUSED, False)
-            self._hold(trial, draw_of(trial) or 0, held)
-            return Turn(trial, is_over=False, n_begun=n_begun)
+            self._hold(trial, configuration_index(trial) or 0, held)
+            return Lease(trial, is_over=False, n_begun=n_begun)
         if not busy and running and plan is not None:
             plan.stop_paused_trials(self.study, trials)
-        return Turn(None, is_over=not busy, n_begun=n_begun)
+        return Lease(None, is_over=not busy, n_begun=n_begun)
 
-    def _start(
-        self, draw: int, params: Configuration | None, ask: Ask, held: contextlib.ExitStack
-    ) -> optuna.Trial:
-        trial = ask(draw, params)
-        self._hold(trial, draw, held)
-        return trial
-
-    def _hold(self, trial: optuna.Trial, draw: int, held: contextlib.ExitStack) -> None:
+    def _hold(self, trial: optuna.Trial, index: int, held: contextlib.ExitStack) -> None:
         """Make a trial this worker's."""
         held.enter_context(holding_lock_file(self._lock_file(trial.number)))
         if self.store.storage is not None:
             find_heartbeat(self.store, self.study.study_name).record_first(trial.number)
-        claim = {"draw": draw, "machine": this_machine(), "pid": os.getpid()}
+        claim = {"draw": index, "machine": this_machine(), "pid": os.getpid()}
         trial.set_user_attr(CLAIM, claim)
 
-    def _gives_up(self, draw: int, abandoned: Sequence[FrozenTrial]) -> bool:
+    def _gives_up(self, index: int, abandoned: Sequence[FrozenTrial]) -> bool:
         """Put a configuration down as failed if it has cost too many workers."""
         died = [trial for trial in abandoned if RELEASED not in trial.user_attrs]
         if len(died) <= self.n_retries:
             return False
         reason = f"failed: the worker died in {len(died)} of {len(abandoned)} attempts"
-        logger.warning("%s: draw %d %s", self.study.study_name, draw, reason)
+        logger.warning("%s: configuration %d %s", self.study.study_name, index, reason)
         last = died[-1]
         self.study.add_trial(
             create_trial(
@@ -267,7 +261,7 @@ class TrialPool:
         """
         claim = trial.user_attrs.get(CLAIM)
         if claim is None:
-            return True  # nobody claimed it, or it would say so
+            return True  # nobody leased it, or it would say so
         if self.store.storage is not None and claim["machine"] != this_machine():
             return is_silent
         try:
@@ -294,11 +288,15 @@ class TrialPool:
         return self.store.bundle_folder(self.study.study_name, number).with_suffix(".running")
 
 
-def first_free_draw(trials: Sequence[FrozenTrial]) -> int:
-    """Return the draw that comes next."""
-    taken = {draw_of(trial) for trial in trials}
-    return next(draw for draw in itertools.count() if draw not in taken)
+def first_free_index(trials: Sequence[FrozenTrial]) -> int:
+    """Return the index of the configuration that comes next."""
+    taken = {configuration_index(trial) for trial in trials}
+    return next(index for index in itertools.count() if index not in taken)
 
 
-def _is_abandoned_record(trial: FrozenTrial, draw: int) -> bool:
-    return trial.state == TrialState.FAIL and not is_finished(trial) and draw_of(trial) == draw
+def _is_abandoned_record(trial: FrozenTrial, index: int) -> bool:
+    return (
+        trial.state == TrialState.FAIL
+        and not is_finished(trial)
+        and configuration_index(trial) == index
+    )

@@ -2,8 +2,8 @@
 
 Optuna commits each parameter, attribute and value by itself, on a connection that it tests first,
 and reads what is new in a study, and every unfinished trial, at every step of sampling. Around a
-claim and at each checkpoint that costs more than what is stored. So here a block's writes can be
-one transaction, a claim can read once, only trials that have changed are read again, and a running
+lease and at each checkpoint that costs more than what is stored. So here a block's writes can be
+one transaction, a lease can read once, only trials that have changed are read again, and a running
 trial's attributes wait for the next value or state of the trial and go with it, in one statement.
 
 Two of the overridden methods are Optuna's own affair (``_get_trials``, ``_create_new_trial``): if

@@ -19,7 +19,7 @@ SPANS = "spans"  # when workers worked on it, as pairs of seconds since the epoc
 COMPUTE_S = "compute_s"  # CPU seconds of all work on it, deciding included
 DECIDING_S = "deciding_s"  # CPU seconds of the decision that led to its latest step, all added up
 STOP_REASON = "stop_reason"  # why it was stopped, failed or was cut short
-CLAIM = "claim"  # the draw, and the machine and process that train it
+CLAIM = "claim"  # the configuration's index ("draw"), and the machine and process that train it
 RELEASED = "released"  # given back by a worker that was told to end
 PAUSED = "paused"  # belongs to no worker, and may go on
 DIED = "died"  # workers that died on a trial since it was first looked at
@@ -54,7 +54,7 @@ def is_paused(trial: FrozenTrial) -> bool:
     return bool(trial.user_attrs.get(PAUSED))
 
 
-def draw_of(trial: FrozenTrial | optuna.Trial) -> int | None:
-    """Return a trial's place in the search; ``None`` if it was never wholly claimed."""
+def configuration_index(trial: FrozenTrial | optuna.Trial) -> int | None:
+    """Return the index of a trial's configuration; ``None`` if it was never wholly leased."""
     claim = trial.user_attrs.get(CLAIM)
     return None if claim is None else int(claim["draw"])
