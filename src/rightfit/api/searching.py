@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,25 +64,6 @@ READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
 OnTrial = Callable[[str, int, int | None], None]
 
 
-@dataclass(frozen=True)
-class Found:
-    """Results of a search, as tables and bundles.
-
-    Args:
-        ranking: The candidates in order.
-        trials: One row per configuration that was tried.
-        learning_curves: One row per trial and checkpoint.
-        candidates: Bundles by candidate name.
-        refitted: Bundles of the winners that were trained again, by candidate name.
-    """
-
-    ranking: Ranking
-    trials: pl.DataFrame
-    learning_curves: pl.DataFrame
-    candidates: Mapping[str, Bundle]
-    refitted: Mapping[str, Bundle]
-
-
 class SearchResult:
     """Results of a search.
 
@@ -92,11 +73,22 @@ class SearchResult:
         learning_curves: One row per trial and checkpoint.
     """
 
-    def __init__(self, found: Found, feeding: Feeding, workspace: Workspace) -> None:
-        self.ranking = found.ranking
-        self.trials = found.trials
-        self.learning_curves = found.learning_curves
-        self._found, self._feeding, self._workspace = found, feeding, workspace
+    def __init__(
+        self,
+        ranking: Ranking,
+        trials: pl.DataFrame,
+        learning_curves: pl.DataFrame,
+        *,
+        candidates: Mapping[str, Bundle],
+        refitted: Mapping[str, Bundle],
+        feeding: Feeding,
+        workspace: Workspace,
+    ) -> None:
+        self.ranking = ranking
+        self.trials = trials
+        self.learning_curves = learning_curves
+        self._candidates, self._refitted = candidates, refitted  # bundles by candidate name
+        self._feeding, self._workspace = feeding, workspace
 
     @property
     def profiles(self) -> Profiles:
@@ -128,7 +120,7 @@ class SearchResult:
             raise RightfitError(self.ranking.decision(name).sentence)
         refits = self.ranking.refits.get(self.data_card.dataset)
         shipped = decide_shipping(chosen, self.applications.root[name], refits)
-        found = self._found.refitted if shipped.is_refitted else self._found.candidates
+        found = self._refitted if shipped.is_refitted else self._candidates
         return FittedModel(
             found[chosen.candidate],
             chosen,
@@ -156,7 +148,7 @@ class SearchResult:
             f"  {name}: {one.candidate} ({one.serving.label})" if one else f"  {name}: none"
             for name, one in chosen.items()
         ]
-        n_trials, n_candidates = self.trials.height, len(self._found.candidates)
+        n_trials, n_candidates = self.trials.height, len(self._candidates)
         return "\n".join([f"SearchResult: {n_trials} trials, {n_candidates} candidates", *lines])
 
     def _repr_html_(self) -> str:
@@ -353,11 +345,6 @@ def search_dataset(
     Raises:
         RightfitError: If no model could be trained or measured.
     """
-    try:
-        found = _Search(prepared, rules, workspace).run()
-    finally:  # Ctrl-C too leaves no process behind
-        close_shared_fork_server()
-        close_shared_pool()
     tried = prepared.encode("validation").head(MAX_TRIED_ROWS)
     features = prepared.data_card.input_schema.features
     feeding = Feeding(
@@ -367,7 +354,11 @@ def search_dataset(
         labels=labels,
         tried_rows=np.ascontiguousarray(tried.select(features).to_numpy(), dtype=np.float32),
     )
-    return SearchResult(found, feeding, workspace)
+    try:
+        return _Search(prepared, rules, workspace).run(feeding)
+    finally:  # Ctrl-C too leaves no process behind
+        close_shared_fork_server()
+        close_shared_pool()
 
 
 class _Search:
@@ -382,7 +373,7 @@ class _Search:
         self._judges = self._parts["validation" if self._parts["test"].is_empty() else "test"]
 
     @counting_repeats()
-    def run(self) -> Found:
+    def run(self, feeding: Feeding) -> SearchResult:
         """Search, measure, refit and rank."""
         with _show_trials() as on_trial:
             outcomes = self._search_families(on_trial)
@@ -401,7 +392,7 @@ class _Search:
         refits, refitted = self._refit(table, outcomes)
         name, rules = self._card.dataset, self._rules
         profiles = Profiles(table, describe_environment(), {name: self._card.quality})
-        return Found(
+        return SearchResult(
             ranking=Ranking(
                 profiles,
                 rules.applications,
@@ -412,6 +403,8 @@ class _Search:
             learning_curves=_stack({name: one.learning_curves for name, one in outcomes.items()}),
             candidates={name: b for one in outcomes.values() for name, b in one.candidates.items()},
             refitted=refitted,
+            feeding=feeding,
+            workspace=self._workspace,
         )
 
     def _search_families(self, on_trial: OnTrial) -> dict[str, SearchOutcome]:
