@@ -11,7 +11,7 @@ from rightfit.naming import listing, round_quality, sentence_case, words
 from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners, show_unseen
 from rightfit.reporting.sections.section import (
-    Cells,
+    Column,
     Section,
     Table,
     figure,
@@ -133,7 +133,7 @@ def _tabulate_ladder(results: Results, tiers: Sequence[Tier]) -> Table:
     judged = results.tables.hardware_tiers.group_by("tier", "verdict").len()
     n_profiles = {(tier, verdict): n for tier, verdict, n in judged.iter_rows()}
 
-    def count_profiles(verdict: str) -> Cells:
+    def count_profiles(verdict: str) -> Column:
         return number(
             sentence_case(verdict), lambda tier: str(n_profiles.get((tier.name, verdict), 0))
         )

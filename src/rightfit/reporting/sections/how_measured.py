@@ -13,7 +13,7 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
-    Cells,
+    Column,
     Section,
     Table,
     figure,
@@ -210,7 +210,7 @@ def _tabulate_missing(profiles: pl.DataFrame) -> Table:
 
 
 def _tabulate_data(results: Results) -> Table:
-    def count_rows(part: str) -> Cells:
+    def count_rows(part: str) -> Column:
         return number(
             f"{sentence_case(part)} rows",
             lambda name: f"{results.data_cards[name].n_rows[part]:,}",

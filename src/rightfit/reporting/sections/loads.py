@@ -10,7 +10,7 @@ from rightfit.naming import words
 from rightfit.profiling.estimate import Interval
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
-    Cells,
+    Column,
     Section,
     Table,
     figure,
@@ -74,7 +74,7 @@ def _tabulate_steps(load: WinnerLoad) -> Table:
     )
 
 
-def _list_percentile(share: float) -> Cells:
+def _list_percentile(share: float) -> Column:
     return number(f"p{share * 100:g} (ms)", lambda step: _write_ms(step.latency_ms[share]))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rightfit.formatting import format_number
 from rightfit.naming import words
@@ -13,16 +13,11 @@ from rightfit.profiling.serving import Serving
 
 @dataclass(frozen=True)
 class Column:
-    """The head of a column."""
+    """A column: its head, the text of its cell for a row, and the class name of its cells."""
 
     title: str
-    numeric: bool = False
-    wide: bool = False
-
-    @property
-    def style(self) -> str:
-        """Class names of its cells."""
-        return "number" if self.numeric else "wide" if self.wide else "word"
+    write: Callable[[Any], str]
+    style: Literal["number", "wide", "word"] = "word"
 
 
 @dataclass(frozen=True)
@@ -34,30 +29,22 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
-class Cells:
-    """A column with the text of its cell for a row."""
-
-    column: Column
-    write: Callable[[Any], str]
-
-
-def text(title: str, write: Callable[[Any], str]) -> Cells:
+def text(title: str, write: Callable[[Any], str]) -> Column:
     """Describe a column of words."""
-    return Cells(Column(title), write)
+    return Column(title, write)
 
 
-def number(title: str, write: Callable[[Any], str]) -> Cells:
+def number(title: str, write: Callable[[Any], str]) -> Column:
     """Describe a column of numbers."""
-    return Cells(Column(title, numeric=True), write)
+    return Column(title, write, "number")
 
 
-def sentence(title: str, write: Callable[[Any], str]) -> Cells:
+def sentence(title: str, write: Callable[[Any], str]) -> Column:
     """Describe a column of sentences."""
-    return Cells(Column(title, wide=True), write)
+    return Column(title, write, "wide")
 
 
-def figure(title: str, column: str) -> Cells:
+def figure(title: str, column: str) -> Column:
     """Describe a column of plain numbers, which the rows hold by a name."""
     return number(title, lambda row: format_number(_read(row, column)))
 
@@ -78,12 +65,12 @@ KEYS = {
 """Columns that say whose row it is; a row holds them by these names, or the serving's fields."""
 
 
-def keys(*names: str) -> list[Cells]:
+def keys(*names: str) -> list[Column]:
     """Return columns of :data:`KEYS`."""
     return [KEYS[name] for name in names]
 
 
-def tabulate(caption: str, rows: Iterable[object], *cells: Cells) -> Table:
+def tabulate(caption: str, rows: Iterable[object], *columns: Column) -> Table:
     """Write a table, one line per row.
 
     >>> tabulate("Squares", [1, 2], number("n²", lambda n: str(n * n))).rows
@@ -91,8 +78,8 @@ def tabulate(caption: str, rows: Iterable[object], *cells: Cells) -> Table:
     """
     return Table(
         caption=caption,
-        columns=tuple(cell.column for cell in cells),
-        rows=tuple(tuple(cell.write(row) for cell in cells) for row in rows),
+        columns=columns,
+        rows=tuple(tuple(column.write(row) for column in columns) for row in rows),
     )
 
 
