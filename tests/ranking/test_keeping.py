@@ -15,7 +15,7 @@ from ranking_factories import (
 )
 
 from rightfit.ranking.explanation.reasons import explain_candidates
-from rightfit.ranking.rank_candidates import ApplicationRanking, change_limits, find_winners
+from rightfit.ranking.rank_candidates import ApplicationRanking, change_limits, find_winning_rows
 
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
 QUALITY_ALONE = make_application(objectives=QUALITY)
@@ -104,7 +104,7 @@ def test_winner_keeps_its_serving_configuration() -> None:
     exact = rank(*measure_threads(11, 10, 0.1), after=before)
 
     rows = [
-        one.assessment.table.frame["n_threads"][find_winners(one.assessment)[0]]
+        one.assessment.table.frame["n_threads"][find_winning_rows(one.assessment)[0]]
         for one in (noisy, exact)
     ]
     assert rows == [1, 2]

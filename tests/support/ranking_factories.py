@@ -11,7 +11,7 @@ from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.contest.contest import Assessment, DatasetWinners, assess_candidates
 from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.rank_candidates import ApplicationRanking, name_winners, rank_candidates
+from rightfit.ranking.rank_candidates import ApplicationRanking, list_winner_keys, rank_application
 
 METRICS = ("quality", "latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "fit_time_s")
 
@@ -103,8 +103,8 @@ def rank(
     after: ApplicationRanking | None = None,
 ) -> ApplicationRanking:
     """Rank rows, after an earlier ranking whose winners may stand."""
-    earlier = name_winners(after.assessment) if after else None
-    return rank_candidates(assess(*rows, application=application, rules=rules, earlier=earlier))
+    earlier = list_winner_keys(after.assessment) if after else None
+    return rank_application(assess(*rows, application=application, rules=rules, earlier=earlier))
 
 
 def names_in_order(ranked: ApplicationRanking) -> list[str]:

@@ -42,7 +42,7 @@ from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.rank_candidates import (
     ApplicationRanking,
     Winners,
-    name_winners,
+    list_winner_keys,
     rank_applications,
 )
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
@@ -182,7 +182,7 @@ class Ranking:
     @cached_property
     def winners(self) -> Winners:
         """Model, candidate and serving configuration of each winner, by application and dataset."""
-        return {one.assessment.name: name_winners(one.assessment) for one in self.ranked}
+        return {one.assessment.name: list_winner_keys(one.assessment) for one in self.ranked}
 
     @cached_property
     def _profile_table(self) -> ProfileTable:

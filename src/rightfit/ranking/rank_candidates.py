@@ -93,13 +93,13 @@ def rank_applications(
     """
 
     def rank(item: tuple[str, Application]) -> ApplicationRanking:
-        return rank_candidates(assess_candidates(table, *item, rules, earlier.get(item[0])))
+        return rank_application(assess_candidates(table, *item, rules, earlier.get(item[0])))
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy computes outside Python's lock
         return list(threads.map(rank, applications.items()))
 
 
-def rank_candidates(assessment: Assessment) -> ApplicationRanking:
+def rank_application(assessment: Assessment) -> ApplicationRanking:
     """Rank assessed candidates, dataset by dataset."""
     assessment = keep_winners(assessment)
     places = resolve_ties(assessment)
@@ -126,7 +126,7 @@ def keep_winners(assessment: Assessment) -> Assessment:
     if not rows:
         return assessment
     chosen, kept = assessment.chosen.copy(), {}
-    for position, first in enumerate(find_winners(assessment)):
+    for position, first in enumerate(find_winning_rows(assessment)):
         row = rows.get(position)
         if first is None or row is None or row == first:
             continue
@@ -137,16 +137,16 @@ def keep_winners(assessment: Assessment) -> Assessment:
     return replace(assessment, chosen=chosen, kept=kept)
 
 
-def find_winners(assessment: Assessment) -> list[int | None]:
+def find_winning_rows(assessment: Assessment) -> list[int | None]:
     """Return the row of each dataset's winner; ``None``: none qualifies."""
     order = resolve_ties(assessment).order
     firsts = [int(order[part.start]) for part in assessment.table.candidate_slices]
     return [int(assessment.chosen[one]) if assessment.feasible[one] else None for one in firsts]
 
 
-def name_winners(assessment: Assessment) -> DatasetWinners:
+def list_winner_keys(assessment: Assessment) -> DatasetWinners:
     """Return what a later ranking would keep."""
-    rows = zip(assessment.table.datasets, find_winners(assessment), strict=True)
+    rows = zip(assessment.table.datasets, find_winning_rows(assessment), strict=True)
     return {dataset: assessment.table.read_key(row) for dataset, row in rows if row is not None}
 
 
@@ -161,7 +161,7 @@ def change_limits(
     """
     application = assessment.application.model_copy(update={"constraints": dict(constraints)})
     other = assess_candidates(assessment.table, assessment.name, application, assessment.rules)
-    winners = find_winners(other)
+    winners = find_winning_rows(other)
     for position, kept in assessment.kept.items():
         row = int(assessment.chosen[kept.candidate])
         if winners[position] == kept.otherwise and other.judgement.feasible[row]:

@@ -112,7 +112,8 @@ def assess_candidates(
     """Judge the profiles of the application's request path and choose one for each candidate."""
     table = select_profiles(table, application)
     limits = find_limits(table, application)
-    judgement = judge_profiles(read_values(table, application), application, limits=limits)
+    values = {metric: table.values(metric) for metric in application.needed_metrics()}
+    judgement = judge_profiles(values, application, limits=limits)
     undecided = _find_undecided(table, judgement, limits)
     chosen = choose_configurations(table, judgement, undecided, rules.ties.for_application(name))
     return Assessment(
@@ -141,11 +142,6 @@ def find_limits(table: ProfileTable, application: Application) -> tuple[Limit, .
         if constraint.max_degradation is not None
     }
     return resolve_limits(application, best)
-
-
-def read_values(table: ProfileTable, application: Application) -> dict[str, Floats]:
-    """Return the profiles' values of every metric the application needs."""
-    return {metric: table.values(metric) for metric in application.needed_metrics()}
 
 
 def describe_chosen(assessment: Assessment) -> pl.DataFrame:

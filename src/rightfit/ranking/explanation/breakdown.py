@@ -22,14 +22,12 @@ from rightfit.ranking.rank_candidates import ApplicationRanking
 
 def tabulate_breakdown(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Break every candidate's utility down by objective, in the order of the rankings."""
-    return pl.concat([_tabulate(one.assessment)[_repeat(one)] for one in ranked])
-
-
-def _repeat(ranked: ApplicationRanking) -> list[int]:
-    """Return the rows of the breakdown in ranking order; objectives vary fastest."""
-    n_objectives, n = len(ranked.assessment.application.weighted()), len(ranked.order)
-    rows = ranked.order[:, None] + n * np.arange(n_objectives)
-    return rows.ravel().tolist()
+    blocks = []
+    for one in ranked:
+        n_objectives, n = len(one.assessment.application.weighted()), len(one.order)
+        rows = one.order[:, None] + n * np.arange(n_objectives)  # objectives vary fastest
+        blocks.append(_tabulate(one.assessment)[rows.ravel().tolist()])
+    return pl.concat(blocks)
 
 
 def _tabulate(assessment: Assessment) -> pl.DataFrame:

@@ -89,13 +89,17 @@ def find_cheapest_ranges(fit_s: Floats, serve_s: Floats) -> dict[int, tuple[floa
 
 def _compare(ranked: ApplicationRanking, dataset: int) -> list[BreakEven]:
     assessment = ranked.assessment
-    part = assessment.table.candidate_slices[dataset]
-    fit_s, serve_s = _read_times(assessment)
-    places = ranked.order[part]
-    places = places[assessment.feasible[places] & ~np.isnan(fit_s + serve_s)[places]]
-    if not len(places):
+    places = ranked.order[assessment.table.candidate_slices[dataset]]
+    places = places[assessment.feasible[places]]
+    fit_s = _read(assessment, "fit_time_s", places)
+    if assessment.application.scenario == "offline":
+        serve_s = 1.0 / _read(assessment, "throughput_rows_per_s", places)
+    else:
+        serve_s = _read(assessment, "latency_p50_ms", places) * S_PER_MS
+    known = ~np.isnan(fit_s + serve_s)
+    if not known.any():
         return []
-    fit_s, serve_s = fit_s[places], serve_s[places]
+    places, fit_s, serve_s = places[known], fit_s[known], serve_s[known]
     fastest = int(np.lexsort((serve_s, fit_s))[0])
     paid = pay_back_rows(fit_s, serve_s, fastest)
     ranges = find_cheapest_ranges(fit_s, serve_s)
@@ -118,20 +122,11 @@ def _compare(ranked: ApplicationRanking, dataset: int) -> list[BreakEven]:
     ]
 
 
-def _read_times(assessment: Assessment) -> tuple[Floats, Floats]:
-    """Return seconds of training and of serving one row, by candidate; NaN where not measured."""
-    rows = assessment.chosen
-    if assessment.application.scenario == "offline":
-        serve_s = 1.0 / _read(assessment, "throughput_rows_per_s", rows)
-    else:
-        serve_s = _read(assessment, "latency_p50_ms", rows) * S_PER_MS
-    return _read(assessment, "fit_time_s", rows), serve_s
-
-
-def _read(assessment: Assessment, metric: str, rows: Ints) -> Floats:
+def _read(assessment: Assessment, metric: str, candidates: Ints) -> Floats:
+    """Return a metric of some candidates, NaN where it was not measured."""
     if metric not in assessment.table.frame.columns:
-        return np.full(len(rows), np.nan)
-    return assessment.table.values(metric)[rows]
+        return np.full(len(candidates), np.nan)
+    return assessment.table.values(metric)[assessment.chosen[candidates]]
 
 
 def _finite(value: float) -> float | None:

@@ -29,7 +29,7 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.contest.contest import Assessment
 from rightfit.ranking.contest.profile_table import SERVING_KEYS
-from rightfit.ranking.rank_candidates import ApplicationRanking, change_limits, find_winners
+from rightfit.ranking.rank_candidates import ApplicationRanking, change_limits, find_winning_rows
 from rightfit.typed_tables import write_rows
 
 Direction = Literal["loosened", "tightened"]
@@ -98,7 +98,7 @@ class _Change:
 
 
 def _find_effects(assessment: Assessment) -> Iterator[LimitEffect]:
-    before = find_winners(assessment)
+    before = find_winning_rows(assessment)
     for change in _list_changes(assessment.application, assessment.rules.limit_change_pct):
         changed, after = change_limits(assessment, change.constraints)
         for position, dataset in enumerate(assessment.table.datasets):
