@@ -48,7 +48,7 @@ from rightfit.profiling.profiles.final_rows import find_final_rows
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.parallel.outcome import complete_search
 from rightfit.tuning.parallel.search_queue import plan_search
-from rightfit.tuning.refitting.refitting import train_again
+from rightfit.tuning.refitting import train_again
 from rightfit.tuning.studies.study_store import StudyStore
 
 TABLES = (*KEPT_ASIDE, *NEVER_RECORDED)

@@ -48,8 +48,7 @@ from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.parallel.outcome import SearchOutcome, complete_search
 from rightfit.tuning.parallel.scheduler import search_in_parallel
 from rightfit.tuning.parallel.search_queue import PlannedSearch, plan_search
-from rightfit.tuning.refitting.comparing import Judging, compare_models
-from rightfit.tuning.refitting.refitting import train_again
+from rightfit.tuning.refitting import Judging, compare_models, train_again
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings
 

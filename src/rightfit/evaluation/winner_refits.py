@@ -26,8 +26,7 @@ from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
 if TYPE_CHECKING:
-    from rightfit.tuning.refitting.comparing import Judging
-    from rightfit.tuning.refitting.refitting import RefitJob
+    from rightfit.tuning.refitting import Judging, RefitJob
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +71,7 @@ class RefitInputs:
     @property
     def judging(self) -> Judging:
         """How the chosen and the refitted model are compared."""
-        from rightfit.tuning.refitting.comparing import Judging
+        from rightfit.tuning.refitting import Judging
 
         one = self.evaluation
         return Judging(one.final_share, one.final_min_rows, one.seed)
@@ -101,7 +100,7 @@ def refit_with_validation_rows(
     Returns:
         What was found, and the refitted bundles by candidate name.
     """
-    from rightfit.tuning.refitting.refitting import TEST, TRAINED_ON
+    from rightfit.tuning.refitting import TEST, TRAINED_ON
 
     with temporary_folder("refit") as folder:
         planned = _plan(winners, refit, families, candidates, inputs, folder)
@@ -199,7 +198,7 @@ def _expect_s(candidate: str, inputs: RefitInputs) -> float:
 def _make_job(
     chosen: Bundle, family: str, expected_s: float, inputs: RefitInputs, folder: Path
 ) -> RefitJob:
-    from rightfit.tuning.refitting.refitting import RefitJob
+    from rightfit.tuning.refitting import RefitJob
     from rightfit.tuning.search.setting_up import make_settings
 
     settings = make_settings(inputs.training, family)
@@ -230,7 +229,7 @@ def _write_rows(folder: Path, name: str, frame: pl.DataFrame, inputs: RefitInput
 
 def _train(candidate: str, job: RefitJob, *, again: bool) -> _Made | str:
     """Return a candidate trained again, or why it cannot be."""
-    from rightfit.tuning.refitting.refitting import refit
+    from rightfit.tuning.refitting import refit
 
     try:
         bundle, compared = refit(job, again=again)
@@ -270,7 +269,7 @@ def _join(chosen: Bundle, members: Mapping[str, Bundle], inputs: RefitInputs) ->
         ValueError: If they cannot be joined, or do not answer joined as they do alone.
     """
     from rightfit.cascades.building import FAMILY, answer, check_cascade, join_members
-    from rightfit.tuning.refitting.comparing import compare_models
+    from rightfit.tuning.refitting import compare_models
     from rightfit.tuning.search.setting_up import make_data
 
     store = inputs.studies.cell(f"{inputs.data_card.dataset}.{chosen.model}")

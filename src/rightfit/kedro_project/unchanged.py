@@ -382,11 +382,11 @@ def _hash_parameter(value: object, records: RecordStore, *, reads_all: bool) -> 
     from rightfit.preparation.block import DatasetBlock
     from rightfit.quality.scorers import read_function_sources
     from rightfit.tuning.search.space import ModelBlock
-    from rightfit.tuning.studies.study_store import fingerprint
+    from rightfit.tuning.studies.study_store import fingerprint_family
 
     named: list[str] = []
     if isinstance(value, ModelBlock):
-        named = [fingerprint(value.family, {})]
+        named = [fingerprint_family(value.family, {})]
     elif isinstance(value, DatasetBlock) and value.quality is not None:
         named = [hash_content(read_function_sources(value.quality.name or ""))]
     elif isinstance(value, ImportedBlock):

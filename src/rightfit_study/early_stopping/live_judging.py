@@ -21,7 +21,7 @@ from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
 from rightfit.tuning.search.live_pool import read_finished
 from rightfit.tuning.studies.budget import spent_cpu_s
-from rightfit.tuning.studies.study_store import StudyStore, fingerprint
+from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
 
 SCHEMA: dict[str, Any] = {
     "seed": pl.Int64,
@@ -92,7 +92,10 @@ def judge_searches(
     """Judge the searches of one seed on the test rows, or read how they were judged before."""
     asked = {"applications": demand.applications.model_dump(), "servings": repr(demand.servings)}
     ours = searches[0]
-    kept = ours.store.folder / f"{ours.study.study_name}.{fingerprint(cell.family, asked)}.parquet"
+    kept = (
+        ours.store.folder
+        / f"{ours.study.study_name}.{fingerprint_family(cell.family, asked)}.parquet"
+    )
     if kept.exists():
         return pl.read_parquet(kept)
     chosen = [

@@ -44,13 +44,13 @@ def record_curves(
     """
     from rightfit.tuning.search.progress import show_progress
     from rightfit.tuning.search.setting_up import make_cell
-    from rightfit.tuning.studies.study_store import fingerprint
+    from rightfit.tuning.studies.study_store import fingerprint_family
     from rightfit_study.early_stopping.recording import RecordingSettings, record_cell
     from rightfit_study.early_stopping.recording_tables import tabulate_recordings
 
     recording = study.recording
     cell = make_cell(cell_name, train, validation, data_card, model)
-    key = fingerprint(
+    key = fingerprint_family(
         cell.family,
         {
             "data_version": cell.data_version,

@@ -170,7 +170,7 @@ def test_refit_that_was_made_before_is_neither_trained_nor_judged_again(
 ) -> None:
     chosen = refitting.make_chosen("linear")
     first, _ = refitting.run(chosen)
-    monkeypatch.setattr("rightfit.tuning.refitting.refitting.write_bundle", None)
+    monkeypatch.setattr("rightfit.tuning.refitting.write_bundle", None)
     monkeypatch.setattr("rightfit.tuning.parallel.refits.forking", None)
     monkeypatch.setattr(Bundle, "load_native", None)
 

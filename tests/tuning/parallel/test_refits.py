@@ -17,8 +17,7 @@ from rightfit.processes.lifeline import list_descendants
 from rightfit.tuning.parallel import refits
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.parallel.refits import refit_side_by_side
-from rightfit.tuning.refitting.comparing import Judging
-from rightfit.tuning.refitting.refitting import TEST, TRAINED_ON, RefitJob, refit
+from rightfit.tuning.refitting import TEST, TRAINED_ON, Judging, RefitJob, refit
 from rightfit.tuning.search.search_job import write_data
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -78,7 +77,7 @@ def test_refits_side_by_side_are_those_made_one_by_one(
     alone = [refit(replace(job, **elsewhere), again=True) for job in jobs]
 
     refit_side_by_side(jobs, n_at_once=2)
-    monkeypatch.setattr("rightfit.tuning.refitting.refitting.write_bundle", None)
+    monkeypatch.setattr("rightfit.tuning.refitting.write_bundle", None)
     made = [refit(job, again=False) for job in jobs]
 
     assert len({bundle.files["model.onnx"] for bundle, _ in made}) == 3

@@ -11,7 +11,7 @@ from rightfit.processes.channel import Channel, wait_for
 from rightfit.processes.starting import ForkServer
 from rightfit.tuning.parallel.forks import forking
 from rightfit.tuning.parallel.messages import Ended, Logged, StartRefit
-from rightfit.tuning.refitting.refitting import RefitJob
+from rightfit.tuning.refitting import RefitJob
 
 logger = logging.getLogger(__name__)
 

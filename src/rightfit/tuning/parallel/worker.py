@@ -36,7 +36,7 @@ from rightfit.tuning.parallel.messages import (
     Start,
     StartRefit,
 )
-from rightfit.tuning.refitting.refitting import RefitJob, refit
+from rightfit.tuning.refitting import RefitJob, refit
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.search import work_on
 from rightfit.tuning.search.search_job import read_job

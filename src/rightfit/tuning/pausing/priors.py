@@ -47,27 +47,3 @@ def read_shipped_prior(family: str) -> Prior:
 
 def _read_lines(rows: Sequence[tuple[Sequence[Any], str, Mapping[str, Any]]]) -> Lines:
     return {(Serving(*serving), metric): CostLine(**line) for serving, metric, line in rows}
-
-
-@dataclass(frozen=True)
-class ListedPrior:
-    """A prior in a form that JSON can hold: keys of its objects are texts.
-
-    Args:
-        quality: As in :class:`Prior`.
-        lines: Serving configuration, metric and line of each.
-    """
-
-    quality: tuple[StepPrior, ...]
-    lines: tuple[tuple[Serving, str, CostLine], ...]
-
-    @classmethod
-    def of(cls, prior: Prior) -> ListedPrior:
-        """List a prior."""
-        lines = [(serving, metric, line) for (serving, metric), line in prior.lines.items()]
-        return cls(prior.quality, tuple(lines))
-
-    def unlist(self) -> Prior:
-        """Return the prior."""
-        lines = {(serving, metric): line for serving, metric, line in self.lines}
-        return Prior(self.quality, lines)

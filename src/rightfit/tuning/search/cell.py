@@ -16,7 +16,7 @@ from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.search.training_params import TrainingParams
-from rightfit.tuning.studies.study_store import fingerprint
+from rightfit.tuning.studies.study_store import fingerprint_family
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Cell:
 
 def study_name(cell: Cell, settings: SearchSettings) -> str:
     """Return the name of the study that belongs to a cell's data, space and code."""
-    key = fingerprint(
+    key = fingerprint_family(
         cell.family,
         {
             "data_version": cell.data_version,

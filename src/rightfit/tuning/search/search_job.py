@@ -10,11 +10,38 @@ from pydantic import TypeAdapter
 
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
+from rightfit.profiling.serving import Serving
 from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.pausing.priors import ListedPrior, Prior
+from rightfit.tuning.pausing.priors import Prior
+from rightfit.tuning.pausing.quality_projection import StepPrior
+from rightfit.tuning.pausing.serving_costs import CostLine
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.studies.study_store import StudyStore
+
+
+@dataclass(frozen=True)
+class ListedPrior:
+    """A prior in a form that JSON can hold: keys of its objects are texts.
+
+    Args:
+        quality: As in :class:`Prior`.
+        lines: Serving configuration, metric and line of each.
+    """
+
+    quality: tuple[StepPrior, ...]
+    lines: tuple[tuple[Serving, str, CostLine], ...]
+
+    @classmethod
+    def of(cls, prior: Prior) -> ListedPrior:
+        """List a prior."""
+        lines = [(serving, metric, line) for (serving, metric), line in prior.lines.items()]
+        return cls(prior.quality, tuple(lines))
+
+    def unlist(self) -> Prior:
+        """Return the prior."""
+        lines = {(serving, metric): line for serving, metric, line in self.lines}
+        return Prior(self.quality, lines)
 
 
 @dataclass(frozen=True)

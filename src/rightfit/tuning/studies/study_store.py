@@ -208,7 +208,7 @@ class StudyStore:
         return status.st_dev, status.st_ino
 
 
-def fingerprint(family: str, parts: dict[str, Any]) -> str:
+def fingerprint_family(family: str, parts: dict[str, Any]) -> str:
     """Return what a study is keyed by: its parts and the code of the family, see ``sources.py``.
 
     Args:

@@ -1,1 +1,0 @@
-"""Refits: chosen models trained again on more rows, and compared."""
