@@ -29,7 +29,7 @@ FACE = (
     "tests/api/test_profiles.py",
     "tests/api/test_public_names.py",
     "tests/api/test_ranking.py",
-    "tests/ranking/contest",
+    "tests/ranking/assessment",
     "tests/reporting/test_report.py",
     "tests/test_extras.py",
     "tests/test_without_kedro.py",

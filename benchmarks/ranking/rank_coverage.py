@@ -24,9 +24,9 @@ from simulated_studies import (
 
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
-from rightfit.ranking import rank_candidates
-from rightfit.ranking.contest.profile_table import ProfileTable, read_profiles
-from rightfit.ranking.rank_candidates import ApplicationRanking, rank_applications
+from rightfit.ranking import application_ranking
+from rightfit.ranking.application_ranking import ApplicationRanking, rank_applications
+from rightfit.ranking.assessment.profile_table import ProfileTable, read_profiles
 
 N_TEST_ROWS = 2_000
 N_CELLS = 2  # of a study with recorded noise, each measured in minutes of its own
@@ -105,14 +105,14 @@ def rank_by_pairs(
     table: ProfileTable, applications: ApplicationsParams, rules: RankingParams
 ) -> list[ApplicationRanking]:
     """Rank by all pairs alone: the rule that comparisons with the best replaced."""
-    with_best = rank_candidates._may_be_best
-    rank_candidates._may_be_best = lambda bound, alpha, n_candidates: (
-        rank_candidates._holm_step_down(bound, alpha, n_candidates)[0] == 1
+    with_best = application_ranking._may_be_best
+    application_ranking._may_be_best = lambda bound, alpha, n_candidates: (
+        application_ranking._holm_step_down(bound, alpha, n_candidates)[0] == 1
     )
     try:
         return rank_applications(table, applications, rules)
     finally:
-        rank_candidates._may_be_best = with_best
+        application_ranking._may_be_best = with_best
 
 
 def pair_and_unpair(profiles: pl.DataFrame) -> dict[str, pl.DataFrame]:

@@ -51,8 +51,8 @@ from simulated_studies import DIVIDED, UNDIVIDED, judge_winners, make_profiles, 
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.ranking import RankingParams
-from rightfit.ranking.contest.profile_table import check_columns, read_profiles
-from rightfit.ranking.rank_candidates import rank_applications
+from rightfit.ranking.application_ranking import rank_applications
+from rightfit.ranking.assessment.profile_table import check_columns, read_profiles
 from rightfit.ranking.sensitivity.weights import share_weight_space
 
 CONF = Path(__file__).parents[2] / "conf" / "base"

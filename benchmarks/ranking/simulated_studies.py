@@ -17,9 +17,9 @@ from scipy.stats import norm
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.quality.deviations import pack_deviations
-from rightfit.ranking.contest.profile_table import FINAL, ProfileTable, read_profiles
+from rightfit.ranking.application_ranking import rank_applications
+from rightfit.ranking.assessment.profile_table import FINAL, ProfileTable, read_profiles
 from rightfit.ranking.explanation.final_quality import judge_winner
-from rightfit.ranking.rank_candidates import rank_applications
 
 Floats = npt.NDArray[np.float64]
 

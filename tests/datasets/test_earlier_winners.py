@@ -11,7 +11,7 @@ from report_factories import build_results
 
 from rightfit.datasets.earlier_winners import EarlierWinnersDataset
 from rightfit.profiling.serving import Serving
-from rightfit.ranking.contest.profile_table import ProfileKey
+from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import write_recommendations
 
 DAMAGED = '{"web_api": '

@@ -14,8 +14,12 @@ from ranking_factories import (
     rank,
 )
 
+from rightfit.ranking.application_ranking import (
+    ApplicationRanking,
+    change_limits,
+    find_winning_rows,
+)
 from rightfit.ranking.explanation.reasons import explain_candidates
-from rightfit.ranking.rank_candidates import ApplicationRanking, change_limits, find_winning_rows
 
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
 QUALITY_ALONE = make_application(objectives=QUALITY)

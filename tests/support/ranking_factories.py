@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from rightfit.ranking.application_ranking import (
+    ApplicationRanking,
+    list_winner_keys,
+    rank_application,
+)
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.ranking.contest.contest import Assessment, DatasetWinners, assess_candidates
-from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.rank_candidates import ApplicationRanking, list_winner_keys, rank_application
+from rightfit.ranking.assessment.assessment import Assessment, DatasetWinners, assess_candidates
+from rightfit.ranking.assessment.profile_table import read_profiles
 
 METRICS = ("quality", "latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "fit_time_s")
 

@@ -23,19 +23,19 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.intervals import Interval
 from rightfit.profiling.profile import MeasuredHow
-from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.explanation.breakdown import tabulate_breakdown
-from rightfit.ranking.explanation.decisions import Recommendations
-from rightfit.ranking.explanation.rankings import tabulate_rankings
-from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.rank_candidates import (
+from rightfit.ranking.application_ranking import (
     NO_WINNERS,
     ApplicationRanking,
     Winners,
     rank_applications,
 )
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.assessment.profile_table import read_profiles
+from rightfit.ranking.explanation.breakdown import tabulate_breakdown
+from rightfit.ranking.explanation.decisions import Recommendations
+from rightfit.ranking.explanation.rankings import tabulate_rankings
+from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices

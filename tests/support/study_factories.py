@@ -22,14 +22,14 @@ from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
 from rightfit.preparation.spec import Features
 from rightfit.profiling.profile import MeasuredHow
+from rightfit.ranking.application_ranking import rank_applications
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.ranking.contest.profile_table import read_profiles
+from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.explanation.refits import Refits
-from rightfit.ranking.rank_candidates import rank_applications
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals

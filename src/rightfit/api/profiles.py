@@ -20,7 +20,7 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
 from rightfit.quality.metric import QualityMetric
-from rightfit.ranking.contest.profile_table import complete_paths
+from rightfit.ranking.assessment.profile_table import complete_paths
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,9 +26,15 @@ from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
+from rightfit.ranking.application_ranking import (
+    ApplicationRanking,
+    Winners,
+    list_winner_keys,
+    rank_applications,
+)
 from rightfit.ranking.applications.applications import QUALITIES, Application, Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.ranking.contest.profile_table import (
+from rightfit.ranking.assessment.profile_table import (
     ProfileTable,
     check_columns,
     complete_paths,
@@ -39,12 +45,6 @@ from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import NO_REFITS, Sensitivities, recommend
 from rightfit.ranking.explanation.refits import Refits
-from rightfit.ranking.rank_candidates import (
-    ApplicationRanking,
-    Winners,
-    list_winner_keys,
-    rank_applications,
-)
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices

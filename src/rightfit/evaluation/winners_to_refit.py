@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rightfit.ranking.application_ranking import NO_WINNERS, Winners, rank_applications
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.ranking.contest.profile_table import SERVING_KEYS, read_profiles
-from rightfit.ranking.rank_candidates import NO_WINNERS, Winners, rank_applications
+from rightfit.ranking.assessment.profile_table import SERVING_KEYS, read_profiles
 
 
 @dataclass(frozen=True)

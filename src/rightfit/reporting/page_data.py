@@ -12,7 +12,7 @@ from rightfit.profiling.metrics import METRICS_BY_COLUMN, find_slowdown
 from rightfit.profiling.serving import ELSEWHERE, Serving, split_device
 from rightfit.ranking.applications.applications import QUALITIES, Application
 from rightfit.ranking.applications.tie_rules import RankingRules
-from rightfit.ranking.contest.profile_table import choose_path, read_profiles
+from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.reporting.matrix import list_costs
 from rightfit.reporting.results import Results, has_unseen

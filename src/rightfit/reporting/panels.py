@@ -30,7 +30,7 @@ from rightfit.naming import (
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import THROUGHPUT
-from rightfit.ranking.contest.profile_table import PATH, SERVING_KEYS
+from rightfit.ranking.assessment.profile_table import PATH, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.facts import Fact, find_facts
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect

@@ -12,10 +12,10 @@ from rightfit.api.profiles import Profiles
 from rightfit.api.ranking import Ranking
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
+from rightfit.ranking.application_ranking import Winners
 from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.contest.profile_table import ProfileKey
+from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import RankedCandidate
-from rightfit.ranking.rank_candidates import Winners
 from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import (
     Baseline,

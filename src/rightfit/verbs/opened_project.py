@@ -19,9 +19,9 @@ from rightfit.parameters.grid import is_imported
 from rightfit.parameters.ranking import RankingParams
 from rightfit.preparation.describing import DataCard
 from rightfit.profiling.hardware.environment import Environment
+from rightfit.ranking.application_ranking import Winners
 from rightfit.ranking.explanation.recommendation import read_winners
 from rightfit.ranking.explanation.refits import Refits
-from rightfit.ranking.rank_candidates import Winners
 
 if TYPE_CHECKING:  # it imports Kedro, which only who opens a project needs
     from rightfit.verbs.stored import StoredResults

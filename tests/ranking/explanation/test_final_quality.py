@@ -8,9 +8,9 @@ from ranking_factories import make_application, make_profile, number_of, rank
 
 from rightfit.profiling.profiles.quality_interval import share_interval
 from rightfit.quality.deviations import pack_deviations
+from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.ranking.explanation.final_quality import judge_winner
-from rightfit.ranking.rank_candidates import ApplicationRanking
 
 QUALITY_ALONE = make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}})
 N_ROWS = 400

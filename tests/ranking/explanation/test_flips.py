@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from ranking_factories import make_application, make_profile, rank
 
+from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips
-from rightfit.ranking.rank_candidates import ApplicationRanking
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect, tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import WeightInterval, tabulate_weight_intervals
 from rightfit.typed_tables import read_rows

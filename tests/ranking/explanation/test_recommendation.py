@@ -5,6 +5,7 @@ from typing import Any
 
 from ranking_factories import around, make_application, make_profile, rank
 
+from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.explanation.decisions import (
     Recommendations,
     read_recommendations,
@@ -12,7 +13,6 @@ from rightfit.ranking.explanation.decisions import (
 )
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.rank_candidates import ApplicationRanking
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals

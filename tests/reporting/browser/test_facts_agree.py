@@ -15,7 +15,7 @@ from report_factories import APPLICATIONS, LADDER, build_results, make_profiles
 from rich.console import Console
 
 from rightfit.profiling.serving import Serving
-from rightfit.ranking.contest.profile_table import ProfileKey
+from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.refits import RawQuality, Refit, RefitQuality, Shipped
 from rightfit.reporting.report import render_report

@@ -22,7 +22,7 @@ from rightfit.preparation.encoding import Encoder
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.serving import ELSEWHERE
-from rightfit.ranking.contest.profile_table import complete_paths
+from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.studies.study_store import StudyStore

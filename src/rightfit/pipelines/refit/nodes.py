@@ -19,8 +19,8 @@ from rightfit.preparation.encoding import Encoder
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
+from rightfit.ranking.application_ranking import Winners
 from rightfit.ranking.explanation.refits import Refits
-from rightfit.ranking.rank_candidates import Winners
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 

@@ -13,7 +13,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.preparation.describing import DataCard
-from rightfit.ranking.contest.profile_table import complete_paths
+from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.charts.palette import marks_of
 from rightfit.reporting.results import (

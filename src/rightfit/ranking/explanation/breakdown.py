@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
+from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.utility import score_metrics
-from rightfit.ranking.contest.contest import Assessment, describe_chosen
-from rightfit.ranking.contest.profile_table import CANDIDATE_KEYS, SERVING_KEYS
-from rightfit.ranking.rank_candidates import ApplicationRanking
+from rightfit.ranking.assessment.assessment import Assessment, describe_chosen
+from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, SERVING_KEYS
 
 
 def tabulate_breakdown(ranked: list[ApplicationRanking]) -> pl.DataFrame:

@@ -7,13 +7,13 @@ from math import hypot
 
 import numpy as np
 
+from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.constraints import Limit, judge_profiles
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
-from rightfit.ranking.contest.contest import Assessment
-from rightfit.ranking.contest.order import choose_winners
-from rightfit.ranking.contest.profile_table import FINAL
+from rightfit.ranking.assessment.assessment import Assessment
+from rightfit.ranking.assessment.order import choose_winners
+from rightfit.ranking.assessment.profile_table import FINAL
 from rightfit.ranking.explanation.decisions import FinalQuality
-from rightfit.ranking.rank_candidates import ApplicationRanking
 from rightfit.ranking.uncertainty.paired_comparison import PAIRED_METRICS, read_deviations
 
 N_BAGS = 500

@@ -18,11 +18,11 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
+from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.constraints import Limit, measure_excess, relate_excess
-from rightfit.ranking.contest.contest import Assessment, describe_chosen
-from rightfit.ranking.contest.profile_table import SERVING_KEYS
+from rightfit.ranking.assessment.assessment import Assessment, describe_chosen
+from rightfit.ranking.assessment.profile_table import SERVING_KEYS
 from rightfit.ranking.explanation.reasons import explain_candidates
-from rightfit.ranking.rank_candidates import ApplicationRanking
 
 COLUMNS = (
     *("application", "dataset", "rank", "rank_low", "rank_high", "candidate", "model"),

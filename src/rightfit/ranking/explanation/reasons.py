@@ -18,14 +18,14 @@ import polars as pl
 import polars.selectors as cs
 
 from rightfit.naming import metric_name, metric_unit, write_numbers
+from rightfit.ranking.application_ranking import ApplicationRanking, place_in_objectives
 from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
 from rightfit.ranking.applications.tie_rules import UTILITY
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, score_metrics
-from rightfit.ranking.contest.contest import Assessment, tie_preference
-from rightfit.ranking.contest.pareto import find_dominators
-from rightfit.ranking.contest.profile_table import FINAL
-from rightfit.ranking.rank_candidates import ApplicationRanking, place_in_objectives
+from rightfit.ranking.assessment.assessment import Assessment, tie_preference
+from rightfit.ranking.assessment.pareto import find_dominators
+from rightfit.ranking.assessment.profile_table import FINAL
 
 Names = npt.NDArray[np.object_]
 

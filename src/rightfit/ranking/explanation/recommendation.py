@@ -12,6 +12,7 @@ import polars.selectors as cs
 
 from rightfit.formatting import count, format_duration
 from rightfit.naming import listing
+from rightfit.ranking.application_ranking import ApplicationRanking, Winners
 from rightfit.ranking.applications.applications import (
     QUALITIES,
     THROUGHPUT,
@@ -20,8 +21,8 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.applications.constraints import measure_excess
 from rightfit.ranking.applications.utility import Ints
-from rightfit.ranking.contest.contest import Assessment
-from rightfit.ranking.contest.profile_table import FINAL, SERVING_KEYS, ProfileKey
+from rightfit.ranking.assessment.assessment import Assessment
+from rightfit.ranking.assessment.profile_table import FINAL, SERVING_KEYS, ProfileKey
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
     BrokenLimit,
@@ -41,7 +42,6 @@ from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.refits import ChosenServing, Refits, Shipped, decide_shipping
 from rightfit.ranking.explanation.replacements import compare_with_winner
-from rightfit.ranking.rank_candidates import ApplicationRanking, Winners
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect
 from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.sensitivity.weights import WeightInterval

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rightfit.ranking.contest.contest import describe_chosen
+from rightfit.ranking.application_ranking import ApplicationRanking
+from rightfit.ranking.assessment.assessment import describe_chosen
 from rightfit.ranking.explanation.reasons import explain_candidates
-from rightfit.ranking.rank_candidates import ApplicationRanking
 from rightfit.typed_tables import table_schema, write_rows
 
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.utility import Floats, Ints
-from rightfit.ranking.contest.contest import Assessment
-from rightfit.ranking.rank_candidates import ApplicationRanking
+from rightfit.ranking.assessment.assessment import Assessment
 from rightfit.ranking.sensitivity.envelope import walk_envelope
 from rightfit.typed_tables import write_rows
 

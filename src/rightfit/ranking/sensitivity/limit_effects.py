@@ -21,15 +21,19 @@ import polars as pl
 
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.serving import Serving
+from rightfit.ranking.application_ranking import (
+    ApplicationRanking,
+    change_limits,
+    find_winning_rows,
+)
 from rightfit.ranking.applications.applications import (
     THROUGHPUT,
     Application,
     Constraint,
     LimitKind,
 )
-from rightfit.ranking.contest.contest import Assessment
-from rightfit.ranking.contest.profile_table import SERVING_KEYS
-from rightfit.ranking.rank_candidates import ApplicationRanking, change_limits, find_winning_rows
+from rightfit.ranking.assessment.assessment import Assessment
+from rightfit.ranking.assessment.profile_table import SERVING_KEYS
 from rightfit.typed_tables import write_rows
 
 Direction = Literal["loosened", "tightened"]

@@ -29,10 +29,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.utility import Floats, Ints, score_metrics
-from rightfit.ranking.contest.contest import Assessment, describe_chosen
-from rightfit.ranking.contest.pareto import find_pareto_front
-from rightfit.ranking.rank_candidates import ApplicationRanking
+from rightfit.ranking.assessment.assessment import Assessment, describe_chosen
+from rightfit.ranking.assessment.pareto import find_pareto_front
 from rightfit.ranking.sensitivity.envelope import walk_envelope
 from rightfit.typed_tables import write_rows
 

@@ -16,7 +16,7 @@ import polars as pl
 from rightfit.errors import RightfitError
 from rightfit.quality.deviations import unpack_deviations
 from rightfit.ranking.applications.utility import Floats, Ints
-from rightfit.ranking.contest.profile_table import ProfileTable
+from rightfit.ranking.assessment.profile_table import ProfileTable
 
 DEVIATIONS = "quality_deviations"
 PAIRED_METRICS = ("quality", "quality_raw")

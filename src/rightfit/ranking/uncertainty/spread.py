@@ -31,9 +31,9 @@ from rightfit.ranking.applications.utility import (
     place_between_bounds,
     score_metrics,
 )
-from rightfit.ranking.contest.contest import Assessment
-from rightfit.ranking.contest.order import fold_feasibility
-from rightfit.ranking.contest.profile_table import ProfileTable
+from rightfit.ranking.assessment.assessment import Assessment
+from rightfit.ranking.assessment.order import fold_feasibility
+from rightfit.ranking.assessment.profile_table import ProfileTable
 from rightfit.ranking.uncertainty.paired_comparison import PAIRED_METRICS, correlate_with_best
 
 Z_OF_INTERVALS = NormalDist().inv_cdf(0.975)  # the profiles' intervals are 95 % ones

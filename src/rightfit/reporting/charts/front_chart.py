@@ -25,9 +25,9 @@ from rightfit.naming import (
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.contest.contest import find_limits
-from rightfit.ranking.contest.pareto import find_pareto_front
-from rightfit.ranking.contest.profile_table import read_profiles
+from rightfit.ranking.assessment.assessment import find_limits
+from rightfit.ranking.assessment.pareto import find_pareto_front
+from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.reporting.charts.menus import behind_menu
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, PlotlyJson, base_layout
 

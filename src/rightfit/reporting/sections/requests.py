@@ -8,7 +8,7 @@ import polars as pl
 
 from rightfit.formatting import NOT_MEASURED, format_share
 from rightfit.naming import format_metric, listing, words
-from rightfit.ranking.contest.profile_table import complete_paths
+from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
 from rightfit.reporting.sections.section import Section, Table, keys, number, tabulate, text
 from rightfit.request_path.paths import MODEL, REQUEST

@@ -11,8 +11,8 @@ from ranking_factories import (
     rank,
 )
 
-from rightfit.ranking.contest.profile_table import read_profiles
-from rightfit.ranking.rank_candidates import rank_applications
+from rightfit.ranking.application_ranking import rank_applications
+from rightfit.ranking.assessment.profile_table import read_profiles
 
 
 def test_quality_alone_orders_exactly_as_the_quality_column() -> None:

@@ -7,8 +7,8 @@ import pytest
 from ranking_factories import assess, make_application, make_profile, make_profiles, make_rules
 
 from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.contest.contest import describe_chosen
-from rightfit.ranking.contest.profile_table import check_columns, read_profiles
+from rightfit.ranking.assessment.assessment import describe_chosen
+from rightfit.ranking.assessment.profile_table import check_columns, read_profiles
 
 LIMITED = make_application(constraints={"latency_p50_ms": {"max": 20}})
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from rightfit.ranking.applications.tie_rules import UTILITY
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
-from rightfit.ranking.contest.contest import Assessment, tie_preference
+from rightfit.ranking.assessment.assessment import Assessment, tie_preference
 
 
 def fold_feasibility(utility: Floats, feasible: Bools) -> Floats:

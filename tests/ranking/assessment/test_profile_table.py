@@ -10,7 +10,7 @@ from ranking_factories import (
     make_rules,
 )
 
-from rightfit.ranking.contest.profile_table import check_columns, find_unmeasured, read_profiles
+from rightfit.ranking.assessment.profile_table import check_columns, find_unmeasured, read_profiles
 
 
 def test_table_puts_the_rows_of_a_candidate_side_by_side() -> None:

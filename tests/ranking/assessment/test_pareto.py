@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rightfit.ranking.contest.pareto import find_dominators, find_pareto_front
+from rightfit.ranking.assessment.pareto import find_dominators, find_pareto_front
 
 
 @given(

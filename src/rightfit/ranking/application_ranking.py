@@ -13,10 +13,15 @@ import numpy as np
 from rightfit.ranking.applications.applications import Application, Applications, Constraint
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
-from rightfit.ranking.contest.contest import Assessment, DatasetWinners, Kept, assess_candidates
-from rightfit.ranking.contest.order import number_places, order_candidates, promote_by_rule
-from rightfit.ranking.contest.pareto import find_pareto_front
-from rightfit.ranking.contest.profile_table import ProfileTable
+from rightfit.ranking.assessment.assessment import (
+    Assessment,
+    DatasetWinners,
+    Kept,
+    assess_candidates,
+)
+from rightfit.ranking.assessment.order import number_places, order_candidates, promote_by_rule
+from rightfit.ranking.assessment.pareto import find_pareto_front
+from rightfit.ranking.assessment.profile_table import ProfileTable
 from rightfit.ranking.uncertainty.paired_comparison import standardise_deviations
 from rightfit.ranking.uncertainty.selection_probability import simulate_best
 from rightfit.ranking.uncertainty.spread import (

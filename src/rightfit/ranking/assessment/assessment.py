@@ -26,7 +26,7 @@ from rightfit.ranking.applications.constraints import (
 )
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules, TieKey
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
-from rightfit.ranking.contest.profile_table import (
+from rightfit.ranking.assessment.profile_table import (
     CANDIDATE_KEYS,
     PATH,
     SERVING_KEYS,
