@@ -149,7 +149,7 @@ def test_change_of_one_family_leaves_the_other_cells_as_they_are(study: Study) -
     assert not any(step.endswith("encode_parts") for step in changed)
     assert {
         "training.landsat.linear.tune_model",
-        "ranking.application_ranking",
+        "ranking.rank_candidates",
         "report.write_report",
     } <= changed
 
@@ -177,7 +177,7 @@ def test_change_of_a_weight_ranks_and_draws_only_and_one_of_a_limit_measures_too
     changed = study.list_steps("perf", applications={"web_api": change})
 
     found = {step for step in changed if step.endswith(("tune_model", "profile_candidates"))}
-    assert {"ranking.application_ranking", "report.write_report"} <= changed
+    assert {"ranking.rank_candidates", "report.write_report"} <= changed
     assert bool(found) == measures
 
 
