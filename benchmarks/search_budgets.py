@@ -206,18 +206,18 @@ def _test_candidates(
 ) -> list[ServedCandidate]:
     """Return a cell's candidates in all serving configurations."""
     cell, settings = search.cell, search.settings
-    assert settings.demand is not None  # noqa: S101 - it is steered
+    assert settings.targets is not None  # noqa: S101 - it is steered
     study = optuna.load_study(study_name=study_name(cell, settings), storage=search.store.open())
     pool = read_finished(
         study.get_trials(deepcopy=False), cell, n_checkpoints=settings.n_checkpoints
     )
     trials = {trial.number: trial for trial in pool.trials}
-    found, costs = [], ServingCosts(settings.demand.prior.lines)
+    found, costs = [], ServingCosts(settings.targets.prior.lines)
     for name, stored in candidates.items():
         bundle = replace(stored, family=cell.family)
         tested = _score(cell.quality, bundle.load_native(), cell.family, test)
         trial = trials[int(name.rpartition("-")[2])]
-        for serving in settings.demand.servings:
+        for serving in settings.targets.servings:
             metrics = {
                 metric: costs.predict(trial.last.structure, serving, metric)[0]
                 for metric in SERVED_COLUMNS

@@ -35,12 +35,12 @@ from rightfit.tuning.studies.study_store import StudyStore
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "support"))
 import cells  # noqa: E402
-from demands import make_demand  # noqa: E402
+from application_targets import make_targets  # noqa: E402
 
 PER = 100  # trials
 SEARCHES: dict[str, dict[str, Any]] = {
     "none": {},
-    "pausing": {"early_stopping": "pausing", "demand": make_demand()},
+    "pausing": {"early_stopping": "pausing", "targets": make_targets()},
 }
 
 

@@ -62,7 +62,7 @@ def make_settings(n_trials: int) -> SearchSettings:
         "n_startup_trials": N_STARTUP,
         "n_threads": 1,
         "device": "cpu",
-        "demand": None,
+        "targets": None,
     }
     return SearchSettings.model_validate(read_default("training") | changes)
 

@@ -29,7 +29,7 @@ from rightfit.families.registry import get_family
 from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.priors import read_shipped_prior
-from rightfit.tuning.search.cell import Demand
+from rightfit.tuning.search.cell import ApplicationTargets
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.setting_up import make_settings
 from rightfit.tuning.search.training_params import TrainingParams
@@ -60,7 +60,7 @@ def search_cell(name: str, budget: float, seed: int, folder: Path) -> pl.DataFra
     settings = make_settings(training, cell.family).model_copy(
         update={"seed": seed, "n_trials": None}
     )
-    demand = Demand(
+    targets = ApplicationTargets(
         applications=Applications(read_samples()),
         pausing=training.pausing,
         servings=SERVINGS,
@@ -69,7 +69,7 @@ def search_cell(name: str, budget: float, seed: int, folder: Path) -> pl.DataFra
     )
     default = cell.params.fixed | dict(cell.default() or {})
     unit_s = repeat_training(default, cell, settings, settings.n_checkpoints).point["work_s"]
-    own = settings.model_copy(update={"budget_cpu_s": budget * unit_s, "demand": demand})
+    own = settings.model_copy(update={"budget_cpu_s": budget * unit_s, "targets": targets})
     searches = []
     for method, entries in (("portfolio", read_block(model).portfolio), ("default", ())):
         params = cell.params.model_copy(update={"portfolio": entries})
@@ -78,7 +78,7 @@ def search_cell(name: str, budget: float, seed: int, folder: Path) -> pl.DataFra
         study = run_search(searched, own, store, on_trial=_say_nothing)
         trials = study.get_trials(deepcopy=False)
         searches.append(SearchedCell(method, store, study, trials))
-    judged = judge_searches(cell, test, own, demand, searches)
+    judged = judge_searches(cell, test, own, targets, searches)
     return judged.select(pl.lit(name).alias("cell"), pl.lit(budget).alias("budget"), pl.all())
 
 

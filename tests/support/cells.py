@@ -57,6 +57,6 @@ def make_settings(**changes: Any) -> SearchSettings:
         "breadth_share": 1.0,
         "paused_memory_mib": 1e6,
         "n_candidates": 3,
-        "demand": None,
+        "targets": None,
     }
     return SearchSettings.model_validate(values | changes)

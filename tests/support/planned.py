@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import cells
-from demands import make_demand
+from application_targets import make_targets
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.parallel.search_queue import PlannedSearch
@@ -25,7 +25,7 @@ def plan(
         "sampler": "tpe",
         "n_trials": 5,
         "early_stopping": "pausing",
-        "demand": make_demand(),
+        "targets": make_targets(),
     } | changes
     return [
         PlannedSearch(

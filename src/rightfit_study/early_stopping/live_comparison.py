@@ -22,7 +22,7 @@ import polars as pl
 from optuna.trial import FrozenTrial
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
+from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.trial import repeat_training
 from rightfit.tuning.studies.budget import spent_work_s
@@ -40,7 +40,7 @@ def compare_live(
     cell: Cell,
     test: TrainingData,
     settings: SearchSettings,
-    demand: Demand,
+    targets: ApplicationTargets,
     store: StudyStore,
     *,
     n_trainings: float,
@@ -51,8 +51,8 @@ def compare_live(
     Args:
         cell: What to search.
         test: Rows that no search sees.
-        settings: Sampler of the pausing search, without a demand or a budget.
-        demand: What the applications ask for.
+        settings: Sampler of the pausing search, without application targets or a budget.
+        targets: What the applications ask for.
         store: Where the studies are kept, in files; what is there is neither searched nor judged
             again.
         n_trainings: Budget of each search, in trainings of the family's default.
@@ -68,7 +68,7 @@ def compare_live(
     found = []
     for seed in seeds:
         own = settings.model_copy(update={"seed": seed, "budget_cpu_s": budget_s})
-        study = _search(cell, own.model_copy(update={"demand": demand}), kept)
+        study = _search(cell, own.model_copy(update={"targets": targets}), kept)
         ours = SearchedCell(OURS, kept, study, study.get_trials(deepcopy=False))
         spent_s = spent_work_s(ours.trials)
         searches = [ours]
@@ -82,7 +82,7 @@ def compare_live(
             searches.append(SearchedCell(method, folder, study, within))
             late = trials[: len(within) + 1]
             searches.append(SearchedCell(method + LATE, folder, study, late))
-        found.append(judge_searches(cell, test, own, demand, searches))
+        found.append(judge_searches(cell, test, own, targets, searches))
     return pl.concat(found)
 
 

@@ -18,7 +18,7 @@ from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool
 from rightfit.tuning.pausing.serving_costs import ServingCosts
-from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
+from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.live_pool import read_finished
 from rightfit.tuning.studies.budget import spent_cpu_s
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
@@ -86,11 +86,11 @@ def judge_searches(
     cell: Cell,
     test: TrainingData,
     settings: SearchSettings,
-    demand: Demand,
+    targets: ApplicationTargets,
     searches: Sequence[SearchedCell],
 ) -> pl.DataFrame:
     """Judge the searches of one seed on the test rows, or read how they were judged before."""
-    asked = {"applications": demand.applications.model_dump(), "servings": repr(demand.servings)}
+    asked = {"applications": targets.applications.model_dump(), "servings": repr(targets.servings)}
     ours = searches[0]
     kept = (
         ours.store.folder
@@ -99,7 +99,7 @@ def judge_searches(
     if kept.exists():
         return pl.read_parquet(kept)
     chosen = [
-        _choose(demand, search.read_trained(cell, settings.n_checkpoints)) for search in searches
+        _choose(targets, search.read_trained(cell, settings.n_checkpoints)) for search in searches
     ]
     tested: dict[tuple[str, int], float] = {}
     for search, winners in zip(searches, chosen, strict=True):
@@ -109,7 +109,7 @@ def judge_searches(
     peer = searches[1]  # its first trial is the default, trained to its end whatever the budget
     default = _test_quality(cell, test, peer.store, peer.study, 0)
     rows = [
-        _judge(demand, search, name, winner, tested, default=default, seed=settings.seed)
+        _judge(targets, search, name, winner, tested, default=default, seed=settings.seed)
         for search, winners in zip(searches, chosen, strict=True)
         for name, winner in winners.items()
     ]
@@ -121,7 +121,7 @@ def judge_searches(
 
 
 def _judge(
-    demand: Demand,
+    targets: ApplicationTargets,
     search: SearchedCell,
     name: str,
     winner: ChosenTrial | None,
@@ -133,7 +133,7 @@ def _judge(
     utility, quality = 0.0, None
     if winner is not None:
         quality = tested[search.method, winner.trial.number]
-        utility = _utility(demand, name, winner, quality, default=default)
+        utility = _utility(targets, name, winner, quality, default=default)
     return JudgedWinner(
         seed=seed,
         method=search.method,
@@ -146,17 +146,17 @@ def _judge(
     )
 
 
-def _choose(demand: Demand, pool: Pool) -> dict[str, ChosenTrial | None]:
+def _choose(targets: ApplicationTargets, pool: Pool) -> dict[str, ChosenTrial | None]:
     """Let each application choose a trial and how it is served."""
-    forecast = demand.make_rule().forecast(pool)
-    chosen: dict[str, ChosenTrial | None] = dict.fromkeys(demand.applications.root)
+    forecast = targets.make_rule().forecast(pool)
+    chosen: dict[str, ChosenTrial | None] = dict.fromkeys(targets.applications.root)
     if forecast is None:
         return chosen
     for name, utility in forecast.utilities.items():
         worth = utility.quantiles.mean(axis=2)
         row, column = np.unravel_index(int(worth.argmax()), worth.shape)
         if worth[row, column] > 0:
-            chosen[name] = ChosenTrial(pool.trials[int(row)], demand.servings[int(column)])
+            chosen[name] = ChosenTrial(pool.trials[int(row)], targets.servings[int(column)])
     return chosen
 
 
@@ -170,10 +170,10 @@ def _test_quality(
 
 
 def _utility(
-    demand: Demand, name: str, winner: ChosenTrial, quality: float, *, default: float
+    targets: ApplicationTargets, name: str, winner: ChosenTrial, quality: float, *, default: float
 ) -> float:
-    application = demand.applications.root[name]
-    last, costs = winner.trial.last, ServingCosts(demand.prior.lines)
+    application = targets.applications.root[name]
+    last, costs = winner.trial.last, ServingCosts(targets.prior.lines)
     metrics = {
         metric: costs.predict(last.structure, winner.serving, metric)[0]
         for metric in SERVED_COLUMNS

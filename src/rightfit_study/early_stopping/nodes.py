@@ -190,7 +190,7 @@ def compare_searches(
         One row per seed and application.
     """
     from rightfit.tuning.pausing.priors import read_shipped_prior
-    from rightfit.tuning.search.setting_up import make_cell, make_data, make_demand, make_settings
+    from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings, make_targets
     from rightfit_study.early_stopping.live_comparison import compare_live
     from rightfit_study.early_stopping.recorded import learn_lesson
 
@@ -198,18 +198,18 @@ def compare_searches(
     own = {"n_startup_trials": live.n_startup_trials, "sampler": "tpe", "n_workers": 1}
     alike = training.model_copy(update=own)
     cell = make_cell(cell_name, train, validation, data_card, model)
-    demand = make_demand(alike, applications, evaluation)
+    targets = make_targets(alike, applications, evaluation)
     if live.recordings is None:
-        demand = replace(demand, prior=read_shipped_prior(cell.family))
+        targets = replace(targets, prior=read_shipped_prior(cell.family))
     else:
         lesson = learn_lesson(Path(live.recordings), cell_name)
         prior = replace(lesson.prior, lines=lesson.lines)
-        demand = replace(demand, prior=prior, servings=tuple(lesson.servings))
+        targets = replace(targets, prior=prior, servings=tuple(lesson.servings))
     searches = compare_live(
         cell,
         make_data(test, cell.train.schema),
         make_settings(alike, cell.family),
-        demand,
+        targets,
         studies.cell(cell_name),
         n_trainings=live.n_trainings,
         seeds=live.seeds,

@@ -16,7 +16,7 @@ from rightfit.pipelines.training.nodes import tune_model
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.search.setting_up import make_demand, make_settings
+from rightfit.tuning.search.setting_up import make_settings, make_targets
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
@@ -131,6 +131,6 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_search_serves_the_runtimes_that_answer_as_the_trained_model() -> None:
-    demand = make_demand(TrainingParams.model_validate(TRAINING), APPLICATIONS, EVALUATION)
+    targets = make_targets(TrainingParams.model_validate(TRAINING), APPLICATIONS, EVALUATION)
 
-    assert demand.servings == (Serving("native", 1, "cpu"), Serving("onnx", 1, "cpu"))
+    assert targets.servings == (Serving("native", 1, "cpu"), Serving("onnx", 1, "cpu"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import cells
 import polars as pl
 import pytest
-from demands import make_demand
+from application_targets import make_targets
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.studies.study_store import StudyStore
@@ -24,7 +24,7 @@ def test_every_method_searches_and_is_judged(blobs: TrainingData, tmp_path: Path
             cells.make_cell(blobs),
             blobs,
             settings,
-            make_demand(),
+            make_targets(),
             StudyStore(tmp_path, None),
             n_trainings=200,
             seeds=seeds,

@@ -49,7 +49,7 @@ def test_search_with_several_workers_gives_the_trials_of_one(
 ) -> None:
     found = []
     for n_workers in (1, 2):
-        changes = {"sampler": "random", "demand": None, "early_stopping": "none"}
+        changes = {"sampler": "random", "targets": None, "early_stopping": "none"}
         studies = tmp_path / str(n_workers)
         [search, *_] = plan(blobs, studies, 2, n_workers=n_workers, n_trials=10, **changes)
         search_in_parallel([search], on_trial=ignore)
@@ -67,7 +67,7 @@ def test_search_whose_process_was_killed_goes_on_in_its_others_or_the_run(
     n_workers: int,
     n_ended: int,
 ) -> None:
-    changes = {"n_trials": 10, "demand": None, "early_stopping": "none"}
+    changes = {"n_trials": 10, "targets": None, "early_stopping": "none"}
     searches = plan(blobs, tmp_path, 2, n_workers=n_workers, **changes)
     killed: list[str] = []
     before = set(list_descendants(os.getpid()))  # such as measuring workers of other tests
@@ -143,7 +143,7 @@ search_in_parallel(plan(data, Path({str(tmp_path)!r}), 2), on_trial=die)
 def test_warnings_of_a_search_are_those_of_the_run(
     blobs: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    searches = plan(blobs, tmp_path, 2, n_trials=1, demand=None, early_stopping="none")
+    searches = plan(blobs, tmp_path, 2, n_trials=1, targets=None, early_stopping="none")
     wrong = PARAMS.model_copy(update={"fixed": PARAMS.fixed | {"penalty": "wrong"}})
     searches[0] = replace(searches[0], cell=replace(searches[0].cell, params=wrong))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import cells
 import pytest
-from demands import make_demand
+from application_targets import make_targets
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue
@@ -18,7 +18,7 @@ DEFAULT = {"default": {"alpha": 1e-4, "eta0": 0.1}}
 
 def plan(data: TrainingData, studies: Path, name: str, **changes: Any) -> PlannedSearch:
     cell = cells.make_cell(data, name=name, params=cells.LINEAR_PARAMS.model_copy(update=DEFAULT))
-    changes = {"sampler": "tpe", "early_stopping": "pausing", "demand": make_demand()} | changes
+    changes = {"sampler": "tpe", "early_stopping": "pausing", "targets": make_targets()} | changes
     return PlannedSearch(
         cell,
         cells.make_settings(**changes),
@@ -65,15 +65,15 @@ def test_a_search_knows_what_the_other_defaults_have_reached(
     known = {}
     while queue.has_next:
         task = queue.next()
-        demand = task.search.settings.demand
-        assert demand is not None
-        known[task.search.cell.name] = demand.known_quality
+        targets = task.search.settings.targets
+        assert targets is not None
+        known[task.search.cell.name] = targets.known_quality
 
     assert known == {"x.a": None, "x.b": pytest.approx(1.0)}
 
 
 @pytest.mark.parametrize(
-    "changes", [{"demand": None, "early_stopping": "none"}, {"sampler": "grid"}]
+    "changes", [{"targets": None, "early_stopping": "none"}, {"sampler": "grid"}]
 )
 def test_without_applications_or_a_default_a_search_is_one_task(
     changes: dict[str, Any], blobs: TrainingData, tmp_path: Path

@@ -3,7 +3,7 @@ from __future__ import annotations
 import cells
 import numpy as np
 import pytest
-from demands import ACCURACY, SIZES, make_demand, make_point
+from application_targets import ACCURACY, SIZES, make_point, make_targets
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from recordings import application
 
@@ -44,8 +44,8 @@ def ended(number: int, quality: float, size_mib: float) -> FrozenTrial:
 def test_incumbents_of_a_search_are_those_of_its_applications(blobs: TrainingData) -> None:
     wants = Applications(ACCURACY | {"small": application(max_size_mib=0.5)})
     trials = [ended(0, 0.8, 0.1), ended(1, 0.9, 4.0)]
-    demand = make_demand(applications=wants, prior=SIZES)
+    targets = make_targets(applications=wants, prior=SIZES)
 
-    found = find_incumbents(trials, cells.make_cell(blobs), demand, n_checkpoints=2)
+    found = find_incumbents(trials, cells.make_cell(blobs), targets, n_checkpoints=2)
 
     assert found == [1, 0]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import cells
 import pytest
-from demands import make_point
+from application_targets import make_point
 from optuna.trial import TrialState, create_trial
 
 from rightfit.families.family import TrainingData

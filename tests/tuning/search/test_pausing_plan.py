@@ -7,7 +7,7 @@ from typing import Any
 
 import cells
 import pytest
-from demands import make_demand, make_point
+from application_targets import make_point, make_targets
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.family import Configuration, TrainingData
@@ -35,7 +35,7 @@ def make_plan(
         cells.make_settings(
             early_stopping="pausing", sampler="tpe", breadth_share=0.25, **settings
         ),
-        make_demand(),
+        make_targets(),
         StudyStore(Path("nowhere"), None),
     )
 

@@ -9,7 +9,7 @@ import cells
 import numpy as np
 import optuna
 import pytest
-from demands import ACCURACY, make_demand
+from application_targets import ACCURACY, make_targets
 from optuna.trial import TrialState
 from recordings import ONE, application
 
@@ -282,7 +282,7 @@ def test_search_for_applications_pauses_and_says_who_asked(
     blobs: TrainingData, store: StudyStore
 ) -> None:
     cell = cells.make_cell(blobs)
-    settings = cells.make_settings(**PAUSING, demand=make_demand())
+    settings = cells.make_settings(**PAUSING, targets=make_targets())
 
     study = run_search(cell, settings, store, on_trial=ignore_progress)
     trials = tabulate_trials(study, cell, n_checkpoints=2)
@@ -310,17 +310,17 @@ def test_search_goes_on_when_machine_grid_or_applications_change(
     change: dict[str, Any], blobs: TrainingData, store: StudyStore
 ) -> None:
     cell = cells.make_cell(blobs)
-    before = cells.make_settings(**PAUSING | {"n_trials": 4}, demand=make_demand())
+    before = cells.make_settings(**PAUSING | {"n_trials": 4}, targets=make_targets())
     run_search(cell, before, store, on_trial=ignore_progress)
-    after = cells.make_settings(**PAUSING, demand=make_demand(**change))
+    after = cells.make_settings(**PAUSING, targets=make_targets(**change))
 
     study = run_search(cell, after, store, on_trial=ignore_progress)
     found = study.get_trials(deepcopy=False)
-    account = account_search(found, cell, after, make_demand(**change))
+    account = account_search(found, cell, after, make_targets(**change))
 
     assert len(found) == 8
-    assert set(account["application"]) == set(make_demand(**change).applications.root)
-    assert find_incumbents(found, cell, make_demand(**change), n_checkpoints=2)
+    assert set(account["application"]) == set(make_targets(**change).applications.root)
+    assert find_incumbents(found, cell, make_targets(**change), n_checkpoints=2)
 
 
 def test_pausing_search_begins_with_the_default_and_completes_it_however_poor(
@@ -328,7 +328,7 @@ def test_pausing_search_begins_with_the_default_and_completes_it_however_poor(
 ) -> None:
     params = cells.LINEAR_PARAMS.model_copy(update={"default": {"alpha": 1e-2, "eta0": 1e-4}})
     cell = cells.make_cell(blobs, params=params)
-    settings = cells.make_settings(**PAUSING, demand=make_demand())
+    settings = cells.make_settings(**PAUSING, targets=make_targets())
 
     study = run_search(cell, settings, store, on_trial=ignore_progress)
 
@@ -336,7 +336,7 @@ def test_pausing_search_begins_with_the_default_and_completes_it_however_poor(
     assert study.trials[0].state == TrialState.COMPLETE
 
 
-@pytest.mark.parametrize("how", [{}, PAUSING | {"demand": make_demand()}])
+@pytest.mark.parametrize("how", [{}, PAUSING | {"targets": make_targets()}])
 def test_the_portfolio_comes_after_the_default_in_its_order(
     blobs: TrainingData, store: StudyStore, how: dict[str, Any]
 ) -> None:
@@ -367,7 +367,7 @@ def test_the_best_model_is_kept_though_the_budget_ends_its_training(
     budget_s = 1.5 * whole.user_attrs["curve"][0]["work_s"]  # less than the second look takes
     settings = cells.make_settings(
         **PAUSING | {"n_trials": 1, "n_checkpoints": 3, "budget_cpu_s": budget_s},
-        demand=make_demand(),
+        targets=make_targets(),
     ).model_copy(update={"paused_memory_mib": mib})
 
     study = run_search(cell, settings, store, on_trial=ignore_progress)
@@ -388,7 +388,7 @@ def test_without_memory_paused_trials_start_anew_and_come_to_the_same(
     found = [
         run_search(
             cells.make_cell(blobs),
-            cells.make_settings(**PAUSING, demand=make_demand()).model_copy(
+            cells.make_settings(**PAUSING, targets=make_targets()).model_copy(
                 update={"paused_memory_mib": mib}
             ),
             StudyStore(tmp_path / name, storage=None),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cells
 import pytest
-from demands import ACCURACY, SIZES, make_demand, make_point
+from application_targets import ACCURACY, SIZES, make_point, make_targets
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from recordings import application
 
@@ -44,7 +44,7 @@ def test_the_account_names_the_winner_or_the_nearest_miss(blobs: TrainingData) -
         trials,
         cells.make_cell(blobs),
         cells.make_settings(),
-        make_demand(applications=wants, prior=SIZES),
+        make_targets(applications=wants, prior=SIZES),
     )
 
     assert account["winner"].to_list() == [0, None]
@@ -62,7 +62,7 @@ def test_a_search_that_ended_early_says_what_would_help(
     settings = cells.make_settings(n_trials=n_trials)
 
     account = account_search(
-        [ended(0, 2), ended(1, 1)], cells.make_cell(blobs), settings, make_demand()
+        [ended(0, 2), ended(1, 1)], cells.make_cell(blobs), settings, make_targets()
     )
 
     (advice,) = account["advice"].to_list()

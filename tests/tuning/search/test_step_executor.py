@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cells
 import optuna
-from demands import make_demand
+from application_targets import make_targets
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.search.pausing_plan import PausingPlan
@@ -20,7 +20,7 @@ def test_a_worker_goes_on_from_the_look_to_which_another_one_has_come(
     cell, settings = cells.make_cell(blobs), cells.make_settings(n_checkpoints=3)
     store = StudyStore(tmp_path, storage=None)
     first, second = (
-        StepExecutor(PausingPlan(cell, settings, make_demand(), store), store) for _ in range(2)
+        StepExecutor(PausingPlan(cell, settings, make_targets(), store), store) for _ in range(2)
     )
     study = open_study(cell, settings, store)
     trial = study.ask()

@@ -14,7 +14,7 @@ import optuna
 import pytest
 import searching
 import sqlalchemy
-from demands import make_demand
+from application_targets import make_targets
 from optuna.trial import TrialState
 from postgres import HOW_TO_INSTALL, find_postgres, running_postgres
 from searching import make_gate, outcomes_by_index, search, start_deadly_search, start_search
@@ -31,7 +31,7 @@ from rightfit.tuning.studies.trial_attributes import CLAIM, STOP_REASON, finishe
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 TPE: dict[str, Any] = {"sampler": "tpe", "early_stopping": "median", "n_startup_trials": 4}
-PAUSING = TPE | {"early_stopping": "pausing", "demand": make_demand()}
+PAUSING = TPE | {"early_stopping": "pausing", "targets": make_targets()}
 
 
 @pytest.fixture

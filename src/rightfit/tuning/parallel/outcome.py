@@ -76,8 +76,8 @@ def complete_search(
             *(cell.name, GUARD, budget.cpu_s),
         )
     account = pl.DataFrame(schema=ACCOUNT_SCHEMA)
-    if settings.demand is not None:
-        account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.demand)
+    if settings.targets is not None:
+        account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.targets)
     candidates = bundle_candidates(
         study,
         cell,

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.priors import read_shipped_prior
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
-from rightfit.tuning.search.setting_up import WantedServings, make_demand, make_settings
+from rightfit.tuning.search.setting_up import WantedServings, make_settings, make_targets
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.budget import spent_cpu_s
@@ -58,7 +58,7 @@ class PlannedSearch:
     @property
     def has_default_first(self) -> bool:
         """Whether the family's default comes before all else, so that others may know of it."""
-        is_steered = self.settings.demand is not None and self.settings.sampler != "grid"
+        is_steered = self.settings.targets is not None and self.settings.sampler != "grid"
         return is_steered and self.cell.default() is not None
 
     def with_rows_of(self, other: PlannedSearch) -> PlannedSearch:
@@ -68,11 +68,11 @@ class PlannedSearch:
 
     def tell_known_quality(self) -> PlannedSearch:
         """Return the search as it is once it knows what the other families' defaults reach."""
-        demand = self.settings.demand
-        if demand is None:
+        targets = self.settings.targets
+        if targets is None:
             return self
         known = find_known_quality(self.cell, self.siblings, self.settings, self.studies)
-        told = {"demand": replace(demand, known_quality=known)}
+        told = {"targets": replace(targets, known_quality=known)}
         return replace(self, settings=self.settings.model_copy(update=told))
 
     def rest_s(self) -> float:
@@ -119,9 +119,9 @@ def plan_search(
     """
     settings = make_settings(training, cell.family, n_searches=n_searches)
     if training.early_stopping == "pausing":
-        demand = make_demand(training, applications, evaluation)
+        targets = make_targets(training, applications, evaluation)
         prior = read_shipped_prior(cell.family)
-        settings = settings.model_copy(update={"demand": replace(demand, prior=prior)})
+        settings = settings.model_copy(update={"targets": replace(targets, prior=prior)})
     n_at_once, _ = training.share_cores(n_searches)
     return PlannedSearch(
         cell,

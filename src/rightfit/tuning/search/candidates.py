@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
+from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.live_pool import read_finished
 from rightfit.tuning.search.trial import read_model
 from rightfit.tuning.studies.study_store import StudyStore
@@ -132,10 +132,10 @@ def bundle_candidates(
     Returns:
         Bundles by candidate name ``{model}-{trial number}``, the best by quality first.
     """
-    default, demand, incumbents = cell.default(), settings.demand, []
-    if demand is not None:
+    default, targets, incumbents = cell.default(), settings.targets, []
+    if targets is not None:
         found = study.get_trials(deepcopy=False)
-        incumbents = find_incumbents(found, cell, demand, n_checkpoints=settings.n_checkpoints)
+        incumbents = find_incumbents(found, cell, targets, n_checkpoints=settings.n_checkpoints)
     complete = [
         CompleteTrial(
             number=trial.number,
@@ -163,7 +163,7 @@ def _log_gap(trial: CompleteTrial, chosen: list[CompleteTrial]) -> float:
 
 
 def find_incumbents(
-    trials: Sequence[FrozenTrial], cell: Cell, demand: Demand, *, n_checkpoints: int
+    trials: Sequence[FrozenTrial], cell: Cell, targets: ApplicationTargets, *, n_checkpoints: int
 ) -> list[int]:
     """Return the numbers of the complete trials that applications want, the most wanted first.
 
@@ -172,14 +172,16 @@ def find_incumbents(
     Args:
         trials: All trials of the study, some of them complete.
         cell: What was searched.
-        demand: What the applications ask for.
+        targets: What the applications ask for.
         n_checkpoints: Looks of a whole training.
     """
-    forecast = demand.make_rule().forecast(read_finished(trials, cell, n_checkpoints=n_checkpoints))
+    forecast = targets.make_rule().forecast(
+        read_finished(trials, cell, n_checkpoints=n_checkpoints)
+    )
     complete = [trial.number for trial in trials if trial.state == TrialState.COMPLETE]
     if forecast is None or not complete:
         return []
-    names = list(demand.applications.root)
+    names = list(targets.applications.root)
     values = [[forecast.appraise(number, name) for name in names] for number in complete]
     by_number = {trial.number: trial.qualities[-1] for trial in forecast.pool.trials}
     chosen = select_covering_trials(np.array(values), np.array([by_number[n] for n in complete]))

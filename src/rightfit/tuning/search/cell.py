@@ -20,7 +20,7 @@ from rightfit.tuning.studies.study_store import fingerprint_family
 
 
 @dataclass(frozen=True)
-class Demand:
+class ApplicationTargets:
     """What a search that serves applications needs to know of them.
 
     Args:
@@ -52,7 +52,7 @@ class SearchSettings(TrainingParams):
 
     n_threads: int  # that a training may use
     device: Literal["cpu", "cuda"]
-    demand: Demand | None  # of the applications; None: quality alone steers
+    targets: ApplicationTargets | None  # of the applications; None: quality alone steers
 
 
 @dataclass(frozen=True)

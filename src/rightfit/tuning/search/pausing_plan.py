@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.search_forecast import SearchForecast, Step
-from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
+from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.learning_curve import PausedTrainings
 from rightfit.tuning.search.live_pool import as_it_is, read_pool
 from rightfit.tuning.search.samplers import make_sampler
@@ -64,18 +64,18 @@ class PausingPlan:
     Args:
         cell: What is searched.
         settings: Sampler, seeds and checkpoints.
-        demand: What the applications ask for.
+        targets: What the applications ask for.
         store: Where the trials' models are kept.
     """
 
     def __init__(
-        self, cell: Cell, settings: SearchSettings, demand: Demand, store: StudyStore
+        self, cell: Cell, settings: SearchSettings, targets: ApplicationTargets, store: StudyStore
     ) -> None:
         self.cell = cell
         self.store = store
         self.settings = settings
-        self.demand = demand
-        self.rule = demand.make_rule()
+        self.targets = targets
+        self.rule = targets.make_rule()
         self._n_entries = 0 if settings.sampler == "grid" else len(cell.list_first())
         self._budget = Budget(None, settings.budget_cpu_s, settings.budget_wall_s)
         self.trainings = PausedTrainings(settings.paused_memory_mib)
@@ -96,8 +96,8 @@ class PausingPlan:
         forecast = self.rule.forecast(self._read(trials))
         if forecast is None:
             return None
-        names = [n for n in self.demand.applications.root if n not in forecast.infeasible()]
-        names = names or list(self.demand.applications.root)
+        names = [n for n in self.targets.applications.root if n not in forecast.infeasible()]
+        names = names or list(self.targets.applications.root)
         name = names[index % len(names)]
         asked = score_trials(trials, forecast, name, self.settings, index=index).ask()
         self.cell.params.suggest(asked)
@@ -243,7 +243,7 @@ class PausingPlan:
         forecast = self.rule.forecast(Pool(ended, n_checkpoints))
         if forecast is None:
             return set()
-        names = self.demand.applications.root
+        names = self.targets.applications.root
         best = max(ended, key=lambda trial: (trial.qualities[-1], -trial.number))
         incumbents = (
             max(ended, key=lambda trial: (forecast.appraise(trial.number, name), -trial.number))

@@ -127,8 +127,8 @@ def work_on(
     study = open_study(cell, settings, store, rule)
     pool = _make_pool(study, cell, settings, store)
     pausing = executor = None
-    if settings.demand is not None:
-        pausing = PausingPlan(cell, settings, settings.demand, store)
+    if settings.targets is not None:
+        pausing = PausingPlan(cell, settings, settings.targets, store)
         executor = StepExecutor(pausing, store)
     plan = DefaultOnly(pausing) if pausing and only_default else pausing
 
@@ -168,9 +168,9 @@ def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
         return True
     if not pool.budget.allows_another(begun, now=datetime.now()):
         return True
-    if settings.demand is None:
+    if settings.targets is None:
         return False
-    pausing = PausingPlan(cell, settings, settings.demand, store)
+    pausing = PausingPlan(cell, settings, settings.targets, store)
     return pausing.choose(trials, may_begin=True) is None
 
 

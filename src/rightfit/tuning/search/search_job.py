@@ -96,10 +96,10 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
         One line of JSON that :func:`read_job` reads; it may hold a database's password, so it does
         not belong into a file or on a command line.
     """
-    demand, prior = settings.demand, None
-    if demand is not None:
-        prior = ListedPrior.of(demand.prior)
-        settings = settings.model_copy(update={"demand": replace(demand, prior=Prior())})
+    targets, prior = settings.targets, None
+    if targets is not None:
+        prior = ListedPrior.of(targets.prior)
+        settings = settings.model_copy(update={"targets": replace(targets, prior=Prior())})
     job = SearchJob(
         folder=folder,
         name=cell.name,
@@ -129,9 +129,9 @@ def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore]:
         data_version=job.data_version,
     )
     settings = job.settings
-    if settings.demand is not None and job.prior is not None:
-        demand = replace(settings.demand, prior=job.prior.unlist())
-        settings = settings.model_copy(update={"demand": demand})
+    if settings.targets is not None and job.prior is not None:
+        targets = replace(settings.targets, prior=job.prior.unlist())
+        settings = settings.model_copy(update={"targets": targets})
     return cell, settings, job.store
 
 

@@ -17,7 +17,7 @@ from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.pausing.expected_utility import Miss
 from rightfit.tuning.pausing.search_forecast import SearchForecast
 from rightfit.tuning.pausing.training_costs import steps_ratio
-from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
+from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS
 from rightfit.tuning.search.live_pool import read_finished
 from rightfit.tuning.studies.budget import spent_cpu_s
@@ -114,7 +114,7 @@ def tabulate_curves(study: optuna.Study, quality: QualityMetric) -> pl.DataFrame
 
 
 def account_search(
-    trials: Sequence[FrozenTrial], cell: Cell, settings: SearchSettings, demand: Demand
+    trials: Sequence[FrozenTrial], cell: Cell, settings: SearchSettings, targets: ApplicationTargets
 ) -> pl.DataFrame:
     """Account for a finished search.
 
@@ -122,7 +122,7 @@ def account_search(
         trials: All trials of the study.
         cell: What was searched.
         settings: Its budget.
-        demand: Who chooses.
+        targets: Who chooses.
 
     Returns:
         One row per application, in columns of the application and of the whole search. ``winner``
@@ -131,10 +131,10 @@ def account_search(
     """
     ended = [trial for trial in trials if is_finished(trial)]
     pool = read_finished(ended, cell, n_checkpoints=settings.n_checkpoints)
-    forecast = demand.make_rule().forecast(pool)
+    forecast = targets.make_rule().forecast(pool)
     whole = _account_whole(ended, cell, settings)
     rows = []
-    for name in demand.applications.root:
+    for name in targets.applications.root:
         row: dict[str, Any] = {"application": name}
         if forecast is not None:
             winner, utility = _find_winner(forecast, name)

@@ -17,7 +17,7 @@ from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.measuring.jobs import plan_servings
 from rightfit.profiling.worker.meters.gpu import list_devices
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.search.cell import Cell, Demand, SearchSettings
+from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 
@@ -94,14 +94,14 @@ def make_settings(training: TrainingParams, family: str, *, n_searches: int = 1)
     own = {
         "n_threads": training.share_cores(n_searches)[1],
         "device": pick_device(training.device, get_family(family).devices),
-        "demand": None,
+        "targets": None,
     }
     return SearchSettings.model_validate(dict(training) | own)
 
 
-def make_demand(
+def make_targets(
     training: TrainingParams, applications: Applications, evaluation: WantedServings
-) -> Demand:
+) -> ApplicationTargets:
     """Return what the applications ask of a search.
 
     Runtimes that answer otherwise than the trained model are left out: their quality is not that
@@ -119,7 +119,7 @@ def make_demand(
         n_cores=usable_cores(),
         present=list_devices(),
     )
-    return Demand(
+    return ApplicationTargets(
         applications=applications,
         pausing=training.pausing,
         servings=tuple(servings),

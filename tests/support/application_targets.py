@@ -9,7 +9,7 @@ from recordings import ONE, application, pausing_params
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.serving_costs import CostLine
-from rightfit.tuning.search.cell import Demand
+from rightfit.tuning.search.cell import ApplicationTargets
 
 ACCURACY = {"accuracy": application()}
 
@@ -18,14 +18,14 @@ ACCURACY = {"accuracy": application()}
 SIZES = Prior(lines={(ONE, "model_size_mib"): CostLine(0.0, {"n_parameters": 1.0}, 0.0)})
 
 
-def make_demand(**changes: Any) -> Demand:
+def make_targets(**changes: Any) -> ApplicationTargets:
     values: dict[str, Any] = {
         "applications": Applications(ACCURACY),
         "pausing": pausing_params(min_gain=0.001),
         "servings": (ONE,),
         "known_quality": None,
     }
-    return Demand(**(values | changes))
+    return ApplicationTargets(**(values | changes))
 
 
 def make_point(number: int, quality: float, *, size_mib: float = 15.0) -> dict[str, Any]:
