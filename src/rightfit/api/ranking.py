@@ -41,7 +41,7 @@ from rightfit.ranking.assessment.profile_table import (
     read_profiles,
 )
 from rightfit.ranking.explanation.breakdown import tabulate_breakdown
-from rightfit.ranking.explanation.decisions import Decision, Recommendations
+from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import NO_REFITS, Sensitivities, recommend
 from rightfit.ranking.explanation.refits import Refits
@@ -291,7 +291,7 @@ class Ranking:
         """
         name = require_dataset(self.profiles.datasets, dataset)
         rows = self.table.filter(application=self._require(application), dataset=name)
-        asked = dict(self.applications.items())[application].needed_metrics()
+        asked = self.applications.root[application].needed_metrics()
         shown = [metric for metric in asked if metric not in QUALITIES]
         placed = []
         for row in rows.iter_rows(named=True):
@@ -324,7 +324,7 @@ class Ranking:
         Raises:
             RightfitError: If there is no such application or objective, or a weight is none.
         """
-        asked = dict(self.applications.items())[self._require(application)]
+        asked = self.applications.root[self._require(application)]
         block = asked.model_dump(exclude_unset=True)
         goals = block["objectives"]
         for metric, weight in weights.items():
@@ -432,8 +432,7 @@ class Ranking:
     def __repr__(self) -> str:
         lines = [
             f"  {name}, {dataset}: {decision.sentence}{_write_quality(decision)}"
-            for name, recommendation in self.recommendations.items()
-            for dataset, decision in recommendation.datasets.items()
+            for name, dataset, decision in list_decisions(self.recommendations)
         ]
         return "\n".join(["Ranking", *lines])
 
@@ -445,8 +444,7 @@ class Ranking:
                 "decision": decision.sentence,
                 "quality": str(decision.quality or ""),
             }
-            for name, recommendation in self.recommendations.items()
-            for dataset, decision in recommendation.datasets.items()
+            for name, dataset, decision in list_decisions(self.recommendations)
         ]
         return to_html(pl.DataFrame(rows))
 

@@ -23,7 +23,7 @@ from rightfit.naming import (
     objective_name,
 )
 from rightfit.ranking.applications.applications import QUALITIES, THREADS, Application
-from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
+from rightfit.ranking.explanation.decisions import Decision, RankedCandidate, list_decisions
 from rightfit.ranking.explanation.facts import find_facts
 from rightfit.ranking.explanation.settings import write_value
 from rightfit.reporting.results import Results
@@ -103,12 +103,8 @@ def write_headline(results: Results) -> str:
 
     The highest quality is that on the rows that choose, by which the applications choose too.
     """
-    decisions = [
-        (dataset, decision)
-        for recommendation in results.recommendations.values()
-        for dataset, decision in recommendation.datasets.items()
-    ]
-    winners = [(dataset, d.winner.candidate) for dataset, d in decisions if d.winner]
+    decisions = list_decisions(results.recommendations)
+    winners = [(dataset, d.winner.candidate) for _, dataset, d in decisions if d.winner]
     best = _best_by_quality(results.profiles)
     n_best = sum(candidate in best[dataset] for dataset, candidate in winners)
     n_candidates = results.profiles.select("dataset", "model", "candidate").n_unique()
@@ -146,7 +142,8 @@ def describe_application(application: Application) -> str:
     if workload is None:
         return asked
     hours = format_duration(workload.hours)
-    return f"{asked} Deadline: {_count_rows(workload.n_rows)} rows in {hours}."
+    n_rows = format_number(workload.n_rows).replace("G", "billion").replace("M", "million")
+    return f"{asked} Deadline: {n_rows} rows in {hours}."
 
 
 def list_costs(application: Application) -> list[str]:
@@ -157,10 +154,6 @@ def list_costs(application: Application) -> list[str]:
     weighted = sorted(application.weighted().items(), key=lambda item: -item[1].weight)
     asked = dict.fromkeys([*application.constraints, *(name for name, _ in weighted)])
     return [name for name in asked if name not in (*QUALITIES, THREADS)]
-
-
-def _count_rows(n_rows: float) -> str:
-    return format_number(n_rows).replace("G", "billion").replace("M", "million")
 
 
 def _best_by_quality(profiles: pl.DataFrame) -> dict[str, set[str]]:
@@ -221,7 +214,7 @@ def _list_figures(
         else "on the rows that chose it",
         limits=of_quality,
     )
-    costs = list_costs(dict(results.applications.items())[application])
+    costs = list_costs(results.applications.root[application])
     n_limited = sum(name in limits for name in costs)
     for name in costs[: max(N_FIGURES - 1, n_limited)]:
         judged = next((one.value for one in decision.limits if one.metric == name), None)

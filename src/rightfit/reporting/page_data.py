@@ -15,7 +15,7 @@ from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.reporting.matrix import list_costs
-from rightfit.reporting.results import Results, has_unseen
+from rightfit.reporting.results import Results
 
 DEFAULT_COSTS = ("latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "model_size_mib")
 
@@ -113,12 +113,14 @@ def _describe_dataset(results: Results, dataset: str) -> Json:
     metric = results.qualities.get(dataset)
     worst, best = metric.raw_bounds if metric else (0.0, 1.0)
     quality = results.quality_title(dataset)
+    mine = results.profiles.filter(dataset=dataset)
+    has_unseen = "final_quality_raw" in mine.columns and mine["final_quality_raw"].count() > 0
     return {
         "name": words(dataset),
         "quality": quality,
         "worst": worst,
         "best": best,
-        "rows": "unseen rows" if has_unseen(results.profiles, dataset) else "the rows that chose",
+        "rows": "unseen rows" if has_unseen else "the rows that chose",
     }
 
 
@@ -164,7 +166,7 @@ def _write_decision(results: Results, application: str, dataset: str, decision: 
         "unseen": [quality.raw, quality.raw_low, quality.raw_high] if quality else None,
         "values": {
             name: _round(headline.metrics[name])
-            for name in list_costs(dict(results.applications.items())[application])
+            for name in list_costs(results.applications.root[application])
             if name in headline.metrics
         },
     }

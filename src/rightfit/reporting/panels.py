@@ -123,7 +123,7 @@ def build_boards(results: Results, cells: list[DecisionCell]) -> list[Board]:
 
 def _build_board(results: Results, cell: DecisionCell, prices: list[LimitEffect]) -> Board:
     decision = cell.decision
-    application = dict(results.applications.items())[cell.application]
+    application = results.applications.root[cell.application]
     costs = list_costs(application)[:MAX_COSTS]
     return Board(
         cell=cell,

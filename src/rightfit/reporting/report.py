@@ -135,7 +135,7 @@ def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[s
 
 
 def _view(results: Results, name: str) -> ApplicationView:
-    application = dict(results.applications.items())[name]
+    application = results.applications.root[name]
     cells = build_cells(results, name)
     return ApplicationView(
         name=name,

@@ -116,12 +116,6 @@ class Results:
         return "quality" if metric is None else quality_title(metric)
 
 
-def has_unseen(profiles: pl.DataFrame, dataset: str) -> bool:
-    """Tell whether qualities of a dataset are known on rows not used for the choice."""
-    mine = profiles.filter(dataset=dataset)
-    return "final_quality_raw" in mine.columns and mine["final_quality_raw"].count() > 0
-
-
 def show_unseen(profiles: pl.DataFrame) -> pl.DataFrame:
     """Return profiles with the quality that people see: by rows not used for the choice, if any."""
     seen = [f"quality_raw{end}" for end in ("", "_low", "_high")]

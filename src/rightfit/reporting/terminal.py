@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rightfit.formatting import NOT_MEASURED, format_ends, format_number, format_quality
 from rightfit.naming import TIMES
 from rightfit.printable import clean_text
-from rightfit.ranking.explanation.decisions import Decision, Recommendations
+from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
 from rightfit.ranking.explanation.facts import find_facts
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
 def _misses(recommendations: Recommendations) -> list[str]:
     return [
         _show(f"{application}, {dataset}: {fact.text}")
-        for application, recommendation in recommendations.items()
-        for dataset, decision in recommendation.datasets.items()
+        for application, dataset, decision in list_decisions(recommendations)
         if decision.winner is None
         for fact in find_facts(decision, "Decision")
     ]
@@ -77,8 +76,7 @@ def _refits(recommendations: Recommendations) -> list[str]:
     """Name each refit that is worse than the model it was made of, or that was not made yet."""
     found = {
         f"{dataset}: {decision.winner.candidate} is shipped {fact.text}"
-        for recommendation in recommendations.values()
-        for dataset, decision in recommendation.datasets.items()
+        for _, dataset, decision in list_decisions(recommendations)
         if decision.winner and decision.shipped and decision.shipped.is_notable
         for fact in find_facts(decision, "Shipped")
     }

@@ -93,14 +93,6 @@ def relate_excess(excess: Floats, limit: Limit) -> Floats:
     return related
 
 
-def sum_excess(values: Values, limits: tuple[Limit, ...], *, shape: tuple[int, ...]) -> Floats:
-    """Sum the relative excess over all limits; inf where a limited metric was not measured."""
-    total: Floats = np.zeros(shape)
-    for limit in limits:
-        total = total + relate_excess(measure_excess(values[limit.metric], limit), limit)
-    return np.where(np.isnan(total), np.inf, total)
-
-
 def judge_profiles(
     values: Values, application: Application, *, limits: tuple[Limit, ...]
 ) -> Judgement:
@@ -112,5 +104,8 @@ def judge_profiles(
         limits: Its limits, from :func:`resolve_limits`.
     """
     utility = compute_utility(values, application)
-    excess = sum_excess(values, limits, shape=utility.shape)
+    excess: Floats = np.zeros(utility.shape)
+    for limit in limits:
+        excess = excess + relate_excess(measure_excess(values[limit.metric], limit), limit)
+    excess = np.where(np.isnan(excess), np.inf, excess)
     return Judgement(utility, (excess == 0) & ~np.isnan(utility), excess)

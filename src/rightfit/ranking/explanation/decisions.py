@@ -337,6 +337,15 @@ Recommendations = Mapping[str, Recommendation]  # by application
 _DOCUMENT = TypeAdapter(dict[str, Recommendation])
 
 
+def list_decisions(recommendations: Recommendations) -> list[tuple[str, str, Decision]]:
+    """List the decisions with application and dataset, in the order of both."""
+    return [
+        (application, dataset, decision)
+        for application, recommendation in recommendations.items()
+        for dataset, decision in recommendation.datasets.items()
+    ]
+
+
 def write_recommendations(recommendations: Recommendations) -> dict[str, object]:
     """Return recommendations as plain JSON types."""
     document: dict[str, object] = _DOCUMENT.dump_python(dict(recommendations), mode="json")

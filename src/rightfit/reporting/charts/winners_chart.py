@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rightfit.formatting import format_quality
 from rightfit.naming import sentence_case, words
-from rightfit.ranking.explanation.decisions import Decision, Recommendations
+from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, base_layout
 
 if TYPE_CHECKING:
@@ -21,11 +21,7 @@ def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) ->
     """Draw a cell per application and dataset, with the mark of the winner's family."""
     from plotly.graph_objects import Figure, Scatter
 
-    cells = [
-        (name, dataset, decision)
-        for name, recommendation in recommendations.items()
-        for dataset, decision in recommendation.datasets.items()
-    ]
+    cells = list_decisions(recommendations)
     drawn = [decision.winner and marks[decision.winner.model] for _, _, decision in cells]
     return Figure(
         data=[

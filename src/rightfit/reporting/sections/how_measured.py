@@ -10,7 +10,7 @@ from rightfit.formatting import count, format_quality
 from rightfit.naming import listing, metric_name, sentence_case, words
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.hardware.environment import Environment
-from rightfit.ranking.explanation.decisions import FinalQuality
+from rightfit.ranking.explanation.decisions import FinalQuality, list_decisions
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
     Column,
@@ -135,11 +135,10 @@ def _list_final(results: Results) -> dict[tuple[str, str, FinalQuality], list[st
     Nested resampling judges a choice, so one candidate may have several qualities.
     """
     found: dict[tuple[str, str, FinalQuality], list[str]] = {}
-    for application, recommendation in results.recommendations.items():
-        for dataset, decision in recommendation.datasets.items():
-            if decision.winner and decision.final_quality:
-                key = dataset, decision.winner.candidate, decision.final_quality
-                found.setdefault(key, []).append(application)
+    for application, dataset, decision in list_decisions(results.recommendations):
+        if decision.winner and decision.final_quality:
+            key = dataset, decision.winner.candidate, decision.final_quality
+            found.setdefault(key, []).append(application)
     return found
 
 

@@ -8,6 +8,7 @@ from rightfit.formatting import NOT_MEASURED, count, format_number
 from rightfit.http_load.load_records import LoadStep, WinnerLoad, format_rate
 from rightfit.naming import words
 from rightfit.profiling.estimate import Interval
+from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
     Column,
@@ -92,11 +93,10 @@ def _list_steps(load: WinnerLoad) -> list[LoadStep]:
 
 
 def _list_current(results: Results) -> Iterator[WinnerLoad]:
-    for application, recommendation in results.recommendations.items():
-        for dataset, decision in recommendation.datasets.items():
-            load = results.load_curves.find(application, dataset, decision.winner)
-            if load is not None:
-                yield load
+    for application, dataset, decision in list_decisions(results.recommendations):
+        load = results.load_curves.find(application, dataset, decision.winner)
+        if load is not None:
+            yield load
 
 
 def _count_reasons(loads: list[WinnerLoad]) -> Iterator[str]:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from rightfit.formatting import NOT_MEASURED, format_quality
 from rightfit.naming import format_metric, metric_name, sentence_case, words
-from rightfit.ranking.explanation.decisions import MetricChange, RankedCandidate, Replacement
+from rightfit.ranking.explanation.decisions import (
+    MetricChange,
+    RankedCandidate,
+    Replacement,
+    list_decisions,
+)
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import Section, Table, number, tabulate, text
 
@@ -25,8 +30,7 @@ def build_replacements(results: Results) -> list[Section]:
     """Compare each imported model with the winners; no section where no model is imported."""
     compared = [
         _Compared(application, dataset, found, decision.winner)
-        for application, recommendation in results.recommendations.items()
-        for dataset, decision in recommendation.datasets.items()
+        for application, dataset, decision in list_decisions(results.recommendations)
         for found in decision.replacements
     ]
     if not compared:

@@ -14,6 +14,7 @@ from rightfit.naming import (
     sentence_case,
     words,
 )
+from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.ranking.explanation.flips import NO_SMALL_CHANGE
 from rightfit.ranking.sensitivity.limit_effects import DIRECTIONS, LimitEffect
 from rightfit.reporting.results import Results
@@ -57,13 +58,12 @@ def describe_flips(moved: pl.DataFrame, change_pct: float) -> str:
 def _list_flips(results: Results) -> Iterator[str]:
     """Yield the smallest change that changes each winner, then the winners that none changes."""
     steady = []
-    for application, recommendation in results.recommendations.items():
-        for dataset, decision in recommendation.datasets.items():
-            where = f"{words(application)} on {words(dataset)}"
-            if decision.winner and decision.flips:
-                yield f"{sentence_case(where)}: {decision.flip}"
-            elif decision.winner:
-                steady.append(where)
+    for application, dataset, decision in list_decisions(results.recommendations):
+        where = f"{words(application)} on {words(dataset)}"
+        if decision.winner and decision.flips:
+            yield f"{sentence_case(where)}: {decision.flip}"
+        elif decision.winner:
+            steady.append(where)
     if steady:
         yield (
             f"{NO_SMALL_CHANGE.format(results.rules.limit_change_pct)} "
