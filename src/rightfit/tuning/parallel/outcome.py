@@ -67,7 +67,7 @@ def complete_search(
         study = run_search(cell, settings, store, on_trial=partial(on_trial, cell.name), rule=rule)
     except (SearchFailedError, ImportError) as err:
         logger.error("%s has failed, the other cells go on: %s", cell.name, err)
-        return SearchOutcome(*describe_failed_search(cell, settings, store, str(err)))
+        return describe_failed_search(cell, settings, store, str(err))
     budget = Budget(None, settings.budget_cpu_s, None)
     if budget.is_guarded(finished_trials(study)):
         logger.warning(
@@ -98,8 +98,8 @@ def complete_search(
 
 def describe_failed_search(
     cell: Cell, settings: SearchSettings, store: StudyStore, reason: str
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, dict[str, Bundle]]:
-    """Return what a search leaves that has failed.
+) -> SearchOutcome:
+    """Return the tables of a failed search.
 
     Args:
         cell: What was searched.
@@ -108,11 +108,11 @@ def describe_failed_search(
         reason: Why no trial was completed.
 
     Returns:
-        Trials, one at least of them with the reason, learning curves, an account without rows, and
-        no candidates.
+        At least one trial with the reason, an account without rows, and no candidates.
     """
     study = open_study(cell, settings, store)
     trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
     if trials.is_empty():
         trials = tabulate_failure(reason)
-    return trials, tabulate_curves(study, cell.quality), pl.DataFrame(schema=ACCOUNT_SCHEMA), {}
+    curves = tabulate_curves(study, cell.quality)
+    return SearchOutcome(trials, curves, pl.DataFrame(schema=ACCOUNT_SCHEMA), {})
