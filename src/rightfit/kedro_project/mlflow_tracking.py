@@ -22,11 +22,7 @@ from rightfit.kedro_project.nodes import list_own_outputs
 if TYPE_CHECKING:
     import polars as pl
 
-    from rightfit.ranking.explanation.decisions import (
-        RankedCandidate,
-        Recommendations,
-        list_decisions,
-    )
+    from rightfit.ranking.explanation.decisions import RankedCandidate, Recommendations
 
 TRIALS = ".trials"
 
@@ -108,6 +104,7 @@ def count_trials(tables: Iterable[pl.DataFrame]) -> dict[str, float]:
 
 
 def _list_winners(recommendations: Recommendations) -> Iterable[tuple[str, RankedCandidate]]:
-    for application, dataset, decision in list_decisions(recommendations):
-        if decision.headline is not None:  # with the figures of the model that is shipped
-            yield f"{application}/{dataset}", decision.headline
+    for application, recommendation in recommendations.items():
+        for dataset, decision in recommendation.datasets.items():
+            if decision.headline is not None:  # with the figures of the model that is shipped
+                yield f"{application}/{dataset}", decision.headline
