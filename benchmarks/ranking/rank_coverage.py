@@ -29,6 +29,7 @@ from rightfit.ranking.application_ranking import ApplicationRanking, rank_applic
 from rightfit.ranking.assessment.profile_table import ProfileTable, read_profiles
 
 N_TEST_ROWS = 2_000
+N_DRAWS = 500  # behind each probability of being best
 N_CELLS = 2  # of a study with recorded noise, each measured in minutes of its own
 Truth = dict[str, Floats]
 Measure = Callable[[Truth, np.random.Generator], dict[str, Any]]
@@ -46,6 +47,9 @@ class Coverage:
         tied: Mean number of candidates tied with the winner, itself included.
         best_by_pairs: The same share if all pairs are compared, not each with the best.
         tied_by_pairs: The same number then.
+        best_by_chance: The same share for the fewest candidates that hold the best with 95 % by
+            their probabilities of being best.
+        tied_by_chance: How many they are.
     """
 
     joint: float
@@ -55,6 +59,8 @@ class Coverage:
     tied: float
     best_by_pairs: float
     tied_by_pairs: float
+    best_by_chance: float
+    tied_by_chance: float
 
 
 def measure_coverage(
@@ -73,7 +79,7 @@ def measure_coverage(
         and without.
     """
     rng = np.random.default_rng(1)
-    rules = rules.model_copy(update={"n_draws": 1})  # selection probabilities are not looked at
+    rules = rules.model_copy(update={"n_draws": N_DRAWS})
     seen: dict[str, dict[str, list[tuple[float, ...]]]] = {way: {} for way in ways}
     for run in range(n_runs):
         truth = simulate_truth(N_CANDIDATES, rng, crowding=crowdings[run % len(crowdings)])
@@ -85,20 +91,27 @@ def measure_coverage(
             for true, one, by_pairs in zip(
                 true_ranks,
                 rank_applications(table, applications, rules),
-                rank_by_pairs(table, applications, rules),
+                rank_by_pairs(table, applications, rules.model_copy(update={"n_draws": 1})),
                 strict=True,
             ):
                 inside = (one.rank_low <= true.rank) & (true.rank <= one.rank_high)
                 width = float((one.rank_high - one.rank_low).mean())
                 best = int(np.flatnonzero(true.rank == 1)[0])
+                sets = (one.rank_low == 1, by_pairs.rank_low == 1, choose_by_chance(one))
                 tied = [
-                    (sets.rank_low[best] == 1, (sets.rank_low == 1).sum())
-                    for sets in (one, by_pairs)
+                    float(figure) for one_set in sets for figure in (one_set[best], one_set.sum())
                 ]
-                seen[way].setdefault(true.assessment.name, []).append(
-                    (inside.mean(), width, *tied[0], *tied[1])
-                )
+                seen[way].setdefault(true.assessment.name, []).append((inside.mean(), width, *tied))
     return {way: _summarise(found) for way, found in seen.items()}
+
+
+def choose_by_chance(ranked: ApplicationRanking) -> np.typing.NDArray[np.bool_]:
+    """Choose the fewest candidates that hold the best one with 95 % of what is probable."""
+    order = np.argsort(-ranked.p_best, kind="stable")
+    total = np.cumsum(ranked.p_best[order])
+    chosen = np.zeros(len(order), dtype=np.bool_)
+    chosen[order[: int(np.searchsorted(total, 0.95 * total[-1])) + 1]] = True
+    return chosen if total[-1] > 0 else ranked.rank_low == 1
 
 
 def rank_by_pairs(

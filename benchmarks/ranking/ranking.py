@@ -152,7 +152,8 @@ def _print_coverage(what: str, by_how: dict[str, dict[str, Coverage]]) -> None:
                 f"coverage, {what}, {how} {name}: all ranks of a run {found.joint:.3f}, a single "
                 f"rank {found.single:.4f}; tied with {found.width:.2f} on average; the best is "
                 f"among {found.tied:.2f} in {found.best:.3f} (by pairs {found.tied_by_pairs:.2f} "
-                f"in {found.best_by_pairs:.3f})",
+                f"in {found.best_by_pairs:.3f}, by chance {found.tied_by_chance:.2f} in "
+                f"{found.best_by_chance:.3f})",
                 flush=True,
             )
 
