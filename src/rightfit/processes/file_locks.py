@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from rightfit.printable import clean_text
+
+MAX_NAME = 80  # characters of a process' command
 MIN_AGE_S = 1.0  # between the making of a file and its lock
 
 
@@ -33,6 +36,18 @@ def acquire(file: IO[Any] | int, *, waits: bool = True) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def name_holder(file: IO[Any] | int) -> str:
+    """Name the process that holds a file's lock; empty where the system does not tell."""
+    with contextlib.suppress(OSError, ValueError):
+        number = os.fstat(file if isinstance(file, int) else file.fileno()).st_ino
+        for line in Path("/proc/locks").read_text().splitlines():
+            _, kind, _, _, process, place, *_ = line.split()
+            if kind == "FLOCK" and int(place.rpartition(":")[2]) == number and int(process) > 0:
+                words = Path("/proc", process, "cmdline").read_text().replace("\0", " ").split()
+                return f"process {process}, {clean_text(' '.join(words))[:MAX_NAME]}"
+    return ""
 
 
 def release(file: IO[Any] | int) -> None:

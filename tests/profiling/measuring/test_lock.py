@@ -49,6 +49,28 @@ def test_lock_waits_until_the_holder_lets_go(tmp_path: Path) -> None:
     assert len(waits) >= 3
 
 
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux")
+def test_wait_says_how_long_and_for_whom(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    path = tmp_path / "lock"
+    ticks_s = iter([0.0, 1.0, 6.0])
+
+    with hold_in_process(path) as holder:
+
+        def release_once_told(_: float) -> None:
+            if caplog.messages:
+                holder.communicate()
+
+        with machine_lock(path, clock_s=lambda: next(ticks_s, 7.0), sleep=release_once_told):
+            pass
+
+    (told,) = caplog.messages
+    assert told.startswith(
+        "Waiting for another timing on this machine to end, 6 s so far: "
+        f"process {holder.pid}, {sys.executable[:60]}"
+    )
+
+
 def test_lock_of_a_killed_holder_is_free(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with hold_in_process(path) as holder:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rightfit.processes.file_locks import acquire, release
+from rightfit.processes.file_locks import acquire, name_holder, release
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +106,10 @@ def _acquire(
             return clock_s() - start_s
         now_s = clock_s()
         if now_s - logged_s >= LOG_EVERY_S:
-            logger.info("Waiting for another timing on this machine to end (%s).", path)
+            logger.info(
+                "Waiting for another timing on this machine to end, %.0f s so far: %s.",
+                now_s - start_s,
+                name_holder(descriptor) or path,
+            )
             logged_s = now_s
         sleep(POLL_S)
