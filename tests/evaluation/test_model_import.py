@@ -15,7 +15,7 @@ from own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typed_onnx
 from sklearn.linear_model import LogisticRegression
 
 from rightfit.evaluation.model_import import bring_in
-from rightfit.evaluation.rows_files import write_rows
+from rightfit.evaluation.rows_files import write_model_rows
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.kinds import find_family
 from rightfit.families.runtimes import available_runtimes
@@ -105,7 +105,7 @@ def test_model_answers_tables_and_requests_as_it_should(
 def answer_table(bundle: Bundle, runtime: str, encoder: Encoder, folder: Path) -> Any:
     table = take_columns(bundle.schema, encoder, TEST, kind="raw")
     (folder / runtime).mkdir()
-    file = write_rows({"given": bundle}, table, folder / runtime)["given", runtime]
+    file = write_model_rows({"given": bundle}, table, folder / runtime)["given", runtime]
     rows = load_rows(str(file.path))
     call = open_bundle(str(bundle.path), **serve(bundle, runtime))()
     return call(rows if isinstance(rows, np.ndarray) else rows[0 : len(rows)])

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from rightfit.kedro_project.catalog import complete_catalog, list_entries
+from rightfit.kedro_project.catalog import complete_catalog, make_entries
 from rightfit.parameters.grid import Grid
 
 GRID = Grid(tables={"iris": ("flowers", "places")}, families={"forest": "rightfit.families.forest"})
 
 
 def test_every_cell_gets_entries_below_the_data_root() -> None:
-    entries = list_entries(GRID, "s3://bucket/study/")
+    entries = make_entries(GRID, "s3://bucket/study/")
 
     assert (
         entries["iris.forest.trials"]["filepath"]
@@ -22,7 +22,7 @@ def test_every_cell_gets_entries_below_the_data_root() -> None:
 
 
 def test_no_entry_is_a_pattern() -> None:
-    assert [name for name in list_entries(GRID, "data") if "{" in name] == []
+    assert [name for name in make_entries(GRID, "data") if "{" in name] == []
 
 
 def test_entry_of_the_project_wins() -> None:
@@ -69,13 +69,13 @@ def test_entry_without_a_type_changes_the_one_of_the_library() -> None:
 
 @pytest.mark.parametrize("name", ["rankings", "iris.encoder", "iris.forest.candidates"])
 def test_results_are_versioned(name: str) -> None:
-    assert list_entries(GRID, "data")[name]["versioned"]
+    assert make_entries(GRID, "data")[name]["versioned"]
 
 
 def test_candidates_of_cascades_close_no_circle_of_layers() -> None:
     grid = replace(GRID, cascades=("cascade",))
 
-    entries = list_entries(grid, "data")
+    entries = make_entries(grid, "data")
 
     assert "metadata" in entries["iris.forest.candidates"]
     assert "metadata" not in entries["iris.cascade.candidates"]

@@ -9,7 +9,7 @@ from typing import Literal
 from rightfit.api.profiles import Profiles
 from rightfit.api.ranking import ApplicationsLike, read_applications
 from rightfit.errors import RightfitError
-from rightfit.evaluation.own_models import Plan, measure_models
+from rightfit.evaluation.own_models import MeasuringPlan, measure_models
 from rightfit.evaluation.targets import Quality
 from rightfit.profiling.profile import Profile
 
@@ -54,7 +54,7 @@ def measure(
             fails while it is measured.
     """
     called = name or _name(model)
-    plan = Plan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
+    plan = MeasuringPlan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
     found = measure_models(
         {called: model}, rows, targets, plan, dataset="data", quality=quality, trust=trust
     )
@@ -103,7 +103,7 @@ def compare(
         raise RightfitError("There are no models; give them by name: compare({'a': model}, X, y).")
     if not isinstance(n_threads, Sequence):
         raise RightfitError(f"n_threads must be a list, such as [1, 'all'], but got {n_threads!r}.")
-    plan = Plan(
+    plan = MeasuringPlan(
         tuple(runtimes or ("native", "onnx")),
         tuple(n_threads),
         tuple(devices),

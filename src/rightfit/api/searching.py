@@ -48,7 +48,7 @@ from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.parallel.outcome import SearchOutcome, complete_search
 from rightfit.tuning.parallel.scheduler import search_in_parallel
 from rightfit.tuning.parallel.search_queue import PlannedSearch, plan_search
-from rightfit.tuning.refitting import Judging, compare_models, train_again
+from rightfit.tuning.refitting import FinalRows, compare_models, train_again
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings
 
@@ -519,7 +519,7 @@ class _Search:
                 bundle,
                 data_card=self._card,
                 test=make_data(test, self._card.input_schema),
-                judging=Judging(params.final_share, params.final_min_rows, params.seed),
+                judging=FinalRows(params.final_share, params.final_min_rows, params.seed),
                 known=self._workspace.measurements,
             )
         return Refit(

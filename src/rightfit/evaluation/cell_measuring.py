@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from rightfit.evaluation.rows_files import write_rows
+from rightfit.evaluation.rows_files import write_model_rows
 from rightfit.evaluation.screening import could_be_chosen
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.row_table import RowTable
@@ -100,7 +100,9 @@ def measure_cell(
     with _open_bench(test, features, params) as bench:
         cell = _make_cell(candidates, trials, test, data_card, here, params)
         if table is not None:
-            cell = replace(cell, rows=write_rows(candidates, table, bench.folder, params.runtimes))
+            cell = replace(
+                cell, rows=write_model_rows(candidates, table, bench.folder, params.runtimes)
+            )
         if REQUEST in paths:
             cell = replace(cell, requests=_make_requests(raw, bench.folder))
         here_measured = profile_cell(

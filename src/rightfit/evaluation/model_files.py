@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rightfit.errors import RightfitError
-from rightfit.evaluation.own_models import Plan, measure_models
+from rightfit.evaluation.own_models import MeasuringPlan, measure_models
 from rightfit.families.bundle_files import hash_regular_file
 from rightfit.families.imported.feeding import Tensor, read_inputs, read_outputs
 from rightfit.families.imported.importing import open_onnx
@@ -82,7 +82,7 @@ def measure_file(
         raise RightfitError(f"--threads is {n_threads}, but this machine has {n_cores} cores.")
     file = _find_file(path)
     table = None if rows is None else _read_rows(rows, columns, target)
-    plan = Plan(None, (n_threads or n_cores,), ("cpu",), preset)
+    plan = MeasuringPlan(None, (n_threads or n_cores,), ("cpu",), preset)
     found = measure_models(
         {path.name: path}, table, target, plan, dataset="data", quality=quality, trust=trust
     )

@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from rightfit.errors import RightfitError
-from rightfit.evaluation.rows_files import write_rows
+from rightfit.evaluation.rows_files import write_model_rows
 from rightfit.evaluation.screening import could_be_chosen
 from rightfit.evaluation.targets import Quality, plan_judging, read_targets
 from rightfit.families.bundle import Bundle
@@ -46,7 +46,7 @@ MAX_WORKERS = 4  # measuring processes kept ready; each holds its imports in mem
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredModels:
     """Models of one dataset that were measured.
 
     Args:
@@ -77,7 +77,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MeasuringPlan:
     """How models are measured.
 
     Args:
@@ -100,12 +100,12 @@ def measure_models(
     models: Mapping[str, object],
     rows: object | None,
     targets: object | None,
-    plan: Plan,
+    plan: MeasuringPlan,
     *,
     dataset: str,
     quality: Quality | None,
     trust: bool,
-) -> Measured:
+) -> MeasuredModels:
     """Measure models in fresh processes, in turns.
 
     Raises:
@@ -140,7 +140,7 @@ def measure_models(
                     name: offer_exports(one, table, level=logging.DEBUG)
                     for name, one in bundles.items()
                 }
-            files = write_rows(bundles, table, folder, wanted)
+            files = write_model_rows(bundles, table, folder, wanted)
             settings = _fit_batches(params.settings, given, bundles, table)
             profiles = profile_cell(
                 ProfiledCell(
@@ -175,10 +175,10 @@ def measure_models(
     refused = {name: one.onnx_refused for name, one in bundles.items() if one.onnx_refused}
     is_refused = pl.col("candidate").is_in(list(refused)) & (pl.col("runtime") == "onnx")
     left_out = {f"{name}, onnx": reason for name, reason in refused.items()}
-    return Measured(profiles.filter(~is_refused), here, metric, n_rows, left_out)
+    return MeasuredModels(profiles.filter(~is_refused), here, metric, n_rows, left_out)
 
 
-def _read_params(plan: Plan) -> EvaluationParams:
+def _read_params(plan: MeasuringPlan) -> EvaluationParams:
     asked = {
         "preset": plan.preset,
         "runtimes": plan.runtimes or ("native",),

@@ -12,7 +12,7 @@ from rightfit.families.runtimes import RUNTIMES, can_serve
 from rightfit.profiling.measuring.jobs import RowsFile
 
 
-def write_rows(
+def write_model_rows(
     bundles: Mapping[str, Bundle],
     table: RowTable | None,
     folder: Path,

@@ -26,7 +26,7 @@ from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
 if TYPE_CHECKING:
-    from rightfit.tuning.refitting import Judging, RefitJob
+    from rightfit.tuning.refitting import FinalRows, RefitJob
 
 logger = logging.getLogger(__name__)
 
@@ -69,12 +69,12 @@ class RefitInputs:
         return self.train.height + self.validation.height
 
     @property
-    def judging(self) -> Judging:
+    def judging(self) -> FinalRows:
         """How the chosen and the refitted model are compared."""
-        from rightfit.tuning.refitting import Judging
+        from rightfit.tuning.refitting import FinalRows
 
         one = self.evaluation
-        return Judging(one.final_share, one.final_min_rows, one.seed)
+        return FinalRows(one.final_share, one.final_min_rows, one.seed)
 
 
 def refit_with_validation_rows(

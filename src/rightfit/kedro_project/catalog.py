@@ -37,7 +37,7 @@ def complete_catalog(project: Mapping[str, Any], grid: Grid, data_root: str) -> 
     )
     added = {
         name: combine_entries(entry, _find_own(name, project))
-        for name, entry in list_entries(grid, data_root).items()
+        for name, entry in make_entries(grid, data_root).items()
         if name in project or resolver.match_dataset_pattern(name) is None
     }
     return {**project, **added}
@@ -56,7 +56,7 @@ def make_catalog(entries: Entries, credentials: dict[str, Any]) -> DataCatalog:
         raise RightfitError(f"catalog: {reason}. Correct conf/*/catalog*.yml.") from err
 
 
-def list_entries(grid: Grid, data_root: str) -> Entries:
+def make_entries(grid: Grid, data_root: str) -> Entries:
     """Return the library's entries for the cells of a grid, by name.
 
     Cascades are made of profiles, which are made of models: their candidates have no layer, since

@@ -36,7 +36,7 @@ TRAINED_ON, TEST = "train_and_validation", "test"  # names of the rows
 
 
 @dataclass(frozen=True)
-class Judging:
+class FinalRows:
     """Which test rows judge, and how surely.
 
     Args:
@@ -76,7 +76,7 @@ class RefitJob:
     sha256: str
     family: str
     data_card: DataCard
-    judging: Judging
+    judging: FinalRows
     store: StudyStore
     measurements: Path
     n_threads: int
@@ -203,7 +203,7 @@ def compare_models(
     *,
     data_card: DataCard,
     test: TrainingData,
-    judging: Judging,
+    judging: FinalRows,
     known: JsonStore,
 ) -> RefitComparison:
     """Compare a chosen model with its refit, unless that was done before.
@@ -257,7 +257,7 @@ def _answer(bundle: Bundle, rows: Rows) -> tuple[Any, object]:
 
 
 def _compare_quality(
-    answers: Sequence[Array], metric: QualityMetric, test: TrainingData, judging: Judging
+    answers: Sequence[Array], metric: QualityMetric, test: TrainingData, judging: FinalRows
 ) -> RefitQuality:
     """Score both models on rows not used for the choice; on all test rows if there are none."""
     from rightfit.profiling.profiles.final_rows import find_final_rows

@@ -17,7 +17,7 @@ from rightfit.processes.lifeline import list_descendants
 from rightfit.tuning.parallel import refits
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.parallel.refits import refit_side_by_side
-from rightfit.tuning.refitting import TEST, TRAINED_ON, Judging, RefitJob, refit
+from rightfit.tuning.refitting import TEST, TRAINED_ON, FinalRows, RefitJob, refit
 from rightfit.tuning.search.search_job import write_data
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -56,7 +56,7 @@ def make_jobs(folder: Path, *, n: int) -> list[RefitJob]:
             sha256=one.sha256,
             family="forest",
             data_card=CARD,
-            judging=Judging(final_share=0.5, final_min_rows=1000, seed=0),
+            judging=FinalRows(final_share=0.5, final_min_rows=1000, seed=0),
             store=store,
             measurements=folder / "measurements",
             n_threads=2,

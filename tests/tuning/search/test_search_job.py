@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.search.search_job import describe_job, read_job, write_rows
+from rightfit.tuning.search.search_job import describe_job, read_job, write_cell_rows
 from rightfit.tuning.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole
@@ -17,7 +17,7 @@ def test_job_survives_the_way_to_another_process(blobs: TrainingData, tmp_path: 
     cell, settings = cells.make_cell(blobs), cells.make_settings(budget_cpu_s=1.5)
     store = StudyStore(tmp_path / "studies", None)
 
-    write_rows(tmp_path, cell)
+    write_cell_rows(tmp_path, cell)
     job = describe_job(tmp_path, cell, settings, store)
     read_cell, read_settings, read_store = read_job(job)
 

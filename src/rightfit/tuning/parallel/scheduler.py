@@ -29,7 +29,7 @@ from rightfit.tuning.parallel.messages import (
     Start,
 )
 from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue, SearchTask
-from rightfit.tuning.search.search_job import describe_job, map_rows, write_rows
+from rightfit.tuning.search.search_job import describe_job, map_rows, write_cell_rows
 
 State = Literal["trains", "awaits core", "idle"]
 
@@ -170,7 +170,7 @@ def _write_rows(searches: Sequence[PlannedSearch], folder: Path) -> list[Planned
         own = _rows_folder(folder, search)
         if not own.exists():
             own.mkdir()
-            write_rows(own, search.cell)
+            write_cell_rows(own, search.cell)
         mapped.append(replace(search, cell=map_rows(own, search.cell)))
     return mapped
 

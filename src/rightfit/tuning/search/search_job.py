@@ -71,7 +71,7 @@ class SearchJob:
     prior: ListedPrior | None
 
 
-def write_rows(folder: Path, cell: Cell) -> None:
+def write_cell_rows(folder: Path, cell: Cell) -> None:
     """Write a cell's rows and labels into files that other processes map."""
     for name, data in (("train", cell.train), ("validation", cell.validation)):
         write_data(folder, name, data)
@@ -87,7 +87,7 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
     """Describe a search for another process.
 
     Args:
-        folder: Where :func:`write_rows` wrote the rows, kept as long as the process reads them.
+        folder: Where :func:`write_cell_rows` wrote the rows, kept while the process reads them.
         cell: What to search.
         settings: Budget and rules.
         store: Where the study is kept.
