@@ -25,6 +25,7 @@ from omegaconf import OmegaConf
 
 from rightfit.kedro_project.configuration import find_grid
 from rightfit.kedro_project.run import RightfitSession
+from rightfit.pipelines.reporting.nodes import UTILITIES, WINNERS
 
 PROJECT = Path(__file__).parents[1]
 PARENTS = {"datasets": "landsat", "models": "linear"}
@@ -61,7 +62,9 @@ def measure_overhead_s(sizes: tuple[int, ...], folder: Path) -> dict[int, float]
         answer = returned[node.func.__name__]
         if isinstance(answer, dict) and len(node.outputs) > 1:  # an output for each dataset
             grid = find_grid()
-            answer = dict.fromkeys(grid.datasets if grid else (), *answer.values())
+            of_dataset = next(iter(answer.values()))
+            of_all = {name: answer[name] for name in (UTILITIES, WINNERS) if name in answer}
+            answer = dict.fromkeys(grid.datasets if grid else (), of_dataset) | of_all
         return lambda *args, **kwargs: answer  # noqa: ARG005
 
     _run_s(1, folder / "recorded", record)
