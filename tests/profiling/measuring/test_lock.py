@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rightfit.profiling.measuring import lock
 from rightfit.profiling.measuring.lock import LOCK_PATH, machine_lock
 
 HOLD = """
@@ -50,25 +51,31 @@ def test_lock_waits_until_the_holder_lets_go(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux")
-def test_wait_says_how_long_and_for_whom(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+def test_wait_says_how_long_and_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(lock.logger, "info", lambda text, *of: told.append(text % of))
     path = tmp_path / "lock"
     ticks_s = iter([0.0, 1.0, 6.0])
+    waits = []
 
     with hold_in_process(path) as holder:
 
-        def release_once_told(_: float) -> None:
-            if caplog.messages:
+        def release_at_third_look(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 3:
                 holder.communicate()
 
-        with machine_lock(path, clock_s=lambda: next(ticks_s, 7.0), sleep=release_once_told):
+        with machine_lock(path, clock_s=lambda: next(ticks_s, 7.0), sleep=release_at_third_look):
             pass
 
-    (told,) = caplog.messages
-    assert told.startswith(
-        "Waiting for another timing on this machine to end, 6 s so far: "
-        f"process {holder.pid}, {sys.executable[:60]}"
-    )
+    assert told == [
+        f"Waiting for another timing on this machine to end, 6 s so far: {holder_of(told)}."
+    ]
+    assert holder_of(told).startswith(f"process {holder.pid}, {sys.executable[:60]}")
+
+
+def holder_of(told: list[str]) -> str:
+    return told[0].partition("so far: ")[2].removesuffix(".")
 
 
 def test_lock_of_a_killed_holder_is_free(tmp_path: Path) -> None:
