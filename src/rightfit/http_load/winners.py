@@ -25,9 +25,12 @@ from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.state import Store, load_record
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.raw_inputs import IMAGE, TEXTS, EncoderJson, list_inputs
+from rightfit.request_path.usage import CALL, PROFILE
 from rightfit.serving.container import write_server
 from rightfit.serving.export import write_call, write_hashes
 from rightfit.serving.model_call import GRAPH_FILE, Model
+
+logger = logging.getLogger(__name__)
 
 MAX_CLIENTS_SERVED = 1_000_000  # the queue is part of what is measured: no request is refused
 
@@ -49,8 +52,8 @@ def load_winner(
     with temporary_folder("served") as folder:
         call = write_call(winner, model, folder)
         write_server(folder, call.inputs)
-        (folder / "profile.json").write_text("{}", encoding="utf-8")
-        write_hashes(folder, ("model.json", GRAPH_FILE, "profile.json"))
+        (folder / PROFILE).write_text("{}", encoding="utf-8")
+        write_hashes(folder, (CALL, GRAPH_FILE, PROFILE))
         bodies = write_bodies(rows.head(settings.n_requests), model.encoder)
         own, others = split_cores()
         port = find_free_port()
@@ -87,9 +90,6 @@ def _to_json_values(column: pl.Series, kind: str) -> Iterator[object]:
     else:
         numbers = column.cast(pl.Float64)
         yield from (None if one is None or not math.isfinite(one) else one for one in numbers)
-
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ Answer = Callable[[Columns], Floats]
 
 FOLDER = Path(__file__).parent
 CALL = "model.json"
+PROFILE = "profile.json"  # what was measured of the model; a server shows it
 MAX_THREADS = 1_024
 FLOATS = ("float16", "float32", "float64")
 FORMATS = ("PNG", "JPEG")

@@ -10,7 +10,6 @@ from pathlib import Path
 from rightfit.families.bundle_files import copy_replacing, write_replacing
 from rightfit.request_path import usage
 from rightfit.request_path.usage import TensorInput
-from rightfit.serving import server
 
 SERVER_FILES = ("server.py", "connections.py", "requirements.txt", "Dockerfile")
 
@@ -38,9 +37,8 @@ def list_libraries(inputs: Sequence[TensorInput]) -> list[str]:
 
 def write_server(folder: Path, inputs: Sequence[TensorInput]) -> None:
     """Write ``SERVER_FILES`` into an exported folder."""
-    source = Path(server.__file__)
     for name in ("server.py", "connections.py"):
-        copy_replacing(source.with_name(name), folder / name)
+        copy_replacing(Path(__file__).with_name(name), folder / name)
     needed = [*(f"{name}=={version(name)}" for name in list_libraries(inputs)), *_CARRYING]
     write_replacing(folder / "requirements.txt", ("\n".join(needed) + "\n").encode())
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -54,4 +52,4 @@ def check_export(folder: Path) -> None:
         ValueError: As :func:`rightfit.request_path.usage.read_export`.
         OSError: If a file cannot be read.
     """
-    usage.read_export(folder, needed=server.NEEDED)
+    usage.read_export(folder, needed=[usage.PROFILE])

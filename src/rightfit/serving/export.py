@@ -97,14 +97,14 @@ def export_model(
     call = write_call(winner, model, folder)
     _replace_bundle(model.bundle, folder / BUNDLE)
     _write_json(folder / "encoder.json", model.encoder)
-    _write_json(folder / "profile.json", _describe_measurement(answer))
+    _write_json(folder / usage.PROFILE, _describe_measurement(answer))
     write_replacing(folder / "README.md", write_readme(answer, model, call).encode())
     if with_server:
         write_server(folder, call.inputs)
     return write_hashes(
         folder,
         [
-            *("README.md", "encoder.json", "model.json", "profile.json"),
+            *("README.md", "encoder.json", usage.CALL, usage.PROFILE),
             *(GRAPH_FILE, *PROGRAM_FILES, *(SERVER_FILES if with_server else ())),
             *(f"{BUNDLE}/{name}" for name in sorted((MANIFEST, *model.bundle.files))),
         ],

@@ -67,8 +67,6 @@ N_UNREAD = 10  # further columns of a JSON row, whose number the parser's time a
 N_IMAGE_BYTES = 1_000_000  # further values of a request whose images are lists of their bytes
 TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
 MAX_SHOWN = 40  # characters of a value
-PROFILE = "profile.json"
-NEEDED = (PROFILE,)  # files that a server opens besides the model and its description
 RETRY_AFTER_S = 1
 GRACE_S = 1.0  # for the application to refuse a slow body before its connection is ended
 BUSY = 503
@@ -125,10 +123,10 @@ class Service:
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._limits = limits
-        self._model = usage.read_export(folder, needed=NEEDED)
+        self._model = usage.read_export(folder, needed=[usage.PROFILE])
         self._predict = usage.open_model(folder, self._model)
         self._kinds = {name: one.dtype for one in self._model.inputs for name in one.columns}
-        self._profile = (folder / PROFILE).read_bytes()
+        self._profile = (folder / usage.PROFILE).read_bytes()
         # The model has its threads and was measured with one call at a time.
         self._one_at_a_time = anyio.CapacityLimiter(1)
         self._n_running = 0

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from rightfit.serving import server
-from rightfit.serving.container import check_export
 from rightfit.verbs.options import PORT, FiniteRange, faults_as_message
 
 SECTION = "Use"
@@ -31,5 +30,4 @@ SECTION = "Use"
 def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
     """Serve an exported model over HTTP, to this machine only unless --host says otherwise."""
     with faults_as_message():
-        check_export(folder)
         server.serve_folder(folder, host=host, port=port, limits=server.Limits(**limits))
