@@ -15,7 +15,8 @@ from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.families.family import Configuration
 from rightfit.families.runtimes import open_model
 
-DEFINING = ("cheap", "expensive", "threshold")  # settings; the others are predictions
+ROLES = ("cheap", "expensive")  # settings that name the two members
+DEFINING = (*ROLES, "threshold")  # settings; the others are predictions
 FAMILY = "rightfit.families.imported.onnx_only"  # serves what exists as an ONNX file alone
 TOLERANCE = 1e-4  # of a probability
 RUNTIME = "onnx"  # in which two models can be joined
@@ -82,7 +83,7 @@ def join_members(
     Raises:
         RightfitError: If the two models' graphs cannot be joined.
     """
-    cheap, expensive = (candidates[configuration[role]] for role in ("cheap", "expensive"))
+    cheap, expensive = (candidates[configuration[role]] for role in ROLES)
     files = cheap.locate(ONNX_FILE), expensive.locate(ONNX_FILE)
     content = join_cascade(*files, configuration["threshold"])
     folder.mkdir(parents=True)
@@ -109,7 +110,7 @@ def check_cascade(bundle: Bundle, answers: Mapping[str, Answers], rows: pl.DataF
     Raises:
         RightfitError: If they differ by more than rounding.
     """
-    cheap, expensive = (answers[bundle.configuration[role]] for role in ("cheap", "expensive"))
+    cheap, expensive = (answers[bundle.configuration[role]] for role in ROLES)
     threshold = bundle.configuration["threshold"]
     unsure = cheap.max(axis=1) < np.float32(threshold)
     expected = np.where(unsure[:, None], expensive, cheap)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from rightfit.cascades.building import FAMILY as CASCADE_FAMILY
+from rightfit.cascades.building import ROLES, answer, check_cascade, join_members
 from rightfit.evaluation.cell_measuring import RawTest, measure_cell
 from rightfit.evaluation.winners_to_refit import WinnerToRefit, list_values
 from rightfit.families.bundle import Bundle
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 IMPORTED = "an imported model is not refitted: no search here has trained it"
+OLD_CASCADE = (
+    "an earlier version of Rightfit stored this cascade and named its members otherwise; make it "
+    "anew: kedro run --pipelines perf"
+)
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,10 @@ def _plan(
         chosen = candidates[winner.model][winner.candidate]
         names = [winner.candidate]
         if winner.model not in families:
-            names = [str(chosen.configuration[role]) for role in ("cheap", "expensive")]
+            if not chosen.configuration.keys() >= set(ROLES):
+                planned.append(OLD_CASCADE)
+                continue
+            names = [str(chosen.configuration[role]) for role in ROLES]
         bundles = {
             name: found[name] for found in candidates.values() for name in names if name in found
         }
@@ -268,7 +277,6 @@ def _join(chosen: Bundle, members: Mapping[str, Bundle], inputs: RefitInputs) ->
     Raises:
         ValueError: If they cannot be joined, or do not answer joined as they do alone.
     """
-    from rightfit.cascades.building import FAMILY, answer, check_cascade, join_members
     from rightfit.tuning.refitting import compare_models
     from rightfit.tuning.search.setting_up import make_data
 
@@ -281,7 +289,7 @@ def _join(chosen: Bundle, members: Mapping[str, Bundle], inputs: RefitInputs) ->
     answers = {name: answer(one, inputs.test) for name, one in members.items()}
     check_cascade(bundle, answers, inputs.test)
     compared = compare_models(
-        replace(chosen, family=FAMILY),
+        replace(chosen, family=CASCADE_FAMILY),
         bundle,
         data_card=inputs.data_card,
         test=make_data(inputs.test, inputs.data_card.input_schema),
