@@ -81,7 +81,7 @@ class Run:
         return self.measurement.bench.settings.n_windows
 
     def take_turn(self) -> None:
-        """Visit its process once more, unless it is over.
+        """Time a window of its process, unless it is over.
 
         Raises:
             RuntimeError: If the model fails.

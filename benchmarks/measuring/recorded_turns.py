@@ -109,7 +109,7 @@ def replay(rows: pl.DataFrame, column: str, constant_pct: float) -> dict[str, Ta
     Args:
         rows: Of one recording, one per process, see ``RecordedProcess``.
         column: Metric.
-        constant_pct: Shared error to assume before any turn was seen.
+        constant_pct: Common-mode error to assume before any turn was seen.
 
     Returns:
         Intervals by rule: in turns ``none``, ``constant`` and ``estimated``; in a single stretch
@@ -147,7 +147,7 @@ def replay(rows: pl.DataFrame, column: str, constant_pct: float) -> dict[str, Ta
     others_pct = known.alone.half_width_pct()
     print(
         f"{len(turns.models)} models, {turns.values.shape[1]} turns, {turns.disturbed.mean():.0%}"
-        f" of the processes disturbed; shared error {known.in_turns_pct:.2f} % in turns,"
+        f" of the processes disturbed; common-mode error {known.in_turns_pct:.2f} % in turns,"
         f" {known.alone_pct:.2f} % alone ({others_pct:.2f} % of others than the p50)"
     )
     return {rule: tally for rule, tally in tallies.items() if tally.judged}

@@ -69,7 +69,7 @@ class Compared:
         slow_share: Share of the reference's calls made on a slow core.
         stops: Of perf_analyzer's runs, whether it would have stopped.
         turns: What our runs of it had in common, turn by turn.
-        shared: The shared error that intervals in turns hold.
+        shared: The common-mode error that intervals in turns hold.
     """
 
     reference: Reference
@@ -256,7 +256,8 @@ def print_model(name: str, compared: Compared) -> None:
         f"{name}: reference {reference}; core slow {100 * compared.slow_share:.1f} %; "
         f"{sum(e.is_marked for e in ours)} of {len(ours)} of our runs marked as disturbed; "
         f"perf_analyzer would have stopped in {sum(compared.stops)} of {len(compared.stops)}; "
-        f"shared error {compared.shared.in_turns_pct:.2f} % from {compared.shared.n_blocks} turns",
+        f"common-mode error {compared.shared.in_turns_pct:.2f} % from "
+        f"{compared.shared.n_blocks} turns",
         flush=True,
     )
 

@@ -2,8 +2,9 @@
 
 Virtual time: nothing is timed, so other processes change no figure. A simulated machine drifts as
 a stationary autoregression from turn to turn. Cells of eight profiles are measured on it one after
-the other, in turns, with the preset ``standard``; the machine's shared error is estimated from its
-cells so far. Compared are intervals of one profile of the last cell, by their shared error:
+the other, in turns, with the preset ``standard``; the machine's common-mode error is estimated from
+its cells so far. Compared are intervals of one profile of the last cell, by their common-mode
+error:
 
 - ``none``;
 - ``constant``: that of the presets, added to both ends, as was done before it was estimated;
@@ -170,7 +171,7 @@ def check_drift(*, n_runs: int) -> dict[str, float]:
         after two turns.
     """
     header = ("covers", "half width %", "score %", "marked")
-    print("{:<30}{:<20}{:>9}{:>13}{:>9}{:>9}".format("drift", "shared error", *header))
+    print("{:<30}{:<20}{:>9}{:>13}{:>9}{:>9}".format("drift", "common-mode error", *header))
     found = {}
     for drift in (*HELD, *BEYOND):
         found[drift] = simulate_drift(drift, n_runs)

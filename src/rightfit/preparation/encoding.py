@@ -177,7 +177,7 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
         Float32 columns named as :func:`name_features` says, without nulls, in the rows' order.
 
     Raises:
-        ValueError: If a column is missing, or an image file is damaged.
+        RightfitError: If a column is missing, or an image file is damaged.
     """
     missing = sorted({step.column for step in encoder.steps} - set(rows.columns))
     if missing:

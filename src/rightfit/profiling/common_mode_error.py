@@ -146,7 +146,7 @@ def estimate_common_mode_error(
 
     Args:
         cells: Blocks seen on this machine, by cell.
-        constant_pct: Reach to assume before; 0: none is ever added.
+        constant_pct: Half-width to assume before; 0: none is ever added.
     """
     if not cells or not constant_pct > 0:
         return CommonModeError.assume(constant_pct)

@@ -113,7 +113,7 @@ def estimate_pooled(
     below, above = (binomial_quantile(one, len(ordered), share) for one in (tail, 1 - tail))
     ranks = np.clip([below - 1, above], 0, len(ordered) - 1)
     ends = np.log(ordered[ranks] / value)
-    between = _reach(np.log(medians), 2 * tail, spread)
+    between = _half_width(np.log(medians), 2 * tail, spread)
     low, high = np.exp(np.hypot(ends, between) * (-1, 1)) * value
     return Interval(value, float(low), float(high), is_distribution_free=False)
 
@@ -141,7 +141,7 @@ def pool_spread(groups: Iterable[Sequence[float]]) -> ProcessSpread | None:
     return ProcessSpread(math.sqrt(squares / n_degrees), n_degrees)
 
 
-def _reach(logs: Floats, error_share: float, spread: ProcessSpread | None) -> float:
+def _half_width(logs: Floats, error_share: float, spread: ProcessSpread | None) -> float:
     """Return what the mean of some logarithms may be off by."""
     std, n_degrees = float(logs.std(ddof=1)), len(logs) - 1
     is_few = len(logs) < MIN_PROCESSES
@@ -156,10 +156,10 @@ def _student(
     if len(values) < 2 or not values[0] > 0:
         return None, None
     logs = np.log(values)
-    reach = _reach(logs, error_share, spread)
+    half_width = _half_width(logs, error_share, spread)
     centre = logs.mean()
-    return min(float(np.exp(centre - reach)), values[0]), max(
-        float(np.exp(centre + reach)), values[-1]
+    return min(float(np.exp(centre - half_width)), values[0]), max(
+        float(np.exp(centre + half_width)), values[-1]
     )
 
 

@@ -47,7 +47,7 @@ class Measurement:
         return self.state.is_over
 
     def time_window(self) -> bool:
-        """Visit the open round, a fresh one if none is; tell whether it has ended."""
+        """Time a window of the open round, a fresh one if none is; tell whether it has ended."""
         process = self.process
         if process is None or process.is_lost:  # with another process that its worker ran
             process = OpenRound(self.subject, self.bench, self.state)

@@ -37,6 +37,7 @@ MIN_GAP_MS = 50.0
 GAP_FACTOR = 5.0  # the longest call / a usual one
 SPARE = 1.2  # meters are read one after the other
 SPARE_MS = 20.0
+MAX_KEPT_CALLS = 700  # a process with no more calls keeps them all
 
 GAP = "a call took far longer than the others without using a core"
 IMPLAUSIBLE = "more CPU time than the cores have"
@@ -96,10 +97,6 @@ def has_gap(phase: Phase, usual_ms: float, longest_ms: float, *, n_cores: int) -
     waited_ms = (phase.delay_share or 0.0) * phase.wall_ms  # another signal tells of these
     explained_ms = SPARE * n_cores * (phase.wall_ms - longest_ms) + SPARE_MS
     return phase.cpu_ms + waited_ms <= explained_ms
-
-
-# A process with at most this number of calls keeps them all.
-MAX_KEPT_CALLS = 700
 
 
 @dataclass(frozen=True)

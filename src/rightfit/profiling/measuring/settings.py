@@ -65,7 +65,7 @@ class ServerSettings(_Settings):
 class MeasuringSettings(_Settings):
     """Windows, caps and precision of the measurement of one serving configuration."""
 
-    screening_processes: Repeats  # fresh processes before hopeless ones are left alone
+    screening_processes: Repeats  # before those that nobody could choose are left alone
     min_processes: Repeats  # fresh processes before stopping is considered
     max_processes: Repeats
     max_s: MeasuringTime  # no further process is started after this time of measuring

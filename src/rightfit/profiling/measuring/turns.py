@@ -198,7 +198,7 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -
 
 
 def _take_turn(all_jobs: Sequence[Underway], bench: Bench) -> bool:
-    """Visit a process of each job that is not settled; tell whether any process has ended.
+    """Time a process of each job that is not settled; tell whether any process has ended.
 
     Every open process holds its model. Where there are many jobs, those that are behind come
     first, and the others wait until one has ended. Once one has waited for a quiet machine in vain,
@@ -238,9 +238,6 @@ def _screen(all_jobs: Sequence[Underway], choose: Choose, choice: str) -> None:
 
 def _wants_load(state: MeasurementState, bench: Bench) -> bool:
     return not state.wants_no_more and len(state.server) < bench.settings.server.n_processes
-
-
-logger = logging.getLogger(__name__)
 
 
 def log_end(job: Job, state: MeasurementState, settings: MeasuringSettings, *, count: str) -> None:

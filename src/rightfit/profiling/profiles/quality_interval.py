@@ -85,9 +85,9 @@ def _logit_interval(share: float, error: float) -> tuple[float, float]:
     """Return the normal interval of a share's logit, as a share."""
     if not 0 < share < 1:
         return share, share
-    reach = Z_95 * error / (share * (1 - share))
+    half_width = Z_95 * error / (share * (1 - share))
     logit = np.log(share / (1 - share))
-    low, high = (1 / (1 + np.exp(-(logit + side * reach))) for side in (-1, 1))
+    low, high = (1 / (1 + np.exp(-(logit + side * half_width))) for side in (-1, 1))
     return float(low), float(high)
 
 

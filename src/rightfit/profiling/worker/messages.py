@@ -98,7 +98,7 @@ class DescribeRequest(Request):
 
 @dataclass(frozen=True)
 class WindowRequest:
-    """Visit a process that stayed, by its number, which is its process id."""
+    """Time another window of a process that stayed, by its number, which is its process id."""
 
     child: int
     limit_s: float | None = None  # for an answer, after which the process is killed
