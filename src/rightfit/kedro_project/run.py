@@ -27,8 +27,8 @@ from pydantic import BaseModel
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.kedro_private import is_async
 from rightfit.kedro_project.nodes import NodeFunction, find_place, find_stage, is_own
+from rightfit.kedro_project.progress import RunDisplay, RunStep, show_progress
 from rightfit.kedro_project.unchanged import ReusedResults
-from rightfit.tuning.search.progress import RunDisplay, RunStep
 
 if TYPE_CHECKING:
     from rightfit.tuning.parallel.search_queue import PlannedSearch
@@ -238,7 +238,6 @@ def _read_function(node: Node) -> NodeFunction:
 
 def _search(searches: list[PlannedSearch]) -> None:
     from rightfit.tuning.parallel.scheduler import search_in_parallel
-    from rightfit.tuning.search.progress import show_progress
 
     if sum(one.n_workers for one in searches) < 2:
         return  # the node's own process is enough

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from rightfit.kedro_project.progress import show_progress
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
@@ -42,7 +43,6 @@ def record_curves(
     Returns:
         One row per configuration and checkpoint; checkpoint 0 is before any training.
     """
-    from rightfit.tuning.search.progress import show_progress
     from rightfit.tuning.search.setting_up import make_cell
     from rightfit.tuning.studies.study_store import fingerprint_family
     from rightfit_study.early_stopping.recording import RecordingSettings, record_cell
@@ -138,7 +138,6 @@ def replay_rules(
         All replays, the savings of each policy, the same by cell and application, how early each
         metric's final value is known, and the chart of savings against losses.
     """
-    from rightfit.tuning.search.progress import show_progress
     from rightfit_study.early_stopping.chart import draw_stopping
     from rightfit_study.early_stopping.experiment import ExperimentFiles, run_experiment
     from rightfit_study.early_stopping.known_early import tabulate_known_early

@@ -13,6 +13,7 @@ import polars as pl
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.families.bundle import Bundle
+from rightfit.kedro_project.progress import show_progress
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock, UnsuitableModelError, locate
@@ -84,7 +85,6 @@ def tune_model(
         Trials, learning curves, the account of the search, and the candidates' bundles by name.
     """
     from rightfit.tuning.parallel.outcome import complete_search
-    from rightfit.tuning.search.progress import show_progress
 
     planned = plan_cell(
         train,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rightfit.tuning.search.progress import RunDisplay, RunStep, show_progress
+from rightfit.kedro_project.progress import RunDisplay, RunStep, show_progress
 
 pytestmark = pytest.mark.whole
 
