@@ -43,18 +43,13 @@ def open_project(
         RightfitError: If there is no configuration, or no run has stored profiles yet.
     """
     require("kedro", purpose="Opening a Kedro project")
-    from kedro.framework.project import settings
-
     from rightfit.verbs.place import Place, find_project
-    from rightfit.verbs.stored import open_results
 
     project = find_project(Path(folder).resolve())
-    conf_source = project / settings.CONF_SOURCE
     root = None if data_root is None else str(data_root)
-    results = open_results(project, conf_source, env=env, data_root=root)
-    params = {} if root is None else {"data_root": root}
-    place = Place(env=env, conf_source=conf_source, folder=project)
-    opened = Project(project, results, place.read_parameters(params))
+    place = Place(root, env, folder=project)
+    given = {} if root is None else {"data_root": root}
+    opened = Project(project, place.open_results(), place.read_parameters(given))
     opened.version  # noqa: B018 - fails here where nothing is stored
     return opened
 
