@@ -9,11 +9,9 @@ from typing import Any
 import click
 from rich.table import Table
 
-from rightfit.formatting import NOT_MEASURED
 from rightfit.http_load.export import load_export
-from rightfit.http_load.load_records import LoadCurve, LoadStep
+from rightfit.http_load.load_records import LoadCurve, LoadStep, format_latency
 from rightfit.processes.codec import to_plain
-from rightfit.profiling.estimate import Interval
 from rightfit.verbs.options import (
     AS_JSON,
     FiniteRange,
@@ -104,17 +102,9 @@ def _row(step: LoadStep) -> tuple[str, ...]:
     return (
         f"{step.level:,.0f}" if step.level >= 10 else f"{step.level:.3g}",
         f"{step.throughput_per_s:,.0f}",
-        *(_write(step.latency_ms[share]) for share in (0.5, 0.95, 0.99)),
+        *(format_latency(step.latency_ms[share]) for share in (0.5, 0.95, 0.99)),
         failed or "0",
         f"{step.server_cores:.2f}",
         f"{step.peak_memory_mib:.0f}",
         ", ".join(text for text, holds in remarks.items() if holds),
     )
-
-
-def _write(interval: Interval | None) -> str:
-    if interval is None:
-        return NOT_MEASURED
-    if interval.low is None or interval.high is None:
-        return f"{interval.value:.3g}"
-    return f"{interval.value:.3g} ({interval.low:.3g} to {interval.high:.3g})"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rightfit.formatting import NOT_MEASURED, count, format_number
-from rightfit.http_load.load_records import LoadStep, WinnerLoad, format_rate
+from rightfit.formatting import count
+from rightfit.http_load.load_records import LoadStep, WinnerLoad, format_latency, format_rate
 from rightfit.naming import words
-from rightfit.profiling.estimate import Interval
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.results import Results
 from rightfit.reporting.sections.section import (
@@ -76,16 +75,7 @@ def _tabulate_steps(load: WinnerLoad) -> Table:
 
 
 def _list_percentile(share: float) -> Column:
-    return number(f"p{share * 100:g} (ms)", lambda step: _write_ms(step.latency_ms[share]))
-
-
-def _write_ms(found: Interval | None) -> str:
-    if found is None:
-        return NOT_MEASURED
-    if found.low is None or found.high is None:
-        return format_number(found.value)
-    ends = f"{format_number(found.low)} to {format_number(found.high)}"
-    return f"{format_number(found.value)} ({ends})"
+    return number(f"p{share * 100:g} (ms)", lambda step: format_latency(step.latency_ms[share]))
 
 
 def _list_steps(load: WinnerLoad) -> list[LoadStep]:
