@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from rightfit.families.bundle import ONNX_FILE, Bundle
 from rightfit.families.runtimes import runtime_files
 from rightfit.preparation.describing import DataCard
+from rightfit.preparation.encoding import Encoder
 from rightfit.ranking.explanation.decisions import RankedCandidate
-from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
+from rightfit.request_path.raw_inputs import EncoderJson, list_inputs, pass_columns
 from rightfit.request_path.usage import TensorInput
 
 BUNDLE = "bundle"  # folder of the weights in an export
@@ -23,6 +25,14 @@ class Model:
     bundle: Bundle
     encoder: EncoderJson
     data_card: DataCard
+
+
+def feed_model(bundle: Bundle, encoder: Encoder, data_card: DataCard) -> Model:
+    """Join a bundle with its dataset's encoder; an imported model may encode for itself."""
+    feeding = cast("EncoderJson", encoder.model_dump(mode="json"))
+    if bundle.configuration.get("input") == "raw":
+        feeding = pass_columns(bundle.schema.features)
+    return Model(bundle, feeding, data_card)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ import click
 
 from rightfit.families.bundle import Bundle
 from rightfit.ranking.explanation.refits import Refit
-from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.serving.answer import Answer
 from rightfit.serving.export import check_folder, export_model, require_winner
-from rightfit.serving.model_call import Model
+from rightfit.serving.model_call import Model, feed_model
 from rightfit.verbs.options import APPLICATION, DATASET, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import NothingStoredError, StoredResults
@@ -87,10 +86,7 @@ def read_winning_model(results: StoredResults, answer: Answer) -> Model:
             bundle = bundles[winner.candidate]
     else:
         bundle = _find_refitted(results, answer.dataset, refit)
-    encoder = inputs["encoder"].model_dump(mode="json")
-    if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
-        encoder = pass_columns(bundle.schema.features)
-    return Model(bundle, encoder, inputs["data_card"])
+    return feed_model(bundle, inputs["encoder"], inputs["data_card"])
 
 
 def _find_refitted(results: StoredResults, dataset: str, refit: Refit) -> Bundle:

@@ -76,17 +76,12 @@ def _find_winner(
 ) -> ServedWinner | None:
     """Return the model that is shipped, with what is needed to serve it; ``None``: it is gone."""
     from rightfit.http_load.winners import ServedWinner
-    from rightfit.request_path.raw_inputs import pass_columns
-    from rightfit.serving.model_call import Model
+    from rightfit.serving.model_call import feed_model
 
     place = f"{candidate.model}.candidates" if refit is None else "refitted"
     bundle = stored.get(f"{dataset}.{place}", {}).get(candidate.candidate)
     if bundle is None or (refit is not None and bundle.sha256 != refit.sha256):
         return None
-    encoder = stored[f"{dataset}.encoder"].model_dump(mode="json")
-    if bundle.configuration.get("input") == "raw":  # imported: it encodes for itself
-        encoder = pass_columns(bundle.schema.features)
+    model = feed_model(bundle, stored[f"{dataset}.encoder"], stored[f"{dataset}.data_card"])
     rows = stored[f"{dataset}.rows"].filter(pl.col("part") == "test")
-    return ServedWinner(
-        dataset, candidate, Model(bundle, encoder, stored[f"{dataset}.data_card"]), rows
-    )
+    return ServedWinner(dataset, candidate, model, rows)
