@@ -75,11 +75,19 @@ def test_limit_of_the_rate_that_was_searched_for_names_its_successor(
         EvaluationParams(**values | {"presets": presets})
 
 
-def test_renamed_setting_names_its_successor(values: dict[str, Any]) -> None:
-    quick = values["presets"]["quick"] | {"n_visits": 2}
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("n_visits", "n_windows"),
+        ("max_returns", "max_extra_processes"),
+        ("shared_error_pct", "common_mode_error_pct"),
+    ],
+)
+def test_renamed_setting_names_its_successor(values: dict[str, Any], before: str, now: str) -> None:
+    quick = values["presets"]["quick"] | {before: 2}
     presets = values["presets"] | {"quick": quick}
 
-    with pytest.raises(ValidationError, match="n_visits is n_windows now"):
+    with pytest.raises(ValidationError, match=f"{before} is {now} now"):
         EvaluationParams(**values | {"presets": presets})
 
 

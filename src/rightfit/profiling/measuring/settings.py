@@ -30,6 +30,7 @@ MeasuringTime = Annotated[float, Field(gt=0, le=MAX_MEASURING_S)]  # in seconds
 Width = Annotated[float, Field(gt=0, le=1_000)]  # of an interval, in percent
 
 RETIRED = {
+    "max_returns": "is max_extra_processes now",
     "n_visits": "is n_windows now",
     "p99_limit_ms": "went with max_rate_per_s: rightfit load --limit-ms finds the highest rate",
     "rate_error_pct": "went with max_rate_per_s: leave it out",
