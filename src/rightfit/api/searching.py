@@ -46,7 +46,7 @@ from rightfit.ranking.explanation.refits import ChosenServing, Refit, Refits, de
 from rightfit.spelling import suggest
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.parallel.outcome import SearchOutcome, complete_search
-from rightfit.tuning.parallel.scheduler import search_in_parallel
+from rightfit.tuning.parallel.scheduler import OnTrial, search_in_parallel
 from rightfit.tuning.parallel.search_queue import PlannedSearch, plan_search
 from rightfit.tuning.refitting import FinalRows, compare_models, train_again
 from rightfit.tuning.search.search import is_over
@@ -59,8 +59,6 @@ READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
     ".pq": pl.scan_parquet,
     ".csv": lambda path: pl.scan_csv(path, infer_schema_length=None),
 }
-
-OnTrial = Callable[[str, int, int | None], None]
 
 
 class SearchResult:

@@ -30,7 +30,6 @@ REFUSED = "export was refused"  # for good: another library or family changes th
 NEEDED = ("throughput_rows_per_s", "quality_raw")  # without these a profile is of no use
 
 Catalog = CatalogProtocol[Any, Any]
-CellProfile = tuple[str, dict[str, Any]]  # ``{dataset}.{model}`` and a row
 
 
 class PartsFailedError(ConfigurationError):
@@ -52,9 +51,11 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
     """
     cells = sorted(name for name in outputs if len(name.split(".")) == CELL)
     trials = dict(_load(cells, "trials", catalog))
-    useless = list(_list_useless(_load(cells, "profiles", catalog)))
-    parts = [*_find_failed_cells(trials), *_find_failed_measurements(useless)]
-    for line in [*_count_failed_trials(trials), *_find_refused_exports(useless)]:
+    useless = list(_describe_useless(_load(cells, "profiles", catalog)))
+    refused = [line for line, is_refused in useless if is_refused]
+    failed = [line for line, is_refused in useless if not is_refused]
+    parts = [*_find_failed_cells(trials), *failed]
+    for line in [*_count_failed_trials(trials), *refused]:
         logger.warning(line)
     if not parts:
         return
@@ -75,8 +76,8 @@ def holds_failure(result: object) -> bool:
         return "complete" not in result["state"]
     if not {"null_reasons", *NEEDED} <= set(result.columns):
         return False
-    useless = result.filter(pl.any_horizontal(pl.col(NEEDED).is_null()))
-    return any(REFUSED not in _find_reason(profile) for profile in useless.to_dicts())
+    useless = _select_useless(result).to_dicts()
+    return any(REFUSED not in _find_reason(profile) for profile in useless)
 
 
 def _load(names: list[str], kind: str, catalog: Catalog) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -102,35 +103,26 @@ def _count_failed_trials(found: Mapping[str, pl.DataFrame]) -> Iterator[str]:
             yield f"{cell}: {failed.height} of {trials.height} trials failed, such as: {reason}"
 
 
-def _find_failed_measurements(useless: Iterable[CellProfile]) -> Iterator[str]:
-    for cell, profile in useless:
-        if REFUSED not in profile["reason"]:
-            yield f"{cell}: {_describe(profile)}"
+def _describe_useless(found: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[tuple[str, bool]]:
+    """Yield a line per profile of no use, and whether it is so because an export was refused."""
+    for cell, profiles in found:
+        for profile in _select_useless(profiles).to_dicts():
+            reason = _find_reason(profile)
+            served = f"{profile['runtime']}, {profile['n_threads']} threads, {profile['device']}"
+            line = f"{cell}: {profile['candidate']} ({served}): {_shorten(reason)}"
+            yield line, REFUSED in reason
 
 
-def _find_refused_exports(useless: Iterable[CellProfile]) -> Iterator[str]:
-    for cell, profile in useless:
-        if REFUSED in profile["reason"]:
-            yield f"{cell}: {_describe(profile)}"
-
-
-def _list_useless(found: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[CellProfile]:
+def _select_useless(profiles: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
-    for cell, profiles in found:
-        for profile in profiles.filter(pl.any_horizontal(pl.col(NEEDED).is_null())).to_dicts():
-            yield cell, profile | {"reason": _find_reason(profile)}
+    return profiles.filter(pl.any_horizontal(pl.col(NEEDED).is_null()))
 
 
 def _find_reason(profile: dict[str, Any]) -> str:
     """Return why a profile lacks a metric without which it is of no use."""
     missing = next(column for column in NEEDED if profile[column] is None)
     return str(profile["null_reasons"][missing] or "unknown")
-
-
-def _describe(profile: dict[str, Any]) -> str:
-    served = f"{profile['runtime']}, {profile['n_threads']} threads, {profile['device']}"
-    return f"{profile['candidate']} ({served}): {_shorten(profile['reason'])}"
 
 
 def _shorten(reason: str) -> str:

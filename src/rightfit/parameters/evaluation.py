@@ -55,12 +55,12 @@ class EvaluationParams(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> EvaluationParams:
-        faults = []
         names = [tier.name for tier in self.tiers]
         if len(set(names)) < len(names):
-            faults.append(f"tiers must have different names, but got {names}")
-        if faults:
-            raise ValueError("; ".join(faults) + ". Correct parameters_evaluation.yml.")
+            raise ValueError(
+                f"tiers must have different names, but got {names}. Correct "
+                "parameters_evaluation.yml."
+            )
         return self
 
 

@@ -209,9 +209,7 @@ def _list_figures(
     yield CellFigure(
         value=format_quality(found.raw if found else metrics.get("quality_raw")),
         name=results.quality_title(dataset),
-        interval=format_ends(found.raw_low, found.raw_high)
-        if found
-        else "on the rows that chose it",
+        interval=format_ends(found.raw_low, found.raw_high) if found else CHOSE_IT,
         limits=of_quality,
     )
     costs = list_costs(results.applications.root[application])
