@@ -131,7 +131,7 @@ def test_early_stopping_benchmark_replays_a_few_recordings(
     assert figures["n_cells"] == 1
     assert figures["saved_all"] > 1
     assert {"regret_mean", "equal_regret_speedup", "vs_best_peer"} <= set(figures)
-    for peer in ("fewer", "median", "percentile", "halving", "hyperband", "keeps", "none"):
+    for peer in ("fewer", "median", "percentile", "halving", "hyperband", "promotion", "none"):
         assert f" {peer} " in printed
 
 

@@ -19,9 +19,9 @@ from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
 from rightfit_study.early_stopping.peers import (
-    KEEPS,
+    PROMOTED,
     Policy,
-    keep_fixed,
+    promote_fixed,
     standard_policies,
     train_peer,
 )
@@ -102,7 +102,7 @@ class Experiment:
             for policy in standard_policies(self.params.min_gain):
                 if self.kinds is not None and policy.kind not in self.kinds:
                     continue
-                is_batch = policy.kind in ("pausing", "keeps") and policy.n_trials is None
+                is_batch = policy.kind in ("pausing", "promotion") and policy.n_trials is None
                 n_orders = min(self.n_orders, n_sequences) if is_batch else self.n_orders
                 found += [ReplayTask(dataset, policy, order) for order in range(n_orders)]
             ours = Policy("pausing", self.params.min_gain, "rule")
@@ -252,8 +252,8 @@ def _search(
     if policy.kind == "pausing":
         follow_rule(search, rule)
         return
-    if policy.kind == "keeps":
-        keep_fixed(search, rule, KEEPS[int(policy.setting)])
+    if policy.kind == "promotion":
+        promote_fixed(search, rule, PROMOTED[int(policy.setting)])
     else:
         train_peer(search, policy)
     if policy.measuring == "all":

@@ -1,4 +1,4 @@
-"""Other ways to spend less on a search, replayed: fewer trials, Optuna's pruners, fixed keeps."""
+"""Other ways to save in a search, replayed: fewer trials, Optuna's pruners, fixed promotion."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Kind = Literal[
     "hyperband",
     "moasha",
     "median_rule",
-    "keeps",
+    "promotion",
     "pausing",
 ]
 Measuring = Literal["all", "rule"]
 
 SYNE_TUNE = ("moasha", "median_rule")  # where its library is installed: the extra bench
 
-# Trials that each application keeps after looks 1, 2 and so on, by how many it keeps first.
-KEEPS = {24: (24, 12, 6, 3, 2), 30: (30, 20, 12, 8, 5)}
+# Trials that each application promotes after looks 1, 2 and so on, by the first of them.
+PROMOTED = {24: (24, 12, 6, 3, 2), 30: (30, 20, 12, 8, 5)}
 
 
 @dataclass(frozen=True)
@@ -106,27 +106,27 @@ def train_peer(search: RecordedSearch, policy: Policy) -> None:
             study.tell(running, quality)
 
 
-def keep_fixed(search: RecordedSearch, rule: PausingRule, keeps: Sequence[int]) -> None:
-    """Train breadth first; after each look every application keeps a fixed number of trials.
+def promote_fixed(search: RecordedSearch, rule: PausingRule, promoted: Sequence[int]) -> None:
+    """Train breadth first; after each look every application promotes a fixed number of trials.
 
-    The simplest rule of this kind, and so the one to beat. What one application keeps goes on for
-    all of them.
+    The simplest rule of this kind, and so the one to beat. A trial that one application promotes
+    goes on for all of them.
 
     Args:
         search: Its trials get a first look each.
         rule: Says how much applications expect of a trial.
-        keeps: Trials that each application keeps after looks 1, 2 and so on.
+        promoted: Trials that each application promotes after looks 1, 2 and so on.
     """
     alive = list(range(len(search.order)))
     for number in alive:
         search.train(number)
-    for n_kept in keeps[: search.cell.n_checkpoints - 1]:
+    for n_promoted in promoted[: search.cell.n_checkpoints - 1]:
         forecast = rule.forecast(search.pool())
         assert forecast is not None  # noqa: S101 - every trial was looked at
         kept = {
             number
             for name in forecast.utilities
-            for number in sorted(alive, key=lambda n: -forecast.appraise(n, name))[:n_kept]
+            for number in sorted(alive, key=lambda n: -forecast.appraise(n, name))[:n_promoted]
         }
         alive = sorted(kept)
         for number in alive:
@@ -144,7 +144,7 @@ def standard_policies(min_gain: float) -> list[Policy]:
         "percentile": (25, 10),
         "halving": (4, 3, 2),
         "hyperband": (3, 4, 2),
-        "keeps": tuple(KEEPS),
+        "promotion": tuple(PROMOTED),
     }
     if find_spec("syne_tune") is not None:
         settings |= {"moasha": (3, 2, 4), "median_rule": (0,)}

@@ -21,7 +21,7 @@ TRADES = (
     "hyperband",
     "moasha",
     "median_rule",
-    "keeps",
+    "promotion",
     "none",
 )
 

@@ -14,7 +14,7 @@ from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.search.live_pool import project_structure
 from rightfit_study.early_stopping.experiment import Experiment, ReplayTask, replay_task
-from rightfit_study.early_stopping.peers import Policy, keep_fixed, train_peer
+from rightfit_study.early_stopping.peers import Policy, promote_fixed, train_peer
 from rightfit_study.early_stopping.recorded import learn_elsewhere, learn_lesson
 from rightfit_study.early_stopping.replay import RecordedSearch, Truth, follow_rule, measure_by_rule
 
@@ -104,14 +104,14 @@ def test_optunas_pruners_stop_some_and_not_all(kind: str, setting: float) -> Non
     assert 0 < n_trained < 20
 
 
-def test_fixed_keeps_train_for_each_application_the_best_after_each_look() -> None:
+def test_fixed_promotion_trains_for_each_application_the_best_after_each_look() -> None:
     sizes = [10.0 * (i + 1) for i in range(10)]
     cell = recorded_cell([0.9 - 0.01 * i for i in range(9)] + [0.95], sizes)
     wants = {"accuracy": application(), "small": application(max_size_mib=0.9 * max(sizes) / 10)}
     lines = learn_elsewhere(cell, [cell, replace(cell, dataset="other")])
     search = RecordedSearch(cell, list(range(10)))
 
-    keep_fixed(search, PausingRule(wants, pausing_params(), [ONE], lines, -np.inf), (4, 1))
+    promote_fixed(search, PausingRule(wants, pausing_params(), [ONE], lines, -np.inf), (4, 1))
 
     looks = [len(trial.qualities) for trial in search.pool().trials]
     assert looks == [3, 2, 2, 2, 1, 1, 1, 1, 1, 3]
