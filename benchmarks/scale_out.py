@@ -2,7 +2,7 @@
 
 Run from the repository's root: ``python benchmarks/scale_out.py``; it needs PostgreSQL's programs
 (``apt-get install postgresql``) and starts a server of its own. Trials are simulated: the training
-sleeps for a second, while claims, sampling, study store, bundles and database are real. The last
+sleeps for a second, while leases, sampling, study store, bundles and database are real. The last
 line is JSON:
 
 - ``speedup_2``, ``_4``, ``_8``: time of one worker over that of so many, for the same number of

@@ -16,7 +16,7 @@ from study_factories import make_raw
 
 from rightfit.serving.export import export_model
 
-pytestmark = [pytest.mark.whole, pytest.mark.whole, pytest.mark.long]
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 
 @pytest.fixture

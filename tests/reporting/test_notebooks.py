@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 
 DEEP = re.compile(r"^\s*(?:from|import) rightfit\.", re.MULTILINE)
 
-pytestmark = [pytest.mark.whole, pytest.mark.whole, pytest.mark.long]
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 
 def run(path: Path, folder: Path, parameters: str = "") -> str:

@@ -2,7 +2,7 @@
 
 uvicorn parses HTTP and runs the application. It limits neither the head of a request nor the time
 that one takes to arrive, and reads on while requests wait in line. Its protocol class is open to
-that: here is the one of httptools with these limits (``docs/decisions/0020-server-limits.md``).
+that: here is the one of httptools with these limits (``docs/decisions/0021-server-limits.md``).
 """
 
 from __future__ import annotations

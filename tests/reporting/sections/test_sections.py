@@ -233,11 +233,11 @@ def test_measuring_tells_what_the_drift_of_the_machine_adds() -> None:
     )
 
     assert describe_drift(profiles) == [
-        f"{start}0.8 %, estimated from 96 turns of measuring. 1 profile drifted more than "
+        f"{start}0.8 %, estimated from 96 time blocks. 1 profile drifted more than "
         "intervals can hold."
     ]
     assert describe_drift(profiles.head(1)) == [
-        f"{start}1.5 %, assumed, because too few profiles were measured in turns."
+        f"{start}1.5 %, assumed, because there were too few profiles to estimate it from."
     ]
     assert describe_drift(profiles.tail(1)) == []
 

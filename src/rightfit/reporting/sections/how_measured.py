@@ -99,9 +99,9 @@ def describe_drift(profiles: pl.DataFrame) -> list[str]:
         return []
     seen = max(timed, key=lambda how: how["n_blocks_seen"])
     source = (
-        f"estimated from {count(seen['n_blocks_seen'], 'turn')} of measuring"
+        f"estimated from {count(seen['n_blocks_seen'], 'time block')}"
         if seen["n_blocks_seen"]
-        else "assumed, because too few profiles were measured in turns"
+        else "assumed, because there were too few profiles to estimate it from"
     )
     n_drifting = sum(how["is_drifting"] for how in timed)
     marked = f" {count(n_drifting, 'profile')} drifted more than intervals can hold." * (
