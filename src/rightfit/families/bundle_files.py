@@ -53,7 +53,10 @@ def check_onnx_file(path: Path, *, listed: Collection[str]) -> None:
         RightfitError: If it is no ONNX model, or names another file.
     """
     with open_regular(path) as file:
-        foreign = sorted(set(list_external_files(file)) - set(listed))
+        try:
+            foreign = sorted(set(list_external_files(file)) - set(listed))
+        except ValueError as err:  # its module lies in exports, which know no RightfitError
+            raise RightfitError(str(err)) from err
     if foreign:
         raise RightfitError(
             f"{path} keeps weights in {[name[:80] for name in foreign[:10]]}, which bundle.json "
