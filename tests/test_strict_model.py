@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from rightfit.strict_model import Number, Seed, StrictModel, ThreadCount
+from rightfit.strict_model import Number, Seed, StrictModel, ThreadCount, list_faults
 
 
 class Params(StrictModel):
@@ -59,3 +59,32 @@ def test_values_of_the_right_kind_are_taken() -> None:
 def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(ValidationError, match="3 validation errors"):
         Params.model_validate({"count": "1", "is_on": "yes", "share": float("nan")})
+
+
+class Ends(StrictModel):
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _check(self) -> Ends:
+        if self.low > self.high:
+            raise ValueError("low must not be above high")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("given", "faults"),
+    [
+        ({"low": 2, "high": 1}, ["low must not be above high"]),
+        ({"ends": [{"low": 2, "high": 1}]}, ["ends.0: low must not be above high"]),
+        ({"low": 2}, ["high: Field required"]),
+    ],
+)
+def test_faults_are_listed_with_their_keys(given: dict[str, Any], faults: list[str]) -> None:
+    class Many(StrictModel):
+        ends: tuple[Ends, ...]
+
+    with pytest.raises(ValidationError, match="1 validation error") as caught:
+        (Many if "ends" in given else Ends).model_validate(given)
+
+    assert list_faults(caught.value) == faults

@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -28,6 +29,7 @@ MAX_PROCESSES = 1_024
 MAX_THREADS = 1_024
 MAX_CHECKPOINTS = 64  # each at twice the length of the one before
 MAX_BATCH_SIZE = 2**18  # rows that are held in memory at once
+PREFIX = "Value error, "  # with which pydantic begins the message of a validator
 
 
 def _read_thread_count(value: Any) -> Any:
@@ -84,6 +86,14 @@ class StrictModel(BaseModel):
             if repeated:
                 raise ValueError(f"must not repeat an entry, but repeats {repeated[0]}")
         return value
+
+
+def list_faults(error: ValidationError) -> list[str]:
+    """Return one line per fault: the key, if it is of one, and what is wrong."""
+    return [
+        f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix(PREFIX)}".removeprefix(": ")
+        for one in error.errors()
+    ]
 
 
 def _is_open_list(annotation: Any) -> bool:

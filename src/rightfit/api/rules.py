@@ -28,6 +28,7 @@ from rightfit.parameters.refit import RefitParams
 from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.ranking.applications.applications import Applications
 from rightfit.spelling import suggest
+from rightfit.strict_model import list_faults
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.stopping import NONE, StoppingRule, check_stopping, import_rule
 from rightfit.tuning.search.training_params import TrainingParams
@@ -194,9 +195,7 @@ def _validate(model: type[Params], values: Mapping[str, object]) -> Params:
     try:
         return model.model_validate(values)
     except ValidationError as err:
-        fault = err.errors()[0]
-        name = ".".join(map(str, fault["loc"]))
-        raise RightfitError(f"{name}: {fault['msg'].removeprefix('Value error, ')}.") from err
+        raise RightfitError(f"{'; '.join(list_faults(err)).rstrip('.')}.") from err
 
 
 def _read_asked(given: ApplicationsLike | None) -> ApplicationsParams:

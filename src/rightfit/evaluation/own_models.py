@@ -40,6 +40,7 @@ from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
 from rightfit.request_path.paths import MODEL
 from rightfit.request_path.raw_rows import load_rows
+from rightfit.strict_model import list_faults
 
 MAX_BATCH_VALUES = 2**25  # of one call: 128 MiB
 MAX_WORKERS = 4  # measuring processes kept ready; each holds its imports in memory
@@ -188,8 +189,7 @@ def _read_params(plan: MeasuringPlan) -> EvaluationParams:
     try:
         return EvaluationParams.model_validate(read_default("evaluation") | asked)
     except ValidationError as err:
-        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in err.errors()]
-        raise RightfitError("; ".join(faults)) from err
+        raise RightfitError("; ".join(list_faults(err))) from err
 
 
 def _take(

@@ -13,10 +13,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rightfit.spelling import find_nearest
+from rightfit.strict_model import PREFIX
 
 MAX_EXAMPLE = 120  # characters
 INPUT_TOO_LONG = 60
-PREFIX = "Value error, "
 
 Path = tuple[str | int, ...]
 

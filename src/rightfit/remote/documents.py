@@ -20,7 +20,7 @@ from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import PERCENTILES, MeasurementState
 from rightfit.request_path.paths import RequestPath
-from rightfit.strict_model import MAX_BATCH_SIZE, MAX_MS
+from rightfit.strict_model import MAX_BATCH_SIZE, MAX_MS, list_faults
 
 FORMAT_VERSION = 1
 PACK_FILE = "pack.json"
@@ -119,7 +119,7 @@ def parse_document(kind: type[Document], plain: Mapping[str, object], place: str
         else:  # strict, and as JSON, where a list may become a tuple
             document = TypeAdapter(kind).validate_json(json.dumps(plain), strict=True)
     except ValidationError as err:
-        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in err.errors()]
+        faults = list_faults(err)
     else:
         faults = []
         if isinstance(document, RemoteMeasurements):

@@ -18,7 +18,7 @@ from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer
-from rightfit.strict_model import StrictModel
+from rightfit.strict_model import StrictModel, list_faults
 
 FORMAT_VERSION = 2
 UTILITY = "utility"
@@ -142,7 +142,7 @@ def read_baseline(path: Path) -> Baseline:
     except UnicodeDecodeError as err:
         raise ValueError(f"{path} is no baseline of rightfit check: {err}. {anew}") from err
     except ValidationError as err:
-        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in err.errors()]
+        faults = list_faults(err)
         raise ValueError(
             f"{path} is no baseline of rightfit check: {'; '.join(faults[:MAX_FAULTS])}. {anew}"
         ) from err
