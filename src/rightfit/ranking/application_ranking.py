@@ -268,14 +268,9 @@ def _may_be_best(bound: BoundRanks, alpha: float, n_candidates: int) -> Bools:
 
     Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is
     missed only if one of the others seems surely better than it, so the level is corrected for
-    the others, not for all pairs, and for one side. Others that are surely worse cannot seem so:
-    a tenth of the level finds them, and the correction counts the rest (the two steps of Romano,
-    Shaikh and Wolf, Econometrica 82, 2014).
+    the others, not for all pairs, and for one side.
     """
-    first = alpha / 10
-    low, high = bound(first, n_candidates - 1, n_sides=1)
-    n_rivals = int(high[low == 1].max(initial=1)) - 1
-    low, _ = bound(alpha - first, n_rivals, n_sides=1)
+    low, _ = bound(alpha, n_candidates - 1, n_sides=1)
     may_be_best: Bools = low == 1
     return may_be_best
 

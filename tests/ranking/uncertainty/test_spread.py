@@ -207,7 +207,7 @@ def test_candidates_are_compared_with_the_best_not_pair_by_pair() -> None:
 
     ranked = rank(*rows, application=QUALITY_ALONE)
 
-    # 2.77 and 2.36 standard errors below the first: 45 pairs ask for 3.26, nine rivals for 2.57
+    # 2.77 and 2.36 standard errors below the first: 45 pairs ask for 3.26, nine rivals for 2.54
     assert ranked.rank_low.tolist() == [1, 2, 2, 2, 2, 1, 1, 1, 1, 1]
     assert ranked.p_best[ranked.rank_low == 1].min() > 0
 
