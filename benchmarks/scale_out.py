@@ -35,7 +35,7 @@ from rightfit.tuning.studies.trial_attributes import configuration_index, finish
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "support"))
-from postgres import HOW_TO_INSTALL, find_postgres, running_postgres  # noqa: E402
+from harness.postgres import HOW_TO_INSTALL, find_postgres, running_postgres  # noqa: E402
 
 
 class SleepingWorker:

@@ -34,8 +34,8 @@ from rightfit.tuning.studies.study_store import StudyStore
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "support"))
-import cells  # noqa: E402
-from application_targets import make_targets  # noqa: E402
+from factories import cells  # noqa: E402
+from factories.application_targets import make_targets  # noqa: E402
 
 PER = 100  # trials
 SEARCHES: dict[str, dict[str, Any]] = {

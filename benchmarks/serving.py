@@ -38,8 +38,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from exports import choose, make_model
-from study_factories import make_raw
+from factories.exports import choose, make_model
+from factories.studies import make_raw
 from winner_check import compare_turns
 
 from rightfit.http_load.curve import measure_curve

@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from factories.onnx_files import write_onnx
 from onnx import TensorProto, helper
-from onnx_files import write_onnx
 
 from rightfit.evaluation.model_files import measure_file
 from rightfit.serving.baseline import Baseline, KeptWinner, compare_baselines, read_figures

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 
-pytest_plugins = ["browser"]
+pytest_plugins = ["harness.browser"]
 
 PROJECT = Path(__file__).parents[1]
 SLOW_FIRST = ("long", "whole")

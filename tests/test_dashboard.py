@@ -15,7 +15,7 @@ from typing import Any
 
 import optuna
 import pytest
-from ports import find_free_port
+from harness.ports import find_free_port
 
 pytestmark = pytest.mark.whole
 

@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from command_forks import run_module
+from harness.command_forks import run_module
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contacts import find_strace, list_contacts, run_traced
-from exports import choose, make_model
-from onnx_files import write_softmax
-from ports import find_free_port
-from study_factories import make_raw
+from factories.exports import choose, make_model
+from factories.onnx_files import write_softmax
+from factories.studies import make_raw
+from harness.contacts import find_strace, list_contacts, run_traced
+from harness.ports import find_free_port
 
 from rightfit.serving.export import export_model
 

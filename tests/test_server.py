@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ports import find_free_port
-from report_factories import run_ranking_and_reporting
+from factories.reports import run_ranking_and_reporting
+from harness.ports import find_free_port
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

@@ -30,7 +30,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "lightgbm": {"n_estimators": 16},
     "xgboost": {"n_estimators": 16},
     "catboost": {"iterations": 32},
-    "torch:networks_of_tests.TwoLayers": {
+    "torch:fakes.networks.TwoLayers": {
         "n_epochs": 30,
         "batch_size": 32,
         "learning_rate": 0.02,

@@ -19,7 +19,7 @@ from rightfit.profiling.measuring.stopping import is_disturbed, is_phase_disturb
 from rightfit.profiling.measuring.worker_pool import WorkerKind
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
-from measurement_factories import run_round
+from factories.measurements import run_round
 
 N_TRIES = 8  # until nobody disturbs
 
@@ -134,7 +134,7 @@ def check_known_load(bench: Bench, n_rounds: int = 6, n_tries: int = N_TRIES) ->
     subject = Subject(
         "known load",
         WorkerKind((), 1),
-        "known_load:open_known_load",
+        "fakes.known_load:open_known_load",
         {"sleep_ms": 5, "burn_ms": 5, "allocate_mib": 200, "n_classes": 2},
     )
     settings = bench.settings.model_copy(update={"batch_sizes": (1,), "batch_min_ms": 200})

@@ -113,7 +113,7 @@ def make_models(folder: Path) -> dict[str, Subject]:
     return {
         "fast": Subject("fast", onnx, OPEN_BUNDLE, arguments["linear"] | {"runtime": "onnx"}),
         "middle": Subject("middle", native, OPEN_BUNDLE, forest),
-        "slow": Subject("slow", native, "known_load:open_repeated", repeated),
+        "slow": Subject("slow", native, "fakes.known_load:open_repeated", repeated),
     }
 
 

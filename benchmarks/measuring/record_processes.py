@@ -34,7 +34,7 @@ from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.units import NS_PER_MS
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
-from measurement_factories import run_round
+from factories.measurements import run_round
 
 N_TREES = (3, 10, 30, 100)
 TURNS_BETWEEN = 2  # stretches of one model

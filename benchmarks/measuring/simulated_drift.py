@@ -48,8 +48,8 @@ from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.stopping import per_process, why_settled
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
-from measurement_factories import make_round
-from simulated import draw_drift
+from factories.measurements import make_round
+from factories.simulated_latencies import draw_drift
 
 Series = npt.NDArray[np.float64]
 

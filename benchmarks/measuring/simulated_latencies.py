@@ -12,7 +12,7 @@ from rightfit.profiling.intervals import estimate_median, is_drifting
 from rightfit.profiling.measuring.stopping import per_process
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
-from simulated import draw_bimodal, draw_drifting, draw_log_normal, simulate
+from factories.simulated_latencies import draw_bimodal, draw_drifting, draw_log_normal, simulate
 
 # Narrow widths make the rule look up to 30 times before it stops.
 WIDTHS = {

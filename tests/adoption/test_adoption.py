@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from command_forks import run_module
+from harness.command_forks import run_module
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import psutil
 import pytest
-from own_models import NUMBERS, ROWS, TARGETS, fit_linear, fit_pipeline, guess_by_age
+from factories.own_models import NUMBERS, ROWS, TARGETS, fit_linear, fit_pipeline, guess_by_age
 from sklearn.linear_model import LogisticRegression
 
 from rightfit.api.measuring import compare, measure
@@ -68,7 +68,7 @@ def test_without_targets_no_quality_is_made_up() -> None:
 
 
 def test_model_that_fails_while_it_is_measured_says_so() -> None:
-    from own_models import exit_process
+    from factories.own_models import exit_process
 
     with pytest.raises(RightfitError, match="exit_process was not measured: it does not run"):
         measure(exit_process, ROWS, name="exit_process")
@@ -136,7 +136,7 @@ def test_unknown_preset_or_quality_is_refused() -> None:
 
 
 SCRIPT = """
-import own_models
+from factories import own_models
 from rightfit.api.measuring import compare
 
 class Slow:  # of the script, so it is not importable elsewhere

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from report_factories import make_profiles
+from factories.reports import make_profiles
 
 import rightfit as rf
 from rightfit.quality.metric import QualityMetric

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from report_factories import APPLICATIONS, make_profiles
+from factories.reports import APPLICATIONS, make_profiles
 
 import rightfit as rf
 from rightfit.quality.metric import QualityMetric

@@ -14,7 +14,7 @@ import pandas as pd
 import polars as pl
 import psutil
 import pytest
-from stopping_rules import BehindBest, NoRule
+from fakes.stopping_rules import BehindBest, NoRule
 
 from rightfit.api import searching
 from rightfit.api.searching import search
@@ -176,7 +176,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"families": {"linear": {"fixed": {"alfa": 1}}}}, "unknown=.*'alfa'"),
         ({"families": ["sklearn.naive_bayes.GaussianNB"]}, "GaussianNB can't learn regression"),
         ({"early_stopping": "medain"}, r"early_stopping must be one of .*did you mean 'median'\?"),
-        ({"early_stopping": "stopping_rules.NoRule"}, r"has no method prune"),
+        ({"early_stopping": "fakes.stopping_rules.NoRule"}, r"has no method prune"),
         ({"early_stopping": NoRule()}, r"early_stopping must be a name, an import path"),
         ({"quality": "roc_auc"}, "the metric roc_auc is one of classification"),
         ({"dataset": {"not_featrues": ["town"]}}, "not_featrues"),
@@ -228,7 +228,7 @@ def test_an_estimator_by_import_path_is_trained_with_its_defaults() -> None:
     assert found.best().predict(HOUSES).dtype == np.bool_
 
 
-@pytest.mark.parametrize("rule", [BehindBest, BehindBest(), "stopping_rules.BehindBest"])
+@pytest.mark.parametrize("rule", [BehindBest, BehindBest(), "fakes.stopping_rules.BehindBest"])
 def test_a_rule_of_ones_own_ends_trainings(rule: Any) -> None:
     asked = QUICK | {"n_trials": 8, "early_stopping": rule}
 

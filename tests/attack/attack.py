@@ -35,7 +35,7 @@ import table_cases  # noqa: E402
 import verb_cases  # noqa: E402
 import yaml_cases  # noqa: E402
 from command_cases import kedro, list_commands  # noqa: E402
-from contacts import find_strace  # noqa: E402
+from harness.contacts import find_strace  # noqa: E402
 from outcomes import Attempt, Command, Outcome, Part, Tally, try_command  # noqa: E402
 from watching import try_all  # noqa: E402
 
@@ -273,8 +273,8 @@ def list_results(place: Path) -> list[Attempt]:
 @cache
 def store_good(place: Path) -> Path:
     """Store the results of a small study; return their root."""
+    from factories.studies import VERSION, store_study
     from kedro.io import DataCatalog
-    from study_factories import VERSION, store_study
 
     from rightfit.kedro_project.catalog import read_patterns
 

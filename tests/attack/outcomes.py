@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contacts import list_contacts, trace_command, without_switches
+from harness.contacts import list_contacts, trace_command, without_switches
 
 KINDS = (
     "clear", "tracebacks", "accepted_wrongly", "late", "hangs", "orphans", "losses",

@@ -13,13 +13,12 @@ from rightfit.kedro_project.run import RightfitSession
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 SETTINGS = {"max_depth": 4, "min_samples_leaf": 1, "max_features": "sqrt"}
-FAILING = {"models": {"forest": {"family": "support.failing_family", "fixed": SETTINGS}}}
+FAILING = {"models": {"forest": {"family": "fakes.failing_family", "fixed": SETTINGS}}}
 REASON = "AttributeError: no tree grows here"
 
 
 @pytest.fixture
-def root(sample_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+def root(sample_data: Path, tmp_path: Path) -> Path:
     (tmp_path / "01_raw").symlink_to(sample_data)
     return tmp_path
 

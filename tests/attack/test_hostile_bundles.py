@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import train_bundle
-from forks import FORKS
-from hostile_bundles import Case, Place, copy_bundle, describe_outcome
-from hostile_manifests import descriptions, links, manifests, names
-from hostile_weights import REFUSED, contents, onnx_files
+from factories.bundles import train_bundle
+from factories.hostile_bundles import Case, Place, copy_bundle, describe_outcome
+from factories.hostile_manifests import descriptions, links, manifests, names
+from factories.hostile_weights import REFUSED, contents, onnx_files
+from harness.forks import FORKS
 
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData

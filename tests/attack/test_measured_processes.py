@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import measurement_factories
 import numpy as np
 import psutil
 import pytest
+from factories import measurements
 
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.measurement import Measurement, predict
@@ -36,14 +36,14 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     np.save(rows, np.zeros((50, 4), dtype=np.float32))
     pool = WorkerPool(max_open=2)
     pool.start([KIND])
-    settings = measurement_factories.make_settings(answer_max_s=LIMIT_S)
+    settings = measurements.make_settings(answer_max_s=LIMIT_S)
     yield Bench(pool, rows, tmp_path, settings, "quick", SpeedProbe(None))
     pool.close()
 
 
 def misbehaving(fault: str, note: Path | None = None) -> Subject:
     arguments = {"fault": fault, "note": str(note or "")}
-    return Subject(fault, KIND, "misbehaving:open_misbehaving", arguments)
+    return Subject(fault, KIND, "fakes.misbehaving:open_misbehaving", arguments)
 
 
 def measure(subject: Subject, bench: Bench) -> str | None:
@@ -94,7 +94,7 @@ def read_pids(note: Path) -> list[int]:
 def test_fault_ends_its_measurement_alone(
     fault: str, reason: str, bench: Bench, tmp_path: Path
 ) -> None:
-    other = Measurement(measurement_factories.known_load(), replace(bench, settings=SEVERAL))
+    other = Measurement(measurements.known_load(), replace(bench, settings=SEVERAL))
     other.time_window()  # its process waits in the same worker
 
     error = measure(misbehaving(fault, tmp_path / "note"), bench)
@@ -107,7 +107,7 @@ def test_fault_ends_its_measurement_alone(
     assert other.state.rounds
 
 
-SEVERAL = measurement_factories.make_settings(n_windows=2, answer_max_s=30)
+SEVERAL = measurements.make_settings(n_windows=2, answer_max_s=30)
 
 
 def test_answers_that_hang_are_a_clear_error(bench: Bench) -> None:
@@ -122,7 +122,7 @@ def test_hanging_start_of_a_worker_is_a_failure(
     kind = WorkerKind(imports=("never_imported",), n_threads=1)
     monkeypatch.syspath_prepend(tmp_path)
 
-    error = measure(Subject("slow", kind, "misbehaving:open_misbehaving", {}), bench)
+    error = measure(Subject("slow", kind, "fakes.misbehaving:open_misbehaving", {}), bench)
 
     assert error is not None
     assert "no answer within 1 s" in error
@@ -130,13 +130,11 @@ def test_hanging_start_of_a_worker_is_a_failure(
 
 @pytest.mark.parametrize("stop_s", ["0.3", "2"])
 def test_process_that_a_signal_stopped_is_disturbed(stop_s: str, bench: Bench) -> None:
-    bench = replace(bench, settings=measurement_factories.make_settings(answer_max_s=30))
+    bench = replace(bench, settings=measurements.make_settings(answer_max_s=30))
     subject = replace(misbehaving("stop_for_a_moment", Path(stop_s)), label="stopped")
 
-    stopped = measurement_factories.run_round(subject, bench, MeasurementState())
-    other = measurement_factories.run_round(
-        measurement_factories.known_load(), bench, MeasurementState()
-    )
+    stopped = measurements.run_round(subject, bench, MeasurementState())
+    other = measurements.run_round(measurements.known_load(), bench, MeasurementState())
 
     assert stopped.interruption == "a signal stopped the measuring process while it was timed"
     assert is_disturbed(stopped, (stopped,), bench.settings)
@@ -163,25 +161,26 @@ def test_stopped_worker_is_killed_at_its_limit(
 
     assert error is not None
     assert "no answer within" in error
-    assert measure(measurement_factories.known_load(), bench) is None
+    assert measure(measurements.known_load(), bench) is None
 
 
 PARENT = """
 import sys
 from pathlib import Path
-import measurement_factories, numpy as np
+import numpy as np
+from factories import measurements
 from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.measurement import predict
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 folder = Path(sys.argv[1])
 np.save(folder / "rows.npy", np.zeros((5, 4), dtype=np.float32))
-settings = measurement_factories.make_settings(answer_max_s=600)
+settings = measurements.make_settings(answer_max_s=600)
 pool = WorkerPool(max_open=1)
 bench = Bench(pool, folder / "rows.npy", folder, settings, "quick", SpeedProbe(None))
 kind = WorkerKind(imports=(), n_threads=1)
 predict(
-    Subject("x", kind, "misbehaving:open_misbehaving",
+    Subject("x", kind, "fakes.misbehaving:open_misbehaving",
             {"fault": sys.argv[2], "note": str(folder / "note")}),
     bench,
 )

@@ -17,7 +17,7 @@ def test_case_that_hangs_or_crashes_ends_itself_alone(
     tally = Tally()
 
     try_all(
-        "attempts_of_tests", {"first": range(6), "second": [0, 5]}, tally,
+        "fakes.attempts", {"first": range(6), "second": [0, 5]}, tally,
         folder=tmp_path, n_processes=2,
     )  # fmt: skip
 

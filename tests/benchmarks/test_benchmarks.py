@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from command_forks import run_module, run_script
-from postgres import HOW_TO_INSTALL, find_postgres
+from harness.command_forks import run_module, run_script
+from harness.postgres import HOW_TO_INSTALL, find_postgres
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

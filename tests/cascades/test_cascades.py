@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from study_factories import make_bundle
+from factories.studies import make_bundle
 
 from rightfit.cascades.building import build_cascade
 from rightfit.cascades.choosing import Cascade, Member, choose_cascades, predict_cascades

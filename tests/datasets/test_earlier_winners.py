@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from factories.reports import build_results
 from kedro.io import DatasetError
 from kedro.io.core import Version
-from report_factories import build_results
 
 from rightfit.datasets.earlier_winners import EarlierWinnersDataset
 from rightfit.profiling.serving import Serving

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bundles import train_bundle
+from factories.bundles import train_bundle
 from fsspec.implementations.memory import MemoryFileSystem
 from kedro.io import DatasetError, Version
 

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 import psutil
 import pytest
-from airflow_services import (
+from harness.airflow import (
     HOW_TO_INSTALL,
     PROJECT,
     Api,
@@ -27,8 +27,8 @@ from airflow_services import (
     package_project,
     wait_for,
 )
-from postgres import HOW_TO_INSTALL as HOW_TO_INSTALL_POSTGRES
-from postgres import find_postgres, running_postgres
+from harness.postgres import HOW_TO_INSTALL as HOW_TO_INSTALL_POSTGRES
+from harness.postgres import find_postgres, running_postgres
 
 from rightfit.deployment.task_run import version_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from guides import GUIDE, read_blocks
+from harness.guides import GUIDE, read_blocks
 
 from rightfit.parameters.checking import find_block_faults
 from rightfit.parameters.defaults import complete_parameters, merge

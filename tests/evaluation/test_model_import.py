@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import polars as pl
 import pytest
-from own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typed_onnx
+from factories.own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typed_onnx
 from sklearn.linear_model import LogisticRegression
 
 from rightfit.evaluation.model_import import bring_in

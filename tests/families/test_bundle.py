@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bundles import train_bundle
-from configurations import least_configuration
+from factories.bundles import train_bundle
+from factories.configurations import least_configuration
 
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle, read_bundle

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from onnx_files import write_softmax
+from factories.onnx_files import write_softmax
 
 from rightfit.families.onnx_session import open_session
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from configurations import least_configuration
+from factories.configurations import least_configuration
 
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import BUILT_IN, get_family

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bundles import store_model
+from factories.bundles import store_model
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import add_onnx

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx_files import write_softmax
+from factories.onnx_files import write_softmax
 from pydantic import ValidationError
 
 import rightfit as rf
@@ -14,7 +14,7 @@ from rightfit.families.runtimes import describe_code, find_runtime
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 
-OWN = "runtimes_of_tests.NumpySoftmax"
+OWN = "fakes.runtimes.NumpySoftmax"
 WEIGHTS = np.array([[1.0, -1.0], [0.5, 0.0], [-2.0, 1.0]])
 
 
@@ -37,8 +37,8 @@ def test_own_runtime_is_measured_beside_the_librarys(tmp_path: Path) -> None:
     [
         ("openvino", r"There is no runtime 'openvino'; the library has \['native', 'onnx'"),
         ("nowhere.Runtime", "There is no runtime 'nowhere.Runtime': No module named 'nowhere'"),
-        ("runtimes_of_tests.Other", "has no attribute 'Other'"),
-        ("runtimes_of_tests.NO_RUNTIME", r"\['list_files', 'list_imports', 'open'\] are missing"),
+        ("fakes.runtimes.Other", "has no attribute 'Other'"),
+        ("fakes.runtimes.NO_RUNTIME", r"\['list_files', 'list_imports', 'open'\] are missing"),
     ],
 )
 def test_unknown_runtime_is_refused_where_it_is_named(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from guides import copy_project, read_guide
+from harness.guides import copy_project, read_guide
 
 from rightfit.kedro_project.hooks import ConfigurationError
 from rightfit.kedro_project.run import RightfitSession

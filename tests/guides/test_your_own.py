@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 import yaml
 from click.testing import CliRunner
-from guides import copy_project, read_guide
+from harness.guides import copy_project, read_guide
 from PIL import Image
 
 from rightfit.kedro_project.run import RightfitSession

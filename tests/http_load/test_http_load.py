@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ports import find_free_port
+from harness.ports import find_free_port
 
 from rightfit.http_load import curve
 from rightfit.http_load.curve import judge_curve, measure_curve

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from exports import make_model
-from study_factories import APPLICATIONS, make_measured, make_raw, rank
+from factories.exports import make_model
+from factories.studies import APPLICATIONS, make_measured, make_raw, rank
 
 from rightfit.http_load import winners
 from rightfit.http_load.settings import HttpLoadParams

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from exports import choose, make_model
-from study_factories import make_raw
+from factories.exports import choose, make_model
+from factories.studies import make_raw
 
 from rightfit.http_load import confining
 from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from exports import choose, make_model
-from study_factories import make_raw
+from factories.exports import choose, make_model
+from factories.studies import make_raw
 
 from rightfit.http_load import winners
 from rightfit.http_load.load_records import LatencyLimit, find_latency_limit

@@ -15,9 +15,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from factories.reports import build_results
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
-from report_factories import build_results
 
 from rightfit.kedro_project.mlflow_tracking import MlflowHook, measure_winners
 from rightfit.ranking.explanation.decisions import read_recommendations, write_recommendations
@@ -186,7 +186,7 @@ def test_real_mlflow_keeps_a_run(project_path: Path, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\n"
         "from kedro.framework.startup import bootstrap_project\n"
-        "from report_factories import run_ranking_and_reporting\n"
+        "from factories.reports import run_ranking_and_reporting\n"
         "bootstrap_project(Path.cwd())\n"
         f"run_ranking_and_reporting(Path.cwd(), Path({str(tmp_path / 'data')!r}))\n"
     )

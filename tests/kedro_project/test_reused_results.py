@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from factories.reports import build_results
 from kedro.framework.hooks import hook_impl
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
-from report_factories import build_results
 
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.records import RecordStore, look_at

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from factories.planned_searches import plan
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node
-from planned import plan
 
 from rightfit.families.family import TrainingData
 from rightfit.kedro_project.nodes import NodeFunction

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from factories.rankings import make_application
 from pydantic import ValidationError
-from ranking_factories import make_application
 
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import complete_parameters

@@ -11,7 +11,7 @@ def find_stopping_faults(rule: str) -> list[str]:
     return [fault for fault in find_block_faults(parameters) if "early_stopping" in fault]
 
 
-@pytest.mark.parametrize("rule", ["median", "stopping_rules.BehindBest"])
+@pytest.mark.parametrize("rule", ["median", "fakes.stopping_rules.BehindBest"])
 def test_stopping_rule_by_name_or_import_path_is_right(rule: str) -> None:
     assert find_stopping_faults(rule) == []
 
@@ -20,7 +20,7 @@ def test_stopping_rule_by_name_or_import_path_is_right(rule: str) -> None:
     ("rule", "said"),
     [
         ("medain", "did you mean 'median'?"),
-        ("stopping_rules.NoRule", "has no method prune(study, trial)"),
+        ("fakes.stopping_rules.NoRule", "has no method prune(study, trial)"),
     ],
 )
 def test_stopping_rule_that_is_none_is_one_fault(rule: str, said: str) -> None:

@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import measurement_factories
 import numpy as np
 import pytest
+from factories import measurements
 
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.worker_pool import WorkerPool
@@ -24,6 +24,4 @@ def pool() -> Iterator[WorkerPool]:
 def bench(pool: WorkerPool, tmp_path: Path) -> Bench:
     rows = tmp_path / "rows.npy"
     np.save(rows, np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32))
-    return Bench(
-        pool, rows, tmp_path, measurement_factories.make_settings(), "quick", SpeedProbe(None)
-    )
+    return Bench(pool, rows, tmp_path, measurements.make_settings(), "quick", SpeedProbe(None))

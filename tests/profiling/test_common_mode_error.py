@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from simulated import draw_drift
+from factories.simulated_latencies import draw_drift
 
 from rightfit.profiling.common_mode_error import (
     BlockEffects,

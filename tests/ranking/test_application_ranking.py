@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from ranking_factories import (
+from factories.rankings import (
     around,
     make_application,
     make_applications,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ranking_factories import (
+from factories.rankings import (
     around,
     make_application,
     make_profile,

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
-from data_cards import make_data_card
-from measurement_factories import SETTINGS
-from ranking_factories import make_application, make_applications, make_profile, make_profiles
-from report_factories import RANKING
-from study_factories import fit_encoder, make_bundle, make_raw
+from factories.data_cards import make_data_card
+from factories.measurements import SETTINGS
+from factories.rankings import make_application, make_applications, make_profile, make_profiles
+from factories.reports import RANKING
+from factories.studies import fit_encoder, make_bundle, make_raw
 
 from rightfit.evaluation.cell_measuring import profile_elsewhere
 from rightfit.families.bundle import Bundle

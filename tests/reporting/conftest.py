@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_factories import APPLICATIONS, LADDER, build_results, run_ranking_and_reporting
+from factories.reports import APPLICATIONS, LADDER, build_results, run_ranking_and_reporting
 
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.reporting.report import render_report

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import polars as pl
-from report_factories import make_load_curve, make_profiles
+from factories.reports import make_load_curve, make_profiles
 
 from rightfit.http_load.load_records import LoadCurves
 from rightfit.reporting.matrix import build_cells, describe_application, write_headline

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from report_factories import make_profiles
+from factories.reports import make_profiles
 
 from rightfit.reporting.report import render_report
 from rightfit.reporting.results import Results

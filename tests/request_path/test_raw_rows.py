@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from study_factories import fit_encoder, make_raw
+from factories.studies import fit_encoder, make_raw
 
 from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.request_path.python_encoder import compile_encoder

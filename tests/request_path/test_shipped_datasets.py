@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from study_factories import make_bundle
+from factories.studies import make_bundle
 
 from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import open_model

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from exports import choose, make_model
+from factories.exports import choose, make_model
 
 from rightfit.serving.export import export_model
 from rightfit.serving.model_call import Model

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_cards import make_data_card
-from exports import CLASSES, choose
-from study_factories import make_raw
+from factories.data_cards import make_data_card
+from factories.exports import CLASSES, choose
+from factories.studies import make_raw
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.runtimes import open_model

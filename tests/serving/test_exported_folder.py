@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from factories.onnx_files import write_onnx, write_softmax
+from factories.studies import make_raw
 from onnx import TensorProto, helper
-from onnx_files import write_onnx, write_softmax
-from study_factories import make_raw
 
 from rightfit.request_path import usage
 from rightfit.serving.container import check_export

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from served_export import Server, start
-from study_factories import make_raw
+from factories.studies import make_raw
+from harness.served_export import Server, start
 
 N_CLIENTS, N_REQUESTS = 500, 20  # of each: 10,000
 N_AT_ONCE = 20  # sockets

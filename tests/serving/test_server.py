@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pytest
-from served_export import ARROW, JSON, Server, start
-from study_factories import make_raw
+from factories.studies import make_raw
+from harness.served_export import ARROW, JSON, Server, start
 
 from rightfit.families.runtimes import open_model
 from rightfit.preparation.encoding import Encoder, apply_encoder

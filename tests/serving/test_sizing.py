@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from exports import choose
+from factories.exports import choose
 
 from rightfit.profiling.profile import MeasuredHow
 from rightfit.profiling.worker.results import LimitTrial

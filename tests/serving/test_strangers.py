@@ -20,8 +20,8 @@ from typing import Any
 
 import pyarrow
 import pytest
-from served_export import ARROW, JSON, Server, read_to_end, send_much, start
-from study_factories import make_raw
+from factories.studies import make_raw
+from harness.served_export import ARROW, JSON, Server, read_to_end, send_much, start
 
 PROGRAM = """
 import argparse, json

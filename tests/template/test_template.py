@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command_forks import run_module
-from guides import read_blocks
+from harness.command_forks import run_module
+from harness.guides import read_blocks
 
 import rightfit
 from rightfit.profiling.measuring.lock import machine_lock

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
+from factories.studies import VERSION, Study, store_study
 from kedro.io import DataCatalog
-from study_factories import VERSION, Study, store_study
 
 from rightfit.kedro_project.catalog import read_patterns
 from rightfit.preparation.encoding import Encoder, apply_encoder

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 import yaml
 from click.testing import Result
-from report_factories import make_load_curves
-from study_factories import APPLICATIONS, LATER, RANKING, Study, make_measured, rank
+from factories.reports import make_load_curves
+from factories.studies import APPLICATIONS, LATER, RANKING, Study, make_measured, rank
 
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.verbs.check import check_against, read_present

@@ -12,7 +12,7 @@ import kedro.framework.project
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from study_factories import LATER, VERSION, Study, make_measured, rank, refit
+from factories.studies import LATER, VERSION, Study, make_measured, rank, refit
 
 import rightfit.verbs
 from rightfit.__main__ import main

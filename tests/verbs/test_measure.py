@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
+from factories.onnx_files import write_endless, write_onnx, write_softmax
 from onnx import TensorProto, helper
-from onnx_files import write_endless, write_onnx, write_softmax
 
 from rightfit.verbs.commands import verbs
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from study_factories import Study
+from factories.studies import Study
 
 from rightfit.remote.documents import MEASURED_FILE
 from rightfit.verbs.commands import verbs

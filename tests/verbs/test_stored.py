@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_factories import ENVIRONMENT
-from study_factories import LATER, VERSION, Study
+from factories.reports import ENVIRONMENT
+from factories.studies import LATER, VERSION, Study
 
 from rightfit.verbs.stored import (
     DamagedResultError,

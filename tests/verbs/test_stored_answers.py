@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from data_cards import make_data_card
-from study_factories import LATER, VERSION, Study, make_measured
+from factories.data_cards import make_data_card
+from factories.studies import LATER, VERSION, Study, make_measured
 
 from rightfit.verbs.export import read_winning_model
 from rightfit.verbs.stored import StoredResults

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from click.testing import Result
-from ranking_factories import make_application, make_applications
-from study_factories import LATER, Study
+from factories.rankings import make_application, make_applications
+from factories.studies import LATER, Study
 
 from rightfit.datasets.json_store import JsonStoreDataset
 from rightfit.profiling.serving import Serving

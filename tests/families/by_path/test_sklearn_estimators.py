@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bundles import store_model, train_bundle
+from factories.bundles import store_model, train_bundle
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
@@ -117,7 +117,7 @@ def test_small_share_holds_rows_of_a_rare_class(many: TrainingData) -> None:
 
 
 def test_function_of_the_project_makes_an_estimator(many: TrainingData) -> None:
-    family = get_family("sklearn:estimators_of_tests.make_calibrated")
+    family = get_family("sklearn:fakes.estimators.make_calibrated")
 
     *_, last = family.train(TrainingRun({"cv": 3}, many, n_checkpoints=2))
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bundles import store_model
-from networks_of_tests import Smoothed
+from factories.bundles import store_model
+from fakes.networks import Smoothed
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
@@ -21,7 +21,7 @@ TWO_LAYERS: dict[str, Any] = {**TRAINING, "n_units": 8}
 
 
 def train(module: str, configuration: dict[str, Any], data: TrainingData, seed: int = 0) -> Any:
-    *_, last = get_family(f"torch:networks_of_tests.{module}").train(
+    *_, last = get_family(f"torch:fakes.networks.{module}").train(
         TrainingRun(configuration, data, n_checkpoints=3, seed=seed)
     )
     return last
@@ -30,7 +30,7 @@ def train(module: str, configuration: dict[str, Any], data: TrainingData, seed: 
 def test_module_learns_is_stored_and_answers_alike_in_every_runtime(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
-    name = refer_to_family({"family": "torch", "module": "networks_of_tests.TwoLayers"})
+    name = refer_to_family({"family": "torch", "module": "fakes.networks.TwoLayers"})
     last = train("TwoLayers", TWO_LAYERS, blobs)
     written = store_model(tmp_path / "bundle", last.model, name, TWO_LAYERS, blobs.schema)
 
@@ -46,11 +46,11 @@ def test_module_learns_is_stored_and_answers_alike_in_every_runtime(
     np.testing.assert_array_equal(native(blobs.rows), answers)
     np.testing.assert_allclose(onnx(blobs.rows), answers, atol=1e-4)
     assert bundle.weights_file == "weights.safetensors"
-    assert "networks_of_tests" not in (bundle.path / "bundle.json").read_text()
+    assert "fakes.networks" not in (bundle.path / "bundle.json").read_text()
 
 
 def test_same_seed_trains_the_same_module(blobs: TrainingData) -> None:
-    family = get_family("torch:networks_of_tests.TwoLayers")
+    family = get_family("torch:fakes.networks.TwoLayers")
     first, second, other = (
         family.predict(train("TwoLayers", TWO_LAYERS, blobs, seed).model, blobs.rows)
         for seed in (1, 1, 2)
@@ -69,7 +69,7 @@ def test_loss_of_the_module_is_what_is_trained_by(blobs: TrainingData) -> None:
 
 
 def test_structure_counts_each_place_of_a_convolution(image_blobs: TrainingData) -> None:
-    family = get_family("torch:networks_of_tests.Convolved")
+    family = get_family("torch:fakes.networks.Convolved")
     model = family.build_untrained(TRAINING, image_blobs.schema, seed=0)
 
     counts = family.describe_structure(model)
@@ -84,11 +84,11 @@ def test_structure_counts_each_place_of_a_convolution(image_blobs: TrainingData)
 @pytest.mark.parametrize(
     ("module", "configuration", "message"),
     [
-        ("networks_of_tests.TwoLayer", TWO_LAYERS, r"has no 'TwoLayer'. Correct module in"),
+        ("fakes.networks.TwoLayer", TWO_LAYERS, r"has no 'TwoLayer'. Correct module in"),
         ("networks_of_test.TwoLayers", TWO_LAYERS, "no module 'networks_of_test'"),
-        ("networks_of_tests.TwoLayers", TRAINING, r"missing=\['n_units'\]"),
-        ("networks_of_tests.TwoLayers", {"n_units": 8}, r"missing=\['batch_size', "),
-        ("networks_of_tests.TwoLayers", {**TWO_LAYERS, "depth": 2}, r"unknown=\['depth'\]"),
+        ("fakes.networks.TwoLayers", TRAINING, r"missing=\['n_units'\]"),
+        ("fakes.networks.TwoLayers", {"n_units": 8}, r"missing=\['batch_size', "),
+        ("fakes.networks.TwoLayers", {**TWO_LAYERS, "depth": 2}, r"unknown=\['depth'\]"),
         ("torch.nn.ReLU", TRAINING, "n_features and n_outputs"),
     ],
 )
@@ -105,8 +105,8 @@ def test_what_is_no_module_is_named(blobs: TrainingData) -> None:
 
 
 def test_weights_of_another_size_are_refused(blobs: TrainingData, tmp_path: Path) -> None:
-    family = get_family("torch:networks_of_tests.TwoLayers")
+    family = get_family("torch:fakes.networks.TwoLayers")
     family.save_weights(train("TwoLayers", TWO_LAYERS, blobs).model, tmp_path / "w.safetensors")
 
-    with pytest.raises(ValueError, match="does not hold the weights of networks_of_tests"):
+    with pytest.raises(ValueError, match=r"does not hold the weights of fakes\.networks"):
         family.load_weights(tmp_path / "w.safetensors", {**TWO_LAYERS, "n_units": 9}, blobs.schema)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from factories.onnx_files import write_onnx
 from onnx import TensorProto, helper
-from onnx_files import write_onnx
 
 from rightfit.errors import RightfitError
 from rightfit.families.imported.feeding import (

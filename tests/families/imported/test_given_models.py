@@ -11,9 +11,9 @@ import numpy as np
 import onnx
 import pytest
 import skops.io
+from factories.onnx_files import write_onnx, write_softmax
+from factories.own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typed_onnx
 from onnx import TensorProto, helper
-from onnx_files import write_onnx, write_softmax
-from own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typed_onnx
 
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import write_bundle_files

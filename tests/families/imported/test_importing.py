@@ -11,8 +11,8 @@ import joblib
 import numpy as np
 import polars as pl
 import pytest
+from factories.onnx_files import write_onnx, write_softmax
 from onnx import TensorProto, helper
-from onnx_files import write_onnx, write_softmax
 
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle, read_bundle

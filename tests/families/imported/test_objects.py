@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from own_models import NUMBERS, ROWS, TARGETS, fit_linear, fit_pipeline, guess_by_age
+from factories.own_models import NUMBERS, ROWS, TARGETS, fit_linear, fit_pipeline, guess_by_age
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.svm import SVC

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from factories.onnx_files import write_onnx, write_softmax
 from onnx import TensorProto, helper
-from onnx_files import write_onnx, write_softmax
 
 from rightfit.families.imported.onnx_form import Answers, adapt_onnx
 from rightfit.families.onnx_session import open_session

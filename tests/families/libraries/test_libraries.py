@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx as onnx_library
 import pytest
-from bundles import store_model
+from factories.bundles import store_model
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import store_model
+from factories.bundles import store_model
 from sklearn.linear_model import LogisticRegression
 
 from rightfit.families.bundle import read_bundle

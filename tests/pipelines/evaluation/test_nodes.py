@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from bundles import train_bundle
-from ranking_factories import make_application, make_applications
+from factories.bundles import train_bundle
+from factories.rankings import make_application, make_applications
 
 from rightfit.evaluation.cell_measuring import list_paths, list_servings, trust_written
 from rightfit.evaluation.settings_column import add_settings

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from ranking_factories import make_application, make_profile, make_profiles, make_rules
+from factories.rankings import make_application, make_profile, make_profiles, make_rules
 
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams

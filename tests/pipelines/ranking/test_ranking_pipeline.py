@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from ranking_factories import make_profile, make_profiles
+from factories.rankings import make_profile, make_profiles
 
 from rightfit.kedro_project.run import RightfitSession
 

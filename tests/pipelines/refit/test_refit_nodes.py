@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from bundles import train_bundle
-from data_cards import make_data_card
-from ranking_factories import make_application, make_profile, make_profiles
+from factories.bundles import train_bundle
+from factories.data_cards import make_data_card
+from factories.rankings import make_application, make_profile, make_profiles
 
 from rightfit.cascades.building import answer, join_members
 from rightfit.evaluation import winner_refits as refits_made

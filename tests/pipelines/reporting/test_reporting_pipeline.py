@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from factories.reports import run_ranking_and_reporting
 from plotly import io
-from report_factories import run_ranking_and_reporting
 
 pytestmark = pytest.mark.whole
 

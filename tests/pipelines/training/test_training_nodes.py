@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from data_cards import make_data_card
-from recordings import application, pausing_params
+from factories.data_cards import make_data_card
+from factories.recordings import application, pausing_params
 
 from rightfit.families.family import TrainingData
 from rightfit.parameters.applications import ApplicationsParams

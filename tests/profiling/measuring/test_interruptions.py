@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from measurement_factories import make_round
+from factories.measurements import make_round
 
 from rightfit.profiling.measuring.rounds import GAP, IMPLAUSIBLE, find_interruption
 from rightfit.profiling.measuring.state import FinishedRound

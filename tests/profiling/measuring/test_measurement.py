@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from measurement_factories import known_load, make_round, make_settings
+from factories.measurements import known_load, make_round, make_settings
 
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.bench import Bench
@@ -73,7 +73,7 @@ def test_batch_whose_call_would_take_too_long_is_not_tried(bench: Bench) -> None
 
 
 def test_model_that_fails_ends_its_measurement(bench: Bench) -> None:
-    subject = replace(known_load(), factory="known_load:not_there")
+    subject = replace(known_load(), factory="fakes.known_load:not_there")
 
     measurement = Measurement(subject, bench)
     measurement.time_window()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from measurement_factories import BATCH, make_round
+from factories.measurements import BATCH, make_round
 
 from rightfit.profiling.measuring.turns import describe_cost
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from measurement_factories import known_load, make_settings, run_round
+from factories.measurements import known_load, make_settings, run_round
 
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.rounds import OpenRound

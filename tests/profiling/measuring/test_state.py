@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 import pytest
-from measurement_factories import STORED_ROUND, DictStore, make_round
+from factories.measurements import STORED_ROUND, DictStore, make_round
 
 from rightfit.profiling.measuring.state import MeasurementState, load_record, save_record
 

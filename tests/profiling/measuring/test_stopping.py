@@ -6,8 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from measurement_factories import make_settings
-from simulated import Draw, draw_bimodal, draw_drifting, draw_log_normal, simulate
+from factories.measurements import make_settings
+from factories.simulated_latencies import (
+    Draw,
+    draw_bimodal,
+    draw_drifting,
+    draw_log_normal,
+    simulate,
+)
 
 from rightfit.profiling.intervals import estimate_median, is_drifting
 from rightfit.profiling.measuring.state import MeasurementState

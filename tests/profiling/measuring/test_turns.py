@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from measurement_factories import DictStore, known_load, make_round, make_settings
+from factories.measurements import DictStore, known_load, make_round, make_settings
 
 from rightfit.processes.codec import from_plain
 from rightfit.profiling.measuring import measurement, turns

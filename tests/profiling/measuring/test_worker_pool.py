@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from measurement_factories import known_load, make_settings
+from factories.measurements import known_load, make_settings
 
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.rounds import OpenRound

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from measurement_factories import ClosedPool, DictStore, make_settings
+from factories.measurements import ClosedPool, DictStore, make_settings
 
 from rightfit.families import runtimes
 from rightfit.families.bundle import Bundle, write_bundle

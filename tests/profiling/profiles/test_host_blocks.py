@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from measurement_factories import DictStore, make_round, make_settings
+from factories.measurements import DictStore, make_round, make_settings
 
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from measurement_factories import make_round, make_settings
+from factories.measurements import make_round, make_settings
 
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.state import MeasurementState

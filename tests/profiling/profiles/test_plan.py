@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from measurement_factories import SETTINGS, make_settings
+from factories.measurements import SETTINGS, make_settings
 
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.profiles.plan import describe_plan, longest_profile_s, slowest_call_ms

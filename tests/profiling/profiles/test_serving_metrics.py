@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from measurement_factories import BATCH, SETTINGS, make_round, make_settings
+from factories.measurements import BATCH, SETTINGS, make_round, make_settings
 
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers

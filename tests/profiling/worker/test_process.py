@@ -40,7 +40,7 @@ def predicting(tmp_path: Path, **changes: Any) -> PredictRequest:
     rows = tmp_path / "rows.npy"
     np.save(rows, np.zeros((3, 2), dtype=np.float32))
     request = PredictRequest(
-        factory="known_load:open_known_load",
+        factory="fakes.known_load:open_known_load",
         arguments=ARGUMENTS,
         rows=str(rows),
         answers=str(tmp_path / "answers.npy"),
@@ -123,7 +123,9 @@ def test_child_that_dies_is_an_answer_and_the_worker_lives(worker: Worker, tmp_p
 def test_first_call_reads_no_installed_distributions(pool: WorkerPool, tmp_path: Path) -> None:
     pytest.importorskip("narwhals")
     worker = pool.get(WorkerKind(imports=("narwhals.dependencies",), n_threads=1))
-    asking = predicting(tmp_path, factory="known_load:open_without_distributions", arguments={})
+    asking = predicting(
+        tmp_path, factory="fakes.known_load:open_without_distributions", arguments={}
+    )
 
     answer = worker.ask(asking, Predicted)
 
@@ -198,7 +200,7 @@ def test_memory_limit_stops_a_model_that_needs_more(worker: Worker, tmp_path: Pa
     [(False, Described({"n_stops": 1})), (True, Failure(STOPPED))],
 )
 def test_stop_spoils_only_what_was_timed(worker: Worker, is_timed: bool, answer: object) -> None:
-    factory = "misbehaving:describe_after_a_stop"
+    factory = "fakes.misbehaving:describe_after_a_stop"
     request = DescribeRequest(factory=factory, arguments={}, is_timed=is_timed)
 
     assert worker.ask(request, Described) == answer

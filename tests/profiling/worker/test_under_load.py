@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from measurement_factories import SETTINGS, known_load, make_settings
+from factories.measurements import SETTINGS, known_load, make_settings
 
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.measurement import measure_under_load

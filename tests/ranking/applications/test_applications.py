@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from factories.rankings import make_application, make_applications
 from pydantic import ValidationError
-from ranking_factories import make_application, make_applications
 
 from rightfit.ranking.applications.applications import (
     Application,

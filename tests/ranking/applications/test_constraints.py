@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ranking_factories import make_application
+from factories.rankings import make_application
 
 from rightfit.ranking.applications.constraints import (
     Limit,

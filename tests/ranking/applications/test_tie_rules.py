@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from factories.rankings import make_rules
 from pydantic import ValidationError
-from ranking_factories import make_rules
 
 QUALITY_FIRST = [{"by": "utility", "prefer": "higher"}]
 

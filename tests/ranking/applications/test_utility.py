@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from factories.rankings import make_application, random_metrics
 from hypothesis import given
 from hypothesis import strategies as st
 from pymcdm.methods import SPOTIS
-from ranking_factories import make_application, random_metrics
 
 from rightfit.ranking.applications.applications import Objective
 from rightfit.ranking.applications.utility import aggregate_scores, compute_utility, score_metric

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ranking_factories import assess, make_application, make_profile, make_profiles, make_rules
+from factories.rankings import assess, make_application, make_profile, make_profiles, make_rules
 
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.assessment import describe_chosen

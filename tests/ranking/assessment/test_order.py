@@ -2,9 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-from ranking_factories import (
+from factories.rankings import (
     around,
     make_application,
     make_profile,
@@ -12,6 +10,8 @@ from ranking_factories import (
     names_in_order,
     rank,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
 QUALITY_ALONE = make_application(objectives=QUALITY)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ranking_factories import (
+from factories.rankings import (
     make_application,
     make_applications,
     make_profile,

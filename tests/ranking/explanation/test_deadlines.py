@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from factories.rankings import make_application, make_profile, rank
 from pydantic import ValidationError
-from ranking_factories import make_application, make_profile, rank
 
 from rightfit.ranking.explanation.recommendation import describe_deadline
 

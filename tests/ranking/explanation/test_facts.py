@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from report_factories import APPLICATIONS, build_results, make_profiles
+from factories.reports import APPLICATIONS, build_results, make_profiles
 
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.facts import Fact, decision_facts, describe_input

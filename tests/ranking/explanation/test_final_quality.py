@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ranking_factories import make_application, make_profile, number_of, rank
+from factories.rankings import make_application, make_profile, number_of, rank
 
 from rightfit.profiling.profiles.quality_interval import share_interval
 from rightfit.quality.deviations import pack_deviations

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ranking_factories import make_application, make_profile, rank
+from factories.rankings import make_application, make_profile, rank
 
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.explanation.flips import list_flips, summarise_flips

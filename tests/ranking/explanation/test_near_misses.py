@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ranking_factories import make_application, make_profile, number_of, rank
+from factories.rankings import make_application, make_profile, number_of, rank
 
 from rightfit.ranking.explanation.recommendation import find_nearest_miss, find_relaxations
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from ranking_factories import around, make_application, make_profile, rank
+from factories.rankings import around, make_application, make_profile, rank
 
 from rightfit.ranking.explanation.rankings import COLUMNS, tabulate_rankings
 

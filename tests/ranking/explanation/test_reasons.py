@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from ranking_factories import around, make_application, make_profile, make_rules, number_of, rank
+from factories.rankings import around, make_application, make_profile, make_rules, number_of, rank
 
 from rightfit.ranking.explanation.reasons import explain_candidates, find_outcomes
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ranking_factories import around, make_application, make_profile, rank
+from factories.rankings import around, make_application, make_profile, rank
 
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.explanation.decisions import (

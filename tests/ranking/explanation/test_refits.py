@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ranking_factories import make_application
+from factories.rankings import make_application
 
 from rightfit.ranking.explanation.refits import (
     ChosenServing,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ranking_factories import around, make_application, make_profile, rank
+from factories.rankings import around, make_application, make_profile, rank
 
 from rightfit.ranking.explanation.decisions import Decision, Replacement
 from rightfit.ranking.explanation.rankings import tabulate_rankings

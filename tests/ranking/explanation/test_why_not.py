@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import polars as pl
-from ranking_factories import make_application, make_profile, rank
+from factories.rankings import make_application, make_profile, rank
 
 from rightfit.ranking.explanation.why_not import tabulate_why_not
 

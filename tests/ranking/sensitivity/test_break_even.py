@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ranking_factories import make_application, make_profile, rank
+from factories.rankings import make_application, make_profile, rank
 
 from rightfit.ranking.sensitivity.break_even import (
     find_cheapest_ranges,

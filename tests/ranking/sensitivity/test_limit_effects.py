@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ranking_factories import make_application, make_profile, rank
+from factories.rankings import make_application, make_profile, rank
 
 from rightfit.ranking.applications.applications import LimitKind
 from rightfit.ranking.sensitivity.limit_effects import (

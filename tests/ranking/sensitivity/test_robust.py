@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ranking_factories import make_application, make_profile, rank
+from factories.rankings import make_application, make_profile, rank
 
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ranking_factories import assess, make_application, make_profile, names_in_order, rank
+from factories.rankings import assess, make_application, make_profile, names_in_order, rank
 
 from rightfit.ranking.sensitivity.weights import (
     find_contenders,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ranking_factories import around, assess, make_application, make_profile
+from factories.rankings import around, assess, make_application, make_profile
 
 from rightfit.ranking.uncertainty.selection_probability import simulate_best
 

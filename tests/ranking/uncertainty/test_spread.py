@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ranking_factories import around, assess, make_application, make_profile, rank
+from factories.rankings import around, assess, make_application, make_profile, rank
 
 from rightfit.ranking.uncertainty.spread import (
     Spread,

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from report_factories import APPLICATIONS, LADDER, build_results, make_profiles
+from factories.reports import APPLICATIONS, LADDER, build_results, make_profiles
 from rich.console import Console
 
 from rightfit.profiling.serving import Serving

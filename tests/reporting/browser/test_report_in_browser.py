@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from factories.reports import LADDER, make_profiles
 from playwright.sync_api import expect
-from report_factories import LADDER, make_profiles
 
 from rightfit.reporting.report import render_report
 from rightfit.reporting.results import Results

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cells
 import polars as pl
 import pytest
-from application_targets import make_targets
+from factories import cells
+from factories.application_targets import make_targets
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.studies.study_store import StudyStore

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from cells import LINEAR_PARAMS, make_cell
+from factories.cells import LINEAR_PARAMS, make_cell
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData

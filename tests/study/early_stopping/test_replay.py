@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import ONE, application, pausing_params, recorded_cell
+from factories.recordings import ONE, application, pausing_params, recorded_cell
 
 from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.pausing_rule import PausingRule

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from recordings import ONE, application, pausing_params, recorded_cell
+from factories.recordings import ONE, application, pausing_params, recorded_cell
 
 from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior

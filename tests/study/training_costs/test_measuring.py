@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from measurement_factories import ClosedPool, DictStore
+from factories.measurements import ClosedPool, DictStore
 
 from rightfit.families.family import TrainingData
 from rightfit.profiling.measuring.worker_pool import WorkerPool

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import train_bundle
-from data_cards import make_data_card
+from factories.bundles import train_bundle
+from factories.data_cards import make_data_card
 
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from planned import PARAMS, plan
-from searching import outcomes_by_index
+from factories.planned_searches import PARAMS, plan
+from harness.searching import outcomes_by_index
 
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
@@ -109,7 +109,7 @@ import os, signal, sys
 sys.path[:0] = {sys.path!r}
 import numpy as np
 from pathlib import Path
-from planned import plan
+from factories.planned_searches import plan
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 from rightfit.processes.lifeline import list_descendants

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cells
 import pytest
-from application_targets import make_targets
+from factories import cells
+from factories.application_targets import make_targets
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue

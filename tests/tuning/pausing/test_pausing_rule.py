@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from recordings import ONE, application, pausing_params, recorded_cell
+from factories.recordings import ONE, application, pausing_params, recorded_cell
 
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool

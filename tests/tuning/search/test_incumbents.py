@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import cells
 import numpy as np
 import pytest
-from application_targets import ACCURACY, SIZES, make_point, make_targets
+from factories import cells
+from factories.application_targets import ACCURACY, SIZES, make_point, make_targets
+from factories.recordings import application
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from recordings import application
 
 from rightfit.families.family import TrainingData
 from rightfit.ranking.applications.applications import Applications

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cells
 import pytest
+from factories import cells
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.parallel.search_queue import find_known_quality

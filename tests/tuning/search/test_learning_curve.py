@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import cells
 import numpy as np
 import pytest
+from factories import cells
 
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family

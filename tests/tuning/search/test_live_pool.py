@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import cells
 import pytest
-from application_targets import make_point
+from factories import cells
+from factories.application_targets import make_point
 from optuna.trial import TrialState, create_trial
 
 from rightfit.families.family import TrainingData

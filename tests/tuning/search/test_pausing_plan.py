@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cells
 import pytest
-from application_targets import make_point, make_targets
+from factories import cells
+from factories.application_targets import make_point, make_targets
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.family import Configuration, TrainingData

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cells
 import pytest
 import sqlalchemy.exc
+from factories import cells
+from harness.postgres import HOW_TO_INSTALL, Postgres, find_postgres, serving_postgres
+from harness.searching import outcomes_by_index, search
 from optuna.trial import TrialState
-from postgres import HOW_TO_INSTALL, Postgres, find_postgres, serving_postgres
-from searching import outcomes_by_index, search
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData

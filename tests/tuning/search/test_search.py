@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cells
 import numpy as np
 import optuna
 import pytest
-from application_targets import ACCURACY, make_targets
+from factories import cells
+from factories.application_targets import ACCURACY, make_targets
+from factories.recordings import ONE, application
 from optuna.trial import TrialState
-from recordings import ONE, application
 
 from rightfit.families.family import Checkpoint, TrainingData
 from rightfit.families.registry import get_family

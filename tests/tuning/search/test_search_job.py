@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cells
 import numpy as np
 import pytest
+from factories import cells
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.search.search_job import describe_job, read_job, write_cell_rows

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cells
 import optuna
-from application_targets import make_targets
+from factories import cells
+from factories.application_targets import make_targets
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.search.pausing_plan import PausingPlan

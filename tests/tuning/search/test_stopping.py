@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cells
 import optuna
 import pytest
-from stopping_rules import BehindBest
+from factories import cells
+from fakes.stopping_rules import BehindBest
 
 from rightfit.families.family import TrainingData
 from rightfit.quality.metric import QualityMetric
@@ -36,7 +36,7 @@ def search(data: TrainingData, store: StudyStore, **changes: Any) -> optuna.Stud
 
 
 def test_rule_by_import_path_ends_trials(blobs: TrainingData, store: StudyStore) -> None:
-    study = search(blobs, store, name="stopping_rules.BehindBest")
+    study = search(blobs, store, name="fakes.stopping_rules.BehindBest")
 
     assert study.trials[0].state.name == "COMPLETE"  # nothing to compare it with
     stopped = [trial for trial in study.trials if trial.state.name == "PRUNED"]
@@ -61,9 +61,9 @@ def test_pruner_of_optuna_is_a_rule() -> None:
     ("path", "message"),
     [
         ("no_such_module.Rule", "There is no module 'no_such_module' to hold a stopping rule"),
-        ("stopping_rules.Missing", "The module stopping_rules has no 'Missing'"),
-        ("stopping_rules.NoRule", r"has no method prune\(study, trial\)"),
-        ("stopping_rules.NeedsArgument", "can't be made without arguments"),
+        ("fakes.stopping_rules.Missing", "The module fakes.stopping_rules has no 'Missing'"),
+        ("fakes.stopping_rules.NoRule", r"has no method prune\(study, trial\)"),
+        ("fakes.stopping_rules.NeedsArgument", "can't be made without arguments"),
     ],
 )
 def test_path_that_holds_no_rule_is_refused(path: str, message: str) -> None:

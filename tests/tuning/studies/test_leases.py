@@ -8,16 +8,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cells
 import numpy as np
 import optuna
 import pytest
-import searching
 import sqlalchemy
-from application_targets import make_targets
+from factories import cells
+from factories.application_targets import make_targets
+from harness import searching
+from harness.postgres import HOW_TO_INSTALL, find_postgres, running_postgres
+from harness.searching import (
+    make_gate,
+    outcomes_by_index,
+    search,
+    start_deadly_search,
+    start_search,
+)
 from optuna.trial import TrialState
-from postgres import HOW_TO_INSTALL, find_postgres, running_postgres
-from searching import make_gate, outcomes_by_index, search, start_deadly_search, start_search
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData

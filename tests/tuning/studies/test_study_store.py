@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bundles import train_bundle
+from factories.bundles import train_bundle
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData

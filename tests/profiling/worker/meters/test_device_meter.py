@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fake_nvml import FakeNvml, installed
+from fakes.nvml import FakeNvml, installed
 
 from rightfit.profiling.worker.meters import device_meter
 from rightfit.profiling.worker.meters.device_meter import DeviceMeter

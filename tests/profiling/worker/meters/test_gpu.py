@@ -4,7 +4,7 @@ import ctypes
 import os
 
 import pytest
-from fake_nvml import FakeNvml, installed
+from fakes.nvml import FakeNvml, installed
 
 from rightfit.profiling.worker.meters.gpu import (
     Gpu,

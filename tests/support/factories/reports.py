@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from data_cards import make_data_card
 
+from factories.data_cards import make_data_card
 from rightfit.http_load.load_records import (
     LatencyLimit,
     LoadCurve,

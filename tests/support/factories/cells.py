@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recordings import pausing_params
-
+from factories.recordings import pausing_params
 from rightfit.families.family import TrainingData
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.cell import Cell, SearchSettings

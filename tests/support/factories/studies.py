@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from bundles import train_bundle
-from data_cards import make_data_card
-from ranking_factories import make_profile, make_profiles
-from report_factories import ENVIRONMENT, RANKING
 
+from factories.bundles import train_bundle
+from factories.data_cards import make_data_card
+from factories.rankings import make_profile, make_profiles
+from factories.reports import ENVIRONMENT, RANKING
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import Configuration, TrainingData

@@ -69,7 +69,7 @@ def known_load(**arguments: float) -> Subject:
     return Subject(
         label="known load",
         kind=WorkerKind(imports=(), n_threads=1),
-        factory="known_load:open_known_load",
+        factory="fakes.known_load:open_known_load",
         arguments=costs | arguments,
     )
 

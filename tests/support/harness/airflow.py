@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 HOW_TO_INSTALL = "There is no Airflow environment; make one: make airflow-env"
 T = TypeVar("T")
 WAIT_S = 1800  # a loaded machine takes many times as long as a free one

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import psutil
-from ports import find_free_port
+
+from harness.ports import find_free_port
 
 JSON = {"Content-Type": "application/json"}
 ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}

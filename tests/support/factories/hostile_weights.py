@@ -6,7 +6,7 @@ import pickle
 import struct
 from collections.abc import Callable, Iterator
 
-from hostile_bundles import (
+from factories.hostile_bundles import (
     SKOPS,
     Case,
     Payload,
@@ -16,7 +16,6 @@ from hostile_bundles import (
     make_header,
     make_zip,
 )
-
 from rightfit.families.bundle import ONNX_FILE
 
 REFUSED = "is not opened: this data root has no record of writing it"

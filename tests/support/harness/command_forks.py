@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from forks import FORKS
+from harness.forks import FORKS
 
 
 def run_module(

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hostile_bundles import MANIFEST, SKOPS, Case, Json, Place, sha256, void
-
+from factories.hostile_bundles import MANIFEST, SKOPS, Case, Json, Place, sha256, void
 from rightfit.families.bundle import ONNX_FILE
 
 

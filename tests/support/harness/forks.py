@@ -12,7 +12,7 @@ import multiprocessing
 # Slow to import. Nothing of kedro.framework: it reads the logging's configuration of a project.
 IMPORTED = (
     "dynaconf",
-    "hostile_bundles",
+    "factories.hostile_bundles",
     "jinja2",
     "kedro.config",
     "kedro.io",
@@ -27,7 +27,7 @@ IMPORTED = (
     "rightfit.reporting.report",
     "rightfit.tuning.search.search",
     "safetensors.torch",
-    "searching",
+    "harness.searching",
     "sklearn.ensemble",
     "sklearn.linear_model",
     "skops.io",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recordings import ONE, application, pausing_params
-
+from factories.recordings import ONE, application, pausing_params
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.serving_costs import CostLine

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cells
-from application_targets import make_targets
-
+from factories import cells
+from factories.application_targets import make_targets
 from rightfit.families.family import TrainingData
 from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.studies.study_store import StudyStore

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from data_cards import make_data_card
-from study_factories import (
+
+from factories.data_cards import make_data_card
+from factories.studies import (
     ENVIRONMENT,
     VERSION,
     fit_encoder,
@@ -16,7 +17,6 @@ from study_factories import (
     make_raw,
     rank,
 )
-
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.encoding import apply_encoder, name_features

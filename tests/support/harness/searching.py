@@ -9,10 +9,10 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from typing import Any
 
-import cells
 import optuna
-from forks import FORKS
+from factories import cells
 
+from harness.forks import FORKS
 from rightfit.families.family import Checkpoint, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.search import run_search

@@ -1,0 +1,1 @@
+"""Small valid objects and files, each as a test wants it."""

@@ -1,0 +1,1 @@
+"""What tests run in or against: processes, servers, a browser, a database."""
