@@ -34,7 +34,7 @@ from rightfit.pipelines.data_engineering.nodes import (
     fit_encoder,
     write_data_card,
 )
-from rightfit.preparation.block import DatasetBlock
+from rightfit.preparation.description import DatasetBlock
 from rightfit.processes.json_store import JsonStore
 
 ROWS_PER_FILE = 1_000_000

@@ -33,7 +33,8 @@ from rightfit.families.registry import get_family
 from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.assembling import assemble
-from rightfit.preparation.block import DatasetBlock, complete_block
+from rightfit.preparation.block import complete_block
+from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
 from rightfit.profiling.worker.latency import time_calls, warm_up
 from rightfit.profiling.worker.units import NS_PER_MS

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from rightfit.preparation.block import DatasetBlock
+from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
 
 SHUFFLED_BY = 0

@@ -20,10 +20,10 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.imported.kinds import find_family
 from rightfit.families.runtimes import available_runtimes
 from rightfit.parameters.imported import ImportedBlock
-from rightfit.preparation.block import DatasetBlock, complete_block
+from rightfit.preparation.block import complete_block
+from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.encoding import Encoder, fit_encoder_steps
 from rightfit.preparation.model_columns import make_raw_rows, take_columns
-from rightfit.preparation.spec import DatasetSpec
 from rightfit.profiling.worker.process import open_bundle
 from rightfit.request_path.opening import open_request
 from rightfit.request_path.raw_inputs import list_inputs, pass_columns

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.preparation.block import DatasetBlock, complete_block
-from rightfit.preparation.spec import DatasetSpec
+from rightfit.preparation.block import complete_block
+from rightfit.preparation.description import DatasetBlock, DatasetSpec
 
 
 def plain(names: list[str], dtype: str, **changes: Any) -> dict[str, Any]:

@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from rightfit.preparation.assembling import DroppedRows, RowCounts, add_label, assemble, derive
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.frames import RawTableError
-from rightfit.preparation.spec import DatasetSpec, Target, Weekday
+from rightfit.preparation.spec import Target, Weekday
 
 Describe = Callable[..., DatasetSpec]
 Tables = dict[str, pl.DataFrame]

@@ -13,7 +13,7 @@ from rightfit.preparation.checking import (
     find_column_faults,
     find_table_faults,
 )
-from rightfit.preparation.spec import DatasetSpec
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.table_schema import ColumnGroup, TableSchema
 
 Describe = Callable[..., DatasetSpec]

@@ -11,8 +11,8 @@ from rightfit.families.schema import InputSchema
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.checking import RawCheck, check_tables
 from rightfit.preparation.describing import make_data_card
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
-from rightfit.preparation.spec import DatasetSpec
 
 Describe = Callable[..., DatasetSpec]
 Tables = dict[str, pl.DataFrame]

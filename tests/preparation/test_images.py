@@ -10,8 +10,9 @@ import pytest
 from kedro.io import DataCatalog
 from PIL import Image
 
-from rightfit.preparation.block import DatasetBlock, complete_block
+from rightfit.preparation.block import complete_block
 from rightfit.preparation.checking import check_tables
+from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps, name_features
 from rightfit.preparation.frames import RawTableError, read_frame
 from rightfit.preparation.model_columns import make_raw_rows

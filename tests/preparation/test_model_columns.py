@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from rightfit.preparation.assembling import assemble
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps
 from rightfit.preparation.model_columns import describe_columns, read_predictions, take_columns
-from rightfit.preparation.spec import DatasetSpec
 
 Trips = tuple[DatasetSpec, Encoder, pl.DataFrame]
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import polars as pl
 import yaml
 
-from rightfit.preparation.block import DatasetBlock, complete_block
+from rightfit.preparation.block import complete_block
+from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.proposal import describe_dataset, write_block
 from rightfit.preparation.spec import Target
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rightfit.preparation.spec import DatasetSpec, Target, Weekday
+from rightfit.preparation.description import DatasetSpec
+from rightfit.preparation.spec import Target, Weekday
 from rightfit.preparation.table_schema import ColumnGroup
 from rightfit.quality.metric import QualityMetric
 

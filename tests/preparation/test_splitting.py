@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from rightfit.preparation.assembling import add_label
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.frames import RawTableError
-from rightfit.preparation.spec import DatasetSpec, RandomShare, StratifiedShare
+from rightfit.preparation.spec import RandomShare, StratifiedShare
 from rightfit.preparation.splitting import assign_parts, latest_rows
 
 Describe = Callable[..., DatasetSpec]

@@ -14,7 +14,8 @@ from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.assembling import assemble
-from rightfit.preparation.block import DatasetBlock, complete_block
+from rightfit.preparation.block import complete_block
+from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
 from rightfit.request_path.graph import join_encoder
 from rightfit.request_path.python_encoder import compile_encoder

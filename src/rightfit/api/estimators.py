@@ -23,12 +23,10 @@ from rightfit.api.rules import FamiliesLike, StoppingLike, read_example, read_ru
 from rightfit.api.searching import NAME, SearchResult, open_workspace, search_dataset
 from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
-from rightfit.preparation.block import DatasetBlock
-from rightfit.preparation.consistency import RESERVED_COLUMNS
+from rightfit.preparation.description import RESERVED_COLUMNS, DatasetBlock, DatasetSpec
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import prepare_dataset
 from rightfit.preparation.sampling import draw_stratified, find_strata
-from rightfit.preparation.spec import DatasetSpec
 from rightfit.preparation.splitting import Parted, assign_parts
 from rightfit.ranking.applications.applications import Application
 

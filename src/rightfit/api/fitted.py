@@ -23,10 +23,10 @@ from rightfit.families.family import Rows
 from rightfit.families.predictions import check_predictions
 from rightfit.families.runtimes import Predict, open_model
 from rightfit.preparation.describing import DataCard
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import Encoder
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import encode_new_rows
-from rightfit.preparation.spec import DatasetSpec
 from rightfit.ranking.explanation.refits import ChosenServing
 from rightfit.serving.answer import Answer, Origin
 from rightfit.serving.export import check_folder, export_model

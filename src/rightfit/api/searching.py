@@ -31,8 +31,8 @@ from rightfit.evaluation.winners_to_refit import WinnerToRefit, find_winners
 from rightfit.families.bundle import Bundle
 from rightfit.families.schema import Task
 from rightfit.parameters.faults import explain_faults
-from rightfit.preparation.block import DatasetBlock
 from rightfit.preparation.describing import DataCard
+from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
 from rightfit.preparation.splitting import PARTS

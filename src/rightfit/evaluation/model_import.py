@@ -12,6 +12,7 @@ from rightfit.families.imported.exporting import offer_exports
 from rightfit.families.imported.importing import GivenFile, import_file, read_columns
 from rightfit.families.imported.kinds import PICKLE_FILE
 from rightfit.families.imported.row_table import take_stored
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import Encoder, apply_encoder
 from rightfit.preparation.model_columns import (
     describe_columns,
@@ -19,7 +20,6 @@ from rightfit.preparation.model_columns import (
     read_predictions,
     take_columns,
 )
-from rightfit.preparation.spec import DatasetSpec
 from rightfit.profiling.measuring.first_rows import WorkerFirstRows
 from rightfit.profiling.measuring.worker_pool import shared_pool
 

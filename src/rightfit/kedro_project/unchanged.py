@@ -379,7 +379,7 @@ def _describe_constants() -> object:
 def _hash_parameter(value: object, records: RecordStore, *, reads_all: bool) -> str:
     """Hash a parameter block, with the code or the files that it names."""
     from rightfit.parameters.imported import ImportedBlock, locate
-    from rightfit.preparation.block import DatasetBlock
+    from rightfit.preparation.description import DatasetBlock
     from rightfit.quality.scorers import read_function_sources
     from rightfit.tuning.search.space import ModelBlock
     from rightfit.tuning.studies.study_store import fingerprint_family

@@ -18,7 +18,7 @@ from rightfit.parameters.models import find_model_faults
 from rightfit.parameters.ranking import RankingParams, find_tie_faults
 from rightfit.parameters.raw import RawParameters, look_up
 from rightfit.parameters.refit import RefitParams, find_refit_faults
-from rightfit.preparation.block import DatasetBlock
+from rightfit.preparation.description import DatasetBlock
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.stopping import STOPPING_NAMES, check_stopping, import_rule

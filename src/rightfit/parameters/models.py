@@ -14,7 +14,7 @@ from rightfit.families.schema import Task
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import list_named
 from rightfit.parameters.raw import RawParameters, find_values, look_up
-from rightfit.preparation.block import DatasetBlock
+from rightfit.preparation.description import DatasetBlock
 from rightfit.tuning.search.space import ModelBlock, ModelParams
 
 MAX_GRID = 1_000_000  # configurations that are listed at once

@@ -8,8 +8,9 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.checking import clean_table
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.frames import RawTableError
-from rightfit.preparation.spec import ClockMinutes, ColumnSplit, DatasetSpec, Derived, Target
+from rightfit.preparation.spec import ClockMinutes, ColumnSplit, Derived, Target
 from rightfit.preparation.splitting import Parted, assign_parts
 from rightfit.preparation.tables import ROW, Table, take_rows
 

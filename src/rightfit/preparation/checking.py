@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.frames import RawTableError, cast_without_loss
 from rightfit.preparation.images import find_image_faults
-from rightfit.preparation.spec import ColumnSplit, DatasetSpec, Target
+from rightfit.preparation.spec import ColumnSplit, Target
 from rightfit.preparation.table_schema import Bounds, ByteLength, ColumnGroup, TableSchema, Values
 from rightfit.preparation.tables import Table
 

@@ -9,17 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from rightfit.families.schema import InputSchema, Task
 from rightfit.preparation.assembling import RowCounts
 from rightfit.preparation.checking import RawCheck, TableReport
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import Encoder, name_features
 from rightfit.preparation.fingerprint import hash_frame, hash_json
-from rightfit.preparation.spec import (
-    DatasetSpec,
-    Derived,
-    Features,
-    Join,
-    Split,
-    Target,
-    Validation,
-)
+from rightfit.preparation.spec import Derived, Features, Join, Split, Target, Validation
 from rightfit.preparation.splitting import PARTS
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import read_function_sources

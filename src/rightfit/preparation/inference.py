@@ -14,7 +14,7 @@ import polars as pl
 from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
 from rightfit.preparation.column_kinds import Kind, KindName, find_kind
-from rightfit.preparation.consistency import N_CHANNELS, RESERVED_COLUMNS
+from rightfit.preparation.description import FEATURE_LISTS, N_CHANNELS, RESERVED_COLUMNS
 from rightfit.preparation.frames import cast_without_loss
 from rightfit.preparation.images import infer_shape
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names
@@ -24,11 +24,10 @@ from rightfit.preparation.spec import (
     Derived,
     Features,
     Image,
-    RandomShare,
     Split,
-    StratifiedShare,
     Target,
     Weekday,
+    draw_share,
 )
 from rightfit.preparation.table_schema import PLAIN_DTYPES, ByteLength, ColumnGroup, TableSchema
 from rightfit.preparation.tables import LazyColumns, Table
@@ -43,7 +42,6 @@ MANY_NUMBERS = 10  # more different numbers than digits are rarely meant as clas
 MANY_GAPS = 0.05  # share of gaps from which their place is a feature of its own
 N_SHOWN = 9  # columns named in a remark
 RESERVED = Kind("unused", "reserved name")
-FEATURE_LISTS = ("numeric", "categorical", "indicate_missing", "text")
 ALL_FEATURES = Features.model_validate({name: [ALL_OTHERS] for name in FEATURE_LISTS})
 
 Kinds = Mapping[str, Kind]
@@ -162,13 +160,6 @@ def infer_split(main: Table, task: Task) -> Split:
         if {TRAIN, TEST} <= found:
             return ColumnSplit(column=SPLIT_COLUMN, train=TRAIN, test=TEST)
     return draw_share(task, TEST_SHARE)
-
-
-def draw_share(task: Task, share: float) -> StratifiedShare | RandomShare:
-    """Return the usual way to draw a share of the rows: of each class the same, or of all."""
-    if task == "regression":
-        return RandomShare(method="random", share=share)
-    return StratifiedShare(method="stratified", share=share)
 
 
 def _name_dtype(column: pl.Series, *, is_target: bool) -> str | None:

@@ -10,7 +10,7 @@ import polars as pl
 
 from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
-from rightfit.preparation.consistency import find_quality_faults
+from rightfit.preparation.description import find_quality_faults
 from rightfit.quality.metric import Array, QualityBlock, QualityMetric
 from rightfit.quality.scorers import NEGATED, Option, is_function
 

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from rightfit.families.schema import Task
-from rightfit.preparation.block import CompleteBlock, DatasetBlock, complete_block
+from rightfit.preparation.block import CompleteBlock, complete_block
+from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.spec import Target
 from rightfit.preparation.tables import Table
 

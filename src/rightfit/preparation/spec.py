@@ -1,8 +1,4 @@
-"""The complete description of a dataset: tables, joins, target, features, split, quality.
-
-The configuration may leave most of it out (``block.py``); what it leaves out is inferred from the
-tables once (``inference.py``). What the parts must agree on is checked in ``consistency.py``.
-"""
+"""The parts of a dataset's description (``description.py``): joins, target, features, split."""
 
 from __future__ import annotations
 
@@ -15,18 +11,12 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    field_validator,
     model_validator,
 )
 
 from rightfit.families.schema import Task
-from rightfit.preparation.table_schema import (
-    TableSchema,
-    refuse_truth_value,
-    require_time_zone,
-)
-from rightfit.quality.metric import QualityMetric
-from rightfit.strict_model import MAX_ROWS, MAX_VALUE, Seed, StrictModel
+from rightfit.preparation.table_schema import refuse_truth_value, require_time_zone
+from rightfit.strict_model import MAX_VALUE, StrictModel
 
 
 def _read_class_name(value: Any) -> Any:
@@ -175,53 +165,8 @@ Split = Annotated[
 Validation = Annotated[StratifiedShare | RandomShare | LatestShare, Field(discriminator="method")]
 
 
-class DatasetFields(StrictModel):
-    """What needs no inference, because leaving it out has one meaning.
-
-    ``tables`` names the raw tables, the main one first, each with its catalog entry; a list names
-    entries that are called like the tables. ``not_features`` lists columns that repeat the outcome
-    or are known only after it. ``max_train_rows`` counts the validation rows too; null keeps all
-    rows. ``seed`` draws the kept rows, the validation rows and a random test split.
-    """
-
-    tables: dict[str, str] = Field(min_length=1)
-    target: Target
-    joins: tuple[Join, ...] = ()
-    derived: tuple[Derived, ...] = ()
-    not_features: tuple[str, ...] = ()
-    max_train_rows: int | None = Field(default=None, gt=1, le=MAX_ROWS)
-    max_test_rows: int | None = Field(default=None, gt=0, le=MAX_ROWS)
-    seed: Seed = 0
-    licence: str = "not stated"
-    source: str = "not stated"
-    notes: tuple[str, ...] = ()
-
-    @field_validator("tables", mode="before")
-    @classmethod
-    def _read_tables(cls, tables: Any) -> Any:
-        if not isinstance(tables, list | tuple):
-            return tables
-        if len(set(tables)) < len(tables):
-            raise ValueError(f"tables must differ, but got {list(tables)}")
-        return {name: name for name in tables}
-
-    @property
-    def main_table(self) -> str:
-        """Name of the table that holds one row per example."""
-        return next(iter(self.tables))
-
-
-class DatasetSpec(DatasetFields):
-    """Everything about one dataset, nothing left to infer."""
-
-    title: str
-    task: Task
-    schemas: dict[str, TableSchema]
-    features: Features
-    split: Split
-    validation: Validation
-    quality: QualityMetric
-
-    def join_keys(self, table: str) -> tuple[str, ...]:
-        """Return the columns that must identify a row of ``table``; none for the main table."""
-        return next((join.keys for join in self.joins if join.table == table), ())
+def draw_share(task: Task, share: float) -> StratifiedShare | RandomShare:
+    """Return the usual way to draw a share of the rows: of each class the same, or of all."""
+    if task == "regression":
+        return RandomShare(method="random", share=share)
+    return StratifiedShare(method="stratified", share=share)

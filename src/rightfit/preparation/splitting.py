@@ -8,15 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.sampling import draw_stratified, find_strata
-from rightfit.preparation.spec import (
-    ColumnSplit,
-    DatasetSpec,
-    LatestShare,
-    RandomShare,
-    StratifiedShare,
-)
+from rightfit.preparation.spec import ColumnSplit, LatestShare, RandomShare, StratifiedShare
 
 PARTS = ("train", "validation", "test")
 Mask = npt.NDArray[np.bool_]

@@ -6,7 +6,7 @@ import pytest
 from rightfit.pipelines.data_engineering.nodes import encode_parts, fit_encoder
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.block import complete_block
-from rightfit.preparation.spec import DatasetSpec
+from rightfit.preparation.description import DatasetSpec
 
 pytestmark = pytest.mark.whole
 

@@ -8,12 +8,12 @@ import polars as pl
 
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.assembling import RowCounts, assemble
-from rightfit.preparation.block import CompleteBlock, complete_block
+from rightfit.preparation.block import CompleteBlock, complete_block, inferred_key
 from rightfit.preparation.checking import RawCheck, check_tables
 from rightfit.preparation.describing import DataCard, make_data_card
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import Encoder, encode_part, fit_encoder_steps
 from rightfit.preparation.frames import RawTableError, read_tables
-from rightfit.preparation.spec import DatasetSpec
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.tables import Table
 from rightfit.processes.json_store import JsonStore
@@ -62,7 +62,7 @@ def _complete(
     tables: dict[str, Table],
     dataset_name: str,
 ) -> CompleteBlock:
-    key = f"{dataset_name}.{dataset.make_key()}"
+    key = f"{dataset_name}.{inferred_key(dataset)}"
     pinned = inferred.get(key) if dataset.find_gaps() else None
     if pinned is not None:
         return CompleteBlock.model_validate(pinned).take_over(dataset)

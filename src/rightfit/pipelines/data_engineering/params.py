@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rightfit.preparation.block import DatasetBlock
+from rightfit.preparation.description import DatasetBlock
 
 __all__ = ["DatasetBlock"]

@@ -18,8 +18,8 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock, UnsuitableModelError, locate
 from rightfit.preparation.describing import DataCard
+from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import Encoder
-from rightfit.preparation.spec import DatasetSpec
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams

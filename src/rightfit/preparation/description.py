@@ -1,31 +1,215 @@
-"""Whether the parts of a dataset's description agree: every column named must exist, and no leak.
+"""The description of a dataset, and whether its parts agree: every column must exist, and no leak.
 
-All faults are found at once, so that a description is mended in one go.
+A block of the configuration may leave most of it out; the rest is inferred from the tables once
+(``block.py``). All faults are found at once, so that a description is mended in one go.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from pydantic import Field, field_validator, model_validator
+
+from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
+from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
 from rightfit.preparation.spec import (
     ColumnSplit,
-    DatasetFields,
-    DatasetSpec,
+    Derived,
+    Features,
     Join,
     Split,
     Target,
+    Validation,
+    draw_share,
 )
 from rightfit.preparation.table_schema import NUMERIC_DTYPES, TableSchema
 from rightfit.quality.errors import SHARES
+from rightfit.quality.metric import QualityBlock, QualityMetric
 from rightfit.quality.scorers import Option, check_metric
 from rightfit.spelling import find_nearest
+from rightfit.strict_model import MAX_ROWS, Seed, StrictModel
 
 RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself
 N_CHANNELS = (1, 3)  # of a decoded image: grey, or red, green and blue
 MAX_SHOWN = 9  # columns named in a message
 WITHOUT_THRESHOLD = (*SHARES, "neg_log_loss")  # accuracy, ROC AUC and what looks at no class
+FEATURE_LISTS = ("numeric", "categorical", "indicate_missing", "text")
+VALIDATION_SHARE = 0.2
+
+
+class DatasetBlock(StrictModel):
+    """One dataset as the configuration describes it.
+
+    ``tables`` names the raw tables, the main one first, each with its catalog entry; a list names
+    entries that are called like the tables. ``not_features`` lists columns that repeat the outcome
+    or are known only after it. ``max_train_rows`` counts the validation rows too; null keeps all
+    rows. ``seed`` draws the kept rows, the validation rows and a random test split.
+
+    The last seven fields are inferred where they are left out: ``None`` stands for "infer it".
+    """
+
+    tables: dict[str, str] = Field(min_length=1)
+    target: Target
+    joins: tuple[Join, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    not_features: tuple[str, ...] = ()
+    max_train_rows: int | None = Field(default=None, gt=1, le=MAX_ROWS)
+    max_test_rows: int | None = Field(default=None, gt=0, le=MAX_ROWS)
+    seed: Seed = 0
+    licence: str = "not stated"
+    source: str = "not stated"
+    notes: tuple[str, ...] = ()
+    title: str | None = None
+    task: Task | None = None
+    schemas: dict[str, TableSchema] = Field(default_factory=dict)
+    features: Features | None = None
+    split: Split | None = None
+    validation: Validation | None = None
+    quality: QualityBlock | None = None
+
+    @field_validator("tables", mode="before")
+    @classmethod
+    def _read_tables(cls, tables: Any) -> Any:
+        if not isinstance(tables, list | tuple):
+            return tables
+        if len(set(tables)) < len(tables):
+            raise ValueError(f"tables must differ, but got {list(tables)}")
+        return {name: name for name in tables}
+
+    @model_validator(mode="after")
+    def _check(self) -> DatasetBlock:
+        """Check before any table is read whatever needs no table."""
+        raise_faults(find_naming_faults(self))
+        raise_faults(find_task_faults(self.target, self.task))
+        quality, target = self.quality, self.target
+        if quality is not None and quality.name is not None and self.known_task is not None:
+            n_classes = 2 if target.at_least is not None else len(target.classes) or None
+            raise_faults(
+                find_quality_faults(
+                    quality.name, quality.options, task=self.known_task, n_classes=n_classes
+                )
+            )
+        if not self.find_gaps():
+            raise_faults(find_inconsistencies(self.expand({}).expand_features().make_spec("")))
+        return self
+
+    @property
+    def main_table(self) -> str:
+        """Name of the table that holds one row per example."""
+        return next(iter(self.tables))
+
+    @property
+    def known_task(self) -> Task | None:
+        """The task as far as the block says it: a limit or classes mean classification."""
+        target = self.target
+        is_classified = target.at_least is not None or bool(target.classes)
+        return self.task or ("classification" if is_classified else None)
+
+    def find_gaps(self) -> tuple[str, ...]:
+        """Name the keys that only the tables can fill, in the order of a block."""
+        groups = [group for schema in self.schemas.values() for group in schema.columns]
+        has_wildcard = any(is_wildcard(name) for group in groups for name in group.names)
+        chosen = self.features
+        lists = [getattr(chosen, name) for name in FEATURE_LISTS] if chosen else []
+        quality = self.quality
+        gaps = {
+            "schemas": has_wildcard or bool(set(self.tables) - set(self.schemas)),
+            "task": self.known_task is None,
+            "target.classes": self.known_task != "regression"
+            and self.target.at_least is None
+            and not self.target.classes,
+            "features": chosen is None or any(ALL_OTHERS in names for names in lists),
+            "split": self.split is None,
+            "quality": quality is None or None in (quality.name, quality.worst, quality.best),
+        }
+        return tuple(key for key, is_gap in gaps.items() if is_gap)
+
+    def expand(self, columns: Mapping[str, Sequence[str]]) -> DatasetBlock:
+        """Replace the patterns of ``schemas``, ``joins`` and ``not_features`` by columns.
+
+        Args:
+            columns: Columns of the tables by name, as far as they are known.
+        """
+        schemas = {
+            name: _expand_groups(schema, columns.get(name, ()))
+            for name, schema in self.schemas.items()
+        }
+        joins = [
+            join.model_copy(
+                update={
+                    "columns": expand_names(
+                        join.columns, list(schemas[join.table].by_column()), excluded=join.keys
+                    )
+                }
+            )
+            if join.table in schemas
+            else join
+            for join in self.joins
+        ]
+        expanded = self.model_copy(update={"schemas": schemas, "joins": tuple(joins)})
+        known = list_described(expanded)
+        hidden = expand_names(self.not_features, known, excluded=[self.target.column])
+        return expanded.model_copy(update={"not_features": hidden})
+
+    def expand_features(self) -> DatasetBlock:
+        """Replace the patterns of ``features`` by the described columns; leaks match none."""
+        chosen, known, hidden = self.features or Features(), list_described(self), find_leaks(self)
+        lists = {
+            name: expand_names(getattr(chosen, name), known, excluded=hidden)
+            for name in FEATURE_LISTS
+        }
+        return self.model_copy(update={"features": chosen.model_copy(update=lists)})
+
+    def make_spec(self, name: str) -> DatasetSpec:
+        """Return a block without gaps as the complete description; ``name`` is its usual title."""
+        task, quality = self.known_task, self.quality or QualityBlock()
+        validation = self.validation or draw_share(task or "classification", VALIDATION_SHARE)
+        return DatasetSpec(
+            **dict(self)
+            | {
+                "title": self.title or name,
+                "task": task,
+                "validation": validation,
+                "quality": QualityMetric(**quality.model_dump(exclude_none=True)),
+            }
+        )
+
+
+class DatasetSpec(DatasetBlock):
+    """Everything about one dataset, nothing left to infer."""
+
+    title: str
+    task: Task
+    features: Features
+    split: Split
+    validation: Validation
+    quality: QualityMetric
+
+    @model_validator(mode="after")
+    def _check(self) -> DatasetSpec:  # in place of the block's: whoever completes it checks it
+        return self
+
+    def join_keys(self, table: str) -> tuple[str, ...]:
+        """Return the columns that must identify a row of ``table``; none for the main table."""
+        return next((join.keys for join in self.joins if join.table == table), ())
+
+
+def raise_faults(faults: Sequence[str]) -> None:
+    """Raise a RightfitError of all faults, if there are any."""
+    if faults:
+        raise RightfitError("; ".join(faults))
+
+
+def _expand_groups(schema: TableSchema, columns: Sequence[str]) -> TableSchema:
+    named = {name for group in schema.columns for name in group.names}
+    groups = [
+        group.model_copy(update={"names": expand_names(group.names, columns, excluded=named)})
+        for group in schema.columns
+    ]
+    return schema.model_copy(update={"columns": tuple(groups)})
 
 
 def find_inconsistencies(spec: DatasetSpec) -> list[str]:
@@ -34,53 +218,53 @@ def find_inconsistencies(spec: DatasetSpec) -> list[str]:
     Returns:
         One sentence per fault, without a full stop; empty if the description is consistent.
     """
-    if faults := find_naming_faults(spec, spec.schemas):
+    if faults := find_naming_faults(spec):
         return faults  # the columns of unknown tables cannot be looked up
-    faults = find_structure_faults(spec, spec.schemas)
-    known = set(list_described(spec, spec.schemas))
+    faults = find_structure_faults(spec)
+    known = set(list_described(spec))
     faults += _derived_faults(spec, known)
     known |= {derived.name for derived in spec.derived}
     faults += _target_faults(spec) + _feature_faults(spec, known) + _split_faults(spec)
     return faults + find_metric_faults(spec)
 
 
-def find_structure_faults(fields: DatasetFields, schemas: Mapping[str, TableSchema]) -> list[str]:
+def find_structure_faults(block: DatasetBlock) -> list[str]:
     """List what tables, schemas, joins and the target's column disagree about."""
-    if faults := find_naming_faults(fields, schemas):
+    if faults := find_naming_faults(block):
         return faults
-    main = schemas[fields.main_table].by_column()
+    main = block.schemas[block.main_table].by_column()
     known = set(main)
-    for join in fields.joins:
-        faults += _join_faults(fields.main_table, schemas, join, known)
+    for join in block.joins:
+        faults += _join_faults(block, join, known)
         known |= {join.prefix + column for column in join.columns}
-    column = fields.target.column
+    column = block.target.column
     if column not in main:
         near = find_nearest(column, main)
         hint = f"; did you mean {near!r}?" if near else f"; it has {sorted(main)[:MAX_SHOWN]}"
-        faults.append(f"target.column {column!r} is not a column of {fields.main_table}{hint}")
+        faults.append(f"target.column {column!r} is not a column of {block.main_table}{hint}")
     return faults
 
 
-def list_described(fields: DatasetFields, schemas: Mapping[str, TableSchema]) -> list[str]:
+def list_described(block: DatasetBlock) -> list[str]:
     """Name the described columns of the main table, then the joined ones."""
-    main = schemas.get(fields.main_table)
+    main = block.schemas.get(block.main_table)
     columns = list(main.by_column()) if main else []
-    return columns + [join.prefix + name for join in fields.joins for name in join.columns]
+    return columns + [join.prefix + name for join in block.joins for name in join.columns]
 
 
-def find_naming_faults(fields: DatasetFields, schemas: Mapping[str, TableSchema]) -> list[str]:
+def find_naming_faults(block: DatasetBlock) -> list[str]:
     """List what schemas and joins name wrongly; needs no complete schemas."""
     faults = []
-    strange = sorted(set(schemas) - set(fields.tables))
+    strange = sorted(set(block.schemas) - set(block.tables))
     if strange:
-        faults.append(f"schemas describes {strange}, but the tables are {list(fields.tables)}")
-    joined = [join.table for join in fields.joins]
-    further = list(fields.tables)[1:]
+        faults.append(f"schemas describes {strange}, but the tables are {list(block.tables)}")
+    joined = [join.table for join in block.joins]
+    further = list(block.tables)[1:]
     if sorted(joined) != sorted(further):
         faults.append(
             f"joins must name each table after the first ({further}) once, but names {joined}"
         )
-    for table, schema in schemas.items():
+    for table, schema in block.schemas.items():
         names = Counter(name for group in schema.columns for name in group.names)
         twice = [name for name, n_times in names.items() if n_times > 1]
         if twice:
@@ -88,10 +272,9 @@ def find_naming_faults(fields: DatasetFields, schemas: Mapping[str, TableSchema]
     return faults
 
 
-def _join_faults(
-    main_table: str, schemas: Mapping[str, TableSchema], join: Join, known: set[str]
-) -> list[str]:
-    main, other = schemas[main_table].by_column(), schemas[join.table].by_column()
+def _join_faults(block: DatasetBlock, join: Join, known: set[str]) -> list[str]:
+    main_table = block.main_table
+    main, other = (block.schemas[name].by_column() for name in (main_table, join.table))
     faults = [
         f"joins: {join.table} has no column {column!r} in its schema"
         for column in (*join.keys, *join.columns)
@@ -146,7 +329,7 @@ def _feature_faults(spec: DatasetSpec, known: set[str]) -> list[str]:
     features = spec.features
     unknown = sorted(set(features.columns) - known)
     faults = [f"features names the unknown columns {unknown}"] if unknown else []
-    leaks = sorted(set(features.columns) & leaking_columns(spec, spec.split))
+    leaks = sorted(set(features.columns) & find_leaks(spec))
     if leaks:
         faults.append(
             f"features {leaks} reveal the outcome or the split: they come from target.column, "
@@ -230,7 +413,7 @@ def _split_faults(spec: DatasetSpec) -> list[str]:
             faults += _split_value_faults(split, main[split.column].dtype)
         if split.train == split.test:
             faults.append(f"split.train and split.test must differ, but both are {split.train!r}")
-    described = list_described(spec, spec.schemas)
+    described = list_described(spec)
     unknown = [column for column in spec.not_features if column not in described]
     return faults + [f"not_features {column!r} is nowhere described" for column in unknown]
 
@@ -245,20 +428,20 @@ def _split_value_faults(split: ColumnSplit, dtype: str) -> list[str]:
     ]
 
 
-def leaking_columns(fields: DatasetFields, split: Split) -> set[str]:
+def find_leaks(block: DatasetBlock) -> set[str]:
     """Name every column that must not reach a model, with what is derived from such columns.
 
     Returns:
         The target's column, ``not_features``, the split's column, and all columns that are derived
         from one of these or joined on one.
     """
-    leaking = {fields.target.column, *fields.not_features}
-    if isinstance(split, ColumnSplit):
-        leaking.add(split.column)
-    for join in fields.joins:
+    leaking = {block.target.column, *block.not_features}
+    if isinstance(block.split, ColumnSplit):
+        leaking.add(block.split.column)
+    for join in block.joins:
         if leaking & set(join.keys):
             leaking |= {join.prefix + column for column in join.columns}
-    for derived in fields.derived:  # in order: a derived column may read an earlier one
+    for derived in block.derived:  # in order: a derived column may read an earlier one
         if derived.column in leaking:
             leaking.add(derived.name)
     return leaking

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rightfit.preparation.consistency import leaking_columns
-from rightfit.preparation.spec import DatasetSpec
+from rightfit.preparation.description import DatasetSpec, find_leaks
 
 Describe = Callable[..., DatasetSpec]
 
@@ -90,7 +89,7 @@ def test_feature_that_reveals_the_outcome_is_refused(
         describe(**changes)
 
 
-def test_leaking_columns_are_target_split_and_named_ones(describe: Describe) -> None:
+def test_find_leaks_are_target_split_and_named_ones(describe: Describe) -> None:
     spec = describe()
 
-    assert leaking_columns(spec, spec.split) == {"delay", "split", "arrived"}
+    assert find_leaks(spec) == {"delay", "split", "arrived"}
