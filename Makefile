@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test test-long test-quick test-core test-lowest attack attack-quick check lint types contracts viz docs docs-serve docs-images dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-defaults bench-repeat clean
+.PHONY: help install perf test test-long test-quick test-core test-lowest attack attack-quick check lint types contracts viz docs docs-serve docs-images dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-peers bench-defaults bench-repeat clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -128,6 +128,16 @@ bench-memory: .venv/.installed ## what a search of 500 trials holds on to
 
 bench-large: .venv/.installed ## prepare a table of 20 million rows: its peak memory
 	$(BIN)/python benchmarks/large_table.py
+
+.venv-peers/.installed: pyproject.toml
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check '.[sklearn]' 'onnxmltools>=1.14,<2' \
+		'autogluon.tabular[catboost,fastai,lightgbm,xgboost]>=1.4,<2' 'flaml[automl]>=2.3,<3'
+	touch $@
+
+bench-peers: .venv/.installed $(if $(PEERS_ENV),,.venv-peers/.installed) ## hold it against FLAML and AutoGluon, for hours: docs/explanation/evidence/peers.md
+	PYTHONPATH=benchmarks/portfolios $(BIN)/python benchmarks/peers/peers.py --root $(or $(PEERS_ROOT),data/peers) \
+		--peers-env $(or $(PEERS_ENV),.venv-peers) $(OPTIONS)
 
 bench-defaults: .venv/.installed ## is any family's search worse than its library's default?
 	$(BIN)/python benchmarks/portfolios/family_defaults.py

@@ -83,16 +83,21 @@ NEVER_RECORDED = {
 
 def read_tables(names: dict[str, TableSource]) -> Iterator[tuple[str, PreparedDataset]]:
     """Yield each table, described, split and encoded as ``rightfit.search`` does."""
+    for name, source, frame in read_frames(names):
+        block = {"tables": [name], "target": {"column": source.target}}
+        block |= {"not_features": list(source.left_out)} if source.left_out else {}
+        if source.image_shape is not None:
+            block["features"] = {"image": {"column": "image", "shape": source.image_shape}}
+        yield name, prepare_dataset(name, DatasetBlock.model_validate(block), {name: frame})
+
+
+def read_frames(names: dict[str, TableSource]) -> Iterator[tuple[str, TableSource, pl.DataFrame]]:
+    """Yield each table's rows with a target, shuffled."""
     with tempfile.TemporaryDirectory(prefix="rightfit-tables-") as folder:
         _write_from_r([one for one in names.values() if one.package], Path(folder))
         for name, source in names.items():
             frame = _read(source, Path(folder)).sample(fraction=1.0, shuffle=True, seed=SHUFFLED_BY)
-            block = {"tables": [name], "target": {"column": source.target}}
-            block |= {"not_features": list(source.left_out)} if source.left_out else {}
-            if source.image_shape is not None:
-                block["features"] = {"image": {"column": "image", "shape": source.image_shape}}
-            frame = frame.drop_nulls(source.target)
-            yield name, prepare_dataset(name, DatasetBlock.model_validate(block), {name: frame})
+            yield name, source, frame.drop_nulls(source.target)
 
 
 def _read(source: TableSource, folder: Path) -> pl.DataFrame:

@@ -1,0 +1,82 @@
+"""Search as the documentation shows it, and ship what each application chooses: a child process.
+
+``python own_fit.py search SETTINGS.json``, then ``python own_fit.py ship SETTINGS.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+import rightfit as rf
+from rightfit.api.fitted import FittedModel
+from rightfit.api.searching import SearchResult
+from rightfit.errors import RightfitError
+
+MEASURING_CPU_S = 30.0  # of the budget; the rest is for the search, which is all the library counts
+
+
+def search(asked: dict[str, Any], folder: Path) -> SearchResult:
+    """Search with the sample applications; what is in ``folder`` is not done again."""
+    return rf.search(
+        Path(asked["rows"]) / "train.parquet",
+        asked["target"],
+        applications=asked["applications"],
+        task=asked["task"],
+        quality=asked["metric"],
+        budget_cpu_s=max(asked["budget_cpu_s"] - MEASURING_CPU_S, asked["budget_cpu_s"] / 3),
+        seed=asked["seed"],
+        folder=folder / "search",
+    )
+
+
+def ship(asked: dict[str, Any], folder: Path) -> None:
+    """Export the applications' winners, and answer the test rows with each.
+
+    The candidates are measured again, since other work may have disturbed the machine before.
+    """
+    shutil.rmtree(folder / "search" / "measurements", ignore_errors=True)
+    found = search(asked, folder)
+    test = pl.read_parquet(Path(asked["rows"]) / "test.parquet").drop(asked["target"])
+    predicted, models = {}, []
+    for name in found.applications.root:
+        chosen, note = choose(found, name)
+        predicted[name] = pl.Series(chosen.predict(test), strict=False)
+        try:
+            chosen.export(folder / name, force=True)
+        except RightfitError as err:  # only the native runtime serves it
+            note = f"{note} {err}".strip()
+            (folder / f"{name}.pickle").write_bytes(pickle.dumps(chosen))
+        models.append({"model": name, "what": str(chosen), "note": note})
+    pl.DataFrame(predicted).write_parquet(folder / "predictions.parquet")
+    (folder / "models.json").write_text(json.dumps(models), encoding="utf-8")
+
+
+def choose(found: SearchResult, application: str) -> tuple[FittedModel, str]:
+    """Return what an application chooses; if nothing keeps its limits, what it would without."""
+    try:
+        return found.best(application), ""
+    except RightfitError as err:
+        said = str(err)
+    free = found.applications.root[application].model_copy(update={"constraints": {}})
+    freed = SearchResult(
+        rf.rank(found.profiles, {application: free}),
+        found.trials,
+        found.learning_curves,
+        candidates=found._candidates,
+        refitted={},
+        feeding=found._feeding,
+        workspace=found._workspace,
+    )
+    return freed.best(application), said
+
+
+if __name__ == "__main__":
+    work, settings = {"search": search, "ship": ship}[sys.argv[1]], Path(sys.argv[2])
+    work(json.loads(settings.read_text(encoding="utf-8")), settings.parent)

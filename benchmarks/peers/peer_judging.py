@@ -1,0 +1,349 @@
+"""What the contenders' models are worth to the applications, and by how much they differ.
+
+Every model of a table counts as a candidate of one ranking: utilities and limits are the library's,
+quality that of the test rows. Rightfit delivers the model that its own ranking chose for an
+application. A peer may deliver the best of its models by these very figures, found with or without
+a latency limit, as delivered or as ONNX: that favours it. A contender that failed is worth 0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rightfit.api.ranking import read_applications
+from rightfit.families.imported.model_facts import name_class
+from rightfit.quality.metric import QualityMetric
+from rightfit.ranking.applications.applications import THREADS, Application, Applications
+from rightfit.ranking.applications.constraints import Judgement, judge_profiles, resolve_limits
+
+OWN, BASELINE = "rightfit", "lightgbm"
+PEERS = {"flaml": ("flaml", "flaml_limited"), "autogluon": ("autogluon", "autogluon_limited")}
+LIBRARIES = {OWN: (OWN,), BASELINE: (BASELINE,), **PEERS}
+CONTROL = "accuracy_first"
+BARE = "bare"  # a peer's single model as ONNX, its rows already encoded
+STANDS_IN = {"latency_p99_ms": "latency_p95_ms", "latency_p95_ms": "latency_p50_ms"}
+"""The lower figure counts where a slow model did not answer often enough; that favours it."""
+N_DRAWS = 4_000
+NOTHING = "-"  # a utility that is not known
+SHOWN = {
+    "latency_p50_ms": "p50 ms",
+    "throughput_rows_per_s": "rows/s",
+    "peak_memory_mib": "MiB",
+    "model_size_mib": "size MiB",
+}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A model that answered the test rows.
+
+    Args:
+        contender: Whose it is.
+        name: The application that chose it, ``delivered`` or ``bare``.
+        quality_raw: On test rows.
+        error: Its standard error.
+        quality: Scaled to [0, 1].
+        metrics: What was measured, by column; empty where nothing was.
+        what: Description.
+    """
+
+    contender: str
+    name: str
+    quality_raw: float
+    error: float
+    quality: float
+    metrics: Mapping[str, float | None]
+    what: str = ""
+
+    def find(self, metric: str) -> float:
+        """Return a metric, NaN where neither it nor a lower figure was measured."""
+        if metric == "quality":
+            return self.quality
+        if metric == THREADS:
+            return 1.0
+        value = self.metrics.get(metric)
+        if value is None:
+            return self.find(STANDS_IN[metric]) if metric in STANDS_IN else float("nan")
+        return float(value)
+
+
+def read_answered(folder: Path, rows: Path) -> list[Answered]:
+    """Read what a contender's models answered and cost; empty where it failed."""
+    if not (folder / "predictions.parquet").is_file():
+        return []
+    table = json.loads((rows / "table.json").read_text(encoding="utf-8"))
+    targets = pl.read_parquet(rows / "test.parquet")[table["target"]]
+    predicted = pl.read_parquet(folder / "predictions.parquet")
+    measured: dict[str, dict[str, float | None]] = {}
+    if (folder / "measured.json").is_file():
+        found = json.loads((folder / "measured.json").read_text(encoding="utf-8"))
+        measured = {one["model"]: one.get("metrics", {}) for one in found}
+    metric, answered = QualityMetric(**table["quality"]), []
+    for one in json.loads((folder / "models.json").read_text(encoding="utf-8")):
+        name = one["model"]
+        raw, error = score(targets, predicted[name], metric, table["task"])
+        answered.append(
+            Answered(
+                *(folder.name, name, raw, error, metric.scale(raw)),
+                measured.get(name, {}),
+                one["what"],
+            )
+        )
+    return answered
+
+
+def score(
+    targets: pl.Series, predicted: pl.Series, metric: QualityMetric, task: str
+) -> tuple[float, float]:
+    """Return the quality of predicted labels or values, and its standard error."""
+    if task == "regression":
+        labels, answers = (one.cast(pl.Float64).to_numpy() for one in (targets, predicted))
+        answers = answers.reshape(-1, 1)
+    else:
+        names = [[name_class(one) for one in values] for values in (targets, predicted)]
+        classes = sorted({*names[0], *names[1]})
+        labels, chosen = (np.searchsorted(classes, one) for one in names)
+        answers = np.eye(len(classes))[chosen]
+    raw = metric.score(labels, answers)
+    return raw, metric.error(labels, answers, raw=raw)
+
+
+def judge_answered(answered: Sequence[Answered], application: Application) -> Judgement:
+    """Return what each of a table's models is worth; losses count from the best quality of all."""
+    values = {
+        metric: np.array([one.find(metric) for one in answered])
+        for metric in {*application.needed_metrics(), "quality"}
+    }
+    best = np.asarray(values["quality"].max(initial=0.0))
+    limits = resolve_limits(application, {"quality": best})
+    return judge_profiles(values, application, limits=limits)
+
+
+def choose(
+    answered: Sequence[Answered], applications: Mapping[str, Application]
+) -> list[dict[str, Any]]:
+    """Return what each library brings to each application of one table.
+
+    Returns:
+        A row for every library and application: ``utility``, 0 where it failed; ``kept``, whether
+        all limits are; ``failed``; ``quality_raw``, ``error`` and ``model``, null where it failed.
+        ``utility_delivered`` and ``kept_delivered`` are the same without models as ONNX.
+    """
+    rows = []
+    for name, application in applications.items():
+        judged = judge_answered(answered, application)
+        for library, contenders in LIBRARIES.items():
+            own = [
+                place
+                for place, one in enumerate(answered)
+                if one.contender in contenders
+                and (library != OWN or one.name == name)
+                and not np.isnan(judged.utility[place])
+            ]
+            delivered = [place for place in own if answered[place].name != BARE]
+
+            def worth(place: int, judged: Any = judged) -> tuple[bool, float]:
+                return bool(judged.feasible[place]), float(judged.utility[place])
+
+            first = max(own, key=worth, default=None)
+            kept, utility = (False, 0.0) if first is None else worth(first)
+            kept_delivered, utility_delivered = max(map(worth, delivered), default=(False, 0.0))
+            chosen = None if first is None else answered[first]
+            rows.append(
+                {
+                    "application": name,
+                    "library": library,
+                    "utility": utility,
+                    "kept": kept,
+                    "failed": first is None,
+                    "utility_delivered": utility_delivered,
+                    "kept_delivered": kept_delivered,
+                    "quality_raw": chosen and chosen.quality_raw,
+                    "error": chosen and chosen.error,
+                    "model": chosen and f"{chosen.contender}.{chosen.name}",
+                }
+            )
+    return rows
+
+
+def compare(chosen: pl.DataFrame, peer: str, utility: str = "utility") -> list[float] | None:
+    """Return by how much Rightfit's utility is above a peer's, with the 95 % interval's ends.
+
+    Tables are drawn with replacement, then applications within each.
+
+    Args:
+        chosen: As of :func:`choose`, with the column ``table``.
+        peer: The other library.
+        utility: Column to compare.
+    """
+    wide = chosen.filter(pl.col("library").is_in([OWN, peer])).pivot(
+        "library", index=["table", "application"], values=utility
+    )
+    if wide.is_empty():
+        return None
+    wide = wide.with_columns((pl.col(OWN) - pl.col(peer)).alias("gain"))
+    gains = [part["gain"].to_numpy() for _, part in wide.group_by("table", maintain_order=True)]
+    rng = np.random.default_rng(0)
+    drawn = [
+        np.mean([rng.choice(gains[place], len(gains[place])).mean() for place in places])
+        for places in rng.integers(len(gains), size=(N_DRAWS, len(gains)))
+    ]
+    ends: npt.NDArray[np.float64] = np.quantile(drawn, [0.025, 0.975])
+    mean = float(np.mean([one.mean() for one in gains]))
+    return [round(value, 4) for value in (mean, *ends.tolist())]
+
+
+def count_within_one_error(chosen: pl.DataFrame) -> int:
+    """Return on how many tables Rightfit's most accurate model is as good as the better peer's.
+
+    It may be one standard error of the peer's quality below.
+    """
+    control = chosen.filter(application=CONTROL, failed=False)
+    peers = (
+        control.filter(pl.col("library").is_in(list(PEERS)))
+        .sort("quality_raw", descending=True)
+        .group_by("table", maintain_order=True)
+        .first()
+    )
+    own = control.filter(library=OWN).join(peers, on="table", how="left", suffix="_peer")
+    is_near = pl.col("quality_raw") >= pl.col("quality_raw_peer") - pl.col("error_peer")
+    return own.filter(is_near | pl.col("quality_raw_peer").is_null()).height
+
+
+def relate_cpu_s(spent: pl.DataFrame) -> float | None:
+    """Return Rightfit's CPU seconds as a share of those of the peer that took fewer.
+
+    Args:
+        spent: Columns ``table``, ``contender`` and ``cpu_s``; a peer counts without latency limit.
+    """
+    taken = dict(spent.group_by("contender").agg(pl.col("cpu_s").sum()).iter_rows())
+    theirs = [taken[name] for name in PEERS if name in taken]
+    return round(taken[OWN] / min(theirs), 3) if OWN in taken and theirs else None
+
+
+def judge(root: Path, applications: Path, cells: Iterable[tuple[float, str, str, Path]]) -> None:
+    """Print the tables, and the JSON line last: see the module.
+
+    ``utility_vs_PEER`` are mean difference and ends of its interval at the largest budget,
+    ``utility_vs_PEER_low`` at the smallest; ``accuracy_within_one_se`` counts tables of the largest
+    budget that has any, of ``n_datasets``; ``cpu_s_ratio`` is ours / theirs over all.
+    """
+    read = read_applications(applications)
+    by_budget: dict[float, list[tuple[str, str, Path]]] = {}
+    for budget, table, contender, folder in cells:
+        by_budget.setdefault(budget, []).append((table, contender, folder))
+    figures: dict[str, Any] = {}
+    spent = []
+    for place, (budget, folders) in enumerate(sorted(by_budget.items())):
+        suffix = "_low" if place == 0 and len(by_budget) > 1 else ""
+        print(f"\n## {budget:g} CPU seconds")
+        chosen, taken = _judge_budget(root, read, folders)
+        for peer in (*PEERS, BASELINE):
+            figures[f"utility_vs_{peer}{suffix}"] = None
+        if chosen.is_empty():
+            print("No table is complete.")
+            continue
+        spent.append(taken)
+        _print_differences(chosen)
+        for peer in (*PEERS, BASELINE):
+            figures[f"utility_vs_{peer}{suffix}"] = compare(chosen, peer)
+        figures["accuracy_within_one_se"] = count_within_one_error(chosen)
+        figures["n_datasets"] = chosen["table"].n_unique()
+        figures[f"n_datasets{suffix}"] = chosen["table"].n_unique()
+    figures["cpu_s_ratio"] = relate_cpu_s(pl.concat(spent)) if spent else None
+    print(json.dumps(figures))
+
+
+def _judge_budget(
+    root: Path, applications: Applications, folders: Sequence[tuple[str, str, Path]]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Print and return what was chosen, and the CPU seconds taken, on all complete tables."""
+    chosen, taken = [], []
+    for table in dict.fromkeys(table for table, *_ in folders):
+        own = {name: folder for where, name, folder in folders if where == table}
+        missing = [name for name in (OWN, *PEERS) if not _is_over(own.get(name))]
+        if missing:
+            print(f"\n{table}: left out, not measured yet: {', '.join(missing)}")
+            continue
+        answered = []
+        for name, folder in own.items():
+            if _is_over(folder):
+                ended = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+                taken.append({"table": table, "contender": name, "cpu_s": ended["cpu_s"]})
+                answered += read_answered(folder, root / "rows" / table)
+        rows = choose(answered, applications.root)
+        chosen += [{"table": table, **row} for row in rows]
+        _print_table(table, own, answered, applications)
+    return pl.DataFrame(chosen, infer_schema_length=None), pl.DataFrame(taken)
+
+
+def _is_over(folder: Path | None) -> bool:
+    """Tell whether a contender was measured, or has failed."""
+    if folder is None or not (folder / "fit.json").is_file():
+        return False
+    failure = json.loads((folder / "fit.json").read_text(encoding="utf-8"))["failure"]
+    return bool(failure) or (folder / "measured.json").is_file()
+
+
+def _print_table(
+    table: str, own: Mapping[str, Path], answered: Sequence[Answered], applications: Applications
+) -> None:
+    """Print a table's models, each with its utilities; * marks a broken limit."""
+    names = list(applications.root)
+    utilities = {}
+    for name, application in applications.root.items():
+        judged = judge_answered(answered, application)
+        utilities[name] = [
+            NOTHING if np.isnan(u) else f"{u:.3f}{'' if ok else '*'}"
+            for u, ok in zip(judged.utility, judged.feasible, strict=True)
+        ]
+    print(f"\n| {table} | CPU s | quality (error) | {' | '.join((*SHOWN.values(), *names))} |")
+    print("|---" * (3 + len(SHOWN) + len(names)) + "|")
+    for contender, folder in own.items():
+        if not _is_over(folder):
+            continue
+        ended = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+        models = [(place, one) for place, one in enumerate(answered) if one.contender == contender]
+        if not models:
+            print(f"| {contender} | {ended['cpu_s']:.0f} | failed: {ended['failure'][:100]} |")
+        for place, one in models:
+            costs = [f"{one.find(metric):.4g}" for metric in SHOWN]
+            worth = [
+                utilities[name][place] if contender != OWN or one.name == name else ""
+                for name in names
+            ]
+            print(
+                f"| {contender} {one.name} | {ended['cpu_s']:.0f} | {one.quality_raw:.4f} "
+                f"({one.error:.4f}) | {' | '.join((*costs, *worth))} |"
+            )
+
+
+def _print_differences(chosen: pl.DataFrame) -> None:
+    """Print Rightfit's mean utility above each peer's in four ways."""
+    limited = chosen.with_columns(
+        pl.when("kept").then("utility").otherwise(0.0).alias("utility_kept")
+    )
+    failed = chosen.filter("failed").select("table", "application")
+    whole = chosen.join(failed, on=["table", "application"], how="anti")
+    ways = {
+        "best of all its models": (chosen, "utility"),
+        "as it delivers them": (chosen, "utility_delivered"),
+        "0 where a limit is broken": (limited, "utility_kept"),
+        "without what anybody failed": (whole, "utility"),
+    }
+    print("\n| utility above | " + " | ".join(ways) + " | broken limits |")
+    print("|---" * (2 + len(ways)) + "|")
+    for peer in (*PEERS, BASELINE):
+        found = [compare(frame, peer, column) for frame, column in ways.values()]
+        cells = ["{:+.3f} ({:+.3f} to {:+.3f})".format(*one) if one else NOTHING for one in found]
+        n_broken = chosen.filter(library=peer, kept=False).height
+        print(f"| {peer} | {' | '.join(cells)} | {n_broken} |")
+    print(f"| {OWN} | | | | | {chosen.filter(library=OWN, kept=False).height} |")

@@ -1,0 +1,77 @@
+"""Rows that every contender gets, as Parquet: tables that no portfolio was learnt on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from tables import KEPT_ASIDE, NEVER_RECORDED, TableSource, read_frames
+
+from rightfit.families.schema import Task
+from rightfit.preparation.inferred_quality import infer_quality
+from rightfit.quality.metric import QualityMetric
+
+MAX_TRAIN_ROWS, MAX_TEST_ROWS = 10_000, 5_000
+TEST_SHARE = 0.25
+TABLES = {
+    "titanic": TableSource("carData", "TitanicSurvival", "survived"),
+    "musk": TableSource("kernlab", "musk", "Class"),
+    **KEPT_ASIDE,
+    **NEVER_RECORDED,
+}
+TASKS: dict[str, Task] = {"vocabulary": "regression", "diamonds": "regression"}  # others: classes
+METRICS = {"classification": "accuracy", "regression": "r2"}  # both peers know them
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one table.
+
+    Args:
+        folder: Holds ``train.parquet`` and ``test.parquet``.
+        target: Column to predict.
+        task: ``classification`` or ``regression``.
+        quality: Metric that every contender optimises, and that judges.
+    """
+
+    folder: Path
+    target: str
+    task: Task
+    quality: QualityMetric
+
+    @property
+    def test(self) -> pl.DataFrame:
+        """The rows that no search sees."""
+        return pl.read_parquet(self.folder / "test.parquet")
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a contender's process is told, as JSON types."""
+        return {
+            "rows": str(self.folder),
+            "target": self.target,
+            "task": self.task,
+            "metric": self.quality.name,
+        }
+
+
+def prepare_rows(name: str, root: Path) -> Rows:
+    """Read a table and split it, unless that was done before."""
+    folder = root / name
+    about = folder / "table.json"
+    if not about.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        _, source, frame = next(read_frames({name: TABLES[name]}))
+        frame = frame.drop(source.left_out)
+        n_test = min(MAX_TEST_ROWS, int(TEST_SHARE * frame.height))
+        train = frame[n_test : n_test + MAX_TRAIN_ROWS]
+        task = TASKS.get(name, "classification")
+        frame[:n_test].write_parquet(folder / "test.parquet")
+        train.write_parquet(folder / "train.parquet")
+        quality = infer_quality(train[source.target], task, METRICS[task])
+        known = {"target": source.target, "task": task, "quality": quality.model_dump()}
+        about.write_text(json.dumps(known), encoding="utf-8")
+    known = json.loads(about.read_text(encoding="utf-8"))
+    return Rows(folder, known["target"], known["task"], QualityMetric(**known["quality"]))

@@ -1,0 +1,198 @@
+"""Rightfit against what people would pick instead: FLAML, AutoGluon, and a library's default.
+
+``python benchmarks/peers/peers.py --root FOLDER --peers-env VENV`` has every contender search the
+same rows for the same CPU seconds of its whole process tree, on one core with one thread. Then it
+measures what each delivers with the library's own instrument and judges by the four sample
+applications, on test rows that no search saw. Three stages, each of which goes on from what lies in
+``FOLDER``: ``fit`` may share the machine, as budgets are CPU seconds; ``measure`` wants it quiet;
+``judge`` prints tables and, as its last line, JSON (see ``peer_judging.py``). A contender that
+fails stays in the tables, with its reason.
+
+FLAML and AutoGluon live in an environment of their own: ``make peers-env``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from peer_judging import judge
+from peer_rows import TABLES, prepare_rows
+
+from rightfit.processes.lifeline import adopt_orphans, end_children
+from rightfit.processes.starting import limit_threads
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[1]
+APPLICATIONS = PROJECT / "conf/base/parameters_applications.yml"
+BUDGETS_CPU_S = (60.0, 180.0)
+ORDER = (
+    *("dna", "diamonds", "titanic", "letter", "poverty", "reviews", "soybean", "vocabulary"),
+    *("landsat", "musk"),
+)
+STAGES = ("fit", "measure", "judge")
+SEED = 0
+MAX_WALL_S = 3_600  # of a child process
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A library, and the latency limit in seconds that it is given; ``None``: it is given none."""
+
+    library: str
+    latency_limit_s: float | None = None
+
+
+CONTENDERS = {  # the web application's limit is 10 ms for the p95; half of it leaves that room
+    "rightfit": Contender("rightfit"),
+    "lightgbm": Contender("lightgbm"),
+    "autogluon": Contender("autogluon"),
+    "autogluon_limited": Contender("autogluon", 0.005),
+    "flaml": Contender("flaml"),
+    "flaml_limited": Contender("flaml", 0.005),
+}
+
+
+def fit(
+    folder: Path, rows: dict[str, str], contender: Contender, asked: argparse.Namespace
+) -> None:
+    """Have a contender search in a child process; write ``fit.json`` once it has ended."""
+    if folder.exists():
+        shutil.rmtree(folder)  # of a run that was interrupted
+    folder.mkdir(parents=True)
+    settings = folder / "settings.json"
+    told = rows | {
+        "library": contender.library,
+        "latency_limit_s": contender.latency_limit_s,
+        "budget_cpu_s": asked.budget_cpu_s,
+        "applications": str(APPLICATIONS),
+        "seed": SEED,
+    }
+    settings.write_text(json.dumps(told), encoding="utf-8")
+    is_own = contender.library == "rightfit"
+    words = ("own_fit.py", "search") if is_own else ("peer_fit.py",)
+    cpu_s, wall_s, failure = run_counted(
+        find_command(asked, *words, str(settings), is_own=is_own), folder, asked.core
+    )
+    ended = {"cpu_s": cpu_s, "wall_s": wall_s, "failure": failure}
+    (folder / "fit.json").write_text(json.dumps(ended), encoding="utf-8")
+    print(f"  {folder.name}: {cpu_s:.1f} CPU s, {wall_s:.0f} s {failure}", flush=True)
+
+
+def run_counted(command: Sequence[str], folder: Path, core: int) -> tuple[float, float, str]:
+    """Run a command on one core to its end; its output goes to ``log.txt``.
+
+    Returns:
+        CPU seconds of the process and all its descendants; wall seconds; the last line of its
+        output if it failed, else ``""``.
+    """
+    variables = os.environ | limit_threads(1) | {"PYTHONPATH": str(PROJECT / "src")}
+    before, began_s = _count_cpu_s(), time.perf_counter()
+    log = folder / "log.txt"
+    with log.open("a", encoding="utf-8") as output:
+        try:
+            ended = subprocess.run(  # noqa: S603
+                ["taskset", "-c", str(core), *command],  # noqa: S607
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=variables,
+                cwd=folder,
+                timeout=MAX_WALL_S,
+                check=False,
+            )
+            failed = f"exit code {ended.returncode}" if ended.returncode else ""
+        except subprocess.TimeoutExpired:
+            failed = f"not over after {MAX_WALL_S} s"
+    end_children()  # those left behind are counted, too
+    wall_s, cpu_s = time.perf_counter() - began_s, _count_cpu_s() - before
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return cpu_s, wall_s, f"{failed}: {lines[-1] if lines else ''}" if failed else ""
+
+
+def measure(folder: Path, contender: Contender, asked: argparse.Namespace) -> None:
+    """Measure what a contender delivered, in the environment that it needs."""
+    is_own = contender.library == "rightfit"
+    failure = ""
+    if is_own:
+        ship = find_command(asked, "own_fit.py", "ship", str(folder / "settings.json"), is_own=True)
+        _, _, failure = run_counted(ship, folder, asked.core)
+    if not failure:
+        words = ("peer_measuring.py", str(folder), asked.preset)
+        _, _, failure = run_counted(find_command(asked, *words, is_own=is_own), folder, asked.core)
+    print(f"  {folder.name}: {failure or 'measured'}", flush=True)
+
+
+def find_command(asked: argparse.Namespace, script: str, *words: str, is_own: bool) -> list[str]:
+    """Return the command of a script in this environment, or in the peers'."""
+    python = sys.executable if is_own else str(asked.peers_env.absolute() / "bin" / "python")
+    return [python, str(HERE / script), *words]
+
+
+def read_failure(folder: Path) -> str:
+    """Return why a contender failed; ``""`` if it did not."""
+    ended = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+    return str(ended["failure"])
+
+
+def _count_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def list_cells(asked: argparse.Namespace) -> Iterator[tuple[float, str, str, Path]]:
+    """Yield budget, table, contender and folder, the small budget first."""
+    for budget_cpu_s in asked.budgets:
+        for table in asked.tables:
+            for name in asked.contenders:
+                yield (
+                    *(budget_cpu_s, table, name),
+                    asked.root / "fits" / f"{budget_cpu_s:g}" / table / name,
+                )
+
+
+def main() -> None:
+    """Run the stages that were asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--root", type=Path, required=True, help="folder of rows and fits")
+    parser.add_argument("--peers-env", type=Path, required=True, help="virtual environment")
+    parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES)
+    parser.add_argument("--tables", nargs="+", default=list(ORDER), choices=list(TABLES))
+    parser.add_argument(
+        "--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS)
+    )
+    parser.add_argument("--budgets", nargs="+", type=float, default=list(BUDGETS_CPU_S))
+    parser.add_argument("--preset", default="standard", help="how thoroughly to measure")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
+    asked = parser.parse_args()
+    asked.root = asked.root.absolute()
+    adopt_orphans()
+    for stage, done in (("fit", "fit.json"), ("measure", "measured.json")):
+        if stage not in asked.stages:
+            continue
+        for budget_cpu_s, table, name, folder in list_cells(asked):
+            if (folder / done).is_file():
+                continue
+            print(f"{stage} {table}, {budget_cpu_s:g} CPU s", flush=True)
+            if stage == "fit":
+                rows = prepare_rows(table, asked.root / "rows").describe()
+                own = argparse.Namespace(**vars(asked), budget_cpu_s=budget_cpu_s)
+                fit(folder, rows, CONTENDERS[name], own)
+            elif (folder / "fit.json").is_file() and not read_failure(folder):
+                measure(folder, CONTENDERS[name], asked)
+    if "judge" in asked.stages:
+        judge(asked.root, APPLICATIONS, list(list_cells(asked)))
+
+
+if __name__ == "__main__":
+    main()
