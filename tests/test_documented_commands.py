@@ -91,6 +91,9 @@ ELSEWHERE = {
     "python benchmarks/early_stopping.py --recorded FOLDER": (
         BY_HAND + "minutes; tests/study runs its parts"
     ),
+    "make bench-peers*": (
+        BY_HAND + "hours; tests/benchmarks/test_peer_judging.py judges what is stored"
+    ),
     "make airflow": BY_HAND + "make package, then what tests/deployment/test_generate_dag.py runs",
     "make airflow-env": BY_HAND + ".ci/run makes the environment of the tests in tests/deploy",
     "airflow db migrate": AIRFLOW_TEST,

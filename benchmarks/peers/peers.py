@@ -173,6 +173,7 @@ def main() -> None:
     )
     parser.add_argument("--budgets", nargs="+", type=float, default=list(BUDGETS_CPU_S))
     parser.add_argument("--preset", default="standard", help="how thoroughly to measure")
+    parser.add_argument("--again", action="store_true", help="do stages again that are stored")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
     asked = parser.parse_args()
     asked.root = asked.root.absolute()
@@ -181,7 +182,7 @@ def main() -> None:
         if stage not in asked.stages:
             continue
         for budget_cpu_s, table, name, folder in list_cells(asked):
-            if (folder / done).is_file():
+            if (folder / done).is_file() and not asked.again:
                 continue
             print(f"{stage} {table}, {budget_cpu_s:g} CPU s", flush=True)
             if stage == "fit":
