@@ -88,3 +88,17 @@ def test_faults_are_listed_with_their_keys(given: dict[str, Any], faults: list[s
         (Many if "ends" in given else Ends).model_validate(given)
 
     assert list_faults(caught.value) == faults
+
+
+def test_fault_says_what_arrived_once() -> None:
+    class Asked(StrictModel):
+        n_threads: tuple[ThreadCount, ...] = Field(min_length=1)
+        preset: Literal["quick", "publish"] = "quick"
+
+    with pytest.raises(ValidationError, match="validation errors") as caught:
+        Asked.model_validate({"n_threads": [0], "preset": "fast"})
+
+    assert list_faults(caught.value) == [
+        "n_threads.0: must be 'all' or a whole number from 1 to 1,024, but got 0",
+        "preset: Input should be 'quick' or 'publish', but got 'fast'",
+    ]

@@ -29,6 +29,7 @@ MAX_PROCESSES = 1_024
 MAX_THREADS = 1_024
 MAX_CHECKPOINTS = 64  # each at twice the length of the one before
 MAX_BATCH_SIZE = 2**18  # rows that are held in memory at once
+MAX_INPUT = 60  # characters of what a message repeats
 PREFIX = "Value error, "  # with which pydantic begins the message of a validator
 
 
@@ -90,10 +91,25 @@ class StrictModel(BaseModel):
 
 def list_faults(error: ValidationError) -> list[str]:
     """Return one line per fault: the key, if it is of one, and what is wrong."""
+    faults = error.errors()
+    wrong = {one["loc"][:-1] for one in faults if one["loc"]}  # lists that lack their wrong entries
     return [
-        f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix(PREFIX)}".removeprefix(": ")
-        for one in error.errors()
+        f"{'.'.join(map(str, one['loc']))}: {word_fault(one)}".removeprefix(": ")
+        for one in faults
+        if one["type"] != "too_short" or one["loc"] not in wrong
     ]
+
+
+def word_fault(fault: Mapping[str, Any]) -> str:
+    """Say what is wrong in a fault as pydantic lists it, and what arrived where that is short."""
+    message = fault["msg"].removeprefix(PREFIX).replace("valid tuple", "list")
+    given = repr(fault["input"])
+    is_whole = isinstance(fault["input"], Mapping)  # of a block, whose parts do not fit
+    says_input = is_whole or "got" in message or given in message
+    message = message.replace("Tuple", "List")
+    if says_input or len(given) > MAX_INPUT or fault["type"] == "extra_forbidden":
+        return message
+    return f"{message}, but got {given}"
 
 
 def _is_open_list(annotation: Any) -> bool:

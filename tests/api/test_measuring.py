@@ -126,6 +126,28 @@ def test_models_without_names_and_a_single_number_of_threads_are_refused() -> No
         compare({"linear": LINEAR}, ROWS, n_threads=threads)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": 3}, "name: a model's name must be a text, but got 3"),
+        ({"n_threads": 0}, r"^n_threads\.0: must be 'all' or a whole number .*, but got 0$"),
+        ({"device": "gpu"}, r"^devices\.0: Input should be 'cpu' or 'cuda', but got 'gpu'$"),
+        ({"targets": ["a"] * len(ROWS)}, "predicts the classes .*, but the targets hold"),
+    ],
+)
+def test_wrong_argument_is_named_in_one_line(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(RightfitError, match=message):
+        measure(LogisticRegression().fit(NUMBERS, IS_YES.astype(int)), NUMBERS, **arguments)
+
+
+@pytest.mark.parametrize("key", ["runtimes", "n_threads", "devices"])
+def test_text_in_place_of_a_list_is_not_read_letter_by_letter(key: str) -> None:
+    texts: dict[str, Any] = {key: "all"}
+
+    with pytest.raises(RightfitError, match=f"{key} must be a list, such as .*, but got 'all'"):
+        compare({"linear": LINEAR}, ROWS, **texts)
+
+
 def test_unknown_preset_or_quality_is_refused() -> None:
     with pytest.raises(RightfitError, match="preset: Input should be 'quick'"):
         measure(LINEAR, ROWS, preset="fast")

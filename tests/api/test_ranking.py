@@ -79,6 +79,19 @@ def test_file_mapping_and_objects_ask_the_same(profiles: rf.Profiles, tmp_path: 
     assert all(table.equals(tables[0]) for table in tables)
 
 
+@pytest.mark.parametrize("rules", [3, {"confidence": 0.9}])
+def test_rules_that_are_none_are_refused(profiles: rf.Profiles, rules: Any) -> None:
+    with pytest.raises(rf.RightfitError, match="rules must be those of a ranking"):
+        rf.rank(profiles, APPLICATIONS, rules=rules)
+
+
+def test_table_of_pandas_is_refused_in_one_line(profiles: rf.Profiles) -> None:
+    table: Any = profiles.to_pandas()
+
+    with pytest.raises(rf.RightfitError, match="or its table of polars, but got a DataFrame"):
+        rf.rank(table, APPLICATIONS)
+
+
 def test_faults_of_applications_are_all_listed(profiles: rf.Profiles) -> None:
     goals = {"latency_p95": {"weight": 1, "worst": 10, "best": 1}}
     blocks = {

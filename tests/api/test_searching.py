@@ -154,7 +154,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"table": HOUSES.clear()}, "The table has no rows"),
         ({"table": "no_such.parquet"}, "There is no file no_such.parquet"),
         ({"table": "table.xlsx"}, "must be a .parquet, .pq, .csv file"),
-        ({"table": 5}, "must load a table"),
+        ({"table": 5}, "must be a table"),
         ({"budget_cpu_s": 0}, "budget_cpu_s must be a positive number of CPU seconds, but got 0"),
         ({"budget_cpu_s": float("nan")}, "budget_cpu_s must be a positive number"),
         ({"budget_cpu_s": "5"}, "budget_cpu_s must be a positive number"),

@@ -69,8 +69,8 @@ def test_polars_categories_become_texts_and_decimals_numbers() -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ([1, 2], r"catalog entry orders must load a table .*, but got builtins\.list"),
-        ({"june": 1}, r"catalog entry orders/june must load a table"),
+        ([1, 2], r"orders must be a table .*, but is of type builtins\.list"),
+        ({"june": 1}, r"orders/june must be a table"),
         (pd.DataFrame({"mixed": [1, "a"]}), r"orders has columns of mixed .*'mixed'.*astype"),
         (
             {"1": TABLE, "2": TABLE.rename({"size": "length"})},

@@ -54,6 +54,7 @@ def measure(
             fails while it is measured.
     """
     called = name or _name(model)
+    _require_texts("name", [called])
     plan = MeasuringPlan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
     found = measure_models(
         {called: model}, rows, targets, plan, dataset="data", quality=quality, trust=trust
@@ -101,8 +102,14 @@ def compare(
     """
     if not models or not isinstance(models, Mapping):
         raise RightfitError("There are no models; give them by name: compare({'a': model}, X, y).")
-    if not isinstance(n_threads, Sequence):
-        raise RightfitError(f"n_threads must be a list, such as [1, 'all'], but got {n_threads!r}.")
+    _require_texts("models", [*models])
+    for key, given, example in (
+        ("runtimes", runtimes, ["native"]),
+        ("n_threads", n_threads, [1, "all"]),
+        ("devices", devices, ["cpu"]),
+    ):
+        if given is not None and (isinstance(given, str) or not isinstance(given, Sequence)):
+            raise RightfitError(f"{key} must be a list, such as {example}, but got {given!r}.")
     plan = MeasuringPlan(
         tuple(runtimes or ("native", "onnx")),
         tuple(n_threads),
@@ -119,6 +126,11 @@ def compare(
         {} if found.quality is None else {dataset: found.quality},
         found.left_out,
     )
+
+
+def _require_texts(key: str, names: Sequence[object]) -> None:
+    if odd := [name for name in names if not isinstance(name, str)]:
+        raise RightfitError(f"{key}: a model's name must be a text, but got {odd[0]!r}.")
 
 
 def _name(model: object) -> str:

@@ -84,12 +84,20 @@ def rank(
     if isinstance(profiles, pl.DataFrame):
         profiles = Profiles(check_table(profiles, "the table"))
     if not isinstance(profiles, Profiles):
-        raise RightfitError(f"profiles must be what compare(…) returns, but got {profiles!r:.80}.")
+        said = f"{profiles!r:.80}" if isinstance(profiles, list) else f"a {type(profiles).__name__}"
+        raise RightfitError(
+            f"profiles must be what compare(…) returns, or its table of polars, but got {said}."
+        )
     if not len(profiles):
         raise RightfitError("There is no profile to rank. Measure candidates: rightfit.compare(…)")
     asked = read_applications(applications)
     if rules is None:
         rules = default_rules(asked)
+    if not isinstance(rules, RankingRules):
+        raise RightfitError(
+            f"rules must be those of a ranking (ranking.rules), changed by model_copy, but got "
+            f"{rules!r:.80}."
+        )
     if isinstance(previous, str | Path):
         previous = Ranking.load(previous)
     earlier = previous.winners if isinstance(previous, Ranking) else previous or {}
@@ -485,7 +493,7 @@ def _read_file(path: Path) -> dict[str, object]:
     except OSError as err:
         raise RightfitError(f"The applications {path} cannot be read: {err.strerror}.") from err
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as err:
-        raise RightfitError(f"{path} is no YAML: {err}") from err
+        raise RightfitError(f"{path} is no YAML: {' '.join(str(err).split())}") from err
     if isinstance(content, Mapping) and set(content) == {"applications"}:
         content = content["applications"]
     if not isinstance(content, Mapping):

@@ -13,13 +13,13 @@ import polars as pl
 from pydantic import ValidationError
 
 from rightfit.errors import RightfitError
+from rightfit.evaluation.given_models import GivenModel, GivenOnnx, take_model
 from rightfit.evaluation.rows_files import write_model_rows
 from rightfit.evaluation.screening import could_be_chosen
 from rightfit.evaluation.targets import Quality, plan_judging, read_targets
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.bundle_rows import find_feeds
 from rightfit.families.imported.exporting import offer_exports
-from rightfit.families.imported.given_models import GivenModel, GivenOnnx, take_model
 from rightfit.families.imported.row_table import RowTable, read_row_table
 from rightfit.families.runtimes import NATIVE, available_runtimes
 from rightfit.parameters.defaults import read_default

@@ -54,7 +54,7 @@ def check_onnx_file(path: Path, *, listed: Collection[str]) -> None:
     """
     with open_regular(path) as file:
         try:
-            foreign = sorted(set(list_external_files(file)) - set(listed))
+            foreign = sorted(set(list_external_files(file, path)) - set(listed))
         except ValueError as err:  # its module lies in exports, which know no RightfitError
             raise RightfitError(str(err)) from err
     if foreign:

@@ -82,7 +82,7 @@ def check_graph(path: Path) -> None:
     """
     try:
         with path.open("rb") as file:
-            names = list_external_files(file)
+            names = list_external_files(file, path)
     except ValueError as err:
         raise ValueError(f"{err} {AGAIN}") from err
     if names:
@@ -91,21 +91,25 @@ def check_graph(path: Path) -> None:
         )
 
 
-def list_external_files(file: BufferedReader) -> list[str]:
+def list_external_files(file: BufferedReader, path: Path) -> list[str]:
     """Return the names of the files that hold weights of an ONNX model, none for most.
+
+    Args:
+        file: The model, opened.
+        path: Its path, for messages.
 
     Raises:
         ValueError: If it is no ONNX model.
     """
     if not os.fstat(file.fileno()).st_size:
-        raise ValueError(f"{file.name} is no ONNX model: it is empty.")
+        raise ValueError(f"{path} is no ONNX model: it is empty.")
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content.find(b"location") < 0:  # the key of such a file's name, in every encoding
             return []
         try:
             return sorted(set(_find_locations(content, 0, len(content), "model")))
         except (IndexError, RecursionError) as err:
-            raise ValueError(f"{file.name} is no ONNX model.") from err
+            raise ValueError(f"{path} is no ONNX model.") from err
 
 
 def _is_inside(folder: Path, name: str) -> bool:

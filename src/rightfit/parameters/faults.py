@@ -13,10 +13,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rightfit.spelling import find_nearest
-from rightfit.strict_model import PREFIX
+from rightfit.strict_model import word_fault
 
 MAX_EXAMPLE = 120  # characters
-INPUT_TOO_LONG = 60
 
 Path = tuple[str | int, ...]
 
@@ -96,11 +95,7 @@ def _explain(
         return f"{key} is unknown{hint}"
     if fault["type"] == "missing":
         return f"{key} is missing{example}"
-    given = repr(fault["input"])
-    got = f", but got {given}" if len(given) <= INPUT_TOO_LONG and "got" not in fault["msg"] else ""
-    message = fault["msg"].removeprefix(PREFIX).replace("valid tuple", "list")
-    message = message.replace("Tuple", "List")
-    return f"{key}: {message}{got}{example}"
+    return f"{key}: {word_fault(fault)}{example}"
 
 
 def _names_form(step: str | int) -> bool:

@@ -29,10 +29,14 @@ def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str
     Raises:
         RawTableError: If an entry loads no table, or a column of it cannot be converted or named.
     """
-    read = {
-        name: read_frame(raw, entry=entry)
-        for (name, entry), raw in zip(tables.items(), loaded, strict=True)
-    }
+    read = {}
+    for (name, entry), raw in zip(tables.items(), loaded, strict=True):
+        try:
+            read[name] = read_frame(raw, entry=entry)
+        except RawTableError as err:
+            raise RawTableError(
+                f"{err} Correct its entry in conf/*/catalog*.yml, or datasets.<name>.tables."
+            ) from err
     for name, table in read.items():
         if not table.columns:
             raise RawTableError(f"The table {tables[name]} has no columns.")
@@ -52,7 +56,7 @@ def read_frame(raw: object, *, entry: str) -> Table:
             of partitions of these or of functions that load them (``PartitionedDataset``). Where
             the partitions are files, as bytes or images of Pillow, each gives a row:
             :func:`rightfit.preparation.images.tabulate_files`.
-        entry: Name of the catalog entry, for messages.
+        entry: Its name, for messages: that of a catalog entry, or what it holds.
 
     Returns:
         The table; a lazy frame that scans files stays on disk. Categories are texts, decimals are
@@ -74,7 +78,7 @@ def read_frame(raw: object, *, entry: str) -> Table:
             parts = [_read_part(part, f"{entry}/{name}") for name, part in loaded.items()]
             return pl.concat(parts, how="vertical_relaxed")
         except pl.exceptions.PolarsError as err:
-            raise RawTableError(f"The partitions of {entry} do not fit together: {err}") from err
+            raise RawTableError(f"The partitions of {entry} do not fit together: {err}.") from err
     if isinstance(raw, pl.LazyFrame):
         return scan_table(raw)
     if isinstance(raw, pl.DataFrame):
@@ -85,9 +89,8 @@ def read_frame(raw: object, *, entry: str) -> Table:
         frame: pl.DataFrame = pl.DataFrame(raw)
         return _normalise(frame)
     raise RawTableError(
-        f"The catalog entry {entry} must load a table (polars, pandas, Arrow, or partitions of "
-        f"these), but got {type(raw).__module__}.{type(raw).__qualname__}. Correct its entry in "
-        "conf/*/catalog*.yml or datasets.<name>.tables."
+        f"{entry} must be a table (polars, pandas, Arrow, or partitions of these), but is of type "
+        f"{type(raw).__module__}.{type(raw).__qualname__}."
     )
 
 

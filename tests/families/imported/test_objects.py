@@ -14,9 +14,9 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.svm import SVC
 
 from rightfit.errors import RightfitError
+from rightfit.evaluation.given_models import GivenObject
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.imported.bundle_rows import make_rows
-from rightfit.families.imported.given_models import GivenObject
 from rightfit.families.imported.model_facts import describe_object
 from rightfit.families.imported.row_table import read_row_table
 from rightfit.families.runtimes import open_model, runtime_imports
@@ -175,7 +175,7 @@ def test_process_imports_what_the_model_is_made_of_and_nothing_else(tmp_path: Pa
 
     assert "sklearn.compose" in of_linear
     assert "lightgbm" not in of_linear
-    assert "own_models" in of_function
+    assert "factories.own_models" in of_function
     assert {"pandas", "torch"} & set(of_function) == {"pandas"}  # which its module imports
 
 

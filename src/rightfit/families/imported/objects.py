@@ -224,6 +224,11 @@ def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -
             f"{facts.name} answers {answers.dtype} of shape {shape}, but the targets are numbers: "
             "one number a row is needed."
         )
+    if facts.classes != _number(schema) and not set(facts.classes) <= set(schema.classes):
+        raise RightfitError(
+            f"{facts.name} predicts the classes {list(facts.classes[:10])}, but the targets hold "
+            f"{list(schema.classes[:10])}. Give them as they were when it was fitted."
+        )
     if answers.ndim == 1 and answers.dtype.kind != "f":
         return "labels"
     if is_number and n_classes == 2 and flat.shape[1] == 1:
@@ -304,10 +309,14 @@ def _name_labels(schema: InputSchema) -> Callable[[Any], Matrix]:
     return finish
 
 
+def _number(schema: InputSchema) -> tuple[str, ...]:
+    """Return the names of classes that are only numbered."""
+    return tuple(map(str, range(schema.n_classes)))
+
+
 def _find_order(classes: tuple[str, ...], schema: InputSchema) -> list[int] | None:
     """Return the schema's positions of a model's classes; ``None`` where they are the same."""
-    positions = tuple(str(i) for i in range(schema.n_classes))
-    if classes in ((), schema.classes, positions):
+    if classes in ((), schema.classes, _number(schema)):
         return None
     return [schema.classes.index(name) for name in classes]
 

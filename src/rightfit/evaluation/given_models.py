@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, Protocol
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import ONNX_FILE, Bundle, read_bundle, write_bundle_files
 from rightfit.families.bundle_files import MANIFEST
-from rightfit.families.export_check import HASHES, check_files, check_graph
 from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.feeding import (
     TEXT,
@@ -53,21 +51,12 @@ from rightfit.families.imported.row_table import RowTable
 from rightfit.families.onnx_session import open_session
 from rightfit.families.predictions import check_predictions
 from rightfit.families.schema import InputSchema, Task
+from rightfit.profiling.measuring.first_rows import WorkerFirstRows
+from rightfit.request_path.raw_inputs import DTYPES, IMAGE, TEXTS
+from rightfit.request_path.usage import CALL, read_export
 
 OBJECTS = "rightfit.families.imported.objects"
 ONNX_ONLY = FAMILIES[ONNX_FILE]
-EXPORTED = "model.json"  # of an export: how its graph is called
-EXPORTED_DTYPES = {"float64": "float64", "float32": "float32", "string": TEXT}
-
-
-class FirstRows(Protocol):
-    """Processes in which models of files answer their first rows."""
-
-    def try_pickle(self, path: Path, rows: RowTable) -> FirstPredictions:
-        """Open a pickle and have its model answer some rows."""
-
-    def answer(self, bundle: Bundle, runtime: str, rows: Any) -> Any:
-        """Return a bundle's answers to some rows, as numbers."""
 
 
 class GivenModel(Protocol):
@@ -125,7 +114,7 @@ class GivenOnnx:
     proto: Any
     session: Any
     facts: Facts
-    first: FirstRows
+    first: WorkerFirstRows
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -281,7 +270,9 @@ def require_rows(rows: RowTable | None, facts: Facts) -> RowTable:
     return rows
 
 
-def take_model(model: Any, *, rows: RowTable | None, trust: bool, first: FirstRows) -> GivenModel:
+def take_model(
+    model: Any, *, rows: RowTable | None, trust: bool, first: WorkerFirstRows
+) -> GivenModel:
     """Recognise a model in memory, or a file or folder.
 
     Args:
@@ -302,7 +293,7 @@ def take_model(model: Any, *, rows: RowTable | None, trust: bool, first: FirstRo
     return GivenObject(model, describe_object(model))
 
 
-def take_onnx(model: bytes | Path, name: str, first: FirstRows) -> GivenOnnx:
+def take_onnx(model: bytes | Path, name: str, first: WorkerFirstRows) -> GivenOnnx:
     """Open an ONNX model.
 
     Raises:
@@ -323,10 +314,12 @@ def take_onnx(model: bytes | Path, name: str, first: FirstRows) -> GivenOnnx:
     return GivenOnnx(proto, session, facts, first)
 
 
-def _take_path(path: Path, *, rows: RowTable | None, trust: bool, first: FirstRows) -> GivenModel:
+def _take_path(
+    path: Path, *, rows: RowTable | None, trust: bool, first: WorkerFirstRows
+) -> GivenModel:
     if (path / MANIFEST).is_file():
         return _take_bundle(path, trust=trust)
-    if (path / EXPORTED).is_file():
+    if (path / CALL).is_file():
         return _take_export(path)
     file = GivenFile("", resolve_file(path), trust=trust)
     kind = file.weights_file
@@ -373,35 +366,26 @@ def _take_bundle(path: Path, *, trust: bool) -> GivenModel:
 
 def _take_export(path: Path) -> GivenExport:
     try:
-        listed = check_files(path, needed=(EXPORTED,))
-    except ValueError as err:
+        call = read_export(path)
+    except ValueError as err:  # an export's own code knows no RightfitError
         raise RightfitError(str(err)) from err
-    try:
-        call = json.loads((path / EXPORTED).read_text(encoding="utf-8"))
-        name = call["onnx_file"]
-        if name not in listed:
-            raise ValueError(f"{name!r} is not in {HASHES}")
-        check_graph(path / name)
-        feeds = tuple(
-            Feed(
-                one["name"],
-                EXPORTED_DTYPES[one["dtype"]],
-                (len(one["columns"]),),
-                tuple(one["columns"]),
-            )
-            for one in call["inputs"]
-            if one["dtype"] in EXPORTED_DTYPES
-        )
-        classes = tuple(map(str, call["classes"]))
-    except (KeyError, TypeError, ValueError, RecursionError) as err:
-        raise RightfitError(f"{path / EXPORTED} describes no export: {err!r}") from err
-    if len(feeds) < len(call["inputs"]):
+    if any(one.dtype == DTYPES[IMAGE] for one in call.inputs):
         raise RightfitError(f"{path} reads images; measure its bundle instead: {path / 'bundle'}")
-    graph = path / name
+    feeds = tuple(
+        Feed(
+            one.name,
+            TEXT if one.dtype == DTYPES[TEXTS] else one.dtype,
+            (len(one.columns),),
+            one.columns,
+        )
+        for one in call.inputs
+    )
+    graph = path / call.onnx_file
     open_onnx(graph)
     features = tuple(dict.fromkeys(name for feed in feeds for name in feed.columns))
-    task: Task = "classification" if classes else "regression"
-    return GivenExport(graph, feeds, Facts("onnx", path.name, task, classes, features, None))
+    task: Task = "classification" if call.classes else "regression"
+    facts = Facts("onnx", path.name, task, call.classes, features, None)
+    return GivenExport(graph, feeds, facts)
 
 
 def _name_features(feeds: tuple[Feed, ...]) -> tuple[str, ...]:
