@@ -38,7 +38,7 @@ from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
 from rightfit.profiling.worker.latency import time_calls, warm_up
 from rightfit.profiling.worker.units import NS_PER_MS
-from rightfit.request_path.graph import join_encoder
+from rightfit.request_path.encoder_graph import join_encoder
 from rightfit.request_path.python_encoder import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs
 from rightfit.request_path.usage import open_graph

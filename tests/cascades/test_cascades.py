@@ -7,9 +7,8 @@ import onnxruntime
 import pytest
 from factories.studies import make_bundle
 
-from rightfit.cascades.building import build_cascade
+from rightfit.cascades.building import build_cascade, join_cascade
 from rightfit.cascades.choosing import Cascade, Member, choose_cascades, predict_cascades
-from rightfit.cascades.graph import join_cascade
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import available_runtimes, open_model

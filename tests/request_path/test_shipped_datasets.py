@@ -17,7 +17,7 @@ from rightfit.preparation.assembling import assemble
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
-from rightfit.request_path.graph import join_encoder
+from rightfit.request_path.encoder_graph import join_encoder
 from rightfit.request_path.python_encoder import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs
 from rightfit.request_path.usage import open_graph

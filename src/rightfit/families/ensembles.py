@@ -18,10 +18,10 @@ from rightfit.families.family import (
     Scaling,
     TrainingRun,
     require_settings,
-    split_training,
 )
 from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import SklearnFamily, load_skops
+from rightfit.families.sklearn_training import grow_members
 
 _SCALING: Mapping[str, Scaling] = {
     "latency_p50_ms": "affine",
@@ -106,23 +106,10 @@ class EnsembleFamily(SklearnFamily):
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Add members until there are as many as configured; a step is a member."""
-        from threadpoolctl import threadpool_limits
-
-        data = run.data
         model = self._make_estimator(
-            data.schema.task, run.configuration, seed=run.seed, n_threads=run.n_threads
+            run.data.schema.task, run.configuration, seed=run.seed, n_threads=run.n_threads
         )
-        done = 0
-        for n_members in split_training(run.configuration[self.length_setting], run.n_checkpoints):
-            if n_members > done:
-                model.set_params(**{self.length_setting: n_members})
-                # OpenMP's threads wait for each other by spinning: where something else used a
-                # core, two took many times the CPU seconds of one. Threads of joblib (n_jobs) do
-                # not.
-                with threadpool_limits(1, user_api="openmp"):
-                    model.fit(data.rows, data.labels)
-            done = n_members
-            yield Checkpoint(model, n_steps=n_members)
+        return grow_members(model, run, length_setting=self.length_setting)
 
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:  # noqa: ARG002
         """Set the joblib threads where there are any; those of OpenMP are the process'."""

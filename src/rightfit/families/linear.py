@@ -14,25 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rightfit.families.family import (
     Checkpoint,
     Configuration,
-    TrainingData,
     TrainingRun,
     require_settings,
     split_training,
 )
 from rightfit.families.schema import InputSchema
 from rightfit.families.sklearn_io import SklearnFamily, load_skops
+from rightfit.families.sklearn_training import grow_passes
 
 REGRESSORS = ("Ridge", "ElasticNet")
 
 _L1_RATIOS = {"l1": 1.0, "elasticnet": 0.15}  # 0.15 as in SGDClassifier
 _MAX_ITERATIONS = {"logistic": 100, "elastic_net": 1_000}  # 100: scikit-learn's own
 
-_ROWS_PER_STEP = 2_048
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")
 _SOLVERS = ("sgd", "lbfgs")
 
@@ -82,23 +80,10 @@ class LinearFamily(SklearnFamily):
 
         What is fitted exactly grows by shares of the rows instead; a step is a row.
         """
-        data = run.data
-        if data.schema.task == "regression":
-            yield from _train_regression(run)
-            return
-        if _is_exact(run.configuration):
-            yield from _train_logistic(run)
-            return
+        if run.data.schema.task == "regression" or _is_exact(run.configuration):
+            return _fit_exactly(run)
         model = _estimator(run.configuration, seed=run.seed)
-        n_epochs = run.configuration["n_epochs"]
-        blocks = _shuffled_blocks(len(data.labels), n_epochs=n_epochs, seed=run.seed)
-        classes = np.arange(data.schema.n_classes)
-        done = 0
-        for n_steps in split_training(len(blocks), run.n_checkpoints):
-            for block in blocks[done:n_steps]:
-                model.partial_fit(data.rows[block], data.labels[block], classes=classes)
-            done = n_steps
-            yield Checkpoint(model, n_steps=done)
+        return grow_passes(model, run, n_passes=run.configuration["n_epochs"])
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.families.family.Family`."""
@@ -112,16 +97,6 @@ FAMILY = LinearFamily()
 
 def _is_exact(configuration: Configuration) -> bool:
     return bool(configuration.get("solver") == "lbfgs")
-
-
-def _shuffled_blocks(n_rows: int, *, n_epochs: int, seed: int) -> list[npt.NDArray[np.int64]]:
-    rng = np.random.default_rng(seed)
-    n_blocks = -(-n_rows // _ROWS_PER_STEP)
-    return [
-        block
-        for _ in range(n_epochs)
-        for block in np.array_split(rng.permutation(n_rows), n_blocks)
-    ]
 
 
 def _estimator(configuration: Configuration, *, seed: int) -> Any:
@@ -139,24 +114,33 @@ def _estimator(configuration: Configuration, *, seed: int) -> Any:
     )
 
 
-def _train_logistic(run: TrainingRun) -> Iterator[Checkpoint]:
+def _fit_exactly(run: TrainingRun) -> Iterator[Checkpoint]:
     """Fit growing shares of the shuffled rows; a step is a row.
 
-    ``alpha`` counts against the mean loss of a row, as in stochastic gradient descent. The penalty
-    is always L2; ``n_epochs``, ``learning_rate`` and ``eta0`` are not used.
+    ``alpha`` counts against the mean loss of a row and for a target of standard deviation 1, as in
+    stochastic gradient descent with standardised targets. ``n_epochs``, ``learning_rate`` and
+    ``eta0`` are not used; the penalty of logistic regression is always L2.
     """
     from threadpoolctl import threadpool_limits
 
-    data = run.data
-    order = _put_each_class_first(data, seed=run.seed)
+    data, is_regression = run.data, run.data.schema.task == "regression"
+    order = np.random.default_rng(run.seed).permutation(len(data.labels))
+    if not is_regression:  # even the smallest share holds one of every class
+        _, first = np.unique(data.labels[order], return_index=True)
+        order = np.concatenate([order[first], np.delete(order, first)])
+    spread = float(data.labels.std())
     for n_planned in split_training(len(order), run.n_checkpoints):
         n_rows = max(n_planned, data.schema.n_classes)
-        chosen = order[:n_rows]
-        with threadpool_limits(1), warnings.catch_warnings():
+        rows, labels = data.rows[order[:n_rows]], data.labels[order[:n_rows]]
+        if is_regression:
+            rows = rows.astype(np.float64)  # float32 loses too much: columns nearly dependent
+            model = _make_regression(run.configuration, n_rows=n_rows, spread=spread)
+        else:
+            model = make_logistic(run.configuration, n_rows=n_rows)
+        with threadpool_limits(None if is_regression else 1), warnings.catch_warnings():
             # what stops short of the minimum is judged by its quality, as any other model
             warnings.simplefilter("ignore")
-            model = make_logistic(run.configuration, n_rows=n_rows)
-            model.fit(data.rows[chosen], data.labels[chosen])
+            model.fit(rows, labels)
         yield Checkpoint(model, n_steps=n_rows)
 
 
@@ -169,46 +153,16 @@ def make_logistic(configuration: Configuration, *, n_rows: int) -> Any:
     )
 
 
-def _put_each_class_first(data: TrainingData, *, seed: int) -> Any:
-    """Shuffle the rows; even the smallest share holds one of every class."""
-    order = np.random.default_rng(seed).permutation(len(data.labels))
-    _, first = np.unique(data.labels[order], return_index=True)
-    return np.concatenate([order[first], np.delete(order, first)])
-
-
 def build_untrained_regression(
     configuration: Configuration, schema: InputSchema, *, seed: int
 ) -> Any:
     """Return a model of random coefficients; see ``Family.build_untrained``."""
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((2, schema.n_features), dtype=np.float32)
-    return _make_estimator(configuration, n_rows=2, spread=1.0).fit(rows, np.array([0.0, 1.0]))
+    return _make_regression(configuration, n_rows=2, spread=1.0).fit(rows, np.array([0.0, 1.0]))
 
 
-def _train_regression(run: TrainingRun) -> Iterator[Checkpoint]:
-    """Fit growing shares of the shuffled rows; a step is a row.
-
-    ``alpha`` counts against the mean loss of a row and for a target of standard deviation 1, as in
-    stochastic gradient descent with standardised targets. ``n_epochs``, ``learning_rate`` and
-    ``eta0`` are not used.
-    """
-    from sklearn.exceptions import ConvergenceWarning
-
-    data = run.data
-    order = np.random.default_rng(run.seed).permutation(len(data.labels))
-    spread = float(data.labels.std())
-    for n_rows in split_training(len(order), run.n_checkpoints):
-        chosen = order[:n_rows]
-        model = _make_estimator(run.configuration, n_rows=n_rows, spread=spread)
-        with warnings.catch_warnings():
-            # what stops short of the exact solution is judged by its quality, as any other model
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            # float32 loses too much where columns are nearly dependent
-            model.fit(data.rows[chosen].astype(np.float64), data.labels[chosen])
-        yield Checkpoint(model, n_steps=n_rows)
-
-
-def _make_estimator(configuration: Configuration, *, n_rows: int, spread: float) -> Any:
+def _make_regression(configuration: Configuration, *, n_rows: int, spread: float) -> Any:
     from sklearn.linear_model import ElasticNet, Ridge
 
     alpha, penalty = configuration["alpha"], configuration["penalty"]

@@ -10,7 +10,7 @@ import numpy as np
 from rightfit.errors import RightfitError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, ValueInfoProto
 
 
 class GraphBuilder:
@@ -51,6 +51,12 @@ class GraphBuilder:
         )
         return results[0]
 
+    def cast(self, source: str, dtype: str) -> str:
+        """Add a cast to a type that numpy names; return the name of its result."""
+        from onnx import helper
+
+        return self.add("Cast", source, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
     def keep(self, value: Any) -> str:
         """Add a constant; return its name."""
         from onnx import numpy_helper
@@ -58,6 +64,21 @@ class GraphBuilder:
         name = f"{self.prefix}constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
+
+
+def declare(name: str, dtype: str, n_columns: int | None) -> ValueInfoProto:
+    """Return an input or output of a graph, shape (n_rows, n_columns).
+
+    Args:
+        name: Its name.
+        dtype: numpy's name of its type; ``object`` for texts.
+        n_columns: Its columns; ``None``: any number.
+    """
+    from onnx import helper
+
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    shape: list[str | int | None] = ["n_rows", n_columns]
+    return helper.make_tensor_value_info(name, kind, shape)
 
 
 def read_opsets(model: ModelProto) -> dict[str, int]:
@@ -107,10 +128,9 @@ def replace_output(model: ModelProto, source: str, name: str, n_columns: int) ->
         name: The output's name.
         n_columns: Its columns.
     """
-    from onnx import TensorProto, helper
+    from onnx import helper
 
     if source != name:
         model.graph.node.append(helper.make_node("Identity", [source], [name]))
     del model.graph.output[:]
-    shape: list[str | int | None] = ["n_rows", n_columns]
-    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    model.graph.output.append(declare(name, "float32", n_columns))

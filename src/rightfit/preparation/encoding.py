@@ -4,7 +4,7 @@ An encoder is a JSON object ``{"version": 1, "steps": [...]}``; a step reads one
 one or more feature columns. Whoever serves a model needs the encoder and the raw row, nothing else.
 
 Rows are encoded by the encoder's ONNX graph, the one that serves requests; see
-``rightfit.request_path.graph``.
+``rightfit.request_path.encoder_graph``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rightfit.families.onnx_session import open_session
 from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.images import decode_images
 from rightfit.preparation.spec import Features
-from rightfit.request_path.graph import build_encoder
+from rightfit.request_path.encoder_graph import build_encoder
 from rightfit.request_path.raw_inputs import ENCODER_VERSION, NUMBERS, TEXTS, list_inputs
 from rightfit.request_path.usage import TensorInput
 from rightfit.request_path.words import split_words

@@ -1,8 +1,8 @@
 """Encode requests in numpy, as a server does beside a native model.
 
-The rows are those of the encoder's graph (``rightfit.request_path.graph``), bit for bit; the graph
-itself would add onnxruntime to a process that serves without it. All numeric columns are scaled at
-once: a numpy call per column would cost a multiple.
+The rows are those of the encoder's graph (``encoder_graph.py``), bit for bit; the graph would add
+onnxruntime to a process that serves without it. All numeric columns are scaled at once: a numpy
+call per column would cost a multiple.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from rightfit.families.runtimes import runtime_files
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.ranking.explanation.facts import describe_relaxation
 from rightfit.request_path import usage
-from rightfit.request_path.graph import join_encoder
+from rightfit.request_path.encoder_graph import join_encoder
 from rightfit.serving.answer import Answer, answer_to_json, profile_to_json
 from rightfit.serving.container import SERVER_FILES, write_server
 from rightfit.serving.model_call import (

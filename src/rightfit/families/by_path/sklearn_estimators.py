@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from rightfit.families.by_path import import_by_path
 from rightfit.families.family import (
@@ -29,7 +28,6 @@ from rightfit.families.family import (
     Rows,
     Scaling,
     TrainingRun,
-    split_training,
 )
 from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import (
@@ -40,6 +38,7 @@ from rightfit.families.sklearn_io import (
     load_skops,
     predict_sklearn,
 )
+from rightfit.families.sklearn_training import grow_members, grow_passes, grow_rows
 
 _NOT_SERVED = ("classes_", "feature_importances_", "train_score_", "oob_score_", "loss_curve_")
 
@@ -47,9 +46,6 @@ SEPARATOR = "+"
 
 Growth = Literal["members", "passes", "rows"]
 
-_ROWS_PER_STEP = 2_048
-_LEAST_ROWS = 128  # as few are neighbours' and folds' least
-_LEAST_PER_CLASS = 5  # the folds of scikit-learn's own cross-validation
 _GROWS_BY_ITERATIONS = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
 
 _REGRESSORS = (("Classifier", "Regressor"), ("classifier", "regressor"), ("SVC", "SVR"))
@@ -125,21 +121,17 @@ class EstimatorFamily(SklearnFamily):
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Fit through checkpoints, see :func:`choose_growth`."""
-        from threadpoolctl import threadpool_limits
-
-        task = run.data.schema.task
-        model = self._estimator(
-            run.configuration, seed=run.seed, n_threads=run.n_threads, task=task
-        )
-        grow = {"members": grow_members, "passes": grow_passes, "rows": grow_rows}
-        checkpoints = grow[choose_growth(model, run.configuration)](model, run)
-        for _ in range(run.n_checkpoints):
-            # OpenMP's threads spin for each other, see ensembles.py; and what a share of the rows
-            # makes an estimator warn of is no news
-            with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                checkpoint = next(checkpoints)
-            yield checkpoint
+        task, configuration = run.data.schema.task, run.configuration
+        model = self._estimator(configuration, seed=run.seed, n_threads=run.n_threads, task=task)
+        growth = choose_growth(model, configuration)
+        if growth == "members":
+            length_setting = find_length_setting(model) or "n_estimators"
+            return grow_members(model, run, length_setting=length_setting)
+        if growth == "passes":
+            n_passes = configuration.get("max_iter", 1)
+            n_least = run.n_checkpoints if n_passes == 1 else 1
+            return grow_passes(model, run, n_passes=n_passes, n_least_steps=n_least)
+        return grow_rows(model, run)
 
     def predict(self, model: Any, rows: Rows) -> Rows:
         """Return class probabilities, or a regressor's values.
@@ -328,75 +320,6 @@ def choose_growth(estimator: Any, configuration: Configuration) -> Growth:
     if hasattr(estimator, "partial_fit") and (length is None or length in configuration):
         return "passes"
     return "rows"
-
-
-def grow_members(model: Any, run: TrainingRun) -> Iterator[Checkpoint]:
-    """Add members to a ``warm_start`` ensemble; a step is a member."""
-    length = find_length_setting(model) or "n_estimators"
-    n_members = model.get_params(deep=False)[length]
-    model.set_params(warm_start=True)
-    done = 0
-    for n in split_training(n_members, run.n_checkpoints):
-        if n > done:
-            model.set_params(**{length: n})
-            model.fit(run.data.rows, run.data.labels)
-        done = n
-        yield Checkpoint(model, n_steps=n)
-
-
-def grow_passes(model: Any, run: TrainingRun) -> Iterator[Checkpoint]:
-    """Pass over the shuffled rows with ``partial_fit``; a step is a block of rows."""
-    from sklearn.base import is_classifier
-
-    data, rng = run.data, np.random.default_rng(run.seed)
-    n_rows, n_passes = len(data.labels), run.configuration.get("max_iter", 1)
-    n_blocks = max(-(-n_rows // _ROWS_PER_STEP), run.n_checkpoints if n_passes == 1 else 1)
-    first = {"classes": np.unique(data.labels)} if is_classifier(model) else {}
-    blocks = [
-        block
-        for _ in range(n_passes)
-        for block in np.array_split(rng.permutation(n_rows), n_blocks)
-    ]
-    done = 0
-    for n_steps in split_training(len(blocks), run.n_checkpoints):
-        for block in blocks[done:n_steps]:
-            model.partial_fit(data.rows[block], data.labels[block], **first)
-        done = n_steps
-        yield Checkpoint(model, n_steps=done)
-
-
-def grow_rows(model: Any, run: TrainingRun) -> Iterator[Checkpoint]:
-    """Fit anew on growing shares of the rows; a step is a row.
-
-    All shares hold the classes in equal proportion, as far as their rows allow.
-    """
-    from sklearn.base import clone, is_classifier
-
-    data, n_rows = run.data, len(run.data.labels)
-    kinds = np.zeros(n_rows, dtype=np.int64)
-    if is_classifier(model):
-        kinds = data.labels.astype(np.int64, copy=False)
-    order = _order_evenly(kinds, seed=run.seed)
-    least = min(n_rows, max(_LEAST_ROWS, _LEAST_PER_CLASS * len(np.unique(kinds))))
-    done = 0
-    for planned in split_training(max(n_rows, run.n_checkpoints), run.n_checkpoints):
-        n = min(n_rows, max(planned, least))
-        if n > done:
-            share = np.sort(order[:n])
-            model = clone(model).fit(data.rows[share], data.labels[share])
-        done = n
-        yield Checkpoint(model, n_steps=n)
-
-
-def _order_evenly(kinds: npt.NDArray[np.int64], *, seed: int) -> npt.NDArray[np.int64]:
-    """Order rows so that every beginning holds the kinds in proportion, first a few of each."""
-    shuffled = np.random.default_rng(seed).permutation(len(kinds))
-    keys = np.empty(len(kinds))
-    for kind in np.unique(kinds):
-        of_kind = shuffled[kinds[shuffled] == kind]
-        ranks = np.arange(len(of_kind))
-        keys[of_kind] = np.maximum(0, ranks - _LEAST_PER_CLASS + 1) / len(of_kind)
-    return shuffled[np.argsort(keys[shuffled], kind="stable")]
 
 
 def _squash(scores: Any) -> Any:

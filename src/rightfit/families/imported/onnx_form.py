@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from rightfit.families.imported.feeding import TEXT, Tensor, read_inputs, read_outputs
-from rightfit.families.onnx_graph import GraphBuilder, read_opsets, replace_output, set_opsets
+from rightfit.families.onnx_graph import (
+    GraphBuilder,
+    declare,
+    read_opsets,
+    replace_output,
+    set_opsets,
+)
 from rightfit.families.schema import InputSchema
 
 ROWS, PROBABILITIES, VALUES = "rows", "probabilities", "values"
@@ -64,7 +70,7 @@ def adapt_onnx(
     Raises:
         ValueError: If inputs, outputs or classes do not fit the schema.
     """
-    from onnx import TensorProto, compose, helper
+    from onnx import compose
 
     output = find_output(read_outputs(session), schema, answers)
     source = _find_source(original, output)
@@ -74,8 +80,7 @@ def adapt_onnx(
     if not keeps_inputs:
         _feed(added, read_inputs(session), schema)
         del model.graph.input[:]
-        sizes: list[str | int | None] = ["n_rows", schema.n_features]
-        model.graph.input.append(helper.make_tensor_value_info(ROWS, TensorProto.FLOAT, sizes))
+        model.graph.input.append(declare(ROWS, "float32", schema.n_features))
     added.nodes.extend(node for node in model.graph.node if node.op_type != "ZipMap")
     result = _finish(added, GIVEN + source, output, schema, answers, order)
     del model.graph.node[:]
@@ -206,8 +211,6 @@ def read_classes(model: Any) -> tuple[str, ...]:
 
 def _feed(added: GraphBuilder, inputs: Sequence[Tensor], schema: InputSchema) -> None:
     """Add the nodes that fill the file's inputs from ``rows``."""
-    from onnx import helper
-
     check_inputs(inputs, schema.features)
     for tensor in inputs:
         source = ROWS
@@ -220,8 +223,7 @@ def _feed(added: GraphBuilder, inputs: Sequence[Tensor], schema: InputSchema) ->
                 raise ValueError(f"its input {tensor} leaves open how a row is laid out")
             source = added.add("Reshape", source, added.keep(np.array(sizes, dtype=np.int64)))
         if tensor.dtype != "float32":
-            to = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
-            source = added.add("Cast", source, to=to)
+            source = added.cast(source, tensor.dtype)
         added.add("Identity", source, outputs=[GIVEN + tensor.name])
 
 
@@ -234,9 +236,7 @@ def _finish(
     order: list[int] | None,
 ) -> str:
     """Add the nodes that make float32 probabilities or values of the answers."""
-    from onnx import TensorProto
-
-    result = added.add("Cast", source, to=TensorProto.FLOAT)
+    result = added.cast(source, "float32")
     is_single = len(output.shape) == 1 or (len(output.shape) == 2 and output.shape[1] == 1)
     if is_single:
         result = added.add("Reshape", result, added.keep(np.array([-1, 1], dtype=np.int64)))

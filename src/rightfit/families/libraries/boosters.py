@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,7 @@ class Booster:
 
 
 class BoosterFamily(Family):
-    """Base of the families.
+    """Base of the families: a library's own says how it trains, answers, and reads its files.
 
     Its settings are any arguments of the library's classifier; what a model's block leaves out
     keeps the library's value. They train on one thread: OpenMP's threads wait for each other by
@@ -54,6 +56,14 @@ class BoosterFamily(Family):
     scaling: Mapping[str, Scaling] = _SCALING
     growth: Scaling = "affine"
     default_length: int = 100  # the library's
+    classifier: str
+    """Name of the library's classifier, whose arguments are the settings."""
+
+    objectives: tuple[str, str, str]
+    """The library's names of what is learnt: values, two classes, several classes."""
+
+    converter_options: Mapping[str, object] = {}
+    """Arguments of onnxmltools' converter of the library."""
 
     def __init__(self, library: str, *, taken: tuple[str, ...]) -> None:
         self.library = self.extra = library
@@ -69,8 +79,17 @@ class BoosterFamily(Family):
         return importlib.import_module(self.library)
 
     def list_settings(self) -> set[str]:
-        """Return the arguments of the library's classifier; a library's family overrides this."""
-        raise NotImplementedError
+        """Return the arguments of the library's classifier."""
+        return set(getattr(self.import_library(), self.classifier)().get_params())
+
+    def state_objective(self, schema: InputSchema) -> dict[str, object]:
+        """Return the settings that say what is learnt."""
+        values, two_classes, classes = self.objectives
+        if schema.task == "regression":
+            return {"objective": values}
+        if schema.n_classes == 2:
+            return {"objective": two_classes}
+        return {"objective": classes, "num_class": schema.n_classes}
 
     def check_configuration(self, configuration: Configuration) -> None:
         """Check that the library is there and knows the settings.
@@ -94,15 +113,51 @@ class BoosterFamily(Family):
         lengths = split_training(n_rounds, run.n_checkpoints)
         return self.add_rounds(others, run.data, lengths, seed=run.seed)
 
+    @abstractmethod
     def add_rounds(
         self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
     ) -> Iterator[Checkpoint]:
-        """Train up to each of some lengths and yield; a library's family overrides this."""
-        raise NotImplementedError
+        """Train up to each of some lengths and yield."""
+
+    @abstractmethod
+    def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:
+        """Read what ``save_weights`` wrote; the library raises what it stumbles over.
+
+        Returns:
+            The library's own model, and whether it is one of the schema's columns and classes.
+        """
 
     def set_serving(self, model: Booster, *, n_threads: int, device: str) -> None:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
         model.n_threads = n_threads
+
+    def load_weights(
+        self,
+        path: Path,
+        configuration: Configuration,  # noqa: ARG002 -- the file says all
+        schema: InputSchema,
+    ) -> Booster:
+        """See :class:`rightfit.families.family.Family`."""
+        self.import_library()
+        try:
+            trees, fits = self.read_trees(path, schema)
+        except Exception as err:  # each library raises kinds of its own
+            raise ValueError(f"{path} holds no model of {self.library}: {err}") from err
+        if not fits:
+            raise ValueError(f"{path} holds a model of other columns or classes.")
+        return Booster(trees, schema.task)
+
+    def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
+        """Convert with onnxmltools."""
+        from onnxmltools import convert
+        from onnxmltools.convert.common.data_types import FloatTensorType
+
+        exported = getattr(convert, f"convert_{self.library}")(
+            model.trees,
+            initial_types=[("rows", FloatTensorType([None, schema.n_features]))],
+            **self.converter_options,
+        )
+        return finish_onnx(exported, schema)
 
 
 def grow(

@@ -26,12 +26,14 @@ class CatboostFamily(BoosterFamily):
     weights_file: str = "weights.catboost.json"
     length_setting: str = "iterations"
     default_length: int = 1000
+    classifier: str = "CatBoostClassifier"
+    objectives: tuple[str, str, str] = ("RMSE", "Logloss", "MultiClass")
     native_imports: tuple[str, ...] = ("catboost", "pandas")  # which CatBoost cannot do without
 
     def list_settings(self) -> set[str]:
         """See :class:`BoosterFamily`."""
-        arguments = inspect.signature(self.import_library().CatBoostClassifier.__init__)
-        return set(arguments.parameters) - {"self"}
+        classifier = getattr(self.import_library(), self.classifier)
+        return set(inspect.signature(classifier).parameters)
 
     def describe_structure(self, model: Booster) -> dict[str, float]:
         """Count trees, their nodes, and the splits that a row passes: one a level."""
@@ -51,7 +53,7 @@ class CatboostFamily(BoosterFamily):
             "thread_count": 1,
             "verbose": False,
             "allow_writing_files": False,
-            "loss_function": _choose_loss(data.schema),
+            "loss_function": self.state_objective(data.schema)["objective"],
         }
         task = data.schema.task
         table = catboost.Pool(data.rows, data.labels, thread_count=1)
@@ -78,23 +80,12 @@ class CatboostFamily(BoosterFamily):
         """Write the model as CatBoost's JSON."""
         model.trees.save_model(str(path), format="json")
 
-    def load_weights(
-        self,
-        path: Path,
-        configuration: Configuration,  # noqa: ARG002 -- the file says all
-        schema: InputSchema,
-    ) -> Booster:
-        """See :class:`rightfit.families.family.Family`."""
-        catboost = self.import_library()
-        trees = _make(catboost, schema.task)
-        try:
-            trees.load_model(str(path), format="json")
-        except catboost.CatBoostError as err:
-            raise ValueError(f"{path} holds no model of CatBoost: {err}") from err
+    def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:
+        """See :class:`BoosterFamily`."""
+        trees = _make(self.import_library(), schema.task)
+        trees.load_model(str(path), format="json")
         found = (len(trees.feature_names_), len(trees.classes_))
-        if found != (schema.n_features, schema.n_classes):
-            raise ValueError(f"{path} holds a model of other columns or classes.")
-        return Booster(trees, schema.task)
+        return trees, found == (schema.n_features, schema.n_classes)
 
     def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
         """Let CatBoost export itself, and leave out the table of names around its answers."""
@@ -126,12 +117,6 @@ def _make(catboost: Any, task: Task, **settings: Any) -> Any:
     return (catboost.CatBoostRegressor if is_regression else catboost.CatBoostClassifier)(
         **settings
     )
-
-
-def _choose_loss(schema: InputSchema) -> str:
-    if schema.task == "regression":
-        return "RMSE"
-    return "Logloss" if schema.n_classes == 2 else "MultiClass"
 
 
 def _choose_rate(catboost: Any, task: Task, settings: Any, n_rounds: int, table: Any) -> float:

@@ -12,7 +12,6 @@ from rightfit.families.libraries.boosters import (
     Booster,
     BoosterFamily,
     describe_trees,
-    finish_onnx,
     grow,
     shape_predictions,
 )
@@ -24,10 +23,8 @@ class XgboostFamily(BoosterFamily):
 
     native_imports: tuple[str, ...] = ("xgboost",)
     weights_file: str = "weights.xgboost.json"
-
-    def list_settings(self) -> set[str]:
-        """See :class:`BoosterFamily`."""
-        return set(self.import_library().XGBClassifier().get_params())
+    classifier: str = "XGBClassifier"
+    objectives: tuple[str, str, str] = ("reg:squarederror", "binary:logistic", "multi:softprob")
 
     def describe_structure(self, model: Booster) -> dict[str, float]:
         """Count trees, their nodes, and the splits that an average training row passes."""
@@ -41,8 +38,13 @@ class XgboostFamily(BoosterFamily):
     ) -> Iterator[Checkpoint]:
         """See :class:`BoosterFamily`."""
         xgboost = self.import_library()
-        settings = {**configuration, **_objective(data.schema), "seed": seed, "nthread": 1}
-        settings["verbosity"] = 0
+        settings = {
+            **configuration,
+            **self.state_objective(data.schema),
+            "seed": seed,
+            "nthread": 1,
+            "verbosity": 0,
+        }
         table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
         model = Booster(xgboost.Booster(settings, [table]), data.schema.task)
         return grow(model, lambda number: model.trees.update(table, number), lengths)
@@ -60,33 +62,14 @@ class XgboostFamily(BoosterFamily):
         """Write the model as XGBoost's JSON."""
         path.write_bytes(model.trees.save_raw("json"))
 
-    def load_weights(
-        self,
-        path: Path,
-        configuration: Configuration,  # noqa: ARG002 -- the file says all
-        schema: InputSchema,
-    ) -> Booster:
-        """See :class:`rightfit.families.family.Family`."""
-        xgboost = self.import_library()
-        trees = xgboost.Booster()
-        try:
-            trees.load_model(bytearray(path.read_bytes()))
-            learner = json.loads(trees.save_config())["learner"]["learner_model_param"]
-        except (KeyError, ValueError, xgboost.core.XGBoostError) as err:
-            raise ValueError(f"{path} holds no model of XGBoost: {err}") from err
-        n_outputs = schema.n_classes if schema.n_classes > 2 else 0
-        if (trees.num_features(), int(learner["num_class"])) != (schema.n_features, n_outputs):
-            raise ValueError(f"{path} holds a model of other columns or classes.")
-        return Booster(trees, schema.task)
-
-    def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
-        """Convert with onnxmltools."""
-        from onnxmltools import convert_xgboost
-        from onnxmltools.convert.common.data_types import FloatTensorType
-
-        types = [("rows", FloatTensorType([None, schema.n_features]))]
-        exported = convert_xgboost(model.trees, initial_types=types)
-        return finish_onnx(exported, schema)
+    def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:
+        """See :class:`BoosterFamily`."""
+        trees = self.import_library().Booster()
+        trees.load_model(bytearray(path.read_bytes()))
+        learner = json.loads(trees.save_config())["learner"]["learner_model_param"]
+        n_classes = schema.n_classes if schema.n_classes > 2 else 0
+        found = (trees.num_features(), int(learner["num_class"]))
+        return trees, found == (schema.n_features, n_classes)
 
 
 FAMILY = XgboostFamily(
@@ -97,14 +80,6 @@ FAMILY = XgboostFamily(
         "objective", "random_state", "verbosity",
     ),
 )  # fmt: skip
-
-
-def _objective(schema: InputSchema) -> Configuration:
-    if schema.task == "regression":
-        return {"objective": "reg:squarederror"}
-    if schema.n_classes == 2:
-        return {"objective": "binary:logistic"}
-    return {"objective": "multi:softprob", "num_class": schema.n_classes}
 
 
 def _mean_depth(tree: Any) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.bundle_rows import reads_columns
 from rightfit.families.runtimes import RUNTIMES, reads_graph, runtime_files
-from rightfit.request_path.graph import join_encoder
+from rightfit.request_path.encoder_graph import join_encoder
 from rightfit.request_path.raw_inputs import EncoderJson
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rightfit.errors import RightfitError
-from rightfit.families.onnx_graph import GraphBuilder, raise_opset, read_opsets, set_opsets
+from rightfit.families.onnx_graph import GraphBuilder, declare, raise_opset, read_opsets, set_opsets
 from rightfit.request_path.raw_inputs import (
     IMAGE,
     INPUT_OF,
@@ -30,7 +30,7 @@ from rightfit.request_path.usage import TensorInput
 from rightfit.request_path.words import IN_ONNX, LEAST_LENGTH
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, ValueInfoProto
 
 MODEL_INPUT = "rows"  # of a bundle's ONNX file: encoded rows
 OWN = "encoder/"  # begins the names of the encoder's tensors
@@ -86,11 +86,11 @@ def join_graphs(model: ModelProto, encoder: EncoderJson) -> ModelProto:
 
 def build_encoder(encoder: EncoderJson) -> bytes:
     """Return an encoder alone as an ONNX model: its output is ``rows``, which models read."""
-    from onnx import TensorProto, helper
+    from onnx import helper
 
     own = _EncoderNodes(encoder, ml_version=VERSIONS[ML_DOMAIN])
     own.add("Identity", own.rows, outputs=[MODEL_INPUT])
-    rows = helper.make_tensor_value_info(MODEL_INPUT, TensorProto.FLOAT, ["n_rows", None])
+    rows = declare(MODEL_INPUT, "float32", None)
     inputs = [_declare(one, encoder) for one in own.inputs]
     graph = helper.make_graph(own.nodes, "encoder", inputs, [rows], initializer=own.constants)
     opsets = [helper.make_opsetid(*opset) for opset in own.list_versions().items()]
@@ -120,44 +120,31 @@ class _EncoderNodes(GraphBuilder):
         return {domain: version for domain, version in VERSIONS.items() if domain in used}
 
 
-def _declare(one: TensorInput, encoder: EncoderJson) -> Any:
-    from onnx import TensorProto, helper
-
-    kinds = {
-        NUMBERS: TensorProto.DOUBLE,
-        TEXTS: TensorProto.STRING,
-        IMAGE: TensorProto.UINT8,
-    }
+def _declare(one: TensorInput, encoder: EncoderJson) -> ValueInfoProto:
     width = len(one.columns)
     if one.name == IMAGE:
         step = next(step for step in encoder["steps"] if INPUT_OF[step["kind"]] == IMAGE)
         width = int(np.prod(step["shape"]))
-    return helper.make_tensor_value_info(one.name, kinds[one.name], ["n_rows", width])
+    return declare(one.name, "object" if one.name == TEXTS else one.dtype, width)
 
 
 def _add_number(own: _EncoderNodes, _steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
-    from onnx import TensorProto
-
-    return [own.add("Cast", _pick(own, at), to=TensorProto.FLOAT)]
+    return [own.cast(_pick(own, at), "float32")]
 
 
 def _add_standardise(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
-    from onnx import TensorProto
-
     fill, mean = (own.keep(np.array([[step[key] for step in steps]])) for key in ("fill", "mean"))
     # times the reciprocal, as in numpy: a quotient differs in the last bit
     per_scale = own.keep(np.array([[1 / step["scale"] for step in steps]]))
     values = _pick(own, at)
     known = own.add("Where", own.add("IsNaN", values), fill, values)
     scaled = own.add("Mul", own.add("Sub", known, mean), per_scale)
-    return [own.add("Cast", scaled, to=TensorProto.FLOAT)]
+    return [own.cast(scaled, "float32")]
 
 
 def _add_indicate(own: _EncoderNodes, _steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
-    from onnx import TensorProto
-
     missing = own.add("IsNaN", _pick(own, at))
-    return [own.add("Cast", missing, to=TensorProto.FLOAT)]
+    return [own.cast(missing, "float32")]
 
 
 def _add_one_hot(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
@@ -183,8 +170,6 @@ def _add_words(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int])
 
 
 def _weigh_words(own: _EncoderNodes, step: StepJson, position: int) -> str:
-    from onnx import TensorProto
-
     text = _pick_texts(own, position)
     lower = own.add("StringNormalizer", text, case_change_action="LOWER", locale="C")
     split = own.add(
@@ -202,17 +187,15 @@ def _weigh_words(own: _EncoderNodes, step: StepJson, position: int) -> str:
         pool_strings=[*step["words"]],
     )
     weighed = own.add("Mul", counts, own.keep(np.array([step["weights"]], dtype=np.float32)))
-    exact = own.add("Cast", weighed, to=TensorProto.DOUBLE)
+    exact = own.cast(weighed, "float64")
     axes = own.keep(np.array([1], dtype=np.int64))
     squares = own.add("ReduceSum", own.add("Mul", exact, exact), axes)
     length = own.add("Max", own.add("Sqrt", squares), own.keep(LEAST_LENGTH))
-    return own.add("Cast", own.add("Div", exact, length), to=TensorProto.FLOAT)
+    return own.cast(own.add("Div", exact, length), "float32")
 
 
 def _add_pixels(own: _EncoderNodes, _steps: Sequence[StepJson], _at: Sequence[int]) -> list[str]:
-    from onnx import TensorProto
-
-    pixels = own.add("Cast", IMAGE, to=TensorProto.FLOAT)
+    pixels = own.cast(IMAGE, "float32")
     return [own.add("Mul", pixels, own.keep(PER_PIXEL))]
 
 

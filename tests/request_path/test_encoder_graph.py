@@ -13,7 +13,7 @@ from onnx import checker
 
 from rightfit.preparation import encoding
 from rightfit.preparation.encoding import Encoder, Indicate, OneHot, Standardise, apply_encoder
-from rightfit.request_path.graph import build_encoder
+from rightfit.request_path.encoder_graph import build_encoder
 from rightfit.request_path.python_encoder import compile_encoder
 
 SCHEMA = {"x": pl.Float64, "n": pl.Int64, "c": pl.String, "b": pl.Boolean}
