@@ -30,8 +30,7 @@ import polars as pl
 from rightfit.pipelines.data_engineering.nodes import (
     assemble_rows,
     check_raw_tables,
-    encode_parts,
-    fit_encoder,
+    encode_rows,
     write_data_card,
 )
 from rightfit.preparation.description import DatasetBlock
@@ -83,10 +82,8 @@ def prepare(folder: Path, n_kept: int, *, in_memory: bool) -> None:
     inferred = JsonStore(folder / "inferred")
     spec, check = check_raw_tables(block, inferred, table, dataset_name="trips")
     rows, counts = assemble_rows(spec, check, table)
-    encoder = fit_encoder(spec, rows)
-    for name, part in zip(
-        ("train", "validation", "test"), encode_parts(encoder, rows), strict=True
-    ):
+    encoder, *parts = encode_rows(spec, rows)
+    for name, part in zip(("train", "validation", "test"), parts, strict=True):
         part.write_parquet(folder / f"{name}.encoded")
     card = write_data_card(spec, check, counts, rows, encoder, dataset_name="trips")
     (folder / "data_card.json").write_text(card.model_dump_json())

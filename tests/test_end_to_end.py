@@ -146,7 +146,7 @@ def test_change_of_one_family_leaves_the_other_cells_as_they_are(study: Study) -
 
     assert study.list_steps("perf") == set()
     assert {step.split(".")[2] for step in changed if step.count(".") == 3} == {"linear"}
-    assert not any(step.endswith("encode_parts") for step in changed)
+    assert not any(step.endswith("encode_rows") for step in changed)
     assert {
         "training.landsat.linear.tune_model",
         "ranking.rank_candidates",

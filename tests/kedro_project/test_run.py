@@ -12,7 +12,10 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import AbstractRunner, SequentialRunner, ThreadRunner
 from kedro_viz.integrations.kedro.hooks_utils import is_sequential_runner
 
+from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.run import RightfitRunner, RightfitSession
+from rightfit.parameters.grid import Grid
+from rightfit.pipelines import create_pipelines
 
 
 @pytest.fixture
@@ -62,6 +65,45 @@ def test_runner_that_somebody_names_stays(session: RightfitSession) -> None:
 )
 def test_what_is_asked_for_by_hand_runs(session: RightfitSession, asked: dict[str, Any]) -> None:
     assert not session.run(**asked)["runner"]._may_reuse
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "message"),
+    [
+        (
+            {"from_nodes": ["landsat.write_data_card"]},
+            ConfigurationError,
+            "--from-nodes landsat.write_data_card: .* it is data_engineering.landsat.write_data_",
+        ),
+        ({"node_names": ["foreign"]}, ConfigurationError, "--nodes foreign: there is no such name"),
+        ({"tags": ["unknown"]}, ValueError, "as Kedro says it"),
+    ],
+)
+def test_name_that_no_pipeline_has_ends_a_run_in_one_line(
+    asked: dict[str, Any],
+    error: type[Exception],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(
+        _self: KedroSession,
+        runner: AbstractRunner | None = None,
+        *,
+        pipeline_names: list[str] | None = None,
+        tags: list[str] | None = None,
+        node_names: list[str] | None = None,
+        from_nodes: list[str] | None = None,
+        load_versions: dict[str, str] | None = None,
+        only_missing_outputs: bool = False,
+    ) -> None:
+        raise ValueError("as Kedro says it")
+
+    made = create_pipelines(Grid({"landsat": ("landsat",)}, {}))
+    monkeypatch.setattr("rightfit.kedro_project.run.pipelines", made)
+    monkeypatch.setattr(KedroSession, "run", refuse)
+
+    with pytest.raises(error, match=message):
+        object.__new__(RightfitSession).run(pipeline_names=["perf"], **asked)
 
 
 def shout(text: str) -> str:

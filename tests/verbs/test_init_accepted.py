@@ -100,13 +100,12 @@ def begin(table: pl.DataFrame, column: str, at_least: float | None, entry: str) 
         return load_configuration(make_loader(Path(folder), env="base"), "parameters")
 
 
-def prepare(block: DatasetBlock, table: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
+def prepare(block: DatasetBlock, table: pl.DataFrame) -> list[pl.DataFrame]:
     with tempfile.TemporaryDirectory() as folder:
         inferred = JsonStore(Path(folder))
         spec, check = nodes.check_raw_tables(block, inferred, table, dataset_name="d")
     rows, counts = nodes.assemble_rows(spec, check, table)
-    encoder = nodes.fit_encoder(spec, rows)
-    parts = nodes.encode_parts(encoder, rows)
+    encoder, *parts = nodes.encode_rows(spec, rows)
     nodes.write_data_card(spec, check, counts, rows, encoder, dataset_name="d")
     return parts
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.validation import TypeExtractor
 from pydantic import BaseModel
+
+from rightfit.spelling import suggest
 
 if TYPE_CHECKING:
     from rightfit.tuning.parallel.search_queue import PlannedSearch
@@ -48,6 +50,18 @@ BOXES = {
     "reporting": "report",
 }
 """Namespace of each pipeline's nodes: the box that kedro-viz shows them in."""
+
+RENAMED_NODES = {
+    **dict.fromkeys(("fit_encoder", "encode_parts"), "encode_rows"),
+    **dict.fromkeys(("describe_environment", "compare_tiers"), "collect_profiles"),
+    **dict.fromkeys(
+        ("analyse_sensitivity", "compare_choices", "explain_losers"), "explain_rankings"
+    ),
+    **dict.fromkeys(("draw_fronts", "draw_utility_chart", "draw_winners_chart"), "draw_charts"),
+}
+"""Nodes that an earlier version had, and the function of the node that does their work now."""
+
+RENAMED_DATASETS = dict.fromkeys(("limit_shadows", "limit_prices"), "limit_effects")
 
 TAG = "rightfit"
 PACKAGE = f"{__name__.partition('.')[0]}.pipelines."
@@ -115,6 +129,60 @@ def find_place(node: Node) -> str:
     """Return the dataset or cell that a node is about, its namespace within its box; else empty."""
     box, _, place = (node.namespace or "").partition(".")
     return place if box in BOXES.values() else node.namespace or ""
+
+
+def find_unknown_names(given: Mapping[str, Any], pipeline: Pipeline) -> list[str]:
+    """Describe the nodes, namespaces and datasets that a run names and its pipeline does not have.
+
+    Args:
+        given: Options of Kedro's session, such as ``from_nodes``.
+        pipeline: All nodes that the run could choose from.
+
+    Returns:
+        One line per name, with the name that is meant.
+    """
+    nodes = {node.name for node in pipeline.nodes}
+    spaces = {space for node in pipeline.nodes for space in _list_spaces(node.namespace)}
+    options = {
+        "--nodes": ("node_names", nodes, _find_nodes),
+        "--from-nodes": ("from_nodes", nodes, _find_nodes),
+        "--to-nodes": ("to_nodes", nodes, _find_nodes),
+        "--namespaces": ("namespaces", spaces, _find_spaces),
+        "--from-inputs": ("from_inputs", pipeline.datasets(), _find_datasets),
+        "--to-outputs": ("to_outputs", pipeline.datasets(), _find_datasets),
+    }
+    return [
+        f"{option} {name}: there is no such name{_hint_at(find(name, known), name, known)}"
+        for option, (key, known, find) in options.items()
+        for name in given.get(key) or ()
+        if name not in known
+    ]
+
+
+def _list_spaces(namespace: str | None) -> Iterator[str]:
+    """Yield a namespace and those around it."""
+    parts = (namespace or "").split(".")
+    yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1) if namespace)
+
+
+def _find_nodes(written: str, known: Collection[str]) -> list[str]:
+    """Return the nodes of today that do what a node of an earlier version did."""
+    *places, function = written.split(".")
+    function = RENAMED_NODES.get(function, function)
+    found = sorted(name for name in known if name.rpartition(".")[2] == function)
+    return [name for name in found if set(places) <= set(name.split("."))] or found
+
+
+def _find_spaces(written: str, known: Collection[str]) -> list[str]:
+    return sorted(name for name in known if name.endswith(f".{written}"))
+
+
+def _find_datasets(written: str, known: Collection[str]) -> list[str]:
+    return [name for name in known if name == RENAMED_DATASETS.get(written)]
+
+
+def _hint_at(found: list[str], written: str, known: Collection[str]) -> str:
+    return f"; it is {' or '.join(found)} now." if found else f"{suggest(written, known)}."
 
 
 def list_own_outputs(pipeline: Pipeline) -> set[str]:

@@ -11,11 +11,12 @@ import contextlib
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
@@ -24,9 +25,15 @@ from kedro.runner import SequentialRunner, Task
 from pluggy import PluginManager
 from pydantic import BaseModel
 
-from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.configuration import DEFAULT_PIPELINE, ConfigurationError
 from rightfit.kedro_project.kedro_private import is_async
-from rightfit.kedro_project.nodes import NodeFunction, find_place, find_stage, is_own
+from rightfit.kedro_project.nodes import (
+    NodeFunction,
+    find_place,
+    find_stage,
+    find_unknown_names,
+    is_own,
+)
 from rightfit.kedro_project.progress import RunDisplay, RunStep, show_progress
 from rightfit.kedro_project.unchanged import ReusedResults
 
@@ -55,7 +62,11 @@ class RightfitSession(KedroSession):
     """
 
     def run(self, *args: Any, **options: Any) -> dict[str, Any]:
-        """Run a pipeline, with the options of Kedro's session."""
+        """Run a pipeline, with the options of Kedro's session.
+
+        Raises:
+            ConfigurationError: If it names a node, namespace or dataset that its pipelines lack.
+        """
         given = inspect.signature(super().run).bind(*args, **options).arguments
         runner = given.get("runner")
         if runner is None or type(runner) is SequentialRunner:  # what kedro run passes
@@ -63,7 +74,20 @@ class RightfitSession(KedroSession):
                 is_async=runner is not None and is_async(runner),
                 may_reuse=not any(map(given.get, CHOSEN_BY_HAND)),
             )
-        return super().run(**given)
+        try:
+            return super().run(**given)
+        except ValueError as err:
+            unknown = _find_unknown_names(given)
+            if not unknown:
+                raise
+            raise ConfigurationError("\n".join(unknown)) from err
+
+
+def _find_unknown_names(given: Mapping[str, Any]) -> list[str]:
+    """Describe the names that Kedro refuses with a traceback; none of a project's own pipelines."""
+    names = given.get("pipeline_names") or [given.get("pipeline_name") or DEFAULT_PIPELINE]
+    asked = sum((pipelines[name] for name in names if name in pipelines), Pipeline([]))
+    return find_unknown_names(given, asked) if any(map(is_own, asked.nodes)) else []
 
 
 class RightfitRunner(SequentialRunner):

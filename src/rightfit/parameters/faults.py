@@ -15,6 +15,12 @@ from pydantic import BaseModel, ValidationError
 from rightfit.spelling import find_nearest
 from rightfit.strict_model import word_fault
 
+RETIRED = {
+    f"training.{key}": "went: nothing is measured while a search goes on. Remove it"
+    for key in ("is_timed", "measuring", "measuring_share")
+}
+"""Keys of an earlier version, and what became of them."""
+
 MAX_EXAMPLE = 120  # characters
 
 Path = tuple[str | int, ...]
@@ -88,6 +94,8 @@ def _explain(
     example = _find_example(path, others)
     if forms:
         return f"{key} has none of its possible forms{example}"
+    if key in RETIRED:
+        return f"{key} {RETIRED[key]}"
     if fault["type"] == "extra_forbidden":
         known = _find_keys(path[:-1], others)
         near = misspelt[path][-1] if path in misspelt else find_nearest(str(path[-1]), known)

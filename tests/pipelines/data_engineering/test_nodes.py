@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from rightfit.pipelines.data_engineering.nodes import encode_parts, fit_encoder
+from rightfit.pipelines.data_engineering.nodes import encode_rows
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.description import DatasetSpec
@@ -32,17 +32,17 @@ def spec() -> DatasetSpec:
 def test_encoder_ignores_validation_and_test_rows(spec: DatasetSpec) -> None:
     others = ROWS.with_columns(v1=pl.when(pl.col("part") != "train").then(1000).otherwise("v1"))
 
-    assert fit_encoder(spec, others) == fit_encoder(spec, ROWS)
+    assert encode_rows(spec, others)[0] == encode_rows(spec, ROWS)[0]
 
 
 def test_encoder_follows_train_rows(spec: DatasetSpec) -> None:
     others = ROWS.with_columns(v1=pl.when(pl.col("part") == "train").then(1000).otherwise("v1"))
 
-    assert fit_encoder(spec, others) != fit_encoder(spec, ROWS)
+    assert encode_rows(spec, others)[0] != encode_rows(spec, ROWS)[0]
 
 
 def test_parts_are_encoded_with_their_own_labels(spec: DatasetSpec) -> None:
-    train, validation, test = encode_parts(fit_encoder(spec, ROWS), ROWS)
+    _, train, validation, test = encode_rows(spec, ROWS)
 
     assert train["label"].to_list() == [0, 1, 0]
     assert (validation["label"].to_list(), test["label"].to_list()) == ([1], [0])

@@ -207,8 +207,7 @@ def test_checks_stand_before_all_other_nodes(described: dict[str, Any], dataset:
         for node in (
             "check_raw_tables",
             "assemble_rows",
-            "fit_encoder",
-            "encode_parts",
+            "encode_rows",
             "write_data_card",
         )
     }

@@ -20,7 +20,7 @@ from rightfit.families.runtimes import available_runtimes
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
-from rightfit.pipelines.evaluation.nodes import collect_profiles
+from rightfit.pipelines.evaluation.nodes import join_profiles
 from rightfit.processes.codec import to_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
@@ -74,7 +74,7 @@ def test_servings_use_a_gpu_only_where_there_is_one(
 
 
 def test_profiles_of_one_environment_are_collected(values: dict[str, Any]) -> None:
-    collected = collect_profiles(EvaluationParams(**values), profiles("a"), profiles("a"))
+    collected = join_profiles(EvaluationParams(**values), profiles("a"), profiles("a"))
 
     assert len(collected) == 2
 
@@ -83,13 +83,13 @@ def test_profiles_of_different_environments_are_refused(values: dict[str, Any]) 
     params = EvaluationParams(**values | {"mixed_environments": "refuse"})
 
     with pytest.raises(ValueError, match=r"2 different environments: \['a', 'b'\]"):
-        collect_profiles(params, profiles("a"), profiles("b"))
+        join_profiles(params, profiles("a"), profiles("b"))
 
 
 def test_profiles_of_different_environments_can_be_labelled(values: dict[str, Any]) -> None:
     params = EvaluationParams(**values | {"mixed_environments": "label"})
 
-    collected = collect_profiles(params, profiles("a"), profiles("b"))
+    collected = join_profiles(params, profiles("a"), profiles("b"))
 
     assert collected["environment_id"].to_list() == ["a", "b"]
 

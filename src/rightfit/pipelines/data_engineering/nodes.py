@@ -87,21 +87,18 @@ def assemble_rows(
     return assemble(spec, read_tables(spec.tables, raw_tables))
 
 
-def fit_encoder(spec: DatasetSpec, rows: pl.DataFrame) -> Encoder:
-    """Fit the encoder on the train rows alone."""
-    return fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train"))
-
-
-def encode_parts(
-    encoder: Encoder, rows: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Encode the rows of each part.
+def encode_rows(
+    spec: DatasetSpec, rows: pl.DataFrame
+) -> tuple[Encoder, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Fit the encoder on the train rows alone, and encode the rows of each part.
 
     Returns:
-        Train, validation and test: float32 features, then the integer column ``label``.
+        The encoder; then train, validation and test: float32 features, and the integer column
+        ``label``.
     """
+    encoder = fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train"))
     train, validation, test = (encode_part(encoder, rows, part) for part in PARTS)
-    return train, validation, test
+    return encoder, train, validation, test
 
 
 def write_data_card(

@@ -1,4 +1,4 @@
-"""The data engineering stage: five nodes per dataset, the check of its raw tables first."""
+"""The data engineering stage: four nodes per dataset, the check of its raw tables first."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering.nodes import (
     assemble_rows,
     check_raw_tables,
-    encode_parts,
-    fit_encoder,
+    encode_rows,
     write_data_card,
 )
 
@@ -52,8 +51,7 @@ def _dataset_nodes(name: str, raw: tuple[str, ...]) -> list[Node]:
             name="assemble_rows",
             namespace=box,
         ),
-        Node(fit_encoder, [spec, rows], encoder, name="fit_encoder", namespace=box),
-        Node(encode_parts, [encoder, rows], parts, name="encode_parts", namespace=box),
+        Node(encode_rows, [spec, rows], [encoder, *parts], name="encode_rows", namespace=box),
         Node(
             card_named,
             [spec, check, counts, rows, encoder],

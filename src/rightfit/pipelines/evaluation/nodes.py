@@ -30,21 +30,6 @@ from rightfit.tuning.studies.study_store import StudyStore
 logger = logging.getLogger(__name__)
 
 
-def describe_hardware(
-    resource_profiles: pl.DataFrame, measurements: JsonStore, params: EvaluationParams
-) -> tuple[Environment, pl.DataFrame]:
-    """Describe the machine that most profiles were measured on, and compare the hardware tiers.
-
-    Returns:
-        The machine; and for each profile and tier a row that says whether it runs there, and why
-        not.
-    """
-    from rightfit.profiling.hardware.tier_table import tabulate_tiers
-
-    tiers = tabulate_tiers(complete_paths(resource_profiles), params.tiers)
-    return describe_environment(resource_profiles, measurements), tiers
-
-
 def describe_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
     """Describe the machine that most profiles were measured on, as it described itself."""
     from rightfit.evaluation.cell_measuring import ENVIRONMENT_KEY
@@ -177,11 +162,29 @@ def profile_cascades(
     return add_settings(profiles, candidates, fixed=DEFINING)
 
 
-def collect_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.DataFrame:
+def collect_profiles(
+    params: EvaluationParams, measurements: JsonStore, *profiles: pl.DataFrame
+) -> tuple[pl.DataFrame, Environment, pl.DataFrame]:
+    """Put the profiles of all cells into one table, and say which hardware they fit.
+
+    Returns:
+        The profiles; the machine that most of them were measured on; and for each profile and
+        hardware tier a row that says whether it runs there, and why not.
+
+    Raises:
+        ValueError: If the profiles were measured on several machines and may not be mixed.
+    """
+    from rightfit.profiling.hardware.tier_table import tabulate_tiers
+
+    joined = join_profiles(params, *profiles)
+    return joined, describe_environment(joined, measurements), tabulate_tiers(joined, params.tiers)
+
+
+def join_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.DataFrame:
     """Put several tables of profiles into one.
 
     Raises:
-        ValueError: If they may not and do.
+        ValueError: If they come from several machines and may not be mixed.
     """
     collected = pl.concat(map(complete_paths, profiles), how="diagonal")  # also of older runs
     own = collected.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))

@@ -12,7 +12,6 @@ from rightfit.parameters.grid import Grid
 from rightfit.pipelines.evaluation.cascade_nodes import build_cascades
 from rightfit.pipelines.evaluation.nodes import (
     collect_profiles,
-    describe_hardware,
     profile_candidates,
     profile_cascades,
     profile_imported,
@@ -36,22 +35,17 @@ def create_pipeline(grid: Grid) -> Pipeline:
             for dataset, model in grid.cascade_cells()
         ),
     ]
-    collecting = [_collect_node(dataset, grid.list_models(dataset)) for dataset in grid.datasets]
-    joining = Node(
+    collecting = Node(
         collect_profiles,
-        inputs=["params:evaluation", *(f"{dataset}.profiles" for dataset in grid.datasets)],
-        outputs="resource_profiles",
+        inputs=[
+            *("params:evaluation", "measurements"),
+            *(f"{dataset}.{model}.profiles" for dataset, model in grid.cells()),
+        ],
+        outputs=["resource_profiles", "environment", "hardware_tiers"],
         name="collect_profiles",
         namespace=BOX,
     )
-    describing = Node(
-        describe_hardware,
-        inputs=["resource_profiles", "measurements", "params:evaluation"],
-        outputs=["environment", "hardware_tiers"],
-        name="describe_hardware",
-        namespace=BOX,
-    )
-    return Pipeline([describing, *profiling, *collecting, joining])
+    return Pipeline([*profiling, collecting])
 
 
 def _profile_node(
@@ -97,14 +91,4 @@ def _build_node(dataset: str, model: str, searched: tuple[str, ...]) -> Node:
         outputs=f"{cell}.candidates",
         name="build_cascades",
         namespace=f"{BOX}.{cell}",
-    )
-
-
-def _collect_node(dataset: str, models: tuple[str, ...]) -> Node:
-    return Node(
-        collect_profiles,
-        inputs=["params:evaluation", *(f"{dataset}.{model}.profiles" for model in models)],
-        outputs=f"{dataset}.profiles",
-        name="collect_profiles",
-        namespace=f"{BOX}.{dataset}",
     )
