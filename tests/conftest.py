@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from factories.training_data import make_blobs
 from hypothesis import HealthCheck, settings
 
 from rightfit.families.family import TrainingData
@@ -79,19 +80,6 @@ def slopes() -> TrainingData:
     rows = rng.normal(0, 1, (120, 4)).astype(np.float32)
     values = 1_000 + 40 * rows[:, 0] - 30 * rows[:, 1] + rng.normal(0, 2, 120)
     return TrainingData(rows, values, InputSchema(("x0", "x1", "x2", "x3"), (), None))
-
-
-def make_blobs(*, image_shape: tuple[int, int, int] | None, n_features: int) -> TrainingData:
-    rng = np.random.default_rng(0)
-    labels = np.repeat(np.arange(3), 20)
-    centres = np.eye(3, n_features, dtype=np.float32) * 4
-    rows = centres[labels] + rng.normal(0, 0.3, (60, n_features)).astype(np.float32)
-    schema = InputSchema(
-        features=tuple(f"x{i}" for i in range(n_features)),
-        classes=("a", "b", "c"),
-        image_shape=image_shape,
-    )
-    return TrainingData(rows, labels, schema)
 
 
 @pytest.fixture(scope="session")

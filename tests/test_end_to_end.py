@@ -131,16 +131,6 @@ def test_unchanged_second_run_writes_no_result(
     assert Path(shown.rpartition("Report: ")[2].strip()).is_file()
 
 
-def test_forced_second_run_neither_searches_nor_measures_again(study: Study) -> None:
-    searches = study.searches()
-    profiles = study.load("resource_profiles")
-
-    study.run("perf", reuse_results=False)
-
-    assert study.searches() == searches
-    assert study.load("resource_profiles").equals(profiles)
-
-
 def test_change_of_one_family_leaves_the_other_cells_as_they_are(study: Study) -> None:
     changed = study.list_steps("perf", models={"linear": {"fixed": {"n_epochs": 3}}})
 
@@ -207,7 +197,6 @@ def test_profiles_of_the_future_and_of_another_grid_do_not_win(study: Study) -> 
     study.run("evaluation", **other)  # measures nothing anew
 
     study.run("ranking")
-    study.run("reporting")
     ranked = study.load("rankings")
     (future / table.name).unlink()
     future.rmdir()
@@ -250,3 +239,14 @@ def test_winners_are_refitted_and_the_ranking_says_what_is_shipped(study: Study)
         assert refit["n_rows"] > refit["n_rows_chosen"]
         assert refitted[dataset][refit["candidate"]].sha256 == refit["sha256"]
         assert decision["quality"]["raw"] == refit["quality"]["refitted"]["raw"]
+
+
+def test_forced_second_run_neither_searches_nor_measures_again(study: Study) -> None:
+    searches = study.searches()
+    profiles = study.load("resource_profiles")
+
+    for stage in ("training", "evaluation"):
+        study.run(stage, reuse_results=False)
+
+    assert study.searches() == searches
+    assert study.load("resource_profiles").equals(profiles)

@@ -11,6 +11,8 @@ import pytest
 from factories.studies import make_raw
 from harness.served_export import Server, start
 
+pytestmark = pytest.mark.long
+
 N_CLIENTS, N_REQUESTS = 500, 20  # of each: 10,000
 N_AT_ONCE = 20  # sockets
 N_WARM_UP = 100  # clients, after which its pools are as large as they get

@@ -67,7 +67,7 @@ PARTS = {"train": make_rows(200, 0), "validation": make_rows(100, 5), "test": ma
 class Refitting:
     """Refits the winner of a small dataset."""
 
-    def __init__(self, folder: Path, project: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.studies = StudyStore(folder / "studies", None)
         self.blocks: dict[str, Any] = {}
@@ -133,13 +133,16 @@ class Refitting:
         )
 
 
-@pytest.fixture
-def refitting(
-    tmp_path: Path, project_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Refitting]:
-    monkeypatch.setattr(refits_made, "measure_cell", lambda *_args, **_kwargs: COSTS)
-    yield Refitting(tmp_path, project_path)
+@pytest.fixture(autouse=True, scope="module")
+def fork_server() -> Iterator[None]:
+    yield
     close_shared_fork_server()
+
+
+@pytest.fixture
+def refitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refitting:
+    monkeypatch.setattr(refits_made, "measure_cell", lambda *_args, **_kwargs: COSTS)
+    return Refitting(tmp_path)
 
 
 def test_winner_learns_from_train_and_validation_rows(refitting: Refitting) -> None:

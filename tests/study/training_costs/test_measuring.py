@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from factories.measurements import ClosedPool, DictStore
+from factories.training_data import make_blobs
 
-from rightfit.families.family import TrainingData
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit_study.training_costs.measuring import Stretches, measure_training_costs
 from rightfit_study.training_costs.steps import TrainingTask
@@ -43,10 +42,11 @@ def pool() -> Iterator[WorkerPool]:
     shared.close()
 
 
-@pytest.fixture
-def task(blobs: TrainingData, tmp_path: Path) -> TrainingTask:
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> TrainingTask:
+    blobs, folder = make_blobs(image_shape=None, n_features=4), tmp_path_factory.mktemp("task")
     order = np.resize(np.random.default_rng(0).permutation(len(blobs.labels)), 1_024)
-    rows, labels = tmp_path / "rows.npy", tmp_path / "labels.npy"
+    rows, labels = folder / "rows.npy", folder / "labels.npy"
     np.save(rows, blobs.rows[order])
     np.save(labels, blobs.labels[order])
     return TrainingTask("net", NET, blobs.schema.to_dict(), str(rows), str(labels), 1, "cpu")
@@ -58,9 +58,17 @@ def measure(task: TrainingTask, pool: WorkerPool, store: DictStore) -> Any:
     )
 
 
-def test_each_batch_size_is_trained_for_its_own_steps(task: TrainingTask, pool: WorkerPool) -> None:
-    costs = measure(task, pool, DictStore())
+@pytest.fixture(scope="module")
+def store() -> DictStore:
+    return DictStore()
 
+
+@pytest.fixture(scope="module")
+def costs(task: TrainingTask, pool: WorkerPool, store: DictStore) -> Any:
+    return measure(task, pool, store)
+
+
+def test_each_batch_size_is_trained_for_its_own_steps(costs: Any) -> None:
     assert costs["batch_size"].to_list() == [16, 256]
     # Of 512 rows; 256 would make 2 steps, so 3 are asked for. Disturbed runs may be left out.
     per_run = costs["n_steps"].to_list()
@@ -73,13 +81,12 @@ def test_each_batch_size_is_trained_for_its_own_steps(task: TrainingTask, pool: 
     )
 
 
-def test_costs_that_are_known_are_not_measured_again(task: TrainingTask, pool: WorkerPool) -> None:
-    store = DictStore()
-    first = measure(task, pool, store)
-
+def test_costs_that_are_known_are_not_measured_again(
+    task: TrainingTask, costs: Any, store: DictStore
+) -> None:
     again = measure(task, ClosedPool(), store)
 
-    assert again.equals(first)
+    assert again.equals(costs)
 
 
 def test_training_that_fails_says_what_was_trained(task: TrainingTask, pool: WorkerPool) -> None:

@@ -25,7 +25,7 @@ FOREST = {"n_estimators": 3, "max_features": 1.0, "min_samples_leaf": 1}
 CARD = make_data_card()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def fork_server() -> Iterator[None]:
     yield
     close_shared_fork_server()
@@ -122,6 +122,7 @@ def test_interrupted_refits_leave_no_process(
     def interrupt(_channels: object) -> None:
         raise KeyboardInterrupt
 
+    close_shared_fork_server()
     monkeypatch.setattr(refits, "wait_for", interrupt)
     before = set(list_descendants(os.getpid()))
 
