@@ -17,7 +17,7 @@ import optuna
 import pytest
 from harness.ports import find_free_port
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 
 @dataclass(frozen=True)

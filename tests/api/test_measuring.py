@@ -171,6 +171,7 @@ print(compare({"slow": Slow()}, own_models.ROWS, preset=%r)[0].candidate, flush=
 """
 
 
+@pytest.mark.long
 def test_class_of_a_script_travels(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT % "quick")
 
@@ -183,6 +184,7 @@ def test_class_of_a_script_travels(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.long
 def test_interrupt_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT % "publish")
     environment = os.environ | {"TMPDIR": str(tmp_path)}

@@ -349,6 +349,7 @@ def start_script(folder: Path, **given: object) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.long
 def test_a_rule_beside_a_script_is_found_by_all_of_its_processes(tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text(
         "class StopAll:\n    def prune(self, study, trial):\n        return trial.number > 0\n"
@@ -361,6 +362,7 @@ def test_a_rule_beside_a_script_is_found_by_all_of_its_processes(tmp_path: Path)
     assert "broke" not in logged
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_a_search_with_all_of_its_processes(tmp_path: Path) -> None:
     script = start_script(tmp_path, early_stopping="none", budget_cpu_s=600, n_trials=10_000)
     assert script.stderr is not None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,7 @@ def test_earlier_winners_lie_where_the_project_keeps_its_recommendations() -> No
     assert completed["earlier_winners"] == own | {
         "type": "rightfit.datasets.earlier_winners.EarlierWinnersDataset",
         "versioned": True,
+        "metadata": {"kedro-viz": {"layer": "model_output"}},
     }
 
 
@@ -72,10 +74,18 @@ def test_results_are_versioned(name: str) -> None:
     assert make_entries(GRID, "data")[name]["versioned"]
 
 
+def find_layer(entry: dict[str, Any]) -> str | None:
+    return entry.get("metadata", {}).get("kedro-viz", {}).get("layer")
+
+
+def test_every_entry_has_a_layer() -> None:
+    entries = make_entries(replace(GRID, cascades=("cascade",)), "data")
+
+    assert [name for name, entry in entries.items() if find_layer(entry) is None] == []
+
+
 def test_candidates_of_cascades_close_no_circle_of_layers() -> None:
-    grid = replace(GRID, cascades=("cascade",))
+    entries = make_entries(replace(GRID, cascades=("cascade",)), "data")
 
-    entries = make_entries(grid, "data")
-
-    assert "metadata" in entries["iris.forest.candidates"]
-    assert "metadata" not in entries["iris.cascade.candidates"]
+    assert find_layer(entries["iris.forest.candidates"]) == "models"
+    assert find_layer(entries["iris.cascade.candidates"]) == "model_output"

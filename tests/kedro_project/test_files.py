@@ -20,8 +20,11 @@ from rightfit.kedro_project.files import (
 
 @pytest.fixture(scope="module")
 def conf(tmp_path_factory: pytest.TempPathFactory, bootstrapped: Path) -> Path:
+    """A configuration of a file of each kind, so that loading it takes no time."""
     folder = tmp_path_factory.mktemp("project") / "conf"
-    shutil.copytree(bootstrapped / "conf", folder)
+    (folder / "base").mkdir(parents=True)
+    for name in ("catalog_raw.yml", "globals.yml", "parameters_grid.yml"):
+        shutil.copy(bootstrapped / "conf" / "base" / name, folder / "base")
     return folder
 
 

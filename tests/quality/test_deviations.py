@@ -26,7 +26,7 @@ def test_correlation_of_deviations_is_that_of_the_qualities_over_samples(name: s
     metric = QualityMetric(name=name, worst=0.0, best=1.0)
     both = [answers_of(labels, noise=noise, seed=seed) for noise, seed in ((0.3, 2), (0.8, 3))]
     rng = np.random.default_rng(4)
-    drawn = [rng.integers(N_ROWS, size=N_ROWS) for _ in range(400)]
+    drawn = [rng.integers(N_ROWS, size=N_ROWS) for _ in range(150)]
     sampled = np.corrcoef([[metric.score(labels[i], one[i]) for i in drawn] for one in both])[0, 1]
 
     found = np.corrcoef([find_deviations(metric, labels, one) for one in both])[0, 1]

@@ -110,7 +110,7 @@ def prepare(block: DatasetBlock, table: pl.DataFrame) -> list[pl.DataFrame]:
     return parts
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(tables(), st.sampled_from([None, None, None, 1.0]))
 def test_run_accepts_what_init_writes(table: pl.DataFrame, at_least: float | None) -> None:
     column, refusal = table.columns[0], "?"

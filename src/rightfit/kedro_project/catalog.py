@@ -59,8 +59,8 @@ def make_catalog(entries: Entries, credentials: dict[str, Any]) -> DataCatalog:
 def make_entries(grid: Grid, data_root: str) -> Entries:
     """Return the library's entries for the cells of a grid, by name.
 
-    Cascades are made of profiles, which are made of models: their candidates have no layer, since
-    kedro-viz shows no layers at all where they go round in a circle.
+    Cascades are made of profiles, which are made of models: their candidates are in the layer of
+    the profiles, since kedro-viz shows no layers at all where they go round in a circle.
     """
     entries = {
         name.format_map(place): _fill(entry, place)
@@ -68,7 +68,9 @@ def make_entries(grid: Grid, data_root: str) -> Entries:
         for place in _list_places(_fields(name), grid)
     }
     for dataset, model in grid.cascade_cells():
-        entries[f"{dataset}.{model}.candidates"].pop("metadata", None)
+        entries[f"{dataset}.{model}.candidates"]["metadata"] = {
+            "kedro-viz": {"layer": "model_output"}
+        }
     return entries
 
 

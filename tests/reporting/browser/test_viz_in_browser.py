@@ -99,11 +99,13 @@ def test_viz_shows_the_stages_as_boxes_that_unfold(page: Page, viz_url: str) -> 
 
 
 @pytest.mark.browser
-def test_viz_names_every_layer(viz_url: str) -> None:
+def test_viz_shows_every_dataset_in_one_of_the_layers(viz_url: str) -> None:
     with urllib.request.urlopen(f"{viz_url}/api/pipelines/perf") as answer:  # noqa: S310 - ours
         shown = json.load(answer)
 
     assert shown["layers"] == LAYERS
+    datasets = [node for node in shown["nodes"] if node["type"] == "data"]
+    assert [node["name"] for node in datasets if node["layer"] not in LAYERS] == []
 
 
 @pytest.mark.browser
