@@ -10,8 +10,9 @@ progress and explain errors. Tagged nodes always run: nothing tells whether thei
 from __future__ import annotations
 
 import functools
+import itertools
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kedro.pipeline import Pipeline
@@ -51,17 +52,16 @@ BOXES = {
 }
 """Namespace of each pipeline's nodes: the box that kedro-viz shows them in."""
 
-RENAMED_NODES = {
+RENAMED = {
     **dict.fromkeys(("fit_encoder", "encode_parts"), "encode_rows"),
     **dict.fromkeys(("describe_environment", "compare_tiers"), "collect_profiles"),
     **dict.fromkeys(
         ("analyse_sensitivity", "compare_choices", "explain_losers"), "explain_rankings"
     ),
     **dict.fromkeys(("draw_fronts", "draw_utility_chart", "draw_winners_chart"), "draw_charts"),
+    **dict.fromkeys(("limit_shadows", "limit_prices"), "limit_effects"),
 }
-"""Nodes that an earlier version had, and the function of the node that does their work now."""
-
-RENAMED_DATASETS = dict.fromkeys(("limit_shadows", "limit_prices"), "limit_effects")
+"""Functions of nodes and tables of an earlier version, and those that stand for them now."""
 
 TAG = "rightfit"
 PACKAGE = f"{__name__.partition('.')[0]}.pipelines."
@@ -141,48 +141,37 @@ def find_unknown_names(given: Mapping[str, Any], pipeline: Pipeline) -> list[str
     Returns:
         One line per name, with the name that is meant.
     """
-    nodes = {node.name for node in pipeline.nodes}
-    spaces = {space for node in pipeline.nodes for space in _list_spaces(node.namespace)}
-    options = {
-        "--nodes": ("node_names", nodes, _find_nodes),
-        "--from-nodes": ("from_nodes", nodes, _find_nodes),
-        "--to-nodes": ("to_nodes", nodes, _find_nodes),
-        "--namespaces": ("namespaces", spaces, _find_spaces),
-        "--from-inputs": ("from_inputs", pipeline.datasets(), _find_datasets),
-        "--to-outputs": ("to_outputs", pipeline.datasets(), _find_datasets),
+    nodes, datasets = {node.name for node in pipeline.nodes}, pipeline.datasets()
+    spaces = {
+        space
+        for node in pipeline.nodes
+        for space in itertools.accumulate((node.namespace or "").split("."), "{}.{}".format)
     }
-    return [
-        f"{option} {name}: there is no such name{_hint_at(find(name, known), name, known)}"
-        for option, (key, known, find) in options.items()
-        for name in given.get(key) or ()
-        if name not in known
-    ]
+    options = {
+        "--nodes": ("node_names", nodes),
+        "--from-nodes": ("from_nodes", nodes),
+        "--to-nodes": ("to_nodes", nodes),
+        "--namespaces": ("namespaces", spaces),
+        "--from-inputs": ("from_inputs", datasets),
+        "--to-outputs": ("to_outputs", datasets),
+    }
+    faults = []
+    for option, (key, known) in options.items():
+        for name in given.get(key) or ():
+            if name not in known:
+                found = _find_successors(name, known)
+                hint = f"; it is {' or '.join(found)} now" if found else suggest(name, known)
+                faults.append(f"{option} {name}: there is no such name{hint}.")
+    return faults
 
 
-def _list_spaces(namespace: str | None) -> Iterator[str]:
-    """Yield a namespace and those around it."""
-    parts = (namespace or "").split(".")
-    yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1) if namespace)
-
-
-def _find_nodes(written: str, known: Collection[str]) -> list[str]:
-    """Return the nodes of today that do what a node of an earlier version did."""
-    *places, function = written.split(".")
-    function = RENAMED_NODES.get(function, function)
-    found = sorted(name for name in known if name.rpartition(".")[2] == function)
-    return [name for name in found if set(places) <= set(name.split("."))] or found
-
-
-def _find_spaces(written: str, known: Collection[str]) -> list[str]:
-    return sorted(name for name in known if name.endswith(f".{written}"))
-
-
-def _find_datasets(written: str, known: Collection[str]) -> list[str]:
-    return [name for name in known if name == RENAMED_DATASETS.get(written)]
-
-
-def _hint_at(found: list[str], written: str, known: Collection[str]) -> str:
-    return f"; it is {' or '.join(found)} now." if found else f"{suggest(written, known)}."
+def _find_successors(written: str, known: Collection[str]) -> list[str]:
+    """Return the names of today that end as a name of an earlier version does."""
+    *places, last = written.split(".")
+    last = RENAMED.get(last, last)
+    found = sorted(name for name in known if name.rpartition(".")[2] == last)
+    same = [name for name in found if set(places) <= set(name.split("."))]
+    return same or (found if len(found) == 1 else [])
 
 
 def list_own_outputs(pipeline: Pipeline) -> set[str]:

@@ -11,7 +11,7 @@ import contextlib
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
@@ -77,17 +77,13 @@ class RightfitSession(KedroSession):
         try:
             return super().run(**given)
         except ValueError as err:
-            unknown = _find_unknown_names(given)
-            if not unknown:
-                raise
-            raise ConfigurationError("\n".join(unknown)) from err
-
-
-def _find_unknown_names(given: Mapping[str, Any]) -> list[str]:
-    """Describe the names that Kedro refuses with a traceback; none of a project's own pipelines."""
-    names = given.get("pipeline_names") or [given.get("pipeline_name") or DEFAULT_PIPELINE]
-    asked = sum((pipelines[name] for name in names if name in pipelines), Pipeline([]))
-    return find_unknown_names(given, asked) if any(map(is_own, asked.nodes)) else []
+            # Kedro refuses a name that its pipelines lack with a traceback
+            names = given.get("pipeline_names") or [given.get("pipeline_name") or DEFAULT_PIPELINE]
+            asked = sum((pipelines[name] for name in names if name in pipelines), Pipeline([]))
+            unknown = find_unknown_names(given, asked)
+            if unknown and any(map(is_own, asked.nodes)):
+                raise ConfigurationError("\n".join(unknown)) from err
+            raise
 
 
 class RightfitRunner(SequentialRunner):

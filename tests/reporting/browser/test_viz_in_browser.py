@@ -99,6 +99,16 @@ def test_viz_shows_the_stages_as_boxes_that_unfold(page: Page, viz_url: str) -> 
 
 
 @pytest.mark.browser
+def test_viz_keeps_showing_boxes_at_the_plain_address(page: Page, viz_url: str) -> None:
+    boxes = page.locator(".pipeline-node")
+    page.goto(f"{viz_url}/?pid=perf&types=nodes")
+    expect(boxes).to_have_count(5)
+
+    page.goto(f"{viz_url}/?pid=perf")
+    expect(boxes).to_have_count(5)
+
+
+@pytest.mark.browser
 def test_viz_shows_every_dataset_in_one_of_the_layers(viz_url: str) -> None:
     with urllib.request.urlopen(f"{viz_url}/api/pipelines/perf") as answer:  # noqa: S310 - ours
         shown = json.load(answer)
