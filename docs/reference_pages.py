@@ -21,10 +21,10 @@ from pydantic.fields import FieldInfo
 
 import rightfit
 from rightfit.parameters.cascades import CascadeBlock
-from rightfit.parameters.checking import NAMED_BLOCKS, WHOLE_BLOCKS
 from rightfit.parameters.defaults import BLOCKS, read_default
 from rightfit.parameters.grid import GridParams
 from rightfit.parameters.imported import ImportedBlock
+from rightfit.parameters.validation import NAMED_BLOCKS, WHOLE_BLOCKS
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles.profile import profiles_schema
 from rightfit.tuning.search.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from rightfit.kedro_project.nodes import find_unknown_names
-from rightfit.parameters.checking import find_block_faults
 from rightfit.parameters.defaults import complete_parameters, merge
 from rightfit.parameters.grid import Grid
+from rightfit.parameters.validation import find_block_faults
 from rightfit.pipelines import create_pipelines
 
 CHANGELOG = Path(__file__).parents[1] / "CHANGELOG.md"

@@ -182,9 +182,9 @@ def check(parameters: dict[str, Any], named: Sequence[str]) -> tuple[str, str]:
         parameters: What is checked.
         named: Blocks that the faults must name.
     """
-    from rightfit.parameters.checking import find_faults
     from rightfit.parameters.defaults import complete_parameters
     from rightfit.parameters.machine import Machine
+    from rightfit.parameters.validation import find_faults
 
     machine = Machine(n_cores=2, devices=("cpu",))
     try:

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from kedro.framework.cli.project import run
 
-from rightfit.kedro_project.commands import ParamsReader, explain_run_params, read_run_params
+from rightfit.kedro_project.command_line import ParamsReader, explain_run_params, read_run_params
 
 
 def read(text: str) -> Result:

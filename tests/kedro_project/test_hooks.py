@@ -16,14 +16,14 @@ from kedro.runner import SequentialRunner
 from pydantic import Field
 
 from rightfit.kedro_project.checks import refuse_unusable_surroundings
-from rightfit.kedro_project.commands import prepared_process
+from rightfit.kedro_project.command_line import prepared_process
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.hooks import RunHook, explain_run_error
 from rightfit.kedro_project.nodes import PIPELINES, is_own, read_tagged_models
 from rightfit.kedro_project.run import RightfitRunner, RightfitSession, refuse_model_faults
-from rightfit.parameters.checking import find_block_faults
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.grid import Grid
+from rightfit.parameters.validation import find_block_faults
 from rightfit.pipelines import create_pipelines, find_grid
 from rightfit.preparation.frames import RawTableError
 from rightfit.strict_model import StrictModel

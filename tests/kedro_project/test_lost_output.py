@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import sys
-from rightfit.kedro_project.commands import tolerate_lost_output
+from rightfit.kedro_project.command_line import tolerate_lost_output
 tolerate_lost_output()
 print("é" * 9_000)
 print("é done", file=sys.stderr)

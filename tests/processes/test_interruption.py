@@ -14,7 +14,7 @@ import pytest
 DEAF = """
 import subprocess, sys, time
 from pathlib import Path
-from rightfit.kedro_project.commands import ending_on_interrupt
+from rightfit.kedro_project.command_line import ending_on_interrupt
 from rightfit.processes.leftovers import temporary_folder
 with ending_on_interrupt(), temporary_folder("test"):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
@@ -27,7 +27,7 @@ with ending_on_interrupt(), temporary_folder("test"):
             continue
 """
 HEEDFUL = """
-from rightfit.kedro_project.commands import ending_on_interrupt
+from rightfit.kedro_project.command_line import ending_on_interrupt
 import signal
 with ending_on_interrupt():
     pass

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rightfit.kedro_project.files import load_configuration, make_loader
-from rightfit.parameters.checking import find_faults
 from rightfit.parameters.defaults import complete_parameters
+from rightfit.parameters.validation import find_faults
 from rightfit.pipelines.data_engineering import nodes
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.processes.json_store import JsonStore

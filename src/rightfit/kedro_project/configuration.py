@@ -142,8 +142,8 @@ class ConfigurationHook:
         *,
         is_run: bool,
     ) -> None:
-        from rightfit.parameters.checking import find_block_faults
         from rightfit.parameters.models import find_model_faults
+        from rightfit.parameters.validation import find_block_faults
 
         try:
             chosen = {name: pipelines[name] for name in requested if name in pipelines}
@@ -168,7 +168,7 @@ class ConfigurationHook:
 
 def _list_all_faults(grid_fault: ValueError, parameters: RawParameters) -> str:
     """Return the grid's faults together with those of all other blocks, one a line."""
-    from rightfit.parameters.checking import find_faults
+    from rightfit.parameters.validation import find_faults
 
     faults = [*str(grid_fault).splitlines(), *find_faults(parameters)]
     return "\n".join(dict.fromkeys(faults))
@@ -234,7 +234,7 @@ def _refuse_missing_grid(parameters: RawParameters, requested: list[str]) -> Non
     Raises:
         ConfigurationError: Naming the faults of all blocks.
     """
-    from rightfit.parameters.checking import find_faults
+    from rightfit.parameters.validation import find_faults
 
     wanted = PIPELINES & set(requested)
     is_own_project = __name__.partition(".")[0] == project.PACKAGE_NAME

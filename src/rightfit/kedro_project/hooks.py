@@ -27,7 +27,7 @@ from kedro.pipeline import Pipeline
 
 from rightfit.errors import RightfitError
 from rightfit.kedro_project.checks import list_raw, refuse_unusable_surroundings
-from rightfit.kedro_project.commands import (
+from rightfit.kedro_project.command_line import (
     LEVEL,
     explain_run_params,
     prepared_process,

@@ -11,7 +11,7 @@ from rightfit.ranking.explanation.refits import Refit
 from rightfit.serving.answer import Answer
 from rightfit.serving.export import check_folder, export_model, require_winner
 from rightfit.serving.model_call import Model, feed_model
-from rightfit.verbs.options import APPLICATION, DATASET, echo_lines, faults_as_message
+from rightfit.verbs.options import APPLICATION, DATASET, NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 from rightfit.verbs.stored_answers import read_answers
@@ -29,7 +29,7 @@ SECTION = "Use"
 @click.option(
     "--as-chosen", is_flag=True, help="Export the model that was chosen, also if it was refitted."
 )
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=NEW_FOLDER)
 @where
 def export(
     place: Place,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rightfit.remote.store import import_measured
-from rightfit.verbs.options import echo_lines, faults_as_message
+from rightfit.verbs.options import GIVEN_FOLDER, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 
 SECTION = "Measure elsewhere"
@@ -15,7 +15,7 @@ SECTION = "Measure elsewhere"
 
 @click.command("import-profiles")
 @click.option("--name", required=True, help="By which applications name the machine, e.g. board.")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=GIVEN_FOLDER)
 @where
 def import_profiles(place: Place, folder: Path, name: str) -> None:
     """Import the measurements of another machine.

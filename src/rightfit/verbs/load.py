@@ -14,6 +14,8 @@ from rightfit.http_load.load_records import LoadCurve, LoadStep, format_latency
 from rightfit.processes.codec import to_plain
 from rightfit.verbs.options import (
     AS_JSON,
+    GIVEN_FILE,
+    GIVEN_FOLDER,
     FiniteRange,
     echo_json,
     echo_lines,
@@ -29,7 +31,7 @@ HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "Mi
 @click.command()
 @click.option(
     "--rows",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=GIVEN_FILE,
     required=True,
     help="Raw rows to ask about: a JSON list of objects, or a .parquet or .csv table.",
 )
@@ -55,7 +57,7 @@ HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "Mi
 )
 @click.option("--memory-mib", type=FiniteRange(1), help="Private memory of the server.")
 @AS_JSON
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=GIVEN_FOLDER)
 def load(folder: Path, *, as_json: bool, **options: Any) -> None:
     """Serve an exported model and raise the load until it no longer keeps up."""
     with faults_as_message(RuntimeError):

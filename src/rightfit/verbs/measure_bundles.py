@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from rightfit.remote.measure_pack import count_measured, describe_measured, measure_pack
-from rightfit.verbs.options import echo_lines, faults_as_message
+from rightfit.verbs.options import GIVEN_FOLDER, NEW_FOLDER, echo_lines, faults_as_message
 
 SECTION = "Measure elsewhere"
 
 
 @click.command("measure-bundles")
-@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("source", type=GIVEN_FOLDER)
+@click.argument("out", type=NEW_FOLDER)
 def measure_bundles(source: Path, out: Path) -> None:
     """Measure packed candidates on this machine.
 

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +17,9 @@ from rich.text import Text
 
 from rightfit.printable import clean_text
 
+GIVEN_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+GIVEN_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 PORT = click.IntRange(0, 65_535)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for programs.")
 APPLICATION = click.option(

@@ -18,7 +18,7 @@ from rightfit.remote.documents import FORMAT_VERSION, Pack, PackedDataset, porta
 from rightfit.remote.packing import pack_dataset, write_pack
 from rightfit.request_path.paths import RequestPath
 from rightfit.serving.export import check_folder
-from rightfit.verbs.options import echo_lines, faults_as_message
+from rightfit.verbs.options import NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import NothingStoredError, StoredResults
 
@@ -27,7 +27,7 @@ SECTION = "Measure elsewhere"
 
 @click.command()
 @click.option("--dataset", "-d", help="One dataset; all if not given.")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=NEW_FOLDER)
 @where
 def pack(place: Place, folder: Path, dataset: str | None) -> None:
     """Pack the candidates into a folder, to be measured on another machine."""

@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from rightfit.evaluation.cell_measuring import list_paths, list_servings
-from rightfit.kedro_project.commands import read_run_params
-from rightfit.parameters.checking import find_faults
+from rightfit.kedro_project.command_line import read_run_params
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
 from rightfit.parameters.raw import RawParameters
+from rightfit.parameters.validation import find_faults
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import with_paths
 from rightfit.profiling.profiles.plan import describe_plan

@@ -10,7 +10,7 @@ import click
 from kedro.framework import project
 from kedro.framework.cli.utils import find_run_command
 
-from rightfit.kedro_project.commands import LEVEL, set_log_level
+from rightfit.kedro_project.command_line import LEVEL, set_log_level
 from rightfit.verbs.place import find_project
 
 SECTION = "Run"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rightfit.serving import server
-from rightfit.verbs.options import PORT, FiniteRange, faults_as_message
+from rightfit.verbs.options import GIVEN_FOLDER, PORT, FiniteRange, faults_as_message
 
 SECTION = "Use"
 
@@ -26,7 +26,7 @@ SECTION = "Use"
     envvar="RIGHTFIT_MAX_REQUESTS",
     help="Requests served or waiting; further ones get status 503.",
 )
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=GIVEN_FOLDER)
 def serve(folder: Path, host: str, port: int, **limits: Any) -> None:
     """Serve an exported model over HTTP, to this machine only unless --host says otherwise."""
     with faults_as_message():

@@ -17,7 +17,14 @@ from rightfit.printable import clean_text
 from rightfit.processes.codec import from_plain
 from rightfit.processes.regular_files import require_regular
 from rightfit.serving.sizing import NOT_RAISED, Raised, ServedFigures, size_deployment
-from rightfit.verbs.options import APPLICATION, DATASET, FiniteRange, faults_as_message
+from rightfit.verbs.options import (
+    APPLICATION,
+    DATASET,
+    GIVEN_FILE,
+    GIVEN_FOLDER,
+    FiniteRange,
+    faults_as_message,
+)
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored_answers import load_recommendations, read_answers, read_loads
 
@@ -47,18 +54,18 @@ MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
 @click.option(
     "--load",
     "load_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=GIVEN_FILE,
     help="What rightfit load --json printed for the exported winner.",
 )
 @click.option(
     "--try",
     "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=GIVEN_FOLDER,
     help="Try it on the exported winner in this folder; needs --load and --rows.",
 )
 @click.option(
     "--rows",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=GIVEN_FILE,
     help="Raw rows to ask about while trying: a JSON list of objects, or a table.",
 )
 @click.option(

@@ -10,7 +10,7 @@ import click
 import polars as pl
 
 from rightfit.evaluation.cell_measuring import RawTest, measure_afresh, to_json, trust_written
-from rightfit.kedro_project.commands import set_log_level
+from rightfit.kedro_project.command_line import set_log_level
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid

@@ -101,11 +101,11 @@ def test_environment_is_that_of_the_machine_that_measured(tmp_path: Path) -> Non
     store.put("environment-b", to_plain(replace(here, environment_id="b", cpu="of two hosts")))
     measured = pl.concat([profiles("b"), profiles("a"), profiles("b")])
 
-    assert nodes.describe_environment(measured, store).cpu == "of two hosts"
+    assert nodes.find_environment(measured, store).cpu == "of two hosts"
 
 
 def test_environment_that_nobody_stored_is_this_machine(tmp_path: Path) -> None:
-    here = nodes.describe_environment(profiles("a"), JsonStore(tmp_path))
+    here = nodes.find_environment(profiles("a"), JsonStore(tmp_path))
 
     assert here.environment_id == describe_environment().environment_id
 

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 pytestmark = pytest.mark.long
 
 START_TIMEOUT_S = 120
+SHOWN_MS = 60_000  # a busy machine takes long to lay out a page
 LAYERS = ["raw", "intermediate", "feature", "model_input", "models", "model_output", "reporting"]
 
 
@@ -78,8 +79,10 @@ def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 def page(chromium: Browser, viz_url: str) -> Iterator[Page]:
     context = chromium.new_context(viewport={"width": 1600, "height": 1000})
     context.add_init_script(
-        "localStorage.setItem('KedroViz', JSON.stringify({showFeatureHints: false}))"
+        "localStorage.getItem('KedroViz')"
+        " || localStorage.setItem('KedroViz', JSON.stringify({showFeatureHints: false}))"
     )
+    expect.set_options(timeout=SHOWN_MS)
     context.route("**/*", lambda route: keep_at_home(route, viz_url))
     yield context.new_page()
     context.close()

@@ -23,7 +23,7 @@ IMPORTED = (
     "pathspec",
     "plotly.graph_objects",
     "requests",
-    "rightfit.parameters.checking",
+    "rightfit.parameters.validation",
     "rightfit.reporting.report",
     "rightfit.tuning.search.search",
     "safetensors.torch",

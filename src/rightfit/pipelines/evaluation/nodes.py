@@ -30,7 +30,7 @@ from rightfit.tuning.studies.study_store import StudyStore
 logger = logging.getLogger(__name__)
 
 
-def describe_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
+def find_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
     """Describe the machine that most profiles were measured on, as it described itself."""
     from rightfit.evaluation.cell_measuring import ENVIRONMENT_KEY
     from rightfit.processes.codec import from_plain
@@ -177,7 +177,7 @@ def collect_profiles(
     from rightfit.profiling.hardware.tier_table import tabulate_tiers
 
     joined = join_profiles(params, *profiles)
-    return joined, describe_environment(joined, measurements), tabulate_tiers(joined, params.tiers)
+    return joined, find_environment(joined, measurements), tabulate_tiers(joined, params.tiers)
 
 
 def join_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.DataFrame:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from rightfit.parameters.checking import find_block_faults
 from rightfit.parameters.defaults import complete_parameters
+from rightfit.parameters.validation import find_block_faults
 
 
 def find_stopping_faults(rule: str) -> list[str]:
