@@ -22,6 +22,8 @@ from sklearn.linear_model import LogisticRegression
 from rightfit.api.measuring import compare, measure
 from rightfit.errors import RightfitError
 
+pytestmark = pytest.mark.whole
+
 IS_YES = TARGETS == "yes"
 
 

@@ -25,6 +25,8 @@ from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.first_rows import WorkerFirstRows
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 
+pytestmark = pytest.mark.whole
+
 CLASSES = ("no", "yes")
 WEIGHTS = np.array([[1.0, -1.0], [0.5, 0.0]], dtype=np.float32)
 

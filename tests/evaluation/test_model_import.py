@@ -29,6 +29,8 @@ from rightfit.request_path.opening import open_request
 from rightfit.request_path.raw_inputs import list_inputs, pass_columns
 from rightfit.request_path.raw_rows import cut_singles, load_rows
 
+pytestmark = pytest.mark.whole
+
 TABLE = pl.from_pandas(ROWS).with_columns(answer=pl.Series(TARGETS))
 LABELLED = TABLE.with_columns(
     part=pl.Series(["validation", "test"] * (len(TABLE) // 2)), label=pl.Series(TARGETS == "yes")

@@ -17,6 +17,8 @@ from rightfit.families.predictions import compare_predictions
 from rightfit.families.registry import BUILT_IN, get_family
 from rightfit.families.runtimes import available_runtimes, open_model, runtime_files
 
+pytestmark = pytest.mark.whole
+
 LINEAR = {
     "n_epochs": 2,
     "alpha": 1e-4,

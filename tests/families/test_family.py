@@ -39,6 +39,7 @@ def test_split_training_refuses_more_checkpoints_than_units() -> None:
         split_training(3, 4)
 
 
+@pytest.mark.whole
 def test_models_of_scikit_learn_need_the_same_imports_since_skops_imports_all_of_it() -> None:
     code = (
         "import sys, skops.io; held = set(sys.modules); import sklearn.svm, sklearn.linear_model;"

@@ -19,6 +19,8 @@ from rightfit.families.registry import get_family
 from rightfit.families.runtimes import available_runtimes, open_model
 from rightfit.families.schema import InputSchema
 
+pytestmark = pytest.mark.whole
+
 CONFIGURATIONS: Mapping[str, dict[str, Any]] = {
     "linear": {
         "n_epochs": 8, "alpha": 1e-4, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.01,

@@ -18,6 +18,8 @@ from rightfit.families.networks import ImageRows, Residual, build_network
 from rightfit.families.runtimes import open_model
 from rightfit.families.schema import InputSchema
 
+pytestmark = pytest.mark.whole
+
 PLAIN: Configuration = {
     "n_epochs": 12, "n_layers": 0, "n_units": 1, "n_channels": 4, "dropout": 0.0,
     "learning_rate": 0.01, "weight_decay": 1e-4, "batch_size": 16,

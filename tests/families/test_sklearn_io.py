@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.whole
+
 
 def test_families_of_scikit_learn_leave_torch_alone() -> None:
     pytest.importorskip("torch")

@@ -20,6 +20,8 @@ from rightfit.kedro_project.run import RightfitSession
 from rightfit.parameters.machine import Machine
 from rightfit.pipeline_registry import register_pipelines
 
+pytestmark = pytest.mark.whole
+
 ENVIRONMENTS = ("local", "test", "full")
 
 

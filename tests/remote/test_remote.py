@@ -45,6 +45,8 @@ from rightfit.remote.measure_pack import measure_pack
 from rightfit.remote.packing import pack_dataset, write_pack
 from rightfit.remote.store import import_measured, load_measured, select_measured
 
+pytestmark = pytest.mark.whole
+
 SHORT = MeasuringSettings.model_validate(SETTINGS | {"min_processes": 1, "max_processes": 1})
 NOT_THERE = ("kedro", "optuna", "onnx", "polars", "sklearn", "skops", "torch")
 ALONE = f"""

@@ -15,6 +15,8 @@ from rightfit.reporting.matrix import build_cells
 from rightfit.reporting.panels import Board, build_boards
 from rightfit.reporting.results import Results
 
+pytestmark = pytest.mark.whole
+
 
 def find(results: Results, application: str, dataset: str) -> Board:
     boards = build_boards(results, build_cells(results, application))

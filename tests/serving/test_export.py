@@ -21,6 +21,8 @@ from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.export import check_folder, export_model
 from rightfit.serving.model_call import Model, locate_onnx
 
+pytestmark = pytest.mark.whole
+
 SNIPPET = """
 import json, sys
 from usage import open_model

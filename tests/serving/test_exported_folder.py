@@ -23,6 +23,8 @@ from onnx import TensorProto, helper
 from rightfit.request_path import usage
 from rightfit.serving.container import check_export
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def folder(exported: Path, tmp_path: Path) -> Path:

@@ -23,6 +23,8 @@ from rightfit.preparation.encoding import Encoder, apply_encoder
 from rightfit.serving.container import check_export
 from rightfit.serving.model_call import Model
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def server(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

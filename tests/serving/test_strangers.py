@@ -23,6 +23,8 @@ import pytest
 from factories.studies import make_raw
 from harness.served_export import ARROW, JSON, Server, read_to_end, send_much, start
 
+pytestmark = pytest.mark.whole
+
 PROGRAM = """
 import argparse, json
 from pathlib import Path

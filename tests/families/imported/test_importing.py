@@ -33,6 +33,8 @@ from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.first_rows import WorkerFirstRows
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 
+pytestmark = pytest.mark.whole
+
 SCHEMA = InputSchema(("a", "b", "c"), ("no", "yes"), None)
 ROWS = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
 TABLE = take_stored(pl.DataFrame(ROWS, schema=["a", "b", "c"]))

@@ -8,6 +8,8 @@ import pytest
 from rightfit.processes.starting import ForkServer
 from rightfit.tuning.parallel.forks import start_fork_server
 
+pytestmark = pytest.mark.whole
+
 FAMILY = """
 from pathlib import Path
 

@@ -21,6 +21,8 @@ from rightfit.tuning.refitting import TEST, TRAINED_ON, FinalRows, RefitJob, ref
 from rightfit.tuning.search.search_job import write_data
 from rightfit.tuning.studies.study_store import StudyStore
 
+pytestmark = pytest.mark.whole
+
 FOREST = {"n_estimators": 3, "max_features": 1.0, "min_samples_leaf": 1}
 CARD = make_data_card()
 

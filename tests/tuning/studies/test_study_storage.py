@@ -13,6 +13,8 @@ from optuna.trial import TrialState
 from rightfit.tuning.studies import study_storage
 from rightfit.tuning.studies.study_store import StudyStore
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> StudyStore:
