@@ -253,6 +253,7 @@ def judge(root: Path, applications: Path, cells: Iterable[tuple[float, str, str,
             continue
         spent.append(taken)
         _print_differences(chosen)
+        _print_cpu_s(taken)
         for peer in (*PEERS, BASELINE):
             figures[f"utility_vs_{peer}{suffix}"] = compare(chosen, peer)
         figures["accuracy_within_one_se"] = count_within_one_error(chosen)
@@ -276,8 +277,8 @@ def _judge_budget(
         answered = []
         for name, folder in own.items():
             if _is_over(folder):
-                ended = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
-                taken.append({"table": table, "contender": name, "cpu_s": ended["cpu_s"]})
+                cpu_s, _ = read_ended(folder)
+                taken.append({"table": table, "contender": name, "cpu_s": cpu_s})
                 answered += read_answered(folder, root / "rows" / table)
         rows = choose(answered, applications.root)
         chosen += [{"table": table, **row} for row in rows]
@@ -285,12 +286,21 @@ def _judge_budget(
     return pl.DataFrame(chosen, infer_schema_length=None), pl.DataFrame(taken)
 
 
+def read_ended(folder: Path) -> tuple[float, str]:
+    """Return the CPU seconds that a contender took in all, and why it failed, if it did."""
+    ended = [
+        json.loads((folder / name).read_text(encoding="utf-8"))
+        for name in ("fit.json", "ship.json")
+        if (folder / name).is_file()
+    ]
+    return sum(one["cpu_s"] for one in ended), "".join(one["failure"] for one in ended)
+
+
 def _is_over(folder: Path | None) -> bool:
     """Tell whether a contender was measured, or has failed."""
     if folder is None or not (folder / "fit.json").is_file():
         return False
-    failure = json.loads((folder / "fit.json").read_text(encoding="utf-8"))["failure"]
-    return bool(failure) or (folder / "measured.json").is_file()
+    return bool(read_ended(folder)[1]) or (folder / "measured.json").is_file()
 
 
 def _print_table(
@@ -310,10 +320,10 @@ def _print_table(
     for contender, folder in own.items():
         if not _is_over(folder):
             continue
-        ended = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+        cpu_s, failure = read_ended(folder)
         models = [(place, one) for place, one in enumerate(answered) if one.contender == contender]
         if not models:
-            print(f"| {contender} | {ended['cpu_s']:.0f} | failed: {ended['failure'][:100]} |")
+            print(f"| {contender} | {cpu_s:.0f} | failed: {failure[:100]} |")
         for place, one in models:
             costs = [f"{one.find(metric):.4g}" for metric in SHOWN]
             worth = [
@@ -321,7 +331,7 @@ def _print_table(
                 for name in names
             ]
             print(
-                f"| {contender} {one.name} | {ended['cpu_s']:.0f} | {one.quality_raw:.4f} "
+                f"| {contender} {one.name} | {cpu_s:.0f} | {one.quality_raw:.4f} "
                 f"({one.error:.4f}) | {' | '.join((*costs, *worth))} |"
             )
 
@@ -347,3 +357,12 @@ def _print_differences(chosen: pl.DataFrame) -> None:
         n_broken = chosen.filter(library=peer, kept=False).height
         print(f"| {peer} | {' | '.join(cells)} | {n_broken} |")
     print(f"| {OWN} | | | | | {chosen.filter(library=OWN, kept=False).height} |")
+
+
+def _print_cpu_s(spent: pl.DataFrame) -> None:
+    """Print the CPU seconds that each contender took for a table."""
+    print("\n| CPU s a table | mean | most |")
+    print("|---|---|---|")
+    for (contender,), rows in spent.group_by("contender", maintain_order=True):
+        seconds = rows["cpu_s"].to_numpy()
+        print(f"| {contender} | {seconds.mean():.0f} | {seconds.max():.0f} |")

@@ -3,10 +3,12 @@
 ``python benchmarks/peers/peers.py --root FOLDER --peers-env VENV`` has every contender search the
 same rows for the same CPU seconds of its whole process tree, on one core with one thread. Then it
 measures what each delivers with the library's own instrument and judges by the four sample
-applications, on test rows that no search saw. Three stages, each of which goes on from what lies in
-``FOLDER``: ``fit`` may share the machine, as budgets are CPU seconds; ``measure`` wants it quiet;
-``judge`` prints tables and, as its last line, JSON (see ``peer_judging.py``). A contender that
-fails stays in the tables, with its reason.
+applications, on test rows that no search saw. Three stages go on from what lies in ``FOLDER``:
+
+- ``fit`` may share the machine, as budgets are CPU seconds;
+- ``measure`` wants it quiet. What a search of Rightfit measures itself happens here, and counts;
+- ``judge`` prints tables and, as its last line, JSON (see ``peer_judging.py``). A contender that
+  fails stays in the tables, with its reason.
 
 FLAML and AutoGluon live in an environment of their own: ``make peers-env``.
 """
@@ -124,7 +126,9 @@ def measure(folder: Path, contender: Contender, asked: argparse.Namespace) -> No
     failure = ""
     if is_own:
         ship = find_command(asked, "own_fit.py", "ship", str(folder / "settings.json"), is_own=True)
-        _, _, failure = run_counted(ship, folder, asked.core)
+        cpu_s, _, failure = run_counted(ship, folder, asked.core)
+        shipped = {"cpu_s": cpu_s, "failure": failure}
+        (folder / "ship.json").write_text(json.dumps(shipped), encoding="utf-8")
     if not failure:
         words = ("peer_measuring.py", str(folder), asked.preset)
         _, _, failure = run_counted(find_command(asked, *words, is_own=is_own), folder, asked.core)
