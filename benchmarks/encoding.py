@@ -26,10 +26,11 @@ import numpy as np
 import polars as pl
 
 from rightfit.families.onnx_session import open_session
-from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps, name_features
+from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.spec import Features, Image
+from rightfit.request_path.encoder import name_features
 from rightfit.request_path.encoder_graph import build_encoder
-from rightfit.request_path.python_encoder import compile_encoder
+from rightfit.request_path.opening import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs
 from rightfit.request_path.usage import Columns, make_feed
 

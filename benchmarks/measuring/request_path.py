@@ -30,16 +30,17 @@ from rightfit.families.bundle import write_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
-from rightfit.families.runtimes import open_model
+from rightfit.families.runtimes import open_predictor
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.description import DatasetBlock
-from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
+from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.profiling.worker.latency import time_calls, warm_up
 from rightfit.profiling.worker.units import NS_PER_MS
+from rightfit.request_path.encoder import Encoder, name_features
 from rightfit.request_path.encoder_graph import join_encoder
-from rightfit.request_path.python_encoder import compile_encoder
+from rightfit.request_path.opening import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs
 from rightfit.request_path.usage import open_graph
 
@@ -96,7 +97,7 @@ def open_ways(prepared: Prepared, folder: Path) -> Ways:
     plain: Any = encoder.model_dump(mode="json")
     graph = folder / "graph.onnx"
     graph.write_bytes(join_encoder(bundle.path / "model.onnx", plain))
-    model = open_model(bundle, runtime="onnx", n_threads=1, device="cpu")
+    model = open_predictor(bundle, runtime="onnx", n_threads=1, device="cpu")
     encode = compile_encoder(plain)
 
     def by_numpy(columns: dict[str, list[Any]]) -> object:

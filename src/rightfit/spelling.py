@@ -1,8 +1,8 @@
-"""Suggest the closest known name."""
+"""Names in messages: the closest known one, and some of many."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher, get_close_matches
 
 
@@ -30,6 +30,16 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """
     near = find_nearest(name, known)
     return f" (did you mean {near!r}?)" if near else ""
+
+
+def name_some(names: Sequence[str], *, n_shown: int = 9) -> str:
+    """Write names, of many the first ones.
+
+    >>> name_some(["a", "b"]), name_some(["a", "b", "c"], n_shown=1)
+    ('a, b', 'a and 2 more')
+    """
+    more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
+    return f"{', '.join(names[:n_shown])}{more}"
 
 
 def _nearness(written: str, name: str) -> tuple[float, bool]:

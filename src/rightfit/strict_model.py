@@ -92,7 +92,8 @@ class StrictModel(BaseModel):
 def list_faults(error: ValidationError) -> list[str]:
     """Return one line per fault: the key, if it is of one, and what is wrong."""
     faults = error.errors()
-    wrong = {one["loc"][:-1] for one in faults if one["loc"]}  # lists that lack their wrong entries
+    # a list is not too short in itself if it lacks its wrong entries
+    wrong = {one["loc"][:n] for one in faults for n in range(len(one["loc"]))}
     return [
         f"{'.'.join(map(str, one['loc']))}: {word_fault(one)}".removeprefix(": ")
         for one in faults
@@ -102,12 +103,13 @@ def list_faults(error: ValidationError) -> list[str]:
 
 def word_fault(fault: Mapping[str, Any]) -> str:
     """Say what is wrong in a fault as pydantic lists it, and what arrived where that is short."""
-    message = fault["msg"].removeprefix(PREFIX).replace("valid tuple", "list")
+    message: str = fault["msg"].removeprefix(PREFIX).replace("valid tuple", "list")
     given = repr(fault["input"])
     is_whole = isinstance(fault["input"], Mapping)  # of a block, whose parts do not fit
     says_input = is_whole or "got" in message or given in message
     message = message.replace("Tuple", "List")
-    if says_input or len(given) > MAX_INPUT or fault["type"] == "extra_forbidden":
+    is_named = fault["type"] in ("missing", "extra_forbidden")  # the key says all
+    if says_input or is_named or len(given) > MAX_INPUT:
         return message
     return f"{message}, but got {given}"
 

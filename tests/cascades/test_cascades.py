@@ -11,7 +11,7 @@ from rightfit.cascades.building import build_cascade, join_cascade
 from rightfit.cascades.choosing import Cascade, Member, choose_cascades, predict_cascades
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
-from rightfit.families.runtimes import available_runtimes, open_model
+from rightfit.families.runtimes import available_runtimes, open_predictor
 from rightfit.families.schema import InputSchema
 
 CLASSES = ("low", "middle", "high")
@@ -35,7 +35,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
 
 
 def answer(bundle: Bundle, rows: np.ndarray) -> np.ndarray:
-    return open_model(bundle, runtime="onnx", n_threads=1, device="cpu")(rows)
+    return open_predictor(bundle, runtime="onnx", n_threads=1, device="cpu")(rows)
 
 
 @pytest.mark.parametrize("passed_on", [0.0, 0.3, 1.0])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
-from rightfit.datasets.study_store import StudyStoreDataset
+from rightfit.datasets.stores import StudyStoreDataset
 
 
 def test_store_need_not_exist_yet(tmp_path: Path) -> None:

@@ -22,9 +22,10 @@ from rightfit.families.runtimes import available_runtimes
 from rightfit.parameters.imported import ImportedBlock
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
-from rightfit.preparation.encoding import Encoder, fit_encoder_steps
+from rightfit.preparation.encoding import fit_encoder_steps
 from rightfit.preparation.model_columns import make_raw_rows, take_columns
 from rightfit.profiling.worker.process import open_bundle
+from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.opening import open_request
 from rightfit.request_path.raw_inputs import list_inputs, pass_columns
 from rightfit.request_path.raw_rows import cut_singles, load_rows

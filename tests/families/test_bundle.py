@@ -15,7 +15,7 @@ from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.predictions import compare_predictions
 from rightfit.families.registry import BUILT_IN, get_family
-from rightfit.families.runtimes import available_runtimes, open_model, runtime_files
+from rightfit.families.runtimes import available_runtimes, open_predictor, runtime_files
 
 pytestmark = pytest.mark.whole
 
@@ -68,7 +68,7 @@ def test_bundle_answers_alike_in_every_runtime(
     bundle = add_onnx(make_bundle(name, blobs, tmp_path / "bundle"), blobs.rows)
 
     native, onnx = (
-        open_model(
+        open_predictor(
             read_bundle(bundle.path, trust=True, family=name),
             runtime=runtime,
             n_threads=1,
@@ -118,7 +118,7 @@ def test_only_onnx_files_of_a_bundle_from_elsewhere_are_opened(
     with pytest.raises(RightfitError, match=r"weights\.skops of bundle .* trust=True"):
         bundle.load_native()
     with pytest.raises(RightfitError, match="is not opened"):
-        open_model(bundle, runtime="native", n_threads=1, device="cpu")
+        open_predictor(bundle, runtime="native", n_threads=1, device="cpu")
     assert read_bundle(written.path, family="linear", trust=True).load_native() is not None
 
 
@@ -175,15 +175,15 @@ def test_rounding_may_decide_between_equally_likely_classes() -> None:
     assert compare_predictions(native, exported)["agreement"] == 1.0
 
 
-def test_open_model_names_faults(blobs: TrainingData, tmp_path: Path) -> None:
+def test_open_predictor_names_faults(blobs: TrainingData, tmp_path: Path) -> None:
     bundle = make_bundle("linear", blobs, tmp_path / "bundle")
 
     with pytest.raises(ValueError, match="no runtime 'tpu'"):
-        open_model(bundle, runtime="tpu", n_threads=1, device="cpu")
+        open_predictor(bundle, runtime="tpu", n_threads=1, device="cpu")
     with pytest.raises(ValueError, match=r"has no model\.onnx"):
-        open_model(bundle, runtime="onnx", n_threads=1, device="cpu")
+        open_predictor(bundle, runtime="onnx", n_threads=1, device="cpu")
     with pytest.raises(ValueError, match=r"linear runs on \('cpu',\)"):
-        open_model(bundle, runtime="native", n_threads=1, device="cuda")
+        open_predictor(bundle, runtime="native", n_threads=1, device="cuda")
 
 
 def test_runtime_files_are_those_the_runtime_reads(blobs: TrainingData, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_net_with_8_bit_weights_is_smaller_and_answers_alike(
     bundle = add_onnx(make_bundle("net", image_blobs, tmp_path / "bundle"), image_blobs.rows)
 
     exact, rough = (
-        open_model(bundle, runtime=runtime, n_threads=1, device="cpu")(image_blobs.rows)
+        open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")(image_blobs.rows)
         for runtime in ("onnx", "onnx_int8")
     )
 
@@ -216,7 +216,7 @@ def test_other_families_have_no_8_bit_weights(
 
     assert available_runtimes(bundle) == ("native", "onnx")
     with pytest.raises(ValueError, match=r"no model\.int8\.onnx"):
-        open_model(bundle, runtime="onnx_int8", n_threads=1, device="cpu")
+        open_predictor(bundle, runtime="onnx_int8", n_threads=1, device="cpu")
 
 
 def test_bundle_without_an_export_has_its_own_runtime_only(

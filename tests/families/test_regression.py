@@ -16,7 +16,7 @@ from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
-from rightfit.families.runtimes import available_runtimes, open_model
+from rightfit.families.runtimes import available_runtimes, open_predictor
 from rightfit.families.schema import InputSchema
 
 pytestmark = pytest.mark.whole
@@ -78,7 +78,7 @@ def test_bundle_answers_alike_in_every_runtime(
     assert bundle.onnx["agreement"] == 1.0
     assert reread.schema.task == "regression"
     for runtime in available_runtimes(reread):
-        answers = open_model(reread, runtime=runtime, n_threads=1, device="cpu")(slopes.rows)
+        answers = open_predictor(reread, runtime=runtime, n_threads=1, device="cpu")(slopes.rows)
         assert answers.shape == (120, 1)
         spread = 0.05 if runtime == "onnx_int8" else 1e-4  # 8 bits are coarse
         np.testing.assert_allclose(answers, native, atol=spread * float(native.std()))

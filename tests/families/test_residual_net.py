@@ -15,7 +15,7 @@ from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import Configuration, TrainingData, TrainingRun
 from rightfit.families.net import FAMILY
 from rightfit.families.networks import ImageRows, Residual, build_network
-from rightfit.families.runtimes import open_model
+from rightfit.families.runtimes import open_predictor
 from rightfit.families.schema import InputSchema
 
 pytestmark = pytest.mark.whole
@@ -59,7 +59,7 @@ def test_residual_net_learns_is_stored_and_exported_alike(
     answers = FAMILY.predict(model, data.rows)
     assert np.mean(answers.argmax(1) == data.labels) > 0.9
     for runtime in ("native", "onnx"):
-        opened = open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
+        opened = open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")
         np.testing.assert_allclose(opened(data.rows), answers, atol=1e-5)
 
 

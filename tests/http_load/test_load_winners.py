@@ -16,10 +16,10 @@ from rightfit.http_load.settings import HttpLoadParams
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.pipelines.http_load.nodes import NOT_STORED, load_winners
-from rightfit.preparation.encoding import Encoder
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.refits import Refit, Refits
+from rightfit.request_path.encoder import Encoder
 from rightfit.serving.model_call import Model
 
 pytestmark = pytest.mark.whole

@@ -41,7 +41,7 @@ def test_earlier_winners_lie_where_the_project_keeps_its_recommendations() -> No
     completed = complete_catalog({"recommendations": own}, GRID, "data")
 
     assert completed["earlier_winners"] == own | {
-        "type": "rightfit.datasets.earlier_winners.EarlierWinnersDataset",
+        "type": "rightfit.datasets.earlier_runs.EarlierWinnersDataset",
         "versioned": True,
         "metadata": {"kedro-viz": {"layer": "model_output"}},
     }

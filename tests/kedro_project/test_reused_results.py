@@ -21,7 +21,7 @@ from rightfit.kedro_project.run import RightfitRunner
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.explanation.decisions import write_recommendations
 
-EARLIER = "rightfit.datasets.earlier_winners.EarlierWinnersDataset"
+EARLIER = "rightfit.datasets.earlier_runs.EarlierWinnersDataset"
 
 
 def double(numbers: list[int], by: int) -> list[int]:
@@ -69,7 +69,7 @@ class Project:
         def entry(name: str, **more: Any) -> dict[str, Any]:
             return {"type": "json.JSONDataset", "filepath": f"{self.folder}/{name}.json", **more}
 
-        store = {"type": "rightfit.datasets.json_store.JsonStoreDataset"}
+        store = {"type": "rightfit.datasets.stores.JsonStoreDataset"}
         return DataCatalog.from_config(
             {
                 "raw": entry("raw"),

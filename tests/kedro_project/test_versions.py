@@ -9,7 +9,7 @@ from kedro.io.core import Version
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
 
-from rightfit.datasets.json_store import JsonStoreDataset
+from rightfit.datasets.stores import JsonStoreDataset
 from rightfit.kedro_project import versions
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.records import GridRecord, RecordStore

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.preparation.column_kinds import find_kind
+from rightfit.preparation.inference import find_kind
 
 OUTCOME = pl.Series(["yes", "no"] * 100)
 N = OUTCOME.len()

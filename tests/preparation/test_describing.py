@@ -9,10 +9,10 @@ import pytest
 
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.assembling import assemble
-from rightfit.preparation.checking import RawCheck, check_tables
 from rightfit.preparation.describing import make_data_card
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
+from rightfit.preparation.table_check import RawCheck, check_tables
 
 Describe = Callable[..., DatasetSpec]
 Tables = dict[str, pl.DataFrame]

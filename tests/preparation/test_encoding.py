@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
+from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.spec import Features
+from rightfit.request_path.encoder import Encoder, name_features
 
 TRAIN = pl.DataFrame(
     {

@@ -9,8 +9,9 @@ import pytest
 
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps
+from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.model_columns import describe_columns, read_predictions, take_columns
+from rightfit.request_path.encoder import Encoder
 
 Trips = tuple[DatasetSpec, Encoder, pl.DataFrame]
 

@@ -10,9 +10,9 @@ import pytest
 
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.block import complete_block
-from rightfit.preparation.checking import check_tables
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.frames import read_tables
+from rightfit.preparation.table_check import check_tables
 from rightfit.preparation.tables import ROW, ScannedTable, Table, scan_table
 
 N_ROWS = 50_000

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rightfit.quality.errors import share_error
 from rightfit.quality.metric import QualityMetric
+from rightfit.quality.standard_errors import share_error
 
 LABELS = np.array([0, 0, 0, 1])
 PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], dtype=np.float32)

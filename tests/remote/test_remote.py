@@ -27,7 +27,7 @@ from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.preparation.encoding import apply_encoder, name_features
+from rightfit.preparation.encoding import apply_encoder
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import plan_jobs
@@ -44,6 +44,7 @@ from rightfit.remote.documents import FORMAT_VERSION, Pack, find_files, portable
 from rightfit.remote.measure_pack import measure_pack
 from rightfit.remote.packing import pack_dataset, write_pack
 from rightfit.remote.store import import_measured, load_measured, select_measured
+from rightfit.request_path.encoder import name_features
 
 pytestmark = pytest.mark.whole
 
@@ -373,26 +374,33 @@ def replace_by_pipe(folder: Path, name: str) -> None:
         (lambda place: cut(place, "rows.npy"), "rows.npy is damaged: .*Pack it again"),
         (lambda place: cut(place, "raw_rows.npy"), "raw_rows.npy is damaged"),
         (lambda place: cut(place, "requests/encoder.json"), "encoder.json is damaged"),
-        (lambda place: rewrite_encoder(place, {}), "encoder.json is damaged: .* version 1"),
-        (lambda place: rewrite_encoder(place, None), "encoder.json is damaged: .* version 1"),
+        (
+            lambda place: rewrite_encoder(place, {}),
+            "encoder.json is damaged: steps: Field required",
+        ),
+        (lambda place: rewrite_encoder(place, None), "encoder.json is damaged: Input should be"),
+        (
+            lambda place: rewrite_encoder(place, {"version": 2, "steps": []}),
+            "The encoder must be of version 1, but got 2",
+        ),
         (
             lambda place: rewrite_encoder(place, {"version": 1, "steps": []}),
-            "steps must be a list of at least one step",
+            "steps: List should have at least 1 item",
         ),
         (
             lambda place: rewrite_encoder(place, {"version": 1, "steps": [{"kind": "magic"}]}),
-            r"steps\.0\.kind must be one of",
+            r"steps\.0: Input tag 'magic' found using 'kind' does not match",
         ),
         (
             lambda place: rewrite_encoder(
                 place,
                 {"version": 1, "steps": [{"kind": "standardise", "column": "size", "scale": 0}]},
             ),
-            r"steps\.0: \['fill', 'mean', 'scale'\] of a step 'standardise'",
+            r"steps\.0\.standardise\.fill: Field required",
         ),
         (
             lambda place: rewrite_encoder(
-                place, {"version": 1, "steps": [{"kind": "number", "column": "weight"}]}
+                place, {"version": 1, "steps": [{"kind": "indicate", "column": "weight"}]}
             ),
             r"raw_rows\.npy must hold .* lacks \['weight'\]",
         ),

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from onnx import checker
 
 from rightfit.preparation import encoding
-from rightfit.preparation.encoding import Encoder, Indicate, OneHot, Standardise, apply_encoder
+from rightfit.preparation.encoding import apply_encoder
+from rightfit.request_path.encoder import Encoder, Indicate, OneHot, Standardise
 from rightfit.request_path.encoder_graph import build_encoder
-from rightfit.request_path.python_encoder import compile_encoder
+from rightfit.request_path.opening import compile_encoder
 
 SCHEMA = {"x": pl.Float64, "n": pl.Int64, "c": pl.String, "b": pl.Boolean}
 ROWS = st.fixed_dictionaries(

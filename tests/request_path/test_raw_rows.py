@@ -10,7 +10,7 @@ import pytest
 from factories.studies import fit_encoder, make_raw
 
 from rightfit.preparation.model_columns import make_raw_rows
-from rightfit.request_path.python_encoder import compile_encoder
+from rightfit.request_path.opening import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs
 from rightfit.request_path.raw_rows import (
     Tensors,

@@ -11,14 +11,15 @@ import yaml
 from factories.studies import make_bundle
 
 from rightfit.families.family import TrainingData
-from rightfit.families.runtimes import open_model
+from rightfit.families.runtimes import open_predictor
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.description import DatasetBlock
-from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
+from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
+from rightfit.request_path.encoder import Encoder, name_features
 from rightfit.request_path.encoder_graph import join_encoder
-from rightfit.request_path.python_encoder import compile_encoder
+from rightfit.request_path.opening import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs
 from rightfit.request_path.usage import open_graph
 
@@ -74,7 +75,7 @@ def test_graph_and_python_encoder_answer_as_in_training(
     graph.write_bytes(join_encoder(bundle.path / "model.onnx", plain))
     answered = open_graph(graph, list_inputs(plain), n_threads=1, device="cpu")(columns)
 
-    expected = open_model(bundle, runtime="onnx", n_threads=1, device="cpu")(encoded)
+    expected = open_predictor(bundle, runtime="onnx", n_threads=1, device="cpu")(encoded)
     assert rows.height >= N_ROWS
     np.testing.assert_array_equal(compile_encoder(plain)(columns), encoded)
     np.testing.assert_array_equal(answered, expected)

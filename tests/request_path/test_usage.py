@@ -10,7 +10,7 @@ from factories.studies import fit_encoder, make_raw
 
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.spec import Features
-from rightfit.request_path.python_encoder import compile_encoder
+from rightfit.request_path.opening import compile_encoder
 from rightfit.request_path.raw_inputs import EncoderJson, StepJson
 from rightfit.request_path.usage import TensorInput, make_feed, to_columns
 

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
+from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import Features
-from rightfit.request_path.python_encoder import compile_encoder
+from rightfit.request_path.encoder import Encoder, name_features
+from rightfit.request_path.opening import compile_encoder
 from rightfit.request_path.words import split_words
 
 TEXTS = [

@@ -15,9 +15,10 @@ from factories.exports import CLASSES, choose
 from factories.studies import make_raw
 
 from rightfit.families.bundle import read_bundle
-from rightfit.families.runtimes import open_model
-from rightfit.preparation.encoding import Encoder, apply_encoder
+from rightfit.families.runtimes import open_predictor
+from rightfit.preparation.encoding import apply_encoder
 from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.request_path.encoder import Encoder
 from rightfit.serving.export import check_folder, export_model
 from rightfit.serving.model_call import Model, locate_onnx
 
@@ -53,7 +54,7 @@ def test_exported_model_answers_as_the_bundle_does_without_this_project(
     rows = np.ascontiguousarray(
         apply_encoder(Encoder.model_validate(model.encoder), raw).to_numpy(), dtype=np.float32
     )
-    expected = open_model(model.bundle, runtime="onnx", n_threads=1, device="cpu")(rows)
+    expected = open_predictor(model.bundle, runtime="onnx", n_threads=1, device="cpu")(rows)
 
     found = run(exported, "-c", SNIPPET, text=json.dumps(raw.to_dict(as_series=False)))
 

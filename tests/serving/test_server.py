@@ -18,8 +18,9 @@ import pytest
 from factories.studies import make_raw
 from harness.served_export import ARROW, JSON, Server, start
 
-from rightfit.families.runtimes import open_model
-from rightfit.preparation.encoding import Encoder, apply_encoder
+from rightfit.families.runtimes import open_predictor
+from rightfit.preparation.encoding import apply_encoder
+from rightfit.request_path.encoder import Encoder
 from rightfit.serving.container import check_export
 from rightfit.serving.model_call import Model
 
@@ -85,7 +86,7 @@ def expected(model: Model) -> np.ndarray:
     raw = make_raw().drop("label").head(20)
     encoded = apply_encoder(Encoder.model_validate(model.encoder), raw)
     matrix = np.ascontiguousarray(encoded.to_numpy(), dtype=np.float32)
-    return open_model(model.bundle, runtime="onnx", n_threads=1, device="cpu")(matrix)
+    return open_predictor(model.bundle, runtime="onnx", n_threads=1, device="cpu")(matrix)
 
 
 def to_arrow(rows: list[dict[str, Any]]) -> bytes:

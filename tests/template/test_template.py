@@ -152,10 +152,10 @@ def test_family_of_the_project_is_measured_exported_and_used(ran: Path, tmp_path
     use = (
         "import sys; from pathlib import Path; import numpy as np;"
         "from rightfit.families.bundle import read_bundle;"
-        "from rightfit.families.runtimes import open_model;"
+        "from rightfit.families.runtimes import open_predictor;"
         "bundle = read_bundle(Path(sys.argv[1]), trust=True, family='my_study.families.neighbours');"
         "rows = np.zeros((3, bundle.schema.n_features), dtype=np.float32);"
-        "ask = open_model(bundle, runtime='native', n_threads=1, device='cpu');"
+        "ask = open_predictor(bundle, runtime='native', n_threads=1, device='cpu');"
         "print(ask(rows).shape)"
     )
 

@@ -14,7 +14,8 @@ from factories.studies import VERSION, Study, store_study
 from kedro.io import DataCatalog
 
 from rightfit.kedro_project.catalog import read_patterns
-from rightfit.preparation.encoding import Encoder, apply_encoder
+from rightfit.preparation.encoding import apply_encoder
+from rightfit.request_path.encoder import Encoder
 from rightfit.verbs.commands import verbs
 from rightfit.verbs.stored import StoredResults, open_results
 

@@ -8,7 +8,7 @@ from click.testing import Result
 from factories.rankings import make_application, make_applications
 from factories.studies import LATER, Study
 
-from rightfit.datasets.json_store import JsonStoreDataset
+from rightfit.datasets.stores import JsonStoreDataset
 from rightfit.profiling.serving import Serving
 from rightfit.serving.baseline import Baseline, KeptFigure, KeptWinner
 from rightfit.serving.watched_winners import compare_winners, load_watch

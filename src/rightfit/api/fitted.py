@@ -21,13 +21,13 @@ from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.family import Rows
 from rightfit.families.predictions import check_predictions
-from rightfit.families.runtimes import Predict, open_model
+from rightfit.families.runtimes import Predict, open_predictor
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.encoding import Encoder
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import encode_new_rows
 from rightfit.ranking.explanation.refits import ChosenServing
+from rightfit.request_path.encoder import Encoder
 from rightfit.serving.answer import Answer, Origin
 from rightfit.serving.export import check_folder, export_model
 from rightfit.serving.model_call import Model
@@ -211,7 +211,7 @@ class FittedModel:
             return np.empty((0, schema.n_outputs))
         if self._answer is None:
             serving = self.serving
-            self._answer = open_model(
+            self._answer = open_predictor(
                 self._bundle,
                 runtime=serving.runtime,
                 n_threads=serving.n_threads,

@@ -20,7 +20,7 @@ from rightfit.errors import RightfitError
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.families.family import Configuration
 from rightfit.families.onnx_graph import GraphBuilder, raise_opset, read_opsets
-from rightfit.families.runtimes import open_model
+from rightfit.families.runtimes import open_predictor
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto
@@ -58,7 +58,7 @@ def find_members(
 def answer(bundle: Bundle, validation: pl.DataFrame) -> Answers:
     """Let a bundle's ONNX file answer encoded rows; return class probabilities."""
     rows = validation.select(bundle.schema.features).to_numpy()
-    predict = open_model(bundle, runtime=RUNTIME, n_threads=1, device="cpu")
+    predict = open_predictor(bundle, runtime=RUNTIME, n_threads=1, device="cpu")
     answers: Answers = predict(np.ascontiguousarray(rows, dtype=np.float32))
     return answers
 

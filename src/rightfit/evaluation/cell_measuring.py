@@ -19,7 +19,6 @@ from rightfit.families.imported.row_table import RowTable
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
-from rightfit.preparation.encoding import Encoder
 from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
@@ -41,7 +40,8 @@ from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.ranking.applications.applications import Applications
 from rightfit.remote.documents import RUNTIME
 from rightfit.remote.store import load_measured, select_measured
-from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
+from rightfit.request_path import MODEL, REQUEST, RequestPath
+from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
 from rightfit.tuning.studies.study_store import StudyStore
 

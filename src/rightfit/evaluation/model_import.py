@@ -13,7 +13,7 @@ from rightfit.families.imported.importing import GivenFile, import_file, read_co
 from rightfit.families.imported.kinds import PICKLE_FILE
 from rightfit.families.imported.row_table import take_stored
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.encoding import Encoder, apply_encoder
+from rightfit.preparation.encoding import apply_encoder
 from rightfit.preparation.model_columns import (
     describe_columns,
     list_numbers,
@@ -22,6 +22,7 @@ from rightfit.preparation.model_columns import (
 )
 from rightfit.profiling.measuring.first_rows import WorkerFirstRows
 from rightfit.profiling.measuring.worker_pool import shared_pool
+from rightfit.request_path.encoder import Encoder
 
 MAX_TRIED_ROWS = 2_000  # on which an imported model must answer
 

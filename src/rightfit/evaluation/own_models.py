@@ -38,7 +38,7 @@ from rightfit.profiling.profiles.cell_profiles import profile_cell
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
-from rightfit.request_path.paths import MODEL
+from rightfit.request_path import MODEL
 from rightfit.request_path.raw_rows import load_rows
 from rightfit.strict_model import list_faults
 

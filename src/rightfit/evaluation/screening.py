@@ -18,7 +18,7 @@ from rightfit.profiling.metrics import LATENCY_COLUMNS, METRICS, columns_from, f
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.constraints import Limit, measure_excess
 from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
-from rightfit.request_path.paths import RequestPath
+from rightfit.request_path import RequestPath
 
 QUALITIES = columns_from("answers")
 LATENCIES = tuple(LATENCY_COLUMNS.values())  # of rising percentiles

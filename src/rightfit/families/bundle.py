@@ -148,10 +148,16 @@ def write_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     weights_file = get_family(family).weights_file
     get_family(family).save_weights(trained, folder / weights_file)
-    manifest = _describe(
-        model, family, weights_file, configuration, schema, data_version, [folder / weights_file]
+    return write_bundle_files(
+        folder,
+        model=model,
+        family=family,
+        weights_file=weights_file,
+        configuration=configuration,
+        schema=schema,
+        data_version=data_version,
+        files=[weights_file],
     )
-    return write_manifest(folder, manifest, family, trust=True)
 
 
 def write_bundle_files(
@@ -163,18 +169,39 @@ def write_bundle_files(
     configuration: Configuration,
     schema: InputSchema,
     data_version: str = "",
+    files: Sequence[str] | None = None,
 ) -> Bundle:
-    """Write the manifest of a folder that holds a model made elsewhere.
+    """Write the manifest of a folder that holds a model. The family's import path is not written.
 
-    All files in the folder become part of the bundle. The family's import path is not written.
+    Args:
+        folder: The folder.
+        model: The model's name in the configuration.
+        family: Import path of its family.
+        weights_file: Name of the file with the family's own weights.
+        configuration: Its hyper-parameters.
+        schema: Its input columns and classes.
+        data_version: Version of the data it was trained on; empty: not known.
+        files: Files that become part of the bundle; ``None``: all in the folder.
 
     Returns:
         The bundle, trusted: whoever calls this has asked whether the model's file is.
     """
-    files = sorted(folder.iterdir())
-    manifest = _describe(model, family, weights_file, configuration, schema, data_version, files)
-    write_manifest(folder, manifest, family, trust=True)
-    return read_bundle(folder, family=family, trust=True)
+    names = sorted(file.name for file in folder.iterdir()) if files is None else files
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "model": model,
+        "weights_file": weights_file,
+        "configuration": configuration,
+        "input_schema": schema.to_dict(),
+        "data_version": data_version,
+        "versions": _versions(family),
+        "onnx": None,
+        "files": {name: hash_regular_file(folder / name) for name in names},
+    }
+    for name in names:
+        if name.endswith(".onnx"):
+            check_onnx_file(folder / name, listed=names)
+    return write_manifest(folder, manifest, family, trust=True)
 
 
 def read_bundle(
@@ -238,28 +265,6 @@ def _versions(family: str) -> dict[str, str]:
     """Return the versions of Python and of a family's libraries."""
     modules = ("numpy", "onnx", "onnxruntime", *get_family(family).native_imports)
     return {"python": platform.python_version()} | find_versions(modules)
-
-
-def _describe(
-    model: str,
-    family: str,
-    weights_file: str,
-    configuration: Configuration,
-    schema: InputSchema,
-    data_version: str,
-    files: Sequence[Path],
-) -> dict[str, Any]:
-    return {
-        "format_version": FORMAT_VERSION,
-        "model": model,
-        "weights_file": weights_file,
-        "configuration": configuration,
-        "input_schema": schema.to_dict(),
-        "data_version": data_version,
-        "versions": _versions(family),
-        "onnx": None,
-        "files": {file.name: hash_regular_file(file) for file in files},
-    }
 
 
 def write_manifest(

@@ -23,7 +23,6 @@ from rightfit.families.family import (
     require_settings,
 )
 from rightfit.families.schema import InputSchema
-from rightfit.families.torch_training import read_target, train_module
 
 _SETTINGS: Mapping[str, tuple[type, float, float]] = {
     "n_epochs": (int, 1, 1_000_000),
@@ -53,8 +52,7 @@ class NetFamily(Family):
 
     def load_libraries(self) -> None:
         """See :class:`rightfit.families.family.Family`."""
-        self.require_libraries("Training a net")
-        import safetensors.torch  # noqa: F401
+        super().load_libraries()
         import torch
 
         torch.optim.AdamW([torch.zeros(1)])  # the first optimizer imports another second of torch
@@ -96,7 +94,12 @@ class NetFamily(Family):
         self, configuration: Configuration, schema: InputSchema, *, seed: int
     ) -> Any:
         """Return the network with its initial random weights, on the CPU."""
-        return _build(configuration, schema, seed=seed)
+        import torch
+
+        from rightfit.families.networks import build_network
+
+        torch.manual_seed(seed)
+        return build_network(configuration, schema).eval()
 
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count weights, and multiplications a row.
@@ -111,19 +114,27 @@ class NetFamily(Family):
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Train by AdamW on a one-cycle schedule; a step is a mini-batch."""
+        import torch
+
+        from rightfit.families.networks import build_network
+        from rightfit.families.torch_training import read_target, train_module
+
+        torch.manual_seed(run.seed)
         target = read_target(run.data)
-        network = _build(run.configuration, run.data.schema, seed=run.seed, target=target)
+        network = build_network(run.configuration, run.data.schema, target=target).eval()
         # not channels last, though faster: torch 2.13 then corrupts its heap on some CPUs
-        yield from train_module(network.to(run.device), run, one_cycle=True)
+        return train_module(network.to(run.device), run, one_cycle=True)
 
     def predict(self, model: Any, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
         import torch
 
+        from rightfit.families.networks import Rescale
+
         with torch.inference_mode():
             device = next(model.parameters()).device
             outputs = model(torch.from_numpy(rows).to(device))
-            if not _is_regression(model):
+            if not isinstance(model[-1], Rescale):
                 outputs = torch.softmax(outputs, dim=1)
             answers: Rows = outputs.cpu().numpy()
         return answers
@@ -145,22 +156,17 @@ class NetFamily(Family):
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.families.family.Family`."""
         import torch
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
 
-        from rightfit.families.networks import build_network
+        from rightfit.families.networks import build_network, load_module
 
-        try:
-            tensors = load_file(path)
+        def build(tensors: Mapping[str, Any]) -> Any:
             n_layers = configuration["n_layers"] + configuration.get("n_blocks", 0)
             if n_layers > len(tensors):  # before that many layers are built
                 raise ValueError(f"{n_layers=}, but {len(tensors)} tensors are stored")
             with torch.device("meta"):  # no time is spent on weights that are replaced at once
-                network = build_network(configuration, schema)
-            network.load_state_dict(tensors, assign=True)
-        except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as err:
-            raise ValueError(f"{path} does not hold the weights of this network: {err}") from err
-        return network.eval()
+                return build_network(configuration, schema)
+
+        return load_module(path, build, called="this network")
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """See :class:`rightfit.families.family.Family`."""
@@ -186,29 +192,6 @@ class NetFamily(Family):
 
 
 FAMILY = NetFamily()
-
-
-def _build(
-    configuration: Configuration,
-    schema: InputSchema,
-    *,
-    seed: int,
-    target: tuple[float, float] = (0.0, 1.0),
-) -> Any:
-    """Build a network with random weights for a target of this mean and standard deviation."""
-    import torch
-
-    from rightfit.families.networks import build_network
-
-    torch.manual_seed(seed)
-    mean, scale = target
-    return build_network(configuration, schema, mean=mean, scale=scale).eval()
-
-
-def _is_regression(network: Any) -> bool:
-    from rightfit.families.networks import Rescale
-
-    return isinstance(network[-1], Rescale)
 
 
 @functools.cache

@@ -1,11 +1,14 @@
-"""The networks of the net family (torch): perceptron, convolutions, the head of a regression."""
+"""Networks (torch): perceptron, convolutions, the head of a regression; reading their weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from rightfit.families.family import Configuration
@@ -98,9 +101,14 @@ class Residual(nn.Module):
 
 
 def build_network(
-    configuration: Configuration, schema: InputSchema, *, mean: float = 0.0, scale: float = 1.0
+    configuration: Configuration, schema: InputSchema, *, target: tuple[float, float] = (0.0, 1.0)
 ) -> nn.Sequential:
     """Build an untrained network: logits of the classes, or a value.
+
+    Args:
+        configuration: The settings of the net family.
+        schema: What it reads and predicts.
+        target: Mean and standard deviation of the values of a regression.
 
     Raises:
         ValueError: If rows are images too small for convolutions.
@@ -108,8 +116,44 @@ def build_network(
     layers, n_inputs = _convolve(configuration, schema)
     layers += _connect(configuration, n_inputs, schema.n_outputs)
     if schema.task == "regression":
-        layers.append(Rescale(mean, scale))
+        layers.append(Rescale(*target))
     return nn.Sequential(*layers)
+
+
+def wrap_module(
+    module: nn.Module, schema: InputSchema, *, target: tuple[float, float] | None
+) -> nn.Sequential:
+    """Return somebody's module as the first of a sequence that knows its number of inputs.
+
+    Args:
+        module: The module.
+        schema: What it reads and predicts.
+        target: Mean and standard deviation that it is rescaled to in a regression; ``None``: it
+            answers in the target's unit.
+    """
+    network = nn.Sequential(module)
+    if schema.task == "regression" and target is not None:
+        network.append(Rescale(*target))
+    network.n_features = schema.n_features  # type: ignore[assignment]  # no module
+    return network
+
+
+Weights = Mapping[str, torch.Tensor]
+
+
+def load_module(path: Path, build: Callable[[Weights], nn.Module], *, called: str) -> nn.Module:
+    """Build a module for the weights of a file, and give it these.
+
+    Raises:
+        ValueError: If the file is damaged, or holds the weights of another module.
+    """
+    try:
+        tensors = load_file(path)
+        module = build(tensors)
+        module.load_state_dict(tensors, assign=True)
+    except (AttributeError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as err:
+        raise ValueError(f"{path} does not hold the weights of {called}: {err}") from err
+    return module.eval()
 
 
 def count_operations(network: nn.Sequential) -> int:

@@ -142,6 +142,17 @@ def is_same(parity: Parity) -> bool:
     )
 
 
+def softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return class probabilities from scores, shape (n_rows, n_classes).
+
+    >>> softmax(np.array([[0.0, 0.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares: npt.NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
 def _measure_spread(values: Rows) -> float:
     exact = values.astype(np.float64)
     return max(

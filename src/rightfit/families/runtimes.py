@@ -202,7 +202,7 @@ def available_runtimes(bundle: Bundle) -> tuple[str, ...]:
     return tuple(name for name in RUNTIMES if can_serve(bundle, name))
 
 
-def open_model(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> Predict:
+def open_predictor(bundle: Bundle, *, runtime: str, n_threads: int, device: str) -> Predict:
     """Load a bundle's model, ready to answer; see :meth:`Runtime.open`.
 
     Args:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
 
 from rightfit.families.family import (
     Checkpoint,
@@ -44,8 +45,6 @@ def train_module(
             arXiv:1708.07120; else it is constant.
         measure_loss: ``None``: cross-entropy, or the squared error of a target of spread 1.
     """
-    import torch
-
     configuration, data = run.configuration, run.data
     shuffler = torch.Generator().manual_seed(run.seed)
     n_rows, n_epochs = len(data.labels), configuration["n_epochs"]
@@ -85,8 +84,6 @@ def _make_step(
     measure_loss: Loss,
 ) -> Callable[[Any], None]:
     """Return a step of AdamW on the rows of an index; its rate is constant if n_steps is None."""
-    import torch
-
     is_regression = data.schema.task == "regression"
     learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
     device = next(network.parameters()).device
@@ -120,8 +117,6 @@ def _make_step(
 
 
 def _choose_loss(data: TrainingData) -> Loss:
-    import torch
-
     if data.schema.task == "classification":
         return torch.nn.functional.cross_entropy
     scale = read_target(data)[1]

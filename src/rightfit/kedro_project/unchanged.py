@@ -19,10 +19,8 @@ from kedro.io.core import VersionNotFoundError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from rightfit.datasets.earlier_winners import EarlierWinnersDataset
-from rightfit.datasets.json_store import JsonStoreDataset
-from rightfit.datasets.run_version import RunVersionDataset
-from rightfit.datasets.study_store import StudyStoreDataset
+from rightfit.datasets.earlier_runs import EarlierWinnersDataset, RunVersionDataset
+from rightfit.datasets.stores import JsonStoreDataset, StudyStoreDataset
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.error_messages import explain_error
 from rightfit.kedro_project.failures import holds_failure

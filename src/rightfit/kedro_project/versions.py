@@ -24,7 +24,7 @@ from kedro.io import AbstractVersionedDataset, CatalogProtocol
 from kedro.io.core import VersionNotFoundError, generate_timestamp
 from kedro.pipeline import Pipeline
 
-from rightfit.datasets.json_store import JsonStoreDataset
+from rightfit.datasets.stores import JsonStoreDataset
 from rightfit.kedro_project.configuration import ConfigurationError, find_grid
 from rightfit.kedro_project.kedro_private import is_versioned, pin_load_version
 from rightfit.kedro_project.nodes import is_own, list_own_outputs

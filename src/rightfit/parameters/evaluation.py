@@ -12,7 +12,7 @@ from rightfit.parameters.raw import RawParameters
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.ranking.applications.applications import UNDER_LOAD, Applications
-from rightfit.request_path.paths import RequestPath
+from rightfit.request_path import RequestPath
 from rightfit.strict_model import Seed, StrictModel, ThreadCount
 
 

@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rightfit.families.schema import InputSchema, Task
 from rightfit.preparation.assembling import RowCounts
-from rightfit.preparation.checking import RawCheck, TableReport
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.encoding import Encoder, name_features
 from rightfit.preparation.fingerprint import hash_frame, hash_json
 from rightfit.preparation.spec import Derived, Features, Join, Split, Target, Validation
 from rightfit.preparation.splitting import PARTS
+from rightfit.preparation.table_check import RawCheck, TableReport
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import read_function_sources
+from rightfit.request_path.encoder import Encoder, name_features
 
 N_VERSION_DIGITS = 16  # of the sha256
 

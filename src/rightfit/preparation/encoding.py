@@ -1,7 +1,4 @@
-"""Encode rows as float32 columns: fitted on train rows, written down as JSON, applied anywhere.
-
-An encoder is a JSON object ``{"version": 1, "steps": [...]}``; a step reads one column and gives
-one or more feature columns. Whoever serves a model needs the encoder and the raw row, nothing else.
+"""Fit an encoder on train rows, and encode rows by it as float32 columns.
 
 Rows are encoded by the encoder's ONNX graph, the one that serves requests; see
 ``rightfit.request_path.encoder_graph``.
@@ -12,128 +9,38 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rightfit.errors import RightfitError
 from rightfit.families.onnx_session import open_session
 from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.images import decode_images
 from rightfit.preparation.spec import Features
+from rightfit.request_path.encoder import (
+    OTHER,
+    Encoder,
+    Indicate,
+    OneHot,
+    Picture,
+    Pixels,
+    Standardise,
+    Step,
+    Words,
+    name_features,
+)
 from rightfit.request_path.encoder_graph import build_encoder
-from rightfit.request_path.raw_inputs import ENCODER_VERSION, NUMBERS, TEXTS, list_inputs
+from rightfit.request_path.raw_inputs import NUMBERS, TEXTS, list_inputs
 from rightfit.request_path.usage import TensorInput
 from rightfit.request_path.words import split_words
 
-OTHER = "<other>"  # bucket of rare, unknown and missing categories
 NOT_CATEGORIES = (OTHER, "")  # a request writes a missing text as an empty one
 MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing about others
 N_BATCH_ROWS, N_BATCH_VALUES = 2**16, 2**21  # encoded by one call of a graph, at most
 N_DIGITS = 6  # of fitted numbers: hides how a machine orders its sums
-
-
-class _Step(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    kind: str
-    column: str
-
-    def names(self) -> tuple[str, ...]:
-        """Name the features."""
-        raise NotImplementedError
-
-
-class Standardise(_Step):
-    """A number: gaps filled with the training median, then centred and scaled."""
-
-    kind: Literal["standardise"] = "standardise"
-    fill: float
-    mean: float
-    scale: float
-
-    def names(self) -> tuple[str, ...]:
-        """Name the feature as the column."""
-        return (self.column,)
-
-
-class Indicate(_Step):
-    """Whether a value is missing, as 0 or 1."""
-
-    kind: Literal["indicate"] = "indicate"
-
-    def names(self) -> tuple[str, ...]:
-        """Name the feature."""
-        return (f"{self.column}_missing",)
-
-
-class OneHot(_Step):
-    """A category: one 0/1 column per known value, and one for all others."""
-
-    kind: Literal["one_hot"] = "one_hot"
-    categories: tuple[str, ...]
-
-    def names(self) -> tuple[str, ...]:
-        """Name the features: column and category."""
-        return tuple(f"{self.column}={name}" for name in (*self.categories, OTHER))
-
-
-class Words(_Step):
-    """A free text: a column per known word, its TF-IDF; see ``rightfit.request_path.words``."""
-
-    kind: Literal["words"] = "words"
-    words: tuple[str, ...]
-    weights: tuple[float, ...]
-
-    def names(self) -> tuple[str, ...]:
-        """Name the features: column and word."""
-        return tuple(f"{self.column}:{word}" for word in self.words)
-
-
-class Pixels(_Step):
-    """An image of bytes, as pixels between 0 and 1."""
-
-    kind: Literal["pixels"] = "pixels"
-    shape: tuple[int, int, int]
-
-    def names(self) -> tuple[str, ...]:
-        """Name the features: a pixel and channel each, row by row."""
-        n_pixels = math.prod(self.shape)
-        n_digits = len(str(n_pixels - 1))
-        return tuple(f"pixel_{i:0{n_digits}d}" for i in range(n_pixels))
-
-
-class Picture(Pixels):
-    """An image file of any size, decoded and resized; its pixels between 0 and 1."""
-
-    kind: Literal["picture"] = "picture"  # type: ignore[assignment]
-
-
-Step = Annotated[
-    Standardise | Indicate | OneHot | Words | Pixels | Picture, Field(discriminator="kind")
-]
-
-
-class Encoder(BaseModel):
-    """How raw rows become model input: its JSON form is ``encoder.json``."""
-
-    model_config = ConfigDict(frozen=True)
-
-    version: int = ENCODER_VERSION
-    steps: tuple[Step, ...]
-
-    @field_validator("version")
-    @classmethod
-    def _check_version(cls, version: int) -> int:
-        if version != ENCODER_VERSION:
-            raise RightfitError(
-                f"The encoder must be of version {ENCODER_VERSION}, but got {version}. "
-                "Run the data_engineering pipeline again."
-            )
-        return version
 
 
 def fit_encoder_steps(features: Features, train: pl.DataFrame) -> Encoder:
@@ -201,15 +108,6 @@ def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame
     """
     found = rows.filter(pl.col("part") == part)
     return apply_encoder(encoder, found).with_columns(found["label"])
-
-
-def name_features(encoder: Encoder) -> tuple[str, ...]:
-    """Name the columns that an encoder gives, in order.
-
-    >>> name_features(Encoder(steps=(Indicate(column="age"),)))
-    ('age_missing',)
-    """
-    return tuple(name for step in encoder.steps for name in step.names())
 
 
 def _encode_column(step: Step, column: pl.DataFrame) -> pl.DataFrame:

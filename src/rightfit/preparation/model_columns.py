@@ -17,7 +17,8 @@ from rightfit.families.imported.row_table import RowTable, take_stored
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.describing import read_input_schema
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.encoding import Encoder, apply_encoder
+from rightfit.preparation.encoding import apply_encoder
+from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.raw_inputs import IMAGE, TEXTS
 from rightfit.request_path.usage import TensorInput
 

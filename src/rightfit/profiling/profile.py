@@ -11,7 +11,7 @@ from rightfit.processes.codec import from_plain
 from rightfit.profiling.metrics import METRICS, METRICS_BY_COLUMN, Figure, Metric, MetricTable
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.results import LimitTrial, ServerResult
-from rightfit.request_path.paths import MODEL
+from rightfit.request_path import MODEL
 from rightfit.spelling import suggest
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rightfit.formatting import count
-from rightfit.request_path.paths import MODEL, RequestPath
+from rightfit.request_path import MODEL, RequestPath
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.errors import RightfitError
-from rightfit.quality.errors import resample, row_effects
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import average_ranks
+from rightfit.quality.standard_errors import resample, row_effects
 
 Floats = npt.NDArray[np.float64]
 

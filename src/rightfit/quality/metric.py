@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PrivateAttr, model_validator
 
-from rightfit.quality.errors import SHARES, share_error, standard_error
 from rightfit.quality.scorers import NEGATED, Option, Score, find_score, is_function
+from rightfit.quality.standard_errors import SHARES, share_error, standard_error
 from rightfit.strict_model import Number, StrictModel
 
 Array = npt.NDArray[Any]

@@ -19,7 +19,7 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.profiling.measuring.state import PERCENTILES, MeasurementState
-from rightfit.request_path.paths import RequestPath
+from rightfit.request_path import RequestPath
 from rightfit.strict_model import MAX_BATCH_SIZE, MAX_MS, list_faults
 
 FORMAT_VERSION = 1

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from rightfit.families.bundle import read_bundle
 from rightfit.processes.json_store import JsonStore
@@ -39,7 +40,9 @@ from rightfit.remote.documents import (
     require_plain,
     write_document,
 )
-from rightfit.request_path.raw_inputs import EncoderJson, check_encoder, list_inputs
+from rightfit.request_path.encoder import Encoder
+from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
+from rightfit.strict_model import list_faults
 
 logger = logging.getLogger(__name__)
 
@@ -108,9 +111,13 @@ def plan_dataset(source: Path, dataset: PackedDataset, pack: Pack, here: Environ
 def _read_encoder(path: Path) -> EncoderJson:
     require_regular(path)
     try:
-        return check_encoder(json.loads(path.read_text(encoding="utf-8")))
+        content: EncoderJson = json.loads(path.read_text(encoding="utf-8"))
+        Encoder.model_validate_json(json.dumps(content), strict=True)
+    except ValidationError as err:
+        raise ValueError(f"{path} is damaged: {list_faults(err)[0]}. Pack it again.") from err
     except (ValueError, RecursionError) as err:
         raise ValueError(f"{path} is damaged: {err}. Pack it again.") from err
+    return content
 
 
 def _require_rows(path: Path, widths: Collection[int]) -> None:

@@ -29,7 +29,7 @@ from rightfit.remote.documents import (
     find_files,
     write_document,
 )
-from rightfit.request_path.paths import REQUEST, RequestPath
+from rightfit.request_path import REQUEST, RequestPath
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
 
 ENTRY_POINTS = (  # what the other machine imports, some of it by name

@@ -6,9 +6,8 @@ costs about a microsecond, so a tensor per column would cost more than most mode
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TypedDict, cast
+from collections.abc import Collection, Sequence
+from typing import TypedDict
 
 import numpy as np
 
@@ -79,68 +78,6 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
         for name, dtype in DTYPES.items()
         if (columns := _list_columns(encoder, name))
     )
-
-
-def check_encoder(content: object) -> EncoderJson:
-    """Return the content of an ``encoder.json`` that may come from anywhere.
-
-    Raises:
-        ValueError: Naming the first thing that is not as it must be.
-
-    >>> check_encoder({"version": 1, "steps": [{"kind": "number", "column": "age"}]})["version"]
-    1
-    """
-    if not isinstance(content, dict) or content.get("version") != ENCODER_VERSION:
-        raise ValueError(f"it must be an object of version {ENCODER_VERSION}")
-    steps = content.get("steps")
-    if not isinstance(steps, list) or not steps:
-        raise ValueError("steps must be a list of at least one step")
-    for place, step in enumerate(steps):
-        kind = step.get("kind") if isinstance(step, dict) else None
-        if not isinstance(kind, str) or kind not in INPUT_OF:
-            raise ValueError(f"steps.{place}.kind must be one of {sorted(INPUT_OF)}")
-        figures = {"column": _is_text, **FIGURES.get(kind, {})}
-        wrong = [name for name, is_right in figures.items() if not is_right(step.get(name))]
-        if wrong:
-            raise ValueError(f"steps.{place}: {wrong} of a step {kind!r} are missing or wrong")
-        if kind == "words" and len(step["words"]) != len(step["weights"]):
-            raise ValueError(f"steps.{place} must have a weight for each word")
-    return cast(EncoderJson, content)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(cast(float, value))
-
-
-def _is_scale(value: object) -> bool:
-    return _is_number(value) and value != 0
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _are_numbers(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_number, value))
-
-
-def _is_shape(value: object) -> bool:
-    is_triple = isinstance(value, list) and len(value) == 3
-    return is_triple and all(type(size) is int and size > 0 for size in cast(list[object], value))
-
-
-FIGURES: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
-    "standardise": {"fill": _is_number, "mean": _is_number, "scale": _is_scale},
-    "one_hot": {"categories": _are_texts},
-    "words": {"words": _are_texts, "weights": _are_numbers},
-    "pixels": {"shape": _is_shape},
-    "picture": {"shape": _is_shape},
-}
-"""What a step has beside kind and column, by its kind."""
 
 
 def find_shape(encoder: EncoderJson) -> tuple[int, int, int] | None:

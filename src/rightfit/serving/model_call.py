@@ -9,8 +9,8 @@ from typing import cast
 from rightfit.families.bundle import ONNX_FILE, Bundle
 from rightfit.families.runtimes import runtime_files
 from rightfit.preparation.describing import DataCard
-from rightfit.preparation.encoding import Encoder
 from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs, pass_columns
 from rightfit.request_path.usage import TensorInput
 

@@ -18,7 +18,7 @@ from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import Rows, TrainingData, TrainingRun
 from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
-from rightfit.families.runtimes import NATIVE, describe_code, open_model
+from rightfit.families.runtimes import NATIVE, describe_code, open_predictor
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import fingerprint
@@ -251,7 +251,7 @@ def _is_graph(bundle: Bundle) -> bool:
 def _answer(bundle: Bundle, rows: Rows) -> tuple[Any, object]:
     """Return a model's answers, and its structure where its family knows one."""
     if _is_graph(bundle):
-        return open_model(bundle, runtime=ONNX, n_threads=1, device="cpu")(rows), None
+        return open_predictor(bundle, runtime=ONNX, n_threads=1, device="cpu")(rows), None
     family, model = bundle.load_family(), bundle.load_native()
     return family.predict(model, rows), family.describe_structure(model)
 

@@ -23,7 +23,6 @@ from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import MAX_NAME_BYTES
 from rightfit.parameters.raw import RawParameters
 from rightfit.preparation.assembling import assemble
-from rightfit.preparation.checking import check_tables
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import fit_encoder_steps
 from rightfit.preparation.frames import read_tables
@@ -34,6 +33,7 @@ from rightfit.preparation.proposal import (
     write_yaml,
 )
 from rightfit.preparation.spec import Target
+from rightfit.preparation.table_check import check_tables
 from rightfit.preparation.tables import Table
 from rightfit.processes.regular_files import find_special, require_regular
 from rightfit.spelling import find_nearest

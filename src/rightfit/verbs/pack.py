@@ -16,7 +16,7 @@ from rightfit.parameters.grid import Grid, read_grid
 from rightfit.profiling.measuring.settings import MeasuringSettings
 from rightfit.remote.documents import FORMAT_VERSION, Pack, PackedDataset, portable_settings
 from rightfit.remote.packing import pack_dataset, write_pack
-from rightfit.request_path.paths import RequestPath
+from rightfit.request_path import RequestPath
 from rightfit.serving.export import check_folder
 from rightfit.verbs.options import NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where

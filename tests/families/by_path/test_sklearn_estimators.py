@@ -13,7 +13,7 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family, refer_to_family
-from rightfit.families.runtimes import available_runtimes, open_model
+from rightfit.families.runtimes import available_runtimes, open_predictor
 from rightfit.families.schema import InputSchema
 
 ESTIMATORS: dict[str, dict[str, Any]] = {
@@ -61,7 +61,7 @@ def test_estimator_learns_is_stored_and_answers_alike_in_every_runtime(
     offer_onnx(written, data.rows)
     bundle = read_bundle(tmp_path / "bundle", trust=True, family=name)
     native, onnx = (
-        open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
+        open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")
         for runtime in ("native", "onnx")
     )
 

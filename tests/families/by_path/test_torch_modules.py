@@ -14,7 +14,7 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family, refer_to_family
-from rightfit.families.runtimes import open_model
+from rightfit.families.runtimes import open_predictor
 
 TRAINING = {"n_epochs": 40, "batch_size": 16, "learning_rate": 0.02, "weight_decay": 0.0}
 TWO_LAYERS: dict[str, Any] = {**TRAINING, "n_units": 8}
@@ -36,7 +36,7 @@ def test_module_learns_is_stored_and_answers_alike_in_every_runtime(
 
     bundle = read_bundle(offer_onnx(written, blobs.rows).path, trust=True, family=name)
     native, onnx = (
-        open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
+        open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")
         for runtime in ("native", "onnx")
     )
 

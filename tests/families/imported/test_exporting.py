@@ -22,7 +22,7 @@ from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.exporting import offer_exports
 from rightfit.families.imported.model_facts import describe_object
 from rightfit.families.imported.row_table import read_row_table
-from rightfit.families.runtimes import available_runtimes, open_model
+from rightfit.families.runtimes import available_runtimes, open_predictor
 
 
 def export(model: Any, rows: Any, folder: Path) -> Bundle:
@@ -34,7 +34,7 @@ def export(model: Any, rows: Any, folder: Path) -> Bundle:
 
 
 def answer(bundle: Bundle, runtime: str, rows: Any) -> Any:
-    predict = open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
+    predict = open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")
     return predict(make_rows(bundle, runtime, read_row_table(rows)))
 
 

@@ -28,7 +28,7 @@ from rightfit.families.imported.importing import (
 from rightfit.families.imported.kinds import find_family, resolve_file
 from rightfit.families.imported.onnx_form import Answers
 from rightfit.families.imported.row_table import take_stored
-from rightfit.families.runtimes import available_runtimes, open_model
+from rightfit.families.runtimes import available_runtimes, open_predictor
 from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.first_rows import WorkerFirstRows
 from rightfit.profiling.measuring.worker_pool import WorkerPool
@@ -76,7 +76,7 @@ def test_bundle_serves_the_file_in_onnx_alone(tmp_path: Path) -> None:
     read = read_bundle(bundle.path, trust=True, family=bundle.family)
 
     assert available_runtimes(read) == ("onnx",)
-    answers = open_model(read, runtime="onnx", n_threads=1, device="cpu")(ROWS)
+    answers = open_predictor(read, runtime="onnx", n_threads=1, device="cpu")(ROWS)
     np.testing.assert_allclose(answers, predict(ROWS), rtol=1e-5)
     assert read.configuration["file"] == "model.onnx"
 
@@ -187,7 +187,7 @@ def test_native_file_is_served_natively_and_as_onnx(
 
     assert available_runtimes(read) == ("native", "onnx")
     native, exported = (
-        open_model(read, runtime=runtime, n_threads=1, device="cpu")(ROWS)
+        open_predictor(read, runtime=runtime, n_threads=1, device="cpu")(ROWS)
         for runtime in ("native", "onnx")
     )
     np.testing.assert_allclose(native, exported, atol=1e-5)
@@ -216,7 +216,7 @@ def test_trusted_pickle_is_tried_in_a_process_of_its_own_and_served(tmp_path: Pa
         find_family(bundle.weights_file, trust=False)
     read = read_bundle(bundle.path, trust=True, family=find_family(bundle.weights_file, trust=True))
     assert available_runtimes(read) == ("native",)
-    answers = open_model(read, runtime="native", n_threads=1, device="cpu")(ROWS)
+    answers = open_predictor(read, runtime="native", n_threads=1, device="cpu")(ROWS)
     assert (answers.argmax(axis=1) == LABELS).all()
 
 
@@ -273,7 +273,7 @@ def test_regression_takes_one_number(tmp_path: Path) -> None:
         predictions=GivenPredictions(Path("p.csv"), TABLE, values, None),
     )
 
-    answers = open_model(bundle, runtime="onnx", n_threads=1, device="cpu")(ROWS)
+    answers = open_predictor(bundle, runtime="onnx", n_threads=1, device="cpu")(ROWS)
     np.testing.assert_allclose(answers, values, atol=1e-5)
 
 
@@ -293,7 +293,7 @@ def test_weights_of_a_module_by_path_are_served(tmp_path: Path) -> None:
 
     assert available_runtimes(bundle) == ("native", "onnx")
     for runtime in ("native", "onnx"):
-        answers = open_model(bundle, runtime=runtime, n_threads=1, device="cpu")(ROWS)
+        answers = open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")(ROWS)
         np.testing.assert_allclose(answers, predict(ROWS), rtol=1e-4)
     with pytest.raises(ValueError, match="does not hold the weights of torch"):
         import_file(

@@ -19,7 +19,7 @@ from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.model_facts import describe_object
 from rightfit.families.imported.row_table import read_row_table
-from rightfit.families.runtimes import open_model, runtime_imports
+from rightfit.families.runtimes import open_predictor, runtime_imports
 
 IS_YES = (TARGETS == "yes").astype(int)
 
@@ -31,7 +31,7 @@ def bundle(model: Any, folder: Path, classes: tuple[str, ...] | None, rows: Any 
 
 def answer(found: Bundle, rows: Any = ROWS) -> Any:
     read = read_bundle(found.path, trust=True, family=found.family, checked_sha256=found.sha256)
-    predict = open_model(read, runtime="native", n_threads=1, device="cpu")
+    predict = open_predictor(read, runtime="native", n_threads=1, device="cpu")
     return predict(make_rows(read, "native", read_row_table(rows)))
 
 

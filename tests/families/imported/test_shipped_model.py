@@ -10,7 +10,7 @@ import yaml
 
 from rightfit.families.imported.importing import import_file
 from rightfit.families.imported.row_table import take_stored
-from rightfit.families.runtimes import open_model
+from rightfit.families.runtimes import open_predictor
 from rightfit.families.schema import InputSchema
 from rightfit.parameters.imported import ImportedBlock
 
@@ -33,6 +33,6 @@ def test_model_of_the_whole_study_answers_landsat(
         rows=take_stored(table.select(columns)),
     )
 
-    answers = open_model(bundle, runtime="onnx", n_threads=1, device="cpu")(rows)
+    answers = open_predictor(bundle, runtime="onnx", n_threads=1, device="cpu")(rows)
     labels = np.array([classes.index(name) for name in table["label"]])
     assert np.mean(answers.argmax(axis=1) == labels) > 0.83

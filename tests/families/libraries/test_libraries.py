@@ -15,7 +15,7 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import LIBRARIES, get_family
-from rightfit.families.runtimes import open_model
+from rightfit.families.runtimes import open_predictor
 from rightfit.families.schema import InputSchema
 
 
@@ -95,7 +95,7 @@ def test_bundle_answers_alike_in_every_runtime(
 
     bundle = read_bundle(offer_onnx(written, noisy.rows).path, trust=True, family=name)
     native, onnx = (
-        open_model(bundle, runtime=runtime, n_threads=1, device="cpu")
+        open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")
         for runtime in ("native", "onnx")
     )
 

@@ -11,7 +11,7 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.linear import FAMILY
-from rightfit.families.runtimes import open_model
+from rightfit.families.runtimes import open_predictor
 
 EXACT = {
     "n_epochs": 2,
@@ -44,7 +44,7 @@ def test_solver_changes_nothing_in_how_a_model_is_served(
     written = store_model(tmp_path / "bundle", last.model, "linear", EXACT, blobs.schema)
 
     bundle = read_bundle(add_onnx(written, blobs.rows).path, trust=True, family="linear")
-    native = open_model(bundle, runtime="native", n_threads=1, device="cpu")
+    native = open_predictor(bundle, runtime="native", n_threads=1, device="cpu")
 
     np.testing.assert_array_equal(native(blobs.rows), FAMILY.predict(last.model, blobs.rows))
     assert FAMILY.describe_structure(untrained) == FAMILY.describe_structure(last.model)

@@ -22,9 +22,9 @@ from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
 from rightfit.pipelines.refit.nodes import refit_winners
-from rightfit.preparation.encoding import Encoder
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.explanation.refits import Refits
+from rightfit.request_path.encoder import Encoder
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.search.setting_up import make_data
 from rightfit.tuning.search.training_params import TrainingParams

@@ -19,8 +19,9 @@ from factories.studies import (
 )
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
-from rightfit.preparation.encoding import apply_encoder, name_features
+from rightfit.preparation.encoding import apply_encoder
 from rightfit.profiling.profile import Profile
+from rightfit.request_path.encoder import name_features
 from rightfit.serving.answer import Answer, Origin
 from rightfit.serving.model_call import Model
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from rightfit.families.bundle import read_bundle
-from rightfit.families.runtimes import available_runtimes, open_model
+from rightfit.families.runtimes import available_runtimes, open_predictor
 
 MANIFEST = "bundle.json"
 SKOPS = "weights.skops"
@@ -97,7 +97,7 @@ def open_and_answer(folder: Path, n_features: int) -> None:
     bundle = read_bundle(folder, family="no.such.family")
     rows = np.zeros((8, n_features), dtype=np.float32)
     for runtime in available_runtimes(bundle):
-        answers = open_model(bundle, runtime=runtime, n_threads=1, device="cpu")(rows)
+        answers = open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")(rows)
         assert np.isfinite(answers).all()
     bundle.load_native()
 

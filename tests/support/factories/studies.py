@@ -19,7 +19,7 @@ from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import Configuration, TrainingData
 from rightfit.families.runtimes import runtime_files
 from rightfit.families.schema import InputSchema
-from rightfit.preparation.encoding import Encoder, apply_encoder, fit_encoder_steps, name_features
+from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.spec import Features
 from rightfit.profiling.profile import MeasuredHow
 from rightfit.ranking.application_ranking import rank_applications
@@ -33,6 +33,7 @@ from rightfit.ranking.explanation.refits import Refits
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
+from rightfit.request_path.encoder import Encoder, name_features
 
 if TYPE_CHECKING:  # some of these tests run without Kedro
     from kedro.io import DataCatalog

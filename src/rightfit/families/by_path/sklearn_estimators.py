@@ -29,6 +29,7 @@ from rightfit.families.family import (
     Scaling,
     TrainingRun,
 )
+from rightfit.families.predictions import softmax
 from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import (
     ESTIMATOR_TYPES,
@@ -144,7 +145,10 @@ class EstimatorFamily(SklearnFamily):
         if hasattr(model, "predict_proba"):
             answers = model.predict_proba(rows)
         elif hasattr(model, "decision_function"):
-            answers = _squash(np.asarray(model.decision_function(rows), dtype=np.float64))
+            scores = np.asarray(model.decision_function(rows), dtype=np.float64)
+            if scores.ndim == 1:  # of the second of two classes
+                scores = np.stack([np.zeros_like(scores), scores], axis=1)
+            answers = softmax(scores)
         else:
             answers = np.eye(len(model.classes_))[model.predict(rows)]
         probabilities: Rows = answers.astype(np.float32, copy=False)
@@ -320,14 +324,6 @@ def choose_growth(estimator: Any, configuration: Configuration) -> Growth:
     if hasattr(estimator, "partial_fit") and (length is None or length in configuration):
         return "passes"
     return "rows"
-
-
-def _squash(scores: Any) -> Any:
-    """Return probabilities from scores: a sigmoid of one column, a softmax of several."""
-    if scores.ndim == 1:
-        scores = np.stack([np.zeros_like(scores), scores], axis=1)
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def count_structure(model: Any) -> dict[str, float]:

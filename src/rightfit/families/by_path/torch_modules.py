@@ -20,7 +20,6 @@ from rightfit.families.by_path import import_by_path
 from rightfit.families.family import Checkpoint, Configuration, TrainingRun
 from rightfit.families.net import NetFamily
 from rightfit.families.schema import InputSchema
-from rightfit.families.torch_training import read_target, train_module
 
 _TRAINING = ("n_epochs", "batch_size", "learning_rate", "weight_decay")
 _GIVEN = ("n_features", "n_outputs", "image_shape")
@@ -72,10 +71,7 @@ class ModuleFamily(NetFamily):
         self, configuration: Configuration, schema: InputSchema, *, seed: int
     ) -> Any:
         """Return the network with its initial random weights, on the CPU."""
-        import torch
-
-        torch.manual_seed(seed)
-        return self._build(configuration, schema).eval()
+        return self._build(configuration, schema, seed=seed).eval()
 
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count weights, and multiplications a row: a row is sent through the network once."""
@@ -107,25 +103,20 @@ class ModuleFamily(NetFamily):
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Train by AdamW at a constant rate; a step is a mini-batch."""
-        import torch
+        from rightfit.families.torch_training import read_target, train_module
 
-        torch.manual_seed(run.seed)
-        target = read_target(run.data)
-        network = self._build(run.configuration, run.data.schema, target=target).to(run.device)
+        data = run.data
+        network = self._build(
+            run.configuration, data.schema, seed=run.seed, target=read_target(data)
+        ).to(run.device)
         measure_loss = getattr(network[0], "loss", None)
-        yield from train_module(network, run, one_cycle=False, measure_loss=measure_loss)
+        return train_module(network, run, one_cycle=False, measure_loss=measure_loss)
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.families.family.Family`."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from rightfit.families.networks import load_module
 
-        try:
-            network = self._build(configuration, schema)
-            network.load_state_dict(load_file(path), assign=True)
-        except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as err:
-            raise ValueError(f"{path} does not hold the weights of {self._path}: {err}") from err
-        return network.eval()
+        return load_module(path, lambda _: self._build(configuration, schema), called=self._path)
 
     def _read_arguments(self) -> Mapping[str, inspect.Parameter]:
         make = import_by_path(self._path, key="module")
@@ -147,25 +138,25 @@ class ModuleFamily(NetFamily):
         configuration: Configuration,
         schema: InputSchema,
         *,
+        seed: int | None = None,
         target: tuple[float, float] = (0.0, 1.0),
     ) -> Any:
         """Make the module; it is the first of a sequence, followed by the scale of a regression."""
-        from torch import nn
+        import torch
 
-        from rightfit.families.networks import Rescale
+        from rightfit.families.networks import wrap_module
 
+        if seed is not None:
+            torch.manual_seed(seed)
         parameters = self._read_arguments()
         given: dict[str, object] = {"n_features": schema.n_features, "n_outputs": schema.n_outputs}
         if "image_shape" in parameters:
             given["image_shape"] = schema.image_shape
         own = {name: value for name, value in configuration.items() if name not in _TRAINING}
         module = import_by_path(self._path, key="module")(**given, **own)
-        if not isinstance(module, nn.Module):
+        if not isinstance(module, torch.nn.Module):
             raise ValueError(f"{self._path} made a {type(module).__name__}, which is no nn.Module.")
-        head = [Rescale(*target)] if schema.task == "regression" else []
-        network: Any = nn.Sequential(module, *head)
-        network.n_features = schema.n_features
-        return network
+        return wrap_module(module, schema, target=target)
 
 
 FAMILY = ModuleFamily

@@ -27,6 +27,7 @@ from rightfit.families.onnx_session import open_session
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import NATIVE
 from rightfit.families.schema import InputSchema
+from rightfit.families.tree_export import add_trees_as_arrays
 
 MAX_COMPARED_ROWS = 2_000
 BOOSTERS = {"LGBM": "lightgbm", "XGB": "xgboost"}  # by how the names of their estimators begin
@@ -109,14 +110,12 @@ def _find_library(model: Any, kind: str) -> str | None:
 
 
 def _convert_module(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes:
-    from rightfit.families.net import FAMILY
-
     require("onnxscript", purpose="Exporting a torch module to ONNX")
     if not rows.is_flat:
         raise RightfitError("only modules of rows with columns are exported")
     if served.answers not in ("scores", "values"):
         raise RightfitError(f"only modules that answer scores are exported, not {served.answers}")
-    return FAMILY.export_onnx(served.model, schema)
+    return get_family("net").export_onnx(served.model, schema)
 
 
 def _check_estimator(model: Any) -> None:
@@ -140,8 +139,6 @@ def _convert_columns(
         raise RightfitError("only classifiers with probabilities are exported with named columns")
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
-
-    from rightfit.families.tree_export import add_trees_as_arrays
 
     add_trees_as_arrays()
     by_kind = {

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.errors import RightfitError
-from rightfit.families.imported.row_table import RowTable
+from rightfit.families.imported.row_table import SHOWN, RowTable, shorten
 from rightfit.spelling import find_nearest
 
 TEXT = "str"
@@ -34,7 +34,6 @@ DTYPES: Mapping[str, str] = {
 
 MAX_RANDOM_ROWS = 1_024
 MAX_RANDOM_VALUES = 2**24  # of all random rows together
-SHOWN = 10
 EXACT = ("float32", "float16", "int8", "int16", "uint8", "uint16", "bool")  # as float32
 
 Array = npt.NDArray[Any]
@@ -134,7 +133,7 @@ def plan_feeds(inputs: Sequence[Tensor], rows: RowTable) -> tuple[Feed, ...]:
     hint = f" (is {near!r} meant?)" if near else ""
     raise RightfitError(
         f"The file's inputs {missing[:SHOWN]} are no columns of the rows{hint}, which have "
-        f"{_shorten(rows.columns)}. Give the raw columns that the file reads."
+        f"{shorten(rows.columns)}. Give the raw columns that the file reads."
     )
 
 
@@ -216,7 +215,7 @@ def _fit_sizes(tensor: Tensor, columns: tuple[str, ...]) -> tuple[int, ...]:
     wanted = f"{n_known} columns" if n_open == 0 else "columns that fill its shape"
     raise RightfitError(
         f"The input {tensor} takes {wanted}, but the rows have {n_columns}: "
-        f"{_shorten(columns)}. Give those that it reads, in its order."
+        f"{shorten(columns)}. Give those that it reads, in its order."
     )
 
 
@@ -259,10 +258,6 @@ def _draw(feed: Feed, n_rows: int, generator: np.random.Generator) -> Array:
     if np.dtype(feed.dtype).kind in "iub":
         return generator.integers(0, 2, shape).astype(feed.dtype)
     return generator.standard_normal(shape, dtype=np.float32).astype(feed.dtype)
-
-
-def _shorten(names: Sequence[str]) -> str:
-    return f"{list(names[:SHOWN])}{' …' if len(names) > SHOWN else ''}"
 
 
 def _read_tensor(found: Any) -> Tensor:

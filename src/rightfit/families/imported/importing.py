@@ -35,9 +35,10 @@ from rightfit.families.imported.row_table import RowTable
 from rightfit.families.onnx_session import first_line, open_session
 from rightfit.families.predictions import MIN_AGREEMENT, check_predictions, compare_predictions
 from rightfit.families.registry import get_family
-from rightfit.families.runtimes import Predict, open_model
+from rightfit.families.runtimes import Predict, open_predictor
 from rightfit.families.schema import InputSchema
 from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops
+from rightfit.spelling import name_some
 
 PLAIN = Answers(None, None, are_logits=False)
 
@@ -265,14 +266,14 @@ def _check_classes(classes: Sequence[str], schema: InputSchema) -> None:
     positions = tuple(str(i) for i in range(schema.n_classes))
     if tuple(classes) not in ((), schema.classes, positions):
         raise ValueError(
-            f"its classes are {_shorten(classes)}, the dataset's are {_shorten(schema.classes)}; "
+            f"its classes are {name_some(classes)}, the dataset's are {name_some(schema.classes)}; "
             "name them so, and in this order, in target.classes of the dataset"
         )
 
 
 def _open(bundle: Bundle) -> tuple[Predict, str]:
     runtime = "onnx" if bundle.weights_file == ONNX_FILE else "native"
-    return open_model(bundle, runtime=runtime, n_threads=1, device="cpu"), runtime
+    return open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu"), runtime
 
 
 def _answer(predict: Predict, rows: Any) -> Rows:
@@ -303,11 +304,6 @@ def _compare(found: Rows, predictions: GivenPredictions, schema: InputSchema) ->
         raise ValueError(
             f"its answers agree with {predictions.path} in {agreement:.1%} of "
             f"{len(predictions.rows)} rows; {MIN_AGREEMENT:.1%} are needed. Its columns or "
-            f"classes may be in another order: they are {_shorten(schema.features)} and "
-            f"{_shorten(schema.classes)}"
+            f"classes may be in another order: they are {name_some(schema.features)} and "
+            f"{name_some(schema.classes)}"
         )
-
-
-def _shorten(names: Sequence[str], n_shown: int = 8) -> str:
-    more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
-    return f"{', '.join(names[:n_shown])}{more}"

@@ -22,9 +22,7 @@ class ModuleWeights(ModuleFamily):
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.families.family.Family`."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-        from torch import nn
+        from rightfit.families.networks import load_module, wrap_module
 
         make = import_by_path(self._path, key="module")
         present = {
@@ -34,14 +32,10 @@ class ModuleWeights(ModuleFamily):
         }
         taken = inspect.signature(make).parameters
         given = {name: value for name, value in present.items() if name in taken}
-        try:
-            module = make(**given, **configuration["settings"])
-            module.load_state_dict(load_file(path), assign=True)
-        except (AttributeError, RuntimeError, SafetensorError, TypeError, ValueError) as err:
-            raise ValueError(f"{path} does not hold the weights of {self._path}: {err}") from err
-        network: Any = nn.Sequential(module)
-        network.n_features = schema.n_features
-        return network.eval()
+        module = load_module(
+            path, lambda _: make(**given, **configuration["settings"]), called=self._path
+        )
+        return wrap_module(module, schema, target=None).eval()
 
 
 FAMILY = ModuleWeights

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from rightfit.errors import RightfitError
 from rightfit.families.family import Configuration, ServedFamily
 from rightfit.families.imported.model_facts import Facts, Kind, name_class
+from rightfit.families.predictions import TOLERANCE, softmax
 from rightfit.families.schema import InputSchema
 
 Matrix = npt.NDArray[Any]
@@ -24,7 +25,6 @@ Answers = Literal["probabilities", "second", "scores", "score", "labels", "value
 """``second`` and ``score`` are of the second of two classes; ``any`` is not judged."""
 
 OBJECT_FILE = "object.pickle"  # of this user's own process, which is why it may be opened
-TOLERANCE = 0.01  # of a probability or a row's sum, as of ``families.predictions``
 SKLEARN = (
     "sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sklearn.linear_model",
     "sklearn.neighbors", "sklearn.pipeline", "sklearn.preprocessing", "sklearn.svm",
@@ -279,21 +279,15 @@ def _share_out(second: Matrix) -> Matrix:
     return np.stack([1 - flat, flat], axis=1)
 
 
-def _softmax(scores: Matrix) -> Matrix:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: Matrix = powers / powers.sum(axis=1, keepdims=True)
-    return shares
-
-
 def _sigmoid(score: Matrix) -> Matrix:
     flat = score.reshape(-1)
-    return _softmax(np.stack([np.zeros_like(flat), flat], axis=1))
+    return softmax(np.stack([np.zeros_like(flat), flat], axis=1))
 
 
 _MAKE_BOTH: Mapping[str, Callable[[Matrix], Matrix]] = {
     "probabilities": lambda found: found,
     "second": _share_out,
-    "scores": _softmax,
+    "scores": softmax,
     "score": _sigmoid,
 }
 

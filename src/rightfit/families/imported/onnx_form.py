@@ -22,6 +22,7 @@ from rightfit.families.onnx_graph import (
     set_opsets,
 )
 from rightfit.families.schema import InputSchema
+from rightfit.spelling import name_some
 
 ROWS, PROBABILITIES, VALUES = "rows", "probabilities", "values"
 GIVEN = "given/"  # begins the names of the file's own tensors
@@ -143,20 +144,15 @@ def _find_misfits(inputs: Sequence[Tensor], features: Sequence[str]) -> Iterator
         if n_values not in (None, len(features)):
             yield (
                 f"its input {inputs[0]} takes {n_values} values a row, the dataset has "
-                f"{len(features)} columns: {_shorten(features)}"
+                f"{len(features)} columns: {name_some(features)}"
             )
     else:
         unknown = [tensor.name for tensor in inputs if tensor.name not in features]
         if unknown:
-            yield f"its inputs {unknown} are no columns of the dataset: {_shorten(features)}"
+            yield f"its inputs {unknown} are no columns of the dataset: {name_some(features)}"
         wide = [str(tensor) for tensor in inputs if tensor.n_values not in (None, 1)]
         if wide:
             yield f"its inputs {wide} take more than one value a row"
-
-
-def _shorten(names: Sequence[str], n_shown: int = 12) -> str:
-    more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
-    return f"{', '.join(names[:n_shown])}{more}"
 
 
 def _could_answer(tensor: Tensor, schema: InputSchema) -> bool:
@@ -192,7 +188,8 @@ def _order_classes(model: Any, schema: InputSchema, answers: Answers) -> list[in
             else ""
         )
         raise ValueError(
-            f"its classes are {_shorten(named)}, the dataset's are {_shorten(schema.classes)}{hint}"
+            f"its classes are {name_some(named)}, the dataset's are "
+            f"{name_some(schema.classes)}{hint}"
         )
     order = [named.index(name) for name in schema.classes]
     return order if order != list(range(len(order))) else None

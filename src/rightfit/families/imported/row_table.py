@@ -68,7 +68,7 @@ class RowTable:
         if self.form == "matrix":
             if len(self.columns) != len(names):
                 raise RightfitError(
-                    f"{of} was fitted on {len(names)} columns, {_shorten(names)}, but the rows "
+                    f"{of} was fitted on {len(names)} columns, {shorten(names)}, but the rows "
                     f"have {len(self.columns)}. Give a frame that has them."
                 )
             return self
@@ -77,8 +77,8 @@ class RowTable:
             near = find_nearest(missing[0], self.columns)
             hint = f" (is {near!r} meant?)" if near else ""
             raise RightfitError(
-                f"{of} was fitted on the columns {_shorten(names)}; the rows lack "
-                f"{_shorten(missing)}{hint}. They have {_shorten(self.columns)}. Give it the rows "
+                f"{of} was fitted on the columns {shorten(names)}; the rows lack "
+                f"{shorten(missing)}{hint}. They have {shorten(self.columns)}. Give it the rows "
                 "that it was fitted on, not encoded ones."
             )
         if list(names) == list(self.columns):
@@ -166,7 +166,7 @@ def read_row_table(rows: object) -> RowTable:
         raise RightfitError("The rows are empty. Give at least one; some thousand measure best.")
     names = table.columns
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise RightfitError(f"The rows have several columns of the names {_shorten(twice)}.")
+        raise RightfitError(f"The rows have several columns of the names {shorten(twice)}.")
     return table
 
 
@@ -257,5 +257,6 @@ def _read_polars(series: Any) -> npt.NDArray[Any]:
     return values
 
 
-def _shorten(names: Sequence[str]) -> str:
+def shorten(names: Sequence[str]) -> str:
+    """Write names as a list, of many the first ones."""
     return f"{list(names[:SHOWN])}{' …' if len(names) > SHOWN else ''}"

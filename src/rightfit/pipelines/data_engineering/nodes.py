@@ -9,14 +9,15 @@ import polars as pl
 from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.assembling import RowCounts, assemble
 from rightfit.preparation.block import CompleteBlock, complete_block, inferred_key
-from rightfit.preparation.checking import RawCheck, check_tables
 from rightfit.preparation.describing import DataCard, make_data_card
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.encoding import Encoder, encode_part, fit_encoder_steps
+from rightfit.preparation.encoding import encode_part, fit_encoder_steps
 from rightfit.preparation.frames import RawTableError, read_tables
 from rightfit.preparation.splitting import PARTS
+from rightfit.preparation.table_check import RawCheck, check_tables
 from rightfit.preparation.tables import Table
 from rightfit.processes.json_store import JsonStore
+from rightfit.request_path.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,6 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock
 from rightfit.preparation.describing import DataCard
-from rightfit.preparation.encoding import Encoder
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
@@ -23,6 +22,7 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.serving import ELSEWHERE
 from rightfit.ranking.assessment.profile_table import complete_paths
+from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.studies.study_store import StudyStore

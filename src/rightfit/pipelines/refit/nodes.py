@@ -14,13 +14,13 @@ from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
 from rightfit.preparation.describing import DataCard
-from rightfit.preparation.encoding import Encoder
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.application_ranking import Winners
 from rightfit.ranking.explanation.refits import Refits
+from rightfit.request_path.encoder import Encoder
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 

@@ -19,8 +19,8 @@ from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock, UnsuitableModelError, locate
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.encoding import Encoder
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.request_path.encoder import Encoder
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore

@@ -16,7 +16,7 @@ from rightfit.profiling.measuring.bench import Subject
 from rightfit.profiling.measuring.raw_requests import RawRequests
 from rightfit.profiling.measuring.worker_pool import WorkerKind
 from rightfit.profiling.serving import Serving
-from rightfit.request_path.paths import MODEL, REQUEST, RequestPath
+from rightfit.request_path import MODEL, REQUEST, RequestPath
 from rightfit.request_path.raw_rows import Tensors, save_rows
 
 logger = logging.getLogger(__name__)

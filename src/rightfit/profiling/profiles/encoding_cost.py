@@ -14,7 +14,7 @@ from rightfit.profiling.measuring.state import MeasurementState, Store
 from rightfit.profiling.measuring.stopping import per_process, usable_rounds
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.worker.units import NS_PER_MS
-from rightfit.request_path.paths import MODEL
+from rightfit.request_path import MODEL
 
 CHOOSERS = "encoding"
 

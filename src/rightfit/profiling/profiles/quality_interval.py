@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from rightfit.profiling.distributions import beta_quantile
 from rightfit.quality.deviations import find_contributions
-from rightfit.quality.errors import resample
 from rightfit.quality.metric import QualityMetric
+from rightfit.quality.standard_errors import resample
 
 CONFIDENCE = 0.95
 Z_95 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)

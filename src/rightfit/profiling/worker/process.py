@@ -130,10 +130,10 @@ def open_bundle(
     from pathlib import Path
 
     from rightfit.families.bundle import read_bundle
-    from rightfit.families.runtimes import open_model
+    from rightfit.families.runtimes import open_predictor
 
     bundle = read_bundle(Path(path), family=family, trust=True, checked_sha256=sha256)
-    return lambda: open_model(bundle, runtime=runtime, n_threads=n_threads, device=device)
+    return lambda: open_predictor(bundle, runtime=runtime, n_threads=n_threads, device=device)
 
 
 def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:

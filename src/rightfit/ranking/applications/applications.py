@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from rightfit.profiling.metrics import METRICS, columns_from
-from rightfit.request_path.paths import RequestPath
+from rightfit.request_path import RequestPath
 from rightfit.strict_model import Number, StrictModel
 
 if TYPE_CHECKING:  # commands that only read results need no numpy

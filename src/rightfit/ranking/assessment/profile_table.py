@@ -14,7 +14,7 @@ from rightfit.profiling.serving import ELSEWHERE, Serving
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
 from rightfit.ranking.applications.utility import Floats, Ints
-from rightfit.request_path.paths import MODEL, REQUEST
+from rightfit.request_path import MODEL, REQUEST
 from rightfit.spelling import suggest
 
 CANDIDATE_KEYS = ("dataset", "model", "candidate")

@@ -9,7 +9,7 @@ from rightfit.formatting import format_interval, format_number, format_quality, 
 from rightfit.naming import describe_limit, format_metric, listing, metric_unit
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import Decision, NearestProfile, RankedCandidate
-from rightfit.request_path.paths import MODEL
+from rightfit.request_path import MODEL
 
 P50 = "latency_p50_ms"
 

@@ -11,7 +11,7 @@ from rightfit.naming import format_metric, listing, words
 from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.reporting.results import PROFILE_KEYS, Results, select_winners
 from rightfit.reporting.sections.section import Section, Table, keys, number, tabulate, text
-from rightfit.request_path.paths import MODEL, REQUEST
+from rightfit.request_path import MODEL, REQUEST
 
 P50 = "latency_p50_ms"
 PATH_WORDS = {

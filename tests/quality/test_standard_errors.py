@@ -9,8 +9,8 @@ import pytest
 
 from rightfit.profiling.profiles import quality_interval as intervals
 from rightfit.profiling.profiles.quality_interval import quality_interval
-from rightfit.quality.errors import resample, row_effects
 from rightfit.quality.metric import QualityMetric
+from rightfit.quality.standard_errors import resample, row_effects
 
 pytestmark = pytest.mark.whole
 

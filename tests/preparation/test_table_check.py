@@ -6,14 +6,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.preparation.checking import (
+from rightfit.preparation.description import DatasetSpec
+from rightfit.preparation.table_check import (
     ColumnReport,
     check_tables,
     clean_table,
     find_column_faults,
     find_table_faults,
 )
-from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.table_schema import ColumnGroup, TableSchema
 
 Describe = Callable[..., DatasetSpec]

@@ -17,7 +17,7 @@ COUNTS = RowCounts(
 @pytest.fixture
 def catalog(tmp_path: Path) -> DataCatalog:
     entry: dict[str, Any] = {
-        "type": "rightfit.datasets.json_model.JsonModelDataset",
+        "type": "rightfit.datasets.result_files.JsonModelDataset",
         "model": "rightfit.preparation.assembling.RowCounts",
         "filepath": str(tmp_path / "counts.json"),
         "versioned": True,
@@ -47,7 +47,7 @@ def test_file_of_another_form_is_refused(catalog: DataCatalog, tmp_path: Path) -
 
 def test_what_no_run_has_written_may_have_a_content(tmp_path: Path) -> None:
     entry: dict[str, Any] = {
-        "type": "rightfit.datasets.json_model.JsonModelDataset",
+        "type": "rightfit.datasets.result_files.JsonModelDataset",
         "model": "rightfit.http_load.load_records.LoadCurves",
         "filepath": str(tmp_path / "load_curves.json"),
         "versioned": True,

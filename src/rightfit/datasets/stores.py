@@ -1,14 +1,48 @@
-"""A Kedro dataset for the place where searches are kept."""
+"""The catalog's handles of places that nodes write to as they go: JSON documents, searches."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kedro.io.core import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 
 from rightfit.errors import RightfitError
+from rightfit.processes.json_store import JsonStore
 from rightfit.tuning.studies.study_store import StudyStore
+
+
+class JsonStoreDataset(AbstractDataset[NoReturn, JsonStore]):
+    """Loads the handle of a :class:`JsonStore`, also when its folder does not exist yet.
+
+    Nodes write to the store through the handle, so that what they have made survives an
+    interruption. It is therefore never a node's output, and not versioned: the key says what a
+    document belongs to.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._folder = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> JsonStore:
+        """Return the store's handle, after sweeping what killed writers have left."""
+        store = JsonStore(self._folder)
+        store.sweep()
+        return store
+
+    def save(self, data: NoReturn) -> NoReturn:  # noqa: ARG002
+        """Refuse: a store is written through its handle.
+
+        Raises:
+            DatasetError: Always.
+        """
+        raise DatasetError(f"{self._folder} is written through its handle; load it and call put.")
+
+    def _exists(self) -> bool:
+        return True  # an empty store is a store
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._folder)}
 
 
 class StudyStoreDataset(AbstractDataset[NoReturn, StudyStore]):
@@ -19,7 +53,7 @@ class StudyStoreDataset(AbstractDataset[NoReturn, StudyStore]):
     Example catalog entry::
 
         studies:
-          type: rightfit.datasets.study_store.StudyStoreDataset
+          type: rightfit.datasets.stores.StudyStoreDataset
           filepath: data/06_models/studies
           heartbeat_s: 10
           grace_s: 60

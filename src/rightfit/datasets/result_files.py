@@ -1,13 +1,18 @@
-"""JSON files that hold one record: nodes receive the record, other tools plain JSON."""
+"""Results as files: a record as JSON, which nodes receive as the record, and the report."""
 
 from __future__ import annotations
 
 import importlib
+import logging
+from pathlib import PurePosixPath
 from typing import Any
 
 from kedro.io.core import VersionNotFoundError
 from kedro_datasets.json import JSONDataset
+from kedro_datasets.text import TextDataset
 from pydantic import TypeAdapter
+
+logger = logging.getLogger(__name__)
 
 
 class JsonModelDataset(JSONDataset):  # type: ignore[misc]
@@ -50,3 +55,32 @@ class JsonModelDataset(JSONDataset):  # type: ignore[misc]
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "model": self._model}
+
+
+class ReportDataset(TextDataset):  # type: ignore[misc]
+    """Saves a text as a version, and as the latest one two folders above it.
+
+    Versions of ``08_reporting/reports/report.html`` are
+    ``08_reporting/reports/report.html/VERSION/report.html``; the latest is also
+    ``08_reporting/report.html``.
+    """
+
+    @property
+    def latest(self) -> PurePosixPath:
+        """Path of the latest report."""
+        path: PurePosixPath = self._filepath
+        return path.parents[1] / path.name
+
+    def save(self, data: str) -> None:
+        """Save a version, then the latest.
+
+        A folder in the latter's place is left alone: an older version of Rightfit kept its
+        reports there.
+        """
+        TextDataset.save.__wrapped__(self, data)
+        latest = str(self.latest)
+        if self._fs.isdir(latest):
+            logger.warning("%s holds reports of an older version: delete it.", latest)
+            return
+        with self._fs.open(latest, **self._fs_open_args_save) as file:
+            file.write(data)

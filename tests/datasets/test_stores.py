@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
-from rightfit.datasets.json_store import JsonStoreDataset
+from rightfit.datasets.stores import JsonStoreDataset
 from rightfit.processes.json_store import JsonStore
 
 

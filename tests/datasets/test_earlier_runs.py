@@ -9,7 +9,7 @@ from factories.reports import build_results
 from kedro.io import DatasetError
 from kedro.io.core import Version
 
-from rightfit.datasets.earlier_winners import EarlierWinnersDataset
+from rightfit.datasets.earlier_runs import EarlierWinnersDataset
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import write_recommendations

@@ -1,0 +1,146 @@
+"""How raw rows become model input: steps that were fitted on train rows, written down as JSON.
+
+An encoder is a JSON object ``{"version": 1, "steps": [...]}``; a step reads one column and gives
+one or more feature columns. Whoever serves a model needs the encoder and the raw row, nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+from rightfit.errors import RightfitError
+from rightfit.request_path.raw_inputs import ENCODER_VERSION
+
+OTHER = "<other>"  # bucket of rare, unknown and missing categories
+
+
+def _refuse_zero(scale: float) -> float:
+    if not scale:
+        raise ValueError("scale must not be 0")
+    return scale
+
+
+class _Step(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    kind: str
+    column: str
+
+    def names(self) -> tuple[str, ...]:
+        """Name the features."""
+        raise NotImplementedError
+
+
+class Standardise(_Step):
+    """A number: gaps filled with the training median, then centred and scaled."""
+
+    kind: Literal["standardise"] = "standardise"
+    fill: float
+    mean: float
+    scale: Annotated[float, AfterValidator(_refuse_zero)]
+
+    def names(self) -> tuple[str, ...]:
+        """Name the feature as the column."""
+        return (self.column,)
+
+
+class Indicate(_Step):
+    """Whether a value is missing, as 0 or 1."""
+
+    kind: Literal["indicate"] = "indicate"
+
+    def names(self) -> tuple[str, ...]:
+        """Name the feature."""
+        return (f"{self.column}_missing",)
+
+
+class OneHot(_Step):
+    """A category: one 0/1 column per known value, and one for all others."""
+
+    kind: Literal["one_hot"] = "one_hot"
+    categories: tuple[str, ...]
+
+    def names(self) -> tuple[str, ...]:
+        """Name the features: column and category."""
+        return tuple(f"{self.column}={name}" for name in (*self.categories, OTHER))
+
+
+class Words(_Step):
+    """A free text: a column per known word, its TF-IDF; see ``rightfit.request_path.words``."""
+
+    kind: Literal["words"] = "words"
+    words: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> Words:
+        if len(self.words) != len(self.weights):
+            raise ValueError("there must be a weight for each word")
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """Name the features: column and word."""
+        return tuple(f"{self.column}:{word}" for word in self.words)
+
+
+class Pixels(_Step):
+    """An image of bytes, as pixels between 0 and 1."""
+
+    kind: Literal["pixels"] = "pixels"
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+
+    def names(self) -> tuple[str, ...]:
+        """Name the features: a pixel and channel each, row by row."""
+        n_pixels = math.prod(self.shape)
+        n_digits = len(str(n_pixels - 1))
+        return tuple(f"pixel_{i:0{n_digits}d}" for i in range(n_pixels))
+
+
+class Picture(Pixels):
+    """An image file of any size, decoded and resized; its pixels between 0 and 1."""
+
+    kind: Literal["picture"] = "picture"  # type: ignore[assignment]
+
+
+Step = Annotated[
+    Standardise | Indicate | OneHot | Words | Pixels | Picture, Field(discriminator="kind")
+]
+
+
+class Encoder(BaseModel):
+    """How raw rows become model input: its JSON form is ``encoder.json``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int = ENCODER_VERSION
+    steps: tuple[Step, ...] = Field(min_length=1)
+
+    @field_validator("version")
+    @classmethod
+    def _check_version(cls, version: int) -> int:
+        if version != ENCODER_VERSION:
+            raise RightfitError(
+                f"The encoder must be of version {ENCODER_VERSION}, but got {version}. "
+                "Run the data_engineering pipeline again."
+            )
+        return version
+
+
+def name_features(encoder: Encoder) -> tuple[str, ...]:
+    """Name the columns that an encoder gives, in order.
+
+    >>> name_features(Encoder(steps=(Indicate(column="age"),)))
+    ('age_missing',)
+    """
+    return tuple(name for step in encoder.steps for name in step.names())
