@@ -24,7 +24,7 @@ from rightfit.parameters.refit import RefitParams
 from rightfit.pipelines.refit.nodes import refit_winners
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.explanation.refits import Refits
-from rightfit.request_path.encoder import Encoder
+from rightfit.request_path.encoder import Encoder, Indicate
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.search.setting_up import make_data
 from rightfit.tuning.search.training_params import TrainingParams
@@ -120,7 +120,7 @@ class Refitting:
             PARTS["validation"],
             PARTS["test"],
             PARTS["test"].with_columns(part=pl.lit("test")),
-            Encoder(steps=()),
+            Encoder(steps=(Indicate(column="age"),)),
             self.studies,
             JsonStore(self.folder / "measurements"),
             {},
