@@ -38,6 +38,8 @@ OTHERS = {
     *("null_reasons", "measured_how", "violations", "won", "central_weights", "n_turns_seen"),
     *("rightfit.hooks", "rightfit.conf_files", "rightfit.configuration", "settings.py", "server"),
     *("docs/your_own.md", "docs/using_results.md", "docs/scaling.md", "handover.json"),
+    *("rightfit.datasets.json_store", ".study_store", ".earlier_winners", ".run_version"),
+    *(".json_model", ".report_file"),
     *("landsat.profiles", "--runner=SomeRunner", "rightfit check-family NAME", "rightfit check"),
     *("train(configuration, data, *, n_checkpoints, seed, n_threads, device)",),
     *("data/08_reporting/report.html/VERSION/report.html", "runtime", "n_threads", "device"),
