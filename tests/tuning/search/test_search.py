@@ -258,6 +258,7 @@ def test_progress_reports_start_and_every_trial(blobs: TrainingData, store: Stud
         ("successive_halving", optuna.pruners.SuccessiveHalvingPruner),
         ("percentile", optuna.pruners.PercentilePruner),
         ("hyperband", optuna.pruners.HyperbandPruner),
+        ("patient", optuna.pruners.PatientPruner),
         ("none", optuna.pruners.NopPruner),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,17 @@ def test_rule_by_import_path_ends_trials(blobs: TrainingData, store: StudyStore)
     assert all(t.intermediate_values[t.last_step] < best[t.last_step] for t in stopped)
     reasons = {trial.user_attrs["stop_reason"].partition(":")[0] for trial in stopped}
     assert reasons == {"BehindBest"}
+
+
+def test_rule_of_the_guide_ends_trials(blobs: TrainingData, store: StudyStore) -> None:
+    guide = Path(__file__).parents[3] / "docs" / "howto" / "stopping_rule.md"
+    [program] = re.findall(r"^```python\n(.*?)^```", guide.read_text(), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(program, names)  # noqa: S102 - ours
+
+    study = search(blobs, store, rule=names["BehindBest"]())
+
+    assert {trial.state.name for trial in study.trials} == {"COMPLETE", "PRUNED"}
 
 
 def test_rule_as_an_object_keeps_its_settings(blobs: TrainingData, store: StudyStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 from pydantic import AfterValidator
@@ -15,7 +16,10 @@ if TYPE_CHECKING:  # parameters are read in every command, and few of them searc
     from optuna.trial import FrozenTrial
 
 PAUSING, NONE = "pausing", "none"
-STOPPING_NAMES = (PAUSING, "median", "percentile", "successive_halving", "hyperband", NONE)
+STOPPING_NAMES = (
+    PAUSING, "median", "percentile", "successive_halving", "hyperband", "patient", NONE
+)  # fmt: skip
+PATIENCE = 1  # checkpoints without a gain that "patient" forgives; each doubles the training
 
 
 @runtime_checkable
@@ -105,6 +109,7 @@ def make_pruner(stopping: str, *, n_startup_trials: int, last_resource: int) -> 
     Raises:
         ValueError: If there is no rule at the import path.
     """
+    import optuna
     from optuna import pruners
 
     if stopping == "median":
@@ -115,4 +120,8 @@ def make_pruner(stopping: str, *, n_startup_trials: int, last_resource: int) -> 
         return pruners.SuccessiveHalvingPruner(min_resource=1)
     if stopping == "hyperband":
         return pruners.HyperbandPruner(1, last_resource)
+    if stopping == "patient":
+        with warnings.catch_warnings():  # it has been called experimental since Optuna 2.8
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return pruners.PatientPruner(None, patience=PATIENCE)
     return pruners.NopPruner() if stopping in (PAUSING, NONE) else import_rule(stopping)
