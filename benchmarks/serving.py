@@ -43,15 +43,15 @@ from factories.studies import make_raw
 from winner_check import compare_turns
 
 from rightfit.http_load.curve import measure_curve
-from rightfit.http_load.export import load_export, split_cores
+from rightfit.http_load.deployment_trial import TrialResult, try_deployment
+from rightfit.http_load.exported_server import load_export, split_cores
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit
 from rightfit.http_load.served import RunningServer, ServerPlace, start_server
 from rightfit.http_load.step import measure_step, start_generator
-from rightfit.http_load.trial import TrialResult, try_deployment
 from rightfit.http_load.winners import write_bodies
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.serving.export import export_model
+from rightfit.serving.export_folder import export_model
 from rightfit.serving.sizing import Raised, size_deployment
 from rightfit.verbs.load import summarise_curve
 from rightfit.verbs.size import read_served_figures, settle_size

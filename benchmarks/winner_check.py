@@ -18,7 +18,7 @@ import numpy as np
 from factories.onnx_files import write_onnx
 from onnx import TensorProto, helper
 
-from rightfit.evaluation.model_files import measure_file
+from rightfit.evaluation.own_models import measure_file
 from rightfit.serving.baseline import Baseline, KeptWinner, compare_baselines, read_figures
 
 WIDTH = 256

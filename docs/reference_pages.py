@@ -26,7 +26,7 @@ from rightfit.parameters.grid import GridParams
 from rightfit.parameters.imported import ImportedBlock
 from rightfit.parameters.validation import NAMED_BLOCKS, WHOLE_BLOCKS
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profiles.profile import profiles_schema
+from rightfit.profiling.profile import profiles_schema
 from rightfit.tuning.search.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
 from rightfit.verbs.commands import SECTIONS, VERBS, load_verb
 

@@ -42,6 +42,7 @@ OTHERS = {
     *(".json_model", ".report_file"),
     *("landsat.profiles", "--runner=SomeRunner", "rightfit check-family NAME", "rightfit check"),
     *("train(configuration, data, *, n_checkpoints, seed, n_threads, device)",),
+    *("flips", "flip", "recommendations.json", "profile.json", "rightfit which --json"),
     *("data/08_reporting/report.html/VERSION/report.html", "runtime", "n_threads", "device"),
 }
 

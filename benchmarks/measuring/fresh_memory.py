@@ -10,7 +10,6 @@ import importlib
 import json
 import sys
 
-from rightfit.profiling.worker.messages import RunOnceRequest
 from rightfit.profiling.worker.meters.memory import read_file_pages, read_memory
 from rightfit.profiling.worker.process import (
     OPTIONAL_LIBRARIES,
@@ -18,6 +17,7 @@ from rightfit.profiling.worker.process import (
     HiddenLibraries,
     handle,
 )
+from rightfit.profiling.worker.protocol import RunOnceRequest
 
 
 def main() -> None:

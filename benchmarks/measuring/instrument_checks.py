@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.jobs import OPEN_BUNDLE
+from rightfit.profiling.measuring.measurement import Bench, Subject
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.measuring.stopping import is_disturbed, is_phase_disturbed
+from rightfit.profiling.measuring.stop_rule import is_disturbed, is_phase_disturbed
 from rightfit.profiling.measuring.worker_pool import WorkerKind
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))

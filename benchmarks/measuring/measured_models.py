@@ -15,8 +15,8 @@ from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
-from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.jobs import OPEN_BUNDLE
+from rightfit.profiling.measuring.measurement import Bench, Subject
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 

@@ -17,13 +17,12 @@ from interval_tally import Judged
 from recorded_calls import Against, Recording, Reference, interval_of_calls, percentile, percentiles
 
 from rightfit.profiling.common_mode_error import BlockEffects, CommonModeError, find_block_effects
-from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.profiling.measuring.measurement import Measurement
-from rightfit.profiling.measuring.stopping import per_process
+from rightfit.profiling.measuring.measurement import Bench, Measurement, Subject
+from rightfit.profiling.measuring.stop_rule import per_process
 from rightfit.profiling.metrics import LATENCY_COLUMNS
+from rightfit.profiling.profile import ProfileBuilder
 from rightfit.profiling.profiles.measured import set_measured
-from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
 PYPERF_PROCESSES, PYPERF_VALUES, PYPERF_VALUE_S = 20, 3, 0.1

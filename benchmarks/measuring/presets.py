@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rightfit.parameters.defaults import read_default
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.presets import MeasuringSettings
 
 
 def read_preset(name: str) -> MeasuringSettings:

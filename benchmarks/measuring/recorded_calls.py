@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
-from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.profiling.worker.messages import Failure, Predicted, PredictRequest
+from rightfit.profiling.measuring.measurement import Bench, Subject
 from rightfit.profiling.worker.meters.speed import SLOW_FACTOR, full_speed_ns
+from rightfit.profiling.worker.protocol import Failure, Predicted, PredictRequest
 
 Samples = npt.NDArray[np.int64]
 Against = Literal["all_calls", "full_speed"]

@@ -29,8 +29,7 @@ from rightfit.profiling.common_mode_error import (
     CommonModeError,
     estimate_common_mode_error,
 )
-from rightfit.profiling.measuring.bench import Bench, Subject
-from rightfit.profiling.measuring.measurement import Measurement
+from rightfit.profiling.measuring.measurement import Bench, Measurement, Subject
 
 PRESETS = ("quick", "standard")
 QUICK, STANDARD, ALONE = "ours, quick", "ours, standard", "ours, alone"

@@ -26,8 +26,8 @@ import mlperf_loadgen
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.worker.messages import ServerRequest
 from rightfit.profiling.worker.open_loop import SPIN_NS, measure_at_rate, time_open_loop
+from rightfit.profiling.worker.protocol import ServerRequest
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
 Rows = list[npt.NDArray[np.float32]]

@@ -44,7 +44,7 @@ from worth import read_samples
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
-from rightfit.profiling.profiles.final_rows import find_final_rows
+from rightfit.profiling.profiles.prediction_quality import find_final_rows
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.parallel.outcome import complete_search
 from rightfit.tuning.parallel.search_queue import plan_search

@@ -23,7 +23,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.intervals import estimate_median, pool_spread
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.metrics import COMMON_MODE_MEMORY_ERROR_PCT
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "processes.parquet"

@@ -17,10 +17,9 @@ import psutil
 import pytest
 from factories import measurements
 
-from rightfit.profiling.measuring.bench import Bench, Subject
-from rightfit.profiling.measuring.measurement import Measurement, predict
+from rightfit.profiling.measuring.measurement import Bench, Measurement, Subject, predict
 from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.measuring.stopping import is_disturbed
+from rightfit.profiling.measuring.stop_rule import is_disturbed
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 
@@ -167,9 +166,8 @@ def test_stopped_worker_is_killed_at_its_limit(
 PARENT = """
 import sys
 from pathlib import Path
-import numpy as np
-from factories import measurements
-from rightfit.profiling.measuring.bench import Bench, Subject
+import measurement_factories, numpy as np
+from rightfit.profiling.measuring.measurement import Bench, Subject
 from rightfit.profiling.measuring.measurement import predict
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe

@@ -15,7 +15,6 @@ from factories.own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typ
 from sklearn.linear_model import LogisticRegression
 
 from rightfit.evaluation.model_import import bring_in
-from rightfit.evaluation.rows_files import write_model_rows
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.kinds import find_family
 from rightfit.families.runtimes import available_runtimes
@@ -24,6 +23,7 @@ from rightfit.preparation.block import complete_block
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.encoding import fit_encoder_steps
 from rightfit.preparation.model_columns import make_raw_rows, take_columns
+from rightfit.profiling.measuring.jobs import write_model_rows
 from rightfit.profiling.worker.process import open_bundle
 from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.opening import open_request
@@ -116,7 +116,7 @@ def answer_table(bundle: Bundle, runtime: str, encoder: Encoder, folder: Path) -
 
 def answer_requests(bundle: Bundle, runtime: str, folder: Path) -> Any:
     """Answer requests of one row of Python values, as they come out of JSON."""
-    from rightfit.profiling.measuring.raw_requests import RawRequests
+    from rightfit.profiling.measuring.jobs import RawRequests
 
     texts = [name for name in bundle.schema.features if TABLE.schema[name] == pl.String]
     encoder = pass_columns(bundle.schema.features, texts)

@@ -15,8 +15,8 @@ from rightfit.http_load import curve
 from rightfit.http_load.curve import judge_curve, measure_curve
 from rightfit.http_load.generator import LoadOrder, plan_arrivals
 from rightfit.http_load.load_records import LatencyLimit, LoadStep
+from rightfit.http_load.load_settings import CurvePlan
 from rightfit.http_load.served import RunningServer, ServerPlace, start_server
-from rightfit.http_load.settings import CurvePlan
 from rightfit.http_load.step import measure_step as measure_step_with
 from rightfit.http_load.step import start_generator
 from rightfit.profiling.intervals import Interval

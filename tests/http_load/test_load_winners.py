@@ -12,13 +12,13 @@ from factories.exports import make_model
 from factories.studies import APPLICATIONS, make_measured, make_raw, rank
 
 from rightfit.http_load import winners
-from rightfit.http_load.settings import HttpLoadParams
+from rightfit.http_load.load_settings import HttpLoadParams
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.pipelines.http_load.nodes import NOT_STORED, load_winners
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.explanation.decisions import write_recommendations
-from rightfit.ranking.explanation.refits import Refit, Refits
+from rightfit.ranking.explanation.shipping import Refit, Refits
 from rightfit.request_path.encoder import Encoder
 from rightfit.serving.model_call import Model
 

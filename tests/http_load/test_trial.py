@@ -11,11 +11,11 @@ from factories.studies import make_raw
 
 from rightfit.http_load import confining
 from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine
+from rightfit.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
 from rightfit.http_load.load_records import LatencyLimit
 from rightfit.http_load.served import ServerPlace
-from rightfit.http_load.trial import TrialResult, read_deployment, try_deployment
 from rightfit.http_load.winners import write_bodies
-from rightfit.serving.export import export_model
+from rightfit.serving.export_folder import export_model
 from rightfit.serving.model_call import Model
 from rightfit.serving.server import MAX_REQUESTS_VARIABLE
 from rightfit.serving.sizing import Raised, ServedFigures, size_deployment

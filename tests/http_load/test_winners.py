@@ -14,7 +14,7 @@ from factories.studies import make_raw
 
 from rightfit.http_load import winners
 from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
-from rightfit.http_load.settings import HttpLoadParams
+from rightfit.http_load.load_settings import HttpLoadParams
 from rightfit.http_load.winners import ServedWinner, WinnerBench, write_bodies
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application

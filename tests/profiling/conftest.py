@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from factories import measurements
 
-from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rightfit.profiling.profiles.final_rows import find_final_rows
+from rightfit.profiling.profiles.prediction_quality import find_final_rows
 from rightfit.quality.deviations import find_deviations, pack_deviations, unpack_deviations
 from rightfit.quality.metric import QualityMetric
 

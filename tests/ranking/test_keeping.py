@@ -42,7 +42,7 @@ def rank_twice(
 
 
 @pytest.mark.parametrize(("keep_winner", "second"), [(True, "a-0"), (False, "a-1")])
-def test_winner_stands_where_another_measurement_would_flip_it(
+def test_winner_stands_where_another_measurement_would_change_it(
     keep_winner: bool, second: str
 ) -> None:
     rules = make_rules(keep_winner=keep_winner)

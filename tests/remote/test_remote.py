@@ -29,12 +29,10 @@ from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.encoding import apply_encoder
 from rightfit.processes.json_store import JsonStore
-from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import plan_jobs
-from rightfit.profiling.measuring.raw_requests import RawRequests
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.jobs import ProfiledCell, RawRequests, plan_jobs
+from rightfit.profiling.measuring.measurement import Bench
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerPool
-from rightfit.profiling.profiles.cell import ProfiledCell
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
@@ -132,7 +130,7 @@ def profile(packed: Packed, store: JsonStore, folder: Path) -> list[dict[str, An
         dataset="landsat",
         data_version="v1",
         candidates={"linear-000": replace(packed.bundle, family="linear")},
-        labels=packed.labels,
+        targets=packed.labels,
         quality=QualityMetric(name="accuracy", worst=0.0, best=1.0),
         fit_metrics={},
         environment_id="here",

@@ -10,8 +10,8 @@ import pytest
 from factories.reports import APPLICATIONS, LADDER, build_results, run_ranking_and_reporting
 
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.reporting.report import render_report
-from rightfit.reporting.results import Results
+from rightfit.reporting.html_report import render_report
+from rightfit.reporting.run_results import Results
 
 
 @pytest.fixture(scope="session")

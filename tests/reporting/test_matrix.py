@@ -12,7 +12,7 @@ from factories.reports import make_load_curve, make_profiles
 
 from rightfit.http_load.load_records import LoadCurves
 from rightfit.reporting.matrix import build_cells, describe_application, write_headline
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 
 
 def test_headline_counts_choices_and_what_quality_alone_wins(results: Results) -> None:

@@ -13,7 +13,7 @@ import pytest
 from rightfit.http_load.load_records import LoadCurves
 from rightfit.reporting.matrix import build_cells
 from rightfit.reporting.panels import Board, build_boards
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 
 pytestmark = pytest.mark.whole
 

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 from factories.reports import make_profiles
 
-from rightfit.reporting.report import render_report
-from rightfit.reporting.results import Results
+from rightfit.reporting.html_report import render_report
+from rightfit.reporting.run_results import Results
 
 MAX_BYTES = 500_000
 

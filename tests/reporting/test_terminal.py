@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rightfit.ranking.explanation.refits import RawQuality, Refit, RefitQuality, Shipped
-from rightfit.reporting.results import Results
+from rightfit.ranking.explanation.shipping import RawQuality, Refit, RefitQuality, Shipped
+from rightfit.reporting.run_results import Results
 from rightfit.reporting.terminal import tabulate_winners
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from factories.exports import choose, make_model
 
-from rightfit.serving.export import export_model
+from rightfit.serving.export_folder import export_model
 from rightfit.serving.model_call import Model
 
 

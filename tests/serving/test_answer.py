@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rightfit.profiling.profile import Profile
-from rightfit.ranking.explanation.refits import RawQuality, Refit, RefitQuality
+from rightfit.ranking.explanation.shipping import RawQuality, Refit, RefitQuality
 from rightfit.serving.answer import profile_refit
 
 SERVING = {"runtime": "onnx", "n_threads": 1, "device": "cpu", "request_path": "request"}

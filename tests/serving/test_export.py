@@ -19,7 +19,7 @@ from rightfit.families.runtimes import open_predictor
 from rightfit.preparation.encoding import apply_encoder
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.encoder import Encoder
-from rightfit.serving.export import check_folder, export_model
+from rightfit.serving.export_folder import check_folder, export_model
 from rightfit.serving.model_call import Model, locate_onnx
 
 pytestmark = pytest.mark.whole

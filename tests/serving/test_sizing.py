@@ -11,7 +11,7 @@ from factories.exports import choose
 
 from rightfit.profiling.profile import MeasuredHow
 from rightfit.profiling.worker.results import LimitTrial
-from rightfit.ranking.explanation.refits import Refit, Shipped
+from rightfit.ranking.explanation.shipping import Refit, Shipped
 from rightfit.serving.model_call import Model
 from rightfit.serving.sizing import ServedFigures, size_deployment
 

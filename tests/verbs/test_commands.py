@@ -18,7 +18,7 @@ import rightfit.verbs
 from rightfit.__main__ import main
 from rightfit.families.bundle import read_bundle
 from rightfit.ranking.explanation.decisions import write_recommendations
-from rightfit.ranking.explanation.refits import Refit, Refits
+from rightfit.ranking.explanation.shipping import Refit, Refits
 from rightfit.verbs.commands import SECTIONS, VERBS, find_verbs, load_verb, verbs
 
 pytestmark = pytest.mark.whole

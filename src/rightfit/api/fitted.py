@@ -26,10 +26,10 @@ from rightfit.preparation.describing import DataCard
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import encode_new_rows
-from rightfit.ranking.explanation.refits import ChosenServing
+from rightfit.ranking.explanation.shipping import ChosenServing
 from rightfit.request_path.encoder import Encoder
 from rightfit.serving.answer import Answer, Origin
-from rightfit.serving.export import check_folder, export_model
+from rightfit.serving.export_folder import check_folder, export_model
 from rightfit.serving.model_call import Model
 
 Labels = npt.NDArray[Any]

@@ -175,7 +175,7 @@ class Profiles(Sequence[Profile]):
         """
         from rightfit.reporting.charts.front_chart import draw_front
         from rightfit.reporting.charts.palette import marks_of
-        from rightfit.reporting.results import PROFILE_KEYS, quality_title
+        from rightfit.reporting.run_results import PROFILE_KEYS, quality_title
 
         name = require_dataset(self.datasets, dataset)
         winners = self.table.clear().select(pl.lit("").alias("application"), *PROFILE_KEYS)

@@ -40,11 +40,10 @@ from rightfit.ranking.assessment.profile_table import (
     complete_paths,
     read_profiles,
 )
-from rightfit.ranking.explanation.breakdown import tabulate_breakdown
 from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
-from rightfit.ranking.explanation.rankings import tabulate_rankings
+from rightfit.ranking.explanation.rankings import tabulate_breakdown, tabulate_rankings
 from rightfit.ranking.explanation.recommendation import NO_REFITS, Sensitivities, recommend
-from rightfit.ranking.explanation.refits import Refits
+from rightfit.ranking.explanation.shipping import Refits
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
@@ -352,9 +351,9 @@ class Ranking:
             Its path.
         """
         from rightfit.http_load.load_records import LoadCurves
-        from rightfit.profiling.hardware.tier_table import tabulate_tiers
-        from rightfit.reporting.report import render_report
-        from rightfit.reporting.results import RankingTables, Results
+        from rightfit.profiling.hardware.tiers import tabulate_tiers
+        from rightfit.reporting.html_report import render_report
+        from rightfit.reporting.run_results import RankingTables, Results
 
         tiers = EvaluationParams.model_validate(read_default("evaluation")).tiers
         results = Results(

@@ -24,10 +24,20 @@ from rightfit.api.rules import (
 )
 from rightfit.api.workspace import Workspace
 from rightfit.errors import RightfitError
-from rightfit.evaluation.cell_measuring import RawTest, judge_cell, measure_cell, to_json
-from rightfit.evaluation.settings_column import add_settings
-from rightfit.evaluation.winner_refits import RefitInputs, refit_with_validation_rows
-from rightfit.evaluation.winners_to_refit import WinnerToRefit, find_winners
+from rightfit.evaluation.cell_measuring import (
+    RawTest,
+    add_settings,
+    judge_cell,
+    measure_cell,
+    remeasure_deciding,
+    to_json,
+)
+from rightfit.evaluation.winner_refits import (
+    RefitInputs,
+    WinnerToRefit,
+    find_winners,
+    refit_with_validation_rows,
+)
 from rightfit.families.bundle import Bundle
 from rightfit.families.schema import Task
 from rightfit.parameters.faults import explain_faults
@@ -42,7 +52,7 @@ from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.worker_pool import close_shared_pool
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.explanation.refits import ChosenServing, Refit, Refits, decide_shipping
+from rightfit.ranking.explanation.shipping import ChosenServing, Refit, Refits, decide_shipping
 from rightfit.spelling import suggest
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.parallel.outcome import SearchOutcome, complete_search
@@ -380,9 +390,16 @@ class _Search:
                 f"No model could be trained: {'; '.join(reasons.drop_nulls().unique().head(3))}. "
                 "Raise budget_cpu_s or name other families."
             )
+        measured = remeasure_deciding(
+            self._card.dataset,
+            {name: self._measure(one) for name, one in outcomes.items()},
+            lambda name, rivals: self._measure(outcomes[name], rivals=rivals),
+            params=self._rules.evaluation,
+            choosers=self._rules.applications,
+        )
         table = pl.concat(
             add_settings(
-                self._measure(one), one.candidates, searched=self._rules.models[name].space.root
+                measured[name], one.candidates, searched=self._rules.models[name].space.root
             )
             for name, one in outcomes.items()
         )
@@ -440,7 +457,9 @@ class _Search:
             searches.append(planned.with_rows_of(searches[0]) if searches else planned)
         return searches
 
-    def _measure(self, outcome: SearchOutcome) -> pl.DataFrame:
+    def _measure(
+        self, outcome: SearchOutcome, *, rivals: pl.DataFrame | None = None
+    ) -> pl.DataFrame:
         rules = self._rules
         if not rules.applications.asks_costs:
             return judge_cell(
@@ -455,6 +474,7 @@ class _Search:
             measurements=self._workspace.measurements,
             params=rules.evaluation,
             choosers=rules.applications,
+            rivals=rivals,
         )
 
     @property

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import polars as pl
 
-from rightfit.evaluation.rows_files import write_model_rows
-from rightfit.evaluation.screening import could_be_chosen
+from rightfit.evaluation.screening import could_be_chosen, find_deciding
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.row_table import RowTable
+from rightfit.formatting import count
+from rightfit.naming import listing
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
@@ -24,20 +25,30 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware import environment
 from rightfit.profiling.hardware.environment import Environment
-from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import plan_jobs, plan_servings, with_paths
-from rightfit.profiling.measuring.raw_requests import RawRequests
+from rightfit.profiling.measuring.jobs import (
+    ProfiledCell,
+    RawRequests,
+    plan_jobs,
+    plan_servings,
+    with_paths,
+    write_model_rows,
+)
+from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.measuring.worker_pool import shared_pool
 from rightfit.profiling.metrics import FIT_COLUMNS
-from rightfit.profiling.profiles.cell import ProfiledCell
-from rightfit.profiling.profiles.cell_profiles import profile_cell, profile_measured
-from rightfit.profiling.profiles.final_rows import find_final_rows
-from rightfit.profiling.profiles.judged_profiles import judge_candidates
-from rightfit.profiling.profiles.profile import tabulate_profiles
+from rightfit.profiling.profile import tabulate_profiles
+from rightfit.profiling.profiles.cell_profiles import (
+    judge_candidates,
+    profile_cell,
+    profile_measured,
+)
+from rightfit.profiling.profiles.prediction_quality import find_final_rows
 from rightfit.profiling.serving import Serving, name_device
+from rightfit.profiling.worker.meters.disturbance import wait_for_quiet
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.explanation.decisions import SETTINGS, Settings
 from rightfit.remote.documents import RUNTIME
 from rightfit.remote.store import load_measured, select_measured
 from rightfit.request_path import MODEL, REQUEST, RequestPath
@@ -48,6 +59,7 @@ from rightfit.tuning.studies.study_store import StudyStore
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT_KEY = "environment-{id}"
+SERVING = tuple(field.name for field in fields(Serving))
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,7 @@ def measure_cell(
     params: EvaluationParams,
     choosers: ApplicationsParams,
     table: RowTable | None = None,
+    rivals: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Measure the candidates of a cell under all serving configurations.
 
@@ -87,6 +100,8 @@ def measure_cell(
         params: How to measure.
         choosers: Applications that choose among the profiles.
         table: Rows of imported models, in place of the encoded columns of ``test``.
+        rivals: Profiles of the dataset's other cells, to come back to a cell that was measured: see
+            :func:`remeasure_deciding`.
 
     Returns:
         One row per candidate, serving configuration and request path that an application names.
@@ -97,6 +112,11 @@ def measure_cell(
     measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
     features = () if table else next(one.schema.features for one in candidates.values())
     paths, default_path = list_paths(choosers, params), find_default_path(choosers, params)
+
+    def find_deciding_own(profiles: pl.DataFrame) -> Sequence[bool]:
+        together = pl.concat([profiles, rivals], how="diagonal") if rivals is not None else profiles
+        return find_deciding(together, choosers, default_path)[: profiles.height]
+
     with _open_bench(test, features, params) as bench:
         cell = _make_cell(candidates, trials, test, data_card, here, params)
         if table is not None:
@@ -115,6 +135,7 @@ def measure_cell(
             choosers=environment.fingerprint(
                 choosers.model_dump(mode="json") | {"request_path": default_path}
             ),
+            decides=None if rivals is None else find_deciding_own,
         )
         named = {one.environment for one in choosers.root.values()} - {None}
         elsewhere = [
@@ -122,6 +143,73 @@ def measure_cell(
             for name in sorted(filter(None, named))
         ]
     return pl.concat([here_measured, *elsewhere])
+
+
+def remeasure_deciding(
+    dataset: str,
+    tables: Mapping[str, pl.DataFrame],
+    measure_again: Callable[[str, pl.DataFrame], pl.DataFrame],
+    *,
+    params: EvaluationParams,
+    choosers: ApplicationsParams,
+    wait: Callable[..., bool] = wait_for_quiet,
+) -> dict[str, pl.DataFrame]:
+    """Come back once to disturbed profiles that decide, when all of a dataset's are measured.
+
+    Other work may have ended meanwhile. A profile takes at most ``max_extra_processes`` processes
+    more, after one wait for a quiet moment. What is disturbed then stays marked; the ranking says
+    that it is not known what it would decide.
+
+    Args:
+        dataset: Name of the dataset, for the log.
+        tables: Profiles of its cells, by model.
+        measure_again: Measures a model's cell again, given the profiles of the other cells; see
+            ``rivals`` of :func:`measure_cell`.
+        params: How to measure.
+        choosers: Applications that choose among the profiles.
+        wait: Waits for a quiet moment; tests pass a fake.
+
+    Returns:
+        The profiles by model, those of the cells measured again in their new state.
+    """
+    found, settings = dict(tables), params.settings
+    default_path = find_default_path(choosers, params)
+
+    def list_deciding() -> pl.DataFrame:
+        profiles = pl.concat(found.values(), how="diagonal")
+        return profiles.filter(list(find_deciding(profiles, choosers, default_path)))
+
+    def name(profiles: pl.DataFrame) -> str:
+        labels = [
+            f"{candidate} ({Serving(*serving)})"
+            for candidate, *serving in profiles.select("candidate", *SERVING).rows()
+        ]
+        return listing(labels)
+
+    if not tables or not settings.max_extra_processes:
+        return found
+    deciding = list_deciding()
+    if deciding.is_empty():
+        return found
+    logger.info(
+        "%s: coming back to %s that other work disturbed and that may decide: %s",
+        *(dataset, count(deciding.height, "profile"), name(deciding)),
+    )
+    wait(
+        max_busy_cores=settings.max_busy_cores,
+        max_wait_s=settings.max_quiet_wait_s,
+        look_s=settings.quiet_look_s,
+    )
+    for model in deciding["model"].unique(maintain_order=True):
+        others = [table for other, table in found.items() if other != model]
+        rivals = pl.concat(others, how="diagonal") if others else tabulate_profiles([])
+        found[model] = measure_again(model, rivals)
+    left = list_deciding()
+    if not left.is_empty():
+        logger.warning(
+            "%s: still disturbed, so it is not known what they decide: %s", dataset, name(left)
+        )
+    return found
 
 
 def trust_written(bundle: Bundle, dataset: str, studies: StudyStore) -> Bundle:
@@ -282,19 +370,49 @@ def _make_cell(
     environment: Environment,
     params: EvaluationParams,
 ) -> ProfiledCell:
-    labels = data_card.input_schema.cast_labels(test["label"].to_numpy())
+    targets = data_card.input_schema.cast_labels(test["label"].to_numpy())
     costs = [] if trials is None else trials.select("number", *FIT_COLUMNS).to_dicts()
     return ProfiledCell(
         dataset=data_card.dataset,
         data_version=data_card.data_version,
         candidates=candidates,
-        labels=labels,
+        targets=targets,
         quality=data_card.quality,
         fit_metrics={row.pop("number"): row for row in costs},
         environment_id=environment.environment_id,
         devices=environment.devices,
         seed=params.seed,
         final_rows=find_final_rows(
-            labels, share=params.final_share, min_rows=params.final_min_rows
+            targets, share=params.final_share, min_rows=params.final_min_rows
         ),
     )
+
+
+def add_settings(
+    profiles: pl.DataFrame,
+    candidates: Mapping[str, Bundle],
+    *,
+    searched: Collection[str] = (),
+    fixed: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """Add the settings that each candidate was trained with, as JSON.
+
+    Args:
+        profiles: Of these candidates.
+        candidates: Their bundles, by name.
+        searched: Settings that a search has varied.
+        fixed: The others that count; ``None``: all.
+    """
+    texts = {}
+    for name in profiles["candidate"].unique():
+        values = candidates[name].configuration
+        texts[name] = Settings(
+            searched={key: value for key, value in values.items() if key in searched},
+            fixed={
+                key: value
+                for key, value in values.items()
+                if key not in searched and (fixed is None or key in fixed)
+            },
+        ).model_dump_json()
+    column = pl.col("candidate").replace_strict(texts, default=None, return_dtype=pl.String)
+    return profiles.with_columns(column.alias(SETTINGS))

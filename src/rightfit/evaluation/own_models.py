@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import polars as pl
 from pydantic import ValidationError
 
 from rightfit.errors import RightfitError
 from rightfit.evaluation.given_models import GivenModel, GivenOnnx, take_model
-from rightfit.evaluation.rows_files import write_model_rows
 from rightfit.evaluation.screening import could_be_chosen
 from rightfit.evaluation.targets import Quality, plan_judging, read_targets
 from rightfit.families.bundle import Bundle
+from rightfit.families.bundle_files import hash_regular_file
 from rightfit.families.imported.bundle_rows import find_feeds
 from rightfit.families.imported.exporting import offer_exports
+from rightfit.families.imported.feeding import Tensor, read_inputs, read_outputs
+from rightfit.families.imported.importing import open_onnx
+from rightfit.families.imported.kinds import resolve_file
 from rightfit.families.imported.row_table import RowTable, read_row_table
 from rightfit.families.runtimes import NATIVE, available_runtimes
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
-from rightfit.profiling.hardware.environment import Environment, describe_environment
-from rightfit.profiling.measuring.bench import Bench
+from rightfit.processes.regular_files import require_regular
+from rightfit.profiling.hardware.environment import Environment, describe_environment, usable_cores
 from rightfit.profiling.measuring.first_rows import WorkerFirstRows
-from rightfit.profiling.measuring.jobs import plan_servings
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.jobs import ProfiledCell, plan_servings, write_model_rows
+from rightfit.profiling.measuring.measurement import Bench
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.profile import Profile
-from rightfit.profiling.profiles.cell import ProfiledCell
 from rightfit.profiling.profiles.cell_profiles import profile_cell
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
@@ -43,6 +49,8 @@ from rightfit.request_path.raw_rows import load_rows
 from rightfit.strict_model import list_faults
 
 MAX_BATCH_VALUES = 2**25  # of one call: 128 MiB
+MAX_ROWS = 10_000  # that are not judged: measuring needs no more
+RANDOM_ROWS = "random values of the declared shapes; --rows names a table of real ones"
 MAX_WORKERS = 4  # measuring processes kept ready; each holds its imports in memory
 
 
@@ -124,17 +132,19 @@ def measure_models(
     pool = WorkerPool(MAX_WORKERS)
     try:
         first = WorkerFirstRows(pool)
-        given = {
-            name: _take(name, model, table, trust=trust, first=first)
-            for name, model in models.items()
-        }
+        given: dict[str, GivenModel] = {}
+        for name, model in models.items():
+            with _faults_of(name):
+                given[name] = take_model(model, rows=table, trust=trust, first=first)
         facts = {name: one.facts for name, one in given.items()}
         judging = plan_judging(facts, labels, quality)
         with temporary_folder("models") as folder:
-            bundles = {
-                name: _bundle(one, folder / str(number), name, table, judging.judged_classes)
-                for number, (name, one) in enumerate(given.items())
-            }
+            bundles: dict[str, Bundle] = {}
+            for number, (name, one) in enumerate(given.items()):
+                with _faults_of(name):
+                    bundles[name] = one.bundle(
+                        folder / str(number), name=name, rows=table, classes=judging.judged_classes
+                    )
             wanted = plan.runtimes or {available_runtimes(one)[0] for one in bundles.values()}
             if set(wanted) != {NATIVE} and table is not None:  # others may read the ONNX file
                 bundles = {
@@ -148,7 +158,7 @@ def measure_models(
                     dataset=dataset,
                     data_version="",
                     candidates=bundles,
-                    labels=judging.labels,
+                    targets=judging.labels,
                     quality=judging.metric,
                     fit_metrics={},
                     environment_id=here.environment_id,
@@ -166,7 +176,11 @@ def measure_models(
                 Bench(pool, folder, folder, settings, params.preset, SpeedProbe(None)),
                 JsonStore(folder / "measurements"),
                 tiers=params.tiers,
-                choose=lambda found: _choose(found, plan.applications),
+                choose=lambda found: (
+                    [True] * found.height
+                    if plan.applications is None
+                    else could_be_chosen(found, plan.applications, MODEL)
+                ),
                 level=logging.DEBUG,
             )
             n_rows = len(load_rows(str(next(iter(files.values())).path)))
@@ -192,24 +206,11 @@ def _read_params(plan: MeasuringPlan) -> EvaluationParams:
         raise RightfitError("; ".join(list_faults(err))) from err
 
 
-def _take(
-    name: str, model: object, rows: RowTable | None, *, trust: bool, first: WorkerFirstRows
-) -> GivenModel:
+@contextmanager
+def _faults_of(name: str) -> Iterator[None]:
+    """Name the model in what is wrong with it."""
     try:
-        return take_model(model, rows=rows, trust=trust, first=first)
-    except ValueError as err:
-        raise RightfitError(f"{name}: {err}") from err
-
-
-def _bundle(
-    given: GivenModel,
-    folder: Path,
-    name: str,
-    table: RowTable | None,
-    classes: tuple[str, ...] | None,
-) -> Bundle:
-    try:
-        return given.bundle(folder, name=name, rows=table, classes=classes)
+        yield
     except ValueError as err:
         raise RightfitError(f"{name}: {err}") from err
 
@@ -242,7 +243,114 @@ def _count_values(bundle: Bundle, table: RowTable | None) -> int:
     )
 
 
-def _choose(profiles: pl.DataFrame, applications: Applications | None) -> Sequence[bool]:
-    if applications is None:
-        return [True] * profiles.height
-    return could_be_chosen(profiles, applications, MODEL)
+@dataclass(frozen=True)
+class MeasuredFile:
+    """A model's resource profile and what it belongs to.
+
+    Args:
+        path: The file or folder.
+        sha256: Of the file; ``None`` of a folder.
+        inputs: Of an ONNX file; empty of any other.
+        outputs: Of an ONNX file; empty of any other.
+        rows: Where the rows come from.
+        n_rows: How many there are.
+        preset: Name of the settings of measuring.
+        environment: The machine.
+        profile: The profile.
+    """
+
+    path: Path
+    sha256: str | None
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    rows: str
+    n_rows: int
+    preset: str
+    environment: Environment
+    profile: Profile
+
+
+def measure_file(
+    path: Path,
+    *,
+    rows: Path | None = None,
+    columns: Sequence[str] | None = None,
+    target: str | None = None,
+    quality: str | None = None,
+    n_threads: int | None = 1,
+    preset: str = "quick",
+    trust: bool = False,
+) -> MeasuredFile:
+    """Measure a model file in fresh processes, as :func:`rightfit.api.measuring.measure` does.
+
+    Args:
+        path: The file, or the folder of a bundle, an export or an MLflow model.
+        rows: Table of rows to answer (Parquet, CSV or .npy); ``None``: random values.
+        columns: The table's columns that the model reads, in order; ``None``: all.
+        target: The table's column that holds what is right; ``None``: answers are not judged.
+        quality: How answers are judged, by name.
+        n_threads: Threads of a call; ``None``: as many as this machine has cores.
+        preset: Name of the library's settings of measuring.
+        trust: Whether a file that is no ONNX may be opened.
+
+    Raises:
+        RightfitError: If it is no model, the rows do not fit it, or it fails while it is measured.
+    """
+    n_cores = usable_cores()
+    if n_threads is not None and n_threads > n_cores:
+        raise RightfitError(f"--threads is {n_threads}, but this machine has {n_cores} cores.")
+    file = _find_file(path)
+    table = None if rows is None else _read_rows(rows, columns, target)
+    plan = MeasuringPlan(None, (n_threads or n_cores,), ("cpu",), preset)
+    found = measure_models(
+        {path.name: path}, table, target, plan, dataset="data", quality=quality, trust=trust
+    )
+    session = open_onnx(file) if file is not None and file.suffix == ".onnx" else None
+    return MeasuredFile(
+        path=path,
+        sha256=None if file is None else hash_regular_file(file),
+        inputs=() if session is None else read_inputs(session),
+        outputs=() if session is None else read_outputs(session),
+        rows=RANDOM_ROWS if rows is None else rows.name,
+        n_rows=found.n_rows,
+        preset=preset,
+        environment=found.environment,
+        profile=found.require_profile(),
+    )
+
+
+def _find_file(path: Path) -> Path | None:
+    """Return the file of a model; ``None`` of a bundle or an export."""
+    require_regular(path)
+    if not path.exists():
+        raise RightfitError(f"There is no file {path}.")
+    if os.fsencode(path).decode(errors="ignore") != str(path):  # no library opens it
+        raise RightfitError(f"The name of {path} is not UTF-8; rename it.")
+    try:
+        return resolve_file(path)
+    except ValueError:
+        return None
+
+
+def _read_rows(path: Path, columns: Sequence[str] | None, target: str | None) -> RowTable:
+    """Read a table, and choose its columns.
+
+    Raises:
+        RightfitError: If it cannot be read, or lacks a column.
+    """
+    require_regular(path)
+    table = read_row_table(path)
+    if columns is not None:
+        missing = [name for name in columns if name not in table.columns]
+        if missing:
+            raise RightfitError(f"{path} has no columns {missing}; it has {list(table.columns)}.")
+        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+            raise RightfitError(f"--columns names {twice} twice.")
+        table = table.select([*columns, *([target] if target else [])], of="--columns")
+    if empty := [
+        name
+        for name in table.columns  # NaN is not itself
+        if all(one is None or np.any(one != one) for one in table.column(name).ravel())
+    ]:
+        raise RightfitError(f"{path} has columns without any value: {empty}. Leave them out.")
+    return table if target else table.head(MAX_ROWS)

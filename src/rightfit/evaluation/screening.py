@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 
 from rightfit.profiling.metrics import LATENCY_COLUMNS, METRICS, columns_from, find_slowdown
+from rightfit.profiling.serving import ELSEWHERE
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.constraints import Limit, measure_excess
 from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
 from rightfit.request_path import RequestPath
 
-QUALITIES = columns_from("answers")
+QUALITIES = columns_from("predictions")
 LATENCIES = tuple(LATENCY_COLUMNS.values())  # of rising percentiles
 # An application that needs none of them chooses the same however long is measured.
 REFINABLE = {metric.column for metric in METRICS if metric.is_refinable}
@@ -47,13 +48,41 @@ def could_be_chosen(
     return [bool(answer) for answer in chosen]
 
 
+def find_deciding(
+    profiles: pl.DataFrame, applications: Applications, request_path: RequestPath
+) -> Sequence[bool]:
+    """Tell for each profile whether it was disturbed and may decide feasibility or the winner.
+
+    It decides nothing for an application that could not choose it even on a quiet machine, nor
+    where it is the only one that could be chosen and keeps all limits as it was measured. Profiles
+    that another machine has measured count for nothing: they cannot be measured again here.
+    """
+    is_own = ~profiles["device"].str.contains(ELSEWHERE, literal=True).to_numpy()
+    decides = np.zeros(profiles.height, dtype=bool)
+    for application in applications.root.values():
+        path = application.request_path or request_path
+        mine = is_own & (profiles["request_path"] == path).to_numpy()
+        if not (mine.any() and REFINABLE & set(application.needed_metrics())):
+            continue
+        possible = ~_is_out(rows := profiles.filter(mine), application)
+        only = rows.filter(possible)
+        if only.height > 1 or not _surely_keeps(only, application).all():
+            decides[mine] |= possible
+    decides &= profiles["disturbed"].fill_null(value=False).to_numpy()
+    return [bool(answer) for answer in decides]
+
+
+def _surely_keeps(profiles: pl.DataFrame, application: Application) -> Bools:
+    worst = _ends(profiles, application, favourable=False)
+    return _keeps(worst, application, unknown=False)
+
+
 def _is_out(profiles: pl.DataFrame, application: Application) -> Bools:
     needed = application.needed_metrics()
     if not set(needed) <= set(profiles.columns):
         return np.zeros(profiles.height, dtype=bool)  # the ranking will say what is missing
     best = _ends(profiles, application, favourable=True)
-    worst = _ends(profiles, application, favourable=False)
-    surely_keeps = _keeps(worst, application, unknown=False)
+    surely_keeps = _surely_keeps(profiles, application)
     breaks: Bools = np.logical_not(_keeps(best, application, unknown=True))
     return breaks | _is_beaten(profiles, application, surely_keeps)
 

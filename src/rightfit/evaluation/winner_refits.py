@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from rightfit.cascades.building import FAMILY as CASCADE_FAMILY
 from rightfit.cascades.building import ROLES, answer, check_cascade, join_members
 from rightfit.evaluation.cell_measuring import RawTest, measure_cell
-from rightfit.evaluation.winners_to_refit import WinnerToRefit, list_values
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -23,12 +23,24 @@ from rightfit.preparation.describing import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import fingerprint
-from rightfit.ranking.explanation.refits import Refit, RefitComparison, Refits
+from rightfit.ranking.application_ranking import NO_WINNERS, Winners, rank_applications
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.assessment.profile_table import read_profiles
+from rightfit.ranking.explanation.shipping import Refit, RefitComparison, Refits
+from rightfit.tuning import refitting
+from rightfit.tuning.parallel.refits import refit_side_by_side
+from rightfit.tuning.refitting import (
+    TEST,
+    TRAINED_ON,
+    FinalRows,
+    RefitJob,
+    compare_models,
+)
+from rightfit.tuning.search.search_job import write_data
+from rightfit.tuning.search.setting_up import make_data, make_settings
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
-
-if TYPE_CHECKING:
-    from rightfit.tuning.refitting import FinalRows, RefitJob
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +49,66 @@ OLD_CASCADE = (
     "an earlier version of Rightfit stored this cascade and named its members otherwise; make it "
     "anew: kedro run --pipelines perf"
 )
+
+
+@dataclass(frozen=True)
+class WinnerToRefit:
+    """A candidate that at least one application chooses.
+
+    Args:
+        candidate: Its name.
+        model: Its model's name in the configuration.
+        servings: Runtime, threads and device that it is chosen in, by application; without repeats.
+        quality_raw: Its qualities on the rows that chose, without repeats.
+    """
+
+    candidate: str
+    model: str
+    servings: tuple[tuple[str, int, str], ...]
+    quality_raw: tuple[float, ...]
+
+
+def find_winners(
+    profiles: pl.DataFrame,
+    applications: Applications,
+    rules: RankingRules,
+    dataset: str,
+    earlier: Winners = NO_WINNERS,
+) -> list[WinnerToRefit]:
+    """Rank the candidates of a dataset; the winner of most applications comes first.
+
+    Args:
+        profiles: What was measured, of other datasets too.
+        applications: What is asked for.
+        rules: Rules of ranking.
+        dataset: Its name.
+        earlier: Winners of an earlier ranking, by application.
+    """
+    if profiles.filter(dataset=dataset).is_empty():
+        return []
+    wins: Counter[str] = Counter()
+    servings: dict[str, dict[tuple[str, int, str], None]] = {}
+    for ranked in rank_applications(read_profiles(profiles), applications, rules, earlier):
+        table, assessment = ranked.assessment.table, ranked.assessment
+        if dataset not in table.datasets:
+            continue  # not measured in the application's request path
+        places = ranked.order[table.candidate_slices[table.datasets.index(dataset)]]
+        if not assessment.feasible[places[0]]:
+            continue
+        row = table.frame.row(int(assessment.chosen[places[0]]), named=True)
+        wins[str(row["candidate"])] += 1
+        serving = str(row["runtime"]), int(row["n_threads"]), str(row["device"])
+        servings.setdefault(str(row["candidate"]), {})[serving] = None
+    own = {name: profiles.filter(dataset=dataset, candidate=name) for name in wins}
+    return [
+        WinnerToRefit(
+            candidate=name,
+            model=str(own[name]["model"][0]),
+            servings=tuple(servings[name]),
+            quality_raw=tuple(own[name]["quality_raw"].drop_nulls().unique().sort()),
+        )
+        for name, _ in wins.most_common()
+    ]
 
 
 @dataclass(frozen=True)
@@ -77,8 +149,6 @@ class RefitInputs:
     @property
     def judging(self) -> FinalRows:
         """How the chosen and the refitted model are compared."""
-        from rightfit.tuning.refitting import FinalRows
-
         one = self.evaluation
         return FinalRows(one.final_share, one.final_min_rows, one.seed)
 
@@ -97,7 +167,7 @@ def refit_with_validation_rows(
     winner trains nothing.
 
     Args:
-        winners: From :func:`rightfit.evaluation.winners_to_refit.find_winners`.
+        winners: From :func:`rightfit.evaluation.winner_refits.find_winners`.
         refit: How long that may take.
         families: Import path of each searched model's family, by the model's name.
         candidates: Bundles by the model's name and the candidate's, those of cascades too.
@@ -106,8 +176,6 @@ def refit_with_validation_rows(
     Returns:
         What was found, and the refitted bundles by candidate name.
     """
-    from rightfit.tuning.refitting import TEST, TRAINED_ON
-
     with temporary_folder("refit") as folder:
         planned = _plan(winners, refit, families, candidates, inputs, folder)
         jobs = {
@@ -120,8 +188,6 @@ def refit_with_validation_rows(
         if jobs:
             _write_rows(folder, TEST, inputs.test, inputs)
         if due:
-            from rightfit.tuning.parallel.refits import refit_side_by_side
-
             rows = pl.concat([inputs.train, inputs.validation])
             _write_rows(folder, TRAINED_ON, rows, inputs)
             refit_side_by_side(due, n_at_once=inputs.training.share_cores(len(due))[0])
@@ -130,7 +196,12 @@ def refit_with_validation_rows(
     for winner, plan in zip(winners, planned, strict=True):
         made = plan if isinstance(plan, str) else _make(winner, plan, trained, inputs)
         if isinstance(made, str):
-            one = _leave(winner, made)
+            one = Refit(
+                candidate=winner.candidate,
+                model=winner.model,
+                quality_raw=winner.quality_raw,
+                why_not=made,
+            )
         else:
             one = _describe(winner, made, inputs)
             bundles[winner.candidate] = made.bundle
@@ -188,7 +259,10 @@ def _plan(
         due = {name: _expect_s(name, inputs) for name in names if name not in jobs}
         expected_s = sum(due.values())
         if expected_s > left_s:
-            planned.append(_describe_budget(expected_s, left_s, refit))
+            planned.append(
+                f"training it again would take about {expected_s:.0f} s, and {left_s:.0f} s are "
+                f"left of refit.budget_s: {refit.budget_s:g}"
+            )
             continue
         left_s -= expected_s
         for name, one_s in due.items():
@@ -207,9 +281,6 @@ def _expect_s(candidate: str, inputs: RefitInputs) -> float:
 def _make_job(
     chosen: Bundle, family: str, expected_s: float, inputs: RefitInputs, folder: Path
 ) -> RefitJob:
-    from rightfit.tuning.refitting import RefitJob
-    from rightfit.tuning.search.setting_up import make_settings
-
     settings = make_settings(inputs.training, family)
     return RefitJob(
         rows=folder,
@@ -230,18 +301,13 @@ def _make_job(
 
 def _write_rows(folder: Path, name: str, frame: pl.DataFrame, inputs: RefitInputs) -> None:
     """Write rows once, for all processes."""
-    from rightfit.tuning.search.search_job import write_data
-    from rightfit.tuning.search.setting_up import make_data
-
     write_data(folder, name, make_data(frame, inputs.data_card.input_schema))
 
 
 def _train(candidate: str, job: RefitJob, *, again: bool) -> _Made | str:
     """Return a candidate trained again, or why it cannot be."""
-    from rightfit.tuning.refitting import refit
-
     try:
-        bundle, compared = refit(job, again=again)
+        bundle, compared = refitting.refit(job, again=again)
     except (ImportError, OSError):
         raise
     except Exception as err:  # a family may raise anything
@@ -277,9 +343,6 @@ def _join(chosen: Bundle, members: Mapping[str, Bundle], inputs: RefitInputs) ->
     Raises:
         ValueError: If they cannot be joined, or do not answer joined as they do alone.
     """
-    from rightfit.tuning.refitting import compare_models
-    from rightfit.tuning.search.setting_up import make_data
-
     store = inputs.studies.cell(f"{inputs.data_card.dataset}.{chosen.model}")
     parts = [chosen.sha256, *(one.sha256 for one in members.values())]
     folder = store.folder / "refits" / fingerprint({"cascade": parts})
@@ -319,7 +382,9 @@ def _measure(
     winner: WinnerToRefit, bundle: Bundle, inputs: RefitInputs
 ) -> tuple[dict[str, Any], ...]:
     """Measure a refitted model in the serving configurations that its original was chosen in."""
-    values = list_values(winner.servings)
+    asked = zip(
+        ("runtimes", "n_threads", "devices"), zip(*winner.servings, strict=True), strict=True
+    )
     profiles = measure_cell(
         {winner.candidate: bundle},
         None,
@@ -328,11 +393,7 @@ def _measure(
         raw=inputs.raw,
         measurements=inputs.measurements,
         params=inputs.evaluation.model_copy(
-            update={
-                "runtimes": values["runtime"],
-                "n_threads": values["n_threads"],
-                "devices": values["device"],
-            }
+            update={name: tuple(dict.fromkeys(values)) for name, values in asked}
         ),
         choosers=inputs.applications,
     )
@@ -340,22 +401,6 @@ def _measure(
         row
         for row in profiles.drop("quality_deviations", strict=False).to_dicts()
         if (row["runtime"], row["n_threads"], row["device"]) in winner.servings
-    )
-
-
-def _leave(winner: WinnerToRefit, why_not: str) -> Refit:
-    return Refit(
-        candidate=winner.candidate,
-        model=winner.model,
-        quality_raw=winner.quality_raw,
-        why_not=why_not,
-    )
-
-
-def _describe_budget(expected_s: float, left_s: float, refit: RefitParams) -> str:
-    return (
-        f"training it again would take about {expected_s:.0f} s, and {left_s:.0f} s are left of "
-        f"refit.budget_s: {refit.budget_s:g}"
     )
 
 

@@ -7,10 +7,8 @@ Three come with the library; any other is named by its import path, as in
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import importlib.metadata
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +18,7 @@ from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle
 from rightfit.families.family import Rows
 from rightfit.families.onnx_session import open_session
 from rightfit.families.sources import read_family_sources, read_own_sources
+from rightfit.processes.codec import hash_json
 
 Predict = Callable[[Any], Any]  # from rows in the form that a model reads to its answers
 
@@ -155,18 +154,14 @@ def describe_code(bundle: Bundle, runtime: str) -> dict[str, object]:
     libraries = {name: version for module in imports for name, version in _versions(module)}
     sources = hash_sources(bundle.family) if runtime == NATIVE and bundle.family else None
     if runtime not in RUNTIMES:
-        sources = _hash(read_own_sources(runtime.rpartition(".")[0]))
+        sources = hash_json(read_own_sources(runtime.rpartition(".")[0]))
     return {"libraries": libraries, "sources": sources}
 
 
 @functools.cache
 def hash_sources(reference: str) -> str:
     """Return the SHA-256 (hex) of a family's sources."""
-    return _hash(read_family_sources(reference))
-
-
-def _hash(sources: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()
+    return hash_json(read_family_sources(reference))
 
 
 @functools.cache

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve, LoadStep
+from rightfit.http_load.load_settings import THOROUGH, CurvePlan
 from rightfit.http_load.served import RunningServer
-from rightfit.http_load.settings import THOROUGH, CurvePlan
 from rightfit.http_load.step import Generator, measure_step, start_generator
 from rightfit.profiling.worker.latency import min_calls_to_report
 
@@ -50,10 +50,11 @@ def measure_curve(
             if not opened[-1].keeps_up:
                 break
         for _ in range(plan.n_refinements):
-            ends = _find_gap(opened, limit)
-            if ends is None:
+            highest = _find_highest(opened, limit)
+            above = [step.level for step in opened if highest and step.level > highest]
+            if highest is None or not above:
                 break
-            opened.append(try_rate(math.sqrt(ends[0] * ends[1])))
+            opened.append(try_rate(math.sqrt(highest * above[0])))
             opened.sort(key=lambda step: step.level)
     return LoadCurve(
         closed=tuple(closed),
@@ -105,12 +106,6 @@ def _find_highest(opened: Sequence[LoadStep], limit: LatencyLimit) -> float | No
             break
         highest = step.level
     return highest
-
-
-def _find_gap(opened: Sequence[LoadStep], limit: LatencyLimit) -> tuple[float, float] | None:
-    highest = _find_highest(opened, limit)
-    above = [step.level for step in opened if highest is not None and step.level > highest]
-    return (highest, above[0]) if highest is not None and above else None
 
 
 def _find_knee(opened: Sequence[LoadStep], share: float) -> float | None:

@@ -163,11 +163,8 @@ class WinnerLoad:
         reason: str,
     ) -> WinnerLoad:
         """Describe what became of a decision's winner."""
-        if winner is None:
-            return cls(application, dataset, None, limit, curve, reason)
-        return cls(
-            application, dataset, winner.candidate, limit, curve, reason, serving=winner.serving
-        )
+        candidate, serving = (winner.candidate, winner.serving) if winner else (None, None)
+        return cls(application, dataset, candidate, limit, curve, reason, serving)
 
     def describe_breach(self, limits: Sequence[KeptLimit]) -> str:
         """Say that a limit which the winner keeps one request at a time is broken under load.
@@ -190,13 +187,6 @@ class WinnerLoad:
         rates = "" if slowest is None else f" ({format_rate(slowest)} and more)"
         return f"Over HTTP, no rate tried{rates} keeps {self.limit}."
 
-    def is_of(self, winner: RankedCandidate | None) -> bool:
-        """Tell whether this is about a winner as it serves now."""
-        return winner is not None and (self.candidate, self.serving) == (
-            winner.candidate,
-            winner.serving,
-        )
-
 
 @dataclass(frozen=True)
 class LoadCurves:
@@ -210,7 +200,9 @@ class LoadCurves:
         """Return the entry of a decision; ``None`` if another one won when it was made."""
         for load in self.loads:
             if (load.application, load.dataset) == (application, dataset):
-                return load if load.is_of(winner) or winner is None else None
+                loaded = load.candidate, load.serving
+                is_current = winner is None or loaded == (winner.candidate, winner.serving)
+                return load if is_current else None
         return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import resource
 import signal
 import subprocess
 import tempfile
@@ -154,8 +155,6 @@ def _run_in_group(
 
 
 def _settle(place: ServerPlace, parent: int) -> None:
-    import resource
-
     end_with_parent(parent)
     for group in place.groups:
         (group / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")

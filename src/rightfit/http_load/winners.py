@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field
 import polars as pl
 
 from rightfit.http_load.curve import judge_curve, measure_curve
-from rightfit.http_load.export import find_free_port, make_order, split_cores
+from rightfit.http_load.exported_server import find_free_port, make_order, split_cores
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
+from rightfit.http_load.load_settings import HttpLoadParams
 from rightfit.http_load.served import ServerPlace, start_server
-from rightfit.http_load.settings import HttpLoadParams
 from rightfit.processes.codec import to_plain
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import fingerprint
@@ -27,7 +27,7 @@ from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.raw_inputs import IMAGE, TEXTS, EncoderJson, list_inputs
 from rightfit.request_path.usage import CALL, PROFILE
 from rightfit.serving.container import write_server
-from rightfit.serving.export import write_call, write_hashes
+from rightfit.serving.export_folder import write_call, write_hashes
 from rightfit.serving.model_call import GRAPH_FILE, Model
 
 logger = logging.getLogger(__name__)

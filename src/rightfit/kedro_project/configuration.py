@@ -176,9 +176,10 @@ def _list_all_faults(grid_fault: ValueError, parameters: RawParameters) -> str:
 
 def _describe_machine() -> Machine:
     from rightfit.parameters.machine import Machine
-    from rightfit.profiling.hardware.environment import find_devices, usable_cores
+    from rightfit.profiling.hardware.environment import usable_cores
+    from rightfit.profiling.worker.meters.gpu import list_devices
 
-    return Machine(usable_cores(), find_devices())
+    return Machine(usable_cores(), list_devices())
 
 
 def _refuse_broken_files(loader: AbstractConfigLoader) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pydantic import BaseModel
 
 from rightfit.errors import RightfitError
 from rightfit.kedro_project.kedro_private import find_versioned_path
-from rightfit.processes.codec import from_plain, to_plain
+from rightfit.processes.codec import from_plain, hash_json, to_plain
 from rightfit.processes.json_store import JsonStore
 
 RECORDS = "result_records"  # their store in the catalog
@@ -137,8 +136,7 @@ def hash_content(content: object) -> str:
     >>> hash_content({"a": 1, "b": [2]}) == hash_content({"b": [2], "a": 1})
     True
     """
-    text = json.dumps(content, sort_keys=True, default=_to_json)
-    return hashlib.sha256(text.encode()).hexdigest()[:N_DIGITS]
+    return hash_json(content, n_digits=N_DIGITS, default=_to_json)
 
 
 def hash_library() -> str:

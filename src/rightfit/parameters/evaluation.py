@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from rightfit.families.runtimes import find_runtime
 from rightfit.parameters.raw import RawParameters
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.ranking.applications.applications import UNDER_LOAD, Applications
 from rightfit.request_path import RequestPath
 from rightfit.strict_model import Seed, StrictModel, ThreadCount

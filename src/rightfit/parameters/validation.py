@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from pydantic import BaseModel
 
-from rightfit.http_load.settings import HttpLoadParams
+from rightfit.http_load.load_settings import HttpLoadParams
 from rightfit.parameters.applications import find_contradictions, find_misnamed
 from rightfit.parameters.cascades import CascadeBlock
 from rightfit.parameters.evaluation import EvaluationParams, find_load_faults

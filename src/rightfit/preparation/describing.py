@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from rightfit.families.schema import InputSchema, Task
 from rightfit.preparation.assembling import RowCounts
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.fingerprint import hash_frame, hash_json
+from rightfit.preparation.fingerprint import hash_frame
 from rightfit.preparation.spec import Derived, Features, Join, Split, Target, Validation
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.table_check import RawCheck, TableReport
+from rightfit.processes.codec import hash_json
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import read_function_sources
 from rightfit.request_path.encoder import Encoder, name_features

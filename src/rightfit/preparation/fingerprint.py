@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
 import numpy as np
@@ -27,16 +26,6 @@ def hash_frame(frame: pl.DataFrame) -> str:
         digest.update(column.is_null().to_numpy().tobytes())
         _update_with_values(digest, column)
     return digest.hexdigest()
-
-
-def hash_json(content: Any) -> str:
-    """Hash plain JSON types; the order of keys plays no part.
-
-    >>> hash_json({"a": 1, "b": 2}) == hash_json({"b": 2, "a": 1})
-    True
-    """
-    text = json.dumps(content, sort_keys=True, ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _update_with_values(digest: Any, column: pl.Series) -> None:

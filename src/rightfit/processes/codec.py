@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
+import json
 import types
 import typing
 from typing import Any, TypeVar
@@ -48,21 +50,36 @@ def from_plain(kind: type[Record], plain: Plain) -> Record:
     fields = dataclasses.fields(typing.cast(Any, kind))
     if not isinstance(plain, dict):
         raise ValueError(f"{kind.__name__} must be a JSON object, but got {type(plain).__name__}.")
-    missing = [f.name for f in fields if f.name not in plain and _is_required(f)]
+    missing = [
+        f.name
+        for f in fields
+        if f.name not in plain and f.default is f.default_factory is dataclasses.MISSING
+    ]
     if missing:
         raise ValueError(f"{kind.__name__} lacks {missing}; got {sorted(plain)}.")
     hints = _read_hints(typing.cast(Any, kind))
     return kind(**{f.name: _read(hints[f.name], plain[f.name]) for f in fields if f.name in plain})
 
 
+def hash_json(content: object, *, n_digits: int = 64, **writing: Any) -> str:
+    """Return the SHA-256 of plain JSON content in hexadecimal digits; key order plays no part.
+
+    Args:
+        content: What ``json.dumps`` writes.
+        n_digits: Digits returned, the first ones.
+        **writing: Options of ``json.dumps``. Stored keys depend on them.
+
+    >>> hash_json({"a": 1, "b": 2}, n_digits=4) == hash_json({"b": 2, "a": 1}, n_digits=4)
+    True
+    """
+    text = json.dumps(content, sort_keys=True, **writing)
+    return hashlib.sha256(text.encode()).hexdigest()[:n_digits]
+
+
 @functools.cache
 def _read_hints(kind: type[Any]) -> dict[str, object]:
     """Return a record's type hints; evaluating them takes longer than reading the record."""
     return typing.get_type_hints(kind)
-
-
-def _is_required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is field.default_factory is dataclasses.MISSING
 
 
 def _read(hint: Any, plain: Plain) -> Any:

@@ -61,12 +61,7 @@ def sweep_folders(folders: Iterable[Path]) -> None:
     """Remove those of some folders whose processes were killed while they used them."""
     for folder in folders:
         with contextlib.suppress(OSError):  # another run sweeps too
-            if _is_left(folder):
+            is_own = not folder.is_symlink() and folder.lstat().st_uid == os.getuid()
+            if is_own and folder.is_dir() and is_file_left(folder / MARK):
                 shutil.rmtree(folder)
                 logger.info("Removed %s, which a killed process had left.", folder)
-
-
-def _is_left(folder: Path) -> bool:
-    status = folder.lstat()
-    is_own_folder = folder.is_dir() and not folder.is_symlink() and status.st_uid == os.getuid()
-    return is_own_folder and is_file_left(folder / MARK)

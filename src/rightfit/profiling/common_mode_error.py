@@ -152,7 +152,8 @@ def estimate_common_mode_error(
         return CommonModeError.assume(constant_pct)
     stds = constant_pct * SCALES
     posterior = _weigh(cells, stds / 100, constant_pct / 100)
-    averaged = [_mean_std(one, N_AVERAGED) for one in AUTOCORRELATIONS]
+    # standard deviations of the mean of blocks next to each other / that of one
+    averaged = [np.sqrt(_correlate(np.arange(N_AVERAGED), one).mean()) for one in AUTOCORRELATIONS]
     in_turns, alone = (
         max(FLOOR_SHARE * constant_pct, _half_width(np.outer(stds, factors), posterior))
         for factors in (averaged, np.ones(len(averaged)))
@@ -190,11 +191,6 @@ def _find_contrasts(blocks: tuple[int, ...], autocorrelation: float) -> tuple[Fi
 def _correlate(blocks: npt.NDArray[np.int64], autocorrelation: float) -> Figures:
     lags = np.abs(np.subtract.outer(blocks, blocks))
     return np.where(lags == 0, 1.0, autocorrelation**lags)
-
-
-def _mean_std(autocorrelation: float, n_blocks: int) -> float:
-    """Return the standard deviation of the mean of blocks next to each other / that of one."""
-    return float(np.sqrt(_correlate(np.arange(n_blocks), autocorrelation).mean()))
 
 
 def _half_width(stds_pct: Figures, weights: Figures) -> float:

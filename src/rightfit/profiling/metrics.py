@@ -15,9 +15,9 @@ from rightfit.errors import RightfitError
 from rightfit.formatting import format_number, format_quality
 from rightfit.profiling.worker.results import BatchPhase, LoadPhase
 
-# What finds a metric: the model's answers, a timed process, its device's meters, a test under
+# What finds a metric: the model's predictions, a timed process, its device's meters, a test under
 # random load, the files of the bundle, the hardware ladder, or the training.
-Source = Literal["answers", "process", "device", "load_test", "files", "tiers", "training"]
+Source = Literal["predictions", "process", "device", "load_test", "files", "tiers", "training"]
 MEASURED_SOURCES: tuple[Source, ...] = ("process", "device", "load_test")
 
 NO_DEVICE_FIGURE = "the GPU does not report it"
@@ -115,7 +115,7 @@ class Metric:
 
     def format_bare(self, value: float) -> str:
         """Write a value without its unit."""
-        return format_quality(value) if self.source == "answers" else format_number(value)
+        return format_quality(value) if self.source == "predictions" else format_number(value)
 
 
 @dataclass(frozen=True, repr=False)
@@ -172,7 +172,7 @@ def _quality(label: str, scale: str = "") -> Metric:
         "",
         "higher",
         "serve",
-        "answers",
+        "predictions",
         scale=scale,
         allows_relative_limit=True,
     )

@@ -108,6 +108,16 @@ def rank_application(assessment: Assessment) -> ApplicationRanking:
     """Rank assessed candidates, dataset by dataset."""
     assessment = keep_winners(assessment)
     places = resolve_ties(assessment)
+    p_best: Floats = np.zeros(len(assessment.chosen))
+    pareto: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
+    for position, part in enumerate(assessment.table.candidate_slices):
+        candidates = part.start + np.flatnonzero(places.rank_low[part] == 1)
+        rng = np.random.default_rng([assessment.rules.seed, position])
+        p_best[candidates] = simulate_best(
+            assessment, candidates, n_draws=assessment.rules.n_draws, rng=rng
+        )
+        candidates = part.start + np.flatnonzero(assessment.feasible[part])
+        pareto[candidates] = find_pareto_front(place_in_objectives(assessment, candidates))
     return ApplicationRanking(
         assessment=assessment,
         order=places.order,
@@ -115,8 +125,8 @@ def rank_application(assessment: Assessment) -> ApplicationRanking:
         rank_low=places.rank_low,
         rank_high=places.rank_high,
         spread=spread_candidates(assessment, widening(assessment.rules.confidence_level, 1)),
-        p_best=_find_selection_probabilities(assessment, places.rank_low),
-        pareto=_find_front(assessment),
+        p_best=p_best,
+        pareto=pareto,
         leaders=places.leaders,
     )
 
@@ -127,7 +137,17 @@ def keep_winners(assessment: Assessment) -> Assessment:
     Returns:
         The assessment, in which they have their earlier serving configurations.
     """
-    rows = _find_feasible(assessment) if assessment.rules.keep_winner else {}
+    table = assessment.table
+    earlier = {
+        position: table.find_row(dataset, assessment.earlier[dataset])
+        for position, dataset in enumerate(table.datasets)
+        if assessment.rules.keep_winner and dataset in assessment.earlier
+    }
+    rows = {
+        position: row
+        for position, row in earlier.items()
+        if row is not None and assessment.judgement.feasible[row]
+    }
     if not rows:
         return assessment
     chosen, kept = assessment.chosen.copy(), {}
@@ -135,7 +155,7 @@ def keep_winners(assessment: Assessment) -> Assessment:
         row = rows.get(position)
         if first is None or row is None or row == first:
             continue
-        candidate = int(assessment.table.candidate_of_row[row])
+        candidate = int(table.candidate_of_row[row])
         if _stands(assessment, position, candidate, row):
             chosen[candidate] = row
             kept[position] = Kept(candidate, otherwise=first)
@@ -177,7 +197,10 @@ def change_limits(
 def resolve_ties(assessment: Assessment) -> Places:
     """Order the candidates, bound their ranks and put first what the tie rule prefers."""
     by_utility = order_candidates(assessment)
-    low, high = _bound_ranks(assessment)
+    low = np.empty(len(assessment.chosen), dtype=np.int64)
+    high = low.copy()
+    for part in assessment.table.candidate_slices:
+        low[part], high[part] = _bound_dataset(replace(assessment, chosen=assessment.chosen[part]))
     return Places(
         order=promote_by_rule(assessment, by_utility, low),
         rank_low=low,
@@ -201,20 +224,6 @@ def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
     )
 
 
-def _find_feasible(assessment: Assessment) -> dict[int, int]:
-    """Return the rows of the earlier winners that keep the limits, by dataset position."""
-    rows = {
-        position: assessment.table.find_row(dataset, assessment.earlier[dataset])
-        for position, dataset in enumerate(assessment.table.datasets)
-        if dataset in assessment.earlier
-    }
-    return {
-        position: row
-        for position, row in rows.items()
-        if row is not None and assessment.judgement.feasible[row]
-    }
-
-
 def _stands(assessment: Assessment, position: int, candidate: int, row: int) -> bool:
     """Tell whether nothing surely beats a profile, its candidate's own best one included."""
     part = assessment.table.candidate_slices[position]
@@ -224,14 +233,6 @@ def _stands(assessment: Assessment, position: int, candidate: int, row: int) -> 
     own = np.array([row, assessment.chosen[candidate]])
     own_low, _ = _bound_dataset(replace(assessment, chosen=own))
     return bool(low[candidate - part.start] == 1 and own_low[0] == 1)
-
-
-def _bound_ranks(assessment: Assessment) -> tuple[Ints, Ints]:
-    low = np.empty(len(assessment.chosen), dtype=np.int64)
-    high = low.copy()
-    for part in assessment.table.candidate_slices:
-        low[part], high[part] = _bound_dataset(replace(assessment, chosen=assessment.chosen[part]))
-    return low, high
 
 
 def _bound_dataset(assessment: Assessment) -> tuple[Ints, Ints]:
@@ -273,22 +274,3 @@ def _may_be_best(bound: BoundRanks, alpha: float, n_candidates: int) -> Bools:
     low, _ = bound(alpha, n_candidates - 1, n_sides=1)
     may_be_best: Bools = low == 1
     return may_be_best
-
-
-def _find_selection_probabilities(assessment: Assessment, rank_low: Ints) -> Floats:
-    p_best = np.zeros(len(rank_low))
-    for position, part in enumerate(assessment.table.candidate_slices):
-        candidates = part.start + np.flatnonzero(rank_low[part] == 1)
-        rng = np.random.default_rng([assessment.rules.seed, position])
-        p_best[candidates] = simulate_best(
-            assessment, candidates, n_draws=assessment.rules.n_draws, rng=rng
-        )
-    return p_best
-
-
-def _find_front(assessment: Assessment) -> Bools:
-    front: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
-    for part in assessment.table.candidate_slices:
-        candidates = part.start + np.flatnonzero(assessment.feasible[part])
-        front[candidates] = find_pareto_front(place_in_objectives(assessment, candidates))
-    return front

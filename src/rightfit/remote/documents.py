@@ -17,7 +17,7 @@ from rightfit.processes.codec import to_plain
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.measuring.jobs import Job
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import PERCENTILES, MeasurementState
 from rightfit.request_path import RequestPath
 from rightfit.strict_model import MAX_BATCH_SIZE, MAX_MS, list_faults

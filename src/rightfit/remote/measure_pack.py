@@ -19,9 +19,8 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment, describe_environment
-from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Job, plan_jobs, plan_servings, with_paths
-from rightfit.profiling.measuring.raw_requests import RawRequests
+from rightfit.profiling.measuring.jobs import Job, RawRequests, plan_jobs, plan_servings, with_paths
+from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.measuring.worker_pool import WorkerPool

@@ -18,8 +18,8 @@ from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.sources import read_sources
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.model_columns import make_raw_rows
-from rightfit.profiling.measuring.raw_requests import RawRequests
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.jobs import RawRequests
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.worker.phases import count_rows
 from rightfit.remote.documents import (
     PACK_FILE,

@@ -9,7 +9,7 @@ from pathlib import Path
 from rightfit.processes.codec import to_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.measuring.jobs import Job
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.remote.documents import (
     MEASURED_FILE,

@@ -23,10 +23,14 @@ from rightfit.naming import (
     objective_name,
 )
 from rightfit.ranking.applications.applications import QUALITIES, THREADS, Application
-from rightfit.ranking.explanation.decisions import Decision, RankedCandidate, list_decisions
+from rightfit.ranking.explanation.decisions import (
+    Decision,
+    RankedCandidate,
+    list_decisions,
+    write_value,
+)
 from rightfit.ranking.explanation.facts import find_facts
-from rightfit.ranking.explanation.settings import write_value
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 
 N_FIGURES = 3  # in a cell, the quality included; limits are always shown
 CHOSE_IT = "on the rows that chose it"
@@ -245,6 +249,7 @@ def _list_warnings(
         return
     if (results.find_profile(dataset, decision) or {}).get("disturbed"):
         yield DISTURBED
+    yield from (fact.text.rstrip(".") for fact in find_facts(decision, "Not known"))
     load = results.load_curves.find(application, dataset, decision.winner)
     if load and (breach := load.describe_breach(decision.limits)):
         yield breach.rstrip(".")

@@ -15,7 +15,7 @@ from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.reporting.matrix import list_costs
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 
 DEFAULT_COSTS = ("latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "model_size_mib")
 

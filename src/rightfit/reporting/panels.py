@@ -35,16 +35,16 @@ from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.facts import Fact, find_facts
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
 from rightfit.reporting.matrix import DecisionCell, list_costs
-from rightfit.reporting.results import Results, show_unseen
+from rightfit.reporting.run_results import Results, show_unseen
 from rightfit.reporting.sections.section import Table, number, sentence, tabulate, text
 from rightfit.typed_tables import read_rows
 
 MAX_COSTS = 3  # columns of a leaderboard
-MAX_FLIPS = 5
+MAX_REVERSALS = 5
 SMALLEST_SHARE = 0.005  # a smaller probability is not 0, but rounds to it
 IN_RECORD = (
     *("Settings", "Quality", "When chosen", "Shipped", "Tied with", "Kept"),
-    *("In use", "Deadline", "Would qualify"),
+    *("Not known", "In use", "Deadline", "Would qualify"),
 )
 """Facts of a decision record; its leaderboard and its first screen say the others."""
 
@@ -96,7 +96,7 @@ class Board:
         costs: Names of the columns of costs.
         places: All candidates, best first.
         facts: What the decision rests on.
-        flips: What would change it.
+        reversals: What would change it.
         prices: What each limit costs; ``None`` where none decides.
         unmeasured: What is not known.
     """
@@ -107,7 +107,7 @@ class Board:
     costs: tuple[str, ...]
     places: tuple[BoardRow, ...]
     facts: tuple[Fact, ...]
-    flips: tuple[str, ...]
+    reversals: tuple[str, ...]
     prices: Table | None
     unmeasured: tuple[str, ...]
 
@@ -132,7 +132,8 @@ def _build_board(results: Results, cell: DecisionCell, prices: list[LimitEffect]
         costs=tuple(metric_title(name) for name in costs),
         places=tuple(_list_places(results, cell, costs)),
         facts=tuple(_list_facts(results, cell, prices)),
-        flips=tuple(flip.sentence for flip in decision.flips[:MAX_FLIPS]) or (decision.flip,),
+        reversals=tuple(one.sentence for one in decision.reversals[:MAX_REVERSALS])
+        or (decision.reversal,),
         prices=_tabulate_prices(prices) if any(price.flips for price in prices) else None,
         unmeasured=tuple(_list_unmeasured(results, cell)),
     )

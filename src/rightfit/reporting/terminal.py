@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
 
 from rightfit.formatting import NOT_MEASURED, format_ends, format_number, format_quality
 from rightfit.naming import TIMES
 from rightfit.printable import clean_text
 from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
 from rightfit.ranking.explanation.facts import find_facts
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 QUALITY = "Quality: on rows not used for the choice, with its 95 % interval."
 HEADS_BY_METRIC = {
@@ -32,15 +31,12 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
         so and the caption names the nearest miss. It names refits that are worse or not made
         yet, and what deadlines mean.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     table = Table(
         title="Which model fits",
         caption="\n".join(
             [
                 QUALITY,
-                *_misses(recommendations),
+                *_open_questions(recommendations),
                 *_refits(recommendations),
                 *_deadlines(recommendations),
             ]
@@ -63,12 +59,12 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
     return table
 
 
-def _misses(recommendations: Recommendations) -> list[str]:
+def _open_questions(recommendations: Recommendations) -> list[str]:
+    """Say why there is no winner, or that another candidate may be better on a quiet machine."""
     return [
         _show(f"{application}, {dataset}: {fact.text}")
         for application, dataset, decision in list_decisions(recommendations)
-        if decision.winner is None
-        for fact in find_facts(decision, "Decision")
+        for fact in find_facts(decision, "Not known" if decision.winner else "Decision")
     ]
 
 
@@ -120,6 +116,4 @@ def _write_quality(decision: Decision, chosen_by: float | None) -> str:
 
 def _show(text: str) -> str:
     """Escape what rich takes for markup, and what a terminal takes for commands."""
-    from rich.markup import escape
-
     return escape(clean_text(text))

@@ -16,7 +16,7 @@ from rightfit.ranking.explanation.decisions import (
     Recommendations,
 )
 from rightfit.ranking.explanation.facts import Fact, decision_facts, describe_disturbance
-from rightfit.ranking.explanation.refits import Refit, Shipped
+from rightfit.ranking.explanation.shipping import Refit, Shipped
 from rightfit.spelling import suggest
 
 UNSTORED = "on a machine whose description was not stored"
@@ -106,7 +106,7 @@ def profile_refit(chosen: Profile, refit: Refit) -> Profile:
         figures |= {
             name: Figure(metric, found_on[name], found_on[f"{name}_low"], found_on[f"{name}_high"])
             for name, metric in METRICS_BY_COLUMN.items()
-            if metric.source == "answers"
+            if metric.source == "predictions"
         }
     final = found.final_quality
     if quality.chose_nothing:
@@ -153,7 +153,7 @@ def answer_to_json(answer: Answer) -> dict[str, object]:
     return {
         "application": answer.application,
         "dataset": answer.dataset,
-        **answer.decision.model_dump(mode="json", exclude={"flips"}),
+        **answer.decision.model_dump(mode="json", exclude={"reversals"}),
         "disturbed": profile and profile.disturbed,
         "under_load": answer.under_load,
         "ranked_in": origin.ranked_in,

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from rightfit.formatting import NOT_MEASURED, format_version
 from rightfit.naming import format_metric, metric_name, sentence_case
 from rightfit.printable import clean_text
@@ -32,8 +34,6 @@ HOW_ENCODED = {
 
 def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
     """Write the README of an export."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     environment = Environment(
         loader=PackageLoader("rightfit.serving"),
         undefined=StrictUndefined,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rightfit.formatting import format_number
 from rightfit.processes.starting import THREAD_VARIABLES
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer, describe_origin
-from rightfit.serving.export import require_winner
-from rightfit.serving.server import BUSY, MAX_REQUESTS_VARIABLE, Limits
+from rightfit.serving.export_folder import require_winner
 
 OFFLINE = "offline"
 MS_PER_S = 1_000
@@ -57,14 +56,14 @@ class _Sourced:
 
 @dataclass(frozen=True)
 class _Sizes:
-    """All figures of a deployment."""
+    """The figures of one replica; ``capacity`` in requests or rows a second."""
 
-    replicas: _Sourced
+    capacity: _Sourced
     cores_requested: _Sourced
     cores_limit: _Sourced
     memory_requested_mib: _Sourced
     memory_limit_mib: _Sourced
-    max_requests: _Sourced | None
+    max_requests: str | None = None  # variable of the server, as a line of YAML
 
 
 def size_deployment(
@@ -96,124 +95,130 @@ def size_deployment(
     winner, profile = require_winner(answer), answer.profile
     if profile is None:
         raise ValueError("The profile that decided is no longer stored. Run: kedro run")
-    share = 1 + headroom_pct / 100
-    replicas = _count_replicas(profile, scenario, served, rate_per_s, headroom_pct)
-    memory = _find_memory(profile, served)
-    memory_limit = _limit_memory(profile, memory, share, headroom_pct, served)
-    sizes = _Sizes(
-        replicas=replicas.raise_by(raised.replicas),
-        cores_requested=_find_cores(winner, served),
-        cores_limit=_limit_cores(winner, served).raise_by(raised.cores),
-        memory_requested_mib=memory,
-        memory_limit_mib=memory_limit.raise_by(memory_limit.value * raised.memory_share),
-        max_requests=None if served is None else _limit_requests(served),
+    sizes = (
+        _size_model(profile, scenario, headroom_pct)
+        if served is None
+        else _size_server(profile, served, headroom_pct)
     )
-    return "\n".join(_write(answer, winner, sizes, rate_per_s, scenario)) + "\n"
-
-
-def _count_replicas(
-    profile: Profile,
-    scenario: str,
-    served: ServedFigures | None,
-    rate_per_s: float,
-    headroom_pct: float,
-) -> _Sourced:
-    capacity = _find_capacity(profile, scenario, served)
-    n_replicas = max(1, math.ceil(rate_per_s * (1 + headroom_pct / 100) / capacity.value))
-    return _Sourced(
+    n_replicas = max(1, math.ceil(rate_per_s * (1 + headroom_pct / 100) / sizes.capacity.value))
+    replicas = _Sourced(
         n_replicas,
-        f"{format_number(rate_per_s)}/s and {headroom_pct:g} % head-room over {capacity.source}",
+        f"{format_number(rate_per_s)}/s and {headroom_pct:g} % head-room over "
+        f"{sizes.capacity.source}",
+    )
+    memory_limit = sizes.memory_limit_mib
+    return (
+        "\n".join(
+            _write(
+                answer,
+                winner,
+                replace(
+                    sizes,
+                    cores_limit=sizes.cores_limit.raise_by(raised.cores),
+                    memory_limit_mib=memory_limit.raise_by(
+                        memory_limit.value * raised.memory_share
+                    ),
+                ),
+                replicas.raise_by(raised.replicas),
+                rate_per_s,
+                scenario,
+            )
+        )
+        + "\n"
     )
 
 
-def _find_capacity(profile: Profile, scenario: str, served: ServedFigures | None) -> _Sourced:
-    """Return the requests or rows a second that one replica sustains."""
-    if served is not None:
-        rate = served.highest_rate_per_s
-        return _Sourced(
-            rate,
-            f"{format_number(rate)} requests/s of one server within a p99 of "
+def _size_server(profile: Profile, served: ServedFigures, headroom_pct: float) -> _Sizes:
+    """Return what loading one server of the model has found."""
+    memory = _Sourced(
+        served.peak_memory_mib, "highest resident memory of the server (rightfit load)"
+    )
+    return _Sizes(
+        capacity=_Sourced(
+            served.highest_rate_per_s,
+            f"{format_number(served.highest_rate_per_s)} requests/s of one server within a p99 of "
             f"{served.limit_ms:g} ms (rightfit load)",
-        )
-    figure = profile.throughput_rows_per_s
-    if scenario != OFFLINE or figure.value is None:
+        ),
+        cores_requested=_Sourced(
+            math.ceil(served.server_cores * 10) / 10,
+            "in use by the server at that rate (rightfit load)",
+        ),
+        cores_limit=_Sourced(
+            max(profile.serving.n_threads, math.ceil(served.server_cores)),
+            "whole cores of that: less would throttle single requests",
+        ),
+        memory_requested_mib=memory,
+        memory_limit_mib=_add_headroom(memory, headroom_pct),
+        max_requests=_limit_requests(served),
+    )
+
+
+def _size_model(profile: Profile, scenario: str, headroom_pct: float) -> _Sizes:
+    """Return what measuring the bare model has found, which knows rows a second alone."""
+    throughput, n_threads = profile.throughput_rows_per_s, profile.serving.n_threads
+    if scenario != OFFLINE or throughput.value is None:
         missing = (
             "The rate that one server sustains is not known"
             if scenario != OFFLINE
-            else f"throughput_rows_per_s was not measured: {figure.reason}"
+            else f"throughput_rows_per_s was not measured: {throughput.reason}"
         )
         raise ValueError(
             f"{missing}. Load the exported model and give what that prints: "
             "rightfit load --json … > load.json, then rightfit size --load load.json"
         )
-    rate = figure.value if figure.low is None else figure.low
-    end = "" if figure.low is None else ", the lower end of its interval"
-    return _Sourced(
-        rate,
-        f"{format_number(rate)} rows/s of one process (throughput_rows_per_s{end}; without a "
-        "server)",
-    )
-
-
-def _find_cores(winner: RankedCandidate, served: ServedFigures | None) -> _Sourced:
-    if served is not None:
-        cores = math.ceil(served.server_cores * 10) / 10
-        return _Sourced(cores, "in use by the server at that rate (rightfit load)")
-    return _Sourced(winner.serving.n_threads, "it was measured confined to so many cores")
-
-
-def _limit_cores(winner: RankedCandidate, served: ServedFigures | None) -> _Sourced:
-    if served is not None:
-        cores = max(winner.serving.n_threads, math.ceil(served.server_cores))
-        return _Sourced(cores, "whole cores of that: less would throttle single requests")
-    return _Sourced(
-        winner.serving.n_threads, "the same: less would throttle it, more it cannot use"
-    )
-
-
-def _find_memory(profile: Profile, served: ServedFigures | None) -> _Sourced:
-    if served is not None:
-        return _Sourced(
-            served.peak_memory_mib, "highest resident memory of the server (rightfit load)"
-        )
+    rate = throughput.value if throughput.low is None else throughput.low
+    end = "" if throughput.low is None else ", the lower end of its interval"
     peak = profile.peak_memory_mib.high or profile.peak_memory_mib.value
     if peak is None:
         raise ValueError("peak_memory_mib was not measured. Run: kedro run --pipelines perf")
-    return _Sourced(peak, f"peak with {profile.best_batch_size} rows a call (peak_memory_mib)")
-
-
-def _limit_memory(
-    profile: Profile,
-    memory: _Sourced,
-    share: float,
-    headroom_pct: float,
-    served: ServedFigures | None,
-) -> _Sourced:
-    """Return a limit that the model ran under, else one that leaves head-room."""
+    memory = _Sourced(peak, f"peak with {profile.best_batch_size} rows a call (peak_memory_mib)")
     limits = profile.how.limits if profile.how else ()
-    tried = sorted(trial.memory_mib for trial in limits if trial.ok)
-    enough = [mib for mib in tried if mib >= memory.value]
-    if enough and served is None:
-        return _Sourced(enough[0], "it ran under this limit when it was measured (RLIMIT_DATA)")
-    return _Sourced(memory.value * share, f"that and {headroom_pct:g} % head-room; not tried")
-
-
-def _limit_requests(served: ServedFigures) -> _Sourced:
-    """Return how many requests may wait: those that can be answered within the limit."""
-    in_time = math.ceil(served.highest_rate_per_s * served.limit_ms / MS_PER_S)
-    if in_time <= Limits.max_requests:
-        return _Sourced(Limits.max_requests, "the server's own limit")
-    source = (
-        f"it answers so many within {served.limit_ms:g} ms; further ones are refused with status "
-        f"{BUSY}"
+    enough = [one.memory_mib for one in limits if one.ok and one.memory_mib >= memory.value]
+    return _Sizes(
+        capacity=_Sourced(
+            rate,
+            f"{format_number(rate)} rows/s of one process (throughput_rows_per_s{end}; without a "
+            "server)",
+        ),
+        cores_requested=_Sourced(n_threads, "it was measured confined to so many cores"),
+        cores_limit=_Sourced(n_threads, "the same: less would throttle it, more it cannot use"),
+        memory_requested_mib=memory,
+        memory_limit_mib=_Sourced(
+            min(enough), "it ran under this limit when it was measured (RLIMIT_DATA)"
+        )
+        if enough
+        else _add_headroom(memory, headroom_pct),
     )
-    return _Sourced(in_time, source)
+
+
+def _add_headroom(memory: _Sourced, headroom_pct: float) -> _Sourced:
+    source = f"that and {headroom_pct:g} % head-room; not tried"
+    return _Sourced(memory.value * (1 + headroom_pct / 100), source)
+
+
+def _limit_requests(served: ServedFigures) -> str:
+    """Limit the requests that may wait to those that can be answered within the limit."""
+    # the server's libraries take 0.4 s to import
+    from rightfit.serving.server import BUSY, MAX_REQUESTS_VARIABLE, Limits
+
+    n_requests, source = Limits.max_requests, "the server's own limit"
+    in_time = math.ceil(served.highest_rate_per_s * served.limit_ms / MS_PER_S)
+    if in_time > n_requests:
+        n_requests, source = (
+            in_time,
+            (
+                f"it answers so many within {served.limit_ms:g} ms; further ones are refused with "
+                f"status {BUSY}"
+            ),
+        )
+    return f'{{name: {MAX_REQUESTS_VARIABLE}, value: "{n_requests}"}}  # {source}'
 
 
 def _write(
     answer: Answer,
     winner: RankedCandidate,
     sizes: _Sizes,
+    replicas: _Sourced,
     rate_per_s: float,
     scenario: str,
 ) -> list[str]:
@@ -225,10 +230,7 @@ def _write(
     ]
     threads[0] += f"  # it was measured with {winner.serving.n_threads}"
     if sizes.max_requests is not None:
-        threads.append(
-            f"            - {{name: {MAX_REQUESTS_VARIABLE}, "
-            f'value: "{sizes.max_requests.value:g}"}}  # {sizes.max_requests.source}'
-        )
+        threads.append(f"            - {sizes.max_requests}")
     return [
         f"# {answer.application} on {answer.dataset}: {winner.label}",
         f"# for {format_number(rate_per_s)} {unit} a second; measured {answer.disturbance}",
@@ -238,7 +240,7 @@ def _write(
         "kind: Deployment",
         f"metadata: {{name: {name}}}",
         "spec:",
-        f"  replicas: {sizes.replicas.value:g}  # {sizes.replicas.source}",
+        f"  replicas: {replicas.value:g}  # {replicas.source}",
         "  template:",
         "    spec:",
         "      containers:",

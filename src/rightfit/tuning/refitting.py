@@ -23,7 +23,7 @@ from rightfit.preparation.describing import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.quality.metric import QualityMetric
-from rightfit.ranking.explanation.refits import RawQuality, RefitComparison, RefitQuality
+from rightfit.ranking.explanation.shipping import RawQuality, RefitComparison, RefitQuality
 from rightfit.tuning.search.search_job import map_data
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
 
@@ -260,7 +260,7 @@ def _compare_quality(
     answers: Sequence[Array], metric: QualityMetric, test: TrainingData, judging: FinalRows
 ) -> RefitQuality:
     """Score both models on rows not used for the choice; on all test rows if there are none."""
-    from rightfit.profiling.profiles.final_rows import find_final_rows
+    from rightfit.profiling.profiles.prediction_quality import find_final_rows
     from rightfit.profiling.profiles.quality_interval import quality_interval
 
     final = find_final_rows(test.labels, share=judging.final_share, min_rows=judging.final_min_rows)

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from rightfit.families.bundle import Bundle
-from rightfit.ranking.explanation.refits import Refit
+from rightfit.ranking.explanation.shipping import Refit
 from rightfit.serving.answer import Answer
-from rightfit.serving.export import check_folder, export_model, require_winner
+from rightfit.serving.export_folder import check_folder, export_model, require_winner
 from rightfit.serving.model_call import Model, feed_model
 from rightfit.verbs.options import APPLICATION, DATASET, NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from rightfit.http_load.export import load_export
+from rightfit.http_load.exported_server import load_export
 from rightfit.http_load.load_records import LoadCurve, LoadStep, format_latency
 from rightfit.processes.codec import to_plain
 from rightfit.verbs.options import (

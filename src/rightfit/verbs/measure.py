@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rightfit.evaluation.model_files import MeasuredFile, measure_file
+from rightfit.evaluation.own_models import MeasuredFile, measure_file
 from rightfit.formatting import format_number
 from rightfit.naming import listing, metric_name, sentence_case
 from rightfit.profiling.profile import Profile

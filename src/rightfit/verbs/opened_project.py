@@ -21,7 +21,7 @@ from rightfit.preparation.describing import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.application_ranking import Winners
 from rightfit.ranking.explanation.recommendation import read_winners
-from rightfit.ranking.explanation.refits import Refits
+from rightfit.ranking.explanation.shipping import Refits
 
 if TYPE_CHECKING:  # it imports Kedro, which only who opens a project needs
     from rightfit.verbs.stored import StoredResults

@@ -13,11 +13,11 @@ from rightfit.families.bundle import ONNX_FILE
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.remote.documents import FORMAT_VERSION, Pack, PackedDataset, portable_settings
 from rightfit.remote.packing import pack_dataset, write_pack
 from rightfit.request_path import RequestPath
-from rightfit.serving.export import check_folder
+from rightfit.serving.export_folder import check_folder
 from rightfit.verbs.options import NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where
 from rightfit.verbs.stored import NothingStoredError, StoredResults

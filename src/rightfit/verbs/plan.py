@@ -14,7 +14,7 @@ from rightfit.parameters.raw import RawParameters
 from rightfit.parameters.validation import find_faults
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import with_paths
-from rightfit.profiling.profiles.plan import describe_plan
+from rightfit.profiling.profiles.measuring_plan import describe_plan
 from rightfit.ranking.applications.applications import Applications
 from rightfit.verbs.options import echo_lines, faults_as_message
 from rightfit.verbs.place import Place, where

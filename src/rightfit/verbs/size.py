@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from rightfit.http_load.export import read_bodies, split_cores
+from rightfit.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
+from rightfit.http_load.exported_server import read_bodies, split_cores
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
-from rightfit.http_load.trial import TrialResult, read_deployment, try_deployment
 from rightfit.printable import clean_text
 from rightfit.processes.codec import from_plain
 from rightfit.processes.regular_files import require_regular

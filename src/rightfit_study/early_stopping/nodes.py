@@ -89,7 +89,7 @@ def profile_recordings(
         Resource profiles with the columns ``index`` and ``checkpoint`` in front.
     """
     from rightfit.profiling.hardware.environment import describe_environment
-    from rightfit.profiling.measuring.bench import Bench
+    from rightfit.profiling.measuring.measurement import Bench
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.worker.meters.speed import SpeedProbe
     from rightfit.tuning.search.setting_up import make_data

@@ -13,9 +13,9 @@ import polars as pl
 
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.jobs import ProfiledCell
+from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.state import Store
-from rightfit.profiling.profiles.cell import ProfiledCell
 from rightfit.profiling.profiles.cell_profiles import profile_cell
 from rightfit.profiling.serving import Serving
 from rightfit.quality.metric import QualityMetric
@@ -111,7 +111,7 @@ def _profile(
             dataset=cell.dataset,
             data_version=cell.data_version,
             candidates=bundles,
-            labels=cell.labels,
+            targets=cell.labels,
             quality=cell.quality,
             fit_metrics={},
             environment_id=cell.environment_id,

@@ -14,8 +14,8 @@ from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.state import Store, load_record, save_record
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
-from rightfit.profiling.worker.messages import Described, DescribeRequest, Failure
 from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
+from rightfit.profiling.worker.protocol import Described, DescribeRequest, Failure
 from rightfit_study.training_costs.steps import StepsPhase, Trained, TrainingTask, rows_of_a_stretch
 
 if TYPE_CHECKING:

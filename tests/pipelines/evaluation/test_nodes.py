@@ -9,18 +9,27 @@ from typing import Any
 import polars as pl
 import pytest
 from factories.bundles import train_bundle
-from factories.rankings import make_application, make_applications
+from factories.rankings import make_application, make_applications, make_profile
 
-from rightfit.evaluation.cell_measuring import list_paths, list_servings, trust_written
-from rightfit.evaluation.settings_column import add_settings
+from rightfit.evaluation.cell_measuring import (
+    add_settings,
+    list_paths,
+    list_servings,
+    trust_written,
+)
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import available_runtimes
+from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
-from rightfit.pipelines.evaluation.nodes import join_profiles
+from rightfit.pipelines.evaluation.nodes import (
+    MeasuredCell,
+    join_profiles,
+    remeasure_disturbed,
+)
 from rightfit.processes.codec import to_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
@@ -39,6 +48,11 @@ def profiles(environment_id: str) -> pl.DataFrame:
     return pl.DataFrame(
         {"candidate": ["net-001"], "device": ["cpu"], "environment_id": [environment_id]}
     )
+
+
+def measured(model: str, *, disturbed: bool) -> pl.DataFrame:
+    row = make_profile(f"{model}-000", quality=0.8, latency_p50_ms=20.0, disturbed=disturbed)
+    return pl.DataFrame([row | {"environment_id": "a", "request_path": "model"}])
 
 
 @pytest.mark.parametrize(
@@ -77,6 +91,44 @@ def test_profiles_of_one_environment_are_collected(values: dict[str, Any]) -> No
     collected = join_profiles(EvaluationParams(**values), profiles("a"), profiles("a"))
 
     assert len(collected) == 2
+
+
+def test_cell_whose_disturbed_profile_decides_is_measured_again_by_its_node(
+    values: dict[str, Any],
+) -> None:
+    params = EvaluationParams(**values | {"preset": "quick"})
+    applications = ApplicationsParams({"any": make_application(request_path="model")})
+    asked: list[dict[str, Any]] = []
+
+    def measure(**read: Any) -> pl.DataFrame:
+        asked.append(read)
+        return measured("net", disturbed=False)
+
+    found = remeasure_disturbed(
+        params,
+        applications,
+        dataset="d",
+        cells={
+            model: MeasuredCell(
+                measure,
+                {"candidates": f"d.{model}.candidates", "params": "params:evaluation"},
+                f"d.{model}.profiles",
+            )
+            for model in ("net", "svm")
+        },
+        **{
+            "d.net.candidates": {"net-000": "a bundle"},
+            "d.svm.candidates": {},
+            "d.net.profiles": measured("net", disturbed=True),
+            "d.svm.profiles": measured("svm", disturbed=False),
+        },
+    )
+
+    [read] = asked
+    assert read["candidates"] == {"net-000": "a bundle"}
+    assert read["params"] is params
+    assert read["rivals"]["model"].to_list() == ["svm"]
+    assert found["disturbed"].to_list() == [False, False]
 
 
 def test_profiles_of_different_environments_are_refused(values: dict[str, Any]) -> None:

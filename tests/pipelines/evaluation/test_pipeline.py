@@ -17,6 +17,7 @@ def test_pipeline_profiles_each_cell_and_collects_all() -> None:
         "environment",
         "d.linear.profiles",
         "d.net.profiles",
+        "d.settled_profiles",
         "resource_profiles",
         "hardware_tiers",
     }

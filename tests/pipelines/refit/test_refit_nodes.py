@@ -23,7 +23,7 @@ from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
 from rightfit.pipelines.refit.nodes import refit_winners
 from rightfit.processes.json_store import JsonStore
-from rightfit.ranking.explanation.refits import Refits
+from rightfit.ranking.explanation.shipping import Refits
 from rightfit.request_path.encoder import Encoder, Indicate
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.search.setting_up import make_data

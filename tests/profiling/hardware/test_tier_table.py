@@ -5,8 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.profiling.hardware.tier_table import tabulate_tiers
-from rightfit.profiling.hardware.tiers import Tier
+from rightfit.profiling.hardware.tiers import Tier, tabulate_tiers
 
 TIERS = (
     Tier(name="small", n_cores=1, memory_mib=100, device="cpu", price_per_hour=0.36),

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from factories.measurements import make_round
 
-from rightfit.profiling.measuring.rounds import GAP, IMPLAUSIBLE, find_interruption
+from rightfit.profiling.measuring.measurement import GAP, IMPLAUSIBLE, find_interruption
 from rightfit.profiling.measuring.state import FinishedRound
-from rightfit.profiling.worker.messages import STOPPED
+from rightfit.profiling.worker.protocol import STOPPED
 
 STEADY_NS = np.full(100, 2_000_000)
 

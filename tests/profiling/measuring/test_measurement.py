@@ -8,17 +8,22 @@ import pytest
 from factories.measurements import known_load, make_round, make_settings
 
 from rightfit.profiling.common_mode_error import CommonModeError
-from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.measurement import Measurement, add_round, predict, seek_quiet
+from rightfit.profiling.measuring.measurement import (
+    Bench,
+    Measurement,
+    add_round,
+    predict,
+    seek_quiet,
+)
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.measuring.stopping import (
+from rightfit.profiling.measuring.stop_rule import (
     is_disturbed,
     per_process,
     usable_rounds,
     why_settled,
 )
+from rightfit.profiling.profile import ProfileBuilder
 from rightfit.profiling.profiles.measured import set_measured
-from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.worker.throughput import best_batch_size
 
 

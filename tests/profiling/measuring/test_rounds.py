@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 from factories.measurements import known_load, make_settings, run_round
 
-from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.rounds import OpenRound
+from rightfit.profiling.measuring.measurement import Bench, OpenRound
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 

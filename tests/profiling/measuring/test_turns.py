@@ -9,10 +9,10 @@ from factories.measurements import DictStore, known_load, make_round, make_setti
 
 from rightfit.processes.codec import from_plain
 from rightfit.profiling.measuring import measurement, turns
-from rightfit.profiling.measuring.bench import Bench
+from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.turns import measure_jobs
-from rightfit.profiling.worker.messages import Failure
+from rightfit.profiling.worker.protocol import Failure
 
 
 class ScriptedRound:

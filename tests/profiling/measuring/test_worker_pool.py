@@ -5,13 +5,12 @@ from typing import Any
 
 from factories.measurements import known_load, make_settings
 
-from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.rounds import OpenRound
+from rightfit.profiling.measuring.measurement import Bench, OpenRound
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
-from rightfit.profiling.worker.messages import Failure, Predicted, PredictRequest
+from rightfit.profiling.worker.protocol import Failure, Predicted, PredictRequest
 
-NOTHING: dict[str, Any] = {"factory": "", "arguments": {}, "rows": "", "answers": ""}
+NOTHING: dict[str, Any] = {"factory": "", "arguments": {}, "rows": "", "predictions": ""}
 
 
 def test_pool_keeps_a_worker_for_its_kind_and_closes_the_least_used() -> None:
@@ -68,7 +67,7 @@ def test_worker_that_cannot_import_says_why() -> None:
 
 def test_worker_does_not_see_libraries_its_runtime_does_not_need(pool: WorkerPool) -> None:
     worker = pool.get(WorkerKind(imports=("json",), n_threads=1))
-    request = PredictRequest(factory="pandas:DataFrame", arguments={}, rows="", answers="")
+    request = PredictRequest(factory="pandas:DataFrame", arguments={}, rows="", predictions="")
 
     answer = worker.ask(request, Predicted)
 

@@ -17,15 +17,13 @@ from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Job, with_paths
-from rightfit.profiling.measuring.raw_requests import RawRequests
+from rightfit.profiling.measuring.jobs import Job, ProfiledCell, RawRequests, with_paths
+from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profiles import answer_quality
-from rightfit.profiling.profiles.answer_quality import measure_quality
-from rightfit.profiling.profiles.cell import ProfiledCell
+from rightfit.profiling.profiles import prediction_quality
 from rightfit.profiling.profiles.cell_profiles import profile_cell
+from rightfit.profiling.profiles.prediction_quality import measure_quality
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
@@ -69,7 +67,7 @@ def cell(bundle: Bundle, blobs: TrainingData) -> ProfiledCell:
         dataset="blobs",
         data_version="v1",
         candidates={"linear-007": bundle},
-        labels=blobs.labels,
+        targets=blobs.labels,
         quality=QualityMetric(name="accuracy", worst=0.5, best=1.0),
         fit_metrics={7: {"fit_time_s": 1.5, "step_time_ms": None}},
         environment_id="here",
@@ -202,10 +200,55 @@ def test_measured_profiles_are_not_measured_again(
     assert again.equals(first)
 
 
+def test_run_comes_back_to_the_rows_that_decide_alone(
+    cell: ProfiledCell, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_disturbed = 2  # of each profile's first processes
+    for module in ("stop_rule", "turns", "measurement"):
+        monkeypatch.setattr(
+            f"rightfit.profiling.measuring.{module}.is_disturbed",
+            lambda found, rounds, _settings: list(rounds).index(found) < n_disturbed,
+        )
+    monkeypatch.setattr(
+        "rightfit.profiling.profiles.measured.is_phase_disturbed",
+        lambda _phase, found, rounds, _settings: list(rounds).index(found) < n_disturbed,
+    )
+    settings = make_settings(min_processes=2, max_processes=2)
+    later = settings.model_copy(update={"max_extra_processes": 3})
+    store = DictStore()
+    seen: list[pl.DataFrame] = []
+
+    def decide(profiles: pl.DataFrame) -> list[bool]:
+        seen.append(profiles)
+        return [
+            one and runtime == "onnx"
+            for one, runtime in profiles.select("disturbed", "runtime").rows()
+        ]
+
+    first, again = (
+        profile_cell(
+            cell,
+            SERVINGS,
+            replace(bench, settings=one),
+            store,
+            tiers=TIERS,
+            choose=choose_all,
+            decides=decide if one is later else None,
+        )
+        for one in (settings, later)
+    )
+
+    assert first["disturbed"].to_list() == [True, True]
+    assert again["disturbed"].to_list() == [True, False]
+    n_processes = [row["measured_how"]["n_processes"] for row in again.to_dicts()]
+    assert n_processes == [2, 3]  # of the one it came back to, those that are clean
+    assert len(seen) == 3  # asked before each process more, at most max_extra_processes
+
+
 def test_turns_of_a_cell_tell_what_its_processes_share(
     cell: ProfiledCell, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = "rightfit.profiling.measuring.stopping.is_slow"  # others may use the machine
+    slow = "rightfit.profiling.measuring.stop_rule.is_slow"  # others may use the machine
     monkeypatch.setattr(slow, lambda probe_ns, full_ns: False)
     store = DictStore()
     servings = [Serving(runtime, n, "cpu") for runtime in ("native", "onnx") for n in (1, 2)]
@@ -357,7 +400,7 @@ def test_answers_that_are_no_probabilities_end_the_profile_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     good = np.eye(3, dtype=np.float32)[blobs.labels]
-    monkeypatch.setattr(answer_quality, "predict", lambda subject, bench: change(good))
+    monkeypatch.setattr(prediction_quality, "predict", lambda subject, bench: change(good))
     bench = Bench(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick", SpeedProbe(None))
     job = Job("blobs.linear", "linear-007", cell.candidates["linear-007"], SERVINGS[0])
     store = DictStore()
@@ -373,7 +416,7 @@ def test_stored_quality_of_another_version_is_judged_again(
     cell: ProfiledCell, blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = np.eye(3, dtype=np.float32)[blobs.labels]
-    monkeypatch.setattr(answer_quality, "predict", lambda subject, bench: good)
+    monkeypatch.setattr(prediction_quality, "predict", lambda subject, bench: good)
     bench = Bench(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick", SpeedProbe(None))
     job = Job("blobs.linear", "linear-007", cell.candidates["linear-007"], SERVINGS[0])
     store = DictStore()

@@ -5,9 +5,8 @@ from factories.measurements import make_round, make_settings
 
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.profile import MeasuredHow
+from rightfit.profiling.profile import MeasuredHow, ProfileBuilder
 from rightfit.profiling.profiles.measured import set_measured
-from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.worker.results import ServerResult
 
 P99 = "latency_under_load_p99_ms"

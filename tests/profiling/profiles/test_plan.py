@@ -6,7 +6,11 @@ import pytest
 from factories.measurements import SETTINGS, make_settings
 
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.profiles.plan import describe_plan, longest_profile_s, slowest_call_ms
+from rightfit.profiling.profiles.measuring_plan import (
+    describe_plan,
+    longest_profile_s,
+    slowest_call_ms,
+)
 from rightfit.profiling.serving import Serving
 
 SERVINGS = [Serving("native", 1, "cpu"), Serving("onnx", 2, "cpu")]

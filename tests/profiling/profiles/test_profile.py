@@ -4,7 +4,7 @@ import pytest
 
 from rightfit.profiling.intervals import Interval
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profiles.profile import ProfileBuilder, tabulate_profiles
+from rightfit.profiling.profile import ProfileBuilder, tabulate_profiles
 from rightfit.profiling.serving import Serving
 
 KEYS = {

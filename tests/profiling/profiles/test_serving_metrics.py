@@ -9,8 +9,8 @@ from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import METRICS
+from rightfit.profiling.profile import ProfileBuilder
 from rightfit.profiling.profiles.measured import pool_spreads, set_measured, set_tiers
-from rightfit.profiling.profiles.profile import ProfileBuilder
 from rightfit.profiling.worker.results import ServerResult
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from rightfit.processes.lifeline import list_descendants
 from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
-from rightfit.profiling.worker.messages import (
+from rightfit.profiling.worker.process import HiddenLibraries
+from rightfit.profiling.worker.protocol import (
     STOPPED,
     Described,
     DescribeRequest,
@@ -26,7 +27,6 @@ from rightfit.profiling.worker.messages import (
     WindowRequest,
     WindowTimed,
 )
-from rightfit.profiling.worker.process import HiddenLibraries
 
 ARGUMENTS = {"sleep_ms": 0, "burn_ms": 0, "allocate_mib": 0, "n_classes": 2}
 
@@ -43,7 +43,7 @@ def predicting(tmp_path: Path, **changes: Any) -> PredictRequest:
         factory="fakes.known_load:open_known_load",
         arguments=ARGUMENTS,
         rows=str(rows),
-        answers=str(tmp_path / "answers.npy"),
+        predictions=str(tmp_path / "answers.npy"),
     )
     return replace(request, **changes)
 

@@ -10,12 +10,11 @@ import numpy.typing as npt
 import pytest
 from factories.measurements import SETTINGS, known_load, make_settings
 
-from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.measurement import measure_under_load
-from rightfit.profiling.measuring.settings import ServerSettings
+from rightfit.profiling.measuring.measurement import Bench, measure_under_load
+from rightfit.profiling.measuring.presets import ServerSettings
 from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.worker.messages import ServerRequest
 from rightfit.profiling.worker.open_loop import measure_at_rate
+from rightfit.profiling.worker.protocol import ServerRequest
 from rightfit.profiling.worker.results import ServerResult
 
 pytestmark = pytest.mark.whole

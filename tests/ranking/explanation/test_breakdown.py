@@ -4,8 +4,7 @@ import polars as pl
 import pytest
 from factories.rankings import around, make_application, make_profile, rank
 
-from rightfit.ranking.explanation.breakdown import tabulate_breakdown
-from rightfit.ranking.explanation.rankings import tabulate_rankings
+from rightfit.ranking.explanation.rankings import tabulate_breakdown, tabulate_rankings
 
 ROWS = [
     make_profile("a-1", **around("quality", 0.4, 0.1), latency_p50_ms=10),

@@ -134,6 +134,23 @@ def test_limits_broken_only_by_disturbed_timings_leave_a_candidate_undecided() -
     assert outcome == ["undecided", "violates", "violates", "winner", "violates", "unmeasured"]
 
 
+def test_disturbed_candidate_that_may_be_better_on_a_quiet_machine_is_undecided() -> None:
+    ranked = rank(
+        make_profile("a-1", quality=0.9, latency_p50_ms=20, peak_memory_mib=10, disturbed=False),
+        make_profile("a-2", quality=0.9, latency_p50_ms=45, peak_memory_mib=10, disturbed=True),
+        make_profile("a-3", quality=0.1, latency_p50_ms=45, peak_memory_mib=10, disturbed=True),
+        make_profile("a-4", quality=0.9, latency_p50_ms=45, peak_memory_mib=10, disturbed=False),
+        application=LIMITED,
+    )
+
+    assert find_outcomes(ranked).outcome.tolist() == [
+        *("winner", "undecided", "dominated", "dominated")
+    ]
+    assert explain_candidates(ranked)["reason"][1].endswith(
+        "of a-1; but other work disturbed the machine meanwhile, so it may be better"
+    )
+
+
 def test_a_disturbed_profile_that_may_qualify_stands_for_its_candidate() -> None:
     ranked = rank(
         make_profile("a-1", quality=0.9, latency_p50_ms=51, peak_memory_mib=10, disturbed=False),

@@ -42,7 +42,7 @@ ROWS = [
 ]
 
 
-def test_recommendation_names_winner_runner_up_and_flip() -> None:
+def test_recommendation_names_winner_runner_up_and_reversal() -> None:
     found = recommend_for(*ROWS)
     decision = found["datasets"]["landsat"]
 
@@ -58,8 +58,8 @@ def test_recommendation_names_winner_runner_up_and_flip() -> None:
         "net-1 (onnx, 1 thread) fits landsat best: highest utility 0.525 against 0.475 of "
         "linear-1; ahead most on scaled quality (0.9 against 0.3)."
     )
-    assert decision["flip"] == decision["flips"][0]["sentence"]
-    assert decision["flips"][0]["winner"] == "linear-1"
+    assert decision["reversal"] == decision["reversals"][0]["sentence"]
+    assert decision["reversals"][0]["winner"] == "linear-1"
     assert decision["nearest_miss"] is None
 
 
@@ -122,6 +122,20 @@ def test_where_only_disturbed_timings_break_limits_it_is_not_known_who_qualifies
     assert decision["sentence"].startswith(
         "It is not known whether a candidate qualifies for landsat: other work disturbed the "
         "machine while linear-1 (onnx, 1 thread) was timed"
+    )
+
+
+def test_winner_comes_with_the_disturbed_candidates_that_may_be_better() -> None:
+    decision = recommend_for(
+        make_profile("net-1", quality=0.9, latency_p50_ms=20, disturbed=False),
+        make_profile("linear-1", quality=0.9, latency_p50_ms=50, disturbed=True),
+        make_profile("linear-2", quality=0.1, latency_p50_ms=50, disturbed=True),
+    )["datasets"]["landsat"]
+
+    assert decision["winner"]["candidate"] == "net-1"
+    assert decision["not_known"] == (
+        "It is not known whether linear-1 (onnx, 1 thread) is better: other work disturbed the "
+        "machine while it was timed. Measure again on a quiet machine."
     )
 
 

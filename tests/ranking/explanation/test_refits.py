@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from factories.rankings import make_application
 
-from rightfit.ranking.explanation.refits import (
+from rightfit.ranking.explanation.shipping import (
     ChosenServing,
     RawQuality,
     Refit,

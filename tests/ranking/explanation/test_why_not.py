@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 from factories.rankings import make_application, make_profile, rank
 
-from rightfit.ranking.explanation.why_not import tabulate_why_not
+from rightfit.ranking.explanation.reasons import tabulate_why_not
 
 TRIALS = pl.DataFrame(
     {

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rightfit.ranking.sensitivity.envelope import walk_envelope
+from rightfit.ranking.sensitivity.weights import walk_envelope
 
 
 @given(

@@ -17,9 +17,10 @@ from rich.console import Console
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import Decision
-from rightfit.ranking.explanation.refits import RawQuality, Refit, RefitQuality, Shipped
-from rightfit.reporting.report import render_report
-from rightfit.reporting.results import Results
+from rightfit.ranking.explanation.shipping import RawQuality, Refit, RefitQuality, Shipped
+from rightfit.reporting.html_report import render_report
+from rightfit.reporting.matrix import DISTURBED
+from rightfit.reporting.run_results import Results
 from rightfit.reporting.terminal import tabulate_winners
 from rightfit.serving.answer import Answer, Origin
 from rightfit.verbs.which import describe_answer
@@ -124,7 +125,7 @@ def test_every_part_names_the_same_winner_with_the_same_quality(
         assert candidate in record.locator(".who").inner_text()
         assert answer.startswith(decision.winner.label)
         assert terminal[name, dataset].startswith(candidate)
-        assert all(flip.winner != candidate for flip in decision.flips)
+        assert all(one.winner != candidate for one in decision.reversals)
         assert decision.quality is not None or case == "kept"
         if decision.quality is not None:
             quality = f"{decision.quality.raw:.3f}"
@@ -132,9 +133,11 @@ def test_every_part_names_the_same_winner_with_the_same_quality(
             assert quality in record.inner_text()
             assert quality in answer
             assert quality in terminal[name, dataset]
-        assert ("disturbed" in card) is bool(
+        assert (DISTURBED in card) is bool(
             (results.find_profile(dataset, decision) or {})["disturbed"]
         )
+        assert decision.not_known.rstrip(".") in card
+        assert decision.not_known in answer
         for limit in decision.limits:
             assert limit.short in card
             assert str(limit) in answer

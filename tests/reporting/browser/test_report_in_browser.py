@@ -12,8 +12,8 @@ import pytest
 from factories.reports import LADDER, make_profiles
 from playwright.sync_api import expect
 
-from rightfit.reporting.report import render_report
-from rightfit.reporting.results import Results
+from rightfit.reporting.html_report import render_report
+from rightfit.reporting.run_results import Results
 
 pytestmark = pytest.mark.long
 

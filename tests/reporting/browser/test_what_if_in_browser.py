@@ -17,7 +17,7 @@ from rightfit.ranking.assessment.assessment import assess_candidates
 from rightfit.ranking.assessment.order import order_candidates
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.reporting.page_data import collect_page_data, list_parts
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 
 pytestmark = pytest.mark.long
 

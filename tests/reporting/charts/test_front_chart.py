@@ -13,7 +13,7 @@ from rightfit.reporting.charts.front_chart import (
     select_front,
 )
 from rightfit.reporting.charts.palette import marks_of
-from rightfit.reporting.results import PROFILE_KEYS, Results
+from rightfit.reporting.run_results import PROFILE_KEYS, Results
 
 PROFILES = pl.DataFrame(
     {

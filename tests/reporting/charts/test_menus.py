@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from plotly.graph_objects import Bar, Figure
 
-from rightfit.reporting.charts.menus import behind_menu
+from rightfit.reporting.charts.front_chart import behind_menu
 
 
 def make_figures() -> dict[str, Figure]:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from rightfit.reporting.charts.utility_chart import draw_utilities
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 
 
 def test_utility_bars_end_at_the_utility(results: Results) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rightfit.reporting.results import Results
-from rightfit.reporting.sections.loads import build_loads
+from rightfit.reporting.run_results import Results
+from rightfit.reporting.sections.requests import build_loads
 
 
 def test_section_lists_what_one_server_bears(results: Results) -> None:

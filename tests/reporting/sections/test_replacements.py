@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rightfit.reporting.results import Results
-from rightfit.reporting.sections.replacements import build_replacements
+from rightfit.reporting.run_results import Results
+from rightfit.reporting.sections.in_use import build_replacements
 
 
 def test_imported_models_stand_beside_the_winners(make_results: Callable[..., Results]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.requests import build_requests, describe_encoding, describe_paths
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.explanation.decisions import FinalQuality
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.across import build_across, describe_break_even
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain
 from rightfit.reporting.sections.how_measured import (
@@ -20,13 +20,13 @@ from rightfit.reporting.sections.how_measured import (
 )
 from rightfit.reporting.sections.sensitivity import (
     build_sensitivity,
-    describe_flips,
+    describe_reversals,
     describe_win_shares,
 )
 from rightfit.reporting.sections.stops import build_stops, describe_stops
 
 
-def test_sensitivity_says_what_flips(results: Results) -> None:
+def test_sensitivity_says_what_reverses(results: Results) -> None:
     section = build_sensitivity(results)
 
     assert section.sentences[0] == (
@@ -46,7 +46,7 @@ def test_sensitivity_without_limits_or_feasible_candidates() -> None:
         schema={"application": pl.String, "dataset": pl.String, "win_share": pl.Float64}
     )
 
-    assert describe_flips(shadows, 10) == "No application has a limit."
+    assert describe_reversals(shadows, 10) == "No application has a limit."
     assert describe_win_shares(shares) == "No candidate is within the limits."
 
 

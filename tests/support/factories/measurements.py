@@ -6,12 +6,11 @@ import json
 from typing import Any
 
 from rightfit.processes.codec import from_plain
-from rightfit.profiling.measuring.bench import Bench, Subject
-from rightfit.profiling.measuring.rounds import OpenRound
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.measurement import Bench, OpenRound, Subject
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
-from rightfit.profiling.worker.messages import Failure
+from rightfit.profiling.worker.protocol import Failure
 
 SETTINGS: dict[str, Any] = {
     "screening_processes": 1,

@@ -29,7 +29,7 @@ from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.explanation.refits import Refits
+from rightfit.ranking.explanation.shipping import Refits
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals

@@ -24,7 +24,7 @@ IMPORTED = (
     "plotly.graph_objects",
     "requests",
     "rightfit.parameters.validation",
-    "rightfit.reporting.report",
+    "rightfit.reporting.html_report",
     "rightfit.tuning.search.search",
     "safetensors.torch",
     "harness.searching",

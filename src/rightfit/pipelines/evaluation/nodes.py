@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
 from rightfit.errors import RightfitError
-from rightfit.evaluation.settings_column import add_settings
+from rightfit.evaluation.cell_measuring import add_settings
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -28,6 +29,21 @@ from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MeasuredCell:
+    """How a cell is measured.
+
+    Args:
+        measure: Function of its node.
+        inputs: Names in the catalog of what the function reads, by argument.
+        profiles: Name of what it writes.
+    """
+
+    measure: Callable[..., pl.DataFrame]
+    inputs: Mapping[str, str]
+    profiles: str
 
 
 def find_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
@@ -56,6 +72,7 @@ def profile_candidates(
     params: EvaluationParams,
     applications: ApplicationsParams,
     model: ModelBlock,
+    rivals: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Measure a cell's candidates under all serving configurations.
 
@@ -80,6 +97,7 @@ def profile_candidates(
         measurements=measurements,
         params=params,
         choosers=applications,
+        rivals=rivals,
     )
     return add_settings(profiles, candidates, searched=model.space.root)
 
@@ -93,6 +111,7 @@ def profile_imported(
     params: EvaluationParams,
     applications: ApplicationsParams,
     model: ImportedBlock,
+    rivals: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Measure an imported model on the columns that it reads, as the searched ones are measured.
 
@@ -127,6 +146,7 @@ def profile_imported(
         measurements=measurements,
         params=params,
         choosers=applications,
+        rivals=rivals,
         table=table,
     )
 
@@ -140,6 +160,7 @@ def profile_cascades(
     measurements: JsonStore,
     params: EvaluationParams,
     applications: ApplicationsParams,
+    rivals: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Measure cascades as all other candidates are measured; what was predicted counts for nothing.
 
@@ -158,8 +179,47 @@ def profile_cascades(
         measurements=measurements,
         params=params,
         choosers=applications,
+        rivals=rivals,
     )
     return add_settings(profiles, candidates, fixed=DEFINING)
+
+
+def remeasure_disturbed(
+    params: EvaluationParams,
+    applications: ApplicationsParams,
+    *,
+    dataset: str,
+    cells: Mapping[str, MeasuredCell],
+    **inputs: Any,
+) -> pl.DataFrame:
+    """Come back to disturbed profiles that decide; put the profiles of a dataset into one table.
+
+    The nodes that measured the cells are carried out again, for these profiles alone.
+
+    Args:
+        params: How to measure.
+        applications: Who chooses.
+        dataset: Its name.
+        cells: How each model of the dataset was measured.
+        **inputs: What the nodes read, and their profiles, by their names in the catalog.
+    """
+    from rightfit.evaluation.cell_measuring import remeasure_deciding
+
+    inputs |= {"params:evaluation": params, "params:applications": applications}
+
+    def measure_again(model: str, rivals: pl.DataFrame) -> pl.DataFrame:
+        cell = cells[model]
+        read = {argument: inputs[name] for argument, name in cell.inputs.items()}
+        return cell.measure(**read, rivals=rivals)
+
+    found = remeasure_deciding(
+        dataset,
+        {model: inputs[cell.profiles] for model, cell in cells.items()},
+        measure_again,
+        params=params,
+        choosers=applications,
+    )
+    return join_profiles(params, *found.values())
 
 
 def collect_profiles(
@@ -174,7 +234,7 @@ def collect_profiles(
     Raises:
         ValueError: If the profiles were measured on several machines and may not be mixed.
     """
-    from rightfit.profiling.hardware.tier_table import tabulate_tiers
+    from rightfit.profiling.hardware.tiers import tabulate_tiers
 
     joined = join_profiles(params, *profiles)
     return joined, find_environment(joined, measurements), tabulate_tiers(joined, params.tiers)

@@ -11,47 +11,58 @@ from rightfit.kedro_project.nodes import BOXES, NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.evaluation.cascade_nodes import build_cascades
 from rightfit.pipelines.evaluation.nodes import (
+    MeasuredCell,
     collect_profiles,
     profile_candidates,
     profile_cascades,
     profile_imported,
+    remeasure_disturbed,
 )
 from rightfit.ranking.applications.applications import Applications
 
 BOX = BOXES["evaluation"]
+PARTS = {"params:applications": Applications.describe_demands}
 
 
 def create_pipeline(grid: Grid) -> Pipeline:
     """Create the evaluation pipeline for the cells of the grid in use."""
-    profiling = [
-        *(
-            _profile_node(profile_candidates, *cell, "trials", "test", "studies", "model")
+    cells = {
+        **{
+            cell: _measure(profile_candidates, *cell, "trials", "test", "studies", "model")
             for cell in grid.searched_cells()
-        ),
-        *(_profile_node(profile_imported, *cell, "model") for cell in grid.imported_cells()),
-        *(_profile_node(profile_cascades, *cell, "test") for cell in grid.cascade_cells()),
+        },
+        **{cell: _measure(profile_imported, *cell, "model") for cell in grid.imported_cells()},
+        **{cell: _measure(profile_cascades, *cell, "test") for cell in grid.cascade_cells()},
+    }
+    profiling = [
+        *(_profile_node(measured, *cell) for cell, measured in cells.items()),
         *(
             _build_node(dataset, model, grid.list_searched(dataset))
             for dataset, model in grid.cascade_cells()
         ),
     ]
+    remeasuring = [
+        _remeasure_node(
+            dataset, {model: cells[dataset, model] for model in grid.list_models(dataset)}
+        )
+        for dataset in grid.datasets
+    ]
     collecting = Node(
         collect_profiles,
         inputs=[
             *("params:evaluation", "measurements"),
-            *(f"{dataset}.{model}.profiles" for dataset, model in grid.cells()),
+            *(f"{dataset}.settled_profiles" for dataset in grid.datasets),
         ],
         outputs=["resource_profiles", "environment", "hardware_tiers"],
         name="collect_profiles",
         namespace=BOX,
     )
-    return Pipeline([*profiling, collecting])
+    return Pipeline([*profiling, *remeasuring, collecting])
 
 
-def _profile_node(
+def _measure(
     func: Callable[..., pl.DataFrame], dataset: str, model: str, *others: str
-) -> Node:
-    """Build the node that measures a cell."""
+) -> MeasuredCell:
     cell = f"{dataset}.{model}"
     where = {
         "trials": f"{cell}.trials",
@@ -59,21 +70,27 @@ def _profile_node(
         "studies": "studies",
         "model": f"params:models.{model}",
     }
+    inputs = {
+        "candidates": f"{cell}.candidates",
+        "rows": f"{dataset}.rows",
+        "encoder": f"{dataset}.encoder",
+        "data_card": f"{dataset}.data_card",
+        "measurements": "measurements",
+        "params": "params:evaluation",
+        "applications": "params:applications",
+        **{name: where[name] for name in others},
+    }
+    return MeasuredCell(func, inputs, f"{cell}.profiles")
+
+
+def _profile_node(measured: MeasuredCell, dataset: str, model: str) -> Node:
+    """Build the node that measures a cell."""
     return Node(
-        NodeFunction(func, parts={"params:applications": Applications.describe_demands}),
-        inputs={
-            "candidates": f"{cell}.candidates",
-            "rows": f"{dataset}.rows",
-            "encoder": f"{dataset}.encoder",
-            "data_card": f"{dataset}.data_card",
-            "measurements": "measurements",
-            "params": "params:evaluation",
-            "applications": "params:applications",
-            **{name: where[name] for name in others},
-        },
-        outputs=f"{cell}.profiles",
-        name=func.__name__,
-        namespace=f"{BOX}.{cell}",
+        NodeFunction(measured.measure, parts=PARTS),
+        inputs=dict(measured.inputs),
+        outputs=measured.profiles,
+        name=measured.measure.__name__,
+        namespace=f"{BOX}.{dataset}.{model}",
     )
 
 
@@ -91,4 +108,16 @@ def _build_node(dataset: str, model: str, searched: tuple[str, ...]) -> Node:
         outputs=f"{cell}.candidates",
         name="build_cascades",
         namespace=f"{BOX}.{cell}",
+    )
+
+
+def _remeasure_node(dataset: str, cells: dict[str, MeasuredCell]) -> Node:
+    named = {name for cell in cells.values() for name in (*cell.inputs.values(), cell.profiles)}
+    typed = {"params": "params:evaluation", "applications": "params:applications"}
+    return Node(
+        NodeFunction(remeasure_disturbed, parts=PARTS, dataset=dataset, cells=cells),
+        inputs=typed | {name: name for name in sorted(named - set(typed.values()))},
+        outputs=f"{dataset}.settled_profiles",
+        name="remeasure_disturbed",
+        namespace=f"{BOX}.{dataset}",
     )

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rightfit.http_load.load_records import LoadCurves, WinnerLoad, find_latency_limit
-from rightfit.http_load.settings import HttpLoadParams
+from rightfit.http_load.load_settings import HttpLoadParams
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
-from rightfit.ranking.explanation.refits import Refit
+from rightfit.ranking.explanation.shipping import Refit
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.application_ranking import NO_WINNERS, ApplicationRanking, Winners
 from rightfit.ranking.assessment.profile_table import find_unmeasured
 from rightfit.ranking.explanation.decisions import write_recommendations
+from rightfit.ranking.explanation.reasons import tabulate_why_not
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
-from rightfit.ranking.explanation.refits import Refits
-from rightfit.ranking.explanation.why_not import tabulate_why_not
+from rightfit.ranking.explanation.shipping import Refits
 from rightfit.typed_tables import write_as_text
 
 logger = logging.getLogger(__name__)

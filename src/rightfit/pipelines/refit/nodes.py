@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from rightfit.evaluation.winners_to_refit import find_winners
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -19,7 +18,7 @@ from rightfit.preparation.describing import DataCard
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.application_ranking import Winners
-from rightfit.ranking.explanation.refits import Refits
+from rightfit.ranking.explanation.shipping import Refits
 from rightfit.request_path.encoder import Encoder
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
@@ -57,7 +56,11 @@ def refit_winners(
         What was found, and the refitted bundles by candidate name.
     """
     from rightfit.evaluation.cell_measuring import RawTest, to_json
-    from rightfit.evaluation.winner_refits import RefitInputs, refit_with_validation_rows
+    from rightfit.evaluation.winner_refits import (
+        RefitInputs,
+        find_winners,
+        refit_with_validation_rows,
+    )
 
     return refit_with_validation_rows(
         find_winners(resource_profiles, applications, ranking, data_card.dataset, earlier_winners),

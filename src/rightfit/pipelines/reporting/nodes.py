@@ -16,7 +16,7 @@ from rightfit.preparation.describing import DataCard
 from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.charts.palette import marks_of
-from rightfit.reporting.results import (
+from rightfit.reporting.run_results import (
     PROFILE_KEYS,
     RankingTables,
     Results,
@@ -57,7 +57,7 @@ def write_report(
     **tables: Any,
 ) -> str:
     """Write the report: one HTML file that opens offline."""
-    from rightfit.reporting.report import render_report
+    from rightfit.reporting.html_report import render_report
     from rightfit.serving.watched_winners import load_watch
 
     cards: dict[str, DataCard] = _select_kind(tables, "data_card")
@@ -134,7 +134,7 @@ def _draw_utilities(
     resource_profiles: pl.DataFrame, rankings: pl.DataFrame, utility_breakdown: pl.DataFrame
 ) -> Figure:
     """Draw every application's utilities by objective, behind a menu of applications."""
-    from rightfit.reporting.charts.menus import behind_menu
+    from rightfit.reporting.charts.front_chart import behind_menu
     from rightfit.reporting.charts.utility_chart import draw_utilities
 
     marks = marks_of(resource_profiles["model"])
@@ -148,7 +148,7 @@ def _draw_utilities(
 
 def _draw_winners(resource_profiles: pl.DataFrame, recommendations: object) -> Figure:
     """Draw the winner of each application and dataset."""
-    from rightfit.reporting.charts.winners_chart import draw_winners
+    from rightfit.reporting.charts.utility_chart import draw_winners
 
     marks = marks_of(resource_profiles["model"])
     return draw_winners(read_recommendations(recommendations), marks)

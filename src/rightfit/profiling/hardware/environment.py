@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
+
 from rightfit.extras import find_version
 from rightfit.formatting import count
-from rightfit.processes.codec import to_plain
+from rightfit.processes.codec import hash_json, to_plain
 from rightfit.profiling.worker.meters.gpu import GpuDescription, list_gpus
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
@@ -47,16 +47,7 @@ class Environment:
     @property
     def devices(self) -> tuple[str, ...]:
         """Devices that models can be served on."""
-        return _name_devices(self.gpus)
-
-
-def find_devices() -> tuple[str, ...]:
-    """Return the devices that models can be served on, without describing all else."""
-    return _name_devices(list_gpus())
-
-
-def _name_devices(gpus: tuple[GpuDescription, ...]) -> tuple[str, ...]:
-    return ("cpu", "cuda") if gpus else ("cpu",)
+        return ("cpu", "cuda") if self.gpus else ("cpu",)
 
 
 def describe_environment() -> Environment:
@@ -65,7 +56,7 @@ def describe_environment() -> Environment:
         environment_id="",
         cpu=_cpu_model(),
         n_cores=usable_cores(),
-        memory_mib=_memory_mib(),
+        memory_mib=round(psutil.virtual_memory().total / BYTES_PER_MIB),
         system=platform.system(),
         kernel=platform.release(),
         architecture=platform.machine(),
@@ -85,8 +76,7 @@ def fingerprint(content: Mapping[str, object]) -> str:
     >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     True
     """
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+    return hash_json(content, n_digits=ID_LENGTH, separators=(",", ":"))
 
 
 def usable_cores() -> int:
@@ -103,12 +93,6 @@ def _cpu_model() -> str:
         return platform.processor() or "unknown"
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or "unknown"
-
-
-def _memory_mib() -> int:
-    import psutil
-
-    return round(psutil.virtual_memory().total / BYTES_PER_MIB)
 
 
 def _governor() -> str | None:

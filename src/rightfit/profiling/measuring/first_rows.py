@@ -26,7 +26,7 @@ from rightfit.profiling.measuring.jobs import Job, RowsFile
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.serving import Serving
-from rightfit.profiling.worker.messages import (
+from rightfit.profiling.worker.protocol import (
     Described,
     DescribeRequest,
     Failure,
@@ -106,12 +106,12 @@ class WorkerFirstRows:
                 factory=subject.factory,
                 arguments=subject.arguments,
                 rows=str(file.path),
-                answers=str(folder / "answers.npy"),
+                predictions=str(folder / "answers.npy"),
                 limit_s=FIRST_ANSWER_MAX_S,
             )
             with machine_lock():
                 answer = self.pool.get(subject.kind).ask(request, Predicted)
             if isinstance(answer, Failure):
                 raise RightfitError(answer.error)
-            answers: npt.NDArray[np.float32] = np.load(request.answers, allow_pickle=False)
+            answers: npt.NDArray[np.float32] = np.load(request.predictions, allow_pickle=False)
             return answers

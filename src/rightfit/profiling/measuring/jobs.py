@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from rightfit.families.bundle import Bundle
+from rightfit.families.imported.bundle_rows import find_feeds, find_form, make_rows, reads_columns
 from rightfit.families.imported.pickles import find_hidden
-from rightfit.families.runtimes import can_serve, describe_code, runtime_imports
+from rightfit.families.imported.row_table import RowTable
+from rightfit.families.runtimes import (
+    RUNTIMES,
+    can_serve,
+    describe_code,
+    reads_graph,
+    runtime_files,
+    runtime_imports,
+)
 from rightfit.profiling.hardware.environment import fingerprint
-from rightfit.profiling.measuring.bench import Subject
-from rightfit.profiling.measuring.raw_requests import RawRequests
+from rightfit.profiling.measuring.measurement import Subject
 from rightfit.profiling.measuring.worker_pool import WorkerKind
 from rightfit.profiling.serving import Serving
+from rightfit.quality.metric import QualityMetric
 from rightfit.request_path import MODEL, REQUEST, RequestPath
+from rightfit.request_path.encoder_graph import join_encoder
+from rightfit.request_path.raw_inputs import EncoderJson
 from rightfit.request_path.raw_rows import Tensors, save_rows
 
 logger = logging.getLogger(__name__)
@@ -25,6 +40,46 @@ logger = logging.getLogger(__name__)
 MEASUREMENT_VERSION = 9
 OPEN_BUNDLE = "rightfit.profiling.worker.process:open_bundle"
 OPEN_REQUEST = "rightfit.request_path.opening:open_request"
+
+
+@dataclass(frozen=True)
+class RawRequests:
+    """Raw rows and the encoder of a dataset, as files.
+
+    Args:
+        rows: A .npy of the raw rows, see ``rightfit.request_path.raw_rows``.
+        encoder: Content of ``encoder.json``.
+        folder: For the encoder's file, and for the graphs of encoder and model.
+    """
+
+    rows: Path
+    encoder: EncoderJson
+    folder: Path
+
+    @property
+    def encoder_file(self) -> Path:
+        """Path of the encoder."""
+        return self.folder / "encoder.json"
+
+    def locate_graph(self, bundle: Bundle, runtime: str) -> Path | None:
+        """Return the path of the graph that answers in a runtime.
+
+        Only the library's runtimes of ONNX files have one, unless the model reads the raw columns
+        itself; before any other the encoder runs in Python.
+        """
+        has_graph = runtime in RUNTIMES and reads_graph(bundle, runtime)
+        if not has_graph or reads_columns(bundle, runtime):
+            return None
+        return self.folder / f"{bundle.sha256}.{runtime}.onnx"
+
+    def prepare(self, bundle: Bundle, runtime: str) -> None:
+        """Write what the measured process will open, unless it is there."""
+        if not self.encoder_file.exists():
+            self.encoder_file.write_text(json.dumps(self.encoder), encoding="utf-8")
+        graph = self.locate_graph(bundle, runtime)
+        if graph is not None and not graph.exists():
+            [model_file] = runtime_files(bundle, runtime)
+            graph.write_bytes(join_encoder(model_file, self.encoder))
 
 
 @dataclass(frozen=True)
@@ -194,3 +249,77 @@ def plan_jobs(
         for serving in listed
         if serving.device in bundle.load_family().devices and can_serve(bundle, serving.runtime)
     ]
+
+
+@dataclass(frozen=True)
+class ProfiledCell:
+    """What is evaluated together.
+
+    Args:
+        dataset: Name of the dataset.
+        data_version: Version of its prepared content.
+        candidates: Bundles by candidate name, ``{model}-{trial number}``.
+        targets: True class positions, or values, of the test split, shape (n_rows,); ``None``: not
+            known, so that no answer is judged.
+        quality: The dataset's quality metric.
+        fit_metrics: What training cost, by trial number and column.
+        environment_id: Fingerprint of machine and libraries.
+        devices: Devices this machine has.
+        seed: Seed of quality intervals.
+        requests: Raw rows and encoder; ``None``: only encoded rows are answered.
+        final_rows: Test rows that nothing is chosen by, from :func:`find_final_rows`; ``None``: all
+            of them choose.
+        rows: Rows of candidates that read none of the bench, by candidate and runtime.
+    """
+
+    dataset: str
+    data_version: str
+    candidates: Mapping[str, Bundle]
+    targets: npt.NDArray[Any] | None
+    quality: QualityMetric
+    fit_metrics: Mapping[int, Mapping[str, float | None]]
+    environment_id: str
+    devices: tuple[str, ...]
+    seed: int
+    requests: RawRequests | None = None
+    final_rows: npt.NDArray[np.bool_] | None = None
+    rows: Mapping[tuple[str, str], RowsFile] = field(default_factory=dict)
+
+
+def write_model_rows(
+    bundles: Mapping[str, Bundle],
+    table: RowTable | None,
+    folder: Path,
+    runtimes: Iterable[str] = RUNTIMES,
+) -> dict[tuple[str, str], RowsFile]:
+    """Write the rows that each model reads in each runtime, the same ones once.
+
+    Args:
+        bundles: The models by name.
+        table: All columns that there are; ``None``: values are drawn at random.
+        folder: Where to; no other user may read it.
+        runtimes: Runtimes that are wanted.
+
+    Returns:
+        Files by name and runtime.
+
+    Raises:
+        RightfitError: If a model reads other columns.
+    """
+    written: dict[object, RowsFile] = {}
+    files = {}
+    wanted = [
+        (name, runtime)
+        for runtime in runtimes
+        for name, bundle in bundles.items()
+        if can_serve(bundle, runtime)
+    ]
+    for name, runtime in wanted:
+        bundle = bundles[name]
+        feeds = find_feeds(bundle, runtime)
+        key = feeds or (find_form(bundle, runtime), bundle.schema.features)
+        if key not in written:
+            rows = make_rows(bundle, runtime, table)
+            written[key] = RowsFile.write(rows, folder, f"rows-{len(written)}")
+        files[name, runtime] = written[key]
+    return files

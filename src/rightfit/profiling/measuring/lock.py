@@ -58,7 +58,13 @@ def machine_lock(
     try:
         descriptor = _open(path)
     except OSError as err:
-        _warn_once(path, err)
+        if path not in _warned:
+            _warned.add(path)
+            logger.warning(
+                "Timing without the machine-wide lock: %s must be a regular file that every user "
+                "may read, but: %s. Remove it, so that it is created anew.",
+                *(path, err),
+            )
         yield 0.0
         return
     try:
@@ -83,17 +89,6 @@ def _open(path: Path) -> int:
         os.close(descriptor)
         raise OSError(f"{path} is no regular file")
     return descriptor
-
-
-def _warn_once(path: Path, err: OSError) -> None:
-    if path not in _warned:
-        _warned.add(path)
-        logger.warning(
-            "Timing without the machine-wide lock: %s must be a regular file that every user may "
-            "read, but: %s. Remove it, so that it is created anew.",
-            path,
-            err,
-        )
 
 
 def _acquire(

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rightfit.profiling.hardware.tiers import Tier, misfits
-from rightfit.profiling.measuring.bench import Bench, Subject
 from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.profiling.measuring.measurement import Bench, Subject
 from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.worker.messages import Failure, RanOnce, RunOnceRequest
+from rightfit.profiling.worker.protocol import Failure, RanOnce, RunOnceRequest
 from rightfit.profiling.worker.results import LimitTrial
 
 LIMIT = "RLIMIT_DATA"

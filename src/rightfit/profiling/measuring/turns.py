@@ -17,11 +17,10 @@ from dataclasses import dataclass, replace
 from rightfit.formatting import count
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.intervals import estimate_median
-from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.profiling.measuring.measurement import Measurement, measure_under_load
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.measurement import Bench, Measurement, measure_under_load
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import (
     FinishedRound,
     MeasurementState,
@@ -29,7 +28,7 @@ from rightfit.profiling.measuring.state import (
     load_record,
     save_record,
 )
-from rightfit.profiling.measuring.stopping import (
+from rightfit.profiling.measuring.stop_rule import (
     is_disturbed,
     per_process,
     usable_rounds,
@@ -82,6 +81,7 @@ def measure_jobs(
     choose: Choose,
     needs_more: Choose = lambda states: [False] * len(states),
     choosers: str = "",
+    retries_failed: bool = True,
     level: int = logging.INFO,
 ) -> list[MeasurementState]:
     """Measure jobs until each is settled.
@@ -99,6 +99,7 @@ def measure_jobs(
             process has ended.
         needs_more: Tells which jobs need extra processes though they are over; asked at the end.
         choosers: Fingerprint of what ``choose`` depends on beside the states.
+        retries_failed: Whether jobs that have failed are tried again; their cause may be mended.
         level: Of the log's lines.
 
     Returns:
@@ -109,7 +110,8 @@ def measure_jobs(
     start_s = time.perf_counter()
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
     all_jobs = [
-        _reopen(job, key, bench, store, choice) for job, key in zip(jobs, keys, strict=True)
+        _reopen(job, key, bench, store, choice, retries_failed=retries_failed)
+        for job, key in zip(jobs, keys, strict=True)
     ]
     cell = jobs[0].cell
     n_kept = sum(one.is_over for one in all_jobs)
@@ -138,14 +140,13 @@ def measure_jobs(
     return states
 
 
-def _reopen(job: Job, key: str, bench: Bench, store: Store, choice: str) -> Underway:
-    """Continue a job from its stored state.
-
-    One that failed is tried again, since its cause may be mended; one that another choice screened
-    out is judged anew.
-    """
+def _reopen(
+    job: Job, key: str, bench: Bench, store: Store, choice: str, *, retries_failed: bool
+) -> Underway:
+    """Continue a job from its stored state; one that another choice screened out is judged anew."""
     state = load_record(store, key, MeasurementState) or MeasurementState()
-    state = replace(state, error=None)
+    if retries_failed:
+        state = replace(state, error=None)
     if state.settled == "screened" and state.screened_for != choice:
         state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
     keep = functools.partial(save_record, store, key)

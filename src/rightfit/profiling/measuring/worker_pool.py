@@ -24,7 +24,7 @@ from rightfit.processes.channel import Channel
 from rightfit.processes.fork_server import Left
 from rightfit.processes.lifeline import end_marked, end_tree
 from rightfit.processes.starting import ForkServer, limit_threads
-from rightfit.profiling.worker.messages import (
+from rightfit.profiling.worker.protocol import (
     KINDS,
     Failure,
     Forked,
@@ -319,7 +319,9 @@ class WorkerPool:
         if kind in self._open and self._open[kind].is_closed:
             self.discard(kind)
         if kind not in self._open:
-            self._make_room()
+            for idle in [one for one, worker in self._open.items() if not worker.has_children]:
+                if len(self._open) >= self._max_open:
+                    self.discard(idle)
             logger.debug("Starting a measuring process for %s.", kind)
             self._open[kind] = Worker(kind)
         self._open.move_to_end(kind)
@@ -342,12 +344,6 @@ class WorkerPool:
         worker = self._open.pop(kind, None)
         if worker is not None:
             worker.close()
-
-    def _make_room(self) -> None:
-        for kind in [kind for kind, worker in self._open.items() if not worker.has_children]:
-            if len(self._open) < self._max_open:
-                return
-            self.discard(kind)
 
     def kill(self) -> None:
         """Kill all workers at once, without waiting for them."""

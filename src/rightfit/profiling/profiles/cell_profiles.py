@@ -1,41 +1,42 @@
-"""The resource profiles of one cell: measure, judge the answers, add what training cost."""
+"""The resource profiles of one cell: measure, judge the predictions, add what training cost."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from rightfit.families.runtimes import runtime_files
+import polars as pl
+
+from rightfit.families.family import Rows
+from rightfit.families.predictions import check_predictions
+from rightfit.families.runtimes import NATIVE, runtime_files
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.intervals import ProcessSpread
-from rightfit.profiling.measuring.bench import Bench
-from rightfit.profiling.measuring.jobs import Job, plan_jobs
+from rightfit.profiling.measuring.jobs import Job, ProfiledCell, plan_jobs
+from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.memory_limits import try_limits
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState, Store, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN
-from rightfit.profiling.profile import MeasuredHow
-from rightfit.profiling.profiles.answer_quality import (
-    AnswerQuality,
-    measure_quality,
-    set_quality,
-)
-from rightfit.profiling.profiles.cell import ProfiledCell
+from rightfit.profiling.profile import MeasuredHow, ProfileBuilder, tabulate_profiles
 from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
 from rightfit.profiling.profiles.host_blocks import HostBlocks
 from rightfit.profiling.profiles.measured import pool_spreads, set_measured, set_tiers
-from rightfit.profiling.profiles.profile import ProfileBuilder, tabulate_profiles
+from rightfit.profiling.profiles.prediction_quality import (
+    NO_TARGETS,
+    PredictionQuality,
+    judge_predictions,
+    measure_quality,
+    set_quality,
+)
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
-if TYPE_CHECKING:
-    import polars as pl
-
+NOT_ASKED = "not measured: quality alone was asked for"
 TRIAL_NUMBER = re.compile(r"-(\d+)$")
 
 
@@ -48,6 +49,7 @@ def profile_cell(
     tiers: Sequence[Tier],
     choose: Callable[[pl.DataFrame], Sequence[bool]],
     choosers: str = "",
+    decides: Callable[[pl.DataFrame], Sequence[bool]] | None = None,
     level: int = logging.INFO,
 ) -> pl.DataFrame:
     """Measure a cell's candidates under serving configurations.
@@ -60,6 +62,9 @@ def profile_cell(
         tiers: Hardware ladder, smallest first.
         choose: Given profiles measured so far, tells for each row whether it could be chosen.
         choosers: Fingerprint of the applications behind ``choose``.
+        decides: To come back to a cell that was measured: tells for each row whether a few
+            processes more are worth it. ``None``: the cell is measured, and those rows are the
+            disturbed ones that could be chosen.
         level: Of the log's lines.
 
     Returns:
@@ -82,6 +87,8 @@ def profile_cell(
 
     def needs_more(states: Sequence[MeasurementState]) -> Sequence[bool]:
         table = tabulate_profiles(profile_all(states))
+        if decides is not None:
+            return decides(table)
         pairs = zip(table["disturbed"], choose(table), strict=True)
         return [bool(is_disturbed) and could_be_chosen for is_disturbed, could_be_chosen in pairs]
 
@@ -93,6 +100,7 @@ def profile_cell(
         choose=lambda states: choose(tabulate_profiles(profile_all(states))),
         needs_more=needs_more,
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
+        retries_failed=decides is None,
         level=level,
     )
     begun_now = [state for state, is_old in zip(states, is_kept, strict=True) if not is_old]
@@ -127,14 +135,14 @@ def profile_measured(
     *,
     tiers: Sequence[Tier],
 ) -> pl.DataFrame:
-    """Return the profiles of a cell that was measured elsewhere; its answers are judged here.
+    """Return the profiles of a cell that was measured elsewhere; its predictions are judged here.
 
     Args:
         cell: Candidates and what belongs to them; its environment is the measuring machine's.
         jobs: What was measured, in turns.
         states: What was found, in the order of the jobs.
-        bench: Settings of the measurement, and where answers are made.
-        store: Keeps the quality of the answers, and the turns seen on the machine.
+        bench: Settings of the measurement, and where predictions are made.
+        store: Keeps the quality of the predictions, and the turns seen on the machine.
         tiers: Hardware ladder, smallest first.
     """
     host = HostBlocks(store, cell.environment_id)
@@ -150,9 +158,9 @@ def _make_assembly(
     tiers: Sequence[Tier],
     host: HostBlocks,
 ) -> Callable[[Sequence[MeasurementState]], list[ProfileBuilder]]:
-    qualities: dict[str, AnswerQuality | str] = {}  # of answers, asked for once in a run
+    qualities: dict[str, PredictionQuality | str] = {}  # of predictions, asked for once in a run
 
-    def judge(job: Job, state: MeasurementState) -> AnswerQuality | str:
+    def judge(job: Job, state: MeasurementState) -> PredictionQuality | str:
         if state.error is not None:
             return f"it does not run: {state.error}"
         subject = job.subject.label
@@ -208,7 +216,7 @@ def _assemble(
     cell: ProfiledCell,
     job: Job,
     state: MeasurementState,
-    quality: AnswerQuality | str,
+    quality: PredictionQuality | str,
     bench: Bench,
     tiers: Sequence[Tier],
     shared: CommonModeError,
@@ -265,3 +273,46 @@ def set_fit(profile: ProfileBuilder, job: Job, cell: ProfiledCell) -> None:
             profile.miss([column], METRICS_BY_COLUMN[column].null_reason)
         else:
             profile.set(column, value)
+
+
+def judge_candidates(cell: ProfiledCell, rows: Rows) -> pl.DataFrame:
+    """Judge the candidates of a cell in this process, by their native models; none is measured.
+
+    Args:
+        cell: Candidates and what belongs to them.
+        rows: Encoded rows of ``cell.targets``, shape (n_rows, n_features).
+
+    Returns:
+        One row per candidate: quality, size and what training cost; the rest is null.
+    """
+    return tabulate_profiles([_judge(cell, name, rows) for name in cell.candidates])
+
+
+def _judge(cell: ProfiledCell, name: str, rows: Rows) -> ProfileBuilder:
+    bundle = cell.candidates[name]
+    serving = Serving(NATIVE, 1)
+    job = Job(f"{cell.dataset}.{bundle.model}", name, bundle, serving)
+    profile = ProfileBuilder(cell.dataset, bundle.model, name, serving, cell.environment_id)
+    set_quality(profile, _judge_predictions(cell, job, rows), cell.quality)
+    set_fit(profile, job, cell)
+    size_bytes = sum(path.stat().st_size for path in runtime_files(bundle, NATIVE))
+    profile.set("model_size_mib", size_bytes / BYTES_PER_MIB)
+    profile.set_encoding(None)
+    columns = [metric.column for metric in METRICS]
+    profile.miss([column for column in columns if column not in profile.values], NOT_ASKED)
+    return profile
+
+
+def _judge_predictions(cell: ProfiledCell, job: Job, rows: Rows) -> PredictionQuality | str:
+    if cell.targets is None:
+        return NO_TARGETS
+    family = job.bundle.load_family()
+    try:
+        predictions = check_predictions(
+            family.predict(job.bundle.load_native(), rows),
+            n_rows=len(cell.targets),
+            schema=job.bundle.schema,
+        )
+    except (RuntimeError, ValueError) as err:
+        return str(err)
+    return judge_predictions(cell, cell.targets, predictions)

@@ -7,11 +7,11 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rightfit.profiling.measuring.bench import Bench
 from rightfit.profiling.measuring.jobs import Job
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.measurement import Bench
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState, Store
-from rightfit.profiling.measuring.stopping import per_process, usable_rounds
+from rightfit.profiling.measuring.stop_rule import per_process, usable_rounds
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.worker.units import NS_PER_MS
 from rightfit.request_path import MODEL
@@ -55,10 +55,31 @@ def measure_encoding_ms(
         group = _group(job)
         if is_one and job.serving.n_threads <= compared.get(group, job).serving.n_threads:
             compared[group] = job
-    twins = {group: _without_encoder(job) for group, job in compared.items()}
+    twins = {
+        group: replace(
+            job,
+            cell=f"{job.cell} on encoded rows",
+            serving=replace(job.serving, request_path=MODEL),
+            requests=None,
+        )
+        for group, job in compared.items()
+    }
     missing = [twin for twin in twins.values() if _identify(twin) not in known]
     if missing:
-        found = _measure_shortly(missing, bench, store, make_key)
+        changes = {
+            "screening_processes": (bench.settings.screening_processes + 1) // 2,
+            "batch_sizes": bench.settings.batch_sizes[:1],
+        }
+        short = replace(bench, settings=bench.settings.model_copy(update=changes))
+        found = measure_jobs(
+            missing,
+            [make_key(job, short.settings) for job in missing],
+            short,
+            store,
+            choose=lambda states: [False] * len(states),
+            choosers=CHOOSERS,
+            level=logging.DEBUG,
+        )
         known |= {_identify(twin): state for twin, state in zip(missing, found, strict=True)}
     found_ms = {
         group: _compare(known[_identify(job)], known[_identify(twins[group])], bench.settings)
@@ -69,39 +90,12 @@ def measure_encoding_ms(
     ]
 
 
-def _measure_shortly(
-    jobs: Sequence[Job],
-    bench: Bench,
-    store: Store,
-    make_key: Callable[[Job, MeasuringSettings], str],
-) -> list[MeasurementState]:
-    changes = {
-        "screening_processes": (bench.settings.screening_processes + 1) // 2,
-        "batch_sizes": bench.settings.batch_sizes[:1],
-    }
-    short = replace(bench, settings=bench.settings.model_copy(update=changes))
-    return measure_jobs(
-        jobs,
-        [make_key(job, short.settings) for job in jobs],
-        short,
-        store,
-        choose=lambda states: [False] * len(states),
-        choosers=CHOOSERS,
-        level=logging.DEBUG,
-    )
-
-
 def _identify(job: Job) -> tuple[str, object]:
     return job.candidate, job.serving
 
 
 def _group(job: Job) -> tuple[str, ...]:
     return job.candidate, job.serving.runtime, job.serving.device
-
-
-def _without_encoder(job: Job) -> Job:
-    serving = replace(job.serving, request_path=MODEL)
-    return replace(job, cell=f"{job.cell} on encoded rows", serving=serving, requests=None)
 
 
 def _compare(

@@ -13,9 +13,9 @@ from rightfit.profiling.common_mode_error import (
     find_block_effects,
 )
 from rightfit.profiling.hardware.environment import fingerprint
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
-from rightfit.profiling.measuring.stopping import is_disturbed
+from rightfit.profiling.measuring.stop_rule import is_disturbed
 
 KEY = "blocks-{environment_id}-"
 
@@ -57,13 +57,12 @@ class HostBlocks:
                 their processes, so that each counts as measured alone.
         """
         if self._known is None:
-            self._known = estimate_common_mode_error(self._load(), settings.common_mode_error_pct)
+            keys = [key for key in self._store.keys() if key.startswith(self._prefix)]  # noqa: SIM118
+            kept = [load_record(self._store, key, BlockEffects) for key in keys]
+            self._known = estimate_common_mode_error(
+                [one for one in kept if one is not None], settings.common_mode_error_pct
+            )
         return self._known if n_profiles >= MIN_PROFILES else self._known.alone
-
-    def _load(self) -> list[BlockEffects]:
-        keys = [key for key in self._store.keys() if key.startswith(self._prefix)]  # noqa: SIM118
-        kept = [load_record(self._store, key, BlockEffects) for key in keys]
-        return [one for one in kept if one is not None]
 
 
 def _list_medians(state: MeasurementState, settings: MeasuringSettings) -> list[float]:

@@ -24,9 +24,9 @@ from rightfit.profiling.intervals import (
     is_drifting,
     pool_spread,
 )
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.measuring.stopping import (
+from rightfit.profiling.measuring.stop_rule import (
     MIN_CLEAN_ROUNDS,
     is_phase_disturbed,
     per_process,
@@ -40,8 +40,7 @@ from rightfit.profiling.metrics import (
     MetricTable,
     columns_from,
 )
-from rightfit.profiling.profile import BatchTried, LoadTried, MeasuredHow
-from rightfit.profiling.profiles.profile import ProfileBuilder
+from rightfit.profiling.profile import BatchTried, LoadTried, MeasuredHow, ProfileBuilder
 from rightfit.profiling.worker.latency import (
     MEDIAN,
     P99,

@@ -22,7 +22,7 @@ N_BOOTSTRAP_ROWS, MIN_BOOTSTRAP_DRAWS, MAX_BOOTSTRAP_DRAWS = 2_000_000, 200, 1_0
 
 
 def quality_interval(
-    metric: QualityMetric, labels: npt.NDArray[Any], answers: npt.NDArray[Any], *, seed: int
+    metric: QualityMetric, targets: npt.NDArray[Any], predictions: npt.NDArray[Any], *, seed: int
 ) -> tuple[float, float]:
     """Return the 95 % interval of a raw quality over test sets of this size.
 
@@ -35,19 +35,19 @@ def quality_interval(
 
     Args:
         metric: The dataset's metric.
-        labels: True class positions, or values in regression, shape (n_rows,).
-        answers: Class probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1).
+        targets: True class positions, or values in regression, shape (n_rows,).
+        predictions: Class probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1).
         seed: Seed of the draws.
     """
     if metric.name in ("accuracy", "balanced_accuracy"):
-        hits = metric.decide(answers).argmax(axis=1) == labels
+        hits = metric.decide(predictions).argmax(axis=1) == targets
         if metric.name == "accuracy":
             return share_interval(int(hits.sum()), len(hits))
-        return _balanced_interval(labels, hits, seed=seed)
-    contributions = find_contributions(metric, labels, answers)
+        return _balanced_interval(targets, hits, seed=seed)
+    contributions = find_contributions(metric, targets, predictions)
     if contributions is None:
-        return _bootstrap(metric, labels, answers, seed=seed)
-    raw, error = metric.score(labels, answers), float(np.sqrt((contributions**2).sum()))
+        return _bootstrap(metric, targets, predictions, seed=seed)
+    raw, error = metric.score(targets, predictions), float(np.sqrt((contributions**2).sum()))
     if metric.name == "roc_auc":
         return _logit_interval(raw, error)
     return raw - Z_95 * error, raw + Z_95 * error
@@ -71,12 +71,12 @@ def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
 
 
 def _balanced_interval(
-    labels: npt.NDArray[Any], hits: npt.NDArray[np.bool_], *, seed: int
+    targets: npt.NDArray[Any], hits: npt.NDArray[np.bool_], *, seed: int
 ) -> tuple[float, float]:
     generator = np.random.default_rng(seed)
     recalls = [
         generator.beta(part.sum() + 0.5, (~part).sum() + 0.5, size=N_DRAWS)
-        for part in (hits[labels == label] for label in np.unique(labels))
+        for part in (hits[targets == label] for label in np.unique(targets))
     ]
     return _middle(np.mean(recalls, axis=0))
 
@@ -92,11 +92,13 @@ def _logit_interval(share: float, error: float) -> tuple[float, float]:
 
 
 def _bootstrap(
-    metric: QualityMetric, labels: npt.NDArray[Any], answers: npt.NDArray[Any], *, seed: int
+    metric: QualityMetric, targets: npt.NDArray[Any], predictions: npt.NDArray[Any], *, seed: int
 ) -> tuple[float, float]:
-    n_draws = min(MAX_BOOTSTRAP_DRAWS, max(MIN_BOOTSTRAP_DRAWS, N_BOOTSTRAP_ROWS // len(labels)))
+    n_draws = min(MAX_BOOTSTRAP_DRAWS, max(MIN_BOOTSTRAP_DRAWS, N_BOOTSTRAP_ROWS // len(targets)))
     return _middle(
-        resample(metric.score, labels, answers, n_draws=n_draws, n_rows=len(labels), seed=seed)
+        resample(
+            metric.score, targets, predictions, n_draws=n_draws, n_rows=len(targets), seed=seed
+        )
     )
 
 

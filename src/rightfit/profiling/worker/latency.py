@@ -11,12 +11,12 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.profiling.worker.results import WarmUp
 from rightfit.profiling.worker.units import NS_PER_MS
 from rightfit.request_path.raw_rows import Input
 
@@ -34,21 +34,6 @@ WARM_GAIN = 0.05
 WARM_MIN_NS = 20 * NS_PER_MS
 WARM_BLOCK_NS = 2 * NS_PER_MS
 WARM_BLOCK_CALLS = 3
-
-
-@dataclass(frozen=True)
-class WarmUp:
-    """What warming up took.
-
-    Args:
-        n_calls: Calls made.
-        wall_ns: Time they took.
-        is_steady: Whether the calls had stopped getting faster before the cap was reached.
-    """
-
-    n_calls: int
-    wall_ns: int
-    is_steady: bool
 
 
 def warm_up(
@@ -82,7 +67,7 @@ def warm_up(
         is_steady = mean_ns > previous_ns * (1 - WARM_GAIN)
         wall_ns = now_ns - start_ns
         if wall_ns >= max_ns or (is_steady and wall_ns >= WARM_MIN_NS):
-            return WarmUp(n_calls, wall_ns, is_steady)
+            return WarmUp(n_calls, wall_ns / NS_PER_MS, is_steady)
         previous_ns = mean_ns
 
 

@@ -28,7 +28,7 @@ from rightfit.profiling.worker.latency import (
     time_calls,
     warm_up,
 )
-from rightfit.profiling.worker.messages import ServerRequest
+from rightfit.profiling.worker.protocol import ServerRequest
 from rightfit.profiling.worker.results import ServerResult
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 from rightfit.request_path.raw_rows import Input, cut_singles, load_rows, take_first

@@ -10,12 +10,16 @@ import gc
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from rightfit.profiling.worker.latency import Call, time_calls
-from rightfit.profiling.worker.messages import (
+from rightfit.profiling.worker.meters.cpu import await_rest
+from rightfit.profiling.worker.meters.device_meter import DeviceMeter
+from rightfit.profiling.worker.meters.memory import FilePages, read_memory, reset_peak
+from rightfit.profiling.worker.meters.phase_meters import MemoryMeter, PhaseMeter
+from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.profiling.worker.protocol import (
     Finished,
     MeasureRequest,
     Paused,
@@ -25,11 +29,6 @@ from rightfit.profiling.worker.messages import (
     RunOnceRequest,
     TimingLimits,
 )
-from rightfit.profiling.worker.meters.cpu import await_rest
-from rightfit.profiling.worker.meters.device_meter import DeviceMeter
-from rightfit.profiling.worker.meters.memory import FilePages, read_memory, reset_peak
-from rightfit.profiling.worker.meters.phase_meters import MemoryMeter, PhaseMeter
-from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.profiling.worker.results import BatchPhase, LoadPhase, ProcessResult
 from rightfit.profiling.worker.single_stream import SingleStream
 from rightfit.profiling.worker.throughput import batches, time_batches
@@ -50,19 +49,6 @@ N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
 N_OVERHEAD_CALLS = 500
 REST_MAX_S = 0.5  # after a window, for the threads of a pool to go to sleep
-
-
-@dataclass(frozen=True)
-class Meters:
-    """What is read beside the clock while batches are answered.
-
-    Args:
-        probe: Looks at the core's speed.
-        device: Reads energy, and a GPU.
-    """
-
-    probe: SpeedProbe
-    device: DeviceMeter
 
 
 def measure_model(
@@ -114,7 +100,7 @@ def measure_model(
     before_rows = read_memory()
     stream.time_window()
     stream_peak_mib = memory.peak_mib(before_rows)
-    timed_batches = tuple(_offline(call, pool, request, memory, Meters(probe, device)))
+    timed_batches = tuple(_offline(call, pool, request, memory, probe, device))
     # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
     files_mib = request.files_mib or memory.files_mib()
     del open_model, pool
@@ -171,7 +157,12 @@ def _load(
 
 
 def _offline(
-    call: Call, pool: Pool, request: MeasureRequest, memory: MemoryMeter, meters: Meters
+    call: Call,
+    pool: Pool,
+    request: MeasureRequest,
+    memory: MemoryMeter,
+    probe: SpeedProbe,
+    device: DeviceMeter,
 ) -> list[BatchPhase]:
     results: list[BatchPhase] = []
     max_call_ns = request.batch_max_call_ms * NS_PER_MS
@@ -187,7 +178,9 @@ def _offline(
         call_ns_per_row = (time.perf_counter_ns() - start_ns) / batch_size
         peak_mib = max(peak_mib, memory.peak_mib(before))
         results.append(
-            _time_batch_size(call, inputs, batch_size, request.batch, meters, peak_mib=peak_mib)
+            _time_batch_size(
+                call, inputs, batch_size, request.batch, probe, device, peak_mib=peak_mib
+            )
         )
     return results
 
@@ -197,17 +190,17 @@ def _time_batch_size(
     inputs: list[Input],
     batch_size: int,
     limits: TimingLimits,
-    meters: Meters,
+    probe: SpeedProbe,
+    device: DeviceMeter,
     *,
     peak_mib: float,
 ) -> BatchPhase:
     """Time one batch size, once more when the core was slow and is fast again soon."""
-    probe = meters.probe
     for attempt in range(2):
         before_ns = probe.await_fast()
         if attempt and probe.is_slow_at(before_ns):
             break
-        meters.device.start()
+        device.start()
         meter = PhaseMeter()
         timing = time_batches(
             call,
@@ -217,7 +210,7 @@ def _time_batch_size(
             min_ns=limits.min_ns,
             max_ns=limits.max_ns,
         )
-        phase, figures = meter.read(), meters.device.stop()
+        phase, figures = meter.read(), device.stop()
         slowest_ns = max(before_ns, probe.time_ns())
         if not probe.is_slow_at(slowest_ns):
             break
@@ -234,20 +227,16 @@ def answer_rows(factory: Factory, request: PredictRequest) -> Predicted:
     """Answer all rows and write the answers."""
     rows = load_rows(request.rows)
     call = factory(**request.arguments)()
-    parts = [
-        np.asarray(call(_cut_copy(rows, i)), dtype=np.float32)
-        for i in range(0, len(rows), N_PREDICT_ROWS)
-    ]
-    np.save(request.answers, np.concatenate(parts))
+    parts = []
+    for start in range(0, len(rows), N_PREDICT_ROWS):
+        stop = min(start + N_PREDICT_ROWS, len(rows))
+        if isinstance(rows, np.ndarray):  # the rows of one call, read from the file
+            answers = call(cut_input(np.array(rows[start:stop]), 0, stop - start))
+        else:
+            answers = call(cut_input(rows, start, stop))
+        parts.append(np.asarray(answers, dtype=np.float32))
+    np.save(request.predictions, np.concatenate(parts))
     return Predicted(len(rows))
-
-
-def _cut_copy(rows: Pool, start: int) -> Input:
-    """Return the rows of one call, read from the file."""
-    stop = min(start + N_PREDICT_ROWS, len(rows))
-    if not isinstance(rows, np.ndarray):
-        return cut_input(rows, start, stop)
-    return cut_input(np.array(rows[start:stop]), 0, stop - start)
 
 
 def run_once(factory: Factory, request: RunOnceRequest) -> RanOnce:

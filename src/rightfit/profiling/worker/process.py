@@ -28,6 +28,7 @@ import gc
 import importlib
 import importlib.util
 import os
+import resource
 import signal
 import sys
 import time
@@ -35,13 +36,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from typing import Any
 
 # These import nothing heavy.
 from rightfit.processes.channel import Channel
 from rightfit.processes.fork_server import SERVER_KINDS, connect_to_parent, serve_forks
 from rightfit.processes.lifeline import adopt_orphans, end_children, end_with_parent
-from rightfit.profiling.worker.messages import (
+from rightfit.profiling.worker.meters.memory import FilePages, read_file_pages, read_memory
+from rightfit.profiling.worker.protocol import (
     KINDS,
     STOPPED,
     Answer,
@@ -58,7 +61,6 @@ from rightfit.profiling.worker.messages import (
     Task,
     WindowTimed,
 )
-from rightfit.profiling.worker.meters.memory import FilePages, read_file_pages, read_memory
 from rightfit.profiling.worker.results import ServerResult
 from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS
 
@@ -127,8 +129,6 @@ def open_bundle(
         device: ``cpu`` or ``cuda``.
         sha256: Of the ``bundle.json`` whose files the parent has checked; ``None`` checks all here.
     """
-    from pathlib import Path
-
     from rightfit.families.bundle import read_bundle
     from rightfit.families.runtimes import open_predictor
 
@@ -147,8 +147,6 @@ def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
         The answer; a task that is timed in several windows gives one for each.
     """
     if request.memory_limit_mib is not None:
-        import resource
-
         limit_bytes = int(request.memory_limit_mib * BYTES_PER_MIB)
         resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
     from rightfit.profiling.worker.open_loop import serve_at_rate

@@ -32,12 +32,12 @@ class LoadPhase(Phase):
 
 
 @dataclass(frozen=True)
-class WarmUpTotal:
-    """All warm-ups of a process."""
+class WarmUp:
+    """What warming up took, once or each time in a process."""
 
     n_calls: int
     ms: float
-    is_steady: bool  # whether the calls had stopped getting faster each time
+    is_steady: bool  # whether the calls had stopped getting faster before the cap was reached
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class ProcessResult:
     """What one process found about its model."""
 
     load: LoadPhase
-    warm_up: WarmUpTotal
+    warm_up: WarmUp
     latency: StreamPhase
     batches: tuple[BatchPhase, ...]  # sizes rise
     files_mib: float  # resident memory of files that the empty worker did not have

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.profiling.worker.latency import Call, Clock, WarmUp, time_calls, warm_up
+from rightfit.profiling.worker.latency import Call, Clock, time_calls, warm_up
 from rightfit.profiling.worker.meters.phase_meters import PhaseMeter, sum_phases
 from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
-from rightfit.profiling.worker.results import Phase, StreamPhase, WarmUpTotal
+from rightfit.profiling.worker.results import Phase, StreamPhase, WarmUp
 from rightfit.profiling.worker.units import NS_PER_MS
 from rightfit.request_path.raw_rows import Input
 
@@ -201,11 +201,11 @@ class SingleStream:
         """Return the calls of all windows that count."""
         return select_clean(self._blocks, min_calls=self._min_calls, full_ns=self._probe.full_ns)
 
-    def sum_warm_ups(self) -> WarmUpTotal:
+    def sum_warm_ups(self) -> WarmUp:
         """Return what warming up took, and whether it was enough each time."""
-        return WarmUpTotal(
+        return WarmUp(
             n_calls=sum(warmed.n_calls for warmed in self._warm_ups),
-            ms=sum(warmed.wall_ns for warmed in self._warm_ups) / NS_PER_MS,
+            ms=sum(warmed.ms for warmed in self._warm_ups),
             is_steady=all(warmed.is_steady for warmed in self._warm_ups),
         )
 

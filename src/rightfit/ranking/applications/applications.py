@@ -182,7 +182,7 @@ class Applications(RootModel[dict[str, Application]]):
     def asks_costs(self) -> bool:
         """Whether any of them asks for what only measuring a served model finds."""
         needed = {metric for one in self.root.values() for metric in one.needed_metrics()}
-        return not needed <= {*columns_from("answers", "training"), THREADS}
+        return not needed <= {*columns_from("predictions", "training"), THREADS}
 
     def describe_demands(self) -> dict[str, list[object]]:
         """Return what decides whether a candidate qualifies, and what is to be known of it.

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from rightfit.profiling.metrics import find_slowdown
+from rightfit.profiling.metrics import METRICS_BY_COLUMN, find_slowdown
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import (
     Judgement,
@@ -25,7 +25,13 @@ from rightfit.ranking.applications.constraints import (
     resolve_limits,
 )
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules, TieKey
-from rightfit.ranking.applications.utility import Bools, Floats, Ints
+from rightfit.ranking.applications.utility import (
+    Bools,
+    Floats,
+    Ints,
+    Values,
+    compute_utility,
+)
 from rightfit.ranking.assessment.profile_table import (
     CANDIDATE_KEYS,
     PATH,
@@ -70,6 +76,8 @@ class Assessment:
         judgement: Of all profiles, shape (n_rows,).
         undecided: Which profiles break limits only by timings taken while other work disturbed the
             machine, shape (n_rows,): on a quiet one they may keep them, see ``find_slowdown``.
+        quiet_utility: Of all profiles, shape (n_rows,), were disturbed timings better by all that
+            other work may have worsened them.
         chosen: Row of the profile that represents each candidate, shape (n_candidates,).
         earlier: Winners of an earlier ranking.
         kept: Those of them that stand though another would win otherwise, by dataset position.
@@ -82,6 +90,7 @@ class Assessment:
     limits: tuple[Limit, ...]
     judgement: Judgement
     undecided: Bools
+    quiet_utility: Floats
     chosen: Ints
     earlier: DatasetWinners = field(default_factory=dict)
     kept: Mapping[int, Kept] = field(default_factory=dict)
@@ -114,24 +123,45 @@ def assess_candidates(
     limits = find_limits(table, application)
     values = {metric: table.values(metric) for metric in application.needed_metrics()}
     judgement = judge_profiles(values, application, limits=limits)
-    undecided = _find_undecided(table, judgement, limits)
+    quiet = _imagine_quiet(table, application)
+    undecided: Bools = np.zeros(table.n_rows, dtype=np.bool_)
+    if quiet is not None:
+        undecided |= np.isfinite(judgement.excess) & ~np.isnan(judgement.utility)
+        undecided &= judgement.excess > 0
+        for limit in limits:
+            undecided &= measure_excess(quiet[limit.metric], limit) == 0
     chosen = choose_configurations(table, judgement, undecided, rules.ties.for_application(name))
     return Assessment(
-        name, application, table, rules, limits, judgement, undecided, chosen, earlier or {}
+        name,
+        application,
+        table,
+        rules,
+        limits,
+        judgement,
+        undecided,
+        judgement.utility if quiet is None else compute_utility(quiet, application),
+        chosen,
+        earlier or {},
     )
 
 
-def _find_undecided(table: ProfileTable, judgement: Judgement, limits: tuple[Limit, ...]) -> Bools:
-    is_known = np.isfinite(judgement.excess) & ~np.isnan(judgement.utility)
-    undecided: Bools = is_known & (judgement.excess > 0)
-    if DISTURBED not in table.frame.columns or not undecided.any():
-        return np.zeros(table.n_rows, dtype=np.bool_)
-    undecided &= table.frame[DISTURBED].fill_null(False).to_numpy()
-    for limit in limits:
-        slowdown = find_slowdown(limit.metric)
-        quiet = table.values(limit.metric) * (slowdown if limit.is_floor else 1 / slowdown)
-        undecided &= measure_excess(quiet, limit) == 0
-    return undecided
+def _imagine_quiet(table: ProfileTable, application: Application) -> Values | None:
+    """Return the metrics as good as disturbed timings may be on a quiet machine.
+
+    ``None`` where no profile is disturbed.
+    """
+    if DISTURBED not in table.frame.columns:
+        return None
+    disturbed = table.frame[DISTURBED].fill_null(value=False).to_numpy()
+    if not disturbed.any():
+        return None
+    quiet = {}
+    for metric in application.needed_metrics():
+        slowdown = find_slowdown(metric)
+        is_rate = slowdown > 1 and METRICS_BY_COLUMN[metric].better == "higher"
+        factor = slowdown if is_rate else 1 / slowdown
+        quiet[metric] = table.values(metric) * np.where(disturbed, factor, 1.0)
+    return quiet
 
 
 def find_limits(table: ProfileTable, application: Application) -> tuple[Limit, ...]:

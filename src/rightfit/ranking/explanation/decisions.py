@@ -8,20 +8,73 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter, computed_field, field_validator
+import yaml
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    computed_field,
+    field_validator,
+)
 
 from rightfit.formatting import format_interval, format_number, format_quality
 from rightfit.naming import TIMES, describe_limit, format_metric
 from rightfit.ranking.applications.applications import QUALITIES, LimitKind
-from rightfit.ranking.explanation.refits import FrozenModel, Refit, Served, Shipped
-from rightfit.ranking.explanation.settings import Settings
+from rightfit.ranking.explanation.shipping import FrozenModel, Refit, Served, Shipped
 
 WHERE_JUDGED = {
     "held_out": "on test rows not used for the choice",
     "nested": "by nested resampling, for want of test rows",
 }
+
+
+SETTINGS = "settings"  # column of profiles and rankings: this model as JSON, null: not known
+
+
+class Settings(BaseModel):
+    """Hyper-parameters of a candidate: those that its search varied, and those it left alone.
+
+    >>> str(Settings(searched={"alpha": 1.25e-05}, fixed={"penalty": "l2"}))
+    'alpha 0.0000125; not searched: penalty l2'
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    searched: dict[str, Any] = Field(default_factory=dict)
+    fixed: dict[str, Any] = Field(default_factory=dict)
+
+    def __str__(self) -> str:
+        searched, fixed = write_values(self.searched), write_values(self.fixed)
+        if not searched:
+            return fixed
+        return f"{searched}; not searched: {fixed}" if fixed else searched
+
+    def write_yaml(self) -> str:
+        """Return all settings as YAML, exactly."""
+        text: str = yaml.safe_dump({**self.searched, **self.fixed}, sort_keys=False)
+        return text
+
+
+def write_values(values: dict[str, Any]) -> str:
+    """Write settings in one line, numbers rounded."""
+    return ", ".join(f"{name} {write_value(value)}" for name, value in values.items())
+
+
+def write_value(value: object) -> str:
+    """Write a setting as people read it; whole numbers in full.
+
+    >>> [write_value(one) for one in (100, 0.004837850, True, None, "l2")]
+    ['100', '0.00484', 'true', 'none', 'l2']
+    """
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f" {TIMES} ".join(map(write_value, value))
+    return format_number(value) if isinstance(value, float) else str(value)
 
 
 class RankedCandidate(Served):
@@ -147,7 +200,7 @@ class NearestProfile(Served):
     limits: list[Relaxation]
 
 
-class Flip(FrozenModel):
+class Reversal(FrozenModel):
     """A change of one weight or limit that changes the winner.
 
     ``beyond`` is the value past which it changes, or at which it was tried; ``winner`` is ``None``
@@ -235,9 +288,11 @@ class Decision(FrozenModel):
     where there is a winner, and where no candidate has every measurement the application needs.
     ``tied_with`` names the candidates that the measurements cannot distinguish from the winner.
     ``kept`` names the candidate that would have won without an earlier ranking, in a sentence;
-    empty where that is the winner itself. ``final_quality`` is the winner's without the luck of
-    having been chosen, ``None`` where that is not known. ``flips`` start with the smallest change;
-    ``flip`` is that one in a sentence. ``replacements`` has one entry per imported model.
+    empty where that is the winner itself. ``not_known`` names, in a sentence, the candidates that
+    may be better than the winner on a quiet machine, as other work disturbed their timings.
+    ``final_quality`` is the winner's without the luck of having been chosen, ``None`` where that is
+    not known. ``reversals`` start with the smallest change;
+    ``reversal`` is that one in a sentence. ``replacements`` has one entry per imported model.
     ``shipped`` says whether the winner is shipped refitted; ``None`` where there is no winner.
     ``winner`` holds the figures that chose it, ``quality`` is that of the model that is shipped,
     ``limits`` are those that it keeps.
@@ -249,11 +304,12 @@ class Decision(FrozenModel):
     runner_up: RankedCandidate | None
     tied_with: list[str]
     kept: str = ""
+    not_known: str = ""
     final_quality: FinalQuality | None = None
     nearest_miss: NearestMiss | None
     relax: NearestProfile | None
-    flips: list[Flip]
-    flip: str
+    reversals: list[Reversal] = Field(validation_alias=AliasChoices("reversals", "flips"))
+    reversal: str = Field(validation_alias=AliasChoices("reversal", "flip"))
     replacements: list[Replacement] = Field(default_factory=list)
     deadline: str = ""
     shipped: Shipped | None = None

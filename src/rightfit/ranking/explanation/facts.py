@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rightfit.formatting import format_interval, format_number, format_quality, format_share
 from rightfit.naming import describe_limit, format_metric, listing, metric_unit
 from rightfit.profiling.profile import Profile
-from rightfit.ranking.explanation.decisions import Decision, NearestProfile, RankedCandidate
+from rightfit.ranking.explanation.decisions import Decision, NearestProfile
 from rightfit.request_path import MODEL
 
 P50 = "latency_p50_ms"
@@ -35,19 +35,24 @@ def decision_facts(decision: Decision, profile: Profile | None = None) -> list[F
     Returns:
         The facts that there are, in order; a term may stand more than once.
     """
+    runner_up = decision.runner_up
     facts: list[tuple[str, object]] = [
         ("Decision", decision.sentence),
         ("Settings", decision.winner and decision.winner.settings),
         ("Quality", decision.quality),
         ("When chosen", _describe_choice(decision)),
         *(("Limit", limit) for limit in decision.limits),
-        ("Runner-up", decision.runner_up and _describe_candidate(decision.runner_up)),
+        (
+            "Runner-up",
+            runner_up and f"{runner_up.label}, utility {format_quality(runner_up.utility)}",
+        ),
         ("Tied with", decision.tied_with and listing(decision.tied_with)),
         ("Kept", decision.kept),
+        ("Not known", decision.not_known),
         ("Shipped", decision.shipped and decision.shipped.sentence),
         *(("In use", one.sentence) for one in decision.replacements),
         ("Deadline", decision.deadline),
-        ("Would change it", decision.flip),
+        ("Would change it", decision.reversal),
         ("Would qualify", decision.relax and describe_relaxation(decision.relax)),
         ("What went in", profile and describe_input(profile)),
         ("Measured", profile and describe_disturbance(profile)),
@@ -105,7 +110,3 @@ def _describe_choice(decision: Decision) -> str:
     if decision.refit is None:
         return chosen
     return f"{format_interval(final.raw, final.raw_low, final.raw_high)} {final.where}; {chosen}"
-
-
-def _describe_candidate(candidate: RankedCandidate) -> str:
-    return f"{candidate.label}, utility {format_quality(candidate.utility)}"

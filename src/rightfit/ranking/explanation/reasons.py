@@ -1,14 +1,15 @@
 """Reasons: what became of each candidate, and why, one sentence each, for all candidates at once.
 
 Outcomes are ``winner``; ``unmeasured`` (a metric the application needs is missing); ``violates``
-(breaks a limit); ``undecided`` (breaks limits only by timings that other work on the machine
-disturbed); ``tied`` (feasible, and none beats it significantly); ``dominated`` (a feasible
-rival is at least as good in every objective and better in one); ``outscored`` (all others).
+(breaks a limit); ``undecided`` (breaks limits, or is worth less than the winner, only by timings
+that other work on the machine disturbed); ``tied`` (feasible, and none beats it significantly);
+``dominated`` (a feasible rival is at least as good in every objective and better in one);
+``outscored`` (all others).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,9 +24,10 @@ from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
 from rightfit.ranking.applications.tie_rules import UTILITY
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, score_metrics
-from rightfit.ranking.assessment.assessment import Assessment, tie_preference
+from rightfit.ranking.assessment.assessment import Assessment, describe_chosen, tie_preference
 from rightfit.ranking.assessment.pareto import find_dominators
 from rightfit.ranking.assessment.profile_table import FINAL
+from rightfit.typed_tables import table_schema, write_rows
 
 Names = npt.NDArray[np.object_]
 
@@ -64,17 +66,19 @@ def find_outcomes(ranked: ApplicationRanking) -> Outcomes:
     assessment = ranked.assessment
     feasible, is_winner = assessment.feasible, (ranked.rank == 1) & assessment.feasible
     rival, is_tied, is_dominated = _find_rivals(ranked)
-    missing = _find_missing(assessment)
+    missing: Names = np.full(len(assessment.chosen), "", dtype=object)
+    for metric in reversed(assessment.application.needed_metrics()):  # the first one is named
+        missing[np.isnan(assessment.table.values(metric)[assessment.chosen])] = metric
     broken, limit, excess = _find_broken(assessment)
     outcome = np.select(
         [
             *(is_winner, missing != "", assessment.undecided[assessment.chosen], ~feasible),
-            *(is_tied, is_dominated),
+            *(is_tied, _find_undecided_rivals(ranked), is_dominated),
         ],
-        ["winner", "unmeasured", "undecided", "violates", "tied", "dominated"],
+        ["winner", "unmeasured", "undecided", "violates", "tied", "undecided", "dominated"],
         "outscored",
     )
-    has_broken = np.isin(outcome, ("undecided", "violates"))
+    has_broken = np.isin(outcome, ("undecided", "violates")) & ~feasible
     decisive = _find_decisive(assessment, rival, is_winner=is_winner)
     return Outcomes(
         outcome=outcome,
@@ -137,6 +141,24 @@ def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
     return rival, tied, dominated
 
 
+def _find_undecided_rivals(ranked: ApplicationRanking) -> Bools:
+    """Tell which candidates may be better than a winner, but for other work on the machine.
+
+    They were timed while it was disturbed. On a quiet machine they may keep the limits, and be
+    worth more than the winner is as it was measured.
+    """
+    assessment = ranked.assessment
+    quiet = assessment.quiet_utility[assessment.chosen]
+    may_gain = assessment.undecided[assessment.chosen] | (
+        assessment.feasible & (quiet > assessment.utility)
+    )
+    for part in assessment.table.candidate_slices:
+        winner = int(ranked.order[part.start])
+        may_gain[part] &= assessment.feasible[winner] & (quiet[part] > assessment.utility[winner])
+        may_gain[winner] = False
+    return may_gain
+
+
 def _find_tie_keys(assessment: Assessment, rival: Ints) -> Names:
     """Name the first key of the tie rule in which each candidate differs from its rival."""
     other = np.maximum(rival, 0)
@@ -152,14 +174,6 @@ def _find_tie_keys(assessment: Assessment, rival: Ints) -> Names:
     for position in assessment.kept:
         deciding[assessment.table.candidate_slices[position]] = KEPT
     return deciding
-
-
-def _find_missing(assessment: Assessment) -> Names:
-    """Name the first unmeasured metric of each candidate that the application needs."""
-    missing = np.full(len(assessment.chosen), "", dtype=object)
-    for metric in reversed(assessment.application.needed_metrics()):
-        missing[np.isnan(assessment.table.values(metric)[assessment.chosen])] = metric
-    return missing
 
 
 def _find_broken(assessment: Assessment) -> tuple[Names, Floats, Floats]:
@@ -221,7 +235,11 @@ def _sentences() -> dict[str, pl.Expr]:
         ),
         "violates": violation,
         "undecided": pl.concat_str(
-            violation, pl.lit("; but other work disturbed the machine meanwhile, so it may keep it")
+            pl.coalesce(violation, scored),
+            pl.lit("; but other work disturbed the machine meanwhile, so it may "),
+            pl.when(pl.col("limit").is_null())
+            .then(pl.lit("be better"))
+            .otherwise(pl.lit("keep it")),
         ),
         "tied": pl.concat_str(pl.lit("tied "), tied),
         "dominated": pl.format(
@@ -306,3 +324,78 @@ def _find_null_reasons(assessment: Assessment, metrics: Names) -> pl.Series:
     metric = pl.Series(metrics.astype(str))
     found = pl.coalesce(pl.when(metric == name).then(name) for name in reasons.columns)
     return reasons.select(found).to_series()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhyNot:
+    """A row of the table ``why_not``: a candidate, winners included, or an unfinished trial.
+
+    Args:
+        application: Of a stopped trial the last one that dropped it; ``None``: it was not stopped
+            by applications, so it counts for all.
+        dataset: Name of the dataset.
+        model: The candidate's family.
+        candidate: Its name; of a trial ``{model}-{number}``.
+        rank: ``None`` for trials.
+        outcome: See the module, or ``stopped`` or ``failed``.
+        rival: See :class:`Outcomes`, and so for the figures.
+        metric: The metric that decides.
+        value: Its value.
+        rival_value: The rival's.
+        limit: Bound that is broken.
+        excess: By how much.
+        reason: One sentence.
+    """
+
+    application: str | None
+    dataset: str
+    model: str
+    candidate: str
+    rank: int | None = None
+    outcome: str
+    rival: str | None = None
+    metric: str | None
+    value: float | None = None
+    rival_value: float | None = None
+    limit: float | None = None
+    excess: float | None = None
+    reason: str
+
+
+def tabulate_why_not(
+    ranked: list[ApplicationRanking], trials: Mapping[tuple[str, str], pl.DataFrame]
+) -> pl.DataFrame:
+    """Give the reason for every candidate's place and for every trial that did not end complete."""
+    candidates = [_explain_places(one) for one in ranked]
+    unfinished = [_explain_trials(frame, *cell) for cell, frame in trials.items()]
+    return pl.concat([*candidates, *unfinished])
+
+
+def _explain_places(ranked: ApplicationRanking) -> pl.DataFrame:
+    keys = describe_chosen(ranked.assessment).with_columns(rank=pl.Series(ranked.rank))
+    whole = pl.concat([keys, explain_candidates(ranked)], how="horizontal")
+    columns = table_schema(WhyNot).items()
+    return whole.select(pl.col(name).cast(dtype) for name, dtype in columns)[ranked.order]
+
+
+def _explain_trials(trials: pl.DataFrame, dataset: str, model: str) -> pl.DataFrame:
+    """Give the reason of every stopped or failed trial."""
+    rows = [
+        WhyNot(
+            application=trial["stopped_by"] or None,
+            dataset=dataset,
+            model=model,
+            candidate=f"{model}-{trial['number']:03d}",
+            outcome=trial["state"],
+            metric=None,
+            reason=_describe_end(trial["state"], trial["stop_checkpoint"], trial["stop_reason"]),
+        )
+        for trial in trials.filter(pl.col("state") != "complete").to_dicts()
+    ]
+    return write_rows(rows, WhyNot)
+
+
+def _describe_end(state: str, checkpoint: int | None, stop_reason: str | None) -> str:
+    place = {None: "", 0: " before training"}.get(checkpoint, f" at checkpoint {checkpoint}")
+    why = (stop_reason or "").removeprefix("failed: ").removeprefix("pausing: ")
+    return f"{state}{place}" + (f": {why}" if why else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from rightfit.formatting import count, format_duration
-from rightfit.naming import listing
+from rightfit.formatting import count, format_duration, format_quality
+from rightfit.naming import format_metric, listing, metric_name
 from rightfit.ranking.application_ranking import ApplicationRanking, Winners
 from rightfit.ranking.applications.applications import (
     QUALITIES,
     THROUGHPUT,
+    Application,
     LimitKind,
     Workload,
 )
@@ -28,6 +29,7 @@ from rightfit.ranking.explanation.decisions import (
     BrokenLimit,
     Decision,
     KeptLimit,
+    MetricChange,
     NearestMiss,
     NearestProfile,
     RankedCandidate,
@@ -38,15 +40,15 @@ from rightfit.ranking.explanation.decisions import (
     read_recommendations,
 )
 from rightfit.ranking.explanation.final_quality import judge_winner
-from rightfit.ranking.explanation.flips import list_flips, summarise_flips
 from rightfit.ranking.explanation.rankings import tabulate_rankings
-from rightfit.ranking.explanation.refits import ChosenServing, Refits, Shipped, decide_shipping
-from rightfit.ranking.explanation.replacements import compare_with_winner
+from rightfit.ranking.explanation.reversals import list_reversals, summarise_reversals
+from rightfit.ranking.explanation.shipping import ChosenServing, Refits, Shipped, decide_shipping
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect
 from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.sensitivity.weights import WeightInterval
 from rightfit.typed_tables import read_rows
 
+ARROW = "\N{RIGHTWARDS ARROW}"
 NO_REFITS: Mapping[str, Refits] = {}
 
 
@@ -226,7 +228,7 @@ def _decide(
     here = pl.col("application") == assessment.name, pl.col("dataset") == name
     feasible = [number for number in rows.places(dataset) if assessment.feasible[number]]
     winner, runner_up = ([rows.candidate(number) for number in feasible[:2]] + [None, None])[:2]
-    flips = list_flips(
+    reversals = list_reversals(
         read_rows(sensitivities.weight_intervals.filter(*here), WeightInterval),
         read_rows(sensitivities.limit_effects.filter(*here), LimitEffect),
         winner=winner.candidate if winner else None,
@@ -235,13 +237,20 @@ def _decide(
     miss = None
     if not winner and (number := find_nearest_miss(rows.ranked, dataset)) is not None:
         miss = NearestMiss(**vars(rows.candidate(number)), violations=rows.violations(number))
-    undecided = [] if winner else _list_undecided(rows, dataset)
+    undecided = _list_undecided(rows, dataset)
     if winner:
         sentence = f"{winner.label} fits {name} best: {winner.reason}."
     elif undecided:
         sentence = _report_undecided(name, undecided)
     else:
         sentence = _report_miss(rows, dataset, miss)
+    kept = ""
+    if dataset in assessment.kept:
+        otherwise = assessment.table.read_key(assessment.kept[dataset].otherwise)
+        kept = (
+            f"{otherwise.candidate} ({otherwise.serving.label}) would be chosen otherwise, but is "
+            "not surely better than the earlier winner."
+        )
     shipped = None
     if winner:
         chosen = ChosenServing(
@@ -256,27 +265,27 @@ def _decide(
         winner=winner,
         runner_up=runner_up,
         tied_with=tied,
-        kept=_describe_kept(assessment, dataset),
+        kept=kept,
+        not_known=_report_undecided_rivals(undecided) if winner and undecided else "",
         final_quality=judge_winner(rows.ranked, feasible[0]) if feasible else None,
         nearest_miss=miss,
         relax=None if winner or undecided else find_relaxations(assessment, dataset),
-        flips=flips,
-        flip=summarise_flips(flips, assessment.rules.limit_change_pct),
+        reversals=reversals,
+        reversal=summarise_reversals(reversals, assessment.rules.limit_change_pct),
         deadline=describe_deadline(assessment, np.array(rows.places(dataset))),
         shipped=shipped,
         limits=_list_limits(assessment, feasible[0], dataset, shipped) if feasible else [],
-        replacements=_list_replacements(rows, dataset, imported, winner=winner, tied=tied),
-    )
-
-
-def _describe_kept(assessment: Assessment, dataset: int) -> str:
-    """Say who would win without the earlier ranking; empty where nobody else."""
-    if dataset not in assessment.kept:
-        return ""
-    key = assessment.table.read_key(assessment.kept[dataset].otherwise)
-    return (
-        f"{key.candidate} ({key.serving.label}) would be chosen otherwise, but is not surely "
-        "better than the earlier winner."
+        replacements=[
+            compare_with_winner(
+                rows.candidate(number),
+                winner,
+                assessment.application,
+                violations=rows.violations(number),
+                is_tied=rows.rankings["candidate"][number] in tied,
+            )
+            for number in rows.places(dataset)
+            if rows.rankings["model"][number] in imported
+        ],
     )
 
 
@@ -302,27 +311,6 @@ def _list_limits(
     return found
 
 
-def _list_replacements(
-    rows: _RankedRows,
-    dataset: int,
-    imported: Collection[str],
-    *,
-    winner: RankedCandidate | None,
-    tied: Collection[str],
-) -> list[Replacement]:
-    numbers = [n for n in rows.places(dataset) if rows.rankings["model"][n] in imported]
-    return [
-        compare_with_winner(
-            rows.candidate(number),
-            winner,
-            rows.ranked.assessment.application,
-            violations=rows.violations(number),
-            is_tied=rows.rankings["candidate"][number] in tied,
-        )
-        for number in numbers
-    ]
-
-
 def _report_miss(rows: _RankedRows, dataset: int, miss: NearestMiss | None) -> str:
     head = f"No candidate qualifies for {rows.ranked.assessment.table.datasets[dataset]}"
     if miss:
@@ -332,21 +320,31 @@ def _report_miss(rows: _RankedRows, dataset: int, miss: NearestMiss | None) -> s
 
 
 def _list_undecided(rows: _RankedRows, dataset: int) -> list[str]:
-    assessment = rows.ranked.assessment
-    return [
-        rows.candidate(number).label
-        for number in rows.places(dataset)
-        if assessment.undecided[assessment.chosen[number]]
-    ]
+    outcome = rows.rankings["outcome"]
+    return [rows.candidate(n).label for n in rows.places(dataset) if outcome[n] == "undecided"]
 
 
 def _report_undecided(dataset: str, undecided: list[str]) -> str:
-    named = undecided if len(undecided) <= 3 else [*undecided[:2], f"{len(undecided) - 2} others"]
+    named, _, timed = _name_disturbed(undecided)
     return (
         f"It is not known whether a candidate qualifies for {dataset}: other work disturbed the "
-        f"machine while {listing(named)} {'was' if len(named) == 1 else 'were'} timed. Measure "
-        "again on a quiet machine; in a project --params reuse_results=false trains nothing again."
+        f"machine while {named} {timed} timed. Measure again on a quiet machine; in a project "
+        "--params reuse_results=false trains nothing again."
     )
+
+
+def _report_undecided_rivals(undecided: list[str]) -> str:
+    named, are, timed = _name_disturbed(undecided)
+    return (
+        f"It is not known whether {named} {are} better: other work disturbed the machine while "
+        f"{'it' if are == 'is' else 'they'} {timed} timed. Measure again on a quiet machine."
+    )
+
+
+def _name_disturbed(labels: list[str]) -> tuple[str, str, str]:
+    """Name some candidates, and return the verbs that go with them."""
+    named = labels if len(labels) <= 3 else [*labels[:2], f"{len(labels) - 2} others"]
+    return listing(named), *(("is", "was") if len(named) == 1 else ("are", "were"))
 
 
 def _compare_datasets(
@@ -399,3 +397,55 @@ def _warn(assessment: Assessment, rows: Ints) -> str:
 
 def _write_time(workload: Workload, rows_per_s: float) -> str:
     return format_duration(workload.hours_at(float(rows_per_s)))
+
+
+def compare_with_winner(
+    incumbent: RankedCandidate,
+    winner: RankedCandidate | None,
+    application: Application,
+    *,
+    violations: Sequence[BrokenLimit],
+    is_tied: bool,
+) -> Replacement:
+    """Compare an imported model with the winner."""
+    is_winner = winner is not None and winner.candidate == incumbent.candidate
+    asked = ["quality_raw" if one == "quality" else one for one in application.needed_metrics()]
+    changes = [
+        MetricChange(metric=metric, now=incumbent.metrics[metric], then=winner.metrics[metric])
+        for metric in dict.fromkeys(asked)
+        if winner is not None and not is_winner
+        if metric in incumbent.metrics and metric in winner.metrics
+    ]
+    breaks = sorted({metric_name(one.metric) for one in violations if one.value is not None})
+    unknown = sorted({metric_name(one.metric) for one in violations if one.value is None})
+    fault = f" It breaks the application's limit on {listing(breaks)}." if breaks else ""
+    fault += f" It lacks a measurement of {listing(unknown)}." if unknown else ""
+    gain = None
+    if winner is None:
+        sentence = f"{incumbent.label}, imported, is not to be replaced: none qualifies.{fault}"
+    else:
+        if winner.utility is not None and incumbent.utility is not None:
+            gain = winner.utility - incumbent.utility
+        figures = [
+            f"utility {format_quality(incumbent.utility)} {ARROW} {format_quality(winner.utility)}",
+            *(
+                f"{metric_name(one.metric)} {format_metric(one.metric, one.now)} {ARROW} "
+                f"{format_metric(one.metric, one.then)}"
+                for one in changes
+            ),
+        ]
+        tie = " The measurements cannot distinguish the two." if is_tied else ""
+        sentence = (
+            f"{incumbent.label}, imported, fits best: there is nothing to gain by changing."
+            if is_winner
+            else f"Changing from {incumbent.label}, imported, to {winner.label}: "
+            f"{listing(figures)}.{tie}{fault}"
+        )
+    return Replacement(
+        incumbent=incumbent,
+        violations=list(violations),
+        utility_gain=gain,
+        is_tied=is_tied,
+        changes=changes,
+        sentence=sentence,
+    )

@@ -21,7 +21,7 @@ import polars as pl
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.assessment.assessment import Assessment
-from rightfit.ranking.sensitivity.envelope import walk_envelope
+from rightfit.ranking.sensitivity.weights import walk_envelope
 from rightfit.typed_tables import write_rows
 
 S_PER_MS = 1e-3

@@ -33,12 +33,38 @@ from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.utility import Floats, Ints, score_metrics
 from rightfit.ranking.assessment.assessment import Assessment, describe_chosen
 from rightfit.ranking.assessment.pareto import find_pareto_front
-from rightfit.ranking.sensitivity.envelope import walk_envelope
 from rightfit.typed_tables import write_rows
 
 _LEAST_SCORE = float(np.finfo(np.float64).tiny)  # stands for 0 in logarithms
 _UTILITIES_AT_ONCE = 4_000_000
 _END = 1e-9  # so near to a share of 0 or 1 a change is no change
+
+
+def walk_envelope(heights: Floats, slopes: Floats, first: int) -> Iterator[tuple[float, int]]:
+    """Follow the highest line to the right.
+
+    Args:
+        heights: Heights of the lines where the walk begins, shape (n_lines,).
+        slopes: Slopes of the lines.
+        first: A line of the greatest height, where the walk begins.
+
+    Yields:
+        The distance walked to where another line takes over, and that line.
+
+    >>> list(walk_envelope(np.array([2.0, 1.0, 0.0]), np.array([0.0, 1.0, 3.0]), 0))
+    [(0.6666666666666666, 2)]
+    """
+    line, walked = first, 0.0
+    while True:
+        steeper = np.flatnonzero(slopes > slopes[line])
+        if not len(steeper):
+            return
+        gaps = heights[line] - heights[steeper]
+        crossings = np.maximum(gaps / (slopes[steeper] - slopes[line]), walked)
+        walked = float(crossings.min())
+        nearest = steeper[crossings == walked]
+        line = int(nearest[slopes[nearest].argmax()])
+        yield walked, line
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
+from plotly.graph_objects import Figure
 
 from rightfit.formatting import format_number
 from rightfit.naming import (
@@ -28,11 +28,7 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.assessment import find_limits
 from rightfit.ranking.assessment.pareto import find_pareto_front
 from rightfit.ranking.assessment.profile_table import read_profiles
-from rightfit.reporting.charts.menus import behind_menu
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, PlotlyJson, base_layout
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 COST_METRICS = (
     "latency_p50_ms",
@@ -114,8 +110,6 @@ def draw_front(
 
 def draw_nothing(dataset: str) -> Figure:
     """Say that no profile of a dataset was measured."""
-    from plotly.graph_objects import Figure
-
     title = f"{sentence_case(words(dataset))}: every search has failed, see the losers' reasons"
     return Figure(layout=base_layout(title))
 
@@ -298,3 +292,60 @@ def _draw_line(limit: LimitLine, dash: str) -> dict[str, object]:
         "name": f"{words(limit.application)} {sign} {format_number(limit.value)} {unit}".strip(),
         "showlegend": True,
     }
+
+
+def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, shown: str, label: str) -> Figure:
+    """Put figures behind one menu; the reader sees one at a time.
+
+    Args:
+        figures: Label in the menu -> figure, or its ``data`` and ``layout`` in plotly's JSON form,
+            which is made faster where there are many; the figures share one template.
+        shown: Label of the view that is open at first.
+        label: What the menu chooses, for readers who cannot see that it is one; kept in the
+            layout's ``meta.menu_label``.
+
+    Returns:
+        One figure with the traces of all; a choice swaps the visible traces and the layout.
+
+    Raises:
+        ValueError: If ``shown`` is not among the figures.
+    """
+    if shown not in figures:
+        raise ValueError(f"shown must be one of {list(figures)}, but got {shown=}.")
+    views = {
+        name: figure if isinstance(figure, dict) else figure.to_plotly_json()
+        for name, figure in figures.items()
+    }
+    owners = [name for name, view in views.items() for _ in view["data"]]
+    traces = [
+        {**trace, "visible": name == shown}
+        for name, view in views.items()
+        for trace in view["data"]
+    ]
+    menu = {
+        "active": list(figures).index(shown),
+        "x": 0,  # between title and plot, so that it covers neither
+        "xanchor": "left",
+        "y": 1,
+        "yanchor": "bottom",
+        "pad": {"b": 8},
+        "buttons": [
+            {
+                "label": name,
+                "method": "update",
+                "args": [
+                    {"visible": [owner == name for owner in owners]},
+                    _without_template(view["layout"]),
+                ],
+            }
+            for name, view in views.items()
+        ],
+    }
+    own = {"meta": {"menu_label": label}, "updatemenus": [menu]}
+    return Figure(data=traces, layout={**views[shown]["layout"], **own})
+
+
+def _without_template(layout: PlotlyJson) -> PlotlyJson:
+    """Return what a view must set so that nothing of the view before it stays."""
+    own = {name: value for name, value in layout.items() if name != "template"}
+    return {"shapes": [], "annotations": [], **own}

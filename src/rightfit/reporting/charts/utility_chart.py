@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import polars as pl
+from plotly.graph_objects import Bar, Figure, Scatter
 
+from rightfit.formatting import format_quality
 from rightfit.naming import objective_name, sentence_case, serving_labels, words
-from rightfit.reporting.charts.palette import TONES, Mark, PlotlyJson, base_layout
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Bar, Figure, Scatter
+from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
+from rightfit.reporting.charts.palette import NEUTRAL, TONES, Mark, PlotlyJson, base_layout
 
 KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device"]
 N_SHOWN = 6  # candidates per dataset
@@ -34,14 +33,13 @@ def draw_utilities(
     Returns:
         A figure with one block per dataset; candidates that break a limit are pale.
     """
-    from plotly.graph_objects import Figure
-
     ranked = rankings.filter(
         pl.col("application") == application,
         pl.col("utility").is_not_null(),
         pl.col("rank") <= N_SHOWN,
     )
-    placed = _place_rows(ranked)
+    # from the top, one place free above each dataset's block for its head
+    placed = ranked.with_columns(place=pl.int_range(pl.len()) + pl.col("dataset").rle_id() + 1)
     parts = breakdown.filter(pl.col("application") == application)
     return Figure(
         data=[
@@ -76,8 +74,6 @@ def _labels(placed: pl.DataFrame) -> list[str]:
 
 
 def _bars(part: pl.DataFrame, metric: str, tone: str) -> Bar:
-    from plotly.graph_objects import Bar
-
     return Bar(
         x=part["contribution"].to_list(),
         y=part["place"].to_list(),
@@ -102,8 +98,6 @@ def _bars(part: pl.DataFrame, metric: str, tone: str) -> Bar:
 
 def _ends(placed: pl.DataFrame, mark: Mark) -> Scatter:
     """Mark the ends of a family's bars in its colour, with the intervals of the utilities."""
-    from plotly.graph_objects import Scatter
-
     utility, low, high = placed["utility"], placed["utility_low"], placed["utility_high"]
     verdicts = ["" if feasible else ", breaks a limit" for feasible in placed["feasible"]]
     return Scatter(
@@ -128,11 +122,6 @@ def _ends(placed: pl.DataFrame, mark: Mark) -> Scatter:
     )
 
 
-def _place_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """Number rows from the top, one place free above each dataset's block for its head."""
-    return frame.with_columns(place=pl.int_range(pl.len()) + pl.col("dataset").rle_id() + 1)
-
-
 def _arrange_rows(placed: pl.DataFrame, labels: Sequence[str]) -> PlotlyJson:
     """Return the vertical axis, the heads of the blocks and the height of the chart."""
     n_places = max(placed["place"].to_list(), default=0) + 1
@@ -154,3 +143,50 @@ def _arrange_rows(placed: pl.DataFrame, labels: Sequence[str]) -> PlotlyJson:
         for text, place in heads.iter_rows()
     ]
     return {"yaxis": axis, "height": FRAME_PX + BAR_PX * n_places, "annotations": annotations}
+
+
+ROW_PX = 74
+
+
+def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) -> Figure:
+    """Draw a cell per application and dataset, with the mark of the winner's family."""
+    cells = list_decisions(recommendations)
+    drawn = [decision.winner and marks[decision.winner.model] for _, _, decision in cells]
+    return Figure(
+        data=[
+            Scatter(
+                x=[words(dataset) for _, dataset, _ in cells],
+                y=[sentence_case(words(name)) for name, _, _ in cells],
+                mode="markers+text",
+                marker={
+                    "size": 12,
+                    "color": [mark.color if mark else NEUTRAL for mark in drawn],
+                    "symbol": [mark.symbol if mark else "x-thin-open" for mark in drawn],
+                },
+                text=[_write_cell(decision) for _, _, decision in cells],
+                textposition="bottom center",
+                hovertext=[decision.sentence for _, _, decision in cells],
+                hoverinfo="text",
+                showlegend=False,
+            )
+        ],
+        layout={
+            **base_layout("Which model fits"),
+            "height": 160 + ROW_PX * len(recommendations),
+            "xaxis": {"side": "top", "showgrid": False, "type": "category"},
+            "yaxis": {
+                "range": [len(recommendations) - 0.2, -0.4],
+                "showgrid": False,
+                "type": "category",
+            },
+        },
+    )
+
+
+def _write_cell(decision: Decision) -> str:
+    winner = decision.headline
+    if winner is None:
+        return decision.without_winner
+    quality = format_quality(winner.metrics.get("quality_raw"))
+    tie = f"<br>{decision.tie}" if decision.tie else ""
+    return f"<b>{winner.candidate}</b><br>{quality}{tie}"

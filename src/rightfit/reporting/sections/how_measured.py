@@ -1,4 +1,4 @@
-"""Section: how reliable the measurements are."""
+"""The measurements: how reliable they are, and all of them, a line per profile."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import Counter
 import polars as pl
 
 from rightfit.formatting import count, format_quality
-from rightfit.naming import listing, metric_name, sentence_case, words
+from rightfit.naming import listing, metric_name, metric_title, sentence_case, words
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.decisions import FinalQuality, list_decisions
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (
     Column,
     Section,
@@ -25,6 +25,14 @@ from rightfit.reporting.sections.section import (
 )
 
 TIMED = ("latency_p50_ms", "latency_p99_ms", "throughput_rows_per_s")
+COSTS = (
+    "latency_p50_ms",
+    "latency_p99_ms",
+    "throughput_rows_per_s",
+    "peak_memory_mib",
+    "model_size_mib",
+    "cpu_cores",
+)
 ENDS = {
     "precise": "requested precision reached",
     "processes": "maximum number of processes reached",
@@ -242,3 +250,27 @@ def _write_value(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {version}" for name, version in value.items())
     return "none" if value in (None, (), "") else str(value)
+
+
+def build_profiles(results: Results) -> Section:
+    """List the profiles of every dataset."""
+    return Section(
+        id="profiles",
+        title="All profiles",
+        sentences=("Quality here is that on the rows that chose the winners.",),
+        tables=tuple(_tabulate_profiles(results, dataset) for dataset in results.datasets),
+    )
+
+
+def _tabulate_profiles(results: Results, dataset: str) -> Table:
+    profiles = results.profiles.filter(dataset=dataset)
+    ordered = profiles.sort("quality_raw", descending=True, nulls_last=True, maintain_order=True)
+    quality = sentence_case(results.quality_title(dataset))
+    return tabulate(
+        f"Profiles of {words(dataset)}, best quality first",
+        ordered.to_dicts(),
+        *keys("candidate", "serving"),
+        text("Request path", lambda row: row["request_path"]),
+        number(quality, lambda row: format_quality(row["quality_raw"])),
+        *(figure(metric_title(name), name) for name in COSTS if name in profiles),
+    )

@@ -15,9 +15,9 @@ from rightfit.naming import (
     words,
 )
 from rightfit.ranking.explanation.decisions import list_decisions
-from rightfit.ranking.explanation.flips import NO_SMALL_CHANGE
+from rightfit.ranking.explanation.reversals import NO_SMALL_CHANGE
 from rightfit.ranking.sensitivity.limit_effects import DIRECTIONS, LimitEffect
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import Section, Table, keys, number, tabulate, text
 from rightfit.typed_tables import read_rows
 
@@ -31,10 +31,10 @@ def build_sensitivity(results: Results) -> Section:
         id="sensitivity",
         title="What would change the winners",
         sentences=(
-            describe_flips(moved, results.rules.limit_change_pct),
+            describe_reversals(moved, results.rules.limit_change_pct),
             describe_win_shares(results.tables.win_shares),
         ),
-        points=tuple(_list_flips(results)),
+        points=tuple(_list_reversals(results)),
         tables=(
             _tabulate_shares(results.tables.win_shares),
             _tabulate_moved(moved),
@@ -42,26 +42,26 @@ def build_sensitivity(results: Results) -> Section:
     )
 
 
-def describe_flips(moved: pl.DataFrame, change_pct: float) -> str:
+def describe_reversals(moved: pl.DataFrame, change_pct: float) -> str:
     """Say how many limits would change a winner if they moved by ``change_pct``."""
     if not moved.height:
         return "No application has a limit."
     limits = moved.group_by("application", "dataset", "metric", "kind").agg(pl.col("flips").any())
-    n_flips = int(limits["flips"].sum())
-    verb = "changes" if n_flips < 2 else "change"
+    n_reversals = int(limits["flips"].sum())
+    verb = "changes" if n_reversals < 2 else "change"
     return (
-        f"{n_flips or 'None'} of {count(limits.height, 'limit')} {verb} the winner when loosened "
-        f"or tightened by {change_pct:g} %."
+        f"{n_reversals or 'None'} of {count(limits.height, 'limit')} {verb} the winner when "
+        f"loosened or tightened by {change_pct:g} %."
     )
 
 
-def _list_flips(results: Results) -> Iterator[str]:
+def _list_reversals(results: Results) -> Iterator[str]:
     """Yield the smallest change that changes each winner, then the winners that none changes."""
     steady = []
     for application, dataset, decision in list_decisions(results.recommendations):
         where = f"{words(application)} on {words(dataset)}"
-        if decision.winner and decision.flips:
-            yield f"{sentence_case(where)}: {decision.flip}"
+        if decision.winner and decision.reversals:
+            yield f"{sentence_case(where)}: {decision.reversal}"
         elif decision.winner:
             steady.append(where)
     if steady:

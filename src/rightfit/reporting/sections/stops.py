@@ -9,7 +9,7 @@ import polars as pl
 
 from rightfit.formatting import count, format_number
 from rightfit.naming import words
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (
     Section,
     Table,

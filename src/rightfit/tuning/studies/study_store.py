@@ -6,7 +6,6 @@ import contextlib
 import errno
 import functools
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -23,6 +22,7 @@ from urllib.parse import quote
 from rightfit.errors import RightfitError
 from rightfit.families.registry import split_reference
 from rightfit.families.sources import read_family_sources
+from rightfit.processes.codec import hash_json
 from rightfit.processes.file_locks import acquire, is_file_left
 
 if TYPE_CHECKING:
@@ -222,8 +222,7 @@ def fingerprint_family(family: str, parts: dict[str, Any]) -> str:
     sources = read_family_sources(family)
     if made_of:
         parts = {"made_of": made_of, **parts}
-    content = json.dumps({"sources": sources, **parts}, sort_keys=True, default=str)
-    return hashlib.sha256(content.encode()).hexdigest()[:12]
+    return hash_json({"sources": sources, **parts}, n_digits=12, default=str)
 
 
 def load_database_libraries() -> None:

@@ -68,7 +68,7 @@ class MeasureRequest(ModelRequest):
 class PredictRequest(ModelRequest):
     """Answer all rows, so that quality can be judged in the serving runtime."""
 
-    answers: str  # path of the .npy to write
+    predictions: str  # path of the .npy to write
 
 
 @dataclass(frozen=True, kw_only=True)

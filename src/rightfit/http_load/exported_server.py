@@ -9,6 +9,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from rightfit.http_load.curve import measure_curve
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
@@ -138,8 +140,6 @@ def read_bodies(path: Path, batch: int) -> tuple[str, ...]:
 
 
 def _read_rows(path: Path) -> Any:
-    import polars as pl
-
     require_regular(path)
     try:
         if path.suffix == ".parquet":

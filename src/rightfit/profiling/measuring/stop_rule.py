@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from rightfit.profiling.intervals import estimate_median
-from rightfit.profiling.measuring.settings import MeasuringSettings
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState, Settled
 from rightfit.profiling.metrics import LATENCY_COLUMNS
 from rightfit.profiling.worker.latency import min_calls_to_report

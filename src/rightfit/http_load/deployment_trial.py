@@ -10,7 +10,12 @@ import yaml
 
 from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine
 from rightfit.http_load.curve import MARGIN, meets_limit
-from rightfit.http_load.export import find_free_port, make_order, require_answer, split_cores
+from rightfit.http_load.exported_server import (
+    find_free_port,
+    make_order,
+    require_answer,
+    split_cores,
+)
 from rightfit.http_load.load_records import MAX_OTHERS_CORES, LatencyLimit, LoadStep
 from rightfit.http_load.served import RunningServer, start_server
 from rightfit.http_load.step import measure_step, start_generator
@@ -93,13 +98,19 @@ def try_deployment(
     """
     check_export(folder)
     deployment = read_deployment(text)
-    _require_enough(rate_per_s / deployment.replicas, limit, seconds)
+    own_rate_per_s = rate_per_s / deployment.replicas
+    needed_s = MARGIN * min_calls_to_report(limit.share) / own_rate_per_s
+    if seconds < needed_s:
+        raise ValueError(
+            f"{own_rate_per_s:,.3g} requests/s of one replica are too few for a "
+            f"p{limit.share * 100:g} in {seconds:g} s: try for {needed_s:.0f} s (--seconds)."
+        )
     own, others = split_cores()
     port = find_free_port()
     order = replace(
         make_order(port, bodies, core=own, warm_up_s=WARM_UP_S, measured_s=seconds),
         loop="open",
-        level=rate_per_s / deployment.replicas,
+        level=own_rate_per_s,
     )
     command = run_module("rightfit", "serve", str(folder), "--port", str(port))
     with machine_lock(), confine(deployment.limits, others) as confinement:
@@ -117,15 +128,6 @@ def try_deployment(
         except RuntimeError as err:
             said = f"{_write_limits(deployment.limits, confinement)}: {err}"
             return TrialResult(said, (str(err),), needs_memory=confinement.kills)
-
-
-def _require_enough(rate_per_s: float, limit: LatencyLimit, seconds: float) -> None:
-    needed_s = MARGIN * min_calls_to_report(limit.share) / rate_per_s
-    if seconds < needed_s:
-        raise ValueError(
-            f"{rate_per_s:,.3g} requests/s of one replica are too few for a p{limit.share * 100:g} "
-            f"in {seconds:g} s: try for {needed_s:.0f} s (--seconds)."
-        )
 
 
 def _judge(

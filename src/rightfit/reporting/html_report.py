@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
 from rightfit.formatting import count, format_share, format_version
 from rightfit.naming import listing, metric_name, sentence_case, words
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.reporting.matrix import (
     DecisionCell,
     build_cells,
@@ -20,15 +22,12 @@ from rightfit.reporting.matrix import (
 )
 from rightfit.reporting.page_data import collect_page_data
 from rightfit.reporting.panels import Board, build_boards
-from rightfit.reporting.results import Results
+from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.across import build_across
-from rightfit.reporting.sections.all_profiles import build_profiles
-from rightfit.reporting.sections.changed import build_changed
 from rightfit.reporting.sections.hardware import build_hardware
-from rightfit.reporting.sections.how_measured import build_measuring
-from rightfit.reporting.sections.loads import build_loads
-from rightfit.reporting.sections.replacements import build_replacements
-from rightfit.reporting.sections.requests import build_requests
+from rightfit.reporting.sections.how_measured import build_measuring, build_profiles
+from rightfit.reporting.sections.in_use import build_changed, build_replacements
+from rightfit.reporting.sections.requests import build_loads, build_requests
 from rightfit.reporting.sections.section import Section
 from rightfit.reporting.sections.sensitivity import build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
@@ -67,8 +66,6 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
     Returns:
         HTML with all scripts, styles and data inside; it loads nothing from any host.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
     environment = Environment(
         loader=PackageLoader("rightfit.reporting"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",)),
@@ -152,20 +149,16 @@ def _write_legend(results: Results) -> str:
     level = format_share(results.rules.confidence_level)
     disturbed = results.profiles.get_column("disturbed", default=None)
     n_disturbed = 0 if disturbed is None else int(disturbed.sum())
+    keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in results.rules.ties.rule])
+    kept = "an earlier ranking's winner stays, otherwise " * results.rules.keep_winner
     return (
         f"Quality: on test rows that nothing was chosen by, with its {level} interval; its limit "
         "is judged on the rows that choose. Settings in bold were searched. Clear: the winner "
         "leads by more than the measuring errors. Tied: the measurements cannot tell it from so "
-        f"many others, named under Candidates; {_write_tie_rule(results.rules)}. Other work "
-        f"disturbed {n_disturbed} of {count(results.profiles.height, 'measurement')}; a winner's "
-        "is marked."
+        f"many others, named under Candidates; {kept}the first of these that differs decides: "
+        f"{keys}. Other work disturbed {n_disturbed} of "
+        f"{count(results.profiles.height, 'measurement')}; a winner's is marked."
     )
-
-
-def _write_tie_rule(rules: RankingRules) -> str:
-    keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule])
-    kept = "an earlier ranking's winner stays, otherwise " if rules.keep_winner else ""
-    return f"{kept}the first of these that differs decides: {keys}"
 
 
 def _write_footer(results: Results) -> str:
@@ -182,8 +175,6 @@ def _write_footer(results: Results) -> str:
 
 def _embed(value: Any) -> Any:
     """Write JSON for a script element; nothing in it can close the element."""
-    from markupsafe import Markup
-
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")

@@ -1,4 +1,4 @@
-"""Flips: what would change the winner, a sentence each, the smallest change first."""
+"""Reversals: what would change the winner, a sentence each, the smallest change first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rightfit.formatting import format_number
 from rightfit.naming import describe_limit, metric_unit, objective_name
-from rightfit.ranking.explanation.decisions import Flip
+from rightfit.ranking.explanation.decisions import Reversal
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect
 from rightfit.ranking.sensitivity.weights import WeightInterval
 
@@ -17,9 +17,9 @@ NO_SMALL_CHANGE = (
 )
 
 
-def list_flips(
+def list_reversals(
     intervals: Iterable[WeightInterval], effects: Iterable[LimitEffect], *, winner: str | None
-) -> list[Flip]:
+) -> list[Reversal]:
     """List what would change the winner of one application on one dataset.
 
     Weights that would have to grow or shrink more than tenfold are left out.
@@ -31,31 +31,33 @@ def list_flips(
             then its taking the lead is no change.
     """
     found = [
-        flip
+        reversal
         for row in intervals
-        for flip in (
-            _flip_weight(row, row.leader_below, row.weight_low, "falls below"),
-            _flip_weight(row, row.leader_above, row.weight_high, "exceeds"),
+        for reversal in (
+            _reverse_by_weight(row, row.leader_below, row.weight_low, "falls below"),
+            _reverse_by_weight(row, row.leader_above, row.weight_high, "exceeds"),
         )
-        if flip and flip.winner != winner
+        if reversal and reversal.winner != winner
     ]
-    found += [flip for row in effects if row.flips and (flip := _flip_limit(row))]
-    return sorted(found, key=lambda flip: abs(flip.change_pct))
+    found += [reversal for row in effects if row.flips and (reversal := _reverse_by_limit(row))]
+    return sorted(found, key=lambda reversal: abs(reversal.change_pct))
 
 
-def summarise_flips(flips: list[Flip], change_pct: float) -> str:
+def summarise_reversals(reversals: list[Reversal], change_pct: float) -> str:
     """Say in one sentence what would change the winner most easily."""
-    return flips[0].sentence if flips else f"{NO_SMALL_CHANGE.format(change_pct)} the winner."
+    return (
+        reversals[0].sentence if reversals else f"{NO_SMALL_CHANGE.format(change_pct)} the winner."
+    )
 
 
-def _flip_weight(
+def _reverse_by_weight(
     row: WeightInterval, leader: str | None, beyond: float | None, verb: str
-) -> Flip | None:
+) -> Reversal | None:
     if leader is None or beyond is None:
         return None
     if not 1 / MAX_FACTOR <= beyond / row.weight <= MAX_FACTOR:
         return None
-    return Flip(
+    return Reversal(
         kind="weight",
         metric=row.metric,
         now=row.weight,
@@ -68,12 +70,12 @@ def _flip_weight(
     )
 
 
-def _flip_limit(row: LimitEffect) -> Flip | None:
+def _reverse_by_limit(row: LimitEffect) -> Reversal | None:
     if row.metric is None or row.kind is None or row.limit is None or row.changed_limit is None:
         return None  # removed, which is no small change
     effect = f"{row.winner_changed} wins" if row.winner_changed else "no candidate qualifies"
     now = f"{format_number(row.limit)} {metric_unit(row.metric)}".strip()
-    return Flip(
+    return Reversal(
         kind="limit",
         metric=row.metric,
         now=row.limit,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.settings import MeasuringSettings
-from rightfit.profiling.measuring.stopping import DISTURBED_TIMES
+from rightfit.profiling.measuring.presets import MeasuringSettings
+from rightfit.profiling.measuring.stop_rule import DISTURBED_TIMES
 from rightfit.profiling.metrics import LATENCY_COLUMNS, NO_LOAD_TEST, columns_from
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.latency import MEDIAN, min_calls_to_report
@@ -65,7 +65,8 @@ def longest_profile_s(settings: MeasuringSettings) -> float:
         + 2 * len(settings.batch_sizes) * (settings.batch_max_ms + settings.batch_max_call_ms)
     )
     waits_s = settings.max_quiet_wait_s + settings.quiet_look_s
-    n_last = 1 + settings.max_extra_processes  # begun at the end of the time, and after it
+    # begun at the end of the time, after it, and when the run comes back to what decides
+    n_last = 1 + 2 * settings.max_extra_processes
     rounds_s = DISTURBED_TIMES * settings.max_s + n_last * process_ms / MS_PER_S
     return rounds_s + waits_s + settings.server.n_processes * settings.server.max_s
 

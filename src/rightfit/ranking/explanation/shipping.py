@@ -24,7 +24,7 @@ KEYS = tuple(field.name for field in fields(Serving))
 NOT_YET = "it has not been refitted yet; run: kedro run --pipelines refit,ranking"
 NOT_WANTED = "no refit was wanted"
 ERRORS_IN_INTERVAL = 2 * 1.96  # standard errors in the width of a 95 % interval
-NO_SERVING_COSTS = columns_from("answers", "training")
+NO_SERVING_COSTS = columns_from("predictions", "training")
 
 
 class FrozenModel(BaseModel):
