@@ -91,7 +91,7 @@ def record(model: Subject, bench: Bench, seconds: float) -> Recording:
             "samples": samples,
         },
         rows=str(bench.rows),
-        answers=str(bench.folder / "answers.npy"),
+        predictions=str(bench.folder / "answers.npy"),
     )
     with machine_lock():
         answer = bench.pool.get(model.kind).ask(request, Predicted)
