@@ -32,8 +32,8 @@ from rightfit.tuning.pausing.priors import read_shipped_prior
 from rightfit.tuning.search.cell import ApplicationTargets
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.setting_up import make_settings
+from rightfit.tuning.search.task_worker import repeat_training
 from rightfit.tuning.search.training_params import TrainingParams
-from rightfit.tuning.search.trial import repeat_training
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit_study.early_stopping.live_judging import SearchedCell, judge_searches
 

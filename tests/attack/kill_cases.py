@@ -18,7 +18,7 @@ from outcomes import PATIENCE_S, Command, try_command
 
 from rightfit.families.bundle import read_bundle
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import CLAIM, finished_trials
+from rightfit.tuning.studies.trial_attributes import configuration_index, finished_trials
 
 TARGETS = {  # a part of the command line
     "the main process": "",
@@ -69,14 +69,14 @@ def try_kill(project: Path, data: Path, target: str, draw: random.Random) -> tup
 
 
 def find_losses(data: Path, model: str) -> list[str]:
-    """Compare what a search has stored with what it should have: each draw once, bundles whole."""
+    """Compare what a search has stored with what it should have: no trial twice, bundles whole."""
     store = StudyStore(data / "06_models" / "studies", storage=None).cell(f"landsat.{model}")
     faults = []
     names = optuna.get_all_study_names(store.open())
     for name in names:
         study = optuna.load_study(study_name=name, storage=store.open())
         finished = finished_trials(study)
-        draws = Counter(trial.user_attrs[CLAIM]["draw"] for trial in finished)
+        draws = Counter(configuration_index(trial) for trial in finished)
         if sorted(draws.elements()) != list(range(N_TRIALS)):
             faults.append(f"{name}: draws {dict(draws)}")
         if len(study.trials) > N_TRIALS + 2:  # one search process works on one trial

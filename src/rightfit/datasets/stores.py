@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from rightfit.errors import RightfitError
 from rightfit.processes.json_store import JsonStore
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -55,14 +54,10 @@ class StudyStoreDataset(AbstractDataset[NoReturn, StudyStore]):
         studies:
           type: rightfit.datasets.stores.StudyStoreDataset
           filepath: data/06_models/studies
-          heartbeat_s: 10
-          grace_s: 60
 
     Args:
         filepath: Local folder of the trials' bundles and, without ``credentials``, the studies.
-            Hosts that share a search mount the same folder.
-        heartbeat_s: Seconds between a running trial's signs of life in a shared database.
-        grace_s: Seconds without one after which another host takes the trial up.
+            Hosts whose workers train mount the same folder.
         credentials: ``storage``, the database URL of the studies.
         metadata: Anything; Kedro ignores it.
     """
@@ -71,28 +66,16 @@ class StudyStoreDataset(AbstractDataset[NoReturn, StudyStore]):
         self,
         *,
         filepath: str,
-        heartbeat_s: int,
-        grace_s: int,
         credentials: dict[str, str] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        if not grace_s > heartbeat_s > 0:
-            raise RightfitError(
-                "A trial may be silent for longer than one heartbeat: grace_s must be above "
-                f"heartbeat_s, and both positive, but got {heartbeat_s=}, {grace_s=}. Correct the "
-                "studies in the catalog."
-            )
         self._filepath = Path(filepath)
-        self._heartbeat_s = heartbeat_s
-        self._grace_s = grace_s
         self._storage = (credentials or {}).get("storage")
         self.metadata = metadata
 
     def load(self) -> StudyStore:
         """Return the store; it need not exist yet."""
-        return StudyStore(
-            self._filepath, self._storage, heartbeat_s=self._heartbeat_s, grace_s=self._grace_s
-        )
+        return StudyStore(self._filepath, self._storage)
 
     def save(self, data: NoReturn) -> NoReturn:
         """Refuse: searches write to their store themselves."""

@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial
 from rightfit.families.family import TrainingData
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.search import run_search
-from rightfit.tuning.search.trial import repeat_training
+from rightfit.tuning.search.task_worker import repeat_training
 from rightfit.tuning.studies.budget import spent_work_s
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import finished_trials

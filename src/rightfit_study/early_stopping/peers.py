@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import TrialState
 
 from rightfit.tuning.pausing.pausing_rule import PausingRule
-from rightfit.tuning.search.trial import resource_at
+from rightfit.tuning.search.stopping import resource_at
 from rightfit_study.early_stopping.replay import RecordedSearch
 
 Kind = Literal[

@@ -15,7 +15,7 @@ from syne_tune.optimizer.schedulers.median_stopping_rule import MedianStoppingRu
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
 from rightfit.profiling.serving import Serving
-from rightfit.tuning.search.trial import resource_at
+from rightfit.tuning.search.stopping import resource_at
 from rightfit_study.early_stopping.replay import RecordedSearch
 
 RESOURCE, ERROR = "resource", "error"

@@ -17,7 +17,7 @@ from rightfit.families.family import Checkpoint, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import CLAIM, finished_trials
+from rightfit.tuning.studies.trial_attributes import configuration_index, finished_trials
 
 Outcome = tuple[dict[str, Any], Any, str]
 
@@ -48,6 +48,13 @@ def start_search(
     return process
 
 
+def start_process(data: TrainingData, store: StudyStore, **changes: Any) -> BaseProcess:
+    """Search in another process."""
+    process = FORKS.Process(target=search, args=(data, store), kwargs=changes, daemon=True)
+    process.start()
+    return process
+
+
 def start_deadly_search(data: TrainingData, store: StudyStore, **changes: Any) -> BaseProcess:
     """Search in another process that no training survives."""
     process = FORKS.Process(target=_search_deadly, args=(data, store, changes), daemon=True)
@@ -58,7 +65,7 @@ def start_deadly_search(data: TrainingData, store: StudyStore, **changes: Any) -
 def outcomes_by_index(study: optuna.Study) -> dict[int, Outcome]:
     """Return what does not depend on time: parameters, value and state of each configuration."""
     finished = finished_trials(study)
-    outcomes = {t.user_attrs[CLAIM]["draw"]: (t.params, t.values, t.state.name) for t in finished}
+    outcomes = {configuration_index(t) or 0: (t.params, t.values, t.state.name) for t in finished}
     assert len(outcomes) == len(finished)  # no configuration counts twice
     return dict(sorted(outcomes.items()))
 

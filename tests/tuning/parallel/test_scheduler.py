@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import signal
@@ -8,16 +9,20 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories.planned_searches import PARAMS, plan
 from harness.searching import outcomes_by_index
+from optuna.trial import TrialState
 
+from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
 from rightfit.tuning.parallel.scheduler import search_in_parallel
-from rightfit.tuning.search.search import is_over, open_study, run_search
-from rightfit.tuning.studies.trial_attributes import CLAIM
+from rightfit.tuning.search.cell import study_name
+from rightfit.tuning.search.search import is_over
+from rightfit.tuning.search.search_scheduler import open_study
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
@@ -40,8 +45,6 @@ def test_searches_side_by_side_find_what_they_find_one_by_one(
     assert [outcomes_by_index(study) for study in one_by_one] == [
         outcomes_by_index(study) for study in side_by_side
     ]
-    workers = {t.user_attrs[CLAIM]["pid"] for study in side_by_side for t in study.trials}
-    assert os.getpid() not in workers
 
 
 def test_search_with_several_workers_gives_the_trials_of_one(
@@ -59,36 +62,55 @@ def test_search_with_several_workers_gives_the_trials_of_one(
     assert outcomes_by_index(shared) == outcomes_by_index(alone)
 
 
-@pytest.mark.parametrize(("n_workers", "n_ended"), [(1, 2), (2, 3)])
-def test_search_whose_process_was_killed_goes_on_in_its_others_or_the_run(
+@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize("stopping", ["none", "pausing"])
+def test_tasks_of_killed_processes_are_given_out_again(
     blobs: TrainingData,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     n_workers: int,
-    n_ended: int,
+    stopping: str,
 ) -> None:
-    changes = {"n_trials": 10, "targets": None, "early_stopping": "none"}
+    changes: dict[str, Any] = {"n_trials": 10, "n_retries": 9}
+    if stopping == "none":
+        changes |= {"targets": None, "early_stopping": "none"}
     searches = plan(blobs, tmp_path, 2, n_workers=n_workers, **changes)
-    killed: list[str] = []
+    n_told = itertools.count()
     before = set(list_descendants(os.getpid()))  # such as measuring workers of other tests
 
-    def kill_one(name: str, n_begun: int, n_trials: int | None) -> None:
-        if n_begun and not killed:
-            killed.append(name)
-            begun = set(list_descendants(os.getpid())) - before
-            os.kill(max(pid for pid in begun if os.getpgid(pid) == pid), signal.SIGKILL)
+    def kill_some(name: str, n_begun: int, n_trials: int | None) -> None:
+        begun = set(list_descendants(os.getpid())) - before
+        processes = [pid for pid in begun if os.getpgid(pid) == pid and os.getsid(pid) != pid]
+        if next(n_told) % 5 == 1 and processes:
+            os.kill(max(processes), signal.SIGKILL)
 
     with caplog.at_level(logging.WARNING):
-        search_in_parallel(searches, on_trial=kill_one)
-    exported = [one.cell.name for one in searches if any(one.store.folder.rglob("*.onnx"))]
-    studies = [
-        run_search(one.cell, one.settings, one.store, on_trial=lambda n, m: None)
-        for one in searches
-    ]
+        search_in_parallel(searches, on_trial=kill_some)
+    studies = [open_study(one.cell, one.settings, one.store) for one in searches]
 
-    assert "has died, the run goes on with it" in caplog.text
-    assert len(exported) == n_ended  # the candidates of those that came to their end
+    assert "a worker has died, its task goes to another" in caplog.text
+    assert all(is_over(one.cell, one.settings, one.store) for one in searches)
     assert [list(outcomes_by_index(study)) for study in studies] == [list(range(10))] * 3
+    assert [len(study.trials) for study in studies] == [10] * 3
+    assert all(any(one.store.folder.rglob("*.onnx")) for one in searches)
+    for one, study in zip(searches, studies, strict=True):
+        for trial in study.get_trials(states=(TrialState.COMPLETE,)):
+            read_bundle(one.store.bundle_folder(study.study_name, trial.number))
+
+
+def test_a_search_that_another_run_searches_is_left_to_it(
+    blobs: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    searches = plan(blobs, tmp_path, 2)
+    theirs = searches[2]
+    name = study_name(theirs.cell, theirs.settings)
+
+    with theirs.store.locked(name), caplog.at_level(logging.INFO):
+        search_in_parallel(searches, on_trial=ignore)
+
+    assert "y.a: another run searches it" in caplog.text
+    over = [is_over(one.cell, one.settings, one.store) for one in searches]
+    assert over == [True, True, False]
 
 
 def test_interrupted_run_leaves_no_process(blobs: TrainingData, tmp_path: Path) -> None:
@@ -109,6 +131,7 @@ import os, signal, sys
 sys.path[:0] = {sys.path!r}
 import numpy as np
 from pathlib import Path
+from typing import Any
 from factories.planned_searches import plan
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema

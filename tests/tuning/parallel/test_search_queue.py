@@ -9,7 +9,8 @@ from factories.application_targets import make_targets
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue
-from rightfit.tuning.search.search import open_study, work_on
+from rightfit.tuning.search.search import run_search
+from rightfit.tuning.search.search_scheduler import open_study
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import COMPUTE_S
 
@@ -53,7 +54,7 @@ def test_a_search_knows_what_the_other_defaults_have_reached(
     queue = SearchQueue([plan(blobs, tmp_path, name) for name in ("x.a", "x.b")])
     for task in (queue.next(), queue.next()):
         search = task.search
-        work_on(
+        run_search(
             search.cell,
             search.settings,
             search.store,

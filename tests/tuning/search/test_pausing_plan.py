@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +11,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.family import Configuration, TrainingData
 from rightfit.tuning.pausing.search_forecast import Step
-from rightfit.tuning.search.pausing_plan import PausingPlan
-from rightfit.tuning.studies.leases import NEW
-from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.search.pausing_plan import NEW, PausingPlan
 from rightfit.tuning.studies.trial_attributes import (
-    CLAIM,
     COMPUTE_S,
     CONFIGURATION,
     CURVE,
-    PAUSED,
+    INDEX,
 )
 
 DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
@@ -36,8 +32,12 @@ def make_plan(
             early_stopping="pausing", sampler="tpe", breadth_share=0.25, **settings
         ),
         make_targets(),
-        StudyStore(Path("nowhere"), None),
     )
+
+
+def choose(plan: PausingPlan, trials: list[FrozenTrial], *, may_begin: bool) -> Any:
+    paused = {trial.number for trial in trials if trial.state == TrialState.RUNNING}
+    return plan.choose(trials, paused=paused, may_begin=may_begin)
 
 
 def looked_at(index: int, *, state: TrialState) -> FrozenTrial:
@@ -45,8 +45,7 @@ def looked_at(index: int, *, state: TrialState) -> FrozenTrial:
     trial = create_trial(
         state=state,
         user_attrs={
-            CLAIM: {"draw": index},
-            PAUSED: True,
+            INDEX: index,
             CONFIGURATION: {**cells.LINEAR_PARAMS.fixed, **DEFAULT},
             CURVE: [make_point(1, 0.5)],
             COMPUTE_S: 1.0,
@@ -63,8 +62,8 @@ def test_first_looks_take_their_share_of_the_budget(
     plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=4)
     begun = [looked_at(index, state=TrialState.PRUNED) for index in range(n_begun)]
 
-    assert (plan.choose(begun, may_begin=True) == NEW) is wants
-    assert plan.choose(begun, may_begin=False) is None
+    assert (choose(plan, begun, may_begin=True) == NEW) is wants
+    assert choose(plan, begun, may_begin=False) is None
 
 
 def test_what_steps_really_take_decides_nothing(blobs: TrainingData) -> None:
@@ -74,8 +73,8 @@ def test_what_steps_really_take_decides_nothing(blobs: TrainingData) -> None:
     busy.set_user_attr(COMPUTE_S, 9.0)
     busy.set_user_attr(CURVE, [make_point(1, 0.5) | {"fit_cpu_s": 9.0}])
 
-    assert plan.choose(begun, may_begin=True) == NEW
-    assert plan.choose([busy], may_begin=True) == NEW
+    assert choose(plan, begun, may_begin=True) == NEW
+    assert choose(plan, [busy], may_begin=True) == NEW
 
 
 def test_a_search_that_takes_several_times_its_budget_ends(blobs: TrainingData) -> None:
@@ -83,7 +82,7 @@ def test_a_search_that_takes_several_times_its_budget_ends(blobs: TrainingData) 
     slow = looked_at(0, state=TrialState.RUNNING)
     slow.set_user_attr(COMPUTE_S, 30.0)
 
-    assert plan.choose([slow], may_begin=True) is None
+    assert choose(plan, [slow], may_begin=True) is None
 
 
 @pytest.mark.parametrize(("n_checkpoints", "wants"), [(3, True), (4, False)])
@@ -93,7 +92,7 @@ def test_what_is_left_of_the_budget_is_for_new_configurations_if_it_holds_a_whol
     plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=n_checkpoints)
     ended = [looked_at(index, state=TrialState.PRUNED) for index in range(3)]
 
-    assert (plan.choose(ended, may_begin=True) == NEW) is wants  # 7 s are left
+    assert (choose(plan, ended, may_begin=True) == NEW) is wants  # 7 s are left
 
 
 @pytest.mark.parametrize(("budget_cpu_s", "is_finished_first"), [(20.0, True), (1.5, False)])
@@ -103,10 +102,10 @@ def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_all
     plan = make_plan(blobs, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
     default = looked_at(0, state=TrialState.RUNNING)
 
-    step = plan.choose([default], may_begin=True)
+    step = choose(plan, [default], may_begin=True)
 
     assert isinstance(step, Step) is is_finished_first
-    assert (plan.finish_default([default]) is not None) is is_finished_first
+    assert (plan.finish_default([default], {0}) is not None) is is_finished_first
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,7 @@ def test_the_default_goes_as_far_as_the_budget_allows(
     curve = [make_point(look, 0.5) | {"work_s": s} for look, s in enumerate(work_s, start=1)]
     default.set_user_attr(CURVE, curve)
 
-    assert (plan.finish_default([default]) is not None) is goes_on
+    assert (plan.finish_default([default], {0}) is not None) is goes_on
 
 
 ENTRY = {"alpha": 1e-2, "eta0": 0.5}
@@ -139,7 +138,7 @@ def test_entries_of_the_portfolio_are_begun_until_half_of_the_budget_is_spent(
     plan = make_plan(blobs, (ENTRY,), budget_cpu_s=budget_cpu_s, n_checkpoints=1)
     ended = looked_at(0, state=TrialState.PRUNED)
 
-    assert (plan.choose([ended], may_begin=True) == NEW) is is_begun
+    assert (choose(plan, [ended], may_begin=True) == NEW) is is_begun
 
 
 def test_an_entry_of_the_portfolio_is_trained_to_its_end_before_the_next_begins(
@@ -149,7 +148,7 @@ def test_an_entry_of_the_portfolio_is_trained_to_its_end_before_the_next_begins(
     plan = make_plan(blobs, entries, budget_cpu_s=100.0, n_checkpoints=3)
     first = [looked_at(0, state=TrialState.PRUNED), looked_at(1, state=TrialState.RUNNING)]
 
-    step = plan.choose(first, may_begin=True)
+    step = choose(plan, first, may_begin=True)
 
     assert isinstance(step, Step)
     assert step.number == 1
@@ -167,7 +166,7 @@ def test_entries_begun_after_half_of_the_budget_are_left_to_the_rule(
     for trial, quality in ((poor, 0.1), (good, 0.9)):
         trial.set_user_attr(CURVE, [make_point(1, quality) | {"work_s": 0.1}])
 
-    step = plan.choose([ended, poor, good], may_begin=False)
+    step = choose(plan, [ended, poor, good], may_begin=False)
 
     assert isinstance(step, Step)
     assert step.number == goes_on

@@ -19,7 +19,8 @@ from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.parallel.outcome import describe_failed_search
 from rightfit.tuning.search.candidates import bundle_candidates, find_incumbents
-from rightfit.tuning.search.search import open_study, run_search
+from rightfit.tuning.search.search import run_search
+from rightfit.tuning.search.search_scheduler import open_study
 from rightfit.tuning.search.search_tables import account_search, tabulate_curves, tabulate_trials
 from rightfit.tuning.studies.study_store import StudyStore
 

@@ -7,6 +7,7 @@ import pytest
 from factories import cells
 
 from rightfit.families.family import TrainingData
+from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.search_job import describe_job, read_job, write_cell_rows
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -15,13 +16,15 @@ pytestmark = pytest.mark.whole
 
 def test_job_survives_the_way_to_another_process(blobs: TrainingData, tmp_path: Path) -> None:
     cell, settings = cells.make_cell(blobs), cells.make_settings(budget_cpu_s=1.5)
-    store = StudyStore(tmp_path / "studies", None)
+    store = StudyStore(tmp_path / "studies", "postgresql+psycopg2://me:s3cret@host/db")
 
     write_cell_rows(tmp_path, cell)
     job = describe_job(tmp_path, cell, settings, store)
-    read_cell, read_settings, read_store = read_job(job)
+    read_cell, read_settings, read_store, name = read_job(job)
 
-    assert (read_settings, read_store) == (settings, store)
+    assert (read_settings, read_store.folder) == (settings, store.folder)
+    assert name == study_name(cell, settings)
+    assert "s3cret" not in job  # a worker has nothing to do with the database
     assert (read_cell.name, read_cell.params) == (cell.name, cell.params)
     assert (read_cell.quality, read_cell.data_version) == (cell.quality, cell.data_version)
     assert read_cell.train.schema == blobs.schema

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +36,6 @@ def test_dropped_bundle_leaves_nothing(tmp_path: Path) -> None:
     store = StudyStore(tmp_path, None)
     with store.new_bundle("study", 0):
         pass
-    store.bundle_folder("study", 0).with_suffix(".partial").mkdir()
 
     store.drop_bundle("study", 0)
 
@@ -59,22 +61,15 @@ def test_only_weights_on_record_are_trusted(blobs: TrainingData, tmp_path: Path)
     assert not other.trust_recorded(bundles[0]).is_trusted
 
 
-def test_shared_database_needs_a_heartbeat(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="need heartbeat_s and grace_s"):
-        StudyStore(tmp_path, "postgresql+psycopg2://localhost/studies")
-
-
 def test_database_without_locks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"kind 'mysql'; allowed are \('postgresql', 'sqlite'\)"):
-        StudyStore(tmp_path, "mysql+pymysql://localhost/studies", heartbeat_s=1, grace_s=2)
+        StudyStore(tmp_path, "mysql+pymysql://localhost/studies")
 
 
-def test_cell_keeps_database_and_heartbeat(tmp_path: Path) -> None:
-    store = StudyStore(tmp_path, "postgresql+psycopg2://host/db", heartbeat_s=1, grace_s=2)
+def test_cell_keeps_database(tmp_path: Path) -> None:
+    store = StudyStore(tmp_path, "postgresql+psycopg2://host/db")
 
-    assert store.cell("landsat.net") == StudyStore(
-        tmp_path / "landsat" / "net", store.storage, heartbeat_s=1, grace_s=2
-    )
+    assert store.cell("landsat.net") == StudyStore(tmp_path / "landsat" / "net", store.storage)
 
 
 def test_lock_does_not_follow_a_link(tmp_path: Path) -> None:
@@ -120,10 +115,38 @@ def test_lock_leaves_what_a_file_holds(tmp_path: Path) -> None:
     assert (tmp_path / ".studies.lock").read_text() == "kept"
 
 
+def test_lock_that_another_process_holds_is_waited_for_with_a_word_or_not_at_all(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, order = StudyStore(tmp_path, None), []
+    holds = threading.Event()
+
+    def hold() -> None:
+        with store.locked("a"):
+            holds.set()
+            while "waits" not in caplog.text:
+                time.sleep(0.01)
+            order.append("holder")
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    holds.wait(10)
+    with (
+        pytest.raises(BlockingIOError, match="holds the lock 'a'"),
+        store.locked("a", waiting=None),
+    ):
+        pass
+    with caplog.at_level(logging.INFO), store.locked("a", waiting="waits"):
+        order.append("waiter")
+    holder.join()
+
+    assert order == ["holder", "waiter"]
+
+
 def test_password_of_the_database_is_not_shown(tmp_path: Path) -> None:
     url = "postgresql+psycopg2://me:s3cret@host/db"
 
-    assert "s3cret" not in repr(StudyStore(tmp_path, url, heartbeat_s=1, grace_s=2))
+    assert "s3cret" not in repr(StudyStore(tmp_path, url))
 
 
 def test_what_killed_processes_left_half_written_is_swept(
@@ -140,11 +163,8 @@ def test_what_killed_processes_left_half_written_is_swept(
 
     with (whole / "held.partial").open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # another process writes it
-        store.sweep_partial_bundles("study", running={2})
+        store.sweep_partial_bundles("study")
         store.sweep_partial_files("study")
 
-    assert sorted(path.name for path in (tmp_path / "study").iterdir()) == [
-        "00002.partial",
-        "00003",
-    ]
+    assert [path.name for path in (tmp_path / "study").iterdir()] == ["00003"]
     assert sorted(path.name for path in whole.iterdir()) == ["held.partial", "model.onnx"]

@@ -14,7 +14,8 @@ from rightfit.formatting import count
 from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.search import SearchFailedError, open_study, run_search
+from rightfit.tuning.search.search import SearchFailedError, run_search
+from rightfit.tuning.search.search_scheduler import open_study
 from rightfit.tuning.search.search_tables import (
     ACCOUNT_SCHEMA,
     account_search,

@@ -1,37 +1,27 @@
-"""Searches side by side, in processes: as many train at a time as there are cores.
+"""Searches side by side: each has a scheduler of its own, and they share the workers.
 
-A process asks for a core before each step of its search. What these processes have searched is kept
-like any search. Should one die, whoever searches the cell next goes on where it was.
+All schedulers are in this process, so nothing that a worker knows is needed to go on without it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import time
-from collections.abc import Callable, Sequence
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from rightfit.formatting import count
-from rightfit.processes.channel import Channel, wait_for
-from rightfit.processes.leftovers import temporary_folder
-from rightfit.processes.starting import ForkServer
+from rightfit.processes.leftovers import in_use, sweep_folders, temporary_folder
+from rightfit.tuning.parallel.executor import Executor, Report
+from rightfit.tuning.parallel.forked_workers import ForkedWorkers
 from rightfit.tuning.parallel.forks import forking
-from rightfit.tuning.parallel.messages import (
-    CoreGranted,
-    CoreWanted,
-    Ended,
-    Idle,
-    Logged,
-    Progress,
-    Start,
-)
 from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue, SearchTask
-from rightfit.tuning.search.search_job import describe_job, map_rows, write_cell_rows
-
-State = Literal["trains", "awaits core", "idle"]
+from rightfit.tuning.search.cell import study_name
+from rightfit.tuning.search.search_job import map_rows, write_cell_rows
+from rightfit.tuning.search.search_scheduler import SearchScheduler
 
 logger = logging.getLogger(__name__)
 
@@ -39,181 +29,177 @@ OnTrial = Callable[[str, int, int | None], None]
 
 
 def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:
-    """Carry out searches, as many at once as there are cores for.
+    """Carry out searches, as many at once as there are workers for.
 
-    A search that breaks, or whose process dies, is left as it is, with a warning.
+    A search that breaks is left as it is, with a warning; so is one that another run searches.
 
     Args:
         searches: What to search, at least one; the rows of one dataset are the same.
         on_trial: Called with the cell's name, the trials begun and ``n_trials``.
     """
-    with temporary_folder("search") as folder:
+    with _shared_folder(searches[0]) as folder:
         queue = SearchQueue(_write_rows(searches, folder))
-        families = dict.fromkeys(one.cell.family for one in searches)
-        n_threads, n_at_once = searches[0].settings.n_threads, searches[0].n_at_once
-        logger.info("Searching %s, %d at a time", count(len(searches), "cell"), n_at_once)
+        logger.info("Searching %s", count(len(searches), "cell"))
         try:
-            with forking(families, n_threads) as server, contextlib.ExitStack() as stack:
-                Scheduler(queue, folder, server, stack, n_at_once, on_trial).run()
+            with _open_executor(searches, folder) as executor:
+                _SideBySide(queue, executor, on_trial).run()
             logger.debug("Searched %s", count(len(searches), "cell"))
         except BrokenPipeError:
             logger.warning("The process that starts the searches has died, the run goes on")
 
 
-class Scheduler:
-    """The processes of some searches.
+@contextlib.contextmanager
+def _shared_folder(search: PlannedSearch) -> Iterator[Path]:
+    """Give a folder for rows that every worker can read, while the block runs."""
+    if search.settings.cluster is None:
+        with temporary_folder("search") as folder:
+            yield folder
+        return
+    search.studies.folder.mkdir(parents=True, exist_ok=True)
+    sweep_folders(search.studies.folder.glob(".rows-*"))
+    place = tempfile.TemporaryDirectory(prefix=".rows-", dir=search.studies.folder)
+    with place as name, in_use(Path(name)):
+        yield Path(name).absolute()
+
+
+@contextlib.contextmanager
+def _open_executor(searches: Sequence[PlannedSearch], folder: Path) -> Iterator[Executor]:
+    cluster = searches[0].settings.cluster
+    if cluster is not None:
+        from rightfit.tuning.parallel.dask_workers import DaskWorkers
+
+        with contextlib.closing(DaskWorkers(cluster, folder)) as cluster_workers:
+            yield cluster_workers
+        return
+    families = dict.fromkeys(one.cell.family for one in searches)
+    with forking(families, searches[0].settings.n_threads) as server:
+        workers = ForkedWorkers(server, folder, n_at_once=searches[0].n_at_once)
+        with contextlib.closing(workers):
+            yield workers
+
+
+@dataclass
+class _OpenSearch:
+    """A search that is under way.
 
     Args:
-        queue: What is to be searched.
-        folder: For files that pass between the processes.
-        server: Forks the processes.
-        stack: Closes the channels.
-        n_at_once: Processes that train at the same time.
-        on_trial: See :func:`search_in_parallel`.
+        part: What the queue has handed out.
+        scheduler: Decides what it does next.
+        lock: Keeps other runs from it.
+        trainers: By trial, the worker that trained it last and may hold its paused training.
+        worked_s: For how long workers have worked on it.
+        n_told: How far its progress was told.
+        is_given_up: Whether something broke that is no trial's fault.
     """
 
-    def __init__(
-        self,
-        queue: SearchQueue,
-        folder: Path,
-        server: ForkServer,
-        stack: contextlib.ExitStack,
-        n_at_once: int,
-        on_trial: OnTrial,
-    ) -> None:
-        self._queue = queue
-        self._folder = folder
-        self._server = server
-        self._stack = stack
-        self._n_at_once = n_at_once
-        self._on_trial = on_trial
-        self._workers: list[WorkerHandle] = []
+    part: SearchTask
+    scheduler: SearchScheduler
+    lock: contextlib.ExitStack
+    trainers: dict[int, str] = field(default_factory=dict)
+    worked_s: float = 0.0
+    n_told: int = -1
+    is_given_up: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.part.search.cell.name
+
+
+class _SideBySide:
+    """Gives the workers of an executor tasks of searches until every search is over."""
+
+    def __init__(self, queue: SearchQueue, executor: Executor, on_trial: OnTrial) -> None:
+        self._queue, self._executor, self._on_trial = queue, executor, on_trial
+        self._open: dict[str, _OpenSearch] = {}
 
     def run(self) -> None:
-        """Work until every search is over."""
-        while self._workers or self._queue.has_next:
-            while self._queue.has_next and len(self._workers) < self._n_at_once:
-                self._begin(self._queue.next())
-            self._give_cores()
-            self._listen()
+        try:
+            while self._open or self._queue.has_next:
+                while self._queue.has_next and self._executor.has_room:
+                    self._begin(self._queue.next())
+                self._hand_out()
+                if any(one.scheduler.n_out for one in self._open.values()):
+                    for report in self._executor.wait():
+                        self._take(report)
+        finally:
+            for one in self._open.values():
+                one.scheduler.release()
+                one.lock.close()
 
-    def _begin(self, task: SearchTask) -> None:
-        search = task.search
-        n = 1 if task.only_default else search.n_workers
-        job = describe_job(
-            _rows_folder(self._folder, search), search.cell, search.settings, search.store
-        )
-        for _ in range(n):
-            worker = WorkerHandle(task, self._server.fork(search.cell.family))
-            self._stack.callback(worker.channel.close)
-            worker.channel.send(
-                Start(
-                    job,
-                    task.only_default,
-                    search.n_candidates if search.exports else 0,
-                    logger.getEffectiveLevel(),
-                )
+    def _begin(self, part: SearchTask) -> None:
+        search, lock = part.search, contextlib.ExitStack()
+        name = study_name(search.cell, search.settings)
+        try:
+            lock.enter_context(search.store.locked(name, waiting=None))
+        except BlockingIOError:
+            logger.info("%s: another run searches it; this one takes it up later", search.cell.name)
+            self._queue.end(part)
+            return
+        with lock:
+            scheduler = SearchScheduler(
+                search.cell,
+                search.settings,
+                search.store,
+                only_default=part.only_default,
+                n_exports=search.n_candidates if search.exports and not part.only_default else 0,
             )
-            self._workers.append(worker)
+            self._executor.begin(search, n_workers=1 if part.only_default else search.n_workers)
+            self._open[search.cell.name] = _OpenSearch(part, scheduler, lock.pop_all())
 
-    def _give_cores(self) -> None:
-        """Let as many train as may."""
-        for one in next_to_train(self._workers, self._n_at_once):
-            one.enter("trains")
-            with contextlib.suppress(OSError):  # it has died; its end is read next
-                one.channel.send(CoreGranted())
+    def _hand_out(self) -> None:
+        """Give idle workers tasks, searches on which least was worked first.
 
-    def _listen(self) -> None:
-        """Wait for messages and note what they say."""
-        speaking = wait_for([one.channel for one in self._workers])
-        for worker in [one for one in self._workers if one.channel in speaking]:
-            while worker in self._workers:
-                self._hear(worker)
-                if worker not in self._workers or not worker.channel.has_more():
-                    break
+        So searches of equal budgets are over at about the same time, and none works at the end
+        alone.
+        """
+        waiting = deque(sorted(self._open.values(), key=lambda one: one.worked_s))
+        while waiting:
+            one = waiting.popleft()
+            idle = self._executor.find_idle(one.name)
+            task = one.scheduler.next_task() if idle and not one.is_given_up else None
+            self._tell(one)
+            if task is not None:
+                trainer = one.trainers.get(task.number)
+                worker = trainer if trainer in idle else idle[0]
+                self._executor.submit(one.name, str(worker), task)
+                waiting.append(one)
+            elif idle and not one.scheduler.n_out:
+                self._end(one)
 
-    def _hear(self, worker: WorkerHandle) -> None:
-        name = worker.task.search.cell.name
-        match worker.channel.receive():
-            case CoreWanted():
-                worker.enter("awaits core")
-            case Idle():
-                worker.enter("idle")
-            case Progress(n_begun, n_trials):
-                self._on_trial(name, n_begun, n_trials)
-            case Logged(level, source, text):
-                logging.getLogger(source).log(level, "%s", text)
-            case Ended(error):
-                self._remove(worker)
-                if error:  # the run meets it again, unless others come to the search's end
-                    level = logging.WARNING if self._is_worked_on(worker.task) else logging.DEBUG
-                    text = "%s: a search process broke, the run goes on with it: %s"
-                    logger.log(level, text, name, error)
-            case None:
-                logger.warning("%s: a search process has died, the run goes on with it", name)
-                self._remove(worker)
+    def _take(self, report: Report) -> None:
+        one = self._open[report.search]
+        if report.result is not None:
+            one.worked_s += report.result.ended_s - report.result.started_s
+            one.trainers[report.task.number] = report.worker
+            one.scheduler.note(report.task, report.result)
+            return
+        if not report.error:
+            logger.warning("%s: a worker has died, its task goes to another", one.name)
+            one.scheduler.lose(report.task)
+            return
+        one.is_given_up = True
+        logger.debug("%s: a worker broke, the run goes on with it: %s", one.name, report.error)
+        one.scheduler.release(report.task)
 
-    def _remove(self, worker: WorkerHandle) -> None:
-        worker.channel.close()
-        self._workers.remove(worker)
-        if not self._is_worked_on(worker.task):
-            self._queue.end(worker.task)
+    def _tell(self, one: _OpenSearch) -> None:
+        if one.scheduler.n_begun != one.n_told:
+            one.n_told = one.scheduler.n_begun
+            self._on_trial(one.name, one.n_told, one.part.search.settings.n_trials)
 
-    def _is_worked_on(self, task: SearchTask) -> bool:
-        return any(one.task is task for one in self._workers)
+    def _end(self, one: _OpenSearch) -> None:
+        del self._open[one.name]
+        self._executor.end(one.name)
+        one.lock.close()
+        self._queue.end(one.part)
 
 
 def _write_rows(searches: Sequence[PlannedSearch], folder: Path) -> list[PlannedSearch]:
     """Write each dataset's rows once; return the searches with rows that are mapped."""
     mapped = []
     for search in searches:
-        own = _rows_folder(folder, search)
+        own = folder / f"rows-{search.dataset}"
         if not own.exists():
             own.mkdir()
             write_cell_rows(own, search.cell)
         mapped.append(replace(search, cell=map_rows(own, search.cell)))
     return mapped
-
-
-def _rows_folder(folder: Path, search: PlannedSearch) -> Path:
-    return folder / f"rows-{search.dataset}"
-
-
-@dataclass
-class WorkerHandle:
-    """A process that works on a search.
-
-    Args:
-        task: What it works on.
-        channel: To it.
-        state: What it does, see :meth:`enter`.
-        since_s: Since when, on the monotonic clock.
-        trained_s: For how long it had a core before that.
-    """
-
-    task: SearchTask
-    channel: Channel
-    state: State = "trains"
-    since_s: float = field(default_factory=time.monotonic)
-    trained_s: float = 0.0
-
-    def enter(self, state: State) -> None:
-        """Note what it does from now on."""
-        now_s = time.monotonic()
-        if self.state == "trains":
-            self.trained_s += now_s - self.since_s
-        self.state, self.since_s = state, now_s
-
-
-def next_to_train(workers: Sequence[WorkerHandle], n_at_once: int) -> list[WorkerHandle]:
-    """Return who gets a core: of those that wait for one, those that have trained least.
-
-    So searches of equal budgets are over at about the same time, and none trains at the end alone.
-
-    Args:
-        workers: All that work.
-        n_at_once: How many may train at the same time.
-    """
-    n_free = n_at_once - sum(one.state == "trains" for one in workers)
-    waiting = [one for one in workers if one.state == "awaits core"]
-    return sorted(waiting, key=lambda one: one.trained_s)[: max(0, n_free)]

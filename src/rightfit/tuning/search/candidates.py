@@ -19,9 +19,10 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.live_pool import read_finished
-from rightfit.tuning.search.trial import read_model
+from rightfit.tuning.search.task_worker import read_model
+from rightfit.tuning.search.tasks import Task
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import CURVE
+from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
 
 Floats = npt.NDArray[np.float64]
 
@@ -132,6 +133,33 @@ def bundle_candidates(
     Returns:
         Bundles by candidate name ``{model}-{trial number}``, the best by quality first.
     """
+    bundles = {}
+    for number in choose_complete(study, cell, settings, n_candidates=n_candidates):
+        record = study.get_trials(deepcopy=False)[number].user_attrs
+        task = Task("export", number, record[CONFIGURATION], len(record[CURVE]))
+        with store.locked(f"{study.study_name}.export"):  # another run may share the search
+            store.sweep_partial_files(study.study_name)
+            bundle = read_model(task, cell, settings, store, study.study_name)
+            if exports:
+                bundle = offer_onnx(bundle, cell.validation.rows, again=True)
+        bundles[f"{cell.model}-{number:03d}"] = bundle
+    return bundles
+
+
+def choose_complete(
+    study: optuna.Study, cell: Cell, settings: SearchSettings, *, n_candidates: int
+) -> list[int]:
+    """Choose the complete trials of a search to evaluate.
+
+    Args:
+        study: The search.
+        cell: What was searched.
+        settings: What it was searched by.
+        n_candidates: At most so many.
+
+    Returns:
+        Their numbers, the best by quality first.
+    """
     default, targets, incumbents = cell.default(), settings.targets, []
     if targets is not None:
         found = study.get_trials(deepcopy=False)
@@ -147,15 +175,9 @@ def bundle_candidates(
         )
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     ]
-    bundles = {}
-    for number in choose_candidates(complete, n_candidates=n_candidates, incumbents=incumbents):
-        with store.locked(f"{study.study_name}.export"):  # another run may share the search
-            store.sweep_partial_files(study.study_name)
-            bundle = read_model(study, number, cell, settings, store)
-            if exports:
-                bundle = offer_onnx(bundle, cell.validation.rows, again=True)
-        bundles[f"{cell.model}-{number:03d}"] = bundle
-    return bundles
+    if not complete or not n_candidates:
+        return []
+    return choose_candidates(complete, n_candidates=n_candidates, incumbents=incumbents)
 
 
 def _log_gap(trial: CompleteTrial, chosen: list[CompleteTrial]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,6 @@ from rightfit.tuning.studies.trial_attributes import (
     CURVE,
     UNTRAINED,
     is_finished,
-    is_paused,
     read_work_s,
 )
 
@@ -29,6 +28,7 @@ def read_pool(
     cell: Cell,
     *,
     n_checkpoints: int,
+    paused: Collection[int] = (),
     observed: dict[tuple[int, int], ObservedTrial] | None = None,
 ) -> Pool:
     """Read all trials of a search that were looked at, running and failed ones included.
@@ -37,6 +37,7 @@ def read_pool(
         trials: All trials of the study.
         cell: What is searched.
         n_checkpoints: Looks of a whole training.
+        paused: Numbers of the trials that may go on now.
         observed: What earlier calls with the other arguments the same have read, by number and
             looks; this call adds to it.
     """
@@ -52,8 +53,7 @@ def read_pool(
         seen = observed[key]
         if trial.state == TrialState.COMPLETE:
             seen = as_it_is(seen, record[CURVE][-1]["structure"], n_checkpoints)
-        is_free = trial.state == TrialState.RUNNING and is_paused(trial)
-        found.append(replace(seen, is_free=is_free))
+        found.append(replace(seen, is_free=trial.number in paused))
     return Pool(tuple(found), n_checkpoints)
 
 

@@ -1,16 +1,16 @@
-"""What comes next in a pausing search: one pool of trials in Optuna's study for all workers.
+"""What comes next in a pausing search, and what becomes of its paused trials at the end.
 
 Each configuration is asked for by one application in turn, from a study of its own in which every
 trial so far is scored as that application sees it. All of them get their first look; then the
-pausing rule says which trial goes on to its next look. Workers carry the steps out (see
-``step_executor.py``). Nothing is timed, so a seed gives the same search again.
+pausing rule says which trial goes on to its next look. Nothing is timed, so a seed gives the same
+search again.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
@@ -22,25 +22,17 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.search_forecast import SearchForecast, Step
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
-from rightfit.tuning.search.learning_curve import PausedTrainings
 from rightfit.tuning.search.live_pool import as_it_is, read_pool
 from rightfit.tuning.search.samplers import make_sampler
-from rightfit.tuning.search.trial import keep_model, repeat_training
 from rightfit.tuning.studies.budget import Budget, spent_work_s
-from rightfit.tuning.studies.leases import NEW
-from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
-    CONFIGURATION,
     CURVE,
-    STOP_CHECKPOINT,
-    STOP_REASON,
-    STOPPED_BY,
     configuration_index,
-    is_finished,
-    is_paused,
+    is_begun,
     read_work_s,
 )
 
+NEW: Literal["new"] = "new"  # begin with another configuration
 TOLERANCE = 0.1  # of the budget, by which the default's training may exceed it to reach its end
 PORTFOLIO_SHARE = 0.5  # of the budget, until which entries of a portfolio are trained whole
 
@@ -65,20 +57,15 @@ class PausingPlan:
         cell: What is searched.
         settings: Sampler, seeds and checkpoints.
         targets: What the applications ask for.
-        store: Where the trials' models are kept.
     """
 
-    def __init__(
-        self, cell: Cell, settings: SearchSettings, targets: ApplicationTargets, store: StudyStore
-    ) -> None:
+    def __init__(self, cell: Cell, settings: SearchSettings, targets: ApplicationTargets) -> None:
         self.cell = cell
-        self.store = store
         self.settings = settings
         self.targets = targets
         self.rule = targets.make_rule()
         self._n_entries = 0 if settings.sampler == "grid" else len(cell.list_first())
         self._budget = Budget(None, settings.budget_cpu_s, settings.budget_wall_s)
-        self.trainings = PausedTrainings(settings.paused_memory_mib)
         self._deciding_s = 0.0
         self._observed: dict[tuple[int, int], ObservedTrial] = {}
 
@@ -105,31 +92,39 @@ class PausingPlan:
         return Proposal(asked.params, asked_by=name)
 
     def choose(
-        self, trials: Sequence[FrozenTrial], *, may_begin: bool
+        self, trials: Sequence[FrozenTrial], *, paused: Collection[int], may_begin: bool
     ) -> Step | Literal["new"] | None:
-        """See :class:`rightfit.tuning.studies.leases.Plan`.
+        """Return what to do next: a step of a paused trial, ``NEW``, or nothing.
 
         The default is trained to its end before others begin; then so is the portfolio, one entry
         after the other, until half of the budget is spent. First looks get a share of the budget,
         so that most of it is left to go on; one that would overrun it is not begun. Where nothing
         that was begun is worth going on with, the rest of the budget is for new ones too.
+
+        Args:
+            trials: All trials of the study.
+            paused: Numbers of those that were looked at, may go on and are in no worker's hands.
+            may_begin: Whether the limits allow another configuration.
         """
         started_ns = time.process_time_ns()
-        begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
+        begun = [trial for trial in trials if is_begun(trial)]
         firsts = [t.user_attrs[CURVE][0] for t in begun if t.user_attrs.get(CURVE)]
         chosen: Step | Literal["new"] | None
         if not firsts:
             chosen = NEW if may_begin else None
         else:
             first_s = fmean(read_work_s(point) for point in firsts)
-            chosen = self.finish_default(trials) or self._finish_entry(trials, begun)
+            chosen = self.finish_default(trials, paused)
+            chosen = chosen or self._finish_entry(trials, paused, begun)
             is_entry_due = self._is_whole(len(begun), begun) and first_s <= self._left_s(begun)
             may_look = is_entry_due or self._has_share(begun, first_s)
             if chosen is None and may_begin and may_look:
                 chosen = NEW
             if chosen is None:
-                chosen = self.rule.choose(self._read(trials), affordable_s=self._left_s(begun))
-            if chosen is None and may_begin and self._has_idle_budget(trials, begun):
+                chosen = self.rule.choose(
+                    self._read(trials, paused), affordable_s=self._left_s(begun)
+                )
+            if chosen is None and may_begin and self._has_idle_budget(trials, paused, begun):
                 chosen = NEW
         self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
         return chosen
@@ -151,20 +146,21 @@ class PausingPlan:
         return spent_work_s(before) < allowed_s
 
     def _finish_entry(
-        self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]
+        self,
+        trials: Sequence[FrozenTrial],
+        paused: Collection[int],
+        begun: Sequence[FrozenTrial],
     ) -> Step | None:
         """Return the next step of the portfolio's earliest unfinished entry that is affordable."""
-        paused = {
+        unfinished = {
             configuration_index(trial) or 0: trial.number
             for trial in trials
-            if trial.state == TrialState.RUNNING
-            and is_paused(trial)
-            and len(trial.user_attrs.get(CURVE, ())) < self.settings.n_checkpoints
+            if trial.number in paused and len(trial.user_attrs[CURVE]) < self.settings.n_checkpoints
         }
         left_s = self._left_s(begun)
         steps = (
-            self.rule.finish(self._read(trials), paused[index], affordable_s=left_s)
-            for index in sorted(paused)
+            self.rule.finish(self._read(trials, paused), unfinished[index], affordable_s=left_s)
+            for index in sorted(unfinished)
             if self._is_whole(index, begun)
         )
         return next((step for step in steps if step is not None), None)
@@ -178,61 +174,49 @@ class PausingPlan:
         allowed_s = self.settings.breadth_share * self.settings.budget_cpu_s
         return bool(first_s * (len(begun) + 1) <= allowed_s)
 
-    def _has_idle_budget(self, trials: Sequence[FrozenTrial], begun: Sequence[FrozenTrial]) -> bool:
+    def _has_idle_budget(
+        self,
+        trials: Sequence[FrozenTrial],
+        paused: Collection[int],
+        begun: Sequence[FrozenTrial],
+    ) -> bool:
         """Tell whether the budget holds a whole training more, where nothing begun is worth it."""
-        if any(t.state == TrialState.RUNNING and not is_paused(t) for t in trials):
+        if any(t.state == TrialState.RUNNING and t.number not in paused for t in trials):
             return False
-        return self.rule.affords_another(self._read(trials), affordable_s=self._left_s(begun))
+        pool = self._read(trials, paused)
+        return self.rule.affords_another(pool, affordable_s=self._left_s(begun))
 
     def _left_s(self, begun: Sequence[FrozenTrial]) -> float:
         """Return what a further step may take."""
         return self._budget.left_s(begun, now=datetime.now())
 
-    def finish_default(self, trials: Sequence[FrozenTrial]) -> Step | None:
+    def finish_default(self, trials: Sequence[FrozenTrial], paused: Collection[int]) -> Step | None:
         """Return the next step of the family's default, as far as its training is affordable.
 
         So no search ends below what needs no search. The step to its end may exceed the budget by
         ``TOLERANCE``.
         """
-        paused = (t for t in trials if t.state == TrialState.RUNNING and is_paused(t))
-        default = next((trial for trial in paused if configuration_index(trial) == 0), None)
+        defaults = (t for t in trials if t.number in paused and configuration_index(t) == 0)
+        default = next(defaults, None)
         if default is None or len(default.user_attrs[CURVE]) == self.settings.n_checkpoints:
             return None  # there is none, or nothing is left to train
         if self.settings.sampler == "grid" or self.cell.default() is None:
             return None
-        begun = [t for t in trials if t.state == TrialState.RUNNING or is_finished(t)]
+        begun = [trial for trial in trials if is_begun(trial)]
         left_s = self._left_s(begun)
         is_last = len(default.user_attrs[CURVE]) == self.settings.n_checkpoints - 1
         if is_last and left_s > 0:
             left_s += TOLERANCE * (self.settings.budget_cpu_s or 0.0)
-        return self.rule.finish(self._read(trials), default.number, affordable_s=left_s)
+        return self.rule.finish(self._read(trials, paused), default.number, affordable_s=left_s)
 
-    def stop_paused_trials(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
-        """See :class:`rightfit.tuning.studies.leases.Plan`."""
-        forecast = self.rule.forecast(self._read(trials))
-        if forecast is None:
-            return
-        wanted = self._find_wanted(trials)
-        for trial in trials:
-            if trial.state != TrialState.RUNNING or not is_paused(trial):
-                continue
-            curve = trial.user_attrs[CURVE]
-            ended = optuna.Trial(study, trial._trial_id)
-            if len(curve) == self.settings.n_checkpoints:
-                study.tell(ended, curve[-1]["quality_raw"])
-                continue
-            if trial.number in wanted:
-                self._keep_as_it_is(ended, len(curve))
-                study.tell(ended, curve[-1]["quality_raw"])
-                continue
-            name, reason = forecast.explain_stop(trial.number)
-            ended.set_user_attr(STOP_REASON, f"pausing: {reason}")
-            ended.set_user_attr(STOPPED_BY, name)
-            ended.set_user_attr(STOP_CHECKPOINT, len(curve))
-            study.tell(ended, state=TrialState.PRUNED)
-        self.trainings.clear()
+    def explain_stops(
+        self, trials: Sequence[FrozenTrial], paused: Collection[int]
+    ) -> dict[int, tuple[str, str]]:
+        """Return who let each paused trial go last, and why; where none was looked at, nothing."""
+        forecast = self.rule.forecast(self._read(trials, paused))
+        return {} if forecast is None else {n: forecast.explain_stop(n) for n in paused}
 
-    def _find_wanted(self, trials: Sequence[FrozenTrial]) -> set[int]:
+    def find_wanted(self, trials: Sequence[FrozenTrial]) -> set[int]:
         """Return the trials that somebody would choose as they are, their training cut short."""
         n_checkpoints = self.settings.n_checkpoints
         structures = {
@@ -251,21 +235,13 @@ class PausingPlan:
         )
         return {best.number, *(trial.number for trial in incumbents)}
 
-    def _keep_as_it_is(self, trial: optuna.Trial, n_looks: int) -> None:
-        """Write the model of a trial whose training the end of the budget cuts short."""
-        look = self.trainings.look_at(trial.number, n_looks)
-        if look is None:
-            look = repeat_training(
-                trial.user_attrs[CONFIGURATION], self.cell, self.settings, n_looks
-            )
-        keep_model(trial, look.model, trial.user_attrs[CONFIGURATION], self.cell, self.store)
-        trial.set_user_attr(STOP_CHECKPOINT, n_looks)
-        reason = f"the budget ended its training at look {n_looks} of {self.settings.n_checkpoints}"
-        trial.set_user_attr(STOP_REASON, f"kept as it is: {reason}")
-
-    def _read(self, trials: Sequence[FrozenTrial]) -> Pool:
+    def _read(self, trials: Sequence[FrozenTrial], paused: Collection[int] = ()) -> Pool:
         return read_pool(
-            trials, self.cell, n_checkpoints=self.settings.n_checkpoints, observed=self._observed
+            trials,
+            self.cell,
+            n_checkpoints=self.settings.n_checkpoints,
+            paused=paused,
+            observed=self._observed,
         )
 
 

@@ -15,7 +15,7 @@ from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.quality_projection import StepPrior
 from rightfit.tuning.pausing.serving_costs import CostLine
-from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -54,7 +54,8 @@ class SearchJob:
         validation: Schema of the rows to judge by.
         name: See :class:`Cell`, also for ``family``, ``params``, ``quality``, ``data_version``.
         settings: Budget and rules.
-        store: Where the study is kept.
+        store: Where the bundles are kept; a worker has nothing to do with the study.
+        study_name: The study's name, by which they are kept.
         prior: What earlier searches taught, which ``settings`` lack; ``None`` if quality steers.
     """
 
@@ -68,6 +69,7 @@ class SearchJob:
     data_version: str
     settings: SearchSettings
     store: StudyStore
+    study_name: str
     prior: ListedPrior | None
 
 
@@ -93,8 +95,7 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
         store: Where the study is kept.
 
     Returns:
-        One line of JSON that :func:`read_job` reads; it may hold a database's password, so it does
-        not belong into a file or on a command line.
+        One line of JSON that :func:`read_job` reads.
     """
     targets, prior = settings.targets, None
     if targets is not None:
@@ -110,13 +111,14 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
         quality=cell.quality,
         data_version=cell.data_version,
         settings=settings,
-        store=store,
+        store=replace(store, folder=store.folder.absolute(), storage=None),
+        study_name=study_name(cell, settings),
         prior=prior,
     )
     return TypeAdapter(SearchJob).dump_json(job).decode()
 
 
-def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore]:
+def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore, str]:
     """Rebuild what :func:`describe_job` described."""
     job = TypeAdapter(SearchJob).validate_json(text)
     cell = Cell(
@@ -132,7 +134,7 @@ def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore]:
     if settings.targets is not None and job.prior is not None:
         targets = replace(settings.targets, prior=job.prior.unlist())
         settings = settings.model_copy(update={"targets": targets})
-    return cell, settings, job.store
+    return cell, settings, job.store, job.study_name
 
 
 def map_rows(folder: Path, cell: Cell) -> Cell:

@@ -98,6 +98,17 @@ def import_rule(path: str) -> StoppingRule:
     return rule
 
 
+def resource_at(checkpoint: int) -> int:
+    """Return a checkpoint's length of training in first looks: they double from each to the next.
+
+    Optuna's pruners compare and halve by the resource spent, so it is what they are told.
+
+    >>> [resource_at(checkpoint) for checkpoint in (1, 2, 3, 4)]
+    [1, 2, 4, 8]
+    """
+    return int(2 ** (checkpoint - 1))
+
+
 def make_pruner(stopping: str, *, n_startup_trials: int, last_resource: int) -> StoppingRule:
     """Make the rule that a study asks.
 

@@ -31,6 +31,8 @@ class TrainingParams(StrictModel):
     budget_wall_s: float | None = Field(gt=0, le=MAX_S)  # wall seconds with a trial running
     patience: int | None = Field(gt=0, le=MAX_TRIALS)  # finished trials in a row without a gain
     n_workers: int = Field(gt=0, le=MAX_PROCESSES)  # processes per search
+    # a Dask scheduler whose workers train, in place of processes of this machine
+    cluster: str | None = Field(default=None, pattern=r"^(tcp|tls|ucx|ws|wss)://\S+$")
     n_retries: int = Field(ge=0, le=100)  # of a configuration whose worker died
     n_checkpoints: int = Field(gt=0, le=MAX_CHECKPOINTS)
     sampler: Literal["tpe", "random", "grid"]

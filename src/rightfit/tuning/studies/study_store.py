@@ -11,8 +11,8 @@ import os
 import shutil
 import sqlite3
 import stat
-import warnings
-from collections.abc import Collection, Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +27,9 @@ from rightfit.processes.file_locks import acquire, is_file_left
 
 if TYPE_CHECKING:
     import sqlalchemy
+    from optuna.storages import BaseStorage, RDBStorage
 
     from rightfit.families.bundle import Bundle
-    from rightfit.tuning.studies.study_storage import StudyStorage
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,11 @@ STUDIES_FILE = "studies.db"
 
 _DATABASES = ("postgresql", "sqlite")  # with locks that end with their holder
 _BUSY_TIMEOUT_S = 60  # SQLite lets one writer in at a time
+_SQLITE_CACHE_KIB = 256  # of each connection, not 2,000: the system caches the file too
 # A database server notices after a minute that the host of a lock's holder is gone.
-_KEEPALIVES = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
+_KEEP_ALIVE = (
+    "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+)
 
 
 @dataclass(frozen=True)
@@ -51,18 +54,14 @@ class StudyStore:
         folder: Folder for the trials' bundles, and for the studies unless ``storage`` is given.
             Hosts that share a search must share it too.
         storage: Database URL of the studies (``postgresql+psycopg2://…``); ``None`` for an SQLite
-            file in ``folder``, which all workers on one machine may share.
-        heartbeat_s: Seconds between a running trial's signs of life in a shared database.
-        grace_s: Seconds without one after which a trial counts as abandoned by its host.
+            file in ``folder``, which all runs on one machine may share.
 
     Raises:
-        ValueError: If the database is of another kind, or a shared one has no heartbeat.
+        RightfitError: If the database is of another kind.
     """
 
     folder: Path
     storage: str | None = field(repr=False)  # may hold a password
-    heartbeat_s: int | None = None
-    grace_s: int | None = None
 
     def __post_init__(self) -> None:
         kind = self.url.partition(":")[0].partition("+")[0]  # the rest may hold a password
@@ -70,12 +69,6 @@ class StudyStore:
             raise RightfitError(
                 f"Studies can't be kept in a database of the kind {kind!r}; allowed are "
                 f"{_DATABASES}. Correct the credentials of the studies."
-            )
-        if self.storage and not (self.heartbeat_s and self.grace_s):
-            raise RightfitError(
-                "Studies in a database need heartbeat_s and grace_s, or the trial of a lost host "
-                f"would never be taken up, but got {self.heartbeat_s=}, {self.grace_s=}. Give the "
-                "catalog entry of the studies both."
             )
 
     def cell(self, name: str) -> StudyStore:
@@ -92,25 +85,21 @@ class StudyStore:
         """Whether no search was ever kept in this cell's file; a shared database is never empty."""
         return self.storage is None and not (self.folder / STUDIES_FILE).exists()
 
-    def open(self, *, with_heartbeat: bool = False) -> StudyStorage:
+    def open(self) -> BaseStorage:
         """Open the studies' database, creating it when needed.
 
         A process opens a database once, whatever number of cells it searches there: a server
         accepts some hundred connections.
-
-        Args:
-            with_heartbeat: Whether signs of life are watched; only a shared database needs that.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        heartbeat = (self.heartbeat_s, self.grace_s) if with_heartbeat else (None, None)
-        key = (self.url, self._file_identity(), *heartbeat)
+        key = (self.url, self._file_identity())
         if key not in _opened:
             with self.locked("studies"):  # two can't create the tables at once
                 if self.storage is None:
                     set_aside_if_damaged(self.folder / STUDIES_FILE)
-                key = (self.url, self._file_identity(), *heartbeat)
+                key = (self.url, self._file_identity())
                 if key not in _opened:
-                    _opened[key] = _open_storage(self.url, *heartbeat)
+                    _opened[key] = _open_storage(self.url)
         return _opened[key]
 
     def bundle_folder(self, study_name: str, number: int) -> Path:
@@ -121,14 +110,23 @@ class StudyStore:
     def new_bundle(self, study_name: str, number: int) -> Iterator[Path]:
         """Give a folder to write a bundle in; it becomes the trial's once the block is through.
 
-        A process that dies in between leaves a folder that no one takes for a bundle.
+        A process that dies in between leaves a folder that no one takes for a bundle. Two that
+        write the same trial, because one's scheduler is gone, leave one whole bundle.
         """
         final = self.bundle_folder(study_name, number)
-        partial = final.with_suffix(".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        partial.rename(final)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f"{final.name}.", suffix=".partial", dir=final.parent, ignore_cleanup_errors=True
+        ) as name:
+            partial = Path(name) / final.name
+            partial.mkdir()
+            yield partial
+            shutil.rmtree(final, ignore_errors=True)
+            try:
+                partial.rename(final)
+            except OSError:
+                if not final.is_dir():
+                    raise
 
     def record_weights(self, bundle: Bundle) -> None:
         """Note that a bundle's native weights were written here, so that they may be opened."""
@@ -142,21 +140,13 @@ class StudyStore:
         return replace(bundle, is_trusted=bundle.is_trusted or is_written)
 
     def drop_bundle(self, study_name: str, number: int) -> None:
-        """Delete what a trial that does not count has written."""
-        final = self.bundle_folder(study_name, number)
-        for folder in (final, final.with_suffix(".partial")):
-            shutil.rmtree(folder, ignore_errors=True)
+        """Delete the bundle of a trial that does not count."""
+        shutil.rmtree(self.bundle_folder(study_name, number), ignore_errors=True)
 
-    def sweep_partial_bundles(self, study_name: str, running: Collection[int]) -> None:
-        """Delete the bundles that killed processes left half written.
-
-        Args:
-            study_name: The search.
-            running: Trials that may be writing theirs.
-        """
+    def sweep_partial_bundles(self, study_name: str) -> None:
+        """Delete the bundles that killed processes left half written; no worker may write one."""
         for partial in self.bundle_folder(study_name, 0).parent.glob("*.partial"):
-            if int(partial.stem) not in running:
-                shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(partial, ignore_errors=True)
 
     def sweep_partial_files(self, study_name: str) -> None:
         """Delete the files of bundles that killed exports left half written."""
@@ -165,37 +155,39 @@ class StudyStore:
                 partial.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Keep every other worker that shares these studies out of the block, wherever it runs.
+    def locked(self, name: str, *, waiting: str | None = "") -> Iterator[None]:
+        """Keep every other process that shares these studies out of the block, wherever it runs.
 
         The lock is the operating system's or the database's, so it ends with its holder.
 
         Args:
             name: What is locked.
+            waiting: What to log before waiting for another holder; empty: nothing; ``None``: do
+                not wait.
+
+        Raises:
+            BlockingIOError: If another process holds the lock, and ``waiting`` is ``None``.
         """
-        if self.url.startswith("sqlite"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with _open_lock(self.folder / f".{name}.lock") as file:
-                acquire(file)
-                yield
-            return
-        with _connect(self.url).begin() as connection:  # the lock ends with the transaction
-            connection.exec_driver_sql(_locking(name))
+        with self._open_lock(name) as acquire:
+            if not acquire(False):
+                if waiting is None:
+                    raise BlockingIOError(f"another process holds the lock {name!r}")
+                if waiting:
+                    logger.info("%s", waiting)
+                acquire(True)
             yield
 
     @contextlib.contextmanager
-    def transaction(self, name: str) -> Iterator[None]:
-        """Hold the lock of :meth:`locked` and store all that Optuna stores meanwhile, or nothing.
-
-        Args:
-            name: What is locked.
-        """
+    def _open_lock(self, name: str) -> Iterator[Callable[[bool], bool]]:
+        """Give a function that acquires a lock, waiting if asked to; it is released at the end."""
         if self.url.startswith("sqlite"):
-            with self.locked(name), self.open().transaction():
-                yield
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with _open_lock(self.folder / f".{name}.lock") as file:
+                yield lambda waits: acquire(file, waits=waits)
             return
-        with self.open().transaction(_locking(name)):
-            yield
+        with _connect(self.url).connect() as connection:  # the lock ends with the connection
+            connection.exec_driver_sql(_KEEP_ALIVE)
+            yield lambda waits: _acquire_in_database(connection, name, waits=waits)
 
     def _file_identity(self) -> tuple[int, ...]:
         """Tell the studies' file from an earlier one in its place; empty for another database."""
@@ -227,7 +219,7 @@ def fingerprint_family(family: str, parts: dict[str, Any]) -> str:
 
 def load_database_libraries() -> None:
     """Import what opening a study needs: Optuna looks after its tables with Alembic."""
-    _open_storage("sqlite://", None, None)
+    _open_storage("sqlite://")
 
 
 def _open_lock(path: Path) -> IO[bytes]:
@@ -256,7 +248,7 @@ def _explain_lock(path: Path) -> str:
     )
 
 
-_opened: dict[tuple[Any, ...], StudyStorage] = {}
+_opened: dict[tuple[Any, ...], BaseStorage] = {}
 
 
 def _locate(file: Path) -> str:
@@ -264,41 +256,45 @@ def _locate(file: Path) -> str:
     return f"sqlite:///{quote(str(file), safe='/ :')}"
 
 
-def _open_storage(url: str, heartbeat_s: int | None, grace_s: int | None) -> StudyStorage:
-    import optuna
+def _open_storage(url: str) -> RDBStorage:
+    import sqlalchemy
+    from optuna.storages import RDBStorage
 
-    from rightfit.tuning.studies.study_storage import StudyStorage
-
-    if url.startswith("sqlite"):
-        options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
-    else:
-        options = {
-            "pool_pre_ping": True,  # a long trial outlives many an idle connection
-            "isolation_level": "READ COMMITTED",  # who has waited for a lock sees what it guarded
-        }
-    with warnings.catch_warnings():
-        # The heartbeat has been called experimental since Optuna 2.9.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return StudyStorage(
-            url,
-            engine_kwargs=options,
-            heartbeat_interval=heartbeat_s,
-            grace_period=grace_s,
-        )
+    if not url.startswith("sqlite"):
+        # a long training outlives many an idle connection
+        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}})
+    storage.engine.dispose()  # so that those opened meanwhile get it too
+    sqlalchemy.event.listen(storage.engine, "connect", _set_up_sqlite)
+    return storage
 
 
-def _locking(name: str) -> str:
-    """Return the statement that locks a name in PostgreSQL until the transaction ends."""
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    """Do not wait for the disk at each commit: a search commits several times at each checkpoint.
+
+    With a write-ahead log a killed process loses nothing and a machine that loses power at most the
+    last commits; the file is whole in any case (https://sqlite.org/wal.html).
+    """
+    connection.execute(f"PRAGMA cache_size = -{_SQLITE_CACHE_KIB}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _acquire_in_database(connection: sqlalchemy.Connection, name: str, *, waits: bool) -> bool:
+    """Lock a name in PostgreSQL until the connection ends; tell whether it is locked now."""
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-    options = [f"set_config('{name}', '{x}', true)" for name, x in _KEEPALIVES.items()]
-    return f"SELECT {', '.join([*options, f'pg_advisory_xact_lock({key})'])}"
+    function = "pg_advisory_lock" if waits else "pg_try_advisory_lock"
+    return connection.exec_driver_sql(f"SELECT {function}({key})").scalar_one() is not False
 
 
 @functools.cache
 def _connect(url: str) -> sqlalchemy.Engine:
+    """Return an engine whose connections end when they are closed, and their locks with them."""
     import sqlalchemy
 
-    return sqlalchemy.create_engine(url, pool_pre_ping=True)
+    return sqlalchemy.create_engine(
+        url, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT"
+    )
 
 
 def set_aside_if_damaged(file: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 CONFIGURATION = "configuration"  # all settings, fixed ones included
+INDEX = "index"  # the configuration's place in the search, from 0; it seeds the sampler
 ASKED_BY = "asked_by"  # application that asked for it
+ATTEMPTS = "attempts"  # checkpoints passed when a worker was last given the trial; how often since
 UNTRAINED = "untrained"  # structure of the finished model, where it is known before any training
 CURVE = "curve"  # what was measured at each checkpoint
 GAINED = "gained"  # whose best trial so far it is: ["quality"]
@@ -19,10 +22,7 @@ SPANS = "spans"  # when workers worked on it, as pairs of seconds since the epoc
 COMPUTE_S = "compute_s"  # CPU seconds of all work on it, deciding included
 DECIDING_S = "deciding_s"  # CPU seconds of the decision that led to its latest step, all added up
 STOP_REASON = "stop_reason"  # why it was stopped, failed or was cut short
-CLAIM = "claim"  # the configuration's index ("draw"), and the machine and process that train it
-RELEASED = "released"  # given back by a worker that was told to end
-PAUSED = "paused"  # belongs to no worker, and may go on
-DIED = "died"  # workers that died on a trial since it was first looked at
+MODEL_SIZE_MIB = "model_size_mib"  # of the kept model's files
 
 
 def read_work_s(point: Mapping[str, Any]) -> float:
@@ -49,12 +49,17 @@ def is_finished(trial: FrozenTrial) -> bool:
     return trial.state.is_finished()
 
 
-def is_paused(trial: FrozenTrial) -> bool:
-    """Tell whether a running trial belongs to no worker."""
-    return bool(trial.user_attrs.get(PAUSED))
+def is_begun(trial: FrozenTrial) -> bool:
+    """Tell whether a trial counts: it runs, is paused, or ended by itself."""
+    return trial.state == TrialState.RUNNING or is_finished(trial)
 
 
-def configuration_index(trial: FrozenTrial | optuna.Trial) -> int | None:
-    """Return the index of a trial's configuration; ``None`` if it was never wholly leased."""
-    claim = trial.user_attrs.get(CLAIM)
-    return None if claim is None else int(claim["draw"])
+def configuration_index(trial: FrozenTrial) -> int | None:
+    """Return the index of a trial's configuration; ``None`` if a search did not begin it."""
+    return trial.user_attrs.get(INDEX)
+
+
+def first_free_index(trials: Sequence[FrozenTrial]) -> int:
+    """Return the index of the configuration that comes next."""
+    taken = {configuration_index(trial) for trial in trials}
+    return next(index for index in itertools.count() if index not in taken)

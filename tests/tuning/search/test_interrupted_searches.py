@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 import uuid
@@ -9,30 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 import sqlalchemy
 from factories import cells
 from factories.application_targets import make_targets
-from harness import searching
 from harness.postgres import HOW_TO_INSTALL, find_postgres, running_postgres
 from harness.searching import (
     make_gate,
     outcomes_by_index,
     search,
     start_deadly_search,
+    start_process,
     start_search,
 )
 from optuna.trial import TrialState
 
+from rightfit.errors import RightfitError
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.search.search import open_study, run_search
-from rightfit.tuning.studies.budget import Budget
-from rightfit.tuning.studies.leases import TrialPool
+from rightfit.tuning.search.search import run_search
+from rightfit.tuning.search.search_scheduler import open_study
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import CLAIM, STOP_REASON, finished_trials
+from rightfit.tuning.studies.trial_attributes import STOP_REASON, finished_trials
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
@@ -68,22 +66,7 @@ def database(server: str) -> str:
 def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> StudyStore:
     """A store in a file, and one in a database."""
     storage = None if request.param == "file" else request.getfixturevalue("database")
-    return StudyStore(tmp_path / "studies", storage, heartbeat_s=1, grace_s=2)
-
-
-def make_pool(data: TrainingData, store: StudyStore, **budget: Any) -> TrialPool:
-    study = open_study(cells.make_cell(data), cells.make_settings(), store)
-    limits = {"n_trials": 1, "cpu_s": None, "wall_s": None} | budget
-    return TrialPool(study, store, Budget(**limits), n_configurations=None, n_retries=2)
-
-
-def ask_half(pool: TrialPool) -> Any:
-    def ask(index: int, params: dict[str, Any] | None) -> optuna.Trial:
-        trial = pool.study.ask()
-        trial.suggest_float("x", 0.0, 1.0)
-        return trial
-
-    return ask
+    return StudyStore(tmp_path / "studies", storage)
 
 
 @pytest.mark.parametrize("rules", [{}, TPE], ids=["random", "tpe with median stops"])
@@ -107,7 +90,7 @@ def test_search_killed_at_random_moments_ends_as_if_it_had_not_been(
     assert outcomes_by_index(study) == outcomes_by_index(undisturbed)
     assert list(outcomes_by_index(study)) == list(range(n_trials))
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
-    assert len(study.trials) - n_trials <= n_kills  # each kill costs one trial at most
+    assert len(study.trials) == n_trials  # none was begun anew
     complete = study.get_trials(states=(TrialState.COMPLETE,))
     folders = [store.bundle_folder(study.study_name, trial.number) for trial in complete]
     assert sorted(folders) == sorted((store.folder / study.study_name).iterdir())
@@ -134,7 +117,7 @@ def test_search_for_applications_survives_being_killed(
 
     assert list(outcomes_by_index(study)) == list(range(n_trials))
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
-    assert len(study.trials) - n_trials <= n_kills
+    assert len(study.trials) == n_trials
     complete = study.get_trials(states=(TrialState.COMPLETE,))
     assert complete
     for trial in complete:
@@ -168,43 +151,45 @@ def test_search_in_two_runs_gives_the_trials_of_one(
     assert outcomes_by_index(resumed) == outcomes_by_index(at_once)
 
 
-@pytest.mark.parametrize("sampler", ["random", "grid"])
-def test_workers_share_the_draws_of_one(
-    blobs: TrainingData, any_store: StudyStore, tmp_path: Path, sampler: str
+def test_a_search_is_one_runs_at_a_time_and_the_others_find_it_done(
+    blobs: TrainingData, any_store: StudyStore, tmp_path: Path
 ) -> None:
-    settings = {"n_trials": 16, "sampler": sampler, "n_grid_points": 4}
     gate = make_gate()
-    others = [start_search(blobs, any_store, gate=gate, **settings) for _ in range(2)]
+    first = start_search(blobs, any_store, gate=gate, n_trials=8, **TPE)
+    waiting = start_process(blobs, any_store, n_trials=8, **TPE)
+    time.sleep(0.5)
+    meanwhile = open_study(cells.make_cell(blobs), cells.make_settings(), any_store).trials
     gate.set()
-    shared = search(blobs, any_store, **settings)
-    for process in others:
+    study = search(blobs, any_store, n_trials=8, **TPE)
+    for process in (first, waiting):
         process.join()
-    alone = search(blobs, StudyStore(tmp_path / "alone", None), **settings)
+    alone = search(blobs, StudyStore(tmp_path / "alone", None), n_trials=8, **TPE)
 
-    assert [process.exitcode for process in others] == [0, 0]
-    assert outcomes_by_index(shared) == outcomes_by_index(alone)
-    assert len(shared.trials) == 16
-    assert len({trial.user_attrs[CLAIM]["pid"] for trial in shared.trials}) > 1
+    assert meanwhile == []
+    assert [process.exitcode for process in (first, waiting)] == [0, 0]
+    assert outcomes_by_index(study) == outcomes_by_index(alone)
+    assert len(study.trials) == 8
 
 
-def test_living_worker_takes_up_the_trial_of_a_killed_one(
+def test_a_waiting_run_goes_on_with_the_search_of_a_killed_one(
     blobs: TrainingData, any_store: StudyStore
 ) -> None:
-    process = start_search(blobs, any_store, n_trials=30)
-    other = start_search(blobs, any_store, n_trials=30)
+    killed = start_search(blobs, any_store, n_trials=30)
+    waiting = start_process(blobs, any_store, n_trials=30)
     time.sleep(0.2)
-    process.kill()
+    killed.kill()
+    waiting.join()
     study = search(blobs, any_store, n_trials=30)
-    other.join()
 
+    assert waiting.exitcode == 0
     assert list(outcomes_by_index(study)) == list(range(30))
-    assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
+    assert len(study.trials) == 30
 
 
 def test_process_that_searches_many_cells_needs_few_connections(
     blobs: TrainingData, tmp_path: Path, database: str
 ) -> None:
-    store = StudyStore(tmp_path, database, heartbeat_s=10, grace_s=60)
+    store = StudyStore(tmp_path, database)
     for name in ("a.linear", "b.linear", "c.linear", "d.linear"):
         run_search(
             cells.make_cell(blobs, name=name),
@@ -222,110 +207,23 @@ def test_process_that_searches_many_cells_needs_few_connections(
     assert n_connections <= 8  # among them this one; several per cell would be more
 
 
-def test_running_trial_counts_towards_the_budget(blobs: TrainingData, store: StudyStore) -> None:
-    pool, other = (make_pool(blobs, store) for _ in range(2))
-
-    with (
-        pool.lease(ask_half(pool), None) as lease,
-        other.lease(ask_half(other), None) as others_lease,
-    ):
-        assert lease.trial is not None
-        assert others_lease.trial is None
-        assert not others_lease.is_over
-        pool.study.tell(lease.trial, 0.5)
-    with other.lease(ask_half(other), None) as last_lease:
-        assert last_lease.is_over
-
-
-def test_claim_that_fails_leaves_nothing(blobs: TrainingData, any_store: StudyStore) -> None:
-    pool = make_pool(blobs, any_store)
-
-    def ask_in_vain(index: int, params: dict[str, Any] | None) -> optuna.Trial:
-        ask_half(pool)(index, params)
-        raise KeyboardInterrupt("while asking")
-
-    with (
-        pytest.raises(KeyboardInterrupt, match="while asking"),
-        pool.lease(ask_in_vain, None),
-    ):
-        pass
-    other = make_pool(blobs, any_store)
-    left = other.study.trials
-    with other.lease(ask_half(other), None) as lease:
-        assert lease.trial is not None
-        claim = lease.trial.user_attrs[CLAIM]
-
-    assert left == []
-    assert claim["draw"] == 0
-
-
-def test_trial_of_a_host_that_dies_at_once_is_taken_up(
-    blobs: TrainingData, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+def test_another_writer_of_the_study_ends_the_search(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It gave the sign of life that is part of the claim, and never another one."""
-    store = StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=1)
-    pool = make_pool(blobs, store)
-    monkeypatch.setattr("rightfit.tuning.studies.leases.this_machine", lambda: "elsewhere")
-    monkeypatch.setattr(
-        "rightfit.tuning.studies.heartbeat.Heartbeat.recording",
-        lambda *args: contextlib.nullcontext(),
-    )
-    with pool.lease(ask_half(pool), None) as lease:
-        monkeypatch.undo()
-        assert lease.trial is not None
-        raise_after = time.monotonic() + 30
-        taken_up = None
-        while taken_up is None and time.monotonic() < raise_after:
-            time.sleep(0.5)
-            with pool.lease(ask_half(pool), None) as next_lease:
-                taken_up = next_lease.trial
+    """As after a database that was restarted has dropped the lock."""
+    real_score, calls = QualityMetric.score, iter(range(99))
 
-    assert taken_up is not None
+    def write_first(*args: Any) -> float:
+        if next(calls) == 1:
+            open_study(cells.make_cell(blobs), cells.make_settings(), store).ask()
+        return real_score(*args)
 
+    monkeypatch.setattr(QualityMetric, "score", write_first)
+    with pytest.raises(RightfitError, match="Another process writes to the study"):
+        search(blobs, store)
+    study = search(blobs, store)
 
-def test_worker_of_this_host_keeps_its_trial_though_it_was_silent(
-    blobs: TrainingData, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As after the machine has slept: the lock of the worker's file tells that it lives."""
-    pool = make_pool(blobs, StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=1))
-    monkeypatch.setattr(
-        "rightfit.tuning.studies.heartbeat.Heartbeat.recording",
-        lambda *args: contextlib.nullcontext(),
-    )
-
-    with pool.lease(ask_half(pool), None) as lease:
-        time.sleep(2.5)
-        with pool.lease(ask_half(pool), None) as other_lease:
-            assert other_lease.trial is None
-
-    assert lease.trial is not None
-    assert [trial.state for trial in pool.study.trials] == [TrialState.RUNNING]
-
-
-def test_trial_of_a_silent_host_is_taken_up(
-    blobs: TrainingData, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other host is this one under another name; it stops giving signs of life."""
-    store = StudyStore(tmp_path / "a", database, heartbeat_s=1, grace_s=4)
-    pool = make_pool(blobs, store)
-    monkeypatch.setattr("rightfit.tuning.studies.leases.this_machine", lambda: "elsewhere")
-    with pool.lease(ask_half(pool), None) as lease:
-        monkeypatch.undo()
-        assert lease.trial is not None
-        lease.trial.set_user_attr(CLAIM, {"draw": 0, "machine": "elsewhere", "pid": 1})
-        with pool.lease(ask_half(pool), None) as meanwhile:
-            assert meanwhile.trial is None  # it beats
-        raise_after = time.monotonic() + 30
-        monkeypatch.setattr("optuna.storages.RDBStorage.record_heartbeat", lambda *args: None)
-        while True:
-            with pool.lease(ask_half(pool), None) as taken_up:
-                if taken_up.trial is not None:
-                    break
-            assert time.monotonic() < raise_after
-            time.sleep(0.2)
-
-    assert [trial.state for trial in pool.study.trials][:1] == [TrialState.FAIL]
-    assert pool.study.trials[1].number == taken_up.trial.number
+    assert list(outcomes_by_index(study)) == [0, 1, 2, 3]
 
 
 def test_configuration_that_kills_its_workers_is_given_up(
@@ -337,11 +235,11 @@ def test_configuration_that_kills_its_workers_is_given_up(
     study = search(blobs, store, n_trials=4, n_retries=2)
 
     failed = [trial for trial in finished_trials(study) if trial.state == TrialState.FAIL]
-    assert [trial.user_attrs[STOP_REASON] for trial in failed] == [
-        "failed: the worker died in 3 of 3 attempts"
+    assert [(trial.number, trial.user_attrs[STOP_REASON]) for trial in failed] == [
+        (0, "failed: the worker died in 3 of 3 attempts")
     ]
     assert list(outcomes_by_index(study)) == [0, 1, 2, 3]
-    assert len({repr(trial.params) for trial in study.trials[:4]}) == 1
+    assert len(study.trials) == 4
 
 
 def test_interrupted_search_gives_its_trial_back_and_is_not_blamed(
@@ -358,25 +256,3 @@ def test_interrupted_search_gives_its_trial_back_and_is_not_blamed(
     study = search(blobs, store, n_retries=0)
 
     assert [state for _, _, state in outcomes_by_index(study).values()] == ["COMPLETE"] * 4
-
-
-def test_search_that_lost_its_trial_goes_on_with_others(
-    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As after a long silence: another worker has set the running trial aside."""
-    real_score = QualityMetric.score
-    calls = iter(range(99))
-
-    def lose_first(*args: Any) -> float:
-        if next(calls) == 1:
-            study = open_study(cells.make_cell(blobs), cells.make_settings(), store)
-            study.tell(0, state=TrialState.FAIL)
-        return real_score(*args)
-
-    monkeypatch.setattr(QualityMetric, "score", lose_first)
-    study = searching.search(blobs, store)
-
-    assert study.trials[0].state == TrialState.FAIL
-    assert study.trials[1].params == study.trials[0].params
-    assert list(outcomes_by_index(study)) == [0, 1, 2, 3]
-    assert not store.bundle_folder(study.study_name, 0).exists()

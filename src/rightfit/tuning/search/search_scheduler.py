@@ -1,0 +1,425 @@
+"""The scheduler of one search: it alone decides what comes next and writes the study.
+
+Workers carry its tasks out, in this process or elsewhere. A lost worker is a lost task: the trial
+is given out again, up to ``n_retries`` times. A lost scheduler loses the tasks that were out, and
+nothing else: the next one finds in the study all that has ended, and the checkpoints that each
+other trial has passed.
+
+A configuration's index is its place in the search: 0, 1, … without gaps. It seeds the sampler, so
+the n-th configuration does not depend on what was interrupted before. A trial's number counts
+records, which also hold those that a search did not begin itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import Counter, deque
+from collections.abc import Iterable
+from datetime import datetime
+from statistics import median
+from typing import Any, cast
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from rightfit.families.family import Configuration
+from rightfit.tuning.pausing.search_forecast import Step
+from rightfit.tuning.search.candidates import choose_complete
+from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
+from rightfit.tuning.search.pausing_plan import NEW, PausingPlan
+from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
+from rightfit.tuning.search.stopping import StoppingRule, make_pruner, resource_at
+from rightfit.tuning.search.tasks import Task, TaskResult
+from rightfit.tuning.studies.budget import Budget
+from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import (
+    ASKED_BY,
+    ATTEMPTS,
+    COMPUTE_S,
+    CONFIGURATION,
+    CURVE,
+    DECIDING_S,
+    GAINED,
+    INDEX,
+    MODEL_SIZE_MIB,
+    SPANS,
+    STOP_CHECKPOINT,
+    STOP_REASON,
+    STOPPED_BY,
+    UNTRAINED,
+    configuration_index,
+    first_free_index,
+    is_begun,
+    is_finished,
+)
+from rightfit.tuning.studies.trial_pool import TrialPool
+
+logger = logging.getLogger(__name__)
+
+
+class SearchScheduler:
+    """Schedules one search; whoever makes one holds the search's lock.
+
+    Args:
+        cell: What to search.
+        settings: Budget and rules.
+        store: Where the study and its bundles are kept.
+        rule: Stops trials in place of the one that the settings name.
+        only_default: Train the family's default and nothing else, where applications steer.
+        n_exports: Complete trials to export to ONNX when the search is over, at most.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        settings: SearchSettings,
+        store: StudyStore,
+        *,
+        rule: StoppingRule | None = None,
+        only_default: bool = False,
+        n_exports: int = 0,
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by others
+        self.cell, self.settings, self._store = cell, settings, store
+        self.pool = TrialPool(open_study(cell, settings, store, rule), store.open())
+        self._plan: PausingPlan | None = None
+        if settings.targets is not None:
+            self._plan = PausingPlan(cell, settings, settings.targets)
+        self._only_default = only_default
+        self._limits = read_limits(settings)
+        self._n_configurations = count_configurations(cell, settings)
+        self._out: dict[int, Task] = {}  # by trial, in workers' hands
+        self._deciding_s: dict[int, float] = {}  # of the same
+        self._n_lost: Counter[tuple[str, int]] = Counter()  # tasks that no record counts
+        self._is_trained = False  # nothing more is trained
+        self._last: deque[Task] = deque()  # what is left then: models to keep, candidates to export
+        self._n_exports = n_exports
+        self._take_over()
+
+    @property
+    def n_begun(self) -> int:
+        """Trials that have ended by themselves or, where trials are paused, were looked at."""
+        counts = (
+            is_finished(trial) or (self._plan is not None and CURVE in trial.user_attrs)
+            for trial in self.pool.trials
+            if is_begun(trial)
+        )
+        return sum(counts)
+
+    @property
+    def n_out(self) -> int:
+        """Tasks in workers' hands."""
+        return len(self._out)
+
+    def next_task(self) -> Task | None:
+        """Decide what comes next; it is in a worker's hands from now on.
+
+        Returns:
+            ``None`` if there is nothing to do before another task is back. If none is out, the
+            search is over.
+        """
+        task = None if self._is_trained else self._next_training()
+        if task is None and not self._out and not self._is_trained and not self._only_default:
+            self._is_trained = True
+            self._last += self._list_wanted()
+        if task is None and self._is_trained:
+            task = self._next_of_last()
+        if task is not None:
+            self._out[task.number] = task
+            if self._plan is not None:
+                self._deciding_s[task.number] = self._plan.take_deciding_s()
+        return task
+
+    def note(self, task: Task, result: TaskResult) -> None:
+        """Write down what came of a task."""
+        del self._out[task.number]
+        deciding_s = self._deciding_s.pop(task.number, 0.0)
+        if task.kind == "train":
+            self._note_training(task, result, deciding_s)
+        elif task.kind == "keep" and not result.fault:
+            self._end_as_it_is(task, result)
+
+    def lose(self, task: Task) -> None:
+        """Take back a task whose worker has died."""
+        del self._out[task.number]
+        if task.kind == "train":
+            self._fail_if_deadly(self.pool.trials[task.number])
+            return
+        self._n_lost[task.kind, task.number] += 1
+        if self._n_lost[task.kind, task.number] <= self.settings.n_retries:
+            self._last.appendleft(task)
+
+    def release(self, *tasks: Task) -> None:
+        """Take back tasks, all if none is named, because of something that was no trial's fault."""
+        for task in tasks or tuple(self._out.values()):
+            del self._out[task.number]
+            if task.kind != "train":
+                continue
+            with contextlib.suppress(Exception):  # the study may be out of reach; then it counts
+                _, n_attempts = self.pool.trials[task.number].user_attrs[ATTEMPTS]
+                self.pool.note(task.number, {ATTEMPTS: [task.n_checkpoints, n_attempts - 1]})
+
+    def _take_over(self) -> None:
+        """Go on from what an earlier scheduler has left."""
+        self._store.sweep_partial_bundles(self.pool.name)
+        for trial in self.pool.trials:
+            if trial.state != TrialState.RUNNING:
+                continue
+            if configuration_index(trial) is None:
+                self._store.drop_bundle(self.pool.name, trial.number)
+                self.pool.end(trial.number, TrialState.FAIL)
+                logger.info("%s: trial %d was abandoned", self.pool.name, trial.number)
+                continue
+            self._fail_if_deadly(trial)
+            if self._plan is None and self._n_passed(trial) == self.settings.n_checkpoints:
+                self._complete(trial.number)
+
+    def _next_training(self) -> Task | None:
+        """Choose among the trials that wait and a new configuration."""
+        trials = self.pool.trials
+        begun = [trial for trial in trials if is_begun(trial)]
+        waiting = [
+            trial
+            for trial in begun
+            if trial.state == TrialState.RUNNING and trial.number not in self._out
+        ]
+        # Without pauses each trial goes on at once; with them, one whose first step was lost does.
+        due = [trial for trial in waiting if self._plan is None or CURVE not in trial.user_attrs]
+        if due:
+            return self._go_on(due[0])
+        index = first_free_index(begun)
+        may_begin = self._limits.allows_another(begun, now=datetime.now()) and (
+            self._n_configurations is None or index < self._n_configurations
+        )
+        chosen = NEW if may_begin else None
+        if self._plan is not None:
+            chosen = self._choose(self._plan, trials, waiting, may_begin=may_begin)
+        if isinstance(chosen, Step):
+            return self._go_on(trials[chosen.number])
+        return self._begin(index) if chosen == NEW else None
+
+    def _choose(
+        self,
+        plan: PausingPlan,
+        trials: list[FrozenTrial],
+        waiting: list[FrozenTrial],
+        *,
+        may_begin: bool,
+    ) -> Any:
+        paused = {trial.number for trial in waiting}
+        if not self._only_default:
+            return plan.choose(trials, paused=paused, may_begin=may_begin)
+        if any(is_begun(trial) for trial in trials):
+            return plan.finish_default(trials, paused)
+        return NEW if may_begin else None
+
+    def _begin(self, index: int) -> Task:
+        """Begin a configuration; the one place where configurations are sampled."""
+        params = asked_by = None
+        if self.settings.sampler == "grid":
+            params = _grid(self.cell, self.settings)[index]
+        else:
+            firsts = self.cell.list_first()  # a search never ends below what needs no search
+            params = firsts[index] if index < len(firsts) else None
+        if params is None and self._plan is not None:
+            proposal = self._plan.propose(self.pool.study, index)
+            if proposal is not None:
+                params, asked_by = proposal.params, proposal.asked_by
+        if params is not None:
+            sampler: optuna.samplers.BaseSampler = GivenSampler(params)
+        else:
+            sampler = make_sampler(
+                self.settings.sampler,
+                seed=self.settings.seed,
+                index=index,
+                n_startup_trials=self.settings.n_startup_trials,
+            )
+        notes: dict[str, Any] = {INDEX: index, ATTEMPTS: [0, 1]}
+        if asked_by is not None:
+            notes[ASKED_BY] = asked_by
+        return self._make_task("train", self.pool.begin(sampler, self.cell.params.suggest, notes))
+
+    def _go_on(self, trial: FrozenTrial) -> Task:
+        n_passed = self._n_passed(trial)
+        attempts = [n_passed, self._count_attempts(trial) + 1]
+        self.pool.note(trial.number, {ATTEMPTS: attempts})
+        return self._make_task("train", trial)
+
+    def _note_training(self, task: Task, result: TaskResult, deciding_s: float) -> None:
+        number, had = task.number, self.pool.trials[task.number].user_attrs
+        notes: dict[str, Any] = {
+            COMPUTE_S: had.get(COMPUTE_S, 0.0) + result.cpu_s + deciding_s,
+            DECIDING_S: had.get(DECIDING_S, 0.0) + deciding_s,
+            SPANS: [*had.get(SPANS, []), [result.started_s, result.ended_s]],
+        }
+        if result.untrained is not None:
+            notes[UNTRAINED] = result.untrained
+        if result.model_size_mib is not None:
+            notes[MODEL_SIZE_MIB] = result.model_size_mib
+        if result.fault or result.point is None:
+            logger.warning("%s: trial %d %s", self.cell.name, number, result.fault)
+            self.pool.note(number, notes | {STOP_REASON: result.fault})
+            self.pool.end(number, TrialState.FAIL)
+            return
+        # The curve last: it says that the step is done.
+        self.pool.note(number, notes | {CURVE: [*had.get(CURVE, []), result.point]})
+        checkpoint = task.n_checkpoints + 1
+        self.pool.report(number, resource_at(checkpoint), result.point["quality_raw"])
+        if self._plan is not None:
+            return
+        if checkpoint == self.settings.n_checkpoints:
+            self._complete(number)
+        elif self.pool.is_stopped_by_rule(number):
+            reason = _describe_stop(self.pool, number)
+            self.pool.note(number, {STOP_REASON: reason, STOP_CHECKPOINT: checkpoint})
+            self.pool.end(number, TrialState.PRUNED)
+
+    def _complete(self, number: int) -> None:
+        """End a trial of a search without pauses that was trained to the end."""
+        quality_raw = self.pool.trials[number].user_attrs[CURVE][-1]["quality_raw"]
+        others = [trial.values[0] for trial in _complete_trials(self.pool)]
+        if quality_raw > max(others, default=float("-inf")):
+            self.pool.note(number, {GAINED: ["quality"]})
+        self.pool.end(number, TrialState.COMPLETE, quality_raw)
+
+    def _fail_if_deadly(self, trial: FrozenTrial) -> None:
+        """Give up a trial that has cost too many workers."""
+        n_attempts = self._count_attempts(trial)
+        if n_attempts <= self.settings.n_retries:
+            return
+        reason = f"failed: the worker died in {n_attempts} of {n_attempts} attempts"
+        logger.warning("%s: trial %d %s", self.pool.name, trial.number, reason)
+        self.pool.note(trial.number, {STOP_REASON: reason})
+        self.pool.end(trial.number, TrialState.FAIL)
+        self._store.drop_bundle(self.pool.name, trial.number)
+
+    def _count_attempts(self, trial: FrozenTrial) -> int:
+        """Return how often the trial's next step was given out already."""
+        n_passed, n_attempts = trial.user_attrs.get(ATTEMPTS, [-1, 0])
+        return int(n_attempts) if n_passed == self._n_passed(trial) else 0
+
+    def _list_wanted(self) -> Iterable[Task]:
+        """Return what is to be kept of trainings that the end of a pausing search cuts short."""
+        if self._plan is None:
+            return
+        trials = self.pool.trials
+        for number in sorted(self._plan.find_wanted(trials)):
+            trial = trials[number]
+            is_cut = self._n_passed(trial) < self.settings.n_checkpoints
+            if trial.state == TrialState.RUNNING and is_cut:
+                yield self._make_task("keep", trial)
+
+    def _next_of_last(self) -> Task | None:
+        """Keep what is wanted; then end all paused trials; then export the candidates."""
+        if not self._last and not self._out:
+            self._end_paused_trials()
+            for number in choose_complete(
+                self.pool.study, self.cell, self.settings, n_candidates=self._n_exports
+            ):
+                self._last.append(self._make_task("export", self.pool.trials[number]))
+            self._n_exports = 0
+        return self._last.popleft() if self._last else None
+
+    def _end_as_it_is(self, task: Task, result: TaskResult) -> None:
+        """End a trial whose training the end of the budget cuts short, its model kept."""
+        n_looks, n_checkpoints = task.n_checkpoints, self.settings.n_checkpoints
+        reason = f"the budget ended its training at look {n_looks} of {n_checkpoints}"
+        notes = {
+            MODEL_SIZE_MIB: result.model_size_mib,
+            STOP_CHECKPOINT: n_looks,
+            STOP_REASON: f"kept as it is: {reason}",
+        }
+        self.pool.note(task.number, notes)
+
+    def _end_paused_trials(self) -> None:
+        """Note how each paused trial of a pausing search ended."""
+        trials = self.pool.trials
+        paused = {t.number for t in trials if t.state == TrialState.RUNNING}
+        if self._plan is None or not paused:
+            return
+        reasons = self._plan.explain_stops(trials, paused)
+        for number in sorted(paused):
+            notes, curve = trials[number].user_attrs, trials[number].user_attrs[CURVE]
+            if len(curve) == self.settings.n_checkpoints or STOP_REASON in notes:
+                self.pool.end(number, TrialState.COMPLETE, curve[-1]["quality_raw"])
+                continue
+            name, reason = reasons[number]
+            self.pool.note(
+                number,
+                {
+                    STOP_REASON: f"pausing: {reason}",
+                    STOPPED_BY: name,
+                    STOP_CHECKPOINT: len(curve),
+                },
+            )
+            self.pool.end(number, TrialState.PRUNED)
+
+    def _make_task(self, kind: Any, trial: FrozenTrial) -> Task:
+        configuration = trial.user_attrs[CONFIGURATION]
+        return Task(kind, trial.number, configuration, self._n_passed(trial))
+
+    def _n_passed(self, trial: FrozenTrial) -> int:
+        return len(trial.user_attrs.get(CURVE, ()))
+
+
+def open_study(
+    cell: Cell, settings: SearchSettings, store: StudyStore, rule: StoppingRule | None = None
+) -> optuna.Study:
+    """Open a cell's study, creating it when needed.
+
+    Args:
+        cell: What is searched.
+        settings: By which rules.
+        store: Where it is kept.
+        rule: Stops trials in place of the one that the settings name.
+    """
+    asked = rule or make_pruner(
+        settings.early_stopping,
+        n_startup_trials=settings.n_startup_trials,
+        last_resource=resource_at(settings.n_checkpoints),
+    )
+    return optuna.create_study(
+        study_name=study_name(cell, settings),
+        storage=store.open(),
+        direction="maximize",
+        load_if_exists=True,
+        pruner=cast("optuna.pruners.BasePruner", asked),  # Optuna only ever asks it to prune
+    )
+
+
+def read_limits(settings: SearchSettings) -> Budget:
+    """Return what a search may spend."""
+    return Budget(
+        settings.n_trials, settings.budget_cpu_s, settings.budget_wall_s, settings.patience
+    )
+
+
+def count_configurations(cell: Cell, settings: SearchSettings) -> int | None:
+    """Return how many configurations there are; ``None`` for any number."""
+    if not cell.params.space.root:
+        return 1
+    return len(_grid(cell, settings)) if settings.sampler == "grid" else None
+
+
+def _grid(cell: Cell, settings: SearchSettings) -> list[Configuration]:
+    return grid_points(cell.params.space, n_points=settings.n_grid_points, seed=settings.seed)
+
+
+def _describe_stop(pool: TrialPool, number: int) -> str:
+    curve, rule = pool.trials[number].user_attrs[CURVE], pool.study.pruner
+    checkpoint = curve[-1]["checkpoint"]
+    if type(rule) is not optuna.pruners.MedianPruner:
+        name, value = type(rule).__name__.removesuffix("Pruner"), curve[-1]["quality_raw"]
+        return f"{name}: validation quality {value:.4f} at checkpoint {checkpoint} ranks too low"
+    best = max(point["quality_raw"] for point in curve)
+    resource = resource_at(checkpoint)
+    others = [other.intermediate_values[resource] for other in _complete_trials(pool)]
+    return (
+        f"median: best validation quality {best:.4f} up to checkpoint {checkpoint} is below the "
+        f"median {median(others):.4f} of {len(others)} complete trials"
+    )
+
+
+def _complete_trials(pool: TrialPool) -> list[FrozenTrial]:
+    return [trial for trial in pool.trials if trial.state == TrialState.COMPLETE]

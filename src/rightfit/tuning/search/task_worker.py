@@ -1,0 +1,165 @@
+"""A worker of a search: it carries out the tasks of the search's scheduler, and decides nothing.
+
+Between two steps of a trial its training waits in this worker's memory. A worker that is given the
+trial of another one trains it anew; the seed makes it the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import optuna
+from sqlalchemy.exc import SQLAlchemyError
+
+from rightfit.families.bundle import Bundle, read_bundle, write_bundle
+from rightfit.families.bundle_exports import offer_onnx
+from rightfit.families.family import Configuration
+from rightfit.families.registry import get_family
+from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.learning_curve import Look, PausedTrainings, follow_training
+from rightfit.tuning.search.tasks import Task, TaskResult
+from rightfit.tuning.studies.study_store import StudyStore
+
+logger = logging.getLogger(__name__)
+
+# What ends a search and no single trial: it may be mended, and then the trials are as good as new.
+SEARCH_FAULTS = (ImportError, OSError, optuna.exceptions.OptunaError, SQLAlchemyError)
+_MIB = 2**20
+
+
+class TaskWorker:
+    """Carries out tasks of one search in this process.
+
+    Args:
+        cell: What is searched.
+        settings: By which rules.
+        store: Where the trials' bundles are kept.
+        study_name: The search.
+    """
+
+    def __init__(
+        self, cell: Cell, settings: SearchSettings, store: StudyStore, study_name: str
+    ) -> None:
+        self._cell, self._settings = cell, settings
+        self._store, self._study_name = store, study_name
+        self._trainings = PausedTrainings(settings.paused_memory_mib)
+
+    def carry_out(self, task: Task) -> TaskResult:
+        """Carry out a task; whatever a family raises is the trial's fault.
+
+        Raises:
+            Exception: One of ``SEARCH_FAULTS``.
+        """
+        get_family(self._cell.family).load_libraries()  # which no trial is charged for
+        started_s, started_ns = time.time(), time.process_time_ns()
+        found: dict[str, Any] = {}
+        try:
+            match task.kind:
+                case "train":
+                    self._train(task, found)
+                case "keep":
+                    self._keep(task, found)
+                case "export":
+                    self._export(task)
+        except SEARCH_FAULTS:
+            raise
+        except Exception as err:  # a family may raise anything
+            logger.debug("The failed trial's traceback:", exc_info=True)
+            found["fault"] = f"failed: {type(err).__name__}: {err}"
+        cpu_s = (time.process_time_ns() - started_ns) / 1e9
+        return TaskResult(started_s, time.time(), cpu_s, **found)
+
+    def _train(self, task: Task, found: dict[str, Any]) -> None:
+        """Train a trial to its next checkpoint, anew where its training is not in memory."""
+        n_passed = task.n_checkpoints
+        if not n_passed and self._settings.targets is not None:  # they ask what it will cost
+            found["untrained"] = self._describe_untrained(task.configuration)
+        training = self._trainings.take(task.number, n_passed)
+        n_missing = 1 if training is not None else n_passed + 1
+        if training is None:
+            training = _follow(self._cell, self._settings, task.configuration)
+        for _ in range(n_missing):
+            look = next(training)
+        if n_passed + 1 == self._settings.n_checkpoints:
+            found["model_size_mib"] = self._write(task, look)
+        else:
+            self._trainings.keep(task.number, n_passed + 1, training, look)
+        found["point"] = look.point
+
+    def _keep(self, task: Task, found: dict[str, Any]) -> None:
+        look = self._trainings.look_at(task.number, task.n_checkpoints)
+        if look is None:
+            look = repeat_training(
+                task.configuration, self._cell, self._settings, task.n_checkpoints
+            )
+        found["model_size_mib"] = self._write(task, look)
+
+    def _export(self, task: Task) -> None:
+        bundle = read_model(task, self._cell, self._settings, self._store, self._study_name)
+        offer_onnx(bundle, self._cell.validation.rows, again=True)
+
+    def _write(self, task: Task, look: Look) -> float:
+        """Write a trial's bundle; return the size of its files in MiB."""
+        written = _write_model(look.model, task, self._cell, self._store, self._study_name)
+        return sum((written.path / file).stat().st_size for file in written.files) / _MIB
+
+    def _describe_untrained(self, configuration: Configuration) -> dict[str, float] | None:
+        """Return the structure of the finished model where it is known before any training."""
+        family, schema = get_family(self._cell.family), self._cell.train.schema
+        model = family.build_untrained(configuration, schema, seed=self._settings.seed)
+        return None if model is None else dict(family.describe_structure(model))
+
+
+def read_model(
+    task: Task, cell: Cell, settings: SearchSettings, store: StudyStore, study_name: str
+) -> Bundle:
+    """Read a complete trial's bundle; a damaged one is made anew, which repeats the training."""
+    try:
+        folder = store.bundle_folder(study_name, task.number)
+        bundle = store.trust_recorded(read_bundle(folder, family=cell.family))
+        if bundle.is_trusted:
+            return bundle
+        raise ValueError(f"no search of this data root has written {bundle.weights_file}")
+    except (FileNotFoundError, NotADirectoryError, ValueError) as err:
+        logger.warning("%s: trial %d is trained again: %s", cell.name, task.number, err)
+    last = repeat_training(task.configuration, cell, settings, task.n_checkpoints)
+    return _write_model(last.model, task, cell, store, study_name)
+
+
+def repeat_training(
+    configuration: Configuration, cell: Cell, settings: SearchSettings, n_looks: int
+) -> Look:
+    """Train a configuration again up to a look; the seed makes it the same model."""
+    *_, last = islice(_follow(cell, settings, configuration), n_looks)
+    return last
+
+
+def _follow(cell: Cell, settings: SearchSettings, configuration: Configuration) -> Iterator[Look]:
+    return follow_training(
+        cell,
+        configuration,
+        n_checkpoints=settings.n_checkpoints,
+        seed=settings.seed,
+        n_threads=settings.n_threads,
+        device=settings.device,
+    )
+
+
+def _write_model(model: Any, task: Task, cell: Cell, store: StudyStore, study_name: str) -> Bundle:
+    with store.new_bundle(study_name, task.number) as folder:
+        written = write_bundle(
+            folder,
+            model,
+            model=cell.model,
+            family=cell.family,
+            configuration=task.configuration,
+            schema=cell.train.schema,
+            data_version=cell.data_version,
+        )
+    store.record_weights(written)
+    return replace(written, path=store.bundle_folder(study_name, task.number))

@@ -1,0 +1,124 @@
+"""The trials of one search: in memory, where its scheduler reads them, and in its study.
+
+A scheduler is the only writer of its study, so it reads the study once. From then on samplers and
+stopping rules work on a study in memory, and each change is also written to the stored one: a new
+trial whole, then what each step adds. A scheduler that dies leaves every trial as its last finished
+step left it, and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import optuna
+from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from rightfit.errors import RightfitError
+from rightfit.families.family import Configuration
+from rightfit.tuning.studies.trial_attributes import CONFIGURATION
+
+
+class TrialPool:
+    """The trials of a search, for the one process that schedules it.
+
+    Args:
+        stored: The study, with its stopping rule as ``pruner``.
+        storage: Where it is stored.
+    """
+
+    def __init__(self, stored: optuna.Study, storage: BaseStorage) -> None:
+        self._stored, self._memory = storage, InMemoryStorage()
+        self._stored_id = storage.get_study_id_from_name(stored.study_name)
+        self.study = optuna.create_study(
+            study_name=stored.study_name,
+            storage=self._memory,
+            direction="maximize",
+            pruner=stored.pruner,
+        )
+        self._memory_id = self._memory.get_study_id_from_name(stored.study_name)
+        for trial in stored.get_trials(deepcopy=False):
+            self.study.add_trial(trial)
+        self._stored_ids: dict[int, int] = {}  # by the trials' numbers
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.study.study_name
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All trials; ``trials[number]`` is the one of that number."""
+        return self.study.get_trials(deepcopy=False)
+
+    def begin(
+        self,
+        sampler: optuna.samplers.BaseSampler,
+        suggest: Callable[[optuna.Trial], Configuration],
+        notes: dict[str, Any],
+    ) -> FrozenTrial:
+        """Begin a trial and store it whole: its parameters and what is noted of it.
+
+        Args:
+            sampler: Chooses the parameters.
+            suggest: Asks a trial for them and returns the whole configuration.
+            notes: Further user attributes.
+
+        Raises:
+            RightfitError: If another process writes to the study.
+        """
+        self.study.sampler = sampler
+        asked = self.study.ask()
+        asked.set_user_attr(CONFIGURATION, suggest(asked))
+        for key, value in notes.items():
+            asked.set_user_attr(key, value)
+        trial = self.trials[asked.number]
+        stored_id = self._stored.create_new_trial(self._stored_id, template_trial=trial)
+        self._stored_ids[trial.number] = stored_id
+        if self._stored.get_trial_number_from_id(stored_id) != trial.number:
+            self._stored.set_trial_state_values(stored_id, TrialState.FAIL)
+            raise RightfitError(
+                f"Another process writes to the study {self.name}, though a search is one run's "
+                "at a time. End one of the two; its trials are kept."
+            )
+        return trial
+
+    def note(self, number: int, notes: dict[str, Any]) -> None:
+        """Set user attributes of a trial that has not ended, in their order."""
+        for storage, trial_id in self._find(number):
+            for key, value in notes.items():
+                storage.set_trial_user_attr(trial_id, key, value)
+
+    def report(self, number: int, resource: int, value: float) -> None:
+        """Report a trial's quality after so much training."""
+        for storage, trial_id in self._find(number):
+            storage.set_trial_intermediate_value(trial_id, resource, value)
+
+    def is_stopped_by_rule(self, number: int) -> bool:
+        """Ask the stopping rule whether a trial ends at its latest checkpoint."""
+        trial = self.trials[number]
+        is_stopped = self.study.pruner.prune(self.study, trial)
+        for key, value in self.trials[number].system_attrs.items():
+            if key not in trial.system_attrs:  # what some rules note, to compare trials later
+                self._stored.set_trial_system_attr(self._stored_id_of(number), key, value)
+        return is_stopped
+
+    def end(self, number: int, state: TrialState, value: float | None = None) -> None:
+        """Note how a trial ended; ``value`` is the quality of a complete one."""
+        self.study.tell(number, value, state=state)
+        values = cast("Sequence[float] | None", self.trials[number].values)
+        self._stored.set_trial_state_values(self._stored_id_of(number), state, values)
+
+    def _find(self, number: int) -> Iterator[tuple[BaseStorage, int]]:
+        """Yield both storages with the trial's id in each."""
+        yield self._stored, self._stored_id_of(number)
+        memory_id = self._memory.get_trial_id_from_study_id_trial_number(self._memory_id, number)
+        yield self._memory, memory_id
+
+    def _stored_id_of(self, number: int) -> int:
+        if number not in self._stored_ids:
+            self._stored_ids[number] = self._stored.get_trial_id_from_study_id_trial_number(
+                self._stored_id, number
+            )
+        return self._stored_ids[number]
