@@ -74,6 +74,12 @@ ELSEWHERE = {
     ),
     'python -c "import polars; *': BY_HAND + "writes raw rows of a sample, for the next one",
     "rightfit pack *": ("tests/verbs/test_pack.py::test_packed_candidates_are_taken_in_again"),
+    "dask scheduler": (
+        "tests/tuning/parallel/test_dask_workers.py::test_tasks_of_killed_workers_are_given_out_again"
+    ),
+    "dask worker *": (
+        "tests/tuning/parallel/test_dask_workers.py::test_tasks_of_killed_workers_are_given_out_again"
+    ),
     "pip install -r requirements.txt": BY_HAND + "four libraries by name, see the next",
     "python measure.py ../measured": (
         "tests/remote/test_remote.py::test_profiles_of_candidates_measured_elsewhere_stand_beside_ours"

@@ -32,9 +32,11 @@ def tune_node(search: PlannedSearch, reads: str, *, fault: str = "") -> Node:
     return Node(func, reads, f"{search.cell.name}.found", name=search.cell.name)
 
 
-def make_catalog(*names: str, n_workers: int = 1) -> DataCatalog:
+def make_catalog(*names: str, n_workers: int = 1, cluster: str | None = None) -> DataCatalog:
     """Return a catalog of datasets that hold their names, and of parameters."""
-    training = SimpleNamespace(share_cores=lambda n_searches: (2, n_searches), n_workers=n_workers)
+    training = SimpleNamespace(
+        share_cores=lambda n_searches: (2, n_searches), n_workers=n_workers, cluster=cluster
+    )
     params = {"model": SimpleNamespace(family="linear"), "training": training}
     values = {name: name for name in names} | params
     return DataCatalog({name: MemoryDataset(value) for name, value in values.items()})
@@ -92,6 +94,22 @@ def test_a_cell_that_cannot_be_planned_is_left_to_its_node(
     Searches(nodes, make_catalog("x")).carry_out_for(nodes[0])
 
     assert searched == [["x.a", "y.a"]]
+
+
+def test_a_single_cell_goes_to_a_cluster_and_starts_no_process_here(
+    blobs: TrainingData,
+    tmp_path: Path,
+    searched: list[list[str]],
+    started: list[tuple[set[str], int]],
+) -> None:
+    address = "tcp://127.0.0.1:8786"
+    [search, *_] = plan(blobs, tmp_path, 2, cluster=address)
+    node = tune_node(search, "x")
+
+    Searches([node], make_catalog("x", cluster=address)).carry_out_for(node)
+
+    assert searched == [["x.a"]]
+    assert started == []
 
 
 @pytest.mark.parametrize(

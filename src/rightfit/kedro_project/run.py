@@ -199,7 +199,7 @@ class Searches:
         self._catalog = catalog
         self._waiting = [node for node in nodes if _is_search(node)]
         self._to_come = {name for node in nodes for name in node.outputs}
-        if self._count_workers(self._waiting) > 1:
+        if self._count_workers(self._waiting) > 1 and not self._finds_cluster(self._waiting):
             self._start_fork_server()
 
     def note_outputs(self, node: Node) -> None:
@@ -212,11 +212,14 @@ class Searches:
             return
         due = [one for one in self._waiting if not self._to_come & set(one.inputs)]
         self._waiting = [one for one in self._waiting if one not in due]
-        if self._count_workers(due) > 1:
+        if self._count_workers(due) > 1 or self._finds_cluster(due):
             _search(self._plan(due))
 
     def _count_workers(self, nodes: list[Node]) -> int:
         return sum(self._load(node, "training").n_workers for node in nodes)
+
+    def _finds_cluster(self, nodes: list[Node]) -> bool:
+        return any(self._load(node, "training").cluster is not None for node in nodes)
 
     def _start_fork_server(self) -> None:
         from rightfit.tuning.parallel.forks import shared_fork_server
@@ -259,7 +262,8 @@ def _read_function(node: Node) -> NodeFunction:
 def _search(searches: list[PlannedSearch]) -> None:
     from rightfit.tuning.parallel.scheduler import search_in_parallel
 
-    if sum(one.n_workers for one in searches) < 2:
+    has_cluster = any(one.settings.cluster is not None for one in searches)
+    if not has_cluster and sum(one.n_workers for one in searches) < 2:
         return  # the node's own process is enough
     budgets_s = [one.settings.budget_cpu_s for one in searches]
     known_s = [budget_s for budget_s in budgets_s if budget_s is not None]
