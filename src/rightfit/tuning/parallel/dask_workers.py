@@ -6,10 +6,12 @@ rows, and write models, in the folder of the studies, which every machine mounts
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import time
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 CONNECT_MAX_S = 30
 LOOK_S = 1.0  # between two looks at which workers there are
+RESULT_MAX_S = 10.0  # for a result of some kilobytes to arrive
 WORD_S = 60.0  # without any worker, between two words about it
 
 
@@ -137,7 +140,9 @@ class DaskWorkers:
 def _read(future: Future[TaskResult]) -> tuple[TaskResult | None, str]:
     """Return what came of a task, or what broke it; neither if its worker is lost."""
     if future.status == "finished":
-        return future.result(), ""
+        with contextlib.suppress(TimeoutError, CancelledError):
+            return future.result(timeout=RESULT_MAX_S), ""
+        return None, ""  # it was on a worker that died before it was fetched
     from distributed import KilledWorker
 
     error = future.exception() if future.status == "error" else None
