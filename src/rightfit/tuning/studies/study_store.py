@@ -217,11 +217,6 @@ def fingerprint_family(family: str, parts: dict[str, Any]) -> str:
     return hash_json({"sources": sources, **parts}, n_digits=12, default=str)
 
 
-def load_database_libraries() -> None:
-    """Import what opening a study needs: Optuna looks after its tables with Alembic."""
-    _open_storage("sqlite://")
-
-
 def _open_lock(path: Path) -> IO[bytes]:
     """Open a lock's file without writing to it; a link planted in its place is not followed.
 
