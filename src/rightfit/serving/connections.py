@@ -272,10 +272,13 @@ def plan_connections(max_connections: int) -> tuple[int, int]:
             with contextlib.suppress(ValueError, OSError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
                 n_handles = most
-    try:
-        n_taken = sum(1 for _ in Path("/proc/self/fd").iterdir())
-    except OSError:  # no Linux
-        n_taken = 64
-    n_free = max(8, n_handles - n_taken - SPARE_HANDLES)
+    n_free = max(8, n_handles - _count_handles() - SPARE_HANDLES)
     n_open = min(max_connections, n_free * 3 // 4)
     return n_open, min(1_024, max(2, n_free - n_open))
+
+
+def _count_handles() -> int:
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:  # no Linux
+        return 64
