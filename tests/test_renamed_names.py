@@ -39,6 +39,7 @@ OTHERS = {
     *("rightfit.hooks", "rightfit.conf_files", "rightfit.configuration", "settings.py", "server"),
     *("docs/your_own.md", "docs/using_results.md", "docs/scaling.md", "handover.json"),
     *("rightfit.datasets.json_store", ".study_store", ".earlier_winners", ".run_version"),
+    *("studies", "heartbeat_s", "grace_s"),  # of a catalog entry
     *(".json_model", ".report_file"),
     *("landsat.profiles", "--runner=SomeRunner", "rightfit check-family NAME", "rightfit check"),
     *("train(configuration, data, *, n_checkpoints, seed, n_threads, device)",),

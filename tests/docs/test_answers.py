@@ -22,7 +22,7 @@ ANSWERS = {
     "torch_module": ["family: torch", "module:", "rf.measure(module"],
     "notebook_model": ["rf.compare(", "rf.rank("],
     "p99_at_rate": ["latency_under_load_p99_ms: {max:", "rate_per_s: 100", "rightfit load"],
-    "machines": ["storage: postgresql+psycopg2:", "kedro run --pipelines perf --params data_root="],
+    "machines": ["dask worker tcp://", "training.cluster=tcp://"],
     "gpu": ["devices: [cpu, cuda]", "training.device", 'device="cuda"'],
     "deploy": ["rightfit export", "rightfit serve", "rightfit which"],
     "longer_search": ["training.budget_cpu_s"],
