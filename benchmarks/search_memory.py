@@ -1,7 +1,7 @@
 """Benchmark of memory: what a search of many trials holds on to.
 
 Run from the repository's root: ``python benchmarks/search_memory.py``. One process searches a small
-cell; training, leases, sampling, study store and bundles are real, measuring served models is left
+cell; training, scheduling, sampling, study store and bundles are real, measuring served models is left
 out. The last line is JSON, the larger of a search that pauses for applications and one without
 early stopping:
 
