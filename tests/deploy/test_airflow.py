@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 import psutil
 import pytest
+import sqlalchemy
 from harness.airflow import (
     HOW_TO_INSTALL,
     PROJECT,
@@ -164,12 +165,23 @@ def services(programs: Path, dist: Path, tmp_path: Path) -> Iterator[tuple[Deplo
         yield deployment, api
 
 
-def kill_a_search(folder: Path) -> int | None:
-    """Kill a process that holds the lock of a running trial; return its id."""
-    for process in psutil.process_iter() if any(folder.rglob("*.running")) else ():
+HOLDERS = sqlalchemy.text(
+    "SELECT client_port FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE granted AND "
+    "locktype = 'advisory' AND datname = current_database() AND EXISTS "
+    "(SELECT 1 FROM trials WHERE state = 'RUNNING')"
+)
+
+
+def kill_a_search(studies: sqlalchemy.Engine) -> int | None:
+    """Kill the process that holds the lock of a search with a running trial; return its id."""
+    try:
+        with studies.connect() as connection:
+            ports = set(connection.execute(HOLDERS).scalars())
+    except sqlalchemy.exc.ProgrammingError:  # no search has begun yet
+        return None
+    for process in psutil.process_iter() if ports else ():
         with contextlib.suppress(psutil.Error):
-            opened = [Path(file.path) for file in process.open_files()]
-            if any(path.suffix == ".running" and folder in path.parents for path in opened):
+            if any(opened.laddr.port in ports for opened in process.net_connections("tcp")):
                 os.kill(process.pid, signal.SIGKILL)
                 return process.pid
     return None
@@ -185,10 +197,10 @@ def test_two_runs_at_once_end_well_although_a_task_is_killed(
 ) -> None:
     deployment, api = services
     data = deployment.folder / "project" / "data"
-    studies = data / "06_models" / "studies"
+    studies = sqlalchemy.create_engine(deployment.environment["RIGHTFIT_STUDIES_URL"])
     for run_id in ("first", "second"):
         api.post(f"{DAG}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
-    wait_for("trial to interrupt", lambda: kill_a_search(studies), every_s=0.01)
+    wait_for("trial to interrupt", lambda: kill_a_search(studies), every_s=0.05)
     runs = {
         run_id: wait_for(f"end of {run_id}", lambda: finished_run(api, run_id), every_s=2)  # noqa: B023
         for run_id in ("first", "second")
