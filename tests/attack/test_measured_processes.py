@@ -166,7 +166,8 @@ def test_stopped_worker_is_killed_at_its_limit(
 PARENT = """
 import sys
 from pathlib import Path
-import measurement_factories, numpy as np
+import numpy as np
+from factories import measurements
 from rightfit.profiling.measuring.measurement import Bench, Subject
 from rightfit.profiling.measuring.measurement import predict
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
