@@ -86,6 +86,7 @@ def test_rules_that_are_none_are_refused(profiles: rf.Profiles, rules: Any) -> N
 
 
 def test_table_of_pandas_is_refused_in_one_line(profiles: rf.Profiles) -> None:
+    pytest.importorskip("pandas")
     table: Any = profiles.to_pandas()
 
     with pytest.raises(rf.RightfitError, match="or its table of polars, but got a DataFrame"):
