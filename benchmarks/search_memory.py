@@ -1,8 +1,8 @@
 """Benchmark of memory: what a search of many trials holds on to.
 
 Run from the repository's root: ``python benchmarks/search_memory.py``. One process searches a small
-cell; training, scheduling, sampling, study store and bundles are real, measuring served models is left
-out. The last line is JSON, the larger of a search that pauses for applications and one without
+cell; training, scheduling, sampling, study store and bundles are real, measuring served models is
+left out. The last line is JSON, the larger of a search that pauses for applications and one without
 early stopping:
 
 - ``growth_mib_per_100``: growth of this process' anonymous memory per 100 trials after the warm-up,

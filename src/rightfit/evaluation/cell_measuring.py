@@ -16,7 +16,6 @@ from rightfit.evaluation.screening import could_be_chosen, find_deciding
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.row_table import RowTable
 from rightfit.formatting import count
-from rightfit.naming import listing
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
@@ -54,6 +53,7 @@ from rightfit.remote.store import load_measured, select_measured
 from rightfit.request_path import MODEL, REQUEST, RequestPath
 from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
+from rightfit.spelling import name_some
 from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
@@ -184,7 +184,7 @@ def remeasure_deciding(
             f"{candidate} ({Serving(*serving)})"
             for candidate, *serving in profiles.select("candidate", *SERVING).rows()
         ]
-        return listing(labels)
+        return name_some(labels, n_shown=4)
 
     if not tables or not settings.max_extra_processes:
         return found

@@ -82,6 +82,17 @@ def test_tasks_of_killed_workers_are_given_out_again(
             read_bundle(one.store.bundle_folder(study.study_name, trial.number))
 
 
+def test_search_waits_for_a_cluster_without_workers(blobs: TrainingData, tmp_path: Path) -> None:
+    with LocalCluster(
+        n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    ) as empty:
+        [search, *_] = plan(blobs, tmp_path, 1, n_trials=3, cluster=empty.scheduler_address)
+
+        search_in_parallel([search], on_trial=lambda *_: empty.scale(1))
+
+        assert is_over(search.cell, search.settings, search.store)
+
+
 def test_address_where_no_scheduler_answers_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -118,7 +118,7 @@ class _SideBySide:
                 while self._queue.has_next and self._executor.has_room:
                     self._begin(self._queue.next())
                 self._hand_out()
-                if any(one.scheduler.n_out for one in self._open.values()):
+                if self._open:  # also while a cluster has no workers, until some come
                     for report in self._executor.wait():
                         self._take(report)
         finally:

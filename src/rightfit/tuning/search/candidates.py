@@ -160,6 +160,8 @@ def choose_complete(
     Returns:
         Their numbers, the best by quality first.
     """
+    if not n_candidates:
+        return []
     default, targets, incumbents = cell.default(), settings.targets, []
     if targets is not None:
         found = study.get_trials(deepcopy=False)
@@ -175,7 +177,7 @@ def choose_complete(
         )
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     ]
-    if not complete or not n_candidates:
+    if not complete:
         return []
     return choose_candidates(complete, n_candidates=n_candidates, incumbents=incumbents)
 
