@@ -138,7 +138,7 @@ def read_rules(
     named = _read_asked(applications)
     stopping, rule = _read_stopping(early_stopping)
     models = _read_models(families)
-    is_parallel = n_workers != 1 and len(models) > 1 and rule is None
+    is_parallel = n_workers != 1 and len(models) > 1
     training = read_default("training")
     if n_trials is not None:
         training["n_trials"] = n_trials

@@ -429,10 +429,7 @@ class _Search:
             due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
             if due:
                 search_in_parallel(due, on_trial=on_trial)
-        return {
-            one.cell.model: complete_search(one, on_trial=on_trial, rule=rules.stopping)
-            for one in searches
-        }
+        return {one.cell.model: complete_search(one, on_trial=on_trial) for one in searches}
 
     def _plan(self) -> list[PlannedSearch]:
         rules, searches = self._rules, list[PlannedSearch]()
@@ -453,7 +450,7 @@ class _Search:
                 siblings={other: b for other, b in rules.models.items() if other != name},
                 n_searches=len(rules.models) if rules.is_parallel else 1,
             )
-            planned = replace(planned, exports=rules.applications.asks_costs)
+            planned = replace(planned, exports=rules.applications.asks_costs, rule=rules.stopping)
             searches.append(planned.with_rows_of(searches[0]) if searches else planned)
         return searches
 

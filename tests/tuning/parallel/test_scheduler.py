@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from factories.planned_searches import PARAMS, plan
 from harness.searching import outcomes_by_index
@@ -96,6 +97,19 @@ def test_tasks_of_killed_processes_are_given_out_again(
     for one, study in zip(searches, studies, strict=True):
         for trial in study.get_trials(states=(TrialState.COMPLETE,)):
             read_bundle(one.store.bundle_folder(study.study_name, trial.number))
+
+
+def test_rule_that_only_this_process_knows_stops_trials_of_forked_workers(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    stop_all = optuna.pruners.ThresholdPruner(lower=2.0)  # no accuracy is that high
+    changes = {"targets": None, "early_stopping": "none"}
+    [search, *_] = plan(blobs, tmp_path, 1, n_trials=3, **changes)
+
+    search_in_parallel([replace(search, rule=stop_all)], on_trial=ignore)
+
+    study = open_study(search.cell, search.settings, search.store)
+    assert [trial.state for trial in study.trials] == [TrialState.PRUNED] * 3
 
 
 def test_a_search_that_another_run_searches_is_left_to_it(

@@ -23,7 +23,6 @@ from rightfit.tuning.search.search_tables import (
     tabulate_failure,
     tabulate_trials,
 )
-from rightfit.tuning.search.stopping import StoppingRule
 from rightfit.tuning.studies.budget import GUARD, Budget
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import finished_trials
@@ -48,10 +47,7 @@ class SearchOutcome(NamedTuple):
 
 
 def complete_search(
-    planned: PlannedSearch,
-    *,
-    on_trial: Callable[[str, int, int | None], None],
-    rule: StoppingRule | None = None,
+    planned: PlannedSearch, *, on_trial: Callable[[str, int, int | None], None]
 ) -> SearchOutcome:
     """Search a cell until its budget is spent, unless that is done already; keep its candidates.
 
@@ -60,12 +56,12 @@ def complete_search(
     Args:
         planned: The search.
         on_trial: Called with the cell's name, the trials begun and ``n_trials``.
-        rule: Stops trials in place of the one that the settings name.
     """
     search = planned.tell_known_quality()
     cell, settings, store = search.cell, search.settings, search.store
+    told = partial(on_trial, cell.name)
     try:
-        study = run_search(cell, settings, store, on_trial=partial(on_trial, cell.name), rule=rule)
+        study = run_search(cell, settings, store, on_trial=told, rule=search.rule)
     except (SearchFailedError, ImportError) as err:
         logger.error("%s has failed, the other cells go on: %s", cell.name, err)
         return describe_failed_search(cell, settings, store, str(err))

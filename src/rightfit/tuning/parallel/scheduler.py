@@ -140,6 +140,7 @@ class _SideBySide:
                 search.cell,
                 search.settings,
                 search.store,
+                rule=search.rule,
                 only_default=part.only_default,
                 n_exports=search.n_candidates if search.exports and not part.only_default else 0,
             )

@@ -15,6 +15,7 @@ from rightfit.tuning.pausing.priors import read_shipped_prior
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.setting_up import WantedServings, make_settings, make_targets
 from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.search.stopping import StoppingRule
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.budget import spent_cpu_s
 from rightfit.tuning.studies.study_store import StudyStore
@@ -34,6 +35,7 @@ class PlannedSearch:
         n_at_once: Processes that may train at the same time, on all searches.
         n_candidates: Complete trials that are kept for evaluation, at most.
         exports: Whether these are exported to ONNX.
+        rule: Stops trials in place of the one that the settings name.
     """
 
     cell: Cell
@@ -44,6 +46,7 @@ class PlannedSearch:
     n_at_once: int
     n_candidates: int
     exports: bool = True
+    rule: StoppingRule | None = None
 
     @property
     def store(self) -> StudyStore:
