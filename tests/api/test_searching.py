@@ -310,6 +310,20 @@ def test_the_winner_is_exported_as_the_command_does(
     assert model.predict([{"size": 190.0, "town": "north"}]).tolist() == [True]
 
 
+@pytest.mark.parametrize("applications", [None, SMALL_MODEL])
+def test_what_is_shipped_has_learnt_from_every_row(applications: Any) -> None:
+    found = search(HOUSES.drop("price"), "is_dear", applications=applications, **QUICK)
+
+    (name,) = found.applications.root
+    decision = found.ranking.decision(name)
+    assert found.best().is_refitted
+    assert (
+        "200 train, validation and test rows, 128 when it was chosen" in decision.shipped.sentence
+    )
+    assert decision.quality.raw == decision.final_quality.raw
+    assert decision.quality.where.endswith("before it learnt from all rows")
+
+
 @pytest.mark.parametrize("refit", ["always", "never"])
 def test_what_quality_alone_has_chosen_is_exported_too(refit: Any, tmp_path: Path) -> None:
     model = search(HOUSES.drop("is_dear"), "price", refit=refit, **QUICK).best()

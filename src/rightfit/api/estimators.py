@@ -135,7 +135,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             budget_cpu_s=self.budget_cpu_s,
             n_trials=self.n_trials,
             early_stopping=self.early_stopping,
-            refit="always" if self.refit else "never",
+            refit="all_rows" if self.refit else "never",
             n_workers=None if has_test else 1,
             n_threads=None if has_test else 1,
             n_checkpoints=count_checkpoints(int((~is_validation).sum())),
@@ -195,7 +195,7 @@ class RightfitClassifier(ClassifierMixin, _SearchingEstimator):  # type: ignore[
         quality: Metric that judges, a scorer of scikit-learn; ``None``: ROC AUC of two classes,
             else accuracy, balanced where the classes are not.
         early_stopping: As of :func:`rightfit.search`.
-        refit: Whether the chosen model is trained again on the rows that validated it too.
+        refit: Whether the chosen model is trained again on all rows.
         random_state: Seed of splits, sampling and training. A search repeats itself with the same
             seed where ``budget_cpu_s`` is ``None``.
 

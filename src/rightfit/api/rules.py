@@ -35,7 +35,7 @@ from rightfit.tuning.search.training_params import TrainingParams
 
 FamiliesLike = str | Sequence[str] | Mapping[str, Mapping[str, object]]
 StoppingLike = str | StoppingRule | type[StoppingRule]
-RefitWhen = Literal["always", "never"]
+RefitWhen = Literal["all_rows", "always", "never"]
 Preset = Literal["quick", "standard", "publish"]
 
 DEFAULT_FAMILIES = ("linear", "forest", "boosting", "lightgbm")
@@ -101,7 +101,7 @@ def read_rules(
     budget_cpu_s: float | None,
     n_trials: int | None,
     early_stopping: StoppingLike,
-    refit: RefitWhen | None,
+    refit: RefitWhen,
     n_workers: int | None,
     seed: int,
     preset: Preset = "quick",
@@ -116,7 +116,7 @@ def read_rules(
         budget_cpu_s: CPU seconds of all families together.
         n_trials: Configurations of each family.
         early_stopping: Name, import path, class or object.
-        refit: Whether winners are trained again; ``None``: as the library does.
+        refit: Whether winners are trained again, and on which rows.
         n_workers: Processes that train at once; ``None``: as many as there are cores.
         seed: Seed of sampling and training.
         preset: How thoroughly candidates are measured.
@@ -162,9 +162,7 @@ def read_rules(
             ),
         ),
         ranking=_read_ranking(named, by_quality=applications is None),
-        refit=_validate(
-            RefitParams, merge(read_default("refit"), {} if refit is None else {"when": refit})
-        ),
+        refit=_validate(RefitParams, merge(read_default("refit"), {"when": refit})),
         stopping=rule,
         is_parallel=is_parallel,
     )

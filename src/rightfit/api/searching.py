@@ -35,8 +35,9 @@ from rightfit.evaluation.cell_measuring import (
 from rightfit.evaluation.winner_refits import (
     RefitInputs,
     WinnerToRefit,
+    find_refit_rows,
     find_winners,
-    refit_with_validation_rows,
+    refit_with_more_rows,
 )
 from rightfit.families.bundle import Bundle
 from rightfit.families.schema import Task
@@ -188,7 +189,7 @@ def search(
     dataset: Mapping[str, object] | None = None,
     early_stopping: StoppingLike = "pausing",
     preset: Preset = "quick",
-    refit: RefitWhen | None = None,
+    refit: RefitWhen = "all_rows",
     n_workers: int | None = None,
     seed: int = 0,
     folder: str | Path | None = None,
@@ -223,8 +224,10 @@ def search(
             own: see :class:`rightfit.StoppingRule`. An object is asked in this process, so the
             families are then searched one after another.
         preset: How thoroughly candidates are measured: ``quick``, ``standard`` or ``publish``.
-        refit: Whether winners are trained again on train and validation rows: ``always`` or
-            ``never``. ``None``: as a project does, ``always``.
+        refit: Whether winners are trained again before they are shipped. ``all_rows``: on every row
+            of the table; the quality that is told is that of the chosen model, by test rows that it
+            had not seen. ``always``: on train and validation rows, so that the test rows judge the
+            refitted model. ``never``: they are shipped as they were chosen.
         n_workers: Processes that train at the same time; 1: this process alone trains. ``None``:
             as many as there are cores.
         seed: Seed of sampling and training. With ``n_trials`` and ``budget_cpu_s=None`` the same
@@ -498,9 +501,8 @@ class _Search:
                 for one, bundle in chosen.items()
             ]
             return Refits(found=tuple(found)), bundles
-        return refit_with_validation_rows(
+        return refit_with_more_rows(
             winners,
-            rules.refit,
             {name: block.family for name, block in rules.models.items()},
             {name: outcome.candidates for name, outcome in outcomes.items()},
             RefitInputs(
@@ -512,6 +514,7 @@ class _Search:
                 raw=self._raw_test,
                 studies=self._workspace.studies,
                 measurements=self._workspace.measurements,
+                refit=rules.refit,
                 training=rules.training,
                 evaluation=rules.evaluation,
                 applications=rules.applications,
@@ -519,16 +522,16 @@ class _Search:
         )
 
     @property
-    def _all_rows(self) -> pl.DataFrame:
-        """Encoded rows of train and validation."""
-        train, validation = self._parts["train"], self._parts["validation"]
-        return train if train is validation else pl.concat([train, validation])
+    def _refit_rows(self) -> pl.DataFrame:
+        """Encoded rows that winners are trained on again."""
+        return find_refit_rows(self._rules.refit, **self._parts)
 
     def _describe_refit(self, winner: WinnerToRefit, chosen: Bundle, bundle: Bundle) -> Refit:
         """Describe a refit, compared with the chosen model where there are rows for a test."""
         test, params = self._parts["test"], self._rules.evaluation
+        learnt_from_test = self._rules.refit.when == "all_rows" and not test.is_empty()
         compared = None
-        if not test.is_empty():
+        if not (test.is_empty() or learnt_from_test):
             compared = compare_models(
                 chosen,
                 bundle,
@@ -542,8 +545,9 @@ class _Search:
             model=winner.model,
             quality_raw=winner.quality_raw,
             n_rows_chosen=self._parts["train"].height,
-            n_rows=self._all_rows.height,
+            n_rows=self._refit_rows.height,
             quality=compared and compared.quality,
+            learnt_from_test=learnt_from_test,
             chosen_sha256=chosen.sha256,
             sha256=bundle.sha256,
         )
@@ -555,7 +559,7 @@ class _Search:
         return train_again(
             chosen,
             family,
-            make_data(self._all_rows, self._card.input_schema),
+            make_data(self._refit_rows, self._card.input_schema),
             self._workspace.folder / "refits" / chosen.path.parent.name / chosen.path.name,
             seed=settings.seed,
             n_threads=settings.n_threads,

@@ -1,4 +1,4 @@
-"""A dataset's winners trained again on train and validation rows, judged and measured again."""
+"""A dataset's winners trained again on more rows, judged and measured again."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from rightfit.preparation.describing import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import fingerprint
+from rightfit.profiling.metrics import columns_from
+from rightfit.profiling.profile import FINAL_COLUMNS
 from rightfit.ranking.application_ranking import NO_WINNERS, Winners, rank_applications
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.applications.tie_rules import RankingRules
 from rightfit.ranking.assessment.profile_table import read_profiles
-from rightfit.ranking.explanation.shipping import Refit, RefitComparison, Refits
+from rightfit.ranking.explanation.shipping import KEYS, Refit, RefitComparison, Refits
 from rightfit.tuning import refitting
 from rightfit.tuning.parallel.refits import refit_side_by_side
 from rightfit.tuning.refitting import (
@@ -44,6 +46,10 @@ from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
+QUALITIES = {
+    *FINAL_COLUMNS,
+    *(f"{name}{end}" for name in columns_from("predictions") for end in ("", "_low", "_high")),
+}
 IMPORTED = "an imported model is not refitted: no search here has trained it"
 OLD_CASCADE = (
     "an earlier version of Rightfit stored this cascade and named its members otherwise; make it "
@@ -120,10 +126,11 @@ class RefitInputs:
         profiles: Of the dataset, which say how long trainings took.
         train: Encoded rows that the winners were trained on.
         validation: Encoded rows that they learn from besides.
-        test: Encoded rows that judge both.
+        test: Encoded rows that judge both, unless they are learnt from, too.
         raw: The same rows, not encoded.
         studies: Keeps the refits with the searches.
         measurements: Keeps what is measured.
+        refit: On which rows, and how long that may take.
         training: Threads, device and seed of a training.
         evaluation: How a refit of another structure is measured.
         applications: Who chooses.
@@ -137,30 +144,43 @@ class RefitInputs:
     raw: RawTest
     studies: StudyStore
     measurements: JsonStore
+    refit: RefitParams
     training: TrainingParams
     evaluation: EvaluationParams
     applications: ApplicationsParams
 
     @property
-    def n_rows(self) -> int:
-        """Rows that a refit is trained on."""
-        return self.train.height + self.validation.height
+    def rows(self) -> pl.DataFrame:
+        """The rows that winners are trained on again."""
+        return find_refit_rows(self.refit, self.train, self.validation, self.test)
 
     @property
-    def judging(self) -> FinalRows:
-        """How the chosen and the refitted model are compared."""
+    def judging(self) -> FinalRows | None:
+        """How the chosen and the refitted model are compared; ``None``: no rows are left for it."""
+        if self.refit.when == "all_rows":
+            return None
         one = self.evaluation
         return FinalRows(one.final_share, one.final_min_rows, one.seed)
 
 
-def refit_with_validation_rows(
+def find_refit_rows(
+    refit: RefitParams, train: pl.DataFrame, validation: pl.DataFrame, test: pl.DataFrame
+) -> pl.DataFrame:
+    """Return the rows that winners are trained on again.
+
+    Where there are too few rows to keep any aside, ``validation`` is ``train``, and counts once.
+    """
+    parts = [train] if validation is train else [train, validation]
+    return pl.concat([*parts, test] if refit.when == "all_rows" else parts)
+
+
+def refit_with_more_rows(
     winners: Sequence[WinnerToRefit],
-    refit: RefitParams,
     families: Mapping[str, str],
     candidates: Mapping[str, Mapping[str, Bundle]],
     inputs: RefitInputs,
 ) -> tuple[Refits, dict[str, Bundle]]:
-    """Train a dataset's winners again, on train and validation rows.
+    """Train a dataset's winners again.
 
     The encoder stays the one that was fitted on train rows. A cascade is built anew of its two
     members, trained again. A refit is kept with the searches, so that another ranking with the same
@@ -168,7 +188,6 @@ def refit_with_validation_rows(
 
     Args:
         winners: From :func:`rightfit.evaluation.winner_refits.find_winners`.
-        refit: How long that may take.
         families: Import path of each searched model's family, by the model's name.
         candidates: Bundles by the model's name and the candidate's, those of cascades too.
         inputs: Rows, stores and settings.
@@ -177,7 +196,7 @@ def refit_with_validation_rows(
         What was found, and the refitted bundles by candidate name.
     """
     with temporary_folder("refit") as folder:
-        planned = _plan(winners, refit, families, candidates, inputs, folder)
+        planned = _plan(winners, families, candidates, inputs, folder)
         jobs = {
             name: job
             for plan in planned
@@ -188,8 +207,7 @@ def refit_with_validation_rows(
         if jobs:
             _write_rows(folder, TEST, inputs.test, inputs)
         if due:
-            rows = pl.concat([inputs.train, inputs.validation])
-            _write_rows(folder, TRAINED_ON, rows, inputs)
+            _write_rows(folder, TRAINED_ON, inputs.rows, inputs)
             refit_side_by_side(due, n_at_once=inputs.training.share_cores(len(due))[0])
         trained = {name: _train(name, job, again=job not in due) for name, job in jobs.items()}
     found, bundles = [], {}
@@ -229,14 +247,13 @@ class _Made:
 
 def _plan(
     winners: Sequence[WinnerToRefit],
-    refit: RefitParams,
     families: Mapping[str, str],
     candidates: Mapping[str, Mapping[str, Bundle]],
     inputs: RefitInputs,
     folder: Path,
 ) -> list[_Plan | str]:
     """Return what to train for each winner, or why it is left as it is."""
-    left_s = refit.budget_s
+    left_s = inputs.refit.budget_s
     jobs: dict[str, RefitJob] = {}
     planned: list[_Plan | str] = []
     for winner in winners:
@@ -261,7 +278,7 @@ def _plan(
         if expected_s > left_s:
             planned.append(
                 f"training it again would take about {expected_s:.0f} s, and {left_s:.0f} s are "
-                f"left of refit.budget_s: {refit.budget_s:g}"
+                f"left of refit.budget_s: {inputs.refit.budget_s:g}"
             )
             continue
         left_s -= expected_s
@@ -275,7 +292,7 @@ def _plan(
 def _expect_s(candidate: str, inputs: RefitInputs) -> float:
     """Return how long training a candidate on all rows takes, going by its training."""
     fit_time_s = inputs.profiles.filter(candidate=candidate)["fit_time_s"].max() or 0.0
-    return float(fit_time_s) * inputs.n_rows / inputs.train.height  # type: ignore[arg-type]
+    return float(fit_time_s) * inputs.rows.height / inputs.train.height  # type: ignore[arg-type]
 
 
 def _make_job(
@@ -284,7 +301,7 @@ def _make_job(
     settings = make_settings(inputs.training, family)
     return RefitJob(
         rows=folder,
-        n_rows=inputs.n_rows,
+        n_rows=inputs.rows.height,
         chosen=chosen.path,
         sha256=chosen.sha256,
         family=family,
@@ -369,8 +386,9 @@ def _describe(winner: WinnerToRefit, made: _Made, inputs: RefitInputs) -> Refit:
         model=winner.model,
         quality_raw=winner.quality_raw,
         n_rows_chosen=inputs.train.height,
-        n_rows=inputs.n_rows,
+        n_rows=inputs.rows.height,
         quality=made.compared.quality,
+        learnt_from_test=inputs.judging is None,
         structure_changed=changed,
         profiles=_measure(winner, made.bundle, inputs) if changed else (),
         chosen_sha256=made.chosen_sha256,
@@ -397,18 +415,32 @@ def _measure(
         ),
         choosers=inputs.applications,
     )
+    measured = profiles.drop("quality_deviations", strict=False)
+    if inputs.judging is None:  # the test rows tell nothing of a model that has learnt from them
+        measured = _take_qualities(measured, inputs.profiles)
     return tuple(
         row
-        for row in profiles.drop("quality_deviations", strict=False).to_dicts()
+        for row in measured.to_dicts()
         if (row["runtime"], row["n_threads"], row["device"]) in winner.servings
     )
 
 
+def _take_qualities(refitted: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
+    """Give refitted models' profiles the qualities of the chosen ones."""
+    qualities = [name for name in refitted.columns if name in QUALITIES]
+    key = ["candidate", *KEYS]
+    return refitted.drop(qualities).join(chosen.select(*key, *qualities), on=key, how="left")
+
+
 def _tell(dataset: str, refit: Refit) -> None:
-    if refit.quality is None:
+    if refit.why_not:
         logger.info(
             "%s: %s is shipped as it was chosen: %s", dataset, refit.candidate, refit.why_not
         )
+        return
+    if refit.quality is None:
+        rows, measured = f"{refit.n_rows:,}", "; measured again" if refit.profiles else ""
+        logger.info("%s: %s refitted on all %s rows%s", dataset, refit.candidate, rows, measured)
         return
     chosen, refitted = refit.quality.chosen.raw, refit.quality.refitted.raw
     logger.log(

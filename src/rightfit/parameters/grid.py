@@ -135,7 +135,7 @@ def read_grid(parameters: RawParameters) -> Grid:
 
 
 def _is_refitted(dataset: str, refit: object) -> bool:
-    if not isinstance(refit, Mapping) or refit.get("when") != "always":
+    if not isinstance(refit, Mapping) or refit.get("when") not in ("always", "all_rows"):
         return False
     never_for = split_names(refit.get("never_for"))
     return not isinstance(never_for, list | tuple) or dataset not in never_for

@@ -99,7 +99,7 @@ def profile_refit(chosen: Profile, refit: Refit) -> Profile:
     found = chosen if row is None else Profile.from_row(row)
     figures = {**found.figures, **{name: chosen[name] for name in columns_from("training")}}
     quality = refit.quality
-    if quality is None:
+    if quality is None:  # no rows are left that could judge it: the chosen model's holds
         return replace(found, figures=figures)
     if row is None and quality.columns:
         found_on = quality.columns

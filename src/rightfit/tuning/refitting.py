@@ -1,4 +1,4 @@
-"""Refits: chosen models trained again on all rows that are not for the test, and compared."""
+"""Refits: chosen models trained again on more rows, and compared."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
 
 ONNX = "onnx"
-TRAINED_ON, TEST = "train_and_validation", "test"  # names of the rows
+TRAINED_ON, TEST = "trained_on", "test"  # names of the rows
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class RefitJob:
         sha256: Of its ``bundle.json``, whose files were checked.
         family: Import path of its family.
         data_card: Of its dataset.
-        judging: How both models are compared.
+        judging: How both models are compared; ``None``: the refit learns from the test rows too.
         store: Its cell's searches, which keep the refit.
         measurements: Folder that keeps the comparison.
         n_threads: Threads the training may use.
@@ -76,7 +76,7 @@ class RefitJob:
     sha256: str
     family: str
     data_card: DataCard
-    judging: FinalRows
+    judging: FinalRows | None
     store: StudyStore
     measurements: Path
     n_threads: int
@@ -203,17 +203,18 @@ def compare_models(
     *,
     data_card: DataCard,
     test: TrainingData,
-    judging: FinalRows,
+    judging: FinalRows | None,
     known: JsonStore,
 ) -> RefitComparison:
     """Compare a chosen model with its refit, unless that was done before.
 
     Args:
         chosen: Trained on train rows.
-        refitted: Trained on train and validation rows.
+        refitted: Trained on more rows.
         data_card: Of their dataset.
         test: Its encoded test rows.
-        judging: How the rows are found that nothing was chosen by.
+        judging: How the rows are found that nothing was chosen by; ``None``: the refitted model
+            has learnt from the test rows, so that only structures are compared.
         known: Keeps comparisons by content.
     """
     key = fingerprint(
@@ -222,7 +223,7 @@ def compare_models(
             "code": describe_code(refitted, ONNX if _is_graph(refitted) else NATIVE),
             "metric": [data_card.quality.raw_parts, data_card.quality.raw_bounds],
             "data_version": data_card.data_version,
-            "final": astuple(judging),
+            "final": judging and astuple(judging),
         }
     )
     with contextlib.suppress(ValidationError):  # an older version's form
@@ -236,7 +237,7 @@ def compare_models(
         for found, _ in answered
     ]
     compared = RefitComparison(
-        quality=_compare_quality(answers, data_card.quality, test, judging),
+        quality=judging and _compare_quality(answers, data_card.quality, test, judging),
         structure_changed=_is_graph(refitted) or structures[0] != structures[1],
     )
     known.put(key, compared.model_dump(mode="json"))

@@ -49,7 +49,9 @@ COSTS = pl.DataFrame(
         "n_threads": [1],
         "device": ["cpu"],
         "request_path": ["model"],
+        "candidate": ["forest-000"],
         "latency_p50_ms": [3.0],
+        "quality_raw": [0.99],
     }
 )
 
@@ -93,7 +95,9 @@ class Refitting:
         """Return models as they are refitted where they win themselves."""
         return [self.run(one)[1][f"{one.model}-000"] for one in bundles]
 
-    def run(self, *bundles: Bundle, budget_s: float = 60) -> tuple[Refits, dict[str, Bundle]]:
+    def run(
+        self, *bundles: Bundle, when: str = "always", budget_s: float = 60
+    ) -> tuple[Refits, dict[str, Bundle]]:
         """Refit the winner, which is the first."""
         searched = [bundle.model for bundle in bundles if bundle.model in SETTINGS]
         rows = [
@@ -112,7 +116,7 @@ class Refitting:
             make_profiles(*rows).with_columns(request_path=pl.lit("model")),
             ApplicationsParams({"any": make_application()}),
             RankingParams(**ranking),
-            RefitParams(when="always", budget_s=budget_s),
+            RefitParams.model_validate({"when": when, "budget_s": budget_s}),
             TrainingParams(**self.blocks["training"]),
             EvaluationParams(**self.blocks["evaluation"]),
             CARD,
@@ -166,6 +170,21 @@ def test_another_structure_is_measured_again(refitting: Refitting) -> None:
     (refit,) = refits.found
     assert refit.structure_changed
     assert [row["latency_p50_ms"] for row in refit.profiles] == [3.0]
+
+
+@pytest.mark.parametrize(("model", "profiles"), [("linear", []), ("forest", [(3.0, 0.8)])])
+def test_winner_that_learns_from_all_rows_keeps_the_quality_it_was_chosen_with(
+    refitting: Refitting, model: str, profiles: list[tuple[float, float]]
+) -> None:
+    chosen = refitting.make_chosen(model)
+    refits, bundles = refitting.run(chosen, when="all_rows")
+
+    (refit,) = refits.found
+    assert (refit.n_rows, refit.learnt_from_test, refit.quality) == (390, True, None)
+    assert bundles[f"{model}-000"].sha256 == refit.sha256 != chosen.sha256
+    measured = [(row["latency_p50_ms"], row["quality_raw"]) for row in refit.profiles]
+    assert measured == profiles  # costs of the refit, where its structure is another one
+    assert refitting.run(chosen, when="all_rows")[0] == refits
 
 
 def test_refit_that_was_made_before_is_neither_trained_nor_judged_again(

@@ -76,6 +76,16 @@ def test_refitted_model_is_shipped_with_both_qualities() -> None:
     )
 
 
+def test_model_that_has_learnt_from_all_rows_says_by_what_it_was_judged() -> None:
+    shipped = ship(quality=None, learnt_from_test=True)
+
+    assert shipped.is_refitted
+    assert shipped.sentence == (
+        "trained again on 5,000 train, validation and test rows, 4,000 when it was chosen; its "
+        "quality was measured as it was chosen, by rows it had not seen"
+    )
+
+
 @pytest.mark.parametrize(("refitted", "is_worse"), [(0.771, False), (0.769, True)])
 def test_refit_that_is_worse_by_more_than_its_standard_error_says_so(
     refitted: float, is_worse: bool

@@ -48,7 +48,7 @@ def refit_winners(
     families: Mapping[str, str],
     **candidates: Mapping[str, Bundle],
 ) -> tuple[Refits, dict[str, Bundle]]:
-    """Train a dataset's winners again, on train and validation rows.
+    """Train a dataset's winners again, on train and validation rows, or on all.
 
     ``candidates`` holds each model's as ``candidates_of_{model}``, cascades too.
 
@@ -59,12 +59,11 @@ def refit_winners(
     from rightfit.evaluation.winner_refits import (
         RefitInputs,
         find_winners,
-        refit_with_validation_rows,
+        refit_with_more_rows,
     )
 
-    return refit_with_validation_rows(
+    return refit_with_more_rows(
         find_winners(resource_profiles, applications, ranking, data_card.dataset, earlier_winners),
-        refit,
         families,
         {name.removeprefix(CANDIDATES_OF): found for name, found in candidates.items()},
         RefitInputs(
@@ -76,6 +75,7 @@ def refit_winners(
             raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),
             studies=studies,
             measurements=measurements,
+            refit=refit,
             training=training,
             evaluation=evaluation,
             applications=applications,

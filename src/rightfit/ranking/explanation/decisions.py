@@ -268,7 +268,8 @@ class FinalQuality(FrozenModel):
 class ShippedQuality(FrozenModel):
     """Raw quality of the model that is shipped, with its 95 % interval.
 
-    ``where`` says in words by which rows: those that nothing was chosen by, as far as there are.
+    ``where`` says in words by which rows: those that nothing was chosen by, as far as there are. Of
+    a model that has learnt from all rows since, it is the quality that it was chosen with.
     """
 
     raw: float
@@ -340,17 +341,18 @@ class Decision(FrozenModel):
     @property
     def quality(self) -> ShippedQuality | None:
         """Raw quality of the model that is shipped; ``None`` where it is not known."""
-        if self.refit is not None:
-            found = self.refit.quality
+        refit, final = self.refit, self.final_quality
+        if refit is not None and not refit.learnt_from_test:
+            found = refit.quality
             if found is None:
                 return None
             raw, low, high = found.refitted.raw, found.refitted.low, found.refitted.high
             return ShippedQuality(raw=raw, raw_low=low, raw_high=high, where=found.where)
-        final = self.final_quality
         if final is None:
             return None
+        where = final.where if refit is None else f"{final.where}, before it learnt from all rows"
         return ShippedQuality(
-            raw=final.raw, raw_low=final.raw_low, raw_high=final.raw_high, where=final.where
+            raw=final.raw, raw_low=final.raw_low, raw_high=final.raw_high, where=where
         )
 
     @property

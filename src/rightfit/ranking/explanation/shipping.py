@@ -1,4 +1,4 @@
-"""Refits: winners trained again on train and validation rows, and whether that is shipped."""
+"""Refits: winners trained again on more rows, and whether that is shipped."""
 
 from __future__ import annotations
 
@@ -94,10 +94,11 @@ class RefitQuality(FrozenModel):
 class RefitComparison(FrozenModel):
     """How a refitted model differs from the chosen one: in quality, and whether in structure.
 
-    A cascade's structure counts as changed: other rows may be passed on.
+    A cascade's structure counts as changed: other rows may be passed on. ``quality`` is ``None``
+    where the refitted model has learnt from the test rows: none are left that could judge it.
     """
 
-    quality: RefitQuality
+    quality: RefitQuality | None
     structure_changed: bool
 
 
@@ -108,7 +109,8 @@ class Refit(FrozenModel):
     configuration: a later search may give its name to another model. ``profiles`` are rows as of
     ``resource_profiles``; there is none where the structure is the same, since the costs that were
     measured of the chosen model hold then. ``sha256`` stands for the content of the refitted
-    bundle, ``chosen_sha256`` for that of the chosen one.
+    bundle, ``chosen_sha256`` for that of the chosen one. A model that ``learnt_from_test`` rows has
+    no ``quality`` of its own, and its ``profiles`` hold that of the chosen one.
     """
 
     candidate: str
@@ -118,6 +120,7 @@ class Refit(FrozenModel):
     n_rows_chosen: int = 0
     n_rows: int = 0
     quality: RefitQuality | None = None
+    learnt_from_test: bool = False
     structure_changed: bool = False
     profiles: tuple[dict[str, Any], ...] = ()
     chosen_sha256: str = ""
@@ -209,10 +212,13 @@ def _find_broken(application: Application, row: Mapping[str, Any]) -> str:
 
 
 def _describe(refit: Refit) -> str:
+    parts = "train, validation and test" if refit.learnt_from_test else "train and validation"
     text = (
-        f"trained again on {refit.n_rows:,} train and validation rows, {refit.n_rows_chosen:,} "
-        "when it was chosen"
+        f"trained again on {refit.n_rows:,} {parts} rows, {refit.n_rows_chosen:,} when it was "
+        "chosen"
     )
+    if refit.learnt_from_test:
+        return f"{text}; its quality was measured as it was chosen, by rows it had not seen"
     if refit.quality is None:
         return text
     chosen, refitted = refit.quality.chosen, refit.quality.refitted
