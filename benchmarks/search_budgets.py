@@ -47,7 +47,7 @@ from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS
 from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.search.cell import study_name
-from rightfit.tuning.search.live_pool import read_finished
+from rightfit.tuning.search.observing import read_finished
 from rightfit.tuning.search.setting_up import make_data
 
 PROJECT = Path(__file__).resolve().parents[1]

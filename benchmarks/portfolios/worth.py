@@ -23,7 +23,7 @@ from rightfit.tuning.pausing.observed import ObservedTrial, Seen
 from rightfit.tuning.pausing.priors import Prior, read_shipped_prior
 from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.pausing.training_costs import steps_ratio
-from rightfit.tuning.search.live_pool import project_structure
+from rightfit.tuning.search.observing import project_structure
 
 Floats = npt.NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from rightfit.ranking.applications.constraints import judge_profiles, resolve_li
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool
 from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
-from rightfit.tuning.search.live_pool import read_finished
+from rightfit.tuning.search.observing import read_finished
 from rightfit.tuning.studies.budget import spent_cpu_s
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
 

@@ -14,7 +14,7 @@ from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool, Seen
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.serving_costs import Lines, learn_lines
-from rightfit.tuning.search.live_pool import project_fit, project_structure
+from rightfit.tuning.search.observing import project_fit, project_structure
 from rightfit_study.early_stopping.learning import learn_prior
 
 

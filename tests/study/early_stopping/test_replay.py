@@ -12,7 +12,7 @@ from factories.recordings import ONE, application, pausing_params, recorded_cell
 from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
-from rightfit.tuning.search.live_pool import project_structure
+from rightfit.tuning.search.observing import project_structure
 from rightfit_study.early_stopping.experiment import Experiment, ReplayTask, replay_task
 from rightfit_study.early_stopping.peers import Policy, promote_fixed, train_peer
 from rightfit_study.early_stopping.recorded import learn_elsewhere, learn_lesson

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
-from rightfit.tuning.search.live_pool import read_finished
+from rightfit.tuning.search.observing import read_finished
 from rightfit.tuning.search.task_worker import read_model
 from rightfit.tuning.search.tasks import Task
 from rightfit.tuning.studies.study_store import StudyStore

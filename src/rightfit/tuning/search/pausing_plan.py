@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.search_forecast import SearchForecast, Step
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
-from rightfit.tuning.search.live_pool import as_it_is, read_pool
+from rightfit.tuning.search.observing import as_it_is, read_pool
 from rightfit.tuning.search.samplers import make_sampler
 from rightfit.tuning.studies.budget import Budget, spent_work_s
 from rightfit.tuning.studies.trial_attributes import (

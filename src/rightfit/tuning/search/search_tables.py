@@ -19,7 +19,7 @@ from rightfit.tuning.pausing.search_forecast import SearchForecast
 from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.fit_meter import FIT_COLUMNS
-from rightfit.tuning.search.live_pool import read_finished
+from rightfit.tuning.search.observing import read_finished
 from rightfit.tuning.studies.budget import spent_cpu_s
 from rightfit.tuning.studies.trial_attributes import (
     ASKED_BY,

@@ -7,7 +7,7 @@ from optuna.trial import TrialState, create_trial
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.pausing.training_costs import steps_ratio
-from rightfit.tuning.search.live_pool import observe_trial, read_pool
+from rightfit.tuning.search.observing import observe_trial, read_pool
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, UNTRAINED
 
 SETTINGS = {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-2, "eta0": 1e-4}
