@@ -38,7 +38,7 @@ StoppingLike = str | StoppingRule | type[StoppingRule]
 RefitWhen = Literal["all_rows", "always", "never"]
 Preset = Literal["quick", "standard", "publish"]
 
-DEFAULT_FAMILIES = ("linear", "forest", "boosting", "lightgbm")
+DEFAULT_FAMILIES = ("linear", "forest", "boosting", "lightgbm", "catboost")
 """Families that are searched where none are named, those of them whose libraries are installed."""
 
 EXAMPLES = (
@@ -68,7 +68,7 @@ class Rules:
         evaluation: How candidates are measured.
         ranking: How they are ranked.
         refit: Whether winners are trained again.
-        stopping: A rule that only this process knows; ``None``: the one that ``training`` names.
+        stopping: A rule given as an object; ``None``: the one that ``training`` names.
         is_parallel: Whether families are searched side by side, in processes of their own.
     """
 

@@ -211,7 +211,7 @@ def search(
             a YAML file of them. ``None``: quality alone decides.
         families: Names of the library's families, import paths of families or of estimators, or
             blocks by name as in ``parameters_models.yml``. ``None``: ``linear``, ``forest``,
-            ``boosting`` and ``lightgbm``, as far as their libraries are installed.
+            ``boosting``, ``lightgbm`` and ``catboost``, as far as their libraries are installed.
         budget_cpu_s: CPU seconds that the families may spend on searching, shared evenly; exporting
             and measuring the candidates comes on top. ``None``: no limit.
         n_trials: Configurations of each family at most; ``None``: the library's limit.
@@ -221,8 +221,7 @@ def search(
         dataset: What else a block of ``parameters_datasets.yml`` says, such as ``not_features``,
             ``features``, ``split`` or ``validation``.
         early_stopping: ``pausing``, one of Optuna's pruners by name, ``none``, or a rule of your
-            own: see :class:`rightfit.StoppingRule`. An object is asked in this process, so the
-            families are then searched one after another.
+            own: see :class:`rightfit.StoppingRule`. It is asked in this process, which schedules.
         preset: How thoroughly candidates are measured: ``quick``, ``standard`` or ``publish``.
         refit: Whether winners are trained again before they are shipped. ``all_rows``: on every row
             of the table; the quality that is told is that of the chosen model, by test rows that it

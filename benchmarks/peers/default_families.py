@@ -1,0 +1,78 @@
+"""Which families ``rf.search`` should search when a call names none: sets of them side by side.
+
+Run from the repository's root: ``PYTHONPATH=benchmarks/portfolios python
+benchmarks/peers/default_families.py``. Each set searches the same rows for 30 CPU seconds, shared
+evenly by its families, and quality alone decides; judged on rows that no search sees. The tables
+are those that portfolios were learnt on: none of them is a table of ``make bench-peers``. A line
+per table and set; then the mean gain over the first set, in standard errors of its quality.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import warnings
+
+import numpy as np
+import polars as pl
+from tables import LEARNT_ON, read_frames
+
+import rightfit as rf
+
+SETS = {
+    "four": ("linear", "forest", "boosting", "lightgbm"),
+    "net": ("linear", "forest", "boosting", "lightgbm", "net"),
+    "catboost": ("linear", "forest", "boosting", "lightgbm", "catboost"),
+    "six": ("linear", "forest", "boosting", "lightgbm", "net", "catboost"),
+}
+TABLES = ("leaves", "ames", "wages", "spam", "income", "jobs", "vowel", "hotels", "cells", "tips")
+TEST_SHARE, MAX_TEST_ROWS, MAX_TRAIN_ROWS = 0.25, 5_000, 10_000
+
+
+def judge(known: pl.Series, answers: np.ndarray, *, is_number: bool) -> tuple[float, float]:
+    """Return accuracy or R² with its standard error (for R², of the mean squared error)."""
+    if not is_number:
+        right = np.array([str(one) for one in answers]) == known.cast(pl.String).to_numpy()
+        return float(right.mean()), float(right.std() / math.sqrt(len(right)))
+    values = known.cast(pl.Float64).to_numpy()
+    errors, spread = (values - answers) ** 2, values.var()
+    return float(1 - errors.mean() / spread), float(errors.std() / spread / math.sqrt(len(errors)))
+
+
+def main() -> None:
+    """Print quality per table and set, and the gains."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--tables", nargs="+", default=list(TABLES))
+    parser.add_argument("--budget-cpu-s", type=float, default=30.0)
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")
+    gains: dict[str, list[float]] = {name: [] for name in asked.sets}
+    for name, source, frame in read_frames({one: LEARNT_ON[one] for one in asked.tables}):
+        frame = frame.drop(source.left_out)
+        n_test = min(MAX_TEST_ROWS, int(TEST_SHARE * frame.height))
+        test, train = frame[:n_test], frame[n_test : n_test + MAX_TRAIN_ROWS]
+        qualities = {}
+        for chosen in asked.sets:
+            found = rf.search(
+                train,
+                source.target,
+                families=SETS[chosen],
+                budget_cpu_s=asked.budget_cpu_s,
+                n_workers=1,
+            )
+            best = found.best()
+            is_number = best.classes is None
+            answers = best.predict(test.drop(source.target))
+            quality, error = judge(test[source.target], answers, is_number=is_number)
+            qualities[chosen] = quality
+            gains[chosen].append((quality - qualities[asked.sets[0]]) / error)
+            print(f"{name}, {chosen}: {quality:.4f} ± {error:.4f}, {best.candidate}", flush=True)
+    for chosen, found_gains in gains.items():
+        mean = np.mean(found_gains)
+        error = np.std(found_gains, ddof=1) / math.sqrt(len(found_gains))
+        print(f"{chosen}: {mean:+.2f} ± {error:.2f} standard errors")
+
+
+if __name__ == "__main__":
+    main()
