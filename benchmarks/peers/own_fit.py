@@ -21,7 +21,7 @@ from rightfit.api.fitted import FittedModel
 from rightfit.api.searching import SearchResult
 from rightfit.errors import RightfitError
 
-SEARCH_SHARE = 0.5  # of the budget: decisions, exports, measurements and refits come on top
+SEARCH_SHARE = 0.25  # of the budget: decisions, exports, measurements and refits come on top
 
 
 class Searched(Exception):  # noqa: N818 - no error
@@ -79,7 +79,9 @@ def choose(found: SearchResult, application: str) -> tuple[FittedModel, str]:
         return found.best(application), ""
     except RightfitError as err:
         said = str(err)
-    free = found.applications.root[application].model_copy(update={"constraints": {}})
+    free = found.applications.root[application].model_copy(
+        update={"constraints": {}, "workload": None}
+    )
     freed = SearchResult(
         rf.rank(found.profiles, {application: free}),
         found.trials,

@@ -151,7 +151,11 @@ def measure_models(
                     name: offer_exports(one, table, level=logging.DEBUG)
                     for name, one in bundles.items()
                 }
+            refused = {name: one.onnx_refused for name, one in bundles.items() if one.onnx_refused}
             files = write_model_rows(bundles, table, folder, wanted)
+            if not files:
+                reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+                raise RightfitError(f"No model runs in {', '.join(wanted)}: {reasons}.")
             settings = _fit_batches(params.settings, given, bundles, table)
             profiles = profile_cell(
                 ProfiledCell(
@@ -187,7 +191,6 @@ def measure_models(
     finally:
         pool.close()
     metric = None if judging.labels is None else judging.metric
-    refused = {name: one.onnx_refused for name, one in bundles.items() if one.onnx_refused}
     is_refused = pl.col("candidate").is_in(list(refused)) & (pl.col("runtime") == "onnx")
     left_out = {f"{name}, onnx": reason for name, reason in refused.items()}
     return MeasuredModels(profiles.filter(~is_refused), here, metric, n_rows, left_out)
