@@ -69,6 +69,12 @@ def test_without_targets_no_quality_is_made_up() -> None:
     assert found.latency_p50_ms.value > 0
 
 
+def test_model_without_the_form_that_is_asked_for_says_why() -> None:
+    reason = "No model runs in onnx: rule: a function has no ONNX form."
+    with pytest.raises(RightfitError, match=reason):
+        measure(guess_by_age, ROWS, TARGETS, name="rule", runtime="onnx")
+
+
 def test_model_that_fails_while_it_is_measured_says_so() -> None:
     from factories.own_models import exit_process
 
