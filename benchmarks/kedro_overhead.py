@@ -25,6 +25,7 @@ from omegaconf import OmegaConf
 
 from rightfit.kedro_project.configuration import find_grid
 from rightfit.kedro_project.run import RightfitSession
+from rightfit.parameters.defaults import read_default
 from rightfit.pipelines.reporting.nodes import UTILITIES, WINNERS
 
 PROJECT = Path(__file__).parents[1]
@@ -90,14 +91,13 @@ def _describe_grid(size: int) -> dict[str, Any]:
     """Return parameters with so many copies of one dataset and one family."""
     described: dict[str, Any] = {"grid": {}}
     for kind, parent in PARENTS.items():
-        block: Any = {}
+        block: Any = read_default(kind).get(parent, {}) if kind == "models" else {}
         for env in ("base", "test"):
             layer: Any = OmegaConf.load(PROJECT / "conf" / env / f"parameters_{kind}.yml")
-            block = OmegaConf.merge(block, {parent: layer[kind].get(parent, {})})
+            block = OmegaConf.merge(block, layer[kind].get(parent, {}))
         names = [f"{parent}_{number}" for number in range(size)] if size > 1 else [parent]
         described["grid"][kind] = names
-        settings = OmegaConf.to_container(block)[parent]  # type: ignore[call-overload, index]
-        described[kind] = dict.fromkeys(names, settings)
+        described[kind] = dict.fromkeys(names, OmegaConf.to_container(block))
     return described
 
 

@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Status
 from kedro_overhead import measure_overhead_s
 from optuna.trial import TrialState
 from sleeping_trainings import TRIAL_S, SleepingTrainings, plan_search
@@ -123,7 +123,9 @@ def search_with_killed_workers(
 
     def kill() -> None:
         while not is_over.wait(moments.uniform(*KILL_EVERY_S)):
-            pids = [nanny.pid for nanny in cluster.workers.values() if nanny.pid]
+            processes = [one.process for one in cluster.workers.values() if one.process]
+            # a nanny gives up a worker that dies while it starts
+            pids = [one.pid for one in processes if one.status == Status.running and one.pid]
             if pids:
                 killed.append(moments.choice(pids))
                 with contextlib.suppress(ProcessLookupError):
