@@ -69,8 +69,8 @@ def main() -> None:
             gains[chosen].append((quality - qualities[asked.sets[0]]) / error)
             print(f"{name}, {chosen}: {quality:.4f} ± {error:.4f}, {best.candidate}", flush=True)
     for chosen, found_gains in gains.items():
-        mean = np.mean(found_gains)
-        error = np.std(found_gains, ddof=1) / math.sqrt(len(found_gains))
+        mean, spread = float(np.mean(found_gains)), float(np.std(found_gains, ddof=1))
+        error = spread / math.sqrt(len(found_gains))
         print(f"{chosen}: {mean:+.2f} ± {error:.2f} standard errors")
 
 
