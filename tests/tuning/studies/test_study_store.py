@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from factories.bundles import train_bundle
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.processes import file_locks
+from rightfit.tuning.studies import study_store
 from rightfit.tuning.studies.study_store import StudyStore
 
 
@@ -116,16 +115,16 @@ def test_lock_leaves_what_a_file_holds(tmp_path: Path) -> None:
 
 
 def test_lock_that_another_process_holds_is_waited_for_with_a_word_or_not_at_all(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, order = StudyStore(tmp_path, None), []
-    holds = threading.Event()
+    holds, says = threading.Event(), threading.Event()
+    monkeypatch.setattr(study_store.logger, "info", lambda *_: says.set())
 
     def hold() -> None:
         with store.locked("a"):
             holds.set()
-            while "waits" not in caplog.text:
-                time.sleep(0.01)
+            says.wait(10)
             order.append("holder")
 
     holder = threading.Thread(target=hold)
@@ -136,10 +135,12 @@ def test_lock_that_another_process_holds_is_waited_for_with_a_word_or_not_at_all
         store.locked("a", waiting=None),
     ):
         pass
-    with caplog.at_level(logging.INFO), store.locked("a", waiting="waits"):
+    assert not says.is_set()
+    with store.locked("a", waiting="waits"):
         order.append("waiter")
     holder.join()
 
+    assert says.is_set()
     assert order == ["holder", "waiter"]
 
 
