@@ -30,6 +30,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import optuna
 from distributed import Client, LocalCluster, Status
 from kedro_overhead import measure_overhead_s
@@ -92,6 +93,8 @@ def main() -> None:
 def running_cluster(n_workers: int) -> Iterator[LocalCluster]:
     """Run a cluster of processes on loopback whose trainings sleep."""
     with (
+        # else a worker is given up that is just starting again 15 s after it was killed
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"}),
         LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,
