@@ -2,7 +2,8 @@
 
 Run from the repository's root: ``PYTHONPATH=benchmarks/portfolios python
 benchmarks/peers/default_families.py``. Each set searches the same rows for 30 CPU seconds, shared
-evenly by its families, and quality alone decides; judged on rows that no search sees. The tables
+evenly by its families, and quality alone decides; judged by accuracy or R² on rows that no
+search sees. The tables
 are those that portfolios were learnt on: none of them is a table of ``make bench-peers``. A line
 per table and set; then the mean gain over the first set, in standard errors of its quality.
 """
@@ -15,9 +16,12 @@ import warnings
 
 import numpy as np
 import polars as pl
+from peer_judging import score
+from peer_rows import MAX_TEST_ROWS, MAX_TRAIN_ROWS, METRICS, TEST_SHARE
 from tables import LEARNT_ON, read_frames
 
 import rightfit as rf
+from rightfit.preparation.inferred_quality import infer_quality
 
 SETS = {
     "four": ("linear", "forest", "boosting", "lightgbm"),
@@ -26,17 +30,6 @@ SETS = {
     "six": ("linear", "forest", "boosting", "lightgbm", "net", "catboost"),
 }
 TABLES = ("leaves", "ames", "wages", "spam", "income", "jobs", "vowel", "hotels", "cells", "tips")
-TEST_SHARE, MAX_TEST_ROWS, MAX_TRAIN_ROWS = 0.25, 5_000, 10_000
-
-
-def judge(known: pl.Series, answers: np.ndarray, *, is_number: bool) -> tuple[float, float]:
-    """Return accuracy or R² with its standard error (for R², of the mean squared error)."""
-    if not is_number:
-        right = np.array([str(one) for one in answers]) == known.cast(pl.String).to_numpy()
-        return float(right.mean()), float(right.std() / math.sqrt(len(right)))
-    values = known.cast(pl.Float64).to_numpy()
-    errors, spread = (values - answers) ** 2, values.var()
-    return float(1 - errors.mean() / spread), float(errors.std() / spread / math.sqrt(len(errors)))
 
 
 def main() -> None:
@@ -61,10 +54,11 @@ def main() -> None:
                 budget_cpu_s=asked.budget_cpu_s,
                 n_workers=1,
             )
-            best = found.best()
-            is_number = best.classes is None
-            answers = best.predict(test.drop(source.target))
-            quality, error = judge(test[source.target], answers, is_number=is_number)
+            best, known = found.best(), test[source.target]
+            answers = pl.Series(best.predict(test.drop(source.target)), strict=False)
+            task = found.data_card.task
+            metric = infer_quality(train[source.target], task, METRICS[task])
+            quality, error = score(known, answers, metric, task)
             qualities[chosen] = quality
             gains[chosen].append((quality - qualities[asked.sets[0]]) / error)
             print(f"{name}, {chosen}: {quality:.4f} ± {error:.4f}, {best.candidate}", flush=True)

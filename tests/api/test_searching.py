@@ -171,6 +171,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"n_workers": 0}, "n_workers must be 1 or more"),
         ({"families": ["liner"]}, r"no family 'liner' \(did you mean 'linear'\?\)"),
         ({"families": []}, "must name at least one family"),
+        ({"refit": "all"}, "refit must be one of .'all_rows', 'always', 'never'., but got 'all'"),
         ({"families": ["cascade"]}, "there is no family 'cascade'"),
         ({"families": ["sklearn.svm.NoSuch"]}, "The module sklearn.svm has no 'NoSuch'"),
         ({"families": {"linear": {"fixed": {"alfa": 1}}}}, "unknown=.*'alfa'"),

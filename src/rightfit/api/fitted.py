@@ -81,7 +81,7 @@ class FittedModel:
     Attributes:
         candidate: Its name, ``{model}-{number of its trial}``.
         serving: The serving configuration it was chosen in; it answers in the same.
-        is_refitted: Whether it was trained again on train and validation rows once it was chosen.
+        is_refitted: Whether it was trained again, on more rows, once it was chosen.
     """
 
     def __init__(

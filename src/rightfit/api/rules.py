@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from numbers import Integral, Real
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -135,6 +135,8 @@ def read_rules(
         )
     if n_workers is not None and not (isinstance(n_workers, Integral) and n_workers >= 1):
         raise RightfitError(f"n_workers must be 1 or more processes, but got {n_workers!r}.")
+    if refit not in get_args(RefitWhen):
+        raise RightfitError(f"refit must be one of {get_args(RefitWhen)}, but got {refit!r}.")
     named = _read_asked(applications)
     stopping, rule = _read_stopping(early_stopping)
     models = _read_models(families)
