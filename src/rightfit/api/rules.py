@@ -24,7 +24,7 @@ from rightfit.parameters.defaults import merge, read_default, set_rate
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.ranking import RankingParams
-from rightfit.parameters.refit import RefitParams
+from rightfit.parameters.refit import RefitParams, RefitWhen
 from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.ranking.applications.applications import Applications
 from rightfit.spelling import suggest
@@ -35,7 +35,6 @@ from rightfit.tuning.search.training_params import TrainingParams
 
 FamiliesLike = str | Sequence[str] | Mapping[str, Mapping[str, object]]
 StoppingLike = str | StoppingRule | type[StoppingRule]
-RefitWhen = Literal["all_rows", "always", "never"]
 Preset = Literal["quick", "standard", "publish"]
 
 DEFAULT_FAMILIES = ("linear", "forest", "boosting", "lightgbm", "catboost")

@@ -17,7 +17,6 @@ from rightfit.api.ranking import ApplicationsLike, Ranking
 from rightfit.api.rules import (
     FamiliesLike,
     Preset,
-    RefitWhen,
     Rules,
     StoppingLike,
     read_rules,
@@ -42,6 +41,7 @@ from rightfit.evaluation.winner_refits import (
 from rightfit.families.bundle import Bundle
 from rightfit.families.schema import Task
 from rightfit.parameters.faults import explain_faults
+from rightfit.parameters.refit import RefitWhen
 from rightfit.preparation.describing import DataCard
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.frames import read_frame
@@ -528,7 +528,7 @@ class _Search:
     def _describe_refit(self, winner: WinnerToRefit, chosen: Bundle, bundle: Bundle) -> Refit:
         """Describe a refit, compared with the chosen model where there are rows for a test."""
         test, params = self._parts["test"], self._rules.evaluation
-        learnt_from_test = self._rules.refit.when == "all_rows" and not test.is_empty()
+        learnt_from_test = self._rules.refit.learns_from_test and not test.is_empty()
         compared = None
         if not (test.is_empty() or learnt_from_test):
             compared = compare_models(

@@ -157,7 +157,7 @@ class RefitInputs:
     @property
     def judging(self) -> FinalRows | None:
         """How the chosen and the refitted model are compared; ``None``: no rows are left for it."""
-        if self.refit.when == "all_rows":
+        if self.refit.learns_from_test:
             return None
         one = self.evaluation
         return FinalRows(one.final_share, one.final_min_rows, one.seed)
@@ -171,7 +171,7 @@ def find_refit_rows(
     Where there are too few rows to keep any aside, ``validation`` is ``train``, and counts once.
     """
     parts = [train] if validation is train else [train, validation]
-    return pl.concat([*parts, test] if refit.when == "all_rows" else parts)
+    return pl.concat([*parts, test] if refit.learns_from_test else parts)
 
 
 def refit_with_more_rows(
@@ -388,7 +388,7 @@ def _describe(winner: WinnerToRefit, made: _Made, inputs: RefitInputs) -> Refit:
         n_rows_chosen=inputs.train.height,
         n_rows=inputs.rows.height,
         quality=made.compared.quality,
-        learnt_from_test=inputs.judging is None,
+        learnt_from_test=inputs.refit.learns_from_test,
         structure_changed=changed,
         profiles=_measure(winner, made.bundle, inputs) if changed else (),
         chosen_sha256=made.chosen_sha256,
@@ -416,7 +416,9 @@ def _measure(
         choosers=inputs.applications,
     )
     measured = profiles.drop("quality_deviations", strict=False)
-    if inputs.judging is None:  # the test rows tell nothing of a model that has learnt from them
+    if (
+        inputs.refit.learns_from_test
+    ):  # the test rows tell nothing of a model that has learnt from them
         measured = _take_qualities(measured, inputs.profiles)
     return tuple(
         row

@@ -11,6 +11,8 @@ from rightfit.parameters.grid import split_names
 from rightfit.parameters.raw import RawParameters
 from rightfit.strict_model import MAX_S, StrictModel
 
+RefitWhen = Literal["all_rows", "always", "never"]
+
 
 class RefitParams(StrictModel):
     """Which datasets' winners are refitted, and how long that may take (``params:refit``).
@@ -19,9 +21,14 @@ class RefitParams(StrictModel):
     ``all_rows`` on the test rows too: then the figures of quality stay those of the chosen model.
     """
 
-    when: Literal["always", "all_rows", "never"]
+    when: RefitWhen
     never_for: tuple[str, ...] = ()
     budget_s: float = Field(ge=0, le=MAX_S)  # of training per dataset, as expected from the search
+
+    @property
+    def learns_from_test(self) -> bool:
+        """Whether the test rows are learnt from, so that they cannot judge."""
+        return self.when == "all_rows"
 
     @field_validator("never_for", mode="before")
     @classmethod
