@@ -12,7 +12,7 @@ from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.search_scheduler import open_study
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import COMPUTE_S
+from rightfit.tuning.studies.trial_attributes import SPENT
 
 DEFAULT = {"default": {"alpha": 1e-4, "eta0": 0.1}}
 
@@ -101,7 +101,7 @@ def test_the_search_with_most_left_to_do_begins_first(
         task = queue.next()
         search = task.search
         trial = open_study(search.cell, search.settings, search.store).ask()
-        trial.set_user_attr(COMPUTE_S, spent_s)
+        trial.set_user_attr(SPENT, {"compute_s": spent_s})
         trial.study.tell(trial, 0.5)
         queue.end(task)
 

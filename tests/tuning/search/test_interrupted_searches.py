@@ -31,6 +31,7 @@ from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.search_scheduler import open_study
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import STOP_REASON, finished_trials
+from rightfit.tuning.studies.trial_pool import TrialPool
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
@@ -224,6 +225,27 @@ def test_another_writer_of_the_study_ends_the_search(
     study = search(blobs, store)
 
     assert list(outcomes_by_index(study)) == [0, 1, 2, 3]
+
+
+def test_trial_whose_stop_was_noted_before_the_search_was_killed_stays_stopped(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between the two writes that end a stopped trial: it has no model that could count."""
+    real_end = TrialPool.end
+
+    def end(pool: TrialPool, number: int, state: TrialState, value: float | None = None) -> None:
+        if state == TrialState.PRUNED:
+            raise KeyboardInterrupt
+        real_end(pool, number, state, value)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(TrialPool, "end", end)
+        search(blobs, store, n_trials=10, **PAUSING)
+    study = search(blobs, store, n_trials=10, **PAUSING)
+
+    assert study.get_trials(states=(TrialState.PRUNED,))
+    for trial in study.get_trials(states=(TrialState.COMPLETE,)):
+        read_bundle(store.bundle_folder(study.study_name, trial.number))
 
 
 def test_configuration_that_kills_its_workers_is_given_up(

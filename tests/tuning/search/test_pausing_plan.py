@@ -13,10 +13,10 @@ from rightfit.families.family import Configuration, TrainingData
 from rightfit.tuning.pausing.search_forecast import Step
 from rightfit.tuning.search.pausing_plan import NEW, PausingPlan
 from rightfit.tuning.studies.trial_attributes import (
-    COMPUTE_S,
     CONFIGURATION,
     CURVE,
     INDEX,
+    SPENT,
 )
 
 DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
@@ -48,7 +48,7 @@ def looked_at(index: int, *, state: TrialState) -> FrozenTrial:
             INDEX: index,
             CONFIGURATION: {**cells.LINEAR_PARAMS.fixed, **DEFAULT},
             CURVE: [make_point(1, 0.5)],
-            COMPUTE_S: 1.0,
+            SPENT: {"compute_s": 1.0},
         },
     )
     trial.number = index
@@ -70,7 +70,7 @@ def test_what_steps_really_take_decides_nothing(blobs: TrainingData) -> None:
     plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=4)
     begun = [looked_at(0, state=TrialState.PRUNED)]
     busy = looked_at(0, state=TrialState.PRUNED)
-    busy.set_user_attr(COMPUTE_S, 9.0)
+    busy.set_user_attr(SPENT, {"compute_s": 9.0})
     busy.set_user_attr(CURVE, [make_point(1, 0.5) | {"fit_cpu_s": 9.0}])
 
     assert choose(plan, begun, may_begin=True) == NEW
@@ -80,7 +80,7 @@ def test_what_steps_really_take_decides_nothing(blobs: TrainingData) -> None:
 def test_a_search_that_takes_several_times_its_budget_ends(blobs: TrainingData) -> None:
     plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=4)
     slow = looked_at(0, state=TrialState.RUNNING)
-    slow.set_user_attr(COMPUTE_S, 30.0)
+    slow.set_user_attr(SPENT, {"compute_s": 30.0})
 
     assert choose(plan, [slow], may_begin=True) is None
 

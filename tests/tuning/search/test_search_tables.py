@@ -12,9 +12,9 @@ from rightfit.families.family import TrainingData
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.search.search_tables import account_search
 from rightfit.tuning.studies.trial_attributes import (
-    COMPUTE_S,
     CONFIGURATION,
     CURVE,
+    SPENT,
 )
 
 
@@ -29,7 +29,7 @@ def ended(number: int, n_looks: int, *, size_mib: float = 1.0) -> FrozenTrial:
                 make_point(look, 0.7 + look / 10, size_mib=size_mib)
                 for look in range(1, n_looks + 1)
             ],
-            COMPUTE_S: float(n_looks),
+            SPENT: {"compute_s": float(n_looks)},
         },
     )
     trial.number = number

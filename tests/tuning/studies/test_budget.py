@@ -46,7 +46,7 @@ def test_budget_ends_at_its_first_limit(limits: dict[str, Any], is_allowed: bool
     ended = {STOP_REASON: "failed: overflow"}
     finished = [
         make_trial(0, 10, curve=[make_point(4.0)], **ended),
-        make_trial(0, 20, curve=[make_point(1.0), make_point(5.0)], compute_s=12.0, **ended),
+        make_trial(0, 20, curve=[make_point(1.0), make_point(5.0)], spent={"compute_s": 12.0}, **ended),
     ]
     running = [make_trial(20, None)]
     budget = Budget(**{"n_trials": None, "cpu_s": None, "wall_s": None} | limits)
@@ -84,7 +84,7 @@ def test_trials_of_before_budgets_counted_work_are_charged_what_they_took() -> N
 
 
 def test_trial_without_cpu_seconds_costs_nothing() -> None:
-    assert spent_cpu_s([make_trial(0, 1), make_trial(0, 1, compute_s=2.5)]) == 2.5
+    assert spent_cpu_s([make_trial(0, 1), make_trial(0, 1, spent={"compute_s": 2.5})]) == 2.5
 
 
 @pytest.mark.parametrize(

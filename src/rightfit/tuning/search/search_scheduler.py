@@ -16,6 +16,7 @@ import contextlib
 import logging
 from collections import Counter, deque
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from statistics import median
 from typing import Any, cast
@@ -36,18 +37,17 @@ from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
     ASKED_BY,
     ATTEMPTS,
-    COMPUTE_S,
     CONFIGURATION,
     CURVE,
-    DECIDING_S,
     GAINED,
     INDEX,
     MODEL_SIZE_MIB,
-    SPANS,
+    SPENT,
     STOP_CHECKPOINT,
     STOP_REASON,
     STOPPED_BY,
     UNTRAINED,
+    Spent,
     configuration_index,
     first_free_index,
     is_begun,
@@ -247,12 +247,14 @@ class SearchScheduler:
         return self._make_task("train", trial)
 
     def _note_training(self, task: Task, result: TaskResult, deciding_s: float) -> None:
-        number, had = task.number, self.pool.trials[task.number].user_attrs
-        notes: dict[str, Any] = {
-            COMPUTE_S: had.get(COMPUTE_S, 0.0) + result.cpu_s + deciding_s,
-            DECIDING_S: had.get(DECIDING_S, 0.0) + deciding_s,
-            SPANS: [*had.get(SPANS, []), [result.started_s, result.ended_s]],
-        }
+        number, had = task.number, self.pool.trials[task.number]
+        before = Spent.of(had)
+        spent = Spent(
+            compute_s=before.compute_s + result.cpu_s + deciding_s,
+            deciding_s=before.deciding_s + deciding_s,
+            spans=[*before.spans, [result.started_s, result.ended_s]],
+        )
+        notes: dict[str, Any] = {SPENT: asdict(spent)}
         if result.untrained is not None:
             notes[UNTRAINED] = result.untrained
         if result.model_size_mib is not None:
@@ -263,7 +265,7 @@ class SearchScheduler:
             self.pool.end(number, TrialState.FAIL)
             return
         # The curve last: it says that the step is done.
-        self.pool.note(number, notes | {CURVE: [*had.get(CURVE, []), result.point]})
+        self.pool.note(number, notes | {CURVE: [*had.user_attrs.get(CURVE, []), result.point]})
         checkpoint = task.n_checkpoints + 1
         self.pool.report(number, resource_at(checkpoint), result.point["quality_raw"])
         if self._plan is not None:
@@ -341,7 +343,8 @@ class SearchScheduler:
         reasons = self._plan.explain_stops(trials, paused)
         for number in sorted(paused):
             notes, curve = trials[number].user_attrs, trials[number].user_attrs[CURVE]
-            if len(curve) == self.settings.n_checkpoints or STOP_REASON in notes:
+            is_kept = MODEL_SIZE_MIB in notes and STOP_REASON in notes
+            if is_kept or len(curve) == self.settings.n_checkpoints:
                 self.pool.end(number, TrialState.COMPLETE, curve[-1]["quality_raw"])
                 continue
             name, reason = reasons[number]

@@ -25,7 +25,7 @@ from rightfit.tuning.studies.trial_attributes import (
     ASKED_BY,
     CONFIGURATION,
     CURVE,
-    DECIDING_S,
+    SPENT,
     STOP_CHECKPOINT,
     STOP_REASON,
     STOPPED_BY,
@@ -170,8 +170,8 @@ def usual_costs(trials: Sequence[FrozenTrial]) -> UsualCosts | None:
         return None
     training_s = [_training_s(trial) for trial in complete]
     ending_s = [
-        max(0.0, trial.user_attrs["compute_s"] - trial.user_attrs.get(DECIDING_S, 0.0) - spent_s)
-        for trial, spent_s in zip(complete, training_s, strict=True)
+        max(0.0, spent.compute_s - spent.deciding_s - one_s)
+        for spent, one_s in zip(map(Spent.of, complete), training_s, strict=True)
     ]
     return UsualCosts(mean(training_s), mean(ending_s))
 
@@ -237,7 +237,7 @@ def _account_whole(
         "saved_s": None
         if usual is None
         else sum(estimate_rest_s(t, cell, usual, n_checkpoints=n_checkpoints) for t in stopped),
-        "deciding_s": sum(trial.user_attrs.get(DECIDING_S, 0.0) for trial in ended),
+        "deciding_s": sum(Spent.of(trial).deciding_s for trial in ended),
         "advice": _advise(ended, settings),
     }
 
@@ -275,6 +275,6 @@ def _trial_row(trial: FrozenTrial, quality: QualityMetric) -> dict[str, Any]:
         "quality_raw": raw,
         **{column: last.get(column) for column in FIT_COLUMNS},
         "model_size_mib": attributes.get("model_size_mib"),
-        "compute_s": attributes.get("compute_s"),
+        "compute_s": attributes.get(SPENT, {}).get("compute_s"),
         "saved_s": None,
     }

@@ -9,7 +9,14 @@ from datetime import datetime
 
 from optuna.trial import FrozenTrial
 
-from rightfit.tuning.studies.trial_attributes import CURVE, GAINED, SPANS, is_finished, read_work_s
+from rightfit.tuning.studies.trial_attributes import (
+    CURVE,
+    GAINED,
+    SPENT,
+    Spent,
+    is_finished,
+    read_work_s,
+)
 
 # Of the budget, that a search may really take: it is as repeatable as this is rarely reached.
 GUARD = 3.0
@@ -73,7 +80,7 @@ def spent_work_s(trials: Sequence[FrozenTrial]) -> float:
 
 def spent_cpu_s(trials: Sequence[FrozenTrial]) -> float:
     """Return the CPU seconds that the trials took, all threads together."""
-    return float(sum(trial.user_attrs.get("compute_s", 0.0) for trial in trials))
+    return float(sum(Spent.of(trial).compute_s for trial in trials))
 
 
 def count_without_gain(trials: Sequence[FrozenTrial]) -> int:
@@ -107,10 +114,10 @@ def spent_wall_s(trials: Sequence[FrozenTrial], *, now: datetime) -> float:
 
 def _spans(trial: FrozenTrial, now: datetime) -> list[tuple[datetime, datetime]]:
     """Return when a trial ran: while it was not paused, where it was paused at all."""
-    if SPANS in trial.user_attrs:
+    if SPENT in trial.user_attrs:
         return [
             (datetime.fromtimestamp(start), datetime.fromtimestamp(end))
-            for start, end in trial.user_attrs[SPANS]
+            for start, end in Spent.of(trial).spans
         ]
     if trial.datetime_start is None:
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -18,11 +19,29 @@ CURVE = "curve"  # what was measured at each checkpoint
 GAINED = "gained"  # whose best trial so far it is: ["quality"]
 STOP_CHECKPOINT = "stop_checkpoint"  # where a trial that did not go on was paused
 STOPPED_BY = "stopped_by"  # application that let it go last
-SPANS = "spans"  # when workers worked on it, as pairs of seconds since the epoch
-COMPUTE_S = "compute_s"  # CPU seconds of all work on it, deciding included
-DECIDING_S = "deciding_s"  # CPU seconds of the decision that led to its latest step, all added up
+SPENT = "spent"  # what all work on it took, see Spent: one attribute, as each is a transaction
 STOP_REASON = "stop_reason"  # why it was stopped, failed or was cut short
 MODEL_SIZE_MIB = "model_size_mib"  # of the kept model's files
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What all work on a trial took, in all its steps.
+
+    Args:
+        compute_s: CPU seconds, deciding included.
+        deciding_s: CPU seconds of the decisions that led to its steps.
+        spans: When workers worked on it, as pairs of seconds since the epoch.
+    """
+
+    compute_s: float = 0.0
+    deciding_s: float = 0.0
+    spans: Sequence[Sequence[float]] = ()
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> Spent:
+        """Read it from a trial's record."""
+        return cls(**trial.user_attrs.get(SPENT, {}))
 
 
 def read_work_s(point: Mapping[str, Any]) -> float:
