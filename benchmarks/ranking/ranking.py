@@ -39,7 +39,6 @@ import math
 import resource
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -206,10 +205,8 @@ def count_ties(
 
 def read_parameters() -> tuple[ApplicationsParams, RankingParams]:
     """Read the shipped applications and rules."""
-    raw: dict[str, Any] = {}
-    for name in ("applications", "ranking"):
-        raw |= yaml.safe_load((CONF / f"parameters_{name}.yml").read_text())
-    raw = complete_parameters(raw)
+    file = CONF / "parameters_applications.yml"
+    raw = complete_parameters(yaml.safe_load(file.read_text(encoding="utf-8")))
     return (
         ApplicationsParams.model_validate(raw["applications"]),
         RankingParams.model_validate(raw["ranking"]),

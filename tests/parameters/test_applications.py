@@ -30,12 +30,14 @@ def test_shipped_applications_are_valid(applications: dict[str, Any]) -> None:
     assert params.root["accuracy_first"].constraints == {}
 
 
-def test_shipped_rules_are_valid(project_path: Path) -> None:
-    text = (project_path / "conf" / "base" / "parameters_ranking.yml").read_text()
+def test_costs_come_first_among_ties_where_they_count(applications: dict[str, Any]) -> None:
+    params = ApplicationsParams.model_validate(applications)
+    rules = RankingParams.model_validate(complete_parameters({})["ranking"])
 
-    rules = RankingParams.model_validate(complete_parameters(yaml.safe_load(text))["ranking"])
+    first = {name: rules.ties.for_application(name, one)[0].by for name, one in params.items()}
 
-    assert rules.ties.for_application("accuracy_first")[0].by == "utility"
+    assert first.pop("accuracy_first") == "utility"
+    assert set(first.values()) == {"min_hardware_tier"}
 
 
 def rename_objective(raw: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def collect_page_data(results: Results) -> Json:
         for metric in (
             *one.objectives,
             *one.constraints,
-            *(key.by for key in results.rules.ties.for_application(name)),
+            *(key.by for key in results.rules.ties.for_application(name, one)),
         )
     ]
     known = [name for name in dict.fromkeys([*needed, *DEFAULT_COSTS]) if name in results.profiles]
@@ -93,7 +93,7 @@ def list_parts(name: str, application: Application, rules: RankingRules) -> Json
             for metric, constraint in application.constraints.items()
             for kind, value in constraint.limits().items()
         ],
-        "ties": [key.model_dump() for key in rules.ties.for_application(name)],
+        "ties": [key.model_dump() for key in rules.ties.for_application(name, application)],
     }
 
 

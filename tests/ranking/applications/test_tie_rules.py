@@ -1,17 +1,29 @@
 from __future__ import annotations
 
 import pytest
-from factories.rankings import make_rules
+from factories.rankings import make_application, make_rules
 from pydantic import ValidationError
 
 QUALITY_FIRST = [{"by": "utility", "prefer": "higher"}]
 
 
 def test_tie_rule_of_an_application_replaces_the_general_one() -> None:
-    ties = make_rules(ties={"rule_by_application": {"accuracy_first": QUALITY_FIRST}}).ties
+    ties = make_rules(ties={"rule_by_application": {"archive": QUALITY_FIRST}}).ties
+    application = make_application()
 
-    assert [key.by for key in ties.for_application("accuracy_first")] == ["utility"]
-    assert [key.by for key in ties.for_application("web_api")] == ["min_hardware_tier", "utility"]
+    found = {name: ties.for_application(name, application) for name in ("archive", "web_api")}
+
+    assert [key.by for key in found["archive"]] == ["utility"]
+    assert [key.by for key in found["web_api"]] == ["min_hardware_tier", "utility"]
+
+
+def test_nothing_comes_before_utility_where_quality_is_the_only_objective() -> None:
+    ties = make_rules().ties
+    application = make_application(objectives={"quality": {"weight": 1, "worst": 0.0, "best": 1.0}})
+
+    rule = ties.for_application("best", application)
+
+    assert [key.by for key in rule] == ["utility", "min_hardware_tier"]
 
 
 def test_rules_refuse_a_tie_key_named_twice() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from factories.rankings import (
+    QUALITY_ABOVE_ALL,
     around,
     make_application,
     make_profile,
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
 QUALITY_ALONE = make_application(objectives=QUALITY)
+COSTS_COUNT = make_application(objectives=QUALITY_ABOVE_ALL)
 
 
 def profile(name: str, quality: float | None, **values: Any) -> dict[str, Any]:
@@ -59,15 +61,21 @@ def test_equal_candidates_are_ordered_by_the_tie_rule_then_by_name() -> None:
 
 def test_tie_rule_puts_the_cheaper_first_among_those_that_cannot_be_told_apart() -> None:
     rows = [
-        make_profile("a-1", **around("quality", 0.80, 0.05), min_hardware_tier=2.0),
-        make_profile("a-2", **around("quality", 0.78, 0.05), min_hardware_tier=1.0),
-        make_profile("a-3", **around("quality", 0.20, 0.05), min_hardware_tier=1.0),
+        make_profile(
+            "a-1", **around("quality", 0.80, 0.05), min_hardware_tier=2.0, latency_p50_ms=10
+        ),
+        make_profile(
+            "a-2", **around("quality", 0.78, 0.05), min_hardware_tier=1.0, latency_p50_ms=10
+        ),
+        make_profile(
+            "a-3", **around("quality", 0.20, 0.05), min_hardware_tier=1.0, latency_p50_ms=10
+        ),
     ]
 
-    cheaper_first = rank(*rows, application=QUALITY_ALONE)
+    cheaper_first = rank(*rows, application=COSTS_COUNT)
     utility_first = rank(
         *rows,
-        application=QUALITY_ALONE,
+        application=COSTS_COUNT,
         rules=make_rules(ties={"rule": [{"by": "utility", "prefer": "higher"}]}),
     )
 

@@ -3,7 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from factories.rankings import around, make_application, make_profile, make_rules, number_of, rank
+from factories.rankings import (
+    QUALITY_ABOVE_ALL,
+    around,
+    make_application,
+    make_profile,
+    make_rules,
+    number_of,
+    rank,
+)
 
 from rightfit.ranking.explanation.reasons import explain_candidates, find_outcomes
 
@@ -179,14 +187,22 @@ def test_the_only_feasible_candidate_has_no_rival() -> None:
 
 def test_ties_name_the_key_that_decides() -> None:
     rows = [
-        make_profile("a-1", **around("quality", 0.80, 0.2), min_hardware_tier=2.0),
-        make_profile("a-2", **around("quality", 0.79, 0.2), min_hardware_tier=1.0),
-        make_profile("a-3", **around("quality", 0.60, 0.2), min_hardware_tier=1.0),
-        make_profile("a-4", **around("quality", 0.78, 0.2), min_hardware_tier=1.0),
+        make_profile(
+            "a-1", **around("quality", 0.80, 0.2), min_hardware_tier=2.0, latency_p50_ms=10
+        ),
+        make_profile(
+            "a-2", **around("quality", 0.79, 0.2), min_hardware_tier=1.0, latency_p50_ms=10
+        ),
+        make_profile(
+            "a-3", **around("quality", 0.60, 0.2), min_hardware_tier=1.0, latency_p50_ms=10
+        ),
+        make_profile(
+            "a-4", **around("quality", 0.78, 0.2), min_hardware_tier=1.0, latency_p50_ms=10
+        ),
     ]
     ranked = rank(
         *rows,
-        application=make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}}),
+        application=make_application(objectives=QUALITY_ABOVE_ALL),
         rules=make_rules(ties={"max_utility_loss": 0.05}),
     )
 

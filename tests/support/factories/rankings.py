@@ -20,6 +20,13 @@ from rightfit.ranking.assessment.profile_table import read_profiles
 METRICS = ("quality", "latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "fit_time_s")
 
 
+QUALITY_ABOVE_ALL: dict[str, Any] = {
+    "quality": {"weight": 1, "worst": 0, "best": 1},
+    "latency_p50_ms": {"weight": 1e-9, "worst": 100, "best": 1, "scale": "log"},
+}
+"""Objectives by which costs count, though hardly."""
+
+
 def make_profile(candidate: str, **values: Any) -> dict[str, Any]:
     """One row of resource_profiles; the family is the part of the name before the dash."""
     return {

@@ -235,10 +235,10 @@ def test_trial_whose_stop_was_noted_before_the_search_was_killed_stays_stopped(
 
     def end(pool: TrialPool, number: int, state: TrialState, value: float | None = None) -> None:
         if state == TrialState.PRUNED:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("killed")
         real_end(pool, number, state, value)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt, match="killed"):
         patch.setattr(TrialPool, "end", end)
         search(blobs, store, n_trials=10, **PAUSING)
     study = search(blobs, store, n_trials=10, **PAUSING)

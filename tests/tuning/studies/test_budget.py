@@ -46,7 +46,9 @@ def test_budget_ends_at_its_first_limit(limits: dict[str, Any], is_allowed: bool
     ended = {STOP_REASON: "failed: overflow"}
     finished = [
         make_trial(0, 10, curve=[make_point(4.0)], **ended),
-        make_trial(0, 20, curve=[make_point(1.0), make_point(5.0)], spent={"compute_s": 12.0}, **ended),
+        make_trial(
+            0, 20, curve=[make_point(1.0), make_point(5.0)], spent={"compute_s": 12.0}, **ended
+        ),
     ]
     running = [make_trial(20, None)]
     budget = Budget(**{"n_trials": None, "cpu_s": None, "wall_s": None} | limits)
@@ -65,7 +67,9 @@ def test_wall_seconds_count_overlaps_once_and_pauses_never() -> None:
 
 def test_a_paused_trial_takes_no_wall_seconds_between_its_steps() -> None:
     noon_s = NOON.timestamp()
-    paused = make_trial(0, None, spans=[[noon_s, noon_s + 3], [noon_s + 50, noon_s + 54]])
+    paused = make_trial(
+        0, None, spent={"spans": [[noon_s, noon_s + 3], [noon_s + 50, noon_s + 54]]}
+    )
 
     assert spent_wall_s([paused], now=NOON + timedelta(seconds=100)) == 7.0
 

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from rightfit.ranking.applications.applications import QUALITIES, Application
 from rightfit.strict_model import Seed, StrictModel
 
 UTILITY = "utility"  # in a tie rule: the utility itself
@@ -30,9 +31,17 @@ class TieRules(StrictModel):
     rule: tuple[TieKey, ...] = Field(min_length=1)
     rule_by_application: dict[str, tuple[TieKey, ...]]  # exceptions
 
-    def for_application(self, name: str) -> tuple[TieKey, ...]:
-        """Return the rule that holds for an application."""
-        return self.rule_by_application.get(name, self.rule)
+    def for_application(self, name: str, application: Application) -> tuple[TieKey, ...]:
+        """Return the rule that holds for an application.
+
+        One whose only objective is quality has said that costs do not count: by the common rule it
+        looks at the utility first, and no key gives up quality within its error.
+        """
+        if name in self.rule_by_application:
+            return self.rule_by_application[name]
+        if application.weighted().keys() <= set(QUALITIES):
+            return tuple(sorted(self.rule, key=lambda key: key.by != UTILITY))
+        return self.rule
 
 
 class RankingRules(StrictModel):

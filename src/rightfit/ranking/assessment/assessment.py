@@ -98,7 +98,7 @@ class Assessment:
     @property
     def tie_rule(self) -> tuple[TieKey, ...]:
         """Tie rule that holds for this application."""
-        return self.rules.ties.for_application(self.name)
+        return self.rules.ties.for_application(self.name, self.application)
 
     @cached_property
     def utility(self) -> Floats:
@@ -130,7 +130,8 @@ def assess_candidates(
         undecided &= judgement.excess > 0
         for limit in limits:
             undecided &= measure_excess(quiet[limit.metric], limit) == 0
-    chosen = choose_configurations(table, judgement, undecided, rules.ties.for_application(name))
+    rule = rules.ties.for_application(name, application)
+    chosen = choose_configurations(table, judgement, undecided, rule)
     return Assessment(
         name,
         application,

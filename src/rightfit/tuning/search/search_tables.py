@@ -29,6 +29,7 @@ from rightfit.tuning.studies.trial_attributes import (
     STOP_CHECKPOINT,
     STOP_REASON,
     STOPPED_BY,
+    Spent,
     finished_trials,
     is_finished,
 )

@@ -12,7 +12,6 @@ from optuna.trial import FrozenTrial
 from rightfit.tuning.studies.trial_attributes import (
     CURVE,
     GAINED,
-    SPENT,
     Spent,
     is_finished,
     read_work_s,
@@ -114,10 +113,10 @@ def spent_wall_s(trials: Sequence[FrozenTrial], *, now: datetime) -> float:
 
 def _spans(trial: FrozenTrial, now: datetime) -> list[tuple[datetime, datetime]]:
     """Return when a trial ran: while it was not paused, where it was paused at all."""
-    if SPENT in trial.user_attrs:
+    spans = Spent.of(trial).spans
+    if spans:
         return [
-            (datetime.fromtimestamp(start), datetime.fromtimestamp(end))
-            for start, end in Spent.of(trial).spans
+            (datetime.fromtimestamp(start), datetime.fromtimestamp(end)) for start, end in spans
         ]
     if trial.datetime_start is None:
         return []
