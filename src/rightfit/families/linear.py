@@ -63,12 +63,14 @@ class LinearFamily(SklearnFamily):
         if schema.task == "regression":
             return build_untrained_regression(configuration, schema, seed=seed)
         rng = np.random.default_rng(seed)
-        labels = np.arange(schema.n_classes)
-        rows = rng.standard_normal((schema.n_classes, schema.n_features), dtype=np.float32)
+        labels = np.repeat(np.arange(schema.n_classes), 3)  # of one row each scikit-learn warns
+        rows = rng.standard_normal((len(labels), schema.n_features), dtype=np.float32)
         if _is_exact(configuration):
             # a strong penalty, as a weak one takes a hundred iterations to come to nothing better
             return make_logistic({"alpha": 1.0}, n_rows=len(labels)).fit(rows, labels)
-        return _estimator(configuration, seed=seed).partial_fit(rows, labels, classes=labels)
+        return _estimator(configuration, seed=seed).partial_fit(
+            rows, labels, classes=np.unique(labels)
+        )
 
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count the coefficients; each is one multiplication a row."""

@@ -12,6 +12,7 @@ from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.linear import FAMILY
 from rightfit.families.runtimes import open_predictor
+from rightfit.families.schema import InputSchema
 
 EXACT = {
     "n_epochs": 2,
@@ -53,3 +54,13 @@ def test_solver_changes_nothing_in_how_a_model_is_served(
 def test_unknown_solver_is_named() -> None:
     with pytest.raises(ValueError, match=r"solver must be one of \('sgd', 'lbfgs'\), not 'newton'"):
         FAMILY.check_values({**EXACT, "solver": "newton"})
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_untrained_model_of_many_classes_warns_of_nothing(solver: str) -> None:
+    """Warnings are errors in tests; a search would print one for each configuration."""
+    schema = InputSchema(("a", "b"), tuple("abcdefghijklmnopqrstuvwxyz"), None)
+
+    untrained = FAMILY.build_untrained({**EXACT, "solver": solver}, schema, seed=0)
+
+    assert untrained.coef_.shape == (26, 2)
