@@ -45,6 +45,7 @@ OPTIONAL = {"min_hardware_tier_name": pl.String, "encoding_ms": pl.Float64, "set
 """Columns of profiles that may be missing."""
 
 DISTURBED = "disturbed"
+UTILITY_DIGITS = 6  # of a candidate's serving configurations: less is an export's rounding
 
 DatasetWinners = Mapping[str, ProfileKey]
 """An application's winners in one ranking, by dataset."""
@@ -226,7 +227,7 @@ def _preferences(
     yield np.where(judgement.feasible, 2.0, np.where(undecided, 1.0, 0.0))
     yield np.where(np.isnan(judgement.utility), 0.0, 1.0)
     yield -judgement.excess
-    yield np.where(np.isnan(judgement.utility), -1.0, judgement.utility)
+    yield np.where(np.isnan(judgement.utility), -1.0, judgement.utility.round(UTILITY_DIGITS))
     for key in rule:
         if key.by != UTILITY:
             yield tie_preference(table, key, slice(None))
