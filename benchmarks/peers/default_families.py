@@ -2,10 +2,10 @@
 
 Run from the repository's root: ``PYTHONPATH=benchmarks/portfolios python
 benchmarks/peers/default_families.py``. Each set searches the same rows for 30 CPU seconds, shared
-evenly by its families, and quality alone decides; judged by accuracy or R² on rows that no
-search sees. The tables
-are those that portfolios were learnt on: none of them is a table of ``make bench-peers``. A line
-per table and set; then the mean gain over the first set, in standard errors of its quality.
+evenly by its families, and quality alone decides; judged by accuracy or R² on rows that no search
+sees. The tables are those that portfolios were learnt on: none of them is a table of ``make
+bench-peers``. A line per table and set; then the mean gain over the first set, in standard errors
+of its quality.
 """
 
 from __future__ import annotations

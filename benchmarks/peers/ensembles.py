@@ -56,7 +56,7 @@ def main() -> None:
         file = asked.keep / f"{name}.npz"
         if not file.exists():
             found = answer_table(source, frame.drop(source.left_out), asked.budget_cpu_s)
-            np.savez(file, allow_pickle=False, **found)
+            np.savez(file, **found)
         with np.load(file) as kept:
             found_gains = judge(kept)
         shown = ", ".join(f"{how} {gain:+.2f}" for how, gain in found_gains.items())

@@ -416,9 +416,7 @@ def _measure(
         choosers=inputs.applications,
     )
     measured = profiles.drop("quality_deviations", strict=False)
-    if (
-        inputs.refit.learns_from_test
-    ):  # the test rows tell nothing of a model that has learnt from them
+    if inputs.refit.learns_from_test:  # of such a model the test rows tell nothing
         measured = _take_qualities(measured, inputs.profiles)
     return tuple(
         row

@@ -156,8 +156,8 @@ def _write_legend(results: Results) -> str:
         "is judged on the rows that choose. Settings in bold were searched. Clear: the winner "
         "leads by more than the measuring errors. Tied: the measurements cannot tell it from so "
         f"many others, named under Candidates; {kept}the first of these that differs decides: "
-        f"{keys}. Other work disturbed {n_disturbed} of "
-        f"{count(results.profiles.height, 'measurement')}; a winner's is marked."
+        f"{keys}; where quality is the only objective, utility comes first. Other work disturbed "
+        f"{n_disturbed} of {count(results.profiles.height, 'measurement')}; a winner's is marked."
     )
 
 

@@ -12,6 +12,7 @@ from rightfit.profiling.metrics import METRICS_BY_COLUMN, find_slowdown
 from rightfit.profiling.serving import ELSEWHERE, Serving, split_device
 from rightfit.ranking.applications.applications import QUALITIES, Application
 from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.assessment.assessment import UTILITY_DIGITS
 from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.reporting.matrix import list_costs
@@ -94,6 +95,7 @@ def list_parts(name: str, application: Application, rules: RankingRules) -> Json
             for kind, value in constraint.limits().items()
         ],
         "ties": [key.model_dump() for key in rules.ties.for_application(name, application)],
+        "utility_digits": UTILITY_DIGITS,
     }
 
 

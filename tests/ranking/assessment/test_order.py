@@ -3,11 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 from factories.rankings import (
-    QUALITY_ABOVE_ALL,
+    COSTS_HARDLY_COUNT,
     around,
     make_application,
     make_profile,
     make_rules,
+    make_tiered,
     names_in_order,
     rank,
 )
@@ -16,7 +17,6 @@ from hypothesis import strategies as st
 
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
 QUALITY_ALONE = make_application(objectives=QUALITY)
-COSTS_COUNT = make_application(objectives=QUALITY_ABOVE_ALL)
 
 
 def profile(name: str, quality: float | None, **values: Any) -> dict[str, Any]:
@@ -60,22 +60,12 @@ def test_equal_candidates_are_ordered_by_the_tie_rule_then_by_name() -> None:
 
 
 def test_tie_rule_puts_the_cheaper_first_among_those_that_cannot_be_told_apart() -> None:
-    rows = [
-        make_profile(
-            "a-1", **around("quality", 0.80, 0.05), min_hardware_tier=2.0, latency_p50_ms=10
-        ),
-        make_profile(
-            "a-2", **around("quality", 0.78, 0.05), min_hardware_tier=1.0, latency_p50_ms=10
-        ),
-        make_profile(
-            "a-3", **around("quality", 0.20, 0.05), min_hardware_tier=1.0, latency_p50_ms=10
-        ),
-    ]
+    rows = make_tiered(("a-1", 0.80, 2.0), ("a-2", 0.78, 1.0), ("a-3", 0.20, 1.0), reach=0.05)
 
-    cheaper_first = rank(*rows, application=COSTS_COUNT)
+    cheaper_first = rank(*rows, application=COSTS_HARDLY_COUNT)
     utility_first = rank(
         *rows,
-        application=COSTS_COUNT,
+        application=COSTS_HARDLY_COUNT,
         rules=make_rules(ties={"rule": [{"by": "utility", "prefer": "higher"}]}),
     )
 

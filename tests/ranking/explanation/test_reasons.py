@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 from factories.rankings import (
-    QUALITY_ABOVE_ALL,
+    COSTS_HARDLY_COUNT,
     around,
     make_application,
     make_profile,
     make_rules,
+    make_tiered,
     number_of,
     rank,
 )
@@ -186,23 +187,12 @@ def test_the_only_feasible_candidate_has_no_rival() -> None:
 
 
 def test_ties_name_the_key_that_decides() -> None:
-    rows = [
-        make_profile(
-            "a-1", **around("quality", 0.80, 0.2), min_hardware_tier=2.0, latency_p50_ms=10
-        ),
-        make_profile(
-            "a-2", **around("quality", 0.79, 0.2), min_hardware_tier=1.0, latency_p50_ms=10
-        ),
-        make_profile(
-            "a-3", **around("quality", 0.60, 0.2), min_hardware_tier=1.0, latency_p50_ms=10
-        ),
-        make_profile(
-            "a-4", **around("quality", 0.78, 0.2), min_hardware_tier=1.0, latency_p50_ms=10
-        ),
-    ]
+    rows = make_tiered(
+        *(("a-1", 0.80, 2.0), ("a-2", 0.79, 1.0), ("a-3", 0.60, 1.0), ("a-4", 0.78, 1.0)), reach=0.2
+    )
     ranked = rank(
         *rows,
-        application=make_application(objectives=QUALITY_ABOVE_ALL),
+        application=COSTS_HARDLY_COUNT,
         rules=make_rules(ties={"max_utility_loss": 0.05}),
     )
 

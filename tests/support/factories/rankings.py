@@ -20,13 +20,6 @@ from rightfit.ranking.assessment.profile_table import read_profiles
 METRICS = ("quality", "latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "fit_time_s")
 
 
-QUALITY_ABOVE_ALL: dict[str, Any] = {
-    "quality": {"weight": 1, "worst": 0, "best": 1},
-    "latency_p50_ms": {"weight": 1e-9, "worst": 100, "best": 1, "scale": "log"},
-}
-"""Objectives by which costs count, though hardly."""
-
-
 def make_profile(candidate: str, **values: Any) -> dict[str, Any]:
     """One row of resource_profiles; the family is the part of the name before the dash."""
     return {
@@ -66,6 +59,30 @@ def make_application(**values: Any) -> Application:
         },
     }
     return Application.model_validate(base | values)
+
+
+def make_tiered(*rows: tuple[str, float, float], reach: float) -> list[dict[str, Any]]:
+    """Profiles of the same latency: name, quality and hardware tier of each.
+
+    Quality is known to within ``reach``.
+    """
+    return [
+        make_profile(
+            name,
+            **around("quality", quality, reach),
+            min_hardware_tier=tier,
+            latency_p50_ms=10,
+        )
+        for name, quality, tier in rows
+    ]
+
+
+COSTS_HARDLY_COUNT = make_application(
+    objectives={
+        "quality": {"weight": 1, "worst": 0, "best": 1},
+        "latency_p50_ms": {"weight": 1e-9, "worst": 100, "best": 1, "scale": "log"},
+    }
+)
 
 
 def make_applications(**applications: Application) -> Applications:

@@ -82,7 +82,7 @@ const Ranking = (() => {
       (p) => (p.feasible ? 2 : Number(p.undecided)),
       (p) => Number(known(p.utility)),
       (p) => -p.excess,
-      (p) => (known(p.utility) ? p.utility : -1),
+      (p) => (known(p.utility) ? Math.round(p.utility * 10 ** application.utility_digits) : -1),
       ...ties,
     ]);
     const best = new Map();

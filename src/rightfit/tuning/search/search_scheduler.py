@@ -343,6 +343,7 @@ class SearchScheduler:
         reasons = self._plan.explain_stops(trials, paused)
         for number in sorted(paused):
             notes, curve = trials[number].user_attrs, trials[number].user_attrs[CURVE]
+            # A reason alone is that of a stop whose end another scheduler did not live to write.
             is_kept = MODEL_SIZE_MIB in notes and STOP_REASON in notes
             if is_kept or len(curve) == self.settings.n_checkpoints:
                 self.pool.end(number, TrialState.COMPLETE, curve[-1]["quality_raw"])
