@@ -145,7 +145,7 @@ bench-defaults: .venv/.installed ## is any family's search worse than its librar
 bench-repeat: .venv/.installed ## does the main job decide the same twice? five runs, two of them on a busy machine
 	$(BIN)/python benchmarks/repeat.py
 
-bench-scale-out: .venv/.installed ## time 1 to 8 workers on one search in PostgreSQL, and Kedro at 9 to 100 cells
+bench-scale-out: .venv/.installed ## time 1 to 8 workers of a Dask cluster on one search, and Kedro at 9 to 100 cells
 	$(BIN)/python benchmarks/scale_out.py
 
 clean: ## remove results and build outputs; raw data, searches and .venv stay

@@ -110,8 +110,8 @@ def running_cluster(n_workers: int) -> Iterator[LocalCluster]:
 
 
 def time_search_s(cluster: LocalCluster, folder: Path, name: str, n_trials: int) -> float:
-    """Return the wall seconds of a search; a short one before it warms up."""
-    for search_name, n in ((f"warm_up_{name}", 6), (name, n_trials)):
+    """Return the wall seconds of a search; one before it gives every worker its libraries."""
+    for search_name, n in ((f"warm_up_{name}", 2 * len(cluster.workers)), (name, n_trials)):
         started_s = time.perf_counter()
         search = plan_search(cluster.scheduler_address, folder, search_name, n)
         search_in_parallel([search], on_trial=lambda *_: None)

@@ -37,13 +37,17 @@ def seen_by_others(store: StudyStore) -> list[FrozenTrial]:
     return optuna.load_study(study_name="a", storage=storage).trials
 
 
+def out_of_reach(*_: Any, **__: Any) -> None:
+    raise OSError("out of reach")
+
+
 def begin(pool: TrialPool, **notes: Any) -> int:
     sampler = optuna.samplers.RandomSampler(seed=0)
     trial = pool.begin(sampler, lambda one: {"x": one.suggest_float("x", 0.0, 1.0)}, notes)
     return trial.number
 
 
-def test_what_a_pool_notes_is_stored_and_a_later_pool_knows_it(
+def test_what_a_pool_notes_is_written_and_a_later_pool_knows_it(
     store: StudyStore, study: optuna.Study
 ) -> None:
     pool = TrialPool(study, store.open())
@@ -55,6 +59,8 @@ def test_what_a_pool_notes_is_stored_and_a_later_pool_knows_it(
     pool.end(1, TrialState.PRUNED)
     pool.note(2, {"stop_reason": "failed: it broke"})
     pool.end(2, TrialState.FAIL)
+    assert [trial.state.name for trial in seen_by_others(store)] == ["RUNNING"] * 4
+    pool.write()
     later = TrialPool(optuna.load_study(study_name="a", storage=store.open()), store.open())
 
     assert numbers == [0, 1, 2, 3]
@@ -78,7 +84,27 @@ def test_what_a_stopping_rule_notes_of_a_trial_is_stored(
     pool.report(number, 1, 0.5)
 
     assert not pool.is_stopped_by_rule(number)  # the first of its rung
+    pool.write()
     assert seen_by_others(store)[0].system_attrs == {"completed_rung_0": 0.5}
+
+
+def test_what_could_not_be_written_is_written_later(
+    store: StudyStore, study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = store.open()
+    assert isinstance(storage, optuna.storages.RDBStorage)
+    pool = TrialPool(study, storage)
+    number = begin(pool)
+    pool.report(number, 1, 0.5)
+    pool.end(number, TrialState.COMPLETE, 0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(storage.engine, "connect", out_of_reach)
+        with pytest.raises(OSError, match="out of reach"):
+            pool.write()
+    pool.write()
+
+    (stored,) = seen_by_others(store)
+    assert (stored.state, stored.intermediate_values) == (TrialState.COMPLETE, {1: 0.5})
 
 
 def test_trial_that_cannot_be_sampled_is_not_stored(store: StudyStore, study: optuna.Study) -> None:

@@ -118,6 +118,8 @@ class _SideBySide:
                 while self._queue.has_next and self._executor.has_room:
                     self._begin(self._queue.next())
                 self._hand_out()
+                for one in self._open.values():
+                    one.scheduler.pool.write()  # while the workers work
                 if self._open:  # also while a cluster has no workers, until some come
                     for report in self._executor.wait():
                         self._take(report)
@@ -188,6 +190,7 @@ class _SideBySide:
             self._on_trial(one.name, one.n_told, one.part.search.settings.n_trials)
 
     def _end(self, one: _OpenSearch) -> None:
+        one.scheduler.pool.write()
         del self._open[one.name]
         self._executor.end(one.name)
         one.lock.close()

@@ -74,6 +74,7 @@ def run_search(
                     n_told = search.n_begun
                     on_trial(n_told, settings.n_trials)
                 task = search.next_task()
+                search.pool.write()
                 if task is None:
                     break
                 search.note(task, worker.carry_out(task))

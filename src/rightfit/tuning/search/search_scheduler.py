@@ -132,7 +132,7 @@ class SearchScheduler:
         return task
 
     def note(self, task: Task, result: TaskResult) -> None:
-        """Write down what came of a task."""
+        """Note what came of a task; ``pool.write`` stores it."""
         del self._out[task.number]
         deciding_s = self._deciding_s.pop(task.number, 0.0)
         if task.kind == "train":
@@ -154,11 +154,11 @@ class SearchScheduler:
         """Take back tasks, all if none is named, because of something that was no trial's fault."""
         for task in tasks or tuple(self._out.values()):
             del self._out[task.number]
-            if task.kind != "train":
-                continue
-            with contextlib.suppress(Exception):  # the study may be out of reach; then it counts
+            if task.kind == "train":
                 _, n_attempts = self.pool.trials[task.number].user_attrs[ATTEMPTS]
                 self.pool.note(task.number, {ATTEMPTS: [task.n_checkpoints, n_attempts - 1]})
+        with contextlib.suppress(Exception):  # the study may be out of reach; then they count
+            self.pool.write()
 
     def _take_over(self) -> None:
         """Go on from what an earlier scheduler has left."""

@@ -1,14 +1,14 @@
 """The trials of one search: in memory, where its scheduler reads them, and in its study.
 
 A scheduler is the only writer of its study, so it reads the study once. From then on samplers and
-stopping rules work on a study in memory, and each change is also written to the stored one: a new
-trial whole, then what each step adds. A scheduler that dies leaves every trial as its last finished
-step left it, and the next one goes on from there.
+stopping rules work on a study in memory. A new trial is stored whole before a worker has it; what
+its steps add is stored by :meth:`TrialPool.write`, for which no worker need wait. A scheduler that
+dies leaves every trial as its last written step left it, and the next one goes on from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import optuna
@@ -41,6 +41,7 @@ class TrialPool:
         for trial in stored.get_trials(deepcopy=False):
             self.study.add_trial(trial)
         self._stored_ids: dict[int, int] = {}  # by the trials' numbers
+        self._unwritten: list[Callable[[], object]] = []
 
     @property
     def name(self) -> str:
@@ -86,14 +87,14 @@ class TrialPool:
 
     def note(self, number: int, notes: dict[str, Any]) -> None:
         """Set user attributes of a trial that has not ended, in their order."""
-        for storage, trial_id in self._find(number):
-            for key, value in notes.items():
-                storage.set_trial_user_attr(trial_id, key, value)
+        for key, value in notes.items():
+            self._memory.set_trial_user_attr(self._memory_id_of(number), key, value)
+            self._write_later(self._stored.set_trial_user_attr, number, key, value)
 
     def report(self, number: int, resource: int, value: float) -> None:
         """Report a trial's quality after so much training."""
-        for storage, trial_id in self._find(number):
-            storage.set_trial_intermediate_value(trial_id, resource, value)
+        self._memory.set_trial_intermediate_value(self._memory_id_of(number), resource, value)
+        self._write_later(self._stored.set_trial_intermediate_value, number, resource, value)
 
     def is_stopped_by_rule(self, number: int) -> bool:
         """Ask the stopping rule whether a trial ends at its latest checkpoint."""
@@ -101,20 +102,26 @@ class TrialPool:
         is_stopped = self.study.pruner.prune(self.study, trial)
         for key, value in self.trials[number].system_attrs.items():
             if key not in trial.system_attrs:  # what some rules note, to compare trials later
-                self._stored.set_trial_system_attr(self._stored_id_of(number), key, value)
+                self._write_later(self._stored.set_trial_system_attr, number, key, value)
         return is_stopped
 
     def end(self, number: int, state: TrialState, value: float | None = None) -> None:
         """Note how a trial ended; ``value`` is the quality of a complete one."""
         self.study.tell(number, value, state=state)
         values = cast("Sequence[float] | None", self.trials[number].values)
-        self._stored.set_trial_state_values(self._stored_id_of(number), state, values)
+        self._write_later(self._stored.set_trial_state_values, number, state, values)
 
-    def _find(self, number: int) -> Iterator[tuple[BaseStorage, int]]:
-        """Yield both storages with the trial's id in each."""
-        yield self._stored, self._stored_id_of(number)
-        memory_id = self._memory.get_trial_id_from_study_id_trial_number(self._memory_id, number)
-        yield self._memory, memory_id
+    def write(self) -> None:
+        """Store what was noted since, in order."""
+        while self._unwritten:
+            self._unwritten[0]()
+            del self._unwritten[0]
+
+    def _write_later(self, write: Callable[..., object], number: int, *values: Any) -> None:
+        self._unwritten.append(lambda: write(self._stored_id_of(number), *values))
+
+    def _memory_id_of(self, number: int) -> int:
+        return self._memory.get_trial_id_from_study_id_trial_number(self._memory_id, number)
 
     def _stored_id_of(self, number: int) -> int:
         if number not in self._stored_ids:
