@@ -14,8 +14,8 @@ from pathlib import Path
 
 from rightfit.profiling.measuring.jobs import OPEN_BUNDLE
 from rightfit.profiling.measuring.measurement import Bench, Subject
+from rightfit.profiling.measuring.settling import is_disturbed, is_phase_disturbed
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.measuring.stop_rule import is_disturbed, is_phase_disturbed
 from rightfit.profiling.measuring.worker_pool import WorkerKind
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))

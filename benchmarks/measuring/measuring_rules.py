@@ -19,7 +19,7 @@ from recorded_calls import Against, Recording, Reference, interval_of_calls, per
 from rightfit.profiling.common_mode_error import BlockEffects, CommonModeError, find_block_effects
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.measurement import Bench, Measurement, Subject
-from rightfit.profiling.measuring.stop_rule import per_process
+from rightfit.profiling.measuring.settling import per_process
 from rightfit.profiling.metrics import LATENCY_COLUMNS
 from rightfit.profiling.profile import ProfileBuilder
 from rightfit.profiling.profiles.measured import set_measured

@@ -28,8 +28,8 @@ from recorded_turns import RECORDED
 from rightfit.families.registry import get_family
 from rightfit.profiling.measuring.jobs import OPEN_BUNDLE
 from rightfit.profiling.measuring.measurement import Bench, Subject
+from rightfit.profiling.measuring.settling import is_disturbed
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.measuring.stop_rule import is_disturbed
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.units import NS_PER_MS
 

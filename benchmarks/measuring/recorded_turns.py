@@ -24,7 +24,7 @@ from rightfit.profiling.common_mode_error import (
 )
 from rightfit.profiling.estimate import Interval
 from rightfit.profiling.intervals import estimate_median, is_drifting, pool_spread
-from rightfit.profiling.measuring.stop_rule import MIN_CLEAN_ROUNDS
+from rightfit.profiling.measuring.settling import MIN_CLEAN_ROUNDS
 
 Series = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -44,8 +44,8 @@ from rightfit.profiling.common_mode_error import (
 from rightfit.profiling.estimate import Interval
 from rightfit.profiling.intervals import estimate_median, is_drifting
 from rightfit.profiling.measuring.presets import MeasuringSettings
+from rightfit.profiling.measuring.settling import per_process, why_settled
 from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.measuring.stop_rule import per_process, why_settled
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 from factories.measurements import make_round

@@ -9,7 +9,7 @@ import numpy as np
 from presets import read_preset
 
 from rightfit.profiling.intervals import estimate_median, is_drifting
-from rightfit.profiling.measuring.stop_rule import per_process
+from rightfit.profiling.measuring.settling import per_process
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 from factories.simulated_latencies import draw_bimodal, draw_drifting, draw_log_normal, simulate

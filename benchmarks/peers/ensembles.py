@@ -30,7 +30,7 @@ from scipy.optimize import nnls
 from tables import LEARNT_ON, TableSource, read_frames
 
 from rightfit.api.fitted import list_labels
-from rightfit.api.rules import read_rules
+from rightfit.api.search_arguments import read_rules
 from rightfit.api.searching import NAME, check_target, open_workspace, read_table, search_dataset
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.prepared import encode_new_rows, prepare_dataset

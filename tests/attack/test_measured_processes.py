@@ -18,8 +18,8 @@ import pytest
 from factories import measurements
 
 from rightfit.profiling.measuring.measurement import Bench, Measurement, Subject, predict
+from rightfit.profiling.measuring.settling import is_disturbed
 from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.measuring.stop_rule import is_disturbed
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 

@@ -62,7 +62,7 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def note(searches: list[PlannedSearch], **_: Any) -> None:
         calls.append([one.cell.name for one in searches])
 
-    monkeypatch.setattr("rightfit.tuning.parallel.scheduler.search_in_parallel", note)
+    monkeypatch.setattr("rightfit.tuning.parallel.side_by_side.search_in_parallel", note)
     return calls
 
 

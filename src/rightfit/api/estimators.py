@@ -19,7 +19,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from rightfit.api.rules import FamiliesLike, StoppingLike, read_example, read_rules
+from rightfit.api.search_arguments import FamiliesLike, StoppingLike, read_example, read_rules
 from rightfit.api.searching import NAME, SearchResult, open_workspace, search_dataset
 from rightfit.errors import RightfitError
 from rightfit.families.schema import Task

@@ -14,7 +14,7 @@ import polars as pl
 from rightfit.api.fitted import Feeding, FittedModel, Labels, list_labels
 from rightfit.api.profiles import Profiles
 from rightfit.api.ranking import ApplicationsLike, Ranking
-from rightfit.api.rules import (
+from rightfit.api.search_arguments import (
     FamiliesLike,
     Preset,
     Rules,
@@ -57,8 +57,8 @@ from rightfit.ranking.explanation.shipping import ChosenServing, Refit, Refits, 
 from rightfit.spelling import suggest
 from rightfit.tuning.parallel.forks import close_shared_fork_server
 from rightfit.tuning.parallel.outcome import SearchOutcome, complete_search
-from rightfit.tuning.parallel.scheduler import OnTrial, search_in_parallel
 from rightfit.tuning.parallel.search_queue import PlannedSearch, plan_search
+from rightfit.tuning.parallel.side_by_side import OnTrial, search_in_parallel
 from rightfit.tuning.refitting import FinalRows, compare_models, train_again
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings

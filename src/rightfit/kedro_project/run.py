@@ -260,7 +260,7 @@ def _read_function(node: Node) -> NodeFunction:
 
 
 def _search(searches: list[PlannedSearch]) -> None:
-    from rightfit.tuning.parallel.scheduler import search_in_parallel
+    from rightfit.tuning.parallel.side_by_side import search_in_parallel
 
     has_cluster = any(one.settings.cluster is not None for one in searches)
     if not has_cluster and sum(one.n_workers for one in searches) < 2:

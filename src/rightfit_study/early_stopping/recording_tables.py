@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from rightfit.profiling.metrics import FIT_COLUMNS
 from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.search.fit_meter import FIT_COLUMNS
 from rightfit_study.early_stopping.recording import Recording
 
 _SCHEMA: dict[str, Any] = {

@@ -15,13 +15,13 @@ from rightfit.profiling.measuring.measurement import (
     predict,
     seek_quiet,
 )
-from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.measuring.stop_rule import (
+from rightfit.profiling.measuring.settling import (
     is_disturbed,
     per_process,
     usable_rounds,
     why_settled,
 )
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.profile import ProfileBuilder
 from rightfit.profiling.profiles.measured import set_measured
 from rightfit.profiling.worker.throughput import best_batch_size

@@ -16,8 +16,8 @@ from factories.simulated_latencies import (
 )
 
 from rightfit.profiling.intervals import estimate_median, is_drifting
+from rightfit.profiling.measuring.settling import per_process
 from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.measuring.stop_rule import per_process
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

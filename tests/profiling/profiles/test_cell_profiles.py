@@ -204,7 +204,7 @@ def test_run_comes_back_to_the_rows_that_decide_alone(
     cell: ProfiledCell, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     n_disturbed = 2  # of each profile's first processes
-    for module in ("stop_rule", "turns", "measurement"):
+    for module in ("settling", "turns", "measurement"):
         monkeypatch.setattr(
             f"rightfit.profiling.measuring.{module}.is_disturbed",
             lambda found, rounds, _settings: list(rounds).index(found) < n_disturbed,
@@ -248,7 +248,7 @@ def test_run_comes_back_to_the_rows_that_decide_alone(
 def test_turns_of_a_cell_tell_what_its_processes_share(
     cell: ProfiledCell, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = "rightfit.profiling.measuring.stop_rule.is_slow"  # others may use the machine
+    slow = "rightfit.profiling.measuring.settling.is_slow"  # others may use the machine
     monkeypatch.setattr(slow, lambda probe_ns, full_ns: False)
     store = DictStore()
     servings = [Serving(runtime, n, "cpu") for runtime in ("native", "onnx") for n in (1, 2)]

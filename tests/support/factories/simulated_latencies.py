@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from factories.measurements import make_round
 from rightfit.profiling.measuring.presets import MeasuringSettings
+from rightfit.profiling.measuring.settling import why_settled
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.measuring.stop_rule import why_settled
 from rightfit.profiling.worker.latency import percentile_ns
 
 Draw = Callable[[np.random.Generator, int, int], npt.NDArray[np.float64]]

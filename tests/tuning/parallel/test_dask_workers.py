@@ -19,7 +19,7 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.tuning.parallel import dask_workers
 from rightfit.tuning.parallel.dask_workers import DaskWorkers
-from rightfit.tuning.parallel.scheduler import search_in_parallel
+from rightfit.tuning.parallel.side_by_side import search_in_parallel
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.search_scheduler import open_study
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.presets import MeasuringSettings
+from rightfit.profiling.measuring.settling import is_delayed, is_disturbed, why_settled
 from rightfit.profiling.measuring.state import PERCENTILES, FinishedRound, MeasurementState
-from rightfit.profiling.measuring.stop_rule import is_delayed, is_disturbed, why_settled
 from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
 from rightfit.profiling.worker.latency import percentile_ns
 from rightfit.profiling.worker.meters.disturbance import CoreTimes, read_core_times, wait_for_quiet

@@ -21,18 +21,18 @@ from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.measurement import Bench, Measurement, measure_under_load
 from rightfit.profiling.measuring.presets import MeasuringSettings
+from rightfit.profiling.measuring.settling import (
+    is_disturbed,
+    per_process,
+    usable_rounds,
+    why_settled,
+)
 from rightfit.profiling.measuring.state import (
     FinishedRound,
     MeasurementState,
     Store,
     load_record,
     save_record,
-)
-from rightfit.profiling.measuring.stop_rule import (
-    is_disturbed,
-    per_process,
-    usable_rounds,
-    why_settled,
 )
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 

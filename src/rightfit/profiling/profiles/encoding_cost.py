@@ -10,8 +10,8 @@ from dataclasses import replace
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.presets import MeasuringSettings
+from rightfit.profiling.measuring.settling import per_process, usable_rounds
 from rightfit.profiling.measuring.state import MeasurementState, Store
-from rightfit.profiling.measuring.stop_rule import per_process, usable_rounds
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.worker.units import NS_PER_MS
 from rightfit.request_path import MODEL

@@ -14,8 +14,8 @@ from rightfit.profiling.common_mode_error import (
 )
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.presets import MeasuringSettings
+from rightfit.profiling.measuring.settling import is_disturbed
 from rightfit.profiling.measuring.state import MeasurementState, Store, load_record, save_record
-from rightfit.profiling.measuring.stop_rule import is_disturbed
 
 KEY = "blocks-{environment_id}-"
 

@@ -25,13 +25,13 @@ from rightfit.profiling.intervals import (
     pool_spread,
 )
 from rightfit.profiling.measuring.presets import MeasuringSettings
-from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.measuring.stop_rule import (
+from rightfit.profiling.measuring.settling import (
     MIN_CLEAN_ROUNDS,
     is_phase_disturbed,
     per_process,
     usable_rounds,
 )
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import (
     COMMON_MODE_MEMORY_ERROR_PCT,
     MEASURED_SOURCES,

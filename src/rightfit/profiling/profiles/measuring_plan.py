@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.presets import MeasuringSettings
-from rightfit.profiling.measuring.stop_rule import DISTURBED_TIMES
+from rightfit.profiling.measuring.settling import DISTURBED_TIMES
 from rightfit.profiling.metrics import LATENCY_COLUMNS, NO_LOAD_TEST, columns_from
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.latency import MEDIAN, min_calls_to_report

@@ -122,7 +122,7 @@ class DaskWorkers:
             del self._out[future]
             result, error = _read(future)
             reports.append(Report(search, worker, task, result, error))
-            if result is None and not error:
+            if reports[-1].worker_died:
                 future.cancel()
                 self._look()
         return reports

@@ -18,7 +18,7 @@ class Report:
         search: Name of the search.
         worker: The worker.
         task: The task.
-        result: ``None`` if the worker has died or broke.
+        result: ``None`` if the worker died or broke.
         error: What broke it, which is no trial's fault; empty if nothing did.
     """
 
@@ -27,6 +27,11 @@ class Report:
     task: Task
     result: TaskResult | None
     error: str = ""
+
+    @property
+    def worker_died(self) -> bool:
+        """Whether the task is lost with its worker."""
+        return self.result is None and not self.error
 
 
 class Executor(Protocol):

@@ -138,7 +138,7 @@ def plan_search(
 
 
 @dataclass(frozen=True)
-class SearchTask:
+class SearchPart:
     """A search, or the part of it that comes first.
 
     Args:
@@ -164,7 +164,7 @@ class SearchQueue:
     def __init__(self, searches: Sequence[PlannedSearch]) -> None:
         self._waiting = [one for one in searches if not one.has_default_first]
         first = [one for one in searches if one.has_default_first]
-        self._defaults = [SearchTask(one, only_default=True) for one in first]
+        self._defaults = [SearchPart(one, only_default=True) for one in first]
         self._n_open = Counter(one.dataset for one in first)
         self._ready: list[PlannedSearch] = []
         self._move_ready()
@@ -174,13 +174,13 @@ class SearchQueue:
         """Whether anything may begin now."""
         return bool(self._defaults or self._ready)
 
-    def next(self) -> SearchTask:
+    def next(self) -> SearchPart:
         """Hand out what begins next."""
         if self._defaults:
             return self._defaults.pop(0)
-        return SearchTask(self._ready.pop(0), only_default=False)
+        return SearchPart(self._ready.pop(0), only_default=False)
 
-    def end(self, task: SearchTask) -> None:
+    def end(self, task: SearchPart) -> None:
         """Note that a task is over, however it ended."""
         if task.only_default:
             self._n_open[task.search.dataset] -= 1

@@ -10,12 +10,9 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.worker.meters.memory import read_memory, reset_peak, return_free_memory
 
 _NS_PER_S = 1_000_000_000
-
-FIT_COLUMNS = tuple(metric.column for metric in METRICS if metric.phase == "fit")
 
 
 class FitMeter:

@@ -10,10 +10,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
+from rightfit.profiling.metrics import FIT_COLUMNS
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Seen, Structure
 from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.cell import Cell
-from rightfit.tuning.search.fit_meter import FIT_COLUMNS
 from rightfit.tuning.studies.trial_attributes import (
     CONFIGURATION,
     CURVE,

@@ -140,7 +140,7 @@ class SearchScheduler:
         elif task.kind == "keep" and not result.fault:
             self._end_as_it_is(task, result)
 
-    def lose(self, task: Task) -> None:
+    def note_death(self, task: Task) -> None:
         """Take back a task whose worker has died."""
         del self._out[task.number]
         if task.kind == "train":

@@ -13,12 +13,12 @@ import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.naming import format_metric, metric_name
+from rightfit.profiling.metrics import FIT_COLUMNS
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.pausing.expected_utility import Miss
 from rightfit.tuning.pausing.search_forecast import SearchForecast
 from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
-from rightfit.tuning.search.fit_meter import FIT_COLUMNS
 from rightfit.tuning.search.observing import read_finished
 from rightfit.tuning.studies.budget import spent_cpu_s
 from rightfit.tuning.studies.trial_attributes import (

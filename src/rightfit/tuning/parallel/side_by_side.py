@@ -18,7 +18,7 @@ from rightfit.processes.leftovers import in_use, sweep_folders, temporary_folder
 from rightfit.tuning.parallel.executor import Executor, Report
 from rightfit.tuning.parallel.forked_workers import ForkedWorkers
 from rightfit.tuning.parallel.forks import forking
-from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue, SearchTask
+from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchPart, SearchQueue
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.search_job import map_rows, write_cell_rows
 from rightfit.tuning.search.search_scheduler import SearchScheduler
@@ -92,7 +92,7 @@ class _OpenSearch:
         is_given_up: Whether something broke that is no trial's fault.
     """
 
-    part: SearchTask
+    part: SearchPart
     scheduler: SearchScheduler
     lock: contextlib.ExitStack
     trainers: dict[int, str] = field(default_factory=dict)
@@ -128,7 +128,7 @@ class _SideBySide:
                 one.scheduler.release()
                 one.lock.close()
 
-    def _begin(self, part: SearchTask) -> None:
+    def _begin(self, part: SearchPart) -> None:
         search, lock = part.search, contextlib.ExitStack()
         name = study_name(search.cell, search.settings)
         try:
@@ -175,14 +175,13 @@ class _SideBySide:
             one.worked_s += report.result.ended_s - report.result.started_s
             one.trainers[report.task.number] = report.worker
             one.scheduler.note(report.task, report.result)
-            return
-        if not report.error:
+        elif report.worker_died:
             logger.warning("%s: a worker has died, its task goes to another", one.name)
-            one.scheduler.lose(report.task)
-            return
-        one.is_given_up = True
-        logger.debug("%s: a worker broke, the run goes on with it: %s", one.name, report.error)
-        one.scheduler.release(report.task)
+            one.scheduler.note_death(report.task)
+        else:
+            one.is_given_up = True
+            logger.debug("%s: a worker broke, the run goes on: %s", one.name, report.error)
+            one.scheduler.release(report.task)
 
     def _tell(self, one: _OpenSearch) -> None:
         if one.scheduler.n_begun != one.n_told:

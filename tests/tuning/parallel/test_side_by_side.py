@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
-from rightfit.tuning.parallel.scheduler import search_in_parallel
+from rightfit.tuning.parallel.side_by_side import search_in_parallel
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.search_scheduler import open_study
@@ -150,7 +150,7 @@ from factories.planned_searches import plan
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
 from rightfit.processes.lifeline import list_descendants
-from rightfit.tuning.parallel.scheduler import search_in_parallel
+from rightfit.tuning.parallel.side_by_side import search_in_parallel
 
 def die(name, n_begun, n_trials):
     if n_begun < 1:
