@@ -7,7 +7,7 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroServiceSession
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.deployment.task_plan import Task, check_plan, find_stages, plan_tasks
+from rightfit.deployment.task_plan import DagTask, check_plan, find_stages, plan_tasks
 
 pytestmark = pytest.mark.whole
 
@@ -38,7 +38,7 @@ STAGES = {"preparing": PREPARING, "fitting": FITTING, "timing": TIMING, "choosin
 WHOLE = Pipeline([node for stage in STAGES.values() for node in stage.nodes])
 
 
-def plan(*alone: str) -> dict[str, Task]:
+def plan(*alone: str) -> dict[str, DagTask]:
     return {task.name: task for task in plan_tasks(WHOLE, STAGES, alone=alone)}
 
 

@@ -19,7 +19,7 @@ from rightfit.kedro_project.nodes import find_place
 
 
 @dataclass(frozen=True)
-class Task:
+class DagTask:
     """Nodes that a scheduler runs in one process.
 
     Args:
@@ -37,7 +37,7 @@ class Task:
 
 def plan_tasks(
     pipeline: Pipeline, stages: Mapping[str, Pipeline], *, alone: Iterable[str]
-) -> list[Task]:
+) -> list[DagTask]:
     """Cut a pipeline into tasks.
 
     Args:
@@ -64,7 +64,7 @@ def plan_tasks(
     for stage in alone:
         _set_apart({name for name in after if stage_of_task[name] == stage}, after)
     return [
-        Task(
+        DagTask(
             name,
             stage_of_task[name],
             tuple(node.name for node in pipeline.nodes if task_of[node] == name),
