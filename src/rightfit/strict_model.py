@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from rightfit.errors import RightfitError
+
 MAX_SEED = 2**32 - 1  # the largest that numpy and scikit-learn take
 MAX_COUNT = 10**9  # of what is counted and takes no memory
 MAX_SIZE = 1e15  # of a number without a natural limit: its squares and sums stay finite
@@ -87,6 +89,25 @@ class StrictModel(BaseModel):
             if repeated:
                 raise ValueError(f"must not repeat an entry, but repeats {repeated[0]}")
         return value
+
+
+class OneSentence(type(BaseModel)):  # type: ignore[misc]  # pydantic names its metaclass nowhere
+    """Has a model that people make in Python say what is wrong with it in one sentence.
+
+    A model inside another one, or in a file, is no call of its class: it is reported in its place.
+    """
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        """Make the model.
+
+        Raises:
+            RightfitError: If its values do not fit.
+        """
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as err:
+            faults = "; ".join(list_faults(err)).rstrip(".")
+            raise RightfitError(f"{cls.__name__}: {faults}.") from None
 
 
 def list_faults(error: ValidationError) -> list[str]:

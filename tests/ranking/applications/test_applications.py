@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from factories.rankings import make_application, make_applications
 from pydantic import ValidationError
 
+from rightfit.errors import RightfitError
 from rightfit.ranking.applications.applications import (
     Application,
     Applications,
@@ -45,6 +47,31 @@ def test_objective_refuses(values: dict[str, Any], message: str) -> None:
 def test_constraint_refuses(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Constraint.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Objective(**LATENCY | {"weight": "much"}), "Objective: weight: .*number.*'much'"),
+        (lambda: Constraint(maximum=3), "Constraint: maximum: Extra inputs"),  # type: ignore[call-arg]
+        (
+            lambda: Application(
+                description="A crowd.",
+                scenario="online",  # type: ignore[arg-type]
+                objectives={"quality": {**LATENCY, "wieght": 2}},  # type: ignore[dict-item]
+            ),
+            r"Application: scenario: .*'online'; objectives\.quality\.wieght: Extra inputs",
+        ),
+    ],
+)
+def test_faults_of_what_is_made_in_python_are_one_sentence(
+    make: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(RightfitError, match=message) as caught:
+        make()
+
+    assert str(caught.value).count("\n") == 0
+    assert "pydantic" not in str(caught.value)
 
 
 def test_constraint_limits_are_those_set() -> None:

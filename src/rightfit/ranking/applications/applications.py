@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from rightfit.profiling.metrics import METRICS, columns_from
 from rightfit.request_path import RequestPath
-from rightfit.strict_model import Number, StrictModel
+from rightfit.strict_model import Number, OneSentence, StrictModel
 
 if TYPE_CHECKING:  # commands that only read results need no numpy
     import numpy as np
@@ -35,7 +35,7 @@ Scenario = Literal["single_stream", "offline", "server"]
 LimitKind = Literal["min", "max", "max_degradation"]
 
 
-class Objective(StrictModel):
+class Objective(StrictModel, metaclass=OneSentence):
     """What one metric is worth to an application, between two fixed bounds.
 
     ``worst`` scores 0 and ``best`` scores 1; the larger of them tells which way is better. On the
@@ -58,7 +58,7 @@ class Objective(StrictModel):
         return self
 
 
-class Constraint(StrictModel):
+class Constraint(StrictModel, metaclass=OneSentence):
     """Hard limits on one metric; at least one of the three.
 
     ``max_degradation`` is the largest allowed loss against the best value measured for the
@@ -84,7 +84,7 @@ class Constraint(StrictModel):
         return {kind: value for kind, value in found.items() if value is not None}
 
 
-class Workload(StrictModel):
+class Workload(StrictModel, metaclass=OneSentence):
     """Rows that must be answered within so many hours: a limit on throughput, as people say it."""
 
     n_rows: float = Field(gt=0, le=1e18)
@@ -100,7 +100,7 @@ class Workload(StrictModel):
         return self.n_rows / rows_per_s / S_PER_HOUR
 
 
-class Application(StrictModel):
+class Application(StrictModel, metaclass=OneSentence):
     """One application: its scenario, its objectives and its constraints.
 
     A ``workload`` is a constraint on the throughput: it becomes one of ``constraints``.
