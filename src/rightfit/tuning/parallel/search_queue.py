@@ -180,11 +180,11 @@ class SearchQueue:
             return self._defaults.pop(0)
         return SearchPart(self._ready.pop(0), only_default=False)
 
-    def end(self, task: SearchPart) -> None:
-        """Note that a task is over, however it ended."""
-        if task.only_default:
-            self._n_open[task.search.dataset] -= 1
-            self._waiting.append(task.search)
+    def end(self, part: SearchPart) -> None:
+        """Note that a search, or its first part, is over, however it ended."""
+        if part.only_default:
+            self._n_open[part.search.dataset] -= 1
+            self._waiting.append(part.search)
             self._move_ready()
 
     def _move_ready(self) -> None:
