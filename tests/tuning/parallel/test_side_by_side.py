@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from optuna.trial import TrialState
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
+from rightfit.tuning.parallel import side_by_side
+from rightfit.tuning.parallel.executor import Report
+from rightfit.tuning.parallel.forked_workers import ForkedWorkers
+from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue
 from rightfit.tuning.parallel.side_by_side import search_in_parallel
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.search import is_over
@@ -61,6 +66,29 @@ def test_search_with_several_workers_gives_the_trials_of_one(
 
     alone, shared = found
     assert outcomes_by_index(shared) == outcomes_by_index(alone)
+
+
+def test_no_core_waits_while_another_search_could_begin(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues: list[SearchQueue] = []
+    waits_in_vain: list[bool] = []
+    wait = ForkedWorkers.wait
+
+    def make_queue(searches: Sequence[PlannedSearch]) -> SearchQueue:
+        queues.append(SearchQueue(searches))
+        return queues[-1]
+
+    def look_and_wait(workers: ForkedWorkers) -> list[Report]:
+        waits_in_vain.append(workers.has_room and queues[0].has_next)
+        return wait(workers)
+
+    monkeypatch.setattr(side_by_side, "SearchQueue", make_queue)
+    monkeypatch.setattr(ForkedWorkers, "wait", look_and_wait)
+    search_in_parallel(plan(blobs, tmp_path, 2), on_trial=ignore)
+
+    assert waits_in_vain
+    assert not any(waits_in_vain)
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])

@@ -61,9 +61,8 @@ class DaskWorkers:
                 "`dask scheduler`, or correct parameters_training.yml."
             ) from err
         self._jobs: dict[str, str] = {}  # by search
-        self._out: dict[
-            Future[TaskResult], tuple[str, str, Task]
-        ] = {}  # with the search and the worker
+        # with the search and the worker
+        self._out: dict[Future[TaskResult], tuple[str, str, Task]] = {}
         self._done: queue.SimpleQueue[Future[TaskResult]] = queue.SimpleQueue()
         self._workers: list[str] = []
         self._seen_s = time.monotonic()

@@ -118,6 +118,8 @@ class _SideBySide:
                 while self._queue.has_next and self._executor.has_room:
                     self._begin(self._queue.next())
                 self._hand_out()
+                if self._queue.has_next and self._executor.has_room:
+                    continue  # a search has ended: another takes its place before the next wait
                 for one in self._open.values():
                     one.scheduler.pool.write()  # while the workers work
                 if self._open:  # also while a cluster has no workers, until some come
