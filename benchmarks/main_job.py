@@ -71,11 +71,11 @@ class Version:
     env: str
     params: Sequence[str]
 
-    def run(self, root: Path, *more: str) -> Ran:
-        """Run the main job on a data folder."""
+    def run(self, root: Path, *more: str, pipelines: str = "perf") -> Ran:
+        """Run the main job on a data folder, or others of its pipelines."""
         params = ",".join([f"data_root={root}", *self.params, *more])
         return self.call(
-            "kedro", "run", "--pipelines", "perf", "--env", self.env, "--params", params
+            "kedro", "run", "--pipelines", pipelines, "--env", self.env, "--params", params
         )
 
     def call(self, *arguments: str) -> Ran:

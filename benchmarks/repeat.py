@@ -3,12 +3,14 @@
 Run from the repository's root: ``python benchmarks/repeat.py``. The main job runs on fresh data
 folders with one seed; the last ``--n-busy`` of the runs share the machine with a busy loop on one
 core. Utilities are compared on the profiles of all runs together: that of a candidate in a serving
-configuration is its mean over the runs that measured it. The last line is JSON:
+configuration is its mean over the runs that measured it. ``--rank-again`` ranks the runs in
+``--root`` anew instead, by the rules of ``--env``. The last line is JSON:
 
 - ``candidates_common``: the share of all candidates of any run that are in every run;
 - ``winners_same_min``: the fewest applications × datasets, of ``n_choices``, for which two of the
   runs chose the same candidate; ``servings_same_min``: and serve it in the same way;
 - ``utility_spread_max``: the largest difference between the winners of one choice;
+- ``utility_mean``: of all winners;
 - ``kept``: choices that a second run on the first one's data left as they were.
 """
 
@@ -101,11 +103,12 @@ def compare(runs: list[Decided]) -> dict[str, float]:
         for key, utility in run.utilities.items():
             pooled[key].append(utility)
     choices = list(runs[0].winners)
-    spreads = []
+    spreads, worths = [], []
     for application, dataset in choices:
-        chosen = {run.winners[application, dataset] for run in runs}
+        chosen = [run.winners[application, dataset] for run in runs]
         worth = [fmean(pooled[application, key]) for key in chosen if key is not None]
         spreads.append(max(worth) - min(worth) if worth else 0.0)
+        worths += worth
     pairs = list(itertools.combinations(runs, 2))
 
     def agree(one: Decided, other: Decided, n_keys: int) -> int:
@@ -118,6 +121,7 @@ def compare(runs: list[Decided]) -> dict[str, float]:
         "winners_same_min": min(agree(one, other, 2) for one, other in pairs),
         "servings_same_min": min(agree(one, other, len(KEYS)) for one, other in pairs),
         "utility_spread_max": max(spreads),
+        "utility_mean": fmean(worths),
     }
 
 
@@ -129,6 +133,7 @@ def main() -> None:
     parser.add_argument("--n-busy", type=int, default=2)
     parser.add_argument("--params", nargs="*", default=[], help="more parameters: name=value")
     parser.add_argument("--root", type=Path, help="folder to use, and to keep")
+    parser.add_argument("--rank-again", action="store_true", help="rank what is in --root anew")
     asked = parser.parse_args()
     bootstrap_project(PROJECT)
     version = Version(PROJECT, asked.env, asked.params)
@@ -144,6 +149,8 @@ def main() -> None:
                 with busy_core(is_busy=is_busy):
                     ran = version.run(root)
                 print(f"run {number + 1}, busy: {is_busy}: {ran.wall_s:.0f} s", flush=True)
+            elif asked.rank_again:
+                version.run(root, "ranking.keep_winner=false", pipelines="ranking")
             runs.append(read(root, asked.env))
         figures = compare(runs)
         version.run(folder / "0")
