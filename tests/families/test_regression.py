@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -101,6 +102,14 @@ def test_untrained_model_answers_one_number_a_row(name: str, slopes: TrainingDat
         assert family.predict(model, slopes.rows).shape == (120, 1)
         trained = family.describe_structure(train(name, slopes))
         assert family.describe_structure(model) == trained
+
+
+def test_untrained_linear_model_is_made_without_a_warning(slopes: TrainingData) -> None:
+    configuration = CONFIGURATIONS["linear"] | {"penalty": "l1"}
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        get_family("linear").build_untrained(configuration, slopes.schema, seed=0)
 
 
 def test_unit_of_the_target_does_not_change_what_a_net_learns(slopes: TrainingData) -> None:

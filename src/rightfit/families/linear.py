@@ -24,7 +24,7 @@ from rightfit.families.family import (
 )
 from rightfit.families.schema import InputSchema
 from rightfit.families.sklearn_io import SklearnFamily, load_skops
-from rightfit.families.sklearn_training import grow_passes
+from rightfit.families.sklearn_training import find_thread_pools, grow_passes
 
 REGRESSORS = ("Ridge", "ElasticNet")
 
@@ -123,8 +123,6 @@ def _fit_exactly(run: TrainingRun) -> Iterator[Checkpoint]:
     stochastic gradient descent with standardised targets. ``n_epochs``, ``learning_rate`` and
     ``eta0`` are not used; the penalty of logistic regression is always L2.
     """
-    from threadpoolctl import threadpool_limits
-
     data, is_regression = run.data, run.data.schema.task == "regression"
     order = np.random.default_rng(run.seed).permutation(len(data.labels))
     if not is_regression:  # even the smallest share holds one of every class
@@ -139,7 +137,8 @@ def _fit_exactly(run: TrainingRun) -> Iterator[Checkpoint]:
             model = _make_regression(run.configuration, n_rows=n_rows, spread=spread)
         else:
             model = make_logistic(run.configuration, n_rows=n_rows)
-        with threadpool_limits(None if is_regression else 1), warnings.catch_warnings():
+        pools = find_thread_pools()
+        with pools.limit(limits=None if is_regression else 1), warnings.catch_warnings():
             # what stops short of the minimum is judged by its quality, as any other model
             warnings.simplefilter("ignore")
             model.fit(rows, labels)
@@ -161,7 +160,9 @@ def build_untrained_regression(
     """Return a model of random coefficients; see ``Family.build_untrained``."""
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((2, schema.n_features), dtype=np.float32)
-    return _make_regression(configuration, n_rows=2, spread=1.0).fit(rows, np.array([0.0, 1.0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that two rows are not fitted to the end
+        return _make_regression(configuration, n_rows=2, spread=1.0).fit(rows, np.array([0.0, 1.0]))
 
 
 def _make_regression(configuration: Configuration, *, n_rows: int, spread: float) -> Any:

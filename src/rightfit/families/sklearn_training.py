@@ -8,15 +8,20 @@ short of its optimum is judged by its quality, as any other model.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rightfit.families.family import Checkpoint, TrainingRun, split_training
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 _ROWS_PER_STEP = 2_048
 _LEAST_ROWS = 128  # as few are neighbours' and folds' least
@@ -105,10 +110,20 @@ def _order_evenly(kinds: npt.NDArray[Any], *, seed: int) -> npt.NDArray[np.int64
     return shuffled[np.argsort(keys[shuffled], kind="stable")]
 
 
+def find_thread_pools() -> ThreadpoolController:
+    """Return the thread pools of the libraries in this process."""
+    return _look_for_pools(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _look_for_pools(n_modules: int) -> ThreadpoolController:  # noqa: ARG001 - anew with new ones
+    from threadpoolctl import ThreadpoolController  # which takes 4 ms a look
+
+    return ThreadpoolController()
+
+
 @contextmanager
 def _fitting() -> Iterator[None]:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
+    with find_thread_pools().limit(limits=1, user_api="openmp"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

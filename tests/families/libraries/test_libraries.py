@@ -71,6 +71,21 @@ def test_catboost_chooses_its_learning_rate_beside_any_other_setting(noisy: Trai
     np.testing.assert_allclose(answers, theirs.predict_proba(noisy.rows), atol=1e-6)
 
 
+def test_xgboosts_nodes_and_splits_are_those_of_its_own_table(noisy: TrainingData) -> None:
+    pytest.importorskip("xgboost")
+    pytest.importorskip("pandas")
+    *_, last = train("xgboost", noisy)
+
+    counts = get_family("xgboost").describe_structure(last.model)
+
+    nodes = last.model.trees.trees_to_dataframe()
+    inner = nodes[nodes["Feature"] != "Leaf"]
+    root_covers = nodes[nodes["Node"] == 0].set_index("Tree")["Cover"]
+    passed = inner.groupby("Tree")["Cover"].sum() / root_covers
+    assert counts["n_nodes"] == len(nodes)
+    assert counts["n_operations"] == pytest.approx(passed.sum(), rel=1e-5)
+
+
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_looks_have_growing_numbers_of_trees(name: str, noisy: TrainingData) -> None:
     family = get_family(name)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from rightfit.families.libraries.boosters import (
 )
 from rightfit.families.schema import InputSchema
 
+_LISTS = re.compile(rb'"(left_children|sum_hessian)":\[([^\]]*)\]')  # of each tree
+LEAF = b"-1"  # its child
+
 
 class XgboostFamily(BoosterFamily):
     """Boosted trees; see :class:`rightfit.families.family.Family`."""
@@ -28,10 +32,13 @@ class XgboostFamily(BoosterFamily):
 
     def describe_structure(self, model: Booster) -> dict[str, float]:
         """Count trees, their nodes, and the splits that an average training row passes."""
-        document = json.loads(model.trees.save_raw("json"))
-        trees = document["learner"]["gradient_booster"]["model"]["trees"]
-        n_nodes = sum(len(tree["left_children"]) for tree in trees)
-        return describe_trees(len(trees), n_nodes, sum(_mean_depth(tree) for tree in trees))
+        found = _LISTS.findall(model.trees.save_raw("json"))  # twice as fast as to read all of it
+        children, weights = (
+            [values.split(b",") for name, values in found if name == wanted]
+            for wanted in (b"left_children", b"sum_hessian")
+        )
+        depths = map(_mean_depth, children, weights)
+        return describe_trees(len(children), sum(map(len, children)), sum(depths))
 
     def add_rounds(
         self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
@@ -82,8 +89,8 @@ FAMILY = XgboostFamily(
 )  # fmt: skip
 
 
-def _mean_depth(tree: Any) -> float:
+def _mean_depth(left_children: Sequence[bytes], weights: Sequence[bytes]) -> float:
     """Return the splits that an average row passes, rows weighted as the tree weighs them."""
-    weights = tree["sum_hessian"]
-    inner = (w for w, left in zip(weights, tree["left_children"], strict=True) if left >= 0)
-    return sum(inner) / weights[0] if weights[0] > 0 else 0.0
+    inner = (float(w) for w, left in zip(weights, left_children, strict=True) if left != LEAF)
+    root = float(weights[0])
+    return sum(inner) / root if root > 0 else 0.0
