@@ -35,9 +35,9 @@ def make_plan(
     )
 
 
-def choose(plan: PausingPlan, trials: list[FrozenTrial], *, may_begin: bool) -> Any:
+def next_step(plan: PausingPlan, trials: list[FrozenTrial], *, may_begin: bool) -> Any:
     paused = {trial.number for trial in trials if trial.state == TrialState.RUNNING}
-    return plan.choose(trials, paused=paused, may_begin=may_begin)
+    return plan.next_step(trials, paused=paused, may_begin=may_begin)
 
 
 def looked_at(index: int, *, state: TrialState) -> FrozenTrial:
@@ -62,8 +62,8 @@ def test_first_looks_take_their_share_of_the_budget(
     plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=4)
     begun = [looked_at(index, state=TrialState.PRUNED) for index in range(n_begun)]
 
-    assert (choose(plan, begun, may_begin=True) == NEW) is wants
-    assert choose(plan, begun, may_begin=False) is None
+    assert (next_step(plan, begun, may_begin=True) == NEW) is wants
+    assert next_step(plan, begun, may_begin=False) is None
 
 
 def test_what_steps_really_take_decides_nothing(blobs: TrainingData) -> None:
@@ -73,8 +73,8 @@ def test_what_steps_really_take_decides_nothing(blobs: TrainingData) -> None:
     busy.set_user_attr(SPENT, {"compute_s": 9.0})
     busy.set_user_attr(CURVE, [make_point(1, 0.5) | {"fit_cpu_s": 9.0}])
 
-    assert choose(plan, begun, may_begin=True) == NEW
-    assert choose(plan, [busy], may_begin=True) == NEW
+    assert next_step(plan, begun, may_begin=True) == NEW
+    assert next_step(plan, [busy], may_begin=True) == NEW
 
 
 def test_a_search_that_takes_several_times_its_budget_ends(blobs: TrainingData) -> None:
@@ -82,7 +82,7 @@ def test_a_search_that_takes_several_times_its_budget_ends(blobs: TrainingData) 
     slow = looked_at(0, state=TrialState.RUNNING)
     slow.set_user_attr(SPENT, {"compute_s": 30.0})
 
-    assert choose(plan, [slow], may_begin=True) is None
+    assert next_step(plan, [slow], may_begin=True) is None
 
 
 @pytest.mark.parametrize(("n_checkpoints", "wants"), [(3, True), (4, False)])
@@ -92,7 +92,7 @@ def test_what_is_left_of_the_budget_is_for_new_configurations_if_it_holds_a_whol
     plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=n_checkpoints)
     ended = [looked_at(index, state=TrialState.PRUNED) for index in range(3)]
 
-    assert (choose(plan, ended, may_begin=True) == NEW) is wants  # 7 s are left
+    assert (next_step(plan, ended, may_begin=True) == NEW) is wants  # 7 s are left
 
 
 @pytest.mark.parametrize(("budget_cpu_s", "is_finished_first"), [(20.0, True), (1.5, False)])
@@ -102,7 +102,7 @@ def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_all
     plan = make_plan(blobs, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
     default = looked_at(0, state=TrialState.RUNNING)
 
-    step = choose(plan, [default], may_begin=True)
+    step = next_step(plan, [default], may_begin=True)
 
     assert isinstance(step, Step) is is_finished_first
     assert (plan.finish_default([default], {0}) is not None) is is_finished_first
@@ -138,7 +138,7 @@ def test_entries_of_the_portfolio_are_begun_until_half_of_the_budget_is_spent(
     plan = make_plan(blobs, (ENTRY,), budget_cpu_s=budget_cpu_s, n_checkpoints=1)
     ended = looked_at(0, state=TrialState.PRUNED)
 
-    assert (choose(plan, [ended], may_begin=True) == NEW) is is_begun
+    assert (next_step(plan, [ended], may_begin=True) == NEW) is is_begun
 
 
 def test_an_entry_of_the_portfolio_is_trained_to_its_end_before_the_next_begins(
@@ -148,7 +148,7 @@ def test_an_entry_of_the_portfolio_is_trained_to_its_end_before_the_next_begins(
     plan = make_plan(blobs, entries, budget_cpu_s=100.0, n_checkpoints=3)
     first = [looked_at(0, state=TrialState.PRUNED), looked_at(1, state=TrialState.RUNNING)]
 
-    step = choose(plan, first, may_begin=True)
+    step = next_step(plan, first, may_begin=True)
 
     assert isinstance(step, Step)
     assert step.number == 1
@@ -166,7 +166,7 @@ def test_entries_begun_after_half_of_the_budget_are_left_to_the_rule(
     for trial, quality in ((poor, 0.1), (good, 0.9)):
         trial.set_user_attr(CURVE, [make_point(1, quality) | {"work_s": 0.1}])
 
-    step = choose(plan, [ended, poor, good], may_begin=False)
+    step = next_step(plan, [ended, poor, good], may_begin=False)
 
     assert isinstance(step, Step)
     assert step.number == goes_on

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.whole
 NOON = datetime(2026, 11, 24, 12)
 
 
-def make_point(work_s: float) -> dict[str, float]:
+def make_point(work_s: float) -> dict[str, Any]:
     return {"work_s": work_s, "fit_cpu_s": 0.0, "validate_cpu_s": 0.0}
 
 
@@ -115,3 +115,12 @@ def test_patience_counts_from_the_last_gain_in_the_order_of_ending() -> None:
     ]
 
     assert count_without_gain(trials) == 2
+
+
+def test_of_two_notes_of_what_a_trial_took_the_later_counts() -> None:
+    curve = [make_point(1.0) | {"spent": {"compute_s": 2.0}}]
+
+    going_on = make_trial(0, 10, curve=curve)
+    failed_later = make_trial(0, 10, curve=curve, spent={"compute_s": 5.0})
+
+    assert spent_cpu_s([going_on, failed_later]) == 2.0 + 5.0

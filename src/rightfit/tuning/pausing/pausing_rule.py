@@ -23,6 +23,7 @@ from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import THREADS, Application
 from rightfit.tuning.pausing.expected_utility import (
     QUALITY,
+    ExpectedUtility,
     Floats,
     describe_costs,
     estimate_utility,
@@ -122,6 +123,12 @@ class PausingRule:
         seen = Pool([t for t in pool.trials if t.qualities], pool.n_checkpoints)
         if not seen.trials:
             return None
+        is_known = np.array([[s in trial.served for s in self.servings] for trial in seen.trials])
+        if not self.measures:  # nothing is left to do for a trained one
+            is_known |= np.array([[seen.is_trained(trial)] for trial in seen.trials])
+        return SearchForecast(seen, self.servings, is_known, self.params, self._estimate)
+
+    def _estimate(self, seen: Pool) -> dict[str, ExpectedUtility]:
         measured = seen.measured()
         learnt = [(trial.number, len(trial.served)) for trial in measured]
         if learnt != self._learnt:
@@ -136,11 +143,7 @@ class PausingRule:
             servings=self.servings,
             known_quality=self.known_quality,
         )
-        utilities = {name: estimate_utility(known, app) for name, app in self.applications.items()}
-        is_known = known.is_measured
-        if not self.measures:  # nothing is left to do for a trained one
-            is_known = is_known | np.array([[seen.is_trained(trial)] for trial in seen.trials])
-        return SearchForecast(seen, self.servings, utilities, is_known, self.params)
+        return {name: estimate_utility(known, app) for name, app in self.applications.items()}
 
     def _describe(self, trial: ObservedTrial) -> Floats:
         """Return what a trial costs; computed anew only where something was learnt of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -47,20 +47,25 @@ class SearchForecast:
     Args:
         pool: Trials with at least one look.
         servings: Serving configurations.
-        utilities: By application.
         is_measured: Shape (n_trials, n_servings).
         params: The rule's.
+        estimate: Returns the utility of the pool's trials to each application.
     """
 
     pool: Pool
     servings: Sequence[Serving]
-    utilities: Mapping[str, ExpectedUtility]
     is_measured: npt.NDArray[np.bool_]
     params: PausingParams
+    estimate: Callable[[Pool], Mapping[str, ExpectedUtility]]
 
     def __post_init__(self) -> None:
         self._is_trained = np.array([self.pool.is_trained(t) for t in self.pool.trials])
         self._train_s, self._rest_s, self.usual_s = _predict_training(self.pool)
+
+    @cached_property
+    def utilities(self) -> Mapping[str, ExpectedUtility]:
+        """Of all trials, by application; what training takes is told without them."""
+        return self.estimate(self.pool)
 
     def infeasible(self) -> set[str]:
         """Return the applications that no trial is likely to satisfy: they steer no more."""

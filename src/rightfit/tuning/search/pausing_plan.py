@@ -91,7 +91,7 @@ class PausingPlan:
         self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
         return Proposal(asked.params, asked_by=name)
 
-    def choose(
+    def next_step(
         self, trials: Sequence[FrozenTrial], *, paused: Collection[int], may_begin: bool
     ) -> Step | Literal["new"] | None:
         """Return what to do next: a step of a paused trial, ``NEW``, or nothing.

@@ -113,4 +113,4 @@ def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
     if settings.targets is None:
         return False
     plan = PausingPlan(cell, settings, settings.targets)
-    return plan.choose(trials, paused=(), may_begin=True) is None
+    return plan.next_step(trials, paused=(), may_begin=True) is None

@@ -194,12 +194,12 @@ class SearchScheduler:
         )
         chosen = NEW if may_begin else None
         if self._plan is not None:
-            chosen = self._choose(self._plan, trials, waiting, may_begin=may_begin)
+            chosen = self._ask_plan(self._plan, trials, waiting, may_begin=may_begin)
         if isinstance(chosen, Step):
             return self._go_on(trials[chosen.number])
         return self._begin(index) if chosen == NEW else None
 
-    def _choose(
+    def _ask_plan(
         self,
         plan: PausingPlan,
         trials: list[FrozenTrial],
@@ -209,7 +209,7 @@ class SearchScheduler:
     ) -> Any:
         paused = {trial.number for trial in waiting}
         if not self._only_default:
-            return plan.choose(trials, paused=paused, may_begin=may_begin)
+            return plan.next_step(trials, paused=paused, may_begin=may_begin)
         if any(is_begun(trial) for trial in trials):
             return plan.finish_default(trials, paused)
         return NEW if may_begin else None
@@ -254,18 +254,17 @@ class SearchScheduler:
             deciding_s=before.deciding_s + deciding_s,
             spans=[*before.spans, [result.started_s, result.ended_s]],
         )
-        notes: dict[str, Any] = {SPENT: asdict(spent)}
-        if result.untrained is not None:
-            notes[UNTRAINED] = result.untrained
-        if result.model_size_mib is not None:
-            notes[MODEL_SIZE_MIB] = result.model_size_mib
+        known = {UNTRAINED: result.untrained, MODEL_SIZE_MIB: result.model_size_mib}
+        notes: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
         if result.fault or result.point is None:
             logger.warning("%s: trial %d %s", self.cell.name, number, result.fault)
-            self.pool.note(number, notes | {STOP_REASON: result.fault})
+            self.pool.note(number, notes | {SPENT: asdict(spent), STOP_REASON: result.fault})
             self.pool.end(number, TrialState.FAIL)
             return
-        # The curve last: it says that the step is done.
-        self.pool.note(number, notes | {CURVE: [*had.user_attrs.get(CURVE, []), result.point]})
+        # The curve last: it says that the step is done. What it took is in it: each note is written
+        # in a transaction of its own, which takes a millisecond of CPU.
+        curve = [*had.user_attrs.get(CURVE, []), result.point | {SPENT: asdict(spent)}]
+        self.pool.note(number, notes | {CURVE: curve})
         checkpoint = task.n_checkpoints + 1
         self.pool.report(number, resource_at(checkpoint), result.point["quality_raw"])
         if self._plan is not None:
@@ -349,14 +348,8 @@ class SearchScheduler:
                 self.pool.end(number, TrialState.COMPLETE, curve[-1]["quality_raw"])
                 continue
             name, reason = reasons[number]
-            self.pool.note(
-                number,
-                {
-                    STOP_REASON: f"pausing: {reason}",
-                    STOPPED_BY: name,
-                    STOP_CHECKPOINT: len(curve),
-                },
-            )
+            stop = {STOP_REASON: f"pausing: {reason}", STOPPED_BY: name}
+            self.pool.note(number, stop | {STOP_CHECKPOINT: len(curve)})
             self.pool.end(number, TrialState.PRUNED)
 
     def _make_task(self, kind: Any, trial: FrozenTrial) -> Task:

@@ -25,7 +25,6 @@ from rightfit.tuning.studies.trial_attributes import (
     ASKED_BY,
     CONFIGURATION,
     CURVE,
-    SPENT,
     STOP_CHECKPOINT,
     STOP_REASON,
     STOPPED_BY,
@@ -276,6 +275,6 @@ def _trial_row(trial: FrozenTrial, quality: QualityMetric) -> dict[str, Any]:
         "quality_raw": raw,
         **{column: last.get(column) for column in FIT_COLUMNS},
         "model_size_mib": attributes.get("model_size_mib"),
-        "compute_s": attributes.get(SPENT, {}).get("compute_s"),
+        "compute_s": Spent.of(trial).compute_s or None,
         "saved_s": None,
     }

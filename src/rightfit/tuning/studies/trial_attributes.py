@@ -19,7 +19,7 @@ CURVE = "curve"  # what was measured at each checkpoint
 GAINED = "gained"  # whose best trial so far it is: ["quality"]
 STOP_CHECKPOINT = "stop_checkpoint"  # where a trial that did not go on was paused
 STOPPED_BY = "stopped_by"  # application that let it go last
-SPENT = "spent"  # what all work on it took, see Spent: one attribute, as each is a transaction
+SPENT = "spent"  # what all work on it took, see Spent: in its last checkpoint, or beside a failure
 STOP_REASON = "stop_reason"  # why it was stopped, failed or was cut short
 MODEL_SIZE_MIB = "model_size_mib"  # of the kept model's files
 
@@ -40,8 +40,10 @@ class Spent:
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> Spent:
-        """Read it from a trial's record."""
-        return cls(**trial.user_attrs.get(SPENT, {}))
+        """Read it from a trial's record: of two notes of it, the later one."""
+        notes = (trial.user_attrs, *trial.user_attrs.get(CURVE, [])[-1:])
+        found = [cls(**one[SPENT]) for one in notes if SPENT in one]
+        return max(found, key=lambda one: one.compute_s, default=cls())
 
 
 def read_work_s(point: Mapping[str, Any]) -> float:
