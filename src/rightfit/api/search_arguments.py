@@ -50,7 +50,6 @@ _NEUTRAL: Mapping[str, object] = {
     "scenario": "offline",
     "objectives": {"quality": {"weight": 1, "worst": 0.0, "best": 1.0}},
 }
-_TIES = [{"by": "utility", "prefer": "higher"}, {"by": "model_size_mib", "prefer": "lower"}]
 _NOT_SEARCHED = ("cascade", "imported")
 
 Params = TypeVar("Params", bound=BaseModel)
@@ -162,7 +161,7 @@ def read_rules(
                 merge(read_default("evaluation"), {"preset": preset}), named.model_dump(mode="json")
             ),
         ),
-        ranking=_read_ranking(named, by_quality=applications is None),
+        ranking=default_rules(named),
         refit=_validate(RefitParams, merge(read_default("refit"), {"when": refit})),
         stopping=rule,
         is_parallel=is_parallel,
@@ -203,14 +202,6 @@ def _read_asked(given: ApplicationsLike | None) -> ApplicationsParams:
     if isinstance(given, Applications):  # nobody has looked at its metrics yet
         given = given.root
     return ApplicationsParams(read_applications(given).root)
-
-
-def _read_ranking(applications: ApplicationsParams, *, by_quality: bool) -> RankingParams:
-    if not by_quality:
-        return default_rules(applications)
-    rules = read_default("ranking")
-    rules["ties"]["rule_by_application"] = {BY_QUALITY: _TIES}
-    return RankingParams.model_validate(rules)
 
 
 def _read_stopping(given: StoppingLike) -> tuple[str, StoppingRule | None]:

@@ -51,7 +51,6 @@ class Places:
     order: Ints
     rank_low: Ints
     rank_high: Ints
-    leaders: Ints
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,6 @@ class ApplicationRanking:
         spread: Distance from each utility to the ends of its interval; sure feasibility.
         p_best: Probability of being the best feasible candidate of the dataset.
         pareto: On the front of the feasible candidates in the application's objectives.
-        leaders: Candidate of the highest utility per dataset, shape (n_datasets,); ranked second
-            where the tie rule put another one first.
     """
 
     assessment: Assessment
@@ -79,7 +76,6 @@ class ApplicationRanking:
     spread: Spread
     p_best: Floats
     pareto: Bools
-    leaders: Ints
 
 
 def rank_applications(
@@ -127,7 +123,6 @@ def rank_application(assessment: Assessment) -> ApplicationRanking:
         spread=spread_candidates(assessment, widening(assessment.rules.confidence_level, 1)),
         p_best=p_best,
         pareto=pareto,
-        leaders=places.leaders,
     )
 
 
@@ -205,7 +200,6 @@ def resolve_ties(assessment: Assessment) -> Places:
         order=promote_by_rule(assessment, by_utility, low),
         rank_low=low,
         rank_high=high,
-        leaders=by_utility[[part.start for part in assessment.table.candidate_slices]],
     )
 
 

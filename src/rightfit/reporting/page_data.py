@@ -96,6 +96,7 @@ def list_parts(name: str, application: Application, rules: RankingRules) -> Json
         ],
         "ties": [key.model_dump() for key in rules.ties.for_application(name, application)],
         "utility_digits": UTILITY_DIGITS,
+        "max_utility_loss": rules.ties.max_utility_loss,
     }
 
 

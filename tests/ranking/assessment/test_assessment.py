@@ -111,6 +111,16 @@ def test_candidate_has_the_utility_of_its_chosen_profile() -> None:
             id="of those that only an export's rounding parts, the one the tie rule prefers",
         ),
         pytest.param(
+            {"quality": 0.5, "latency_p50_ms": 10, "min_hardware_tier": 2.0},
+            {"quality": 0.49, "latency_p50_ms": 10, "min_hardware_tier": 1.0},
+            id="the one the tie rule prefers, for little utility",
+        ),
+        pytest.param(
+            {"quality": 0.5, "latency_p50_ms": 10, "min_hardware_tier": 1.0},
+            {"quality": 0.7, "latency_p50_ms": 10, "min_hardware_tier": 2.0},
+            id="not the one the tie rule prefers, for much utility",
+        ),
+        pytest.param(
             {"quality": 0.5, "latency_p50_ms": 10, "min_hardware_tier": None},
             {"quality": 0.5, "latency_p50_ms": 10, "min_hardware_tier": 4.0},
             id="of equal ones the one with a known tie key",

@@ -101,6 +101,15 @@ def test_check_names_all_columns_that_do_not_exist() -> None:
     assert "no such application 'gone'" in message
 
 
+def test_tie_key_that_was_not_measured_decides_nothing() -> None:
+    table = read_profiles(make_profiles(make_profile("a-1")).drop("min_hardware_tier"))
+    rules = make_rules(ties={"rule": [{"by": "min_hardware_tier", "prefer": "lower"}]})
+
+    check_columns(table, make_applications(web_api=make_application()), rules)
+
+    assert np.isnan(table.values("min_hardware_tier")).all()
+
+
 def test_unmeasured_is_what_no_candidate_of_a_dataset_has() -> None:
     table = read_profiles(
         make_profiles(

@@ -1,14 +1,14 @@
 """Assessment: every candidate as one application sees it, with its best serving configuration.
 
-One profile represents a candidate: a feasible one rather than an infeasible one, then the one of
-the higher utility; where none is feasible, one that a quiet machine may show to be, then the one
-nearest to the limits. Between equal ones the tie rule decides, and last the order of runtime,
-threads and device.
+One profile represents a candidate: a feasible one rather than an infeasible one; where none is
+feasible, one that a quiet machine may show to be, then the one nearest to the limits. Among those
+of nearly the highest utility the tie rule decides, as it does between candidates; then utility,
+and last the order of runtime, threads and device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN, find_slowdown
-from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.applications import QUALITIES, Application
 from rightfit.ranking.applications.constraints import (
     Judgement,
     Limit,
@@ -45,7 +45,7 @@ OPTIONAL = {"min_hardware_tier_name": pl.String, "encoding_ms": pl.Float64, "set
 """Columns of profiles that may be missing."""
 
 DISTURBED = "disturbed"
-UTILITY_DIGITS = 6  # of a candidate's serving configurations: less is an export's rounding
+UTILITY_DIGITS = 6  # of serving configurations: less is an export's rounding
 
 DatasetWinners = Mapping[str, ProfileKey]
 """An application's winners in one ranking, by dataset."""
@@ -132,7 +132,8 @@ def assess_candidates(
         for limit in limits:
             undecided &= measure_excess(quiet[limit.metric], limit) == 0
     rule = rules.ties.for_application(name, application)
-    chosen = choose_configurations(table, judgement, undecided, rule)
+    loss = rules.ties.max_utility_loss
+    chosen = choose_configurations(table, judgement, undecided, rule, max_utility_loss=loss)
     return Assessment(
         name,
         application,
@@ -193,9 +194,17 @@ def describe_chosen(assessment: Assessment) -> pl.DataFrame:
 
 
 def choose_configurations(
-    table: ProfileTable, judgement: Judgement, undecided: Bools, rule: tuple[TieKey, ...]
+    table: ProfileTable,
+    judgement: Judgement,
+    undecided: Bools,
+    rule: tuple[TieKey, ...],
+    *,
+    max_utility_loss: float,
 ) -> Ints:
     """Choose one row per candidate.
+
+    No key of the rule gives up more than ``max_utility_loss``. Keys of quality are left out: a
+    candidate is the same model in each configuration, and what an export rounds decides nothing.
 
     Returns:
         Row of the chosen profile of each candidate, shape (n_candidates,).
@@ -205,11 +214,21 @@ def choose_configurations(
         return starts
     lengths = np.diff(starts, append=n_rows)
     alive: Bools = np.ones(n_rows, dtype=np.bool_)
-    for preference in _preferences(table, judgement, undecided, rule):
-        ranked = np.where(alive, preference, -np.inf)
-        alive &= ranked == np.repeat(np.maximum.reduceat(ranked, starts), lengths)
-        if np.count_nonzero(alive) == len(starts):
-            return np.flatnonzero(alive)
+
+    def best(values: Floats) -> Floats:
+        among = np.where(alive, values, -np.inf)
+        return np.repeat(np.maximum.reduceat(among, starts), lengths)
+
+    utility = np.where(np.isnan(judgement.utility), -1.0, judgement.utility.round(UTILITY_DIGITS))
+    standing = np.where(judgement.feasible, 2.0, np.where(undecided, 1.0, 0.0))
+    for values in (standing, np.where(utility < 0, 0.0, 1.0), -judgement.excess):
+        alive &= values == best(values)
+    alive &= utility >= best(utility) - max_utility_loss
+    for key in rule:
+        if key.by not in QUALITIES:
+            values = utility if key.by == UTILITY else tie_preference(table, key, slice(None))
+            alive &= values == best(values)
+    alive &= utility == best(utility)
     rows = np.where(alive, np.arange(n_rows), n_rows)
     return np.minimum.reduceat(rows, starts)
 
@@ -219,15 +238,3 @@ def tie_preference(table: ProfileTable, key: TieKey, rows: Ints | slice) -> Floa
     values = table.values(key.by)[rows]
     signed = values if key.prefer == "higher" else -values
     return np.where(np.isnan(signed), -np.inf, signed)
-
-
-def _preferences(
-    table: ProfileTable, judgement: Judgement, undecided: Bools, rule: tuple[TieKey, ...]
-) -> Iterator[Floats]:
-    yield np.where(judgement.feasible, 2.0, np.where(undecided, 1.0, 0.0))
-    yield np.where(np.isnan(judgement.utility), 0.0, 1.0)
-    yield -judgement.excess
-    yield np.where(np.isnan(judgement.utility), -1.0, judgement.utility.round(UTILITY_DIGITS))
-    for key in rule:
-        if key.by != UTILITY:
-            yield tie_preference(table, key, slice(None))

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from rightfit.errors import OldResultsError, RightfitError
+from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import ELSEWHERE, Serving
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
@@ -128,8 +129,9 @@ class ProfileTable:
     def values(self, column: str) -> Floats:
         """Return a column as floats, NaN where nothing was measured."""
         if column not in self._arrays:
-            numbers = self.frame[column].cast(pl.Float64).fill_null(np.nan)
-            self._arrays[column] = numbers.to_numpy()
+            is_missing = column in METRICS_BY_COLUMN and column not in self.frame.columns
+            values = pl.repeat(None, self.n_rows, eager=True) if is_missing else self.frame[column]
+            self._arrays[column] = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
         return self._arrays[column]
 
     def interval(self, metric: str) -> tuple[Floats, Floats] | None:
@@ -301,7 +303,8 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
         if metric not in table.frame.columns
     ]
     for rule_name, rule in {"rule": rules.ties.rule, **rules.ties.rule_by_application}.items():
-        unknown = [k.by for k in rule if k.by != UTILITY and k.by not in table.frame.columns]
+        known = {UTILITY, *METRICS_BY_COLUMN, *table.frame.columns}
+        unknown = [key.by for key in rule if key.by not in known]
         faults += [f"ranking.ties.{rule_name}: no such column {by!r}" for by in unknown]
     for name, application in applications.items():
         if application.environment not in table.environments:

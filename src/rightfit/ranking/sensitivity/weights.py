@@ -37,6 +37,7 @@ from rightfit.typed_tables import write_rows
 
 _LEAST_SCORE = float(np.finfo(np.float64).tiny)  # stands for 0 in logarithms
 _UTILITIES_AT_ONCE = 4_000_000
+_EQUAL = 1e-12  # utilities that differ by less are equal
 _END = 1e-9  # so near to a share of 0 or 1 a change is no change
 
 
@@ -162,13 +163,20 @@ def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[Weight
             weight=goal.weight,
         )
         is_led = len(contenders.candidate) > 0
-        leader = int(ranked.leaders[dataset])
-        yield _add_ends(row, assessment, contenders, leader, position) if is_led else row
+        yield _add_ends(row, ranked, contenders, position) if is_led else row
+
+
+def _find_leader(ranked: ApplicationRanking, contenders: Contenders) -> int:
+    """Return the candidate of the highest utility; of equal ones that of the better rank."""
+    utility = ranked.assessment.application.shares() @ contenders.worth
+    is_best = np.isclose(utility, utility.max(), rtol=0, atol=_EQUAL)
+    return int(min(contenders.candidate[is_best], key=lambda one: ranked.rank[one]))
 
 
 def _add_ends(
-    row: WeightInterval, assessment: Assessment, contenders: Contenders, leader: int, position: int
+    row: WeightInterval, ranked: ApplicationRanking, contenders: Contenders, position: int
 ) -> WeightInterval:
+    assessment, leader = ranked.assessment, _find_leader(ranked, contenders)
     shares = assessment.application.shares()
     share = float(shares[position])
     moving = contenders.worth[position]
@@ -232,7 +240,7 @@ def _add_wins(
     for start in range(0, n_draws, step):
         drawn = rng.dirichlet(np.ones(n_objectives), size=min(step, n_draws - start))
         utility = np.maximum.reduceat(drawn @ contenders.worth, starts, axis=1)
-        is_best = np.isclose(utility, utility.max(axis=1, keepdims=True), rtol=0, atol=1e-12)
+        is_best = np.isclose(utility, utility.max(axis=1, keepdims=True), rtol=0, atol=_EQUAL)
         won = is_best / is_best.sum(axis=1, keepdims=True)
         wins[candidates] += won.sum(axis=0)
         weights[candidates] += won.T @ drawn

@@ -54,6 +54,14 @@ const Ranking = (() => {
     };
   }
 
+  // A candidate is the same model in each configuration: what an export rounds decides nothing.
+  const isNoQuality = ({ by }) => by !== "quality" && by !== "quality_raw";
+
+  function standsLike(a, b) {
+    return a.feasible === b.feasible && a.undecided === b.undecided && a.excess === b.excess
+      && known(a.utility) === known(b.utility);
+  }
+
   function standing({ utility, feasible }) {
     if (Number.isNaN(utility)) return -4;
     return feasible ? utility : utility - 2;
@@ -75,23 +83,29 @@ const Ranking = (() => {
         && application.limits.every((limit, i) => limit.kind === "max" ? quiet(limit) <= bounds[i] : quiet(limit) >= bounds[i]);
       return { ...profile, position, utility, excess, undecided, bounds, feasible: excess === 0 && known(utility) };
     });
-    const ties = application.ties
-      .filter((tie) => tie.by !== "utility")
-      .map((tie) => (profile) => preference(profile, tie));
-    const choose = compareBy([
+    const unit = 10 ** application.utility_digits;
+    const rounded = (p) => (known(p.utility) ? Math.round(p.utility * unit) : -unit);
+    const key = (tie) => (tie.by === "utility" ? rounded : (profile) => preference(profile, tie));
+    const isNear = (p, best) => standsLike(p, best) && rounded(best) - rounded(p) <= application.max_utility_loss * unit;
+    const byStanding = compareBy([
       (p) => (p.feasible ? 2 : Number(p.undecided)),
       (p) => Number(known(p.utility)),
       (p) => -p.excess,
-      (p) => (known(p.utility) ? Math.round(p.utility * 10 ** application.utility_digits) : -1),
-      ...ties,
+      rounded,
     ]);
-    const best = new Map();
-    const kept = judged.find((p) => p.candidate === winner && p.serving === serving && p.feasible);
-    if (kept) best.set(winner, kept);
-    for (const profile of judged.sort(choose)) {
-      if (!best.has(profile.candidate)) best.set(profile.candidate, profile);
+    const byRule = compareBy([...application.ties.filter(isNoQuality).map(key), rounded]);
+    const configurations = new Map(); // of each candidate, those of nearly the highest utility
+    for (const profile of judged.sort(byStanding)) {
+      const near = configurations.get(profile.candidate) || [];
+      if (!near.length || isNear(profile, near[0])) near.push(profile);
+      configurations.set(profile.candidate, near);
     }
-    return [...best.values()].sort(compareBy([standing, ...ties]));
+    const kept = judged.find((p) => p.candidate === winner && p.serving === serving && p.feasible);
+    const chosen = [...configurations.values()].map((near) => (
+      kept && near[0].candidate === winner ? kept : near.sort(byRule)[0]
+    ));
+    const ties = application.ties.filter((tie) => tie.by !== "utility").map(key);
+    return chosen.sort(compareBy([standing, ...ties]));
   }
 
   return { rank, scoreMetric, utilityOf };
