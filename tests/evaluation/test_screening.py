@@ -26,6 +26,7 @@ def profile(
         "quality": 0.8,
         "quality_high": 0.9,
         "peak_memory_mib": 100.0,
+        "n_threads": 1,
         "request_path": "model",
     } | values
 
@@ -64,6 +65,23 @@ def test_profile_is_out_when_another_is_surely_better(
     fast = profile("a", latency=(5.0, 10.0, 20.0))
 
     assert choices([fast, profile("b", latency=latency)], LATENCY) == [True, expected]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "latency", "expected"),
+    [
+        ("a", (8.0, 9.0, 10.0), True),  # at best 0.02 less: the cheaper machine may be worth that
+        ("a", (20.0, 21.0, 22.0), False),
+        ("b", (8.0, 9.0, 10.0), False),  # another model is surely beaten
+    ],
+)
+def test_fewer_threads_are_out_where_they_lose_more_than_a_tie_may(
+    candidate: str, latency: tuple[float, float, float], expected: bool
+) -> None:
+    two = profile("a", latency=(4.0, 5.0, 6.0), n_threads=2)
+    one = profile(candidate, latency=latency)
+
+    assert choices([two, one], LATENCY) == [True, expected]
 
 
 def test_figure_whose_interval_is_unknown_may_be_anything() -> None:

@@ -2,7 +2,9 @@
 
 A profile is out for an application if it breaks a limit even at the favourable ends of its
 intervals, or if another one that surely keeps all limits has more utility at its unfavourable ends
-than this one at its favourable ends. A profile that is out for every application is left alone.
+than this one at its favourable ends; for a configuration of fewer threads than its model's best one
+that must be more than a tie rule may give up. A profile that is out for every application is left
+alone.
 Timings that other work disturbed may be better on a quiet machine, see ``find_slowdown``.
 """
 
@@ -23,6 +25,7 @@ from rightfit.request_path import RequestPath
 
 QUALITIES = columns_from("predictions")
 LATENCIES = tuple(LATENCY_COLUMNS.values())  # of rising percentiles
+MAX_UTILITY_LOSS = 0.05  # that the default tie rule gives up for cheaper hardware
 # An application that needs none of them chooses the same however long is measured.
 REFINABLE = {metric.column for metric in METRICS if metric.is_refinable}
 
@@ -90,10 +93,12 @@ def _is_out(profiles: pl.DataFrame, application: Application) -> Bools:
 def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: Bools) -> Bools:
     """Tell which profiles have less utility than another that is sure to be allowed."""
     same = profiles["candidate"].to_numpy()[:, None] == profiles["candidate"].to_numpy()[None, :]
+    threads = _floats(profiles["n_threads"])
+    loss = np.where(threads[:, None] < threads[None, :], MAX_UTILITY_LOSS, 0.0)
     # The same model gives the same answers: between its profiles quality is no uncertainty.
     beaten = np.where(
         same,
-        _is_below(profiles, application, exact_quality=True),
+        _is_below(profiles, application, exact_quality=True, by=loss),
         _is_below(profiles, application, exact_quality=False),
     )
     allowed = np.broadcast_to(surely_keeps[None, :], beaten.shape).copy()
@@ -105,8 +110,21 @@ def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: B
     return result
 
 
-def _is_below(profiles: pl.DataFrame, application: Application, *, exact_quality: bool) -> Bools:
-    """Tell for each pair whether the first is at best worth less than the second at worst."""
+def _is_below(
+    profiles: pl.DataFrame,
+    application: Application,
+    *,
+    exact_quality: bool,
+    by: Floats | float = 0.0,
+) -> Bools:
+    """Tell for each pair whether the first is at best worth less than the second at worst.
+
+    Args:
+        profiles: What was measured so far.
+        application: Whose utility counts.
+        exact_quality: Whether quality is no uncertainty.
+        by: Utility by which it must be less, for each pair or for all.
+    """
     highest, lowest = (
         compute_utility(
             _ends(profiles, application, favourable=favourable, exact_quality=exact_quality),
@@ -115,7 +133,8 @@ def _is_below(profiles: pl.DataFrame, application: Application, *, exact_quality
         for favourable in (True, False)
     )
     # What is not measured might be worth everything, or nothing.
-    below: Bools = np.nan_to_num(highest, nan=1.0)[:, None] < np.nan_to_num(lowest)[None, :]
+    best, worst = np.nan_to_num(highest, nan=1.0), np.nan_to_num(lowest)
+    below: Bools = best[:, None] + by < worst[None, :]
     return below
 
 
