@@ -4,7 +4,8 @@ Run from the repository's root: ``python benchmarks/repeat.py``. The main job ru
 folders with one seed; the last ``--n-busy`` of the runs share the machine with a busy loop on one
 core. Utilities are compared on the profiles of all runs together: that of a candidate in a serving
 configuration is its mean over the runs that measured it. ``--rank-again`` ranks the runs in
-``--root`` anew instead, by the rules of ``--env``. The last line is JSON:
+``--root`` anew instead, by the rules of ``--env`` (``conf/ENV/parameters_ranking.yml``), and leaves
+``kept`` out. The last line is JSON:
 
 - ``candidates_common``: the share of all candidates of any run that are in every run;
 - ``winners_same_min``: the fewest applications × datasets, of ``n_choices``, for which two of the
@@ -153,9 +154,10 @@ def main() -> None:
                 version.run(root, "ranking.keep_winner=false", pipelines="ranking")
             runs.append(read(root, asked.env))
         figures = compare(runs)
-        version.run(folder / "0")
-        again = read(folder / "0", asked.env)
-        figures["kept"] = sum(again.winners[one] == won for one, won in runs[0].winners.items())
+        if not asked.rank_again:
+            version.run(folder / "0")
+            again = read(folder / "0", asked.env)
+            figures["kept"] = sum(again.winners[one] == won for one, won in runs[0].winners.items())
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 
 

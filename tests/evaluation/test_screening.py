@@ -5,7 +5,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.evaluation.screening import could_be_chosen, find_deciding
+from rightfit.evaluation.screening import MAX_UTILITY_LOSS, could_be_chosen, find_deciding
+from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
 
 LATENCY = {"latency_p50_ms": {"weight": 1, "worst": 100, "best": 0}}
@@ -82,6 +83,10 @@ def test_fewer_threads_are_out_where_they_lose_more_than_a_tie_may(
     one = profile(candidate, latency=latency)
 
     assert choices([two, one], LATENCY) == [True, expected]
+
+
+def test_that_loss_is_the_default_tie_rules() -> None:
+    assert read_default("ranking")["ties"]["max_utility_loss"] == MAX_UTILITY_LOSS
 
 
 def test_figure_whose_interval_is_unknown_may_be_anything() -> None:

@@ -111,13 +111,13 @@ def _order_evenly(kinds: npt.NDArray[Any], *, seed: int) -> npt.NDArray[np.int64
 
 
 def find_thread_pools() -> ThreadpoolController:
-    """Return the thread pools of the libraries in this process."""
+    """Return the thread pools of the libraries in this process, looked for anew with new ones."""
     return _look_for_pools(len(sys.modules))
 
 
 @lru_cache(maxsize=1)
-def _look_for_pools(n_modules: int) -> ThreadpoolController:  # noqa: ARG001 - anew with new ones
-    from threadpoolctl import ThreadpoolController  # which takes 4 ms a look
+def _look_for_pools(n_modules: int) -> ThreadpoolController:  # noqa: ARG001
+    from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 

@@ -19,7 +19,7 @@ from rightfit.families.libraries.boosters import (
 from rightfit.families.schema import InputSchema
 
 _LISTS = re.compile(rb'"(left_children|sum_hessian)":\[([^\]]*)\]')  # of each tree
-LEAF = b"-1"  # its child
+_LEAF = b"-1"  # its child
 
 
 class XgboostFamily(BoosterFamily):
@@ -32,7 +32,7 @@ class XgboostFamily(BoosterFamily):
 
     def describe_structure(self, model: Booster) -> dict[str, float]:
         """Count trees, their nodes, and the splits that an average training row passes."""
-        found = _LISTS.findall(model.trees.save_raw("json"))  # twice as fast as to read all of it
+        found = _LISTS.findall(model.trees.save_raw("json"))  # all else of it is left unread
         children, weights = (
             [values.split(b",") for name, values in found if name == wanted]
             for wanted in (b"left_children", b"sum_hessian")
@@ -91,6 +91,6 @@ FAMILY = XgboostFamily(
 
 def _mean_depth(left_children: Sequence[bytes], weights: Sequence[bytes]) -> float:
     """Return the splits that an average row passes, rows weighted as the tree weighs them."""
-    inner = (float(w) for w, left in zip(weights, left_children, strict=True) if left != LEAF)
+    inner = (float(w) for w, left in zip(weights, left_children, strict=True) if left != _LEAF)
     root = float(weights[0])
     return sum(inner) / root if root > 0 else 0.0

@@ -23,6 +23,8 @@ class TieKey(StrictModel):
 class TieRules(StrictModel):
     """Rules that decide between candidates that the measurements cannot distinguish.
 
+    They decide between a candidate's serving configurations of nearly the same utility, too.
+
     Keys are compared one after the other; the first difference decides. A value that was not
     measured loses.
     """

@@ -154,6 +154,7 @@ def find_contenders(assessment: Assessment, dataset: int) -> Contenders:
 def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[WeightInterval]:
     assessment = ranked.assessment
     contenders = find_contenders(assessment, dataset)
+    leader = _find_leader(ranked, contenders)
     for position, (metric, goal) in enumerate(assessment.application.weighted().items()):
         row = WeightInterval(
             application=assessment.name,
@@ -162,21 +163,21 @@ def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[Weight
             leader=None,
             weight=goal.weight,
         )
-        is_led = len(contenders.candidate) > 0
-        yield _add_ends(row, ranked, contenders, position) if is_led else row
+        yield (row if leader is None else _add_ends(row, assessment, contenders, leader, position))
 
 
-def _find_leader(ranked: ApplicationRanking, contenders: Contenders) -> int:
+def _find_leader(ranked: ApplicationRanking, contenders: Contenders) -> int | None:
     """Return the candidate of the highest utility; of equal ones that of the better rank."""
+    if not len(contenders.candidate):
+        return None
     utility = ranked.assessment.application.shares() @ contenders.worth
     is_best = np.isclose(utility, utility.max(), rtol=0, atol=_EQUAL)
     return int(min(contenders.candidate[is_best], key=lambda one: ranked.rank[one]))
 
 
 def _add_ends(
-    row: WeightInterval, ranked: ApplicationRanking, contenders: Contenders, position: int
+    row: WeightInterval, assessment: Assessment, contenders: Contenders, leader: int, position: int
 ) -> WeightInterval:
-    assessment, leader = ranked.assessment, _find_leader(ranked, contenders)
     shares = assessment.application.shares()
     share = float(shares[position])
     moving = contenders.worth[position]

@@ -262,7 +262,7 @@ class SearchScheduler:
             self.pool.end(number, TrialState.FAIL)
             return
         # The curve last: it says that the step is done. What it took is in it: each note is written
-        # in a transaction of its own, which takes a millisecond of CPU.
+        # in a transaction of its own.
         curve = [*had.user_attrs.get(CURVE, []), result.point | {SPENT: asdict(spent)}]
         self.pool.note(number, notes | {CURVE: curve})
         checkpoint = task.n_checkpoints + 1
