@@ -183,14 +183,14 @@ def test_export_writes_the_refitted_model_and_says_so(
     assert "shipped         trained again on 75" in ask("which", "-a", "web_api").output
 
 
-def test_studies_prints_the_url_of_a_cell(ask: Ask, study: Study) -> None:
+def test_studies_prints_where_a_cell_s_searches_are(ask: Ask, study: Study) -> None:
     empty = ask("studies", "landsat.linear")
-    file = study.root / "06_models" / "studies" / "landsat" / "linear" / "studies.db"
+    file = study.root / "06_models" / "studies" / "landsat" / "linear" / "studies.journal"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
 
     assert "No search has been kept" in empty.output
-    assert ask("studies", "landsat.linear").output == f"sqlite:///{file}\n"
+    assert ask("studies", "landsat.linear").output == f"{file}\n"
     assert "name one of: landsat.linear" in ask("studies").output
     assert "No search of landsat.net" in ask("studies", "landsat.net").output
 

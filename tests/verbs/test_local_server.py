@@ -86,7 +86,7 @@ def test_guarded_asgi_application_refuses_other_hosts(
         ("postgresql+psycopg2://me:s3cret@host/db", None, "postgresql+psycopg2://me:***@host/db"),
         ("postgresql://me:a@b:c@host/db", None, "postgresql://me:***@host/db"),
         ("postgresql://me:a%40b@host/db", 'no host "a@b"', 'no host "***"'),
-        ("sqlite:////tmp/a@b:c/studies.db", None, "sqlite:////tmp/a@b:c/studies.db"),
+        ("/data/a@b:c/studies.journal", None, "/data/a@b:c/studies.journal"),
         ("postgresql://host/db", None, "postgresql://host/db"),
         (None, "nothing searched", "nothing searched"),
     ],

@@ -1,4 +1,4 @@
-"""Print the database URL of a cell's searches, for Optuna's tools."""
+"""Print where a cell's searches are kept, for Optuna's tools."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from urllib.parse import unquote
 
 import click
 
-from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.study_store import STUDIES_FILE, StudyStore
 from rightfit.verbs.options import faults_as_message
 from rightfit.verbs.place import Place, where
 
 SECTION = "Look"
-FILE = "studies.db"
 
 
 @click.command()
@@ -21,7 +20,7 @@ FILE = "studies.db"
 @click.argument("cell", required=False)
 @where
 def studies(place: Place, cell: str | None, *, show_password: bool) -> None:
-    """Print the database URL of a cell's searches, for Optuna's tools.
+    """Print where a cell's searches are kept, for Optuna's tools.
 
     CELL is a dataset and a model: landsat.forest.
     """
@@ -31,7 +30,7 @@ def studies(place: Place, cell: str | None, *, show_password: bool) -> None:
 
 
 def find_studies(store: StudyStore, cell: str | None) -> str:
-    """Return the database URL of a cell's studies.
+    """Return the path of a cell's journal, or the URL of the database.
 
     Raises:
         ValueError: If the cell was not searched, or none is named where each has a file.
@@ -48,7 +47,7 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
             "Each cell has a file of its own" if cell is None else f"No search of {cell} is kept"
         )
         raise ValueError(f"{wrong}; name one of: {', '.join(searched)}")
-    return store.cell(cell).url
+    return store.cell(cell).place
 
 
 def hide_password(url: str | None, text: str | None = None) -> str:
@@ -69,5 +68,6 @@ def hide_password(url: str | None, text: str | None = None) -> str:
 def list_searched_cells(folder: Path) -> list[str]:
     """Return the cells whose studies lie in files of their own."""
     return sorted(
-        ".".join(file.parent.relative_to(folder).parts) for file in folder.glob(f"*/*/{FILE}")
+        ".".join(file.parent.relative_to(folder).parts)
+        for file in folder.glob(f"*/*/{STUDIES_FILE}")
     )

@@ -8,9 +8,11 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.errors import RightfitError
+from rightfit.tuning.studies.study_file import StudyFile
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_pool import TrialPool
 
@@ -33,7 +35,7 @@ def study(store: StudyStore) -> optuna.Study:
 
 def seen_by_others(store: StudyStore) -> list[FrozenTrial]:
     """Read the trials as another process would."""
-    storage = optuna.storages.RDBStorage(store.url)
+    storage = JournalStorage(StudyFile(Path(store.place)))
     return optuna.load_study(study_name="a", storage=storage).trials
 
 
@@ -91,14 +93,12 @@ def test_what_a_stopping_rule_notes_of_a_trial_is_stored(
 def test_what_could_not_be_written_is_written_later(
     store: StudyStore, study: optuna.Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage = store.open()
-    assert isinstance(storage, optuna.storages.RDBStorage)
-    pool = TrialPool(study, storage)
+    pool = TrialPool(study, store.open())
     number = begin(pool)
     pool.report(number, 1, 0.5)
     pool.end(number, TrialState.COMPLETE, 0.5)
     with monkeypatch.context() as patch:
-        patch.setattr(storage.engine, "connect", out_of_reach)
+        patch.setattr(StudyFile, "append_logs", out_of_reach)
         with pytest.raises(OSError, match="out of reach"):
             pool.write()
     pool.write()
@@ -139,15 +139,6 @@ def test_studies_that_were_deleted_begin_anew(store: StudyStore, study: optuna.S
     assert len(seen_by_others(store)) == 1
 
 
-def test_connections_keep_little_of_a_file_in_memory(store: StudyStore) -> None:
-    storage = store.open()
-    assert isinstance(storage, optuna.storages.RDBStorage)
-    with storage.engine.connect() as connection:
-        pages = connection.exec_driver_sql("PRAGMA cache_size").scalar()
-
-    assert pages == -256  # KiB
-
-
 def test_process_that_dies_with_its_studies_open_loses_nothing(tmp_path: Path) -> None:
     store = StudyStore(tmp_path, None)
     program = (
@@ -160,9 +151,7 @@ def test_process_that_dies_with_its_studies_open_loses_nothing(tmp_path: Path) -
     )
 
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
-    log_bytes = (tmp_path / "studies.db-wal").stat().st_size
     study = optuna.load_study(study_name="a", storage=store.open())
 
-    assert log_bytes > 0
     assert [trial.intermediate_values for trial in study.trials] == [{1: 0.5}]
     assert not (tmp_path / "damaged").exists()

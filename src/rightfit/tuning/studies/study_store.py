@@ -9,15 +9,12 @@ import hashlib
 import logging
 import os
 import shutil
-import sqlite3
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from rightfit.errors import RightfitError
 from rightfit.families.registry import split_reference
@@ -33,13 +30,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DAMAGED = "damaged"  # folder of what cannot be read
 WRITTEN = ".written"  # folder of empty files, named by the SHA-256 of the weights written here
-STUDIES_FILE = "studies.db"
+STUDIES_FILE = "studies.journal"
+FORMER_FILE = "studies.db"  # what an earlier version wrote; study_file.py copies it
 
 _DATABASES = ("postgresql", "sqlite")  # with locks that end with their holder
 _BUSY_TIMEOUT_S = 60  # SQLite lets one writer in at a time
-_SQLITE_CACHE_KIB = 256  # of each connection, not 2,000: the system caches the file too
 # A database server notices after a minute that the host of a lock's holder is gone.
 _KEEP_ALIVE = (
     "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
@@ -53,7 +49,7 @@ class StudyStore:
     Args:
         folder: Folder for the trials' bundles, and for the studies unless ``storage`` is given.
             Hosts that share a search must share it too.
-        storage: Database URL of the studies (``postgresql+psycopg2://…``); ``None`` for an SQLite
+        storage: Database URL of the studies (``postgresql+psycopg2://…``); ``None`` for a
             file in ``folder``, which all runs on one machine may share.
 
     Raises:
@@ -64,7 +60,9 @@ class StudyStore:
     storage: str | None = field(repr=False)  # may hold a password
 
     def __post_init__(self) -> None:
-        kind = self.url.partition(":")[0].partition("+")[0]  # the rest may hold a password
+        if self.storage is None:
+            return
+        kind = self.storage.partition(":")[0].partition("+")[0]  # the rest may hold a password
         if kind not in _DATABASES:
             raise RightfitError(
                 f"Studies can't be kept in a database of the kind {kind!r}; allowed are "
@@ -76,31 +74,31 @@ class StudyStore:
         return replace(self, folder=self.folder.joinpath(*name.split(".")))
 
     @property
-    def url(self) -> str:
-        """The studies' database."""
-        return self.storage or _locate(self.folder / STUDIES_FILE)
+    def place(self) -> str:
+        """Where the studies are, as Optuna's tools take it: a database's URL, or a journal."""
+        return self.storage or str(self.folder / STUDIES_FILE)
 
     @property
     def is_empty(self) -> bool:
         """Whether no search was ever kept in this cell's file; a shared database is never empty."""
-        return self.storage is None and not (self.folder / STUDIES_FILE).exists()
+        files = (self.folder / name for name in (STUDIES_FILE, FORMER_FILE))
+        return self.storage is None and not any(file.exists() for file in files)
 
     def open(self) -> BaseStorage:
-        """Open the studies' database, creating it when needed.
+        """Open the studies, creating their place when needed.
 
         A process opens a database once, whatever number of cells it searches there: a server
         accepts some hundred connections.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        key = (self.url, self._file_identity())
-        if key not in _opened:
+        storage = _opened.get(self._identify())
+        if storage is None:
             with self.locked("studies"):  # two can't create the tables at once
-                if self.storage is None:
-                    set_aside_if_damaged(self.folder / STUDIES_FILE)
-                key = (self.url, self._file_identity())
-                if key not in _opened:
-                    _opened[key] = _open_storage(self.url)
-        return _opened[key]
+                storage = _opened.get(self._identify())
+                if storage is None:
+                    storage = self._open_anew()
+                    _opened[self._identify()] = storage
+        return storage
 
     def bundle_folder(self, study_name: str, number: int) -> Path:
         """Return the folder of a trial's bundle."""
@@ -180,24 +178,31 @@ class StudyStore:
     @contextlib.contextmanager
     def _open_lock(self, name: str) -> Iterator[Callable[[bool], bool]]:
         """Give a function that acquires a lock, waiting if asked to; it is released at the end."""
-        if self.url.startswith("sqlite"):
+        if self.storage is None or self.storage.startswith("sqlite"):
             self.folder.mkdir(parents=True, exist_ok=True)
             with _open_lock(self.folder / f".{name}.lock") as file:
                 yield lambda waits: acquire(file, waits=waits)
             return
-        with _connect(self.url).connect() as connection:  # the lock ends with the connection
+        with _connect(self.storage).connect() as connection:  # the lock ends with the connection
             connection.exec_driver_sql(_KEEP_ALIVE)
             yield lambda waits: _acquire_in_database(connection, name, waits=waits)
 
-    def _file_identity(self) -> tuple[int, ...]:
-        """Tell the studies' file from an earlier one in its place; empty for another database."""
+    def _open_anew(self) -> BaseStorage:
         if self.storage is not None:
-            return ()
-        file = self.folder / STUDIES_FILE
-        if not file.exists():
-            file.touch()
-        status = file.stat()
-        return status.st_dev, status.st_ino
+            return _open_database(self.storage)
+        from rightfit.tuning.studies.study_file import open_study_file
+
+        return open_study_file(self.folder / STUDIES_FILE)
+
+    def _identify(self) -> tuple[Any, ...]:
+        """Tell the studies from all others, a file also from an earlier one in its place."""
+        if self.storage is not None:
+            return (self.storage,)
+        try:
+            status = (self.folder / STUDIES_FILE).stat()
+        except FileNotFoundError:
+            return (self.place, None)
+        return (self.place, status.st_dev, status.st_ino)
 
 
 def fingerprint_family(family: str, parts: dict[str, Any]) -> str:
@@ -246,33 +251,14 @@ def _explain_lock(path: Path) -> str:
 _opened: dict[tuple[Any, ...], BaseStorage] = {}
 
 
-def _locate(file: Path) -> str:
-    """Return the URL of an SQLite file; what means something in a URL is written as %XX."""
-    return f"sqlite:///{quote(str(file), safe='/ :')}"
-
-
-def _open_storage(url: str) -> RDBStorage:
-    import sqlalchemy
+def _open_database(url: str) -> RDBStorage:
     from optuna.storages import RDBStorage
 
-    if not url.startswith("sqlite"):
-        # a long training outlives many an idle connection
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-    storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}})
-    storage.engine.dispose()  # so that those opened meanwhile get it too
-    sqlalchemy.event.listen(storage.engine, "connect", _set_up_sqlite)
-    return storage
-
-
-def _set_up_sqlite(connection: Any, _record: object) -> None:
-    """Do not wait for the disk at each commit: a search commits several times at each checkpoint.
-
-    With a write-ahead log a killed process loses nothing and a machine that loses power at most the
-    last commits; the file is whole in any case (https://sqlite.org/wal.html).
-    """
-    connection.execute(f"PRAGMA cache_size = -{_SQLITE_CACHE_KIB}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    if url.startswith("sqlite"):
+        options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
+    else:
+        options = {"pool_pre_ping": True}  # a long training outlives many an idle connection
+    return RDBStorage(url, engine_kwargs=options)
 
 
 def _acquire_in_database(connection: sqlalchemy.Connection, name: str, *, waits: bool) -> bool:
@@ -290,44 +276,3 @@ def _connect(url: str) -> sqlalchemy.Engine:
     return sqlalchemy.create_engine(
         url, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT"
     )
-
-
-def set_aside_if_damaged(file: Path) -> None:
-    """Move a damaged SQLite file away, with the bundles of the trials that it knew.
-
-    A file that is gone or empty while there are bundles counts as damaged too: trials of a new
-    search would be mixed with those of the old one.
-
-    Args:
-        file: The studies of one cell. Nobody else may open it meanwhile.
-    """
-    fault = _find_fault(file)
-    if fault is None:
-        return
-    place = file.parent / DAMAGED / datetime.now(UTC).strftime("%Y-%m-%dT%H.%M.%S.%f")
-    place.mkdir(parents=True)
-    for path in file.parent.iterdir():
-        if path.name != DAMAGED and not path.name.startswith("."):
-            path.rename(place / path.name)
-    logger.warning("%s is damaged (%s). It is kept in %s; its search starts anew.",
-                   file, fault, place)  # fmt: skip
-
-
-def _find_fault(file: Path) -> str | None:
-    if file.is_dir():
-        return "it is a folder"
-    if not file.exists() or file.stat().st_size == 0:
-        has_bundles = any(
-            path.is_dir() and path.name != DAMAGED and not path.name.startswith(".")
-            for path in file.parent.iterdir()
-        )
-        return "it is empty" if has_bundles else None
-    try:
-        with sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True) as connection:
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        connection.close()
-    except sqlite3.OperationalError:
-        return None  # locked or not readable: that is no damage
-    except sqlite3.DatabaseError as err:
-        return str(err)
-    return None if found == "ok" else str(found)
