@@ -192,7 +192,7 @@ class StudyStore:
             return _open_database(self.storage)
         from rightfit.tuning.studies.study_file import open_study_file
 
-        return open_study_file(self.folder / STUDIES_FILE)
+        return open_study_file(self.folder / STUDIES_FILE, self.folder / FORMER_FILE)
 
     def _identify(self) -> tuple[Any, ...]:
         """Tell the studies from all others, a file also from an earlier one in its place."""
