@@ -85,6 +85,7 @@ def count_work(
         "values": n_rows * size.n_features,
         "fitted_values": fitted * size.n_features,
         "fitted_outputs": fitted * size.n_features * size.n_outputs,
+        "step_outputs": size.n_outputs * (1.0 if length is None else float(length) * share),
         "passed": passed,
         "passed_values": passed * size.n_features,
         "passed_outputs": passed * size.n_outputs,
