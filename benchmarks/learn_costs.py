@@ -7,7 +7,8 @@ the lines miss on tables that they did not see. ``FOLDER`` is a data root in whi
 --pipelines data_engineering --env full`` has prepared its datasets.
 
 The stored recording was made in parts, two at a time on two cores: two configurations were drawn
-for each family, but four of LightGBM's, eight linear ones, and four of all on the last three tables.
+for each family, but four of LightGBM's, eight linear ones, and four of all for the last three
+tables.
 """
 
 from __future__ import annotations
