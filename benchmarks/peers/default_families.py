@@ -28,8 +28,6 @@ SETS = {
     "net": ("linear", "forest", "boosting", "lightgbm", "net"),
     "catboost": ("linear", "forest", "boosting", "lightgbm", "catboost"),
     "six": ("linear", "forest", "boosting", "lightgbm", "net", "catboost"),
-    "svm": ("linear", "forest", "boosting", "lightgbm", "catboost", "svm"),
-    "svm_net": ("linear", "forest", "boosting", "lightgbm", "catboost", "svm", "net"),
 }
 TABLES = ("leaves", "ames", "wages", "spam", "income", "jobs", "vowel", "hotels", "cells", "tips")
 
