@@ -94,7 +94,7 @@ ABLATIONS = (
     Ablation("growth of costs from look to look", ((search_forecast, "GROWTH_WEIGHT", NOWHERE),)),
     Ablation("root of the cost (gain per second)", pausing={"cost_exponent": 1.0}),
     Ablation("cost (gain alone)", pausing={"cost_exponent": 1e-6}),
-    Ablation("giving up on hopeless applications", pausing={"hopeless_chance": 0.0}),
+    Ablation("giving up on infeasible applications", pausing={"min_feasible_probability": 0.0}),
 )
 
 

@@ -16,11 +16,15 @@ from rightfit.parameters.validation import find_block_faults
 from rightfit.pipelines import create_pipelines
 
 CHANGELOG = Path(__file__).parents[1] / "CHANGELOG.md"
-NODES_AND_TABLES = ("nodes", "tables")  # with which a row of these begins
+NODES_AND_TABLES = ("nodes", "table")  # with which a row of these begins
 KEYS: Mapping[str, Mapping[str, Any]] = {
     "training.measuring": {"training": {"measuring": True}},
     "training.measuring_share": {"training": {"measuring_share": 0.1}},
     "training.is_timed": {"training": {"is_timed": True}},
+    **{
+        f"training.pausing.{key}": {"training": {"pausing": {key: 1}}}
+        for key in ("hopeless_chance", "hopeless_after")
+    },
     "max_rate_per_s": {
         "applications": {"web": {"constraints": {"max_rate_per_s": {"min": 1}}}},
     },
@@ -38,6 +42,7 @@ OTHERS = {
     *("null_reasons", "measured_how", "violations", "won", "central_weights", "n_turns_seen"),
     *("rightfit.hooks", "rightfit.conf_files", "rightfit.configuration", "settings.py", "server"),
     *("docs/your_own.md", "docs/using_results.md", "docs/scaling.md", "handover.json"),
+    "studies.db",
     *("rightfit.datasets.json_store", ".study_store", ".earlier_winners", ".run_version"),
     *("studies", "heartbeat_s", "grace_s"),  # of a catalog entry
     *(".json_model", ".report_file"),
@@ -87,7 +92,7 @@ def test_former_node_or_table_of_a_run_is_answered_with_its_name_of_today(
     before, now = row
     families = {"forest": "rightfit.families.forest"}
     perf = create_pipelines(Grid({"landsat": ("landsat",)}, families))["perf"]
-    option = "to_outputs" if before.startswith("tables") else "from_nodes"
+    option = "to_outputs" if before.startswith("table") else "from_nodes"
 
     for name in list_names(before):
         [line] = find_unknown_names({option: [name]}, perf)

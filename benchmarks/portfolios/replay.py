@@ -33,7 +33,7 @@ from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.pausing_rule import PausingRule
 
 PARAMS = PausingParams(
-    min_gain=0.006, cost_exponent=0.5, hopeless_chance=0.05, hopeless_after=16
+    min_gain=0.006, cost_exponent=0.5, min_feasible_probability=0.05, feasible_after_trials=16
 )  # as in parameters_training.yml
 BREADTH = 0.25
 BUDGETS = (4, 8, 16)

@@ -26,7 +26,7 @@ ANSWERS = {
     "gpu": ["devices: [cpu, cuda]", "training.device", 'device="cuda"'],
     "deploy": ["rightfit export", "rightfit serve", "rightfit which"],
     "longer_search": ["training.budget_cpu_s"],
-    "why_not": ["why_not.parquet", "ranking.explain("],
+    "why_not": ["rejections.parquet", "ranking.explain("],
     "only_ranking": ["kedro run --pipelines ranking"],
     "groups": ["split: {column: split", "What this does not do"],
     "ci": ["rightfit check --against baseline.json"],

@@ -60,6 +60,7 @@ RENAMED = {
     ),
     **dict.fromkeys(("draw_fronts", "draw_utility_chart", "draw_winners_chart"), "draw_charts"),
     **dict.fromkeys(("limit_shadows", "limit_prices"), "limit_effects"),
+    "why_not": "rejections",
 }
 """Functions of nodes and tables of an earlier version, and those that stand for them now."""
 

@@ -16,8 +16,12 @@ from rightfit.spelling import find_nearest
 from rightfit.strict_model import word_fault
 
 RETIRED = {
-    f"training.{key}": "went: nothing is measured while a search goes on. Remove it"
-    for key in ("is_timed", "measuring", "measuring_share")
+    "training.pausing.hopeless_chance": "is min_feasible_probability now",
+    "training.pausing.hopeless_after": "is feasible_after_trials now",
+    **dict.fromkeys(
+        ("training.is_timed", "training.measuring", "training.measuring_share"),
+        "went: nothing is measured while a search goes on. Remove it",
+    ),
 }
 """Keys of an earlier version, and what became of them."""
 

@@ -8,11 +8,12 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError
 
 from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS_BY_COLUMN
-from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
+from rightfit.ranking.applications.tie_rules import N_MODELS, UTILITY, RankingRules
 from rightfit.spelling import suggest
 
 TIE_COLUMNS = (
     UTILITY,
+    N_MODELS,
     "n_threads",
     *METRICS_BY_COLUMN,
     *INTERVAL_COLUMNS,

@@ -42,8 +42,8 @@ def collect_page_data(results: Results) -> Json:
             *(key.by for key in results.rules.ties.for_application(name, one)),
         )
     ]
-    known = [name for name in dict.fromkeys([*needed, *DEFAULT_COSTS]) if name in results.profiles]
-    columns = [name for name in known if results.profiles[name].count() or name in needed]
+    known = [name for name in dict.fromkeys([*needed, *DEFAULT_COSTS]) if name in table.frame]
+    columns = [name for name in known if table.frame[name].count() or name in needed]
     return {
         "applications": {
             name: {

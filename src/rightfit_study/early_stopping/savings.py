@@ -46,7 +46,7 @@ class Headline:
     best_peer: str | None
     saved_dataset: float
     regret_dataset: float
-    hopeless_extra_pct: float
+    infeasible_extra_pct: float
     overhead_pct: float
     n_cells: int
 
@@ -101,7 +101,7 @@ def headline(replays: pl.DataFrame, summary: pl.DataFrame, *, seed: int) -> Head
     ``equal_regret_speedup`` is the compute of fewer trials, everything measured, at our mean regret
     over our compute (``equal_regret_same_measuring``: measured by our rule); ``vs_best_peer`` our
     saving over the most that any peer saves, measured by the same rule, at no more than our regret
-    and losses, interpolated between its settings. ``hopeless_extra_pct`` is what an application
+    and losses, interpolated between its settings. ``infeasible_extra_pct`` is what an application
     that nothing satisfies adds to the compute, the higher of two kinds. Intervals are 95 %, from a
     bootstrap over datasets and their cells.
     """
@@ -135,7 +135,7 @@ def headline(replays: pl.DataFrame, summary: pl.DataFrame, *, seed: int) -> Head
         best_peer=best,
         saved_dataset=ours["saved_dataset"],
         regret_dataset=ours["regret_dataset"],
-        hopeless_extra_pct=_hopeless_extra_pct(replays, runs),
+        infeasible_extra_pct=_infeasible_extra_pct(replays, runs),
         overhead_pct=ours["overhead_pct"],
         n_cells=replays.unique(["dataset", "model"]).height,
     )
@@ -195,7 +195,7 @@ def _sum_datasets(part: pl.DataFrame) -> dict[str, float | None]:
     }
 
 
-def _hopeless_extra_pct(replays: pl.DataFrame, ours: pl.DataFrame) -> float:
+def _infeasible_extra_pct(replays: pl.DataFrame, ours: pl.DataFrame) -> float:
     keys = ["dataset", "model", "order"]
     alone = ours.unique(keys).select(*keys, pl.col("cost_s").alias("alone_s"))
     extras = []

@@ -57,7 +57,7 @@ def searches(dataset: str) -> pl.DataFrame:
 def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
     inputs = (profiles, applications(latency_p50_ms={"max": 50}), RULES)
     rankings, csv, breakdown = rank_candidates(*inputs)
-    win_shares, weight_intervals, limit_effects, robust_choices, break_even, why_not = (
+    win_shares, weight_intervals, limit_effects, robust_choices, break_even, rejections = (
         explain_rankings(*inputs, {}, searches("landsat"), searches("flights"))
     )
     recommendations = recommend_candidates(
@@ -86,8 +86,8 @@ def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
     assert limit_effects.height == 2 * 3
     assert robust_choices.filter("is_robust_choice")["model"].to_list() == ["linear", "forest"]
     assert break_even.height == 2 + 4
-    assert why_not.height == 8 + 4
-    assert why_not.filter(outcome="stopped").select("dataset", "model", "candidate").rows() == [
+    assert rejections.height == 8 + 4
+    assert rejections.filter(outcome="stopped").select("dataset", "model", "candidate").rows() == [
         ("landsat", "linear", "linear-004"),
         ("landsat", "forest", "forest-004"),
         ("flights", "linear", "linear-004"),

@@ -59,7 +59,7 @@ MEASURED = {
 }
 TABLES = [
     *("rankings", "utility_breakdown", "win_shares", "weight_intervals", "limit_effects"),
-    *("robust_choices", "break_even", "why_not"),
+    *("robust_choices", "break_even", "rejections"),
 ]
 
 

@@ -73,6 +73,28 @@ def test_tie_rule_puts_the_cheaper_first_among_those_that_cannot_be_told_apart()
     assert names_in_order(utility_first) == ["a-1", "a-2", "a-3"]
 
 
+def test_of_equals_one_model_comes_before_a_cascade() -> None:
+    single, cascade = (
+        {"settings": '{"searched": {}, "fixed": {}}'},
+        {"settings": '{"searched": {}, "fixed": {"cheap": "a-1", "expensive": "a-3"}}'},
+    )
+    rules = make_rules(
+        ties={
+            "rule": [{"by": "n_models", "prefer": "lower"}, {"by": "utility", "prefer": "higher"}]
+        }
+    )
+
+    def order(quality: float) -> list[str]:
+        rows = [
+            make_profile("a-1", **around("quality", quality, 0.1), latency_p50_ms=10, **single),
+            make_profile("c-0", **around("quality", 0.80, 0.1), latency_p50_ms=10, **cascade),
+        ]
+        return names_in_order(rank(*rows, application=COSTS_HARDLY_COUNT, rules=rules))
+
+    assert order(0.79) == ["a-1", "c-0"]
+    assert order(0.20) == ["c-0", "a-1"]
+
+
 def test_tie_rule_gives_up_no_more_utility_than_allowed() -> None:
     rows = [
         make_profile("a-1", **around("quality", 0.80, 0.2), min_hardware_tier=2.0),

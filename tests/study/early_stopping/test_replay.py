@@ -145,7 +145,7 @@ def test_an_experiment_describes_savings_and_losses() -> None:
     assert {task.dataset for task in experiment.tasks()} == {"made"}
 
 
-def test_a_hopeless_application_costs_nothing() -> None:
+def test_an_infeasible_application_costs_nothing() -> None:
     experiment = Experiment([CELL], APPLICATIONS, pausing_params(), 1, 0, ["made"])
     ours = Policy("pausing", 0.005, "rule")
 

@@ -62,7 +62,7 @@ def test_the_headline_compares_at_equal_regret() -> None:
     assert found.equal_regret_speedup == pytest.approx(5)
     assert found.equal_regret_same_measuring == pytest.approx(2.5)
     assert (found.best_peer, found.vs_best_peer) == ("fewer", pytest.approx(2.5))
-    assert found.hopeless_extra_pct == pytest.approx(10)
+    assert found.infeasible_extra_pct == pytest.approx(10)
     assert (found.lost_feasible, found.n_feasible, found.n_cells) == (0, 4, 2)
 
 

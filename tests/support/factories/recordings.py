@@ -40,8 +40,8 @@ def pausing_params(**changes: Any) -> PausingParams:
     values = {
         "min_gain": 0.005,
         "cost_exponent": 0.5,
-        "hopeless_chance": 0.05,
-        "hopeless_after": 2,
+        "min_feasible_probability": 0.05,
+        "feasible_after_trials": 2,
     }
     return PausingParams.model_validate(values | changes)
 

@@ -16,7 +16,7 @@ from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.application_ranking import NO_WINNERS, ApplicationRanking, Winners
 from rightfit.ranking.assessment.profile_table import find_unmeasured
 from rightfit.ranking.explanation.decisions import write_recommendations
-from rightfit.ranking.explanation.reasons import tabulate_why_not
+from rightfit.ranking.explanation.reasons import tabulate_rejections
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.explanation.shipping import Refits
 from rightfit.typed_tables import write_as_text
@@ -72,7 +72,7 @@ def explain_rankings(
         found.limit_effects,
         found.robust_choices,
         found.break_even,
-        tabulate_why_not(found.ranked, by_cell),
+        tabulate_rejections(found.ranked, by_cell),
     )
 
 

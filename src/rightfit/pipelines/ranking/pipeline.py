@@ -23,7 +23,7 @@ EXPLANATIONS = [
     "limit_effects",
     "robust_choices",
     "break_even",
-    "why_not",
+    "rejections",
 ]
 SENSITIVITIES = ["weight_intervals", "limit_effects", "robust_choices"]
 

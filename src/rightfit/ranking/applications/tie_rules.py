@@ -10,11 +10,12 @@ from rightfit.ranking.applications.applications import QUALITIES, Application
 from rightfit.strict_model import Seed, StrictModel
 
 UTILITY = "utility"  # in a tie rule: the utility itself
+N_MODELS = "n_models"  # and of how many models a candidate consists: 2 in a cascade
 MAX_DRAWS = 1_000_000  # minutes for a thousand profiles
 
 
 class TieKey(StrictModel):
-    """One step of a tie rule: a column of the profiles, or ``utility``, and which way wins."""
+    """One step of a tie rule: a column of the profiles, ``utility`` or ``n_models``; who wins."""
 
     by: str
     prefer: Literal["lower", "higher"]

@@ -13,7 +13,7 @@ from rightfit.errors import OldResultsError, RightfitError
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import ELSEWHERE, Serving
 from rightfit.ranking.applications.applications import Application, Applications
-from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
+from rightfit.ranking.applications.tie_rules import N_MODELS, UTILITY, RankingRules
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.request_path import MODEL, REQUEST
 from rightfit.spelling import suggest
@@ -242,7 +242,18 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
         )
         .sort([*keys, PATH])
     )
-    return _number(ordered)
+    return _number(_count_models(ordered))
+
+
+def _count_models(profiles: pl.DataFrame) -> pl.DataFrame:
+    """Add of how many models candidates consist: a cascade names the one it falls back on.
+
+    What is not known, since an earlier version wrote the profiles, is one.
+    """
+    if "settings" not in profiles.columns:
+        return profiles.with_columns(pl.lit(1).alias(N_MODELS))
+    second = pl.col("settings").str.json_path_match("$.fixed.expensive")
+    return profiles.with_columns((1 + second.is_not_null()).alias(N_MODELS))
 
 
 def complete_paths(profiles: pl.DataFrame) -> pl.DataFrame:

@@ -327,8 +327,8 @@ def _find_null_reasons(assessment: Assessment, metrics: Names) -> pl.Series:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WhyNot:
-    """A row of the table ``why_not``: a candidate, winners included, or an unfinished trial.
+class Rejection:
+    """A row of the table ``rejections``: a candidate, winners included, or an unfinished trial.
 
     Args:
         application: Of a stopped trial the last one that dropped it; ``None``: it was not stopped
@@ -362,7 +362,7 @@ class WhyNot:
     reason: str
 
 
-def tabulate_why_not(
+def tabulate_rejections(
     ranked: list[ApplicationRanking], trials: Mapping[tuple[str, str], pl.DataFrame]
 ) -> pl.DataFrame:
     """Give the reason for every candidate's place and for every trial that did not end complete."""
@@ -374,14 +374,14 @@ def tabulate_why_not(
 def _explain_places(ranked: ApplicationRanking) -> pl.DataFrame:
     keys = describe_chosen(ranked.assessment).with_columns(rank=pl.Series(ranked.rank))
     whole = pl.concat([keys, explain_candidates(ranked)], how="horizontal")
-    columns = table_schema(WhyNot).items()
+    columns = table_schema(Rejection).items()
     return whole.select(pl.col(name).cast(dtype) for name, dtype in columns)[ranked.order]
 
 
 def _explain_trials(trials: pl.DataFrame, dataset: str, model: str) -> pl.DataFrame:
     """Give the reason of every stopped or failed trial."""
     rows = [
-        WhyNot(
+        Rejection(
             application=trial["stopped_by"] or None,
             dataset=dataset,
             model=model,
@@ -392,7 +392,7 @@ def _explain_trials(trials: pl.DataFrame, dataset: str, model: str) -> pl.DataFr
         )
         for trial in trials.filter(pl.col("state") != "complete").to_dicts()
     ]
-    return write_rows(rows, WhyNot)
+    return write_rows(rows, Rejection)
 
 
 def _describe_end(state: str, checkpoint: int | None, stop_reason: str | None) -> str:

@@ -12,5 +12,5 @@ class PausingParams(StrictModel):
 
     min_gain: float = Field(ge=0, le=1)  # utility promised for the cost of a whole trial
     cost_exponent: float = Field(gt=0, le=1)
-    hopeless_chance: float = Field(ge=0, lt=1)  # of keeping all limits, below which nobody steers
-    hopeless_after: int = Field(ge=1, le=MAX_COUNT)  # trials looked at before that is said
+    min_feasible_probability: float = Field(ge=0, lt=1)  # with less an application steers no more
+    feasible_after_trials: int = Field(ge=1, le=MAX_COUNT)  # looked at before that is said

@@ -69,9 +69,9 @@ class SearchForecast:
 
     def infeasible(self) -> set[str]:
         """Return the applications that no trial is likely to satisfy: they steer no more."""
-        if len(self.pool.trials) < self.params.hopeless_after:
+        if len(self.pool.trials) < self.params.feasible_after_trials:
             return set()
-        limit = self.params.hopeless_chance
+        limit = self.params.min_feasible_probability
         return {name for name, utility in self.utilities.items() if utility.chance < limit}
 
     def acquisition(self, step: Step) -> float:

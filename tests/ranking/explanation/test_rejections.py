@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 from factories.rankings import make_application, make_profile, rank
 
-from rightfit.ranking.explanation.reasons import tabulate_why_not
+from rightfit.ranking.explanation.reasons import tabulate_rejections
 
 TRIALS = pl.DataFrame(
     {
@@ -21,14 +21,14 @@ TRIALS = pl.DataFrame(
 )
 
 
-def test_why_not_gives_a_reason_for_candidates_and_unfinished_trials() -> None:
+def test_rejections_give_a_reason_for_candidates_and_unfinished_trials() -> None:
     ranked = rank(
         make_profile("net-0", quality=0.9, latency_p50_ms=1),
         make_profile("net-9", quality=0.9, latency_p50_ms=90),
         application=make_application(constraints={"latency_p50_ms": {"max": 80}}),
     )
 
-    table = tabulate_why_not([ranked], {("landsat", "net"): TRIALS})
+    table = tabulate_rejections([ranked], {("landsat", "net"): TRIALS})
 
     assert table.select("application", "candidate", "rank", "outcome").rows() == [
         ("test", "net-0", 1, "winner"),
