@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import click
 
-from rightfit.tuning.studies.study_store import STUDIES_FILE, StudyStore
+from rightfit.tuning.studies.study_store import FORMER_FILE, STUDIES_FILE, StudyStore
 from rightfit.verbs.options import faults_as_message
 from rightfit.verbs.place import Place, where
 
@@ -47,7 +47,10 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
             "Each cell has a file of its own" if cell is None else f"No search of {cell} is kept"
         )
         raise ValueError(f"{wrong}; name one of: {', '.join(searched)}")
-    return store.cell(cell).place
+    found = store.cell(cell)
+    if not Path(found.place).exists():
+        found.open()  # copies what an earlier version has kept
+    return found.place
 
 
 def hide_password(url: str | None, text: str | None = None) -> str:
@@ -67,7 +70,5 @@ def hide_password(url: str | None, text: str | None = None) -> str:
 
 def list_searched_cells(folder: Path) -> list[str]:
     """Return the cells whose studies lie in files of their own."""
-    return sorted(
-        ".".join(file.parent.relative_to(folder).parts)
-        for file in folder.glob(f"*/*/{STUDIES_FILE}")
-    )
+    files = (*folder.glob(f"*/*/{STUDIES_FILE}"), *folder.glob(f"*/*/{FORMER_FILE}"))
+    return sorted({".".join(file.parent.relative_to(folder).parts) for file in files})
