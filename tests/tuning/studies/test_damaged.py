@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -180,3 +182,18 @@ def test_damaged_studies_of_an_earlier_version_are_set_aside(tmp_path: Path) -> 
     assert not store.open().get_all_studies()
     assert len(list(store.folder.glob("damaged/*/a/00000"))) == 1
     assert len(list(store.folder.glob("damaged/*/studies.db"))) == 1
+
+
+def test_locked_studies_of_an_earlier_version_are_left_where_they_are(tmp_path: Path) -> None:
+    store = StudyStore(tmp_path / "former", None)
+    make_former(store.folder)
+    with sqlite3.connect(store.folder / "studies.db", isolation_level=None) as other:
+        other.execute("PRAGMA busy_timeout = 0")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlalchemy.exc.OperationalError, match="locked"):
+            store.open()
+        other.execute("ROLLBACK")
+    other.close()
+
+    assert not (store.folder / "damaged").exists()
+    assert [study.study_name for study in store.open().get_all_studies()] == ["a"]
