@@ -26,6 +26,15 @@ OWN_TITLES = {
 }  # of columns that are no metrics
 
 
+def name_candidate(model: str, number: int) -> str:
+    """Return the name of a model's trial, or of what was built from trials.
+
+    >>> name_candidate("forest", 7)
+    'forest-007'
+    """
+    return f"{model}-{number:03d}"
+
+
 def metric_unit(column: str) -> str:
     """Return a metric's unit; empty for a pure number.
 

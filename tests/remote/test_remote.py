@@ -132,7 +132,7 @@ def profile(packed: Packed, store: JsonStore, folder: Path) -> list[dict[str, An
         candidates={"linear-000": replace(packed.bundle, family="linear")},
         targets=packed.labels,
         quality=QualityMetric(name="accuracy", worst=0.0, best=1.0),
-        fit_metrics={},
+        fit_costs={},
         environment_id="here",
         devices=("cpu",),
         seed=0,

@@ -28,7 +28,7 @@ from rightfit.evaluation.cell_measuring import (
     add_settings,
     judge_cell,
     measure_cell,
-    remeasure_deciding,
+    read_fit_costs,
     to_json,
 )
 from rightfit.evaluation.winner_refits import (
@@ -392,16 +392,13 @@ class _Search:
                 f"No model could be trained: {'; '.join(reasons.drop_nulls().unique().head(3))}. "
                 "Raise budget_cpu_s or name other families."
             )
-        measured = remeasure_deciding(
-            self._card.dataset,
-            {name: self._measure(one) for name, one in outcomes.items()},
-            lambda name, rivals: self._measure(outcomes[name], rivals=rivals),
-            params=self._rules.evaluation,
-            choosers=self._rules.applications,
-        )
+        candidates = {name: b for one in outcomes.values() for name, b in one.candidates.items()}
+        measured = self._measure(candidates, outcomes)
         table = pl.concat(
             add_settings(
-                measured[name], one.candidates, searched=self._rules.models[name].space.root
+                measured.filter(pl.col("model") == name),
+                one.candidates,
+                searched=self._rules.models[name].space.root,
             )
             for name, one in outcomes.items()
         )
@@ -417,7 +414,7 @@ class _Search:
             ),
             trials=_stack({name: one.trials for name, one in outcomes.items()}),
             learning_curves=_stack({name: one.learning_curves for name, one in outcomes.items()}),
-            candidates={name: b for one in outcomes.values() for name, b in one.candidates.items()},
+            candidates=candidates,
             refitted=refitted,
             feeding=feeding,
             workspace=self._workspace,
@@ -457,23 +454,23 @@ class _Search:
         return searches
 
     def _measure(
-        self, outcome: SearchOutcome, *, rivals: pl.DataFrame | None = None
+        self, candidates: Mapping[str, Bundle], outcomes: Mapping[str, SearchOutcome]
     ) -> pl.DataFrame:
-        rules = self._rules
+        """Measure all families' candidates in the same turns: none goes on that another beats."""
+        rules, costs = self._rules, dict[str, Mapping[str, float | None]]()
+        for one in outcomes.values():
+            costs |= read_fit_costs(one.candidates, one.trials)
         if not rules.applications.asks_costs:
-            return judge_cell(
-                outcome.candidates, outcome.trials, self._judges, self._card, rules.evaluation
-            )
+            return judge_cell(candidates, costs, self._judges, self._card, rules.evaluation)
         return measure_cell(
-            outcome.candidates,
-            outcome.trials,
+            candidates,
+            costs,
             self._parts["test"],
             self._card,
             raw=self._raw_test,
             measurements=self._workspace.measurements,
             params=rules.evaluation,
             choosers=rules.applications,
-            rivals=rivals,
         )
 
     @property

@@ -16,6 +16,7 @@ from rightfit.evaluation.screening import could_be_chosen, find_deciding
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.row_table import RowTable
 from rightfit.formatting import count
+from rightfit.naming import name_candidate
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
@@ -25,6 +26,7 @@ from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware import environment
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.measuring.jobs import (
+    FitCosts,
     ProfiledCell,
     RawRequests,
     plan_jobs,
@@ -77,7 +79,7 @@ def to_json(encoder: Encoder) -> EncoderJson:
 
 def measure_cell(
     candidates: Mapping[str, Bundle],
-    trials: pl.DataFrame | None,
+    costs: FitCosts,
     test: pl.DataFrame,
     data_card: DataCard,
     *,
@@ -88,11 +90,11 @@ def measure_cell(
     table: RowTable | None = None,
     rivals: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Measure the candidates of a cell under all serving configurations.
+    """Measure candidates of a dataset, beside each other, under all serving configurations.
 
     Args:
-        candidates: Bundles by name, all of the same columns.
-        trials: Trials that they come from; ``None``: none.
+        candidates: Bundles by name, of one model or several, all of the same columns.
+        costs: What training them cost; see :func:`read_fit_costs`.
         test: The test split: encoded columns, and ``label``.
         data_card: The dataset.
         raw: Raw rows and how they are encoded.
@@ -118,7 +120,7 @@ def measure_cell(
         return find_deciding(together, choosers, default_path)[: profiles.height]
 
     with _open_bench(test, features, params) as bench:
-        cell = _make_cell(candidates, trials, test, data_card, here, params)
+        cell = _make_cell(candidates, costs, test, data_card, here, params)
         if table is not None:
             cell = replace(
                 cell, rows=write_model_rows(candidates, table, bench.folder, params.runtimes)
@@ -227,18 +229,25 @@ def trust_written(bundle: Bundle, dataset: str, studies: StudyStore) -> Bundle:
     return found
 
 
+def read_fit_costs(candidates: Mapping[str, Bundle], trials: pl.DataFrame) -> FitCosts:
+    """Return what training a cell's candidates cost, by name."""
+    rows = trials.select("number", *FIT_COLUMNS).to_dicts()
+    models = {bundle.model for bundle in candidates.values()}
+    return {name_candidate(model, row["number"]): row for model in models for row in rows}
+
+
 def judge_cell(
     candidates: Mapping[str, Bundle],
-    trials: pl.DataFrame,
+    costs: FitCosts,
     judges: pl.DataFrame,
     data_card: DataCard,
     params: EvaluationParams,
 ) -> pl.DataFrame:
-    """Judge the candidates of a cell in this process, where quality alone decides.
+    """Judge candidates of a dataset in this process, where quality alone decides.
 
     Args:
         candidates: Bundles by name.
-        trials: The cell's trials, which say what training cost.
+        costs: What training them cost.
         judges: Encoded rows that choose, with the column ``label``.
         data_card: The dataset's card.
         params: How the test rows are divided.
@@ -247,7 +256,7 @@ def judge_cell(
         One row per candidate; what only measuring finds is null.
     """
     here = environment.describe_environment()
-    cell = _make_cell(candidates, trials, judges, data_card, here, params)
+    cell = _make_cell(candidates, costs, judges, data_card, here, params)
     features = data_card.input_schema.features
     rows = np.ascontiguousarray(judges.select(features).to_numpy(), dtype=np.float32)
     return judge_candidates(cell, rows)
@@ -302,7 +311,7 @@ def measure_afresh(
     here = environment.describe_environment()
     features = next(iter(candidates.values())).schema.features
     with _open_bench(test, features, params) as bench:
-        cell = _make_cell(candidates, None, test, data_card, here, params)
+        cell = _make_cell(candidates, {}, test, data_card, here, params)
         servings = dict.fromkeys(one for listed in wanted.values() for one in listed)
         jobs = [
             job
@@ -364,21 +373,20 @@ def _open_bench(
 
 def _make_cell(
     candidates: Mapping[str, Bundle],
-    trials: pl.DataFrame | None,
+    costs: FitCosts,
     test: pl.DataFrame,
     data_card: DataCard,
     environment: Environment,
     params: EvaluationParams,
 ) -> ProfiledCell:
     targets = data_card.input_schema.cast_labels(test["label"].to_numpy())
-    costs = [] if trials is None else trials.select("number", *FIT_COLUMNS).to_dicts()
     return ProfiledCell(
         dataset=data_card.dataset,
         data_version=data_card.data_version,
         candidates=candidates,
         targets=targets,
         quality=data_card.quality,
-        fit_metrics={row.pop("number"): row for row in costs},
+        fit_costs=costs,
         environment_id=environment.environment_id,
         devices=environment.devices,
         seed=params.seed,

@@ -164,7 +164,7 @@ def measure_models(
                     candidates=bundles,
                     targets=judging.labels,
                     quality=judging.metric,
-                    fit_metrics={},
+                    fit_costs={},
                     environment_id=here.environment_id,
                     devices=here.devices,
                     seed=params.seed,

@@ -405,7 +405,7 @@ def _measure(
     )
     profiles = measure_cell(
         {winner.candidate: bundle},
-        None,
+        {},
         inputs.test,
         inputs.data_card,
         raw=inputs.raw,

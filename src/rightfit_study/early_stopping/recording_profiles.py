@@ -113,7 +113,7 @@ def _profile(
             candidates=bundles,
             targets=cell.labels,
             quality=cell.quality,
-            fit_metrics={},
+            fit_costs={},
             environment_id=cell.environment_id,
             devices=("cpu",),
             seed=0,

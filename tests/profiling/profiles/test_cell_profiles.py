@@ -69,7 +69,7 @@ def cell(bundle: Bundle, blobs: TrainingData) -> ProfiledCell:
         candidates={"linear-007": bundle},
         targets=blobs.labels,
         quality=QualityMetric(name="accuracy", worst=0.5, best=1.0),
-        fit_metrics={7: {"fit_time_s": 1.5, "step_time_ms": None}},
+        fit_costs={"linear-007": {"fit_time_s": 1.5, "step_time_ms": None}},
         environment_id="here",
         devices=("cpu",),
         seed=0,

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import polars as pl
 
 from rightfit.families.bundle import Bundle
+from rightfit.naming import name_candidate
 from rightfit.parameters.cascades import CascadeBlock
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.leftovers import temporary_folder
@@ -57,7 +58,7 @@ def build_cascades(
     folder = _folders.enter_context(temporary_folder("cascades"))
     name, built = cell_name.partition(".")[2], {}
     for number, cascade in enumerate(chosen):
-        label = f"{name}-{number:03d}"
+        label = name_candidate(name, number)
         try:
             bundle = build_cascade(cascade, candidates, folder / label, model=name)
             check_cascade(bundle, {one.name: one.answers for one in members}, validation)

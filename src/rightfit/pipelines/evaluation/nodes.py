@@ -82,7 +82,13 @@ def profile_candidates(
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
-    from rightfit.evaluation.cell_measuring import RawTest, measure_cell, to_json, trust_written
+    from rightfit.evaluation.cell_measuring import (
+        RawTest,
+        measure_cell,
+        read_fit_costs,
+        to_json,
+        trust_written,
+    )
 
     named = {
         name: trust_written(replace(bundle, family=model.family), data_card.dataset, studies)
@@ -90,7 +96,7 @@ def profile_candidates(
     }
     profiles = measure_cell(
         named,
-        trials,
+        read_fit_costs(candidates, trials),
         test,
         data_card,
         raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),
@@ -136,7 +142,7 @@ def profile_imported(
     texts = [name for name in table.columns if table.column(name).dtype.kind not in "biuf"]
     return measure_cell(
         named,
-        None,
+        {},
         test.select("label"),
         data_card,
         raw=RawTest(
@@ -172,7 +178,7 @@ def profile_cascades(
 
     profiles = measure_cell(
         {name: replace(bundle, family=FAMILY) for name, bundle in candidates.items()},
-        None,
+        {},
         test,
         data_card,
         raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),

@@ -36,6 +36,8 @@ from rightfit.request_path.raw_rows import Tensors, save_rows
 
 logger = logging.getLogger(__name__)
 
+FitCosts = Mapping[str, Mapping[str, float | None]]
+
 # Raise it when the meaning of stored measurements changes: older ones are then measured again.
 MEASUREMENT_VERSION = 9
 OPEN_BUNDLE = "rightfit.profiling.worker.process:open_bundle"
@@ -258,11 +260,11 @@ class ProfiledCell:
     Args:
         dataset: Name of the dataset.
         data_version: Version of its prepared content.
-        candidates: Bundles by candidate name, ``{model}-{trial number}``.
+        candidates: Bundles by candidate name, of one model or several.
         targets: True class positions, or values, of the test split, shape (n_rows,); ``None``: not
             known, so that no answer is judged.
         quality: The dataset's quality metric.
-        fit_metrics: What training cost, by trial number and column.
+        fit_costs: What training cost, by candidate and column, where that is known.
         environment_id: Fingerprint of machine and libraries.
         devices: Devices this machine has.
         seed: Seed of quality intervals.
@@ -277,7 +279,7 @@ class ProfiledCell:
     candidates: Mapping[str, Bundle]
     targets: npt.NDArray[Any] | None
     quality: QualityMetric
-    fit_metrics: Mapping[int, Mapping[str, float | None]]
+    fit_costs: FitCosts
     environment_id: str
     devices: tuple[str, ...]
     seed: int

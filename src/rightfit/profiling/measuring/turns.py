@@ -113,7 +113,7 @@ def measure_jobs(
         _reopen(job, key, bench, store, choice, retries_failed=retries_failed)
         for job, key in zip(jobs, keys, strict=True)
     ]
-    cell = jobs[0].cell
+    cell = _name_cell(jobs)
     n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
         logger.log(level, "%s: %d of %d profiles kept", cell, n_kept, len(jobs))
@@ -138,6 +138,12 @@ def measure_jobs(
         log_cell(cell, states, bench.settings, total_s=total_s, level=level)
         logger.debug("%s: %s", cell, describe_cost(made, total_s=total_s))
     return states
+
+
+def _name_cell(jobs: Sequence[Job]) -> str:
+    """Return the cell of some jobs; where they are of several, their dataset."""
+    cells = {job.cell for job in jobs}
+    return cells.pop() if len(cells) == 1 else cells.pop().partition(".")[0]
 
 
 def _reopen(
@@ -185,7 +191,7 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -
         if number == 0 and due:
             logger.info(
                 "%s: other work disturbed %s that may decide: measuring them again",
-                *(all_jobs[0].job.cell, count(len(due), "profile")),
+                *(_name_cell([one.job for one in all_jobs]), count(len(due), "profile")),
             )
         for one in due:
             _prepare(one)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import polars as pl
@@ -37,7 +36,6 @@ from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 NOT_ASKED = "not measured: quality alone was asked for"
-TRIAL_NUMBER = re.compile(r"-(\d+)$")
 
 
 def profile_cell(
@@ -265,8 +263,7 @@ def _assemble(
 
 def set_fit(profile: ProfileBuilder, job: Job, cell: ProfiledCell) -> None:
     """Set what training cost, where that is known."""
-    number = TRIAL_NUMBER.search(job.candidate)
-    found = cell.fit_metrics.get(int(number[1]), {}) if number else {}
+    found = cell.fit_costs.get(job.candidate, {})
     for column in FIT_COLUMNS:
         value = found.get(column)
         if value is None:

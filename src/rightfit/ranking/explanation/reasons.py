@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 import polars.selectors as cs
 
-from rightfit.naming import metric_name, metric_unit, write_numbers
+from rightfit.naming import metric_name, metric_unit, name_candidate, write_numbers
 from rightfit.ranking.application_ranking import ApplicationRanking, place_in_objectives
 from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
@@ -385,7 +385,7 @@ def _explain_trials(trials: pl.DataFrame, dataset: str, model: str) -> pl.DataFr
             application=trial["stopped_by"] or None,
             dataset=dataset,
             model=model,
-            candidate=f"{model}-{trial['number']:03d}",
+            candidate=name_candidate(model, trial["number"]),
             outcome=trial["state"],
             metric=None,
             reason=_describe_end(trial["state"], trial["stop_checkpoint"], trial["stop_reason"]),

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
+from rightfit.naming import name_candidate
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.observing import read_finished
 from rightfit.tuning.search.task_worker import read_model
@@ -142,7 +143,7 @@ def bundle_candidates(
             bundle = read_model(task, cell, settings, store, study.study_name)
             if exports:
                 bundle = offer_onnx(bundle, cell.validation.rows, again=True)
-        bundles[f"{cell.model}-{number:03d}"] = bundle
+        bundles[name_candidate(cell.model, number)] = bundle
     return bundles
 
 
