@@ -31,7 +31,6 @@ from rightfit.pipelines.data_engineering.nodes import (
     assemble_rows,
     check_raw_tables,
     encode_rows,
-    write_data_card,
 )
 from rightfit.preparation.description import DatasetBlock
 from rightfit.processes.json_store import JsonStore
@@ -82,10 +81,9 @@ def prepare(folder: Path, n_kept: int, *, in_memory: bool) -> None:
     inferred = JsonStore(folder / "inferred")
     spec, check = check_raw_tables(block, inferred, table, dataset_name="trips")
     rows, counts = assemble_rows(spec, check, table)
-    encoder, *parts = encode_rows(spec, rows)
+    _, *parts, card = encode_rows(spec, check, counts, rows, dataset_name="trips")
     for name, part in zip(("train", "validation", "test"), parts, strict=True):
         part.write_parquet(folder / f"{name}.encoded")
-    card = write_data_card(spec, check, counts, rows, encoder, dataset_name="trips")
     (folder / "data_card.json").write_text(card.model_dump_json())
     figures = {
         "rows": card.rows.read,

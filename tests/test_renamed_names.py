@@ -91,7 +91,8 @@ def test_former_node_or_table_of_a_run_is_answered_with_its_name_of_today(
 ) -> None:
     before, now = row
     families = {"forest": "rightfit.families.forest"}
-    perf = create_pipelines(Grid({"landsat": ("landsat",)}, families))["perf"]
+    grid = Grid({"landsat": ("landsat",)}, families, cascades=("cascade",))
+    perf = create_pipelines(grid)["perf"]
     option = "to_outputs" if before.startswith("table") else "from_nodes"
 
     for name in list_names(before):

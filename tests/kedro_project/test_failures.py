@@ -29,9 +29,16 @@ def trials(*states: str) -> pl.DataFrame:
 
 
 def profiles(*rows: dict[str, Any]) -> pl.DataFrame:
-    keys = {"candidate": "net-000", "runtime": "onnx", "n_threads": 1, "device": "cpu"}
+    keys = {
+        "dataset": "a",
+        "model": "net",
+        "candidate": "net-000",
+        "runtime": "onnx",
+        "n_threads": 1,
+        "device": "cpu",
+    }
     schema = {
-        **dict.fromkeys(("candidate", "runtime"), pl.String),
+        **dict.fromkeys(("dataset", "model", "candidate", "runtime"), pl.String),
         "n_threads": pl.Int64,
         "device": pl.String,
         **dict.fromkeys(("throughput_rows_per_s", "quality_raw"), pl.Float64),
@@ -53,8 +60,8 @@ def finish(tables: dict[str, pl.DataFrame]) -> None:
     whole = {
         "a.net.trials": trials("complete"),
         "a.svm.trials": trials("complete"),
-        "a.net.profiles": profiles(FINE),
-        "a.svm.profiles": profiles(FINE),
+        "a.trials": trials("complete", "complete"),
+        "a.profiles": profiles(FINE),
     }
     catalog = DataCatalog({name: MemoryDataset(t) for name, t in (whole | tables).items()})
     with click.Context(click.Command("run")):
@@ -72,8 +79,7 @@ def test_run_without_failures_ends_well(caplog: pytest.LogCaptureFixture) -> Non
 def test_failed_cell_and_measurement_end_the_command_with_their_reasons() -> None:
     failed = {
         "a.svm.trials": trials("failed", "failed"),
-        "a.svm.profiles": profiles(),
-        "a.net.profiles": profiles(FINE, missing("it does not run: no answer within 5 s")),
+        "a.profiles": profiles(FINE, missing("it does not run: no answer within 5 s")),
     }
 
     with pytest.raises(PartsFailedError, match="parts of it failed") as caught:
@@ -82,7 +88,7 @@ def test_failed_cell_and_measurement_end_the_command_with_their_reasons() -> Non
     told = str(caught.value)
     assert caught.value.exit_code == 3
     assert "a.svm: no trial was completed: failed: 0; failed: 1" in told
-    assert "net-000 (onnx, 1 threads, cpu): it does not run: no answer within 5 s" in told
+    assert "a.net: net-000 (onnx, 1 threads, cpu): it does not run: no answer within 5 s" in told
 
 
 def test_failed_trials_and_refused_exports_are_listed_but_no_failure(
@@ -91,7 +97,7 @@ def test_failed_trials_and_refused_exports_are_listed_but_no_failure(
     finish(
         {
             "a.net.trials": trials("complete", "failed"),
-            "a.net.profiles": profiles(FINE, missing("its ONNX export was refused: unlike")),
+            "a.profiles": profiles(FINE, missing("its ONNX export was refused: unlike")),
         }
     )
 

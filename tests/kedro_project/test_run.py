@@ -73,7 +73,7 @@ def test_what_is_asked_for_by_hand_runs(session: RightfitSession, asked: dict[st
         (
             {"from_nodes": ["landsat.write_data_card"]},
             ConfigurationError,
-            "--from-nodes landsat.write_data_card: .* it is data_engineering.landsat.write_data_",
+            "--from-nodes landsat.write_data_card: .* it is data_engineering.landsat.encode_rows",
         ),
         ({"node_names": ["foreign"]}, ConfigurationError, "--nodes foreign: there is no such name"),
         ({"tags": ["unknown"]}, ValueError, "as Kedro says it"),

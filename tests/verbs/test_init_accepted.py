@@ -105,8 +105,7 @@ def prepare(block: DatasetBlock, table: pl.DataFrame) -> list[pl.DataFrame]:
         inferred = JsonStore(Path(folder))
         spec, check = nodes.check_raw_tables(block, inferred, table, dataset_name="d")
     rows, counts = nodes.assemble_rows(spec, check, table)
-    encoder, *parts = nodes.encode_rows(spec, rows)
-    nodes.write_data_card(spec, check, counts, rows, encoder, dataset_name="d")
+    _, *parts, _ = nodes.encode_rows(spec, check, counts, rows, dataset_name="d")
     return parts
 
 

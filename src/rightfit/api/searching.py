@@ -50,6 +50,7 @@ from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.tables import Table
 from rightfit.processes.repeated_warnings import counting_repeats
 from rightfit.profiling.hardware.environment import describe_environment
+from rightfit.profiling.measuring.jobs import FitCosts
 from rightfit.profiling.measuring.worker_pool import close_shared_pool
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
@@ -393,15 +394,10 @@ class _Search:
                 "Raise budget_cpu_s or name other families."
             )
         candidates = {name: b for one in outcomes.values() for name, b in one.candidates.items()}
-        measured = self._measure(candidates, outcomes)
-        table = pl.concat(
-            add_settings(
-                measured.filter(pl.col("model") == name),
-                one.candidates,
-                searched=self._rules.models[name].space.root,
-            )
-            for name, one in outcomes.items()
-        )
+        trials = {name: one.trials for name, one in outcomes.items()}
+        searched = {name: block.space.root for name, block in self._rules.models.items()}
+        measured = self._measure(candidates, read_fit_costs(trials))
+        table = add_settings(measured, candidates, searched=searched)
         refits, refitted = self._refit(table, outcomes)
         name, rules = self._card.dataset, self._rules
         profiles = Profiles(table, describe_environment(), {name: self._card.quality})
@@ -412,7 +408,7 @@ class _Search:
                 rules.ranking,
                 refits={} if refits is None else {name: refits},
             ),
-            trials=_stack({name: one.trials for name, one in outcomes.items()}),
+            trials=_stack(trials),
             learning_curves=_stack({name: one.learning_curves for name, one in outcomes.items()}),
             candidates=candidates,
             refitted=refitted,
@@ -453,13 +449,9 @@ class _Search:
             searches.append(planned.with_rows_of(searches[0]) if searches else planned)
         return searches
 
-    def _measure(
-        self, candidates: Mapping[str, Bundle], outcomes: Mapping[str, SearchOutcome]
-    ) -> pl.DataFrame:
+    def _measure(self, candidates: Mapping[str, Bundle], costs: FitCosts) -> pl.DataFrame:
         """Measure all families' candidates in the same turns: none goes on that another beats."""
-        rules, costs = self._rules, dict[str, Mapping[str, float | None]]()
-        for one in outcomes.values():
-            costs |= read_fit_costs(one.candidates, one.trials)
+        rules = self._rules
         if not rules.applications.asks_costs:
             return judge_cell(candidates, costs, self._judges, self._card, rules.evaluation)
         return measure_cell(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import numpy as np
@@ -15,7 +17,6 @@ import polars as pl
 from rightfit.evaluation.screening import could_be_chosen, find_deciding
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.row_table import RowTable
-from rightfit.formatting import count
 from rightfit.naming import name_candidate
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -46,7 +47,6 @@ from rightfit.profiling.profiles.cell_profiles import (
 )
 from rightfit.profiling.profiles.prediction_quality import find_final_rows
 from rightfit.profiling.serving import Serving, name_device
-from rightfit.profiling.worker.meters.disturbance import wait_for_quiet
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.decisions import SETTINGS, Settings
@@ -55,13 +55,11 @@ from rightfit.remote.store import load_measured, select_measured
 from rightfit.request_path import MODEL, REQUEST, RequestPath
 from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
-from rightfit.spelling import name_some
 from rightfit.tuning.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT_KEY = "environment-{id}"
-SERVING = tuple(field.name for field in fields(Serving))
 
 
 @dataclass(frozen=True)
@@ -102,8 +100,7 @@ def measure_cell(
         params: How to measure.
         choosers: Applications that choose among the profiles.
         table: Rows of imported models, in place of the encoded columns of ``test``.
-        rivals: Profiles of the dataset's other cells, to come back to a cell that was measured: see
-            :func:`remeasure_deciding`.
+        rivals: Profiles of the dataset that are measured already, which these compete with.
 
     Returns:
         One row per candidate, serving configuration and request path that an application names.
@@ -115,9 +112,12 @@ def measure_cell(
     features = () if table else next(one.schema.features for one in candidates.values())
     paths, default_path = list_paths(choosers, params), find_default_path(choosers, params)
 
-    def find_deciding_own(profiles: pl.DataFrame) -> Sequence[bool]:
-        together = pl.concat([profiles, rivals], how="diagonal") if rivals is not None else profiles
-        return find_deciding(together, choosers, default_path)[: profiles.height]
+    def judge(
+        ask: Callable[[pl.DataFrame, Applications, RequestPath], Sequence[bool]],
+        profiles: pl.DataFrame,
+    ) -> Sequence[bool]:
+        together = profiles if rivals is None else pl.concat([profiles, rivals], how="diagonal")
+        return ask(together, choosers, default_path)[: profiles.height]
 
     with _open_bench(test, features, params) as bench:
         cell = _make_cell(candidates, costs, test, data_card, here, params)
@@ -133,11 +133,11 @@ def measure_cell(
             bench,
             measurements,
             tiers=params.tiers,
-            choose=lambda profiles: could_be_chosen(profiles, choosers, default_path),
+            choose=partial(judge, could_be_chosen),
+            decides=partial(judge, find_deciding),
             choosers=environment.fingerprint(
                 choosers.model_dump(mode="json") | {"request_path": default_path}
             ),
-            decides=None if rivals is None else find_deciding_own,
         )
         named = {one.environment for one in choosers.root.values()} - {None}
         elsewhere = [
@@ -145,73 +145,6 @@ def measure_cell(
             for name in sorted(filter(None, named))
         ]
     return pl.concat([here_measured, *elsewhere])
-
-
-def remeasure_deciding(
-    dataset: str,
-    tables: Mapping[str, pl.DataFrame],
-    measure_again: Callable[[str, pl.DataFrame], pl.DataFrame],
-    *,
-    params: EvaluationParams,
-    choosers: ApplicationsParams,
-    wait: Callable[..., bool] = wait_for_quiet,
-) -> dict[str, pl.DataFrame]:
-    """Come back once to disturbed profiles that decide, when all of a dataset's are measured.
-
-    Other work may have ended meanwhile. A profile takes at most ``max_extra_processes`` processes
-    more, after one wait for a quiet moment. What is disturbed then stays marked; the ranking says
-    that it is not known what it would decide.
-
-    Args:
-        dataset: Name of the dataset, for the log.
-        tables: Profiles of its cells, by model.
-        measure_again: Measures a model's cell again, given the profiles of the other cells; see
-            ``rivals`` of :func:`measure_cell`.
-        params: How to measure.
-        choosers: Applications that choose among the profiles.
-        wait: Waits for a quiet moment; tests pass a fake.
-
-    Returns:
-        The profiles by model, those of the cells measured again in their new state.
-    """
-    found, settings = dict(tables), params.settings
-    default_path = find_default_path(choosers, params)
-
-    def list_deciding() -> pl.DataFrame:
-        profiles = pl.concat(found.values(), how="diagonal")
-        return profiles.filter(list(find_deciding(profiles, choosers, default_path)))
-
-    def name(profiles: pl.DataFrame) -> str:
-        labels = [
-            f"{candidate} ({Serving(*serving)})"
-            for candidate, *serving in profiles.select("candidate", *SERVING).rows()
-        ]
-        return name_some(labels, n_shown=4)
-
-    if not tables or not settings.max_extra_processes:
-        return found
-    deciding = list_deciding()
-    if deciding.is_empty():
-        return found
-    logger.info(
-        "%s: coming back to %s that other work disturbed and that may decide: %s",
-        *(dataset, count(deciding.height, "profile"), name(deciding)),
-    )
-    wait(
-        max_busy_cores=settings.max_busy_cores,
-        max_wait_s=settings.max_quiet_wait_s,
-        look_s=settings.quiet_look_s,
-    )
-    for model in deciding["model"].unique(maintain_order=True):
-        others = [table for other, table in found.items() if other != model]
-        rivals = pl.concat(others, how="diagonal") if others else tabulate_profiles([])
-        found[model] = measure_again(model, rivals)
-    left = list_deciding()
-    if not left.is_empty():
-        logger.warning(
-            "%s: still disturbed, so it is not known what they decide: %s", dataset, name(left)
-        )
-    return found
 
 
 def trust_written(bundle: Bundle, dataset: str, studies: StudyStore) -> Bundle:
@@ -229,11 +162,13 @@ def trust_written(bundle: Bundle, dataset: str, studies: StudyStore) -> Bundle:
     return found
 
 
-def read_fit_costs(candidates: Mapping[str, Bundle], trials: pl.DataFrame) -> FitCosts:
-    """Return what training a cell's candidates cost, by name."""
-    rows = trials.select("number", *FIT_COLUMNS).to_dicts()
-    models = {bundle.model for bundle in candidates.values()}
-    return {name_candidate(model, row["number"]): row for model in models for row in rows}
+def read_fit_costs(trials: Mapping[str, pl.DataFrame]) -> FitCosts:
+    """Return what training cost, by candidate, from the trials of each model."""
+    return {
+        name_candidate(model, row.pop("number")): row
+        for model, table in trials.items()
+        for row in table.select("number", *FIT_COLUMNS).to_dicts()
+    }
 
 
 def judge_cell(
@@ -400,7 +335,7 @@ def add_settings(
     profiles: pl.DataFrame,
     candidates: Mapping[str, Bundle],
     *,
-    searched: Collection[str] = (),
+    searched: Mapping[str, Collection[str]] = MappingProxyType({}),
     fixed: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """Add the settings that each candidate was trained with, as JSON.
@@ -408,18 +343,19 @@ def add_settings(
     Args:
         profiles: Of these candidates.
         candidates: Their bundles, by name.
-        searched: Settings that a search has varied.
+        searched: Settings that a search has varied, by model.
         fixed: The others that count; ``None``: all.
     """
     texts = {}
     for name in profiles["candidate"].unique():
         values = candidates[name].configuration
+        varied = searched.get(candidates[name].model, ())
         texts[name] = Settings(
-            searched={key: value for key, value in values.items() if key in searched},
+            searched={key: value for key, value in values.items() if key in varied},
             fixed={
                 key: value
                 for key, value in values.items()
-                if key not in searched and (fixed is None or key in fixed)
+                if key not in varied and (fixed is None or key in fixed)
             },
         ).model_dump_json()
     column = pl.col("candidate").replace_strict(texts, default=None, return_dtype=pl.String)

@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 EXIT_STATUS = 3  # the run is through, and a part of its results is missing
 MAX_REASON = 200  # characters
-CELL = 3  # parts of the name of a cell's dataset
 REFUSED = "export was refused"  # for good: another library or family changes the step
 NEEDED = ("throughput_rows_per_s", "quality_raw")  # without these a profile is of no use
 
@@ -49,9 +48,18 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
         PartsFailedError: In a command, if a cell or a measurement failed.
         ClickException: If a result that was kept cannot be read.
     """
-    cells = sorted(name for name in outputs if len(name.split(".")) == CELL)
-    trials = dict(_load(cells, "trials", catalog))
-    useless = list(_describe_useless(_load(cells, "profiles", catalog)))
+    names = sorted(outputs)
+    trials = {
+        name.removesuffix(".trials"): load_result(catalog, name)
+        for name in names
+        if name.endswith(".trials") and name.count(".") > 1  # of cells
+    }
+    useless = [
+        line
+        for name in names
+        if name.endswith(".profiles")
+        for line in _describe_useless(load_result(catalog, name))
+    ]
     refused = [line for line, is_refused in useless if is_refused]
     failed = [line for line, is_refused in useless if not is_refused]
     parts = [*_find_failed_cells(trials), *failed]
@@ -80,14 +88,6 @@ def holds_failure(result: object) -> bool:
     return any(REFUSED not in _find_reason(profile) for profile in useless)
 
 
-def _load(names: list[str], kind: str, catalog: Catalog) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield the cells' tables of a kind by ``{dataset}.{model}``."""
-    for name in names:
-        cell, _, last = name.rpartition(".")
-        if last == kind:
-            yield cell, load_result(catalog, name)
-
-
 def _find_failed_cells(found: Mapping[str, pl.DataFrame]) -> Iterator[str]:
     for cell, trials in found.items():
         if not trials.is_empty() and "complete" not in trials["state"]:
@@ -103,14 +103,13 @@ def _count_failed_trials(found: Mapping[str, pl.DataFrame]) -> Iterator[str]:
             yield f"{cell}: {failed.height} of {trials.height} trials failed, such as: {reason}"
 
 
-def _describe_useless(found: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[tuple[str, bool]]:
+def _describe_useless(profiles: pl.DataFrame) -> Iterator[tuple[str, bool]]:
     """Yield a line per profile of no use, and whether it is so because an export was refused."""
-    for cell, profiles in found:
-        for profile in _select_useless(profiles).to_dicts():
-            reason = _find_reason(profile)
-            served = f"{profile['runtime']}, {profile['n_threads']} threads, {profile['device']}"
-            line = f"{cell}: {profile['candidate']} ({served}): {_shorten(reason)}"
-            yield line, REFUSED in reason
+    for profile in _select_useless(profiles).to_dicts():
+        reason, cell = _find_reason(profile), f"{profile['dataset']}.{profile['model']}"
+        served = f"{profile['runtime']}, {profile['n_threads']} threads, {profile['device']}"
+        line = f"{cell}: {profile['candidate']} ({served}): {_shorten(reason)}"
+        yield line, REFUSED in reason
 
 
 def _select_useless(profiles: pl.DataFrame) -> pl.DataFrame:

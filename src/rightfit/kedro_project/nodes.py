@@ -53,7 +53,8 @@ BOXES = {
 """Namespace of each pipeline's nodes: the box that kedro-viz shows them in."""
 
 RENAMED = {
-    **dict.fromkeys(("fit_encoder", "encode_parts"), "encode_rows"),
+    **dict.fromkeys(("fit_encoder", "encode_parts", "write_data_card"), "encode_rows"),
+    "build_cascades": "profile_cascades",
     **dict.fromkeys(("describe_environment", "compare_tiers"), "collect_profiles"),
     **dict.fromkeys(
         ("analyse_sensitivity", "compare_choices", "explain_losers"), "explain_rankings"
@@ -171,8 +172,10 @@ def _find_successors(written: str, known: Collection[str]) -> list[str]:
     *places, last = written.split(".")
     last = RENAMED.get(last, last)
     found = sorted(name for name in known if name.rpartition(".")[2] == last)
-    same = [name for name in found if set(places) <= set(name.split("."))]
-    return same or (found if len(found) == 1 else [])
+    n_shared = [len(set(places) & set(name.split("."))) for name in found]
+    if places and not any(n_shared):
+        return found if len(found) == 1 else []
+    return [name for name, n in zip(found, n_shared, strict=True) if n == max(n_shared)]
 
 
 def list_own_outputs(pipeline: Pipeline) -> set[str]:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 import pytest
 
 from rightfit.pipelines.data_engineering.nodes import encode_rows
 from rightfit.pipelines.data_engineering.params import DatasetBlock
+from rightfit.preparation.assembling import RowCounts
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.description import DatasetSpec
+from rightfit.preparation.table_check import RawCheck
 
 pytestmark = pytest.mark.whole
 
@@ -29,20 +33,26 @@ def spec() -> DatasetSpec:
     return complete_block(block, {"orders": table}, dataset_name="orders").spec
 
 
+def encode(spec: DatasetSpec, rows: pl.DataFrame) -> tuple[Any, ...]:
+    check = RawCheck(tables={}, inferred=(), remarks=())
+    counts = RowCounts(read=5, dropped=(), kept=5, unmatched={})
+    return encode_rows(spec, check, counts, rows, dataset_name="orders")
+
+
 def test_encoder_ignores_validation_and_test_rows(spec: DatasetSpec) -> None:
     others = ROWS.with_columns(v1=pl.when(pl.col("part") != "train").then(1000).otherwise("v1"))
 
-    assert encode_rows(spec, others)[0] == encode_rows(spec, ROWS)[0]
+    assert encode(spec, others)[0] == encode(spec, ROWS)[0]
 
 
 def test_encoder_follows_train_rows(spec: DatasetSpec) -> None:
     others = ROWS.with_columns(v1=pl.when(pl.col("part") == "train").then(1000).otherwise("v1"))
 
-    assert encode_rows(spec, others)[0] != encode_rows(spec, ROWS)[0]
+    assert encode(spec, others)[0] != encode(spec, ROWS)[0]
 
 
 def test_parts_are_encoded_with_their_own_labels(spec: DatasetSpec) -> None:
-    _, train, validation, test = encode_rows(spec, ROWS)
+    _, train, validation, test, _ = encode(spec, ROWS)
 
     assert train["label"].to_list() == [0, 1, 0]
     assert (validation["label"].to_list(), test["label"].to_list()) == ([1], [0])

@@ -208,7 +208,6 @@ def test_checks_stand_before_all_other_nodes(described: dict[str, Any], dataset:
             "check_raw_tables",
             "assemble_rows",
             "encode_rows",
-            "write_data_card",
         )
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from factories.bundles import train_bundle
-from factories.rankings import make_application, make_applications, make_profile
+from factories.rankings import make_application, make_applications
 
 from rightfit.evaluation.cell_measuring import (
     add_settings,
@@ -21,15 +21,10 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import available_runtimes
-from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.pipelines.evaluation import nodes
-from rightfit.pipelines.evaluation.nodes import (
-    MeasuredCell,
-    join_profiles,
-    remeasure_disturbed,
-)
+from rightfit.pipelines.evaluation.nodes import join_profiles
 from rightfit.processes.codec import to_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
@@ -48,11 +43,6 @@ def profiles(environment_id: str) -> pl.DataFrame:
     return pl.DataFrame(
         {"candidate": ["net-001"], "device": ["cpu"], "environment_id": [environment_id]}
     )
-
-
-def measured(model: str, *, disturbed: bool) -> pl.DataFrame:
-    row = make_profile(f"{model}-000", quality=0.8, latency_p50_ms=20.0, disturbed=disturbed)
-    return pl.DataFrame([row | {"environment_id": "a", "request_path": "model"}])
 
 
 @pytest.mark.parametrize(
@@ -91,44 +81,6 @@ def test_profiles_of_one_environment_are_collected(values: dict[str, Any]) -> No
     collected = join_profiles(EvaluationParams(**values), profiles("a"), profiles("a"))
 
     assert len(collected) == 2
-
-
-def test_cell_whose_disturbed_profile_decides_is_measured_again_by_its_node(
-    values: dict[str, Any],
-) -> None:
-    params = EvaluationParams(**values | {"preset": "quick"})
-    applications = ApplicationsParams({"any": make_application(request_path="model")})
-    asked: list[dict[str, Any]] = []
-
-    def measure(**read: Any) -> pl.DataFrame:
-        asked.append(read)
-        return measured("net", disturbed=False)
-
-    found = remeasure_disturbed(
-        params,
-        applications,
-        dataset="d",
-        cells={
-            model: MeasuredCell(
-                measure,
-                {"candidates": f"d.{model}.candidates", "params": "params:evaluation"},
-                f"d.{model}.profiles",
-            )
-            for model in ("net", "svm")
-        },
-        **{
-            "d.net.candidates": {"net-000": "a bundle"},
-            "d.svm.candidates": {},
-            "d.net.profiles": measured("net", disturbed=True),
-            "d.svm.profiles": measured("svm", disturbed=False),
-        },
-    )
-
-    [read] = asked
-    assert read["candidates"] == {"net-000": "a bundle"}
-    assert read["params"] is params
-    assert read["rivals"]["model"].to_list() == ["svm"]
-    assert found["disturbed"].to_list() == [False, False]
 
 
 def test_profiles_of_different_environments_are_refused(values: dict[str, Any]) -> None:
@@ -201,12 +153,15 @@ def test_request_paths_are_those_that_applications_choose_among(
 
 
 def test_profiles_name_the_settings_and_which_were_searched() -> None:
-    bundle = SimpleNamespace(configuration={"alpha": 0.01, "n_epochs": 4, "guess": 0.9})
+    bundle = SimpleNamespace(
+        model="net", configuration={"alpha": 0.01, "n_epochs": 4, "guess": 0.9}
+    )
     table = pl.DataFrame({"candidate": ["net-000", "net-000"]})
 
-    (text,) = add_settings(table, {"net-000": bundle}, searched=("alpha",), fixed=("n_epochs",))[
-        "settings"
-    ].unique()
+    named = add_settings(
+        table, {"net-000": bundle}, searched={"net": ("alpha",)}, fixed=("n_epochs",)
+    )
+    (text,) = named["settings"].unique()
 
     assert json.loads(text) == {"searched": {"alpha": 0.01}, "fixed": {"n_epochs": 4}}
     assert add_settings(table.clear(), {}).columns == ["candidate", "settings"]

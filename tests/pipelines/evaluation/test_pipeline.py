@@ -8,16 +8,14 @@ from rightfit.pipelines.evaluation import create_pipeline
 pytestmark = pytest.mark.whole
 
 
-def test_pipeline_profiles_each_cell_and_collects_all() -> None:
+def test_pipeline_measures_the_models_of_a_dataset_together_and_collects_all() -> None:
     families = {name: f"rightfit.families.{name}" for name in ("linear", "net")}
 
     pipeline = create_pipeline(Grid({"d": ("d",)}, families))
 
     assert pipeline.all_outputs() == {
         "environment",
-        "d.linear.profiles",
-        "d.net.profiles",
-        "d.settled_profiles",
+        "d.profiles",
         "resource_profiles",
         "hardware_tiers",
     }

@@ -229,28 +229,32 @@ def test_failed_job_is_tried_again_by_the_next_run(
 
 
 def test_jobs_that_would_decide_though_disturbed_are_measured_again_at_the_end(
-    log: list[str], bench: Bench
+    log: list[str], bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = make_settings(
         screening_processes=1, min_processes=1, max_processes=1, max_extra_processes=3
     )
-    answers = iter([[False, True], [False, True], [False, False]])  # clean after two more
+    answers = [[False, True]] * 2  # clean after two more
 
     states = measure(
         "ab",
         replace(bench, settings=settings),
         DictStore(),
         choose=lambda states: [True] * len(states),
-        needs_more=lambda _states: next(answers),
+        needs_more=lambda _states: answers.pop() if answers else [False, False],
     )
 
     assert log == ["a1.1", "b1.1", "a1.2", "b1.2", "b2.1", "b2.2", "b3.1", "b3.2"]
     assert [len(state.rounds) for state in states] == [1, 3]
     assert [state.settled for state in states] == ["processes", "processes"]
+    assert "still disturbed" not in caplog.text
 
 
 def test_measuring_again_ends_where_the_machine_is_as_busy_as_before(
-    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
+    log: list[str],
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings = make_settings(
         screening_processes=1, min_processes=1, max_processes=1, max_extra_processes=3
@@ -266,6 +270,7 @@ def test_measuring_again_ends_where_the_machine_is_as_busy_as_before(
     )
 
     assert len(state.rounds) == 2
+    assert "still disturbed, so it is not known what they decide: a (" in caplog.text
 
 
 def test_nothing_to_measure_takes_no_process(bench: Bench) -> None:

@@ -233,7 +233,7 @@ def test_run_comes_back_to_the_rows_that_decide_alone(
             store,
             tiers=TIERS,
             choose=choose_all,
-            decides=decide if one is later else None,
+            decides=decide,
         )
         for one in (settings, later)
     )
@@ -242,7 +242,7 @@ def test_run_comes_back_to_the_rows_that_decide_alone(
     assert again["disturbed"].to_list() == [True, False]
     n_processes = [row["measured_how"]["n_processes"] for row in again.to_dicts()]
     assert n_processes == [2, 3]  # of the one it came back to, those that are clean
-    assert len(seen) == 3  # asked before each process more, at most max_extra_processes
+    assert len(seen) == 1 + 4  # at the end, and before each process more
 
 
 def test_turns_of_a_cell_tell_what_its_processes_share(

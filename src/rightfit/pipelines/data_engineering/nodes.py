@@ -89,29 +89,20 @@ def assemble_rows(
 
 
 def encode_rows(
-    spec: DatasetSpec, rows: pl.DataFrame
-) -> tuple[Encoder, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Fit the encoder on the train rows alone, and encode the rows of each part.
-
-    Returns:
-        The encoder; then train, validation and test: float32 features, and the integer column
-        ``label``.
-    """
-    encoder = fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train"))
-    train, validation, test = (encode_part(encoder, rows, part) for part in PARTS)
-    return encoder, train, validation, test
-
-
-def write_data_card(
     spec: DatasetSpec,
     raw_check: RawCheck,
     row_counts: RowCounts,
     rows: pl.DataFrame,
-    encoder: Encoder,
     *,
     dataset_name: str,
-) -> DataCard:
-    """Write the data card."""
+) -> tuple[Encoder, pl.DataFrame, pl.DataFrame, pl.DataFrame, DataCard]:
+    """Fit the encoder on the train rows alone, encode the rows of each part, and write the card.
+
+    Returns:
+        The encoder; then train, validation and test: float32 features, and the integer column
+        ``label``; and what the dataset is.
+    """
+    encoder = fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train"))
     card = make_data_card(
         spec,
         dataset_name=dataset_name,
@@ -122,4 +113,5 @@ def write_data_card(
     )
     n_rows, n_features = sum(card.n_rows.values()), card.features.n_encoded
     logger.info("%s: %s rows, %d features", dataset_name, f"{n_rows:,}", n_features)
-    return card
+    train, validation, test = (encode_part(encoder, rows, part) for part in PARTS)
+    return encoder, train, validation, test, card

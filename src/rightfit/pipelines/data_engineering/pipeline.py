@@ -1,4 +1,4 @@
-"""The data engineering stage: four nodes per dataset, the check of its raw tables first."""
+"""The data engineering stage: three nodes per dataset, the check of its raw tables first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from rightfit.pipelines.data_engineering.nodes import (
     assemble_rows,
     check_raw_tables,
     encode_rows,
-    write_data_card,
 )
 
 
@@ -33,12 +32,10 @@ def _dataset_nodes(name: str, raw: tuple[str, ...]) -> list[Node]:
     )
     counts, card = f"{name}.row_counts", f"{name}.data_card"
     parts = [f"{name}.train", f"{name}.validation", f"{name}.test"]
-    check_named = NodeFunction(check_raw_tables, dataset_name=name)
-    card_named = NodeFunction(write_data_card, dataset_name=name)
     box = f"{BOXES['data_engineering']}.{name}"
     return [
         Node(
-            check_named,
+            NodeFunction(check_raw_tables, dataset_name=name),
             [block, inferred, *raw],
             [spec, check],
             name="check_raw_tables",
@@ -51,12 +48,11 @@ def _dataset_nodes(name: str, raw: tuple[str, ...]) -> list[Node]:
             name="assemble_rows",
             namespace=box,
         ),
-        Node(encode_rows, [spec, rows], [encoder, *parts], name="encode_rows", namespace=box),
         Node(
-            card_named,
-            [spec, check, counts, rows, encoder],
-            card,
-            name="write_data_card",
+            NodeFunction(encode_rows, dataset_name=name),
+            [spec, check, counts, rows],
+            [encoder, *parts, card],
+            name="encode_rows",
             namespace=box,
         ),
     ]

@@ -1,4 +1,4 @@
-"""The node that makes cascades of a dataset's measured candidates."""
+"""The node that makes cascades of a dataset's measured candidates, and measures them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import atexit
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 import polars as pl
 
+# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
+# check of the node's parameters.
 from rightfit.families.bundle import Bundle
 from rightfit.naming import name_candidate
+from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.cascades import CascadeBlock
+from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.describing import DataCard
+from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.request_path.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -21,16 +28,60 @@ _folders = ExitStack()  # of cascades: the catalog copies what is in them
 atexit.register(_folders.close)
 
 
+def profile_cascades(
+    validation: pl.DataFrame,
+    test: pl.DataFrame,
+    rows: pl.DataFrame,
+    encoder: Encoder,
+    data_card: DataCard,
+    measurements: JsonStore,
+    params: EvaluationParams,
+    applications: ApplicationsParams,
+    model: CascadeBlock,
+    profiles: pl.DataFrame,
+    *members: Mapping[str, Bundle],
+    cell_name: str,
+) -> tuple[dict[str, Bundle], pl.DataFrame]:
+    """Make the cascades that promise most, and measure them as all other candidates are measured.
+
+    What was predicted of them counts for nothing. ``profiles`` are those of the dataset's
+    candidates, ``members`` the candidates of each searched model.
+
+    Returns:
+        Bundles by name; and one row per candidate, serving configuration and request path that an
+        application names.
+    """
+    from rightfit.cascades.building import DEFINING, FAMILY
+    from rightfit.evaluation.cell_measuring import RawTest, add_settings, measure_cell, to_json
+
+    candidates = {name: bundle for one in members for name, bundle in one.items()}
+    cascades = build_cascades(
+        candidates, profiles, validation, data_card, model, cell_name=cell_name
+    )
+    measured = measure_cell(
+        {name: replace(bundle, family=FAMILY) for name, bundle in cascades.items()},
+        {},
+        test,
+        data_card,
+        raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),
+        measurements=measurements,
+        params=params,
+        choosers=applications,
+        rivals=profiles,
+    )
+    return cascades, add_settings(measured, cascades, fixed=DEFINING)
+
+
 def build_cascades(
+    candidates: Mapping[str, Bundle],
+    profiles: pl.DataFrame,
     validation: pl.DataFrame,
     data_card: DataCard,
     model: CascadeBlock,
-    *of_members: Mapping[str, Bundle] | pl.DataFrame,
+    *,
     cell_name: str,
 ) -> dict[str, Bundle]:
     """Make the cascades of a dataset's candidates that promise most.
-
-    ``of_members`` are the candidates of each searched model, then the profiles of each.
 
     Returns:
         Bundles by name; empty where no cascade promises more than single candidates.
@@ -41,13 +92,6 @@ def build_cascades(
     if data_card.input_schema.task != "classification":
         logger.warning("%s: only classifiers say how sure they are; no cascade is made", cell_name)
         return {}
-    candidates = {
-        name: bundle
-        for part in of_members
-        if not isinstance(part, pl.DataFrame)
-        for name, bundle in part.items()
-    }
-    profiles = pl.concat([part for part in of_members if isinstance(part, pl.DataFrame)])
     labels = validation["label"].to_numpy()
     members = find_members(candidates, profiles, validation)
     chosen = choose_cascades(

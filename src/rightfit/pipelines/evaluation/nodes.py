@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
 
 import polars as pl
 
@@ -31,21 +31,6 @@ from rightfit.tuning.studies.study_store import StudyStore
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class MeasuredCell:
-    """How a cell is measured.
-
-    Args:
-        measure: Function of its node.
-        inputs: Names in the catalog of what the function reads, by argument.
-        profiles: Name of what it writes.
-    """
-
-    measure: Callable[..., pl.DataFrame]
-    inputs: Mapping[str, str]
-    profiles: str
-
-
 def find_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
     """Describe the machine that most profiles were measured on, as it described itself."""
     from rightfit.evaluation.cell_measuring import ENVIRONMENT_KEY
@@ -61,8 +46,6 @@ def find_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -
 
 
 def profile_candidates(
-    candidates: Mapping[str, Bundle],
-    trials: pl.DataFrame,
     test: pl.DataFrame,
     rows: pl.DataFrame,
     encoder: Encoder,
@@ -71,13 +54,14 @@ def profile_candidates(
     measurements: JsonStore,
     params: EvaluationParams,
     applications: ApplicationsParams,
-    model: ModelBlock,
-    rivals: pl.DataFrame | None = None,
+    *of_models: Mapping[str, Bundle] | pl.DataFrame | ModelBlock,
+    models: tuple[str, ...],
 ) -> pl.DataFrame:
-    """Measure a cell's candidates under all serving configurations.
+    """Measure the candidates of a dataset's searches, beside each other.
 
     The profiles belong to the machine that runs this node; its description is stored with them.
-    Native weights that no search of ``studies`` has written are not opened.
+    Native weights that no search of ``studies`` has written are not opened. ``of_models`` are the
+    candidates of each of ``models``, then the trials of each, then its block.
 
     Returns:
         One row per candidate, serving configuration and request path that an application names.
@@ -90,22 +74,31 @@ def profile_candidates(
         trust_written,
     )
 
+    n_models = len(models)
+    found = cast("Sequence[Mapping[str, Bundle]]", of_models[:n_models])
+    trials = cast("Sequence[pl.DataFrame]", of_models[n_models : 2 * n_models])
+    # Kedro makes a model of such a parameter only where a node of the run has an argument for it
+    given = [ModelBlock.model_validate(one) for one in of_models[2 * n_models :]]
+    blocks = dict(zip(models, given, strict=True))
+    candidates = {name: bundle for one in found for name, bundle in one.items()}
     named = {
-        name: trust_written(replace(bundle, family=model.family), data_card.dataset, studies)
+        name: trust_written(
+            replace(bundle, family=blocks[bundle.model].family), data_card.dataset, studies
+        )
         for name, bundle in candidates.items()
     }
     profiles = measure_cell(
         named,
-        read_fit_costs(candidates, trials),
+        read_fit_costs(dict(zip(models, trials, strict=True))),
         test,
         data_card,
         raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),
         measurements=measurements,
         params=params,
         choosers=applications,
-        rivals=rivals,
     )
-    return add_settings(profiles, candidates, searched=model.space.root)
+    searched = {model: block.space.root for model, block in blocks.items()}
+    return add_settings(profiles, candidates, searched=searched)
 
 
 def profile_imported(
@@ -117,7 +110,6 @@ def profile_imported(
     params: EvaluationParams,
     applications: ApplicationsParams,
     model: ImportedBlock,
-    rivals: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Measure an imported model on the columns that it reads, as the searched ones are measured.
 
@@ -152,80 +144,8 @@ def profile_imported(
         measurements=measurements,
         params=params,
         choosers=applications,
-        rivals=rivals,
         table=table,
     )
-
-
-def profile_cascades(
-    candidates: Mapping[str, Bundle],
-    test: pl.DataFrame,
-    rows: pl.DataFrame,
-    encoder: Encoder,
-    data_card: DataCard,
-    measurements: JsonStore,
-    params: EvaluationParams,
-    applications: ApplicationsParams,
-    rivals: pl.DataFrame | None = None,
-) -> pl.DataFrame:
-    """Measure cascades as all other candidates are measured; what was predicted counts for nothing.
-
-    Returns:
-        One row per candidate, serving configuration and request path that an application names.
-    """
-    from rightfit.cascades.building import DEFINING, FAMILY
-    from rightfit.evaluation.cell_measuring import RawTest, measure_cell, to_json
-
-    profiles = measure_cell(
-        {name: replace(bundle, family=FAMILY) for name, bundle in candidates.items()},
-        {},
-        test,
-        data_card,
-        raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),
-        measurements=measurements,
-        params=params,
-        choosers=applications,
-        rivals=rivals,
-    )
-    return add_settings(profiles, candidates, fixed=DEFINING)
-
-
-def remeasure_disturbed(
-    params: EvaluationParams,
-    applications: ApplicationsParams,
-    *,
-    dataset: str,
-    cells: Mapping[str, MeasuredCell],
-    **inputs: Any,
-) -> pl.DataFrame:
-    """Come back to disturbed profiles that decide; put the profiles of a dataset into one table.
-
-    The nodes that measured the cells are carried out again, for these profiles alone.
-
-    Args:
-        params: How to measure.
-        applications: Who chooses.
-        dataset: Its name.
-        cells: How each model of the dataset was measured.
-        **inputs: What the nodes read, and their profiles, by their names in the catalog.
-    """
-    from rightfit.evaluation.cell_measuring import remeasure_deciding
-
-    inputs |= {"params:evaluation": params, "params:applications": applications}
-
-    def measure_again(model: str, rivals: pl.DataFrame) -> pl.DataFrame:
-        cell = cells[model]
-        read = {argument: inputs[name] for argument, name in cell.inputs.items()}
-        return cell.measure(**read, rivals=rivals)
-
-    found = remeasure_deciding(
-        dataset,
-        {model: inputs[cell.profiles] for model, cell in cells.items()},
-        measure_again,
-        params=params,
-        choosers=applications,
-    )
-    return join_profiles(params, *found.values())
 
 
 def collect_profiles(

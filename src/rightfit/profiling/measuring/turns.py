@@ -35,6 +35,7 @@ from rightfit.profiling.measuring.state import (
     save_record,
 )
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
+from rightfit.spelling import name_some
 
 logger = logging.getLogger(__name__)
 
@@ -81,12 +82,12 @@ def measure_jobs(
     choose: Choose,
     needs_more: Choose = lambda states: [False] * len(states),
     choosers: str = "",
-    retries_failed: bool = True,
     level: int = logging.INFO,
 ) -> list[MeasurementState]:
     """Measure jobs until each is settled.
 
-    The state is stored after each process, and nothing is measured twice. A job stays screened out
+    The state is stored after each process, and nothing is measured twice; what has failed is tried
+    again, as its cause may be mended. A job stays screened out
     as long as the same applications choose among the same jobs. Its rivals' figures became more
     certain after it was screened out; judged by them, it might come back at every run.
 
@@ -99,7 +100,6 @@ def measure_jobs(
             process has ended.
         needs_more: Tells which jobs need extra processes though they are over; asked at the end.
         choosers: Fingerprint of what ``choose`` depends on beside the states.
-        retries_failed: Whether jobs that have failed are tried again; their cause may be mended.
         level: Of the log's lines.
 
     Returns:
@@ -110,8 +110,7 @@ def measure_jobs(
     start_s = time.perf_counter()
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
     all_jobs = [
-        _reopen(job, key, bench, store, choice, retries_failed=retries_failed)
-        for job, key in zip(jobs, keys, strict=True)
+        _reopen(job, key, bench, store, choice) for job, key in zip(jobs, keys, strict=True)
     ]
     cell = _name_cell(jobs)
     n_kept = sum(one.is_over for one in all_jobs)
@@ -146,13 +145,10 @@ def _name_cell(jobs: Sequence[Job]) -> str:
     return cells.pop() if len(cells) == 1 else cells.pop().partition(".")[0]
 
 
-def _reopen(
-    job: Job, key: str, bench: Bench, store: Store, choice: str, *, retries_failed: bool
-) -> Underway:
+def _reopen(job: Job, key: str, bench: Bench, store: Store, choice: str) -> Underway:
     """Continue a job from its stored state; one that another choice screened out is judged anew."""
     state = load_record(store, key, MeasurementState) or MeasurementState()
-    if retries_failed:
-        state = replace(state, error=None)
+    state = replace(state, error=None)
     if state.settled == "screened" and state.screened_for != choice:
         state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
     keep = functools.partial(save_record, store, key)
@@ -181,6 +177,7 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -
 
     Why their measurements were over stays as it was: clean rounds only replace disturbed ones.
     """
+    cell = _name_cell([one.job for one in all_jobs])
     for number in range(bench.settings.max_extra_processes):
         wanted = needs_more([one.state for one in all_jobs])
         due = [
@@ -191,7 +188,7 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -
         if number == 0 and due:
             logger.info(
                 "%s: other work disturbed %s that may decide: measuring them again",
-                *(_name_cell([one.job for one in all_jobs]), count(len(due), "profile")),
+                *(cell, count(len(due), "profile")),
             )
         for one in due:
             _prepare(one)
@@ -201,7 +198,18 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -
             one.measurement.state = replace(one.state, settled=settled)
         rounds = [one.state.rounds for one in due]
         if all(is_disturbed(one[-1], one, bench.settings) for one in rounds if one):
-            return  # none is left to do, or the machine is as busy as before
+            break  # none is left to do, or the machine is as busy as before
+    left = needs_more([one.state for one in all_jobs])
+    if any(left):
+        named = [
+            f"{one.job.candidate} ({one.job.serving})"
+            for one, is_left in zip(all_jobs, left, strict=True)
+            if is_left
+        ]
+        logger.warning(
+            "%s: still disturbed, so it is not known what they decide: %s",
+            *(cell, name_some(named, n_shown=4)),
+        )
 
 
 def _take_turn(all_jobs: Sequence[Underway], bench: Bench) -> bool:

@@ -60,9 +60,8 @@ def profile_cell(
         tiers: Hardware ladder, smallest first.
         choose: Given profiles measured so far, tells for each row whether it could be chosen.
         choosers: Fingerprint of the applications behind ``choose``.
-        decides: To come back to a cell that was measured: tells for each row whether a few
-            processes more are worth it. ``None``: the cell is measured, and those rows are the
-            disturbed ones that could be chosen.
+        decides: Tells for each row whether it was disturbed and a few processes more are worth it,
+            asked at the end. ``None``: those that could be chosen.
         level: Of the log's lines.
 
     Returns:
@@ -98,7 +97,6 @@ def profile_cell(
         choose=lambda states: choose(tabulate_profiles(profile_all(states))),
         needs_more=needs_more,
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
-        retries_failed=decides is None,
         level=level,
     )
     begun_now = [state for state, is_old in zip(states, is_kept, strict=True) if not is_old]
