@@ -10,17 +10,28 @@ from typing import cast
 import polars as pl
 
 from rightfit.errors import RightfitError
-from rightfit.evaluation.cell_measuring import add_settings
+from rightfit.evaluation.cell_measuring import (
+    ENVIRONMENT_KEY,
+    RawTest,
+    add_settings,
+    measure_cell,
+    read_fit_costs,
+    to_json,
+    trust_written,
+)
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock
 from rightfit.preparation.describing import DataCard
+from rightfit.preparation.model_columns import take_columns
+from rightfit.processes.codec import from_plain
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
-from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.hardware.environment import Environment, describe_environment
+from rightfit.profiling.hardware.tiers import tabulate_tiers
 from rightfit.profiling.serving import ELSEWHERE
 from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.request_path.encoder import Encoder
@@ -33,16 +44,12 @@ logger = logging.getLogger(__name__)
 
 def find_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
     """Describe the machine that most profiles were measured on, as it described itself."""
-    from rightfit.evaluation.cell_measuring import ENVIRONMENT_KEY
-    from rightfit.processes.codec import from_plain
-    from rightfit.profiling.hardware import environment
-
     own = resource_profiles.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
     ids = own["environment_id"].drop_nulls()
     stored = measurements.get(ENVIRONMENT_KEY.format(id=ids.mode().sort().first()))
     if stored is None:
-        return environment.describe_environment()
-    return from_plain(environment.Environment, stored)
+        return describe_environment()
+    return from_plain(Environment, stored)
 
 
 def profile_candidates(
@@ -66,14 +73,6 @@ def profile_candidates(
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
-    from rightfit.evaluation.cell_measuring import (
-        RawTest,
-        measure_cell,
-        read_fit_costs,
-        to_json,
-        trust_written,
-    )
-
     n_models = len(models)
     found = cast("Sequence[Mapping[str, Bundle]]", of_models[:n_models])
     trials = cast("Sequence[pl.DataFrame]", of_models[n_models : 2 * n_models])
@@ -116,9 +115,7 @@ def profile_imported(
     Returns:
         One row per serving configuration.
     """
-    from rightfit.evaluation.cell_measuring import RawTest, measure_cell, to_json
     from rightfit.families.imported.kinds import find_family
-    from rightfit.preparation.model_columns import take_columns
 
     named = {
         name: replace(
@@ -160,8 +157,6 @@ def collect_profiles(
     Raises:
         ValueError: If the profiles were measured on several machines and may not be mixed.
     """
-    from rightfit.profiling.hardware.tiers import tabulate_tiers
-
     joined = join_profiles(params, *profiles)
     return joined, find_environment(joined, measurements), tabulate_tiers(joined, params.tiers)
 
