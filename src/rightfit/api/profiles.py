@@ -21,6 +21,7 @@ from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.assessment.profile_table import complete_paths
+from rightfit.reporting.charts.palette import marks_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,7 +175,6 @@ class Profiles(Sequence[Profile]):
             RightfitError: If there are several datasets and none is named.
         """
         from rightfit.reporting.charts.front_chart import draw_front
-        from rightfit.reporting.charts.palette import marks_of
         from rightfit.reporting.run_results import PROFILE_KEYS, quality_title
 
         name = require_dataset(self.datasets, dataset)

@@ -17,6 +17,7 @@ from rightfit.api.profiles import Profiles, check_table, require_dataset, to_htm
 from rightfit.conf_expansion import find_expansion
 from rightfit.errors import RightfitError
 from rightfit.formatting import format_quality
+from rightfit.http_load.load_records import LoadCurves
 from rightfit.parameters.applications import ApplicationsParams, find_contradictions, find_misnamed
 from rightfit.parameters.defaults import complete_parameters, read_default
 from rightfit.parameters.evaluation import EvaluationParams
@@ -24,6 +25,7 @@ from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.ranking import RankingParams
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import describe_environment
+from rightfit.profiling.hardware.tiers import tabulate_tiers
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.application_ranking import (
@@ -48,6 +50,7 @@ from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
+from rightfit.reporting.charts.palette import marks_of
 from rightfit.serving.answer import profile_refit
 from rightfit.spelling import suggest
 from rightfit.strict_model import StrictModel
@@ -350,8 +353,6 @@ class Ranking:
         Returns:
             Its path.
         """
-        from rightfit.http_load.load_records import LoadCurves
-        from rightfit.profiling.hardware.tiers import tabulate_tiers
         from rightfit.reporting.html_report import render_report
         from rightfit.reporting.run_results import RankingTables, Results
 
@@ -388,7 +389,6 @@ class Ranking:
         Raises:
             RightfitError: If there is no such application.
         """
-        from rightfit.reporting.charts.palette import marks_of
         from rightfit.reporting.charts.utility_chart import draw_utilities
 
         return draw_utilities(

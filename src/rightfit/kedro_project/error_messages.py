@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import polars as pl
 from click import ClickException
 from kedro.io import CatalogProtocol, DatasetError
 from kedro.io.core import VersionNotFoundError
@@ -79,8 +80,6 @@ def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) 
         error: What reading it has raised.
         raw: Paths of the raw tables by catalog entry: no run makes these.
     """
-    import polars as pl
-
     if any(isinstance(one, VersionNotFoundError) for one in _follow(error)):
         name, _, where = str(error).partition(": Did not find any versions for ")
         return f"No run has written {name or where} yet. Run: kedro run --pipelines perf"

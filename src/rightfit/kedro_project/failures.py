@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import polars as pl
 from kedro.io import CatalogProtocol
 
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.error_messages import load_result
 from rightfit.printable import clean_text
-
-if TYPE_CHECKING:
-    import polars as pl
 
 logger = logging.getLogger(__name__)
 
@@ -76,8 +74,6 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
 
 def holds_failure(result: object) -> bool:
     """Tell whether the next run should try a result again: it tells of a part that failed."""
-    import polars as pl
-
     if not isinstance(result, pl.DataFrame) or result.is_empty():
         return False
     if {"state", "stop_reason"} <= set(result.columns):  # trials
@@ -113,8 +109,6 @@ def _describe_useless(profiles: pl.DataFrame) -> Iterator[tuple[str, bool]]:
 
 
 def _select_useless(profiles: pl.DataFrame) -> pl.DataFrame:
-    import polars as pl
-
     return profiles.filter(pl.any_horizontal(pl.col(NEEDED).is_null()))
 
 

@@ -24,6 +24,7 @@ import click
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
+from rich.console import Console
 
 from rightfit.errors import RightfitError
 from rightfit.kedro_project.checks import list_raw, refuse_unusable_surroundings
@@ -46,6 +47,8 @@ from rightfit.kedro_project.kedro_private import find_path, find_versioned_path
 from rightfit.kedro_project.mlflow_tracking import MlflowHook
 from rightfit.kedro_project.nodes import is_own, list_own_outputs
 from rightfit.kedro_project.versions import choose_run_versions
+from rightfit.ranking.explanation.decisions import read_recommendations
+from rightfit.reporting.terminal import tabulate_winners
 
 COMMANDS = ("kedro", "rightfit")
 SEQUENTIAL = "<kedro.runner.sequential_runner.SequentialRunner"  # Kedro's default runner
@@ -160,11 +163,6 @@ def show_winners(catalog: Catalog) -> None:
     Raises:
         ConfigurationError: If the ranking cannot be read.
     """
-    from rich.console import Console
-
-    from rightfit.ranking.explanation.decisions import read_recommendations
-    from rightfit.reporting.terminal import tabulate_winners
-
     try:
         recommendations = read_recommendations(load_result(catalog, "recommendations"))
     except ValueError as err:

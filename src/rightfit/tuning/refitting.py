@@ -22,6 +22,8 @@ from rightfit.families.runtimes import NATIVE, describe_code, open_predictor
 from rightfit.preparation.describing import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import fingerprint
+from rightfit.profiling.profiles.prediction_quality import find_final_rows
+from rightfit.profiling.profiles.quality_interval import quality_interval
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.explanation.shipping import RawQuality, RefitComparison, RefitQuality
 from rightfit.tuning.search.search_job import map_data
@@ -261,9 +263,6 @@ def _compare_quality(
     answers: Sequence[Array], metric: QualityMetric, test: TrainingData, judging: FinalRows
 ) -> RefitQuality:
     """Score both models on rows not used for the choice; on all test rows if there are none."""
-    from rightfit.profiling.profiles.prediction_quality import find_final_rows
-    from rightfit.profiling.profiles.quality_interval import quality_interval
-
     final = find_final_rows(test.labels, share=judging.final_share, min_rows=judging.final_min_rows)
     is_divided = bool(final.any())
     judges = final if is_divided else ~final

@@ -20,9 +20,10 @@ from rightfit.preparation.describing import DataCard
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
-from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
 from rightfit_study.early_stopping.params import EarlyStoppingParams
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,6 @@ def record_curves(
         One row per configuration and checkpoint; checkpoint 0 is before any training.
     """
     from rightfit.tuning.search.setting_up import make_cell
-    from rightfit.tuning.studies.study_store import fingerprint_family
     from rightfit_study.early_stopping.recording import RecordingSettings, record_cell
     from rightfit_study.early_stopping.recording_tables import tabulate_recordings
 
@@ -88,7 +88,6 @@ def profile_recordings(
     Returns:
         Resource profiles with the columns ``index`` and ``checkpoint`` in front.
     """
-    from rightfit.profiling.hardware.environment import describe_environment
     from rightfit.profiling.measuring.measurement import Bench
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.worker.meters.speed import SpeedProbe

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -109,9 +110,10 @@ def test_tasks_of_killed_processes_are_given_out_again(
 
     def kill_some(name: str, n_begun: int, n_trials: int | None) -> None:
         begun = set(list_descendants(os.getpid())) - before
-        processes = [pid for pid in begun if os.getpgid(pid) == pid and os.getsid(pid) != pid]
-        if next(n_told) % 5 == 1 and processes:
-            os.kill(max(processes), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # one that has just ended
+            processes = [pid for pid in begun if os.getpgid(pid) == pid and os.getsid(pid) != pid]
+            if next(n_told) % 5 == 1 and processes:
+                os.kill(max(processes), signal.SIGKILL)
 
     with caplog.at_level(logging.WARNING):
         search_in_parallel(searches, on_trial=kill_some)

@@ -19,6 +19,7 @@ from rightfit.families.family import Configuration, ServedFamily
 from rightfit.families.imported.model_facts import Facts, Kind, name_class
 from rightfit.families.predictions import TOLERANCE, softmax
 from rightfit.families.schema import InputSchema
+from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops
 
 Matrix = npt.NDArray[Any]
 Answers = Literal["probabilities", "second", "scores", "score", "labels", "values", "any"]
@@ -114,8 +115,6 @@ class SkopsFamily(ObjectFamily):
         self, path: Path, configuration: Configuration, schema: InputSchema
     ) -> ServedObject:
         """See :class:`rightfit.families.family.Family`."""
-        from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops
-
         model = load_skops(path, trusted=ESTIMATOR_TYPES, estimator=None)
         return serve_object(model, configuration, schema)
 

@@ -10,6 +10,10 @@ from dataclasses import replace
 
 import polars as pl
 
+from rightfit.cascades.building import DEFINING, FAMILY, build_cascade, check_cascade, find_members
+from rightfit.cascades.choosing import choose_cascades
+from rightfit.evaluation.cell_measuring import RawTest, add_settings, measure_cell, to_json
+
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.families.bundle import Bundle
@@ -51,9 +55,6 @@ def profile_cascades(
         Bundles by name; and one row per candidate, serving configuration and request path that an
         application names.
     """
-    from rightfit.cascades.building import DEFINING, FAMILY
-    from rightfit.evaluation.cell_measuring import RawTest, add_settings, measure_cell, to_json
-
     candidates = {name: bundle for one in members for name, bundle in one.items()}
     cascades = build_cascades(
         candidates, profiles, validation, data_card, model, cell_name=cell_name
@@ -86,9 +87,6 @@ def build_cascades(
     Returns:
         Bundles by name; empty where no cascade promises more than single candidates.
     """
-    from rightfit.cascades.building import build_cascade, check_cascade, find_members
-    from rightfit.cascades.choosing import choose_cascades
-
     if data_card.input_schema.task != "classification":
         logger.warning("%s: only classifiers say how sure they are; no cascade is made", cell_name)
         return {}

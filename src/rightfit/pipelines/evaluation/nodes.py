@@ -20,6 +20,7 @@ from rightfit.evaluation.cell_measuring import (
     trust_written,
 )
 from rightfit.families.bundle import Bundle
+from rightfit.families.imported.kinds import find_family
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock
@@ -115,8 +116,6 @@ def profile_imported(
     Returns:
         One row per serving configuration.
     """
-    from rightfit.families.imported.kinds import find_family
-
     named = {
         name: replace(
             bundle,

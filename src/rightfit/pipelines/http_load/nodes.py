@@ -10,11 +10,14 @@ import polars as pl
 
 from rightfit.http_load.load_records import LoadCurves, WinnerLoad, find_latency_limit
 from rightfit.http_load.load_settings import HttpLoadParams
+from rightfit.http_load.winners import ServedWinner, WinnerBench
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.processes.json_store import JsonStore
+from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
 from rightfit.ranking.explanation.shipping import Refit
+from rightfit.serving.model_call import feed_model
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +42,6 @@ def load_winners(
     Returns:
         An entry per application and dataset, with the reason where nothing was measured.
     """
-    from rightfit.http_load.winners import WinnerBench
-    from rightfit.profiling.hardware.environment import describe_environment
-
     bench = WinnerBench(http_load, measurements, describe_environment().environment_id)
     asked = dict(applications.items())
     loads = []
@@ -75,9 +75,6 @@ def _find_winner(
     dataset: str, candidate: RankedCandidate, refit: Refit | None, stored: Mapping[str, Any]
 ) -> ServedWinner | None:
     """Return the model that is shipped, with what is needed to serve it; ``None``: it is gone."""
-    from rightfit.http_load.winners import ServedWinner
-    from rightfit.serving.model_call import feed_model
-
     place = f"{candidate.model}.candidates" if refit is None else "refitted"
     bundle = stored.get(f"{dataset}.{place}", {}).get(candidate.candidate)
     if bundle is None or (refit is not None and bundle.sha256 != refit.sha256):

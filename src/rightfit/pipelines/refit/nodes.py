@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from rightfit.evaluation.cell_measuring import RawTest, to_json
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -55,7 +56,6 @@ def refit_winners(
     Returns:
         What was found, and the refitted bundles by candidate name.
     """
-    from rightfit.evaluation.cell_measuring import RawTest, to_json
     from rightfit.evaluation.winner_refits import (
         RefitInputs,
         find_winners,

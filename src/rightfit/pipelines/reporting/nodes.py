@@ -15,7 +15,15 @@ from rightfit.parameters.ranking import RankingParams
 from rightfit.preparation.describing import DataCard
 from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.ranking.explanation.decisions import read_recommendations
+from rightfit.reporting.charts.front_chart import (
+    behind_menu,
+    draw_front,
+    draw_nothing,
+    find_limit_lines,
+)
 from rightfit.reporting.charts.palette import marks_of
+from rightfit.reporting.charts.utility_chart import draw_utilities, draw_winners
+from rightfit.reporting.html_report import render_report
 from rightfit.reporting.run_results import (
     PROFILE_KEYS,
     RankingTables,
@@ -24,6 +32,7 @@ from rightfit.reporting.run_results import (
     select_winners,
     show_unseen,
 )
+from rightfit.serving.watched_winners import load_watch
 
 UTILITIES, WINNERS = "utilities of applications", "winners"  # among charts of datasets
 Table = TypeVar("Table")
@@ -57,9 +66,6 @@ def write_report(
     **tables: Any,
 ) -> str:
     """Write the report: one HTML file that opens offline."""
-    from rightfit.reporting.html_report import render_report
-    from rightfit.serving.watched_winners import load_watch
-
     cards: dict[str, DataCard] = _select_kind(tables, "data_card")
     results = Results(
         applications=applications,
@@ -108,8 +114,6 @@ def _draw_fronts(
     data_cards: Mapping[str, DataCard],
 ) -> dict[str, Figure]:
     """Draw quality against cost, one figure per dataset."""
-    from rightfit.reporting.charts.front_chart import draw_front, draw_nothing, find_limit_lines
-
     marks = marks_of(resource_profiles["model"])
     winners = select_winners(rankings)
     figures = {}
@@ -134,9 +138,6 @@ def _draw_utilities(
     resource_profiles: pl.DataFrame, rankings: pl.DataFrame, utility_breakdown: pl.DataFrame
 ) -> Figure:
     """Draw every application's utilities by objective, behind a menu of applications."""
-    from rightfit.reporting.charts.front_chart import behind_menu
-    from rightfit.reporting.charts.utility_chart import draw_utilities
-
     marks = marks_of(resource_profiles["model"])
     names = rankings["application"].unique(maintain_order=True).to_list()
     figures = {
@@ -148,7 +149,5 @@ def _draw_utilities(
 
 def _draw_winners(resource_profiles: pl.DataFrame, recommendations: object) -> Figure:
     """Draw the winner of each application and dataset."""
-    from rightfit.reporting.charts.utility_chart import draw_winners
-
     marks = marks_of(resource_profiles["model"])
     return draw_winners(read_recommendations(recommendations), marks)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rightfit.evaluation.model_import import bring_in
+
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.families.bundle import Bundle
+from rightfit.families.runtimes import available_runtimes
 from rightfit.kedro_project.progress import show_progress
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -123,9 +126,6 @@ def import_model(
     Raises:
         UnsuitableModelError: If the file does not fit the dataset.
     """
-    from rightfit.evaluation.model_import import bring_in
-    from rightfit.families.runtimes import available_runtimes
-
     dataset, _, name = cell_name.partition(".")
     try:
         bundle = bring_in(

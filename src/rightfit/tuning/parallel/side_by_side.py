@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rightfit.formatting import count
 from rightfit.processes.leftovers import in_use, sweep_folders, temporary_folder
+from rightfit.tuning.parallel.dask_workers import DaskWorkers
 from rightfit.tuning.parallel.executor import Executor, Report
 from rightfit.tuning.parallel.forked_workers import ForkedWorkers
 from rightfit.tuning.parallel.forks import forking
@@ -66,8 +67,6 @@ def _shared_folder(search: PlannedSearch) -> Iterator[Path]:
 def _open_executor(searches: Sequence[PlannedSearch], folder: Path) -> Iterator[Executor]:
     cluster = searches[0].settings.cluster
     if cluster is not None:
-        from rightfit.tuning.parallel.dask_workers import DaskWorkers
-
         with contextlib.closing(DaskWorkers(cluster, folder)) as cluster_workers:
             yield cluster_workers
         return
