@@ -21,7 +21,7 @@ from factories.rankings import make_application, make_applications, make_profile
 from factories.reports import RANKING
 from factories.studies import fit_encoder, make_bundle, make_raw
 
-from rightfit.evaluation.cell_measuring import profile_elsewhere
+from rightfit.evaluation.candidate_measuring import profile_elsewhere
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
@@ -29,7 +29,7 @@ from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.encoding import apply_encoder
 from rightfit.processes.json_store import JsonStore
-from rightfit.profiling.measuring.jobs import ProfiledCell, RawRequests, plan_jobs
+from rightfit.profiling.measuring.jobs import CandidateSet, RawRequests, plan_jobs
 from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerPool
@@ -126,7 +126,7 @@ def measure_there(folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
 def profile(packed: Packed, store: JsonStore, folder: Path) -> list[dict[str, Any]]:
     files = find_files(packed.folder, "landsat")
     encoder = json.loads((files.requests / "encoder.json").read_text())
-    cell = ProfiledCell(
+    cell = CandidateSet(
         dataset="landsat",
         data_version="v1",
         candidates={"linear-000": replace(packed.bundle, family="linear")},

@@ -15,7 +15,7 @@ import polars as pl
 from rightfit.api.ranking import Ranking
 from rightfit.api.workspace import Workspace
 from rightfit.errors import RightfitError
-from rightfit.evaluation.cell_measuring import to_json
+from rightfit.evaluation.candidate_measuring import to_json
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.bundle_files import MANIFEST

@@ -23,11 +23,11 @@ from rightfit.api.search_arguments import (
 )
 from rightfit.api.workspace import Workspace
 from rightfit.errors import RightfitError
-from rightfit.evaluation.cell_measuring import (
+from rightfit.evaluation.candidate_measuring import (
     RawTest,
     add_settings,
-    judge_cell,
-    measure_cell,
+    judge_candidates,
+    measure_candidates,
     read_fit_costs,
     to_json,
 )
@@ -453,8 +453,8 @@ class _Search:
         """Measure all families' candidates in the same turns: none goes on that another beats."""
         rules = self._rules
         if not rules.applications.asks_costs:
-            return judge_cell(candidates, costs, self._judges, self._card, rules.evaluation)
-        return measure_cell(
+            return judge_candidates(candidates, costs, self._judges, self._card, rules.evaluation)
+        return measure_candidates(
             candidates,
             costs,
             self._parts["test"],

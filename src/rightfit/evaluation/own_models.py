@@ -1,4 +1,4 @@
-"""Measure models that somebody has: bundles of them in a private folder, then as any cell."""
+"""Measure models that somebody has: bundles of them in a private folder, then as any candidates."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from rightfit.processes.leftovers import temporary_folder
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment, describe_environment, usable_cores
 from rightfit.profiling.measuring.first_rows import WorkerFirstRows
-from rightfit.profiling.measuring.jobs import ProfiledCell, plan_servings, write_model_rows
+from rightfit.profiling.measuring.jobs import CandidateSet, plan_servings, write_model_rows
 from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.profile import Profile
-from rightfit.profiling.profiles.cell_profiles import profile_cell
+from rightfit.profiling.profiles.candidate_profiles import profile_set
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
@@ -157,8 +157,8 @@ def measure_models(
                 reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
                 raise RightfitError(f"No model runs in {', '.join(wanted)}: {reasons}.")
             settings = _fit_batches(params.settings, given, bundles, table)
-            profiles = profile_cell(
-                ProfiledCell(
+            profiles = profile_set(
+                CandidateSet(
                     dataset=dataset,
                     data_version="",
                     candidates=bundles,

@@ -14,7 +14,7 @@ import polars as pl
 
 from rightfit.cascades.building import FAMILY as CASCADE_FAMILY
 from rightfit.cascades.building import ROLES, answer, check_cascade, join_members
-from rightfit.evaluation.cell_measuring import RawTest, measure_cell
+from rightfit.evaluation.candidate_measuring import RawTest, measure_candidates
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -403,7 +403,7 @@ def _measure(
     asked = zip(
         ("runtimes", "n_threads", "devices"), zip(*winner.servings, strict=True), strict=True
     )
-    profiles = measure_cell(
+    profiles = measure_candidates(
         {winner.candidate: bundle},
         {},
         inputs.test,

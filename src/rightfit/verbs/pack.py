@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import polars as pl
 
-from rightfit.evaluation.cell_measuring import list_paths
+from rightfit.evaluation.candidate_measuring import list_paths
 from rightfit.families.bundle import ONNX_FILE
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams

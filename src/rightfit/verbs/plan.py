@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rightfit.evaluation.cell_measuring import list_paths, list_servings
+from rightfit.evaluation.candidate_measuring import list_paths, list_servings
 from rightfit.kedro_project.command_line import read_run_params
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import Grid, read_grid

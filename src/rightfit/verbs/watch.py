@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 import polars as pl
 
-from rightfit.evaluation.cell_measuring import RawTest, measure_afresh, to_json, trust_written
+from rightfit.evaluation.candidate_measuring import RawTest, measure_afresh, to_json, trust_written
 from rightfit.kedro_project.command_line import set_log_level
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams

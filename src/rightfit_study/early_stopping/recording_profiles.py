@@ -13,10 +13,10 @@ import polars as pl
 
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.jobs import ProfiledCell
+from rightfit.profiling.measuring.jobs import CandidateSet
 from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.state import Store
-from rightfit.profiling.profiles.cell_profiles import profile_cell
+from rightfit.profiling.profiles.candidate_profiles import profile_set
 from rightfit.profiling.serving import Serving
 from rightfit.quality.metric import QualityMetric
 from rightfit.typed_tables import write_as_text
@@ -106,8 +106,8 @@ def _profile(
         name: read_bundle(path, family=cell.family, trust=True)  # of this very recording
         for name, path in paths.items()
     }
-    profiles = profile_cell(
-        ProfiledCell(
+    profiles = profile_set(
+        CandidateSet(
             dataset=cell.dataset,
             data_version=cell.data_version,
             candidates=bundles,

@@ -11,7 +11,7 @@ import pytest
 from factories.bundles import train_bundle
 from factories.rankings import make_application, make_applications
 
-from rightfit.evaluation.cell_measuring import (
+from rightfit.evaluation.candidate_measuring import (
     add_settings,
     list_paths,
     list_servings,

@@ -145,7 +145,7 @@ def fork_server() -> Iterator[None]:
 
 @pytest.fixture
 def refitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refitting:
-    monkeypatch.setattr(refits_made, "measure_cell", lambda *_args, **_kwargs: COSTS)
+    monkeypatch.setattr(refits_made, "measure_candidates", lambda *_args, **_kwargs: COSTS)
     return Refitting(tmp_path)
 
 

@@ -12,7 +12,12 @@ import polars as pl
 
 from rightfit.cascades.building import DEFINING, FAMILY, build_cascade, check_cascade, find_members
 from rightfit.cascades.choosing import choose_cascades
-from rightfit.evaluation.cell_measuring import RawTest, add_settings, measure_cell, to_json
+from rightfit.evaluation.candidate_measuring import (
+    RawTest,
+    add_settings,
+    measure_candidates,
+    to_json,
+)
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
@@ -59,7 +64,7 @@ def profile_cascades(
     cascades = build_cascades(
         candidates, profiles, validation, data_card, model, cell_name=cell_name
     )
-    measured = measure_cell(
+    measured = measure_candidates(
         {name: replace(bundle, family=FAMILY) for name, bundle in cascades.items()},
         {},
         test,

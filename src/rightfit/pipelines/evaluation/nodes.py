@@ -10,11 +10,11 @@ from typing import cast
 import polars as pl
 
 from rightfit.errors import RightfitError
-from rightfit.evaluation.cell_measuring import (
+from rightfit.evaluation.candidate_measuring import (
     ENVIRONMENT_KEY,
     RawTest,
     add_settings,
-    measure_cell,
+    measure_candidates,
     read_fit_costs,
     to_json,
     trust_written,
@@ -87,7 +87,7 @@ def profile_candidates(
         )
         for name, bundle in candidates.items()
     }
-    profiles = measure_cell(
+    profiles = measure_candidates(
         named,
         read_fit_costs(dict(zip(models, trials, strict=True))),
         test,
@@ -128,7 +128,7 @@ def profile_imported(
     test = rows.filter(pl.col("part") == "test")
     table = take_columns(schema, encoder, test, kind=model.input)
     texts = [name for name in table.columns if table.column(name).dtype.kind not in "biuf"]
-    return measure_cell(
+    return measure_candidates(
         named,
         {},
         test.select("label"),

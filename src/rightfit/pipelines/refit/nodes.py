@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from rightfit.evaluation.cell_measuring import RawTest, to_json
+from rightfit.evaluation.candidate_measuring import RawTest, to_json
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams

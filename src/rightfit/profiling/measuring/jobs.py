@@ -254,8 +254,8 @@ def plan_jobs(
 
 
 @dataclass(frozen=True)
-class ProfiledCell:
-    """What is evaluated together.
+class CandidateSet:
+    """Candidates of a dataset that are measured together, and what belongs to them.
 
     Args:
         dataset: Name of the dataset.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.families.predictions import check_predictions
-from rightfit.profiling.measuring.jobs import Job, ProfiledCell
+from rightfit.profiling.measuring.jobs import CandidateSet, Job
 from rightfit.profiling.measuring.measurement import Bench, predict
 from rightfit.profiling.measuring.state import Store, load_record, save_record
 from rightfit.profiling.metrics import columns_from
@@ -62,12 +62,12 @@ def set_quality(
 
 
 def measure_quality(
-    cell: ProfiledCell, job: Job, bench: Bench, store: Store
+    given: CandidateSet, job: Job, bench: Bench, store: Store
 ) -> PredictionQuality | str:
     """Judge a candidate's predictions for the test split in a serving runtime.
 
     Args:
-        cell: Holds the targets and the metric.
+        given: Holds the targets and the metric.
         job: Candidate and serving configuration.
         bench: Where and how; its rows are the test split's.
         store: Keeps the result, for any number of threads: they do not change the predictions.
@@ -75,54 +75,54 @@ def measure_quality(
     Returns:
         The quality, or why there is none.
     """
-    if cell.targets is None:
+    if given.targets is None:
         return NO_TARGETS
     answering = replace(job, serving=replace(job.serving, n_threads=0))
-    n_final = 0 if cell.final_rows is None else int(cell.final_rows.sum())
-    asked = (*cell.quality.raw_parts, n_final)
-    key = answering.key(quality=asked, data_version=cell.data_version, seed=cell.seed)
+    n_final = 0 if given.final_rows is None else int(given.final_rows.sum())
+    asked = (*given.quality.raw_parts, n_final)
+    key = answering.key(quality=asked, data_version=given.data_version, seed=given.seed)
     kept = load_record(store, key, PredictionQuality)
     if kept is not None:
         return kept
     try:
         job.prepare()
         predictions = check_predictions(
-            predict(job.subject, bench), n_rows=len(cell.targets), schema=job.bundle.schema
+            predict(job.subject, bench), n_rows=len(given.targets), schema=job.bundle.schema
         )
     except (RuntimeError, ValueError) as err:
         return str(err)
-    result = judge_predictions(cell, cell.targets, predictions)
+    result = judge_predictions(given, given.targets, predictions)
     save_record(store, key, result)
     return result
 
 
 def judge_predictions(
-    cell: ProfiledCell, targets: npt.NDArray[Any], predictions: npt.NDArray[Any]
+    given: CandidateSet, targets: npt.NDArray[Any], predictions: npt.NDArray[Any]
 ) -> PredictionQuality:
     """Judge predictions that are given already.
 
     Args:
-        cell: Holds the metric, and which rows are left for the final judgement.
+        given: Holds the metric, and which rows are left for the final judgement.
         targets: True class positions or values, shape (n_rows,).
         predictions: Shape (n_rows, n_outputs).
     """
     final = None
-    if cell.final_rows is not None and cell.final_rows.any():
-        final = _score(cell, targets[cell.final_rows], predictions[cell.final_rows])
-        targets, predictions = targets[~cell.final_rows], predictions[~cell.final_rows]
+    if given.final_rows is not None and given.final_rows.any():
+        final = _score(given, targets[given.final_rows], predictions[given.final_rows])
+        targets, predictions = targets[~given.final_rows], predictions[~given.final_rows]
     return PredictionQuality(
-        *_score(cell, targets, predictions),
-        deviations=pack_deviations(find_deviations(cell.quality, targets, predictions)),
+        *_score(given, targets, predictions),
+        deviations=pack_deviations(find_deviations(given.quality, targets, predictions)),
         final=final,
     )
 
 
 def _score(
-    cell: ProfiledCell, targets: npt.NDArray[Any], predictions: npt.NDArray[Any]
+    given: CandidateSet, targets: npt.NDArray[Any], predictions: npt.NDArray[Any]
 ) -> tuple[float, float, float]:
     """Return a raw quality and the ends of its interval."""
-    low, high = quality_interval(cell.quality, targets, predictions, seed=cell.seed)
-    return cell.quality.score(targets, predictions), low, high
+    low, high = quality_interval(given.quality, targets, predictions, seed=given.seed)
+    return given.quality.score(targets, predictions), low, high
 
 
 _SEED = 0  # a dataset's rows have one part in every run

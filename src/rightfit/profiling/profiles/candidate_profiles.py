@@ -1,4 +1,4 @@
-"""The resource profiles of one cell: measure, judge the predictions, add what training cost."""
+"""Resource profiles of candidates: measure, judge the predictions, add what training cost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.intervals import ProcessSpread
-from rightfit.profiling.measuring.jobs import Job, ProfiledCell, plan_jobs
+from rightfit.profiling.measuring.jobs import CandidateSet, Job, plan_jobs
 from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.memory_limits import try_limits
 from rightfit.profiling.measuring.presets import MeasuringSettings
@@ -38,8 +38,8 @@ from rightfit.profiling.worker.units import BYTES_PER_MIB
 NOT_ASKED = "not measured: quality alone was asked for"
 
 
-def profile_cell(
-    cell: ProfiledCell,
+def profile_set(
+    given: CandidateSet,
     servings: Sequence[Serving],
     bench: Bench,
     store: Store,
@@ -50,10 +50,10 @@ def profile_cell(
     decides: Callable[[pl.DataFrame], Sequence[bool]] | None = None,
     level: int = logging.INFO,
 ) -> pl.DataFrame:
-    """Measure a cell's candidates under serving configurations.
+    """Measure candidates of a dataset under serving configurations.
 
     Args:
-        cell: Candidates and what belongs to them.
+        given: Candidates and what belongs to them.
         servings: Serving configurations.
         bench: Where and how to measure; its rows are the test split's.
         store: Keeps each result as soon as it is known.
@@ -67,20 +67,20 @@ def profile_cell(
     Returns:
         One row per candidate and serving configuration.
     """
-    jobs = plan_jobs(cell.dataset, cell.candidates, servings, cell.requests, cell.rows)
+    jobs = plan_jobs(given.dataset, given.candidates, servings, given.requests, given.rows)
 
     def make_key(job: Job, settings: MeasuringSettings) -> str:
         return job.key(
             settings=settings.key,
-            environment_id=cell.environment_id,
-            data_version=cell.data_version,
+            environment_id=given.environment_id,
+            data_version=given.data_version,
         )
 
     keys = [make_key(job, bench.settings) for job in jobs]
 
-    host = HostBlocks(store, cell.environment_id)
+    host = HostBlocks(store, given.environment_id)
     is_kept = [store.get(key) is not None for key in keys]
-    profile_all = _make_assembly(cell, jobs, bench, store, tiers, host)
+    profile_all = _make_assembly(given, jobs, bench, store, tiers, host)
 
     def needs_more(states: Sequence[MeasurementState]) -> Sequence[bool]:
         table = tabulate_profiles(profile_all(states))
@@ -119,11 +119,11 @@ def profile_cell(
     )
     for profile, found_ms in zip(profiles, encoding_ms, strict=True):
         profile.set_encoding(found_ms)
-    return tabulate_profiles([*profiles, *_describe_refused(cell, servings)])
+    return tabulate_profiles([*profiles, *_describe_refused(given, servings)])
 
 
 def profile_measured(
-    cell: ProfiledCell,
+    given: CandidateSet,
     jobs: Sequence[Job],
     states: Sequence[MeasurementState],
     bench: Bench,
@@ -131,23 +131,23 @@ def profile_measured(
     *,
     tiers: Sequence[Tier],
 ) -> pl.DataFrame:
-    """Return the profiles of a cell that was measured elsewhere; its predictions are judged here.
+    """Return profiles of candidates measured elsewhere; their predictions are judged here.
 
     Args:
-        cell: Candidates and what belongs to them; its environment is the measuring machine's.
+        given: Candidates and what belongs to them; its environment is the measuring machine's.
         jobs: What was measured, in turns.
         states: What was found, in the order of the jobs.
         bench: Settings of the measurement, and where predictions are made.
         store: Keeps the quality of the predictions, and the turns seen on the machine.
         tiers: Hardware ladder, smallest first.
     """
-    host = HostBlocks(store, cell.environment_id)
+    host = HostBlocks(store, given.environment_id)
     host.learn({job.cell for job in jobs}, states, bench.settings)
-    return tabulate_profiles(_make_assembly(cell, jobs, bench, store, tiers, host)(states))
+    return tabulate_profiles(_make_assembly(given, jobs, bench, store, tiers, host)(states))
 
 
 def _make_assembly(
-    cell: ProfiledCell,
+    given: CandidateSet,
     jobs: Sequence[Job],
     bench: Bench,
     store: Store,
@@ -161,14 +161,14 @@ def _make_assembly(
             return f"it does not run: {state.error}"
         subject = job.subject.label
         if subject not in qualities:
-            qualities[subject] = measure_quality(cell, job, bench, store)
+            qualities[subject] = measure_quality(given, job, bench, store)
         return qualities[subject]
 
     def profile_all(states: Sequence[MeasurementState]) -> list[ProfileBuilder]:
         shared = host.estimate(bench.settings, n_profiles=len(jobs))
         spreads = pool_spreads(states, bench.settings)
         return [
-            _assemble(cell, job, state, judge(job, state), bench, tiers, shared, spreads)
+            _assemble(given, job, state, judge(job, state), bench, tiers, shared, spreads)
             for job, state in zip(jobs, states, strict=True)
         ]
 
@@ -194,14 +194,14 @@ def _try_tiers(
     )
 
 
-def _describe_refused(cell: ProfiledCell, servings: Sequence[Serving]) -> Iterator[ProfileBuilder]:
+def _describe_refused(given: CandidateSet, servings: Sequence[Serving]) -> Iterator[ProfileBuilder]:
     """Yield profiles without figures of models whose export was refused."""
-    for name, bundle in cell.candidates.items():
+    for name, bundle in given.candidates.items():
         reason = f"its ONNX export was refused: {bundle.onnx_refused}"
         for serving in servings if bundle.onnx_refused else ():
             if serving.runtime == "onnx":
                 profile = ProfileBuilder(
-                    cell.dataset, bundle.model, name, serving, cell.environment_id
+                    given.dataset, bundle.model, name, serving, given.environment_id
                 )
                 profile.miss([metric.column for metric in METRICS], reason)
                 profile.reasons |= dict.fromkeys(("encoding_ms", "final_quality_raw"), reason)
@@ -209,7 +209,7 @@ def _describe_refused(cell: ProfiledCell, servings: Sequence[Serving]) -> Iterat
 
 
 def _assemble(
-    cell: ProfiledCell,
+    given: CandidateSet,
     job: Job,
     state: MeasurementState,
     quality: PredictionQuality | str,
@@ -221,15 +221,15 @@ def _assemble(
     """Put together the profile of a job: quality, training, size, measured figures and tiers."""
     serving = job.serving
     profile = ProfileBuilder(
-        cell.dataset,
+        given.dataset,
         job.bundle.model,
         job.candidate,
         serving,
-        cell.environment_id,
-        how=MeasuredHow(preset=bench.preset, devices=tuple(cell.devices)),
+        given.environment_id,
+        how=MeasuredHow(preset=bench.preset, devices=tuple(given.devices)),
     )
-    set_quality(profile, quality, cell.quality)
-    set_fit(profile, job, cell)
+    set_quality(profile, quality, given.quality)
+    set_fit(profile, job, given)
     files = runtime_files(job.bundle, serving.runtime)
     profile.set("model_size_mib", sum(path.stat().st_size for path in files) / BYTES_PER_MIB)
     set_measured(
@@ -252,16 +252,16 @@ def _assemble(
             device=serving.device,
             peak_memory_mib=peak_mib,
             trials=state.limits,
-            devices=tuple(cell.devices),
+            devices=tuple(given.devices),
         )
 
     profile.hardware_tier = set_tiers(profile, judge(""), low=judge("_low"), high=judge("_high"))
     return profile
 
 
-def set_fit(profile: ProfileBuilder, job: Job, cell: ProfiledCell) -> None:
+def set_fit(profile: ProfileBuilder, job: Job, given: CandidateSet) -> None:
     """Set what training cost, where that is known."""
-    found = cell.fit_costs.get(job.candidate, {})
+    found = given.fit_costs.get(job.candidate, {})
     for column in FIT_COLUMNS:
         value = found.get(column)
         if value is None:
@@ -270,26 +270,26 @@ def set_fit(profile: ProfileBuilder, job: Job, cell: ProfiledCell) -> None:
             profile.set(column, value)
 
 
-def judge_candidates(cell: ProfiledCell, rows: Rows) -> pl.DataFrame:
-    """Judge the candidates of a cell in this process, by their native models; none is measured.
+def profile_unmeasured(given: CandidateSet, rows: Rows) -> pl.DataFrame:
+    """Judge candidates in this process, by their native models; none is measured.
 
     Args:
-        cell: Candidates and what belongs to them.
-        rows: Encoded rows of ``cell.targets``, shape (n_rows, n_features).
+        given: Candidates and what belongs to them.
+        rows: Encoded rows of ``given.targets``, shape (n_rows, n_features).
 
     Returns:
         One row per candidate: quality, size and what training cost; the rest is null.
     """
-    return tabulate_profiles([_judge(cell, name, rows) for name in cell.candidates])
+    return tabulate_profiles([_judge(given, name, rows) for name in given.candidates])
 
 
-def _judge(cell: ProfiledCell, name: str, rows: Rows) -> ProfileBuilder:
-    bundle = cell.candidates[name]
+def _judge(given: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
+    bundle = given.candidates[name]
     serving = Serving(NATIVE, 1)
-    job = Job(f"{cell.dataset}.{bundle.model}", name, bundle, serving)
-    profile = ProfileBuilder(cell.dataset, bundle.model, name, serving, cell.environment_id)
-    set_quality(profile, _judge_predictions(cell, job, rows), cell.quality)
-    set_fit(profile, job, cell)
+    job = Job(f"{given.dataset}.{bundle.model}", name, bundle, serving)
+    profile = ProfileBuilder(given.dataset, bundle.model, name, serving, given.environment_id)
+    set_quality(profile, _judge_predictions(given, job, rows), given.quality)
+    set_fit(profile, job, given)
     size_bytes = sum(path.stat().st_size for path in runtime_files(bundle, NATIVE))
     profile.set("model_size_mib", size_bytes / BYTES_PER_MIB)
     profile.set_encoding(None)
@@ -298,16 +298,16 @@ def _judge(cell: ProfiledCell, name: str, rows: Rows) -> ProfileBuilder:
     return profile
 
 
-def _judge_predictions(cell: ProfiledCell, job: Job, rows: Rows) -> PredictionQuality | str:
-    if cell.targets is None:
+def _judge_predictions(given: CandidateSet, job: Job, rows: Rows) -> PredictionQuality | str:
+    if given.targets is None:
         return NO_TARGETS
     family = job.bundle.load_family()
     try:
         predictions = check_predictions(
             family.predict(job.bundle.load_native(), rows),
-            n_rows=len(cell.targets),
+            n_rows=len(given.targets),
             schema=job.bundle.schema,
         )
     except (RuntimeError, ValueError) as err:
         return str(err)
-    return judge_predictions(cell, cell.targets, predictions)
+    return judge_predictions(given, given.targets, predictions)

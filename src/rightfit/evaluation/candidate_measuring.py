@@ -1,4 +1,4 @@
-"""How the candidates of a cell are measured: their rows, serving configurations and machine."""
+"""How candidates of a dataset are measured: their rows, serving configurations and machine."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware import environment
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.measuring.jobs import (
+    CandidateSet,
     FitCosts,
-    ProfiledCell,
     RawRequests,
     plan_jobs,
     plan_servings,
@@ -40,10 +40,10 @@ from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.measuring.worker_pool import shared_pool
 from rightfit.profiling.metrics import FIT_COLUMNS
 from rightfit.profiling.profile import tabulate_profiles
-from rightfit.profiling.profiles.cell_profiles import (
-    judge_candidates,
-    profile_cell,
+from rightfit.profiling.profiles.candidate_profiles import (
     profile_measured,
+    profile_set,
+    profile_unmeasured,
 )
 from rightfit.profiling.profiles.prediction_quality import find_final_rows
 from rightfit.profiling.serving import Serving, name_device
@@ -75,7 +75,7 @@ def to_json(encoder: Encoder) -> EncoderJson:
     return cast("EncoderJson", encoder.model_dump(mode="json"))
 
 
-def measure_cell(
+def measure_candidates(
     candidates: Mapping[str, Bundle],
     costs: FitCosts,
     test: pl.DataFrame,
@@ -120,15 +120,15 @@ def measure_cell(
         return ask(together, choosers, default_path)[: profiles.height]
 
     with _open_bench(test, features, params) as bench:
-        cell = _make_cell(candidates, costs, test, data_card, here, params)
+        given = _make_set(candidates, costs, test, data_card, here, params)
         if table is not None:
-            cell = replace(
-                cell, rows=write_model_rows(candidates, table, bench.folder, params.runtimes)
+            given = replace(
+                given, rows=write_model_rows(candidates, table, bench.folder, params.runtimes)
             )
         if REQUEST in paths:
-            cell = replace(cell, requests=_make_requests(raw, bench.folder))
-        here_measured = profile_cell(
-            cell,
+            given = replace(given, requests=_make_requests(raw, bench.folder))
+        here_measured = profile_set(
+            given,
             with_paths(list_servings(params, here), paths),
             bench,
             measurements,
@@ -141,7 +141,7 @@ def measure_cell(
         )
         named = {one.environment for one in choosers.root.values()} - {None}
         elsewhere = [
-            profile_elsewhere(cell, name, paths, bench, measurements, params)
+            profile_elsewhere(given, name, paths, bench, measurements, params)
             for name in sorted(filter(None, named))
         ]
     return pl.concat([here_measured, *elsewhere])
@@ -171,7 +171,7 @@ def read_fit_costs(trials: Mapping[str, pl.DataFrame]) -> FitCosts:
     }
 
 
-def judge_cell(
+def judge_candidates(
     candidates: Mapping[str, Bundle],
     costs: FitCosts,
     judges: pl.DataFrame,
@@ -191,21 +191,21 @@ def judge_cell(
         One row per candidate; what only measuring finds is null.
     """
     here = environment.describe_environment()
-    cell = _make_cell(candidates, costs, judges, data_card, here, params)
+    given = _make_set(candidates, costs, judges, data_card, here, params)
     features = data_card.input_schema.features
     rows = np.ascontiguousarray(judges.select(features).to_numpy(), dtype=np.float32)
-    return judge_candidates(cell, rows)
+    return profile_unmeasured(given, rows)
 
 
 def profile_elsewhere(
-    cell: ProfiledCell,
+    given: CandidateSet,
     name: str,
     paths: Sequence[RequestPath],
     bench: Bench,
     measurements: JsonStore,
     params: EvaluationParams,
 ) -> pl.DataFrame:
-    """Return the profiles of a cell as another machine has measured them.
+    """Return the profiles of candidates as another machine has measured them.
 
     Raises:
         ValueError: If nothing was imported under that name.
@@ -213,15 +213,15 @@ def profile_elsewhere(
     measured = load_measured(name, measurements)
     there = measured.environment
     servings = [one for one in list_servings(params, there) if one.runtime == RUNTIME]
-    jobs = plan_jobs(cell.dataset, cell.candidates, with_paths(servings, paths), cell.requests)
-    found, states = select_measured(measured, jobs, bench.settings, cell.data_version)
+    jobs = plan_jobs(given.dataset, given.candidates, with_paths(servings, paths), given.requests)
+    found, states = select_measured(measured, jobs, bench.settings, given.data_version)
     if len(found) < len(jobs):
         logger.warning(
             "%s: %d of %d configurations were not measured on %s; pack them with rightfit pack",
-            *(cell.dataset, len(jobs) - len(found), len(jobs), name),
+            *(given.dataset, len(jobs) - len(found), len(jobs), name),
         )
     profiles = profile_measured(
-        replace(cell, environment_id=there.environment_id, devices=there.devices),
+        replace(given, environment_id=there.environment_id, devices=there.devices),
         *(found, states, bench, measurements),
         tiers=params.tiers,
     )
@@ -246,19 +246,19 @@ def measure_afresh(
     here = environment.describe_environment()
     features = next(iter(candidates.values())).schema.features
     with _open_bench(test, features, params) as bench:
-        cell = _make_cell(candidates, {}, test, data_card, here, params)
+        given = _make_set(candidates, {}, test, data_card, here, params)
         servings = dict.fromkeys(one for listed in wanted.values() for one in listed)
         jobs = [
             job
             for job in plan_jobs(
-                cell.dataset, candidates, servings, _make_requests(raw, bench.folder)
+                given.dataset, candidates, servings, _make_requests(raw, bench.folder)
             )
             if job.serving in wanted[job.candidate]
         ]
         keys = [f"again-{number}" for number in range(len(jobs))]
         store = JsonStore(bench.folder / "again")
         states = measure_jobs(jobs, keys, bench, store, choose=lambda found: [True] * len(found))
-        return profile_measured(cell, jobs, states, bench, measurements, tiers=params.tiers)
+        return profile_measured(given, jobs, states, bench, measurements, tiers=params.tiers)
 
 
 def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:
@@ -306,16 +306,16 @@ def _open_bench(
         yield Bench(shared_pool(), rows, folder, params.settings, params.preset, SpeedProbe(None))
 
 
-def _make_cell(
+def _make_set(
     candidates: Mapping[str, Bundle],
     costs: FitCosts,
     test: pl.DataFrame,
     data_card: DataCard,
     environment: Environment,
     params: EvaluationParams,
-) -> ProfiledCell:
+) -> CandidateSet:
     targets = data_card.input_schema.cast_labels(test["label"].to_numpy())
-    return ProfiledCell(
+    return CandidateSet(
         dataset=data_card.dataset,
         data_version=data_card.data_version,
         candidates=candidates,

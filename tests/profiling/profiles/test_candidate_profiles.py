@@ -17,12 +17,12 @@ from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.jobs import Job, ProfiledCell, RawRequests, with_paths
+from rightfit.profiling.measuring.jobs import CandidateSet, Job, RawRequests, with_paths
 from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profiles import prediction_quality
-from rightfit.profiling.profiles.cell_profiles import profile_cell
+from rightfit.profiling.profiles.candidate_profiles import profile_set
 from rightfit.profiling.profiles.prediction_quality import measure_quality
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.meters.speed import SpeedProbe
@@ -62,8 +62,8 @@ def bundle(blobs: TrainingData, tmp_path: Path) -> Bundle:
 
 
 @pytest.fixture
-def cell(bundle: Bundle, blobs: TrainingData) -> ProfiledCell:
-    return ProfiledCell(
+def cell(bundle: Bundle, blobs: TrainingData) -> CandidateSet:
+    return CandidateSet(
         dataset="blobs",
         data_version="v1",
         candidates={"linear-007": bundle},
@@ -87,8 +87,8 @@ def bench(pool: WorkerPool, blobs: TrainingData, tmp_path: Path) -> Bench:
     return Bench(pool, rows, tmp_path, settings, "quick", SpeedProbe(None))
 
 
-def test_profile_of_a_real_model_is_complete(cell: ProfiledCell, bench: Bench) -> None:
-    profiles = profile_cell(cell, SERVINGS, bench, DictStore(), tiers=TIERS, choose=choose_all)
+def test_profile_of_a_real_model_is_complete(cell: CandidateSet, bench: Bench) -> None:
+    profiles = profile_set(cell, SERVINGS, bench, DictStore(), tiers=TIERS, choose=choose_all)
 
     assert profiles["runtime"].to_list() == ["native", "onnx"]
     assert profiles["quality_raw"].to_list() == [1.0, 1.0]  # the groups are far apart
@@ -119,7 +119,7 @@ RAW_SERVINGS = with_paths(SERVINGS, ["request"])
 
 
 @pytest.fixture
-def raw_cell(cell: ProfiledCell, blobs: TrainingData, tmp_path: Path) -> ProfiledCell:
+def raw_cell(cell: CandidateSet, blobs: TrainingData, tmp_path: Path) -> CandidateSet:
     """The cell behind an encoder that leaves numbers as they are."""
     names = blobs.schema.features
     steps = [
@@ -134,17 +134,17 @@ def raw_cell(cell: ProfiledCell, blobs: TrainingData, tmp_path: Path) -> Profile
 
 
 def test_whole_requests_are_measured_and_what_encoding_takes_of_them(
-    raw_cell: ProfiledCell, bench: Bench
+    raw_cell: CandidateSet, bench: Bench
 ) -> None:
     store = DictStore()
 
-    profiles = profile_cell(raw_cell, RAW_SERVINGS, bench, store, tiers=TIERS, choose=choose_all)
+    profiles = profile_set(raw_cell, RAW_SERVINGS, bench, store, tiers=TIERS, choose=choose_all)
 
     assert profiles["request_path"].to_list() == ["request", "request"]
     assert profiles["quality_raw"].to_list() == [1.0, 1.0]
     assert (profiles["encoding_ms"] >= 0).all()
     assert (profiles["encoding_ms"] < profiles["latency_p50_ms"]).all()
-    again = profile_cell(
+    again = profile_set(
         raw_cell,
         RAW_SERVINGS,
         replace(bench, pool=ClosedPool()),
@@ -156,21 +156,21 @@ def test_whole_requests_are_measured_and_what_encoding_takes_of_them(
 
 
 def test_both_paths_stand_side_by_side_and_are_compared(
-    raw_cell: ProfiledCell, bench: Bench
+    raw_cell: CandidateSet, bench: Bench
 ) -> None:
     servings = with_paths(SERVINGS[1:], ["model", "request"])
 
-    profiles = profile_cell(raw_cell, servings, bench, DictStore(), tiers=TIERS, choose=choose_all)
+    profiles = profile_set(raw_cell, servings, bench, DictStore(), tiers=TIERS, choose=choose_all)
 
     assert profiles["request_path"].to_list() == ["model", "request"]
     assert [ms is None for ms in profiles["encoding_ms"]] == [True, False]
 
 
 def test_what_no_application_could_choose_is_not_compared(
-    raw_cell: ProfiledCell, bench: Bench
+    raw_cell: CandidateSet, bench: Bench
 ) -> None:
     bench = replace(bench, settings=make_settings(screening_processes=1, min_processes=2))
-    profiles = profile_cell(
+    profiles = profile_set(
         raw_cell,
         RAW_SERVINGS[1:],
         bench,
@@ -185,23 +185,23 @@ def test_what_no_application_could_choose_is_not_compared(
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_measured_profiles_are_not_measured_again(
-    wanted: bool, cell: ProfiledCell, bench: Bench
+    wanted: bool, cell: CandidateSet, bench: Bench
 ) -> None:
     store = DictStore()
 
     def choose(profiles: pl.DataFrame) -> list[bool]:
         return [wanted] * profiles.height
 
-    first = profile_cell(cell, SERVINGS, bench, store, tiers=TIERS, choose=choose)
+    first = profile_set(cell, SERVINGS, bench, store, tiers=TIERS, choose=choose)
     unusable = replace(bench, pool=ClosedPool())
 
-    again = profile_cell(cell, SERVINGS, unusable, store, tiers=TIERS, choose=choose)
+    again = profile_set(cell, SERVINGS, unusable, store, tiers=TIERS, choose=choose)
 
     assert again.equals(first)
 
 
 def test_run_comes_back_to_the_rows_that_decide_alone(
-    cell: ProfiledCell, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    cell: CandidateSet, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     n_disturbed = 2  # of each profile's first processes
     for module in ("settling", "turns", "measurement"):
@@ -226,7 +226,7 @@ def test_run_comes_back_to_the_rows_that_decide_alone(
         ]
 
     first, again = (
-        profile_cell(
+        profile_set(
             cell,
             SERVINGS,
             replace(bench, settings=one),
@@ -246,7 +246,7 @@ def test_run_comes_back_to_the_rows_that_decide_alone(
 
 
 def test_turns_of_a_cell_tell_what_its_processes_share(
-    cell: ProfiledCell, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    cell: CandidateSet, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = "rightfit.profiling.measuring.settling.is_slow"  # others may use the machine
     monkeypatch.setattr(slow, lambda probe_ns, full_ns: False)
@@ -254,7 +254,7 @@ def test_turns_of_a_cell_tell_what_its_processes_share(
     servings = [Serving(runtime, n, "cpu") for runtime in ("native", "onnx") for n in (1, 2)]
     settings = make_settings(common_mode_error_pct=1.5, min_processes=4, max_processes=4)
 
-    profiles = profile_cell(
+    profiles = profile_set(
         cell, servings, replace(bench, settings=settings), store, tiers=TIERS, choose=choose_all
     )
 
@@ -269,39 +269,39 @@ def test_turns_of_a_cell_tell_what_its_processes_share(
     "change", [{"environment_id": "elsewhere"}, {"data_version": "v2"}, {"settings": {}}]
 )
 def test_profiles_of_other_circumstances_are_measured_anew(
-    change: dict[str, Any], cell: ProfiledCell, bench: Bench
+    change: dict[str, Any], cell: CandidateSet, bench: Bench
 ) -> None:
     store = DictStore()
-    profile_cell(cell, SERVINGS[1:], bench, store, tiers=TIERS, choose=choose_all)
+    profile_set(cell, SERVINGS[1:], bench, store, tiers=TIERS, choose=choose_all)
     n_kept = len(store)
     if "settings" in change:
         bench = replace(bench, settings=make_settings(max_processes=1, min_processes=1, max_s=9))
     else:
         cell = replace(cell, **change)
 
-    profile_cell(cell, SERVINGS[1:], bench, store, tiers=TIERS, choose=choose_all)
+    profile_set(cell, SERVINGS[1:], bench, store, tiers=TIERS, choose=choose_all)
 
     assert len(store) > n_kept
 
 
-def test_interrupted_measurement_continues(cell: ProfiledCell, bench: Bench) -> None:
+def test_interrupted_measurement_continues(cell: CandidateSet, bench: Bench) -> None:
     store = DictStore()
     longer = replace(bench, settings=make_settings(min_processes=3, max_processes=3))
-    profile_cell(cell, SERVINGS[1:], longer, store, tiers=TIERS, choose=choose_all)
+    profile_set(cell, SERVINGS[1:], longer, store, tiers=TIERS, choose=choose_all)
     key, state = next((k, s) for k, s in store.items() if "rounds" in s)
     store[key] = state | {"rounds": state["rounds"][:2], "settled": None}  # before the third
 
-    profile_cell(cell, SERVINGS[1:], longer, store, tiers=TIERS, choose=choose_all)
+    profile_set(cell, SERVINGS[1:], longer, store, tiers=TIERS, choose=choose_all)
 
     assert len(store[key]["rounds"]) == 3
     assert store[key]["rounds"][:2] == state["rounds"][:2]
 
 
-def test_candidate_that_cannot_be_opened_is_reported(cell: ProfiledCell, bench: Bench) -> None:
+def test_candidate_that_cannot_be_opened_is_reported(cell: CandidateSet, bench: Bench) -> None:
     bundle = cell.candidates["linear-007"]
     (bundle.path / "model.onnx").write_bytes(b"changed")
 
-    profiles = profile_cell(cell, SERVINGS[1:], bench, DictStore(), tiers=TIERS, choose=choose_all)
+    profiles = profile_set(cell, SERVINGS[1:], bench, DictStore(), tiers=TIERS, choose=choose_all)
 
     [row] = profiles.to_dicts()
     assert row["latency_p50_ms"] is None
@@ -309,7 +309,7 @@ def test_candidate_that_cannot_be_opened_is_reported(cell: ProfiledCell, bench: 
     assert "model.onnx" in row["null_reasons"]["min_hardware_tier"]
 
 
-def test_profile_that_nobody_could_choose_is_left_alone(cell: ProfiledCell, bench: Bench) -> None:
+def test_profile_that_nobody_could_choose_is_left_alone(cell: CandidateSet, bench: Bench) -> None:
     settings = make_settings(screening_processes=1, min_processes=3, max_processes=3)
     asked: list[pl.DataFrame] = []
 
@@ -317,7 +317,7 @@ def test_profile_that_nobody_could_choose_is_left_alone(cell: ProfiledCell, benc
         asked.append(profiles)
         return [runtime == "onnx" for runtime in profiles["runtime"]]
 
-    profiles = profile_cell(
+    profiles = profile_set(
         cell,
         SERVINGS,
         replace(bench, settings=settings),
@@ -335,16 +335,14 @@ def test_profile_that_nobody_could_choose_is_left_alone(cell: ProfiledCell, benc
 
 
 def test_screened_profile_is_measured_when_other_applications_choose(
-    cell: ProfiledCell, bench: Bench
+    cell: CandidateSet, bench: Bench
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
     strict = replace(bench, settings=settings)
     store = DictStore()
 
-    profile_cell(
-        cell, SERVINGS[1:], strict, store, tiers=TIERS, choose=lambda p: [False] * p.height
-    )
-    profile_cell(
+    profile_set(cell, SERVINGS[1:], strict, store, tiers=TIERS, choose=lambda p: [False] * p.height)
+    profile_set(
         cell, SERVINGS[1:], strict, store, tiers=TIERS, choose=choose_all, choosers="others"
     )
 
@@ -353,7 +351,7 @@ def test_screened_profile_is_measured_when_other_applications_choose(
     assert state["settled"] == "processes"
 
 
-def test_tier_is_tried_under_its_memory(cell: ProfiledCell, bench: Bench) -> None:
+def test_tier_is_tried_under_its_memory(cell: CandidateSet, bench: Bench) -> None:
     tiers = (
         Tier(name="tiny", n_cores=1, memory_mib=40, device="cpu", price_per_hour=1),
         Tier(name="tight", n_cores=1, memory_mib=61, device="cpu", price_per_hour=2),
@@ -362,7 +360,7 @@ def test_tier_is_tried_under_its_memory(cell: ProfiledCell, bench: Bench) -> Non
     )
     settings = bench.settings.model_copy(update={"tries_tiers": True})
 
-    profiles = profile_cell(
+    profiles = profile_set(
         cell,
         SERVINGS[1:],
         replace(bench, settings=settings),
@@ -394,7 +392,7 @@ def test_tier_is_tried_under_its_memory(cell: ProfiledCell, bench: Bench) -> Non
 def test_answers_that_are_no_probabilities_end_the_profile_with_the_reason(
     change: Callable[[Any], Any],
     reason: str,
-    cell: ProfiledCell,
+    cell: CandidateSet,
     blobs: TrainingData,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -413,7 +411,7 @@ def test_answers_that_are_no_probabilities_end_the_profile_with_the_reason(
 
 
 def test_stored_quality_of_another_version_is_judged_again(
-    cell: ProfiledCell, blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cell: CandidateSet, blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = np.eye(3, dtype=np.float32)[blobs.labels]
     monkeypatch.setattr(prediction_quality, "predict", lambda subject, bench: good)
@@ -428,13 +426,13 @@ def test_stored_quality_of_another_version_is_judged_again(
 
 
 def test_candidate_whose_export_was_refused_says_so_and_is_served_natively(
-    cell: ProfiledCell, bench: Bench
+    cell: CandidateSet, bench: Bench
 ) -> None:
     bundle = cell.candidates["linear-007"]
     files = {name: sha for name, sha in bundle.files.items() if name != "model.onnx"}
     refused = replace(bundle, files=files, onnx=None, onnx_refused="ValueError: unlike")
 
-    profiles = profile_cell(
+    profiles = profile_set(
         replace(cell, candidates={"linear-007": refused}),
         SERVINGS,
         bench,
@@ -449,8 +447,8 @@ def test_candidate_whose_export_was_refused_says_so_and_is_served_natively(
     assert set(reasons.values()) == {"its ONNX export was refused: ValueError: unlike"}
 
 
-def test_cell_without_candidates_has_no_profiles(cell: ProfiledCell, bench: Bench) -> None:
-    profiles = profile_cell(
+def test_cell_without_candidates_has_no_profiles(cell: CandidateSet, bench: Bench) -> None:
+    profiles = profile_set(
         replace(cell, candidates={}), SERVINGS, bench, DictStore(), tiers=TIERS, choose=choose_all
     )
 
@@ -459,7 +457,7 @@ def test_cell_without_candidates_has_no_profiles(cell: ProfiledCell, bench: Benc
 
 
 def test_measurement_belongs_to_the_familys_code_and_the_libraries_that_serve_it(
-    cell: ProfiledCell, monkeypatch: pytest.MonkeyPatch
+    cell: CandidateSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = cell.candidates["linear-007"]
     native, onnx = (Job("blobs.linear", "linear-007", bundle, serving) for serving in SERVINGS)
