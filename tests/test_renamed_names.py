@@ -117,6 +117,19 @@ def test_former_namespace_is_answered_with_those_of_the_stages() -> None:
     )
 
 
+def test_former_namespace_of_a_measured_cell_is_answered_with_its_dataset() -> None:
+    families = {"forest": "rightfit.families.forest"}
+    perf = create_pipelines(Grid({"landsat": ("landsat",)}, families))["perf"]
+    former = "performance_evaluation.landsat.forest"
+
+    [line] = find_unknown_names({"namespaces": [former]}, perf)
+
+    assert line == (
+        f"--namespaces {former}: there is no such name (did you mean "
+        "'performance_evaluation.landsat'?)."
+    )
+
+
 def test_misspelt_node_is_answered_with_the_nearest_name() -> None:
     perf = create_pipelines(Grid({"landsat": ("landsat",)}, {}))["perf"]
 

@@ -171,7 +171,10 @@ def _find_successors(written: str, known: Collection[str]) -> list[str]:
     """Return the names of today that end as a name of an earlier version does."""
     *places, last = written.split(".")
     last = RENAMED.get(last, last)
-    found = sorted(name for name in known if name.rpartition(".")[2] == last)
+    box = f"{places[0]}." if places and places[0] in BOXES.values() else ""
+    found = sorted(
+        name for name in known if name.rpartition(".")[2] == last and name.startswith(box)
+    )
     n_shared = [len(set(places) & set(name.split("."))) for name in found]
     if places and not any(n_shared):
         return found if len(found) == 1 else []
