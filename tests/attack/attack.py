@@ -41,7 +41,7 @@ from watching import try_all  # noqa: E402
 
 from rightfit.kedro_project.error_messages import explain_error  # noqa: E402
 from rightfit.pipelines.data_engineering import nodes  # noqa: E402
-from rightfit.pipelines.data_engineering.params import DatasetBlock  # noqa: E402
+from rightfit.preparation.description import DatasetBlock  # noqa: E402
 from rightfit.processes.json_store import JsonStore  # noqa: E402
 
 STAGES = ("training", "evaluation", "early_stopping", "training_costs", "ranking")

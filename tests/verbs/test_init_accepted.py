@@ -17,7 +17,7 @@ from rightfit.kedro_project.files import load_configuration, make_loader
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.validation import find_faults
 from rightfit.pipelines.data_engineering import nodes
-from rightfit.pipelines.data_engineering.params import DatasetBlock
+from rightfit.preparation.description import DatasetBlock
 from rightfit.processes.json_store import JsonStore
 from rightfit.verbs.init import describe_entry, name_dataset, plan_files
 

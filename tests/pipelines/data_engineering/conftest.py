@@ -15,7 +15,7 @@ from kedro.runner import SequentialRunner
 
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.data_engineering import create_pipeline
-from rightfit.pipelines.data_engineering.params import DatasetBlock
+from rightfit.preparation.description import DatasetBlock
 from rightfit.processes.json_store import JsonStore
 
 DATASETS = ("landsat", "fashion_mnist", "flights", "shuttle")

@@ -6,10 +6,9 @@ import polars as pl
 import pytest
 
 from rightfit.pipelines.data_engineering.nodes import encode_rows
-from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.assembling import RowCounts
 from rightfit.preparation.block import complete_block
-from rightfit.preparation.description import DatasetSpec
+from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.table_check import RawCheck
 
 pytestmark = pytest.mark.whole

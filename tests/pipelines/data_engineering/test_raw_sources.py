@@ -17,7 +17,7 @@ from kedro.runner import SequentialRunner
 
 from rightfit.parameters.grid import Grid, list_entries
 from rightfit.pipelines.data_engineering import create_pipeline
-from rightfit.pipelines.data_engineering.params import DatasetBlock
+from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import ColumnSplit
 from rightfit.processes.json_store import JsonStore

@@ -6,11 +6,10 @@ import logging
 
 import polars as pl
 
-from rightfit.pipelines.data_engineering.params import DatasetBlock
 from rightfit.preparation.assembling import RowCounts, assemble
 from rightfit.preparation.block import CompleteBlock, complete_block, inferred_key
 from rightfit.preparation.describing import DataCard, make_data_card
-from rightfit.preparation.description import DatasetSpec
+from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.encoding import encode_part, fit_encoder_steps
 from rightfit.preparation.frames import RawTableError, read_tables
 from rightfit.preparation.splitting import PARTS
