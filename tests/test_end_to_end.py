@@ -135,6 +135,7 @@ def test_change_of_one_family_leaves_the_other_cells_as_they_are(study: Study) -
     changed = study.list_steps("perf", models={"linear": {"fixed": {"n_epochs": 3}}})
 
     assert study.list_steps("perf") == set()
+    assert study.list_steps("evaluation") == set()  # no node of it names the models' blocks alone
     assert {step.split(".")[2] for step in changed if step.count(".") == 3} == {"linear"}
     assert not any(step.endswith("encode_rows") for step in changed)
     assert {

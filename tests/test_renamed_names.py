@@ -130,6 +130,15 @@ def test_former_namespace_of_a_measured_cell_is_answered_with_its_dataset() -> N
     )
 
 
+def test_former_node_of_a_misspelt_dataset_is_not_answered_with_another() -> None:
+    tables = {"landsat": ("landsat",), "shuttle": ("shuttle",)}
+    perf = create_pipelines(Grid(tables, {}))["perf"]
+
+    [line] = find_unknown_names({"node_names": ["data_engineering.shuttel.encode_rows"]}, perf)
+
+    assert "did you mean 'data_engineering.shuttle.encode_rows'?" in line
+
+
 def test_misspelt_node_is_answered_with_the_nearest_name() -> None:
     perf = create_pipelines(Grid({"landsat": ("landsat",)}, {}))["perf"]
 

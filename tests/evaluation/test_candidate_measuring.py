@@ -16,6 +16,7 @@ from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.metrics import FIT_COLUMNS
+from rightfit.profiling.serving import name_device
 from rightfit.tuning.search.setting_up import make_data
 
 pytestmark = pytest.mark.whole
@@ -66,8 +67,10 @@ def test_candidate_that_a_measured_rival_surely_beats_is_measured_shortly(tmp_pa
 
     beaten = measure(tmp_path / "beaten", FASTER)
     alone = measure(tmp_path / "alone", None)
+    elsewhere = FASTER.with_columns(device=pl.lit(name_device("cpu", "board")))
 
     assert beaten <= screening.screening_processes < alone
+    assert measure(tmp_path / "elsewhere", elsewhere) > screening.screening_processes
 
 
 def test_training_costs_are_those_of_the_candidates_trial() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.evaluation.screening import MAX_UTILITY_LOSS, could_be_chosen, find_deciding
+from rightfit.evaluation.screening import MAX_UTILITY_LOSS, could_be_chosen
 from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
 
@@ -180,44 +180,3 @@ def test_disturbed_timings_rule_nothing_out_that_a_quiet_machine_may_allow() -> 
     assert choices([fast, slow, slowest], LATENCY) == [True, True, False]
     limit = {"latency_p50_ms": {"max": 15}}
     assert choices([slow, slow | {"disturbed": False}], QUALITY | LATENCY, limit) == [True, False]
-
-
-def deciding(
-    profiles: list[dict[str, Any]], constraints: dict[str, Any] | None = None
-) -> list[bool]:
-    application = {
-        "description": "any",
-        "scenario": "single_stream",
-        "objectives": LATENCY,
-        "constraints": constraints or {},
-    }
-    applications = Applications.model_validate({"any": application})
-    return list(find_deciding(pl.DataFrame(profiles), applications, "model"))
-
-
-@pytest.mark.parametrize(
-    ("latency", "expected"),
-    [
-        (50.0, True),  # 17 on a quiet machine, less than the winner's 20
-        (70.0, False),  # 23 at best
-    ],
-)
-def test_disturbed_profile_decides_where_it_may_win_on_a_quiet_machine(
-    latency: float, expected: bool
-) -> None:
-    winner = profile("a", latency=(20.0, 20.0, 20.0), device="cpu", disturbed=False)
-    other = profile("b", latency=(latency,) * 3, device="cpu", disturbed=True)
-
-    assert deciding([winner, other]) == [False, expected]
-    assert deciding([winner, other | {"device": "cpu@board"}]) == [False, False]
-    assert deciding([winner, other | {"disturbed": False}]) == [False, False]
-
-
-@pytest.mark.parametrize(("limit", "expected"), [(10.0, True), (30.0, False)])
-def test_the_only_disturbed_profile_decides_whether_any_qualifies(
-    limit: float, expected: bool
-) -> None:
-    only = profile("a", latency=(20.0, 20.0, 20.0), device="cpu", disturbed=True)
-    slow = profile("b", latency=(80.0, 80.0, 80.0), device="cpu", disturbed=False)
-
-    assert deciding([only, slow], {"latency_p50_ms": {"max": limit}}) == [expected, False]

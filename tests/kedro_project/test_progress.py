@@ -16,9 +16,9 @@ STEPS = (
     RunStep("data_engineering", "landsat"),
     RunStep("training", "landsat.forest"),
     RunStep("training", "landsat.net"),
-    RunStep("evaluation", "landsat.forest"),
-    RunStep("evaluation", "landsat.net"),
     RunStep("evaluation", "landsat"),
+    RunStep("evaluation", "flights"),
+    RunStep("evaluation", ""),
     RunStep("ranking", ""),
 )
 
@@ -69,8 +69,9 @@ def test_display_shows_stages_of_cells_trials_and_what_is_done_now(
         "cell prepared searched measured",
         "landsat.forest done 12 trials -",
         "landsat.net done 3 of 16 trials -",
-        "0 of 2 cells done",
-        "25 s; now searching all cells; at least 40 s left",  # no cell is measured yet
+        "flights done done -",  # its searches are over
+        "0 of 3 cells done",
+        "25 s; now searching all cells; at least 40 s left",  # nothing is measured yet
     ]
 
 
@@ -83,9 +84,9 @@ def test_time_left_is_that_of_the_finished_steps_of_each_stage(
 
     assert display.estimate_left_s() == (30, True)
     assert read(display)[1:] == [
-        "landsat.net done done now",
-        "1 of 2 cells done",
-        "37 s; now measuring landsat.net; about 30 s left",
+        "flights done done now",
+        "2 of 3 cells done",
+        "37 s; now measuring flights; about 30 s left",
     ]
 
 

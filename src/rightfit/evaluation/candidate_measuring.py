@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -14,7 +13,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from rightfit.evaluation.screening import could_be_chosen, find_deciding
+from rightfit.evaluation.screening import could_be_chosen
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.row_table import RowTable
 from rightfit.naming import name_candidate
@@ -46,7 +45,7 @@ from rightfit.profiling.profiles.candidate_profiles import (
     profile_unmeasured,
 )
 from rightfit.profiling.profiles.prediction_quality import find_final_rows
-from rightfit.profiling.serving import Serving, name_device
+from rightfit.profiling.serving import ELSEWHERE, Serving, name_device
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.decisions import SETTINGS, Settings
@@ -60,6 +59,7 @@ from rightfit.tuning.studies.study_store import StudyStore
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT_KEY = "environment-{id}"
+SERVING = tuple(field.name for field in fields(Serving))
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,12 @@ def measure_candidates(
     features = () if table else next(one.schema.features for one in candidates.values())
     paths, default_path = list_paths(choosers, params), find_default_path(choosers, params)
 
-    def judge(
-        ask: Callable[[pl.DataFrame, Applications, RequestPath], Sequence[bool]],
-        profiles: pl.DataFrame,
-    ) -> Sequence[bool]:
+    if rivals is not None:  # another machine's are no rivals of those that are measured here
+        rivals = rivals.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
+
+    def choose(profiles: pl.DataFrame) -> Sequence[bool]:
         together = profiles if rivals is None else pl.concat([profiles, rivals], how="diagonal")
-        return ask(together, choosers, default_path)[: profiles.height]
+        return could_be_chosen(together, choosers, default_path)[: profiles.height]
 
     with _open_bench(test, features, params) as bench:
         given = _make_set(candidates, costs, test, data_card, here, params)
@@ -133,10 +133,15 @@ def measure_candidates(
             bench,
             measurements,
             tiers=params.tiers,
-            choose=partial(judge, could_be_chosen),
-            decides=partial(judge, find_deciding),
+            choose=choose,
             choosers=environment.fingerprint(
-                choosers.model_dump(mode="json") | {"request_path": default_path}
+                choosers.model_dump(mode="json")
+                | {"request_path": default_path}
+                | (
+                    {}
+                    if rivals is None
+                    else {"rivals": rivals.select("candidate", *SERVING).rows()}
+                )
             ),
         )
         named = {one.environment for one in choosers.root.values()} - {None}

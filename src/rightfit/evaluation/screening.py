@@ -17,7 +17,6 @@ import numpy as np
 import polars as pl
 
 from rightfit.profiling.metrics import LATENCY_COLUMNS, METRICS, columns_from, find_slowdown
-from rightfit.profiling.serving import ELSEWHERE
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.constraints import Limit, measure_excess
 from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
@@ -49,30 +48,6 @@ def could_be_chosen(
             mine = (profiles["request_path"] == path).to_numpy()
             chosen[mine] |= ~_is_out(profiles.filter(mine), application)
     return [bool(answer) for answer in chosen]
-
-
-def find_deciding(
-    profiles: pl.DataFrame, applications: Applications, request_path: RequestPath
-) -> Sequence[bool]:
-    """Tell for each profile whether it was disturbed and may decide feasibility or the winner.
-
-    It decides nothing for an application that could not choose it even on a quiet machine, nor
-    where it is the only one that could be chosen and keeps all limits as it was measured. Profiles
-    that another machine has measured count for nothing: they cannot be measured again here.
-    """
-    is_own = ~profiles["device"].str.contains(ELSEWHERE, literal=True).to_numpy()
-    decides = np.zeros(profiles.height, dtype=bool)
-    for application in applications.root.values():
-        path = application.request_path or request_path
-        mine = is_own & (profiles["request_path"] == path).to_numpy()
-        if not (mine.any() and REFINABLE & set(application.needed_metrics())):
-            continue
-        possible = ~_is_out(rows := profiles.filter(mine), application)
-        only = rows.filter(possible)
-        if only.height > 1 or not _surely_keeps(only, application).all():
-            decides[mine] |= possible
-    decides &= profiles["disturbed"].fill_null(value=False).to_numpy()
-    return [bool(answer) for answer in decides]
 
 
 def _surely_keeps(profiles: pl.DataFrame, application: Application) -> Bools:

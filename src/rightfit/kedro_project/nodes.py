@@ -175,10 +175,13 @@ def _find_successors(written: str, known: Collection[str]) -> list[str]:
     found = sorted(
         name for name in known if name.rpartition(".")[2] == last and name.startswith(box)
     )
-    n_shared = [len(set(places) & set(name.split("."))) for name in found]
-    if places and not any(n_shared):
-        return found if len(found) == 1 else []
-    return [name for name, n in zip(found, n_shared, strict=True) if n == max(n_shared)]
+    asked = set(places) - set(BOXES.values())
+
+    def fits(name: str) -> bool:
+        has = set(name.split(".")[:-1]) - set(BOXES.values())
+        return has <= asked or asked <= has
+
+    return [name for name in found if fits(name)] or (found if len(found) == 1 else [])
 
 
 def list_own_outputs(pipeline: Pipeline) -> set[str]:

@@ -23,7 +23,7 @@ NOW = {
     "evaluation": "measuring",
     "http_load": "loading winners' servers",
 }
-SLOW_BY_CELL, SLOW = ("training", "evaluation"), ("refit", "http_load")
+SLOW = ("training", "evaluation", "refit", "http_load")  # but for what collects their results
 LEAST_S = 0.25  # between two drawings for trials
 N_OTHER_LINES = 6  # of the display, beside cells
 
@@ -37,7 +37,8 @@ class RunStep(NamedTuple):
     @property
     def is_slow(self) -> bool:
         """Whether it may take more than seconds."""
-        return self.stage in SLOW or (self.stage in SLOW_BY_CELL and "." in self.place)
+        is_collecting = {"training": "." not in self.place, "evaluation": not self.place}
+        return self.stage in SLOW and not is_collecting.get(self.stage, False)
 
 
 class RunDisplay:
@@ -128,6 +129,10 @@ class RunDisplay:
         from rich.table import Table
 
         cells = list(dict.fromkeys(step.place for step in self._all if "." in step.place))
+        searched = {cell.partition(".")[0] for cell in cells}
+        cells += dict.fromkeys(
+            step.place for step in self._all if step.place and step.place not in {*cells, *searched}
+        )
         left = [
             cell for cell in cells if {self._mark(stage, cell) for stage in COLUMNS} != {"done"}
         ]
@@ -137,7 +142,7 @@ class RunDisplay:
         return Group(table, f"{len(cells) - len(left)} of {len(cells)} cells done", self._say_now())
 
     def _mark(self, stage: str, cell: str) -> str:
-        place = cell.partition(".")[0] if stage == "data_engineering" else cell
+        place = cell if stage == "training" else cell.partition(".")[0]
         steps = [step for step in self._all if step == (stage, place)]
         if not steps or all(self._done[step] == self._all[step] for step in steps):
             return "done"

@@ -248,6 +248,8 @@ class _Stored:
     def _identify(self, name: str) -> str | None:
         if name.startswith("params:") or name == "parameters":
             value = self._catalog.load(name)
+            if name.startswith("params:models."):
+                value = _read_model(value)
             return _hash_parameter(value, self._records, reads_all=self._reads_all)
         dataset = self._catalog.get(name)
         if isinstance(dataset, EarlierWinnersDataset):
@@ -372,6 +374,18 @@ def _describe_constants() -> object:
     from rightfit.profiling.hardware.environment import describe_environment
 
     return [hash_library(), asdict(describe_environment())]
+
+
+def _read_model(block: object) -> object:
+    """Return the block of a searched model as its model, also where Kedro has left it raw.
+
+    It does where no node of the requested pipelines has an argument of its own for it.
+    """
+    from rightfit.parameters.grid import is_searched
+    from rightfit.tuning.search.space import ModelBlock
+
+    is_raw = isinstance(block, Mapping) and is_searched(block)
+    return ModelBlock.model_validate(block) if is_raw else block
 
 
 def _hash_parameter(value: object, records: RecordStore, *, reads_all: bool) -> str:

@@ -32,3 +32,21 @@ def test_pipeline_measures_the_models_of_a_dataset_together_and_collects_all() -
         "studies",
         *(f"d.{m}.{n}" for m in ("linear", "net") for n in ("candidates", "trials")),
     }
+
+
+def test_dataset_without_searched_models_has_no_cascades() -> None:
+    grid = Grid(
+        {"a": ("a",), "b": ("b",)},
+        {"forest": "rightfit.families.forest"},
+        imported={"mine": ("b",)},
+        datasets_of={"forest": ("a",)},
+        cascades=("cascade",),
+    )
+
+    outputs = create_pipeline(grid).all_outputs()
+
+    assert {name for name in outputs if name.endswith(".profiles")} == {
+        "a.profiles",
+        "a.cascade.profiles",
+        "b.mine.profiles",
+    }

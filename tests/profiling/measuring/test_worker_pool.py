@@ -32,6 +32,18 @@ def test_pool_keeps_a_worker_for_its_kind_and_closes_the_least_used() -> None:
     assert other.is_closed
 
 
+def test_workers_that_are_started_together_close_none_of_each_other() -> None:
+    pool = WorkerPool(max_open=1)
+    kinds = [WorkerKind(imports=("json",), n_threads=n) for n in (1, 2)]
+    try:
+        pool.start(kinds)
+
+        assert all(not pool.get(kind).is_closed for kind in kinds)
+        assert len({pool.get(kind).pid for kind in kinds}) == 2
+    finally:
+        pool.close()
+
+
 def test_pool_does_not_close_a_worker_whose_children_stay(bench: Bench) -> None:
     pool = WorkerPool(max_open=1)
     own = replace(bench, pool=pool, settings=make_settings(n_windows=2))

@@ -200,7 +200,7 @@ def test_measured_profiles_are_not_measured_again(
     assert again.equals(first)
 
 
-def test_run_comes_back_to_the_rows_that_decide_alone(
+def test_run_comes_back_to_disturbed_rows_that_could_be_chosen_alone(
     cell: CandidateSet, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     n_disturbed = 2  # of each profile's first processes
@@ -216,14 +216,9 @@ def test_run_comes_back_to_the_rows_that_decide_alone(
     settings = make_settings(min_processes=2, max_processes=2)
     later = settings.model_copy(update={"max_extra_processes": 3})
     store = DictStore()
-    seen: list[pl.DataFrame] = []
 
-    def decide(profiles: pl.DataFrame) -> list[bool]:
-        seen.append(profiles)
-        return [
-            one and runtime == "onnx"
-            for one, runtime in profiles.select("disturbed", "runtime").rows()
-        ]
+    def choose_graph(profiles: pl.DataFrame) -> list[bool]:
+        return [runtime == "onnx" for runtime in profiles["runtime"]]
 
     first, again = (
         profile_set(
@@ -232,17 +227,15 @@ def test_run_comes_back_to_the_rows_that_decide_alone(
             replace(bench, settings=one),
             store,
             tiers=TIERS,
-            choose=choose_all,
-            decides=decide,
+            choose=choose,
         )
-        for one in (settings, later)
+        for one, choose in ((settings, choose_all), (later, choose_graph))
     )
 
     assert first["disturbed"].to_list() == [True, True]
     assert again["disturbed"].to_list() == [True, False]
     n_processes = [row["measured_how"]["n_processes"] for row in again.to_dicts()]
     assert n_processes == [2, 3]  # of the one it came back to, those that are clean
-    assert len(seen) == 1 + 4  # at the end, and before each process more
 
 
 def test_turns_of_a_cell_tell_what_its_processes_share(

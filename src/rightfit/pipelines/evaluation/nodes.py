@@ -77,7 +77,7 @@ def profile_candidates(
     n_models = len(models)
     found = cast("Sequence[Mapping[str, Bundle]]", of_models[:n_models])
     trials = cast("Sequence[pl.DataFrame]", of_models[n_models : 2 * n_models])
-    # Kedro makes a model of such a parameter only where a node of the run has an argument for it
+    # Kedro leaves them raw where no node of the requested pipelines has an argument for each
     given = [ModelBlock.model_validate(one) for one in of_models[2 * n_models :]]
     blocks = dict(zip(models, given, strict=True))
     candidates = {name: bundle for one in found for name, bundle in one.items()}
@@ -147,7 +147,7 @@ def profile_imported(
 def collect_profiles(
     params: EvaluationParams, measurements: JsonStore, *profiles: pl.DataFrame
 ) -> tuple[pl.DataFrame, Environment, pl.DataFrame]:
-    """Put the profiles of all cells into one table, and say which hardware they fit.
+    """Put all profiles into one table, and say which hardware they fit.
 
     Returns:
         The profiles; the machine that most of them were measured on; and for each profile and

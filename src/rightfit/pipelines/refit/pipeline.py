@@ -34,7 +34,7 @@ def create_remark() -> Pipeline:
 
 def _refit_node(dataset: str, grid: Grid) -> Node:
     families = {model: grid.families[model] for model in grid.list_searched(dataset)}
-    models = (*families, *grid.cascades)
+    models = (*families, *grid.list_cascades(dataset))
     blocks = ("applications", "ranking", "refit", "training", "evaluation")
     tables = ("data_card", "train", "validation", "test", "rows", "encoder")
     return Node(

@@ -34,6 +34,7 @@ from rightfit.profiling.measuring.state import (
     load_record,
     save_record,
 )
+from rightfit.profiling.worker.meters.disturbance import wait_for_quiet
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 from rightfit.spelling import name_some
 
@@ -122,7 +123,7 @@ def measure_jobs(
     n_rounds_before = [len(one.state.rounds) for one in all_jobs]
     try:
         _measure_in_turns(all_jobs, bench, choose, choice)
-        _remeasure(all_jobs, bench, needs_more)
+        _remeasure(all_jobs, bench, needs_more, level)
     finally:
         for one in all_jobs:
             one.measurement.leave()
@@ -172,13 +173,15 @@ def _measure_in_turns(
         is_news = _take_turn(all_jobs, bench)
 
 
-def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -> None:
-    """Measure a few processes more of jobs whose figures would decide though they are disturbed.
+def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose, level: int) -> None:
+    """Measure a few processes more of jobs whose figures may decide though they are disturbed.
 
     Why their measurements were over stays as it was: clean rounds only replace disturbed ones.
     """
-    cell = _name_cell([one.job for one in all_jobs])
-    for number in range(bench.settings.max_extra_processes):
+    what, settings = _name_cell([one.job for one in all_jobs]), bench.settings
+    if not settings.max_extra_processes:
+        return
+    for number in range(settings.max_extra_processes):
         wanted = needs_more([one.state for one in all_jobs])
         due = [
             one
@@ -186,9 +189,15 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -
             if is_wanted and not one.state.wants_no_more
         ]
         if number == 0 and due:
-            logger.info(
+            logger.log(
+                level,
                 "%s: other work disturbed %s that may decide: measuring them again",
-                *(cell, count(len(due), "profile")),
+                *(what, count(len(due), "profile")),
+            )
+            wait_for_quiet(
+                max_busy_cores=settings.max_busy_cores,
+                max_wait_s=settings.max_quiet_wait_s,
+                look_s=settings.quiet_look_s,
             )
         for one in due:
             _prepare(one)
@@ -197,7 +206,7 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -
                 pass
             one.measurement.state = replace(one.state, settled=settled)
         rounds = [one.state.rounds for one in due]
-        if all(is_disturbed(one[-1], one, bench.settings) for one in rounds if one):
+        if all(is_disturbed(one[-1], one, settings) for one in rounds if one):
             break  # none is left to do, or the machine is as busy as before
     left = needs_more([one.state for one in all_jobs])
     if any(left):
@@ -206,9 +215,10 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose) -
             for one, is_left in zip(all_jobs, left, strict=True)
             if is_left
         ]
-        logger.warning(
+        logger.log(
+            logging.WARNING if level >= logging.INFO else level,
             "%s: still disturbed, so it is not known what they decide: %s",
-            *(cell, name_some(named, n_shown=4)),
+            *(what, name_some(named, n_shown=4)),
         )
 
 

@@ -307,7 +307,8 @@ class WorkerPool:
     """Workers kept ready for the next measurement of their kind, the least used ones closed.
 
     Args:
-        max_open: Workers open at most, unless more have children that stay for another window.
+        max_open: Workers open at most, unless more have children that stay for another window, or
+            are started together.
     """
 
     def __init__(self, max_open: int) -> None:
@@ -336,7 +337,9 @@ class WorkerPool:
             kinds: Their kinds.
             limit_s: Longest wait for each; ``None`` for any.
         """
-        for worker in [self.get(kind) for kind in dict.fromkeys(kinds)]:
+        wanted = dict.fromkeys(kinds)
+        self._max_open = max(self._max_open, len(wanted))  # or each would close another's worker
+        for worker in [self.get(kind) for kind in wanted]:
             worker.await_hello(limit_s)
 
     def discard(self, kind: WorkerKind) -> None:
@@ -361,7 +364,7 @@ class WorkerPool:
 def shared_pool() -> WorkerPool:
     """Return this process' pool, closed when the process ends.
 
-    Cells are measured one after another by separate calls; sharing the started workers saves
+    Datasets are measured one after another by separate calls; sharing the started workers saves
     them the imports.
     """
     if not _shared:

@@ -47,7 +47,6 @@ def profile_set(
     tiers: Sequence[Tier],
     choose: Callable[[pl.DataFrame], Sequence[bool]],
     choosers: str = "",
-    decides: Callable[[pl.DataFrame], Sequence[bool]] | None = None,
     level: int = logging.INFO,
 ) -> pl.DataFrame:
     """Measure candidates of a dataset under serving configurations.
@@ -60,8 +59,6 @@ def profile_set(
         tiers: Hardware ladder, smallest first.
         choose: Given profiles measured so far, tells for each row whether it could be chosen.
         choosers: Fingerprint of the applications behind ``choose``.
-        decides: Tells for each row whether it was disturbed and a few processes more are worth it,
-            asked at the end. ``None``: those that could be chosen.
         level: Of the log's lines.
 
     Returns:
@@ -84,8 +81,6 @@ def profile_set(
 
     def needs_more(states: Sequence[MeasurementState]) -> Sequence[bool]:
         table = tabulate_profiles(profile_all(states))
-        if decides is not None:
-            return decides(table)
         pairs = zip(table["disturbed"], choose(table), strict=True)
         return [bool(is_disturbed) and could_be_chosen for is_disturbed, could_be_chosen in pairs]
 
@@ -100,7 +95,8 @@ def profile_set(
         level=level,
     )
     begun_now = [state for state, is_old in zip(states, is_kept, strict=True) if not is_old]
-    host.learn({job.cell for job in jobs}, begun_now, bench.settings)
+    begun = {job.cell for job, is_old in zip(jobs, is_kept, strict=True) if not is_old}
+    host.learn(begun, begun_now, bench.settings)
     if bench.settings.tries_tiers:
         states = [
             _try_tiers(job, state, profile, bench, tiers)
