@@ -4,9 +4,9 @@ The machine's speed drifts. Profiles are measured in turns, one process of each 
 they drift together, and a table of profiles x blocks splits what one block has in common from what
 one process has for itself: a model with two crossed factors (Searle, Casella and McCulloch,
 Variance Components, 1992), the blocks' effects being a stationary first-order autoregression. A few
-blocks tell little of a slow drift, so those of all cells measured on the machine count together,
+blocks tell little of a slow drift, so all that were measured on the machine count together,
 and standard deviation and autocorrelation are no point estimates: their restricted likelihood, that
-of the contrasts within each cell, is weighed with a weak prior on a grid. The half-width is the
+of the contrasts within each table, is weighed with a weak prior on a grid. The half-width is the
 95 % quantile of the error that this leaves, so that it is wide where little was seen.
 
 ``common_mode_error_pct`` is the half-width until the first blocks were seen, and the scale of the

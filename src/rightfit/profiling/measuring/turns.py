@@ -88,9 +88,9 @@ def measure_jobs(
     """Measure jobs until each is settled.
 
     The state is stored after each process, and nothing is measured twice; what has failed is tried
-    again, as its cause may be mended. A job stays screened out
-    as long as the same applications choose among the same jobs. Its rivals' figures became more
-    certain after it was screened out; judged by them, it might come back at every run.
+    again, as its cause may be mended. A job stays screened out as long as the same applications
+    choose among the same jobs. Its rivals' figures became more certain after it was screened out;
+    judged by them, it might come back at every run.
 
     Args:
         jobs: What to measure.
@@ -113,10 +113,10 @@ def measure_jobs(
     all_jobs = [
         _reopen(job, key, bench, store, choice) for job, key in zip(jobs, keys, strict=True)
     ]
-    cell = _name_cell(jobs)
+    what = _name_all(jobs)
     n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
-        logger.log(level, "%s: %d of %d profiles kept", cell, n_kept, len(jobs))
+        logger.log(level, "%s: %d of %d profiles kept", what, n_kept, len(jobs))
     for one in all_jobs:
         if not one.is_over or _wants_load(one.state, bench):
             _prepare(one)
@@ -135,13 +135,13 @@ def measure_jobs(
     made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
     if made:
         total_s = time.perf_counter() - start_s
-        log_cell(cell, states, bench.settings, total_s=total_s, level=level)
-        logger.debug("%s: %s", cell, describe_cost(made, total_s=total_s))
+        log_measured(what, states, bench.settings, total_s=total_s, level=level)
+        logger.debug("%s: %s", what, describe_cost(made, total_s=total_s))
     return states
 
 
-def _name_cell(jobs: Sequence[Job]) -> str:
-    """Return the cell of some jobs; where they are of several, their dataset."""
+def _name_all(jobs: Sequence[Job]) -> str:
+    """Return the cell that all jobs are of; where they are of several, their dataset."""
     cells = {job.cell for job in jobs}
     return cells.pop() if len(cells) == 1 else cells.pop().partition(".")[0]
 
@@ -178,7 +178,7 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose, l
 
     Why their measurements were over stays as it was: clean rounds only replace disturbed ones.
     """
-    what, settings = _name_cell([one.job for one in all_jobs]), bench.settings
+    what, settings = _name_all([one.job for one in all_jobs]), bench.settings
     if not settings.max_extra_processes:
         return
     for number in range(settings.max_extra_processes):
@@ -292,18 +292,18 @@ def log_end(job: Job, state: MeasurementState, settings: MeasuringSettings, *, c
     )
 
 
-def log_cell(
-    cell: str,
+def log_measured(
+    what: str,
     states: Sequence[MeasurementState],
     settings: MeasuringSettings,
     *,
     total_s: float,
     level: int,
 ) -> None:
-    """Log that a cell's jobs are over, in one line; details at debug level.
+    """Log that jobs are over, in one line; details at debug level.
 
     Args:
-        cell: ``{dataset}.{model}``.
+        what: Cell or dataset that they are of.
         states: States of all jobs, settled.
         settings: How they were measured.
         total_s: Wall time of it.
@@ -312,12 +312,12 @@ def log_cell(
     timed = [state for state in states if state.rounds]
     disturbed = [s for s in timed if any(is_disturbed(r, s.rounds, settings) for r in s.rounds)]
     more = f", {len(disturbed)} disturbed" if disturbed else ""
-    logger.log(level, "%s: %d profiles in %.0f s%s", cell, len(states), total_s, more)
+    logger.log(level, "%s: %d profiles in %.0f s%s", what, len(states), total_s, more)
     n_screened = sum(state.settled == "screened" for state in states)
     if n_screened:
         logger.debug(
             "%s: no application could choose %d of %d profiles after a short screening.",
-            *(cell, n_screened, len(states)),
+            *(what, n_screened, len(states)),
         )
 
 

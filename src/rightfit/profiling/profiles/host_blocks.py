@@ -21,7 +21,9 @@ KEY = "blocks-{environment_id}-"
 
 
 class HostBlocks:
-    """Time blocks seen on one machine, a document per cell; a cell measured anew replaces its own.
+    """Time blocks seen on one machine, a document for the cells that were measured together.
+
+    Those measured together anew replace their own.
 
     Args:
         store: Keeps them.
