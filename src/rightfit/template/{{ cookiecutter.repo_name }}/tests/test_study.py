@@ -13,13 +13,13 @@ PROJECT = Path(__file__).parents[1]
 TABLES = sorted((PROJECT / "data" / "01_raw").glob("*.parquet"))
 
 
-def open_session(tmp_path: Path) -> RightfitSession:
+def make_session(tmp_path: Path) -> RightfitSession:
     bootstrap_project(PROJECT)
     return RightfitSession.create(PROJECT, env="test", runtime_params={"data_root": str(tmp_path)})
 
 
 def test_configuration_is_right(tmp_path: Path) -> None:
-    with open_session(tmp_path) as session:
+    with make_session(tmp_path) as session:
         context = session.load_context()
 
         assert context.params["grid"]["models"]
@@ -37,7 +37,7 @@ def test_own_family_does_what_a_search_asks_of_it(task: Task) -> None:
 def test_main_job_names_winners(tmp_path: Path) -> None:
     (tmp_path / "01_raw").symlink_to(PROJECT / "data" / "01_raw")
 
-    with open_session(tmp_path) as session:
+    with make_session(tmp_path) as session:
         session.run(pipeline_names=["perf"])
 
     assert list(tmp_path.glob("08_reporting/recommendations.json/*/recommendations.json"))
