@@ -136,6 +136,8 @@ def main() -> None:
     parser.add_argument("--root", type=Path, help="folder to use, and to keep")
     parser.add_argument("--rank-again", action="store_true", help="rank what is in --root anew")
     asked = parser.parse_args()
+    if asked.n_runs < 2:
+        parser.error("--n-runs must be 2 or more: runs are compared with each other")
     bootstrap_project(PROJECT)
     version = Version(PROJECT, asked.env, asked.params)
     with tempfile.TemporaryDirectory(prefix="rightfit-repeat-") as name:
