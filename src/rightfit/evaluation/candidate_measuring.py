@@ -69,6 +69,11 @@ class RawTest:
     rows: pl.DataFrame
     encoder: EncoderJson
 
+    @classmethod
+    def take(cls, rows: pl.DataFrame, encoder: Encoder) -> RawTest:
+        """Take the test split of a dataset's rows, whose parts are in the column ``part``."""
+        return cls(rows.filter(pl.col("part") == "test"), to_json(encoder))
+
 
 def to_json(encoder: Encoder) -> EncoderJson:
     """Return an encoder as a measured process reads it."""

@@ -37,8 +37,9 @@ class RunStep(NamedTuple):
     @property
     def is_slow(self) -> bool:
         """Whether it may take more than seconds."""
-        is_collecting = {"training": "." not in self.place, "evaluation": not self.place}
-        return self.stage in SLOW and not is_collecting.get(self.stage, False)
+        if self.stage == "training":
+            return "." in self.place
+        return self.stage in SLOW and bool(self.place or self.stage != "evaluation")
 
 
 class RunDisplay:

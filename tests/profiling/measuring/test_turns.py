@@ -270,7 +270,7 @@ def test_measuring_again_ends_where_the_machine_is_as_busy_as_before(
     )
 
     assert len(state.rounds) == 2
-    assert "still disturbed, so it is not known what they decide: a (" in caplog.text
+    assert "still disturbed, though they could be chosen: a (" in caplog.text
 
 
 def test_nothing_to_measure_takes_no_process(bench: Bench) -> None:

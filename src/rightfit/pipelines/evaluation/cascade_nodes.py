@@ -16,7 +16,6 @@ from rightfit.evaluation.candidate_measuring import (
     RawTest,
     add_settings,
     measure_candidates,
-    to_json,
 )
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
@@ -69,7 +68,7 @@ def profile_cascades(
         {},
         test,
         data_card,
-        raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),
+        raw=RawTest.take(rows, encoder),
         measurements=measurements,
         params=params,
         choosers=applications,

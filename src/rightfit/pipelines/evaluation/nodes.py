@@ -92,7 +92,7 @@ def profile_candidates(
         read_fit_costs(dict(zip(models, trials, strict=True))),
         test,
         data_card,
-        raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),
+        raw=RawTest.take(rows, encoder),
         measurements=measurements,
         params=params,
         choosers=applications,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from rightfit.evaluation.candidate_measuring import RawTest, to_json
+from rightfit.evaluation.candidate_measuring import RawTest
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -72,7 +72,7 @@ def refit_winners(
             train=train,
             validation=validation,
             test=test,
-            raw=RawTest(rows.filter(pl.col("part") == "test"), to_json(encoder)),
+            raw=RawTest.take(rows, encoder),
             studies=studies,
             measurements=measurements,
             refit=refit,

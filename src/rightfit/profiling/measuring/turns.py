@@ -113,7 +113,7 @@ def measure_jobs(
     all_jobs = [
         _reopen(job, key, bench, store, choice) for job, key in zip(jobs, keys, strict=True)
     ]
-    what = _name_all(jobs)
+    what = _name_scope(jobs)
     n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
         logger.log(level, "%s: %d of %d profiles kept", what, n_kept, len(jobs))
@@ -140,7 +140,7 @@ def measure_jobs(
     return states
 
 
-def _name_all(jobs: Sequence[Job]) -> str:
+def _name_scope(jobs: Sequence[Job]) -> str:
     """Return the cell that all jobs are of; where they are of several, their dataset."""
     cells = {job.cell for job in jobs}
     return cells.pop() if len(cells) == 1 else cells.pop().partition(".")[0]
@@ -174,11 +174,11 @@ def _measure_in_turns(
 
 
 def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose, level: int) -> None:
-    """Measure a few processes more of jobs whose figures may decide though they are disturbed.
+    """Measure a few processes more of jobs that could be chosen though they are disturbed.
 
     Why their measurements were over stays as it was: clean rounds only replace disturbed ones.
     """
-    what, settings = _name_all([one.job for one in all_jobs]), bench.settings
+    what, settings = _name_scope([one.job for one in all_jobs]), bench.settings
     if not settings.max_extra_processes:
         return
     for number in range(settings.max_extra_processes):
@@ -191,7 +191,7 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose, l
         if number == 0 and due:
             logger.log(
                 level,
-                "%s: other work disturbed %s that may decide: measuring them again",
+                "%s: other work disturbed %s that could be chosen: measuring them again",
                 *(what, count(len(due), "profile")),
             )
             wait_for_quiet(
@@ -217,7 +217,7 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose, l
         ]
         logger.log(
             logging.WARNING if level >= logging.INFO else level,
-            "%s: still disturbed, so it is not known what they decide: %s",
+            "%s: still disturbed, though they could be chosen: %s",
             *(what, name_some(named, n_shown=4)),
         )
 

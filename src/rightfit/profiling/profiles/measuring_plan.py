@@ -65,7 +65,7 @@ def longest_profile_s(settings: MeasuringSettings) -> float:
         + 2 * len(settings.batch_sizes) * (settings.batch_max_ms + settings.batch_max_call_ms)
     )
     waits_s = settings.max_quiet_wait_s + settings.quiet_look_s
-    # begun at the end of the time, and when the run comes back to what decides
+    # begun at the end of the time, and when the run comes back to what could be chosen
     n_last = 1 + settings.max_extra_processes
     rounds_s = DISTURBED_TIMES * settings.max_s + n_last * process_ms / MS_PER_S
     return rounds_s + waits_s + settings.server.n_processes * settings.server.max_s
