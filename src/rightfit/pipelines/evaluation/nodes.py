@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
+from typing import Any
 
 import polars as pl
 
@@ -62,25 +62,24 @@ def profile_candidates(
     measurements: JsonStore,
     params: EvaluationParams,
     applications: ApplicationsParams,
-    *of_models: Mapping[str, Bundle] | pl.DataFrame | ModelBlock,
+    *,
     models: tuple[str, ...],
+    **of_models: Any,
 ) -> pl.DataFrame:
     """Measure the candidates of a dataset's searches, beside each other.
 
     The profiles belong to the machine that runs this node; its description is stored with them.
-    Native weights that no search of ``studies`` has written are not opened. ``of_models`` are the
-    candidates of each of ``models``, then the trials of each, then its block.
+    Native weights that no search of ``studies`` has written are not opened. ``of_models`` holds
+    ``candidates_of_{model}``, ``trials_of_{model}`` and ``block_of_{model}`` of each of ``models``.
 
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
-    n_models = len(models)
-    found = cast("Sequence[Mapping[str, Bundle]]", of_models[:n_models])
-    trials = cast("Sequence[pl.DataFrame]", of_models[n_models : 2 * n_models])
+    candidates: dict[str, Bundle] = {}
+    for model in models:
+        candidates |= of_models[f"candidates_of_{model}"]
     # Kedro leaves them raw where no node of the requested pipelines has an argument for each
-    given = [ModelBlock.model_validate(one) for one in of_models[2 * n_models :]]
-    blocks = dict(zip(models, given, strict=True))
-    candidates = {name: bundle for one in found for name, bundle in one.items()}
+    blocks = {model: ModelBlock.model_validate(of_models[f"block_of_{model}"]) for model in models}
     named = {
         name: trust_written(
             replace(bundle, family=blocks[bundle.model].family), data_card.dataset, studies
@@ -89,7 +88,7 @@ def profile_candidates(
     }
     profiles = measure_candidates(
         named,
-        read_fit_costs(dict(zip(models, trials, strict=True))),
+        read_fit_costs({model: of_models[f"trials_of_{model}"] for model in models}),
         test,
         data_card,
         raw=RawTest.take(rows, encoder),

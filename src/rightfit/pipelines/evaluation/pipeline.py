@@ -43,16 +43,19 @@ def create_pipeline(grid: Grid) -> Pipeline:
 
 
 def _profile_node(dataset: str, models: tuple[str, ...]) -> Node:
-    of_dataset = [f"{dataset}.{one}" for one in ("test", "rows", "encoder", "data_card")]
+    of_dataset = ("test", "rows", "encoder", "data_card")
     return Node(
         NodeFunction(profile_candidates, parts=PARTS, models=models),
-        inputs=[
-            *of_dataset,
-            "studies",
-            *MEASURING,
-            *(f"{dataset}.{model}.{kind}" for kind in ("candidates", "trials") for model in models),
-            *(f"params:models.{model}" for model in models),
-        ],
+        inputs={
+            **{one: f"{dataset}.{one}" for one in of_dataset},
+            "studies": "studies",
+            "measurements": "measurements",
+            "params": "params:evaluation",
+            "applications": "params:applications",
+            **{f"candidates_of_{model}": f"{dataset}.{model}.candidates" for model in models},
+            **{f"trials_of_{model}": f"{dataset}.{model}.trials" for model in models},
+            **{f"block_of_{model}": f"params:models.{model}" for model in models},
+        },
         outputs=f"{dataset}.profiles",
         name="profile_candidates",
         namespace=f"{BOX}.{dataset}",
