@@ -27,6 +27,7 @@ SETS = {
     "four": ("linear", "forest", "boosting", "lightgbm"),
     "net": ("linear", "forest", "boosting", "lightgbm", "net"),
     "catboost": ("linear", "forest", "boosting", "lightgbm", "catboost"),
+    "svm": ("linear", "forest", "boosting", "lightgbm", "catboost", "svm"),
     "six": ("linear", "forest", "boosting", "lightgbm", "net", "catboost"),
 }
 TABLES = ("leaves", "ames", "wages", "spam", "income", "jobs", "vowel", "hotels", "cells", "tips")

@@ -109,7 +109,7 @@ class Features(StrictModel):
     indicate_missing: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
-    max_words: int = Field(default=500, ge=1, le=10_000)
+    max_words: int = Field(default=1_000, ge=1, le=10_000)
     min_category_share: float = Field(default=0.01, ge=0, lt=1)
     image: Image | None = None
 
