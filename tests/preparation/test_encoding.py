@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.spec import Features
-from rightfit.request_path.encoder import Encoder, name_features
+from rightfit.request_path.encoder import Encoder, TargetMean, name_features
 
 TRAIN = pl.DataFrame(
     {
@@ -84,6 +84,60 @@ def test_rare_categories_fall_into_the_bucket() -> None:
 
     assert name_features(encoder)[-2:] == ("vehicle=bus", "vehicle=<other>")
     assert encoded["vehicle=<other>"].to_list() == [0, 0, 1, 1]
+
+
+TOWNS = [f"town {i}" for i in range(5)] + [None]
+
+
+def fit_means(by_town: list[float] | list[int], **changes: Any) -> pl.DataFrame:
+    """Encode ten rows of each town with the means of a target that a town alone decides."""
+    train = pl.DataFrame({"town": TOWNS * 10}, schema={"town": pl.String})
+    chosen = features(numeric=[], indicate_missing=[], categorical=["town"], **changes)
+    return apply_encoder(fit_encoder_steps(chosen, train, pl.Series(by_town * 10)), train)
+
+
+def test_categories_of_values_are_also_given_as_the_standardised_mean_of_these() -> None:
+    means = fit_means([1.0, 3.0, 5.0, 7.0, 9.0, 11.0])["town_target_mean"]
+
+    spread = math.sqrt((25 + 9 + 1) / 3)  # of 1 to 11 about their mean 6
+    expected = [x / spread for x in (-5, -3, -1, 1, 3, 5)]
+    assert means.to_list() == pytest.approx(expected * 10, rel=1e-5)
+
+
+def test_the_mean_of_a_small_category_is_drawn_to_that_of_all_rows() -> None:
+    train = pl.DataFrame({"town": [*TOWNS * 10, "hamlet"]}, schema={"town": pl.String})
+    target = pl.Series([*([0.0, 0.0, 0.0, 2.0, 2.0, 2.0] * 10), 5.0])
+    chosen = features(numeric=[], indicate_missing=[], categorical=["town"])
+
+    *_, step = fit_encoder_steps(chosen, train, target).steps
+
+    assert isinstance(step, TargetMean)
+    means = dict(zip(step.categories, step.means, strict=False))
+    assert means["town 0"] < 0 < means["hamlet"] < means["town 3"]  # its own is far above
+
+
+@pytest.mark.parametrize(
+    ("labels", "changes"),
+    [
+        ([0, 0, 0, 1, 1, 1], {}),  # positions of classes
+        ([3.0] * 6, {}),  # nothing to tell categories by
+        ([1.0, 3.0, 5.0, 7.0, 9.0, 11.0], {"target_means": False}),
+        ([1.0, 3.0, 5.0, 7.0, 9.0, 11.0], {"min_category_share": 0.2}),  # one bucket
+    ],
+)
+def test_means_that_say_nothing_new_are_left_out(
+    labels: list[float] | list[int], changes: dict[str, Any]
+) -> None:
+    assert "town_target_mean" not in fit_means(labels, **changes).columns
+
+
+def test_few_categories_have_no_means() -> None:
+    train = pl.DataFrame({"town": TOWNS[:5] * 10})
+    chosen = features(numeric=[], indicate_missing=[], categorical=["town"])
+
+    encoder = fit_encoder_steps(chosen, train, pl.Series([1.0, 3.0, 5.0, 7.0, 9.0] * 10))
+
+    assert "town_target_mean" not in name_features(encoder)
 
 
 def test_category_that_is_named_like_the_bucket_falls_into_it() -> None:

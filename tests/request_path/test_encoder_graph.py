@@ -13,7 +13,13 @@ from onnx import checker
 
 from rightfit.preparation import encoding
 from rightfit.preparation.encoding import apply_encoder
-from rightfit.request_path.encoder import Encoder, Indicate, OneHot, Standardise
+from rightfit.request_path.encoder import (
+    Encoder,
+    Indicate,
+    OneHot,
+    Standardise,
+    TargetMean,
+)
 from rightfit.request_path.encoder_graph import build_encoder
 from rightfit.request_path.opening import compile_encoder
 
@@ -45,6 +51,8 @@ def test_numbers_and_categories_are_encoded_alike_everywhere(
         Indicate(column="x"),
         OneHot(column="c", categories=("a", "Ä b")),
         OneHot(column="b", categories=("true",)),
+        TargetMean(column="c", categories=("a", "Ä b"), means=(0.1, -1.7, 1e-9)),
+        TargetMean(column="b", categories=(), means=(0.3,)),
     )
     encoder = Encoder(steps=steps)
     table = pl.DataFrame(rows, schema=SCHEMA)

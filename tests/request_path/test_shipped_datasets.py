@@ -39,7 +39,8 @@ def raw(
     tables = {name: pl.read_parquet(sample_data / f"{name}.parquet") for name in block.tables}
     spec = complete_block(block, tables, dataset_name=request.param).spec
     rows, _ = assemble(spec, tables)
-    encoder = fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train"))
+    train = rows.filter(pl.col("part") == "train")
+    encoder = fit_encoder_steps(spec.features, train, train["label"])
     few = rows.sample(min(N_ROWS, rows.height), seed=1)
     return encoder, pl.concat([few, spoil(encoder, few.head(N_SPOILED))])
 
@@ -50,7 +51,7 @@ def spoil(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         pl.when(is_third)
         .then(None)
-        .otherwise(unseen_value(rows[name]) if kind == "one_hot" else pl.col(name))
+        .otherwise(unseen_value(rows[name]) if kind in ("one_hot", "target_mean") else pl.col(name))
         .alias(name)
         for name, kind in kinds.items()
     )

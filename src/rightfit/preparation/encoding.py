@@ -29,6 +29,7 @@ from rightfit.request_path.encoder import (
     Pixels,
     Standardise,
     Step,
+    TargetMean,
     Words,
     name_features,
 )
@@ -41,14 +42,20 @@ NOT_CATEGORIES = (OTHER, "")  # a request writes a missing text as an empty one
 MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing about others
 N_BATCH_ROWS, N_BATCH_VALUES = 2**16, 2**21  # encoded by one call of a graph, at most
 N_DIGITS = 6  # of fitted numbers: hides how a machine orders its sums
+FEWEST_MEANS = 6  # categories; fewer are parted as well by a cut or two of their 0/1 columns
+N_PRIOR_ROWS = 10  # of the overall mean, added to each category's: it tames small ones
 
 
-def fit_encoder_steps(features: Features, train: pl.DataFrame) -> Encoder:
+def fit_encoder_steps(
+    features: Features, train: pl.DataFrame, labels: pl.Series | None = None
+) -> Encoder:
     """Fit an encoder.
 
     Args:
         features: Which columns are encoded, and how.
         train: Train rows, not encoded; no others, or what is learnt leaks into the measurement.
+        labels: What these rows are to teach, for the means of categories. Class positions, which
+            are integers, have no mean that helps; ``None``: neither.
 
     Raises:
         RawTableError: If a numeric column has no value in the train rows, a text no word, or two
@@ -62,10 +69,15 @@ def fit_encoder_steps(features: Features, train: pl.DataFrame) -> Encoder:
         )
     steps: list[Step] = [_fit_standardise(train[name]) for name in features.numeric]
     steps += [Indicate(column=name) for name in features.indicate_missing]
-    steps += [
+    categories = [
         _fit_one_hot(train[name], min_share=features.min_category_share)
         for name in features.categorical
     ]
+    steps += categories
+    if labels is not None and labels.dtype.is_float() and features.target_means:
+        values = labels.to_numpy()
+        means = (_fit_target_mean(one, train[one.column], values) for one in categories)
+        steps += [mean for mean in means if mean is not None]
     steps += [_fit_words(train[name], max_words=features.max_words) for name in features.text]
     if features.image is not None:
         kind = Picture if features.image.format == "file" else Pixels
@@ -112,7 +124,7 @@ def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame
 
 def _encode_column(step: Step, column: pl.DataFrame) -> pl.DataFrame:
     """Encode one column of many rows; alone, it need not be laid beside others row by row."""
-    if not isinstance(step, OneHot):
+    if not isinstance(step, OneHot | TargetMean):
         return _run_graph([step], column)
     texts = column.cast(pl.String)
     distinct = texts.unique()
@@ -192,6 +204,31 @@ def _fit_one_hot(column: pl.Series, *, min_share: float) -> OneHot:
     return OneHot(
         column=column.name,
         categories=tuple(category for category in categories if category not in NOT_CATEGORIES),
+    )
+
+
+def _fit_target_mean(
+    one_hot: OneHot, column: pl.Series, values: npt.NDArray[np.float64]
+) -> TargetMean | None:
+    """Return the target's mean of each category; ``None`` where that would say nothing new.
+
+    Each mean counts ``N_PRIOR_ROWS`` rows of the overall mean with its own: Micci-Barreca (2001),
+    ACM SIGKDD Explorations 3(1).
+    """
+    known = {name: place for place, name in enumerate(one_hot.categories)}
+    texts = column.cast(pl.String).fill_null("")
+    places = texts.replace_strict(known, default=len(known), return_dtype=pl.Int64).to_numpy()
+    if len(np.unique(places)) < FEWEST_MEANS:
+        return None
+    sums = np.bincount(places, weights=values - values.mean(), minlength=len(known) + 1)
+    means = sums / (np.bincount(places, minlength=len(known) + 1) + N_PRIOR_ROWS)
+    scale = means[places].std()
+    if not scale > 0:
+        return None
+    return TargetMean(
+        column=one_hot.column,
+        categories=one_hot.categories,
+        means=tuple(_rounded(mean / scale) for mean in means),
     )
 
 

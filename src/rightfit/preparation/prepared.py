@@ -69,7 +69,8 @@ def prepare_dataset(
     reports = check_tables(spec, tables, dataset_name=name)
     check = RawCheck(tables=reports, inferred=block.find_gaps(), remarks=complete.remarks)
     rows, counts = assemble(spec, tables, assign=assign)
-    encoder = fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train"))
+    train = rows.filter(pl.col("part") == "train")
+    encoder = fit_encoder_steps(spec.features, train, train["label"])
     card = make_data_card(
         spec, dataset_name=name, rows=rows, encoder=encoder, raw_check=check, row_counts=counts
     )

@@ -99,10 +99,12 @@ class Features(StrictModel):
     """What a model is fed: either columns of a table or one image.
 
     Numeric columns are filled with the training median and standardised; ``indicate_missing``
-    names those that also get a 0/1 column. Categories rarer than ``min_category_share`` of the
-    training rows share one bucket with unknown and missing ones. A ``text`` gives the TF-IDF of its
-    ``max_words`` most frequent words. The lists may hold patterns; ``*`` in one of them stands for
-    all other columns of that kind.
+    names those that also get a 0/1 column. A category gives 0/1 columns; those rarer than
+    ``min_category_share`` of the training rows share one with unknown and missing ones. With
+    ``target_means``, in regression, a column of six or more also gives a number: the target's mean
+    in the training rows that have the category. A ``text`` gives the TF-IDF of its ``max_words``
+    most frequent words. The lists may hold patterns; ``*`` in one of them stands for all other
+    columns of that kind.
     """
 
     numeric: tuple[str, ...] = ()
@@ -111,6 +113,7 @@ class Features(StrictModel):
     text: tuple[str, ...] = ()
     max_words: int = Field(default=1_000, ge=1, le=10_000)
     min_category_share: float = Field(default=0.01, ge=0, lt=1)
+    target_means: bool = True
     image: Image | None = None
 
     @property

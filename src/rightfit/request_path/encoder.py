@@ -76,6 +76,27 @@ class OneHot(_Step):
         return tuple(f"{self.column}={name}" for name in (*self.categories, OTHER))
 
 
+class TargetMean(_Step):
+    """A category as one number: the target's mean in the train rows that have it, standardised.
+
+    Trees part categories by it in one cut, where 0/1 columns take one cut for each.
+    """
+
+    kind: Literal["target_mean"] = "target_mean"
+    categories: tuple[str, ...]
+    means: tuple[float, ...]  # of each category, then of all others
+
+    @model_validator(mode="after")
+    def _check_means(self) -> TargetMean:
+        if len(self.means) != len(self.categories) + 1:
+            raise ValueError("there must be a mean for each category, and one for all others")
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """Name the feature."""
+        return (f"{self.column}_target_mean",)
+
+
 class Words(_Step):
     """A free text: a column per known word, its TF-IDF; see ``rightfit.request_path.words``."""
 
@@ -114,7 +135,8 @@ class Picture(Pixels):
 
 
 Step = Annotated[
-    Standardise | Indicate | OneHot | Words | Pixels | Picture, Field(discriminator="kind")
+    Standardise | Indicate | OneHot | TargetMean | Words | Pixels | Picture,
+    Field(discriminator="kind"),
 ]
 
 

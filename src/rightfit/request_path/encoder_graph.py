@@ -105,6 +105,7 @@ class _EncoderNodes(GraphBuilder):
     def __init__(self, encoder: EncoderJson, *, ml_version: int) -> None:
         super().__init__(OWN)
         self.ml_version = ml_version  # of the domain ``ai.onnx.ml``
+        self.places: dict[tuple[int, tuple[str, ...]], str] = {}  # of texts among categories
         self.inputs = list_inputs(encoder)
         self.n_numbers = sum(len(one.columns) for one in self.inputs if one.name == NUMBERS)
         parts = [
@@ -155,14 +156,40 @@ def _add_one_hot(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int
 
 
 def _add_category(own: _EncoderNodes, step: StepJson, position: int, values: str) -> str:
-    n_known = len(step["categories"])
-    text = _pick_texts(own, position)
-    names = [*step["categories"], ""]  # never an empty list, which onnxruntime refuses
-    table: dict[str, Any] = {"keys_strings": names, "values_int64s": [*range(n_known + 1)]}
-    if own.ml_version == 1:
-        table = {"classes_strings": names}
-    place = own.add("LabelEncoder", text, domain=ML_DOMAIN, default_int64=n_known, **table)
-    return own.add("OneHot", place, own.keep(np.int64(n_known + 1)), values, axis=-1)
+    place = _find_place(own, step, position)
+    return own.add(
+        "OneHot", place, own.keep(np.int64(len(step["categories"]) + 1)), values, axis=-1
+    )
+
+
+def _add_target_mean(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    return [
+        own.add(
+            "Gather",
+            own.keep(np.array(step["means"], dtype=np.float32)[:, None]),
+            _find_place(own, step, position),
+            axis=0,
+        )
+        for step, position in zip(steps, at, strict=True)
+    ]
+
+
+def _find_place(own: _EncoderNodes, step: StepJson, position: int) -> str:
+    """Return each text's place among the step's categories, shape (n_rows,); others come last."""
+    known = tuple(step["categories"])
+    if (position, known) not in own.places:
+        names = [*known, ""]  # never an empty list, which onnxruntime refuses
+        table: dict[str, Any] = {"keys_strings": names, "values_int64s": [*range(len(names))]}
+        if own.ml_version == 1:
+            table = {"classes_strings": names}
+        own.places[position, known] = own.add(
+            "LabelEncoder",
+            _pick_texts(own, position),
+            domain=ML_DOMAIN,
+            default_int64=len(known),
+            **table,
+        )
+    return own.places[position, known]
 
 
 def _add_words(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
@@ -216,6 +243,7 @@ ADDERS: Mapping[str, Any] = {
     "standardise": _add_standardise,
     "indicate": _add_indicate,
     "one_hot": _add_one_hot,
+    "target_mean": _add_target_mean,
     "words": _add_words,
     "pixels": _add_pixels,
     "picture": _add_pixels,

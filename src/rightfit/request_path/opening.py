@@ -206,6 +206,23 @@ def _one_hot(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     return part
 
 
+def _target_mean(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
+    columns = [
+        (position, step["means"][-1], dict(zip(step["categories"], step["means"], strict=False)))
+        for step, position in zip(steps, at, strict=True)
+    ]
+
+    def part(feed: Inputs) -> Floats:
+        texts = feed[TEXTS]
+        encoded = [
+            [means.get(text, other) for text in texts[:, position]]
+            for position, other, means in columns
+        ]
+        return np.array(encoded, dtype=np.float32).T
+
+    return part
+
+
 def _words(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     known = [
         (
@@ -255,6 +272,7 @@ PARTS: Mapping[str, Callable[[Sequence[StepJson], Sequence[int]], Part]] = {
     "standardise": _standardise,
     "indicate": _indicate,
     "one_hot": _one_hot,
+    "target_mean": _target_mean,
     "words": _words,
     "pixels": _pixels,
     "picture": _pixels,

@@ -20,6 +20,7 @@ INPUT_OF = {
     "standardise": NUMBERS,
     "indicate": NUMBERS,
     "one_hot": TEXTS,
+    "target_mean": TEXTS,
     "text": TEXTS,
     "words": TEXTS,
     "pixels": IMAGE,
@@ -32,12 +33,13 @@ PER_PIXEL = np.float32(1) / np.float32(255)
 class StepJson(TypedDict, total=False):
     """A step of ``encoder.json``; which figures it has depends on its kind."""
 
-    kind: str  # number or text (as it is), standardise, indicate, one_hot, words, pixels or picture
+    kind: str  # number or text (as it is), or one of the steps that encoder.py defines
     column: str
     fill: float
     mean: float
     scale: float
     categories: Sequence[str]
+    means: Sequence[float]
     words: Sequence[str]
     weights: Sequence[float]
     shape: Sequence[int]

@@ -169,7 +169,8 @@ def _prepare(spec: DatasetSpec, tables: Mapping[str, Table], *, dataset_name: st
     """Prepare the table as a run does, so that no run refuses the block."""
     check_tables(spec, tables, dataset_name=dataset_name)
     rows, _ = assemble(spec, tables)
-    fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train"))
+    train = rows.filter(pl.col("part") == "train")
+    fit_encoder_steps(spec.features, train, train["label"])
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,8 @@ def encode_rows(
         The encoder; then train, validation and test: float32 features, and the integer column
         ``label``; and what the dataset is.
     """
-    encoder = fit_encoder_steps(spec.features, rows.filter(pl.col("part") == "train"))
+    learnt_from = rows.filter(pl.col("part") == "train")
+    encoder = fit_encoder_steps(spec.features, learnt_from, learnt_from["label"])
     card = make_data_card(
         spec,
         dataset_name=dataset_name,
