@@ -31,13 +31,11 @@ TABLES = {
     "sacramento": TableSource("modeldata", "Sacramento", "price"),
     "towns": TableSource("ggplot2", "txhousing", "median"),
     "guns": TableSource("AER", "Guns", "violent", ("murder", "robbery")),
-    "cigarettes": TableSource("plm", "Cigar", "sales"),
     "unemployment": TableSource("plm", "Produc", "unemp"),
     "rice": TableSource("plm", "RiceFarms", "goutput", ("noutput",)),
     "belts": TableSource("AER", "USSeatBelts", "fatalities"),
     "diseases": TableSource("dslabs", "us_contagious_diseases", "count"),
     "gapminder": TableSource("dslabs", "gapminder", "life_expectancy"),
-    "movies": TableSource("dslabs", "movielens", "rating", ("title", "userId", "timestamp")),
     "midwest": TableSource("ggplot2", "midwest", "percollege", ("county", "percprof")),
     "fatalities": TableSource(
         "AER",
@@ -74,7 +72,7 @@ def search(
 def main() -> None:
     """Print gains per table and seed, and their means."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[4, 5, 6])
     parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=list(TABLES))
     asked = parser.parse_args()
     warnings.simplefilter("ignore")

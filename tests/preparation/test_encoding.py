@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -86,18 +87,18 @@ def test_rare_categories_fall_into_the_bucket() -> None:
     assert encoded["vehicle=<other>"].to_list() == [0, 0, 1, 1]
 
 
-TOWNS = [f"town {i}" for i in range(5)] + [None]
+TOWNS = [f"town {i}" for i in range(6)]
 
 
 def fit_means(by_town: list[float] | list[int], **changes: Any) -> pl.DataFrame:
     """Encode ten rows of each town with the means of a target that a town alone decides."""
-    train = pl.DataFrame({"town": TOWNS * 10}, schema={"town": pl.String})
+    train = pl.DataFrame({"town": TOWNS * 10})
     chosen = features(numeric=[], indicate_missing=[], categorical=["town"], **changes)
     return apply_encoder(fit_encoder_steps(chosen, train, pl.Series(by_town * 10)), train)
 
 
 def test_categories_of_values_are_also_given_as_the_standardised_mean_of_these() -> None:
-    means = fit_means([1.0, 3.0, 5.0, 7.0, 9.0, 11.0])["town_target_mean"]
+    means = fit_means([1.0, 3.0, 5.0, 7.0, 9.0, 11.0])["town=<target mean>"]
 
     spread = math.sqrt((25 + 9 + 1) / 3)  # of 1 to 11 about their mean 6
     expected = [x / spread for x in (-5, -3, -1, 1, 3, 5)]
@@ -105,7 +106,7 @@ def test_categories_of_values_are_also_given_as_the_standardised_mean_of_these()
 
 
 def test_the_mean_of_a_small_category_is_drawn_to_that_of_all_rows() -> None:
-    train = pl.DataFrame({"town": [*TOWNS * 10, "hamlet"]}, schema={"town": pl.String})
+    train = pl.DataFrame({"town": [*TOWNS * 10, "hamlet"]})
     target = pl.Series([*([0.0, 0.0, 0.0, 2.0, 2.0, 2.0] * 10), 5.0])
     chosen = features(numeric=[], indicate_missing=[], categorical=["town"])
 
@@ -128,16 +129,28 @@ def test_the_mean_of_a_small_category_is_drawn_to_that_of_all_rows() -> None:
 def test_means_that_say_nothing_new_are_left_out(
     labels: list[float] | list[int], changes: dict[str, Any]
 ) -> None:
-    assert "town_target_mean" not in fit_means(labels, **changes).columns
+    assert "town=<target mean>" not in fit_means(labels, **changes).columns
 
 
 def test_few_categories_have_no_means() -> None:
-    train = pl.DataFrame({"town": TOWNS[:5] * 10})
+    train = pl.DataFrame({"town": [*TOWNS[:5], None] * 10})
     chosen = features(numeric=[], indicate_missing=[], categorical=["town"])
 
-    encoder = fit_encoder_steps(chosen, train, pl.Series([1.0, 3.0, 5.0, 7.0, 9.0] * 10))
+    encoder = fit_encoder_steps(chosen, train, pl.Series([1.0, 3.0, 5.0, 7.0, 9.0, 11.0] * 10))
 
-    assert "town_target_mean" not in name_features(encoder)
+    assert "town=<target mean>" not in name_features(encoder)
+
+
+def test_categories_that_differ_by_chance_have_no_means() -> None:
+    values = np.random.default_rng(0).normal(size=300)
+    train = pl.DataFrame({"town": [f"town {i % 60}" for i in range(300)]})
+    chosen = features(numeric=[], indicate_missing=[], categorical=["town"])
+
+    alone = fit_encoder_steps(chosen, train, pl.Series(values))
+    apart = fit_encoder_steps(chosen, train, pl.Series(values + np.arange(300) % 60))
+
+    assert "town=<target mean>" not in name_features(alone)
+    assert "town=<target mean>" in name_features(apart)
 
 
 def test_category_that_is_named_like_the_bucket_falls_into_it() -> None:

@@ -21,6 +21,7 @@ from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.images import decode_images
 from rightfit.preparation.spec import Features
 from rightfit.request_path.encoder import (
+    MEAN,
     OTHER,
     Encoder,
     Indicate,
@@ -38,12 +39,13 @@ from rightfit.request_path.raw_inputs import NUMBERS, TEXTS, list_inputs
 from rightfit.request_path.usage import TensorInput
 from rightfit.request_path.words import split_words
 
-NOT_CATEGORIES = (OTHER, "")  # a request writes a missing text as an empty one
+NOT_CATEGORIES = (OTHER, MEAN, "")  # a request writes a missing text as an empty one
 MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing about others
 N_BATCH_ROWS, N_BATCH_VALUES = 2**16, 2**21  # encoded by one call of a graph, at most
 N_DIGITS = 6  # of fitted numbers: hides how a machine orders its sums
 FEWEST_MEANS = 6  # categories; fewer are parted as well by a cut or two of their 0/1 columns
-N_PRIOR_ROWS = 10  # of the overall mean, added to each category's: it tames small ones
+N_PRIOR_ROWS = 10  # of the overall mean, added to each category's: small ones count for less
+MIN_F_ERRORS = 3  # standard errors of F by which categories must differ more than by chance
 
 
 def fit_encoder_steps(
@@ -210,25 +212,35 @@ def _fit_one_hot(column: pl.Series, *, min_share: float) -> OneHot:
 def _fit_target_mean(
     one_hot: OneHot, column: pl.Series, values: npt.NDArray[np.float64]
 ) -> TargetMean | None:
-    """Return the target's mean of each category; ``None`` where that would say nothing new.
+    """Return the target's mean of each category; ``None`` where it would teach nothing or chance.
 
     Each mean counts ``N_PRIOR_ROWS`` rows of the overall mean with its own: Micci-Barreca (2001),
-    ACM SIGKDD Explorations 3(1).
+    ACM SIGKDD Explorations 3(1). The categories must differ more than chance makes them: by F of
+    the analysis of variance, whose mean is 1 where they are alike.
     """
+    n_known, n = len(one_hot.categories), len(values)
+    if n_known < FEWEST_MEANS:
+        return None
     known = {name: place for place, name in enumerate(one_hot.categories)}
     texts = column.cast(pl.String).fill_null("")
-    places = texts.replace_strict(known, default=len(known), return_dtype=pl.Int64).to_numpy()
-    if len(np.unique(places)) < FEWEST_MEANS:
+    places = texts.replace_strict(known, default=n_known, return_dtype=pl.Int64).to_numpy()
+    deviations = values - values.mean()
+    n_rows = np.bincount(places, minlength=n_known + 1)
+    sums = np.bincount(places, weights=deviations, minlength=n_known + 1)
+    k = int((n_rows > 0).sum())
+    if not 1 < k < n:
         return None
-    sums = np.bincount(places, weights=values - values.mean(), minlength=len(known) + 1)
-    means = sums / (np.bincount(places, minlength=len(known) + 1) + N_PRIOR_ROWS)
+    between = float((sums**2 / np.maximum(n_rows, 1)).sum())
+    within = float((deviations**2).sum()) - between
+    by_chance = 1 + MIN_F_ERRORS * math.sqrt(2 / (k - 1) + 2 / (n - k))
+    if not between / (k - 1) > by_chance * max(within, 0.0) / (n - k):
+        return None
+    means = sums / (n_rows + N_PRIOR_ROWS)
     scale = means[places].std()
-    if not scale > 0:
-        return None
     return TargetMean(
         column=one_hot.column,
         categories=one_hot.categories,
-        means=tuple(_rounded(mean / scale) for mean in means),
+        means=tuple(round(float(mean / scale), N_DIGITS) + 0.0 for mean in means),  # no -0.0
     )
 
 

@@ -102,9 +102,9 @@ class Features(StrictModel):
     names those that also get a 0/1 column. A category gives 0/1 columns; those rarer than
     ``min_category_share`` of the training rows share one with unknown and missing ones. With
     ``target_means``, in regression, a column of six or more also gives a number: the target's mean
-    in the training rows that have the category. A ``text`` gives the TF-IDF of its ``max_words``
-    most frequent words. The lists may hold patterns; ``*`` in one of them stands for all other
-    columns of that kind.
+    in the training rows that have the category, if these differ by more than chance. A ``text``
+    gives the TF-IDF of its ``max_words`` most frequent words. The lists may hold patterns; ``*`` in
+    one of them stands for all other columns of that kind.
     """
 
     numeric: tuple[str, ...] = ()

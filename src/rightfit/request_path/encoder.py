@@ -23,6 +23,7 @@ from rightfit.errors import RightfitError
 from rightfit.request_path.raw_inputs import ENCODER_VERSION
 
 OTHER = "<other>"  # bucket of rare, unknown and missing categories
+MEAN = "<target mean>"  # what a category's mean is called beside its 0/1 columns
 
 
 def _refuse_zero(scale: float) -> float:
@@ -77,9 +78,10 @@ class OneHot(_Step):
 
 
 class TargetMean(_Step):
-    """A category as one number: the target's mean in the train rows that have it, standardised.
+    """A category as one number: how far the target's mean in its train rows is from that of all.
 
-    Trees part categories by it in one cut, where 0/1 columns take one cut for each.
+    Standardised, and drawn to 0 where the category is rare. Trees part categories by it in one cut,
+    where 0/1 columns take one cut for each.
     """
 
     kind: Literal["target_mean"] = "target_mean"
@@ -94,7 +96,7 @@ class TargetMean(_Step):
 
     def names(self) -> tuple[str, ...]:
         """Name the feature."""
-        return (f"{self.column}_target_mean",)
+        return (f"{self.column}={MEAN}",)
 
 
 class Words(_Step):

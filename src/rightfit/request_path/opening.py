@@ -208,17 +208,17 @@ def _one_hot(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
 
 def _target_mean(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     columns = [
-        (position, step["means"][-1], dict(zip(step["categories"], step["means"], strict=False)))
+        (position, other, dict(zip(step["categories"], known, strict=True)))
         for step, position in zip(steps, at, strict=True)
+        for *known, other in [step["means"]]
     ]
 
     def part(feed: Inputs) -> Floats:
-        texts = feed[TEXTS]
         encoded = [
-            [means.get(text, other) for text in texts[:, position]]
-            for position, other, means in columns
+            [means.get(row[position], other) for position, other, means in columns]
+            for row in feed[TEXTS].tolist()  # faster than item by item
         ]
-        return np.array(encoded, dtype=np.float32).T
+        return np.array(encoded, dtype=np.float32).reshape(-1, len(columns))
 
     return part
 

@@ -26,7 +26,7 @@ HOW_ENCODED = {
     "standardise": "a number; null becomes the median, then (value - mean) / scale",
     "indicate": "1 where it is null, else 0",
     "one_hot": "a category; unknown ones and null count as <other>",
-    "target_mean": "a category; unknown ones and null count as <other>",
+    "target_mean": "the same category as one number: the target's mean in training, standardised",
     "words": "a text; the TF-IDF of its known words (letters A to Z lower-cased, see encoder.json)",
     "pixels": "an image as bytes, row by row; value / 255",
     "picture": "a PNG or JPEG file of any size; decoded and resized by usage.py, value / 255",
