@@ -16,7 +16,7 @@ from rightfit.families.schema import InputSchema
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.description import DatasetBlock
-from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
+from rightfit.preparation.encoding import apply_encoder, fit_encoder
 from rightfit.request_path.encoder import Encoder, name_features
 from rightfit.request_path.encoder_graph import join_encoder
 from rightfit.request_path.opening import compile_encoder
@@ -39,8 +39,7 @@ def raw(
     tables = {name: pl.read_parquet(sample_data / f"{name}.parquet") for name in block.tables}
     spec = complete_block(block, tables, dataset_name=request.param).spec
     rows, _ = assemble(spec, tables)
-    train = rows.filter(pl.col("part") == "train")
-    encoder = fit_encoder_steps(spec.features, train, train["label"])
+    encoder = fit_encoder(spec.features, rows)
     few = rows.sample(min(N_ROWS, rows.height), seed=1)
     return encoder, pl.concat([few, spoil(encoder, few.head(N_SPOILED))])
 

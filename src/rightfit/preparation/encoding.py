@@ -48,6 +48,12 @@ N_PRIOR_ROWS = 10  # of the overall mean, added to each category's: small ones c
 MIN_F_ERRORS = 3  # standard errors of F by which categories must differ more than by chance
 
 
+def fit_encoder(features: Features, rows: pl.DataFrame) -> Encoder:
+    """Fit an encoder on the train rows among all parts' rows; see :func:`fit_encoder_steps`."""
+    train = rows.filter(pl.col("part") == "train")
+    return fit_encoder_steps(features, train, train["label"])
+
+
 def fit_encoder_steps(
     features: Features, train: pl.DataFrame, labels: pl.Series | None = None
 ) -> Encoder:

@@ -12,7 +12,7 @@ from rightfit.preparation.assembling import assemble, derive
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.describing import DataCard, make_data_card
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
-from rightfit.preparation.encoding import apply_encoder, encode_part, fit_encoder_steps
+from rightfit.preparation.encoding import apply_encoder, encode_part, fit_encoder
 from rightfit.preparation.frames import cast_without_loss, parse_dtype
 from rightfit.preparation.splitting import Parted, assign_parts
 from rightfit.preparation.table_check import RawCheck, check_tables, outlier_mask
@@ -69,8 +69,7 @@ def prepare_dataset(
     reports = check_tables(spec, tables, dataset_name=name)
     check = RawCheck(tables=reports, inferred=block.find_gaps(), remarks=complete.remarks)
     rows, counts = assemble(spec, tables, assign=assign)
-    train = rows.filter(pl.col("part") == "train")
-    encoder = fit_encoder_steps(spec.features, train, train["label"])
+    encoder = fit_encoder(spec.features, rows)
     card = make_data_card(
         spec, dataset_name=name, rows=rows, encoder=encoder, raw_check=check, row_counts=counts
     )

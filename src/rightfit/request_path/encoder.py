@@ -80,8 +80,8 @@ class OneHot(_Step):
 class TargetMean(_Step):
     """A category as one number: how far the target's mean in its train rows is from that of all.
 
-    Standardised, and drawn to 0 where the category is rare. Trees part categories by it in one cut,
-    where 0/1 columns take one cut for each.
+    Target encoding, standardised, and drawn to 0 where the category is rare. Trees part categories
+    by it in one cut, where 0/1 columns take one cut for each.
     """
 
     kind: Literal["target_mean"] = "target_mean"

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import polars as pl
 from kedro.framework.project import settings
 from kedro.io import DatasetError
 
@@ -24,7 +23,7 @@ from rightfit.parameters.grid import MAX_NAME_BYTES
 from rightfit.parameters.raw import RawParameters
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.encoding import fit_encoder_steps
+from rightfit.preparation.encoding import fit_encoder
 from rightfit.preparation.frames import read_tables
 from rightfit.preparation.proposal import (
     describe_dataset,
@@ -169,8 +168,7 @@ def _prepare(spec: DatasetSpec, tables: Mapping[str, Table], *, dataset_name: st
     """Prepare the table as a run does, so that no run refuses the block."""
     check_tables(spec, tables, dataset_name=dataset_name)
     rows, _ = assemble(spec, tables)
-    train = rows.filter(pl.col("part") == "train")
-    fit_encoder_steps(spec.features, train, train["label"])
+    fit_encoder(spec.features, rows)
 
 
 @dataclass(frozen=True)

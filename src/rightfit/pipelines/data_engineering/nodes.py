@@ -10,7 +10,7 @@ from rightfit.preparation.assembling import RowCounts, assemble
 from rightfit.preparation.block import CompleteBlock, complete_block, inferred_key
 from rightfit.preparation.describing import DataCard, make_data_card
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
-from rightfit.preparation.encoding import encode_part, fit_encoder_steps
+from rightfit.preparation.encoding import encode_part, fit_encoder
 from rightfit.preparation.frames import RawTableError, read_tables
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.table_check import RawCheck, check_tables
@@ -101,8 +101,7 @@ def encode_rows(
         The encoder; then train, validation and test: float32 features, and the integer column
         ``label``; and what the dataset is.
     """
-    learnt_from = rows.filter(pl.col("part") == "train")
-    encoder = fit_encoder_steps(spec.features, learnt_from, learnt_from["label"])
+    encoder = fit_encoder(spec.features, rows)
     card = make_data_card(
         spec,
         dataset_name=dataset_name,
