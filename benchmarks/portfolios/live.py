@@ -1,13 +1,19 @@
-"""Live searches with and without portfolios, on tables that no portfolio was learnt on.
+"""Live searches with portfolios against two without, on tables that no portfolio was learnt on.
 
-``python benchmarks/portfolios/live.py --root FOLDER`` searches each cell live, once with its
-portfolio and once without, from the same default, with the same seed and the same budget of work:
-so many trainings of the default. Both end with TPE under the pausing rule. Each sample application
-takes the whole training that is worth most by validated quality and gets its worth by the quality
-on test rows, with serving costs that follow from structure; limits relative to the best quality
-count from the default's. A line per cell and budget; the last one is JSON: ``gain_B``, the mean
-gain in utility at B trainings, with the ends of its 95 % interval (cells are drawn with
-replacement, then seeds within each). What is in ``FOLDER`` is not searched again.
+``python benchmarks/portfolios/live.py --root FOLDER`` searches each cell live three times, from the
+same default, with the same seed and the same budget of work: so many trainings of the default.
+
+- ``portfolio``, as shipped: entries whole in half of the budget, then TPE under the pausing rule.
+- ``pausing``: the default, then TPE under the pausing rule.
+- ``plain``, what a tuning tool does: the default, then TPE, each configuration trained whole.
+  ``plain_late`` also counts the training that ran when the budget was spent.
+
+Each sample application takes the whole training that is worth most by validated quality and gets
+its worth by the quality on test rows, with serving costs that follow from structure; limits
+relative to the best quality count from the default's. A line per cell, budget and rival; the last
+one is JSON: ``gain_B_RIVAL``, the mean gain of ``portfolio`` in utility at B trainings, with the
+ends of its 95 % interval (cells are drawn with replacement, then seeds within each). Searches that
+``FOLDER`` holds are not done again.
 """
 
 from __future__ import annotations
@@ -20,7 +26,6 @@ from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 from record import make_cell, read_block, start
 from worth import SERVINGS, read_samples
@@ -35,6 +40,8 @@ from rightfit.tuning.search.setting_up import make_settings
 from rightfit.tuning.search.task_worker import repeat_training
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.trial_attributes import finished_trials
+from rightfit_study.early_stopping.live_comparison import summarise_live, trials_within
 from rightfit_study.early_stopping.live_judging import SearchedCell, judge_searches
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -45,7 +52,7 @@ CELLS = (
     *("vocabulary.net", "vocabulary.lightgbm"),
 )
 BUDGETS = (4, 8, 16)
-N_DRAWS = 2_000
+RIVALS = ("pausing", "plain", "plain_late")
 
 
 def search_cell(name: str, budget: float, seed: int, folder: Path) -> pl.DataFrame:
@@ -71,13 +78,19 @@ def search_cell(name: str, budget: float, seed: int, folder: Path) -> pl.DataFra
     unit_s = repeat_training(default, cell, settings, settings.n_checkpoints).point["work_s"]
     own = settings.model_copy(update={"budget_cpu_s": budget * unit_s, "targets": targets})
     searches = []
-    for method, entries in (("portfolio", read_block(model).portfolio), ("default", ())):
+    for method, entries in (("portfolio", read_block(model).portfolio), ("pausing", ())):
         params = cell.params.model_copy(update={"portfolio": entries})
-        searched = replace(cell, params=params)
         store = StudyStore(folder / method, None)
-        study = run_search(searched, own, store, on_trial=_say_nothing)
-        trials = study.get_trials(deepcopy=False)
-        searches.append(SearchedCell(method, store, study, trials))
+        study = run_search(replace(cell, params=params), own, store, on_trial=_say_nothing)
+        searches.append(SearchedCell(method, store, study, study.get_trials(deepcopy=False)))
+    params = cell.params.model_copy(update={"portfolio": ()})
+    store = StudyStore(folder / "plain", None)
+    plain = own.model_copy(update={"targets": None, "early_stopping": "none"})
+    study = run_search(replace(cell, params=params), plain, store, on_trial=_say_nothing)
+    trials = finished_trials(study)
+    within = trials_within(trials, budget * unit_s)
+    searches.append(SearchedCell("plain", store, study, within))
+    searches.append(SearchedCell("plain_late", store, study, trials[: len(within) + 1]))
     judged = judge_searches(cell, test, own, targets, searches)
     return judged.select(pl.lit(name).alias("cell"), pl.lit(budget).alias("budget"), pl.all())
 
@@ -94,29 +107,25 @@ def read_training() -> TrainingParams:
 
 
 def sum_up(judged: pl.DataFrame) -> dict[str, list[float]]:
-    """Return the mean gain of each budget, and the ends of its 95 % interval."""
+    """Return the mean gain at each budget over each rival, and the ends of its 95 % interval."""
     found = {}
     for (budget,), rows in judged.group_by("budget", maintain_order=True):
-        wide = rows.pivot("method", index=["cell", "seed", "application"], values="utility_test")
-        gains = wide.group_by("cell", "seed", maintain_order=True).agg(
-            (pl.col("portfolio") - pl.col("default")).mean().alias("gain")
-        )
-        cells = {
-            str(cell): part["gain"].to_numpy()
-            for (cell,), part in gains.group_by("cell", maintain_order=True)
-        }
-        for cell, values in cells.items():
-            print(f"{budget:g} {cell:20} {values.mean():+.4f}  {len(values)} seeds")
-        rng = np.random.default_rng(0)
-        columns = list(cells.values())
-        draws = [
-            np.mean([rng.choice(columns[c], len(columns[c])).mean() for c in drawn])
-            for drawn in rng.integers(len(columns), size=(N_DRAWS, len(columns)))
-        ]
-        mean = float(np.mean([values.mean() for values in columns]))
-        low, high = np.quantile(draws, [0.025, 0.975]).tolist()
-        found[f"gain_{budget:g}"] = [round(value, 4) for value in (mean, low, high)]
+        summary = summarise_live(rows, ours="portfolio", seed=0)
+        for row in summary.iter_rows(named=True):
+            gain = [round(row[name], 4) for name in ("gain", "gain_low", "gain_high")]
+            found[f"gain_{budget:g}_{row['peer']}"] = gain
     return found
+
+
+def print_cells(judged: pl.DataFrame) -> None:
+    """Print each cell's mean gain over each rival."""
+    means = judged.group_by("budget", "cell", "method", maintain_order=True).agg(
+        pl.col("utility_test").mean(), pl.col("seed").n_unique().alias("n_seeds")
+    )
+    wide = means.pivot("method", index=["budget", "cell", "n_seeds"], values="utility_test")
+    for row in wide.iter_rows(named=True):
+        gains = "  ".join(f"{name} {row['portfolio'] - row[name]:+.4f}" for name in RIVALS)
+        print(f"{row['budget']:g} {row['cell']:20} {gains}  {row['n_seeds']} seeds")
 
 
 def main() -> None:
@@ -142,7 +151,9 @@ def main() -> None:
             found.append(one.result())
             if place % 20 == 0:
                 print(f"{place} of {len(due)}", file=sys.stderr, flush=True)
-    print(json.dumps(sum_up(pl.concat(found))))
+    judged = pl.concat(found)
+    print_cells(judged)
+    print(json.dumps(sum_up(judged)))
 
 
 if __name__ == "__main__":

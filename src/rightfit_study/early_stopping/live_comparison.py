@@ -78,7 +78,7 @@ def compare_live(
             peer = own.model_copy(update=changes)
             study = _search(cell, peer, folder)
             trials = finished_trials(study)
-            within = _within(trials, spent_s)
+            within = trials_within(trials, spent_s)
             searches.append(SearchedCell(method, folder, study, within))
             late = trials[: len(within) + 1]
             searches.append(SearchedCell(method + LATE, folder, study, late))
@@ -86,28 +86,29 @@ def compare_live(
     return pl.concat(found)
 
 
-def summarise_live(searches: pl.DataFrame, *, seed: int) -> pl.DataFrame:
-    """Sum up live searches: what pausing gains in test utility, with a 95 % interval.
+def summarise_live(searches: pl.DataFrame, *, seed: int, ours: str = OURS) -> pl.DataFrame:
+    """Sum up live searches: what a method gains in test utility, with a 95 % interval.
 
     Cells are drawn with replacement, then searches within each.
 
     Args:
         searches: From :func:`compare_live`, with the column ``cell``.
         seed: Of the bootstrap.
+        ours: The method that the others are held against.
 
     Returns:
         One row per peer: ``n_cells``, ``n_searches``, mean ``gain``, ``gain_low``, ``gain_high``.
     """
     keys = ["cell", "seed", "application"]
-    ours = searches.filter(pl.col("method") == OURS).select(
+    of_ours = searches.filter(pl.col("method") == ours).select(
         *keys, pl.col("utility_test").alias("ours")
     )
     rng = np.random.default_rng(seed)
     rows = []
     for peer in searches["method"].unique(maintain_order=True):
-        if peer == OURS:
+        if peer == ours:
             continue
-        pairs = searches.filter(pl.col("method") == peer).join(ours, on=keys)
+        pairs = searches.filter(pl.col("method") == peer).join(of_ours, on=keys)
         gains = pairs.group_by("cell", "seed", maintain_order=True).agg(
             (pl.col("ours") - pl.col("utility_test")).mean().alias("gain")
         )
@@ -160,7 +161,7 @@ def _search(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.S
     return run_search(cell, settings, store, on_trial=lambda n, m: None)  # noqa: ARG005
 
 
-def _within(trials: Sequence[FrozenTrial], budget_s: float) -> list[FrozenTrial]:
+def trials_within(trials: Sequence[FrozenTrial], budget_s: float) -> list[FrozenTrial]:
     """Return the trials that ended within a budget, one after the other; the first always does."""
     kept: list[FrozenTrial] = []
     for trial in trials:
