@@ -11,15 +11,24 @@ quality, and the difference to the first method with its standard error, tables 
 - ``whole``: the portfolio one after the other, then drawn configurations;
 - ``pausing``: the portfolio, then drawn configurations, all but the default under the rule;
 - ``whole in S, pausing``: the portfolio one after the other within the share S of the budget, then
-  what is left of it and drawn configurations under the rule.
+  what is left of it and drawn configurations under the rule;
+- ``whole in S or N, pausing``: the same within N trainings of the default, where that is more.
+
+With ``--parts`` it replays what ships, ``whole in 0.5 or 4, pausing``, with one part of the pausing
+rule switched off at a time (those of ``benchmarks/stopping_parts.py`` that need no measuring), and
+the differences are to the whole rule.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from learn import learn_portfolio
@@ -27,14 +36,17 @@ from record import N_CHECKPOINTS, N_DRAWN
 from tables import LEARNT_ON
 from worth import SERVINGS, RecordedTrainings, list_applications, read_recorded, read_samples
 
+from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.pausing_rule import PausingRule
+from rightfit.tuning.pausing.priors import Prior
 
-PARAMS = PausingParams(
-    min_gain=0.006, cost_exponent=0.5, min_feasible_probability=0.05, feasible_after_trials=16
-)  # as in parameters_training.yml
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from stopping_parts import ABLATIONS, Ablation
+
+PARAMS = PausingParams.model_validate(read_default("training")["pausing"])
 BREADTH = 0.25
 BUDGETS = (4, 8, 16)
 N_ORDERS = 2
@@ -135,12 +147,14 @@ class Method:
     Args:
         has_portfolio: Whether the portfolio comes first.
         share: Of the budget, within which what comes first is trained whole; 0: the default alone.
+        least: Trainings of the default, whose work is allowed for that in any case.
         is_paused: Whether the rest is under the pausing rule; else it is trained whole.
     """
 
     has_portfolio: bool
     share: float
     is_paused: bool
+    least: float = 0.0
 
 
 BASELINE = "default, pausing"
@@ -151,60 +165,99 @@ METHODS = {
     "pausing": Method(has_portfolio=True, share=0.0, is_paused=True),
     "whole in 0.5, pausing": Method(has_portfolio=True, share=0.5, is_paused=True),
     "whole in 1.0, pausing": Method(has_portfolio=True, share=1.0, is_paused=True),
+} | {
+    f"whole in 0.5 or {least}, pausing": Method(
+        has_portfolio=True, share=0.5, is_paused=True, least=least
+    )
+    for least in (2, 3, 4)
 }
 
 
+SHIPPED = "whole in 0.5 or 4, pausing"
+PRIOR_OF_QUALITY = "prior of quality"
+PARTS = {ablation.part: ablation for ablation in ABLATIONS} | {
+    PRIOR_OF_QUALITY: Ablation(PRIOR_OF_QUALITY)  # here the prior is the cell's own
+}
+COSTS = ("priors", "prior of costs", "learning of costs")  # recorded costs are the prior's lines
+
+
 def compare(
-    cell: RecordedTrainings, portfolio: Sequence[int], applications: dict[str, Application]
+    cell: RecordedTrainings,
+    portfolio: Sequence[int],
+    applications: dict[str, Application],
+    budgets: Sequence[float],
+    *,
+    of_parts: bool,
 ) -> dict[tuple[float, str], float]:
-    """Return the mean loss of each budget and method over orders."""
+    """Return the mean loss over orders of each budget and method, or each part switched off."""
     found: dict[tuple[float, str], list[float]] = {}
     entries = [number for number in portfolio if number in cell.trials]
     unit_s = cell.trials[0].last.spent_s
-    for order, budget, name in itertools.product(range(N_ORDERS), BUDGETS, METHODS):
-        method = METHODS[name]
+    names = [part for part in PARTS if part not in COSTS] if of_parts else list(METHODS)
+    for order, budget, name in itertools.product(range(N_ORDERS), budgets, names):
+        method = METHODS[SHIPPED if of_parts else name]
         drawn = [n for n in np.random.default_rng([order]).permutation(list(cell.trials)) if n]
         firsts = entries if method.has_portfolio else [0]
         numbers = [*firsts, *(int(n) for n in drawn if n not in firsts)]
         search = Replay(cell, numbers, budget * unit_s)
         if method.is_paused:
-            search_whole(search, share=method.share, n_whole=len(firsts))
-            search_by_rule(search, make_rule(cell, applications))
+            share = max(method.share, method.least / budget)
+            search_whole(search, share=share, n_whole=len(firsts))
+            with ExitStack() as patches:
+                part = PARTS[name] if of_parts else PARTS["nothing"]
+                for constant in part.constants:
+                    patches.enter_context(patch.object(*constant))
+                search_by_rule(search, make_rule(cell, applications, part))
         else:
             search_whole(search)
         found.setdefault((budget, name), []).append(judge(search, list(applications)))
     return {key: float(np.mean(values)) for key, values in found.items()}
 
 
-def make_rule(cell: RecordedTrainings, applications: dict[str, Application]) -> PausingRule:
-    """Return the rule of a search that knows no other family."""
-    return PausingRule(applications, PARAMS, SERVINGS, cell.prior, -np.inf, measures=False)
+def make_rule(
+    cell: RecordedTrainings, applications: dict[str, Application], without: Ablation
+) -> PausingRule:
+    """Return the rule of a search that knows no other family, with a part switched off."""
+    params = PARAMS.model_copy(update=without.pausing)
+    prior = Prior(lines=cell.prior.lines) if without.part == PRIOR_OF_QUALITY else cell.prior
+    return PausingRule(applications, params, SERVINGS, prior, -np.inf, measures=False)
+
+
+def replay_tables(
+    models: Sequence[str], budgets: Sequence[float], *, of_parts: bool
+) -> Iterator[tuple[str, Mapping[tuple[float, str], float]]]:
+    """Yield each table and its losses, model by model; portfolios are learnt on other tables."""
+    cells = read_recorded(list_applications())
+    samples = read_samples()
+    for model in models:
+        of_model = [cell for cell in cells if cell.model == model]
+        for cell in of_model:
+            others = [c for c in of_model if c.table != cell.table and c.table in LEARNT_ON]
+            if 0 in cell.trials and others:
+                portfolio = learn_portfolio(others)
+                yield cell.table, compare(cell, portfolio, samples, budgets, of_parts=of_parts)
 
 
 def main() -> None:
     """Replay and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=list(N_DRAWN))
+    parser.add_argument("--budgets", nargs="+", type=float, default=list(BUDGETS))
+    parser.add_argument("--parts", action="store_true", help="switch off the rule's parts")
     asked = parser.parse_args()
-    cells = read_recorded(list_applications())
-    samples = read_samples()
     rows: dict[tuple[float, str], dict[str, list[float]]] = {}
-    for model in asked.models:
-        of_model = [cell for cell in cells if cell.model == model]
-        for cell in of_model:
-            others = [c for c in of_model if c.table != cell.table and c.table in LEARNT_ON]
-            if 0 not in cell.trials or not others:
-                continue
-            for key, lost in compare(cell, learn_portfolio(others), samples).items():
-                rows.setdefault(key, {}).setdefault(cell.table, []).append(lost)
+    for table, losses in replay_tables(asked.models, asked.budgets, of_parts=asked.parts):
+        for key, loss in losses.items():
+            rows.setdefault(key, {}).setdefault(table, []).append(loss)
+    baseline = "nothing" if asked.parts else BASELINE
     for (budget, method), by_table in rows.items():
-        first = rows[budget, BASELINE]
-        losses = np.array([np.nanmean(values) for values in by_table.values()])
-        gains = np.array([np.nanmean(first[table]) for table in by_table]) - losses
+        first = rows[budget, baseline]
+        lost = np.array([np.nanmean(values) for values in by_table.values()])
+        gains = np.array([np.nanmean(first[table]) for table in by_table]) - lost
         error = np.nanstd(gains, ddof=1) / np.sqrt(len(gains))
         print(
-            f"{budget:3} {method:22} lost {np.nanmean(losses):.4f}  "
-            f"gain {np.nanmean(gains):+.4f} ± {error:.4f}",
+            f"{budget:4g} {'without ' if asked.parts else ''}{method:22} "
+            f"lost {np.nanmean(lost):.4f}  gain {np.nanmean(gains):+.4f} ± {error:.4f}",
             flush=True,
         )
 
