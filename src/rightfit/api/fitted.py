@@ -22,7 +22,7 @@ from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.family import Rows
 from rightfit.families.predictions import check_predictions
 from rightfit.families.runtimes import Predict, open_predictor
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import encode_new_rows

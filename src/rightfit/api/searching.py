@@ -42,7 +42,7 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.schema import Task
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.refit import RefitWhen
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import PreparedDataset, prepare_dataset

@@ -19,7 +19,7 @@ from rightfit.families.imported.row_table import RowTable
 from rightfit.naming import name_candidate
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder

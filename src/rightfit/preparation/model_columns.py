@@ -15,7 +15,7 @@ from rightfit.families.family import Rows
 from rightfit.families.imported.importing import GivenPredictions
 from rightfit.families.imported.row_table import RowTable, take_stored
 from rightfit.families.schema import InputSchema
-from rightfit.preparation.describing import read_input_schema
+from rightfit.preparation.data_card import read_input_schema
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import apply_encoder
 from rightfit.request_path.encoder import Encoder

@@ -10,7 +10,7 @@ import polars as pl
 from rightfit.errors import RightfitError
 from rightfit.preparation.assembling import assemble, derive
 from rightfit.preparation.block import complete_block
-from rightfit.preparation.describing import DataCard, make_data_card
+from rightfit.preparation.data_card import DataCard, make_data_card
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.encoding import apply_encoder, encode_part, fit_encoder
 from rightfit.preparation.frames import cast_without_loss, parse_dtype

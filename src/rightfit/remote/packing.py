@@ -16,7 +16,7 @@ import polars as pl
 from rightfit.families.bundle import ONNX_FILE, Bundle
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.sources import read_sources
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.profiling.measuring.jobs import RawRequests
 from rightfit.profiling.measuring.presets import MeasuringSettings

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from rightfit.http_load.load_records import LoadCurves
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import NEGATED

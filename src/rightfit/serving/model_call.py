@@ -8,7 +8,7 @@ from typing import cast
 
 from rightfit.families.bundle import ONNX_FILE, Bundle
 from rightfit.families.runtimes import runtime_files
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs, pass_columns

@@ -19,7 +19,7 @@ from rightfit.families.family import Rows, TrainingData, TrainingRun
 from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import NATIVE, describe_code, open_predictor
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.profiles.prediction_quality import find_final_rows

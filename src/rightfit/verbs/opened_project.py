@@ -17,7 +17,7 @@ from rightfit.extras import require
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.grid import is_imported
 from rightfit.parameters.ranking import RankingParams
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.application_ranking import Winners
 from rightfit.ranking.explanation.recommendation import read_winners

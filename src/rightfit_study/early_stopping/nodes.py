@@ -14,7 +14,7 @@ import polars as pl
 from rightfit.kedro_project.progress import show_progress
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.

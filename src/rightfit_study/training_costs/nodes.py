@@ -11,7 +11,7 @@ import polars as pl
 
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.grid import UnsuitableGridError
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 
 # Kedro reads the hints of node functions at run time.
 from rightfit.processes.json_store import JsonStore

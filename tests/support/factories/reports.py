@@ -18,7 +18,7 @@ from rightfit.http_load.load_records import (
     Loop,
     WinnerLoad,
 )
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.intervals import Interval

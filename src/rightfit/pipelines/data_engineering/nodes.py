@@ -8,7 +8,7 @@ import polars as pl
 
 from rightfit.preparation.assembling import RowCounts, assemble
 from rightfit.preparation.block import CompleteBlock, complete_block, inferred_key
-from rightfit.preparation.describing import DataCard, make_data_card
+from rightfit.preparation.data_card import DataCard, make_data_card
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.encoding import encode_part, fit_encoder
 from rightfit.preparation.frames import RawTableError, read_tables

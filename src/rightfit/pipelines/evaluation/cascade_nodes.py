@@ -25,7 +25,7 @@ from rightfit.naming import name_candidate
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.cascades import CascadeBlock
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.request_path.encoder import Encoder

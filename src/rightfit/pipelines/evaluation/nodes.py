@@ -24,7 +24,7 @@ from rightfit.families.imported.kinds import find_family
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.model_columns import take_columns
 from rightfit.processes.codec import from_plain
 

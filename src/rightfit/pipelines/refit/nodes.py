@@ -13,7 +13,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.

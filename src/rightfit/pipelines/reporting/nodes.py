@@ -12,7 +12,7 @@ from rightfit.naming import words
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.charts.front_chart import (

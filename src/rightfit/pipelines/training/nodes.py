@@ -20,7 +20,7 @@ from rightfit.kedro_project.progress import show_progress
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.imported import ImportedBlock, UnsuitableModelError, locate
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.description import DatasetSpec
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.request_path.encoder import Encoder

@@ -12,7 +12,7 @@ from rightfit.errors import RightfitError
 from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
-from rightfit.preparation.describing import DataCard
+from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.measuring.jobs import plan_servings
 from rightfit.profiling.worker.meters.gpu import list_devices

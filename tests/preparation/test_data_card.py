@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.assembling import assemble
-from rightfit.preparation.describing import make_data_card
+from rightfit.preparation.data_card import hash_frame, make_data_card
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.table_check import RawCheck, check_tables
@@ -109,9 +110,51 @@ def test_version_changes_with_the_code_of_a_metric_of_ones_own(
     versions = set()
     for source in ("return 1", "return 2"):
         monkeypatch.setattr(
-            "rightfit.preparation.describing.read_function_sources",
+            "rightfit.preparation.data_card.read_function_sources",
             lambda name, source=source: {"my_study.metrics": source},
         )
         versions.add(write_card(describe(), tables)["data_version"])
 
     assert len(versions) == 2
+
+
+FRAME = pl.DataFrame(
+    {
+        "number": [1, 2, None, 4],
+        "share": [0.5, None, 1.5, 2.5],
+        "text": ["a", None, "b", "a"],
+        "image": [b"\x00\x01", b"", b"\x00\x01", None],
+        "flag": [True, None, False, True],
+        "day": [date(2013, 1, 1), None, date(2013, 1, 2), date(2013, 1, 1)],
+    }
+)
+
+
+def test_hash_does_not_depend_on_how_the_frame_is_stored() -> None:
+    pieces = pl.concat([FRAME.head(1), FRAME.tail(3)], rechunk=False)
+
+    assert pieces["text"].n_chunks() == 2
+    assert hash_frame(pieces) == hash_frame(FRAME)
+
+
+def test_hash_stays_the_same_across_machines_and_versions() -> None:
+    assert hash_frame(FRAME)[:16] == "9f9d08111bcd3353"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        FRAME.with_columns(number=pl.Series([1, 2, 0, 4])),  # 0 is not null
+        FRAME.with_columns(text=pl.Series(["a", "", "b", "a"])),
+        FRAME.with_columns(text=pl.Series(["b", None, "a", "b"])),
+        FRAME.with_columns(image=pl.Series([b"\x00", b"\x01", b"\x00\x01", None])),
+        FRAME.with_columns(flag=pl.Series([True, False, False, True])),
+        FRAME.with_columns(number=pl.col("number").cast(pl.Int32)),
+        FRAME.rename({"number": "count"}),
+        FRAME.select(reversed(FRAME.columns)),
+        FRAME.reverse(),
+        FRAME.head(3),
+    ],
+)
+def test_different_frames_have_different_hashes(other: pl.DataFrame) -> None:
+    assert hash_frame(other) != hash_frame(FRAME)

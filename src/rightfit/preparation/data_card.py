@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from rightfit.families.schema import InputSchema, Task
 from rightfit.preparation.assembling import RowCounts
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.fingerprint import hash_frame
 from rightfit.preparation.spec import Derived, Features, Join, Split, Target, Validation
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.table_check import RawCheck, TableReport
@@ -74,34 +76,6 @@ class DataCard(BaseModel):
     remarks: tuple[str, ...]
 
 
-def make_data_card(
-    spec: DatasetSpec,
-    *,
-    dataset_name: str,
-    rows: pl.DataFrame,
-    encoder: Encoder,
-    raw_check: RawCheck,
-    row_counts: RowCounts,
-) -> DataCard:
-    """Describe a prepared dataset."""
-    schema = read_input_schema(spec, encoder)
-    features = dict(spec.features)
-    return DataCard(
-        dataset=dataset_name,
-        data_version=_compute_version(rows, encoder, schema, spec.quality),
-        input_schema=schema,
-        features=CardFeatures(n_encoded=schema.n_features, derived=spec.derived, **features),
-        n_rows={part: rows.filter(pl.col("part") == part).height for part in PARTS},
-        rows=row_counts,
-        class_shares=_share_classes(rows, schema.classes),
-        target_values=_describe_values(rows) if spec.task == "regression" else {},
-        tables=raw_check.tables,
-        inferred=raw_check.inferred,
-        remarks=raw_check.remarks,
-        **{name: getattr(spec, name) for name in _TAKEN_OVER},
-    )
-
-
 _TAKEN_OVER = (
     "title",
     "task",
@@ -115,6 +89,50 @@ _TAKEN_OVER = (
     "source",
     "notes",
 )
+
+
+def make_data_card(
+    spec: DatasetSpec,
+    *,
+    dataset_name: str,
+    rows: pl.DataFrame,
+    encoder: Encoder,
+    raw_check: RawCheck,
+    row_counts: RowCounts,
+) -> DataCard:
+    """Describe a prepared dataset."""
+    schema = read_input_schema(spec, encoder)
+    n_rows: dict[str, int] = {}
+    class_shares: dict[str, dict[str, float]] = {}
+    target_values: dict[str, TargetValues] = {}
+    for part in PARTS:
+        labels = rows.filter(pl.col("part") == part)["label"]
+        n_rows[part] = labels.len()
+        if labels.is_empty():  # nothing is kept aside for the test
+            continue
+        if spec.task == "regression":
+            target_values[part] = _describe_values(labels.to_numpy())
+        else:
+            class_shares[part] = {
+                name: round(int((labels == i).sum()) / labels.len(), 6)
+                for i, name in enumerate(schema.classes)
+            }
+    return DataCard(
+        dataset=dataset_name,
+        data_version=_compute_version(rows, encoder, schema, spec.quality),
+        input_schema=schema,
+        features=CardFeatures(
+            n_encoded=schema.n_features, derived=spec.derived, **dict(spec.features)
+        ),
+        n_rows=n_rows,
+        rows=row_counts,
+        class_shares=class_shares,
+        target_values=target_values,
+        tables=raw_check.tables,
+        inferred=raw_check.inferred,
+        remarks=raw_check.remarks,
+        **{name: getattr(spec, name) for name in _TAKEN_OVER},
+    )
 
 
 def read_input_schema(spec: DatasetSpec, encoder: Encoder) -> InputSchema:
@@ -142,33 +160,43 @@ def _compute_version(
     return hash_json(content)[:N_VERSION_DIGITS]
 
 
-def _share_classes(rows: pl.DataFrame, classes: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    if not classes:
-        return {}
-    shares = {}
-    for part in PARTS:
-        labels = rows.filter(pl.col("part") == part)["label"]
-        if labels.is_empty():  # nothing is kept aside for the test
-            continue
-        shares[part] = {
-            name: round(int((labels == i).sum()) / labels.len(), 6)
-            for i, name in enumerate(classes)
-        }
-    return shares
+def _describe_values(values: npt.NDArray[np.float64]) -> TargetValues:
+    numbers = {
+        "min": values.min(),
+        "median": np.median(values),
+        "mean": values.mean(),
+        "max": values.max(),
+        "std": values.std(),
+    }
+    return TargetValues(**{name: float(f"{x:.6g}") for name, x in numbers.items()})
 
 
-def _describe_values(rows: pl.DataFrame) -> dict[str, TargetValues]:
-    found = {}
-    for part in PARTS:
-        values = rows.filter(pl.col("part") == part)["label"].to_numpy()
-        if not len(values):
-            continue
-        numbers = {
-            "min": values.min(),
-            "median": np.median(values),
-            "mean": values.mean(),
-            "max": values.max(),
-            "std": values.std(),
-        }
-        found[part] = TargetValues(**{name: float(f"{x:.6g}") for name, x in numbers.items()})
-    return found
+def hash_frame(frame: pl.DataFrame) -> str:
+    """Hash names, kinds, order and values of a frame's columns.
+
+    Equal frames have equal hashes on every machine and in every version: neither how the frame is
+    chunked in memory nor how a library hashes plays a part.
+
+    Args:
+        frame: Columns of numbers, texts, byte strings, truth values or times.
+
+    Returns:
+        Sha256 in hexadecimal digits.
+    """
+    digest = hashlib.sha256(f"{frame.height} rows\n".encode())
+    for column in frame:
+        digest.update(f"{column.name!r} {column.dtype}\n".encode())
+        digest.update(column.is_null().to_numpy().tobytes())
+        numbers = column.to_physical()
+        if column.dtype in (pl.String, pl.Binary):
+            # each distinct value once, then who has which: long texts repeat
+            values = column.unique().drop_nulls().sort()
+            numbers = column.replace_strict(values, range(values.len()), return_dtype=pl.UInt32)
+            for value in values.to_list():
+                raw = value.encode() if isinstance(value, str) else value
+                digest.update(len(raw).to_bytes(8, "little") + raw)
+        elif column.dtype == pl.Boolean:
+            numbers = column.cast(pl.Int32)
+        array = numbers.fill_null(0).to_numpy()
+        digest.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
