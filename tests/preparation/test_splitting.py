@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -9,7 +10,7 @@ from rightfit.preparation.assembling import add_label
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import RandomShare, StratifiedShare
-from rightfit.preparation.splitting import assign_parts, latest_rows
+from rightfit.preparation.splitting import assign_parts, draw_stratified, latest_rows
 
 Describe = Callable[..., DatasetSpec]
 Tables = dict[str, pl.DataFrame]
@@ -227,3 +228,47 @@ def test_part_with_one_number_only_is_refused(describe: Describe) -> None:
         RawTableError, match=r"at least two different values .*1 in train, 1 in val"
     ):
         assign_parts(spec, rows)
+
+
+LABELS = np.array([0] * 60 + [1] * 30 + [2] * 10)
+
+
+def test_draw_gives_each_class_its_share() -> None:
+    drawn = draw_stratified(LABELS, n_rows=20, seed=3)
+
+    assert np.bincount(LABELS[drawn]).tolist() == [12, 6, 2]
+
+
+def test_draw_depends_on_the_seed_alone() -> None:
+    first = draw_stratified(LABELS, n_rows=20, seed=3)
+
+    assert (draw_stratified(LABELS, n_rows=20, seed=3) == first).all()
+    assert (draw_stratified(LABELS, n_rows=20, seed=4) != first).any()
+
+
+def test_draw_stays_the_same_across_machines_and_versions() -> None:
+    # from PCG64's stream for the seed 0, which NumPy promises to keep
+    drawn = draw_stratified(np.zeros(8, dtype=np.int64), n_rows=3, seed=0)
+
+    assert np.flatnonzero(drawn).tolist() == [1, 2, 3]
+
+
+def test_draw_keeps_a_rare_class() -> None:
+    labels = np.array([0] * 999 + [1])
+
+    assert draw_stratified(labels, n_rows=5, seed=0)[999]
+
+
+def test_draw_takes_and_leaves_at_least_so_many_of_each_class() -> None:
+    labels = np.array([0] * 96 + [1] * 4)
+
+    drawn = draw_stratified(labels, n_rows=10, seed=0, min_drawn=2)
+    left = ~draw_stratified(labels, n_rows=98, seed=0, min_left=1)
+
+    assert np.bincount(labels[drawn]).tolist() == [8, 2]
+    assert np.bincount(labels[left]).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("n_rows", [100, 101])
+def test_draw_of_all_rows_keeps_all(n_rows: int) -> None:
+    assert draw_stratified(LABELS, n_rows=n_rows, seed=0).all()

@@ -26,8 +26,7 @@ from rightfit.families.schema import Task
 from rightfit.preparation.description import RESERVED_COLUMNS, DatasetBlock, DatasetSpec
 from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import prepare_dataset
-from rightfit.preparation.sampling import draw_stratified, find_strata
-from rightfit.preparation.splitting import Parted, assign_parts
+from rightfit.preparation.splitting import Parted, assign_parts, draw_stratified, find_strata
 from rightfit.ranking.applications.applications import Application
 
 Array = npt.NDArray[Any]

@@ -1,8 +1,12 @@
-"""Assign rows to train, validation and test; validation rows come from the train split only."""
+"""Assign rows to train, validation and test; validation rows come from the train split only.
+
+The same seed draws the same rows on every machine and in every version.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +14,11 @@ import polars as pl
 
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.frames import RawTableError
-from rightfit.preparation.sampling import draw_stratified, find_strata
 from rightfit.preparation.spec import ColumnSplit, LatestShare, RandomShare, StratifiedShare
 
 PARTS = ("train", "validation", "test")
+N_STRATA = 10  # tenths of the values to predict
+
 Mask = npt.NDArray[np.bool_]
 
 
@@ -45,7 +50,19 @@ def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
     labels = labelled["label"].to_numpy()
     strata = find_strata(labels, is_number=spec.task == "regression")
     grouped = labelled.with_columns(_stratum=pl.Series(strata))
-    is_train, is_test = _separate_test(spec, grouped)
+    split = spec.split
+    is_train: Mask
+    is_test: Mask
+    if isinstance(split, ColumnSplit):
+        column = labelled[split.column]
+        is_train = (column == split.train).fill_null(False).to_numpy()
+        is_test = (column == split.test).fill_null(False).to_numpy()
+        neither = f"{split.column} is neither {split.train} nor {split.test}"
+    else:
+        # another seed than for the validation rows, which are drawn from what this leaves
+        is_test = _choose_share(grouped, split, seed=spec.seed + 1, min_rows=2)
+        is_train = ~is_test
+        neither = ""  # every row is one of them
     kept_train = _keep(is_train, strata, n_rows=spec.max_train_rows, seed=spec.seed, min_rows=2)
     kept_test = _keep(is_test, strata, n_rows=spec.max_test_rows, seed=spec.seed, min_rows=1)
     is_validation = np.zeros(len(labels), dtype=np.bool_)
@@ -56,30 +73,14 @@ def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
     part = np.select([is_validation, kept_train, kept_test], ["validation", "train", "test"], "")
     rows = labelled.with_columns(part=pl.Series(part, dtype=pl.String)).filter(pl.col("part") != "")
     _require_rows(spec, rows)
-    split = spec.split
-    neither = isinstance(split, ColumnSplit) and (
-        f"{split.column} is neither {split.train} nor {split.test}"
-    )
     reasons = {
-        neither or "in no part of the split": int((~is_train & ~is_test).sum()),
+        neither: int((~is_train & ~is_test).sum()),
         f"not in the sample of {spec.max_train_rows} train rows": int(
             (is_train & ~kept_train).sum()
         ),
         f"not in the sample of {spec.max_test_rows} test rows": int((is_test & ~kept_test).sum()),
     }
     return Parted(rows, tuple((reason, n_rows) for reason, n_rows in reasons.items() if n_rows))
-
-
-def _separate_test(spec: DatasetSpec, labelled: pl.DataFrame) -> tuple[Mask, Mask]:
-    """Return which rows are for training (validation included) and which for the test."""
-    if isinstance(spec.split, ColumnSplit):
-        column = labelled[spec.split.column]
-        is_train: Mask = (column == spec.split.train).fill_null(False).to_numpy()
-        is_test: Mask = (column == spec.split.test).fill_null(False).to_numpy()
-        return is_train, is_test
-    # another seed than for the validation rows, which are drawn from what this leaves
-    is_test = _choose_share(labelled, spec.split, seed=spec.seed + 1, min_rows=2)
-    return ~is_test, is_test
 
 
 def _keep(
@@ -136,7 +137,14 @@ def latest_rows(
 def _require_rows(spec: DatasetSpec, rows: pl.DataFrame) -> None:
     """Refuse a split that leaves a part without rows of a class, or with one value only."""
     if spec.task == "regression":
-        _require_values(rows)
+        n_values = {part: rows.filter(pl.col("part") == part)["label"].n_unique() for part in PARTS}
+        if min(n_values.values()) < 2:
+            found = ", ".join(f"{n} in {part}" for part, n in n_values.items())
+            raise RawTableError(
+                "Regression needs at least two different values of the target in train, validation "
+                f"and test, but the split leaves {found}. Add rows, or change split, validation, "
+                "max_train_rows or max_test_rows in parameters_datasets.yml."
+            )
         return
     counts = {
         (part, label): n_rows for part, label, n_rows in rows.group_by("part", "label").len().rows()
@@ -160,12 +168,59 @@ def _require_rows(spec: DatasetSpec, rows: pl.DataFrame) -> None:
         )
 
 
-def _require_values(rows: pl.DataFrame) -> None:
-    n_values = {part: rows.filter(pl.col("part") == part)["label"].n_unique() for part in PARTS}
-    if min(n_values.values()) < 2:
-        counts = ", ".join(f"{n} in {part}" for part, n in n_values.items())
-        raise RawTableError(
-            "Regression needs at least two different values of the target in train, validation "
-            f"and test, but the split leaves {counts}. Add rows, or change split, validation, "
-            "max_train_rows or max_test_rows in parameters_datasets.yml."
-        )
+def find_strata(labels: npt.NDArray[Any], *, is_number: bool) -> npt.NDArray[np.int64]:
+    """Return what a stratified draw takes its share of: classes, or tenths of the values.
+
+    Args:
+        labels: Class positions or values, shape (n,).
+        is_number: Whether they are values.
+
+    >>> find_strata(np.array([3.0, 1.0]), is_number=True)
+    array([5, 0])
+    """
+    if not is_number:
+        return labels.astype(np.int64)
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[np.argsort(labels, kind="stable")] = np.arange(len(labels))
+    return rank * N_STRATA // max(1, len(labels))
+
+
+def draw_stratified(
+    labels: npt.NDArray[np.int64],
+    *,
+    n_rows: int,
+    seed: int,
+    min_drawn: int = 1,
+    min_left: int = 0,
+) -> npt.NDArray[np.bool_]:
+    """Draw rows at random, from each class its share.
+
+    Only the raw stream of the bit generator is used: NumPy promises never to change it, which it
+    does not for shuffles.
+
+    Args:
+        labels: Class positions or other strata, shape (n,).
+        n_rows: Rows to draw; all of them if there are fewer.
+        seed: Seed of the drawing.
+        min_drawn: Rows that each class gives at least, as far as it has them and ``n_rows`` allows.
+        min_left: Rows that each class keeps back at least, after ``min_drawn``.
+
+    Returns:
+        Which rows were drawn, shape (n,).
+
+    >>> draw_stratified(np.array([0, 0, 0, 0, 1, 1]), n_rows=3, seed=0).sum()
+    np.int64(3)
+    """
+    n = len(labels)
+    if n_rows >= n:
+        return np.ones(n, dtype=np.bool_)
+    keys = np.random.PCG64(seed).random_raw(n)
+    by_class = np.lexsort((keys, labels))
+    _, starts, sizes = np.unique(labels[by_class], return_index=True, return_counts=True)
+    rank, size = np.arange(n) - np.repeat(starts, sizes), np.repeat(sizes, sizes)
+    rank_share = np.where(rank >= size - min_left, 1.0, rank / size)
+    rank_share[rank < min_drawn] = 0.0
+    first = np.lexsort((keys[by_class], rank_share))[:n_rows]
+    drawn = np.zeros(n, dtype=np.bool_)
+    drawn[by_class[first]] = True
+    return drawn
