@@ -25,7 +25,7 @@ from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.grid import Grid
 from rightfit.parameters.validation import find_block_faults
 from rightfit.pipelines import create_pipelines, find_grid
-from rightfit.preparation.frames import RawTableError
+from rightfit.preparation.tables import RawTableError
 from rightfit.strict_model import StrictModel
 
 GRID = Grid({"iris": ("flowers",)}, {"forest": "rightfit.families.forest"})

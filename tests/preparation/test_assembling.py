@@ -8,8 +8,8 @@ import pytest
 
 from rightfit.preparation.assembling import DroppedRows, RowCounts, add_label, assemble, derive
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import Target, Weekday
+from rightfit.preparation.tables import RawTableError
 
 Describe = Callable[..., DatasetSpec]
 Tables = dict[str, pl.DataFrame]

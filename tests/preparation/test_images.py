@@ -13,10 +13,10 @@ from PIL import Image
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
-from rightfit.preparation.frames import RawTableError, read_frame
 from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.preparation.spec import Features
 from rightfit.preparation.table_check import check_tables
+from rightfit.preparation.tables import RawTableError, read_frame
 from rightfit.request_path.encoder import name_features
 from rightfit.request_path.opening import compile_encoder
 from rightfit.request_path.raw_inputs import list_inputs

@@ -8,9 +8,9 @@ import pytest
 
 from rightfit.preparation.assembling import add_label
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import RandomShare, StratifiedShare
 from rightfit.preparation.splitting import assign_parts, draw_stratified, latest_rows
+from rightfit.preparation.tables import RawTableError
 
 Describe = Callable[..., DatasetSpec]
 Tables = dict[str, pl.DataFrame]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
-from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import Features
+from rightfit.preparation.tables import RawTableError
 from rightfit.request_path.encoder import Encoder, name_features
 from rightfit.request_path.opening import compile_encoder
 from rightfit.request_path.words import split_words

@@ -24,9 +24,9 @@ from rightfit.api.searching import NAME, SearchResult, open_workspace, search_da
 from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
 from rightfit.preparation.description import RESERVED_COLUMNS, DatasetBlock, DatasetSpec
-from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import prepare_dataset
 from rightfit.preparation.splitting import Parted, assign_parts, draw_stratified, find_strata
+from rightfit.preparation.tables import read_frame
 from rightfit.ranking.applications.applications import Application
 
 Array = npt.NDArray[Any]

@@ -24,8 +24,8 @@ from rightfit.families.predictions import check_predictions
 from rightfit.families.runtimes import Predict, open_predictor
 from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import encode_new_rows
+from rightfit.preparation.tables import read_frame
 from rightfit.ranking.explanation.shipping import ChosenServing
 from rightfit.request_path.encoder import Encoder
 from rightfit.serving.answer import Answer, Origin

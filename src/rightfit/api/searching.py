@@ -44,10 +44,9 @@ from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.refit import RefitWhen
 from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.description import DatasetBlock
-from rightfit.preparation.frames import read_frame
 from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
 from rightfit.preparation.splitting import PARTS
-from rightfit.preparation.tables import Table
+from rightfit.preparation.tables import Table, read_frame
 from rightfit.processes.repeated_warnings import counting_repeats
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import FitCosts

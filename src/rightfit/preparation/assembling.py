@@ -8,11 +8,10 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import ClockMinutes, ColumnSplit, Derived, Target
 from rightfit.preparation.splitting import Parted, assign_parts
 from rightfit.preparation.table_check import clean_table
-from rightfit.preparation.tables import ROW, Table, take_rows
+from rightfit.preparation.tables import ROW, RawTableError, Table, take_rows
 
 
 class DroppedRows(BaseModel):

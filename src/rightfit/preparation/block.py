@@ -22,7 +22,6 @@ from rightfit.preparation.description import (
     find_structure_faults,
     raise_faults,
 )
-from rightfit.preparation.frames import cast_without_loss
 from rightfit.preparation.inference import (
     ALL_FEATURES,
     InferredFeatures,
@@ -37,7 +36,7 @@ from rightfit.preparation.inferred_quality import complete_quality
 from rightfit.preparation.patterns import expand_names
 from rightfit.preparation.spec import draw_share
 from rightfit.preparation.table_schema import TableSchema
-from rightfit.preparation.tables import LazyColumns, Table
+from rightfit.preparation.tables import LazyColumns, Table, cast_without_loss
 from rightfit.processes.codec import hash_json
 from rightfit.quality.metric import QualityBlock
 from rightfit.strict_model import StrictModel

@@ -17,9 +17,9 @@ import polars as pl
 
 from rightfit.errors import RightfitError
 from rightfit.families.onnx_session import open_session
-from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.images import decode_images
 from rightfit.preparation.spec import Features
+from rightfit.preparation.tables import RawTableError
 from rightfit.request_path.encoder import (
     MEAN,
     OTHER,

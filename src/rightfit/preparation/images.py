@@ -1,4 +1,4 @@
-"""Image files: folders of them as a table, their checks, and the size that they are decoded to."""
+"""Image files: folders of them as a table, and the size that they are decoded to."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ import polars as pl
 
 from rightfit.errors import RightfitError
 from rightfit.extras import require
-from rightfit.preparation.spec import Image as ImageColumn
-from rightfit.preparation.tables import Table
 from rightfit.request_path.usage import FORMATS, decode_image
 
 MAX_SIDE = 32  # of an inferred shape, in pixels: each pixel is a column of the encoded table
 N_LOOKED_AT = 200  # images from which a shape is inferred
-N_EXAMPLES = 5  # images named in a message
 GREY_MODES = ("1", "L", "LA", "I", "I;16")  # Pillow's
 BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff")
-PARTS = {"train", "test"}
+SPLIT = {"train", "test"}  # names of two folders
 
 
 def read_file(part: object) -> bytes | None:
@@ -53,31 +50,9 @@ def tabulate_files(files: Mapping[str, bytes]) -> pl.DataFrame:
     columns: dict[str, list[str] | list[bytes]] = {"path": [*files]}
     if all(folders):
         columns["folder"] = [parts[-1] for parts in folders]
-    if all(len(parts) > 1 for parts in folders) and {parts[0] for parts in folders} == PARTS:
+    if all(len(parts) > 1 for parts in folders) and {parts[0] for parts in folders} == SPLIT:
         columns["split"] = [parts[0] for parts in folders]
     return pl.DataFrame({**columns, "image": [*files.values()]})
-
-
-def find_image_faults(table: Table, image: ImageColumn) -> list[str]:
-    """Name the rows whose image cannot be decoded, by their path if the table has one."""
-    column = image.column
-    images = table[column] if column in table.columns else pl.Series()
-    if images.dtype != pl.Binary:
-        return []  # said already
-    names = table["path"] if "path" in table.columns else pl.Series(range(table.height))
-    wrong, reason = [], ""
-    for name, content in zip(names, images, strict=True):
-        try:
-            decode_image(content or b"", image.shape)
-        except ValueError as err:
-            wrong.append(name)
-            reason = reason or str(err)
-    if not wrong:
-        return []
-    return [
-        f"column {column!r}: allowed are PNG and JPEG files, but {len(wrong)} of {table.height} "
-        f"rows hold something else, such as {wrong[:N_EXAMPLES]} ({reason})"
-    ]
 
 
 def decode_images(column: pl.Series, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:

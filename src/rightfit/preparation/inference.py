@@ -17,7 +17,6 @@ import polars as pl
 from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
 from rightfit.preparation.description import FEATURE_LISTS, N_CHANNELS, RESERVED_COLUMNS
-from rightfit.preparation.frames import cast_without_loss
 from rightfit.preparation.images import infer_shape
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names
 from rightfit.preparation.spec import (
@@ -32,7 +31,7 @@ from rightfit.preparation.spec import (
     draw_share,
 )
 from rightfit.preparation.table_schema import PLAIN_DTYPES, ByteLength, ColumnGroup, TableSchema
-from rightfit.preparation.tables import LazyColumns, Table
+from rightfit.preparation.tables import LazyColumns, Table, cast_without_loss
 from rightfit.request_path.words import split_words
 from rightfit.spelling import name_some
 

@@ -13,11 +13,10 @@ from rightfit.preparation.block import complete_block
 from rightfit.preparation.data_card import DataCard, make_data_card
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.encoding import apply_encoder, encode_part, fit_encoder
-from rightfit.preparation.frames import cast_without_loss, parse_dtype
 from rightfit.preparation.splitting import Parted, assign_parts
 from rightfit.preparation.table_check import RawCheck, check_tables, outlier_mask
 from rightfit.preparation.table_schema import ColumnGroup
-from rightfit.preparation.tables import Table
+from rightfit.preparation.tables import Table, cast_without_loss, parse_dtype
 from rightfit.request_path.encoder import Encoder
 
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import ColumnSplit, LatestShare, RandomShare, StratifiedShare
+from rightfit.preparation.tables import RawTableError
 
 PARTS = ("train", "validation", "test")
 N_STRATA = 10  # tenths of the values to predict

@@ -8,11 +8,10 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.frames import RawTableError, cast_without_loss
-from rightfit.preparation.images import find_image_faults
-from rightfit.preparation.spec import ColumnSplit, Target
+from rightfit.preparation.spec import ColumnSplit, Image, Target
 from rightfit.preparation.table_schema import Bounds, ByteLength, ColumnGroup, TableSchema, Values
-from rightfit.preparation.tables import Table
+from rightfit.preparation.tables import RawTableError, Table, cast_without_loss
+from rightfit.request_path.usage import decode_image
 
 N_EXAMPLES = 5  # offending values shown in a message
 
@@ -68,7 +67,7 @@ def check_tables(
             faults += find_target_faults(tables[name], spec.target, described.dtype)
             faults += _find_split_faults(spec, tables[name])
         if spec.features.image is not None and spec.features.image.format == "file":
-            faults += find_image_faults(tables[name], spec.features.image)
+            faults += _find_image_faults(tables[name], spec.features.image)
         if faults:
             messages.append(_describe_faults(dataset_name, name, spec.tables[name], faults))
     if messages:
@@ -205,6 +204,28 @@ def _find_split_faults(spec: DatasetSpec, table: Table) -> list[str]:
     return [
         f"column {split.column!r}: the split needs rows of "
         f"{[split.train, split.test]}, but got none of {absent}"
+    ]
+
+
+def _find_image_faults(table: Table, image: Image) -> list[str]:
+    """Name the rows whose image cannot be decoded, by their path if the table has one."""
+    column = image.column
+    images = table[column] if column in table.columns else pl.Series()
+    if images.dtype != pl.Binary:
+        return []  # said already
+    names = table["path"] if "path" in table.columns else pl.Series(range(table.height))
+    wrong, reason = [], ""
+    for name, content in zip(names, images, strict=True):
+        try:
+            decode_image(content or b"", image.shape)
+        except ValueError as err:
+            wrong.append(name)
+            reason = reason or str(err)
+    if not wrong:
+        return []
+    return [
+        f"column {column!r}: allowed are PNG and JPEG files, but {len(wrong)} of {table.height} "
+        f"rows hold something else, such as {wrong[:N_EXAMPLES]} ({reason})"
     ]
 
 

@@ -1,24 +1,37 @@
-"""Tables that need not fit into memory: read a column at a time, and of that only chosen rows.
+"""Raw tables: whatever a catalog entry loads becomes a table of plain dtypes, in memory or on disk.
 
-What a whole column decides (its dtype, its gaps, who is in which part) is decided exactly as for a
-table in memory; the rows themselves are read once it is known which of them are kept.
+A table need not fit into memory. It is read a column at a time, and of that only chosen rows. What
+a whole column decides (its dtype, its gaps, who is in which part) is decided exactly as for a table
+in memory; the rows themselves are read once it is known which of them are kept. pandas is not
+imported here and need not be installed.
 """
 
 from __future__ import annotations
 
+import re
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import polars as pl
 
+from rightfit.errors import RightfitError
+from rightfit.preparation.images import read_file, tabulate_files
+from rightfit.preparation.table_schema import DATETIME
 from rightfit.processes.leftovers import temporary_folder
 
 ROW = ""  # position of a row in its table; no column of a raw table is called so
 _STREAMED: Final = "streaming"  # polars' engine that works on parts of a table
 _ON_DISK, _IN_MEMORY = "Parquet SCAN", "DF ["  # how the plan of a bare scan begins
+_NO_NAME = re.compile(r"|\*|\^.*\$", re.DOTALL)
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+
+class RawTableError(RightfitError):
+    """Raw tables that do not fit their description; commands show its message without traceback."""
 
 
 class ScannedTable:
@@ -86,6 +99,103 @@ class LazyColumns(Mapping[str, pl.Series]):
         return LazyColumns({**self._sources, **others._sources})
 
 
+def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str, Table]:
+    """Convert what the catalog loaded for a dataset's tables.
+
+    Raises:
+        RawTableError: If an entry loads no table, or a column of it cannot be converted or named.
+    """
+    read = {}
+    for (name, entry), raw in zip(tables.items(), loaded, strict=True):
+        try:
+            read[name] = read_frame(raw, entry=entry)
+        except RawTableError as err:
+            raise RawTableError(
+                f"{err} Correct its entry in conf/*/catalog*.yml, or datasets.<name>.tables."
+            ) from err
+    for name, table in read.items():
+        if not table.columns:
+            raise RawTableError(f"The table {tables[name]} has no columns.")
+        if odd := [column for column in table.columns if _NO_NAME.fullmatch(column)]:
+            raise RawTableError(
+                f"The table {tables[name]} has columns without a name, or with one that stands for "
+                f"several columns in polars: {odd}. Rename them."
+            )
+    return read
+
+
+def read_frame(raw: object, *, entry: str) -> Table:
+    """Convert one loaded table.
+
+    Args:
+        raw: A polars or pandas frame, a lazy polars frame, anything with an Arrow stream, or a dict
+            of partitions of these or of functions that load them (``PartitionedDataset``). Where
+            the partitions are files, as bytes or images of Pillow, each gives a row:
+            :func:`rightfit.preparation.images.tabulate_files`.
+        entry: Its name, for messages: that of a catalog entry, or what it holds.
+
+    Returns:
+        The table; a lazy frame that scans files stays on disk. Categories are texts, decimals are
+        floats; pandas' NaN is null.
+
+    Raises:
+        RawTableError: If it is no table, or a column cannot be converted.
+    """
+    if isinstance(raw, Mapping) and raw:
+        loaded = {name: part() if callable(part) else part for name, part in sorted(raw.items())}
+        files = {name: read_file(part) for name, part in loaded.items()}
+        known = {name: content for name, content in files.items() if content is not None}
+        if len(known) == len(loaded):
+            return tabulate_files(known)
+        lazy = [part for part in loaded.values() if isinstance(part, pl.LazyFrame)]
+        try:
+            if len(lazy) == len(loaded):
+                return scan_table(pl.concat(lazy, how="vertical_relaxed"))
+            parts = [read_frame(part, entry=f"{entry}/{name}") for name, part in loaded.items()]
+            whole = [part.select(part.columns) for part in parts]
+            return pl.concat(whole, how="vertical_relaxed")
+        except pl.exceptions.PolarsError as err:
+            raise RawTableError(f"The partitions of {entry} do not fit together: {err}.") from err
+    if isinstance(raw, pl.LazyFrame):
+        return scan_table(raw)
+    if isinstance(raw, pl.DataFrame):
+        return _normalise(raw)
+    if type(raw).__module__.split(".")[0] == "pandas" and hasattr(raw, "columns"):
+        return _normalise(_read_pandas(raw, entry))
+    if hasattr(raw, "__arrow_c_stream__"):
+        frame: pl.DataFrame = pl.DataFrame(raw)
+        return _normalise(frame)
+    raise RawTableError(
+        f"{entry} must be a table (polars, pandas, Arrow, or partitions of these), but is of type "
+        f"{type(raw).__module__}.{type(raw).__qualname__}."
+    )
+
+
+def _read_pandas(frame: Any, entry: str) -> pl.DataFrame:
+    columns, faults = [], []
+    for position, name in enumerate(frame.columns):
+        try:
+            series: pl.Series = pl.from_pandas(frame.iloc[:, position])
+            columns.append(series.alias(str(name)))
+        except Exception as err:  # pyarrow and polars raise many kinds
+            faults.append(f"{name!r} ({str(err).splitlines()[0]})")
+    if faults:
+        raise RawTableError(
+            f"The pandas frame of {entry} has columns of mixed or unknown kind: "
+            f"{', '.join(faults)}. Give each column one kind, for example with astype(str)."
+        )
+    return pl.DataFrame(columns)
+
+
+def _normalise(frame: Frame) -> Frame:
+    """Make texts of categories, and floats of decimals."""
+    return frame.with_columns(
+        pl.col(name).cast(pl.Float64 if dtype.is_decimal() else pl.String)
+        for name, dtype in frame.collect_schema().items()
+        if dtype.is_decimal() or dtype in (pl.Categorical, pl.Enum)
+    )
+
+
 def scan_table(raw: pl.LazyFrame) -> Table:
     """Read a lazy frame without holding it in memory; one that is in memory already stays there.
 
@@ -93,7 +203,7 @@ def scan_table(raw: pl.LazyFrame) -> Table:
     file first, a part at a time: it would otherwise be computed anew for each column, in an order
     that need not be the same each time.
     """
-    plain = raw.with_columns(list_plain_casts(raw.collect_schema()))
+    plain = _normalise(raw)
     plan = raw.explain(optimized=False)
     if plan.startswith(_IN_MEMORY):
         return plain.collect()
@@ -107,17 +217,60 @@ def scan_table(raw: pl.LazyFrame) -> Table:
     return table
 
 
-def list_plain_casts(schema: Mapping[str, pl.DataType]) -> list[pl.Expr]:
-    """Return what makes categories texts, and decimals floats."""
-    return [
-        pl.col(name).cast(pl.Float64 if dtype.is_decimal() else pl.String)
-        for name, dtype in schema.items()
-        if dtype.is_decimal() or dtype in (pl.Categorical, pl.Enum)
-    ]
-
-
 def take_rows(table: Table, names: Sequence[str], rows: pl.Series) -> pl.DataFrame:
     """Return some rows of some columns; see :meth:`ScannedTable.take`."""
     if isinstance(table, ScannedTable):
         return table.take(names, rows)
     return table.select(names)[rows]
+
+
+def cast_without_loss(column: pl.Series, dtype: str) -> pl.Series | None:
+    """Return a column as the dtype described, ``None`` if any value would change.
+
+    CSV files and databases know fewer dtypes than Parquet: a whole number read as Int64 or Float64
+    fits Int16, an ISO time read as text fits Datetime. Float64 is rounded to Float32.
+
+    >>> cast_without_loss(pl.Series([1.0, None]), "Int16").to_list()
+    [1, None]
+    >>> cast_without_loss(pl.Series([1.5]), "Int16") is None
+    True
+    """
+    if str(column.dtype) == dtype:
+        return column
+    wanted, given = parse_dtype(dtype), column.dtype
+    if given == pl.Null:
+        return column.cast(wanted)
+    is_text = given == pl.String and wanted.is_temporal()
+    is_number = (given.is_numeric() or given == pl.Boolean) and (
+        wanted.is_numeric() or wanted == pl.Boolean
+    )
+    zones = [getattr(one, "time_zone", None) for one in (given, wanted)]
+    is_time = given.is_temporal() and wanted.is_temporal() and zones[0] == zones[1]
+    if not (is_text or is_number or is_time):
+        return None
+    try:
+        cast = (
+            column.str.strptime(wanted, strict=False)
+            if is_text
+            else column.cast(wanted, strict=False)
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    if cast.null_count() != column.null_count():
+        return None
+    if is_text or (given == pl.Float64 and wanted == pl.Float32):
+        return cast
+    is_same = (cast.cast(given, strict=False) == column).all()
+    return cast if is_same else None
+
+
+def parse_dtype(dtype: str) -> pl.DataType:
+    """Return the polars dtype that a description names.
+
+    >>> parse_dtype("Datetime(time_unit='ms', time_zone='UTC')")
+    Datetime(time_unit='ms', time_zone='UTC')
+    """
+    if found := DATETIME.fullmatch(dtype):
+        return pl.Datetime(found["unit"], found["zone"])  # type: ignore[arg-type]
+    plain: type[pl.DataType] = getattr(pl, dtype)
+    return plain()

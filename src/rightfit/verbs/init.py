@@ -24,7 +24,6 @@ from rightfit.parameters.raw import RawParameters
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import fit_encoder
-from rightfit.preparation.frames import read_tables
 from rightfit.preparation.proposal import (
     describe_dataset,
     write_block,
@@ -33,7 +32,7 @@ from rightfit.preparation.proposal import (
 )
 from rightfit.preparation.spec import Target
 from rightfit.preparation.table_check import check_tables
-from rightfit.preparation.tables import Table
+from rightfit.preparation.tables import Table, read_tables
 from rightfit.processes.regular_files import find_special, require_regular
 from rightfit.spelling import find_nearest
 from rightfit.verbs.options import FiniteRange, faults_as_message

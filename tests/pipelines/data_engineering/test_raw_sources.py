@@ -18,8 +18,8 @@ from kedro.runner import SequentialRunner
 from rightfit.parameters.grid import Grid, list_entries
 from rightfit.pipelines.data_engineering import create_pipeline
 from rightfit.preparation.description import DatasetBlock
-from rightfit.preparation.frames import RawTableError
 from rightfit.preparation.spec import ColumnSplit
+from rightfit.preparation.tables import RawTableError
 from rightfit.processes.json_store import JsonStore
 from rightfit.quality.metric import QualityMetric
 

@@ -11,10 +11,9 @@ from rightfit.preparation.block import CompleteBlock, complete_block, inferred_k
 from rightfit.preparation.data_card import DataCard, make_data_card
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.encoding import encode_part, fit_encoder
-from rightfit.preparation.frames import RawTableError, read_tables
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.table_check import RawCheck, check_tables
-from rightfit.preparation.tables import Table
+from rightfit.preparation.tables import RawTableError, Table, read_tables
 from rightfit.processes.json_store import JsonStore
 from rightfit.request_path.encoder import Encoder
 
