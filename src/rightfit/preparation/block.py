@@ -11,20 +11,16 @@ from collections.abc import Mapping
 import polars as pl
 
 from rightfit.errors import RightfitError
-from rightfit.families.schema import Task
 from rightfit.preparation.description import (
     VALIDATION_SHARE,
     DatasetBlock,
     DatasetSpec,
     describe_no_number,
     find_inconsistencies,
-    find_leaks,
     find_structure_faults,
     raise_faults,
 )
 from rightfit.preparation.inference import (
-    ALL_FEATURES,
-    InferredFeatures,
     infer_classes,
     infer_features,
     infer_schema,
@@ -35,8 +31,7 @@ from rightfit.preparation.inference import (
 from rightfit.preparation.inferred_quality import complete_quality
 from rightfit.preparation.patterns import expand_names
 from rightfit.preparation.spec import draw_share
-from rightfit.preparation.table_schema import TableSchema
-from rightfit.preparation.tables import LazyColumns, Table, cast_without_loss
+from rightfit.preparation.tables import Table, cast_without_loss
 from rightfit.processes.codec import hash_json
 from rightfit.quality.metric import QualityBlock
 from rightfit.strict_model import StrictModel
@@ -91,7 +86,15 @@ def complete_block(
     Raises:
         RightfitError: If a part cannot be inferred, or the parts do not agree; lists all faults.
     """
-    schemas = block.schemas | _infer_schemas(block, tables)
+    schemas = dict(block.schemas)
+    joined = {join.table: (*join.keys, *join.columns) for join in block.joins}
+    for name in block.tables:
+        if name not in schemas and name in tables:
+            columns, is_main = tables[name].columns, name == block.main_table
+            wanted = columns if is_main else expand_names(joined.get(name, ()), columns)
+            described = [column for column in columns if column in wanted]
+            target = block.target.column if is_main else None
+            schemas[name] = infer_schema(tables[name], described, target)
     known = block.model_copy(update={"schemas": schemas})
     known = known.expand({name: table.columns for name, table in tables.items()})
     if tables:  # inference needs what these name
@@ -114,30 +117,13 @@ def complete_block(
     )
     remarks = remark_task(block.target, outcome, task, is_said=block.task is not None)
     if "features" in block.find_gaps():
-        chosen = _infer_features(block, known, tables, outcome, task)
-        derived = (*known.derived, *chosen.derived)
-        known = known.model_copy(update={"features": chosen.features, "derived": derived})
-        remarks += chosen.remarks
+        known, left_out = infer_features(block, known, tables, outcome=outcome, task=task)
+        remarks += left_out
     else:
         known = known.expand_features()
     spec = known.make_spec(dataset_name)
     raise_faults(find_inconsistencies(spec))
     return CompleteBlock(spec=spec, remarks=remarks)
-
-
-def _infer_schemas(block: DatasetBlock, tables: Mapping[str, Table]) -> dict[str, TableSchema]:
-    """Describe the tables that the block does not."""
-    schemas = {}
-    joined = {join.table: (*join.keys, *join.columns) for join in block.joins}
-    for name in block.tables:
-        if name not in block.schemas and name in tables:
-            table = tables[name]
-            is_main = name == block.main_table
-            wanted = table.columns if is_main else expand_names(joined.get(name, ()), table.columns)
-            known = [column for column in table.columns if column in wanted]
-            target = block.target.column if is_main else None
-            schemas[name] = infer_schema(table, known, target)
-    return schemas
 
 
 def _find_outcome(block: DatasetBlock, tables: Mapping[str, Table]) -> pl.Series:
@@ -155,34 +141,3 @@ def _find_outcome(block: DatasetBlock, tables: Mapping[str, Table]) -> pl.Series
             f"target.at_least needs a numeric column, but {column.name!r} is {column.dtype}"
         )
     return column >= block.target.at_least
-
-
-def _infer_features(
-    block: DatasetBlock,
-    known: DatasetBlock,
-    tables: Mapping[str, Table],
-    outcome: pl.Series,
-    task: Task,
-) -> InferredFeatures:
-    """Choose the features that a block leaves open; ``known`` has its other gaps filled."""
-    table = tables[block.main_table]
-    described = known.schemas[block.main_table].by_column()
-    main = {
-        name: (table, name)
-        for name in table.columns
-        if name in described or block.main_table not in block.schemas
-    }
-    joined = {
-        join.prefix + name: (tables[join.table], name)
-        for join in known.joins
-        for name in join.columns
-    }
-    return infer_features(
-        block.features or ALL_FEATURES,
-        known.derived,
-        main=LazyColumns(main),
-        joined=LazyColumns(joined),
-        outcome=outcome,
-        task=task,
-        hidden=find_leaks(known),
-    )

@@ -16,13 +16,18 @@ import polars as pl
 
 from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
-from rightfit.preparation.description import FEATURE_LISTS, N_CHANNELS, RESERVED_COLUMNS
+from rightfit.preparation.description import (
+    FEATURE_LISTS,
+    N_CHANNELS,
+    RESERVED_COLUMNS,
+    DatasetBlock,
+    find_leaks,
+)
 from rightfit.preparation.images import infer_shape
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names
 from rightfit.preparation.spec import (
     ClockMinutes,
     ColumnSplit,
-    Derived,
     Features,
     Image,
     Split,
@@ -80,16 +85,18 @@ def infer_schema(table: Table, columns: Sequence[str], target: str | None) -> Ta
     """
     groups: dict[tuple[str, float, int | None], list[str]] = {}
     for column in (table[name] for name in columns):
-        dtype = _name_dtype(column, is_target=column.name == target)
-        if dtype is None and column.name == target:
+        is_target, dtype = column.name == target, str(column.dtype)
+        if is_target and column.dtype.is_float() and cast_without_loss(column, "Int64") is not None:
+            dtype = "Int64"
+        if dtype in PLAIN_DTYPES or isinstance(column.dtype, pl.Datetime):
+            share = column.null_count() / max(1, column.len())
+            allowed = math.ceil(100 * min(1.0, NULL_FACTOR * share)) / 100
+            groups.setdefault((dtype, allowed, find_length(column)), []).append(column.name)
+        elif is_target:
             raise RightfitError(
                 f"target.column {target!r} is {column.dtype}; allowed are numbers, texts and truth "
                 "values"
             )
-        if dtype is not None:
-            share = column.null_count() / max(1, column.len())
-            allowed = math.ceil(100 * min(1.0, NULL_FACTOR * share)) / 100
-            groups.setdefault((dtype, allowed, find_length(column)), []).append(column.name)
     return TableSchema(
         min_rows=max(1, int(MIN_ROWS_SHARE * table.height)),
         columns=tuple(
@@ -185,13 +192,6 @@ def infer_split(main: Table, task: Task) -> Split:
     return draw_share(task, TEST_SHARE)
 
 
-def _name_dtype(column: pl.Series, *, is_target: bool) -> str | None:
-    if is_target and column.dtype.is_float() and cast_without_loss(column, "Int64") is not None:
-        return "Int64"
-    dtype = str(column.dtype)
-    return dtype if dtype in PLAIN_DTYPES or isinstance(column.dtype, pl.Datetime) else None
-
-
 def find_length(column: pl.Series) -> int | None:
     """Return the length in bytes that all values share; ``None`` if there is none."""
     if column.dtype != pl.Binary:
@@ -200,49 +200,65 @@ def find_length(column: pl.Series) -> int | None:
     return int(lengths[0]) if lengths.len() == 1 else None
 
 
-@dataclass(frozen=True)
-class InferredFeatures:
-    """Features with what was derived for them, and why columns are left out."""
-
-    features: Features
-    derived: tuple[Derived, ...]
-    remarks: tuple[str, ...]
-
-
 def infer_features(
-    asked: Features,
-    derived: tuple[Derived, ...],
+    block: DatasetBlock,
+    known: DatasetBlock,
+    tables: Mapping[str, Table],
     *,
-    main: LazyColumns,
-    joined: LazyColumns,
     outcome: pl.Series,
     task: Task,
-    hidden: set[str],
-) -> InferredFeatures:
-    """Replace patterns by columns, ``*`` by all other columns of that kind.
+) -> tuple[DatasetBlock, tuple[str, ...]]:
+    """Replace the patterns of features by columns, ``*`` by all other columns of that kind.
 
     Args:
-        asked: What the block says; :data:`ALL_FEATURES` if it says nothing.
-        derived: Columns that the block derives.
-        main: Columns of the main table.
-        joined: Columns that joins add, under their new names.
+        block: What the configuration says; if it names no features, all are chosen.
+        known: The same with its other gaps filled.
+        tables: Raw tables by name.
         outcome: Class or value of each row of the main table.
         task: What is predicted.
-        hidden: Columns that reveal the outcome or the split.
+
+    Returns:
+        ``known`` with the features and what is derived for them; why columns are left out.
 
     Raises:
         RightfitError: If no column can be used.
     """
-    columns = main.join(joined)
-    lists = {name: [*_expand(getattr(asked, name), columns, hidden)] for name in FEATURE_LISTS}
+    table, described = tables[block.main_table], known.schemas[block.main_table].by_column()
+    main = {
+        name: (table, name)
+        for name in table.columns
+        if name in described or block.main_table not in block.schemas
+    }
+    joined = {
+        join.prefix + name: (tables[join.table], name)
+        for join in known.joins
+        for name in join.columns
+    }
+    columns = LazyColumns(main | joined)
+    asked, hidden = block.features or ALL_FEATURES, find_leaks(known)
+    lists: dict[str, list[str]] = {key: [] for key in FEATURE_LISTS}
+    for key, names in lists.items():
+        for name in getattr(asked, key):
+            is_star = name == ALL_OTHERS  # stands for others once all that are named are known
+            names += [name] if is_star else expand_names([name], list(columns), excluded=hidden)
     named = {*lists["numeric"], *lists["categorical"], *lists["text"]} | hidden
-    kinds = {name: find_kind(main[name], outcome, task) for name in main if name not in named}
-    kinds |= {name: find_kind(joined[name], None, task) for name in joined if name not in named}
+    kinds = {
+        name: find_kind(columns[name], None if name in joined else outcome, task)
+        for name in columns
+        if name not in named
+    }
     kinds |= {name: RESERVED for name in RESERVED_COLUMNS if name in kinds}
-    added = _derive_weekdays(derived, kinds) if ALL_OTHERS in asked.categorical else ()
+    derived = list(known.derived)
+    if ALL_OTHERS in asked.categorical:
+        used = {step.column for step in derived}
+        derived += [
+            Weekday(op="weekday", name=f"{name}_weekday", column=name)
+            for name in _of_kind(kinds, "time")
+            if name not in used
+        ]
     kinds |= {
         step.name: Kind("numeric" if isinstance(step, ClockMinutes) else "categorical")
-        for step in (*derived, *added)
+        for step in derived
         if step.name not in named
     }
     numeric = _fill(lists["numeric"], _of_kind(kinds, "numeric"))
@@ -262,15 +278,8 @@ def infer_features(
     )
     if not filled.columns:
         filled = _use_image(filled, columns, kinds)
-    return InferredFeatures(filled, added, _list_remarks(kinds, filled))
-
-
-def _expand(names: Iterable[str], columns: LazyColumns, hidden: set[str]) -> Iterable[str]:
-    for name in names:
-        if name == ALL_OTHERS:
-            yield name
-        else:
-            yield from expand_names([name], list(columns), excluded=hidden)
+    complete = known.model_copy(update={"features": filled, "derived": tuple(derived)})
+    return complete, _list_remarks(kinds, filled)
 
 
 def _fill(names: Iterable[str], others: list[str]) -> tuple[str, ...]:
@@ -279,15 +288,6 @@ def _fill(names: Iterable[str], others: list[str]) -> tuple[str, ...]:
 
 def _of_kind(kinds: Kinds, wanted: KindName) -> list[str]:
     return [name for name, kind in kinds.items() if kind.name == wanted]
-
-
-def _derive_weekdays(derived: tuple[Derived, ...], kinds: Kinds) -> tuple[Derived, ...]:
-    used = {step.column for step in derived}
-    return tuple(
-        Weekday(op="weekday", name=f"{name}_weekday", column=name)
-        for name in _of_kind(kinds, "time")
-        if name not in used
-    )
 
 
 def _list_remarks(kinds: Kinds, features: Features) -> tuple[str, ...]:
@@ -354,41 +354,27 @@ def find_kind(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
 
 def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: int) -> str | None:
     """Say why a column can only be a copy of the target; ``None`` if it need not be one."""
+    known = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls()
+    is_telling = column.dtype.is_numeric() and known.height >= MIN_ROWS_TO_SEPARATE
     if task == "regression":
-        is_copy = column.dtype.is_numeric() and _orders_alike(column, outcome)
+        if not is_telling:
+            return None
+        # the target in another unit, or with the sign turned?
+        place, of_outcome = (known[name].rank("dense") for name in ("value", "outcome"))
+        turned = known["value"].rank("dense", descending=True)
+        is_copy = (place == of_outcome).all() or (turned == of_outcome).all()
         return "orders the rows exactly as the target does" if is_copy else None
-    if _repeats(column, outcome, n_distinct):
+    n_classes = outcome.drop_nulls().n_unique()
+    if n_distinct == n_classes and known.unique().height == n_distinct:
         return "repeats the target, one value per class"
-    if column.dtype.is_numeric() and _separates(column, outcome):
-        return "separates the classes without error, as the target itself would"
-    return None
-
-
-def _orders_alike(column: pl.Series, outcome: pl.Series) -> bool:
-    """Return whether a column is the target in another unit, or with the sign turned."""
-    known = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls()
-    if known.height < MIN_ROWS_TO_SEPARATE:
-        return False
-    place, of_outcome = (known[name].rank("dense") for name in ("value", "outcome"))
-    turned = known["value"].rank("dense", descending=True)
-    return bool((place == of_outcome).all() or (turned == of_outcome).all())
-
-
-def _repeats(column: pl.Series, outcome: pl.Series, n_distinct: int) -> bool:
-    if n_distinct != outcome.drop_nulls().n_unique():
-        return False
-    pairs = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls().unique()
-    return pairs.height == n_distinct
-
-
-def _separates(column: pl.Series, outcome: pl.Series) -> bool:
-    """Return whether the ranges of the classes do not overlap, as if cut from the column."""
-    known = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls()
-    if known.height < MIN_ROWS_TO_SEPARATE:
-        return False
+    if not is_telling:
+        return None
+    # do the ranges of the classes not overlap, as if they were cut from the column?
     value = pl.col("value")
     ranges = known.group_by("outcome").agg(low=value.min(), high=value.max()).sort("low")
-    return ranges.height > 1 and bool((ranges["low"][1:] > ranges["high"][:-1]).all())
+    if ranges.height > 1 and (ranges["low"][1:] > ranges["high"][:-1]).all():
+        return "separates the classes without error, as the target itself would"
+    return None
 
 
 def _is_identifier(column: pl.Series, n_distinct: int) -> bool:

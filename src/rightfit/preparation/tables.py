@@ -94,10 +94,6 @@ class LazyColumns(Mapping[str, pl.Series]):
     def __len__(self) -> int:
         return len(self._sources)
 
-    def join(self, others: LazyColumns) -> LazyColumns:
-        """Return these columns and others."""
-        return LazyColumns({**self._sources, **others._sources})
-
 
 def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str, Table]:
     """Convert what the catalog loaded for a dataset's tables.
@@ -240,25 +236,23 @@ def cast_without_loss(column: pl.Series, dtype: str) -> pl.Series | None:
     wanted, given = parse_dtype(dtype), column.dtype
     if given == pl.Null:
         return column.cast(wanted)
-    is_text = given == pl.String and wanted.is_temporal()
     is_number = (given.is_numeric() or given == pl.Boolean) and (
         wanted.is_numeric() or wanted == pl.Boolean
     )
     zones = [getattr(one, "time_zone", None) for one in (given, wanted)]
     is_time = given.is_temporal() and wanted.is_temporal() and zones[0] == zones[1]
-    if not (is_text or is_number or is_time):
-        return None
     try:
-        cast = (
-            column.str.strptime(wanted, strict=False)
-            if is_text
-            else column.cast(wanted, strict=False)
-        )
+        if given == pl.String and isinstance(wanted, pl.Date | pl.Datetime):
+            cast = column.str.strptime(wanted, strict=False)
+        elif is_number or is_time:
+            cast = column.cast(wanted, strict=False)
+        else:
+            return None
     except pl.exceptions.PolarsError:
         return None
     if cast.null_count() != column.null_count():
         return None
-    if is_text or (given == pl.Float64 and wanted == pl.Float32):
+    if given == pl.String or (given == pl.Float64 and wanted == pl.Float32):
         return cast
     is_same = (cast.cast(given, strict=False) == column).all()
     return cast if is_same else None
