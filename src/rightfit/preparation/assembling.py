@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.spec import ClockMinutes, ColumnSplit, Derived, Target
+from rightfit.preparation.spec import ClockMinutes, ColumnSplit, Derived, LatestShare, Target
 from rightfit.preparation.splitting import Parted, assign_parts
 from rightfit.preparation.table_check import clean_table
 from rightfit.preparation.tables import ROW, RawTableError, Table, take_rows
@@ -59,16 +59,31 @@ def assemble(
         RawTableError: If a part lacks rows of a class, or a derived column cannot be computed.
     """
     main, schema = tables[spec.main_table], spec.schemas[spec.main_table]
-    labelled = add_label(
-        clean_table(main, schema, _list_deciding(spec)).with_row_index(ROW), spec.target
-    )
+    deciding = {spec.target.column}
+    if isinstance(spec.split, ColumnSplit):
+        deciding.add(spec.split.column)
+    for share in (spec.split, spec.validation):
+        if isinstance(share, LatestShare):
+            deciding.update(share.time_columns)
+    labelled = add_label(clean_table(main, schema, deciding).with_row_index(ROW), spec.target)
     parted = assign(spec, labelled)
     kept = parted.rows.select(ROW, "label", "part")
     rows = clean_table(take_rows(main, list(schema.by_column()), kept[ROW]), schema)
     rows = rows.with_columns(kept["label"], kept["part"])
-    joined = {join.table: tables[join.table] for join in spec.joins}
-    clean = {name: clean_table(table, spec.schemas[name]) for name, table in joined.items()}
-    rows, unmatched = _join_tables(spec, rows, clean)
+    unmatched = {}
+    for join in spec.joins:
+        added = [pl.col(column).alias(join.prefix + column) for column in join.columns]
+        other = clean_table(tables[join.table], spec.schemas[join.table])
+        # m:1 refuses repeated keys in the other table, which would multiply rows
+        rows = rows.join(
+            other.select(*join.keys, *added, pl.lit(True).alias("_matched")),
+            on=list(join.keys),
+            how="left",
+            validate="m:1",
+            maintain_order="left",
+        )
+        unmatched[join.table] = rows["_matched"].null_count()
+        rows = rows.drop("_matched")
     for derived in spec.derived:  # one by one: a derived column may read an earlier one
         try:
             rows = rows.with_columns(derive(derived).alias(derived.name))
@@ -114,13 +129,6 @@ def add_label(main: pl.DataFrame, target: Target) -> pl.DataFrame:
     return known.with_columns(label.alias("label"))
 
 
-def _list_deciding(spec: DatasetSpec) -> set[str]:
-    """Name the columns that decide a row's label and part."""
-    times = [getattr(one, "time_columns", ()) for one in (spec.split, spec.validation)]
-    split = (spec.split.column,) if isinstance(spec.split, ColumnSplit) else ()
-    return {spec.target.column, *split, *times[0], *times[1]}
-
-
 def derive(derived: Derived) -> pl.Expr:
     """Return the expression of a derived column.
 
@@ -134,19 +142,3 @@ def derive(derived: Derived) -> pl.Expr:
     if derived.time_zone is not None:
         column = column.dt.convert_time_zone(derived.time_zone)
     return column.dt.weekday()
-
-
-def _join_tables(
-    spec: DatasetSpec, rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame]
-) -> tuple[pl.DataFrame, dict[str, int]]:
-    unmatched = {}
-    for join in spec.joins:
-        added = [pl.col(column).alias(join.prefix + column) for column in join.columns]
-        other = tables[join.table].select(*join.keys, *added, pl.lit(True).alias("_matched"))
-        # m:1 refuses repeated keys in the other table, which would multiply rows
-        rows = rows.join(
-            other, on=list(join.keys), how="left", validate="m:1", maintain_order="left"
-        )
-        unmatched[join.table] = rows["_matched"].null_count()
-        rows = rows.drop("_matched")
-    return rows, unmatched

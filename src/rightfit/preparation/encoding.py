@@ -91,7 +91,12 @@ def fit_encoder_steps(
         kind = Picture if features.image.format == "file" else Pixels
         steps.append(kind(column=features.image.column, shape=features.image.shape))
     encoder = Encoder(steps=tuple(steps))
-    _require_distinct_names(encoder)
+    twice = sorted(name for name, n in Counter(name_features(encoder)).items() if n > 1)
+    if twice:
+        raise RawTableError(
+            f"Encoding would give several columns the names {twice}. "
+            "Rename or derive one of their sources in parameters_datasets.yml."
+        )
     return encoder
 
 
@@ -176,15 +181,6 @@ def _read_tensor(rows: pl.DataFrame, one: TensorInput) -> npt.NDArray[Any]:
         return decode_images(image, one.image_shape)
     except ValueError as err:
         raise RawTableError(f"{err}. Mend the file, or remove its row.") from err
-
-
-def _require_distinct_names(encoder: Encoder) -> None:
-    twice = sorted(name for name, n in Counter(name_features(encoder)).items() if n > 1)
-    if twice:
-        raise RawTableError(
-            f"Encoding would give several columns the names {twice}. "
-            "Rename or derive one of their sources in parameters_datasets.yml."
-        )
 
 
 def _fit_standardise(column: pl.Series) -> Standardise:

@@ -10,7 +10,7 @@ import polars as pl
 
 from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
-from rightfit.preparation.description import find_quality_faults
+from rightfit.preparation.description import find_quality_faults, raise_faults
 from rightfit.quality.metric import Array, QualityBlock, QualityMetric
 from rightfit.quality.scorers import NEGATED, Option, is_function
 
@@ -30,8 +30,7 @@ def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> Qua
         return QualityMetric(**said)
     if given.name is not None:
         n_classes = outcome.drop_nulls().n_unique() if task == "classification" else None
-        if faults := find_quality_faults(given.name, given.options, task=task, n_classes=n_classes):
-            raise RightfitError(faults[0])
+        raise_faults(find_quality_faults(given.name, given.options, task=task, n_classes=n_classes))
     inferred = infer_quality(outcome.drop_nulls(), task, given.name, given.options)
     return QualityMetric(**inferred.model_dump() | said)
 
@@ -54,7 +53,12 @@ def infer_quality(
     >>> infer_quality(pl.Series(["a", "b", "c"]), "classification").name
     'accuracy'
     """
-    name = name or ("r2" if task == "regression" else _choose_for_classes(outcome))
+    if name is None and task == "regression":
+        name = "r2"
+    elif name is None:
+        counts = outcome.value_counts(name="n_rows")["n_rows"].to_list()
+        is_even = max(counts) / outcome.len() <= MAX_IMBALANCE / len(counts)
+        name = "roc_auc" if len(counts) == 2 else "accuracy" if is_even else "balanced_accuracy"
     if is_function(name):
         raise RightfitError(
             f"quality: {name} is a function, so write worst and best too, as in "
@@ -74,26 +78,10 @@ def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> floa
     Raises:
         RightfitError: If the metric cannot judge it.
     """
-    return _guess_value(outcome, metric) if task == "regression" else _guess_class(outcome, metric)
-
-
-def _choose_for_classes(outcome: pl.Series) -> str:
-    counts = outcome.value_counts(name="n_rows")["n_rows"].to_list()
-    if len(counts) == 2:
-        return "roc_auc"
-    is_even = max(counts) / outcome.len() <= MAX_IMBALANCE / len(counts)
-    return "accuracy" if is_even else "balanced_accuracy"
-
-
-def _guess_class(outcome: pl.Series, metric: QualityMetric) -> float:
-    """Return what answering the classes' shares reaches."""
-    labels = outcome.rank("dense").cast(pl.Int64).to_numpy() - 1
-    shares = np.bincount(labels) / len(labels)
-    return _round(metric, labels, np.tile(shares, (len(labels), 1)))
-
-
-def _guess_value(outcome: pl.Series, metric: QualityMetric) -> float:
-    """Return what the better one of mean and median reaches."""
+    if task == "classification":  # the classes' shares, for every row
+        labels = outcome.rank("dense").cast(pl.Int64).to_numpy() - 1
+        shares = np.bincount(labels) / len(labels)
+        return _round(metric, labels, np.tile(shares, (len(labels), 1)))
     values = outcome.cast(pl.Float64).to_numpy()
     if n_odd := int((~np.isfinite(values)).sum()):
         raise RightfitError(

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit.errors import RightfitError
-from rightfit.families.family import Rows
 from rightfit.families.imported.importing import GivenPredictions
 from rightfit.families.imported.row_table import RowTable, take_stored
 from rightfit.families.schema import InputSchema
@@ -57,7 +56,8 @@ def describe_columns(
 
 def list_numbers(spec: DatasetSpec, rows: pl.DataFrame) -> list[str]:
     """Return the features that are numbers: what a model reads that names no columns."""
-    return [name for name in spec.features.columns if _is_number(rows.schema.get(name, pl.String))]
+    dtypes = {name: rows.schema.get(name, pl.String()) for name in spec.features.columns}
+    return [name for name, dtype in dtypes.items() if dtype.is_numeric() or dtype == pl.Boolean]
 
 
 def take_columns(
@@ -100,7 +100,10 @@ def read_predictions(
     except (ValueError, pl.exceptions.PolarsError) as err:
         raise RightfitError(f"the predictions {path} do not fit the dataset: {err}") from err
     if not schema.classes:
-        return GivenPredictions(path, rows, _read_values(path, table), None)
+        if PREDICTED not in table.columns or not table.schema[PREDICTED].is_numeric():
+            raise RightfitError(f"the predictions {path} have no column {PREDICTED!r} of numbers")
+        values = table.select(pl.col(PREDICTED).cast(pl.Float32)).to_numpy()
+        return GivenPredictions(path, rows, values, None)
     if set(schema.classes) <= set(table.columns):
         probabilities = table.select(pl.col(schema.classes).cast(pl.Float32)).to_numpy()
         return GivenPredictions(path, rows, probabilities, None)
@@ -147,14 +150,3 @@ def _to_array(column: pl.Series, one: TensorInput) -> npt.NDArray[np.generic]:
         texts = np.array(column.cast(pl.String).fill_null("").to_list(), dtype=np.str_)
         return texts if texts.dtype.itemsize else texts.astype("U1")
     return column.cast(pl.Float64).to_numpy()
-
-
-def _is_number(dtype: pl.DataType | type[pl.DataType]) -> bool:
-    return dtype.is_numeric() or dtype == pl.Boolean
-
-
-def _read_values(path: Path, table: pl.DataFrame) -> Rows:
-    if PREDICTED not in table.columns or not table.schema[PREDICTED].is_numeric():
-        raise RightfitError(f"the predictions {path} have no column {PREDICTED!r} of numbers")
-    values: Rows = table.select(pl.col(PREDICTED).cast(pl.Float32)).to_numpy()
-    return values

@@ -14,7 +14,7 @@ from rightfit.preparation.data_card import DataCard, make_data_card
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.encoding import apply_encoder, encode_part, fit_encoder
 from rightfit.preparation.splitting import Parted, assign_parts
-from rightfit.preparation.table_check import RawCheck, check_tables, outlier_mask
+from rightfit.preparation.table_check import RawCheck, blank_outliers, check_tables
 from rightfit.preparation.table_schema import ColumnGroup
 from rightfit.preparation.tables import Table, cast_without_loss, parse_dtype
 from rightfit.request_path.encoder import Encoder
@@ -116,6 +116,5 @@ def _read_like(column: pl.Series, group: ColumnGroup) -> pl.Series:
                 f"{group.dtype}. Convert it."
             )
         cast = column
-    if group.max_outlier_share > 0:
-        return cast.set(outlier_mask(cast, group), None)
+    cast = blank_outliers(cast, group)
     return cast.fill_nan(None) if cast.dtype.is_float() else cast

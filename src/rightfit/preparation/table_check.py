@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.spec import ColumnSplit, Image, Target
+from rightfit.preparation.spec import ColumnSplit, Image
 from rightfit.preparation.table_schema import Bounds, ByteLength, ColumnGroup, TableSchema, Values
 from rightfit.preparation.tables import RawTableError, Table, cast_without_loss
 from rightfit.request_path.usage import decode_image
@@ -60,19 +60,34 @@ def check_tables(
         RawTableError: If any table does not fit; the message lists all faults of all tables.
     """
     messages = []
-    for name in spec.tables:
-        faults = find_table_faults(tables[name], spec.schemas[name], spec.join_keys(name))
+    for name, entry in spec.tables.items():
+        table = tables[name]
+        faults = find_table_faults(table, spec.schemas[name], spec.join_keys(name))
         if name == spec.main_table:
-            described = spec.schemas[name].by_column()[spec.target.column]
-            faults += find_target_faults(tables[name], spec.target, described.dtype)
-            faults += _find_split_faults(spec, tables[name])
+            faults += _find_main_faults(spec, table)
         if spec.features.image is not None and spec.features.image.format == "file":
-            faults += _find_image_faults(tables[name], spec.features.image)
+            faults += _find_image_faults(table, spec.features.image)
         if faults:
-            messages.append(_describe_faults(dataset_name, name, spec.tables[name], faults))
+            lines = "\n".join(f"  - {fault}" for fault in faults)
+            messages.append(
+                f"The raw table {name} of the dataset {dataset_name} does not fit its schema:\n"
+                f"{lines}\nMend the table (catalog entry {entry}; by default "
+                f"data/01_raw/{entry}.parquet), or, if the data are right, "
+                f"datasets.{dataset_name} in parameters_datasets.yml."
+            )
     if messages:
         raise RawTableError("\n".join(messages))
-    return {name: _describe_table(tables[name], spec.schemas[name]) for name in spec.tables}
+    reports = {}
+    for name in spec.tables:
+        columns = {}
+        for column, group in spec.schemas[name].by_column().items():
+            values = tables[name][column]
+            columns[column] = ColumnReport(
+                null_share=round(values.null_count() / values.len(), 6),
+                n_outliers=int(outlier_mask(_cast(values, group), group).sum()),
+            )
+        reports[name] = TableReport(n_rows=tables[name].height, columns=columns)
+    return reports
 
 
 def find_table_faults(table: Table, schema: TableSchema, join_keys: Sequence[str]) -> list[str]:
@@ -97,7 +112,13 @@ def find_table_faults(table: Table, schema: TableSchema, join_keys: Sequence[str
             hint = f"; not described are {undescribed} (renamed?)" if undescribed else ""
             faults.append(f"column {name!r} of dtype {group.dtype} is missing{hint}")
     if join_keys and all(key in table.columns for key in join_keys):
-        faults += _find_duplicates(table, join_keys)
+        keys = table.select(join_keys)
+        repeated = keys.filter(keys.is_duplicated())
+        if not repeated.is_empty():
+            faults.append(
+                f"columns {list(join_keys)}: allowed is one row per key, "
+                f"but {repeated.height} rows share a key, such as {repeated.row(0)}"
+            )
     return faults
 
 
@@ -126,7 +147,7 @@ def find_column_faults(column: pl.Series, group: ColumnGroup) -> list[str]:
     if outliers.len() / n_rows > group.max_outlier_share:
         shown = outliers.bin.size() if isinstance(group.allowed, ByteLength) else outliers
         faults.append(
-            f"{where}: allowed is {_allowed_words(group)} (outside: a share of at most "
+            f"{where}: allowed is {group.allowed} (outside: a share of at most "
             f"{group.max_outlier_share:g}), but {outliers.len()} of {column.len()} rows hold "
             f"others such as {shown.unique().sort().head(N_EXAMPLES).to_list()}"
         )
@@ -157,16 +178,21 @@ def clean_table(
     Returns:
         The described columns, in the schema's order.
     """
-    columns = []
-    groups = schema.by_column()
-    for name in groups if names is None else [name for name in groups if name in names]:
-        group = groups[name]
-        column = _cast(table[name], group)
-        if group.max_outlier_share > 0:
-            mask = outlier_mask(column, group)
-            column = column.to_frame().select(pl.when(~mask).then(pl.col(name)))[name]
-        columns.append(column)
-    return pl.DataFrame(columns)
+    return pl.DataFrame(
+        [
+            blank_outliers(_cast(table[name], group), group)
+            for name, group in schema.by_column().items()
+            if names is None or name in names
+        ]
+    )
+
+
+def blank_outliers(column: pl.Series, group: ColumnGroup) -> pl.Series:
+    """Set a column's outliers to null if its description tolerates any."""
+    if group.max_outlier_share == 0:
+        return column
+    mask = outlier_mask(column, group)
+    return column.to_frame().select(pl.when(~mask).then(pl.col(column.name))).to_series()
 
 
 def _cast(column: pl.Series, group: ColumnGroup) -> pl.Series:
@@ -176,35 +202,29 @@ def _cast(column: pl.Series, group: ColumnGroup) -> pl.Series:
     return cast
 
 
-def find_target_faults(table: Table, target: Target, dtype: str) -> list[str]:
-    """List the values of the target's column that no class is named after."""
-    if not target.classes or target.at_least is not None or target.column not in table.columns:
-        return []
-    column = cast_without_loss(table[target.column], dtype)
-    if column is None:
-        return []
-    found = column.drop_nulls().cast(pl.String).unique().sort()
-    strange = [value for value in found.to_list() if value not in target.classes]
-    if not strange:
-        return []
-    return [
-        f"column {target.column!r}: allowed are the classes {list(target.classes)}, "
-        f"but got also {strange[:N_EXAMPLES]}"
-    ]
-
-
-def _find_split_faults(spec: DatasetSpec, table: Table) -> list[str]:
-    split = spec.split
-    if not isinstance(split, ColumnSplit) or split.column not in table.columns:
-        return []
-    found = set(table[split.column].unique().to_list())
-    absent = [value for value in (split.train, split.test) if value not in found]
-    if not absent:
-        return []
-    return [
-        f"column {split.column!r}: the split needs rows of "
-        f"{[split.train, split.test]}, but got none of {absent}"
-    ]
+def _find_main_faults(spec: DatasetSpec, table: Table) -> list[str]:
+    """List values of the main table that no class is named after, and parts without rows."""
+    faults, target, split = [], spec.target, spec.split
+    if target.classes and target.at_least is None and target.column in table.columns:
+        dtype = spec.schemas[spec.main_table].by_column()[target.column].dtype
+        column = cast_without_loss(table[target.column], dtype)
+        if column is not None:
+            found = column.drop_nulls().cast(pl.String).unique().sort()
+            strange = [value for value in found.to_list() if value not in target.classes]
+            if strange:
+                faults.append(
+                    f"column {target.column!r}: allowed are the classes {list(target.classes)}, "
+                    f"but got also {strange[:N_EXAMPLES]}"
+                )
+    if isinstance(split, ColumnSplit) and split.column in table.columns:
+        values = set(table[split.column].unique().to_list())
+        absent = [value for value in (split.train, split.test) if value not in values]
+        if absent:
+            faults.append(
+                f"column {split.column!r}: the split needs rows of "
+                f"{[split.train, split.test]}, but got none of {absent}"
+            )
+    return faults
 
 
 def _find_image_faults(table: Table, image: Image) -> list[str]:
@@ -227,47 +247,3 @@ def _find_image_faults(table: Table, image: Image) -> list[str]:
         f"column {column!r}: allowed are PNG and JPEG files, but {len(wrong)} of {table.height} "
         f"rows hold something else, such as {wrong[:N_EXAMPLES]} ({reason})"
     ]
-
-
-def _find_duplicates(table: Table, join_keys: Sequence[str]) -> list[str]:
-    keys = table.select(join_keys)
-    n_duplicates = int(keys.is_duplicated().sum())
-    if not n_duplicates:
-        return []
-    example = keys.filter(keys.is_duplicated()).row(0)
-    return [
-        f"columns {list(join_keys)}: allowed is one row per key, "
-        f"but {n_duplicates} rows share a key, such as {example}"
-    ]
-
-
-def _allowed_words(group: ColumnGroup) -> str:
-    allowed = group.allowed
-    if isinstance(allowed, Bounds):
-        return f"{allowed.min:g} to {allowed.max:g}"
-    if isinstance(allowed, Values):
-        return f"one of {list(allowed.values)}"
-    return f"{allowed.n_bytes} bytes" if isinstance(allowed, ByteLength) else "anything"
-
-
-def _describe_faults(dataset_name: str, table: str, entry: str, faults: list[str]) -> str:
-    lines = "\n".join(f"  - {fault}" for fault in faults)
-    return (
-        f"The raw table {table} of the dataset {dataset_name} does not fit its schema:\n{lines}\n"
-        f"Mend the table (catalog entry {entry}; by default data/01_raw/{entry}.parquet), or, if "
-        f"the data are right, datasets.{dataset_name} in parameters_datasets.yml."
-    )
-
-
-def _describe_table(table: Table, schema: TableSchema) -> TableReport:
-    columns = {
-        name: _describe_column(table[name], group) for name, group in schema.by_column().items()
-    }
-    return TableReport(n_rows=table.height, columns=columns)
-
-
-def _describe_column(column: pl.Series, group: ColumnGroup) -> ColumnReport:
-    return ColumnReport(
-        null_share=round(column.null_count() / column.len(), 6),
-        n_outliers=int(outlier_mask(_cast(column, group), group).sum()),
-    )

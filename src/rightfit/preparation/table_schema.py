@@ -17,7 +17,6 @@ INTEGER_DTYPES = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32"
 NUMERIC_DTYPES = (*INTEGER_DTYPES, "Float32", "Float64")
 PLAIN_DTYPES = (*NUMERIC_DTYPES, "Boolean", "String", "Binary", "Date")
 
-
 DATETIME = re.compile(
     r"Datetime\(time_unit='(?P<unit>ms|us|ns)', time_zone=(None|'(?P<zone>[^']+)')\)"
 )
@@ -73,17 +72,26 @@ class Bounds(StrictModel):
             raise ValueError(f"min must not exceed max, but got {self.min=}, {self.max=}")
         return self
 
+    def __str__(self) -> str:
+        return f"{self.min:g} to {self.max:g}"
+
 
 class Values(StrictModel):
     """One of the listed values."""
 
     values: tuple[Value, ...] = Field(min_length=1)
 
+    def __str__(self) -> str:
+        return f"one of {list(self.values)}"
+
 
 class ByteLength(StrictModel):
     """Byte strings of exactly this length, in bytes."""
 
     n_bytes: int = Field(gt=0, le=MAX_COUNT)
+
+    def __str__(self) -> str:
+        return f"{self.n_bytes} bytes"
 
 
 class ColumnGroup(StrictModel):
