@@ -19,6 +19,7 @@ from rightfit.preparation.spec import (
     ColumnSplit,
     Derived,
     Features,
+    Image,
     Join,
     Split,
     Target,
@@ -133,10 +134,18 @@ class DatasetBlock(StrictModel):
         Args:
             columns: Columns of the tables by name, as far as they are known.
         """
-        schemas = {
-            name: _expand_groups(schema, columns.get(name, ()))
-            for name, schema in self.schemas.items()
-        }
+        schemas = {}
+        for name, schema in self.schemas.items():
+            named = {column for group in schema.columns for column in group.names}
+            groups = [
+                group.model_copy(
+                    update={
+                        "names": expand_names(group.names, columns.get(name, ()), excluded=named)
+                    }
+                )
+                for group in schema.columns
+            ]
+            schemas[name] = schema.model_copy(update={"columns": tuple(groups)})
         joins = [
             join.model_copy(
                 update={
@@ -203,15 +212,6 @@ def raise_faults(faults: Sequence[str]) -> None:
         raise RightfitError("; ".join(faults))
 
 
-def _expand_groups(schema: TableSchema, columns: Sequence[str]) -> TableSchema:
-    named = {name for group in schema.columns for name in group.names}
-    groups = [
-        group.model_copy(update={"names": expand_names(group.names, columns, excluded=named)})
-        for group in schema.columns
-    ]
-    return schema.model_copy(update={"columns": tuple(groups)})
-
-
 def find_inconsistencies(spec: DatasetSpec) -> list[str]:
     """List what the parts of a dataset's description disagree about.
 
@@ -222,26 +222,48 @@ def find_inconsistencies(spec: DatasetSpec) -> list[str]:
         return faults  # the columns of unknown tables cannot be looked up
     faults = find_structure_faults(spec)
     known = set(list_described(spec))
-    faults += _derived_faults(spec, known)
-    known |= {derived.name for derived in spec.derived}
+    for derived in spec.derived:  # in order: a derived column may read an earlier one
+        if derived.column not in known:
+            faults.append(f"derived: {derived.name} reads the unknown column {derived.column!r}")
+        if derived.name in known:
+            faults.append(f"derived: {derived.name!r} would exist twice; choose another name")
+        known.add(derived.name)
     faults += _target_faults(spec) + _feature_faults(spec, known) + _split_faults(spec)
-    return faults + find_metric_faults(spec)
+    return faults + _metric_faults(spec)
 
 
 def find_structure_faults(block: DatasetBlock) -> list[str]:
     """List what tables, schemas, joins and the target's column disagree about."""
     if faults := find_naming_faults(block):
         return faults
-    main = block.schemas[block.main_table].by_column()
+    main_table, main = block.main_table, block.schemas[block.main_table].by_column()
     known = set(main)
     for join in block.joins:
-        faults += _join_faults(block, join, known)
-        known |= {join.prefix + column for column in join.columns}
+        other = block.schemas[join.table].by_column()
+        faults += [
+            f"joins: {join.table} has no column {column!r} in its schema"
+            for column in (*join.keys, *join.columns)
+            if column not in other
+        ]
+        for key in join.keys:
+            if key not in main:
+                faults.append(f"joins: the main table {main_table} has no column {key!r}")
+            elif key in other and main[key].dtype != other[key].dtype:
+                faults.append(
+                    f"joins: {key!r} is {main[key].dtype} in {main_table} "
+                    f"but {other[key].dtype} in {join.table}"
+                )
+        added = {join.prefix + column for column in join.columns}
+        if clashes := sorted(added & known):
+            faults.append(
+                f"joins: {join.table} would add the columns {clashes} twice; set a prefix"
+            )
+        known |= added
     column = block.target.column
     if column not in main:
         near = find_nearest(column, main)
         hint = f"; did you mean {near!r}?" if near else f"; it has {sorted(main)[:MAX_SHOWN]}"
-        faults.append(f"target.column {column!r} is not a column of {block.main_table}{hint}")
+        faults.append(f"target.column {column!r} is not a column of {main_table}{hint}")
     return faults
 
 
@@ -272,40 +294,6 @@ def find_naming_faults(block: DatasetBlock) -> list[str]:
     return faults
 
 
-def _join_faults(block: DatasetBlock, join: Join, known: set[str]) -> list[str]:
-    main_table = block.main_table
-    main, other = (block.schemas[name].by_column() for name in (main_table, join.table))
-    faults = [
-        f"joins: {join.table} has no column {column!r} in its schema"
-        for column in (*join.keys, *join.columns)
-        if column not in other
-    ]
-    for key in join.keys:
-        if key not in main:
-            faults.append(f"joins: the main table {main_table} has no column {key!r}")
-        elif key in other and main[key].dtype != other[key].dtype:
-            faults.append(
-                f"joins: {key!r} is {main[key].dtype} in {main_table} "
-                f"but {other[key].dtype} in {join.table}"
-            )
-    clashes = sorted({join.prefix + column for column in join.columns} & known)
-    if clashes:
-        faults.append(f"joins: {join.table} would add the columns {clashes} twice; set a prefix")
-    return faults
-
-
-def _derived_faults(spec: DatasetSpec, known: set[str]) -> list[str]:
-    faults = []
-    so_far = set(known)
-    for derived in spec.derived:
-        if derived.column not in so_far:
-            faults.append(f"derived: {derived.name} reads the unknown column {derived.column!r}")
-        if derived.name in so_far:
-            faults.append(f"derived: {derived.name!r} would exist twice; choose another name")
-        so_far.add(derived.name)
-    return faults
-
-
 def _target_faults(spec: DatasetSpec) -> list[str]:
     main = spec.schemas[spec.main_table].by_column()
     column = spec.target.column
@@ -315,8 +303,7 @@ def _target_faults(spec: DatasetSpec) -> list[str]:
     if spec.task == "regression":
         faults = find_task_faults(spec.target, spec.task)
         return faults if dtype in NUMERIC_DTYPES else [*faults, describe_no_number(column, dtype)]
-    is_number = dtype.startswith(("Int", "UInt", "Float"))
-    if spec.target.at_least is not None and not is_number:
+    if spec.target.at_least is not None and dtype not in NUMERIC_DTYPES:
         return [f"target.at_least needs a numeric column, but {column!r} is {dtype}"]
     if spec.task == "classification" and len(spec.target.classes) < 2:
         return [f"target.classes must name at least two, but got {list(spec.target.classes)}"]
@@ -359,7 +346,7 @@ def _feature_faults(spec: DatasetSpec, known: set[str]) -> list[str]:
         faults.append(f"features.indicate_missing names {stray}, which are not numeric features")
     if features.image is None:
         return faults if features.columns else [*faults, "features names no column"]
-    return faults + _image_faults(spec)
+    return faults + _image_faults(spec, features.image)
 
 
 def _column_dtypes(spec: DatasetSpec) -> dict[str, str]:
@@ -371,9 +358,7 @@ def _column_dtypes(spec: DatasetSpec) -> dict[str, str]:
     return dtypes
 
 
-def _image_faults(spec: DatasetSpec) -> list[str]:
-    image = spec.features.image
-    assert image is not None  # noqa: S101 - for the type checker; the caller asked
+def _image_faults(spec: DatasetSpec, image: Image) -> list[str]:
     faults = []
     if spec.features.columns != (image.column,):
         faults.append("features.image cannot be mixed with other features")
@@ -410,22 +395,19 @@ def _split_faults(spec: DatasetSpec) -> list[str]:
     ]
     if isinstance(split, ColumnSplit):
         if split.column in main:
-            faults += _split_value_faults(split, main[split.column].dtype)
+            dtype = main[split.column].dtype
+            kind = {"String": str, "Boolean": bool}.get(dtype, int)
+            hint = "; quote it" if kind is str else ""
+            faults += [
+                f"split.{key} must be of the kind of its column ({dtype}), but is {value!r}{hint}"
+                for key, value in (("train", split.train), ("test", split.test))
+                if type(value) is not kind
+            ]
         if split.train == split.test:
             faults.append(f"split.train and split.test must differ, but both are {split.train!r}")
     described = list_described(spec)
     unknown = [column for column in spec.not_features if column not in described]
     return faults + [f"not_features {column!r} is nowhere described" for column in unknown]
-
-
-def _split_value_faults(split: ColumnSplit, dtype: str) -> list[str]:
-    kind = {"String": str, "Boolean": bool}.get(dtype, int)
-    hint = "; quote it" if kind is str else ""
-    return [
-        f"split.{key} must be of the kind of its column ({dtype}), but is {value!r}{hint}"
-        for key, value in (("train", split.train), ("test", split.test))
-        if type(value) is not kind
-    ]
 
 
 def find_leaks(block: DatasetBlock) -> set[str]:
@@ -473,7 +455,7 @@ def find_quality_faults(
     return []
 
 
-def find_metric_faults(spec: DatasetSpec) -> list[str]:
+def _metric_faults(spec: DatasetSpec) -> list[str]:
     """List why a dataset's metric cannot judge its task."""
     n_classes = len(spec.target.classes)
     if spec.task == "classification" and n_classes < 2:
