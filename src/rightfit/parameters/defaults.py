@@ -45,9 +45,13 @@ def complete_parameters(parameters: RawParameters) -> Block:
         if own == {}:
             completed[block] = default
         elif isinstance(own, Mapping):
-            completed[block] = (
-                _complete_models(default, own) if block == "models" else merge(default, own)
-            )
+            completed[block] = merge(default, own)
+            if block == "models":
+                completed[block] |= {
+                    name: model
+                    for name, model in own.items()
+                    if isinstance(model, Mapping) and "family" in model  # stands alone
+                }
     completed["evaluation"] = set_rate(completed["evaluation"], parameters.get("applications"))
     return completed
 
@@ -83,19 +87,15 @@ def set_rate(evaluation: Any, applications: object) -> Any:
         for name, preset in presets.items()
         if isinstance(preset, Mapping) and isinstance(preset.get("server"), Mapping)
     }
+    (rate_per_s,) = rates
     changed = {}
     for name, own in servers.items():
         server = own if own.get("n_processes") else servers.get("standard", own)
-        changed[name] = {"server": server | _serve_at(min(rates), server)}
+        usual, max_s = server.get("rate_per_s"), server.get("max_s")
+        if isinstance(usual, int | float) and isinstance(max_s, int | float):
+            server = server | {"max_s": max_s * max(1.0, usual / rate_per_s)}
+        changed[name] = {"server": server | {"rate_per_s": rate_per_s}}
     return merge(evaluation, {"presets": changed})
-
-
-def _serve_at(rate_per_s: float, server: Mapping[str, Any]) -> Block:
-    """Return the changes by which a load test holds as many requests at another rate."""
-    usual, max_s = server.get("rate_per_s"), server.get("max_s")
-    if isinstance(usual, int | float) and isinstance(max_s, int | float):
-        return {"rate_per_s": rate_per_s, "max_s": max_s * max(1.0, usual / rate_per_s)}
-    return {"rate_per_s": rate_per_s}  # the checks report what is wrong
 
 
 def read_default(block: str) -> Block:
@@ -141,11 +141,3 @@ def find_misspelt_blocks(written: Iterable[str]) -> dict[str, str]:
         for name, near in nearest.items()
         if near is not None and name not in near and near not in name
     }
-
-
-def _complete_models(default: Mapping[str, Any], own: RawParameters) -> Block:
-    models = dict(default)
-    for name, block in own.items():
-        stands_alone = not isinstance(block, Mapping) or "family" in block
-        models[name] = block if stands_alone else merge(default.get(name, {}), block)
-    return models

@@ -92,7 +92,11 @@ def _explain(
     where: str, fault: Any, others: Mapping[str, Any], misspelt: Mapping[Path, Path]
 ) -> str:
     path: Path = fault["loc"]
-    forms = [place for place, step in enumerate(path) if _names_form(step)]
+    forms = [  # pydantic adds the types of a value's alternatives to its keys
+        place
+        for place, step in enumerate(path)
+        if isinstance(step, str) and ("[" in step or step[:1].isupper())
+    ]
     path = path[: forms[0]] if forms else path
     key = _join(where, path)
     example = _find_example(path, others)
@@ -101,18 +105,14 @@ def _explain(
     if key in RETIRED:
         return f"{key} {RETIRED[key]}"
     if fault["type"] == "extra_forbidden":
-        known = _find_keys(path[:-1], others)
+        holders = [_follow(path[:-1], block) for block in others.values()]
+        known = sorted({str(key) for one in holders if isinstance(one, Mapping) for key in one})
         near = misspelt[path][-1] if path in misspelt else find_nearest(str(path[-1]), known)
         hint = f"; did you mean {near!r}?" if near else f"; others have {known}" if known else ""
         return f"{key} is unknown{hint}"
     if fault["type"] == "missing":
         return f"{key} is missing{example}"
     return f"{key}: {word_fault(fault)}{example}"
-
-
-def _names_form(step: str | int) -> bool:
-    """Tell a key from what pydantic adds for the alternatives of a value: their types."""
-    return isinstance(step, str) and ("[" in step or step[:1].isupper())
 
 
 def _find_example(path: Path, others: Mapping[str, Any]) -> str:
@@ -126,12 +126,6 @@ def _find_example(path: Path, others: Mapping[str, Any]) -> str:
             if len(text) <= MAX_EXAMPLE:
                 return f"; {name} has {text.strip()[1:-1]}"
     return ""
-
-
-def _find_keys(path: Path, others: Mapping[str, Any]) -> list[str]:
-    """Return the keys that other blocks have in the same place; empty if none has the place."""
-    found = (_follow(path, block) for block in others.values())
-    return sorted({str(key) for holder in found if isinstance(holder, Mapping) for key in holder})
 
 
 def _follow(path: Path, block: Any) -> Any:
