@@ -20,9 +20,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import rightfit
-from rightfit.parameters.cascades import CascadeBlock
 from rightfit.parameters.defaults import BLOCKS, read_default
-from rightfit.parameters.grid import GridParams
+from rightfit.parameters.grid import CascadeBlock, GridParams
 from rightfit.parameters.imported import ImportedBlock
 from rightfit.parameters.validation import NAMED_BLOCKS, WHOLE_BLOCKS
 from rightfit.profiling.metrics import METRICS

@@ -183,8 +183,7 @@ def check(parameters: dict[str, Any], named: Sequence[str]) -> tuple[str, str]:
         named: Blocks that the faults must name.
     """
     from rightfit.parameters.defaults import complete_parameters
-    from rightfit.parameters.machine import Machine
-    from rightfit.parameters.validation import find_faults
+    from rightfit.parameters.validation import Machine, find_faults
 
     machine = Machine(n_cores=2, devices=("cpu",))
     try:

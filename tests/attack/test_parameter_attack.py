@@ -15,8 +15,7 @@ from pydantic import BaseModel, RootModel
 
 from rightfit.parameters.defaults import complete_parameters
 from rightfit.parameters.grid import GridParams
-from rightfit.parameters.machine import Machine
-from rightfit.parameters.validation import NAMED_BLOCKS, WHOLE_BLOCKS, find_faults
+from rightfit.parameters.validation import NAMED_BLOCKS, WHOLE_BLOCKS, Machine, find_faults
 from rightfit.strict_model import StrictModel
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]

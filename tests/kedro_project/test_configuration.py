@@ -17,7 +17,7 @@ from rightfit.kedro_project import configuration
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.nodes import BOXES
 from rightfit.kedro_project.run import RightfitSession
-from rightfit.parameters.machine import Machine
+from rightfit.parameters.validation import Machine
 from rightfit.pipeline_registry import register_pipelines
 
 pytestmark = pytest.mark.whole

@@ -55,7 +55,7 @@ from rightfit.parameters.raw import RawParameters, find_values
 from rightfit.printable import clean_text
 
 if TYPE_CHECKING:
-    from rightfit.parameters.machine import Machine
+    from rightfit.parameters.validation import Machine
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ def _list_all_faults(grid_fault: ValueError, parameters: RawParameters) -> str:
 
 
 def _describe_machine() -> Machine:
-    from rightfit.parameters.machine import Machine
+    from rightfit.parameters.validation import Machine
     from rightfit.profiling.hardware.environment import usable_cores
     from rightfit.profiling.worker.meters.gpu import list_devices
 

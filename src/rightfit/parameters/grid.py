@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from rightfit.errors import RightfitError
 from rightfit.families.registry import refer_to_family
@@ -22,6 +22,7 @@ NAME = re.compile(r"\w[\w-]*")
 MAX_NAME_BYTES = 100
 IMPORTED = "imported"  # in place of a family: the model is a file that somebody has already
 CASCADE = "cascade"  # in place of a family: two candidates of the dataset in a row
+MAX_CASCADES = 20
 
 
 class UnsuitableGridError(RightfitError):
@@ -94,16 +95,38 @@ class Grid:
         )
 
 
+def split_names(names: Any) -> Any:
+    """Return names given on a command line as a list; anything else stays as it is.
+
+    ``--params`` splits at commas and passes texts, so names are separated by spaces there:
+    ``--params "grid.datasets=landsat shuttle"``. Brackets are allowed: ``grid.datasets=[landsat]``.
+
+    >>> split_names("[landsat]"), split_names("landsat shuttle"), split_names(["landsat"])
+    (['landsat'], ['landsat', 'shuttle'], ['landsat'])
+    """
+    if not isinstance(names, str):
+        return names
+    return names.strip("[] ").replace(",", " ").split()
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
+
+
 class GridParams(StrictModel):
     """The cells of a study (``params:grid``)."""
 
-    datasets: tuple[str, ...] = Field(min_length=1)
-    models: tuple[str, ...] = Field(min_length=1)
+    datasets: Names = Field(min_length=1)
+    models: Names = Field(min_length=1)
 
-    @field_validator("datasets", "models", mode="before")
-    @classmethod
-    def _split(cls, names: Any) -> Any:
-        return split_names(names)
+
+class CascadeBlock(StrictModel):
+    """A model made of two candidates of the others (``params:models.<name>``).
+
+    Of every dataset at most ``n_candidates`` cascades are measured, those that promise most.
+    """
+
+    family: Literal["cascade"]
+    n_candidates: int = Field(ge=1, le=MAX_CASCADES)
 
 
 def read_grid(parameters: RawParameters) -> Grid:
@@ -130,11 +153,13 @@ def read_grid(parameters: RawParameters) -> Grid:
     searched = [name for name, one in models.items() if is_searched(one)]
     return Grid(
         tables,
-        {name: _find_family(name, models[name]) for name in searched},
-        {name: datasets_of[name] for name, one in models.items() if is_imported(one)},
-        {name: datasets_of[name] for name in searched if datasets_of[name] != tuple(tables)},
-        tuple(name for name, one in models.items() if is_cascade(one)),
-        tuple(name for name in datasets if _is_refitted(name, parameters.get("refit"))),
+        families={name: _find_family(name, models[name]) for name in searched},
+        imported={name: datasets_of[name] for name, one in models.items() if is_imported(one)},
+        datasets_of={
+            name: datasets_of[name] for name in searched if datasets_of[name] != tuple(tables)
+        },
+        cascades=tuple(name for name, one in models.items() if is_cascade(one)),
+        refitted=tuple(name for name in datasets if _is_refitted(name, parameters.get("refit"))),
     )
 
 
@@ -176,20 +201,26 @@ def find_grid_faults(parameters: RawParameters) -> list[str]:
     for kind in ("datasets", "models"):
         if not isinstance(parameters[kind], Mapping) or not parameters[kind]:
             faults.append(f"{kind} must describe at least one of them, got {parameters[kind]!r}")
-    where = [f"{fault}. Correct parameters_grid.yml." for fault in faults]
+    faults = [f"{fault}. Correct parameters_grid.yml." for fault in faults]
     for kind in ("datasets", "models"):
-        where += _find_unknown(kind, parameters)
+        described = parameters[kind] if isinstance(parameters[kind], Mapping) else {}
+        unknown = sorted(set(_list_names(parameters, kind)) - set(described))
+        if unknown and described:
+            faults.append(
+                f"grid.{kind} names {unknown}, described are {sorted(map(str, described))} "
+                f"(parameters_{kind}.yml). Correct parameters_grid.yml."
+            )
         for name, block in list_named(parameters, kind).items():
-            where += _find_block_faults(kind, name, block)
+            faults += _find_block_faults(kind, name, block)
     models = list_named(parameters, "models")
     if models and not any(is_searched(block) for block in models.values()):
-        where += [
+        faults += [
             f"models.{name} makes cascades of the grid's searched models, but the grid has none. "
             "Correct grid.models in parameters_grid.yml."
             for name, block in models.items()
             if is_cascade(block)
         ]
-    return [*where, *_find_unmatched(parameters)]
+    return [*faults, *_find_unmatched(parameters)]
 
 
 def list_named(parameters: RawParameters, kind: str) -> dict[str, Any]:
@@ -205,16 +236,6 @@ def _list_names(parameters: RawParameters, kind: str) -> list[str]:
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
-def _find_unknown(kind: str, parameters: RawParameters) -> Iterator[str]:
-    described = parameters[kind] if isinstance(parameters[kind], Mapping) else {}
-    unknown = sorted(set(_list_names(parameters, kind)) - set(described))
-    if unknown and described:
-        yield (
-            f"grid.{kind} names {unknown}, described are {sorted(map(str, described))} "
-            f"(parameters_{kind}.yml). Correct parameters_grid.yml."
-        )
-
-
 def _find_unmatched(parameters: RawParameters) -> Iterator[str]:
     """Describe models for unknown datasets, and datasets that no model is for."""
     models, described = list_named(parameters, "models"), parameters["datasets"]
@@ -226,7 +247,10 @@ def _find_unmatched(parameters: RawParameters) -> Iterator[str]:
         name: named
         for name, named in of_model.items()
         if named is not None
-        and not (isinstance(named, list) and all(_is_key(one, described) for one in named))
+        and not (
+            isinstance(named, list)
+            and all(isinstance(one, str) and one in described for one in named)
+        )
     }
     for name, named in wrong.items():
         yield (
@@ -242,10 +266,6 @@ def _find_unmatched(parameters: RawParameters) -> Iterator[str]:
             f"The grid has no model for {empty}: those it names are for other datasets. Correct "
             "grid.models in parameters_grid.yml, or datasets of the model in parameters_models.yml."
         )
-
-
-def _is_key(name: Any, described: Mapping[str, Any]) -> bool:
-    return isinstance(name, str) and name in described
 
 
 def _find_block_faults(kind: str, name: str, block: Any) -> Iterator[str]:
@@ -280,20 +300,6 @@ def list_entries(block: Any) -> tuple[str, ...]:
         tables = list(tables.values())
     is_named = isinstance(tables, list) and all(isinstance(entry, str) for entry in tables)
     return tuple(tables) if is_named and isinstance(tables, list) else ()
-
-
-def split_names(names: Any) -> Any:
-    """Return names given on a command line as a list; anything else stays as it is.
-
-    ``--params`` splits at commas and passes texts, so names are separated by spaces there:
-    ``--params "grid.datasets=landsat shuttle"``. Brackets are allowed: ``grid.datasets=[landsat]``.
-
-    >>> split_names("[landsat]"), split_names("landsat shuttle"), split_names(["landsat"])
-    (['landsat'], ['landsat', 'shuttle'], ['landsat'])
-    """
-    if not isinstance(names, str):
-        return names
-    return names.strip("[] ").replace(",", " ").split()
 
 
 def _find_family(name: str, block: Any) -> str:

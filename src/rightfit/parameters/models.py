@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 
 from pydantic import ValidationError
 
@@ -34,8 +35,10 @@ def find_model_faults(parameters: RawParameters, stages: Collection[str]) -> Ite
     Yields:
         One line per fault, with the file to correct.
     """
-    datasets = list_named(parameters, "datasets")
-    tasks = {dataset: _read_task(raw) for dataset, raw in datasets.items()}
+    tasks: dict[str, Task | None] = {}
+    for dataset, raw in list_named(parameters, "datasets").items():
+        with suppress(ValidationError):  # told where datasets are checked
+            tasks[dataset] = DatasetBlock.model_validate(raw).known_task
     for name, raw in list_named(parameters, "models").items():
         try:
             block = ModelBlock.model_validate(raw)
@@ -63,7 +66,13 @@ def _find_faults(
         if isinstance(n_checkpoints, int):
             yield from _catch(params.check_length, family, n_checkpoints)
     if lengths or "training" in stages:
-        yield from _find_value_faults(params, family)
+        wrong = [
+            fault
+            for configuration in params.list_extremes()
+            for fault in _catch(family.check_values, configuration)
+        ]
+        for fault in dict.fromkeys(wrong):
+            yield f"{fault.rstrip('.')}. Correct parameters_models.yml."
     if "training" in stages:
         yield from _find_grid_size(params, parameters)
     if "evaluation" in stages:
@@ -89,29 +98,11 @@ def _find_task_faults(
             )
 
 
-def _read_task(raw: object) -> Task | None:
-    try:
-        return DatasetBlock.model_validate(raw).known_task
-    except ValidationError:
-        return None  # told where datasets are checked
-
-
 def _catch(check: Callable[..., object], *args: object) -> Iterator[str]:
     try:
         check(*args)
     except ValueError as err:
         yield str(err)
-
-
-def _find_value_faults(params: ModelParams, family: Family) -> Iterator[str]:
-    """Describe values that the family cannot take; each fault once."""
-    faults = [
-        fault
-        for configuration in params.list_extremes()
-        for fault in _catch(family.check_values, configuration)
-    ]
-    for fault in dict.fromkeys(faults):
-        yield f"{fault.rstrip('.')}. Correct parameters_models.yml."
 
 
 def _find_grid_size(params: ModelParams, parameters: RawParameters) -> Iterator[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
-from rightfit.parameters.grid import split_names
+from rightfit.parameters.grid import Names
 from rightfit.parameters.raw import RawParameters
 from rightfit.strict_model import MAX_S, StrictModel
 
@@ -22,18 +22,13 @@ class RefitParams(StrictModel):
     """
 
     when: RefitWhen
-    never_for: tuple[str, ...] = ()
+    never_for: Names = ()
     budget_s: float = Field(ge=0, le=MAX_S)  # of training per dataset, as expected from the search
 
     @property
     def learns_from_test(self) -> bool:
         """Whether the test rows are learnt from, so that they cannot judge."""
         return self.when == "all_rows"
-
-    @field_validator("never_for", mode="before")
-    @classmethod
-    def _split(cls, names: Any) -> Any:
-        return split_names(names)
 
 
 def find_refit_faults(parameters: RawParameters) -> Iterator[str]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from rightfit.http_load.load_settings import HttpLoadParams
 from rightfit.parameters.applications import find_contradictions, find_misnamed
-from rightfit.parameters.cascades import CascadeBlock
 from rightfit.parameters.evaluation import EvaluationParams, find_load_faults
 from rightfit.parameters.faults import explain_faults
-from rightfit.parameters.grid import find_grid_faults, is_cascade, is_imported, list_named
+from rightfit.parameters.grid import (
+    CascadeBlock,
+    find_grid_faults,
+    is_cascade,
+    is_imported,
+    list_named,
+)
 from rightfit.parameters.imported import ImportedBlock, find_file_faults
-from rightfit.parameters.machine import Machine, find_machine_faults
 from rightfit.parameters.models import find_model_faults
 from rightfit.parameters.ranking import RankingParams, find_tie_faults
-from rightfit.parameters.raw import RawParameters, look_up
+from rightfit.parameters.raw import RawParameters, find_values, look_up
 from rightfit.parameters.refit import RefitParams, find_refit_faults
 from rightfit.preparation.description import DatasetBlock
 from rightfit.ranking.applications.applications import Application
@@ -36,6 +41,17 @@ NAMED_BLOCKS: Mapping[str, type[BaseModel]] = {
     "models": ModelBlock,
     "applications": Application,
 }
+MAX_PER_CORE = 16  # threads or processes; beyond it a machine does little but switch between them
+COUNTS = ("n_threads", "n_workers")
+DEVICE = "device"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run takes place."""
+
+    n_cores: int
+    devices: tuple[str, ...]
 
 
 def find_faults(
@@ -75,22 +91,26 @@ def find_block_faults(
     faults = find_grid_faults(parameters)
     for kind in NAMED_BLOCKS:
         faults += _find_named_faults(kind, parameters)
-    for key, model in {**WHOLE_BLOCKS, **_leave_out_known(others or {})}.items():
+    known = {"grid", *WHOLE_BLOCKS, *NAMED_BLOCKS}
+    own = {key: one for key, one in (others or {}).items() if key.partition(".")[0] not in known}
+    for key, model in {**WHOLE_BLOCKS, **own}.items():
         found = explain_faults("", {key: look_up(parameters, key)}, [key], model)
         block = key.partition(".")[0]
         faults += [f"{fault}. Correct parameters_{block}.yml." for fault in found]
-    faults += _find_joint_faults(parameters)
+    # faults that no single block shows; parts with faults of their own are left out
+    applications = parameters.get("applications")
+    faults += find_contradictions(applications)
+    faults += find_tie_faults(
+        parameters.get("ranking"), applications if isinstance(applications, Mapping) else ()
+    )
+    faults += find_file_faults(list_named(parameters, "models"))
+    faults += find_refit_faults(parameters)
+    faults += _find_stopping_faults(parameters.get("training"))
     if "evaluation" in stages:
         faults += find_load_faults(parameters)
     if machine is not None:
-        faults += find_machine_faults(parameters, stages, machine)
+        faults += _find_machine_faults(parameters, stages, machine)
     return list(dict.fromkeys(faults))
-
-
-def _leave_out_known(models: Mapping[str, type[BaseModel]]) -> dict[str, type[BaseModel]]:
-    """Leave out keys of blocks that Rightfit checks anyway."""
-    known = {"grid", *WHOLE_BLOCKS, *NAMED_BLOCKS}
-    return {key: model for key, model in models.items() if key.partition(".")[0] not in known}
 
 
 def _find_named_faults(kind: str, parameters: RawParameters) -> list[str]:
@@ -118,19 +138,6 @@ def _find_named_faults(kind: str, parameters: RawParameters) -> list[str]:
     return [f"{fault}. Correct parameters_{kind}.yml." for fault in found]
 
 
-def _find_joint_faults(parameters: RawParameters) -> list[str]:
-    """Describe faults that no single block shows; parts with faults of their own are left out."""
-    applications = parameters.get("applications")
-    names = list(applications) if isinstance(applications, Mapping) else []
-    return [
-        *find_contradictions(applications),
-        *find_tie_faults(parameters.get("ranking"), names),
-        *find_file_faults(list_named(parameters, "models")),
-        *find_refit_faults(parameters),
-        *_find_stopping_faults(parameters.get("training")),
-    ]
-
-
 def _find_stopping_faults(raw: object) -> Iterator[str]:
     """Describe a stopping rule that is not at its import path."""
     name = raw.get("early_stopping") if isinstance(raw, Mapping) else None
@@ -144,3 +151,41 @@ def _find_stopping_faults(raw: object) -> Iterator[str]:
         import_rule(path)
     except ValueError as err:
         yield f"training.early_stopping: {err} Correct parameters_training.yml."
+
+
+def _find_machine_faults(
+    parameters: RawParameters, stages: Collection[str], machine: Machine
+) -> Iterator[str]:
+    """Describe what the parameters ask of a machine that it does not have.
+
+    Counts of threads and workers, and the device, are looked for in the blocks of the stages that
+    will run: a stage and its block bear one name. Values of a wrong kind are left to other checks.
+    """
+    has_only = f"but this machine has {list(machine.devices)} only"
+    has_cores = f"but this machine has {machine.n_cores} cores"
+    if "evaluation" in stages:
+        devices = look_up(parameters, "evaluation.devices")
+        is_filled = isinstance(devices, list | tuple) and bool(devices)
+        if is_filled and not set(map(str, devices)) & set(machine.devices):
+            yield (
+                f"evaluation.devices names {devices}, {has_only}: nothing could be measured. "
+                "Correct parameters_evaluation.yml."
+            )
+        counts = look_up(parameters, "evaluation.n_threads")
+        is_filled = isinstance(counts, list | tuple) and bool(counts)
+        if is_filled and all(type(n) is int and n > machine.n_cores for n in counts):
+            yield (
+                f"evaluation.n_threads names {counts}, {has_cores}: nothing could be measured. "
+                "Correct parameters_evaluation.yml."
+            )
+    most = MAX_PER_CORE * machine.n_cores
+    for stage in sorted(stages):
+        for key, value in find_values(parameters.get(stage), COUNTS, stage):
+            if isinstance(value, int) and value > most:
+                yield (
+                    f"{key} is {value:,}, {has_cores}: more than {most} would only wait for each "
+                    f"other. Correct parameters_{stage}.yml."
+                )
+        for key, value in find_values(parameters.get(stage), [DEVICE], stage):
+            if value == "cuda" and value not in machine.devices:
+                yield f"{key} is 'cuda', {has_only}. Correct parameters_{stage}.yml."

@@ -23,8 +23,8 @@ from rightfit.evaluation.candidate_measuring import (
 from rightfit.families.bundle import Bundle
 from rightfit.naming import name_candidate
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.cascades import CascadeBlock
 from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.grid import CascadeBlock
 from rightfit.preparation.data_card import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
