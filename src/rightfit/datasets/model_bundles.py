@@ -112,7 +112,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
                 for file in (*sorted(bundle.files), MANIFEST):  # the manifest makes it a bundle
                     self._fs.put_file(str(bundle.path / file), f"{target}/{name}/{file}")
             self._fs.pipe_file(f"{target}/{LIST}", json.dumps(sorted(data)).encode())
-        self._invalidate_cache()
+        self._fs.invalidate_cache()
 
     def load(self) -> StoredBundles:
         """List the bundles; those of a remote file system are copied to a local folder first.
@@ -130,29 +130,42 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
             if not self._may_be_missing:
                 raise
             return StoredBundles(Path(), [])
-        if not self._is_complete(stored):
+        names = self._list_complete(stored)
+        if names is None:
             raise RightfitError(
                 f"{stored} is no complete set of candidates: the run that wrote it was cut off, or "
                 "files were removed since. Run: kedro run --pipelines training"
             )
-        names = self._read_list(stored)
-        return StoredBundles(self._fetch(stored, names), names)
+        if self._protocol == "file":
+            return StoredBundles(Path(stored), names)
+        self._local_copy.close()
+        with contextlib.ExitStack() as fetched:
+            copy = fetched.enter_context(temporary_folder("bundles"))
+            for name in names:
+                folder = copy / name
+                folder.mkdir()
+                self._fs.get_file(f"{stored}/{name}/{MANIFEST}", str(folder / MANIFEST))
+                for file in parse_manifest(read_manifest(folder), folder)["files"]:
+                    self._fs.get_file(f"{stored}/{name}/{file}", str(folder / file))
+            self._local_copy = fetched.pop_all()
+        return StoredBundles(copy, names)
 
-    def _read_list(self, stored: str) -> list[str]:
-        names: list[str] = json.loads(self._fs.cat_file(f"{stored}/{LIST}"))
-        return names
+    def _list_complete(self, stored: str) -> list[str] | None:
+        """Return the names of a version's candidates; ``None`` if it is not complete.
+
+        A list in a bucket may hold anything: only plain names are names of candidates.
+        """
+        try:
+            names = json.loads(self._fs.cat_file(f"{stored}/{LIST}"))
+        except (OSError, ValueError):
+            return None
+        is_complete = isinstance(names, list) and all(
+            is_plain_name(name) and self._fs.exists(f"{stored}/{name}/{MANIFEST}") for name in names
+        )
+        return names if is_complete else None
 
     def _is_complete(self, stored: str) -> bool:
-        try:
-            names = self._read_list(stored)
-        except (OSError, ValueError):
-            return False
-        return isinstance(names, list) and all(
-            isinstance(name, str)
-            and is_plain_name(name)
-            and self._fs.exists(f"{stored}/{name}/{MANIFEST}")
-            for name in names
-        )
+        return self._list_complete(stored) is not None
 
     @contextlib.contextmanager
     def _sweeping(self, folder: Path) -> Iterator[None]:
@@ -164,32 +177,6 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
         with in_use(folder):
             yield
 
-    def _fetch(self, source: str, names: list[str]) -> Path:
-        if self._protocol == "file":
-            return Path(source)
-        self._drop_local_copy()
-        copy = self._local_copy.enter_context(temporary_folder("bundles"))
-        try:
-            for name in names:
-                self._fetch_bundle(f"{source}/{name}", copy)
-        except BaseException:
-            self._drop_local_copy()
-            raise
-        return copy
-
-    def _fetch_bundle(self, remote: str, copy: Path) -> None:
-        """Copy the files that a bundle lists; a name in a bucket may hold anything."""
-        name = PurePosixPath(remote).name
-        if not is_plain_name(name):
-            raise RightfitError(
-                f"{remote!r} is no name of a candidate; remove it from the storage."
-            )
-        folder = copy / name
-        folder.mkdir()
-        self._fs.get_file(f"{remote}/{MANIFEST}", str(folder / MANIFEST))
-        for file in parse_manifest(read_manifest(folder), folder)["files"]:
-            self._fs.get_file(f"{remote}/{file}", str(folder / file))
-
     def _exists(self) -> bool:
         return self._is_complete(get_filepath_str(self._get_load_path(), self._protocol))
 
@@ -198,11 +185,5 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
 
     def _release(self) -> None:
         super()._release()
-        self._invalidate_cache()
-        self._drop_local_copy()
-
-    def _drop_local_copy(self) -> None:
-        self._local_copy.close()
-
-    def _invalidate_cache(self) -> None:
         self._fs.invalidate_cache()
+        self._local_copy.close()
