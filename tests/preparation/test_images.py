@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from kedro.io import DataCatalog
 from PIL import Image
 
+from rightfit.errors import RightfitError
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
@@ -195,3 +197,18 @@ def test_a_damaged_image_ends_the_preparation_with_its_row() -> None:
 
     with pytest.raises(RawTableError, match=r"Row 1 of the column 'p' \(60 bytes\)"):
         apply_encoder(encoder, pl.DataFrame({"p": [IMAGES[0], IMAGES[0][:60]]}))
+
+
+def test_missing_library_of_images_is_no_fault_of_the_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    block, tables = make_photos()
+    spec = complete_block(block, tables, dataset_name="photos").spec
+    encoder = fit_encoder_steps(spec.features, tables["photos"])
+    monkeypatch.setitem(sys.modules, "PIL", None)
+
+    with pytest.raises(RightfitError, match=r"^A column of image files needs .*images"):
+        check_tables(spec, tables, dataset_name="photos")
+    with pytest.raises(RightfitError, match=r"^A column of image files needs") as caught:
+        apply_encoder(encoder, tables["photos"])
+    assert "Mend the file" not in str(caught.value)

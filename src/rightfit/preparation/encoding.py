@@ -17,7 +17,7 @@ import polars as pl
 
 from rightfit.errors import RightfitError
 from rightfit.families.onnx_session import open_session
-from rightfit.preparation.images import decode_images
+from rightfit.preparation.images import require_pillow
 from rightfit.preparation.spec import Features
 from rightfit.preparation.tables import RawTableError
 from rightfit.request_path.encoder import (
@@ -36,7 +36,7 @@ from rightfit.request_path.encoder import (
 )
 from rightfit.request_path.encoder_graph import build_encoder
 from rightfit.request_path.raw_inputs import NUMBERS, TEXTS, list_inputs
-from rightfit.request_path.usage import TensorInput
+from rightfit.request_path.usage import TensorInput, decode_image
 from rightfit.request_path.words import split_words
 
 NOT_CATEGORIES = (OTHER, MEAN, "")  # a request writes a missing text as an empty one
@@ -177,10 +177,17 @@ def _read_tensor(rows: pl.DataFrame, one: TensorInput) -> npt.NDArray[Any]:
     if one.image_shape is None:
         content = np.frombuffer(b"".join(image.to_list()), dtype=np.uint8)
         return content.reshape(rows.height, -1)
-    try:
-        return decode_images(image, one.image_shape)
-    except ValueError as err:
-        raise RawTableError(f"{err}. Mend the file, or remove its row.") from err
+    require_pillow()
+    pixels = np.empty((rows.height, math.prod(one.image_shape)), dtype=np.uint8)
+    for i, file in enumerate(image):
+        try:
+            pixels[i] = decode_image(file or b"", one.image_shape)
+        except ValueError as err:
+            raise RawTableError(
+                f"Row {i} of the column {image.name!r} ({len(file or b''):,} bytes): {err}. "
+                "Mend the file, or remove its row."
+            ) from err
+    return pixels
 
 
 def _fit_standardise(column: pl.Series) -> Standardise:

@@ -1,4 +1,4 @@
-"""Image files: folders of them as a table, and the size that they are decoded to."""
+"""Image files: folders of them as a table, and the shape that they are given."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from rightfit.errors import RightfitError
 from rightfit.extras import require
-from rightfit.request_path.usage import FORMATS, decode_image
+from rightfit.request_path.usage import FORMATS
 
 MAX_SIDE = 32  # of an inferred shape, in pixels: each pixel is a column of the encoded table
 N_LOOKED_AT = 200  # images from which a shape is inferred
 GREY_MODES = ("1", "L", "LA", "I", "I;16")  # Pillow's
 BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff")
 SPLIT = {"train", "test"}  # names of two folders
+
+
+def require_pillow() -> None:
+    """Refuse image files where Pillow is not installed.
+
+    Raises:
+        RightfitError: Naming the extra to install.
+    """
+    require("PIL", purpose="A column of image files")
 
 
 def read_file(part: object) -> bytes | None:
@@ -55,31 +61,12 @@ def tabulate_files(files: Mapping[str, bytes]) -> pl.DataFrame:
     return pl.DataFrame({**columns, "image": [*files.values()]})
 
 
-def decode_images(column: pl.Series, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
-    """Decode and resize the images of a column, shape (n_rows, n_pixels).
-
-    Raises:
-        ValueError: If one cannot be decoded; names the row.
-    """
-    require("PIL", purpose="A column of image files")
-    pixels = np.empty((len(column), int(np.prod(shape))), dtype=np.uint8)
-    for i, content in enumerate(column):
-        try:
-            pixels[i] = decode_image(content or b"", shape)
-        except ValueError as err:
-            n_bytes = len(content or b"")
-            raise RightfitError(
-                f"Row {i} of the column {column.name!r} ({n_bytes:,} bytes): {err}"
-            ) from err
-    return pixels
-
-
 def infer_shape(column: pl.Series) -> tuple[int, int, int] | None:
     """Return the shape that a column's image files have most often, its longer side limited.
 
     ``None`` if they are no PNG or JPEG files.
     """
-    require("PIL", purpose="A column of image files")
+    require_pillow()
     from PIL import Image
 
     known = column.drop_nulls().head(N_LOOKED_AT)

@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.description import DatasetSpec
+from rightfit.preparation.images import require_pillow
 from rightfit.preparation.spec import ColumnSplit, Image
 from rightfit.preparation.table_schema import Bounds, ByteLength, ColumnGroup, TableSchema, Values
 from rightfit.preparation.tables import RawTableError, Table, cast_without_loss
@@ -233,6 +234,7 @@ def _find_image_faults(table: Table, image: Image) -> list[str]:
     images = table[column] if column in table.columns else pl.Series()
     if images.dtype != pl.Binary:
         return []  # said already
+    require_pillow()
     names = table["path"] if "path" in table.columns else pl.Series(range(table.height))
     wrong, reason = [], ""
     for name, content in zip(names, images, strict=True):
