@@ -6,20 +6,20 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
 from rightfit.ranking.applications.applications import Application, Applications, Constraint
-from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.applications.constraints import fold_feasibility
+from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
 from rightfit.ranking.assessment.assessment import (
     Assessment,
     DatasetWinners,
     Kept,
     assess_candidates,
+    tie_preference,
 )
-from rightfit.ranking.assessment.order import number_places, order_candidates, promote_by_rule
 from rightfit.ranking.assessment.pareto import find_pareto_front
 from rightfit.ranking.assessment.profile_table import ProfileTable
 from rightfit.ranking.uncertainty.paired_comparison import standardise_deviations
@@ -35,22 +35,6 @@ from rightfit.ranking.uncertainty.spread import (
 Winners = Mapping[str, DatasetWinners]  # by application
 NO_WINNERS: Winners = {}
 WORTH_ANOTHER_STEP = 0.9  # of the pairs are still tied: fewer lower the level noticeably
-
-
-class BoundRanks(Protocol):
-    """Lowest and highest ranks of one dataset's candidates at a corrected level."""
-
-    def __call__(self, alpha: float, n_comparisons: int, *, n_sides: int) -> tuple[Ints, Ints]:
-        """Bound them with intervals that hold in all comparisons but for a chance of ``alpha``."""
-
-
-@dataclass(frozen=True)
-class Places:
-    """Order of the candidates and bounds of their ranks; see :class:`ApplicationRanking`."""
-
-    order: Ints
-    rank_low: Ints
-    rank_high: Ints
 
 
 @dataclass(frozen=True)
@@ -103,11 +87,13 @@ def rank_applications(
 def rank_application(assessment: Assessment) -> ApplicationRanking:
     """Rank assessed candidates, dataset by dataset."""
     assessment = keep_winners(assessment)
-    places = resolve_ties(assessment)
+    order, rank_low, rank_high = resolve_ties(assessment)
+    rank = np.empty(len(order), dtype=np.int64)
     p_best: Floats = np.zeros(len(assessment.chosen))
     pareto: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     for position, part in enumerate(assessment.table.candidate_slices):
-        candidates = part.start + np.flatnonzero(places.rank_low[part] == 1)
+        rank[order[part]] = np.arange(1, part.stop - part.start + 1)
+        candidates = part.start + np.flatnonzero(rank_low[part] == 1)
         rng = np.random.default_rng([assessment.rules.seed, position])
         p_best[candidates] = simulate_best(
             assessment, candidates, n_draws=assessment.rules.n_draws, rng=rng
@@ -116,10 +102,10 @@ def rank_application(assessment: Assessment) -> ApplicationRanking:
         pareto[candidates] = find_pareto_front(place_in_objectives(assessment, candidates))
     return ApplicationRanking(
         assessment=assessment,
-        order=places.order,
-        rank=number_places(assessment, places.order),
-        rank_low=places.rank_low,
-        rank_high=places.rank_high,
+        order=order,
+        rank=rank,
+        rank_low=rank_low,
+        rank_high=rank_high,
         spread=spread_candidates(assessment, widening(assessment.rules.confidence_level, 1)),
         p_best=p_best,
         pareto=pareto,
@@ -150,8 +136,14 @@ def keep_winners(assessment: Assessment) -> Assessment:
         row = rows.get(position)
         if first is None or row is None or row == first:
             continue
+        # it stands if nothing surely beats it, its candidate's own best profile included
         candidate = int(table.candidate_of_row[row])
-        if _stands(assessment, position, candidate, row):
+        part, moved = table.candidate_slices[position], assessment.chosen.copy()
+        moved[candidate] = row
+        low, _ = _bound_dataset(replace(assessment, chosen=moved[part]))
+        own = np.array([row, assessment.chosen[candidate]])
+        own_low, _ = _bound_dataset(replace(assessment, chosen=own))
+        if low[candidate - part.start] == 1 and own_low[0] == 1:
             chosen[candidate] = row
             kept[position] = Kept(candidate, otherwise=first)
     return replace(assessment, chosen=chosen, kept=kept)
@@ -159,7 +151,7 @@ def keep_winners(assessment: Assessment) -> Assessment:
 
 def find_winning_rows(assessment: Assessment) -> list[int | None]:
     """Return the row of each dataset's winner; ``None``: none qualifies."""
-    order = resolve_ties(assessment).order
+    order, _, _ = resolve_ties(assessment)
     firsts = [int(order[part.start]) for part in assessment.table.candidate_slices]
     return [int(assessment.chosen[one]) if assessment.feasible[one] else None for one in firsts]
 
@@ -189,18 +181,90 @@ def change_limits(
     return other, winners
 
 
-def resolve_ties(assessment: Assessment) -> Places:
-    """Order the candidates, bound their ranks and put first what the tie rule prefers."""
-    by_utility = order_candidates(assessment)
+def resolve_ties(assessment: Assessment) -> tuple[Ints, Ints, Ints]:
+    """Order the candidates, bound their ranks and put first what the tie rule prefers.
+
+    First comes the kept winner of an earlier ranking, where there is one; else the tie rule chooses
+    among the feasible candidates that no other significantly beats and whose utility is within
+    ``max_utility_loss`` of the highest. The others keep their order.
+
+    Returns:
+        Order, lowest and highest ranks, as in :class:`ApplicationRanking`.
+    """
+    order = order_candidates(assessment)
     low = np.empty(len(assessment.chosen), dtype=np.int64)
     high = low.copy()
-    for part in assessment.table.candidate_slices:
+    for position, part in enumerate(assessment.table.candidate_slices):
         low[part], high[part] = _bound_dataset(replace(assessment, chosen=assessment.chosen[part]))
-    return Places(
-        order=promote_by_rule(assessment, by_utility, low),
-        rank_low=low,
-        rank_high=high,
+        places = order[part]
+        if position in assessment.kept:
+            (winner,) = np.flatnonzero(places == assessment.kept[position].candidate)
+        else:
+            allowed = assessment.feasible[places] & (low[places] == 1)
+            (winner,) = choose_winners(
+                assessment, places, assessment.utility[None, places], allowed
+            )
+        if winner > 0:
+            order[part] = [places[winner], *np.delete(places, winner)]
+    return order, low, high
+
+
+def order_candidates(assessment: Assessment) -> Ints:
+    """Order candidates within their datasets, best first: feasible ones, then by utility.
+
+    Between exactly equal candidates the tie rule decides, and last family and name.
+
+    Returns:
+        Candidate numbers, shape (n_candidates,): dataset after dataset, best first.
+    """
+    level = fold_feasibility(assessment.utility, assessment.feasible)
+    order = np.concatenate(
+        [part.start + np.argsort(-level[part]) for part in assessment.table.candidate_slices]
     )
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = (np.diff(level[order]) != 0) | (
+        np.diff(assessment.table.dataset_of_candidate[order]) != 0
+    )
+    run = np.cumsum(new)  # of equal ones
+    equal = np.flatnonzero(np.bincount(run)[run] > 1)
+    if len(equal):
+        candidates = order[equal]
+        rows = assessment.chosen[candidates]
+        keys = [
+            -tie_preference(assessment.table, key, rows)
+            for key in assessment.tie_rule
+            if key.by != UTILITY
+        ]
+        order[equal] = candidates[np.lexsort((candidates, *reversed(keys), run[equal]))]
+    return order
+
+
+def choose_winners(
+    assessment: Assessment, candidates: Ints, utility: Floats, allowed: Bools
+) -> Ints:
+    """Choose the winner among candidates by the tie rule, once for each of several measurements.
+
+    Args:
+        assessment: The candidates.
+        candidates: Numbers of those of one dataset.
+        utility: As measured, shape (n_measurements, n_candidates).
+        allowed: Feasible and not significantly beaten, of a shape that goes with ``utility``.
+
+    Returns:
+        Positions in ``candidates``, of equal ones the first; -1 where none is allowed.
+    """
+    reached = np.where(allowed, utility, -np.inf)
+    least = reached.max(axis=1, keepdims=True) - assessment.rules.ties.max_utility_loss
+    tied = allowed & (utility >= least)
+    for key in assessment.tie_rule:
+        preference = (
+            utility * (1 if key.prefer == "higher" else -1)
+            if key.by == UTILITY
+            else tie_preference(assessment.table, key, assessment.chosen[candidates])
+        )
+        among = np.where(tied, preference, -np.inf)
+        tied &= among == among.max(axis=1, keepdims=True)
+    return np.where(tied.any(axis=1), tied.argmax(axis=1), -1)
 
 
 def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
@@ -218,53 +282,29 @@ def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
     )
 
 
-def _stands(assessment: Assessment, position: int, candidate: int, row: int) -> bool:
-    """Tell whether nothing surely beats a profile, its candidate's own best one included."""
-    part = assessment.table.candidate_slices[position]
-    chosen = assessment.chosen.copy()
-    chosen[candidate] = row
-    low, _ = _bound_dataset(replace(assessment, chosen=chosen[part]))
-    own = np.array([row, assessment.chosen[candidate]])
-    own_low, _ = _bound_dataset(replace(assessment, chosen=own))
-    return bool(low[candidate - part.start] == 1 and own_low[0] == 1)
-
-
 def _bound_dataset(assessment: Assessment) -> tuple[Ints, Ints]:
     """Bound the ranks of one dataset: 1 for those that may be the best, the others by pairs."""
+    n_candidates = len(assessment.chosen)
     deviations = standardise_deviations(assessment.table, assessment.chosen)
+    alpha = 1 - assessment.rules.confidence_level
 
-    def bound(alpha: float, n_comparisons: int, *, n_sides: int) -> tuple[Ints, Ints]:
+    def bound(n_comparisons: int, *, n_sides: int) -> tuple[Ints, Ints]:
+        """Bound ranks with intervals that hold in all comparisons but for a chance of alpha."""
         factor = widening(1 - alpha, n_comparisons, n_sides=n_sides)
         spread = replace(spread_candidates(assessment, factor), deviations=deviations)
         return bound_ranks(assessment.utility, assessment.feasible, spread)
 
-    alpha = 1 - assessment.rules.confidence_level
-    low, high = _holm_step_down(bound, alpha, len(assessment.chosen))
-    return np.where(_may_be_best(bound, alpha, len(assessment.chosen)), 1, np.maximum(low, 2)), high
-
-
-def _holm_step_down(bound: BoundRanks, alpha: float, n_candidates: int) -> tuple[Ints, Ints]:
-    """Bound ranks by all pairs, corrected again for the pairs that are still tied.
-
-    Pairs that are in order at a level corrected for all of them leave the others a milder one
-    (Holm, Scandinavian Journal of Statistics 6, 1979).
-    """
+    # Pairs that are in order at a level corrected for all of them leave the others a milder one
+    # (Holm, Scandinavian Journal of Statistics 6, 1979).
     n_left = count_pairs(n_candidates)
     while True:
-        low, high = bound(alpha, n_left, n_sides=2)
+        low, high = bound(n_left, n_sides=2)
         n_tied = int((high - low).sum()) // 2
         if n_tied > WORTH_ANOTHER_STEP * n_left or n_tied == 0:
-            return low, high
+            break
         n_left = n_tied
-
-
-def _may_be_best(bound: BoundRanks, alpha: float, n_candidates: int) -> Bools:
-    """Tell which candidates may be the best of all, the true one among them at the level asked for.
-
-    Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is
-    missed only if one of the others seems surely better than it, so the level is corrected for
-    the others, not for all pairs, and for one side.
-    """
-    low, _ = bound(alpha, n_candidates - 1, n_sides=1)
-    may_be_best: Bools = low == 1
-    return may_be_best
+    # Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is
+    # missed only if one of the others seems surely better than it, so the level is corrected for
+    # the others, not for all pairs, and for one side.
+    best_low, _ = bound(n_candidates - 1, n_sides=1)
+    return np.where(best_low == 1, 1, np.maximum(low, 2)), high

@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 from playwright.sync_api import expect
 
+from rightfit.ranking.application_ranking import order_candidates
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.assessment.assessment import assess_candidates
-from rightfit.ranking.assessment.order import order_candidates
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.reporting.page_data import collect_page_data, list_parts
 from rightfit.reporting.run_results import Results

@@ -7,11 +7,10 @@ from math import hypot
 
 import numpy as np
 
-from rightfit.ranking.application_ranking import ApplicationRanking
+from rightfit.ranking.application_ranking import ApplicationRanking, choose_winners
 from rightfit.ranking.applications.constraints import Limit, judge_profiles
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
 from rightfit.ranking.assessment.assessment import Assessment
-from rightfit.ranking.assessment.order import choose_winners
 from rightfit.ranking.assessment.profile_table import FINAL
 from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.ranking.uncertainty.paired_comparison import PAIRED_METRICS, read_deviations

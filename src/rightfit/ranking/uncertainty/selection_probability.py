@@ -7,10 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from rightfit.ranking.applications.constraints import Limit, judge_profiles
+from rightfit.ranking.applications.constraints import Limit, fold_feasibility, judge_profiles
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.assessment.assessment import Assessment
-from rightfit.ranking.assessment.order import fold_feasibility
 from rightfit.ranking.uncertainty.paired_comparison import (
     PAIRED_METRICS,
     draw_together,

@@ -22,7 +22,7 @@ from statistics import NormalDist
 import numpy as np
 
 from rightfit.ranking.applications.applications import Objective
-from rightfit.ranking.applications.constraints import Limit
+from rightfit.ranking.applications.constraints import Limit, fold_feasibility
 from rightfit.ranking.applications.utility import (
     Bools,
     Floats,
@@ -32,7 +32,6 @@ from rightfit.ranking.applications.utility import (
     score_metrics,
 )
 from rightfit.ranking.assessment.assessment import Assessment
-from rightfit.ranking.assessment.order import fold_feasibility
 from rightfit.ranking.assessment.profile_table import ProfileTable
 from rightfit.ranking.uncertainty.paired_comparison import PAIRED_METRICS, correlate_with_best
 
