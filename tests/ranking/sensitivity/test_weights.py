@@ -5,12 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 from factories.rankings import assess, make_application, make_profile, names_in_order, rank
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from rightfit.ranking.sensitivity.weights import (
     find_contenders,
     share_weight_space,
     tabulate_weight_intervals,
     tabulate_win_shares,
+    walk_envelope,
 )
 
 ROWS = [
@@ -201,3 +205,25 @@ def test_no_feasible_candidate_leaves_no_shares() -> None:
     )
 
     assert tabulate_win_shares([ranked]).height == 0
+
+
+@given(
+    arrays(np.float64, (8, 2), elements=st.integers(-20, 20).map(float)),
+    st.floats(0, 50),
+)
+def test_walk_names_the_highest_line_everywhere(lines: np.ndarray, place: float) -> None:
+    heights, slopes = lines.T
+    first = int(np.lexsort((-slopes, -heights))[0])
+
+    line = first
+    for distance, following in walk_envelope(heights, slopes, first):
+        if distance > place:
+            break
+        line = following
+
+    at_place = heights + place * slopes
+    assert at_place[line] >= at_place.max() - 1e-9
+
+
+def test_walk_ends_on_the_steepest_line() -> None:
+    assert list(walk_envelope(np.array([1.0, 0.0]), np.array([1.0, 1.0]), 0)) == []

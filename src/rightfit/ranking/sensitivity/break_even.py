@@ -19,8 +19,7 @@ import numpy as np
 import polars as pl
 
 from rightfit.ranking.application_ranking import ApplicationRanking
-from rightfit.ranking.applications.utility import Floats, Ints
-from rightfit.ranking.assessment.assessment import Assessment
+from rightfit.ranking.applications.utility import Floats
 from rightfit.ranking.sensitivity.weights import walk_envelope
 from rightfit.typed_tables import write_rows
 
@@ -88,14 +87,15 @@ def find_cheapest_ranges(fit_s: Floats, serve_s: Floats) -> dict[int, tuple[floa
 
 
 def _compare(ranked: ApplicationRanking, dataset: int) -> list[BreakEven]:
-    assessment = ranked.assessment
-    places = ranked.order[assessment.table.candidate_slices[dataset]]
+    assessment, table = ranked.assessment, ranked.assessment.table
+    places = ranked.order[table.candidate_slices[dataset]]
     places = places[assessment.feasible[places]]
-    fit_s = _read(assessment, "fit_time_s", places)
+    rows = assessment.chosen[places]
+    fit_s = table.values("fit_time_s")[rows]
     if assessment.application.scenario == "offline":
-        serve_s = 1.0 / _read(assessment, "throughput_rows_per_s", places)
+        serve_s = 1.0 / table.values("throughput_rows_per_s")[rows]
     else:
-        serve_s = _read(assessment, "latency_p50_ms", places) * S_PER_MS
+        serve_s = table.values("latency_p50_ms")[rows] * S_PER_MS
     known = ~np.isnan(fit_s + serve_s)
     if not known.any():
         return []
@@ -103,11 +103,11 @@ def _compare(ranked: ApplicationRanking, dataset: int) -> list[BreakEven]:
     fastest = int(np.lexsort((serve_s, fit_s))[0])
     paid = pay_back_rows(fit_s, serve_s, fastest)
     ranges = find_cheapest_ranges(fit_s, serve_s)
-    frame = assessment.table.frame[assessment.chosen[places]]
+    frame = table.frame[assessment.chosen[places]]
     return [
         BreakEven(
             application=assessment.name,
-            dataset=assessment.table.datasets[dataset],
+            dataset=table.datasets[dataset],
             model=frame["model"][i],
             candidate=frame["candidate"][i],
             rank=int(ranked.rank[place]),
@@ -120,13 +120,6 @@ def _compare(ranked: ApplicationRanking, dataset: int) -> list[BreakEven]:
         )
         for i, place in enumerate(places)
     ]
-
-
-def _read(assessment: Assessment, metric: str, candidates: Ints) -> Floats:
-    """Return a metric of some candidates, NaN where it was not measured."""
-    if metric not in assessment.table.frame.columns:
-        return np.full(len(candidates), np.nan)
-    return assessment.table.values(metric)[assessment.chosen[candidates]]
 
 
 def _finite(value: float) -> float | None:

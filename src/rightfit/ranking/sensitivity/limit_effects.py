@@ -12,7 +12,7 @@ metric) hold under the limits as they are, the same names with ``_changed`` afte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ from rightfit.ranking.applications.applications import (
     Constraint,
     LimitKind,
 )
+from rightfit.ranking.applications.utility import Floats
 from rightfit.ranking.assessment.assessment import Assessment
 from rightfit.ranking.assessment.profile_table import SERVING_KEYS
 from rightfit.typed_tables import write_rows
@@ -73,7 +74,25 @@ class LimitEffect:
 
 def tabulate_limit_effects(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Change every limit by itself, then remove all of them, and find the winners."""
-    rows = [row for one in ranked for row in _find_effects(one.assessment)]
+    rows = []
+    for assessment in (one.assessment for one in ranked):
+        before = find_winning_rows(assessment)
+        change_pct = assessment.rules.limit_change_pct
+        for constraints, columns in _list_changes(assessment.application, change_pct):
+            changed, after = change_limits(assessment, constraints)
+            for position, dataset in enumerate(assessment.table.datasets):
+                old = _describe(assessment, before[position], position, columns["metric"])
+                new = _describe(changed, after[position], position, columns["metric"])
+                rows.append(
+                    LimitEffect(
+                        application=assessment.name,
+                        dataset=dataset,
+                        flips=old["winner"] != new["winner"],
+                        **columns,
+                        **old,
+                        **{f"{name}_changed": value for name, value in new.items()},
+                    )
+                )
     return write_rows(rows, LimitEffect)
 
 
@@ -89,40 +108,10 @@ def change_limit(
     return value + (1 if raises else -1) * abs(value) * change_pct / 100
 
 
-@dataclass(frozen=True)
-class _Change:
-    """A change of one limit, or of all of them, and the constraints that are left."""
-
-    constraints: Mapping[str, Constraint]
-    change: Literal["loosened", "tightened", "removed"] = REMOVED
-    metric: str | None = None
-    kind: LimitKind | None = None
-    limit: float | None = None
-    changed_limit: float | None = None
-
-
-def _find_effects(assessment: Assessment) -> Iterator[LimitEffect]:
-    before = find_winning_rows(assessment)
-    for change in _list_changes(assessment.application, assessment.rules.limit_change_pct):
-        changed, after = change_limits(assessment, change.constraints)
-        for position, dataset in enumerate(assessment.table.datasets):
-            old = _describe(assessment, before[position], position, change.metric)
-            new = _describe(changed, after[position], position, change.metric)
-            yield LimitEffect(
-                application=assessment.name,
-                dataset=dataset,
-                metric=change.metric,
-                kind=change.kind,
-                change=change.change,
-                limit=change.limit,
-                changed_limit=change.changed_limit,
-                flips=old["winner"] != new["winner"],
-                **old,
-                **{f"{name}_changed": value for name, value in new.items()},
-            )
-
-
-def _list_changes(application: Application, change_pct: float) -> Iterator[_Change]:
+def _list_changes(
+    application: Application, change_pct: float
+) -> Iterator[tuple[dict[str, Constraint], dict[str, Any]]]:
+    """Yield the constraints after each change, and the columns of the table that describe it."""
     constraints = application.constraints
     limits = [
         (metric, kind, limit)
@@ -130,17 +119,19 @@ def _list_changes(application: Application, change_pct: float) -> Iterator[_Chan
         for kind, limit in constraint.limits().items()
     ]
     for metric, kind, limit in limits:
+        columns: dict[str, Any] = {"metric": metric, "kind": kind, "limit": limit}
         for direction in DIRECTIONS if metric not in COUNTS else ():
             moved = change_limit(limit, kind, direction=direction, change_pct=change_pct)
             other = constraints[metric].model_copy(update={kind: moved})
-            changed = {**constraints, metric: other}
-            yield _Change(changed, direction, metric, kind, limit, moved)
+            changed = {"change": direction, "changed_limit": moved}
+            yield {**constraints, metric: other}, columns | changed
         rest = {name: value for name, value in constraints.items() if name != metric}
         left = {name: value for name, value in constraints[metric].limits().items() if name != kind}
         rest |= {metric: Constraint(**left)} if left else {}
-        yield _Change(rest, REMOVED, metric, kind, limit)
+        yield rest, columns | {"change": REMOVED, "changed_limit": None}
     if len(limits) > 1:
-        yield _Change({})
+        unlimited = dict.fromkeys(("metric", "kind", "limit", "changed_limit"))
+        yield {}, {**unlimited, "change": REMOVED}
 
 
 def _describe(
@@ -151,24 +142,19 @@ def _describe(
     if row is None:
         names = ("winner", "serving", "utility", QUALITY, THROUGHPUT, "value")
         return {"n_feasible": n_feasible, **dict.fromkeys(names)}
-    frame, table = assessment.table.frame, assessment.table
+    table = assessment.table
+    frame = table.frame
+
+    def read(values: Floats) -> float | None:
+        return None if np.isnan(values[row]) else float(values[row])
+
     runtime, n_threads, device = frame.select(SERVING_KEYS).row(row)
     return {
         "n_feasible": n_feasible,
         "winner": frame["candidate"][row],
         "serving": Serving(str(runtime), int(n_threads), str(device)).label,
         "utility": float(assessment.judgement.utility[row]),
-        QUALITY: _known(table.seen_quality()[row]) if QUALITY in frame.columns else None,
-        THROUGHPUT: _read(assessment, THROUGHPUT, row),
-        "value": metric and _read(assessment, metric, row),
+        QUALITY: read(table.seen_quality()),
+        THROUGHPUT: read(table.values(THROUGHPUT)),
+        "value": metric and read(table.values(metric)),
     }
-
-
-def _read(assessment: Assessment, metric: str, row: int) -> float | None:
-    if metric not in assessment.table.frame.columns:
-        return None
-    return _known(assessment.table.values(metric)[row])
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -113,7 +113,26 @@ def tabulate_weight_intervals(ranked: list[ApplicationRanking]) -> pl.DataFrame:
 
 def tabulate_win_shares(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Estimate in which share of weight space each feasible candidate wins."""
-    return pl.concat([_tabulate(one.assessment) for one in ranked])
+    tables = []
+    for assessment in (one.assessment for one in ranked):
+        shares, weights = share_weight_space(assessment)
+        metrics = list(assessment.application.weighted())
+        central = pl.DataFrame(dict(zip(metrics, weights.T, strict=True))).select(
+            pl.concat_list(
+                pl.struct(pl.lit(metric).alias("metric"), pl.col(metric).alias("weight"))
+                for metric in metrics
+            )
+        )
+        tables.append(
+            describe_chosen(assessment)
+            .select("application", "dataset", "model", "candidate")
+            .with_columns(win_share=pl.Series(shares), central_weights=central.to_series())
+            .with_columns(
+                pl.when(pl.col("win_share") > 0).then("central_weights").alias("central_weights")
+            )
+            .filter(pl.Series(assessment.feasible))
+        )
+    return pl.concat(tables)
 
 
 def share_weight_space(assessment: Assessment) -> tuple[Floats, Floats]:
@@ -125,14 +144,24 @@ def share_weight_space(assessment: Assessment) -> tuple[Floats, Floats]:
         one that never does.
     """
     n, n_objectives = len(assessment.chosen), len(assessment.application.weighted())
+    n_draws = assessment.rules.n_weight_draws
     wins, weights = np.zeros(n), np.zeros((n, n_objectives))
     for position in range(len(assessment.table.datasets)):
         contenders = find_contenders(assessment, position)
-        if len(contenders.candidate):
-            rng = np.random.default_rng([assessment.rules.seed, position])
-            _add_wins(contenders, assessment.rules.n_weight_draws, rng, wins=wins, weights=weights)
+        if not len(contenders.candidate):
+            continue
+        rng = np.random.default_rng([assessment.rules.seed, position])
+        candidates, starts = np.unique(contenders.candidate, return_index=True)
+        step = max(1, _UTILITIES_AT_ONCE // len(contenders.candidate))
+        for start in range(0, n_draws, step):
+            drawn = rng.dirichlet(np.ones(n_objectives), size=min(step, n_draws - start))
+            utility = np.maximum.reduceat(drawn @ contenders.worth, starts, axis=1)
+            is_best = np.isclose(utility, utility.max(axis=1, keepdims=True), rtol=0, atol=_EQUAL)
+            won = is_best / is_best.sum(axis=1, keepdims=True)
+            wins[candidates] += won.sum(axis=0)
+            weights[candidates] += won.T @ drawn
     with np.errstate(invalid="ignore"):
-        return wins / assessment.rules.n_weight_draws, weights / wins[:, None]
+        return wins / n_draws, weights / wins[:, None]
 
 
 def find_contenders(assessment: Assessment, dataset: int) -> Contenders:
@@ -154,7 +183,11 @@ def find_contenders(assessment: Assessment, dataset: int) -> Contenders:
 def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[WeightInterval]:
     assessment = ranked.assessment
     contenders = find_contenders(assessment, dataset)
-    leader = _find_leader(ranked, contenders)
+    leader = None
+    if len(contenders.candidate):  # of equal utilities the better rank leads
+        utility = assessment.application.shares() @ contenders.worth
+        is_best = np.isclose(utility, utility.max(), rtol=0, atol=_EQUAL)
+        leader = int(min(contenders.candidate[is_best], key=lambda one: ranked.rank[one]))
     for position, (metric, goal) in enumerate(assessment.application.weighted().items()):
         row = WeightInterval(
             application=assessment.name,
@@ -164,15 +197,6 @@ def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[Weight
             weight=goal.weight,
         )
         yield (row if leader is None else _add_ends(row, assessment, contenders, leader, position))
-
-
-def _find_leader(ranked: ApplicationRanking, contenders: Contenders) -> int | None:
-    """Return the candidate of the highest utility; of equal ones that of the better rank."""
-    if not len(contenders.candidate):
-        return None
-    utility = ranked.assessment.application.shares() @ contenders.worth
-    is_best = np.isclose(utility, utility.max(), rtol=0, atol=_EQUAL)
-    return int(min(contenders.candidate[is_best], key=lambda one: ranked.rank[one]))
 
 
 def _add_ends(
@@ -224,44 +248,3 @@ def _find_change(
 def _weight_of(share: float, total_of_others: float) -> float:
     """Return the weight, in the YAML's numbers, that gives a share while the others stay."""
     return share * total_of_others / (1 - share)
-
-
-def _add_wins(
-    contenders: Contenders,
-    n_draws: int,
-    rng: np.random.Generator,
-    *,
-    wins: Floats,
-    weights: Floats,
-) -> None:
-    """Add up in place the wins of each candidate and the weightings under which it wins."""
-    n_objectives, n_profiles = contenders.worth.shape
-    candidates, starts = np.unique(contenders.candidate, return_index=True)
-    step = max(1, _UTILITIES_AT_ONCE // n_profiles)
-    for start in range(0, n_draws, step):
-        drawn = rng.dirichlet(np.ones(n_objectives), size=min(step, n_draws - start))
-        utility = np.maximum.reduceat(drawn @ contenders.worth, starts, axis=1)
-        is_best = np.isclose(utility, utility.max(axis=1, keepdims=True), rtol=0, atol=_EQUAL)
-        won = is_best / is_best.sum(axis=1, keepdims=True)
-        wins[candidates] += won.sum(axis=0)
-        weights[candidates] += won.T @ drawn
-
-
-def _tabulate(assessment: Assessment) -> pl.DataFrame:
-    shares, weights = share_weight_space(assessment)
-    metrics = list(assessment.application.weighted())
-    central = pl.DataFrame(dict(zip(metrics, weights.T, strict=True))).select(
-        pl.concat_list(
-            pl.struct(pl.lit(metric).alias("metric"), pl.col(metric).alias("weight"))
-            for metric in metrics
-        )
-    )
-    return (
-        describe_chosen(assessment)
-        .select("application", "dataset", "model", "candidate")
-        .with_columns(win_share=pl.Series(shares), central_weights=central.to_series())
-        .with_columns(
-            pl.when(pl.col("win_share") > 0).then("central_weights").alias("central_weights")
-        )
-        .filter(pl.Series(assessment.feasible))
-    )

@@ -21,7 +21,6 @@ from statistics import NormalDist
 
 import numpy as np
 
-from rightfit.ranking.applications.applications import Objective
 from rightfit.ranking.applications.constraints import Limit, fold_feasibility
 from rightfit.ranking.applications.utility import (
     Bools,
@@ -140,26 +139,19 @@ def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints,
     low = np.empty(n, dtype=np.int64)
     high = np.full(n, n, dtype=np.int64)
     step = max(1, _PAIRS_AT_ONCE // n)
-    for start in range(0, n, step):
+    for start in range(0, n, step):  # which candidates (rows) rank above those of a part (columns)
         part = slice(start, start + step)
-        above = _surely_above(value, spread, part)
+        gap = value[:, None] - value[None, part]
+        squared = spread.below[:, None] ** 2 + spread.above[None, part] ** 2
+        if spread.deviations is not None:
+            correlation = spread.deviations @ spread.deviations[part].T
+            together = spread.paired_below[:, None] * spread.paired_above[None, part]
+            squared = np.maximum(squared - 2 * correlation * together, 0.0)
+        sure, maybe = spread.surely_feasible[:, None], spread.maybe_feasible[None, part]
+        above = (sure & ~maybe) | ((gap > np.sqrt(squared)) & (sure | ~maybe))
         low[part] = 1 + above.sum(axis=0)
         high -= above.sum(axis=1)
     return low, high
-
-
-def _surely_above(value: Floats, spread: Spread, part: slice) -> Bools:
-    """Tell which candidates (rows) rank significantly above those of ``part`` (columns)."""
-    gap = value[:, None] - value[None, part]
-    squared = spread.below[:, None] ** 2 + spread.above[None, part] ** 2
-    if spread.deviations is not None:
-        correlation = spread.deviations @ spread.deviations[part].T
-        together = spread.paired_below[:, None] * spread.paired_above[None, part]
-        squared = np.maximum(squared - 2 * correlation * together, 0.0)
-    reach = np.sqrt(squared)
-    sure, maybe = spread.surely_feasible[:, None], spread.maybe_feasible[None, part]
-    above: Bools = (sure & ~maybe) | ((gap > reach) & (sure | ~maybe))
-    return above
 
 
 def _root_of_sum(squares: Iterable[tuple[Floats, Floats]], side: int, n_rows: int) -> Floats:
@@ -183,33 +175,27 @@ def _spread_utility(assessment: Assessment, factor: float) -> dict[str, tuple[Fl
         interval = intervals[metric]
         if interval is None:
             continue
-        ends = (interval[0][rows], interval[1][rows])
+        place = place_between_bounds(values[metric], goal)
+        moves = [factor * (place_between_bounds(end[rows], goal) - place) for end in interval]
         worse, better = (
             aggregate_scores(
-                [*scores[:position], score, *scores[position + 1 :]],
+                [*scores[:position], np.clip(end, 0.0, 1.0), *scores[position + 1 :]],
                 application.shares(),
                 application.aggregation,
             )
-            for score in _score_ends(values[metric], ends, goal, factor)
+            for end in (place + np.fmin(*moves), place + np.fmax(*moves))
         )
         squares[metric] = ((worse - utility) ** 2, (better - utility) ** 2)
     return squares
 
 
-def _score_ends(
-    value: Floats, ends: tuple[Floats, Floats], goal: Objective, factor: float
-) -> tuple[Floats, Floats]:
-    place = place_between_bounds(value, goal)
-    moves = [factor * (place_between_bounds(end, goal) - place) for end in ends]
-    worse = np.clip(place + np.fmin(*moves), 0.0, 1.0)
-    better = np.clip(place + np.fmax(*moves), 0.0, 1.0)
-    return worse, better
-
-
 def _margin_interval(
     table: ProfileTable, limit: Limit, *, rows: Ints, factor: float
 ) -> tuple[Floats, Floats]:
-    """Return the ends of how far a metric lies within its limit."""
+    """Return the ends of how far a metric lies within its limit.
+
+    A degradation relates to the best value of each row's dataset, which has an error of its own.
+    """
     value = table.values(limit.metric)[rows]
     bound = limit.at(rows).bound
     margin = value - bound if limit.is_floor else bound - value
@@ -219,27 +205,20 @@ def _margin_interval(
     down, up = value - interval[0][rows], interval[1][rows] - value
     below, above = (down, up) if limit.is_floor else (up, down)
     if limit.kind == "max_degradation":
-        ref_down, ref_up, is_best = _reference_reach(table, limit.metric, interval, rows)
+        values = table.values(limit.metric)
+        is_best = values == table.best_by_dataset(limit.metric)
+        best_down, best_up = (
+            np.fmax.reduceat(np.where(is_best, reach, 0.0), table.dataset_starts)[
+                table.dataset_of_row[rows]
+            ]
+            for reach in (values - interval[0], interval[1] - values)
+        )
         correlation = correlate_with_best(table, limit.metric, rows)
-        below = np.where(is_best, 0.0, _reach_of_difference(below, ref_up, correlation))
-        above = np.where(is_best, 0.0, _reach_of_difference(above, ref_down, correlation))
+        below = np.where(is_best[rows], 0.0, _reach_of_difference(below, best_up, correlation))
+        above = np.where(is_best[rows], 0.0, _reach_of_difference(above, best_down, correlation))
     return margin - factor * below, margin + factor * above
 
 
 def _reach_of_difference(one: Floats, other: Floats, correlation: Floats) -> Floats:
     squared: Floats = np.maximum(one**2 + other**2 - 2 * correlation * one * other, 0.0)
     return np.sqrt(squared)
-
-
-def _reference_reach(
-    table: ProfileTable, metric: str, interval: tuple[Floats, Floats], rows: Ints
-) -> tuple[Floats, Floats, Bools]:
-    """Return the reach of the best value of each row's dataset, and whether the row holds it."""
-    value, best = table.values(metric), table.best_by_dataset(metric)
-    is_best = value == best
-    reach = [
-        np.fmax.reduceat(np.where(is_best, end, 0.0), table.dataset_starts)
-        for end in (value - interval[0], interval[1] - value)
-    ]
-    dataset = table.dataset_of_row[rows]
-    return reach[0][dataset], reach[1][dataset], is_best[rows]
