@@ -36,7 +36,7 @@ from rightfit.profiling.measuring.worker_pool import WorkerPool
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
-from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import check_columns, read_profiles, select_profiles
 from rightfit.remote.documents import FORMAT_VERSION, Pack, find_files, portable_settings
 from rightfit.remote.measure_pack import measure_pack

@@ -34,8 +34,12 @@ from rightfit.ranking.application_ranking import (
     list_winner_keys,
     rank_applications,
 )
-from rightfit.ranking.applications.applications import QUALITIES, Application, Applications
-from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.applications.applications import (
+    QUALITIES,
+    Application,
+    Applications,
+    RankingRules,
+)
 from rightfit.ranking.assessment.profile_table import (
     ProfileTable,
     check_columns,

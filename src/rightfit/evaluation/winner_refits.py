@@ -26,8 +26,7 @@ from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.metrics import columns_from
 from rightfit.profiling.profile import FINAL_COLUMNS
 from rightfit.ranking.application_ranking import NO_WINNERS, Winners, rank_applications
-from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.shipping import KEYS, Refit, RefitComparison, Refits
 from rightfit.tuning import refitting

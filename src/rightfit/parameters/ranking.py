@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError
 
 from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS_BY_COLUMN
-from rightfit.ranking.applications.tie_rules import N_MODELS, UTILITY, RankingRules
+from rightfit.ranking.applications.applications import N_MODELS, UTILITY, RankingRules
 from rightfit.spelling import suggest
 
 TIE_COLUMNS = (

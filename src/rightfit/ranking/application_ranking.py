@@ -9,9 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rightfit.ranking.applications.applications import Application, Applications, Constraint
+from rightfit.ranking.applications.applications import (
+    UTILITY,
+    Application,
+    Applications,
+    Constraint,
+    RankingRules,
+)
 from rightfit.ranking.applications.constraints import fold_feasibility
-from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
 from rightfit.ranking.assessment.assessment import (
     Assessment,

@@ -10,8 +10,7 @@ import polars as pl
 from rightfit.naming import metric_name, metric_title, metric_unit, objective_name, words
 from rightfit.profiling.metrics import METRICS_BY_COLUMN, find_slowdown
 from rightfit.profiling.serving import ELSEWHERE, Serving, split_device
-from rightfit.ranking.applications.applications import QUALITIES, Application
-from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.applications.applications import QUALITIES, Application, RankingRules
 from rightfit.ranking.assessment.assessment import UTILITY_DIGITS
 from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision

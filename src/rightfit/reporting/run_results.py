@@ -12,8 +12,7 @@ from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import NEGATED
-from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
 from rightfit.serving.watched_winners import Watch

@@ -12,8 +12,7 @@ from rightfit.ranking.application_ranking import (
     list_winner_keys,
     rank_application,
 )
-from rightfit.ranking.applications.applications import Application, Applications
-from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.applications.applications import Application, Applications, RankingRules
 from rightfit.ranking.assessment.assessment import Assessment, DatasetWinners, assess_candidates
 from rightfit.ranking.assessment.profile_table import read_profiles
 

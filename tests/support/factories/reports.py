@@ -29,8 +29,7 @@ from rightfit.ranking.application_ranking import (
     Winners,
     rank_applications,
 )
-from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations
 from rightfit.ranking.explanation.rankings import tabulate_breakdown, tabulate_rankings

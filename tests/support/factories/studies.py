@@ -23,8 +23,7 @@ from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.spec import Features
 from rightfit.profiling.profile import MeasuredHow
 from rightfit.ranking.application_ranking import rank_applications
-from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.applications.tie_rules import RankingRules
+from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings

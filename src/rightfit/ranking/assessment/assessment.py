@@ -16,7 +16,13 @@ import numpy as np
 import polars as pl
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN, find_slowdown
-from rightfit.ranking.applications.applications import QUALITIES, Application
+from rightfit.ranking.applications.applications import (
+    QUALITIES,
+    UTILITY,
+    Application,
+    RankingRules,
+    TieKey,
+)
 from rightfit.ranking.applications.constraints import (
     Judgement,
     Limit,
@@ -24,7 +30,6 @@ from rightfit.ranking.applications.constraints import (
     measure_excess,
     resolve_limits,
 )
-from rightfit.ranking.applications.tie_rules import UTILITY, RankingRules, TieKey
 from rightfit.ranking.applications.utility import (
     Bools,
     Floats,

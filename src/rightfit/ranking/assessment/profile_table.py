@@ -12,8 +12,13 @@ import polars as pl
 from rightfit.errors import OldResultsError, RightfitError
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import ELSEWHERE, Serving
-from rightfit.ranking.applications.applications import Application, Applications
-from rightfit.ranking.applications.tie_rules import N_MODELS, UTILITY, RankingRules
+from rightfit.ranking.applications.applications import (
+    N_MODELS,
+    UTILITY,
+    Application,
+    Applications,
+    RankingRules,
+)
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.request_path import MODEL, REQUEST
 from rightfit.spelling import suggest

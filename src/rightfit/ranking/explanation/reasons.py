@@ -20,9 +20,8 @@ import polars.selectors as cs
 
 from rightfit.naming import metric_name, metric_unit, name_candidate, write_numbers
 from rightfit.ranking.application_ranking import ApplicationRanking, place_in_objectives
-from rightfit.ranking.applications.applications import QUALITIES
+from rightfit.ranking.applications.applications import QUALITIES, UTILITY
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
-from rightfit.ranking.applications.tie_rules import UTILITY
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, score_metrics
 from rightfit.ranking.assessment.assessment import Assessment, describe_chosen, tie_preference
 from rightfit.ranking.assessment.pareto import find_dominators
