@@ -47,12 +47,15 @@ from rightfit.ranking.assessment.profile_table import (
     read_profiles,
 )
 from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
-from rightfit.ranking.explanation.rankings import tabulate_breakdown, tabulate_rankings
+from rightfit.ranking.explanation.rankings import (
+    tabulate_breakdown,
+    tabulate_rankings,
+    tabulate_robust_choices,
+)
 from rightfit.ranking.explanation.recommendation import NO_REFITS, Sensitivities, recommend
 from rightfit.ranking.explanation.shipping import Refits
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
-from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
 from rightfit.reporting.charts.palette import marks_of
 from rightfit.serving.answer import profile_refit

@@ -4,7 +4,12 @@ import polars as pl
 import pytest
 from factories.rankings import around, make_application, make_profile, rank
 
-from rightfit.ranking.explanation.rankings import COLUMNS, tabulate_rankings
+from rightfit.ranking.explanation.rankings import (
+    COLUMNS,
+    tabulate_breakdown,
+    tabulate_rankings,
+    tabulate_robust_choices,
+)
 
 
 def test_rankings_have_the_contract_and_the_order_of_the_ranks() -> None:
@@ -114,3 +119,105 @@ def test_utility_interval_stays_within_zero_and_one() -> None:
 
     assert rankings["utility_high"].to_list() == [1.0, pytest.approx(0.125)]
     assert rankings["utility_low"].to_list() == [pytest.approx(0.875), 0.0]
+
+
+ROWS = [
+    make_profile("a-1", **around("quality", 0.4, 0.1), latency_p50_ms=10),
+    make_profile("a-2", quality=0.8, latency_p50_ms=2),
+    make_profile("a-3", quality=0.8, latency_p50_ms=None),
+]
+
+
+@pytest.mark.parametrize("aggregation", ["arithmetic", "geometric"])
+def test_contributions_sum_to_the_utility(aggregation: str) -> None:
+    ranked = [rank(*ROWS, application=make_application(aggregation=aggregation))]
+
+    sums = (
+        tabulate_breakdown(ranked)
+        .group_by("candidate", maintain_order=True)
+        .agg(
+            total=pl.when(pl.col("contribution").is_not_null().all()).then(
+                pl.col("contribution").sum()
+            )
+        )
+    )
+    rankings = tabulate_rankings(ranked)
+
+    assert sums["candidate"].to_list() == rankings["candidate"].to_list()
+    assert sums["total"].to_list() == pytest.approx(rankings["utility"].to_list())
+
+
+def test_breakdown_shows_value_interval_score_and_share() -> None:
+    table = tabulate_breakdown([rank(*ROWS)])
+
+    row = table.filter(candidate="a-1", metric="quality").row(0, named=True)
+
+    assert {key: row[key] for key in ("value", "value_low", "value_high", "score", "share")} == {
+        "value": 0.4,
+        "value_low": pytest.approx(0.3),
+        "value_high": pytest.approx(0.5),
+        "score": 0.4,
+        "share": 0.5,
+    }
+    assert row["contribution"] == pytest.approx(0.2)
+    assert table.filter(candidate="a-3", metric="latency_p50_ms")["value"].to_list() == [None]
+
+
+QUALITY = {
+    ("x", "net-1"): 0.9,
+    ("x", "net-2"): 0.8,
+    ("x", "forest-1"): 0.7,
+    ("x", "linear-1"): 0.3,
+    ("y", "net-1"): 0.2,
+    ("y", "forest-1"): 0.8,
+    ("y", "linear-1"): 0.9,
+}
+
+
+def test_robust_choice_is_the_family_whose_worst_rank_is_best() -> None:
+    ranked = rank(
+        *(
+            make_profile(name, dataset=dataset, quality=quality, latency_p50_ms=1)
+            for (dataset, name), quality in QUALITY.items()
+        )
+    )
+
+    table = tabulate_robust_choices(tabulate_rankings([ranked]))
+
+    assert table.select("model", "n_feasible", "mean_rank", "worst_rank").rows() == [
+        ("forest", 2, 2.0, 2),
+        ("linear", 2, 2.0, 3),
+        ("net", 2, 2.0, 3),
+    ]
+    assert table["is_robust_choice"].to_list() == [True, False, False]
+    assert table["won"].to_list() == [[], ["y"], ["x"]]
+
+
+def test_robust_choice_qualifies_on_the_most_datasets() -> None:
+    ranked = rank(
+        *(
+            make_profile(name, dataset=dataset, quality=quality, latency_p50_ms=1)
+            for (dataset, name), quality in QUALITY.items()
+        ),
+        application=make_application(constraints={"quality": {"min": 0.85}}),
+    )
+
+    table = tabulate_robust_choices(tabulate_rankings([ranked]))
+
+    assert table.select("model", "n_feasible", "worst_rank").rows() == [
+        ("linear", 1, 3),
+        ("net", 1, 3),
+        ("forest", 0, 2),
+    ]
+
+
+def test_without_a_feasible_family_there_is_no_robust_choice() -> None:
+    ranked = rank(
+        make_profile("net-1", quality=0.5, latency_p50_ms=1),
+        application=make_application(constraints={"quality": {"min": 0.75}}),
+    )
+
+    table = tabulate_robust_choices(tabulate_rankings([ranked]))
+
+    assert table["is_robust_choice"].to_list() == [False]
+    assert table["won"].to_list() == [[]]

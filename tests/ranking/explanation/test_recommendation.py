@@ -11,10 +11,9 @@ from rightfit.ranking.explanation.decisions import (
     read_recommendations,
     write_recommendations,
 )
-from rightfit.ranking.explanation.rankings import tabulate_rankings
+from rightfit.ranking.explanation.rankings import tabulate_rankings, tabulate_robust_choices
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
-from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 
 

@@ -4,10 +4,9 @@ import pytest
 from factories.rankings import around, make_application, make_profile, rank
 
 from rightfit.ranking.explanation.decisions import Decision, Replacement
-from rightfit.ranking.explanation.rankings import tabulate_rankings
+from rightfit.ranking.explanation.rankings import tabulate_rankings, tabulate_robust_choices
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
-from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 
 OLD = {"quality_raw": 0.6, "quality": 0.6, "latency_p50_ms": 10.0}

@@ -32,11 +32,14 @@ from rightfit.ranking.application_ranking import (
 from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations
-from rightfit.ranking.explanation.rankings import tabulate_breakdown, tabulate_rankings
+from rightfit.ranking.explanation.rankings import (
+    tabulate_breakdown,
+    tabulate_rankings,
+    tabulate_robust_choices,
+)
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
-from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
 from rightfit.reporting.run_results import RankingTables, Results
 

@@ -26,11 +26,10 @@ from rightfit.ranking.application_ranking import rank_applications
 from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
-from rightfit.ranking.explanation.rankings import tabulate_rankings
+from rightfit.ranking.explanation.rankings import tabulate_rankings, tabulate_robust_choices
 from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
 from rightfit.ranking.explanation.shipping import Refits
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
-from rightfit.ranking.sensitivity.robust import tabulate_robust_choices
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 from rightfit.request_path.encoder import Encoder, name_features
 

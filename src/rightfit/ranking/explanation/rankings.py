@@ -1,4 +1,4 @@
-"""The rankings, and what each objective contributes to them, as tables.
+"""The rankings as tables, with what objectives contribute, and how families do across datasets.
 
 Table ``rankings``: one row per application, dataset and candidate, best first. Columns:
 ``application``, ``dataset``, ``rank`` (1 is recommended, if feasible), ``rank_low`` and
@@ -11,16 +11,25 @@ known), ``utility`` (null: an objective was not measured), ``utility_low``, ``ut
 sentence), ``p_best`` (probability of being the best feasible one), ``outcome`` (see
 :mod:`rightfit.ranking.explanation.reasons`) and ``settings`` (the hyper-parameters as JSON,
 ``searched`` and ``fixed``; null: not known).
+
+Table ``robust_choices``: candidates of different datasets are different models, so families are
+compared: a family's rank on a dataset is that of its best candidate among the families' best. One
+row per application and family, best first: ``application``, ``model``, ``n_datasets``,
+``n_feasible`` (datasets on which one of its candidates is feasible), ``mean_rank`` and
+``worst_rank`` among the families, ``won`` (list of the datasets it wins) and ``is_robust_choice``:
+feasible on the most datasets, then the lowest worst rank, then the lowest mean rank.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 import polars.selectors as cs
 
 from rightfit.ranking.application_ranking import ApplicationRanking
-from rightfit.ranking.applications.constraints import Limit, measure_excess, relate_excess
+from rightfit.ranking.applications.constraints import measure_excess, relate_excess
 from rightfit.ranking.applications.utility import score_metrics
 from rightfit.ranking.assessment.assessment import Assessment, describe_chosen
 from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, SERVING_KEYS
@@ -43,18 +52,23 @@ VIOLATIONS = pl.List(
 )
 
 
+@dataclass(frozen=True)
+class FamilyComparison:
+    """A row of the table ``robust_choices``; see the module."""
+
+    application: str
+    model: str
+    n_datasets: int
+    n_feasible: int
+    mean_rank: float
+    worst_rank: int
+    won: list[str]
+    is_robust_choice: bool
+
+
 def tabulate_rankings(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Build the rankings table from the rankings of all applications."""
     return pl.concat([_tabulate(one) for one in ranked])
-
-
-def list_violations(assessment: Assessment) -> pl.Series:
-    """List the limits that each candidate breaks, an empty list where there are none."""
-    broken = [_list_broken(assessment, limit.at(assessment.chosen)) for limit in assessment.limits]
-    if not broken:
-        return pl.repeat([], len(assessment.chosen), dtype=VIOLATIONS, eager=True)
-    joined = pl.DataFrame({str(i): found for i, found in enumerate(broken)})
-    return joined.select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
 
 
 def _tabulate(ranked: ApplicationRanking) -> pl.DataFrame:
@@ -67,7 +81,7 @@ def _tabulate(ranked: ApplicationRanking) -> pl.DataFrame:
         utility_low=pl.Series(np.maximum(assessment.utility - spread.below, 0.0)),
         utility_high=pl.Series(np.minimum(assessment.utility + spread.above, 1.0)),
         feasible=pl.Series(assessment.feasible),
-        violations=list_violations(assessment),
+        violations=_list_violations(assessment),
         pareto=pl.Series(ranked.pareto),
         p_best=pl.Series(ranked.p_best),
     )
@@ -76,21 +90,29 @@ def _tabulate(ranked: ApplicationRanking) -> pl.DataFrame:
     return whole.with_columns(cs.float().fill_nan(None)).select(COLUMNS)[ranked.order]
 
 
-def _list_broken(assessment: Assessment, limit: Limit) -> pl.Series:
-    value = assessment.table.values(limit.metric)[assessment.chosen]
-    amount = measure_excess(value, limit)
-    facts = pl.DataFrame(
-        {
-            "metric": pl.repeat(limit.metric, len(value), eager=True),
-            "kind": pl.repeat(limit.kind, len(value), eager=True),
-            "limit": np.broadcast_to(limit.bound, value.shape),
-            "value": value,
-            "amount": amount,
-            "relative": relate_excess(amount, limit),
-        }
-    ).with_columns(cs.float().fill_nan(None))
+def _list_violations(assessment: Assessment) -> pl.Series:
+    """List the limits that each candidate breaks, an empty list where there are none."""
+    n = len(assessment.chosen)
+    if not assessment.limits:
+        return pl.repeat([], n, dtype=VIOLATIONS, eager=True)
     is_broken = pl.col("amount").is_null() | (pl.col("amount") > 0)
-    return facts.select(pl.when(is_broken).then(pl.struct(pl.all())).alias("broken")).to_series()
+    broken = []
+    for limit in (limit.at(assessment.chosen) for limit in assessment.limits):
+        value = assessment.table.values(limit.metric)[assessment.chosen]
+        amount = measure_excess(value, limit)
+        facts = pl.DataFrame(
+            {
+                "metric": pl.repeat(limit.metric, n, eager=True),
+                "kind": pl.repeat(limit.kind, n, eager=True),
+                "limit": np.broadcast_to(limit.bound, value.shape),
+                "value": value,
+                "amount": amount,
+                "relative": relate_excess(amount, limit),
+            }
+        ).with_columns(cs.float().fill_nan(None))
+        broken.append(facts.select(pl.when(is_broken).then(pl.struct(pl.all()))).to_series())
+    joined = pl.DataFrame({str(i): found for i, found in enumerate(broken)})
+    return joined.select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
 
 
 def tabulate_breakdown(ranked: list[ApplicationRanking]) -> pl.DataFrame:
@@ -105,40 +127,66 @@ def tabulate_breakdown(ranked: list[ApplicationRanking]) -> pl.DataFrame:
         contributions sum to its utility; under the geometric mean they divide it in proportion to
         share × score.
     """
-    blocks = []
+    tables = []
     for one in ranked:
-        n_objectives, n = len(one.assessment.application.weighted()), len(one.order)
-        rows = one.order[:, None] + n * np.arange(n_objectives)  # objectives vary fastest
-        blocks.append(_tabulate_parts(one.assessment)[rows.ravel().tolist()])
-    return pl.concat(blocks)
-
-
-def _tabulate_parts(assessment: Assessment) -> pl.DataFrame:
-    """Return one block of rows per objective, candidates by number."""
-    goals = assessment.application.weighted()
-    rows = assessment.chosen
-    values = {metric: assessment.table.values(metric)[rows] for metric in goals}
-    scores = score_metrics(values, assessment.application)
-    parts = assessment.application.shares()[:, None] * np.array(scores)
-    total = parts.sum(axis=0)
-    contributions = parts * np.where(
-        total > 0, assessment.utility / np.where(total > 0, total, 1), 1
-    )
-    keys = describe_chosen(assessment).select("application", *CANDIDATE_KEYS, *SERVING_KEYS)
-    blocks = []
-    for position, (metric, share) in enumerate(
-        zip(goals, assessment.application.shares().tolist(), strict=True)
-    ):
-        interval = assessment.table.interval(metric) or (assessment.table.values(metric),) * 2
-        blocks.append(
-            keys.with_columns(
-                pl.lit(metric).alias("metric"),
-                pl.Series("value", values[metric]),
-                pl.Series("value_low", interval[0][rows]),
-                pl.Series("value_high", interval[1][rows]),
-                pl.Series("score", scores[position]),
-                pl.lit(share).alias("share"),
-                pl.Series("contribution", contributions[position]),
-            )
+        assessment, rows = one.assessment, one.assessment.chosen
+        goals, shares = assessment.application.weighted(), assessment.application.shares()
+        values = {metric: assessment.table.values(metric)[rows] for metric in goals}
+        scores = score_metrics(values, assessment.application)
+        parts = shares[:, None] * np.array(scores)
+        total = parts.sum(axis=0)
+        contributions = parts * np.where(
+            total > 0, assessment.utility / np.where(total > 0, total, 1), 1
         )
-    return pl.concat(blocks).with_columns(cs.float().fill_nan(None))
+        keys = describe_chosen(assessment).select("application", *CANDIDATE_KEYS, *SERVING_KEYS)
+        blocks = []
+        for position, metric in enumerate(goals):
+            interval = assessment.table.interval(metric) or (assessment.table.values(metric),) * 2
+            blocks.append(
+                keys.with_columns(
+                    pl.lit(metric).alias("metric"),
+                    pl.Series("value", values[metric]),
+                    pl.Series("value_low", interval[0][rows]),
+                    pl.Series("value_high", interval[1][rows]),
+                    pl.Series("score", scores[position]),
+                    pl.lit(float(shares[position])).alias("share"),
+                    pl.Series("contribution", contributions[position]),
+                )
+            )
+        # a block holds all candidates by number; in the order of the rankings objectives vary
+        # fastest
+        in_order = one.order[:, None] + len(one.order) * np.arange(len(goals))
+        tables.append(pl.concat(blocks)[in_order.ravel().tolist()])
+    return pl.concat(tables).with_columns(cs.float().fill_nan(None))
+
+
+def tabulate_robust_choices(rankings: pl.DataFrame) -> pl.DataFrame:
+    """Compare the families of every application across datasets."""
+    applications = rankings["application"].unique(maintain_order=True)
+    by_dataset = ("application", "dataset")
+    families = (
+        rankings.group_by(*by_dataset, "model", maintain_order=True)
+        .agg(pl.col("rank").min(), pl.col("feasible").any())
+        .with_columns(place=pl.col("rank").rank("ordinal").over(by_dataset).cast(pl.Int64))
+    )
+    is_won = (pl.col("place") == 1) & pl.col("feasible")
+    return (
+        families.group_by("application", "model", maintain_order=True)
+        .agg(
+            n_datasets=pl.len().cast(pl.Int64),
+            n_feasible=pl.col("feasible").sum().cast(pl.Int64),
+            mean_rank=pl.col("place").mean(),
+            worst_rank=pl.col("place").max(),
+            won=pl.col("dataset").filter(is_won),
+        )
+        .with_columns(position=pl.col("application").cast(pl.Enum(applications)).to_physical())
+        .sort(
+            *("position", "n_feasible", "worst_rank", "mean_rank", "model"),
+            descending=[False, True, False, False, False],
+        )
+        .with_columns(
+            is_robust_choice=(pl.int_range(pl.len()).over("application") == 0)
+            & (pl.col("n_feasible") > 0),
+        )
+        .drop("position")
+    )

@@ -40,11 +40,10 @@ from rightfit.ranking.explanation.decisions import (
     read_recommendations,
 )
 from rightfit.ranking.explanation.final_quality import judge_winner
-from rightfit.ranking.explanation.rankings import tabulate_rankings
+from rightfit.ranking.explanation.rankings import FamilyComparison, tabulate_rankings
 from rightfit.ranking.explanation.reversals import list_reversals, summarise_reversals
 from rightfit.ranking.explanation.shipping import ChosenServing, Refits, Shipped, decide_shipping
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect
-from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.ranking.sensitivity.weights import WeightInterval
 from rightfit.typed_tables import read_rows
 

@@ -8,8 +8,8 @@ import polars as pl
 
 from rightfit.formatting import NOT_MEASURED, count, format_number
 from rightfit.naming import sentence_case, words
+from rightfit.ranking.explanation.rankings import FamilyComparison
 from rightfit.ranking.sensitivity.break_even import BreakEven
-from rightfit.ranking.sensitivity.robust import FamilyComparison
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import Section, Table, figure, keys, number, tabulate, text
 from rightfit.typed_tables import read_rows
