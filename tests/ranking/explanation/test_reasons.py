@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 from factories.rankings import (
     COSTS_HARDLY_COUNT,
     around,
@@ -14,7 +15,11 @@ from factories.rankings import (
     rank,
 )
 
-from rightfit.ranking.explanation.reasons import explain_candidates, find_outcomes
+from rightfit.ranking.explanation.reasons import (
+    explain_candidates,
+    find_outcomes,
+    tabulate_rejections,
+)
 
 CHEAP = {"latency_p50_ms": 10.0}
 LIMITED = make_application(
@@ -203,3 +208,44 @@ def test_ties_name_the_key_that_decides() -> None:
         *("lower min_hardware_tier", "lower min_hardware_tier"),
         *("higher utility", "higher utility"),
     ]
+
+
+TRIALS = pl.DataFrame(
+    {
+        "number": [0, 1, 2, 3],
+        "stopped_by": [None, "web_api", None, None],
+        "state": ["complete", "stopped", "failed", "stopped"],
+        "stop_checkpoint": [None, 3, None, 0],
+        "stop_reason": [
+            None,
+            "pausing: after look 3 web_api expected to gain 0.001",
+            "failed: ValueError: no rows",
+            None,
+        ],
+    }
+)
+
+
+def test_rejections_give_a_reason_for_candidates_and_unfinished_trials() -> None:
+    ranked = rank(
+        make_profile("net-0", quality=0.9, latency_p50_ms=1),
+        make_profile("net-9", quality=0.9, latency_p50_ms=90),
+        application=make_application(constraints={"latency_p50_ms": {"max": 80}}),
+    )
+
+    table = tabulate_rejections([ranked], {("landsat", "net"): TRIALS})
+
+    assert table.select("application", "candidate", "rank", "outcome").rows() == [
+        ("test", "net-0", 1, "winner"),
+        ("test", "net-9", 2, "violates"),
+        ("web_api", "net-001", None, "stopped"),
+        (None, "net-002", None, "failed"),
+        (None, "net-003", None, "stopped"),
+    ]
+    assert table["reason"].to_list()[1:] == [
+        "breaks a limit: latency p50 is 90 ms, 10 ms above the 80 ms allowed",
+        "stopped at checkpoint 3: after look 3 web_api expected to gain 0.001",
+        "failed: ValueError: no rows",
+        "stopped before training",
+    ]
+    assert table["excess"][1] == 10

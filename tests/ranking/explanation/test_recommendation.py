@@ -3,16 +3,27 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from factories.rankings import around, make_application, make_profile, rank
+import numpy as np
+import pytest
+from factories.rankings import around, make_application, make_profile, number_of, rank
+from pydantic import ValidationError
 
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.explanation.decisions import (
+    Decision,
     Recommendations,
+    Replacement,
     read_recommendations,
     write_recommendations,
 )
 from rightfit.ranking.explanation.rankings import tabulate_rankings, tabulate_robust_choices
-from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.explanation.recommendation import (
+    Sensitivities,
+    describe_deadline,
+    find_nearest_miss,
+    find_relaxations,
+    recommend,
+)
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 
@@ -178,3 +189,202 @@ def test_recommendations_are_read_as_they_were_written() -> None:
     made = recommend(ranked, tables)
 
     assert read_recommendations(json.loads(json.dumps(write_recommendations(made)))) == made
+
+
+LIMITED = make_application(
+    constraints={
+        "latency_p50_ms": {"max": 20},
+        "peak_memory_mib": {"max": 100},
+        "quality": {"min": 0.8},
+    }
+)
+LIMITED_ROWS = [
+    # misses two limits by a little, misses one by a lot, lacks a measurement
+    make_profile("a-1", quality=0.9, latency_p50_ms=21, peak_memory_mib=105),
+    make_profile("a-2", quality=0.9, latency_p50_ms=30, peak_memory_mib=50),
+    make_profile("a-3", quality=0.9, latency_p50_ms=10, peak_memory_mib=None),
+]
+
+
+def test_nearest_miss_breaks_the_limits_by_the_least_share() -> None:
+    ranked = rank(*LIMITED_ROWS, application=LIMITED)
+
+    assert find_nearest_miss(ranked, 0) == number_of(ranked.assessment, "a-1")
+
+
+def test_relaxation_takes_the_fewest_limits() -> None:
+    ranked = rank(*LIMITED_ROWS, application=LIMITED)
+
+    found = find_relaxations(ranked.assessment, 0)
+
+    assert found is not None
+    (relaxation,) = found.limits
+    assert found.candidate == "a-2"
+    assert (relaxation.metric, relaxation.kind) == ("latency_p50_ms", "max")
+    assert (relaxation.limit, relaxation.needed, relaxation.excess) == (20, 30, 10)
+
+
+def test_relaxation_of_a_degradation_is_in_its_own_terms() -> None:
+    ranked = rank(
+        make_profile("a-1", quality=0.75, latency_p50_ms=1),
+        make_profile("a-2", quality=1.0, latency_p50_ms=100),
+        application=make_application(
+            constraints={"quality": {"max_degradation": 0.125}, "latency_p50_ms": {"max": 20}}
+        ),
+    )
+
+    found = find_relaxations(ranked.assessment, 0)
+
+    assert found is not None
+    assert [(r.metric, r.limit, r.needed) for r in found.limits] == [("quality", 0.125, 0.25)]
+
+
+def test_without_measurements_there_is_no_near_miss() -> None:
+    ranked = rank(LIMITED_ROWS[2], application=LIMITED)
+
+    assert find_nearest_miss(ranked, 0) is None
+    assert find_relaxations(ranked.assessment, 0) is None
+
+
+WORKLOAD = {"n_rows": 3.6e6, "hours": 2}  # 500 rows a second
+
+
+def archive(**values: object) -> object:
+    return make_application(
+        objectives={"quality": {"weight": 1, "worst": 0, "best": 1}}, workload=WORKLOAD, **values
+    )
+
+
+def test_a_workload_is_a_limit_on_the_throughput() -> None:
+    ranked = rank(
+        make_profile("a-1", quality=0.9, quality_raw=0.95, throughput_rows_per_s=200.0),
+        make_profile("b-1", quality=0.8, quality_raw=0.90, throughput_rows_per_s=10_000.0),
+        application=archive(),
+    )
+
+    assert ranked.assessment.feasible.tolist() == [False, True]
+    assert describe_deadline(ranked.assessment, np.array([1, 0])) == (
+        "2 h; it takes 6 min, a-1 (best quality) 5 h: too late."
+    )
+
+
+def test_deadline_says_that_no_candidate_has_a_higher_quality() -> None:
+    ranked = rank(
+        make_profile("a-1", quality=0.9, quality_raw=0.95, throughput_rows_per_s=2_000.0),
+        make_profile("b-1", quality=0.8, quality_raw=0.90, throughput_rows_per_s=10_000.0),
+        application=archive(),
+    )
+
+    assert describe_deadline(ranked.assessment, np.array([0, 1])) == (
+        "2 h; it takes 30 min; no candidate has a higher quality."
+    )
+
+
+def test_deadline_says_whose_time_was_disturbed() -> None:
+    rows = [
+        make_profile("a-1", quality=0.9, quality_raw=0.95, throughput_rows_per_s=2.0),
+        make_profile("b-1", quality=0.8, quality_raw=0.90, throughput_rows_per_s=10_000.0),
+    ]
+    late, alone = (
+        rank(
+            *(row | {"disturbed": row["candidate"] in disturbed} for row in rows),
+            application=archive(),
+        )
+        for disturbed in (["a-1"], ["b-1"])
+    )
+
+    assert describe_deadline(late.assessment, np.array([1, 0])) == (
+        "2 h; it takes 6 min, a-1 (best quality) 20 d 20 h: too late. "
+        "The machine was disturbed while a-1 was timed: it may take less on a quiet one."
+    )
+    assert describe_deadline(alone.assessment, np.array([1])).endswith(
+        "while b-1 was timed: it may take less on a quiet one."
+    )
+
+
+def test_deadline_is_empty_without_a_workload_or_a_throughput() -> None:
+    rows = [make_profile("a-1", quality=0.9, quality_raw=0.9)]
+
+    for application in (make_application(), archive()):
+        assessment = rank(*rows, application=application).assessment
+        assert describe_deadline(assessment, np.array([0])) == ""
+
+
+def test_a_workload_and_a_limit_may_not_contradict_each_other() -> None:
+    kept = archive(constraints={"throughput_rows_per_s": {"max": 1e9}})
+    assert kept.constraints["throughput_rows_per_s"].limits() == {"min": 500.0, "max": 1e9}
+    assert type(kept).model_validate(kept.model_dump()) == kept
+
+    with pytest.raises(ValidationError, match=r"workload asks for 500 rows/s .* for 20000"):
+        archive(constraints={"throughput_rows_per_s": {"min": 2e4}})
+
+
+OLD = {"quality_raw": 0.6, "quality": 0.6, "latency_p50_ms": 10.0}
+NEW = {"quality_raw": 0.9, "quality": 0.9, "latency_p50_ms": 10.0}
+
+
+def decide(*rows: dict[str, object], **limits: dict[str, float]) -> Decision:
+    ranked = [rank(*rows, application=make_application(constraints=limits))]
+    tables = Sensitivities(
+        tabulate_weight_intervals(ranked),
+        tabulate_limit_effects(ranked),
+        tabulate_robust_choices(tabulate_rankings(ranked)),
+    )
+    return recommend(ranked, tables, imported={"incumbent"})["test"].datasets["landsat"]
+
+
+def compare(*rows: dict[str, object], **limits: dict[str, float]) -> Replacement:
+    (found,) = decide(*rows, **limits).replacements
+    return found
+
+
+def test_replacement_gains_the_difference_of_utilities_with_the_metrics_asked_for() -> None:
+    found = compare(make_profile("incumbent", **OLD), make_profile("net-1", **NEW))
+
+    assert found.utility_gain == pytest.approx(0.15)  # half the weight on 0.3 of quality
+    assert [(one.metric, one.now, one.then) for one in found.changes] == [
+        ("quality_raw", 0.6, 0.9),
+        ("latency_p50_ms", 10.0, 10.0),
+    ]
+    assert found.sentence == (
+        "Changing from incumbent (onnx, 1 thread), imported, to net-1 (onnx, 1 thread): utility "
+        "0.550 \N{RIGHTWARDS ARROW} 0.700, quality 0.600 \N{RIGHTWARDS ARROW} 0.900 and "
+        "latency p50 10 ms \N{RIGHTWARDS ARROW} 10 ms."
+    )
+
+
+def test_imported_winner_gains_nothing_by_changing() -> None:
+    found = compare(make_profile("incumbent", **NEW), make_profile("net-1", **OLD))
+
+    assert found.utility_gain == 0
+    assert found.changes == []
+    assert "nothing to gain" in found.sentence
+
+
+def test_replacement_names_a_broken_limit() -> None:
+    found = compare(
+        make_profile("incumbent", **OLD),
+        make_profile("net-1", **NEW),
+        quality={"min": 0.8},
+    )
+
+    assert [one.metric for one in found.violations] == ["quality"]
+    assert found.sentence.endswith("It breaks the application's limit on scaled quality.")
+
+
+def test_replacement_says_a_tie() -> None:
+    found = compare(
+        make_profile(
+            "incumbent", **around("quality", 0.6, 0.2), quality_raw=0.6, latency_p50_ms=10.0
+        ),
+        make_profile(
+            "net-1", **around("quality", 0.65, 0.2), quality_raw=0.65, latency_p50_ms=10.0
+        ),
+    )
+
+    assert found.is_tied
+    assert "cannot distinguish" in found.sentence
+
+
+def test_replacement_is_of_imported_models_only() -> None:
+    assert decide(make_profile("forest-1", **OLD), make_profile("net-1", **NEW)).replacements == []

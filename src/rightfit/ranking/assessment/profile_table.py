@@ -234,9 +234,15 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
             f"resource_profiles holds {profiles.height} rows and lacks the columns {missing}. "
             "Run the evaluation pipeline first."
         )
+    # A cascade consists of two models and names the one it falls back on; where it is not known,
+    # since an earlier version wrote the profiles, a candidate counts as one model.
+    n_models = pl.lit(1)
+    if "settings" in profiles.columns:
+        n_models += pl.col("settings").str.json_path_match("$.fixed.expensive").is_not_null()
     ordered = (
         complete_paths(profiles)
         .with_columns(
+            n_models.alias(N_MODELS),
             pl.col(pl.Float64).fill_nan(None),
             *(
                 pl.col(name).cast(
@@ -247,18 +253,7 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
         )
         .sort([*keys, PATH])
     )
-    return _number(_count_models(ordered))
-
-
-def _count_models(profiles: pl.DataFrame) -> pl.DataFrame:
-    """Add of how many models candidates consist: a cascade names the one it falls back on.
-
-    What is not known, since an earlier version wrote the profiles, is one.
-    """
-    if "settings" not in profiles.columns:
-        return profiles.with_columns(pl.lit(1).alias(N_MODELS))
-    second = pl.col("settings").str.json_path_match("$.fixed.expensive")
-    return profiles.with_columns((1 + second.is_not_null()).alias(N_MODELS))
+    return _number(ordered)
 
 
 def complete_paths(profiles: pl.DataFrame) -> pl.DataFrame:

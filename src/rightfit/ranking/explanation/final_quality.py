@@ -8,7 +8,7 @@ from math import hypot
 import numpy as np
 
 from rightfit.ranking.application_ranking import ApplicationRanking, choose_winners
-from rightfit.ranking.applications.constraints import Limit, judge_profiles
+from rightfit.ranking.applications.constraints import judge_profiles
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
 from rightfit.ranking.assessment.assessment import Assessment
 from rightfit.ranking.assessment.profile_table import FINAL
@@ -79,8 +79,13 @@ def judge_outside_bags(
         + (inside * _slopes(assessment, metric, rows) if metric in PAIRED_METRICS else 0.0)
         for metric in assessment.application.needed_metrics()
     }
-    limits = tuple(_move_limit(limit, values, assessment, rows) for limit in assessment.limits)
-    judged = judge_profiles(values, assessment.application, limits=limits)
+    limits = [limit.at(rows) for limit in assessment.limits]
+    for position, limit in enumerate(limits):
+        if limit.kind == "max_degradation":  # it relates to the best quality of the bag
+            measured = np.fmax.reduce(table.values(limit.metric)[rows])
+            best = np.fmax.reduce(values[limit.metric], axis=1, keepdims=True)
+            limits[position] = replace(limit, bound=limit.bound + best - measured)
+    judged = judge_profiles(values, assessment.application, limits=tuple(limits))
     winners = choose_winners(assessment, candidates, judged.utility, judged.feasible & could_win)
     bags = np.flatnonzero(winners >= 0)
     outside = table.values(RAW)[rows] - BAG_SIZE * inside
@@ -95,15 +100,3 @@ def _slopes(assessment: Assessment, metric: str, rows: Ints) -> Floats:
     widths, raw_widths = ((end[1] - end[0])[rows] for end in ends if end is not None)
     slopes: Floats = np.divide(widths, raw_widths, out=np.zeros(len(rows)), where=raw_widths > 0)
     return slopes
-
-
-def _move_limit(
-    limit: Limit, values: dict[str, Floats], assessment: Assessment, rows: Ints
-) -> Limit:
-    """Relate a degradation to the best quality of the bag."""
-    at_rows = limit.at(rows)
-    if limit.kind != "max_degradation":
-        return at_rows
-    measured = np.fmax.reduce(assessment.table.values(limit.metric)[rows])
-    best = np.fmax.reduce(values[limit.metric], axis=1, keepdims=True)
-    return replace(limit, bound=at_rows.bound + best - measured)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -97,10 +98,50 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
         One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``metric``,
         ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
     """
-    facts = _collect_facts(ranked.assessment, find_outcomes(ranked))
+    own, other = write_numbers("utility"), write_numbers("rival_utility")
+    value = _with_unit("value")
+    against = pl.format("{} ({} against {})", "label", value, write_numbers("rival_value"))
+    scored = pl.format("utility {} against {} of {}", own, other, "rival")
+    tied = pl.format(
+        "with {} (utility {} against {}): the tie rule prefers {}",
+        *("rival", own, other, "preference"),
+    )
+    is_low = pl.col("value") < pl.col("limit")
+    violation = pl.format(
+        "breaks a limit: {} is {}, {} {}",
+        *("label", value, _with_unit("excess")),
+        pl.when(is_low)
+        .then(pl.format("below the {} required", _with_unit("limit")))
+        .otherwise(pl.format("above the {} allowed", _with_unit("limit"))),
+    )
+    words = {
+        "winner": pl.when(pl.col("rival").is_null())
+        .then(pl.format("the only feasible candidate, utility {}", own))
+        .when("is_tied")
+        .then(pl.concat_str(pl.lit("tied first "), tied))
+        .otherwise(pl.format("highest {}; ahead most on {}", scored, against)),
+        "unmeasured": pl.concat_str(
+            pl.format("not measured: {}", "label"),
+            pl.format(" ({})", "null_reason").fill_null(""),
+        ),
+        "violates": violation,
+        "undecided": pl.concat_str(
+            pl.coalesce(violation, scored),
+            pl.lit("; but other work disturbed the machine meanwhile, so it may "),
+            pl.when(pl.col("limit").is_null())
+            .then(pl.lit("be better"))
+            .otherwise(pl.lit("keep it")),
+        ),
+        "tied": pl.concat_str(pl.lit("tied "), tied),
+        "dominated": pl.format(
+            "dominated by {}: better in no objective, worse on {}", "rival", against
+        ),
+        "outscored": pl.format("{}; loses most on {}", scored, against),
+    }
     sentence = pl.lit(None, dtype=pl.String)
-    for outcome, words in _sentences().items():
-        sentence = pl.when(pl.col("outcome") == outcome).then(words).otherwise(sentence)
+    for outcome, said in words.items():
+        sentence = pl.when(pl.col("outcome") == outcome).then(said).otherwise(sentence)
+    facts = _collect_facts(ranked.assessment, find_outcomes(ranked))
     columns = ("outcome", "rival", "metric", "value", "rival_value", "limit", "excess", "reason")
     return facts.with_columns(sentence.alias("reason")).select(columns)
 
@@ -205,60 +246,21 @@ def _find_decisive(assessment: Assessment, rival: Ints, *, is_winner: Bools) -> 
     return decisive
 
 
-def _sentences() -> dict[str, pl.Expr]:
-    own, other = write_numbers("utility"), write_numbers("rival_utility")
-    value = _with_unit("value")
-    against = pl.format("{} ({} against {})", "label", value, write_numbers("rival_value"))
-    scored = pl.format("utility {} against {} of {}", own, other, "rival")
-    tied = pl.format(
-        "with {} (utility {} against {}): the tie rule prefers {}",
-        *("rival", own, other, "preference"),
-    )
-    is_low = pl.col("value") < pl.col("limit")
-    violation = pl.format(
-        "breaks a limit: {} is {}, {} {}",
-        *("label", value, _with_unit("excess")),
-        pl.when(is_low)
-        .then(pl.format("below the {} required", _with_unit("limit")))
-        .otherwise(pl.format("above the {} allowed", _with_unit("limit"))),
-    )
-    return {
-        "winner": pl.when(pl.col("rival").is_null())
-        .then(pl.format("the only feasible candidate, utility {}", own))
-        .when("is_tied")
-        .then(pl.concat_str(pl.lit("tied first "), tied))
-        .otherwise(pl.format("highest {}; ahead most on {}", scored, against)),
-        "unmeasured": pl.concat_str(
-            pl.format("not measured: {}", "label"),
-            pl.format(" ({})", "null_reason").fill_null(""),
-        ),
-        "violates": violation,
-        "undecided": pl.concat_str(
-            pl.coalesce(violation, scored),
-            pl.lit("; but other work disturbed the machine meanwhile, so it may "),
-            pl.when(pl.col("limit").is_null())
-            .then(pl.lit("be better"))
-            .otherwise(pl.lit("keep it")),
-        ),
-        "tied": pl.concat_str(pl.lit("tied "), tied),
-        "dominated": pl.format(
-            "dominated by {}: better in no objective, worse on {}", "rival", against
-        ),
-        "outscored": pl.format("{}; loses most on {}", scored, against),
-    }
-
-
 def _with_unit(column: str) -> pl.Expr:
     return pl.concat_str(write_numbers(column), "unit")
 
 
 def _collect_facts(assessment: Assessment, outcomes: Outcomes) -> pl.DataFrame:
-    names = assessment.table.frame["candidate"].gather(assessment.chosen)
+    """Collect the figures and names that the sentences hold, one row per candidate."""
+    table = assessment.table
+    names = table.frame["candidate"].gather(assessment.chosen)
     rival = np.maximum(outcomes.rival, 0)
     rival_value = _pick_values(assessment, outcomes.metric, of=rival)
-    factor, offset = _scale_to_raw(assessment, outcomes.metric)
-    is_raw = ~np.isnan(factor)
-    factor, offset = np.where(is_raw, factor, 1.0), np.where(is_raw, offset, 0.0)
+    # scaled qualities are written as raw ones, where the profiles tell the scale
+    scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
+    known = np.array([scale or (np.nan, np.nan) for scale in scales])[table.dataset_of_candidate]
+    is_raw = (outcomes.metric == "quality") & ~np.isnan(known[:, 0])
+    factor, offset = np.where(is_raw, known[:, 0], 1.0), np.where(is_raw, known[:, 1], 0.0)
     metric = np.where(is_raw, "quality_raw", outcomes.metric)
     frame = pl.DataFrame(
         {
@@ -281,15 +283,6 @@ def _collect_facts(assessment: Assessment, outcomes: Outcomes) -> pl.DataFrame:
     ).with_columns(cs.float().fill_nan(None))
     of_rival = pl.col("rival", "rival_utility", "rival_value")
     return frame.with_columns(pl.when("has_rival").then(of_rival).name.keep())
-
-
-def _scale_to_raw(assessment: Assessment, metrics: Names) -> tuple[Floats, Floats]:
-    """Return factor and offset from scaled qualities to raw ones, NaN for other metrics."""
-    table = assessment.table
-    scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
-    known = np.array([scale or (np.nan, np.nan) for scale in scales])[table.dataset_of_candidate]
-    known[metrics != "quality"] = np.nan
-    return known[:, 0], known[:, 1]
 
 
 def _name_metric(assessment: Assessment, metric: str) -> str:
@@ -365,36 +358,31 @@ def tabulate_rejections(
     ranked: list[ApplicationRanking], trials: Mapping[tuple[str, str], pl.DataFrame]
 ) -> pl.DataFrame:
     """Give the reason for every candidate's place and for every trial that did not end complete."""
-    candidates = [_explain_places(one) for one in ranked]
-    unfinished = [_explain_trials(frame, *cell) for cell, frame in trials.items()]
-    return pl.concat([*candidates, *unfinished])
-
-
-def _explain_places(ranked: ApplicationRanking) -> pl.DataFrame:
-    keys = describe_chosen(ranked.assessment).with_columns(rank=pl.Series(ranked.rank))
-    whole = pl.concat([keys, explain_candidates(ranked)], how="horizontal")
+    tables = []
     columns = table_schema(Rejection).items()
-    return whole.select(pl.col(name).cast(dtype) for name, dtype in columns)[ranked.order]
+    for one in ranked:
+        keys = describe_chosen(one.assessment).with_columns(rank=pl.Series(one.rank))
+        whole = pl.concat([keys, explain_candidates(one)], how="horizontal")
+        tables.append(whole.select(pl.col(name).cast(dtype) for name, dtype in columns)[one.order])
+    for (dataset, model), frame in trials.items():
+        rows = [
+            Rejection(
+                application=trial["stopped_by"] or None,
+                dataset=dataset,
+                model=model,
+                candidate=name_candidate(model, trial["number"]),
+                outcome=trial["state"],
+                metric=None,
+                reason=_describe_end(trial),
+            )
+            for trial in frame.filter(pl.col("state") != "complete").to_dicts()
+        ]
+        tables.append(write_rows(rows, Rejection))
+    return pl.concat(tables)
 
 
-def _explain_trials(trials: pl.DataFrame, dataset: str, model: str) -> pl.DataFrame:
-    """Give the reason of every stopped or failed trial."""
-    rows = [
-        Rejection(
-            application=trial["stopped_by"] or None,
-            dataset=dataset,
-            model=model,
-            candidate=name_candidate(model, trial["number"]),
-            outcome=trial["state"],
-            metric=None,
-            reason=_describe_end(trial["state"], trial["stop_checkpoint"], trial["stop_reason"]),
-        )
-        for trial in trials.filter(pl.col("state") != "complete").to_dicts()
-    ]
-    return write_rows(rows, Rejection)
-
-
-def _describe_end(state: str, checkpoint: int | None, stop_reason: str | None) -> str:
+def _describe_end(trial: Mapping[str, Any]) -> str:
+    checkpoint = trial["stop_checkpoint"]
     place = {None: "", 0: " before training"}.get(checkpoint, f" at checkpoint {checkpoint}")
-    why = (stop_reason or "").removeprefix("failed: ").removeprefix("pausing: ")
-    return f"{state}{place}" + (f": {why}" if why else "")
+    why = (trial["stop_reason"] or "").removeprefix("failed: ").removeprefix("pausing: ")
+    return f"{trial['state']}{place}" + (f": {why}" if why else "")

@@ -225,7 +225,8 @@ def _decide(
     assessment = rows.ranked.assessment
     name = assessment.table.datasets[dataset]
     here = pl.col("application") == assessment.name, pl.col("dataset") == name
-    feasible = [number for number in rows.places(dataset) if assessment.feasible[number]]
+    places = rows.places(dataset)
+    feasible = [number for number in places if assessment.feasible[number]]
     winner, runner_up = ([rows.candidate(number) for number in feasible[:2]] + [None, None])[:2]
     reversals = list_reversals(
         read_rows(sensitivities.weight_intervals.filter(*here), WeightInterval),
@@ -236,13 +237,30 @@ def _decide(
     miss = None
     if not winner and (number := find_nearest_miss(rows.ranked, dataset)) is not None:
         miss = NearestMiss(**vars(rows.candidate(number)), violations=rows.violations(number))
-    undecided = _list_undecided(rows, dataset)
+    outcomes = rows.rankings["outcome"]
+    undecided = [rows.candidate(one).label for one in places if outcomes[one] == "undecided"]
+    not_known = ""
+    if undecided:
+        not_known = _report_undecided(name, undecided, has_winner=winner is not None)
+    shipped = None
     if winner:
         sentence = f"{winner.label} fits {name} best: {winner.reason}."
+        chosen = ChosenServing(
+            candidate=winner.candidate,
+            serving=winner.serving,
+            quality_raw=winner.metrics.get("quality_raw"),
+        )
+        shipped = decide_shipping(chosen, assessment.application, refits)
     elif undecided:
-        sentence = _report_undecided(name, undecided)
+        sentence = not_known
+    elif miss:
+        sentence = f"No candidate qualifies for {name}. The nearest, {miss.label}, {miss.reason}."
     else:
-        sentence = _report_miss(rows, dataset, miss)
+        first = rows.candidate(places[0])
+        sentence = (
+            f"No candidate qualifies for {name}: each lacks a measurement the application needs. "
+            f"{first.label}: {first.reason}."
+        )
     kept = ""
     if dataset in assessment.kept:
         otherwise = assessment.table.read_key(assessment.kept[dataset].otherwise)
@@ -250,14 +268,6 @@ def _decide(
             f"{otherwise.candidate} ({otherwise.serving.label}) would be chosen otherwise, but is "
             "not surely better than the earlier winner."
         )
-    shipped = None
-    if winner:
-        chosen = ChosenServing(
-            candidate=winner.candidate,
-            serving=winner.serving,
-            quality_raw=winner.metrics.get("quality_raw"),
-        )
-        shipped = decide_shipping(chosen, assessment.application, refits)
     return Decision(
         outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
         sentence=sentence,
@@ -265,13 +275,13 @@ def _decide(
         runner_up=runner_up,
         tied_with=tied,
         kept=kept,
-        not_known=_report_undecided_rivals(undecided) if winner and undecided else "",
+        not_known=not_known if winner else "",
         final_quality=judge_winner(rows.ranked, feasible[0]) if feasible else None,
         nearest_miss=miss,
         relax=None if winner or undecided else find_relaxations(assessment, dataset),
         reversals=reversals,
         reversal=summarise_reversals(reversals, assessment.rules.limit_change_pct),
-        deadline=describe_deadline(assessment, np.array(rows.places(dataset))),
+        deadline=describe_deadline(assessment, np.array(places)),
         shipped=shipped,
         limits=_list_limits(assessment, feasible[0], dataset, shipped) if feasible else [],
         replacements=[
@@ -282,7 +292,7 @@ def _decide(
                 violations=rows.violations(number),
                 is_tied=rows.rankings["candidate"][number] in tied,
             )
-            for number in rows.places(dataset)
+            for number in places
             if rows.rankings["model"][number] in imported
         ],
     )
@@ -310,40 +320,20 @@ def _list_limits(
     return found
 
 
-def _report_miss(rows: _RankedRows, dataset: int, miss: NearestMiss | None) -> str:
-    head = f"No candidate qualifies for {rows.ranked.assessment.table.datasets[dataset]}"
-    if miss:
-        return f"{head}. The nearest, {miss.label}, {miss.reason}."
-    first = rows.candidate(rows.places(dataset)[0])
-    return f"{head}: each lacks a measurement the application needs. {first.label}: {first.reason}."
-
-
-def _list_undecided(rows: _RankedRows, dataset: int) -> list[str]:
-    outcome = rows.rankings["outcome"]
-    return [rows.candidate(n).label for n in rows.places(dataset) if outcome[n] == "undecided"]
-
-
-def _report_undecided(dataset: str, undecided: list[str]) -> str:
-    named, _, timed = _name_disturbed(undecided)
+def _report_undecided(dataset: str, labels: list[str], *, has_winner: bool) -> str:
+    """Say what is not known, as other work disturbed the timing of some candidates."""
+    named = labels if len(labels) <= 3 else [*labels[:2], f"{len(labels) - 2} others"]
+    are, they, were = ("is", "it", "was") if len(named) == 1 else ("are", "they", "were")
+    if has_winner:
+        return (
+            f"It is not known whether {listing(named)} {are} better: other work disturbed the "
+            f"machine while {they} {were} timed. Measure again on a quiet machine."
+        )
     return (
         f"It is not known whether a candidate qualifies for {dataset}: other work disturbed the "
-        f"machine while {named} {timed} timed. Measure again on a quiet machine; in a project "
-        "--params reuse_results=false trains nothing again."
+        f"machine while {listing(named)} {were} timed. Measure again on a quiet machine; in a "
+        "project --params reuse_results=false trains nothing again."
     )
-
-
-def _report_undecided_rivals(undecided: list[str]) -> str:
-    named, are, timed = _name_disturbed(undecided)
-    return (
-        f"It is not known whether {named} {are} better: other work disturbed the machine while "
-        f"{'it' if are == 'is' else 'they'} {timed} timed. Measure again on a quiet machine."
-    )
-
-
-def _name_disturbed(labels: list[str]) -> tuple[str, str, str]:
-    """Name some candidates, and return the verbs that go with them."""
-    named = labels if len(labels) <= 3 else [*labels[:2], f"{len(labels) - 2} others"]
-    return listing(named), *(("is", "was") if len(named) == 1 else ("are", "were"))
 
 
 def _compare_datasets(
@@ -355,28 +345,25 @@ def _compare_datasets(
     }
     choice = next((family for family in families if family.is_robust_choice), None)
     changes = len(set(won_by.values())) > 1
+    sentence = "No family qualifies on any dataset."
+    if choice is not None:
+        start = (
+            "The winning family differs between datasets"
+            if changes
+            else "One family wins on every dataset"
+        )
+        sentence = (
+            f"{start}; the robust choice is {choice.model}: it qualifies on {choice.n_feasible} of "
+            f"{count(choice.n_datasets, 'dataset')}, with mean rank {choice.mean_rank:.3g} and "
+            f"worst rank {choice.worst_rank} among the families."
+        )
     return AcrossDatasets(
         winning_family=won_by,
         winner_changes=changes,
         robust_choice=choice.model if choice else None,
         mean_rank=choice.mean_rank if choice else None,
         worst_rank=choice.worst_rank if choice else None,
-        sentence=_describe_robust(choice, changes=changes),
-    )
-
-
-def _describe_robust(choice: FamilyComparison | None, *, changes: bool) -> str:
-    if choice is None:
-        return "No family qualifies on any dataset."
-    start = (
-        "The winning family differs between datasets"
-        if changes
-        else "One family wins on every dataset"
-    )
-    return (
-        f"{start}; the robust choice is {choice.model}: it qualifies on {choice.n_feasible} of "
-        f"{count(choice.n_datasets, 'dataset')}, with mean rank {choice.mean_rank:.3g} and worst "
-        f"rank {choice.worst_rank} among the families."
+        sentence=sentence,
     )
 
 

@@ -30,16 +30,50 @@ def list_reversals(
         winner: Candidate that is recommended now. The tie rule may have put it before the leader;
             then its taking the lead is no change.
     """
-    found = [
-        reversal
-        for row in intervals
-        for reversal in (
-            _reverse_by_weight(row, row.leader_below, row.weight_low, "falls below"),
-            _reverse_by_weight(row, row.leader_above, row.weight_high, "exceeds"),
+    found = []
+    for row in intervals:
+        for leader, beyond, verb in (
+            (row.leader_below, row.weight_low, "falls below"),
+            (row.leader_above, row.weight_high, "exceeds"),
+        ):
+            if leader is None or beyond is None or leader == winner:
+                continue
+            if not 1 / MAX_FACTOR <= beyond / row.weight <= MAX_FACTOR:
+                continue
+            found.append(
+                Reversal(
+                    kind="weight",
+                    metric=row.metric,
+                    now=row.weight,
+                    beyond=beyond,
+                    winner=leader,
+                    change_pct=100 * (beyond / row.weight - 1),
+                    sentence=f"{leader} has the highest utility once the weight of "
+                    f"{objective_name(row.metric)} {verb} {format_number(beyond)} "
+                    f"(now {format_number(row.weight)}).",
+                )
+            )
+    for effect in effects:
+        metric, kind, limit = effect.metric, effect.kind, effect.limit
+        if metric is None or kind is None or limit is None or effect.changed_limit is None:
+            continue  # removed, which is no small change
+        if not effect.flips:
+            continue
+        other = effect.winner_changed
+        what = f"{other} wins" if other else "no candidate qualifies"
+        now = f"{format_number(limit)} {metric_unit(metric)}".strip()
+        found.append(
+            Reversal(
+                kind="limit",
+                metric=metric,
+                now=limit,
+                beyond=effect.changed_limit,
+                winner=other,
+                change_pct=100 * (effect.changed_limit / limit - 1),
+                sentence=f"With the limit {effect.change} to "
+                f"{describe_limit(metric, kind, effect.changed_limit)} (now {now}), {what}.",
+            )
         )
-        if reversal and reversal.winner != winner
-    ]
-    found += [reversal for row in effects if row.flips and (reversal := _reverse_by_limit(row))]
     return sorted(found, key=lambda reversal: abs(reversal.change_pct))
 
 
@@ -47,41 +81,4 @@ def summarise_reversals(reversals: list[Reversal], change_pct: float) -> str:
     """Say in one sentence what would change the winner most easily."""
     return (
         reversals[0].sentence if reversals else f"{NO_SMALL_CHANGE.format(change_pct)} the winner."
-    )
-
-
-def _reverse_by_weight(
-    row: WeightInterval, leader: str | None, beyond: float | None, verb: str
-) -> Reversal | None:
-    if leader is None or beyond is None:
-        return None
-    if not 1 / MAX_FACTOR <= beyond / row.weight <= MAX_FACTOR:
-        return None
-    return Reversal(
-        kind="weight",
-        metric=row.metric,
-        now=row.weight,
-        beyond=beyond,
-        winner=leader,
-        change_pct=100 * (beyond / row.weight - 1),
-        sentence=f"{leader} has the highest utility once the weight of "
-        f"{objective_name(row.metric)} {verb} {format_number(beyond)} "
-        f"(now {format_number(row.weight)}).",
-    )
-
-
-def _reverse_by_limit(row: LimitEffect) -> Reversal | None:
-    if row.metric is None or row.kind is None or row.limit is None or row.changed_limit is None:
-        return None  # removed, which is no small change
-    effect = f"{row.winner_changed} wins" if row.winner_changed else "no candidate qualifies"
-    now = f"{format_number(row.limit)} {metric_unit(row.metric)}".strip()
-    return Reversal(
-        kind="limit",
-        metric=row.metric,
-        now=row.limit,
-        beyond=row.changed_limit,
-        winner=row.winner_changed,
-        change_pct=100 * (row.changed_limit / row.limit - 1),
-        sentence=f"With the limit {row.change} to "
-        f"{describe_limit(row.metric, row.kind, row.changed_limit)} (now {now}), {effect}.",
     )

@@ -176,7 +176,14 @@ def decide_shipping(
     """
     if refits is None:
         return _as_chosen(NOT_WANTED, None)
-    refit = next((one for one in refits.found if _is_of(one, winner)), None)
+    refit = next(
+        (
+            one
+            for one in refits.found
+            if one.candidate == winner.candidate and winner.quality_raw in one.quality_raw
+        ),
+        None,
+    )
     if refit is None:
         return _as_chosen(NOT_YET, None)
     if refit.why_not:
@@ -189,10 +196,6 @@ def decide_shipping(
     if broken:
         return _as_chosen(f"refitted it would break a limit, {broken}", refit)
     return Shipped(is_refitted=True, sentence=_describe(refit), refit=refit)
-
-
-def _is_of(refit: Refit, winner: ChosenServing) -> bool:
-    return refit.candidate == winner.candidate and winner.quality_raw in refit.quality_raw
 
 
 def _as_chosen(reason: str, refit: Refit | None) -> Shipped:
