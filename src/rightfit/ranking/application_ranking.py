@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -40,6 +40,10 @@ from rightfit.ranking.uncertainty.spread import (
 Winners = Mapping[str, DatasetWinners]  # by application
 NO_WINNERS: Winners = {}
 WORTH_ANOTHER_STEP = 0.9  # of the pairs are still tied: fewer lower the level noticeably
+
+# Lowest and highest ranks of one dataset's candidates, by intervals that hold in so many
+# comparisons together, each of which may err on so many sides.
+BoundRanks = Callable[[int, int], tuple[Ints, Ints]]
 
 
 @dataclass(frozen=True)
@@ -291,25 +295,39 @@ def _bound_dataset(assessment: Assessment) -> tuple[Ints, Ints]:
     """Bound the ranks of one dataset: 1 for those that may be the best, the others by pairs."""
     n_candidates = len(assessment.chosen)
     deviations = standardise_deviations(assessment.table, assessment.chosen)
-    alpha = 1 - assessment.rules.confidence_level
 
-    def bound(n_comparisons: int, *, n_sides: int) -> tuple[Ints, Ints]:
-        """Bound ranks with intervals that hold in all comparisons but for a chance of alpha."""
-        factor = widening(1 - alpha, n_comparisons, n_sides=n_sides)
+    def bound(n_comparisons: int, n_sides: int) -> tuple[Ints, Ints]:
+        level = assessment.rules.confidence_level
+        factor = widening(level, n_comparisons, n_sides=n_sides)
         spread = replace(spread_candidates(assessment, factor), deviations=deviations)
         return bound_ranks(assessment.utility, assessment.feasible, spread)
 
-    # Pairs that are in order at a level corrected for all of them leave the others a milder one
-    # (Holm, Scandinavian Journal of Statistics 6, 1979).
+    low, high = _holm_step_down(bound, n_candidates)
+    return np.where(_may_be_best(bound, n_candidates), 1, np.maximum(low, 2)), high
+
+
+def _holm_step_down(bound: BoundRanks, n_candidates: int) -> tuple[Ints, Ints]:
+    """Bound ranks by all pairs, corrected again for the pairs that are still tied.
+
+    Pairs that are in order at a level corrected for all of them leave the others a milder one
+    (Holm, Scandinavian Journal of Statistics 6, 1979).
+    """
     n_left = count_pairs(n_candidates)
     while True:
-        low, high = bound(n_left, n_sides=2)
+        low, high = bound(n_left, 2)
         n_tied = int((high - low).sum()) // 2
         if n_tied > WORTH_ANOTHER_STEP * n_left or n_tied == 0:
-            break
+            return low, high
         n_left = n_tied
-    # Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is
-    # missed only if one of the others seems surely better than it, so the level is corrected for
-    # the others, not for all pairs, and for one side.
-    best_low, _ = bound(n_candidates - 1, n_sides=1)
-    return np.where(best_low == 1, 1, np.maximum(low, 2)), high
+
+
+def _may_be_best(bound: BoundRanks, n_candidates: int) -> Bools:
+    """Tell which candidates may be the best of all, the true one among them at the level asked for.
+
+    Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is
+    missed only if one of the others seems surely better than it, so the level is corrected for
+    the others, not for all pairs, and for one side.
+    """
+    low, _ = bound(n_candidates - 1, 1)
+    may_be_best: Bools = low == 1
+    return may_be_best
