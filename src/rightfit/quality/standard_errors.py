@@ -14,6 +14,15 @@ from rightfit.quality.scorers import Option
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
+# Metrics with a formula of their own.
+REGRESSION = (
+    "neg_mean_absolute_error",
+    "neg_mean_pinball_loss",
+    "neg_mean_squared_error",
+    "neg_root_mean_squared_error",
+    "r2",
+)
+SHARES = ("accuracy", "balanced_accuracy", "roc_auc")
 N_DRAWS, N_DRAWN_ROWS = 24, 1_000  # for an error within a sixth, in some milliseconds a look
 _SEED = 0
 
@@ -40,17 +49,6 @@ def standard_error(
     drawn = min(len(labels), N_DRAWN_ROWS)
     values = resample(score, labels, answers, n_draws=N_DRAWS, n_rows=drawn, seed=_SEED)
     return float(values.std(ddof=1)) * math.sqrt(drawn / len(labels))
-
-
-# Metrics with a formula of their own.
-REGRESSION = (
-    "neg_mean_absolute_error",
-    "neg_mean_pinball_loss",
-    "neg_mean_squared_error",
-    "neg_root_mean_squared_error",
-    "r2",
-)
-SHARES = ("accuracy", "balanced_accuracy", "roc_auc")
 
 
 def share_error(name: str, raw: float, counts: npt.NDArray[np.int64]) -> float:

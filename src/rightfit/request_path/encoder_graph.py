@@ -53,16 +53,9 @@ def join_encoder(model_file: Path, encoder: EncoderJson) -> bytes:
         RightfitError: If the model has another input or too old a format.
     """
     import onnx
-
-    joined = join_graphs(onnx.load(model_file), encoder)
-    content: bytes = joined.SerializeToString()
-    return content
-
-
-def join_graphs(model: ModelProto, encoder: EncoderJson) -> ModelProto:
-    """Put an encoder in front of a loaded model, as :func:`join_encoder` says."""
     from onnx import compose
 
+    model = onnx.load(model_file)
     constants = {tensor.name for tensor in model.graph.initializer}
     names = [one.name for one in model.graph.input if one.name not in constants]
     if names != [MODEL_INPUT]:
@@ -81,7 +74,8 @@ def join_graphs(model: ModelProto, encoder: EncoderJson) -> ModelProto:
     joined.graph.initializer.extend(own.constants)
     joined.graph.input.extend(_declare(one, encoder) for one in own.inputs)
     set_opsets(joined, own.list_versions() | theirs)
-    return joined
+    content: bytes = joined.SerializeToString()
+    return content
 
 
 def build_encoder(encoder: EncoderJson) -> bytes:
@@ -150,16 +144,12 @@ def _add_indicate(own: _EncoderNodes, _steps: Sequence[StepJson], at: Sequence[i
 
 def _add_one_hot(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
     values = own.keep(np.array([0, 1], dtype=np.float32))
-    return [
-        _add_category(own, step, position, values) for step, position in zip(steps, at, strict=True)
-    ]
-
-
-def _add_category(own: _EncoderNodes, step: StepJson, position: int, values: str) -> str:
-    place = _find_place(own, step, position)
-    return own.add(
-        "OneHot", place, own.keep(np.int64(len(step["categories"]) + 1)), values, axis=-1
-    )
+    parts = []
+    for step, position in zip(steps, at, strict=True):
+        place = _find_place(own, step, position)
+        width = own.keep(np.int64(len(step["categories"]) + 1))
+        parts.append(own.add("OneHot", place, width, values, axis=-1))
+    return parts
 
 
 def _add_target_mean(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
@@ -193,32 +183,32 @@ def _find_place(own: _EncoderNodes, step: StepJson, position: int) -> str:
 
 
 def _add_words(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
-    return [_weigh_words(own, *pair) for pair in zip(steps, at, strict=True)]
-
-
-def _weigh_words(own: _EncoderNodes, step: StepJson, position: int) -> str:
-    text = _pick_texts(own, position)
-    lower = own.add("StringNormalizer", text, case_change_action="LOWER", locale="C")
-    split = own.add(
-        "Tokenizer", lower, domain=CONTRIB, mark=0, mincharnum=1, pad_value="", tokenexp=IN_ONNX
-    )
-    counts = own.add(  # with its own weights it adds them up, which rounds otherwise than a product
-        "TfIdfVectorizer",
-        split,
-        mode="TF",
-        min_gram_length=1,
-        max_gram_length=1,
-        max_skip_count=0,
-        ngram_counts=[0],
-        ngram_indexes=[*range(len(step["words"]))],
-        pool_strings=[*step["words"]],
-    )
-    weighed = own.add("Mul", counts, own.keep(np.array([step["weights"]], dtype=np.float32)))
-    exact = own.cast(weighed, "float64")
-    axes = own.keep(np.array([1], dtype=np.int64))
-    squares = own.add("ReduceSum", own.add("Mul", exact, exact), axes)
-    length = own.add("Max", own.add("Sqrt", squares), own.keep(LEAST_LENGTH))
-    return own.cast(own.add("Div", exact, length), "float32")
+    parts = []
+    for step, position in zip(steps, at, strict=True):
+        text = _pick_texts(own, position)
+        lower = own.add("StringNormalizer", text, case_change_action="LOWER", locale="C")
+        split = own.add(
+            "Tokenizer", lower, domain=CONTRIB, mark=0, mincharnum=1, pad_value="", tokenexp=IN_ONNX
+        )
+        # Weights of its own the vectorizer would add up, which rounds otherwise than a product.
+        counts = own.add(
+            "TfIdfVectorizer",
+            split,
+            mode="TF",
+            min_gram_length=1,
+            max_gram_length=1,
+            max_skip_count=0,
+            ngram_counts=[0],
+            ngram_indexes=[*range(len(step["words"]))],
+            pool_strings=[*step["words"]],
+        )
+        weighed = own.add("Mul", counts, own.keep(np.array([step["weights"]], dtype=np.float32)))
+        exact = own.cast(weighed, "float64")
+        axes = own.keep(np.array([1], dtype=np.int64))
+        squares = own.add("ReduceSum", own.add("Mul", exact, exact), axes)
+        length = own.add("Max", own.add("Sqrt", squares), own.keep(LEAST_LENGTH))
+        parts.append(own.cast(own.add("Div", exact, length), "float32"))
+    return parts
 
 
 def _add_pixels(own: _EncoderNodes, _steps: Sequence[StepJson], _at: Sequence[int]) -> list[str]:

@@ -85,10 +85,23 @@ def compile_rows(bundle: Bundle, runtime: str, encoder: EncoderJson) -> Build:
     feeds = find_feeds(bundle, runtime)
     if feeds:
         return lambda columns: {feed.name: _fill(feed, columns) for feed in feeds}
+    features = bundle.schema.features
     texts = {step["column"] for step in encoder["steps"] if step["kind"] == "text"}
     if find_form(bundle, runtime) == "pandas":
-        return _compile_pandas(bundle.schema.features, texts)
-    return _compile_polars(bundle.schema.features, texts)
+        import pandas as pd
+
+        return lambda columns: pd.DataFrame(
+            {
+                name: make_texts(list(columns[name]))
+                if name in texts
+                else np.asarray(columns[name], dtype=np.float64)
+                for name in features
+            }
+        )
+    import polars as pl
+
+    schema = {name: pl.String() if name in texts else pl.Float64() for name in features}
+    return lambda columns: pl.DataFrame({name: columns[name] for name in features}, schema=schema)
 
 
 def _fill(feed: Feed, columns: Columns) -> npt.NDArray[Any]:
@@ -98,33 +111,6 @@ def _fill(feed: Feed, columns: Columns) -> npt.NDArray[Any]:
         return np.array(texts, dtype=object).T.reshape(n_rows, *feed.shape)
     values = np.array([columns[name] for name in feed.columns], dtype=np.float64)
     return np.ascontiguousarray(values.T.reshape(n_rows, *feed.shape).astype(feed.dtype))
-
-
-def _compile_pandas(features: Sequence[str], texts: set[str]) -> Build:
-    import pandas as pd
-
-    def build(columns: Columns) -> Any:
-        return pd.DataFrame(
-            {
-                name: make_texts(list(columns[name]))
-                if name in texts
-                else np.asarray(columns[name], dtype=np.float64)
-                for name in features
-            }
-        )
-
-    return build
-
-
-def _compile_polars(features: Sequence[str], texts: set[str]) -> Build:
-    import polars as pl
-
-    schema = {name: pl.String() if name in texts else pl.Float64() for name in features}
-
-    def build(columns: Columns) -> Any:
-        return pl.DataFrame({name: columns[name] for name in features}, schema=schema)
-
-    return build
 
 
 def compile_encoder(encoder: EncoderJson) -> Callable[[Columns], Floats]:

@@ -75,20 +75,18 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
     """
     if encoder["version"] != ENCODER_VERSION:
         raise ValueError(f"encoder.json must be of version {ENCODER_VERSION}: {encoder['version']}")
-    return tuple(
-        TensorInput(name, dtype, columns, find_shape(encoder) if name == IMAGE else None)
-        for name, dtype in DTYPES.items()
-        if (columns := _list_columns(encoder, name))
-    )
-
-
-def find_shape(encoder: EncoderJson) -> tuple[int, int, int] | None:
-    """Return what image files are resized to; ``None`` if there are none."""
-    for step in encoder["steps"]:
-        if step["kind"] == "picture":
-            height, width, n_channels = step["shape"]
-            return height, width, n_channels
-    return None
+    steps = encoder["steps"]
+    shape = None
+    if pictures := [step["shape"] for step in steps if step["kind"] == "picture"]:
+        height, width, n_channels = pictures[0]
+        shape = height, width, n_channels
+    found = []
+    for name, dtype in DTYPES.items():
+        columns = dict.fromkeys(one["column"] for one in steps if INPUT_OF[one["kind"]] == name)
+        if columns:
+            of_image = shape if name == IMAGE else None
+            found.append(TensorInput(name, dtype, tuple(columns), of_image))
+    return tuple(found)
 
 
 def group_steps(encoder: EncoderJson) -> list[list[StepJson]]:
@@ -107,8 +105,3 @@ def find_positions(steps: Sequence[StepJson], inputs: Sequence[TensorInput]) -> 
     name = INPUT_OF[steps[0]["kind"]]
     columns = next(one.columns for one in inputs if one.name == name)
     return [columns.index(step["column"]) for step in steps]
-
-
-def _list_columns(encoder: EncoderJson, name: str) -> tuple[str, ...]:
-    found = [step["column"] for step in encoder["steps"] if INPUT_OF[step["kind"]] == name]
-    return tuple(dict.fromkeys(found))

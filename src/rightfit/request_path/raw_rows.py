@@ -68,7 +68,10 @@ def save_rows(rows: Pool, folder: Path, name: str) -> Path:
     """
     if isinstance(rows, Tensors):
         path = folder / f"{name}.npz"
-        arrays: dict[str, Any] = {key: _without_objects(one) for key, one in rows.arrays.items()}
+        arrays: dict[str, Any] = {
+            key: one.astype(np.str_) if one.dtype.hasobject else one
+            for key, one in rows.arrays.items()
+        }
         np.savez(path, **arrays)
         return path
     if isinstance(rows, np.ndarray) and not rows.dtype.hasobject:
@@ -90,7 +93,12 @@ def load_rows(file: str) -> Pool:
     path = Path(file)
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as arrays:
-            return Tensors({name: _with_objects(arrays[name]) for name in arrays.files})
+            return Tensors(
+                {  # onnxruntime takes texts as objects
+                    name: one.astype(object) if one.dtype.kind == "U" else one
+                    for name, one in arrays.items()
+                }
+            )
     if path.suffix != ".pickle":
         mapped: Matrix = np.load(path, mmap_mode="r", allow_pickle=False)
         return mapped
@@ -163,8 +171,12 @@ def cut_request(rows: Matrix, start: int, stop: int) -> dict[str, Values]:
     >>> cut_request(rows, 1, 2)
     {'x': [None], 'y': [None]}
     """
-    make = _list_values if stop - start == 1 else _copy_values
-    return {name: make(rows[name][start:stop]) for name in rows.dtype.names or ()}
+    request: dict[str, Values] = {}
+    for name in rows.dtype.names or ():
+        values = rows[name][start:stop]
+        is_listed = stop - start == 1 or values.dtype.kind in "US"
+        request[name] = _list_values(values) if is_listed else np.ascontiguousarray(values)
+    return request
 
 
 def _resize(rows: Matrix, n_rows: int) -> Matrix:
@@ -178,16 +190,3 @@ def _list_values(values: Matrix) -> list[Any]:
     if values.dtype.kind == "U":
         return [text or None for text in values.tolist()]
     return [None if number != number else number for number in values.tolist()]
-
-
-def _copy_values(values: Matrix) -> Values:
-    return _list_values(values) if values.dtype.kind in "US" else np.ascontiguousarray(values)
-
-
-def _without_objects(values: Matrix) -> Matrix:
-    return values.astype(np.str_) if values.dtype.hasobject else values
-
-
-def _with_objects(values: Matrix) -> Matrix:
-    """Return texts as the objects that onnxruntime takes."""
-    return values.astype(object) if values.dtype.kind == "U" else values
