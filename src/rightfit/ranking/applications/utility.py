@@ -20,6 +20,8 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Values = Mapping[str, Floats]  # metric -> one value per profile; NaN: not measured
 
+_LEAST_SCORE = float(np.finfo(np.float64).tiny)  # stands for 0 in logarithms
+
 
 def place_between_bounds(values: Floats, objective: Objective) -> Floats:
     """Place values on the line from ``worst`` (0) to ``best`` (1), without clipping.
@@ -61,6 +63,18 @@ def score_metrics(values: Values, application: Application) -> list[Floats]:
         score_metric(np.asarray(values[metric], dtype=np.float64), objective)
         for metric, objective in application.weighted().items()
     ]
+
+
+def make_additive(scores: Floats, aggregation: Aggregation) -> Floats:
+    """Return what is summed with the weights: the scores, or logarithms where they are multiplied.
+
+    >>> make_additive(np.array([1.0, 0.5]), "geometric").round(3).tolist()
+    [0.0, -0.693]
+    """
+    if aggregation == "arithmetic":
+        return scores
+    logs: Floats = np.log(np.maximum(scores, _LEAST_SCORE))
+    return logs
 
 
 def aggregate_scores(scores: Sequence[Floats], shares: Floats, aggregation: Aggregation) -> Floats:

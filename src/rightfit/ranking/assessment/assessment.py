@@ -36,6 +36,7 @@ from rightfit.ranking.applications.utility import (
     Ints,
     Values,
     compute_utility,
+    score_metrics,
 )
 from rightfit.ranking.assessment.profile_table import (
     CANDIDATE_KEYS,
@@ -115,6 +116,12 @@ class Assessment:
     def feasible(self) -> Bools:
         """Feasibility of each candidate."""
         return self.judgement.feasible[self.chosen]
+
+    def scores(self, rows: Ints) -> list[Floats]:
+        """Return the scores of some profiles, one array per weighted objective."""
+        metrics = self.application.weighted()
+        values = {metric: self.table.values(metric)[rows] for metric in metrics}
+        return score_metrics(values, self.application)
 
 
 def assess_candidates(

@@ -30,7 +30,6 @@ import polars.selectors as cs
 
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
-from rightfit.ranking.applications.utility import score_metrics
 from rightfit.ranking.assessment.assessment import Assessment, describe_chosen
 from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.reasons import explain_candidates
@@ -131,8 +130,7 @@ def tabulate_breakdown(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     for one in ranked:
         assessment, rows = one.assessment, one.assessment.chosen
         goals, shares = assessment.application.weighted(), assessment.application.shares()
-        values = {metric: assessment.table.values(metric)[rows] for metric in goals}
-        scores = score_metrics(values, assessment.application)
+        scores = assessment.scores(rows)
         parts = shares[:, None] * np.array(scores)
         total = parts.sum(axis=0)
         contributions = parts * np.where(
@@ -141,11 +139,12 @@ def tabulate_breakdown(ranked: list[ApplicationRanking]) -> pl.DataFrame:
         keys = describe_chosen(assessment).select("application", *CANDIDATE_KEYS, *SERVING_KEYS)
         blocks = []
         for position, metric in enumerate(goals):
-            interval = assessment.table.interval(metric) or (assessment.table.values(metric),) * 2
+            values = assessment.table.values(metric)
+            interval = assessment.table.interval(metric) or (values, values)
             blocks.append(
                 keys.with_columns(
                     pl.lit(metric).alias("metric"),
-                    pl.Series("value", values[metric]),
+                    pl.Series("value", values[rows]),
                     pl.Series("value_low", interval[0][rows]),
                     pl.Series("value_high", interval[1][rows]),
                     pl.Series("score", scores[position]),

@@ -23,7 +23,7 @@ from rightfit.naming import metric_name, metric_unit, name_candidate, write_numb
 from rightfit.ranking.application_ranking import ApplicationRanking, place_in_objectives
 from rightfit.ranking.applications.applications import QUALITIES, UTILITY
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
-from rightfit.ranking.applications.utility import Bools, Floats, Ints, score_metrics
+from rightfit.ranking.applications.utility import Bools, Floats, Ints, make_additive
 from rightfit.ranking.assessment.assessment import Assessment, describe_chosen, tie_preference
 from rightfit.ranking.assessment.pareto import find_dominators
 from rightfit.ranking.assessment.profile_table import FINAL
@@ -235,12 +235,9 @@ def _find_broken(assessment: Assessment) -> tuple[Names, Floats, Floats]:
 def _find_decisive(assessment: Assessment, rival: Ints, *, is_winner: Bools) -> Names:
     """Name the objective on which a candidate loses (a winner: gains) most against its rival."""
     goals = list(assessment.application.weighted())
-    rows = assessment.chosen
-    values = {metric: assessment.table.values(metric)[rows] for metric in goals}
-    scores = np.array(score_metrics(values, assessment.application))
-    if assessment.application.aggregation == "geometric":
-        scores = np.log(np.maximum(scores, np.finfo(np.float64).tiny))
-    worth = assessment.application.shares()[:, None] * scores
+    scores = np.array(assessment.scores(assessment.chosen))
+    additive = make_additive(scores, assessment.application.aggregation)
+    worth = assessment.application.shares()[:, None] * additive
     lost = (worth[:, np.maximum(rival, 0)] - worth) * np.where(is_winner, -1.0, 1.0)
     decisive: Names = np.array(goals, dtype=object)[np.nan_to_num(lost).argmax(axis=0)]
     return decisive

@@ -30,12 +30,11 @@ import numpy as np
 import polars as pl
 
 from rightfit.ranking.application_ranking import ApplicationRanking
-from rightfit.ranking.applications.utility import Floats, Ints, score_metrics
+from rightfit.ranking.applications.utility import Floats, Ints, make_additive
 from rightfit.ranking.assessment.assessment import Assessment, describe_chosen
 from rightfit.ranking.assessment.pareto import find_pareto_front
 from rightfit.typed_tables import write_rows
 
-_LEAST_SCORE = float(np.finfo(np.float64).tiny)  # stands for 0 in logarithms
 _UTILITIES_AT_ONCE = 4_000_000
 _EQUAL = 1e-12  # utilities that differ by less are equal
 _END = 1e-9  # so near to a share of 0 or 1 a change is no change
@@ -168,16 +167,12 @@ def find_contenders(assessment: Assessment, dataset: int) -> Contenders:
     """Find a dataset's contenders, with every serving configuration."""
     table = assessment.table
     rows = np.flatnonzero(assessment.judgement.feasible & (table.dataset_of_row == dataset))
-    metrics = assessment.application.weighted()
-    values = {name: table.values(name)[rows] for name in metrics}
-    scores = np.array(score_metrics(values, assessment.application))
+    scores = np.array(assessment.scores(rows))
     utility = assessment.judgement.utility[rows]
     best = utility.max(initial=0.0)  # kept even if dominated by less than the utility's rounding
     kept = find_pareto_front(scores.T) | (utility == best)
-    worth = scores[:, kept]
-    if assessment.application.aggregation == "geometric":
-        worth = np.log(np.maximum(worth, _LEAST_SCORE))
-    return Contenders(worth, np.searchsorted(table.starts, rows[kept], side="right") - 1)
+    worth = make_additive(scores[:, kept], assessment.application.aggregation)
+    return Contenders(worth, table.candidate_of_row[rows[kept]])
 
 
 def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[WeightInterval]:

@@ -55,13 +55,31 @@ class _Draw:
     def values(self) -> dict[str, Floats]:
         application = self.assessment.application
         logs = {name for name, goal in application.weighted().items() if goal.scale == "log"}
-        return {
-            metric: self._draw(metric, self.rows, self._steps(metric), in_logs=metric in logs)
-            for metric in application.needed_metrics()
-        }
+        values = {}
+        for metric in application.needed_metrics():
+            if metric in PAIRED_METRICS:
+                steps = self._quality_steps[:, : len(self.rows)]
+            else:
+                steps = self.rng.standard_normal((self.n_draws, len(self.rows)))
+            values[metric] = self._draw(metric, self.rows, steps, in_logs=metric in logs)
+        return values
 
     def limits(self) -> tuple[Limit, ...]:
-        return tuple(self._draw_limit(limit) for limit in self.assessment.limits)
+        table = self.assessment.table
+        limits = [limit.at(self.rows) for limit in self.assessment.limits]
+        for position, limit in enumerate(limits):
+            if limit.kind != "max_degradation" or table.interval(limit.metric) is None:
+                continue
+            # the best measured quality, to which a degradation relates, moves with its own error
+            value = table.values(limit.metric)
+            best = value[self._best]
+            if not len(best):
+                continue
+            steps = self._quality_steps[:, len(self.rows) :]
+            shift = self._draw(limit.metric, self._best, steps, in_logs=False) - best
+            bound = np.where(value[self.rows] == best, -np.inf, limit.bound + shift)
+            limits[position] = replace(limit, bound=bound)
+        return tuple(limits)
 
     @cached_property
     def _quality_steps(self) -> Floats:
@@ -81,11 +99,6 @@ class _Draw:
                 return np.flatnonzero(value == np.fmax.reduce(value))[:1]
         return np.empty(0, dtype=np.int64)
 
-    def _steps(self, metric: str) -> Floats:
-        if metric in PAIRED_METRICS:
-            return self._quality_steps[:, : len(self.rows)]
-        return self.rng.standard_normal((self.n_draws, len(self.rows)))
-
     def _draw(self, metric: str, rows: Ints, steps: Floats, *, in_logs: bool) -> Floats:
         table = self.assessment.table
         value, interval = table.values(metric)[rows], table.interval(metric)
@@ -98,19 +111,3 @@ class _Draw:
         shares = steps / Z_OF_INTERVALS
         drawn = value + np.where(shares < 0, shares * (value - low), shares * (high - value))
         return np.exp(drawn) if in_logs else drawn
-
-    def _draw_limit(self, limit: Limit) -> Limit:
-        """Move the best measured quality, to which a degradation relates, with its own error."""
-        table = self.assessment.table
-        at_rows = limit.at(self.rows)
-        if limit.kind != "max_degradation" or table.interval(limit.metric) is None:
-            return at_rows
-        value = table.values(limit.metric)
-        best = value[self._best]
-        if not len(best):
-            return at_rows
-        steps = self._quality_steps[:, len(self.rows) :]
-        shift = self._draw(limit.metric, self._best, steps, in_logs=False) - best
-        return replace(
-            limit, bound=np.where(value[self.rows] == best, -np.inf, at_rows.bound + shift)
-        )

@@ -28,7 +28,6 @@ from rightfit.ranking.applications.utility import (
     Ints,
     aggregate_scores,
     place_between_bounds,
-    score_metrics,
 )
 from rightfit.ranking.assessment.assessment import Assessment
 from rightfit.ranking.assessment.profile_table import ProfileTable
@@ -169,13 +168,12 @@ def _spread_utility(assessment: Assessment, factor: float) -> dict[str, tuple[Fl
     squares: dict[str, tuple[Floats, Floats]] = {}
     if not any(intervals.values()):
         return squares
-    values = {metric: table.values(metric)[rows] for metric in goals}
-    scores = score_metrics(values, application)
+    scores = assessment.scores(rows)
     for position, (metric, goal) in enumerate(goals.items()):
         interval = intervals[metric]
         if interval is None:
             continue
-        place = place_between_bounds(values[metric], goal)
+        place = place_between_bounds(table.values(metric)[rows], goal)
         moves = [factor * (place_between_bounds(end[rows], goal) - place) for end in interval]
         worse, better = (
             aggregate_scores(
