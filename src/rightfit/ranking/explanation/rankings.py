@@ -152,8 +152,7 @@ def tabulate_breakdown(ranked: list[ApplicationRanking]) -> pl.DataFrame:
                     pl.Series("contribution", contributions[position]),
                 )
             )
-        # a block holds all candidates by number; in the order of the rankings objectives vary
-        # fastest
+        # blocks hold the candidates by number; in the order of the rankings objectives vary fastest
         in_order = one.order[:, None] + len(one.order) * np.arange(len(goals))
         tables.append(pl.concat(blocks)[in_order.ravel().tolist()])
     return pl.concat(tables).with_columns(cs.float().fill_nan(None))
