@@ -8,12 +8,13 @@ from math import hypot
 import numpy as np
 
 from rightfit.ranking.application_ranking import ApplicationRanking, choose_winners
+from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import judge_profiles
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
 from rightfit.ranking.assessment.assessment import Assessment
 from rightfit.ranking.assessment.profile_table import FINAL
 from rightfit.ranking.explanation.decisions import FinalQuality
-from rightfit.ranking.uncertainty.paired_comparison import PAIRED_METRICS, read_deviations
+from rightfit.ranking.uncertainty.paired_comparison import read_deviations
 
 N_BAGS = 500
 BAG_SIZE = 4  # how often a bag holds a row, on average
@@ -76,7 +77,7 @@ def judge_outside_bags(
     inside -= inside.mean(axis=0)  # one that wins in every bag needs no correction
     values = {
         metric: np.broadcast_to(table.values(metric)[rows], inside.shape)
-        + (inside * _slopes(assessment, metric, rows) if metric in PAIRED_METRICS else 0.0)
+        + (inside * _slopes(assessment, metric, rows) if metric in QUALITIES else 0.0)
         for metric in assessment.application.needed_metrics()
     }
     limits = [limit.at(rows) for limit in assessment.limits]

@@ -22,7 +22,7 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.applications.constraints import measure_excess
 from rightfit.ranking.applications.utility import Ints
-from rightfit.ranking.assessment.assessment import Assessment
+from rightfit.ranking.assessment.assessment import DISTURBED, Assessment
 from rightfit.ranking.assessment.profile_table import FINAL, SERVING_KEYS, ProfileKey
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
@@ -370,9 +370,9 @@ def _compare_datasets(
 def _warn(assessment: Assessment, rows: Ints) -> str:
     """Say whose throughput was measured while the machine was disturbed."""
     frame = assessment.table.frame
-    if "disturbed" not in frame.columns:
+    if DISTURBED not in frame.columns:
         return ""
-    names = frame[rows].filter(pl.col("disturbed"))["candidate"].to_list()
+    names = frame[rows].filter(pl.col(DISTURBED))["candidate"].to_list()
     if not names:
         return ""
     return (

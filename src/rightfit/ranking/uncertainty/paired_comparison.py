@@ -19,7 +19,6 @@ from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.assessment.profile_table import ProfileTable
 
 DEVIATIONS = "quality_deviations"
-PAIRED_METRICS = ("quality", "quality_raw")
 # Counts as four more rows on which the answers have nothing to do with each other, so that three
 # rows of difference are no proof: about one more discordant pair (Agresti and Min, Statistics in
 # Medicine 24, 2005, add two to a table of matched pairs).
@@ -80,14 +79,14 @@ def correlate_with_best(table: ProfileTable, metric: str, rows: Ints) -> Floats:
 
     Args:
         table: All profiles.
-        metric: A metric; only qualities are paired, for others the correlation is 0.
+        metric: One of the two qualities.
         rows: Rows of any datasets.
 
     Returns:
         Correlations, shape (n_rows,); 0 where they are not known.
     """
     correlations = np.zeros(len(rows))
-    if metric not in PAIRED_METRICS or DEVIATIONS not in table.frame.columns:
+    if DEVIATIONS not in table.frame.columns:
         return correlations
     is_best = table.values(metric) == table.best_by_dataset(metric)
     for dataset in np.unique(table.dataset_of_row[rows]):

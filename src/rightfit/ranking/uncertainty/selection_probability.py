@@ -7,11 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
+from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import Limit, fold_feasibility, judge_profiles
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.assessment.assessment import Assessment
 from rightfit.ranking.uncertainty.paired_comparison import (
-    PAIRED_METRICS,
     draw_together,
     standardise_deviations,
 )
@@ -57,7 +57,7 @@ class _Draw:
         logs = {name for name, goal in application.weighted().items() if goal.scale == "log"}
         values = {}
         for metric in application.needed_metrics():
-            if metric in PAIRED_METRICS:
+            if metric in QUALITIES:
                 steps = self._quality_steps[:, : len(self.rows)]
             else:
                 steps = self.rng.standard_normal((self.n_draws, len(self.rows)))

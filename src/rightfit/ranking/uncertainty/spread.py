@@ -21,6 +21,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import Limit, fold_feasibility
 from rightfit.ranking.applications.utility import (
     Bools,
@@ -31,7 +32,7 @@ from rightfit.ranking.applications.utility import (
 )
 from rightfit.ranking.assessment.assessment import Assessment
 from rightfit.ranking.assessment.profile_table import ProfileTable
-from rightfit.ranking.uncertainty.paired_comparison import PAIRED_METRICS, correlate_with_best
+from rightfit.ranking.uncertainty.paired_comparison import correlate_with_best
 
 Z_OF_INTERVALS = NormalDist().inv_cdf(0.975)  # the profiles' intervals are 95 % ones
 UNMEASURED_UTILITY = -3.0  # below every utility, whatever the error
@@ -95,7 +96,7 @@ def spread_candidates(assessment: Assessment, factor: float) -> Spread:
     table, rows = assessment.table, assessment.chosen
     squares = _spread_utility(assessment, factor)
     below, above = (_root_of_sum(squares.values(), side, len(rows)) for side in (0, 1))
-    paired = [squares[metric] for metric in PAIRED_METRICS if metric in squares]
+    paired = [squares[metric] for metric in QUALITIES if metric in squares]
     surely: Bools = np.ones(len(rows), dtype=np.bool_)
     maybe: Bools = np.ones(len(rows), dtype=np.bool_)
     for limit in assessment.limits:
