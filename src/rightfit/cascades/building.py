@@ -151,16 +151,9 @@ def join_cascade(cheap_file: Path, expensive_file: Path, threshold: float) -> by
             made one.
     """
     import onnx
-
-    joined = join_models(onnx.load(cheap_file), onnx.load(expensive_file), threshold)
-    content: bytes = joined.SerializeToString()
-    return content
-
-
-def join_models(cheap: ModelProto, expensive: ModelProto, threshold: float) -> ModelProto:
-    """Join two loaded models, as :func:`join_cascade` says."""
     from onnx import compose, helper
 
+    cheap, expensive = onnx.load(cheap_file), onnx.load(expensive_file)
     _check_alike(cheap, expensive)
     newest = max(read_opsets(model)[""] for model in (cheap, expensive))
     cheap, expensive = (raise_opset(model, newest) for model in (cheap, expensive))
@@ -174,12 +167,20 @@ def join_models(cheap: ModelProto, expensive: ModelProto, threshold: float) -> M
     unsure = own.add("Less", own.add("Squeeze", top, one), own.keep(np.float32(threshold)))
     places = own.add("NonZero", unsure)
     n_unsure = own.add("Gather", own.add("Shape", places), own.keep(np.int64(1)))
+
+    mix = GraphBuilder(f"{OWN}mix/")
+    mix.add("Compress", ROWS, unsure, outputs=[EXPENSIVE + ROWS], axis=0)
+    mix.nodes.extend(second.graph.node)
+    where = mix.add("Transpose", places, perm=[1, 0])
+    mixed = mix.add("ScatterND", CHEAP + OUTPUT, where, EXPENSIVE + OUTPUT)
+    keep = GraphBuilder(f"{OWN}keep/")
+    kept = keep.add("Identity", CHEAP + OUTPUT)
     own.add(
         "If",
         own.add("Greater", n_unsure, own.keep(np.int64(0))),
         outputs=[OUTPUT],
-        then_branch=_ask_expensive(second.graph, unsure, places),
-        else_branch=_keep_cheap(),
+        then_branch=_make_branch(mix, mixed, second.graph.initializer),
+        else_branch=_make_branch(keep, kept, ()),
     )
     graph = helper.make_graph(
         own.nodes,
@@ -189,11 +190,13 @@ def join_models(cheap: ModelProto, expensive: ModelProto, threshold: float) -> M
         initializer=[*first.graph.initializer, *own.constants],
     )
     opsets = (read_opsets(cheap) | read_opsets(expensive)).items()
-    return helper.make_model(
+    joined = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid(*opset) for opset in opsets],
         ir_version=max(cheap.ir_version, expensive.ir_version),
     )
+    content: bytes = joined.SerializeToString()
+    return content
 
 
 def _check_alike(cheap: ModelProto, expensive: ModelProto) -> None:
@@ -225,20 +228,6 @@ def _describe(values: Any) -> list[tuple[str, int, int]]:
         for one in values
         if one.name in (ROWS, OUTPUT)
     ]
-
-
-def _ask_expensive(expensive: GraphProto, unsure: str, places: str) -> GraphProto:
-    own = GraphBuilder(f"{OWN}mix/")
-    own.add("Compress", ROWS, unsure, outputs=[EXPENSIVE + ROWS], axis=0)
-    own.nodes.extend(expensive.node)
-    where = own.add("Transpose", places, perm=[1, 0])
-    mixed = own.add("ScatterND", CHEAP + OUTPUT, where, EXPENSIVE + OUTPUT)
-    return _make_branch(own, mixed, expensive.initializer)
-
-
-def _keep_cheap() -> GraphProto:
-    own = GraphBuilder(f"{OWN}keep/")
-    return _make_branch(own, own.add("Identity", CHEAP + OUTPUT), ())
 
 
 def _make_branch(own: GraphBuilder, output: str, constants: Sequence[TensorProto]) -> GraphProto:
