@@ -12,16 +12,9 @@ from rightfit.families.schema import InputSchema
 class BoostingFamily(EnsembleFamily):
     """An ensemble whose step is a round of boosting: one tree, or one per class if over two."""
 
-    def describe_structure(self, model: Any) -> dict[str, float]:
-        """Count trees, their nodes, the stored numbers, and the comparisons of an average row."""
-        trees = [tree.nodes for one_round in model._predictors for tree in one_round]
-        n_nodes = sum(len(nodes) for nodes in trees)
-        return {
-            "n_parameters": 3.0 * n_nodes,  # column and threshold, or value
-            "n_operations": float(sum(nodes["count"].sum() / nodes["count"][0] for nodes in trees)),
-            "n_nodes": float(n_nodes),
-            "n_trees": float(len(trees)),
-        }
+    def list_trees(self, model: Any) -> list[Any]:
+        """Return the trees of all rounds."""
+        return [tree for one_round in model._predictors for tree in one_round]
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """Convert to ONNX.

@@ -20,7 +20,7 @@ from rightfit.families.family import (
     require_settings,
 )
 from rightfit.families.schema import InputSchema, Task
-from rightfit.families.sklearn_io import SklearnFamily, load_skops
+from rightfit.families.sklearn_io import SklearnFamily, load_skops, measure_tree
 from rightfit.families.sklearn_training import grow_members
 
 _SCALING: Mapping[str, Scaling] = {
@@ -62,8 +62,15 @@ class EnsembleFamily(SklearnFamily):
         trusted: tuple[str, ...] = ("sklearn.tree._tree.Tree",),
         regressor: str | None = None,
     ) -> None:
+        if regressor is None and estimator.endswith("Classifier"):
+            regressor = estimator.removesuffix("Classifier") + "Regressor"
+        paths: dict[Task, str] = {"classification": estimator}
+        if estimator.endswith("Regressor"):
+            paths = {"regression": estimator}
+        elif regressor is not None:
+            paths["regression"] = regressor
         self.length_setting = length_setting
-        self._estimators = _pair_estimators(estimator, regressor)
+        self._estimators = paths
         self._settings = settings
         self._options = dict(options or {})
         self._trusted = trusted
@@ -89,20 +96,18 @@ class EnsembleFamily(SklearnFamily):
                 raise RightfitError(str(err)) from err
 
     def describe_structure(self, model: Any) -> dict[str, float]:
-        """Count trees, their nodes, the stored numbers, and the comparisons of an average row.
-
-        A family of other members overrides this.
-        """
-        trees = [estimator.tree_ for estimator in model.estimators_]
-        n_nodes = sum(tree.node_count for tree in trees)
+        """Count trees, their nodes, the stored numbers, and the comparisons of an average row."""
+        n_nodes, n_stored, n_compared = zip(*map(measure_tree, self.list_trees(model)), strict=True)
         return {
-            "n_parameters": float(
-                sum(tree.node_count * (2 + tree.value[0].size) for tree in trees)
-            ),
-            "n_operations": float(sum(_mean_depth(tree) for tree in trees)),
-            "n_nodes": float(n_nodes),
-            "n_trees": float(len(trees)),
+            "n_parameters": float(sum(n_stored)),
+            "n_operations": float(sum(n_compared)),
+            "n_nodes": float(sum(n_nodes)),
+            "n_trees": float(len(n_nodes)),
         }
+
+    def list_trees(self, model: Any) -> list[Any]:
+        """Return the trees of a fitted ensemble; a family of other members overrides this."""
+        return [estimator.tree_ for estimator in model.estimators_]
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Add members until there are as many as configured; a step is a member."""
@@ -133,19 +138,3 @@ class EnsembleFamily(SklearnFamily):
         accepted = estimator().get_params()
         taken = {name: value for name, value in usual.items() if name in accepted}
         return estimator(**taken, **self._options, **configuration)
-
-
-def _pair_estimators(estimator: str, regressor: str | None) -> dict[Task, str]:
-    """Return the import path of the estimator of each task that a family can learn."""
-    if estimator.endswith("Regressor"):
-        return {"regression": estimator}
-    if regressor is None and estimator.endswith("Classifier"):
-        regressor = estimator.removesuffix("Classifier") + "Regressor"
-    paths: dict[Task, str] = {"classification": estimator}
-    return paths if regressor is None else {**paths, "regression": regressor}
-
-
-def _mean_depth(tree: Any) -> float:
-    """Return the nodes that an average training row passes: the sum of their shares of rows."""
-    weights = tree.weighted_n_node_samples
-    return float(weights.sum() / weights[0])

@@ -76,6 +76,22 @@ def predict_sklearn(model: Any, rows: Rows) -> Rows:
     return values
 
 
+def measure_tree(tree: Any) -> tuple[int, float, float]:
+    """Measure a fitted tree, of scikit-learn's trees and forests or of its histogram boosting.
+
+    Returns:
+        Its nodes, the numbers that it stores, and the comparisons of an average training row: the
+        sum of the nodes' shares of the rows.
+    """
+    if type(tree).__name__ == "TreePredictor":
+        nodes = tree.nodes
+        n_stored = 3.0 * len(nodes)  # column and threshold, or value
+        return len(nodes), n_stored, float(nodes["count"].sum() / nodes["count"][0])
+    weights = tree.weighted_n_node_samples
+    n_stored = float(tree.node_count * (2 + tree.value[0].size))
+    return tree.node_count, n_stored, float(weights.sum() / weights[0])
+
+
 def import_skops() -> Any:
     """Import ``skops.io`` without importing torch, and return it."""
     is_free = _TORCH_SUPPORT not in sys.modules

@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from factories.bundles import store_model, train_bundle
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
+from rightfit.families.by_path.sklearn_estimators import EstimatorFamily
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family, refer_to_family
 from rightfit.families.runtimes import available_runtimes, open_predictor
@@ -35,6 +41,10 @@ ESTIMATORS: dict[str, dict[str, Any]] = {
         "randomforestclassifier__n_estimators": 4,
     },
 }
+
+SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=np.float32)
+LABELS = np.array([0, 0, 1, 1])
+ANY = EstimatorFamily("sklearn.svm.SVC")  # counts the numbers of any fitted estimator
 
 
 def two_classes(blobs: TrainingData) -> TrainingData:
@@ -161,3 +171,28 @@ def test_wrong_path_or_setting_is_named(
 def test_block_without_an_estimator_is_refused() -> None:
     with pytest.raises(ValueError, match="family: sklearn needs the key estimator"):
         refer_to_family({"family": "sklearn"})
+
+
+def test_linear_model_is_its_coefficients() -> None:
+    counts = ANY.describe_structure(LogisticRegression().fit(SQUARE, LABELS))
+
+    assert counts == {"n_parameters": 4.0, "n_operations": 4.0}  # two, an intercept, n_iter_
+
+
+def test_neighbours_are_their_rows_and_labels() -> None:
+    model = KNeighborsClassifier(1, algorithm="brute").fit(SQUARE, LABELS)
+
+    assert ANY.describe_structure(model) == {"n_parameters": 12.0, "n_operations": 12.0}
+
+
+def test_row_passes_one_path_of_a_tree() -> None:
+    counts = ANY.describe_structure(DecisionTreeClassifier(random_state=0).fit(SQUARE, LABELS))
+
+    assert counts == {"n_parameters": 3 * 4.0, "n_operations": 2.0}  # root and a leaf
+
+
+def test_pipeline_is_the_sum_of_its_steps() -> None:
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(SQUARE, LABELS)
+
+    n_scaler = 6.0  # mean, variance and scale of two columns
+    assert ANY.describe_structure(model)["n_parameters"] == 4.0 + n_scaler

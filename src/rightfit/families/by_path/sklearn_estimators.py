@@ -37,6 +37,7 @@ from rightfit.families.sklearn_io import (
     export_scores,
     export_sklearn_onnx,
     load_skops,
+    measure_tree,
     predict_sklearn,
 )
 from rightfit.families.sklearn_training import grow_members, grow_passes, grow_rows
@@ -117,8 +118,23 @@ class EstimatorFamily(SklearnFamily):
             raise ValueError(f"{self._named}: {err} Correct parameters_models.yml.") from err
 
     def describe_structure(self, model: Any) -> dict[str, float]:
-        """See :class:`rightfit.families.family.Family`."""
-        return count_structure(model)
+        """Count the stored numbers and the operations of a row.
+
+        Of a tree, a row passes only its path. Of everything else each stored number is taken to be
+        used once a row, as in matrix products, support vectors and neighbours.
+
+        Returns:
+            ``n_parameters`` and ``n_operations``, both at least 1.
+        """
+        n_parameters, n_operations = 0.0, 0.0
+        for part in _walk(model, set()):
+            if isinstance(part, np.ndarray):
+                n_stored = n_used = float(part.size)
+            else:
+                _, n_stored, n_used = measure_tree(part)
+            n_parameters += n_stored
+            n_operations += n_used
+        return {"n_parameters": max(n_parameters, 1.0), "n_operations": max(n_operations, 1.0)}
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Fit through checkpoints, see :func:`choose_growth`."""
@@ -239,8 +255,17 @@ class EstimatorFamily(SklearnFamily):
                 model.set_params(**{name: usual[kind]})
         model.set_params(**configuration)
         for step in list_steps(model):
-            if type(step).__module__.startswith("sklearn.neighbors"):
-                keep_rows_only(step)
+            if not type(step).__module__.startswith("sklearn.neighbors"):
+                continue
+            # the nodes of a tree of neighbours cannot be stored without pickle
+            algorithm = step.get_params().get("algorithm")
+            if algorithm == "auto":
+                step.set_params(algorithm="brute")
+            elif algorithm in ("ball_tree", "kd_tree"):
+                raise ValueError(
+                    "algorithm must be brute or auto, since a tree of neighbours can't be stored "
+                    f"without pickle, but got {algorithm!r}."
+                )
         return model
 
 
@@ -283,21 +308,6 @@ def list_steps(model: Any) -> list[Any]:
     return [model, *(step for _, step in getattr(model, "steps", ()))]
 
 
-def keep_rows_only(neighbours: Any) -> None:
-    """Search neighbours without a tree: its nodes cannot be stored without pickle.
-
-    Raises:
-        ValueError: If a tree is asked for.
-    """
-    if neighbours.get_params().get("algorithm") == "auto":
-        neighbours.set_params(algorithm="brute")
-    elif neighbours.get_params().get("algorithm") in ("ball_tree", "kd_tree"):
-        raise ValueError(
-            "algorithm must be brute or auto, since a tree of neighbours can't be stored without "
-            f"pickle, but got {neighbours.algorithm!r}."
-        )
-
-
 def find_length_setting(estimator: Any) -> str | None:
     """Return the argument that counts an estimator's members or passes; ``None`` without one."""
     names = estimator.get_params(deep=False)
@@ -326,33 +336,13 @@ def choose_growth(estimator: Any, configuration: Configuration) -> Growth:
     return "rows"
 
 
-def count_structure(model: Any) -> dict[str, float]:
-    """Count the stored numbers and the operations of a row.
-
-    Of a tree, a row passes only its path. Of everything else each stored number is taken to be used
-    once a row, as in matrix products, support vectors and neighbours.
-
-    Returns:
-        ``n_parameters`` and ``n_operations``, both at least 1.
-    """
-    n_parameters, n_operations = 0.0, 0.0
-    for part in _walk(model, set()):
-        if isinstance(part, np.ndarray):
-            n_parameters += part.size
-            n_operations += part.size
-        else:
-            nodes, depth = _measure_tree(part)
-            n_parameters += nodes
-            n_operations += depth
-    return {"n_parameters": max(n_parameters, 1.0), "n_operations": max(n_operations, 1.0)}
-
-
 def _walk(value: Any, seen: set[int]) -> Iterator[Any]:
     """Yield the arrays and trees that an estimator was fitted to, each once."""
     if id(value) in seen:
         return
     seen.add(id(value))
-    if _is_tree(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiu"):
+    is_tree = type(value).__name__ in ("Tree", "TreePredictor")
+    if is_tree or (isinstance(value, np.ndarray) and value.dtype.kind in "fiu"):
         yield value
     elif isinstance(value, np.ndarray | list | tuple):
         for item in value.flat if isinstance(value, np.ndarray) else value:
@@ -366,16 +356,3 @@ def _walk(value: Any, seen: set[int]) -> Iterator[Any]:
         for name, fitted in vars(value).items():
             if name not in arguments and name not in _NOT_SERVED:
                 yield from _walk(fitted, seen)
-
-
-def _is_tree(value: Any) -> bool:
-    return type(value).__name__ in ("Tree", "TreePredictor")
-
-
-def _measure_tree(tree: Any) -> tuple[float, float]:
-    """Return the numbers a tree stores, and the comparisons of an average training row."""
-    if type(tree).__name__ == "TreePredictor":
-        nodes = tree.nodes
-        return 3.0 * len(nodes), float(nodes["count"].sum() / nodes["count"][0])
-    weights = tree.weighted_n_node_samples
-    return float(tree.node_count * (2 + tree.value[0].size)), float(weights.sum() / weights[0])
