@@ -106,11 +106,13 @@ class NetFamily(Family):
 
         A convolution uses each weight at every place.
         """
+        from torch import nn
+
         from rightfit.families.networks import count_operations
 
         n_parameters = sum(parameter.numel() for parameter in model.parameters())
-        n_operations = count_operations(model)
-        return {"n_parameters": float(n_parameters), "n_operations": float(n_operations)}
+        n_operations = count_operations(model, of=(nn.Conv2d, nn.Linear))
+        return {"n_parameters": float(n_parameters), "n_operations": n_operations}
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Train by AdamW on a one-cycle schedule; a step is a mini-batch."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -59,21 +60,18 @@ class ImageRows(nn.Module):
         """Return images, shape (n_rows, channels, height, width)."""
         images = rows.reshape(-1, *self.shape)
         if self.training and (self.shift or self.is_mirrored):
-            images = self._change(images)
+            n, (height, width, _), most = len(images), self.shape, self.shift
+            down, right = torch.randint(-most, most + 1, (2, n, 1), device=images.device)
+            ys = torch.arange(height, device=images.device) + down
+            xs = torch.arange(width, device=images.device) + right
+            if self.is_mirrored:
+                xs = torch.where(torch.rand(n, 1, device=images.device) < 0.5, width - 1 - xs, xs)
+            framed = nn.functional.pad(images, (0, 0, most, most, most, most))
+            which = torch.arange(n, device=images.device)[:, None, None]
+            images = framed[which, (ys + most)[:, :, None], (xs + most)[:, None, :]]
         if self.shape[2] == 1:  # the same memory, read as another shape
             return images.reshape(-1, 1, *self.shape[:2])
         return images.permute(0, 3, 1, 2).contiguous()
-
-    def _change(self, images: torch.Tensor) -> torch.Tensor:
-        n, (height, width, _), most = len(images), self.shape, self.shift
-        down, right = torch.randint(-most, most + 1, (2, n, 1), device=images.device)
-        ys = torch.arange(height, device=images.device) + down
-        xs = torch.arange(width, device=images.device) + right
-        if self.is_mirrored:
-            xs = torch.where(torch.rand(n, 1, device=images.device) < 0.5, width - 1 - xs, xs)
-        framed = nn.functional.pad(images, (0, 0, most, most, most, most))
-        which = torch.arange(n, device=images.device)[:, None, None]
-        return framed[which, (ys + most)[:, :, None], (xs + most)[:, None, :]]
 
 
 class Residual(nn.Module):
@@ -113,11 +111,20 @@ def build_network(
     Raises:
         ValueError: If rows are images too small for convolutions.
     """
-    layers, n_inputs = _convolve(configuration, schema)
-    layers += _connect(configuration, n_inputs, schema.n_outputs)
+    layers: list[nn.Module] = []
+    n_inputs = schema.n_features
+    if schema.image_shape is not None:
+        layers, n_inputs = _convolve(configuration, schema.image_shape)
+    for _ in range(configuration["n_layers"]):
+        layers += [nn.Linear(n_inputs, configuration["n_units"]), nn.ReLU()]
+        layers += [nn.Dropout(configuration["dropout"])]
+        n_inputs = configuration["n_units"]
+    layers.append(nn.Linear(n_inputs, schema.n_outputs))
     if schema.task == "regression":
         layers.append(Rescale(*target))
-    return nn.Sequential(*layers)
+    network = nn.Sequential(*layers)
+    network.n_features = schema.n_features  # type: ignore[assignment]  # no module
+    return network
 
 
 def wrap_module(
@@ -156,78 +163,67 @@ def load_module(path: Path, build: Callable[[Weights], nn.Module], *, called: st
     return module.eval()
 
 
-def count_operations(network: nn.Sequential) -> int:
-    """Count the multiplications of one row, by letting one pass."""
-    found: list[int] = []
+def count_operations(network: nn.Sequential, of: tuple[type[nn.Module], ...]) -> float:
+    """Count the multiplications of one row, by letting one pass.
 
-    def count(layer: nn.Module, _inputs: object, outputs: torch.Tensor) -> None:
-        n_places = outputs[0, 0].numel() if isinstance(layer, nn.Conv2d) else 1
-        found.append(next(layer.parameters()).numel() * n_places)
+    Args:
+        network: It knows its number of inputs as ``n_features``.
+        of: Kinds of layers that are counted, as far as they have weights.
+    """
+    n_operations = 0.0
 
-    counted = [one for one in network.modules() if isinstance(one, nn.Conv2d | nn.Linear)]
-    n_inputs = next(one.in_features for one in counted if isinstance(one, nn.Linear))
-    if isinstance(network[0], ImageRows):
-        n_inputs = math.prod(network[0].shape)
+    def count(layer: nn.Module, _inputs: object, output: Any) -> None:
+        nonlocal n_operations
+        weight: Any = getattr(layer, "weight", None)
+        if weight is None or list(layer.children()):
+            return
+        shape = tuple(output.shape) if hasattr(output, "shape") else ()
+        n_places = math.prod(shape[2:]) if weight.ndim > 2 else 1  # of a convolution
+        n_operations += weight.numel() * n_places
+
+    counted = [layer for layer in network.modules() if isinstance(layer, of)]
     hooks = [layer.register_forward_hook(count) for layer in counted]
     try:
         with torch.inference_mode():
-            network(torch.zeros(1, n_inputs, device=counted[0].weight.device))
+            device = next(network.parameters()).device
+            network(torch.zeros(1, network.n_features, device=device))
     finally:
         for hook in hooks:
             hook.remove()
-    return sum(found)
+    return n_operations
 
 
-def _connect(configuration: Configuration, n_inputs: int, n_outputs: int) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for _ in range(configuration["n_layers"]):
-        layers += [nn.Linear(n_inputs, configuration["n_units"]), nn.ReLU()]
-        layers += [nn.Dropout(configuration["dropout"])]
-        n_inputs = configuration["n_units"]
-    return [*layers, nn.Linear(n_inputs, n_outputs)]
+def _convolve(
+    configuration: Configuration, shape: tuple[int, int, int]
+) -> tuple[list[nn.Module], int]:
+    """Build the part that reads images; return it with the number of its outputs.
 
-
-def _convolve(configuration: Configuration, schema: InputSchema) -> tuple[list[nn.Module], int]:
-    """Build the part that reads images; return it with the number of its outputs."""
-    if schema.image_shape is None:
-        return [], schema.n_features
-    if min(schema.image_shape[:2]) < MIN_SIDE:
+    With ``n_blocks``: stages of residual blocks; each but the first halves the image and doubles
+    the channels. He et al. (2016), arXiv:1512.03385, with a pooled first convolution as for large
+    images. Without: two 3 × 3 convolutions with pooling.
+    """
+    height, width, n_image_channels = shape
+    if min(height, width) < MIN_SIDE:
         raise ValueError(
             f"Convolutions need images of {MIN_SIDE} by {MIN_SIDE} pixels or more, but got "
-            f"image_shape={list(schema.image_shape)}."
+            f"image_shape={list(shape)}."
         )
     wanted = {**SIMPLEST, **configuration}
-    images = ImageRows(schema.image_shape, shift=wanted["shift"], is_mirrored=wanted["flip"])
-    build = _build_residual if wanted["n_blocks"] else _build_plain
-    layers, n_outputs = build(schema.image_shape, wanted["n_channels"], wanted["n_blocks"])
-    return [images, *layers, nn.Flatten()], n_outputs
-
-
-def _build_plain(
-    shape: tuple[int, int, int], n_channels: int, _n_blocks: int
-) -> tuple[list[nn.Module], int]:
-    """Build two 3 × 3 convolutions with pooling."""
-    height, width, n_image_channels = shape
-    layers = [
-        nn.Conv2d(n_image_channels, n_channels, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(n_channels, 2 * n_channels, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-    ]
-    return layers, 2 * n_channels * (height // 4) * (width // 4)
-
-
-def _build_residual(
-    shape: tuple[int, int, int], n_channels: int, n_blocks: int
-) -> tuple[list[nn.Module], int]:
-    """Build stages of residual blocks; each but the first halves the image, doubles the channels.
-
-    He et al. (2016), arXiv:1512.03385, with a pooled first convolution as for large images.
-    """
-    layers = [*_normalise(shape[2], n_channels, 3), nn.ReLU(), nn.MaxPool2d(2)]
-    side, n_inputs = min(shape[:2]) // 2, n_channels
+    n_channels, n_blocks = wanted["n_channels"], wanted["n_blocks"]
+    layers: list[nn.Module] = [ImageRows(shape, shift=wanted["shift"], is_mirrored=wanted["flip"])]
+    if not n_blocks:
+        layers += [
+            nn.Conv2d(n_image_channels, n_channels, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(n_channels, 2 * n_channels, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+        ]
+        return layers, 2 * n_channels * (height // 4) * (width // 4)
+    layers += [*_normalise(n_image_channels, n_channels, 3), nn.ReLU(), nn.MaxPool2d(2)]
+    side, n_inputs = min(height, width) // 2, n_channels
     for stage in range(N_STAGES):
         stride = 2 if stage and side >= MIN_SIDE else 1
         side //= stride
@@ -235,7 +231,7 @@ def _build_residual(
         for _ in range(n_blocks):
             layers.append(Residual(n_inputs, n_outputs, stride=stride))
             n_inputs, stride = n_outputs, 1
-    return [*layers, nn.AdaptiveAvgPool2d(1)], n_inputs
+    return [*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()], n_inputs
 
 
 def _normalise(n_inputs: int, n_outputs: int, size: int, *, stride: int = 1) -> nn.Sequential:

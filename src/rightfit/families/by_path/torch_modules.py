@@ -11,7 +11,6 @@ replaces the cross-entropy or squared error.
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,26 +74,11 @@ class ModuleFamily(NetFamily):
 
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count weights, and multiplications a row: a row is sent through the network once."""
-        import torch
+        from torch import nn
 
-        n_operations = 0.0
+        from rightfit.families.networks import count_operations
 
-        def count(layer: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001 -- torch's signature
-            nonlocal n_operations
-            weight = getattr(layer, "weight", None)
-            if weight is not None and not list(layer.children()):
-                shape = tuple(output.shape) if hasattr(output, "shape") else ()
-                n_places = math.prod(shape[2:]) if weight.ndim > 2 else 1
-                n_operations += weight.numel() * n_places
-
-        hooks = [layer.register_forward_hook(count) for layer in model.modules()]
-        try:
-            with torch.inference_mode():
-                device = next(model.parameters()).device
-                model(torch.zeros(1, model.n_features, device=device))
-        finally:
-            for hook in hooks:
-                hook.remove()
+        n_operations = count_operations(model, of=(nn.Module,))
         n_parameters = float(sum(parameter.numel() for parameter in model.parameters()))
         return {
             "n_parameters": max(n_parameters, 1.0),
