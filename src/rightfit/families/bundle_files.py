@@ -165,14 +165,15 @@ def parse_manifest(content: bytes, folder: Path) -> dict[str, Any]:
 
 def find_damaged(folder: Path, files: dict[str, str]) -> list[str]:
     """Return the names of listed files that are missing, links, or do not match their hashes."""
-    return [name for name, expected in files.items() if not _matches(folder / name, expected)]
-
-
-def _matches(path: Path, expected: str) -> bool:
-    try:
-        return hash_regular_file(path) == expected
-    except (OSError, ValueError):
-        return False
+    damaged = []
+    for name, expected in files.items():
+        try:
+            is_whole = hash_regular_file(folder / name) == expected
+        except (OSError, ValueError):
+            is_whole = False
+        if not is_whole:
+            damaged.append(name)
+    return damaged
 
 
 def _find_file_faults(files: dict[Any, Any]) -> list[str]:

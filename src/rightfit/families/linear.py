@@ -29,7 +29,6 @@ from rightfit.families.sklearn_training import find_thread_pools, grow_passes
 REGRESSORS = ("Ridge", "ElasticNet")
 
 _L1_RATIOS = {"l1": 1.0, "elasticnet": 0.15}  # 0.15 as in SGDClassifier
-_MAX_ITERATIONS = {"logistic": 100, "elastic_net": 1_000}  # 100: scikit-learn's own
 
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")
 _SOLVERS = ("sgd", "lbfgs")
@@ -51,7 +50,7 @@ class LinearFamily(SklearnFamily):
         if configuration.get("solver", "sgd") not in _SOLVERS:
             raise ValueError(f"solver must be one of {_SOLVERS}, not {configuration['solver']!r}")
         if _is_exact(configuration):
-            make_logistic(configuration, n_rows=1)._validate_params()
+            _make_logistic(configuration, n_rows=1)._validate_params()
         model = _estimator(configuration, seed=0)
         model._validate_params()
         model._more_validate_params(for_partial_fit=True)
@@ -60,14 +59,18 @@ class LinearFamily(SklearnFamily):
         self, configuration: Configuration, schema: InputSchema, *, seed: int
     ) -> Any:
         """Return a model with random coefficients: its cost to serve is that of a trained one."""
-        if schema.task == "regression":
-            return build_untrained_regression(configuration, schema, seed=seed)
         rng = np.random.default_rng(seed)
+        if schema.task == "regression":
+            rows = rng.standard_normal((2, schema.n_features), dtype=np.float32)
+            model = _make_regression(configuration, n_rows=2, spread=1.0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that two rows are not fitted to the end
+                return model.fit(rows, np.array([0.0, 1.0]))
         labels = np.repeat(np.arange(schema.n_classes), 3)  # of one row each scikit-learn warns
         rows = rng.standard_normal((len(labels), schema.n_features), dtype=np.float32)
         if _is_exact(configuration):
             # a strong penalty, as a weak one takes a hundred iterations to come to nothing better
-            return make_logistic({"alpha": 1.0}, n_rows=len(labels)).fit(rows, labels)
+            return _make_logistic({"alpha": 1.0}, n_rows=len(labels)).fit(rows, labels)
         return _estimator(configuration, seed=seed).partial_fit(
             rows, labels, classes=np.unique(labels)
         )
@@ -136,7 +139,7 @@ def _fit_exactly(run: TrainingRun) -> Iterator[Checkpoint]:
             rows = rows.astype(np.float64)  # float32 loses too much: columns nearly dependent
             model = _make_regression(run.configuration, n_rows=n_rows, spread=spread)
         else:
-            model = make_logistic(run.configuration, n_rows=n_rows)
+            model = _make_logistic(run.configuration, n_rows=n_rows)
         pools = find_thread_pools()
         with pools.limit(limits=None if is_regression else 1), warnings.catch_warnings():
             # what stops short of the minimum is judged by its quality, as any other model
@@ -145,24 +148,12 @@ def _fit_exactly(run: TrainingRun) -> Iterator[Checkpoint]:
         yield Checkpoint(model, n_steps=n_rows)
 
 
-def make_logistic(configuration: Configuration, *, n_rows: int) -> Any:
+def _make_logistic(configuration: Configuration, *, n_rows: int) -> Any:
     """Return the estimator, not yet fitted."""
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(
-        C=1 / (configuration["alpha"] * n_rows), max_iter=_MAX_ITERATIONS["logistic"]
-    )
-
-
-def build_untrained_regression(
-    configuration: Configuration, schema: InputSchema, *, seed: int
-) -> Any:
-    """Return a model of random coefficients; see ``Family.build_untrained``."""
-    rng = np.random.default_rng(seed)
-    rows = rng.standard_normal((2, schema.n_features), dtype=np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that two rows are not fitted to the end
-        return _make_regression(configuration, n_rows=2, spread=1.0).fit(rows, np.array([0.0, 1.0]))
+    # as many iterations as by scikit-learn's default
+    return LogisticRegression(C=1 / (configuration["alpha"] * n_rows), max_iter=100)
 
 
 def _make_regression(configuration: Configuration, *, n_rows: int, spread: float) -> Any:
@@ -170,9 +161,5 @@ def _make_regression(configuration: Configuration, *, n_rows: int, spread: float
 
     alpha, penalty = configuration["alpha"], configuration["penalty"]
     if penalty in _L1_RATIOS:
-        return ElasticNet(
-            alpha=alpha * spread,
-            l1_ratio=_L1_RATIOS[penalty],
-            max_iter=_MAX_ITERATIONS["elastic_net"],
-        )
+        return ElasticNet(alpha=alpha * spread, l1_ratio=_L1_RATIOS[penalty], max_iter=1_000)
     return Ridge(alpha=alpha * n_rows if penalty else 0.0)

@@ -79,31 +79,26 @@ class InputSchema:
         Raises:
             ValueError: If it is anything else.
         """
-        _check_raw(raw)
-        shape = raw["image_shape"]
+        faults = [
+            f"{field} must be a list of names, all different{', at least one' if n_least else ''}"
+            for field, n_least in (("features", 1), ("classes", 0))  # no classes: regression
+            if not isinstance(names := raw.get(field), list)
+            or len(names) < n_least
+            or not all(isinstance(name, str) for name in names)
+            or len(set(names)) < len(names)
+        ]
+        shape = raw.get("image_shape", ...)
+        if shape is not None and not (
+            isinstance(shape, list)
+            and len(shape) == 3
+            and all(type(size) is int and size > 0 for size in shape)
+            and math.prod(shape) == len(raw.get("features") or ())
+        ):
+            faults.append("image_shape must be null, or three sizes with a feature for each pixel")
+        if faults:
+            raise ValueError(f"The input schema is wrong: {'; '.join(faults)}.")
         return cls(
             features=tuple(raw["features"]),
             classes=tuple(raw["classes"]),
             image_shape=(shape[0], shape[1], shape[2]) if shape else None,
         )
-
-
-def _check_raw(raw: dict[str, Any]) -> None:
-    faults = [
-        f"{field} must be a list of names, all different{', at least one' if n_least else ''}"
-        for field, n_least in (("features", 1), ("classes", 0))  # no classes: regression
-        if not isinstance(names := raw.get(field), list)
-        or len(names) < n_least
-        or not all(isinstance(name, str) for name in names)
-        or len(set(names)) < len(names)
-    ]
-    shape = raw.get("image_shape")
-    if shape is not None and not (
-        isinstance(shape, list)
-        and len(shape) == 3
-        and all(type(size) is int and size > 0 for size in shape)
-        and math.prod(shape) == len(raw.get("features") or ())
-    ):
-        faults.append("image_shape must be null, or three sizes with a feature for each pixel")
-    if faults:
-        raise ValueError(f"The input schema is wrong: {'; '.join(faults)}.")

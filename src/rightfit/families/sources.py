@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
-from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -53,32 +52,27 @@ def read_family_sources(reference: str) -> dict[str, str]:
 def read_own_sources(module: str) -> dict[str, str]:
     """Read as :func:`read_sources` what is the project's or this library's; nothing of others."""
     package = module.partition(".")[0]  # what lies in it is found by importing it
-    is_own = package == LIBRARY
-    return read_sources(module) if is_own or not _is_installed(package) else {}
-
-
-def _is_installed(package: str) -> bool:
-    """Tell whether a package lies where installers put packages."""
+    if package == LIBRARY:
+        return read_sources(module)
     spec = _find_spec(package)
     places = [] if spec is None else [spec.origin or "", *(spec.submodule_search_locations or ())]
-    return any("site-packages" in Path(place).parts for place in places)
+    is_installed = any("site-packages" in Path(place).parts for place in places)
+    return {} if is_installed else read_sources(module)
 
 
 @functools.cache
 def _list_imports(source: str, *, of: str) -> tuple[str, ...]:
     """Return the names that a module imports, modules or not."""
-    return tuple(_walk_imports(source, of))
-
-
-def _walk_imports(source: str, of: str) -> Iterator[str]:
     package = of.rpartition(".")[0]
+    names: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
             module = importlib.util.resolve_name(module, package) if node.level else module
-            yield from (module, *(f"{module}.{alias.name}" for alias in node.names))
+            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return tuple(names)
 
 
 def _find_source(name: str) -> Path | None:

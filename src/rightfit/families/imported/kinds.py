@@ -100,15 +100,11 @@ def resolve_file(path: Path) -> Path:
     Raises:
         RightfitError: If there is no file.
     """
-    if (path / MLFLOW).is_file():
-        return _find_flavour(path)
-    if not path.is_file():
-        raise RightfitError(f"there is no file {path}")
-    return path
-
-
-def _find_flavour(folder: Path) -> Path:
-    with open_regular(folder / MLFLOW) as file:
+    if not (path / MLFLOW).is_file():
+        if not path.is_file():
+            raise RightfitError(f"there is no file {path}")
+        return path
+    with open_regular(path / MLFLOW) as file:
         text = file.read(MAX_MLFLOW_BYTES)
     try:
         flavours = yaml.load(text, Loader=yaml.CSafeLoader)["flavors"]
@@ -120,10 +116,8 @@ def _find_flavour(folder: Path) -> Path:
             if isinstance(flavour.get(key), str)
         ]
     except (AttributeError, KeyError, TypeError, yaml.YAMLError) as err:
-        raise RightfitError(f"{folder / MLFLOW} describes no model: {err!r}") from err
-    files = [folder / name for name in named if is_plain_name(name) and (folder / name).is_file()]
+        raise RightfitError(f"{path / MLFLOW} describes no model: {err!r}") from err
+    files = [path / name for name in named if is_plain_name(name) and (path / name).is_file()]
     if not files:
-        raise RightfitError(
-            f"{folder / MLFLOW} names no model file in its folder; it names {named}"
-        )
+        raise RightfitError(f"{path / MLFLOW} names no model file in its folder; it names {named}")
     return files[0]

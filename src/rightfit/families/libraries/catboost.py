@@ -90,12 +90,21 @@ class CatboostFamily(BoosterFamily):
     def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
         """Let CatBoost export itself, and leave out the table of names around its answers."""
         import onnx
+        from onnx import TensorProto, helper
 
         with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
             path = Path(folder) / "model.onnx"
             model.trees.save_model(str(path), format="onnx")
             exported = onnx.load(path)
-        _leave_trees_alone(exported.graph, schema)
+        graph = exported.graph
+        (trees,) = [node for node in graph.node if node.op_type.startswith("TreeEnsemble")]
+        trees.input[:] = ["rows"]
+        answers = helper.make_tensor_value_info(trees.output[-1], TensorProto.FLOAT, None)
+        rows = helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, schema.n_features])
+        del graph.node[:], graph.input[:], graph.output[:]
+        graph.node.append(trees)
+        graph.input.append(rows)
+        graph.output.append(answers)
         return finish_onnx(exported, schema)
 
 
@@ -136,17 +145,3 @@ class _StopAtOnce:
 
     def after_iteration(self, info: Any) -> bool:  # noqa: ARG002 -- CatBoost's signature
         return False
-
-
-def _leave_trees_alone(graph: Any, schema: InputSchema) -> None:
-    """Make the graph answer for ``rows``, without a table of names around its answers."""
-    from onnx import TensorProto, helper
-
-    (trees,) = [node for node in graph.node if node.op_type.startswith("TreeEnsemble")]
-    trees.input[:] = ["rows"]
-    answers = helper.make_tensor_value_info(trees.output[-1], TensorProto.FLOAT, None)
-    rows = helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, schema.n_features])
-    del graph.node[:], graph.input[:], graph.output[:]
-    graph.node.append(trees)
-    graph.input.append(rows)
-    graph.output.append(answers)
