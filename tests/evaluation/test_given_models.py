@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 from rightfit.errors import RightfitError
 from rightfit.evaluation.given_models import GivenModel, take_model
 from rightfit.families.bundle import write_bundle_files
-from rightfit.families.imported.bundle_rows import make_rows
+from rightfit.families.imported.feeding import make_rows
 from rightfit.families.imported.row_table import read_row_table
 from rightfit.families.runtimes import available_runtimes
 from rightfit.families.schema import InputSchema

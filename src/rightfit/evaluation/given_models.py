@@ -10,12 +10,12 @@ from typing import Any, Protocol
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import ONNX_FILE, Bundle, read_bundle, write_bundle_files
 from rightfit.families.bundle_files import MANIFEST
-from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.feeding import (
     TEXT,
     Feed,
     Tensor,
     list_columns,
+    make_rows,
     plan_feeds,
     plan_random,
     read_inputs,

@@ -21,9 +21,8 @@ from rightfit.evaluation.screening import could_be_chosen
 from rightfit.evaluation.targets import Quality, plan_judging, read_targets
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_files import hash_regular_file
-from rightfit.families.imported.bundle_rows import find_feeds
 from rightfit.families.imported.exporting import offer_exports
-from rightfit.families.imported.feeding import Tensor, read_inputs, read_outputs
+from rightfit.families.imported.feeding import Tensor, find_feeds, read_inputs, read_outputs
 from rightfit.families.imported.importing import open_onnx
 from rightfit.families.imported.kinds import resolve_file
 from rightfit.families.imported.row_table import RowTable, read_row_table

@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.families.bundle import Bundle, read_bundle
-from rightfit.families.imported.bundle_rows import find_feeds, find_form, reads_columns
-from rightfit.families.imported.feeding import Feed
+from rightfit.families.imported.feeding import Feed, find_feeds, find_form, reads_columns
 from rightfit.families.imported.row_table import make_texts
 from rightfit.families.runtimes import open_predictor
 from rightfit.request_path.raw_inputs import (

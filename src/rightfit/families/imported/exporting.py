@@ -16,8 +16,7 @@ from rightfit.extras import require
 from rightfit.families.bundle import ONNX_FILE, Bundle
 from rightfit.families.bundle_exports import add_onnx, keep_onnx, offer_export
 from rightfit.families.by_path.sklearn_estimators import EstimatorFamily, list_steps
-from rightfit.families.imported.bundle_rows import make_rows
-from rightfit.families.imported.feeding import Feed, fill, plan_feeds, read_inputs
+from rightfit.families.imported.feeding import Feed, fill, make_rows, plan_feeds, read_inputs
 from rightfit.families.imported.kinds import PICKLE_FILE
 from rightfit.families.imported.objects import ServedObject
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx

@@ -1,4 +1,7 @@
-"""The named inputs of an ONNX graph, filled from a table, or at random where there is none."""
+"""Rows as a model reads them, of a table that somebody has, or at random where there is none.
+
+A native model reads a matrix or a frame, an ONNX graph a matrix or an array for each named input.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.errors import RightfitError
-from rightfit.families.imported.row_table import SHOWN, RowTable, shorten
+from rightfit.families.bundle import Bundle
+from rightfit.families.imported.row_table import SHOWN, Form, RowTable, shorten
+from rightfit.families.onnx_session import first_line
+from rightfit.families.runtimes import reads_graph
 from rightfit.spelling import find_nearest
 
 TEXT = "str"
@@ -32,6 +38,7 @@ DTYPES: Mapping[str, str] = {
 }
 """numpy's name of each type of input that can be fed."""
 
+SEED = 0  # of random rows
 MAX_RANDOM_ROWS = 1_024
 MAX_RANDOM_VALUES = 2**24  # of all random rows together
 EXACT = ("float32", "float16", "int8", "int16", "uint8", "uint16", "bool")  # as float32
@@ -189,6 +196,59 @@ def check_types(inputs: Sequence[Tensor]) -> None:
             f"The file takes exactly {sorted(map(str, fixed))} rows a call, so a single row cannot "
             "be timed. Export it with a free first dimension."
         )
+
+
+def find_feeds(bundle: Bundle, runtime: str) -> tuple[Feed, ...]:
+    """Return how the named inputs of a bundle's ONNX graph are filled; none of a matrix."""
+    if not reads_graph(bundle, runtime):
+        return ()
+    return tuple(map(Feed.from_dict, bundle.configuration.get("tensors", ())))
+
+
+def find_form(bundle: Bundle, runtime: str) -> Form:
+    """Return the form in which a bundle's model reads rows, where it has no named inputs.
+
+    Models of a search and of a library's own file read float32.
+    """
+    if reads_graph(bundle, runtime):
+        return "floats"
+    form: Form = bundle.configuration.get("rows", "floats")
+    return form
+
+
+def reads_columns(bundle: Bundle, runtime: str) -> bool:
+    """Tell whether a bundle's model reads columns by name in a runtime, and no matrix."""
+    return bool(find_feeds(bundle, runtime)) or find_form(bundle, runtime) in ("pandas", "polars")
+
+
+def make_rows(bundle: Bundle, runtime: str, rows: RowTable | None) -> Any:
+    """Return rows as a bundle's model reads them in a runtime.
+
+    Args:
+        bundle: The bundle.
+        runtime: The runtime.
+        rows: All columns that there are; ``None``: values are drawn at random.
+
+    Returns:
+        A matrix or a frame; of a graph with named inputs, an array for each by name.
+
+    Raises:
+        RightfitError: If columns are missing, or hold other kinds of values.
+    """
+    feeds = find_feeds(bundle, runtime)
+    if rows is None:
+        if feeds:
+            return draw(feeds, seed=SEED)
+        matrix = Feed("rows", "float32", (bundle.schema.n_features,), ())
+        return draw([matrix], seed=SEED)["rows"]
+    features = bundle.schema.features
+    read = rows if rows.form == "matrix" else rows.select(features, of=bundle.model)
+    if feeds:
+        return fill(feeds, read)
+    try:
+        return read.to(find_form(bundle, runtime), features)
+    except (TypeError, ValueError) as err:
+        raise RightfitError(f"{bundle.model} reads numbers: {first_line(err)}") from err
 
 
 def _plan(tensor: Tensor, rows: RowTable, columns: tuple[str, ...]) -> Feed:

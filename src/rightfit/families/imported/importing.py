@@ -13,10 +13,10 @@ import numpy as np
 from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.families.bundle_files import check_onnx_file, hash_regular_file
 from rightfit.families.family import Rows
-from rightfit.families.imported.bundle_rows import make_rows
 from rightfit.families.imported.feeding import (
     Feed,
     list_columns,
+    make_rows,
     plan_feeds,
     read_inputs,
     reads_matrix,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.families.bundle import Bundle
-from rightfit.families.imported.bundle_rows import find_feeds, find_form, make_rows, reads_columns
+from rightfit.families.imported.feeding import find_feeds, find_form, make_rows, reads_columns
 from rightfit.families.imported.pickles import find_hidden
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.runtimes import (
