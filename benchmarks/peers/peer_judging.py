@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit.api.ranking import read_applications
-from rightfit.families.imported.model_facts import name_class
+from rightfit.families.imported.objects import name_class
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import THREADS, Application, Applications
 from rightfit.ranking.applications.constraints import Judgement, judge_profiles, resolve_limits

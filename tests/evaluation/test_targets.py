@@ -7,7 +7,7 @@ from sklearn.metrics import f1_score, make_scorer
 
 from rightfit.errors import RightfitError
 from rightfit.evaluation.targets import plan_judging, read_targets
-from rightfit.families.imported.model_facts import Facts
+from rightfit.families.imported.objects import Facts
 from rightfit.families.imported.row_table import read_row_table
 
 

@@ -31,6 +31,7 @@ from rightfit.families.imported.importing import (
     GivenFile,
     describe_feeds,
     import_file,
+    open_native,
     open_onnx,
     open_skops,
 )
@@ -42,9 +43,7 @@ from rightfit.families.imported.kinds import (
     find_family,
     resolve_file,
 )
-from rightfit.families.imported.model_facts import Facts, describe_object
-from rightfit.families.imported.native_files import open_native
-from rightfit.families.imported.objects import OBJECT_FILE
+from rightfit.families.imported.objects import OBJECT_FILE, Facts, describe_object
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx, read_classes
 from rightfit.families.imported.pickles import write_object
 from rightfit.families.imported.row_table import RowTable

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit.errors import RightfitError
-from rightfit.families.imported.model_facts import Facts, name_class
+from rightfit.families.imported.objects import Facts, name_class
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.schema import Task
 from rightfit.preparation.inferred_quality import guess_quality

@@ -56,6 +56,11 @@ class InputSchema:
         return len(self.features)
 
     @property
+    def class_numbers(self) -> tuple[str, ...]:
+        """The classes' positions as texts: their names where a model knows no others."""
+        return tuple(map(str, range(len(self.classes))))
+
+    @property
     def n_classes(self) -> int:
         """Number of classes."""
         return len(self.classes)

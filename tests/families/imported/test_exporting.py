@@ -20,7 +20,7 @@ from rightfit.evaluation.given_models import GivenObject
 from rightfit.families.bundle import Bundle
 from rightfit.families.imported.exporting import offer_exports
 from rightfit.families.imported.feeding import make_rows
-from rightfit.families.imported.model_facts import describe_object
+from rightfit.families.imported.objects import describe_object
 from rightfit.families.imported.row_table import read_row_table
 from rightfit.families.runtimes import available_runtimes, open_predictor
 

@@ -17,7 +17,7 @@ from rightfit.errors import RightfitError
 from rightfit.evaluation.given_models import GivenObject
 from rightfit.families.bundle import Bundle, read_bundle
 from rightfit.families.imported.feeding import make_rows
-from rightfit.families.imported.model_facts import describe_object
+from rightfit.families.imported.objects import describe_object
 from rightfit.families.imported.row_table import read_row_table
 from rightfit.families.runtimes import open_predictor, runtime_imports
 

@@ -84,7 +84,7 @@ def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes
     model, kind = served.model, served.kind
     if kind == "function":
         raise RightfitError("a function has no ONNX form")
-    if tuple(served.classes) not in ((), schema.classes, tuple(map(str, range(schema.n_classes)))):
+    if tuple(served.classes) not in ((), schema.classes, schema.class_numbers):
         raise RightfitError("its classes are in another order than those of the other models")
     if kind == "torch":
         return _convert_module(served, rows, schema)

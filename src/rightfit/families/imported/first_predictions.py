@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from rightfit.errors import RightfitError
-from rightfit.families.imported.model_facts import Facts
-from rightfit.families.imported.objects import find_prediction_kind, make_call
+from rightfit.families.imported.objects import Answers, Facts, make_call
 from rightfit.families.imported.row_table import Form, RowTable
 from rightfit.families.onnx_session import first_line
+from rightfit.families.predictions import TOLERANCE
 from rightfit.families.schema import InputSchema
 
 N_TRIED = 16  # rows; they tell what is answered, and what does not fit
@@ -90,7 +93,9 @@ def try_object(
         else:
             return FirstPredictions(facts, facts.features or read.columns, form, answers, imports)
     first = failures[0]
-    if _is_unfitted(model, first):
+    says_so = getattr(model, "is_fitted", None)  # CatBoost's
+    is_unfitted = type(first).__name__.endswith("NotFittedError")
+    if is_unfitted or (callable(says_so) and not says_so()):
         raise RightfitError(
             f"{facts.name} is not fitted yet: call its fit(X, y) first, then measure it."
         ) from first
@@ -99,6 +104,55 @@ def try_object(
         "it the columns and types that it was fitted on; the rows have "
         f"{list(rows.columns[:10])}."
     ) from first
+
+
+def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -> Answers:
+    """Tell what a model's answers to some rows are.
+
+    Args:
+        found: The answers.
+        facts: What it says of itself.
+        schema: What is predicted; ``None``: nothing is judged.
+
+    Raises:
+        RightfitError: If they are not what the schema asks for.
+
+    >>> binary = InputSchema(("x",), ("no", "yes"), None)
+    >>> function = Facts("function", "f", None, (), None, None)
+    >>> found = ([0.5], ["no"], [[3.0, -1.0]])
+    >>> [find_prediction_kind(np.array(one), function, binary) for one in found]
+    ['second', 'labels', 'scores']
+    """
+    if schema is None:
+        return "any"
+    answers = np.asarray(found)
+    flat = answers.reshape(len(answers), -1)
+    n_classes, shape = schema.n_classes, answers.shape
+    is_number = answers.dtype.kind in "fiub"
+    if not n_classes:
+        if is_number and flat.shape[1] == 1:
+            return "values"
+        raise RightfitError(
+            f"{facts.name} answers {answers.dtype} of shape {shape}, but the targets are numbers: "
+            "one number a row is needed."
+        )
+    if facts.classes != schema.class_numbers and not set(facts.classes) <= set(schema.classes):
+        raise RightfitError(
+            f"{facts.name} predicts the classes {list(facts.classes[:10])}, but the targets hold "
+            f"{list(schema.classes[:10])}. Give them as they were when it was fitted."
+        )
+    if answers.ndim == 1 and answers.dtype.kind != "f":
+        return "labels"
+    if is_number and n_classes == 2 and flat.shape[1] == 1:
+        return "second" if _are_shares(flat) else "score"
+    if is_number and flat.shape[1] == (len(facts.classes) or n_classes):
+        sums = flat.sum(axis=1)
+        are_probabilities = _are_shares(flat) and bool((np.abs(sums - 1) <= TOLERANCE).all())
+        return "probabilities" if are_probabilities else "scores"
+    raise RightfitError(
+        f"{facts.name} answers {answers.dtype} of shape {shape}, but there are {n_classes} "
+        f"classes, {list(schema.classes[:10])}: it must answer a probability of each, or the class."
+    )
 
 
 def select_columns(rows: RowTable, facts: Facts) -> RowTable:
@@ -136,6 +190,5 @@ def _list_forms(rows: RowTable, facts: Facts) -> list[Form]:
     return list(dict.fromkeys(likeliest))
 
 
-def _is_unfitted(model: Any, err: Exception) -> bool:
-    says_so = getattr(model, "is_fitted", None)  # CatBoost's
-    return type(err).__name__.endswith("NotFittedError") or (callable(says_so) and not says_so())
+def _are_shares(answers: npt.NDArray[Any]) -> bool:
+    return bool(((answers >= -TOLERANCE) & (answers <= 1 + TOLERANCE)).all())

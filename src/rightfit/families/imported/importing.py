@@ -23,15 +23,19 @@ from rightfit.families.imported.feeding import (
 )
 from rightfit.families.imported.first_predictions import FirstPredictions, try_object
 from rightfit.families.imported.kinds import (
+    CATBOOST_FILE,
+    FAMILIES,
+    LIGHTGBM_FILE,
     PICKLE_FILE,
     SKOPS_FILE,
+    XGBOOST_FILE,
     find_family,
     name_weights,
 )
-from rightfit.families.imported.model_facts import Facts, describe_object
-from rightfit.families.imported.native_files import open_native, store_native
+from rightfit.families.imported.objects import Facts, describe_object, drop_numbers
 from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
 from rightfit.families.imported.row_table import RowTable
+from rightfit.families.libraries.boosters import Booster
 from rightfit.families.onnx_session import first_line, open_session
 from rightfit.families.predictions import MIN_AGREEMENT, check_predictions, compare_predictions
 from rightfit.families.registry import get_family
@@ -102,6 +106,21 @@ class GivenPredictions:
     labels: np.ndarray[tuple[int], np.dtype[np.int64]] | None
 
 
+@dataclass(frozen=True)
+class NativeModel:
+    """A model of one of the libraries, opened.
+
+    Args:
+        trees: The library's own model.
+        features: Names of its columns, in order; empty where the file has none.
+        classes: Names of its classes, in order; empty where the file has none.
+    """
+
+    trees: Any
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
 def check_file(given: GivenFile) -> None:
     """Open a file, before anything slow starts; a pickle is not opened.
 
@@ -150,6 +169,43 @@ def open_skops(path: Path) -> tuple[Any, Facts]:
     return model, facts
 
 
+def open_native(path: Path, weights_file: str) -> NativeModel | None:
+    """Open a file of a library of boosted trees.
+
+    Returns:
+        The model; ``None`` for kinds that are not opened here.
+
+    Raises:
+        ValueError: If the library is not installed, or cannot read the file.
+    """
+    if weights_file not in (XGBOOST_FILE, LIGHTGBM_FILE, CATBOOST_FILE):
+        return None
+    family: Any = get_family(FAMILIES[weights_file])
+    library = family.import_library()
+    classes: tuple[str, ...] = ()
+    try:
+        if weights_file == XGBOOST_FILE:
+            trees = library.Booster()
+            trees.load_model(path)
+            names = trees.feature_names or ()
+            best = trees.attr("best_iteration")
+            if best is not None:  # the classifier stops there, a Booster alone does not
+                trees = trees[: int(best) + 1]
+            trees.feature_names = None  # the converter to ONNX takes numbered columns alone
+        elif weights_file == LIGHTGBM_FILE:
+            trees = library.Booster(model_str=path.read_text(encoding="utf-8"))
+            names = trees.feature_name()
+        else:
+            trees = library.CatBoostClassifier()
+            trees.load_model(str(path), format="cbm")
+            if trees.get_cat_feature_indices():
+                raise ValueError("it reads categories; models of a grid read numbers")
+            names, classes = trees.feature_names_, tuple(map(str, trees.classes_))
+    except Exception as err:  # each library raises kinds of its own
+        raise ValueError(f"{family.library} cannot read {path}: {first_line(err)}") from err
+    return NativeModel(trees, drop_numbers(names), classes)
+
+
 def import_file(
     given: GivenFile,
     folder: Path,
@@ -195,8 +251,17 @@ def import_file(
         if predictions is not None:
             raise ValueError("predictions cannot be checked: only the measured process opens it")
         return bundle
-    predict, runtime = _open(bundle)
-    _check_answers(_answer(predict, make_rows(bundle, runtime, rows)), schema, len(rows))
+    runtime = "onnx" if bundle.weights_file == ONNX_FILE else "native"
+    predict = open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")
+    answers = _answer(predict, make_rows(bundle, runtime, rows))
+    try:
+        check_predictions(answers, n_rows=len(rows), schema=schema)
+    except ValueError as err:
+        if schema.task == "regression":
+            raise
+        raise ValueError(
+            f"{err} If its answers are scores before a softmax or sigmoid, write logits: true."
+        ) from err
     if predictions is not None:
         found = _answer(predict, make_rows(bundle, runtime, predictions.rows))
         _compare(found, predictions, schema)
@@ -212,7 +277,17 @@ def _store(
 ) -> dict[str, Any]:
     """Store a file under its name in a bundle; return what the bundle says of it."""
     if given.weights_file == ONNX_FILE:
-        return _store_onnx(given, folder, schema, rows)
+        import onnx
+
+        session = open_onnx(given.path)
+        inputs = read_inputs(session)
+        has_feeds = given.columns == "raw" and not reads_matrix(inputs)
+        feeds = plan_feeds(inputs, rows) if has_feeds else ()
+        adapted = adapt_onnx(
+            onnx.load(given.path), session, schema, given.answers, keeps_inputs=has_feeds
+        )
+        (folder / ONNX_FILE).write_bytes(adapted)
+        return describe_feeds(feeds, prefix=GIVEN)
     if given.answers != PLAIN:
         raise ValueError("output, classes and logits describe ONNX files alone")
     if given.weights_file == SKOPS_FILE:
@@ -223,29 +298,21 @@ def _store(
         if tried is None:
             raise ValueError("a pickle is tried in a process of its own before it is imported")
     if tried is not None:
-        _check_object(tried, schema)
+        facts = tried.facts
+        if bool(facts.classes) != bool(schema.classes) and facts.task is not None:
+            kind = "classifier" if schema.classes else "regressor"
+            raise ValueError(f"it holds a {facts.name}, which is no fitted {kind}")
+        _check_classes(facts.classes, schema)
         return tried.configure(schema.classes)
     get_family(given.family).check_task(schema.task)
     native = open_native(given.path, given.weights_file)
-    _check_classes(() if native is None else native.classes, schema)
-    store_native(given.path, folder, given.weights_file, model=native)
+    target = folder / given.weights_file
+    if native is None:
+        shutil.copyfile(given.path, target)
+    else:  # written in the text format of its family
+        _check_classes(native.classes, schema)
+        get_family(given.family).save_weights(Booster(native.trees), target)
     return {}
-
-
-def _store_onnx(
-    given: GivenFile, folder: Path, schema: InputSchema, rows: RowTable
-) -> dict[str, Any]:
-    import onnx
-
-    session = open_onnx(given.path)
-    inputs = read_inputs(session)
-    has_feeds = given.columns == "raw" and not reads_matrix(inputs)
-    feeds = plan_feeds(inputs, rows) if has_feeds else ()
-    adapted = adapt_onnx(
-        onnx.load(given.path), session, schema, given.answers, keeps_inputs=has_feeds
-    )
-    (folder / ONNX_FILE).write_bytes(adapted)
-    return describe_feeds(feeds, prefix=GIVEN)
 
 
 def describe_feeds(feeds: Sequence[Feed], *, prefix: str = "") -> dict[str, Any]:
@@ -254,26 +321,12 @@ def describe_feeds(feeds: Sequence[Feed], *, prefix: str = "") -> dict[str, Any]
     return {"tensors": named} if named else {}
 
 
-def _check_object(tried: FirstPredictions, schema: InputSchema) -> None:
-    facts = tried.facts
-    if bool(facts.classes) != bool(schema.classes) and facts.task is not None:
-        kind = "classifier" if schema.classes else "regressor"
-        raise ValueError(f"it holds a {facts.name}, which is no fitted {kind}")
-    _check_classes(facts.classes, schema)
-
-
 def _check_classes(classes: Sequence[str], schema: InputSchema) -> None:
-    positions = tuple(str(i) for i in range(schema.n_classes))
-    if tuple(classes) not in ((), schema.classes, positions):
+    if tuple(classes) not in ((), schema.classes, schema.class_numbers):
         raise ValueError(
             f"its classes are {name_some(classes)}, the dataset's are {name_some(schema.classes)}; "
             "name them so, and in this order, in target.classes of the dataset"
         )
-
-
-def _open(bundle: Bundle) -> tuple[Predict, str]:
-    runtime = "onnx" if bundle.weights_file == ONNX_FILE else "native"
-    return open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu"), runtime
 
 
 def _answer(predict: Predict, rows: Any) -> Rows:
@@ -282,17 +335,6 @@ def _answer(predict: Predict, rows: Any) -> Rows:
     except Exception as err:  # each runtime raises kinds of its own
         raise ValueError(f"it cannot answer the dataset's rows: {first_line(err)}") from err
     return answers
-
-
-def _check_answers(answers: Rows, schema: InputSchema, n_rows: int) -> None:
-    try:
-        check_predictions(answers, n_rows=n_rows, schema=schema)
-    except ValueError as err:
-        if schema.task == "regression":
-            raise
-        raise ValueError(
-            f"{err} If its answers are scores before a softmax or sigmoid, write logits: true."
-        ) from err
 
 
 def _compare(found: Rows, predictions: GivenPredictions, schema: InputSchema) -> None:

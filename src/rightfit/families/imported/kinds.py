@@ -18,26 +18,29 @@ MLFLOW = "MLmodel"
 MAX_MLFLOW_BYTES = 2**20
 MLFLOW_KEYS = ("data", "pickled_model", "model_path", "model_data")  # of a flavour: its file
 PICKLES = (".pkl", ".pickle", ".joblib")
+XGBOOST_FILE = "weights.xgboost.json"
+LIGHTGBM_FILE = "weights.lightgbm.txt"
+CATBOOST_FILE = "weights.catboost.json"
+SKOPS_FILE = "weights.skops"
+MODULE_FILE = "weights.safetensors"
+PICKLE_FILE = "weights.pickle"
 SUFFIXES: Mapping[str, str] = {
     ".onnx": "model.onnx",
-    ".json": "weights.xgboost.json",
-    ".ubj": "weights.xgboost.json",
-    ".txt": "weights.lightgbm.txt",
-    ".cbm": "weights.catboost.json",
-    ".skops": "weights.skops",
-    ".safetensors": "weights.safetensors",
-    **dict.fromkeys(PICKLES, "weights.pickle"),
+    ".json": XGBOOST_FILE,
+    ".ubj": XGBOOST_FILE,
+    ".txt": LIGHTGBM_FILE,
+    ".cbm": CATBOOST_FILE,
+    ".skops": SKOPS_FILE,
+    ".safetensors": MODULE_FILE,
+    **dict.fromkeys(PICKLES, PICKLE_FILE),
 }
 """Name in a bundle, by the suffix of the file."""
 
-PICKLE_FILE = "weights.pickle"
-SKOPS_FILE = "weights.skops"
-MODULE_FILE = "weights.safetensors"
 FAMILIES: Mapping[str, str] = {
     "model.onnx": "rightfit.families.imported.onnx_only",
-    "weights.xgboost.json": "rightfit.families.libraries.xgboost",
-    "weights.lightgbm.txt": "rightfit.families.libraries.lightgbm",
-    "weights.catboost.json": "rightfit.families.libraries.catboost",
+    XGBOOST_FILE: "rightfit.families.libraries.xgboost",
+    LIGHTGBM_FILE: "rightfit.families.libraries.lightgbm",
+    CATBOOST_FILE: "rightfit.families.libraries.catboost",
     SKOPS_FILE: "rightfit.families.imported.objects:skops",
     MODULE_FILE: "rightfit.families.imported.module_weights",
     PICKLE_FILE: "rightfit.families.imported.pickles",

@@ -1,13 +1,17 @@
-"""Serve a fitted model as the object that it is: an estimator, boosted trees, a module, a function.
+"""A fitted model as the object that it is: an estimator, boosted trees, a module, a function.
 
-What a model answers is told from some rows that it has answered: probabilities, scores, labels or
-values. All become class probabilities, or the values of a regression.
+It says of which kind it is, which columns it reads and which classes it knows. What it answers is
+told from its first predictions: probabilities, scores, labels or values. Served, all become class
+probabilities, or the values of a regression.
 """
 
 from __future__ import annotations
 
+import json
 import pickle
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,11 +20,11 @@ import numpy.typing as npt
 
 from rightfit.errors import RightfitError
 from rightfit.families.family import Configuration, ServedFamily
-from rightfit.families.imported.model_facts import Facts, Kind, name_class
-from rightfit.families.predictions import TOLERANCE, softmax
-from rightfit.families.schema import InputSchema
+from rightfit.families.predictions import softmax
+from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops
 
+Kind = Literal["estimator", "lightgbm", "xgboost", "catboost", "torch", "function", "onnx"]
 Matrix = npt.NDArray[Any]
 Answers = Literal["probabilities", "second", "scores", "score", "labels", "values", "any"]
 """``second`` and ``score`` are of the second of two classes; ``any`` is not judged."""
@@ -30,6 +34,72 @@ SKLEARN = (
     "sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sklearn.linear_model",
     "sklearn.neighbors", "sklearn.pipeline", "sklearn.preprocessing", "sklearn.svm",
 )  # fmt: skip
+
+_NO_NAME = re.compile(r"(f|Column_|feature_)?\d+")  # what the libraries call columns without names
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a model says of itself.
+
+    Args:
+        kind: How it is called.
+        name: Name of its type.
+        task: What it predicts; ``None``: it does not say.
+        classes: Names of its classes, in the order of its answers; empty where it names none.
+        features: Names of the columns that it was fitted on; ``None``: it was on a matrix, or does
+            not say.
+        n_features: Number of its columns; ``None``: it does not say.
+    """
+
+    kind: Kind
+    name: str
+    task: Task | None
+    classes: tuple[str, ...]
+    features: tuple[str, ...] | None
+    n_features: int | None
+
+
+def describe_object(model: Any) -> Facts:
+    """Read what a fitted model says of itself; no library is imported for it.
+
+    Raises:
+        RightfitError: If it is none that could be measured.
+    """
+    name = type(model).__name__
+    if _is_of(model, "lightgbm", "Booster"):
+        return _describe_lightgbm(model)
+    if _is_of(model, "xgboost", "Booster"):
+        return _describe_xgboost(model)
+    if _is_of(model, "torch", "Module"):
+        return Facts("torch", name, None, (), None, None)
+    if hasattr(model, "predict") and not isinstance(model, type):
+        kind: Kind = "catboost" if _is_of(model, "catboost", "CatBoost") else "estimator"
+        return _describe_estimator(model, kind)
+    if callable(model) and not isinstance(model, type):
+        return Facts("function", getattr(model, "__name__", name), None, (), None, None)
+    hint = f"; make one first: {model.__name__}(…).fit(X, y)" if isinstance(model, type) else ""
+    said = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+    raise RightfitError(
+        "A model must be a fitted estimator of scikit-learn, LightGBM, XGBoost or CatBoost, a "
+        "torch module, an ONNX model, a function from rows to answers, or the path of a model "
+        f"file, but got {said}{hint}."
+    )
+
+
+def name_class(value: Any) -> str:
+    """Return a class label as text; whole numbers are alike whatever their type.
+
+    >>> [name_class(value) for value in ("yes", 1, 1.0, np.int64(1), True)]
+    ['yes', '1', '1', '1', 'True']
+    """
+    plain = value.item() if isinstance(value, np.generic) else value
+    return str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)
+
+
+def drop_numbers(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names that somebody gave; none where the library has numbered the columns."""
+    return () if all(_NO_NAME.fullmatch(name) for name in names) else tuple(names)
 
 
 class ServedObject:
@@ -153,7 +223,9 @@ def make_call(
         if hasattr(model, "get_params"):
             names = [name for name in model.get_params() if name.rpartition("__")[2] == "n_jobs"]
             model.set_params(**dict.fromkeys(names, n_threads))
-        return _find_method(model, has_classes=bool(classes))
+        likeliest = ("predict_proba", "decision_function") if classes else ()
+        method = next((name for name in likeliest if hasattr(model, name)), "predict")
+        return getattr(model, method)  # type: ignore[no-any-return]
     if kind == "lightgbm":
         return lambda rows: model.predict(rows, num_threads=n_threads)
     if kind == "xgboost":
@@ -168,14 +240,6 @@ def make_call(
     if kind == "torch":
         return _call_module(model, n_threads=n_threads, device=device)
     return lambda rows: np.asarray(model(rows))
-
-
-def _find_method(model: Any, *, has_classes: bool) -> Callable[[Any], Matrix]:
-    if has_classes:
-        for name in ("predict_proba", "decision_function"):
-            if hasattr(model, name):
-                return getattr(model, name)  # type: ignore[no-any-return]
-    return model.predict  # type: ignore[no-any-return]
 
 
 def _call_module(module: Any, *, n_threads: int, device: str) -> Callable[[Any], Matrix]:
@@ -193,59 +257,6 @@ def _call_module(module: Any, *, n_threads: int, device: str) -> Callable[[Any],
     return call
 
 
-def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -> Answers:
-    """Tell what a model's answers to some rows are.
-
-    Args:
-        found: The answers.
-        facts: What it says of itself.
-        schema: What is predicted; ``None``: nothing is judged.
-
-    Raises:
-        RightfitError: If they are not what the schema asks for.
-
-    >>> binary = InputSchema(("x",), ("no", "yes"), None)
-    >>> function = Facts("function", "f", None, (), None, None)
-    >>> found = ([0.5], ["no"], [[3.0, -1.0]])
-    >>> [find_prediction_kind(np.array(one), function, binary) for one in found]
-    ['second', 'labels', 'scores']
-    """
-    if schema is None:
-        return "any"
-    answers = np.asarray(found)
-    flat = answers.reshape(len(answers), -1)
-    n_classes, shape = schema.n_classes, answers.shape
-    is_number = answers.dtype.kind in "fiub"
-    if not n_classes:
-        if is_number and flat.shape[1] == 1:
-            return "values"
-        raise RightfitError(
-            f"{facts.name} answers {answers.dtype} of shape {shape}, but the targets are numbers: "
-            "one number a row is needed."
-        )
-    if facts.classes != _number(schema) and not set(facts.classes) <= set(schema.classes):
-        raise RightfitError(
-            f"{facts.name} predicts the classes {list(facts.classes[:10])}, but the targets hold "
-            f"{list(schema.classes[:10])}. Give them as they were when it was fitted."
-        )
-    if answers.ndim == 1 and answers.dtype.kind != "f":
-        return "labels"
-    if is_number and n_classes == 2 and flat.shape[1] == 1:
-        return "second" if _are_shares(flat) else "score"
-    if is_number and flat.shape[1] == (len(facts.classes) or n_classes):
-        sums = flat.sum(axis=1)
-        are_probabilities = _are_shares(flat) and bool((np.abs(sums - 1) <= TOLERANCE).all())
-        return "probabilities" if are_probabilities else "scores"
-    raise RightfitError(
-        f"{facts.name} answers {answers.dtype} of shape {shape}, but there are {n_classes} "
-        f"classes, {list(schema.classes[:10])}: it must answer a probability of each, or the class."
-    )
-
-
-def _are_shares(answers: Matrix) -> bool:
-    return bool(((answers >= -TOLERANCE) & (answers <= 1 + TOLERANCE)).all())
-
-
 def make_finish(
     classes: Sequence[str], schema: InputSchema, answers: Answers
 ) -> Callable[[Any], Any]:
@@ -261,11 +272,15 @@ def make_finish(
     if answers == "values":
         return lambda found: _as_floats(found).reshape(-1, 1)
     if answers == "labels":
-        return _name_labels(schema)
+        positions = {name: position for position, name in enumerate(schema.classes)}
+        certain = np.eye(schema.n_classes, dtype=np.float32)
+        return lambda found: certain[
+            [positions[name_class(label)] for label in np.asarray(found).tolist()]
+        ]
     both = _MAKE_BOTH[answers]
-    order = _find_order(tuple(classes), schema)
-    if order is None:
+    if tuple(classes) in ((), schema.classes, schema.class_numbers):
         return lambda found: both(_as_floats(found))
+    order = [schema.classes.index(name) for name in classes]  # of its answers among the schema's
     return lambda found: _spread(both(_as_floats(found)), order, schema.n_classes)
 
 
@@ -291,30 +306,70 @@ _MAKE_BOTH: Mapping[str, Callable[[Matrix], Matrix]] = {
 }
 
 
-def _name_labels(schema: InputSchema) -> Callable[[Any], Matrix]:
-    positions = {name: position for position, name in enumerate(schema.classes)}
-    certain = np.eye(schema.n_classes, dtype=np.float32)
-
-    def finish(found: Any) -> Matrix:
-        named = map(name_class, np.asarray(found).tolist())
-        return certain[[positions[name] for name in named]]
-
-    return finish
-
-
-def _number(schema: InputSchema) -> tuple[str, ...]:
-    """Return the names of classes that are only numbered."""
-    return tuple(map(str, range(schema.n_classes)))
-
-
-def _find_order(classes: tuple[str, ...], schema: InputSchema) -> list[int] | None:
-    """Return the schema's positions of a model's classes; ``None`` where they are the same."""
-    if classes in ((), schema.classes, _number(schema)):
-        return None
-    return [schema.classes.index(name) for name in classes]
-
-
 def _spread(answers: Matrix, order: list[int], n_classes: int) -> Matrix:
     spread = np.zeros((len(answers), n_classes), dtype=np.float32)
     spread[:, order] = answers
     return spread
+
+
+def _is_of(model: Any, library: str, name: str) -> bool:
+    return any(
+        kind.__name__ == name and kind.__module__.partition(".")[0] == library
+        for kind in type(model).__mro__
+    )
+
+
+def _describe_estimator(model: Any, kind: Kind) -> Facts:
+    name = type(model).__name__
+    classes = getattr(model, "classes_", None)
+    if isinstance(classes, list) and any(isinstance(one, list | np.ndarray) for one in classes):
+        raise RightfitError(f"{name} predicts several targets at once; measure a model of one.")
+    names = tuple(map(name_class, np.asarray(classes).tolist())) if classes is not None else ()
+    try:
+        learns = model.__sklearn_tags__().estimator_type
+    except Exception:  # older versions have no tags, and an estimator may break them
+        learns = getattr(model, "_estimator_type", None)
+    is_regressor = not names and (kind == "catboost" or learns == "regressor")
+    task: Task | None = "classification" if names else "regression" if is_regressor else None
+    own = getattr(model, "feature_names_in_", None)
+    if own is None:
+        own = getattr(model, "feature_names_", None)  # CatBoost's
+    return Facts(kind, name, task, names, _keep_names(own), getattr(model, "n_features_in_", None))
+
+
+def _describe_lightgbm(booster: Any) -> Facts:
+    found = re.search(r"^objective=(\w+)", booster.model_to_string(num_iteration=1), re.MULTILINE)
+    objective = found[1] if found else ""
+    n_models = booster.num_model_per_iteration()
+    n_classes = 2 if objective == "binary" else n_models if objective.startswith("multi") else 0
+    features = _keep_names(booster.feature_name())
+    return _describe_booster("lightgbm", n_classes, features, booster.num_feature())
+
+
+def _describe_xgboost(booster: Any) -> Facts:
+    learner = json.loads(booster.save_config())["learner"]
+    objective = learner["objective"]["name"]
+    if objective == "multi:softmax":
+        raise RightfitError(
+            "The Booster answers class numbers (multi:softmax); train it with multi:softprob, "
+            "whose probabilities can be judged."
+        )
+    n_classes = (
+        2 if objective.startswith("binary") else int(learner["learner_model_param"]["num_class"])
+    )
+    return _describe_booster(
+        "xgboost", n_classes, _keep_names(booster.feature_names), booster.num_features()
+    )
+
+
+def _describe_booster(
+    kind: Kind, n_classes: int, features: tuple[str, ...] | None, n_features: int
+) -> Facts:
+    task: Task = "classification" if n_classes else "regression"
+    classes = tuple(map(str, range(n_classes)))
+    return Facts(kind, "Booster", task, classes, features, n_features)
+
+
+def _keep_names(names: Sequence[Any] | None) -> tuple[str, ...] | None:
+    """Return names of columns that somebody gave; ``None`` for a library's numbers."""
+    return drop_numbers(list(map(str, names))) or None if names is not None else None

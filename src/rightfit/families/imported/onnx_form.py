@@ -179,8 +179,7 @@ def _order_classes(model: Any, schema: InputSchema, answers: Answers) -> list[in
     if not schema.classes or not named:
         return None
     if sorted(named) != sorted(schema.classes):
-        positions = tuple(str(i) for i in range(schema.n_classes))
-        if answers.classes is None and named == positions:
+        if answers.classes is None and named == schema.class_numbers:
             return None  # labels are the positions, as in training by Rightfit
         hint = (
             "; name them as the dataset does, in the order of the file's columns: classes: [..]"

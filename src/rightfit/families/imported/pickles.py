@@ -26,11 +26,12 @@ from rightfit.errors import RightfitError
 from rightfit.families.family import Configuration
 from rightfit.families.imported.first_predictions import try_object
 from rightfit.families.imported.kinds import PICKLE_FILE
-from rightfit.families.imported.model_facts import Facts, describe_object
 from rightfit.families.imported.objects import (
     SKLEARN,
+    Facts,
     ObjectFamily,
     ServedObject,
+    describe_object,
     serve_object,
 )
 from rightfit.families.imported.row_table import RowTable
