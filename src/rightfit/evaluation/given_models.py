@@ -44,7 +44,7 @@ from rightfit.families.imported.kinds import (
     resolve_file,
 )
 from rightfit.families.imported.objects import OBJECT_FILE, Facts, describe_object
-from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx, read_classes
+from rightfit.families.imported.onnx_form import GIVEN, GivenOutput, adapt_onnx, read_classes
 from rightfit.families.imported.pickles import write_object
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.onnx_session import open_session
@@ -133,7 +133,7 @@ class GivenOnnx:
         features = _name_features(feeds)
         folder.mkdir(mode=0o700)
 
-        def write(answers: Answers) -> Bundle:
+        def write(answers: GivenOutput) -> Bundle:
             is_matrix = classes is not None and reads_matrix(self.inputs)
             schema = InputSchema(features, classes or (), None)
             content = (
@@ -154,7 +154,7 @@ class GivenOnnx:
                 schema=schema,
             )
 
-        plain = Answers(None, None, are_logits=False, is_configured=False)
+        plain = GivenOutput(is_configured=False)
         bundle = write(plain)
         answers = self._answer(bundle, rows)
         if classes and not _are_right(answers, bundle.schema):
@@ -278,7 +278,7 @@ def take_model(
         model: The model, or the path of one.
         rows: Rows to try a pickle on.
         trust: Whether what is no ONNX may be opened; a pickle runs whatever code it holds.
-        first: Answers the first rows of models of files.
+        first: GivenOutput the first rows of models of files.
 
     Raises:
         ValueError: If it is none that could be measured.

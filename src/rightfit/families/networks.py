@@ -185,8 +185,9 @@ def count_operations(network: nn.Sequential, of: tuple[type[nn.Module], ...]) ->
     hooks = [layer.register_forward_hook(count) for layer in counted]
     try:
         with torch.inference_mode():
+            n_features: Any = network.n_features
             device = next(network.parameters()).device
-            network(torch.zeros(1, network.n_features, device=device))
+            network(torch.zeros(1, n_features, device=device))
     finally:
         for hook in hooks:
             hook.remove()

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from rightfit.errors import RightfitError
 from rightfit.families.imported.importing import GivenFile, check_file
 from rightfit.families.imported.kinds import resolve_file
-from rightfit.families.imported.onnx_form import Answers
+from rightfit.families.imported.onnx_form import GivenOutput
 from rightfit.strict_model import StrictModel
 
 
@@ -50,7 +50,7 @@ class ImportedBlock(StrictModel):
         Raises:
             ValueError: If there is no such file.
         """
-        answers = Answers(self.output, self.classes, are_logits=self.logits)
+        answers = GivenOutput(self.output, self.classes, are_logits=self.logits)
         path = resolve_file(locate(self.file))
         return GivenFile(
             name,

@@ -26,7 +26,7 @@ from rightfit.families.imported.importing import (
     read_columns,
 )
 from rightfit.families.imported.kinds import find_family, resolve_file
-from rightfit.families.imported.onnx_form import Answers
+from rightfit.families.imported.onnx_form import GivenOutput
 from rightfit.families.imported.row_table import take_stored
 from rightfit.families.runtimes import available_runtimes, open_predictor
 from rightfit.families.schema import InputSchema
@@ -42,7 +42,7 @@ WEIGHTS = np.array([[1.0, -1.0], [0.5, 0.0], [-2.0, 1.0]], dtype=np.float32)
 
 
 def give(path: Path, *, trust: bool = False) -> GivenFile:
-    plain = Answers(None, None, are_logits=False)
+    plain = GivenOutput()
     return GivenFile("incumbent", path, "raw", plain, trust=trust)
 
 

@@ -19,7 +19,7 @@ from rightfit.families.by_path.sklearn_estimators import EstimatorFamily, list_s
 from rightfit.families.imported.feeding import Feed, fill, make_rows, plan_feeds, read_inputs
 from rightfit.families.imported.kinds import PICKLE_FILE
 from rightfit.families.imported.objects import ServedObject
-from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
+from rightfit.families.imported.onnx_form import GIVEN, GivenOutput, adapt_onnx
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.libraries.boosters import Booster
 from rightfit.families.onnx_session import open_session
@@ -87,7 +87,14 @@ def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes
     if tuple(served.classes) not in ((), schema.classes, schema.class_numbers):
         raise RightfitError("its classes are in another order than those of the other models")
     if kind == "torch":
-        return _convert_module(served, rows, schema)
+        require("onnxscript", purpose="Exporting a torch module to ONNX")
+        if not rows.is_flat:
+            raise RightfitError("only modules of rows with columns are exported")
+        if served.answers not in ("scores", "values"):
+            raise RightfitError(
+                f"only modules that answer scores are exported, not {served.answers}"
+            )
+        return get_family("net").export_onnx(model, schema)
     library = _find_library(model, kind)
     if library is None:
         _check_estimator(model)
@@ -106,15 +113,6 @@ def _find_library(model: Any, kind: str) -> str | None:
         return kind
     name = type(model).__name__
     return next((one for start, one in BOOSTERS.items() if name.startswith(start)), None)
-
-
-def _convert_module(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes:
-    require("onnxscript", purpose="Exporting a torch module to ONNX")
-    if not rows.is_flat:
-        raise RightfitError("only modules of rows with columns are exported")
-    if served.answers not in ("scores", "values"):
-        raise RightfitError(f"only modules that answer scores are exported, not {served.answers}")
-    return get_family("net").export_onnx(served.model, schema)
 
 
 def _check_estimator(model: Any) -> None:
@@ -153,7 +151,7 @@ def _convert_columns(
     options = {id(model): {"zipmap": False}} if schema.classes else None
     exported = to_onnx(model, initial_types=types, options=options)
     session = open_session(exported.SerializeToString(), is_optimised=False)
-    plain = Answers(None, None, are_logits=False, is_configured=False)
+    plain = GivenOutput(is_configured=False)
     adapted = adapt_onnx(exported, session, schema, plain, keeps_inputs=True)
     inputs = read_inputs(session)  # in the order of the types, their names made plain: mean_area
     columns = schema.features if len(inputs) == len(types) else [one.name for one in inputs]

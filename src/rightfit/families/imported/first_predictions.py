@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.errors import RightfitError
-from rightfit.families.imported.objects import Answers, Facts, make_call
+from rightfit.families.imported.objects import Facts, PredictionKind, make_call
 from rightfit.families.imported.row_table import Form, RowTable
 from rightfit.families.onnx_session import first_line
 from rightfit.families.predictions import TOLERANCE
@@ -106,7 +106,7 @@ def try_object(
     ) from first
 
 
-def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -> Answers:
+def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -> PredictionKind:
     """Tell what a model's answers to some rows are.
 
     Args:

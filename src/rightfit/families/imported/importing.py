@@ -33,7 +33,7 @@ from rightfit.families.imported.kinds import (
     name_weights,
 )
 from rightfit.families.imported.objects import Facts, describe_object, drop_numbers
-from rightfit.families.imported.onnx_form import GIVEN, Answers, adapt_onnx
+from rightfit.families.imported.onnx_form import GIVEN, GivenOutput, adapt_onnx
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.libraries.boosters import Booster
 from rightfit.families.onnx_session import first_line, open_session
@@ -43,8 +43,6 @@ from rightfit.families.runtimes import Predict, open_predictor
 from rightfit.families.schema import InputSchema
 from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops
 from rightfit.spelling import name_some
-
-PLAIN = Answers(None, None, are_logits=False)
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class GivenFile:
     name: str
     path: Path
     columns: Literal["raw", "encoded"] = "raw"
-    answers: Answers = PLAIN
+    answers: GivenOutput = field(default_factory=GivenOutput)
     trust: bool = False
     module: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
@@ -288,7 +286,7 @@ def _store(
         )
         (folder / ONNX_FILE).write_bytes(adapted)
         return describe_feeds(feeds, prefix=GIVEN)
-    if given.answers != PLAIN:
+    if given.answers != GivenOutput():
         raise ValueError("output, classes and logits describe ONNX files alone")
     if given.weights_file == SKOPS_FILE:
         shutil.copyfile(given.path, folder / SKOPS_FILE)

@@ -26,7 +26,7 @@ from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops
 
 Kind = Literal["estimator", "lightgbm", "xgboost", "catboost", "torch", "function", "onnx"]
 Matrix = npt.NDArray[Any]
-Answers = Literal["probabilities", "second", "scores", "score", "labels", "values", "any"]
+PredictionKind = Literal["probabilities", "second", "scores", "score", "labels", "values", "any"]
 """``second`` and ``score`` are of the second of two classes; ``any`` is not judged."""
 
 OBJECT_FILE = "object.pickle"  # of this user's own process, which is why it may be opened
@@ -118,7 +118,7 @@ class ServedObject:
         model: Any,
         kind: Kind,
         classes: Sequence[str],
-        answers: Answers,
+        answers: PredictionKind,
         schema: InputSchema,
     ) -> None:
         self.model, self.kind, self.classes, self.answers = model, kind, classes, answers
@@ -197,7 +197,7 @@ def FAMILY(kind: str) -> ObjectFamily:  # noqa: N802
 
 def serve_object(model: Any, configuration: Configuration, schema: InputSchema) -> ServedObject:
     """Return an opened model that answers as a bundle's configuration says."""
-    usual: Answers = "probabilities" if schema.classes else "values"
+    usual: PredictionKind = "probabilities" if schema.classes else "values"
     return ServedObject(
         model,
         configuration.get("kind", "estimator"),
@@ -258,7 +258,7 @@ def _call_module(module: Any, *, n_threads: int, device: str) -> Callable[[Any],
 
 
 def make_finish(
-    classes: Sequence[str], schema: InputSchema, answers: Answers
+    classes: Sequence[str], schema: InputSchema, answers: PredictionKind
 ) -> Callable[[Any], Any]:
     """Return what makes probabilities or values, float32, of a model's own answers.
 

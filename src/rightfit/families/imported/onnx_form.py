@@ -7,7 +7,7 @@ probabilities where the configuration says so, and classes get the dataset's ord
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ SEQUENCE = "seq(map("  # begins the type of what a ZipMap answers
 
 
 @dataclass(frozen=True)
-class Answers:
+class GivenOutput:
     """What the configuration says of a file's answers.
 
     Args:
@@ -45,9 +45,9 @@ class Answers:
         is_configured: Whether a configuration could say more.
     """
 
-    output: str | None
-    classes: tuple[str, ...] | None
-    are_logits: bool
+    output: str | None = None
+    classes: tuple[str, ...] | None = None
+    are_logits: bool = False
     is_configured: bool = True
 
 
@@ -55,7 +55,7 @@ def adapt_onnx(
     original: Any,
     session: Any,
     schema: InputSchema,
-    answers: Answers,
+    answers: GivenOutput,
     *,
     keeps_inputs: bool = False,
 ) -> bytes:
@@ -100,22 +100,42 @@ def check_inputs(inputs: Sequence[Tensor], features: Sequence[str]) -> None:
     Raises:
         ValueError: Naming every input that does not fit.
     """
-    faults = list(_find_misfits(inputs, features))
+    faults = []
+    texts = [str(tensor) for tensor in inputs if tensor.dtype == TEXT]
+    if texts:
+        faults.append(
+            f"its inputs {texts} are texts, but encoded columns are numbers; input: raw gives it "
+            "the dataset's own columns"
+        )
+    elif len(inputs) == 1:
+        n_values = inputs[0].n_values
+        if n_values not in (None, len(features)):
+            faults.append(
+                f"its input {inputs[0]} takes {n_values} values a row, the dataset has "
+                f"{len(features)} columns: {name_some(features)}"
+            )
+    else:
+        unknown = [tensor.name for tensor in inputs if tensor.name not in features]
+        if unknown:
+            faults.append(
+                f"its inputs {unknown} are no columns of the dataset: {name_some(features)}"
+            )
+        wide = [str(tensor) for tensor in inputs if tensor.n_values not in (None, 1)]
+        if wide:
+            faults.append(f"its inputs {wide} take more than one value a row")
     if faults:
         raise ValueError("; ".join(faults))
 
 
-def find_output(outputs: Sequence[Tensor], schema: InputSchema, answers: Answers) -> Tensor:
+def find_output(outputs: Sequence[Tensor], schema: InputSchema, answers: GivenOutput) -> Tensor:
     """Return the output that holds the answers.
 
     Raises:
         ValueError: If none or several could be meant.
     """
-    if answers.output is not None:
-        named = [one for one in outputs if one.name == answers.output]
-        fitting = [one for one in named if _could_answer(one, schema)]
-    else:
-        fitting = [one for one in outputs if _could_answer(one, schema)]
+    fitting = [
+        one for one in outputs if answers.output in (None, one.name) and _could_answer(one, schema)
+    ]
     if len(fitting) == 1:
         return fitting[0]
     wanted = f"{schema.n_classes} probabilities" if schema.classes else "one number"
@@ -130,29 +150,6 @@ def find_output(outputs: Sequence[Tensor], schema: InputSchema, answers: Answers
         f"{len(fitting)} of the file's outputs could hold {wanted} a row; {hint}. It declares "
         f"{'; '.join(map(str, outputs))}"
     )
-
-
-def _find_misfits(inputs: Sequence[Tensor], features: Sequence[str]) -> Iterator[str]:
-    texts = [str(tensor) for tensor in inputs if tensor.dtype == TEXT]
-    if texts:
-        yield (
-            f"its inputs {texts} are texts, but encoded columns are numbers; input: raw gives it "
-            "the dataset's own columns"
-        )
-    elif len(inputs) == 1:
-        n_values = inputs[0].n_values
-        if n_values not in (None, len(features)):
-            yield (
-                f"its input {inputs[0]} takes {n_values} values a row, the dataset has "
-                f"{len(features)} columns: {name_some(features)}"
-            )
-    else:
-        unknown = [tensor.name for tensor in inputs if tensor.name not in features]
-        if unknown:
-            yield f"its inputs {unknown} are no columns of the dataset: {name_some(features)}"
-        wide = [str(tensor) for tensor in inputs if tensor.n_values not in (None, 1)]
-        if wide:
-            yield f"its inputs {wide} take more than one value a row"
 
 
 def _could_answer(tensor: Tensor, schema: InputSchema) -> bool:
@@ -173,7 +170,7 @@ def _find_source(model: Any, output: Tensor) -> str:
     return output.name
 
 
-def _order_classes(model: Any, schema: InputSchema, answers: Answers) -> list[int] | None:
+def _order_classes(model: Any, schema: InputSchema, answers: GivenOutput) -> list[int] | None:
     """Return the positions of the dataset's classes among the file's; ``None``: the same order."""
     named = answers.classes or read_classes(model)
     if not schema.classes or not named:
@@ -228,7 +225,7 @@ def _finish(
     source: str,
     output: Tensor,
     schema: InputSchema,
-    answers: Answers,
+    answers: GivenOutput,
     order: list[int] | None,
 ) -> str:
     """Add the nodes that make float32 probabilities or values of the answers."""

@@ -107,8 +107,10 @@ class RowTable:
             return np.ascontiguousarray(self.to("matrix"), dtype=np.float32)
         if form == self.form:
             return self.content
-        if form == "matrix":
-            return self._to_matrix()
+        if form == "matrix":  # of numbers, or of objects where a column holds others
+            arrays = [self.column(name) for name in self.columns]
+            kind = np.result_type(*{array.dtype for array in arrays})
+            return np.ascontiguousarray(np.stack(arrays, axis=1), dtype=kind)
         columns = {
             name: self._convert(column, form)
             for name, column in zip(names or self.columns, self.columns, strict=True)
@@ -120,12 +122,6 @@ class RowTable:
         import polars as pl
 
         return pl.DataFrame(columns)
-
-    def _to_matrix(self) -> npt.NDArray[Any]:
-        """Return a matrix of numbers, or of objects where a column holds others."""
-        columns = [self.column(name) for name in self.columns]
-        kind = np.result_type(*{column.dtype for column in columns})
-        return np.ascontiguousarray(np.stack(columns, axis=1), dtype=kind)
 
     def _convert(self, name: str, form: Form) -> Any:
         """Return a column for a frame of another kind; categories stay categories."""
