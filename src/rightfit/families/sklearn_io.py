@@ -92,6 +92,12 @@ def measure_tree(tree: Any) -> tuple[int, float, float]:
     return tree.node_count, n_stored, float(weights.sum() / weights[0])
 
 
+def set_joblib_threads(model: Any, n_threads: int) -> None:
+    """Set the joblib threads of an estimator and its parts; those of OpenMP are the process'."""
+    names = [name for name in model.get_params() if name.rpartition("__")[2] == "n_jobs"]
+    model.set_params(**dict.fromkeys(names, n_threads))
+
+
 def import_skops() -> Any:
     """Import ``skops.io`` without importing torch, and return it."""
     is_free = _TORCH_SUPPORT not in sys.modules

@@ -39,6 +39,7 @@ from rightfit.families.sklearn_io import (
     load_skops,
     measure_tree,
     predict_sklearn,
+    set_joblib_threads,
 )
 from rightfit.families.sklearn_training import grow_members, grow_passes, grow_rows
 
@@ -172,8 +173,7 @@ class EstimatorFamily(SklearnFamily):
 
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:  # noqa: ARG002
         """Set the joblib threads where there are any; those of OpenMP are the process'."""
-        names = [name for name in model.get_params() if name.rpartition("__")[2] == "n_jobs"]
-        model.set_params(**dict.fromkeys(names, n_threads))
+        set_joblib_threads(model, n_threads)
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""
@@ -327,10 +327,8 @@ def choose_growth(estimator: Any, configuration: Configuration) -> Growth:
             how many: an estimator that stops by its own rule is fitted by shares of rows.
     """
     length = find_length_setting(estimator)
-    if length is not None and "warm_start" in estimator.get_params(deep=False):
-        has_members = length == "n_estimators" or type(estimator).__name__ in _GROWS_BY_ITERATIONS
-        if has_members:
-            return "members"
+    if length == "n_estimators" or type(estimator).__name__ in _GROWS_BY_ITERATIONS:
+        return "members"
     if hasattr(estimator, "partial_fit") and (length is None or length in configuration):
         return "passes"
     return "rows"

@@ -55,9 +55,14 @@ def _export(bundle: Bundle, rows: RowTable) -> Bundle:
         raise RightfitError("it is not known what it predicts")
     served: ServedObject = bundle.load_native()
     schema, read = bundle.schema, rows.select(bundle.schema.features, of=bundle.model)
+    is_sklearn = _find_library(served) is None
+    reads_columns = is_sklearn and (
+        any(hasattr(one, "transformers_") for one in _walk_steps(served.model))
+        or not _are_numbers(read)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if _reads_named_columns(served, read):
+        if reads_columns:
             exported, feeds = _convert_columns(served.model, read, schema)
         else:
             exported, feeds = _convert(served, read, schema), ()
@@ -66,13 +71,6 @@ def _export(bundle: Bundle, rows: RowTable) -> Bundle:
         return keep_onnx(bundle, exported, native, {"rows": read.to("floats")})
     tensors = [feed.to_dict() for feed in feeds]
     return keep_onnx(bundle, exported, native, fill(feeds, read), tensors=tensors)
-
-
-def _reads_named_columns(served: ServedObject, rows: RowTable) -> bool:
-    if served.kind != "estimator" or _find_library(served.model, served.kind) is not None:
-        return False
-    by_name = any(hasattr(one, "transformers_") for one in _walk_steps(served.model))
-    return by_name or not _are_numbers(rows)
 
 
 def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes:
@@ -95,7 +93,7 @@ def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes
                 f"only modules that answer scores are exported, not {served.answers}"
             )
         return get_family("net").export_onnx(model, schema)
-    library = _find_library(model, kind)
+    library = _find_library(served)
     if library is None:
         _check_estimator(model)
         return EstimatorFamily("sklearn.pipeline.Pipeline").export_onnx(model, schema)
@@ -108,10 +106,11 @@ def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes
     return get_family(library).export_onnx(Booster(model, schema.task), schema)
 
 
-def _find_library(model: Any, kind: str) -> str | None:
-    if kind != "estimator":
-        return kind
-    name = type(model).__name__
+def _find_library(served: ServedObject) -> str | None:
+    """Return what other library than scikit-learn a model is of, or its kind."""
+    if served.kind != "estimator":
+        return served.kind
+    name = type(served.model).__name__
     return next((one for start, one in BOOSTERS.items() if name.startswith(start)), None)
 
 

@@ -22,7 +22,7 @@ from rightfit.errors import RightfitError
 from rightfit.families.family import Configuration, ServedFamily
 from rightfit.families.predictions import softmax
 from rightfit.families.schema import InputSchema, Task
-from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops
+from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops, set_joblib_threads
 
 Kind = Literal["estimator", "lightgbm", "xgboost", "catboost", "torch", "function", "onnx"]
 Matrix = npt.NDArray[Any]
@@ -221,8 +221,7 @@ def make_call(
     """
     if kind == "estimator":
         if hasattr(model, "get_params"):
-            names = [name for name in model.get_params() if name.rpartition("__")[2] == "n_jobs"]
-            model.set_params(**dict.fromkeys(names, n_threads))
+            set_joblib_threads(model, n_threads)
         likeliest = ("predict_proba", "decision_function") if classes else ()
         method = next((name for name in likeliest if hasattr(model, name)), "predict")
         return getattr(model, method)  # type: ignore[no-any-return]
