@@ -106,12 +106,10 @@ class NetFamily(Family):
 
         A convolution uses each weight at every place.
         """
-        from torch import nn
-
-        from rightfit.families.networks import count_operations
+        from rightfit.families.networks import PRODUCTS, count_operations
 
         n_parameters = sum(parameter.numel() for parameter in model.parameters())
-        n_operations = count_operations(model, of=(nn.Conv2d, nn.Linear))
+        n_operations = count_operations(model, of=PRODUCTS)
         return {"n_parameters": float(n_parameters), "n_operations": n_operations}
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:

@@ -17,6 +17,7 @@ from rightfit.families.schema import InputSchema
 
 MIN_SIDE = 4  # of an image, in pixels
 N_STAGES = 3
+PRODUCTS = (nn.Conv2d, nn.Linear)  # layers that are matrix products
 SIMPLEST: Mapping[str, int | bool] = {"n_blocks": 0, "shift": 0, "flip": False}
 """What a configuration means that lacks these settings of images."""
 
@@ -163,7 +164,9 @@ def load_module(path: Path, build: Callable[[Weights], nn.Module], *, called: st
     return module.eval()
 
 
-def count_operations(network: nn.Sequential, of: tuple[type[nn.Module], ...]) -> float:
+def count_operations(
+    network: nn.Sequential, of: tuple[type[nn.Module], ...] = (nn.Module,)
+) -> float:
     """Count the multiplications of one row, by letting one pass.
 
     Args:

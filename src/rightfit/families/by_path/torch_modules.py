@@ -74,11 +74,9 @@ class ModuleFamily(NetFamily):
 
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count weights, and multiplications a row: a row is sent through the network once."""
-        from torch import nn
-
         from rightfit.families.networks import count_operations
 
-        n_operations = count_operations(model, of=(nn.Module,))
+        n_operations = count_operations(model)
         n_parameters = float(sum(parameter.numel() for parameter in model.parameters()))
         return {
             "n_parameters": max(n_parameters, 1.0),

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.errors import RightfitError
+from rightfit.families.onnx_session import first_line
 from rightfit.spelling import find_nearest
 
 Form = Literal["matrix", "floats", "pandas", "polars"]
@@ -217,8 +218,7 @@ def _read_file(path: Path) -> RowTable:
         if path.suffix == ".csv":
             return take_stored(pl.read_csv(path, infer_schema_length=10_000))
     except (OSError, EOFError, ValueError, TypeError, pl.exceptions.PolarsError) as err:
-        reason = str(err).strip().partition("\n")[0] or type(err).__name__
-        raise RightfitError(f"The rows {path} cannot be read: {reason}") from err
+        raise RightfitError(f"The rows {path} cannot be read: {first_line(err)}") from err
     raise RightfitError(
         f"The rows must be a {', '.join(FILES[:-1])} or {FILES[-1]} file, but got {path}."
     )
