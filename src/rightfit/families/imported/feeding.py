@@ -168,11 +168,11 @@ def plan_random(inputs: Sequence[Tensor]) -> tuple[Feed, ...]:
     return tuple(Feed(one.name, one.dtype, one.known_sizes, ()) for one in inputs)
 
 
-def draw(feeds: Sequence[Feed], *, seed: int) -> dict[str, Array]:
+def draw(feeds: Sequence[Feed]) -> dict[str, Array]:
     """Fill inputs at random: normal numbers, 0 or 1 for whole ones, one text."""
     n_values = sum(math.prod(feed.shape) for feed in feeds)
     n_rows = min(MAX_RANDOM_ROWS, max(1, MAX_RANDOM_VALUES // max(1, n_values)))
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(SEED)
     return {feed.name: _draw(feed, n_rows, generator) for feed in feeds}
 
 
@@ -238,9 +238,8 @@ def make_rows(bundle: Bundle, runtime: str, rows: RowTable | None) -> Any:
     feeds = find_feeds(bundle, runtime)
     if rows is None:
         if feeds:
-            return draw(feeds, seed=SEED)
-        matrix = Feed("rows", "float32", (bundle.schema.n_features,), ())
-        return draw([matrix], seed=SEED)["rows"]
+            return draw(feeds)
+        return draw([Feed("rows", "float32", (bundle.schema.n_features,), ())])["rows"]
     features = bundle.schema.features
     read = rows if rows.form == "matrix" else rows.select(features, of=bundle.model)
     if feeds:
