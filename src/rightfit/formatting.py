@@ -1,10 +1,11 @@
-"""Numbers and times as people read them."""
+"""Numbers, times and foreign texts as people read them."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import re
+import unicodedata
 
 NOT_MEASURED = "\N{EN DASH}"
 N_DIGITS = 3  # significant digits of a measured number: none is known to more
@@ -119,3 +120,17 @@ def format_version(version: str) -> str:
     """
     found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d)\.(\d\d)\.\d\d\.\d+Z", version)
     return f"{found[1]} {found[2]}:{found[3]} UTC" if found else version
+
+
+def clean_text(text: str) -> str:
+    r"""Replace what would steer a terminal by a question mark: escapes, overrides of direction.
+
+    >>> clean_text("forest\x1b[2J-001")
+    'forest?[2J-001'
+    >>> clean_text("two\nlines")
+    'two\nlines'
+    """
+    return "".join(
+        "?" if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t" else c
+        for c in text
+    )

@@ -19,10 +19,10 @@ from typing import Any, TextIO
 import click
 from kedro.pipeline import Pipeline
 
+from rightfit.formatting import clean_text
 from rightfit.kedro_project.error_messages import one_line
 from rightfit.kedro_project.files import find_long_numbers
 from rightfit.kedro_project.nodes import is_own
-from rightfit.printable import clean_text
 from rightfit.processes.leftovers import remove_own_folders, sweep_temporary_folders
 from rightfit.processes.lifeline import list_descendants
 from rightfit.processes.repeated_warnings import counting_repeats

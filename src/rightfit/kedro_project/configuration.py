@@ -28,6 +28,7 @@ from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from rightfit.errors import RightfitError
+from rightfit.formatting import clean_text
 from rightfit.kedro_project.catalog import complete_catalog, make_catalog
 from rightfit.kedro_project.files import (
     DATA_ROOT,
@@ -52,7 +53,6 @@ from rightfit.parameters.defaults import (
 )
 from rightfit.parameters.grid import Grid, read_grid
 from rightfit.parameters.raw import RawParameters, find_values
-from rightfit.printable import clean_text
 
 if TYPE_CHECKING:
     from rightfit.parameters.validation import Machine

@@ -14,7 +14,7 @@ from kedro.io import CatalogProtocol, DatasetError
 from kedro.io.core import VersionNotFoundError
 
 from rightfit.errors import RightfitError
-from rightfit.printable import clean_text
+from rightfit.formatting import clean_text
 
 logger = logging.getLogger(__name__)
 

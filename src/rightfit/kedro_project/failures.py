@@ -15,9 +15,9 @@ import click
 import polars as pl
 from kedro.io import CatalogProtocol
 
+from rightfit.formatting import clean_text
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.error_messages import load_result
-from rightfit.printable import clean_text
 
 logger = logging.getLogger(__name__)
 

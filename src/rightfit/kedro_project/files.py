@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rightfit.conf_expansion import find_expansion
 from rightfit.errors import RightfitError
-from rightfit.printable import clean_text
+from rightfit.formatting import clean_text
 
 PLACEHOLDER = "${"
 GLOBALS = ("globals*", "globals*/**", "**/globals*")

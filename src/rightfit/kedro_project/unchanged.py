@@ -21,6 +21,7 @@ from kedro.pipeline.node import Node
 
 from rightfit.datasets.earlier_runs import EarlierWinnersDataset, RunVersionDataset
 from rightfit.datasets.stores import JsonStoreDataset, StudyStoreDataset
+from rightfit.formatting import clean_text
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.error_messages import explain_error
 from rightfit.kedro_project.failures import holds_failure
@@ -43,7 +44,6 @@ from rightfit.kedro_project.records import (
     hash_source,
     record_files,
 )
-from rightfit.printable import clean_text
 from rightfit.processes.json_store import JsonStore
 
 logger = logging.getLogger(__name__)

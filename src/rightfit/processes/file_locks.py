@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from rightfit.printable import clean_text
+from rightfit.formatting import clean_text
 
 MAX_NAME = 80  # characters of a process' command
 MIN_AGE_S = 1.0  # between the making of a file and its lock

@@ -6,9 +6,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from rightfit.formatting import NOT_MEASURED, format_ends, format_number, format_quality
+from rightfit.formatting import NOT_MEASURED, clean_text, format_ends, format_number, format_quality
 from rightfit.naming import TIMES
-from rightfit.printable import clean_text
 from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
 from rightfit.ranking.explanation.facts import find_facts
 

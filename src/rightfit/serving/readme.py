@@ -8,9 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from rightfit.formatting import NOT_MEASURED, format_version
+from rightfit.formatting import NOT_MEASURED, clean_text, format_version
 from rightfit.naming import format_metric, metric_name, sentence_case
-from rightfit.printable import clean_text
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.facts import describe_input
 from rightfit.serving.answer import Answer, describe_origin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rightfit.printable import clean_text
+from rightfit.formatting import clean_text
 from rightfit.verbs.local_server import serve_dashboard
 from rightfit.verbs.options import PORT
 from rightfit.verbs.place import Place, where

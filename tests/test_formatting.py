@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from rightfit.formatting import clean_text
 from rightfit.kedro_project.hooks import ConfigurationError
-from rightfit.printable import clean_text
 
 
 @pytest.mark.parametrize(
