@@ -38,7 +38,7 @@ from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.learning_curve import follow_training
 from rightfit.tuning.search.setting_up import make_data
 from rightfit.tuning.search.space import ModelBlock
-from rightfit.verbs.stored import open_results
+from rightfit.verbs.stored import Place
 from rightfit_study.early_stopping.recording import draw_configuration
 
 HERE = Path(__file__).resolve().parent
@@ -62,12 +62,11 @@ SHORT_S = 0.05  # a look that counts less
 def make_tables(root: Path) -> Iterator[tuple[str, TrainingData, TrainingData, QualityMetric]]:
     """Yield name, train rows, validation rows and metric of each table."""
     bootstrap_project(HERE.parent)
-    results = open_results(HERE.parent, HERE.parent / "conf", env="full", data_root=str(root))
+    results = Place(str(root.resolve()), "full", folder=HERE.parent).open_results()
     for dataset in DATASETS:
         read = {
-            name: results.load(full, results.find_version(full))
+            name: results.load_newest(f"{dataset}.{name}")
             for name in ("train", "validation", "data_card")
-            for full in [f"{dataset}.{name}"]
         }
         schema, metric = read["data_card"].input_schema, read["data_card"].quality
         whole = [make_data(read[name], schema) for name in ("train", "validation")]

@@ -35,7 +35,7 @@ from kedro.framework.startup import bootstrap_project
 from main_job import PROJECT, Version
 
 from rightfit.ranking.explanation.decisions import read_recommendations
-from rightfit.verbs.stored import open_results
+from rightfit.verbs.stored import Place
 
 SPIN = "while True: pass"
 KEYS = ("dataset", "candidate", "runtime", "n_threads", "device", "request_path")
@@ -57,11 +57,7 @@ class Decided(NamedTuple):
 
 def read(root: Path, env: str) -> Decided:
     """Return what the run on a data folder found."""
-    results = open_results(PROJECT, PROJECT / "conf", env=env, data_root=str(root))
-
-    def load(name: str) -> object:
-        return results.load(name, results.find_version(name))
-
+    load = Place(str(root.resolve()), env, folder=PROJECT).open_results().load_newest
     winners: dict[tuple[str, str], tuple[object, ...] | None] = {}
     for application, found in read_recommendations(load("recommendations")).items():
         for dataset, decision in found.datasets.items():

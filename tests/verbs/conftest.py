@@ -17,7 +17,7 @@ from rightfit.kedro_project.catalog import read_patterns
 from rightfit.preparation.encoding import apply_encoder
 from rightfit.request_path.encoder import Encoder
 from rightfit.verbs.commands import verbs
-from rightfit.verbs.stored import StoredResults, open_results
+from rightfit.verbs.stored import Place, StoredResults
 
 Ask = Callable[..., Result]
 OpenCatalog = Callable[[Path, str], DataCatalog]
@@ -50,7 +50,7 @@ def study(stored: Study, tmp_path: Path) -> Study:
 
 @pytest.fixture
 def results(study: Study, project_path: Path) -> StoredResults:
-    return open_results(project_path, project_path / "conf", env="test", data_root=str(study.root))
+    return Place(str(study.root), "test", folder=project_path).open_results()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from rightfit.kedro_project.records import RecordStore, ResultRecord
 from rightfit.verbs.clean import find_old_versions
 from rightfit.verbs.commands import verbs
-from rightfit.verbs.stored import StoredResults, open_results
+from rightfit.verbs.stored import Place, StoredResults
 
 pytestmark = pytest.mark.whole
 
@@ -31,8 +31,7 @@ class Root:
             path.write_text("x" * 1000)
 
     def open(self) -> StoredResults:
-        conf = self.project / "conf"
-        return open_results(self.project, conf, env="test", data_root=str(self.folder))
+        return Place(str(self.folder), "test", folder=self.project).open_results()
 
     def find_old(self, keep: int) -> list[str]:
         found = find_old_versions(self.open(), keep=keep)

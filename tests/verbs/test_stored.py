@@ -12,8 +12,8 @@ from factories.studies import LATER, VERSION, Study
 from rightfit.verbs.stored import (
     DamagedResultError,
     NothingStoredError,
+    Place,
     StoredResults,
-    open_results,
 )
 
 pytestmark = pytest.mark.whole
@@ -79,11 +79,11 @@ def test_relative_paths_start_from_the_project(tmp_path: Path) -> None:
     stored.mkdir(parents=True)
     (stored / "e.json").write_text('{"cpu": "here"}')
 
-    results = open_results(tmp_path, tmp_path / "conf", env=None, data_root=None)
+    results = Place(folder=tmp_path).open_results()
 
-    assert results.load("environment", results.find_version("environment")) == {"cpu": "here"}
+    assert results.load_newest("environment") == {"cpu": "here"}
 
 
 def test_missing_configuration_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no configuration in .*--conf-source"):
-        open_results(tmp_path, tmp_path / "conf", env=None, data_root=None)
+        Place(folder=tmp_path).open_results()

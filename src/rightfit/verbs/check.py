@@ -28,8 +28,7 @@ from rightfit.serving.baseline import (
     write_baseline,
 )
 from rightfit.verbs.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
-from rightfit.verbs.place import Place, where
-from rightfit.verbs.stored import StoredResults
+from rightfit.verbs.stored import Place, StoredResults, where
 from rightfit.verbs.stored_answers import load_recommendations, read_answers
 
 SECTION = "Maintain"

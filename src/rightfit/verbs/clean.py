@@ -16,8 +16,7 @@ from rightfit.kedro_project.catalog import read_patterns
 from rightfit.kedro_project.records import RECORDS, RecordStore
 from rightfit.processes.json_store import JsonStore
 from rightfit.verbs.options import echo_lines, faults_as_message
-from rightfit.verbs.place import Place, where
-from rightfit.verbs.stored import StoredResults
+from rightfit.verbs.stored import Place, StoredResults, where
 
 SECTION = "Maintain"
 READ_LATER = ("rankings", "recommendations", "report")  # what they were made from stays with them

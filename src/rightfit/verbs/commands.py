@@ -22,7 +22,7 @@ from rightfit.verbs.options import faults_as_message
 
 SECTIONS = ("Run", "Look", "Use", "Measure elsewhere", "Maintain")
 
-OF_PROJECTS = ("kedro", "rightfit.verbs.place")
+OF_PROJECTS = ("kedro", "rightfit.verbs.stored")
 """Modules that verbs of projects import."""
 
 # Loggers of Kedro that tell of every start and every reading, on standard output like an answer.

@@ -7,7 +7,7 @@ import click
 from rightfit.formatting import clean_text
 from rightfit.verbs.local_server import serve_dashboard
 from rightfit.verbs.options import PORT
-from rightfit.verbs.place import Place, where
+from rightfit.verbs.stored import Place, where
 from rightfit.verbs.studies import find_studies, hide_password
 
 SECTION = "Look"

@@ -12,8 +12,7 @@ from rightfit.serving.answer import Answer
 from rightfit.serving.export_folder import check_folder, export_model, require_winner
 from rightfit.serving.model_call import Model, feed_model
 from rightfit.verbs.options import APPLICATION, DATASET, NEW_FOLDER, echo_lines, faults_as_message
-from rightfit.verbs.place import Place, where
-from rightfit.verbs.stored import NothingStoredError, StoredResults
+from rightfit.verbs.stored import NothingStoredError, Place, StoredResults, where
 from rightfit.verbs.stored_answers import read_answers
 
 SECTION = "Use"
@@ -77,16 +76,16 @@ def read_winning_model(results: StoredResults, answer: Answer) -> Model:
             f"{winner.candidate} is not among the candidates of {version}: {sorted(bundles)}. "
             "Run: kedro run --pipelines perf"
         )
-    inputs = {}
-    for name in ("encoder", "data_card"):
-        entry = f"{answer.dataset}.{name}"
-        inputs[name] = results.load(entry, results.find_version(entry, at_most=version))
+    encoder, data_card = (
+        results.load_newest(f"{answer.dataset}.{name}", at_most=version)
+        for name in ("encoder", "data_card")
+    )
     if refit is None:
         with results.reading(cell, version):
             bundle = bundles[winner.candidate]
     else:
         bundle = _find_refitted(results, answer.dataset, refit)
-    return feed_model(bundle, inputs["encoder"], inputs["data_card"])
+    return feed_model(bundle, encoder, data_card)
 
 
 def _find_refitted(results: StoredResults, dataset: str, refit: Refit) -> Bundle:

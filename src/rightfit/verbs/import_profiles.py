@@ -8,7 +8,7 @@ import click
 
 from rightfit.remote.store import import_measured
 from rightfit.verbs.options import GIVEN_FOLDER, echo_lines, faults_as_message
-from rightfit.verbs.place import Place, where
+from rightfit.verbs.stored import Place, where
 
 SECTION = "Measure elsewhere"
 

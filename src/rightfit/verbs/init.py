@@ -36,8 +36,7 @@ from rightfit.preparation.tables import Table, read_tables
 from rightfit.processes.regular_files import find_special, require_regular
 from rightfit.spelling import find_nearest
 from rightfit.verbs.options import FiniteRange, faults_as_message
-from rightfit.verbs.place import Place, where
-from rightfit.verbs.stored import StoredResults
+from rightfit.verbs.stored import Place, StoredResults, where
 
 SECTION = "Run"
 TEMPLATE_CONF = "template/{{ cookiecutter.repo_name }}/conf/base"

@@ -43,7 +43,7 @@ def open_project(
         RightfitError: If there is no configuration, or no run has stored profiles yet.
     """
     require("kedro", purpose="Opening a Kedro project")
-    from rightfit.verbs.place import Place, find_project
+    from rightfit.verbs.stored import Place, find_project
 
     project = find_project(Path(folder).resolve())
     root = None if data_root is None else str(data_root)
@@ -138,7 +138,7 @@ class Project:
         return self._results.locate_report()
 
     def _load(self, name: str, kind: type[Stored]) -> Stored:
-        found = self._results.load(name, self._results.find_version(name))
+        found = self._results.load_newest(name)
         if not isinstance(found, kind):
             raise RightfitError(f"{name} holds a {type(found).__name__}, no {kind.__name__}.")
         return found

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
-import polars as pl
 
 from rightfit.evaluation.candidate_measuring import list_paths
 from rightfit.families.bundle import ONNX_FILE
@@ -19,8 +18,7 @@ from rightfit.remote.packing import pack_dataset, write_pack
 from rightfit.request_path import RequestPath
 from rightfit.serving.export_folder import check_folder
 from rightfit.verbs.options import NEW_FOLDER, echo_lines, faults_as_message
-from rightfit.verbs.place import Place, where
-from rightfit.verbs.stored import NothingStoredError, StoredResults
+from rightfit.verbs.stored import NothingStoredError, Place, StoredResults, where
 
 SECTION = "Measure elsewhere"
 
@@ -107,17 +105,17 @@ def _pack(
                 candidates[name] = bundle
             else:
                 left_out.append(f"{dataset} {name}")
-    inputs = {}
-    for kind in ("test", "rows", "encoder", "data_card"):
-        entry = f"{dataset}.{kind}"
-        inputs[kind] = results.load(entry, results.find_version(entry, at_most=measured_in))
+    test, rows, encoder, data_card = (
+        results.load_newest(f"{dataset}.{kind}", at_most=measured_in)
+        for kind in ("test", "rows", "encoder", "data_card")
+    )
     packed = pack_dataset(
         folder,
         candidates,
-        test=inputs["test"],
-        raw=inputs["rows"].filter(pl.col("part") == "test"),
-        encoder=inputs["encoder"].model_dump(mode="json"),
-        data_card=inputs["data_card"],
+        test=test,
+        raw=rows.filter(part="test"),
+        encoder=encoder.model_dump(mode="json"),
+        data_card=data_card,
         request_paths=paths,
         settings=settings,
     )

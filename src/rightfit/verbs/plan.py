@@ -17,8 +17,7 @@ from rightfit.profiling.measuring.jobs import with_paths
 from rightfit.profiling.profiles.measuring_plan import describe_plan
 from rightfit.ranking.applications.applications import Applications
 from rightfit.verbs.options import echo_lines, faults_as_message
-from rightfit.verbs.place import Place, where
-from rightfit.verbs.stored import NothingStoredError, StoredResults
+from rightfit.verbs.stored import NothingStoredError, Place, StoredResults, where
 
 SECTION = "Run"
 
@@ -69,9 +68,8 @@ def _count_candidates(grid: Grid, results: StoredResults) -> dict[str, int | Non
     counts: dict[str, int | None] = {}
     for dataset, model in grid.cells():
         cell = f"{dataset}.{model}"
-        name = f"{cell}.candidates"
         try:
-            counts[cell] = len(results.load(name, results.find_version(name)))
+            counts[cell] = len(results.load_newest(f"{cell}.candidates"))
         except NothingStoredError:
             counts[cell] = None
     return counts

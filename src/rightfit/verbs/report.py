@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rightfit.verbs.options import faults_as_message
-from rightfit.verbs.place import Place, where
+from rightfit.verbs.stored import Place, where
 
 SECTION = "Look"
 

@@ -11,7 +11,7 @@ from kedro.framework import project
 from kedro.framework.cli.utils import find_run_command
 
 from rightfit.kedro_project.command_line import LEVEL, set_log_level
-from rightfit.verbs.place import find_project
+from rightfit.verbs.stored import find_project
 
 SECTION = "Run"
 

@@ -25,7 +25,7 @@ from rightfit.verbs.options import (
     FiniteRange,
     faults_as_message,
 )
-from rightfit.verbs.place import Place, where
+from rightfit.verbs.stored import Place, where
 from rightfit.verbs.stored_answers import load_recommendations, read_answers, read_loads
 
 SECTION = "Use"

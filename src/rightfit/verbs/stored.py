@@ -1,20 +1,27 @@
-"""Stored results, read through the catalog without a Kedro session.
+"""The project that a verb is used in: its configuration and its stored results.
 
-A session reads and checks all parameters and builds every pipeline, which takes seconds. To read a
-result only the catalog of the environment in use is needed, and the library's own entries. A result
-that is no longer what its run wrote is refused, if the run has kept a record of it.
+No Kedro session is opened: it reads and checks all parameters and builds every pipeline, which
+takes seconds. To read a result only the catalog of the environment in use is needed, and the
+library's own entries. A result that is no longer what its run wrote is refused, if the run has kept
+a record of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
-from kedro.framework.project import settings
+import click
+from kedro.framework import project as in_use
+from kedro.framework.project import configure_project, settings
+from kedro.framework.startup import bootstrap_project
 from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError
 from kedro.io.core import VersionNotFoundError, generate_timestamp
+from kedro.utils import find_kedro_project
 
 from rightfit.errors import RightfitError
 from rightfit.families.bundle_files import LIST, MANIFEST
@@ -25,12 +32,15 @@ from rightfit.kedro_project.files import (
     load_configuration,
     make_loader,
     read_catalog,
+    read_parameters,
 )
 from rightfit.kedro_project.records import RECORDS, SELF, RecordStore, compare_files
 from rightfit.kedro_project.versions import is_no_newer
+from rightfit.parameters.defaults import complete_parameters
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.regular_files import require_regular
 
+PACKAGE = __name__.partition(".")[0]
 POLARS_TABLES = (
     "polars.EagerPolarsDataset",
     "rightfit.datasets.nested_table.NestedTableDataset",
@@ -41,6 +51,8 @@ _OF_CONTENT = (
     OSError,
 )  # fmt: skip
 
+Own = ParamSpec("Own")
+
 
 class NothingStoredError(RightfitError):
     """A result that no run has written yet."""
@@ -48,6 +60,119 @@ class NothingStoredError(RightfitError):
 
 class DamagedResultError(RightfitError):
     """A stored result that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a verb finds configuration and stored results.
+
+    Args:
+        data_root: Root of all data instead of the configured one.
+        env: Environment of the configuration; ``None``: the default one.
+        conf_source: Folder or archive of the configuration; ``None``: the project's own.
+        folder: The working directory, in the project or not.
+    """
+
+    data_root: str | None = None
+    env: str | None = None
+    conf_source: Path | None = None
+    folder: Path = field(default_factory=Path.cwd)
+
+    def find_conf_source(self) -> Path:
+        """Return the folder or archive of the configuration."""
+        found = find_project(self.folder)  # its settings are in use from here on
+        return self.conf_source or found / settings.CONF_SOURCE
+
+    def open_results(self, raw_table: str | None = None) -> StoredResults:
+        """Open the results that the configuration points to.
+
+        Args:
+            raw_table: A raw table to be loaded, which may have no entry of its own.
+
+        Raises:
+            RightfitError: If there is no configuration.
+        """
+        project, conf_source = find_project(self.folder), self.find_conf_source()
+        base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
+        if not conf_source.is_file() and not (conf_source / base).is_dir():
+            raise RightfitError(
+                f"There is no configuration in {conf_source}. Run inside the project, or name its "
+                "configuration: --conf-source"
+            )
+        root = self.data_root
+        if root and "://" not in root:
+            root = str(self.folder / root)
+        given = {} if root is None else {"data_root": root}
+        loader = make_loader(conf_source, env=self.env, runtime_params=given)
+        patterns = read_patterns(find_data_root(loader))
+        own = read_catalog(loader)
+        raw = patterns.pop(RAW_TABLE)
+        if raw_table is not None and raw_table not in own:
+            own_patterns = {name: entry for name, entry in own.items() if "{" in name}
+            if raw_table not in DataCatalog.from_config(own_patterns):
+                patterns[raw_table] = raw | {"filepath": raw["filepath"].format(table=raw_table)}
+        config = own | {name: combine_entries(patterns[name], own.get(name)) for name in patterns}
+        for name, entry in config.items():  # relative paths start from the project, as in a run
+            if isinstance(entry, dict) and "://" not in (path := entry.get("filepath", "://")):
+                config[name] = entry | {"filepath": str(project / path)}
+        return StoredResults(config, load_configuration(loader, "credentials"))
+
+    def read_parameters(self, given: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Return all parameters, the library's included.
+
+        Args:
+            given: Parameters that replace those of the configuration.
+
+        Raises:
+            ValueError: If there is no grid among them.
+        """
+        source = self.find_conf_source()
+        own = read_parameters(make_loader(source, env=self.env, runtime_params=dict(given or {})))
+        if own is None:
+            raise ValueError("The configuration has no grid. Write one with: kedro rightfit init")
+        return complete_parameters(own)
+
+
+def where(command: Callable[Concatenate[Place, Own], None]) -> Callable[..., None]:
+    """Give a verb the options that locate configuration and results, as its first argument."""
+
+    @wraps(command)
+    def run(
+        data_root: str | None,
+        env: str | None,
+        conf_source: Path | None,
+        *args: Own.args,
+        **own: Own.kwargs,
+    ) -> None:
+        command(Place(data_root, env, conf_source), *args, **own)
+
+    found: Callable[..., None] = run
+    for option in (
+        click.option("--data-root", help="Root of all data instead of the configured one."),
+        click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration."),
+        click.option(
+            "--conf-source",
+            type=click.Path(exists=True, path_type=Path),
+            help="Folder or archive of the configuration; conf in the project if not given.",
+        ),
+    ):
+        found = option(found)
+    return found
+
+
+def find_project(folder: Path) -> Path:
+    """Return the project that a folder lies in, its settings in use.
+
+    Outside of a project the folder itself is returned, with the settings of the library: a verb
+    reads results anywhere, given a configuration.
+    """
+    found = find_kedro_project(folder)
+    if found is None:
+        configure_project(PACKAGE)
+        return folder
+    if not in_use.PACKAGE_NAME:  # kedro's own commands have done it
+        bootstrap_project(found)
+    return Path(found)
 
 
 class StoredResults:
@@ -151,6 +276,10 @@ class StoredResults:
         with self.reading(name, version):
             return catalog.load(name)
 
+    def load_newest(self, name: str, *, at_most: str | None = None) -> Any:
+        """Load the version that :meth:`find_version` finds."""
+        return self.load(name, self.find_version(name, at_most=at_most))
+
     @contextmanager
     def reading(self, name: str, version: str) -> Iterator[None]:
         """Turn errors of a block that reads a result into one that names the result.
@@ -205,49 +334,3 @@ class StoredResults:
             and not any(map(entry.get, ("load_args", "fs_args", "credentials")))
         )
         return Path(entry["filepath"]) if is_plain else None
-
-
-def open_results(
-    project: Path,
-    conf_source: Path,
-    *,
-    env: str | None,
-    data_root: str | None,
-    raw_table: str | None = None,
-) -> StoredResults:
-    """Open the results that a configuration points to.
-
-    Args:
-        project: Folder that relative paths of the catalog start from.
-        conf_source: Folder of the configuration, or its archive.
-        env: Environment; ``None`` for the default one.
-        data_root: Root of all data instead of the configured one.
-        raw_table: A raw table to be loaded, which may have no entry of its own.
-
-    Raises:
-        RightfitError: If there is no configuration.
-    """
-    given = {} if data_root is None else {"data_root": data_root}
-    base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
-    if not conf_source.is_file() and not (conf_source / base).is_dir():
-        raise RightfitError(
-            f"There is no configuration in {conf_source}. Run inside the project, or name its "
-            "configuration: --conf-source"
-        )
-    loader = make_loader(conf_source, env=env, runtime_params=given)
-    patterns = read_patterns(find_data_root(loader))
-    own = read_catalog(loader)
-    raw = patterns.pop(RAW_TABLE)
-    if raw_table is not None and not _has_entry(own, raw_table):
-        patterns[raw_table] = raw | {"filepath": raw["filepath"].format(table=raw_table)}
-    config = own | {name: combine_entries(patterns[name], own.get(name)) for name in patterns}
-    for name, entry in config.items():  # relative paths start from the project, as in a run
-        if isinstance(entry, dict) and "://" not in (path := entry.get("filepath", "://")):
-            config[name] = entry | {"filepath": str(project / path)}
-    return StoredResults(config, load_configuration(loader, "credentials"))
-
-
-def _has_entry(config: dict[str, Any], name: str) -> bool:
-    return name in config or name in DataCatalog.from_config(
-        {pattern: entry for pattern, entry in config.items() if "{" in pattern}
-    )

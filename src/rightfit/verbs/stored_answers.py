@@ -83,7 +83,7 @@ def read_loads(results: StoredResults) -> LoadCurves:
     """Read what the last run has found of the winners over HTTP; empty if nothing."""
     if not results.list_versions("load_curves"):
         return LoadCurves(())
-    loads: LoadCurves = results.load("load_curves", results.find_version("load_curves"))
+    loads: LoadCurves = results.load_newest("load_curves")
     return loads
 
 

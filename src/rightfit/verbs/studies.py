@@ -10,7 +10,7 @@ import click
 
 from rightfit.tuning.studies.study_store import FORMER_FILE, STUDIES_FILE, StudyStore
 from rightfit.verbs.options import faults_as_message
-from rightfit.verbs.place import Place, where
+from rightfit.verbs.stored import Place, where
 
 SECTION = "Look"
 

@@ -21,8 +21,7 @@ from rightfit.serving.baseline import make_baseline
 from rightfit.serving.watched_winners import KEY, Watch, compare_winners
 from rightfit.verbs.export import read_winning_model
 from rightfit.verbs.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
-from rightfit.verbs.place import Place, where
-from rightfit.verbs.stored import StoredResults
+from rightfit.verbs.stored import Place, StoredResults, where
 from rightfit.verbs.stored_answers import read_all_answers, read_candidate_profiles
 
 SECTION = "Maintain"
@@ -138,16 +137,16 @@ def _measure(
             models[winner.candidate] = replace(model, bundle=bundle)
             wanted.setdefault(winner.candidate, []).append(winner.serving)
     dataset, measured_in = answers[0].dataset, answers[0].origin.measured_in
-    tables = {}
-    for kind in ("test", "rows", "encoder"):
-        entry = f"{dataset}.{kind}"
-        tables[kind] = results.load(entry, results.find_version(entry, at_most=measured_in))
+    test, rows, encoder = (
+        results.load_newest(f"{dataset}.{kind}", at_most=measured_in)
+        for kind in ("test", "rows", "encoder")
+    )
     return measure_afresh(
         {name: model.bundle for name, model in models.items()},
         wanted,
-        tables["test"],
+        test,
         next(iter(models.values())).data_card,
-        raw=RawTest(tables["rows"].filter(pl.col("part") == "test"), to_json(tables["encoder"])),
+        raw=RawTest(rows.filter(part="test"), to_json(encoder)),
         measurements=results.load_current("measurements"),
         params=params,
     )

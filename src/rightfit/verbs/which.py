@@ -9,7 +9,7 @@ import click
 from rightfit.reporting.terminal import tabulate_winners
 from rightfit.serving.answer import Answer, answer_to_json
 from rightfit.verbs.options import AS_JSON, echo_json, echo_lines, echo_table, faults_as_message
-from rightfit.verbs.place import Place, where
+from rightfit.verbs.stored import Place, where
 from rightfit.verbs.stored_answers import load_recommendations, read_all_answers, read_answers
 
 SECTION = "Look"
