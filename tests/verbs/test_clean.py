@@ -35,7 +35,7 @@ class Root:
 
     def find_old(self, keep: int) -> list[str]:
         found = find_old_versions(self.open(), keep=keep)
-        return [str(old.folder.relative_to(self.folder)) for old in found]
+        return [str(old.relative_to(self.folder)) for old in found]
 
 
 @pytest.fixture

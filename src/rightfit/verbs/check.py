@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,11 +12,9 @@ from rightfit.api.profiles import Profiles
 from rightfit.api.ranking import Ranking
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.ranking import RankingParams
-from rightfit.ranking.application_ranking import Winners
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import RankedCandidate
-from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import (
     Baseline,
     Comparison,
@@ -117,7 +115,17 @@ def read_present(
         )
     answers = [answer for name in asked for answer in read_answers(results, name, None)]
     winners = make_baseline(answers, asked)
-    replaced = {} if before is None else _find_replaced(before, answers)
+    # the baseline's winners that others have replaced
+    replaced: dict[str, dict[str, ProfileKey]] = {}
+    expected = {} if before is None else before.winners
+    for answer in answers:
+        kept = expected.get(answer.application, {}).get(answer.dataset)
+        winner = answer.decision.winner
+        if kept is None or winner is None:
+            continue
+        if (kept.candidate, kept.serving) != (winner.candidate, winner.serving):
+            key = ProfileKey(kept.model, kept.candidate, kept.serving)
+            replaced.setdefault(answer.application, {})[answer.dataset] = key
     if not replaced:
         return Present(winners, {})
     ranking = Ranking(
@@ -133,20 +141,6 @@ def read_present(
         if ranking.winners[name].get(dataset) == key
     }
     return Present(winners, {place: found for place, found in standing.items() if found})
-
-
-def _find_replaced(before: Baseline, answers: Iterable[Answer]) -> Winners:
-    """Return the winners of a baseline that others have replaced."""
-    found: dict[str, dict[str, ProfileKey]] = {}
-    for answer in answers:
-        kept = before.winners.get(answer.application, {}).get(answer.dataset)
-        winner = answer.decision.winner
-        if kept is None or winner is None:
-            continue
-        if (kept.candidate, kept.serving) != (winner.candidate, winner.serving):
-            key = ProfileKey(kept.model, kept.candidate, kept.serving)
-            found.setdefault(answer.application, {})[answer.dataset] = key
-    return found
 
 
 def check_against(

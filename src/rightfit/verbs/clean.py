@@ -6,7 +6,6 @@ import glob
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -40,32 +39,25 @@ def clean(place: Place, keep: int, *, dry_run: bool) -> None:
     """Delete old versions of results; searches and measurements stay."""
     with faults_as_message():
         found = find_old_versions(place.open_results(), keep=keep)
+        files = [file for folder in found for file in folder.rglob("*") if file.is_file()]
+        size_mib = sum(file.stat().st_size for file in files) / BYTES_PER_MIB
         if dry_run:
-            echo_lines(str(old.folder) for old in found)
+            echo_lines(map(str, found))
         else:
-            for old in found:
-                shutil.rmtree(old.folder)
-    size_mib = sum(old.n_bytes for old in found) / BYTES_PER_MIB
+            for folder in found:
+                shutil.rmtree(folder)
     done = "Would delete" if dry_run else "Deleted"
     click.echo(f"{done} {count(len(found), 'version')}, {size_mib:.1f} MiB.")
 
 
-@dataclass(frozen=True)
-class OldVersion:
-    """A version of a result that nothing refers to any more."""
-
-    folder: Path
-    n_bytes: int
-
-
-def find_old_versions(results: StoredResults, *, keep: int) -> list[OldVersion]:
-    """Return the versions of Rightfit's results that may go.
+def find_old_versions(results: StoredResults, *, keep: int) -> list[Path]:
+    """Return the folders of versions of Rightfit's results that may go.
 
     Kept are the newest versions of each result, those from which kept rankings and reports were
     made, and those that the next run would leave as they are. Only local results are looked at.
     """
     folders = {
-        folder: _list_versions(folder)
+        folder: sorted(path.name for path in folder.iterdir() if _VERSION.fullmatch(path.name))
         for name in read_patterns("")
         for folder in _find_folders(results, name)
     }
@@ -75,13 +67,15 @@ def find_old_versions(results: StoredResults, *, keep: int) -> list[OldVersion]:
         for folder in _find_folders(results, name)
         for version in folders[folder][-keep:]
     }
-    recorded = _list_recorded(results)
+    store = results.load_current(RECORDS)
+    records = RecordStore(store).list_results() if isinstance(store, JsonStore) else []
+    recorded = {record.version for record in records}
     found = []
     for folder, versions in folders.items():
         needed = {max((v for v in versions if v <= limit), default="") for limit in later}
         kept = {*versions[-keep:], *needed, *recorded}
         found += [folder / version for version in versions if version not in kept]
-    return [OldVersion(folder, _measure(folder)) for folder in sorted(found)]
+    return sorted(found)
 
 
 def _find_folders(results: StoredResults, name: str) -> Iterator[Path]:
@@ -90,21 +84,4 @@ def _find_folders(results: StoredResults, name: str) -> Iterator[Path]:
     if place is not None:
         root = Path(place).anchor
         pattern = "*".join(glob.escape(part) for part in _FIELD.split(place.removeprefix(root)))
-        yield from sorted(Path(root).glob(pattern))
-
-
-def _list_versions(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    return sorted(path.name for path in folder.iterdir() if _VERSION.fullmatch(path.name))
-
-
-def _list_recorded(results: StoredResults) -> set[str]:
-    store = results.load_current(RECORDS)
-    if not isinstance(store, JsonStore):
-        return set()
-    return {record.version for record in RecordStore(store).list_results()}
-
-
-def _measure(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        yield from sorted(path for path in Path(root).glob(pattern) if path.is_dir())

@@ -22,7 +22,6 @@ from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import MAX_NAME_BYTES
 from rightfit.parameters.raw import RawParameters
 from rightfit.preparation.assembling import assemble
-from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.encoding import fit_encoder
 from rightfit.preparation.proposal import (
     describe_dataset,
@@ -32,7 +31,7 @@ from rightfit.preparation.proposal import (
 )
 from rightfit.preparation.spec import Target
 from rightfit.preparation.table_check import check_tables
-from rightfit.preparation.tables import Table, read_tables
+from rightfit.preparation.tables import read_tables
 from rightfit.processes.regular_files import find_special, require_regular
 from rightfit.spelling import find_nearest
 from rightfit.verbs.options import FiniteRange, faults_as_message
@@ -80,7 +79,9 @@ def init(
 ) -> None:
     """Write the configuration that the project lacks; no file is ever written over."""
     dataset = name_dataset(entry or "my_table")
-    block = sketch_block(dataset, column or "label")
+    # of a dataset whose table nobody has named yet
+    sketched = {"tables": [dataset], "target": {"column": column or "label"}}
+    block = write_named("datasets", {dataset: sketched})
     with faults_as_message():
         if entry is not None:
             results = place.open_results(raw_table=entry)
@@ -155,18 +156,14 @@ def describe_entry(
     target = Target(column=column, at_least=at_least)
     try:
         proposal = describe_dataset(tables[entry], entry=entry, target=target)
-        _prepare(proposal.spec, tables, dataset_name=dataset)
+        # prepared as in a run, so that no run refuses the block
+        check_tables(proposal.spec, tables, dataset_name=dataset)
+        rows, _ = assemble(proposal.spec, tables)
+        fit_encoder(proposal.spec.features, rows)
     except ValueError as err:
         reason = " ".join(str(err).split())
         raise ValueError(f"The table {entry} cannot be described: {reason}") from err
     return write_block(dataset, proposal)
-
-
-def _prepare(spec: DatasetSpec, tables: Mapping[str, Table], *, dataset_name: str) -> None:
-    """Prepare the table as a run does, so that no run refuses the block."""
-    check_tables(spec, tables, dataset_name=dataset_name)
-    rows, _ = assemble(spec, tables)
-    fit_encoder(spec.features, rows)
 
 
 @dataclass(frozen=True)
@@ -186,22 +183,24 @@ def plan_files(
     Raises:
         ValueError: If the project uses the name of a block of Rightfit for something else.
     """
-    _refuse_own_blocks(parameters)
+    taken = sorted(name for name in MARKS if _is_foreign(name, parameters.get(name)))
+    if taken:
+        raise ValueError(
+            f"The project has parameters {taken} of its own, names that Rightfit reads. Rename "
+            "them in conf/, then run this again."
+        )
+    example = files("rightfit").joinpath(TEMPLATE_CONF, "parameters_applications.yml")
     texts = {
         "grid": GRID.format(datasets=write_yaml({"datasets": [dataset]}).rstrip()),
         "datasets": DATASETS + block,
-        "applications": _read_example("applications"),
+        "applications": example.read_text(encoding="utf-8"),
     }
-    return [
-        NewFile(path, text, _find_reason(path, name, parameters))
-        for name, text in texts.items()
-        for path in [folder / f"parameters_{name}.yml"]
-    ]
-
-
-def sketch_block(dataset: str, column: str) -> str:
-    """Write the block of a dataset whose table nobody has named yet."""
-    return write_named("datasets", {dataset: {"tables": [dataset], "target": {"column": column}}})
+    planned = []
+    for name, text in texts.items():
+        path = folder / f"parameters_{name}.yml"
+        reason = f"the parameter {name} exists" if name in parameters else ""
+        planned.append(NewFile(path, text, "it exists" if path.exists() else reason))
+    return planned
 
 
 def name_dataset(entry: str) -> str:
@@ -214,15 +213,6 @@ def name_dataset(entry: str) -> str:
     return name.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
 
 
-def _refuse_own_blocks(parameters: RawParameters) -> None:
-    taken = sorted(name for name in MARKS if _is_foreign(name, parameters.get(name)))
-    if taken:
-        raise ValueError(
-            f"The project has parameters {taken} of its own, names that Rightfit reads. Rename "
-            "them in conf/, then run this again."
-        )
-
-
 def _is_foreign(name: str, block: Any) -> bool:
     """Return whether a block shows none of the keys that it has in Rightfit."""
     if not block:
@@ -231,14 +221,3 @@ def _is_foreign(name: str, block: Any) -> bool:
         return True
     inner = [item for item in block.values() if isinstance(item, Mapping)]
     return not any(MARKS[name] & set(holder) for holder in (block, *inner))
-
-
-def _find_reason(path: Path, name: str, parameters: RawParameters) -> str:
-    if path.exists():
-        return "it exists"
-    return f"the parameter {name} exists" if name in parameters else ""
-
-
-def _read_example(name: str) -> str:
-    file = files("rightfit").joinpath(TEMPLATE_CONF, f"parameters_{name}.yml")
-    return file.read_text(encoding="utf-8")

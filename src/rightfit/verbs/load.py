@@ -73,7 +73,21 @@ def load(folder: Path, *, as_json: bool, **options: Any) -> None:
 
 def tabulate_steps(title: str, steps: Sequence[LoadStep]) -> Table:
     """Make a table of the loads of a curve, one row each."""
-    return make_table(HEADS, map(_row, steps), title=title, numbers=True)
+    rows = []
+    for step in steps:
+        failed = ", ".join(f"{n} {kind}" for kind, n in step.errors.items())
+        remarks = {"falls behind": not step.keeps_up, "disturbed": step.disturbed}
+        row = (
+            f"{step.level:,.0f}" if step.level >= 10 else f"{step.level:.3g}",
+            f"{step.throughput_per_s:,.0f}",
+            *(format_latency(step.latency_ms[share]) for share in (0.5, 0.95, 0.99)),
+            failed or "0",
+            f"{step.server_cores:.2f}",
+            f"{step.peak_memory_mib:.0f}",
+            ", ".join(text for text, holds in remarks.items() if holds),
+        )
+        rows.append(row)
+    return make_table(HEADS, rows, title=title, numbers=True)
 
 
 def summarise_curve(curve: LoadCurve) -> Iterator[str]:
@@ -96,17 +110,3 @@ def summarise_curve(curve: LoadCurve) -> Iterator[str]:
             "Disturbed: it was late by more than a fifth of the p50, or other processes used the "
             "cores. Leave it a core of its own on a quiet machine."
         )
-
-
-def _row(step: LoadStep) -> tuple[str, ...]:
-    failed = ", ".join(f"{n} {kind}" for kind, n in step.errors.items())
-    remarks = {"falls behind": not step.keeps_up, "disturbed": step.disturbed}
-    return (
-        f"{step.level:,.0f}" if step.level >= 10 else f"{step.level:.3g}",
-        f"{step.throughput_per_s:,.0f}",
-        *(format_latency(step.latency_ms[share]) for share in (0.5, 0.95, 0.99)),
-        failed or "0",
-        f"{step.server_cores:.2f}",
-        f"{step.peak_memory_mib:.0f}",
-        ", ".join(text for text, holds in remarks.items() if holds),
-    )

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from pathlib import Path
+from socketserver import ThreadingMixIn
 from typing import Any
 from urllib.parse import urlsplit
+from wsgiref.simple_server import WSGIServer, make_server
 
 import click
 
@@ -65,6 +67,12 @@ def guard_asgi(app: Asgi) -> Asgi:
     return guarded
 
 
+class ThreadedServer(ThreadingMixIn, WSGIServer):
+    """Answers each request in a thread of its own."""
+
+    daemon_threads = True
+
+
 def serve_dashboard(url: str, *, port: int) -> None:
     """Serve optuna-dashboard on a studies' database until interrupted.
 
@@ -72,15 +80,9 @@ def serve_dashboard(url: str, *, port: int) -> None:
         url: The database. It may hold a password, so it never becomes part of a command line.
         port: Port to listen on.
     """
-    from socketserver import ThreadingMixIn
-    from wsgiref.simple_server import WSGIServer, make_server
-
     from optuna_dashboard import wsgi
 
-    class Server(ThreadingMixIn, WSGIServer):
-        daemon_threads = True
-
-    with make_server(HOST, port, guard_wsgi(wsgi(url)), server_class=Server) as server:
+    with make_server(HOST, port, guard_wsgi(wsgi(url)), server_class=ThreadedServer) as server:
         click.echo(f"Listening on http://{HOST}:{port}/ - Ctrl-C ends it.", err=True)
         server.serve_forever()
 

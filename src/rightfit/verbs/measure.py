@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rightfit.evaluation.own_models import MeasuredFile, measure_file
+from rightfit.evaluation.own_models import measure_file
 from rightfit.formatting import format_number
 from rightfit.naming import listing, metric_name, sentence_case
 from rightfit.profiling.profile import Profile
@@ -78,11 +78,36 @@ def measure(
             n_threads=_read_threads(threads),
             preset=preset,
         )
+    profile = measured.profile
     if as_json:
-        echo_json(_to_json(measured))
+        echo_json(
+            {
+                "file": str(measured.path),
+                "sha256": measured.sha256,
+                "inputs": [asdict(tensor) for tensor in measured.inputs],
+                "outputs": [asdict(tensor) for tensor in measured.outputs],
+                "rows": measured.rows,
+                "n_rows": measured.n_rows,
+                "environment": asdict(measured.environment),
+                "profile": profile_to_json(profile),
+            }
+        )
         return
-    echo_lines(_describe_file(measured))
-    _show_profile(measured.profile)
+    declared = [
+        f"  inputs    {'; '.join(map(str, measured.inputs))}",
+        f"  outputs   {'; '.join(map(str, measured.outputs))}",
+    ]
+    echo_lines(
+        [
+            f"{measured.path.name}, {profile.serving.label}",
+            *(declared if measured.inputs else []),
+            f"  rows      {measured.n_rows:,} of {measured.rows}",
+            f"  machine   {measured.environment.machine}",
+            f"  measured  {describe_disturbance(profile)}; preset {measured.preset}",
+            "",
+        ]
+    )
+    _show_profile(profile)
 
 
 def _read_threads(text: str) -> int | None:
@@ -92,22 +117,6 @@ def _read_threads(text: str) -> int | None:
     if not text.isdecimal() or len(text) > 6 or int(text) < 1:
         raise ValueError(f"--threads must be 1 or more, or all, but got {text[:20]!r}.")
     return int(text)
-
-
-def _describe_file(measured: MeasuredFile) -> list[str]:
-    profile = measured.profile
-    declared = [
-        f"  inputs    {'; '.join(map(str, measured.inputs))}",
-        f"  outputs   {'; '.join(map(str, measured.outputs))}",
-    ]
-    return [
-        f"{measured.path.name}, {profile.serving.label}",
-        *(declared if measured.inputs else []),
-        f"  rows      {measured.n_rows:,} of {measured.rows}",
-        f"  machine   {measured.environment.machine}",
-        f"  measured  {describe_disturbance(profile)}; preset {measured.preset}",
-        "",
-    ]
 
 
 def _show_profile(profile: Profile) -> None:
@@ -125,16 +134,3 @@ def _show_profile(profile: Profile) -> None:
     for reason, metrics in profile.missing().items():
         names = listing([metric_name(metric.column) for metric in metrics])
         echo_lines([f"not measured: {names} ({sentence_case(reason)})"])
-
-
-def _to_json(measured: MeasuredFile) -> dict[str, object]:
-    return {
-        "file": str(measured.path),
-        "sha256": measured.sha256,
-        "inputs": [asdict(tensor) for tensor in measured.inputs],
-        "outputs": [asdict(tensor) for tensor in measured.outputs],
-        "rows": measured.rows,
-        "n_rows": measured.n_rows,
-        "environment": asdict(measured.environment),
-        "profile": profile_to_json(measured.profile),
-    }

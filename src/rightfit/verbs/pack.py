@@ -11,11 +11,9 @@ from rightfit.evaluation.candidate_measuring import list_paths
 from rightfit.families.bundle import ONNX_FILE
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.parameters.grid import Grid, read_grid
-from rightfit.profiling.measuring.presets import MeasuringSettings
-from rightfit.remote.documents import FORMAT_VERSION, Pack, PackedDataset, portable_settings
+from rightfit.parameters.grid import read_grid
+from rightfit.remote.documents import FORMAT_VERSION, Pack, portable_settings
 from rightfit.remote.packing import pack_dataset, write_pack
-from rightfit.request_path import RequestPath
 from rightfit.serving.export_folder import check_folder
 from rightfit.verbs.options import NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.verbs.stored import NothingStoredError, Place, StoredResults, where
@@ -66,9 +64,38 @@ def pack_candidates(
         raise ValueError(f"There is no dataset {dataset!r}; the grid has {list(grid.datasets)}.")
     measured_in = results.find_version("resource_profiles")
     paths = list_paths(applications, params)
-    packed = [
-        _pack(results, grid, name, folder, measured_in, paths, params.settings) for name in wanted
-    ]
+    packed, left_out = [], list[str]()
+    for name in wanted:
+        candidates = {}
+        for model in grid.list_models(name):
+            entry = f"{name}.{model}.candidates"
+            try:
+                version = results.find_version(entry, at_most=measured_in)
+            except NothingStoredError:
+                continue
+            with results.reading(entry, version):
+                stored = dict(results.load(entry, version))
+            for candidate, bundle in stored.items():
+                if ONNX_FILE in bundle.files and model not in grid.imported:
+                    candidates[candidate] = bundle
+                else:
+                    left_out.append(f"{name} {candidate}")
+        test, rows, encoder, data_card = (
+            results.load_newest(f"{name}.{kind}", at_most=measured_in)
+            for kind in ("test", "rows", "encoder", "data_card")
+        )
+        packed.append(
+            pack_dataset(
+                folder,
+                candidates,
+                test=test,
+                raw=rows.filter(part="test"),
+                encoder=encoder.model_dump(mode="json"),
+                data_card=data_card,
+                request_paths=paths,
+                settings=params.settings,
+            )
+        )
     found = Pack(
         FORMAT_VERSION,
         params.preset,
@@ -76,47 +103,7 @@ def pack_candidates(
         tuple(params.n_threads),
         tuple(params.devices),
         tuple(paths),
-        tuple(one for one, _ in packed),
+        tuple(packed),
     )
     write_pack(found, folder)
-    return found, [name for _, left in packed for name in left]
-
-
-def _pack(
-    results: StoredResults,
-    grid: Grid,
-    dataset: str,
-    folder: Path,
-    measured_in: str,
-    paths: list[RequestPath],
-    settings: MeasuringSettings,
-) -> tuple[PackedDataset, list[str]]:
-    candidates, left_out = {}, []
-    for model in grid.list_models(dataset):
-        entry = f"{dataset}.{model}.candidates"
-        try:
-            version = results.find_version(entry, at_most=measured_in)
-        except NothingStoredError:
-            continue
-        with results.reading(entry, version):
-            stored = dict(results.load(entry, version))
-        for name, bundle in stored.items():
-            if ONNX_FILE in bundle.files and model not in grid.imported:
-                candidates[name] = bundle
-            else:
-                left_out.append(f"{dataset} {name}")
-    test, rows, encoder, data_card = (
-        results.load_newest(f"{dataset}.{kind}", at_most=measured_in)
-        for kind in ("test", "rows", "encoder", "data_card")
-    )
-    packed = pack_dataset(
-        folder,
-        candidates,
-        test=test,
-        raw=rows.filter(part="test"),
-        encoder=encoder.model_dump(mode="json"),
-        data_card=data_card,
-        request_paths=paths,
-        settings=settings,
-    )
-    return packed, left_out
+    return found, left_out

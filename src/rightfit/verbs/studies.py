@@ -37,10 +37,12 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
     """
     if store.storage is not None:
         return store.storage
-    searched = list_searched_cells(store.folder)
+    folder = store.folder
+    files = (*folder.glob(f"*/*/{STUDIES_FILE}"), *folder.glob(f"*/*/{FORMER_FILE}"))
+    searched = sorted({".".join(file.parent.relative_to(folder).parts) for file in files})
     if not searched:
         raise ValueError(
-            f"No search has been kept in {store.folder} yet. Run: kedro run --pipelines training"
+            f"No search has been kept in {folder} yet. Run: kedro run --pipelines training"
         )
     if cell not in searched:
         wrong = (
@@ -66,9 +68,3 @@ def hide_password(url: str | None, text: str | None = None) -> str:
     for secret in {found[1], unquote(found[1])}:
         shown = shown.replace(secret, "***")
     return shown
-
-
-def list_searched_cells(folder: Path) -> list[str]:
-    """Return the cells whose studies lie in files of their own."""
-    files = (*folder.glob(f"*/*/{STUDIES_FILE}"), *folder.glob(f"*/*/{FORMER_FILE}"))
-    return sorted({".".join(file.parent.relative_to(folder).parts) for file in files})

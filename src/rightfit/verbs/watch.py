@@ -75,9 +75,10 @@ def watch_winners(
             "There is no winner to measure again: none qualifies for an application of the "
             "configuration, or all are imported or were measured on another machine."
         )
-    fresh = {
-        kind: _measure(results, params, of, grid.families) for kind, of in _by_kind(answers).items()
-    }
+    by_kind: dict[tuple[str, bool], list[Answer]] = {}
+    for answer in answers:
+        by_kind.setdefault(_kind(answer), []).append(answer)
+    fresh = {kind: _measure(results, params, of, grid.families) for kind, of in by_kind.items()}
     now = [_replace_profiles(answer, fresh[_kind(answer)]) for answer in answers]
     asked = {name: one.needed_metrics() for name, one in applications.items()}
     found = Watch(
@@ -109,13 +110,6 @@ def _can_watch(answer: Answer, grid: Grid) -> bool:
 def _kind(answer: Answer) -> tuple[str, bool]:
     """Return dataset, and whether the model is a refit: one candidate may be shipped as both."""
     return answer.dataset, answer.decision.refit is not None
-
-
-def _by_kind(answers: Sequence[Answer]) -> dict[tuple[str, bool], list[Answer]]:
-    found: dict[tuple[str, bool], list[Answer]] = {}
-    for answer in answers:
-        found.setdefault(_kind(answer), []).append(answer)
-    return found
 
 
 def _measure(
