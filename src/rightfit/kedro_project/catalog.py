@@ -35,8 +35,12 @@ def complete_catalog(project: Mapping[str, Any], grid: Grid, data_root: str) -> 
     resolver = CatalogConfigResolver(
         patterns, default_runtime_patterns=DataCatalog.default_runtime_patterns
     )
+    own, result = dict(project), project.get(RECOMMENDATIONS)
+    if EARLIER_WINNERS not in own and isinstance(result, Mapping):
+        # earlier winners lie where a project keeps its recommendations
+        own[EARLIER_WINNERS] = {key: value for key, value in result.items() if key != "type"}
     added = {
-        name: combine_entries(entry, _find_own(name, project))
+        name: combine_entries(entry, own.get(name))
         for name, entry in make_entries(grid, data_root).items()
         if name in project or resolver.match_dataset_pattern(name) is None
     }
@@ -65,7 +69,7 @@ def make_entries(grid: Grid, data_root: str) -> Entries:
     entries = {
         name.format_map(place): _fill(entry, place)
         for name, entry in read_patterns(data_root).items()
-        for place in _list_places(_fields(name), grid)
+        for place in _list_places(name, grid)
     }
     for dataset, model in grid.cascade_cells():
         entries[f"{dataset}.{model}.candidates"]["metadata"] = {
@@ -92,19 +96,9 @@ def combine_entries(entry: Mapping[str, Any], own: Any) -> Any:
     return own if not isinstance(own, Mapping) or "type" in own else {**entry, **own}
 
 
-def _find_own(name: str, project: Mapping[str, Any]) -> Any:
-    """Return a project's own entry; earlier winners lie where it keeps its recommendations."""
-    result = project.get(RECOMMENDATIONS)
-    if name in project or name != EARLIER_WINNERS or not isinstance(result, Mapping):
-        return project.get(name)
-    return {key: value for key, value in result.items() if key != "type"}
-
-
-def _fields(name: str) -> set[str]:
-    return {field for _, field, _, _ in Formatter().parse(name) if field}
-
-
-def _list_places(fields: set[str], grid: Grid) -> Iterator[dict[str, str]]:
+def _list_places(name: str, grid: Grid) -> Iterator[dict[str, str]]:
+    """Yield the values of a pattern's fields for all that it stands for in a grid."""
+    fields = {field for _, field, _, _ in Formatter().parse(name) if field}
     if fields == {"dataset", "model"}:
         yield from ({"dataset": dataset, "model": model} for dataset, model in grid.cells())
     elif fields == {"dataset"}:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset, CatalogProtocol, DataCatalog, DatasetError
+from kedro.io import CatalogProtocol, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
 from rightfit.kedro_project.configuration import ConfigurationError
@@ -17,6 +17,7 @@ from rightfit.kedro_project.error_messages import OF_THE_SYSTEM, one_line
 from rightfit.kedro_project.kedro_private import find_path, is_versioned, tells_existence
 from rightfit.kedro_project.nodes import is_own, list_own_outputs
 from rightfit.processes.regular_files import SPECIAL, find_special
+from rightfit.ranking.applications.applications import Applications
 
 RAW_READER = "check_raw_tables"
 STORES = {"studies", "measurements", "inferred_descriptions"}  # written through handles
@@ -37,14 +38,21 @@ def refuse_unusable_surroundings(pipeline: Pipeline, catalog: Catalog) -> None:
     faults = list(_find_entry_faults(pipeline, catalog))
     if faults:
         raise ConfigurationError("\n".join(faults))
-    missing = [name for name in list_raw(pipeline) if _is_missing(catalog.get(name))]
+    raw = {name: catalog.get(name) for name in list_raw(pipeline)}
+    missing = {
+        name: entry
+        for name, entry in raw.items()
+        if entry is None or (tells_existence(entry) and not entry.exists())
+    }
     if missing:
-        places = [str(find_path(catalog.get(name)) or name) for name in missing]
+        places = [str(find_path(entry) or name) for name, entry in missing.items()]
         raise ConfigurationError(
             f"Raw files are missing: {places}. Put them there, or correct the datasets in "
             "parameters_grid.yml and their tables in parameters_datasets.yml."
         )
-    special = [str(path) for name in list_raw(pipeline) for path in _find_special(catalog, name)]
+    # what would keep a reader waiting
+    local = [path for entry in raw.values() if (path := find_path(entry)) is not None]
+    special = [str(file) for path in local for file in find_special(path)]
     if special:
         raise ConfigurationError(
             f"Raw files are {SPECIAL}: {special}. Only regular files are read: put them there, "
@@ -71,23 +79,20 @@ def _find_entry_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
         try:
             catalog.get(name)
         except DatasetError as err:
+            kind = ""
+            if isinstance(catalog, DataCatalog):
+                entry = catalog.config_resolver.resolve_pattern(name)
+                kind = f" of type {entry.get('type')!r}"
             yield (
-                f"{name}: its catalog entry{_name_type(catalog, name)} cannot be opened "
+                f"{name}: its catalog entry{kind} cannot be opened "
                 f"({one_line(err.__cause__ or err)}). Correct it in conf/*/catalog*.yml."
             )
-
-
-def _name_type(catalog: Catalog, name: str) -> str:
-    if not isinstance(catalog, DataCatalog):
-        return ""
-    return f" of type {catalog.config_resolver.resolve_pattern(name).get('type')!r}"
 
 
 def _list_unknown_environments(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
     """Explain which machines applications name that nothing fit to use was imported of."""
     if "measurements" not in pipeline.inputs() or "params:applications" not in pipeline.inputs():
         return
-    from rightfit.ranking.applications.applications import Applications
     from rightfit.remote.store import load_measured
 
     store = catalog.load("measurements")
@@ -120,20 +125,6 @@ def list_raw(pipeline: Pipeline) -> list[str]:
         if not name.startswith("params:") and name not in HANDLES
     }
     return sorted(read & pipeline.inputs())
-
-
-def _find_special(catalog: Catalog, name: str) -> Iterator[Path]:
-    """Yield the local files of a raw table that would keep a reader waiting."""
-    path = find_path(catalog.get(name))
-    if path is not None:
-        yield from find_special(path)
-
-
-def _is_missing(dataset: AbstractDataset[Any, Any] | None) -> bool:
-    """Return whether a raw table's source is absent, as far as its kind of entry can tell."""
-    if dataset is None or not tells_existence(dataset):
-        return dataset is None
-    return not dataset.exists()
 
 
 def find_unwritable(paths: Iterable[Path]) -> list[str]:

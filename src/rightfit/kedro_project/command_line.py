@@ -32,9 +32,9 @@ RELEASE_S = 0.1  # in which the kernel releases the locks of what was killed
 ENDING = (signal.SIGINT, signal.SIGTERM)
 MS_PER_S = 1_000
 
+# closed after a run that has imported them
 POOL = "rightfit.profiling.measuring.worker_pool"
 FORKS = "rightfit.tuning.parallel.forks"
-
 
 TALKATIVE = ("kedro.io", "kedro.pipeline", "kedro.runner")  # lines per dataset and node
 LEVEL = "RIGHTFIT_LOG_LEVEL"  # environment variable: DEBUG, INFO, WARNING or ERROR
@@ -65,7 +65,14 @@ def prepared_process(pipeline: Pipeline) -> Iterator[None]:
         try:
             yield
         finally:
-            _restore(verbosity)
+            optuna = sys.modules.get("optuna")
+            if optuna is not None:
+                before = optuna.logging.INFO if verbosity is None else verbosity
+                optuna.logging.set_verbosity(before)
+            if POOL in sys.modules:
+                sys.modules[POOL].close_shared_pool()
+            if FORKS in sys.modules:
+                sys.modules[FORKS].close_shared_fork_server()
 
 
 @contextlib.contextmanager
@@ -85,16 +92,6 @@ def brief_log() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
-
-
-def _restore(verbosity: int | None) -> None:
-    optuna = sys.modules.get("optuna")
-    if optuna is not None:
-        optuna.logging.set_verbosity(optuna.logging.INFO if verbosity is None else verbosity)
-    if POOL in sys.modules:
-        sys.modules[POOL].close_shared_pool()
-    if FORKS in sys.modules:
-        sys.modules[FORKS].close_shared_fork_server()
 
 
 def set_log_level(level: str | None) -> None:

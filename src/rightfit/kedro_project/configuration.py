@@ -14,9 +14,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from click import ClickException
 from kedro.config import AbstractConfigLoader
@@ -40,7 +39,6 @@ from rightfit.kedro_project.files import (
     list_texts,
     load_configuration,
     make_loader,
-    read_catalog,
     read_parameters,
 )
 from rightfit.kedro_project.kedro_private import list_requested_pipelines, validate_only
@@ -93,9 +91,8 @@ class ConfigurationHook:
                 misspelt, a block that the requested pipelines read is not right, or a request to
                 the server sets too much.
         """
-        loader = context.config_loader
-        is_run = list_requested_pipelines() is not None
-        requested = list_requested_pipelines() or [DEFAULT_PIPELINE]
+        loader, asked_for = context.config_loader, list_requested_pipelines()
+        given, requested = loader.runtime_params or {}, asked_for or [DEFAULT_PIPELINE]
         if PIPELINES & set(requested):
             # Kedro's find_pipelines would look for a folder of that name in the project
             pipelines.set_requested(None)
@@ -106,23 +103,30 @@ class ConfigurationHook:
             _refuse_missing_grid(load_configuration(loader, "parameters"), requested)
             return
         parameters = complete_parameters(own)
-        _refuse_request(loader.runtime_params or {})
+        if is_served():
+            try:
+                check_served(given, os.environ)
+            except ValueError as err:
+                raise ConfigurationError(str(err)) from err
         try:
-            _raise(find_misspelt(loader.runtime_params or {}, own))
-            self._use(read_grid(parameters))
+            if misspelt := find_misspelt(given, own):
+                raise RightfitError("; ".join(misspelt))
+            grid = read_grid(parameters)
         except ValueError as err:
             self._use(None)
             if set(requested) & PIPELINES or not _are_foreign(requested):
-                raise ConfigurationError(_list_all_faults(err, parameters)) from err
+                from rightfit.parameters.validation import find_faults
+
+                faults = dict.fromkeys([*str(err).splitlines(), *find_faults(parameters)])
+                raise ConfigurationError("\n".join(faults)) from err
             logger.warning("Rightfit's pipelines cannot be made: %s", err)
             _check_foreign_only(context)
             return
+        self._use(grid)
         loader["parameters"] = parameters
-        if self.grid is not None:
-            loader["catalog"] = complete_catalog(
-                read_catalog(loader), self.grid, find_data_root(loader)
-            )
-            self._check(context, parameters, requested, is_run=is_run)
+        own_catalog = load_configuration(loader, "catalog")
+        loader["catalog"] = complete_catalog(own_catalog, grid, find_data_root(loader))
+        self._check(context, parameters, requested, is_run=asked_for is not None)
 
     def _use(self, grid: Grid | None) -> None:
         """Let Kedro build the pipelines again when the grid is another one."""
@@ -150,7 +154,7 @@ class ConfigurationHook:
         except Exception:
             logger.debug("The pipelines cannot be made yet; Kedro will say why.", exc_info=True)
             return
-        if self.grid is None or not any(map(_holds_own_node, chosen.values())):
+        if not any(map(_holds_own_node, chosen.values())):
             _check_foreign_only(context)
             return
         if is_run:
@@ -160,18 +164,15 @@ class ConfigurationHook:
         # like Kedro, which checks what every pipeline reads before a run of __default__
         others = read_tagged_models(pipelines if DEFAULT_PIPELINE in requested else chosen)
         faults = find_block_faults(parameters, stages=stages, machine=machine, others=others)
-        faults += find_wrong_switches(context.config_loader.runtime_params or {})
-        faults += find_unread(context.config_loader, parameters, _list_inputs())
+        given = context.config_loader.runtime_params or {}
+        faults += [
+            f"--params {name} must be true or false, but got {given[name]!r}."
+            for name in (REUSE_RESULTS, VERIFY_RESULTS)
+            if not isinstance(given.get(name), bool | None)
+        ]
+        faults += find_unread(context.config_loader, parameters)
         if faults:  # or the families are asked once it is known whether they are needed
             raise ConfigurationError("\n".join([*faults, *find_model_faults(parameters, stages)]))
-
-
-def _list_all_faults(grid_fault: ValueError, parameters: RawParameters) -> str:
-    """Return the grid's faults together with those of all other blocks, one a line."""
-    from rightfit.parameters.validation import find_faults
-
-    faults = [*str(grid_fault).splitlines(), *find_faults(parameters)]
-    return "\n".join(dict.fromkeys(faults))
 
 
 def _describe_machine() -> Machine:
@@ -218,7 +219,7 @@ def _refuse_unusable_catalog(loader: AbstractConfigLoader) -> None:
     """
     entries = {
         name: entry
-        for name, entry in read_catalog(loader).items()
+        for name, entry in load_configuration(loader, "catalog").items()
         if "{" in name or (isinstance(entry, dict) and "credentials" in str(entry))
     }
     if not entries:
@@ -243,16 +244,6 @@ def _refuse_missing_grid(parameters: RawParameters, requested: list[str]) -> Non
         raise ConfigurationError("\n".join(find_faults(complete_parameters(parameters))))
 
 
-def _raise(faults: list[str]) -> None:
-    if faults:
-        raise RightfitError("; ".join(faults))
-
-
-def _list_inputs() -> set[str]:
-    """Return what any pipeline reads."""
-    return {name for pipeline in pipelines.values() for name in pipeline.datasets()}
-
-
 def _holds_own_node(pipeline: Pipeline) -> bool:
     return any(map(is_own, pipeline.nodes))
 
@@ -272,14 +263,6 @@ def _check_foreign_only(context: KedroContext) -> None:
     """Check own pipelines alone; before a run of ``__default__`` Kedro would check all."""
     others = [name for name, one in pipelines.items() if not _holds_own_node(one)]
     validate_only(context, others)
-
-
-def _refuse_request(given: RawParameters) -> None:
-    if is_served():
-        try:
-            check_served(given, os.environ)
-        except ValueError as err:
-            raise ConfigurationError(str(err)) from err
 
 
 def find_grid() -> Grid | None:
@@ -319,18 +302,7 @@ def find_misspelt(given: RawParameters, own: RawParameters) -> list[str]:
     return faults
 
 
-def find_wrong_switches(given: RawParameters) -> list[str]:
-    """Describe parameters that turn something on or off, and are neither true nor false."""
-    return [
-        f"--params {name} must be true or false, but got {given[name]!r}."
-        for name in (REUSE_RESULTS, VERIFY_RESULTS)
-        if not isinstance(given.get(name), bool | None)
-    ]
-
-
-def find_unread(
-    loader: AbstractConfigLoader, parameters: RawParameters, inputs: Collection[str]
-) -> list[str]:
+def find_unread(loader: AbstractConfigLoader, parameters: RawParameters) -> list[str]:
     """Describe parameters of a run that no node, file or block has.
 
     Returns:
@@ -342,14 +314,13 @@ def find_unread(
         return []
     files = make_loader(Path(str(loader.conf_source)), env=loader.env)
     in_files = load_configuration(files, "parameters")
-    texts = list(list_texts(loader))
+    inputs = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
+    texts = [*list_texts(loader), *inputs]
     return [
         f"--params sets {name!r}, which nothing reads{_hint(name, parameters)}"
         for name in names
         if not name
-        or (
-            name not in in_files and not any(f"params:{name}" in text for text in (*texts, *inputs))
-        )
+        or (name not in in_files and not any(f"params:{name}" in text for text in texts))
     ]
 
 

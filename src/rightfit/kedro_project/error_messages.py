@@ -86,7 +86,11 @@ def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) 
     if isinstance(error, DatasetError):
         for name, place in (raw or {}).items():
             if place and place in str(error):
-                return explain_raw(name, place, error)
+                reason = one_line(error.__cause__ or error)
+                return (
+                    f"The raw table {name} in {place} cannot be read ({reason}). Restore the "
+                    "file, or correct its entry in conf/*/catalog*.yml; no run can make it anew."
+                )
         return f"{error}\nIf the file is damaged, restore it. {ANEW}"
     if isinstance(error, pl.exceptions.ColumnNotFoundError | pl.exceptions.SchemaError):
         logger.debug("A stored table has other columns.", exc_info=error)
@@ -95,15 +99,6 @@ def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) 
             f"is damaged, or was written by another version. {ANEW}"
         )
     return None
-
-
-def explain_raw(name: str, place: str, error: BaseException) -> str:
-    """Say of an error that reading a raw table has raised what to do about the table."""
-    reason = one_line(error.__cause__ or error)
-    return (
-        f"The raw table {name} in {place} cannot be read ({reason}). Restore the file, or correct "
-        "its entry in conf/*/catalog*.yml; no run can make it anew."
-    )
 
 
 def load_result(catalog: CatalogProtocol[Any, Any], name: str) -> Any:

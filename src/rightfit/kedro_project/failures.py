@@ -8,7 +8,7 @@ a status of its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -46,26 +46,32 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
         PartsFailedError: In a command, if a cell or a measurement failed.
         ClickException: If a result that was kept cannot be read.
     """
-    names = sorted(outputs)
-    trials = {
-        name.removesuffix(".trials"): load_result(catalog, name)
-        for name in names
-        if name.endswith(".trials") and name.count(".") > 1  # of cells
-    }
-    useless = [
-        line
-        for name in names
-        if name.endswith(".profiles")
-        for line in _describe_useless(load_result(catalog, name))
-    ]
-    refused = [line for line, is_refused in useless if is_refused]
-    failed = [line for line, is_refused in useless if not is_refused]
-    parts = [*_find_failed_cells(trials), *failed]
-    for line in [*_count_failed_trials(trials), *refused]:
+    names, failed, remarks = sorted(outputs), list[str](), list[str]()
+    for name in names:
+        if not name.endswith(".trials") or name.count(".") < 2:  # those of a dataset repeat them
+            continue
+        cell, trials = name.removesuffix(".trials"), load_result(catalog, name)
+        reasons = trials.filter(state="failed")["stop_reason"]
+        if "complete" not in trials["state"] and not trials.is_empty():
+            reasons = trials["stop_reason"].drop_nulls().unique(maintain_order=True)
+            failed.append(f"{cell}: no trial was completed: {_shorten('; '.join(reasons[:3]))}")
+        elif len(reasons):
+            reason = _shorten(str(reasons[0]))
+            n_failed = f"{len(reasons)} of {trials.height} trials failed"
+            remarks.append(f"{cell}: {n_failed}, such as: {reason}")
+    for name in names:
+        if not name.endswith(".profiles"):
+            continue
+        for profile in _select_useless(load_result(catalog, name)).to_dicts():
+            reason, cell = _find_reason(profile), f"{profile['dataset']}.{profile['model']}"
+            served = f"{profile['runtime']}, {profile['n_threads']} threads, {profile['device']}"
+            line = f"{cell}: {profile['candidate']} ({served}): {_shorten(reason)}"
+            (remarks if REFUSED in reason else failed).append(line)
+    for line in remarks:
         logger.warning(line)
-    if not parts:
+    if not failed:
         return
-    lines = "\n".join(f"  - {part}" for part in parts)
+    lines = "\n".join(f"  - {part}" for part in failed)
     message = f"The run is through, but parts of it failed and are left out:\n{lines}"
     if click.get_current_context(silent=True) is not None:
         raise PartsFailedError(message)
@@ -82,30 +88,6 @@ def holds_failure(result: object) -> bool:
         return False
     useless = _select_useless(result).to_dicts()
     return any(REFUSED not in _find_reason(profile) for profile in useless)
-
-
-def _find_failed_cells(found: Mapping[str, pl.DataFrame]) -> Iterator[str]:
-    for cell, trials in found.items():
-        if not trials.is_empty() and "complete" not in trials["state"]:
-            reasons = trials["stop_reason"].drop_nulls().unique(maintain_order=True)
-            yield f"{cell}: no trial was completed: {_shorten('; '.join(reasons[:3]))}"
-
-
-def _count_failed_trials(found: Mapping[str, pl.DataFrame]) -> Iterator[str]:
-    for cell, trials in found.items():
-        failed = trials.filter(state="failed")
-        if failed.height and "complete" in trials["state"]:
-            reason = _shorten(str(failed["stop_reason"][0]))
-            yield f"{cell}: {failed.height} of {trials.height} trials failed, such as: {reason}"
-
-
-def _describe_useless(profiles: pl.DataFrame) -> Iterator[tuple[str, bool]]:
-    """Yield a line per profile of no use, and whether it is so because an export was refused."""
-    for profile in _select_useless(profiles).to_dicts():
-        reason, cell = _find_reason(profile), f"{profile['dataset']}.{profile['model']}"
-        served = f"{profile['runtime']}, {profile['n_threads']} threads, {profile['device']}"
-        line = f"{cell}: {profile['candidate']} ({served}): {_shorten(reason)}"
-        yield line, REFUSED in reason
 
 
 def _select_useless(profiles: pl.DataFrame) -> pl.DataFrame:

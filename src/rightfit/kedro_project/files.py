@@ -67,7 +67,12 @@ def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]
         return {}
     except Exception as err:
         faults = list(find_broken_files(loader, key)) or _find_placeholder(loader, key, err)
-        faults = faults or list(_find_odd_keys(loader, key))
+        faults = faults or [  # on which Kedro breaks in a catalog
+            f"{path}, line 1: the key {name!r} must be a text. Write it in quotes."
+            for path in _list_files(loader, key)
+            for name in OmegaConf.load(path)
+            if not isinstance(name, str)
+        ]
         if faults:
             raise BrokenFileError("\n".join(faults)) from err
         if isinstance(err, yaml.YAMLError | OmegaConfBaseException | UnicodeDecodeError | OSError):
@@ -99,11 +104,8 @@ def find_data_root(loader: AbstractConfigLoader) -> str:
     Raises:
         ValueError: If it can be no root, or the globals cannot be read.
     """
-    return check_data_root((loader.runtime_params or {}).get(DATA_ROOT, _read_data_root(loader)))
-
-
-def _read_data_root(loader: AbstractConfigLoader) -> Any:
-    return load_configuration(loader, "globals").get(DATA_ROOT, DEFAULT_DATA_ROOT)
+    configured = load_configuration(loader, "globals").get(DATA_ROOT, DEFAULT_DATA_ROOT)
+    return check_data_root((loader.runtime_params or {}).get(DATA_ROOT, configured))
 
 
 def check_data_root(given: Any) -> str:
@@ -132,11 +134,6 @@ def make_loader(
         **settings.CONFIG_LOADER_ARGS,
     )
     return loader
-
-
-def read_catalog(loader: AbstractConfigLoader) -> dict[str, Any]:
-    """Return a project's catalog, empty if it has none."""
-    return load_configuration(loader, "catalog")
 
 
 def find_long_numbers(content: Any, place: str = "") -> Iterator[str]:
@@ -256,14 +253,6 @@ def explain_file(path: Path) -> str | None:
     if not OmegaConf.is_dict(loaded):
         return f"{path}, line 1: it must hold keys with values, but holds a list. Correct it."
     return None
-
-
-def _find_odd_keys(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
-    """Describe keys at the top that are no texts, on which Kedro breaks in a catalog."""
-    for path in _list_files(loader, key):
-        for name in OmegaConf.load(path):
-            if not isinstance(name, str):
-                yield f"{path}, line 1: the key {name!r} must be a text. Write it in quotes."
 
 
 def _find_placeholder(loader: AbstractConfigLoader, key: str, error: BaseException) -> list[str]:

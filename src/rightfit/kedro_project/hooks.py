@@ -65,16 +65,13 @@ def rightfit_hooks() -> tuple[Any, ...]:
     parameters that cannot be read are refused in one line: Kedro reads a project's settings before
     it writes its first line and before it reads its options.
     """
-    if _is_command(Path(sys.argv[0])):
+    program = Path(sys.argv[0])
+    # a packaged project may be run as a module
+    is_project = program.name == "__main__.py" and program.with_name("settings.py").exists()
+    if program.name in COMMANDS or is_project:
         tolerate_lost_output()
         explain_run_params()
     return ConfigurationHook(), RunHook(), MlflowHook()
-
-
-def _is_command(program: Path) -> bool:
-    """Tell Kedro's commands, and a packaged project run as a module, from other programs."""
-    is_project = program.name == "__main__.py" and program.with_name("settings.py").exists()
-    return program.name in COMMANDS or is_project
 
 
 class RunHook:
@@ -97,8 +94,12 @@ class RunHook:
         Raises:
             ConfigurationError: Naming all that is missing or cannot be used.
         """
-        if SEQUENTIAL in str(run_params.get("runner")) and not is_served():
-            _advise_session(pipeline)
+        is_sequential = SEQUENTIAL in str(run_params.get("runner")) and not is_served()
+        if is_sequential and any(map(is_own, pipeline.nodes)):
+            logger.info(
+                "Every step runs, and one search after another: settings.py lacks SESSION_CLASS = "
+                "RightfitSession, of rightfit.kedro_project.run."
+            )
         refuse_unusable_surroundings(pipeline, catalog)
         choose_run_versions(run_params, pipeline, catalog)
         self._during.enter_context(prepared_process(pipeline))
@@ -114,7 +115,11 @@ class RunHook:
         self._during.close()
         outputs = list_own_outputs(pipeline)
         if "recommendations" in outputs:
-            show_winners(catalog)
+            try:
+                recommendations = read_recommendations(load_result(catalog, "recommendations"))
+            except ValueError as err:
+                raise ConfigurationError(explain_unreadable("recommendations", err)) from err
+            Console().print(tabulate_winners(recommendations))
         if "report" in outputs:
             report = catalog.get("report")
             latest = getattr(report, "latest", None)  # a project may store it in its own way
@@ -134,14 +139,6 @@ class RunHook:
             raise ConfigurationError(told) from error
 
 
-def _advise_session(pipeline: Pipeline) -> None:
-    if any(map(is_own, pipeline.nodes)):
-        logger.info(
-            "Every step runs, and one search after another: settings.py lacks SESSION_CLASS = "
-            "RightfitSession, of rightfit.kedro_project.run."
-        )
-
-
 def explain_run_error(error: Exception, pipeline: Pipeline, catalog: Catalog) -> str | None:
     """Say what a person can do about an error that has ended a run.
 
@@ -155,16 +152,3 @@ def explain_run_error(error: Exception, pipeline: Pipeline, catalog: Catalog) ->
         return told
     raw = {name: str(find_path(catalog.get(name)) or "") for name in list_raw(pipeline)}
     return explain_content(error, raw)
-
-
-def show_winners(catalog: Catalog) -> None:
-    """Print the table of winners.
-
-    Raises:
-        ConfigurationError: If the ranking cannot be read.
-    """
-    try:
-        recommendations = read_recommendations(load_result(catalog, "recommendations"))
-    except ValueError as err:
-        raise ConfigurationError(explain_unreadable("recommendations", err)) from err
-    Console().print(tabulate_winners(recommendations))

@@ -10,19 +10,20 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+import polars as pl
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from rightfit.kedro_project.error_messages import load_result
 from rightfit.kedro_project.nodes import list_own_outputs
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from rightfit.ranking.explanation.decisions import RankedCandidate, Recommendations
+from rightfit.ranking.explanation.decisions import (
+    RankedCandidate,
+    Recommendations,
+    read_recommendations,
+)
+from rightfit.typed_tables import write_as_text
 
 TRIALS = ".trials"
 
@@ -36,15 +37,19 @@ class MlflowHook:
         mlflow = sys.modules.get("mlflow")
         if mlflow is None or mlflow.active_run() is None:
             return
-        from rightfit.ranking.explanation.decisions import read_recommendations
-        from rightfit.typed_tables import write_as_text
-
         made = list_own_outputs(pipeline)
         if "recommendations" in made:
             document = load_result(catalog, "recommendations")
             recommendations = read_recommendations(document)
             mlflow.log_metrics(measure_winners(recommendations))
-            mlflow.set_tags(name_winners(recommendations))
+            tags = {  # each winner's name and serving configuration
+                f"winner.{place.replace('/', '.')}": (
+                    f"{winner.candidate} {winner.serving.runtime} {winner.serving.n_threads} "
+                    f"{winner.serving.device}"
+                )
+                for place, winner in _list_winners(recommendations)
+            }
+            mlflow.set_tags(tags)
             mlflow.log_dict(document, "recommendations.json")
         if "rankings" in made:
             rankings = write_as_text(load_result(catalog, "rankings"), "violations")
@@ -74,17 +79,6 @@ def measure_winners(recommendations: Recommendations) -> dict[str, float]:
     return metrics | {
         "counts/winners": float(len(winners)),
         "counts/none_qualifies": float(n_decisions - len(winners)),
-    }
-
-
-def name_winners(recommendations: Recommendations) -> dict[str, str]:
-    """Return each winner's name and serving configuration as ``winner.application.dataset``."""
-    return {
-        f"winner.{place.replace('/', '.')}": (
-            f"{winner.candidate} {winner.serving.runtime} {winner.serving.n_threads} "
-            f"{winner.serving.device}"
-        )
-        for place, winner in _list_winners(recommendations)
     }
 
 

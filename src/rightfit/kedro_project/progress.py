@@ -10,10 +10,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
 
 # Stages with a column of their own; what the others take does not count for the time left.
 COLUMNS = {"data_engineering": "prepared", "training": "searched", "evaluation": "measured"}
@@ -64,8 +65,6 @@ class RunDisplay:
     @contextlib.contextmanager
     def shown(self, console: Console) -> Iterator[None]:
         """Show it in a terminal while the block runs; the log scrolls above it."""
-        from rich.live import Live
-
         global _current  # one terminal, one display
         live = Live(
             console=console,
@@ -126,9 +125,6 @@ class RunDisplay:
 
     def render(self, n_lines: int) -> RenderableType:
         """Return a line per unfinished cell, as far as there is room, and what is done now."""
-        from rich.console import Group
-        from rich.table import Table
-
         cells = list(dict.fromkeys(step.place for step in self._all if "." in step.place))
         searched = {cell.partition(".")[0] for cell in cells}
         cells += dict.fromkeys(
@@ -140,7 +136,22 @@ class RunDisplay:
         table = Table("cell", *COLUMNS.values(), box=None, pad_edge=False)
         for cell in left[: max(1, n_lines - N_OTHER_LINES)]:
             table.add_row(cell, *(self._mark(stage, cell) for stage in COLUMNS))
-        return Group(table, f"{len(cells) - len(left)} of {len(cells)} cells done", self._say_now())
+        passed = _describe_s(self._clock_s() - self._started_s)
+        left_s, is_whole = self.estimate_left_s()
+        if is_whole or left_s >= 1:
+            time_left = f"{'about' if is_whole else 'at least'} {_describe_s(left_s)} left"
+        else:
+            time_left = "time left is not known yet"
+        now = ""
+        if self._now is not None:
+            is_all = self._search_ends_s is not None
+            place = "all cells" if is_all else self._now.place
+            if self._last_name not in ("", place) and not is_all:
+                place = f"{self._last_name} ({self._trials[self._last_name]})"
+            what = NOW.get(self._now.stage, self._now.stage.replace("_", " "))
+            now = f"; now {what} {place}".rstrip()
+        done = f"{len(cells) - len(left)} of {len(cells)} cells done"
+        return Group(table, done, f"{passed}{now}; {time_left}")
 
     def _mark(self, stage: str, cell: str) -> str:
         place = cell if stage == "training" else cell.partition(".")[0]
@@ -151,21 +162,6 @@ class RunDisplay:
         if stage == "training" and trials:
             return f"{trials} trials"
         return "now" if self._now in steps else "-"
-
-    def _say_now(self) -> str:
-        passed = _describe_s(self._clock_s() - self._started_s)
-        left_s, is_whole = self.estimate_left_s()
-        left = f"{'about' if is_whole else 'at least'} {_describe_s(left_s)} left"
-        if not is_whole and left_s < 1:
-            left = "time left is not known yet"
-        if self._now is None:
-            return f"{passed}; {left}"
-        is_all = self._search_ends_s is not None
-        place = "all cells" if is_all else self._now.place
-        if self._last_name not in ("", place) and not is_all:
-            place = f"{self._last_name} ({self._trials[self._last_name]})"
-        what = NOW.get(self._now.stage, self._now.stage.replace("_", " "))
-        return f"{passed}; now {what} {place}".rstrip() + f"; {left}"
 
 
 _current: RunDisplay | None = None

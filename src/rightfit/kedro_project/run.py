@@ -24,6 +24,7 @@ from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner, Task
 from pluggy import PluginManager
 from pydantic import BaseModel
+from rich.console import Console
 
 from rightfit.kedro_project.configuration import DEFAULT_PIPELINE, ConfigurationError
 from rightfit.kedro_project.kedro_private import is_async
@@ -165,8 +166,6 @@ def refuse_model_faults(nodes: list[Node], catalog: Catalog) -> None:
 @contextlib.contextmanager
 def showing(nodes: list[Node]) -> Iterator[RunDisplay | None]:
     """Show in a terminal how far a command's run is while the block runs, unless it is quiet."""
-    from rich.console import Console
-
     console = Console(stderr=True)
     steps = [find_step(node) for node in nodes if is_own(node)]
     is_quiet = logging.getLogger("rightfit").getEffectiveLevel() >= logging.WARNING
@@ -197,10 +196,17 @@ class Searches:
 
     def __init__(self, nodes: list[Node], catalog: Catalog) -> None:
         self._catalog = catalog
-        self._waiting = [node for node in nodes if _is_search(node)]
+        self._waiting = [
+            node for node in nodes if isinstance(node.func, NodeFunction) and node.func.plan
+        ]
         self._to_come = {name for node in nodes for name in node.outputs}
         if self._count_workers(self._waiting) > 1 and not self._finds_cluster(self._waiting):
-            self._start_fork_server()
+            from rightfit.tuning.parallel.forks import shared_fork_server
+
+            families = [self._load(node, "model").family for node in self._waiting]
+            training = self._load(self._waiting[0], "training")
+            _, n_threads = training.share_cores(len(self._waiting))
+            shared_fork_server(families, n_threads)
 
     def note_outputs(self, node: Node) -> None:
         """Note that the outputs of a node are there."""
@@ -212,22 +218,25 @@ class Searches:
             return
         due = [one for one in self._waiting if not self._to_come & set(one.inputs)]
         self._waiting = [one for one in self._waiting if one not in due]
-        if self._count_workers(due) > 1 or self._finds_cluster(due):
-            _search(self._plan(due))
+        if self._count_workers(due) < 2 and not self._finds_cluster(due):
+            return
+        searches = self._plan(due)
+        has_cluster = any(one.settings.cluster is not None for one in searches)
+        if not has_cluster and sum(one.n_workers for one in searches) < 2:
+            return  # the node's own process is enough
+        from rightfit.tuning.parallel.side_by_side import search_in_parallel
+
+        budgets_s = [one.settings.budget_cpu_s for one in searches]
+        known_s = [budget_s for budget_s in budgets_s if budget_s is not None]
+        wall_s = sum(known_s) / searches[0].n_at_once if len(known_s) == len(budgets_s) else None
+        with show_progress(wall_s) as on_trial:
+            search_in_parallel(searches, on_trial=on_trial)
 
     def _count_workers(self, nodes: list[Node]) -> int:
         return sum(self._load(node, "training").n_workers for node in nodes)
 
     def _finds_cluster(self, nodes: list[Node]) -> bool:
         return any(self._load(node, "training").cluster is not None for node in nodes)
-
-    def _start_fork_server(self) -> None:
-        from rightfit.tuning.parallel.forks import shared_fork_server
-
-        families = [self._load(node, "model").family for node in self._waiting]
-        training = self._load(self._waiting[0], "training")
-        _, n_threads = training.share_cores(len(self._waiting))
-        shared_fork_server(families, n_threads)
 
     def _plan(self, nodes: list[Node]) -> list[PlannedSearch]:
         """Plan the nodes' searches; those that are over, or cannot be planned, are left out."""
@@ -251,22 +260,5 @@ class Searches:
         return self._catalog.load(_read_function(node).inputs[argument])
 
 
-def _is_search(node: Node) -> bool:
-    return isinstance(node.func, NodeFunction) and node.func.plan is not None
-
-
 def _read_function(node: Node) -> NodeFunction:
     return cast("NodeFunction", node.func)  # of a node that searches
-
-
-def _search(searches: list[PlannedSearch]) -> None:
-    from rightfit.tuning.parallel.side_by_side import search_in_parallel
-
-    has_cluster = any(one.settings.cluster is not None for one in searches)
-    if not has_cluster and sum(one.n_workers for one in searches) < 2:
-        return  # the node's own process is enough
-    budgets_s = [one.settings.budget_cpu_s for one in searches]
-    known_s = [budget_s for budget_s in budgets_s if budget_s is not None]
-    wall_s = sum(known_s) / searches[0].n_at_once if len(known_s) == len(budgets_s) else None
-    with show_progress(wall_s) as on_trial:
-        search_in_parallel(searches, on_trial=on_trial)

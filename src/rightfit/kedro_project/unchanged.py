@@ -31,7 +31,7 @@ from rightfit.kedro_project.kedro_private import (
     has_version,
     pin_load_version,
 )
-from rightfit.kedro_project.nodes import NodeFunction, Reduce, is_own, is_shipped
+from rightfit.kedro_project.nodes import NodeFunction, is_own, is_shipped
 from rightfit.kedro_project.records import (
     RECORDS,
     DamagedFileError,
@@ -44,6 +44,7 @@ from rightfit.kedro_project.records import (
     hash_source,
     record_files,
 )
+from rightfit.parameters.grid import is_searched
 from rightfit.processes.json_store import JsonStore
 
 logger = logging.getLogger(__name__)
@@ -55,8 +56,6 @@ _TABLES = ("trials", "profiles")  # tell of parts that failed, which the next ru
 _STORES = (JsonStoreDataset, StudyStoreDataset)  # find by content what was made before
 
 Catalog = CatalogProtocol[Any, Any]
-Identify = Callable[[str], str | None]
-FindStored = Callable[[str], ResultRecord | None]
 
 
 class ReusedResults:
@@ -79,12 +78,51 @@ class ReusedResults:
     def __init__(
         self, pipeline: Pipeline, catalog: Catalog, version: str, *, may_reuse: bool
     ) -> None:
+        from rightfit.profiling.hardware.environment import describe_environment
+
         self._catalog = catalog
         self._steps = Steps({}, frozenset(), {}, frozenset())
-        store = catalog.get(RECORDS)
+        store, parameters = catalog.get(RECORDS), catalog.get("parameters")
         self._records = RecordStore(store.load()) if isinstance(store, JsonStoreDataset) else None
-        if self._records is not None:
-            self._compare(self._records, pipeline, version, may_reuse=may_reuse)
+        if self._records is None:
+            return
+        given = {} if parameters is None else parameters.load()
+        is_free = may_reuse and given.get(REUSE_RESULTS) in (True, None)
+        stored = _Stored(catalog, self._records, reads_all=given.get(VERIFY_RESULTS) is True)
+        try:
+            self._steps = compare_steps(
+                pipeline,
+                constants=[hash_library(), asdict(describe_environment())],
+                version=version,
+                identify=stored.identify,
+                load=catalog.load,
+                find_stored=stored.find,
+                may_keep=lambda node: (
+                    is_free and is_shipped(node) and stored.has_last_winners(node)
+                ),
+            )
+        except OSError as err:
+            raise ConfigurationError(explain_error(err) or str(err)) from err
+        stored.refuse_damaged_inputs()
+        stored.set_aside_damaged()
+        if not self.unchanged:
+            return
+        stored.keep(pipeline, self.unchanged)
+        rest = sorted(node.name for node in pipeline.nodes if node.name not in self.unchanged)
+        logger.info(
+            "%d of %d steps are unchanged: kept; %s",
+            len(self.unchanged),
+            len(pipeline.nodes),
+            f"{len(rest)} to do" if rest else "nothing to do",
+        )
+        logger.debug("To do: %s", clean_text(", ".join(rest)))
+        if self._steps.steered_otherwise:
+            logger.warning(
+                "%d of the kept steps searched or measured for other weights or families beside "
+                "them. To search and measure for these: --params %s=false",
+                len(self._steps.steered_otherwise),
+                REUSE_RESULTS,
+            )
 
     @property
     def unchanged(self) -> frozenset[str]:
@@ -107,34 +145,6 @@ class ReusedResults:
             place = find_versioned_path(dataset, version)
             files = () if place is None else record_files(place)
             self._records.write_result(ResultRecord(name, key, version, whole, files))
-
-    def _compare(
-        self, records: RecordStore, pipeline: Pipeline, version: str, *, may_reuse: bool
-    ) -> None:
-        parameters = self._catalog.get("parameters")
-        given = {} if parameters is None else parameters.load()
-        reads_all = given.get(VERIFY_RESULTS) is True
-        is_free = may_reuse and given.get(REUSE_RESULTS) in (True, None)
-        stored = _Stored(self._catalog, records, reads_all=reads_all)
-        try:
-            self._steps = compare_steps(
-                pipeline,
-                constants=_describe_constants(),
-                version=version,
-                identify=stored.identify,
-                load=self._catalog.load,
-                find_stored=stored.find,
-                may_keep=lambda node: (
-                    is_free and is_shipped(node) and stored.has_last_winners(node)
-                ),
-            )
-        except OSError as err:
-            raise ConfigurationError(explain_error(err) or str(err)) from err
-        stored.refuse_damaged_inputs()
-        stored.set_aside_damaged()
-        if self.unchanged:
-            stored.keep(pipeline, self.unchanged)
-            _report(pipeline, self._steps)
 
 
 @dataclass(frozen=True)
@@ -160,9 +170,9 @@ def compare_steps(
     *,
     constants: object,
     version: str,
-    identify: Identify,
+    identify: Callable[[str], str | None],
     load: Callable[[str], object],
-    find_stored: FindStored,
+    find_stored: Callable[[str], ResultRecord | None],
     may_keep: Callable[[Node], bool],
 ) -> Steps:
     """Compare every step with what is stored.
@@ -187,7 +197,10 @@ def compare_steps(
     made: dict[str, str] = {}
     for node in pipeline.nodes:  # each after those it depends on
         read = {name: made[name] if name in made else identify(name) for name in node.inputs}
-        hints, parts = _read_declared(node)
+        func = node.func
+        hints, parts = (
+            (func.hints, func.parts) if isinstance(func, NodeFunction) else (frozenset(), {})
+        )
         found = {
             name: hash_content(parts[name](load(name))) if name in parts else identity
             for name, identity in read.items()
@@ -213,12 +226,6 @@ def compare_steps(
 def identify_result(record: ResultRecord) -> str:
     """Return what tells a stored result from another of the same name."""
     return f"{record.result}@{record.version}"
-
-
-def _read_declared(node: Node) -> tuple[frozenset[str], Mapping[str, Reduce]]:
-    """Return the hints of a node, and the parts of its inputs that it depends on."""
-    func = node.func
-    return (func.hints, func.parts) if isinstance(func, NodeFunction) else (frozenset(), {})
 
 
 class _Stored:
@@ -247,10 +254,7 @@ class _Stored:
 
     def _identify(self, name: str) -> str | None:
         if name.startswith("params:") or name == "parameters":
-            value = self._catalog.load(name)
-            if name.startswith("params:models."):
-                value = _read_model(value)
-            return _hash_parameter(value, self._records, reads_all=self._reads_all)
+            return self._hash_parameter(name, self._catalog.load(name))
         dataset = self._catalog.get(name)
         if isinstance(dataset, EarlierWinnersDataset):
             return EARLIER
@@ -267,6 +271,32 @@ class _Stored:
         if record is not None and record.version == read:
             return identify_result(record)
         return hash_source(dataset, self._records, reads_all=self._reads_all)
+
+    def _hash_parameter(self, name: str, value: object) -> str:
+        """Hash a parameter block, with the code or the files that it names."""
+        from rightfit.parameters.imported import ImportedBlock, locate
+        from rightfit.preparation.description import DatasetBlock
+        from rightfit.quality.scorers import read_function_sources
+        from rightfit.tuning.search.space import ModelBlock
+        from rightfit.tuning.studies.study_store import fingerprint_family
+
+        is_model = name.startswith("params:models.")
+        if is_model and isinstance(value, Mapping) and is_searched(value):
+            # Kedro leaves it raw where no node of the requested pipelines has an argument for it
+            value = ModelBlock.model_validate(value)
+        named: list[str] = []
+        if isinstance(value, ModelBlock):
+            named = [fingerprint_family(value.family, {})]
+        elif isinstance(value, DatasetBlock) and value.quality is not None:
+            named = [hash_content(read_function_sources(value.quality.name or ""))]
+        elif isinstance(value, ImportedBlock):
+            files = [locate(file) for file in (value.file, value.predictions) if file is not None]
+            named = [
+                hash_file(one, self._records, reads_all=self._reads_all)
+                for one in files
+                if one.is_file()
+            ]
+        return hash_content([value, named])
 
     def has_last_winners(self, node: Node) -> bool:
         """Tell whether a step that reads the last winners was made when they were the winners.
@@ -314,11 +344,14 @@ class _Stored:
         Raises:
             ConfigurationError: Naming each, and the pipeline that makes it.
         """
-        lines = [
-            f"{name} in {damage.place.parent} is damaged: {damage.reason}. Make it anew: kedro run "
-            f"--pipelines {_name_pipeline(name)} --params {VERIFY_RESULTS}=true"
-            for name, damage in self._damaged_inputs.items()
-        ]
+        lines = []
+        for name, damage in self._damaged_inputs.items():
+            makers = [key for key, one in pipelines.items() if name in one.all_outputs()]
+            maker = "perf" if "perf" in makers or not makers else sorted(makers)[0]
+            lines.append(
+                f"{name} in {damage.place.parent} is damaged: {damage.reason}. Make it anew: kedro "
+                f"run --pipelines {maker} --params {VERIFY_RESULTS}=true"
+            )
         if lines:
             raise ConfigurationError("\n".join(lines))
 
@@ -356,55 +389,12 @@ class _Damage:
     reason: str
 
 
-def _name_pipeline(name: str) -> str:
-    """Return the pipeline that makes a result: the main one, where it does."""
-    makers = [key for key, one in pipelines.items() if name in one.all_outputs()]
-    return "perf" if "perf" in makers or not makers else sorted(makers)[0]
-
-
 def _list_imported(store: object) -> object:
     """Return what verbs have put there: no step's key says that there is more of it."""
     from rightfit.remote.store import list_imported
     from rightfit.serving.watched_winners import KEY
 
     return [list_imported(store), store.get(KEY)] if isinstance(store, JsonStore) else []
-
-
-def _describe_constants() -> object:
-    from rightfit.profiling.hardware.environment import describe_environment
-
-    return [hash_library(), asdict(describe_environment())]
-
-
-def _read_model(block: object) -> object:
-    """Return the block of a searched model as its model, also where Kedro has left it raw.
-
-    It does where no node of the requested pipelines has an argument of its own for it.
-    """
-    from rightfit.parameters.grid import is_searched
-    from rightfit.tuning.search.space import ModelBlock
-
-    is_raw = isinstance(block, Mapping) and is_searched(block)
-    return ModelBlock.model_validate(block) if is_raw else block
-
-
-def _hash_parameter(value: object, records: RecordStore, *, reads_all: bool) -> str:
-    """Hash a parameter block, with the code or the files that it names."""
-    from rightfit.parameters.imported import ImportedBlock, locate
-    from rightfit.preparation.description import DatasetBlock
-    from rightfit.quality.scorers import read_function_sources
-    from rightfit.tuning.search.space import ModelBlock
-    from rightfit.tuning.studies.study_store import fingerprint_family
-
-    named: list[str] = []
-    if isinstance(value, ModelBlock):
-        named = [fingerprint_family(value.family, {})]
-    elif isinstance(value, DatasetBlock) and value.quality is not None:
-        named = [hash_content(read_function_sources(value.quality.name or ""))]
-    elif isinstance(value, ImportedBlock):
-        files = [locate(file) for file in (value.file, value.predictions) if file is not None]
-        named = [hash_file(one, records, reads_all=reads_all) for one in files if one.is_file()]
-    return hash_content([value, named])
 
 
 def _read_version(dataset: AbstractDataset[Any, Any] | None) -> str | None:
@@ -415,17 +405,3 @@ def _read_version(dataset: AbstractDataset[Any, Any] | None) -> str | None:
         return dataset.resolve_load_version()
     except VersionNotFoundError:
         return None
-
-
-def _report(pipeline: Pipeline, steps: Steps) -> None:
-    n_all, n_kept = len(pipeline.nodes), len(steps.unchanged)
-    rest = sorted(node.name for node in pipeline.nodes if node.name not in steps.unchanged)
-    what = f"{len(rest)} to do" if rest else "nothing to do"
-    logger.info("%d of %d steps are unchanged: kept; %s", n_kept, n_all, what)
-    logger.debug("To do: %s", clean_text(", ".join(rest)))
-    if steps.steered_otherwise:
-        logger.warning(
-            "%d of the kept steps searched or measured for other weights or families beside them. "
-            "To search and measure for these: --params %s=false",
-            *(len(steps.steered_otherwise), REUSE_RESULTS),
-        )

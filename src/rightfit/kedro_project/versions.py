@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,24 +69,6 @@ class Group:
         return self.stage > other.stage and self.place[:n_common] == other.place[:n_common]
 
 
-@dataclass(frozen=True)
-class VersionLimits:
-    """Newest versions that count.
-
-    Args:
-        now: Version of the run.
-        made_from_it: Version of what was made from the result; ``None`` if nothing is read.
-    """
-
-    now: str
-    made_from_it: str | None
-
-    def allow(self, version: str) -> bool:
-        """Tell whether a version counts."""
-        is_made = self.made_from_it is None or version <= self.made_from_it
-        return is_made and is_no_newer(version, self.now)
-
-
 def choose_run_versions(
     run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Catalog
 ) -> None:
@@ -107,7 +89,12 @@ def choose_run_versions(
     inputs = {name for node in pipeline.nodes if is_own(node) for name in node.inputs}
     found = _find_versioned(catalog, (inputs & pipeline.inputs()) - told)
     limit = version if _DATED.match(version) else generate_timestamp()
-    for name, chosen in choose_versions(found, _list_groups(grid), grid, records, limit).items():
+    groups = {
+        name: Group(stage, _find_place(name, grid))
+        for stage, key in enumerate(STAGES)
+        for name in (pipelines[key].all_outputs() if key in pipelines else ())
+    }
+    for name, chosen in choose_versions(found, groups, grid, records, limit).items():
         pin_load_version(found[name], chosen)
     if records is not None:
         records.write_grid(version, GridRecord(tuple(grid.datasets), tuple(grid.models)))
@@ -140,9 +127,11 @@ def choose_versions(
     newest: dict[Group, str] = {}
     for group in sorted(members, key=lambda group: -group.stage):
         later = [version for made, version in newest.items() if made.is_made_from(group)]
-        limits = VersionLimits(now=limit, made_from_it=max(later, default=None))
+        made_from_it = max(later, default=None)
         counting = {
-            name: _list_counting(name, inputs[name], group, grid, records, limits)
+            name: _list_counting(
+                name, inputs[name], group, grid, records, limit=limit, made_from_it=made_from_it
+            )
             for name in members[group]
         }
         common = set.intersection(*(set(versions) for versions in counting.values()))
@@ -160,21 +149,27 @@ def _list_counting(
     group: Group,
     grid: Grid,
     records: RecordStore | None,
-    limits: VersionLimits,
+    *,
+    limit: str,
+    made_from_it: str | None,
 ) -> list[str]:
-    """Return the versions of an input that count, the newest first."""
+    """Return the versions of an input that count, the newest first.
+
+    ``made_from_it`` is the version of what was made from the input, ``None`` if nothing is read.
+    """
     try:
         found = dataset.list_versions(full_path=False)
     except VersionNotFoundError:
         return []
-    dated = [version for version in found if limits.allow(version)]
+    present = [version for version in found if is_no_newer(version, limit)]
+    dated = [version for version in present if made_from_it is None or version <= made_from_it]
     if found and not dated:
         raise ConfigurationError(
-            f"{name}: every version is newer than {limits.made_from_it or limits.now}, the time of "
+            f"{name}: every version is newer than {made_from_it or limit}, the time of "
             f"this run or of a result made from it: {found[:3]}. Choose one with "
             f"--load-versions={name}:{found[0]}, or remove what is dated in the future."
         )
-    future = [version for version in found if not is_no_newer(version, limits.now)]
+    future = [version for version in found if version not in present]
     if future:
         logger.warning("%s: versions dated in the future are not read: %s", name, future)
     fitting = [version for version in dated if _fits(version, group, grid, records)]
@@ -200,15 +195,6 @@ def _fits(version: str, group: Group, grid: Grid, records: RecordStore | None) -
     return has_models and set(made_for.datasets) == set(grid.datasets)
 
 
-def _list_groups(grid: Grid) -> dict[str, Group]:
-    """Return the group of each dataset that Rightfit's stages write."""
-    groups = {}
-    for stage, name in enumerate(STAGES):
-        for output in pipelines[name].all_outputs() if name in pipelines else ():
-            groups[output] = Group(stage, _find_place(output, grid))
-    return groups
-
-
 def _find_place(name: str, grid: Grid) -> tuple[str, ...]:
     parts = name.split(".")
     if len(parts) == 1 or parts[0] not in grid.datasets:
@@ -218,11 +204,10 @@ def _find_place(name: str, grid: Grid) -> tuple[str, ...]:
 
 
 def _find_versioned(catalog: Catalog, names: Collection[str]) -> dict[str, Versioned]:
-    return dict(_iterate_versioned(catalog, sorted(names)))
-
-
-def _iterate_versioned(catalog: Catalog, names: Sequence[str]) -> Iterator[tuple[str, Versioned]]:
-    for name in names:
-        dataset = catalog.get(name) if name in catalog else None
-        if isinstance(dataset, AbstractVersionedDataset) and is_versioned(dataset):
-            yield name, dataset
+    return {
+        name: dataset
+        for name in sorted(names)
+        if name in catalog
+        and isinstance(dataset := catalog.get(name), AbstractVersionedDataset)
+        and is_versioned(dataset)
+    }

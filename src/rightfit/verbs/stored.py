@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 import click
+import polars as pl
 from kedro.framework import project as in_use
 from kedro.framework.project import configure_project, settings
 from kedro.framework.startup import bootstrap_project
@@ -31,7 +32,6 @@ from rightfit.kedro_project.files import (
     find_data_root,
     load_configuration,
     make_loader,
-    read_catalog,
     read_parameters,
 )
 from rightfit.kedro_project.records import RECORDS, SELF, RecordStore, compare_files
@@ -105,7 +105,7 @@ class Place:
         given = {} if root is None else {"data_root": root}
         loader = make_loader(conf_source, env=self.env, runtime_params=given)
         patterns = read_patterns(find_data_root(loader))
-        own = read_catalog(loader)
+        own = load_configuration(loader, "catalog")
         raw = patterns.pop(RAW_TABLE)
         if raw_table is not None and raw_table not in own:
             own_patterns = {name: entry for name, entry in own.items() if "{" in name}
@@ -265,8 +265,6 @@ class StoredResults:
             self._verify(name, version)
         table = self._find_parquet(name)
         if table is not None:
-            import polars as pl
-
             with self.reading(name, version):
                 return pl.read_parquet(table / version / table.name)
         catalog = DataCatalog.from_config(
