@@ -15,7 +15,6 @@ import jinja2
 from kedro.framework.project import pipelines, settings
 from kedro.framework.session import KedroServiceSession
 from kedro.framework.startup import ProjectMetadata, bootstrap_project
-from kedro.pipeline import Pipeline
 from omegaconf import OmegaConf
 from pydantic import Field, ValidationError
 
@@ -28,7 +27,14 @@ TEMPLATE = Path(__file__).parent / "templates" / "airflow_dag.py.j2"
 
 def main(arguments: Sequence[str] | None = None) -> Path:
     """Generate the DAG and return its file."""
-    chosen = _parse(arguments)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pipeline", required=True, help="a registered pipeline")
+    parser.add_argument("--env", required=True, help="Kedro environment")
+    parser.add_argument("--settings", required=True, type=Path, help="the DAG's settings (YAML)")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the DAG")
+    parser.add_argument("--project", type=Path, default=Path.cwd(), help="the project's folder")
+    parser.add_argument("--conf-source", type=Path, help="conf in the project if not given")
+    chosen = parser.parse_args(arguments)
     project = bootstrap_project(chosen.project)
     dag = render_dag(
         project,
@@ -53,7 +59,12 @@ def render_dag(
         ValueError: If the settings or the pipeline cannot be turned into tasks.
     """
     dag_settings = read_settings(settings_file)
-    registered = _load_pipelines(project.project_path, env, conf_source)
+    session = KedroServiceSession.create(
+        project_path=project.project_path, env=env, conf_source=str(conf_source)
+    )
+    with session:
+        session.load_context()  # from now on the pipelines are those of its grid
+        registered = {name: pipelines[name] for name in pipelines if name != "__default__"}
     if pipeline not in registered:
         raise RightfitError(f"There is no pipeline {pipeline!r}, but {sorted(registered)}.")
     stages = find_stages(pipeline, registered)
@@ -75,26 +86,6 @@ def render_dag(
         tasks=plan_tasks(registered[pipeline], stages, alone=dag_settings.alone),
         place=place,
     )
-
-
-def _load_pipelines(project: Path, env: str, conf_source: Path) -> dict[str, Pipeline]:
-    session = KedroServiceSession.create(
-        project_path=project, env=env, conf_source=str(conf_source)
-    )
-    with session:
-        session.load_context()  # from now on the pipelines are those of its grid
-        return {name: pipelines[name] for name in pipelines if name != "__default__"}
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pipeline", required=True, help="a registered pipeline")
-    parser.add_argument("--env", required=True, help="Kedro environment")
-    parser.add_argument("--settings", required=True, type=Path, help="the DAG's settings (YAML)")
-    parser.add_argument("--out", required=True, type=Path, help="folder for the DAG")
-    parser.add_argument("--project", type=Path, default=Path.cwd(), help="the project's folder")
-    parser.add_argument("--conf-source", type=Path, help="conf in the project if not given")
-    return parser.parse_args(arguments)
 
 
 class DagSettings(StrictModel):

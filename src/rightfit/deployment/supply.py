@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import (
-    Distribution,
     PackageMetadata,
     PackageNotFoundError,
     distribution,
@@ -101,11 +100,15 @@ def find_components(package: PackageMetadata) -> tuple[dict[NormalizedName, Comp
     return found, absent
 
 
-def make_bill(package: PackageMetadata) -> dict[str, Any]:
-    """Return a package's software bill of materials, as CycloneDX writes it in JSON."""
-    components, _ = find_components(package)
+def write_bill(wheel: Path) -> Path:
+    """Write a wheel's bill of materials beside it, as CycloneDX has it in JSON; return its path.
+
+    Versions are those installed here, with which the wheel was tested.
+    """
+    (package,) = distributions(path=[str(wheel)])
+    components, _ = find_components(package.metadata)
     itself, *others = components.values()
-    return {
+    bill = {
         "$schema": f"http://cyclonedx.org/schema/bom-{SPECIFICATION}.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": SPECIFICATION,
@@ -120,17 +123,9 @@ def make_bill(package: PackageMetadata) -> dict[str, Any]:
             for one in sorted(components.values(), key=lambda one: one.url)
         ],
     }
-
-
-def write_bill(wheel: Path) -> Path:
-    """Write a wheel's bill of materials beside it; return its path.
-
-    Versions are those installed here, with which the wheel was tested.
-    """
-    (package,) = distributions(path=[str(wheel)])
-    bill = wheel.with_name(f"{'-'.join(wheel.name.split('-')[:2])}.cdx.json")
-    bill.write_text(json.dumps(make_bill(package.metadata), indent=2) + "\n", encoding="utf-8")
-    return bill
+    path = wheel.with_name(f"{'-'.join(wheel.name.split('-')[:2])}.cdx.json")
+    path.write_text(json.dumps(bill, indent=2) + "\n", encoding="utf-8")
+    return path
 
 
 def find_weaknesses(
@@ -174,8 +169,9 @@ def _follow(
         is_wanted = not need.marker or any(need.marker.evaluate({"extra": one}) for one in extras)
         if not is_wanted:
             continue
-        other = _find(name)
-        if other is None:
+        try:
+            other = distribution(name)
+        except PackageNotFoundError:
             absent.add(need.name)
             continue
         is_new = name not in found
@@ -186,13 +182,6 @@ def _follow(
             user.needs.add(name)
         if is_new or new_extras:
             _follow(other.metadata, ["", *new_extras], found, absent, is_required=is_required)
-
-
-def _find(name: NormalizedName) -> Distribution | None:
-    try:
-        return distribution(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _describe(package: PackageMetadata, *, is_required: bool) -> Component:

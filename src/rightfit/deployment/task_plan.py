@@ -52,26 +52,34 @@ def plan_tasks(
     Raises:
         ValueError: If a node belongs to no stage or several, or tasks would wait for each other.
     """
-    stage_of = _find_stages(pipeline, stages)
+    stage_of = _assign_stages(pipeline, stages)
     depths = {
         stage: max(_depth(node) for node in pipeline.nodes if stage_of[node] == stage)
         for stage in set(stage_of.values())
     }
-    task_of = {node: _own_task(node, stage_of[node], depths) for node in pipeline.nodes}
+    task_of = {}
+    for node in pipeline.nodes:
+        stage, place = stage_of[node], find_place(node)
+        if _depth(node) < depths[stage]:
+            place = node.name
+        task_of[node] = f"{stage}.{place}" if place else stage
     stage_of_task = {task_of[node]: stage_of[node] for node in pipeline.nodes}
     _join_readers(pipeline, task_of, depths, stage_of)
     after = _waits(pipeline, task_of)
     for stage in alone:
-        _set_apart({name for name in after if stage_of_task[name] == stage}, after)
-    return [
-        DagTask(
-            name,
-            stage_of_task[name],
-            tuple(node.name for node in pipeline.nodes if task_of[node] == name),
-            tuple(sorted(_without_implied(after, name))),
-        )
-        for name in _order(after)
-    ]
+        members = {name for name in after if stage_of_task[name] == stage}
+        # the first of them waits for everything that does not wait for any of them
+        earlier = {name for name in after if not members & (_upstream(after, name) | {name})}
+        for name in members:
+            if not members & _upstream(after, name):
+                after[name] |= earlier
+    tasks = []
+    for name in _order(after):
+        nodes = tuple(node.name for node in pipeline.nodes if task_of[node] == name)
+        implied = set[str]().union(*(_upstream(after, other) for other in after[name]))
+        waits_for = tuple(sorted(after[name] - implied))
+        tasks.append(DagTask(name, stage_of_task[name], nodes, waits_for))
+    return tasks
 
 
 def check_plan(tasks: Mapping[str, Mapping[str, Iterable[str]]], pipeline: Pipeline) -> None:
@@ -100,7 +108,7 @@ def find_stages(name: str, registered: Mapping[str, Pipeline]) -> dict[str, Pipe
     }
 
 
-def _find_stages(pipeline: Pipeline, stages: Mapping[str, Pipeline]) -> dict[Node, str]:
+def _assign_stages(pipeline: Pipeline, stages: Mapping[str, Pipeline]) -> dict[Node, str]:
     members = {stage: set(part.nodes) for stage, part in stages.items()}
     found = {
         node: [stage for stage, nodes in members.items() if node in nodes]
@@ -118,13 +126,6 @@ def _find_stages(pipeline: Pipeline, stages: Mapping[str, Pipeline]) -> dict[Nod
 def _depth(node: Node) -> int:
     place = find_place(node)
     return len(place.split(".")) if place else 0
-
-
-def _own_task(node: Node, stage: str, depths: Mapping[str, int]) -> str:
-    if _depth(node) < depths[stage]:
-        return f"{stage}.{node.name}"
-    place = find_place(node)
-    return f"{stage}.{place}" if place else stage
 
 
 def _join_readers(
@@ -152,14 +153,6 @@ def _waits(pipeline: Pipeline, task_of: Mapping[Node, str]) -> dict[str, set[str
     return after
 
 
-def _set_apart(members: set[str], after: dict[str, set[str]]) -> None:
-    """Let the first of these tasks wait for everything that does not wait for any of them."""
-    earlier = {name for name in after if not members & (_upstream(after, name) | {name})}
-    for name in members:
-        if not members & _upstream(after, name):
-            after[name] |= earlier
-
-
 def _upstream(after: Mapping[str, set[str]], name: str) -> set[str]:
     found: set[str] = set()
     waiting = [name]
@@ -168,13 +161,6 @@ def _upstream(after: Mapping[str, set[str]], name: str) -> set[str]:
         found |= new
         waiting += new
     return found
-
-
-def _without_implied(after: Mapping[str, set[str]], name: str) -> set[str]:
-    implied: set[str] = set()
-    for other in after[name]:
-        implied |= _upstream(after, other)
-    return after[name] - implied
 
 
 def _order(after: Mapping[str, set[str]]) -> list[str]:

@@ -14,11 +14,10 @@ import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from kedro.framework.project import configure_project, pipelines
 from kedro.framework.session import KedroServiceSession
-from kedro.io import AbstractVersionedDataset, CatalogProtocol
+from kedro.io import AbstractVersionedDataset
 
 from rightfit.deployment.task_plan import check_plan
 from rightfit.errors import RightfitError
@@ -64,12 +63,22 @@ def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, ve
         ValueError: If ``RIGHTFIT_HOME`` is not set or no folder, or the plan does not fit the
             pipeline.
     """
-    home = _find_home()
-    _check_places()
+    home = os.environ.get(HOME)
+    if not home or not Path(home).is_dir():
+        raise RightfitError(
+            f"{HOME} must name the project's folder on every worker, but is {home!r}. Set it in "
+            "the environment of the scheduler's workers, see docs/howto/airflow.md."
+        )
+    root = os.environ.get(DATA_ROOT, "")
+    if "://" in root and not os.environ.get(SHARED_ROOT):
+        raise RightfitError(
+            f"{DATA_ROOT} is {root!r}, so {SHARED_ROOT} must name a folder that all workers share: "
+            "searches and measurements need file locks, see docs/howto/airflow.md."
+        )
     # the scheduler's own handlers must stay, or the task's log is empty
     configure_project(package, preserve_logging=True)
     session = KedroServiceSession.create(
-        project_path=home,
+        project_path=Path(home),
         conf_source=os.environ.get(CONF_SOURCE),
         env=os.environ.get(ENVIRONMENT, env),
     )
@@ -80,7 +89,12 @@ def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, ve
         whole = pipelines[pipeline]
         check_plan(plan, whole)
         nodes = list(plan[name]["nodes"])
-        discard_outputs(catalog, whole.only_nodes(*nodes).all_outputs(), version)
+        for output in sorted(whole.only_nodes(*nodes).all_outputs()):
+            dataset = catalog.get(output)  # one that is not versioned stays
+            if isinstance(dataset, AbstractVersionedDataset) and delete_version(dataset, version):
+                logger.info(
+                    "An earlier try left %s of version %s; it is made again.", output, version
+                )
         session.run(
             run_id=version,
             pipeline_names=[pipeline],
@@ -88,35 +102,3 @@ def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, ve
             load_versions=dict.fromkeys(whole.all_outputs(), version),
             runner=RightfitRunner(may_reuse=False),  # a plan names its nodes
         )
-
-
-def discard_outputs(catalog: CatalogProtocol[Any, Any], names: Iterable[str], version: str) -> None:
-    """Delete what an earlier try left of a version.
-
-    Datasets that are not versioned stay.
-    """
-    for name in sorted(names):
-        dataset = catalog.get(name)
-        if not isinstance(dataset, AbstractVersionedDataset):
-            continue
-        if delete_version(dataset, version):
-            logger.info("An earlier try left %s of version %s; it is made again.", name, version)
-
-
-def _check_places() -> None:
-    root = os.environ.get(DATA_ROOT, "")
-    if "://" in root and not os.environ.get(SHARED_ROOT):
-        raise RightfitError(
-            f"{DATA_ROOT} is {root!r}, so {SHARED_ROOT} must name a folder that all workers share: "
-            "searches and measurements need file locks, see docs/howto/airflow.md."
-        )
-
-
-def _find_home() -> Path:
-    home = os.environ.get(HOME)
-    if not home or not Path(home).is_dir():
-        raise RightfitError(
-            f"{HOME} must name the project's folder on every worker, but is {home!r}. Set it in "
-            "the environment of the scheduler's workers, see docs/howto/airflow.md."
-        )
-    return Path(home)

@@ -123,7 +123,10 @@ def parse_document(kind: type[Document], plain: Mapping[str, object], place: str
     else:
         faults = []
         if isinstance(document, RemoteMeasurements):
-            faults = list(find_impossible_figures(document.environment, document.states))
+            faults = list(_check_figures(document.environment, "environment"))
+            for key, state in document.states.items():
+                faults += _check_figures(state, f"states.{key}")
+                faults += _check_rounds(state, f"states.{key}")
         if not faults:
             return document
     more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
@@ -215,28 +218,16 @@ _BY_UNIT: Mapping[str, FigureBounds] = {
 _COUNT = FigureBounds(0, MAX_COUNT)
 
 
-def find_impossible_figures(
-    environment: Environment, states: Mapping[str, MeasurementState]
-) -> Iterator[str]:
-    """Describe what no machine can have found.
-
-    Yields:
-        One line per fault, with the place of the figure.
-    """
-    yield from _check_figures(environment, "environment")
-    for key, state in states.items():
-        yield from _check_figures(state, f"states.{key}")
-        yield from _check_rounds(state, f"states.{key}")
-
-
 def _check_figures(record: object, place: str) -> Iterator[str]:
-    """Check the numbers of a dataclass, and of all that it holds."""
+    """Describe the numbers of a dataclass, and of all that it holds, that no machine can find."""
     for field in fields(record):  # type: ignore[arg-type]
         for where, value in _unfold(getattr(record, field.name), f"{place}.{field.name}"):
             if is_dataclass(value):
                 yield from _check_figures(value, where)
             elif isinstance(value, int | float) and not isinstance(value, bool):
-                bounds = _find_bounds(type(record).__name__, field.name)
+                own = _BY_NAME.get(f"{type(record).__name__}.{field.name}")
+                units = (known for unit, known in _BY_UNIT.items() if field.name.endswith(unit))
+                bounds = own or _BY_NAME.get(field.name) or next(units, _COUNT)
                 if not bounds.allow(value):
                     yield f"{where} must be {bounds}, but got {value!r}"
 
@@ -248,12 +239,6 @@ def _unfold(value: object, place: str) -> Iterator[tuple[str, object]]:
         yield from ((f"{place}.{key}", item) for key, item in value.items())
     else:
         yield place, value
-
-
-def _find_bounds(record: str, name: str) -> FigureBounds:
-    named = _BY_NAME.get(f"{record}.{name}") or _BY_NAME.get(name)
-    units = (bounds for unit, bounds in _BY_UNIT.items() if name.endswith(unit))
-    return named or next(units, _COUNT)
 
 
 def _check_rounds(state: MeasurementState, place: str) -> Iterator[str]:

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,9 @@ def measure_pack(source: Path, out: Path) -> RemoteMeasurements:
             rows = find_files(source, dataset.name).rows
             with temporary_folder("pack") as folder:
                 bench = Bench(pool, rows, folder, settings, pack.preset, SpeedProbe(None))
-                states = measure_jobs(jobs, keys, bench, store, choose=_choose_all)
+                states = measure_jobs(
+                    jobs, keys, bench, store, choose=lambda states: [True] * len(states)
+                )
             found |= dict(zip(keys, states, strict=True))
     finally:
         pool.close()
@@ -101,8 +102,21 @@ def plan_dataset(source: Path, dataset: PackedDataset, pack: Pack, here: Environ
         present=here.devices,
     )
     encoder = _read_encoder(files.requests / "encoder.json")
-    _require_rows(files.rows, {len(bundle.schema.features) for bundle in bundles.values()})
-    _require_raw_rows(files.raw_rows, encoder)
+    widths = {len(bundle.schema.features) for bundle in bundles.values()}
+    rows = _load_rows(files.rows)
+    if rows.ndim != 2 or rows.dtype != np.float32 or widths - {rows.shape[1]}:
+        raise ValueError(
+            f"{files.rows} must hold rows of {sorted(widths)} float32 columns, but holds "
+            f"{rows.dtype} of shape {rows.shape}. Pack it again."
+        )
+    raw_rows = _load_rows(files.raw_rows)
+    needed = {column for one in list_inputs(encoder) for column in one.columns}
+    missing = sorted(needed - set(raw_rows.dtype.names or ()))
+    if raw_rows.ndim != 1 or missing:
+        raise ValueError(
+            f"{files.raw_rows} must hold rows of the columns that the encoder reads, but lacks "
+            f"{missing}. Pack it again."
+        )
     requests = RawRequests(files.raw_rows, encoder, files.requests)
     return plan_jobs(dataset.name, bundles, with_paths(servings, pack.request_paths), requests)
 
@@ -117,26 +131,6 @@ def _read_encoder(path: Path) -> EncoderJson:
     except (ValueError, RecursionError) as err:
         raise ValueError(f"{path} is damaged: {err}. Pack it again.") from err
     return content
-
-
-def _require_rows(path: Path, widths: Collection[int]) -> None:
-    rows = _load_rows(path)
-    if rows.ndim != 2 or rows.dtype != np.float32 or set(widths) - {rows.shape[1]}:
-        raise ValueError(
-            f"{path} must hold rows of {sorted(widths)} float32 columns, but holds {rows.dtype} of "
-            f"shape {rows.shape}. Pack it again."
-        )
-
-
-def _require_raw_rows(path: Path, encoder: EncoderJson) -> None:
-    rows = _load_rows(path)
-    needed = {column for one in list_inputs(encoder) for column in one.columns}
-    missing = sorted(needed - set(rows.dtype.names or ()))
-    if rows.ndim != 1 or missing:
-        raise ValueError(
-            f"{path} must hold rows of the columns that the encoder reads, but lacks {missing}. "
-            "Pack it again."
-        )
 
 
 def _load_rows(path: Path) -> npt.NDArray[Any]:
@@ -186,7 +180,3 @@ def main() -> None:
 def count_measured(measured: RemoteMeasurements) -> int:
     """Return how many measurements have not failed."""
     return sum(state.error is None for state in measured.states.values())
-
-
-def _choose_all(states: Sequence[MeasurementState]) -> list[bool]:
-    return [True] * len(states)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import itertools
 import json
 import re
 import shutil
@@ -101,13 +102,22 @@ def write_pack(pack: Pack, folder: Path) -> None:
     write_document(pack, folder / PACK_FILE)
     copy_sources(folder)
     (folder / "measure.py").write_text(PROGRAM, encoding="utf-8")
-    (folder / "requirements.txt").write_text(_list_requirements(), encoding="utf-8")
+    declared = importlib.metadata.requires("rightfit") or []
+    bounds = {
+        re.split(r"[^A-Za-z0-9_-]", line)[0].lower(): line for line in declared if ";" not in line
+    }
+    requirements = "".join(f"{bounds.get(name, name)}\n" for name in REQUIREMENTS)
+    (folder / "requirements.txt").write_text(requirements, encoding="utf-8")
 
 
 def copy_sources(folder: Path) -> None:
     """Copy the modules that measuring imports, and nothing else of this library."""
     modules = {name for entry in ENTRY_POINTS for name in read_sources(entry)}
-    packages = {parent for name in modules for parent in _list_parents(name)}
+    packages = {
+        package
+        for name in modules
+        for package in itertools.accumulate(name.split(".")[:-1], "{}.{}".format)
+    }
     for name in sorted(modules | packages):
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
@@ -116,17 +126,3 @@ def copy_sources(folder: Path) -> None:
         target = folder / _PLACE.name / origin.relative_to(_PLACE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(origin, target)
-
-
-def _list_parents(name: str) -> list[str]:
-    parts = name.split(".")
-    return [".".join(parts[:n]) for n in range(1, len(parts))]
-
-
-def _list_requirements() -> str:
-    """Return the required libraries, as this library's metadata bounds them."""
-    declared = importlib.metadata.requires("rightfit") or []
-    bounds = {
-        re.split(r"[^A-Za-z0-9_-]", line)[0].lower(): line for line in declared if ";" not in line
-    }
-    return "".join(f"{bounds.get(name, name)}\n" for name in REQUIREMENTS)

@@ -47,7 +47,12 @@ def load_measured(name: str, store: JsonStore) -> RemoteMeasurements:
     """
     plain = store.get(_PREFIX + name)
     if plain is None:
-        raise ValueError(explain_unknown(name, store))
+        known = ", ".join(list_imported(store)) or "none"
+        raise ValueError(
+            f"No measurements of the environment {name!r} were imported (known: {known}). Measure "
+            "it there with rightfit pack and rightfit import-profiles, or correct the name in "
+            "conf/base/parameters_applications.yml."
+        )
     try:
         return parse_document(RemoteMeasurements, plain, f"{_PREFIX}{name}.json")
     except ValueError as err:
@@ -60,16 +65,6 @@ def list_imported(store: JsonStore) -> dict[str, Mapping[str, object]]:
     """Return what was imported, as it is stored, by the machine's name."""
     documents = {key: store.get(key) for key in store.keys() if key.startswith(_PREFIX)}  # noqa: SIM118 - no dict
     return {key.removeprefix(_PREFIX): found for key, found in documents.items() if found}
-
-
-def explain_unknown(name: str, store: JsonStore) -> str:
-    """Say that nothing was imported under a name, and what to do."""
-    known = ", ".join(list_imported(store)) or "none"
-    return (
-        f"No measurements of the environment {name!r} were imported (known: {known}). Measure it "
-        "there with rightfit pack and rightfit import-profiles, or correct the name in "
-        "conf/base/parameters_applications.yml."
-    )
 
 
 def select_measured(
