@@ -25,10 +25,8 @@ def package(context: click.Context) -> None:
 
     context.invoke(kedro_package)
     project: ProjectMetadata = context.obj
-    wheels = sorted((Path(project.project_path) / "dist").glob("*.whl"), key=_get_time)
+    wheels = sorted(
+        (Path(project.project_path) / "dist").glob("*.whl"), key=lambda path: path.stat().st_mtime
+    )
     if wheels:
         click.echo(f"Bill of materials: {write_bill(wheels[-1])}")
-
-
-def _get_time(path: Path) -> float:
-    return path.stat().st_mtime

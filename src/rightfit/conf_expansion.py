@@ -7,7 +7,7 @@ no loader survives ("billion laughs"). They are counted here without being made.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -29,9 +29,18 @@ def find_expansion(paths: list[Path]) -> Iterator[str]:
         One line per file, with the line of the key that becomes the largest.
     """
     texts = {path: _read(path) for path in paths}
-    if not any(map(_refers, texts.values())):
+    if not any(
+        ("&" in text and "*" in text) or _PLACEHOLDER.search(text) for text in texts.values()
+    ):
         return
-    roots = list(_compose(texts))
+    roots: Roots = []
+    for path, text in texts.items():
+        try:
+            root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        except (yaml.YAMLError, RecursionError):
+            continue  # who loads it says so
+        if isinstance(root, yaml.MappingNode):
+            roots.append((path, root))
     counter = _Counter(roots)
     for path, root in roots:
         sizes = [(counter.count(pair, ()), pair[0].start_mark.line + 1) for pair in root.value]
@@ -50,20 +59,6 @@ def _read(path: Path) -> str:
         return ""  # who loads it says so
 
 
-def _refers(text: str) -> bool:
-    return ("&" in text and "*" in text) or _PLACEHOLDER.search(text) is not None
-
-
-def _compose(texts: Mapping[Path, str]) -> Iterator[tuple[Path, yaml.MappingNode]]:
-    for path, text in texts.items():
-        try:
-            root = yaml.compose(text, Loader=yaml.CSafeLoader)
-        except (yaml.YAMLError, RecursionError):
-            continue  # who loads it says so
-        if isinstance(root, yaml.MappingNode):
-            yield path, root
-
-
 class _Counter:
     """Counts values; what is shared is counted once and added as often as it is named."""
 
@@ -77,19 +72,21 @@ class _Counter:
         return self._count(value, (*place, str(key.value)))
 
     def _count(self, node: yaml.Node, place: Place) -> float:
-        if id(node) not in self._known:
-            self._known[id(node)] = 0.0  # of one that holds itself: who loads it says so
-            self._known[id(node)] = self._count_anew(node, place)
-        return self._known[id(node)]
-
-    def _count_anew(self, node: yaml.Node, place: Place) -> float:
+        if id(node) in self._known:
+            return self._known[id(node)]
+        self._known[id(node)] = 0.0  # of one that holds itself: who loads it says so
         if isinstance(node, yaml.MappingNode):
-            return 1 + sum(self.count(pair, place) for pair in node.value)
-        if isinstance(node, yaml.SequenceNode):
-            return 1 + sum(self._count(one, (*place, str(i))) for i, one in enumerate(node.value))
-        named = (self._find(dots, path, place) for dots, path in _PLACEHOLDER.findall(node.value))
-        meant = sum(self._count(one, where) for one, where in filter(None, named))
-        return 1 + len(node.value) / CHARACTERS_PER_VALUE + meant
+            inner = sum(self.count(pair, place) for pair in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            inner = sum(self._count(one, (*place, str(i))) for i, one in enumerate(node.value))
+        else:
+            named = (
+                self._find(dots, path, place) for dots, path in _PLACEHOLDER.findall(node.value)
+            )
+            meant = sum(self._count(one, where) for one, where in filter(None, named))
+            inner = len(node.value) / CHARACTERS_PER_VALUE + meant
+        self._known[id(node)] = 1 + inner
+        return self._known[id(node)]
 
     def _find(self, dots: str, path: str, place: Place) -> tuple[yaml.Node, Place] | None:
         """Return what a placeholder names: from the top, or from so many levels above its own."""

@@ -19,7 +19,11 @@ def find_nearest(written: str, known: Iterable[str], *, cutoff: float = 0.6) -> 
     """
     names = list(known)
     near = get_close_matches(written, names, n=max(1, len(names)), cutoff=cutoff)
-    return max(near, key=lambda name: _nearness(written, name), default=None)
+
+    def rate(name: str) -> tuple[float, bool]:
+        return SequenceMatcher(None, name, written).ratio(), sorted(name) == sorted(written)
+
+    return max(near, key=rate, default=None)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -40,7 +44,3 @@ def name_some(names: Sequence[str], *, n_shown: int = 9) -> str:
     """
     more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
     return f"{', '.join(names[:n_shown])}{more}"
-
-
-def _nearness(written: str, name: str) -> tuple[float, bool]:
-    return SequenceMatcher(None, name, written).ratio(), sorted(name) == sorted(written)

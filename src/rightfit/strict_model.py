@@ -80,7 +80,11 @@ class StrictModel(BaseModel):
     @classmethod
     def _refuse_repeats(cls, value: Any, info: ValidationInfo) -> Any:
         field = cls.model_fields.get(info.field_name or "")
-        if field is not None and isinstance(value, tuple) and _is_open_list(field.annotation):
+        if field is None or not isinstance(value, tuple):
+            return value
+        kinds = [field.annotation, *get_args(field.annotation)]
+        # a list of any length, and not one of fixed places
+        if any(get_origin(kind) is tuple and ... in get_args(kind) for kind in kinds):
             repeated = [
                 f"entry {place + 1}" if isinstance(item, BaseModel) else repr(item)
                 for place, item in enumerate(value)
@@ -133,12 +137,6 @@ def word_fault(fault: Mapping[str, Any]) -> str:
     if says_input or is_named or len(given) > MAX_INPUT:
         return message
     return f"{message}, but got {given}"
-
-
-def _is_open_list(annotation: Any) -> bool:
-    """Tell a list of any length, as a tuple type with an ellipsis, from one of fixed places."""
-    options = [annotation, *get_args(annotation)]
-    return any(get_origin(one) is tuple and ... in get_args(one) for one in options)
 
 
 # YAML 1.1 reads 1.0e-4 as a number, but 1.0e4 as a text
