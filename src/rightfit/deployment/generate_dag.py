@@ -14,7 +14,7 @@ from pathlib import Path
 import jinja2
 from kedro.framework.project import pipelines, settings
 from kedro.framework.session import KedroServiceSession
-from kedro.framework.startup import ProjectMetadata, bootstrap_project
+from kedro.framework.startup import bootstrap_project
 from omegaconf import OmegaConf
 from pydantic import Field, ValidationError
 
@@ -26,7 +26,11 @@ TEMPLATE = Path(__file__).parent / "templates" / "airflow_dag.py.j2"
 
 
 def main(arguments: Sequence[str] | None = None) -> Path:
-    """Generate the DAG and return its file."""
+    """Generate the DAG and return its file.
+
+    Raises:
+        ValueError: If the settings or the pipeline cannot be turned into tasks.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pipeline", required=True, help="a registered pipeline")
     parser.add_argument("--env", required=True, help="Kedro environment")
@@ -36,56 +40,41 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     parser.add_argument("--conf-source", type=Path, help="conf in the project if not given")
     chosen = parser.parse_args(arguments)
     project = bootstrap_project(chosen.project)
-    dag = render_dag(
-        project,
+    dag_settings = read_settings(chosen.settings)
+    session = KedroServiceSession.create(
+        project_path=project.project_path,
+        env=chosen.env,
+        conf_source=str(chosen.conf_source or chosen.project / settings.CONF_SOURCE),
+    )
+    with session:
+        session.load_context()  # from now on the pipelines are those of its grid
+        registered = {name: pipelines[name] for name in pipelines if name != "__default__"}
+    if chosen.pipeline not in registered:
+        raise RightfitError(f"There is no pipeline {chosen.pipeline!r}, but {sorted(registered)}.")
+    stages = find_stages(chosen.pipeline, registered)
+    dag_settings.check_stages(set(registered))  # refit may be a stage of nothing
+
+    def place(stage: str) -> dict[str, str]:
+        given = {"pool": dag_settings.pools.get(stage), "queue": dag_settings.queues.get(stage)}
+        return {key: value for key, value in given.items() if value is not None}
+
+    # what is rendered is Python, not HTML
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
+    environment.filters["py"] = repr
+    dag = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        dag_id=f"{project.package_name}-{chosen.pipeline}".replace("_", "-"),
+        package=project.package_name,
         pipeline=chosen.pipeline,
         env=chosen.env,
-        settings_file=chosen.settings,
-        conf_source=chosen.conf_source or chosen.project / settings.CONF_SOURCE,
+        settings=dag_settings,
+        tasks=plan_tasks(registered[chosen.pipeline], stages, alone=dag_settings.alone),
+        place=place,
     )
     chosen.out.mkdir(parents=True, exist_ok=True)
     path: Path = chosen.out / f"{project.package_name}_{chosen.pipeline}.py"
     path.write_text(dag, encoding="utf-8")
     sys.stdout.write(f"{path}\n")
     return path
-
-
-def render_dag(
-    project: ProjectMetadata, *, pipeline: str, env: str, settings_file: Path, conf_source: Path
-) -> str:
-    """Return the DAG's source.
-
-    Raises:
-        ValueError: If the settings or the pipeline cannot be turned into tasks.
-    """
-    dag_settings = read_settings(settings_file)
-    session = KedroServiceSession.create(
-        project_path=project.project_path, env=env, conf_source=str(conf_source)
-    )
-    with session:
-        session.load_context()  # from now on the pipelines are those of its grid
-        registered = {name: pipelines[name] for name in pipelines if name != "__default__"}
-    if pipeline not in registered:
-        raise RightfitError(f"There is no pipeline {pipeline!r}, but {sorted(registered)}.")
-    stages = find_stages(pipeline, registered)
-    dag_settings.check_stages(set(registered))  # refit may be a stage of nothing
-
-    def place(stage: str) -> dict[str, str]:
-        chosen = {"pool": dag_settings.pools.get(stage), "queue": dag_settings.queues.get(stage)}
-        return {key: value for key, value in chosen.items() if value is not None}
-
-    # what is rendered is Python, not HTML
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
-    environment.filters["py"] = repr
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        dag_id=f"{project.package_name}-{pipeline}".replace("_", "-"),
-        package=project.package_name,
-        pipeline=pipeline,
-        env=env,
-        settings=dag_settings,
-        tasks=plan_tasks(registered[pipeline], stages, alone=dag_settings.alone),
-        place=place,
-    )
 
 
 class DagSettings(StrictModel):

@@ -35,7 +35,6 @@ from rightfit.kedro_project.files import (
     VERIFY_RESULTS,
     find_broken_files,
     find_data_root,
-    find_entry_faults,
     list_texts,
     load_configuration,
     make_loader,
@@ -197,7 +196,14 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
             faults += str(err).splitlines()
         else:
             if key == "catalog":
-                faults += find_entry_faults(found)
+                faults += [
+                    f"catalog: {name} must be a text, and name a block with a type, but got "
+                    f"{str(entry)[:80]!r}. Correct it in conf/*/catalog*.yml."
+                    for name, entry in found.items()
+                    # keys that begin with _ are for interpolation
+                    if not isinstance(name, str)
+                    or not (isinstance(entry, dict) or name.startswith("_"))
+                ]
             if found:
                 loader[key] = found  # or it is read again each time that it is asked for
     # What credentials refer to may exist only where the tasks run: their files must be readable.

@@ -151,16 +151,6 @@ def find_long_numbers(content: Any, place: str = "") -> Iterator[str]:
             yield from find_long_numbers(value, f"{place}.{key}" if place else str(key))
 
 
-def find_entry_faults(catalog: dict[str, Any]) -> list[str]:
-    """Describe what no catalog entry can be; keys that begin with ``_`` are for interpolation."""
-    return [
-        f"catalog: {name} must be a text, and name a block with a type, but got "
-        f"{str(entry)[:80]!r}. Correct it in conf/*/catalog*.yml."
-        for name, entry in catalog.items()
-        if not isinstance(name, str) or not (isinstance(entry, dict) or name.startswith("_"))
-    ]
-
-
 def list_texts(loader: AbstractConfigLoader) -> Iterator[str]:
     """Yield the texts of all files of the configuration that can be read."""
     for key in getattr(loader, "config_patterns", {}):

@@ -94,8 +94,8 @@ class RunHook:
         Raises:
             ConfigurationError: Naming all that is missing or cannot be used.
         """
-        is_sequential = SEQUENTIAL in str(run_params.get("runner")) and not is_served()
-        if is_sequential and any(map(is_own, pipeline.nodes)):
+        is_kedros_runner = SEQUENTIAL in str(run_params.get("runner"))
+        if is_kedros_runner and not is_served() and any(map(is_own, pipeline.nodes)):
             logger.info(
                 "Every step runs, and one search after another: settings.py lacks SESSION_CLASS = "
                 "RightfitSession, of rightfit.kedro_project.run."
