@@ -214,14 +214,15 @@ def load_broken(case: yaml_cases.YamlCase, conf: Path) -> tuple[str, str]:
     """Load a broken file as a command does."""
     from click import ClickException
 
-    from rightfit.kedro_project.files import BrokenFileError, load_configuration, make_loader
+    from rightfit.errors import RightfitError
+    from rightfit.kedro_project.files import load_configuration, make_loader
 
     shutil.rmtree(conf / "attack", ignore_errors=True)
     env = case.write(conf)
     kind = case.file.split("_")[0].removesuffix(".yml")
     try:
         load_configuration(make_loader(conf, env=env), kind)
-    except (BrokenFileError, ClickException) as err:
+    except (RightfitError, ClickException) as err:
         message = str(getattr(err, "message", err))
         is_clear = case.file in message and (case.line is None or f"{case.line}:" in message)
         return ("clear" if is_clear else "tracebacks"), message

@@ -9,8 +9,8 @@ import pytest
 from click import ClickException
 from yaml_cases import YamlCase, list_cases
 
+from rightfit.errors import RightfitError
 from rightfit.kedro_project.files import (
-    BrokenFileError,
     check_data_root,
     explain_file,
     load_configuration,
@@ -34,7 +34,7 @@ def test_broken_file_is_named_with_its_line(case: YamlCase, conf: Path) -> None:
     env = case.write(conf)
     key = case.file.split("_")[0].removesuffix(".yml")
 
-    with pytest.raises((BrokenFileError, ClickException), match=case.file) as caught:
+    with pytest.raises((RightfitError, ClickException), match=case.file) as caught:
         load_configuration(make_loader(conf, env=env), key)
 
     message = str(getattr(caught.value, "message", caught.value))
@@ -47,7 +47,7 @@ def test_number_for_a_name_in_the_catalog_is_named(conf: Path) -> None:
     (conf / "attack").mkdir(exist_ok=True)
     (conf / "attack" / "catalog_attack.yml").write_text("5: {type: pandas.CSVDataset}\n")
 
-    with pytest.raises(BrokenFileError, match=r"catalog_attack\.yml, line 1: the key 5 must be"):
+    with pytest.raises(RightfitError, match=r"catalog_attack\.yml, line 1: the key 5 must be"):
         load_configuration(make_loader(conf, env="attack"), "catalog")
     shutil.rmtree(conf / "attack")
 

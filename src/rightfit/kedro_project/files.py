@@ -44,26 +44,22 @@ CONFIG_LOADER_ARGS: dict[str, Any] = {
 }
 
 
-class BrokenFileError(RightfitError):
-    """Files of the configuration that cannot be read: one line each, with its place."""
-
-
 def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]:
     """Load one kind of configuration, such as ``parameters``; empty if there is none.
 
     Raises:
-        BrokenFileError: If a file of that kind cannot be read.
+        RightfitError: If a file of that kind cannot be read: one line each, with its place.
     """
     bombs = list(find_expansion(_list_files(loader, key)))
     if bombs:
-        raise BrokenFileError("\n".join(bombs))
+        raise RightfitError("\n".join(bombs))
     try:
         found: dict[str, Any] = loader[key]
     except (MissingConfigException, KeyError):
         # a key is missing where the loader knows no files of that kind
         faults = list(find_broken_files(loader, key))
         if faults:
-            raise BrokenFileError("\n".join(faults)) from None
+            raise RightfitError("\n".join(faults)) from None
         return {}
     except Exception as err:
         faults = list(find_broken_files(loader, key)) or _find_placeholder(loader, key, err)
@@ -74,16 +70,16 @@ def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]
             if not isinstance(name, str)
         ]
         if faults:
-            raise BrokenFileError("\n".join(faults)) from err
+            raise RightfitError("\n".join(faults)) from err
         if isinstance(err, yaml.YAMLError | OmegaConfBaseException | UnicodeDecodeError | OSError):
-            raise BrokenFileError(f"{key}: {_first_line(err)}") from err
+            raise RightfitError(f"{key}: {_first_line(err)}") from err
         if isinstance(err, RecursionError):
-            raise BrokenFileError(f"{key}: placeholders refer to each other too deeply") from err
+            raise RightfitError(f"{key}: placeholders refer to each other too deeply") from err
         if isinstance(err, ValueError | TypeError):  # such as keys that two files have
-            raise BrokenFileError(f"{key}: {' '.join(str(err).split())}") from err
+            raise RightfitError(f"{key}: {' '.join(str(err).split())}") from err
         raise
     for place in find_long_numbers(found):
-        raise BrokenFileError(f"{key}: {place} has too many digits. Correct it.")
+        raise RightfitError(f"{key}: {place} has too many digits. Correct it.")
     return found
 
 
@@ -91,7 +87,7 @@ def read_parameters(loader: AbstractConfigLoader) -> dict[str, Any] | None:
     """Return a project's parameters, ``None`` if it has no grid of Rightfit's among them.
 
     Raises:
-        BrokenFileError: If a file of parameters cannot be read.
+        RightfitError: If a file of parameters cannot be read.
     """
     parameters = load_configuration(loader, "parameters")
     grid = parameters.get("grid")
