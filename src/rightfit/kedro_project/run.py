@@ -11,7 +11,7 @@ import contextlib
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
@@ -196,15 +196,17 @@ class Searches:
 
     def __init__(self, nodes: list[Node], catalog: Catalog) -> None:
         self._catalog = catalog
-        self._waiting = [
-            node for node in nodes if isinstance(node.func, NodeFunction) and node.func.plan
-        ]
+        self._waiting = {
+            node: node.func
+            for node in nodes
+            if isinstance(node.func, NodeFunction) and node.func.plan
+        }
         self._to_come = {name for node in nodes for name in node.outputs}
         if self._count_workers(self._waiting) > 1 and not self._finds_cluster(self._waiting):
             from rightfit.tuning.parallel.forks import shared_fork_server
 
-            families = [self._load(node, "model").family for node in self._waiting]
-            training = self._load(self._waiting[0], "training")
+            families = [self._load(func, "model").family for func in self._waiting.values()]
+            training = self._load(next(iter(self._waiting.values())), "training")
             _, n_threads = training.share_cores(len(self._waiting))
             shared_fork_server(families, n_threads)
 
@@ -216,8 +218,10 @@ class Searches:
         """Search all cells whose inputs are there, if this node needs a search."""
         if node not in self._waiting:
             return
-        due = [one for one in self._waiting if not self._to_come & set(one.inputs)]
-        self._waiting = [one for one in self._waiting if one not in due]
+        due = {
+            one: func for one, func in self._waiting.items() if not self._to_come & set(one.inputs)
+        }
+        self._waiting = {one: func for one, func in self._waiting.items() if one not in due}
         if self._count_workers(due) < 2 and not self._finds_cluster(due):
             return
         searches = self._plan(due)
@@ -232,19 +236,18 @@ class Searches:
         with show_progress(wall_s) as on_trial:
             search_in_parallel(searches, on_trial=on_trial)
 
-    def _count_workers(self, nodes: list[Node]) -> int:
-        return sum(self._load(node, "training").n_workers for node in nodes)
+    def _count_workers(self, nodes: Mapping[Node, NodeFunction]) -> int:
+        return sum(self._load(func, "training").n_workers for func in nodes.values())
 
-    def _finds_cluster(self, nodes: list[Node]) -> bool:
-        return any(self._load(node, "training").cluster is not None for node in nodes)
+    def _finds_cluster(self, nodes: Mapping[Node, NodeFunction]) -> bool:
+        return any(self._load(func, "training").cluster is not None for func in nodes.values())
 
-    def _plan(self, nodes: list[Node]) -> list[PlannedSearch]:
+    def _plan(self, nodes: Mapping[Node, NodeFunction]) -> list[PlannedSearch]:
         """Plan the nodes' searches; those that are over, or cannot be planned, are left out."""
         from rightfit.tuning.search.search import is_over
 
         searches: dict[str, list[PlannedSearch]] = {}  # by dataset
-        for node in nodes:
-            func = _read_function(node)
+        for node, func in nodes.items():
             plan = cast("Callable[..., PlannedSearch]", func.plan)
             inputs = {key: self._catalog.load(name) for key, name in func.inputs.items()}
             try:
@@ -256,9 +259,5 @@ class Searches:
                 logger.debug("%s is left to its node: %s", node.name, err)
         return [one for of_dataset in searches.values() for one in of_dataset]
 
-    def _load(self, node: Node, argument: str) -> Any:
-        return self._catalog.load(_read_function(node).inputs[argument])
-
-
-def _read_function(node: Node) -> NodeFunction:
-    return cast("NodeFunction", node.func)  # of a node that searches
+    def _load(self, func: NodeFunction, argument: str) -> Any:
+        return self._catalog.load(func.inputs[argument])

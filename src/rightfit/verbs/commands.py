@@ -40,7 +40,6 @@ class Verb:
     ``needs_kedro``: it is for projects; the others work in the light core, too.
     """
 
-    module: str
     section: str
     sentence: str
     needs_kedro: bool
@@ -85,10 +84,9 @@ def find_verbs(folder: Traversable) -> Iterator[tuple[str, Verb]]:
     for file in folder.iterdir():
         text = file.read_text("utf-8") if file.name.endswith(".py") else ""
         if found := _HEAD.match(text):
-            module = file.name.removesuffix(".py")
-            needs_kedro = any(f"\nfrom {name}" in text for name in OF_PROJECTS)
-            verb = Verb(module, found["section"], found["sentence"], needs_kedro)
-            yield module.replace("_", "-"), verb
+            needs_kedro = any(f"\nfrom {module}" in text for module in OF_PROJECTS)
+            name = file.name.removesuffix(".py").replace("_", "-")
+            yield name, Verb(found["section"], found["sentence"], needs_kedro)
 
 
 VERBS: Mapping[str, Verb] = dict(sorted(find_verbs(files("rightfit.verbs"))))
@@ -106,7 +104,7 @@ def load_verb(name: str) -> click.Command:
     if name != "run":
         for chatty in CHATTY:  # filters outlast Kedro's configuration of logging, levels do not
             logging.getLogger(chatty).addFilter(_is_warning)
-    module = VERBS[name].module
+    module = name.replace("-", "_")
     command: click.Command = getattr(import_module(f"rightfit.verbs.{module}"), module)
     return command
 

@@ -202,8 +202,10 @@ def settle_size(
             raised = replace(raised, cores=raised.cores + MORE_CORES)
         elif not tried.is_disturbed:  # that is tried again
             raised = replace(raised, replicas=raised.replicas + 1)
-    why = "other processes used the cores: try again on a quiet machine" if n_disturbed else ""
-    raise ValueError(
-        f"None of {MAX_TRIALS} deployments held; the last: {', '.join(tried.faults)}. "
-        + (f"In {n_disturbed} of these trials {why}." if why else "")
-    )
+    message = f"None of {MAX_TRIALS} deployments held; the last: {', '.join(tried.faults)}. "
+    if n_disturbed:
+        message += (
+            f"In {n_disturbed} of these trials other processes used the cores: try again on a "
+            "quiet machine."
+        )
+    raise ValueError(message)
