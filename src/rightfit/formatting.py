@@ -1,4 +1,4 @@
-"""Numbers, times and foreign texts as people read them."""
+"""Numbers and times as people read them, and texts made fit for a terminal."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from kedro.pipeline import Pipeline
 
 from rightfit.datasets.stores import JsonStoreDataset
 from rightfit.kedro_project.configuration import ConfigurationError, find_grid
-from rightfit.kedro_project.kedro_private import is_versioned, pin_load_version
+from rightfit.kedro_project.kedro_private import Versioned, is_versioned, pin_load_version
 from rightfit.kedro_project.nodes import is_own, list_own_outputs
 from rightfit.kedro_project.records import RECORDS, GridRecord, RecordStore
 from rightfit.parameters.grid import Grid
@@ -39,7 +39,6 @@ REFIT = STAGES.index("refit")  # what a ranking finds there by content: it belon
 _DATED = re.compile(r"\d{4}-\d\d-\d\dT")
 
 Catalog = CatalogProtocol[Any, Any]
-Versioned = AbstractVersionedDataset[Any, Any]
 
 
 def is_no_newer(version: str, limit: str) -> bool:
