@@ -16,6 +16,13 @@ import polars as pl
 
 Row = TypeVar("Row")
 
+DTYPES: dict[type, type[pl.DataType]] = {
+    str: pl.String,
+    int: pl.Int64,
+    float: pl.Float64,
+    bool: pl.Boolean,
+}
+
 
 def table_schema(row_type: type[Any]) -> dict[str, pl.DataType | type[pl.DataType]]:
     """Return the columns of a table with their types, from the fields of its rows.
@@ -41,7 +48,7 @@ def column_type(hint: Any) -> pl.DataType | type[pl.DataType]:
         return column_type(next(kind for kind in get_args(hint) if kind is not types.NoneType))
     if dataclasses.is_dataclass(hint):
         return pl.Struct(table_schema(typing.cast(Any, hint)))
-    return pl.DataType.from_python(hint)
+    return DTYPES[hint]
 
 
 def write_rows(rows: Iterable[Row], row_type: type[Row]) -> pl.DataFrame:
