@@ -113,7 +113,7 @@ def read_present(
             f"The last ranking has applications {sorted(ranked)}, the configuration has "
             f"{sorted(applications)}. Run: kedro run --pipelines ranking"
         )
-    answers = [answer for name in asked for answer in read_answers(results, name, None)]
+    answers = [answer for answer in read_answers(results) if answer.application in asked]
     winners = make_baseline(answers, asked)
     # the baseline's winners that others have replaced
     replaced: dict[str, dict[str, ProfileKey]] = {}

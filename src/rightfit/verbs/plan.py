@@ -39,6 +39,9 @@ def plan(place: Place, params: dict[str, Any]) -> None:
         evaluation = EvaluationParams.model_validate(parameters["evaluation"])
         applications = Applications.model_validate(parameters["applications"])
         environment = describe_environment()
+        servings = with_paths(
+            list_servings(evaluation, environment), list_paths(applications, evaluation)
+        )
         n_candidates: dict[str, int | None] = {}
         for dataset, model in read_grid(parameters).cells():
             cell = f"{dataset}.{model}"
@@ -51,10 +54,7 @@ def plan(place: Place, params: dict[str, Any]) -> None:
                 f"Preset {evaluation.preset}; nothing is measured now.",
                 *describe_plan(
                     evaluation.settings,
-                    with_paths(
-                        list_servings(evaluation, environment),
-                        list_paths(applications, evaluation),
-                    ),
+                    servings,
                     n_candidates,
                     tiers=evaluation.tiers,
                     devices=environment.devices,

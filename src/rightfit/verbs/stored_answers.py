@@ -18,15 +18,27 @@ from rightfit.serving.answer import Answer, Origin, find_application, find_datas
 from rightfit.verbs.stored import StoredResults
 
 
-def read_answers(results: StoredResults, application: str, dataset: str | None) -> Iterator[Answer]:
-    """Read the last ranking's answers for an application.
+def read_answers(
+    results: StoredResults, application: str | None = None, dataset: str | None = None
+) -> Iterator[Answer]:
+    """Read the last ranking's answers.
+
+    Args:
+        results: The stored results.
+        application: One application; ``None``: all of them.
+        dataset: One dataset; ``None``: all that were ranked for the application.
 
     Raises:
         ValueError: If nothing was ranked yet, or not this application or dataset.
     """
     ranked_in, recommendations = load_recommendations(results)
-    found = find_application(recommendations, application)
-    datasets = find_datasets(found, dataset)
+    if application is not None:
+        recommendations = {application: find_application(recommendations, application)}
+    asked = [
+        (name, found, place)
+        for name, found in recommendations.items()
+        for place in find_datasets(found, dataset)
+    ]
     measured_in = results.find_version("resource_profiles", at_most=ranked_in)
     newest = results.find_version("resource_profiles")
     profiles = results.load("resource_profiles", measured_in)
@@ -39,32 +51,21 @@ def read_answers(results: StoredResults, application: str, dataset: str | None) 
         environment=_read_environment(results, measured_in, measured_on),
     )
     loads = read_loads(results)
-    for name in datasets:
-        decision = found.datasets[name]
+    for name, found, place in asked:
+        decision = found.datasets[place]
         subject = decision.subject
-        load = loads.find(application, name, decision.winner)
+        load = loads.find(name, place, decision.winner)
         with results.reading("resource_profiles", measured_in):
-            selected = tuple(read_candidate_profiles(profiles, name, subject) if subject else ())
+            selected = tuple(read_candidate_profiles(profiles, place, subject) if subject else ())
         yield Answer(
-            application=application,
-            dataset=name,
+            application=name,
+            dataset=place,
             purpose=found.description,
             decision=decision,
             profiles=selected,
             origin=origin,
             under_load=load.describe_breach(decision.limits) if load else None,
         )
-
-
-def read_all_answers(results: StoredResults) -> Iterator[Answer]:
-    """Read the last ranking's answers for all applications.
-
-    Raises:
-        ValueError: If nothing was ranked yet.
-    """
-    _, recommendations = load_recommendations(results)
-    for name in recommendations:
-        yield from read_answers(results, name, None)
 
 
 def load_recommendations(results: StoredResults) -> tuple[str, Recommendations]:

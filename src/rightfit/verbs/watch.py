@@ -22,7 +22,7 @@ from rightfit.serving.watched_winners import KEY, Watch, compare_winners
 from rightfit.verbs.export import read_winning_model
 from rightfit.verbs.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.verbs.stored import Place, StoredResults, where
-from rightfit.verbs.stored_answers import read_all_answers, read_candidate_profiles
+from rightfit.verbs.stored_answers import read_answers, read_candidate_profiles
 
 SECTION = "Maintain"
 ONNX_ONLY = "rightfit.families.imported.onnx_only"
@@ -67,7 +67,7 @@ def watch_winners(
     grid = read_grid(parameters)
     answers = [
         answer
-        for answer in read_all_answers(results)
+        for answer in read_answers(results)
         if answer.application in applications.root and _can_watch(answer, grid)
     ]
     if not answers:

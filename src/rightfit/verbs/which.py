@@ -10,7 +10,7 @@ from rightfit.reporting.terminal import tabulate_winners
 from rightfit.serving.answer import Answer, answer_to_json
 from rightfit.verbs.options import AS_JSON, echo_json, echo_lines, echo_table, faults_as_message
 from rightfit.verbs.stored import Place, where
-from rightfit.verbs.stored_answers import load_recommendations, read_all_answers, read_answers
+from rightfit.verbs.stored_answers import load_recommendations, read_answers
 
 SECTION = "Look"
 
@@ -30,11 +30,7 @@ def which(place: Place, application: str | None, dataset: str | None, *, as_json
             echo_table(tabulate_winners(load_recommendations(results)[1]))
             click.echo("More of one application: rightfit which --application NAME")
             return
-        answers = list(
-            read_all_answers(results)
-            if application is None
-            else read_answers(results, application, dataset)
-        )
+        answers = list(read_answers(results, application, dataset))
     if as_json:
         echo_json([answer_to_json(answer) for answer in answers])
         return
