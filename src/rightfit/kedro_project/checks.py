@@ -135,8 +135,18 @@ def find_unwritable(paths: Iterable[Path]) -> list[str]:
     Returns:
         One line for each folder.
     """
-    folders = dict.fromkeys(_find_existing(path) for path in paths)
-    return [fault for folder in folders if (fault := _try(folder))]
+    faults = []
+    for place in dict.fromkeys(map(_find_existing, paths)):
+        try:
+            if not place.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "", str(place))
+            with tempfile.TemporaryFile(dir=place, prefix=".rightfit-") as file:
+                file.write(bytes(LEAST_BYTES))
+                file.flush()
+        except OSError as err:
+            cure = OF_THE_SYSTEM.get(err.errno or 0, f"{err.strerror}.")
+            faults.append(f"{place} cannot be written: {cure}")
+    return faults
 
 
 def _find_existing(path: Path) -> Path:
@@ -148,16 +158,3 @@ def _find_existing(path: Path) -> Path:
         except (OSError, ValueError):
             continue
     return path
-
-
-def _try(place: Path) -> str | None:
-    try:
-        if not place.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "", str(place))
-        with tempfile.TemporaryFile(dir=place, prefix=".rightfit-") as file:
-            file.write(bytes(LEAST_BYTES))
-            file.flush()
-    except OSError as err:
-        cure = OF_THE_SYSTEM.get(err.errno or 0, f"{err.strerror}.")
-        return f"{place} cannot be written: {cure}"
-    return None

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from rightfit.families.bundle import ONNX_FILE, Bundle
+from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.sources import read_sources
 from rightfit.preparation.data_card import DataCard
@@ -71,19 +71,18 @@ def pack_dataset(
 
     Answers are judged where the study is, on all test rows; the other machine only times them.
 
-    Candidates without ONNX are left out.
+    Each candidate must have an ONNX export.
     """
     n_rows = count_rows(settings.batch_sizes)
     files = find_files(folder, data_card.dataset)
     files.bundles.mkdir(parents=True)
     files.requests.mkdir()
-    kept = {name: bundle for name, bundle in candidates.items() if ONNX_FILE in bundle.files}
-    for name, bundle in kept.items():
+    for name, bundle in candidates.items():
         target = files.bundles / name
         target.mkdir()
         for file in (MANIFEST, *bundle.files):
             shutil.copyfile(bundle.path / file, target / file)
-    features = list(next(iter(kept.values())).schema.features) if kept else []
+    features = list(next(iter(candidates.values())).schema.features) if candidates else []
     np.save(
         files.rows,
         np.ascontiguousarray(test.head(n_rows).select(features).to_numpy(), dtype=np.float32),
@@ -92,9 +91,9 @@ def pack_dataset(
     requests = RawRequests(files.raw_rows, encoder, files.requests)
     requests.encoder_file.write_text(json.dumps(encoder), encoding="utf-8")
     if REQUEST in request_paths:
-        for bundle in kept.values():
+        for bundle in candidates.values():
             requests.prepare(bundle, RUNTIME)
-    return PackedDataset(data_card.dataset, data_card.data_version, tuple(kept))
+    return PackedDataset(data_card.dataset, data_card.data_version, tuple(candidates))
 
 
 def write_pack(pack: Pack, folder: Path) -> None:
