@@ -13,11 +13,9 @@ import pytest
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 
-from rightfit.kedro_project import configuration
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.nodes import BOXES
 from rightfit.kedro_project.run import RightfitSession
-from rightfit.parameters.validation import Machine
 from rightfit.pipeline_registry import register_pipelines
 
 pytestmark = pytest.mark.whole
@@ -155,7 +153,7 @@ def odd(bootstrapped: Path, tmp_path: Path) -> Path:
 def test_what_this_machine_lacks_is_refused_before_any_node(
     bootstrapped: Path, odd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(configuration, "_describe_machine", lambda: Machine(2, ("cpu",)))
+    monkeypatch.setattr("rightfit.profiling.worker.meters.gpu.list_devices", lambda: ("cpu",))
 
     with pytest.raises(ConfigurationError, match=r"training\.device is 'cuda', but this machine"):
         run_in(bootstrapped, odd, "training", training={"device": "cuda"})

@@ -51,9 +51,6 @@ from rightfit.parameters.defaults import (
 from rightfit.parameters.grid import Grid, read_grid
 from rightfit.parameters.raw import RawParameters, find_values
 
-if TYPE_CHECKING:
-    from rightfit.parameters.validation import Machine
-
 logger = logging.getLogger(__name__)
 
 READ_FILES = ("globals", "parameters", "catalog")
@@ -146,7 +143,9 @@ class ConfigurationHook:
         is_run: bool,
     ) -> None:
         from rightfit.parameters.models import find_model_faults
-        from rightfit.parameters.validation import find_block_faults
+        from rightfit.parameters.validation import Machine, find_block_faults
+        from rightfit.profiling.hardware.environment import usable_cores
+        from rightfit.profiling.worker.meters.gpu import list_devices
 
         try:
             chosen = {name: pipelines[name] for name in requested if name in pipelines}
@@ -159,7 +158,7 @@ class ConfigurationHook:
         if is_run:
             _refuse_unusable_catalog(context.config_loader)
         stages = {stage for one in chosen.values() for stage in list_stages(one)}
-        machine = _describe_machine() if is_run else None
+        machine = Machine(usable_cores(), list_devices()) if is_run else None
         # like Kedro, which checks what every pipeline reads before a run of __default__
         others = read_tagged_models(pipelines if DEFAULT_PIPELINE in requested else chosen)
         faults = find_block_faults(parameters, stages=stages, machine=machine, others=others)
@@ -172,14 +171,6 @@ class ConfigurationHook:
         faults += find_unread(context.config_loader, parameters)
         if faults:  # or the families are asked once it is known whether they are needed
             raise ConfigurationError("\n".join([*faults, *find_model_faults(parameters, stages)]))
-
-
-def _describe_machine() -> Machine:
-    from rightfit.parameters.validation import Machine
-    from rightfit.profiling.hardware.environment import usable_cores
-    from rightfit.profiling.worker.meters.gpu import list_devices
-
-    return Machine(usable_cores(), list_devices())
 
 
 def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
