@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rightfit.kedro_project.files import load_configuration, make_loader
@@ -111,6 +111,7 @@ def prepare(block: DatasetBlock, table: pl.DataFrame) -> list[pl.DataFrame]:
 
 @settings(max_examples=60)
 @given(tables(), st.sampled_from([None, None, None, 1.0]))
+@example(pl.DataFrame({"v1..v3": ["a", "b"] * (N_ROWS // 2), "b": NUMBERS}), None)
 def test_run_accepts_what_init_writes(table: pl.DataFrame, at_least: float | None) -> None:
     column, refusal = table.columns[0], "?"
     try:

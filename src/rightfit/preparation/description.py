@@ -137,12 +137,9 @@ class DatasetBlock(StrictModel):
         schemas = {}
         for name, schema in self.schemas.items():
             named = {column for group in schema.columns for column in group.names}
+            known = columns.get(name, (self.target.column,))  # which may look like a range
             groups = [
-                group.model_copy(
-                    update={
-                        "names": expand_names(group.names, columns.get(name, ()), excluded=named)
-                    }
-                )
+                group.model_copy(update={"names": expand_names(group.names, known, excluded=named)})
                 for group in schema.columns
             ]
             schemas[name] = schema.model_copy(update={"columns": tuple(groups)})
@@ -159,8 +156,8 @@ class DatasetBlock(StrictModel):
             for join in self.joins
         ]
         expanded = self.model_copy(update={"schemas": schemas, "joins": tuple(joins)})
-        known = list_described(expanded)
-        hidden = expand_names(self.not_features, known, excluded=[self.target.column])
+        described = list_described(expanded)
+        hidden = expand_names(self.not_features, described, excluded=[self.target.column])
         return expanded.model_copy(update={"not_features": hidden})
 
     def expand_features(self) -> DatasetBlock:
