@@ -17,7 +17,7 @@ import polars as pl
 
 from rightfit.cascades.choosing import Answers, Cascade, Member
 from rightfit.errors import RightfitError
-from rightfit.families.bundle import ONNX_FILE, Bundle, write_bundle_files
+from rightfit.families.bundle import ONNX_FILE, ONNX_ONLY, Bundle, write_bundle_files
 from rightfit.families.family import Configuration
 from rightfit.families.onnx_graph import GraphBuilder, raise_opset, read_opsets
 from rightfit.families.runtimes import open_predictor
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 ROLES = ("cheap", "expensive")  # settings that name the two members
 DEFINING = (*ROLES, "threshold")  # settings; the others are predictions
-FAMILY = "rightfit.families.imported.onnx_only"  # serves what exists as an ONNX file alone
 TOLERANCE = 1e-4  # of a probability
 RUNTIME = "onnx"  # in which two models can be joined
 ROWS = "rows"  # input and output of a bundle's ONNX file
@@ -104,7 +103,7 @@ def join_members(
     return write_bundle_files(
         folder,
         model=model,
-        family=FAMILY,
+        family=ONNX_ONLY,
         weights_file=ONNX_FILE,
         configuration=configuration,
         schema=cheap.schema,

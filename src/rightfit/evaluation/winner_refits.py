@@ -12,10 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.cascades.building import FAMILY as CASCADE_FAMILY
 from rightfit.cascades.building import ROLES, answer, check_cascade, join_members
 from rightfit.evaluation.candidate_measuring import RawTest, measure_candidates
-from rightfit.families.bundle import Bundle
+from rightfit.families.bundle import ONNX_ONLY, Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.refit import RefitParams
@@ -368,7 +367,7 @@ def _join(chosen: Bundle, members: Mapping[str, Bundle], inputs: RefitInputs) ->
     answers = {name: answer(one, inputs.test) for name, one in members.items()}
     check_cascade(bundle, answers, inputs.test)
     compared = compare_models(
-        replace(chosen, family=CASCADE_FAMILY),
+        replace(chosen, family=ONNX_ONLY),
         bundle,
         data_card=inputs.data_card,
         test=make_data(inputs.test, inputs.data_card.input_schema),

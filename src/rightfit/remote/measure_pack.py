@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from rightfit.families.bundle import read_bundle
+from rightfit.families.bundle import ONNX_ONLY, read_bundle
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.processes.regular_files import require_regular
@@ -44,7 +44,6 @@ from rightfit.strict_model import list_faults
 
 logger = logging.getLogger(__name__)
 
-FAMILY = "rightfit.families.imported.onnx_only"  # the models' own families are not needed
 RECORDS = "records"  # of an interrupted measurement, which is continued
 
 
@@ -92,7 +91,7 @@ def plan_dataset(source: Path, dataset: PackedDataset, pack: Pack, here: Environ
     for name in dataset.candidates:
         require_plain(name)
     bundles = {
-        name: read_bundle(files.bundles / name, family=FAMILY) for name in dataset.candidates
+        name: read_bundle(files.bundles / name, family=ONNX_ONLY) for name in dataset.candidates
     }
     servings = plan_servings(
         [RUNTIME],

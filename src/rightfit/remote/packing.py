@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from rightfit.families.bundle import Bundle
+from rightfit.families.bundle import ONNX_ONLY, Bundle
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.sources import read_sources
 from rightfit.preparation.data_card import DataCard
@@ -37,7 +37,7 @@ ENTRY_POINTS = (  # what the other machine imports, some of it by name
     "rightfit.remote.measure_pack",
     "rightfit.profiling.worker.__main__",
     "rightfit.request_path.opening",
-    "rightfit.families.imported.onnx_only",
+    ONNX_ONLY,
 )
 REQUIREMENTS = ("numpy", "onnxruntime", "psutil", "pydantic")
 PROGRAM = """\

@@ -10,6 +10,7 @@ import click
 import polars as pl
 
 from rightfit.evaluation.candidate_measuring import RawTest, measure_afresh, to_json, trust_written
+from rightfit.families.bundle import ONNX_ONLY
 from rightfit.kedro_project.command_line import set_log_level
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -25,7 +26,6 @@ from rightfit.verbs.stored import Place, StoredResults, where
 from rightfit.verbs.stored_answers import read_answers, read_candidate_profiles
 
 SECTION = "Maintain"
-ONNX_ONLY = "rightfit.families.imported.onnx_only"
 
 
 @click.command()

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from rightfit.cascades.building import DEFINING, FAMILY, build_cascade, check_cascade, find_members
+from rightfit.cascades.building import DEFINING, build_cascade, check_cascade, find_members
 from rightfit.cascades.choosing import choose_cascades
 from rightfit.evaluation.candidate_measuring import (
     RawTest,
@@ -20,7 +20,7 @@ from rightfit.evaluation.candidate_measuring import (
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
-from rightfit.families.bundle import Bundle
+from rightfit.families.bundle import ONNX_ONLY, Bundle
 from rightfit.naming import name_candidate
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -64,7 +64,7 @@ def profile_cascades(
         candidates, profiles, validation, data_card, model, cell_name=cell_name
     )
     measured = measure_candidates(
-        {name: replace(bundle, family=FAMILY) for name, bundle in cascades.items()},
+        {name: replace(bundle, family=ONNX_ONLY) for name, bundle in cascades.items()},
         {},
         test,
         data_card,
