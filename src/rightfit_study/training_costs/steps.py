@@ -16,8 +16,8 @@ import numpy as np
 
 from rightfit.families.schema import InputSchema
 from rightfit.processes.codec import Plain, from_plain, to_plain
-from rightfit.profiling.worker.meters.memory import read_memory, reset_peak
-from rightfit.profiling.worker.meters.phase_meters import MemoryMeter, PhaseMeter
+from rightfit.profiling.worker.meters.cpu import PhaseMeter
+from rightfit.profiling.worker.meters.memory import MemoryMeter, read_memory, reset_peak
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.profiling.worker.results import Phase
 

@@ -14,10 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from rightfit.profiling.worker.latency import Call, time_calls
-from rightfit.profiling.worker.meters.cpu import await_rest
+from rightfit.profiling.worker.meters.cpu import PhaseMeter, await_rest
 from rightfit.profiling.worker.meters.device_meter import DeviceMeter
-from rightfit.profiling.worker.meters.memory import FilePages, read_memory, reset_peak
-from rightfit.profiling.worker.meters.phase_meters import MemoryMeter, PhaseMeter
+from rightfit.profiling.worker.meters.memory import (
+    FilePages,
+    MemoryMeter,
+    read_memory,
+    reset_peak,
+)
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.profiling.worker.protocol import (
     Finished,

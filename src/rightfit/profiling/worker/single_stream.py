@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.worker.latency import Call, Clock, time_calls, warm_up
-from rightfit.profiling.worker.meters.phase_meters import PhaseMeter, sum_phases
+from rightfit.profiling.worker.meters.cpu import PhaseMeter, sum_phases
 from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
 from rightfit.profiling.worker.results import Phase, StreamPhase, WarmUp
 from rightfit.profiling.worker.units import NS_PER_MS

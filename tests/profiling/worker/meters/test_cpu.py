@@ -9,11 +9,12 @@ import pytest
 from rightfit.profiling.worker.meters import cpu
 from rightfit.profiling.worker.meters.cpu import (
     CpuReading,
+    PhaseMeter,
     await_rest,
     descendants,
-    mean_cores,
     read_cpu,
 )
+from rightfit.profiling.worker.results import Phase
 
 
 def burn(cpu_ns: int) -> None:
@@ -34,10 +35,16 @@ def test_cpu_time_of_ended_threads_counts() -> None:
     assert (end.cpu_ns - start.cpu_ns) / 1e6 == pytest.approx(40, rel=0.2)
 
 
-def test_mean_cores_is_cpu_time_per_wall_time() -> None:
-    start, end = CpuReading(1_000, 500, 0, 0), CpuReading(5_000, 1_500, 0, 0)
+def test_phase_is_the_difference_of_two_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([CpuReading(1_000, 500, 1, 7), CpuReading(4_001_000, 1_000_500, 3, 7)])
+    delays_ns = iter([100, 1_000_100])
+    monkeypatch.setattr(cpu, "read_cpu", lambda: next(readings))
+    monkeypatch.setattr(cpu, "read_run_delay_ns", lambda: next(delays_ns))
+    monkeypatch.setattr(cpu, "read_throttled_ns", lambda: 0)
 
-    assert mean_cores(start, end) == 0.25
+    phase = PhaseMeter().read()
+
+    assert phase == Phase(4.0, 1.0, 0.25, 0.25, 2, 0)
 
 
 def test_descendants_are_found_at_any_depth(tmp_path: Path) -> None:

@@ -1,20 +1,26 @@
-"""CPU time of the measured process and everything it started, exact to well below a millisecond.
+"""What a phase takes of the cores: CPU time of the measured process and everything it started.
 
 Sampling a utilisation cannot see work of milliseconds, so nothing is sampled: CPU time is read
-before and after a phase. The process clock holds all threads of this process, also those that
-ended; the scheduler's statistics hold the threads of living descendants, and ``getrusage`` those
-of descendants that ended and were waited for.
+before and after a phase, exact to well below a millisecond. The process clock holds all threads of
+this process, also those that ended; the scheduler's statistics hold the threads of living
+descendants, and ``getrusage`` those of descendants that ended and were waited for.
 """
 
 from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rightfit.profiling.worker.units import NS_PER_S
+from rightfit.profiling.worker.meters.disturbance import (
+    delay_share,
+    read_run_delay_ns,
+    read_throttled_ns,
+)
+from rightfit.profiling.worker.results import Phase
+from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
 PROC = Path("/proc")
 
@@ -52,13 +58,49 @@ def read_cpu() -> CpuReading:
     return CpuReading(time.perf_counter_ns(), cpu_ns, own.ru_nvcsw, own.ru_nivcsw)
 
 
-def mean_cores(start: CpuReading, end: CpuReading) -> float:
-    """Return the mean number of cores in use between two readings.
+class PhaseMeter:
+    """CPU time, context switches and run-queue delay of one phase, read before and after it."""
 
-    >>> mean_cores(CpuReading(0, 0, 0, 0), CpuReading(2_000, 3_000, 0, 0))
-    1.5
+    def __init__(self) -> None:
+        self._delay_ns = _read_delay_ns()
+        self._cpu = read_cpu()
+
+    def read(self) -> Phase:
+        """Return what the phase took so far."""
+        cpu, delay_ns = read_cpu(), _read_delay_ns()
+        wall_ns, cpu_ns = cpu.wall_ns - self._cpu.wall_ns, cpu.cpu_ns - self._cpu.cpu_ns
+        return Phase(
+            wall_ms=wall_ns / NS_PER_MS,
+            cpu_ms=cpu_ns / NS_PER_MS,
+            cores=cpu_ns / wall_ns,
+            delay_share=delay_share(self._delay_ns, delay_ns, wall_ns),
+            n_voluntary_switches=cpu.n_voluntary_switches - self._cpu.n_voluntary_switches,
+            n_involuntary_switches=cpu.n_involuntary_switches - self._cpu.n_involuntary_switches,
+        )
+
+
+def sum_phases(phases: Sequence[Phase]) -> Phase:
+    """Return the readings of one phase that was interrupted.
+
+    Args:
+        phases: Readings of :class:`PhaseMeter`, one a part, at least one.
+
+    >>> busy, idle = Phase(10.0, 10.0, 1.0, 0.5, 1, 2), Phase(30.0, 0.0, 0.0, 0.1, 1, 2)
+    >>> sum_phases([busy, idle])  # doctest: +NORMALIZE_WHITESPACE
+    Phase(wall_ms=40.0, cpu_ms=10.0, cores=0.25, delay_share=0.2,
+          n_voluntary_switches=2, n_involuntary_switches=4)
     """
-    return (end.cpu_ns - start.cpu_ns) / (end.wall_ns - start.wall_ns)
+    wall_ms = sum(phase.wall_ms for phase in phases)
+    cpu_ms = sum(phase.cpu_ms for phase in phases)
+    delays_ms = [p.delay_share * p.wall_ms for p in phases if p.delay_share is not None]
+    return Phase(
+        wall_ms=wall_ms,
+        cpu_ms=cpu_ms,
+        cores=cpu_ms / wall_ms,
+        delay_share=sum(delays_ms) / wall_ms if len(delays_ms) == len(phases) else None,
+        n_voluntary_switches=sum(phase.n_voluntary_switches for phase in phases),
+        n_involuntary_switches=sum(phase.n_involuntary_switches for phase in phases),
+    )
 
 
 def await_rest(
@@ -121,3 +163,8 @@ def _thread_cpu_ns(schedstat: Path) -> int:
         return int(schedstat.read_text(encoding="ascii").split()[0])
     except (OSError, IndexError):  # the thread ended meanwhile
         return 0
+
+
+def _read_delay_ns() -> int | None:
+    delay_ns = read_run_delay_ns()
+    return None if delay_ns is None else delay_ns + read_throttled_ns()

@@ -69,7 +69,7 @@ def read_memory() -> Memory:
     if STATUS.exists():
         return parse_status(STATUS.read_text(encoding="ascii", errors="replace"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    units_per_mib = 2**20 if sys.platform == "darwin" else KIB_PER_MIB
+    units_per_mib = BYTES_PER_MIB if sys.platform == "darwin" else KIB_PER_MIB
     return Memory(peak / units_per_mib, peak / units_per_mib, None)
 
 
@@ -100,6 +100,9 @@ PRESENT_BIT, FILE_BIT = 63, 61
 
 def read_file_pages() -> FilePages | None:
     """Return which pages of files are resident in this process, ``None`` where unknown."""
+    import numpy as np  # a worker imports this module before it is confined to its cores
+
+    wanted = np.uint64((1 << PRESENT_BIT) | (1 << FILE_BIT))
     page_bytes = os.sysconf("SC_PAGE_SIZE")
     found: dict[int, bytes] = {}
     try:
@@ -112,7 +115,8 @@ def read_file_pages() -> FilePages | None:
                 start, end = (int(address, 16) for address in addresses.split("-"))
                 pagemap.seek(start // page_bytes * BYTES_PER_ENTRY)
                 entries = pagemap.read((end - start) // page_bytes * BYTES_PER_ENTRY)
-                found[start] = _resident(entries)
+                flags = np.frombuffer(entries, dtype=np.uint64)
+                found[start] = bytes(((flags & wanted) == wanted).astype(np.uint8))
     except OSError:
         return None
     return found
@@ -139,9 +143,43 @@ def new_file_pages_mib(before: FilePages | None, now: FilePages | None) -> float
     return n_new * os.sysconf("SC_PAGE_SIZE") / BYTES_PER_MIB
 
 
-def _resident(entries: bytes) -> bytes:
-    import numpy as np
+class MemoryMeter:
+    """Growth of this process' memory since the meter was made.
 
-    flags = np.frombuffer(entries, dtype=np.uint64)
-    wanted = np.uint64((1 << PRESENT_BIT) | (1 << FILE_BIT))
-    return bytes(((flags & wanted) == wanted).astype(np.uint8))
+    Args:
+        base_pages: Pages of files of the worker this process was forked from.
+    """
+
+    def __init__(self, base_pages: FilePages | None) -> None:
+        self._base_pages = base_pages
+        reset_peak()
+        self._start = read_memory()
+
+    def loaded_mib(self) -> float:
+        """Return how much more memory is resident now."""
+        return self._growth_mib(read_memory())
+
+    def peak_mib(self, phase_start: Memory) -> float:
+        """Return the highest growth since a phase began.
+
+        Args:
+            phase_start: Memory read at the phase's start, right after :func:`reset_peak`.
+        """
+        now = read_memory()
+        of_files_mib = max(0.0, _files_mib(now) - _files_mib(phase_start))  # counted by files_mib
+        return (
+            self._growth_mib(phase_start) + now.peak_mib - phase_start.resident_mib - of_files_mib
+        )
+
+    def files_mib(self) -> float:
+        """Return the resident memory of files that the empty worker did not have."""
+        return new_file_pages_mib(self._base_pages, read_file_pages())
+
+    def _growth_mib(self, now: Memory) -> float:
+        if now.anonymous_mib is None or self._start.anonymous_mib is None:
+            return now.resident_mib - self._start.resident_mib
+        return now.anonymous_mib - self._start.anonymous_mib
+
+
+def _files_mib(memory: Memory) -> float:
+    return 0.0 if memory.anonymous_mib is None else memory.resident_mib - memory.anonymous_mib
