@@ -24,7 +24,6 @@ from rightfit.profiling.measuring.settling import (
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.profile import ProfileBuilder
 from rightfit.profiling.profiles.measured import set_measured
-from rightfit.profiling.worker.throughput import best_batch_size
 
 
 def measure(bench: Bench, **costs: float) -> MeasurementState:
@@ -63,7 +62,7 @@ def test_later_rounds_repeat_the_best_batch_size_only(bench: Bench) -> None:
     first, *later = measure(bench, burn_ms=1).rounds
 
     # the larger one, unless others disturb its few calls
-    best = best_batch_size({batch.batch_size: batch.rows_per_s for batch in first.batches})
+    best = first.best_batch_size
     assert [batch.batch_size for batch in first.batches] == [4, 32]
     assert later
     assert [[b.batch_size for b in r.batches] for r in later] == [[best]] * len(later)

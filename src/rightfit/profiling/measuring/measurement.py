@@ -37,7 +37,6 @@ from rightfit.profiling.worker.protocol import (
     WindowTimed,
 )
 from rightfit.profiling.worker.results import Phase, ProcessResult, ServerResult
-from rightfit.profiling.worker.throughput import best_batch_size
 from rightfit.profiling.worker.units import NS_PER_MS
 
 MIN_GAP_MS = 50.0
@@ -213,7 +212,7 @@ def _request(subject: Subject, bench: Bench, state: MeasurementState) -> Measure
     batch_sizes, files_mib = settings.batch_sizes, None
     if state.rounds:
         first = state.rounds[0]
-        batch_sizes = (best_batch_size({b.batch_size: b.rows_per_s for b in first.batches}),)
+        batch_sizes = (first.best_batch_size,)
         files_mib = first.files_mib
     return MeasureRequest(
         factory=subject.factory,

@@ -17,6 +17,8 @@ from rightfit.profiling.worker.units import MS_PER_S
 
 logger = logging.getLogger(__name__)
 
+# A larger batch must be faster by this share to be preferred: it takes more memory.
+WORTHWHILE_GAIN = 0.05
 PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)  # of latencies, as shares
 
 # Why no further process is needed: precise enough, as many processes or as much time as allowed, or
@@ -59,6 +61,13 @@ class FinishedRound(ProcessResult):
     busy_cores: float | None
     steal_share: float | None
     interruption: str | None = None
+
+    @property
+    def best_batch_size(self) -> int:
+        """The smallest batch size that it timed beyond which a larger one gains too little."""
+        fastest_per_s = max(one.rows_per_s for one in self.batches)
+        enough_per_s = fastest_per_s / (1 + WORTHWHILE_GAIN)
+        return min(one.batch_size for one in self.batches if one.rows_per_s >= enough_per_s)
 
     def growth_mib(self, batch_size: int | None = None) -> float:
         """See :class:`rightfit.profiling.metrics.OneProcess`."""

@@ -49,7 +49,6 @@ from rightfit.profiling.worker.latency import (
     percentile_ns,
 )
 from rightfit.profiling.worker.results import BatchPhase, TimedPhase
-from rightfit.profiling.worker.throughput import best_batch_size
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 
 NO_SPREADS: Mapping[str, ProcessSpread] = {}
@@ -86,9 +85,7 @@ class Measured:
     def batch_size(self) -> int:
         """Batch size that all of them timed: the one that processes after the first repeated."""
         repeated = [one.batches[0].batch_size for one in self.rounds if len(one.batches) == 1]
-        if repeated:
-            return statistics.mode(repeated)
-        return best_batch_size({b.batch_size: b.rows_per_s for b in self.rounds[0].batches})
+        return statistics.mode(repeated) if repeated else self.rounds[0].best_batch_size
 
     @cached_property
     def timed_batches(self) -> Sequence[tuple[FinishedRound, BatchPhase]]:

@@ -2,18 +2,20 @@
 
 The order matters. Loading comes first, on a heap that held no model before. Latency is timed
 before any large batch grows the heap. Batch sizes rise, so each memory peak belongs to its size.
+Throughput (MLPerf's scenario ``offline``) is timed at several sizes, never derived from a latency.
 """
 
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from rightfit.profiling.worker.latency import Call, time_calls
+from rightfit.profiling.worker.latency import Call, Clock, time_calls
 from rightfit.profiling.worker.meters.cpu import PhaseMeter, await_rest
 from rightfit.profiling.worker.meters.device_meter import DeviceMeter
 from rightfit.profiling.worker.meters.memory import (
@@ -35,8 +37,7 @@ from rightfit.profiling.worker.protocol import (
 )
 from rightfit.profiling.worker.results import BatchPhase, LoadPhase, ProcessResult
 from rightfit.profiling.worker.single_stream import SingleStream
-from rightfit.profiling.worker.throughput import batches, time_batches
-from rightfit.profiling.worker.units import NS_PER_MS
+from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 from rightfit.request_path.raw_rows import (
     Input,
     Pool,
@@ -174,7 +175,7 @@ def _offline(
     for batch_size in request.batch_sizes:
         if results and call_ns_per_row * batch_size > max_call_ns:
             break  # one call alone would take too long; the smaller sizes stand
-        inputs = batches(pool, batch_size)
+        inputs = cut_batches(pool, batch_size)
         reset_peak()
         before = read_memory()
         start_ns = time.perf_counter_ns()
@@ -191,7 +192,7 @@ def _offline(
 
 def _time_batch_size(
     call: Call,
-    inputs: list[Input],
+    inputs: Sequence[Input],
     batch_size: int,
     limits: TimingLimits,
     probe: SpeedProbe,
@@ -206,14 +207,7 @@ def _time_batch_size(
             break
         device.start()
         meter = PhaseMeter()
-        timing = time_batches(
-            call,
-            inputs,
-            batch_size,
-            min_calls=limits.min_calls,
-            min_ns=limits.min_ns,
-            max_ns=limits.max_ns,
-        )
+        n_calls, spent_ns, longest_ns = time_batches(call, inputs, limits)
         phase, figures = meter.read(), device.stop()
         slowest_ns = max(before_ns, probe.time_ns())
         if not probe.is_slow_at(slowest_ns):
@@ -221,10 +215,57 @@ def _time_batch_size(
     return BatchPhase(
         **vars(phase),
         **vars(figures),
-        **vars(timing),
+        batch_size=batch_size,
+        rows_per_s=n_calls * batch_size * NS_PER_S / spent_ns,
+        n_calls=n_calls,
+        longest_call_ms=longest_ns / NS_PER_MS,
         probe_ns=slowest_ns,
         peak_memory_mib=peak_mib,
     )
+
+
+def cut_batches(rows: Pool, batch_size: int) -> list[Input]:
+    """Cut rows into contiguous batches, leaving out an incomplete last one.
+
+    Raises:
+        ValueError: If there are fewer rows than one batch holds.
+    """
+    if len(rows) < batch_size:
+        raise ValueError(f"A batch of {batch_size=} needs as many rows, but got {len(rows)=}.")
+    starts = range(0, len(rows) - batch_size + 1, batch_size)
+    return [cut_input(rows, i, i + batch_size) for i in starts]
+
+
+def time_batches(
+    call: Call,
+    inputs: Sequence[Input],
+    limits: TimingLimits,
+    *,
+    clock_ns: Clock = time.perf_counter_ns,
+) -> tuple[int, int, int]:
+    """Time calls with batches back to back.
+
+    Args:
+        call: Answers one batch.
+        inputs: Batches of one size to rotate through.
+        limits: How long to go on.
+        clock_ns: Monotonic clock; tests pass a fake one.
+
+    Returns:
+        Number of calls, the time of all of them and that of the longest, in nanoseconds.
+    """
+    min_calls, min_ns, max_ns = limits.min_calls, limits.min_ns, limits.max_ns
+    start_ns = clock_ns()
+    n_calls = 0
+    spent_ns = longest_ns = 0
+    for batch in itertools.cycle(inputs):
+        call(batch)
+        n_calls += 1
+        before_ns, spent_ns = spent_ns, clock_ns() - start_ns
+        longest_ns = max(longest_ns, spent_ns - before_ns)
+        if spent_ns >= max_ns or (n_calls >= min_calls and spent_ns >= min_ns):
+            break
+    return n_calls, spent_ns, longest_ns
 
 
 def answer_rows(factory: Factory, request: PredictRequest) -> Predicted:

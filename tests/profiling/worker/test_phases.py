@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rightfit.profiling.worker.phases import cut_batches, time_batches
+from rightfit.profiling.worker.protocol import TimingLimits
+
+
+def test_batches_are_contiguous_and_whole() -> None:
+    rows = np.arange(14, dtype=np.float32).reshape(7, 2)
+
+    cut = cut_batches(rows, 3)
+
+    assert [batch[:, 0].tolist() for batch in cut] == [[0, 2, 4], [6, 8, 10]]
+    assert all(batch.flags.c_contiguous for batch in cut)
+
+
+def test_batches_need_enough_rows() -> None:
+    with pytest.raises(ValueError, match="batch_size=8"):
+        cut_batches(np.zeros((7, 2), dtype=np.float32), 8)
+
+
+def test_batches_are_timed_until_the_time_is_over() -> None:
+    now_ns = [0]
+    durations_ns = iter([250_000_000, 300_000_000, 250_000_000, 250_000_000])
+
+    def call(batch: object) -> None:
+        now_ns[0] += next(durations_ns)
+
+    n_calls, spent_ns, longest_ns = time_batches(
+        call,
+        [np.zeros((10, 1), dtype=np.float32)],
+        TimingLimits(min_calls=1, min_ms=900.0, max_ms=2_000.0),
+        clock_ns=lambda: now_ns[0],
+    )
+
+    assert (n_calls, spent_ns, longest_ns) == (4, 1_050_000_000, 300_000_000)
