@@ -118,12 +118,12 @@ def measure_model(
         start_ns = time.perf_counter_ns()
         stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
         stream.time_window()
-    selected = stream.select()
-    np.save(request.samples, selected.samples_ns)
+    samples_ns, latency = stream.finish(peak_memory_mib=stream_peak_mib)
+    np.save(request.samples, samples_ns)
     result = ProcessResult(
         load=load,
         warm_up=stream.sum_warm_ups(),
-        latency=stream.describe(selected, peak_memory_mib=stream_peak_mib),
+        latency=latency,
         batches=timed_batches,
         files_mib=files_mib,
         device_reasons=device.reasons,

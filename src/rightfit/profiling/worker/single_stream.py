@@ -38,21 +38,6 @@ class Block:
     probe_ns: int
 
 
-@dataclass(frozen=True)
-class Selection:
-    """The calls of some blocks that count.
-
-    Args:
-        samples_ns: Wall time of each call, in call order.
-        slow_share: Share of them made while the core was slow.
-        probe_ns: Median look at the speed beside their blocks.
-    """
-
-    samples_ns: npt.NDArray[np.int64]
-    slow_share: float
-    probe_ns: float
-
-
 def time_blocks(
     call: Call,
     rows: Sequence[Input],
@@ -113,24 +98,25 @@ def rotate(rows: Sequence[Input], by: int) -> list[Input]:
     return [*rows[turn:], *rows[:turn]]
 
 
-def select_clean(blocks: Sequence[Block], *, min_calls: int, full_ns: float) -> Selection:
-    """Select the calls made at full speed, or all of them when those are too few.
+def select_clean(
+    blocks: Sequence[Block], *, min_calls: int, full_ns: float
+) -> tuple[Sequence[Block], float]:
+    """Select the blocks made at full speed, or all of them when their calls are too few.
 
     Args:
         blocks: Timed blocks.
         min_calls: Calls at full speed that are enough.
         full_ns: Look at full speed.
+
+    Returns:
+        The blocks that count, and the share of their calls made while the core was slow.
     """
     clean = [block for block in blocks if not is_slow(block.probe_ns, full_ns)]
     n_calls = sum(len(block.samples_ns) for block in blocks)
     n_clean = sum(len(block.samples_ns) for block in clean)
-    is_enough = n_clean >= min(min_calls, n_calls) or 2 * n_clean > n_calls
-    used = clean if is_enough else blocks
-    return Selection(
-        samples_ns=np.concatenate([block.samples_ns for block in used]),
-        slow_share=0.0 if is_enough else 1 - n_clean / n_calls,
-        probe_ns=float(np.median([block.probe_ns for block in used])),
-    )
+    if n_clean >= min(min_calls, n_calls) or 2 * n_clean > n_calls:
+        return clean, 0.0
+    return blocks, 1 - n_clean / n_calls
 
 
 class SingleStream:
@@ -197,10 +183,6 @@ class SingleStream:
         )
         self._phases.append(meter.read())
 
-    def select(self) -> Selection:
-        """Return the calls of all windows that count."""
-        return select_clean(self._blocks, min_calls=self._min_calls, full_ns=self._probe.full_ns)
-
     def sum_warm_ups(self) -> WarmUp:
         """Return what warming up took, and whether it was enough each time."""
         return WarmUp(
@@ -209,13 +191,17 @@ class SingleStream:
             is_steady=all(warmed.is_steady for warmed in self._warm_ups),
         )
 
-    def describe(self, selected: Selection, *, peak_memory_mib: float) -> StreamPhase:
-        """Return what all windows took and what was selected of them."""
-        return StreamPhase(
+    def finish(self, *, peak_memory_mib: float) -> tuple[npt.NDArray[np.int64], StreamPhase]:
+        """Return the times of the calls that count in nanoseconds, and what all windows took."""
+        counted, slow_share = select_clean(
+            self._blocks, min_calls=self._min_calls, full_ns=self._probe.full_ns
+        )
+        samples_ns = np.concatenate([block.samples_ns for block in counted])
+        return samples_ns, StreamPhase(
             **vars(sum_phases(self._phases)),
-            n_calls=len(selected.samples_ns),
+            n_calls=len(samples_ns),
             n_calls_made=self.n_calls,
-            slow_share=selected.slow_share,
-            probe_ns=selected.probe_ns,
+            slow_share=slow_share,
+            probe_ns=float(np.median([block.probe_ns for block in counted])),
             peak_memory_mib=peak_memory_mib,
         )
