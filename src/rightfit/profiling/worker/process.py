@@ -167,19 +167,6 @@ def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
             yield Described(factory(**request.arguments))
 
 
-def pin(n_cores: int) -> list[int]:
-    """Confine this process to the last ``n_cores``: interrupts mostly go to the first.
-
-    Returns:
-        The cores' numbers; empty where the system cannot confine a process.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        return []
-    cores = sorted(os.sched_getaffinity(0))[-n_cores:]
-    os.sched_setaffinity(0, cores)
-    return cores
-
-
 def serve_measurements(control: Channel, *, n_cores: int, imports: list[str]) -> None:
     """Import, say hello, then fork a process for each measurement until there are no more.
 
@@ -188,7 +175,10 @@ def serve_measurements(control: Channel, *, n_cores: int, imports: list[str]) ->
         n_cores: Cores to run on; set before the imports, because thread pools look at it then.
         imports: Modules to import before the first fork.
     """
-    cores = pin(n_cores)
+    cores: list[int] = []
+    if hasattr(os, "sched_setaffinity"):  # not every system can confine a process
+        cores = sorted(os.sched_getaffinity(0))[-n_cores:]  # interrupts mostly go to the first
+        os.sched_setaffinity(0, cores)
     needed = {name.partition(".")[0] for name in imports}
     HiddenLibraries(OPTIONAL_LIBRARIES - needed).install()
     start_ns = time.perf_counter_ns()
@@ -221,47 +211,35 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
     Returns:
         The exit status.
     """
-    stops = _Stops()
+    was_stopped = False
+
+    def note_stop(_number: int, _frame: object) -> None:  # one signal stopped it, another woke it
+        nonlocal was_stopped
+        was_stopped = True
+
+    signal.signal(signal.SIGCONT, note_stop)
+    signal.siginterrupt(signal.SIGCONT, False)  # libraries' calls go on
     channel.send(Forked(os.getpid()))
     task = channel.receive()
     if task is None:
         return 0
     answers = handle(task, base_pages=base_pages)
     while True:
-        stops.seen = False
-        answer = _next(answers)
+        was_stopped = False
+        answer: Answer
+        try:
+            answer = next(answers)
+        except BaseException as err:  # whatever happens is the answer
+            answer = Failure(f"{type(err).__name__}: {err}", traceback.format_exc(limit=-3))
         if isinstance(answer, WindowTimed):
-            answer = replace(answer, was_stopped=stops.seen)
-        elif stops.seen and _is_spoilt_by_a_stop(task, answer):
-            answer = Failure(STOPPED)
+            answer = replace(answer, was_stopped=was_stopped)
+        elif was_stopped:
+            is_timed = isinstance(task, DescribeRequest) and task.is_timed
+            if isinstance(answer, ServerResult) or (is_timed and isinstance(answer, Described)):
+                answer = Failure(STOPPED)
         channel.send(answer)
         if not isinstance(answer, Paused) or channel.receive() is None:
             return 0
-
-
-class _Stops:
-    """Notes that a signal has stopped this process, and another let it go on."""
-
-    def __init__(self) -> None:
-        self.seen = False
-        if hasattr(signal, "SIGCONT"):
-            signal.signal(signal.SIGCONT, self._note)
-            signal.siginterrupt(signal.SIGCONT, False)  # libraries' calls go on
-
-    def _note(self, _number: int, _frame: object) -> None:
-        self.seen = True
-
-
-def _is_spoilt_by_a_stop(task: Task, answer: Answer) -> bool:
-    is_timed = isinstance(task, DescribeRequest) and task.is_timed
-    return isinstance(answer, ServerResult) or (is_timed and isinstance(answer, Described))
-
-
-def _next(answers: Iterator[Answer]) -> Answer:
-    try:
-        return next(answers)
-    except BaseException as err:  # whatever happens is the answer
-        return Failure(f"{type(err).__name__}: {err}", traceback.format_exc(limit=-3))
 
 
 def _find_plugins() -> None:
@@ -282,17 +260,11 @@ def _find_plugins() -> None:
 
 
 def main() -> None:
-    """Serve the process that started this one; what libraries print is kept for its messages."""
-    _end_with(int(sys.argv[1]))
-    control, (n_cores, *imports) = connect_to_parent(SERVER_KINDS)
-    try:
-        serve_measurements(control, n_cores=int(n_cores), imports=imports)
-    finally:
-        end_children()
+    """Serve the process that started this one; what libraries print is kept for its messages.
 
-
-def _end_with(parent: int) -> None:
-    """End this process, its children and all that they started when its parent is gone."""
+    This process, its children and all that they started end when its parent is gone.
+    """
+    parent = int(sys.argv[1])
 
     def end(number: int, _frame: object) -> None:
         if number == signal.SIGHUP and os.getppid() == parent:
@@ -305,3 +277,8 @@ def _end_with(parent: int) -> None:
     signal.signal(signal.SIGHUP, end)
     adopt_orphans()
     end_with_parent(parent, signal.SIGHUP)
+    control, (n_cores, *imports) = connect_to_parent(SERVER_KINDS)
+    try:
+        serve_measurements(control, n_cores=int(n_cores), imports=imports)
+    finally:
+        end_children()
