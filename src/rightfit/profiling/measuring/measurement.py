@@ -20,7 +20,11 @@ from rightfit.profiling.measuring.settling import is_delayed, is_disturbed, why_
 from rightfit.profiling.measuring.state import PERCENTILES, FinishedRound, MeasurementState
 from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
 from rightfit.profiling.worker.latency import percentile_ns
-from rightfit.profiling.worker.meters.disturbance import CoreTimes, read_core_times, wait_for_quiet
+from rightfit.profiling.worker.meters.disturbance import (
+    cores_between,
+    read_core_times,
+    wait_for_quiet,
+)
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.profiling.worker.protocol import (
     STOPPED,
@@ -31,12 +35,14 @@ from rightfit.profiling.worker.protocol import (
     Paused,
     Predicted,
     PredictRequest,
+    RanOnce,
+    RunOnceRequest,
     ServerRequest,
     TimingLimits,
     WindowRequest,
     WindowTimed,
 )
-from rightfit.profiling.worker.results import Phase, ProcessResult, ServerResult
+from rightfit.profiling.worker.results import LimitTrial, Phase, ProcessResult, ServerResult
 from rightfit.profiling.worker.units import NS_PER_MS
 
 MIN_GAP_MS = 50.0
@@ -105,19 +111,6 @@ def has_gap(phase: Phase, usual_ms: float, longest_ms: float, *, n_cores: int) -
     return phase.cpu_ms + waited_ms <= explained_ms
 
 
-@dataclass(frozen=True)
-class MachineLoad:
-    """What the whole machine did during a timing window; ``None`` where the system does not say.
-
-    Args:
-        busy_cores: Cores in use.
-        steal_share: Cores the hypervisor gave to others.
-    """
-
-    busy_cores: float | None
-    steal_share: float | None
-
-
 class OpenRound:
     """A round under way: one fresh process, which the first timing window starts.
 
@@ -136,7 +129,7 @@ class OpenRound:
         self._request = _request(subject, bench, state)
         self._worker: Worker | None = None
         self._child: int | None = None
-        self._loads: list[MachineLoad] = []
+        self._loads: list[tuple[float, float]] = []  # of each window, see cores_between
         self._was_stopped = False
 
     def time_window(self) -> FinishedRound | Failure | None:
@@ -155,7 +148,9 @@ class OpenRound:
             request = WindowRequest(self._child, limit_s=self._request.limit_s)
         before = read_core_times()
         answer = self._worker.ask_ahead(request, WindowTimed)
-        self._loads.append(_describe_load(before, read_core_times()))
+        load = cores_between(before, read_core_times())
+        if load is not None:
+            self._loads.append(load)
         self._child = answer.child if isinstance(answer, Paused) else None
         if isinstance(answer, WindowTimed):
             self._was_stopped |= answer.was_stopped
@@ -195,8 +190,8 @@ class OpenRound:
             kept_ns=tuple(samples_ns.tolist()) if len(samples_ns) <= MAX_KEPT_CALLS else None,
             base_resident_mib=hello.base_resident_mib,
             base_peak_mib=hello.base_peak_mib,
-            busy_cores=_highest([load.busy_cores for load in self._loads]),
-            steal_share=_highest([load.steal_share for load in self._loads]),
+            busy_cores=max((busy for busy, _ in self._loads), default=None),
+            steal_share=max((steal for _, steal in self._loads), default=None),
             interruption=find_interruption(
                 answer.result,
                 samples_ns,
@@ -232,20 +227,6 @@ def _request(subject: Subject, bench: Bench, state: MeasurementState) -> Measure
         samples=str(bench.folder / "samples.npy"),
         limit_s=settings.limit_s(state.longest_s),
     )
-
-
-def _describe_load(before: CoreTimes | None, after: CoreTimes | None) -> MachineLoad:
-    if before is None or after is None or not after.wall_s > before.wall_s:
-        return MachineLoad(None, None)
-    wall_s = after.wall_s - before.wall_s
-    return MachineLoad(
-        busy_cores=(after.busy_s - before.busy_s) / wall_s,
-        steal_share=(after.steal_s - before.steal_s) / wall_s,
-    )
-
-
-def _highest(values: list[float | None]) -> float | None:
-    return max((value for value in values if value is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -411,6 +392,47 @@ def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) 
     if isinstance(answer, Failure):
         return replace(state, error=answer.error)
     return replace(state, server=(*state.server, answer))
+
+
+def try_memory(
+    subject: Subject, bench: Bench, state: MeasurementState, *, memory_mib: float, batch_size: int
+) -> LimitTrial:
+    """Run a model under the memory of a hardware tier, not only compute that it fits.
+
+    Cores are limited by affinity and thread pools, in every measurement. Memory is limited by
+    ``RLIMIT_DATA``: the kernel refuses to map more private writable memory. It does not count pages
+    of libraries and other files, so their resident size is taken off the tier's memory first. Two
+    other limits of the same family do not serve: ``RLIMIT_RSS`` has no effect on Linux, and
+    ``RLIMIT_AS`` counts address space, of which a runtime reserves far more than it uses. Control
+    groups would count exactly, but not every machine offers them to a user.
+
+    Args:
+        subject: What to run.
+        bench: Where.
+        state: Its measurement.
+        memory_mib: Memory of the tier.
+        batch_size: Rows of the largest call.
+    """
+    limit_s = bench.settings.limit_s(state.longest_s)
+    answer: RanOnce | Failure
+    with machine_lock():
+        worker = bench.pool.get(subject.kind)
+        failure = worker.await_hello(limit_s)
+        if failure is not None:
+            answer = failure
+        else:
+            of_files_mib = worker.hello.base_resident_mib - worker.hello.base_anonymous_mib
+            request = RunOnceRequest(
+                factory=subject.factory,
+                arguments=subject.arguments,
+                rows=bench.locate_rows(subject),
+                memory_limit_mib=memory_mib - of_files_mib,
+                batch_size=batch_size,
+                limit_s=limit_s,
+            )
+            answer = worker.ask(request, RanOnce)
+    error = answer.error if isinstance(answer, Failure) else None
+    return LimitTrial(memory_mib, error is None, error, limit="RLIMIT_DATA")
 
 
 def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -12,11 +13,10 @@ from rightfit.families.predictions import check_predictions
 from rightfit.families.runtimes import NATIVE, runtime_files
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.hardware.environment import fingerprint
-from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
+from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers, misfits
 from rightfit.profiling.intervals import ProcessSpread
 from rightfit.profiling.measuring.jobs import CandidateSet, Job, plan_jobs
-from rightfit.profiling.measuring.measurement import Bench
-from rightfit.profiling.measuring.memory_limits import try_limits
+from rightfit.profiling.measuring.measurement import Bench, try_memory
 from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import MeasurementState, Store, save_record
 from rightfit.profiling.measuring.turns import measure_jobs
@@ -174,20 +174,30 @@ def _make_assembly(
 def _try_tiers(
     job: Job, state: MeasurementState, profile: ProfileBuilder, bench: Bench, tiers: Sequence[Tier]
 ) -> MeasurementState:
-    """Run a measured model under the memory of the smallest tiers that may do."""
+    """Run a measured model under the memory of ever larger tiers that may do, until it runs.
+
+    A trial that the state holds is not repeated.
+    """
     peak_mib, batch_size = profile.values["peak_memory_mib"], profile.best_batch_size
     if state.wants_no_more or peak_mib is None or batch_size is None:
         return state
     job.prepare()
-    return try_limits(
-        job.subject,
-        bench,
-        state,
-        tiers=tiers,
-        peak_memory_mib=peak_mib,
-        batch_size=batch_size,
-        device=job.serving.device,
-    )
+    subject, serving = job.subject, job.serving
+    trials = {trial.memory_mib: trial for trial in state.limits}
+    for tier in tiers:
+        if misfits(
+            tier,
+            n_threads=serving.n_threads,
+            peak_memory_mib=peak_mib,
+            device=serving.device,
+        ):
+            continue
+        mib = tier.memory_mib
+        if mib not in trials:
+            trials[mib] = try_memory(subject, bench, state, memory_mib=mib, batch_size=batch_size)
+        if trials[mib].ok:
+            break
+    return replace(state, limits=tuple(trials.values()))
 
 
 def _describe_refused(given: CandidateSet, servings: Sequence[Serving]) -> Iterator[ProfileBuilder]:

@@ -131,6 +131,21 @@ def read_core_times() -> CoreTimes | None:
     return parse_stat(text, wall_s=time.monotonic())
 
 
+def cores_between(before: CoreTimes | None, after: CoreTimes | None) -> tuple[float, float] | None:
+    """Return the cores in use between two readings, and those the hypervisor gave to others.
+
+    Returns:
+        ``None`` where the system hides them, or no time has passed.
+
+    >>> cores_between(CoreTimes(1.0, 5.0, 0.0), CoreTimes(3.0, 8.0, 1.0))
+    (1.5, 0.5)
+    """
+    if before is None or after is None or not after.wall_s > before.wall_s:
+        return None
+    wall_s = after.wall_s - before.wall_s
+    return (after.busy_s - before.busy_s) / wall_s, (after.steal_s - before.steal_s) / wall_s
+
+
 def wait_for_quiet(
     *,
     max_busy_cores: float,
@@ -155,11 +170,8 @@ def wait_for_quiet(
     while True:
         before = read()
         sleep(look_s)
-        after = read()
-        if before is None or after is None or not after.wall_s > before.wall_s:
-            return True
-        busy_cores = (after.busy_s - before.busy_s) / (after.wall_s - before.wall_s)
-        if busy_cores <= max_busy_cores:
+        cores = cores_between(before, read())
+        if cores is None or cores[0] <= max_busy_cores:
             return True
         if waited_s >= max_wait_s:
             return False
