@@ -46,32 +46,11 @@ MAX_OPEN_PROCESSES = 16  # each holds its model between its timing windows
 Choose = Callable[[Sequence[MeasurementState]], Sequence[bool]]
 
 
-@dataclass(frozen=True)
-class Underway:
-    """A job that is measured.
-
-    Args:
-        job: The job.
-        measurement: How far it is.
-    """
+@dataclass(kw_only=True)
+class JobMeasurement(Measurement):
+    """The measurement of a job, under way."""
 
     job: Job
-    measurement: Measurement
-
-    @property
-    def state(self) -> MeasurementState:
-        """What is known of it."""
-        return self.measurement.state
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more is to be measured."""
-        return self.measurement.is_over
-
-    @property
-    def is_open(self) -> bool:
-        """Whether one of its processes is between two timing windows."""
-        return self.measurement.process is not None
 
 
 def measure_jobs(
@@ -126,11 +105,11 @@ def measure_jobs(
         _remeasure(all_jobs, bench, needs_more, level)
     finally:
         for one in all_jobs:
-            one.measurement.leave()
+            one.leave()
     for one in all_jobs:
         while _wants_load(one.state, bench):
-            one.measurement.state = measure_under_load(one.job.subject, bench, one.state)
-        one.measurement.save(one.state)
+            one.state = measure_under_load(one.subject, bench, one.state)
+        one.save(one.state)
     states = [one.state for one in all_jobs]
     made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
     if made:
@@ -146,34 +125,41 @@ def _name_scope(jobs: Sequence[Job]) -> str:
     return cells.pop() if len(cells) == 1 else cells.pop().partition(".")[0]
 
 
-def _reopen(job: Job, key: str, bench: Bench, store: Store, choice: str) -> Underway:
+def _reopen(job: Job, key: str, bench: Bench, store: Store, choice: str) -> JobMeasurement:
     """Continue a job from its stored state; one that another choice screened out is judged anew."""
     state = load_record(store, key, MeasurementState) or MeasurementState()
     state = replace(state, error=None)
     if state.settled == "screened" and state.screened_for != choice:
         state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
     keep = functools.partial(save_record, store, key)
-    return Underway(job, Measurement(job.subject, bench, state, save=keep))
+    return JobMeasurement(job.subject, bench, state, save=keep, job=job)
 
 
-def _prepare(one: Underway) -> None:
+def _prepare(one: JobMeasurement) -> None:
     try:
         one.job.prepare()
     except ValueError as err:  # a model that cannot be joined with its encoder
-        one.measurement.state = replace(one.state, error=str(err))
+        one.state = replace(one.state, error=str(err))
 
 
 def _measure_in_turns(
-    all_jobs: Sequence[Underway], bench: Bench, choose: Choose, choice: str
+    all_jobs: Sequence[JobMeasurement], bench: Bench, choose: Choose, choice: str
 ) -> None:
     is_news, n_first = True, bench.settings.screening_processes
     while not all(one.is_over for one in all_jobs):
         if is_news and all(one.is_over or len(one.state.rounds) >= n_first for one in all_jobs):
-            _screen(all_jobs, choose, choice)
+            choices = choose([one.state for one in all_jobs])
+            for one, could_be_chosen in zip(all_jobs, choices, strict=True):
+                if not one.is_over and not could_be_chosen:
+                    one.leave()
+                    one.state = replace(one.state, settled="screened", screened_for=choice)
+                    logger.debug("No application could choose %s.", one.subject.label)
         is_news = _take_turn(all_jobs, bench)
 
 
-def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose, level: int) -> None:
+def _remeasure(
+    all_jobs: Sequence[JobMeasurement], bench: Bench, needs_more: Choose, level: int
+) -> None:
     """Measure a few processes more of jobs that could be chosen though they are disturbed.
 
     Why their measurements were over stays as it was: clean rounds only replace disturbed ones.
@@ -202,9 +188,9 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose, l
         for one in due:
             _prepare(one)
             settled = one.state.settled
-            while one.state.error is None and not one.measurement.time_window():
+            while one.state.error is None and not one.time_window():
                 pass
-            one.measurement.state = replace(one.state, settled=settled)
+            one.state = replace(one.state, settled=settled)
         rounds = [one.state.rounds for one in due]
         if all(is_disturbed(one[-1], one, settings) for one in rounds if one):
             break  # none is left to do, or the machine is as busy as before
@@ -222,7 +208,7 @@ def _remeasure(all_jobs: Sequence[Underway], bench: Bench, needs_more: Choose, l
         )
 
 
-def _take_turn(all_jobs: Sequence[Underway], bench: Bench) -> bool:
+def _take_turn(all_jobs: Sequence[JobMeasurement], bench: Bench) -> bool:
     """Time a process of each job that is not settled; tell whether any process has ended.
 
     Every open process holds its model. Where there are many jobs, those that are behind come
@@ -231,34 +217,23 @@ def _take_turn(all_jobs: Sequence[Underway], bench: Bench) -> bool:
     """
     waiting = [one for one in all_jobs if not one.is_over]
     with machine_lock():  # imports would disturb another process' timing
-        bench.pool.start(
-            (one.job.subject.kind for one in waiting), limit_s=bench.settings.answer_max_s
-        )
-    n_open = sum(one.is_open for one in waiting)
+        bench.pool.start((one.subject.kind for one in waiting), limit_s=bench.settings.answer_max_s)
+    n_open = sum(one.process is not None for one in waiting)
     is_news = False
     for one in sorted(waiting, key=lambda one: len(one.state.rounds)):
-        was_open = one.is_open
+        was_open = one.process is not None
         if not was_open and n_open >= MAX_OPEN_PROCESSES:
             continue
-        has_ended = one.measurement.time_window()
+        has_ended = one.time_window()
         n_open += (not has_ended) - was_open
         is_news |= has_ended
         if one.state.is_noisy:
             for other in waiting:
-                other.measurement.state = replace(other.state, is_noisy=True)
+                other.state = replace(other.state, is_noisy=True)
         if one.is_over:
             count = f"{sum(one.is_over for one in all_jobs)}/{len(all_jobs)}"
             log_end(one.job, one.state, bench.settings, count=count)
     return is_news
-
-
-def _screen(all_jobs: Sequence[Underway], choose: Choose, choice: str) -> None:
-    choices = choose([one.state for one in all_jobs])
-    for one, could_be_chosen in zip(all_jobs, choices, strict=True):
-        if not one.is_over and not could_be_chosen:
-            one.measurement.leave()
-            one.measurement.state = replace(one.state, settled="screened", screened_for=choice)
-            logger.debug("No application could choose %s.", one.job.subject.label)
 
 
 def _wants_load(state: MeasurementState, bench: Bench) -> bool:
