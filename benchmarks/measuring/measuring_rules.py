@@ -22,7 +22,7 @@ from rightfit.profiling.measuring.measurement import Bench, Measurement, Subject
 from rightfit.profiling.measuring.settling import per_process
 from rightfit.profiling.metrics import LATENCY_COLUMNS
 from rightfit.profiling.profile import ProfileBuilder
-from rightfit.profiling.profiles.measured import set_measured
+from rightfit.profiling.profiles.measured import Measured, set_measured
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
 PYPERF_PROCESSES, PYPERF_VALUES, PYPERF_VALUE_S = 20, 3, 0.1
@@ -102,7 +102,7 @@ class Run:
         """Return what it found."""
         profile = ProfileBuilder()
         settings, state = self.measurement.bench.settings, self.measurement.state
-        set_measured(profile, state, settings, shared=shared, n_threads=1, is_final=True)
+        set_measured(profile, Measured(state, settings, shared))
         found = {share: profile.values[column] for share, column in LATENCY_COLUMNS.items()}
         low, high = (
             profile.values.get(f"{LATENCY_COLUMNS[0.95]}_{end}") for end in ("low", "high")

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from factories.measurements import known_load, make_round, make_settings
 
-from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.measurement import (
     Bench,
     Measurement,
@@ -23,7 +22,7 @@ from rightfit.profiling.measuring.settling import (
 )
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.profile import ProfileBuilder
-from rightfit.profiling.profiles.measured import set_measured
+from rightfit.profiling.profiles.measured import Measured, set_measured
 
 
 def measure(bench: Bench, **costs: float) -> MeasurementState:
@@ -37,8 +36,7 @@ def test_known_load_is_found(bench: Bench) -> None:
     state = measure(bench, sleep_ms=5, burn_ms=5, allocate_mib=200)
     profile = ProfileBuilder()
 
-    shared = CommonModeError.assume(0)
-    set_measured(profile, state, bench.settings, shared=shared, n_threads=1, is_final=True)
+    set_measured(profile, Measured(state, bench.settings))
 
     assert state.error is None
     # Not an upper bound: others may use the machine while tests run.

@@ -6,7 +6,7 @@ from factories.measurements import DictStore, make_round, make_settings
 
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.profiles.host_blocks import HostBlocks
+from rightfit.profiling.profiles.candidate_profiles import estimate_on_host, learn_blocks
 
 SETTINGS = make_settings(common_mode_error_pct=1.5, max_delay_share=0.05)
 N_TURNS = 8
@@ -30,47 +30,49 @@ def store() -> DictStore:
     return DictStore()
 
 
-@pytest.fixture
-def host(store: DictStore) -> HostBlocks:
-    return HostBlocks(store, "here")
+def learn(store: DictStore, cell: str, states: list[MeasurementState]) -> None:
+    learn_blocks(store, "here", [cell], states, SETTINGS)
 
 
-def test_machine_without_turns_gets_the_constant(host: HostBlocks) -> None:
-    assert host.estimate(SETTINGS, n_profiles=4) == CommonModeError.assume(1.5)
+def estimate(store: DictStore, environment_id: str = "here", n: int = 4) -> CommonModeError:
+    return estimate_on_host(store, environment_id, SETTINGS, n_profiles=n)
 
 
-def test_turns_of_all_cells_of_a_machine_count(host: HostBlocks, store: DictStore) -> None:
+def test_machine_without_turns_gets_the_constant(store: DictStore) -> None:
+    assert estimate(store) == CommonModeError.assume(1.5)
+
+
+def test_turns_of_all_cells_of_a_machine_count(store: DictStore) -> None:
     for seed in range(3):
-        host.learn([f"landsat.model{seed}"], measure_cell(drift=0.03, seed=seed), SETTINGS)
-    elsewhere = HostBlocks(store, "elsewhere")
+        learn(store, f"landsat.model{seed}", measure_cell(drift=0.03, seed=seed))
 
-    assert host.estimate(SETTINGS, n_profiles=4).n_blocks == 3 * N_TURNS
-    assert host.estimate(SETTINGS, n_profiles=4).alone_pct > CommonModeError.assume(1.5).alone_pct
-    assert elsewhere.estimate(SETTINGS, n_profiles=4) == CommonModeError.assume(1.5)
-
-
-def test_cell_measured_anew_replaces_its_turns(host: HostBlocks) -> None:
-    host.learn(["landsat.net"], measure_cell(drift=0.03), SETTINGS)
-    host.learn(["landsat.net"], measure_cell(drift=0.0, seed=1), SETTINGS)
-
-    assert host.estimate(SETTINGS, n_profiles=4).n_blocks == N_TURNS
-    assert host.estimate(SETTINGS, n_profiles=4).in_turns_pct < 1.5
+    assert estimate(store).n_blocks == 3 * N_TURNS
+    assert estimate(store).alone_pct > CommonModeError.assume(1.5).alone_pct
+    assert estimate(store, "elsewhere") == CommonModeError.assume(1.5)
 
 
-def test_disturbed_processes_do_not_count(host: HostBlocks) -> None:
+def test_cell_measured_anew_replaces_its_turns(store: DictStore) -> None:
+    learn(store, "landsat.net", measure_cell(drift=0.03))
+    learn(store, "landsat.net", measure_cell(drift=0.0, seed=1))
+
+    assert estimate(store).n_blocks == N_TURNS
+    assert estimate(store).in_turns_pct < 1.5
+
+
+def test_disturbed_processes_do_not_count(store: DictStore) -> None:
     late = [MeasurementState(rounds=(measured_at(1e6, delay_share=0.5),) * N_TURNS)] * 4
-    host.learn(["landsat.net"], late, SETTINGS)
+    learn(store, "landsat.net", late)
 
-    assert host.estimate(SETTINGS, n_profiles=4).n_blocks == 0
-
-
-def test_few_profiles_are_no_turns(host: HostBlocks) -> None:
-    host.learn(["landsat.net"], measure_cell(drift=0.0, n_profiles=2), SETTINGS)
-
-    assert host.estimate(SETTINGS, n_profiles=4).n_blocks == 0
+    assert estimate(store).n_blocks == 0
 
 
-def test_two_profiles_count_as_measured_alone(host: HostBlocks) -> None:
-    in_turns, alone = (host.estimate(SETTINGS, n_profiles=n) for n in (3, 2))
+def test_few_profiles_are_no_turns(store: DictStore) -> None:
+    learn(store, "landsat.net", measure_cell(drift=0.0, n_profiles=2))
+
+    assert estimate(store).n_blocks == 0
+
+
+def test_two_profiles_count_as_measured_alone(store: DictStore) -> None:
+    in_turns, alone = (estimate(store, n=n) for n in (3, 2))
 
     assert alone.in_turns_pct == in_turns.alone_pct > in_turns.in_turns_pct

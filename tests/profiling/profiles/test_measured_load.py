@@ -6,7 +6,7 @@ from factories.measurements import make_round, make_settings
 from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.profile import MeasuredHow, ProfileBuilder
-from rightfit.profiling.profiles.measured import set_measured
+from rightfit.profiling.profiles.measured import Measured, set_measured
 from rightfit.profiling.worker.results import ServerResult
 
 P99 = "latency_under_load_p99_ms"
@@ -20,14 +20,9 @@ def served(p99_ms: float | None, *, n_requests: int = 700, reason: str = "") -> 
 
 def summarise(*processes: ServerResult, common_mode_error_pct: float = 0) -> ProfileBuilder:
     profile = ProfileBuilder(how=MeasuredHow(preset="standard", devices=("cpu",)))
-    set_measured(
-        profile,
-        MeasurementState(rounds=(make_round(),), server=processes),
-        make_settings(),
-        shared=CommonModeError.assume(common_mode_error_pct),
-        n_threads=1,
-        is_final=True,
-    )
+    state = MeasurementState(rounds=(make_round(),), server=processes)
+    shared = CommonModeError.assume(common_mode_error_pct)
+    set_measured(profile, Measured(state, make_settings(), shared))
     return profile
 
 

@@ -10,7 +10,7 @@ from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profile import ProfileBuilder
-from rightfit.profiling.profiles.measured import pool_spreads, set_measured, set_tiers
+from rightfit.profiling.profiles.measured import Measured, pool_spreads, set_measured, set_tiers
 from rightfit.profiling.worker.results import ServerResult
 
 
@@ -44,7 +44,7 @@ def summarise(
     server = SETTINGS["server"] | {"n_processes": n_server_processes}
     shared = CommonModeError.assume(common_mode_error_pct)
     settings = make_settings(server=server)
-    set_measured(profile, state, settings, shared=shared, n_threads=2, is_final=True)
+    set_measured(profile, Measured(state, settings, shared, n_threads=2))
     return profile
 
 
@@ -135,9 +135,7 @@ def describe_median(state: MeasurementState, beside: list[MeasurementState]) -> 
     """Return half the width of its median's interval, in percent."""
     settings, profile = make_settings(max_delay_share=0.05), ProfileBuilder()
     shared, spreads = CommonModeError.assume(0), pool_spreads([state, *beside], settings)
-    set_measured(
-        profile, state, settings, shared=shared, n_threads=2, is_final=True, spreads=spreads
-    )
+    set_measured(profile, Measured(state, settings, shared, n_threads=2, spreads=spreads))
     low, high = (profile.values[f"latency_p50_ms_{end}"] for end in ("low", "high"))
     assert low is not None
     assert high is not None
@@ -210,7 +208,9 @@ def test_smallest_tier_and_the_cost_on_the_cheapest_are_set() -> None:
     profile = summarise([fake_round([LARGE])])  # 150 MiB, 400 rows/s
     ladder = (tier("tiny", 149, 0.1), tier("fits", 150, 1.44), tier("odd", 200, 0.72))
 
-    assert set_tiers(profile, judge(profile, *ladder)) == "fits"
+    set_tiers(profile, judge(profile, *ladder))
+
+    assert profile.hardware_tier == "fits"
     assert profile.values["min_hardware_tier"] == 2
     # 0.72 an hour are 0.0002 a second; a million rows take 2,500 s.
     assert profile.values["cost_usd_per_1m_rows"] == pytest.approx(0.5)
@@ -232,7 +232,9 @@ def test_tier_has_the_interval_of_the_memory_it_follows_from() -> None:
 def test_profile_that_fits_no_tier_says_why_for_each() -> None:
     profile = summarise([fake_round([LARGE])])
 
-    assert set_tiers(profile, judge(profile, tier("tiny", 149, 0.1))) is None
+    set_tiers(profile, judge(profile, tier("tiny", 149, 0.1)))
+
+    assert profile.hardware_tier is None
     reason = "it fits no tier (tiny: has 149 MiB, needs 150)"
     assert profile.reasons["min_hardware_tier"] == reason
     assert profile.reasons["cost_usd_per_1m_rows"] == reason

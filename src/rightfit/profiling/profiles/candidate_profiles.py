@@ -3,38 +3,48 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from rightfit.families.family import Rows
-from rightfit.families.predictions import check_predictions
 from rightfit.families.runtimes import NATIVE, runtime_files
-from rightfit.profiling.common_mode_error import CommonModeError
+from rightfit.profiling.common_mode_error import (
+    MIN_PROFILES,
+    BlockEffects,
+    CommonModeError,
+    estimate_common_mode_error,
+    find_block_effects,
+)
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers, misfits
-from rightfit.profiling.intervals import ProcessSpread
 from rightfit.profiling.measuring.jobs import CandidateSet, Job, plan_jobs
 from rightfit.profiling.measuring.measurement import Bench, try_memory
 from rightfit.profiling.measuring.presets import MeasuringSettings
-from rightfit.profiling.measuring.state import MeasurementState, Store, save_record
+from rightfit.profiling.measuring.settling import is_disturbed
+from rightfit.profiling.measuring.state import (
+    MeasurementState,
+    Store,
+    load_record,
+    save_record,
+)
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN
 from rightfit.profiling.profile import MeasuredHow, ProfileBuilder, tabulate_profiles
 from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
-from rightfit.profiling.profiles.host_blocks import HostBlocks
-from rightfit.profiling.profiles.measured import pool_spreads, set_measured, set_tiers
+from rightfit.profiling.profiles.measured import Measured, pool_spreads, set_measured, set_tiers
 from rightfit.profiling.profiles.prediction_quality import (
-    NO_TARGETS,
     PredictionQuality,
-    judge_predictions,
+    judge_answers,
     measure_quality,
     set_quality,
 )
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
+BLOCKS_KEY = "blocks-{environment_id}-"
 NOT_ASKED = "not measured: quality alone was asked for"
 
 
@@ -74,13 +84,14 @@ def profile_set(
         )
 
     keys = [make_key(job, bench.settings) for job in jobs]
-
-    host = HostBlocks(store, given.environment_id)
     is_kept = [store.get(key) is not None for key in keys]
-    profile_all = _make_assembly(given, jobs, bench, store, tiers, host)
+    assembly = _Assembly(given, jobs, bench, store, tiers)
+
+    def choose_states(states: Sequence[MeasurementState]) -> Sequence[bool]:
+        return choose(tabulate_profiles(assembly.build(states)))
 
     def needs_more(states: Sequence[MeasurementState]) -> Sequence[bool]:
-        table = tabulate_profiles(profile_all(states))
+        table = tabulate_profiles(assembly.build(states))
         pairs = zip(table["disturbed"], choose(table), strict=True)
         return [bool(is_disturbed) and could_be_chosen for is_disturbed, could_be_chosen in pairs]
 
@@ -89,22 +100,22 @@ def profile_set(
         keys,
         bench,
         store,
-        choose=lambda states: choose(tabulate_profiles(profile_all(states))),
+        choose=choose_states,
         needs_more=needs_more,
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
         level=level,
     )
     begun_now = [state for state, is_old in zip(states, is_kept, strict=True) if not is_old]
     begun = {job.cell for job, is_old in zip(jobs, is_kept, strict=True) if not is_old}
-    host.learn(begun, begun_now, bench.settings)
+    assembly.learn(begun, begun_now)
     if bench.settings.tries_tiers:
         states = [
             _try_tiers(job, state, profile, bench, tiers)
-            for job, state, profile in zip(jobs, states, profile_all(states), strict=True)
+            for job, state, profile in zip(jobs, states, assembly.build(states), strict=True)
         ]
         for key, state in zip(keys, states, strict=True):
             save_record(store, key, state)
-    profiles = profile_all(states)
+    profiles = assembly.build(states)
     encoding_ms = measure_encoding_ms(
         jobs,
         states,
@@ -137,38 +148,191 @@ def profile_measured(
         store: Keeps the quality of the predictions, and the turns seen on the machine.
         tiers: Hardware ladder, smallest first.
     """
-    host = HostBlocks(store, given.environment_id)
-    host.learn({job.cell for job in jobs}, states, bench.settings)
-    return tabulate_profiles(_make_assembly(given, jobs, bench, store, tiers, host)(states))
+    assembly = _Assembly(given, jobs, bench, store, tiers)
+    assembly.learn({job.cell for job in jobs}, states)
+    return tabulate_profiles(assembly.build(states))
 
 
-def _make_assembly(
-    given: CandidateSet,
-    jobs: Sequence[Job],
-    bench: Bench,
-    store: Store,
-    tiers: Sequence[Tier],
-    host: HostBlocks,
-) -> Callable[[Sequence[MeasurementState]], list[ProfileBuilder]]:
-    qualities: dict[str, PredictionQuality | str] = {}  # of predictions, asked for once in a run
+def profile_unmeasured(given: CandidateSet, rows: Rows) -> pl.DataFrame:
+    """Judge candidates in this process, by their native models; none is measured.
 
-    def judge(job: Job, state: MeasurementState) -> PredictionQuality | str:
-        if state.error is not None:
-            return f"it does not run: {state.error}"
-        subject = job.subject.label
-        if subject not in qualities:
-            qualities[subject] = measure_quality(given, job, bench, store)
-        return qualities[subject]
+    Args:
+        given: Candidates and what belongs to them.
+        rows: Encoded rows of ``given.targets``, shape (n_rows, n_features).
 
-    def profile_all(states: Sequence[MeasurementState]) -> list[ProfileBuilder]:
-        shared = host.estimate(bench.settings, n_profiles=len(jobs))
-        spreads = pool_spreads(states, bench.settings)
+    Returns:
+        One row per candidate: quality, size and what training cost; the rest is null.
+    """
+    return tabulate_profiles([_judge_native(given, name, rows) for name in given.candidates])
+
+
+class _Assembly:
+    """Makes profiles of measurements, as often as there is more of them.
+
+    Args:
+        given: Candidates and what belongs to them.
+        jobs: What is measured.
+        bench: Where and how.
+        store: Keeps the quality of predictions, and the time blocks seen on the machine.
+        tiers: Hardware ladder, smallest first.
+    """
+
+    def __init__(
+        self,
+        given: CandidateSet,
+        jobs: Sequence[Job],
+        bench: Bench,
+        store: Store,
+        tiers: Sequence[Tier],
+    ) -> None:
+        self._given = given
+        self._jobs = jobs
+        self._bench = bench
+        self._store = store
+        self._tiers = tiers
+        self._qualities: dict[str, PredictionQuality | str] = {}  # asked for once in a run
+        self._shared: CommonModeError | None = None  # as of the last look at the store
+
+    def learn(self, cells: Iterable[str], states: Sequence[MeasurementState]) -> None:
+        """Keep the time blocks of measurements, see :func:`learn_blocks`."""
+        settings = self._bench.settings
+        learn_blocks(self._store, self._given.environment_id, cells, states, settings)
+        self._shared = None
+
+    def build(self, states: Sequence[MeasurementState]) -> list[ProfileBuilder]:
+        """Return a profile of each job, given the states of all."""
+        settings = self._bench.settings
+        if self._shared is None:
+            self._shared = estimate_on_host(
+                self._store, self._given.environment_id, settings, n_profiles=len(self._jobs)
+            )
+        spreads = pool_spreads(states, settings)
         return [
-            _assemble(given, job, state, judge(job, state), bench, tiers, shared, spreads)
-            for job, state in zip(jobs, states, strict=True)
+            self._build_one(
+                job,
+                Measured(
+                    state,
+                    settings,
+                    self._shared,
+                    n_threads=job.serving.n_threads,
+                    spreads=spreads,
+                    is_final=state.is_over,
+                ),
+            )
+            for job, state in zip(self._jobs, states, strict=True)
         ]
 
-    return profile_all
+    def _build_one(self, job: Job, measured: Measured) -> ProfileBuilder:
+        state, devices = measured.state, tuple(self._given.devices)
+        quality: PredictionQuality | str = f"it does not run: {state.error}"
+        if state.error is None:
+            subject = job.subject.label
+            if subject not in self._qualities:
+                found = measure_quality(self._given, job, self._bench, self._store)
+                self._qualities[subject] = found
+            quality = self._qualities[subject]
+        how = MeasuredHow(preset=self._bench.preset, devices=devices)
+        profile = _begin_profile(self._given, job, quality, how)
+        set_measured(profile, measured)
+
+        def judge(end: str) -> list[Judged]:
+            peak_mib = profile.values.get(f"peak_memory_mib{end}")
+            if peak_mib is None:
+                return []
+            return judge_tiers(
+                self._tiers,
+                n_threads=job.serving.n_threads,
+                device=job.serving.device,
+                peak_memory_mib=peak_mib,
+                trials=state.limits,
+                devices=devices,
+            )
+
+        set_tiers(profile, judge(""), low=judge("_low"), high=judge("_high"))
+        return profile
+
+
+def _begin_profile(
+    given: CandidateSet,
+    job: Job,
+    quality: PredictionQuality | str,
+    how: MeasuredHow | None = None,
+) -> ProfileBuilder:
+    """Return a profile of what need not be measured: quality, training and size."""
+    profile = ProfileBuilder(
+        given.dataset,
+        job.bundle.model,
+        job.candidate,
+        job.serving,
+        given.environment_id,
+        how=how,
+    )
+    set_quality(profile, quality, given.quality)
+    fit_costs = given.fit_costs.get(job.candidate, {})
+    for column in FIT_COLUMNS:
+        value = fit_costs.get(column)
+        if value is None:
+            profile.miss([column], METRICS_BY_COLUMN[column].null_reason)
+        else:
+            profile.set(column, value)
+    files = runtime_files(job.bundle, job.serving.runtime)
+    profile.set("model_size_mib", sum(path.stat().st_size for path in files) / BYTES_PER_MIB)
+    return profile
+
+
+def learn_blocks(
+    store: Store,
+    environment_id: str,
+    cells: Iterable[str],
+    states: Sequence[MeasurementState],
+    settings: MeasuringSettings,
+) -> None:
+    """Keep the time blocks of profiles that were measured from begin to end in the same turns.
+
+    They are a document for the cells that were measured together; those measured together anew
+    replace their own.
+
+    Args:
+        store: Keeps them.
+        environment_id: Fingerprint of machine and libraries.
+        cells: Names of what the profiles belong to.
+        states: Their measurements.
+        settings: Say which processes were disturbed; these do not count.
+    """
+    times = [
+        [
+            math.nan
+            if is_disturbed(one, state.rounds, settings)
+            else one.percentiles_ns[0.5] or math.nan
+            for one in state.rounds
+        ]
+        for state in states
+    ]
+    found = find_block_effects(times)
+    if found is not None:
+        prefix = BLOCKS_KEY.format(environment_id=environment_id)
+        save_record(store, prefix + fingerprint({"cells": sorted(cells)}), found)
+
+
+def estimate_on_host(
+    store: Store, environment_id: str, settings: MeasuringSettings, *, n_profiles: int
+) -> CommonModeError:
+    """Return the common-mode error of a machine, from the time blocks seen on it so far.
+
+    Args:
+        store: Keeps the blocks.
+        environment_id: Fingerprint of machine and libraries.
+        settings: Hold the error to assume before any were seen.
+        n_profiles: Profiles that are measured in turns; the blocks of very few hardly part their
+            processes, so that each counts as measured alone.
+    """
+    prefix = BLOCKS_KEY.format(environment_id=environment_id)
+    keys = [key for key in store.keys() if key.startswith(prefix)]  # noqa: SIM118
+    kept = [load_record(store, key, BlockEffects) for key in keys]
+    error = estimate_common_mode_error(
+        [one for one in kept if one is not None], settings.common_mode_error_pct
+    )
+    return error if n_profiles >= MIN_PROFILES else error.alone
 
 
 def _try_tiers(
@@ -214,106 +378,15 @@ def _describe_refused(given: CandidateSet, servings: Sequence[Serving]) -> Itera
                 yield profile
 
 
-def _assemble(
-    given: CandidateSet,
-    job: Job,
-    state: MeasurementState,
-    quality: PredictionQuality | str,
-    bench: Bench,
-    tiers: Sequence[Tier],
-    shared: CommonModeError,
-    spreads: Mapping[str, ProcessSpread],
-) -> ProfileBuilder:
-    """Put together the profile of a job: quality, training, size, measured figures and tiers."""
-    serving = job.serving
-    profile = ProfileBuilder(
-        given.dataset,
-        job.bundle.model,
-        job.candidate,
-        serving,
-        given.environment_id,
-        how=MeasuredHow(preset=bench.preset, devices=tuple(given.devices)),
-    )
-    set_quality(profile, quality, given.quality)
-    set_fit(profile, job, given)
-    files = runtime_files(job.bundle, serving.runtime)
-    profile.set("model_size_mib", sum(path.stat().st_size for path in files) / BYTES_PER_MIB)
-    set_measured(
-        profile,
-        state,
-        bench.settings,
-        shared=shared,
-        n_threads=serving.n_threads,
-        is_final=state.is_over,
-        spreads=spreads,
-    )
-
-    def judge(end: str) -> list[Judged]:
-        peak_mib = profile.values.get(f"peak_memory_mib{end}")
-        if peak_mib is None:
-            return []
-        return judge_tiers(
-            tiers,
-            n_threads=serving.n_threads,
-            device=serving.device,
-            peak_memory_mib=peak_mib,
-            trials=state.limits,
-            devices=tuple(given.devices),
-        )
-
-    profile.hardware_tier = set_tiers(profile, judge(""), low=judge("_low"), high=judge("_high"))
-    return profile
-
-
-def set_fit(profile: ProfileBuilder, job: Job, given: CandidateSet) -> None:
-    """Set what training cost, where that is known."""
-    found = given.fit_costs.get(job.candidate, {})
-    for column in FIT_COLUMNS:
-        value = found.get(column)
-        if value is None:
-            profile.miss([column], METRICS_BY_COLUMN[column].null_reason)
-        else:
-            profile.set(column, value)
-
-
-def profile_unmeasured(given: CandidateSet, rows: Rows) -> pl.DataFrame:
-    """Judge candidates in this process, by their native models; none is measured.
-
-    Args:
-        given: Candidates and what belongs to them.
-        rows: Encoded rows of ``given.targets``, shape (n_rows, n_features).
-
-    Returns:
-        One row per candidate: quality, size and what training cost; the rest is null.
-    """
-    return tabulate_profiles([_judge(given, name, rows) for name in given.candidates])
-
-
-def _judge(given: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
+def _judge_native(given: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
     bundle = given.candidates[name]
-    serving = Serving(NATIVE, 1)
-    job = Job(f"{given.dataset}.{bundle.model}", name, bundle, serving)
-    profile = ProfileBuilder(given.dataset, bundle.model, name, serving, given.environment_id)
-    set_quality(profile, _judge_predictions(given, job, rows), given.quality)
-    set_fit(profile, job, given)
-    size_bytes = sum(path.stat().st_size for path in runtime_files(bundle, NATIVE))
-    profile.set("model_size_mib", size_bytes / BYTES_PER_MIB)
+    family = bundle.load_family()
+    quality = judge_answers(
+        given, bundle.schema, lambda: family.predict(bundle.load_native(), rows)
+    )
+    job = Job(f"{given.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
+    profile = _begin_profile(given, job, quality)
     profile.set_encoding(None)
     columns = [metric.column for metric in METRICS]
     profile.miss([column for column in columns if column not in profile.values], NOT_ASKED)
     return profile
-
-
-def _judge_predictions(given: CandidateSet, job: Job, rows: Rows) -> PredictionQuality | str:
-    if given.targets is None:
-        return NO_TARGETS
-    family = job.bundle.load_family()
-    try:
-        predictions = check_predictions(
-            family.predict(job.bundle.load_native(), rows),
-            n_rows=len(given.targets),
-            schema=job.bundle.schema,
-        )
-    except (RuntimeError, ValueError) as err:
-        return str(err)
-    return judge_predictions(given, given.targets, predictions)

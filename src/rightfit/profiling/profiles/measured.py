@@ -51,15 +51,13 @@ from rightfit.profiling.worker.latency import (
 from rightfit.profiling.worker.results import BatchPhase, TimedPhase
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 
-NO_SPREADS: Mapping[str, ProcessSpread] = {}
-
 
 @dataclass(frozen=True)
 class Measured:
-    """A measurement that found something, as its metrics read it.
+    """A measurement as its metrics read it.
 
     Args:
-        state: The measurement, with at least one round.
+        state: The measurement, with at least one round unless it failed.
         settings: The preset it was measured with.
         shared: What its processes may share.
         n_threads: Cores it was given.
@@ -73,7 +71,7 @@ class Measured:
     settings: MeasuringSettings
     shared: CommonModeError = field(default_factory=lambda: CommonModeError.assume(0.0))
     n_threads: int = 1
-    spreads: Mapping[str, ProcessSpread] = field(default_factory=lambda: NO_SPREADS)
+    spreads: Mapping[str, ProcessSpread] = field(default_factory=dict)
     is_final: bool = True
 
     @cached_property
@@ -126,8 +124,11 @@ class Measured:
             cores = MetricTable.cpu_cores
             shares = [100 / self.n_threads * one for one in self.figures(cores)]
             return estimate_median(shares, spread=self._spread(cores))
-        if metric.percentile is not None and (missing := self._lacks_calls(metric.percentile)):
-            return missing
+        if metric.percentile is not None:
+            share, n_calls = metric.percentile, sum(one.latency.n_calls for one in self.rounds)
+            needed = min_calls_to_report(share) if self.is_final else calls_to_hold(share)
+            if n_calls < needed:
+                return f"needs {needed} calls; the time allowed for {n_calls}"
         figures = self.figures(metric)
         if figures:
             interval = estimate_median(figures, spread=self._spread(metric))
@@ -150,13 +151,6 @@ class Measured:
 
     def _spread(self, metric: Metric) -> ProcessSpread | None:
         return None if self.is_disturbed else self.spreads.get(metric.column)
-
-    def _lacks_calls(self, percentile: float) -> str:
-        needed = min_calls_to_report(percentile) if self.is_final else calls_to_hold(percentile)
-        n_calls = sum(one.latency.n_calls for one in self.rounds)
-        if n_calls >= needed:
-            return ""
-        return f"needs {needed} calls; the time allowed for {n_calls}"
 
     def _pool_calls(self, percentile: float) -> Interval:
         """Read a percentile in ms from the calls of all processes, when some have too few alone."""
@@ -196,6 +190,13 @@ class Measured:
         latencies = [one.latency for one in rounds]
         tried = max((one.batches for one in rounds), key=len)
         full_ns = min(one.probe_full_ns for one in rounds)
+        served = how.server
+        if state.server:
+            served = LoadTried(
+                rate_per_s=self.settings.server.rate_per_s,
+                utilisation=statistics.median(one.utilisation for one in state.server),
+                processes=state.server,
+            )
         return replace(
             how,
             n_processes=len(rounds),
@@ -223,14 +224,7 @@ class Measured:
             n_windows=self.settings.n_windows,
             common_mode_error_pct=shared.in_turns_pct,
             n_blocks_seen=shared.n_blocks,
-            server=self._describe_load() if state.server else how.server,
-        )
-
-    def _describe_load(self) -> LoadTried:
-        return LoadTried(
-            rate_per_s=self.settings.server.rate_per_s,
-            utilisation=statistics.median(one.utilisation for one in self.state.server),
-            processes=tuple(self.state.server),
+            server=served,
         )
 
 
@@ -254,21 +248,12 @@ def pool_spreads(
     return pooled
 
 
-def set_measured(
-    profile: ProfileBuilder,
-    state: MeasurementState,
-    settings: MeasuringSettings,
-    *,
-    shared: CommonModeError,
-    n_threads: int,
-    is_final: bool,
-    spreads: Mapping[str, ProcessSpread] | None = None,
-) -> None:
-    """Set the metrics that measuring processes found; see :class:`Measured` for the arguments."""
-    if state.error is not None:
-        profile.miss(columns_from(*MEASURED_SOURCES), f"it does not run: {state.error}")
+def set_measured(profile: ProfileBuilder, measured: Measured) -> None:
+    """Set the metrics that measuring processes found, or why they found none."""
+    if measured.state.error is not None:
+        reason = f"it does not run: {measured.state.error}"
+        profile.miss(columns_from(*MEASURED_SOURCES), reason)
         return
-    measured = Measured(state, settings, shared, n_threads, spreads or NO_SPREADS, is_final)
     for metric in METRICS:
         if metric.source not in MEASURED_SOURCES:
             continue
@@ -290,17 +275,14 @@ def set_tiers(
     *,
     low: Sequence[Judged] = (),
     high: Sequence[Judged] = (),
-) -> str | None:
-    """Set the smallest tier a profile runs on and the cost on the cheapest.
+) -> None:
+    """Set the smallest tier a profile runs on, if any, and the cost on the cheapest.
 
     Args:
         profile: With its serving metrics set.
         judged: The profile on every tier.
         low: The same at the lower end of its peak memory; none where that is not known.
         high: At the upper end.
-
-    Returns:
-        Name of the smallest tier, ``None`` when it runs on none.
     """
     smallest, cheapest = smallest_fit(judged), cheapest_fit(judged)
     rows_per_s = profile.values["throughput_rows_per_s"]
@@ -308,7 +290,8 @@ def set_tiers(
         reasons = "; ".join(f"{j.tier.name}: {j.reason}" for j in judged)
         reason = f"it fits no tier ({reasons})" if judged else profile.reasons["peak_memory_mib"]
         profile.miss(columns_from("tiers"), reason)
-        return None
+        return
+    profile.hardware_tier = smallest.tier.name
     least, most = (None if fit is None else fit.position for fit in map(smallest_fit, (low, high)))
     profile.set_interval(
         "min_hardware_tier", Interval(smallest.position, least, most, is_distribution_free=True)
@@ -324,7 +307,6 @@ def set_tiers(
     )
     if profile.how is not None:
         profile.how = replace(profile.how, tier=smallest.how)
-    return smallest.tier.name
 
 
 def _highest(values: Sequence[float | None]) -> float:

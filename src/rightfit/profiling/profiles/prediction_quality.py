@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.families.predictions import check_predictions
+from rightfit.families.schema import InputSchema
 from rightfit.profiling.measuring.jobs import CandidateSet, Job
 from rightfit.profiling.measuring.measurement import Bench, predict
 from rightfit.profiling.measuring.state import Store, load_record, save_record
@@ -84,16 +86,34 @@ def measure_quality(
     kept = load_record(store, key, PredictionQuality)
     if kept is not None:
         return kept
-    try:
+
+    def answer() -> npt.NDArray[np.float32]:
         job.prepare()
-        predictions = check_predictions(
-            predict(job.subject, bench), n_rows=len(given.targets), schema=job.bundle.schema
-        )
+        return predict(job.subject, bench)
+
+    result = judge_answers(given, job.bundle.schema, answer)
+    if isinstance(result, PredictionQuality):
+        save_record(store, key, result)
+    return result
+
+
+def judge_answers(
+    given: CandidateSet, schema: InputSchema, answer: Callable[[], npt.NDArray[Any]]
+) -> PredictionQuality | str:
+    """Judge what a model answers to the test rows, or say why it cannot be judged.
+
+    Args:
+        given: Holds the targets and the metric.
+        schema: Of the model.
+        answer: Has the model answer all rows; may fail.
+    """
+    if given.targets is None:
+        return NO_TARGETS
+    try:
+        predictions = check_predictions(answer(), n_rows=len(given.targets), schema=schema)
     except (RuntimeError, ValueError) as err:
         return str(err)
-    result = judge_predictions(given, given.targets, predictions)
-    save_record(store, key, result)
-    return result
+    return judge_predictions(given, given.targets, predictions)
 
 
 def judge_predictions(
