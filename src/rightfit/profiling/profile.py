@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 import polars as pl
@@ -146,6 +146,13 @@ class Profile(MetricTable):
             measured_how = None if how is None else from_plain(MeasuredHow, how)
         except ValueError as err:  # of a load test as it was once
             raise OldResultsError from err
+
+        def read(metric: Metric, column: str, unknown: str) -> Figure:
+            value = cells.get(column)
+            reason = "" if value is not None else reasons.get(column) or unknown
+            ends = cells.get(f"{column}_low"), cells.get(f"{column}_high")
+            return Figure(metric, value, *ends, reason=reason)
+
         return cls(
             dataset=str(row["dataset"]),
             model=str(row["model"]),
@@ -157,16 +164,8 @@ class Profile(MetricTable):
                 cells.get("request_path") or MODEL,
             ),
             figures={
-                metric.column: Figure(
-                    metric,
-                    cells.get(metric.column),
-                    cells.get(f"{metric.column}_low"),
-                    cells.get(f"{metric.column}_high"),
-                    reason=""
-                    if cells.get(metric.column) is not None
-                    else reasons.get(metric.column) or metric.null_reason or "it is not known",
-                )
-                for metric in METRICS
+                one.column: read(one, one.column, one.null_reason or "it is not known")
+                for one in METRICS
             },
             environment_id=str(row["environment_id"]),
             hardware_tier=cells.get("min_hardware_tier_name"),
@@ -174,7 +173,7 @@ class Profile(MetricTable):
             n_latency_samples=cells.get("n_latency_samples"),
             disturbed=cells.get("disturbed"),
             encoding_ms=cells.get("encoding_ms"),
-            final_quality=_read_final(row),
+            final_quality=read(MetricTable.quality_raw, "final_quality_raw", NOT_KEPT.reason),
             how=measured_how,
         )
 
@@ -210,14 +209,6 @@ class Profile(MetricTable):
             if figure.value is None:
                 by_reason.setdefault(figure.reason, []).append(figure.metric)
         return by_reason
-
-
-def _read_final(cells: Mapping[str, object]) -> Figure:
-    value, low, high = (cast("float | None", cells.get(name)) for name in FINAL_COLUMNS)
-    if value is not None:
-        return Figure(MetricTable.quality_raw, value, low, high)
-    reasons = cast("Mapping[str, str]", cells.get("null_reasons") or {})
-    return replace(NOT_KEPT, reason=reasons.get("final_quality_raw") or NOT_KEPT.reason)
 
 
 @dataclass
