@@ -43,17 +43,34 @@ def describe_plan(
     lines += [f"{cell}: {n} candidates, {n * len(servings)} profiles" for cell, n in known.items()]
     if unknown:
         lines.append(f"No candidates yet, train first: {', '.join(unknown)}")
-    if not n_profiles:
-        return lines + _missing(settings, tiers, devices)
-    most_min = n_profiles * longest_profile_s(settings) / S_PER_MIN
-    usual_min = n_profiles * settings.max_s / S_PER_MIN
-    lines.append(
-        f"{n_profiles} profiles: usually less than {usual_min:.1f} minutes, at most {most_min:.1f} "
-        "on a machine that is disturbed all the time. What was measured before is not repeated, "
-        f"and what no application could choose stops after {settings.screening_processes} of "
-        f"{settings.min_processes} to {settings.max_processes} processes."
-    )
-    return lines + _missing(settings, tiers, devices)
+    if n_profiles:
+        most_min = n_profiles * longest_profile_s(settings) / S_PER_MIN
+        usual_min = n_profiles * settings.max_s / S_PER_MIN
+        lines.append(
+            f"{n_profiles} profiles: usually less than {usual_min:.1f} minutes, at most "
+            f"{most_min:.1f} on a machine that is disturbed all the time. What was measured before "
+            "is not repeated, and what no application could choose stops after "
+            f"{settings.screening_processes} of {settings.min_processes} to "
+            f"{settings.max_processes} processes."
+        )
+    lines += [
+        f"{column}: not for models that take more than {slowest_call_ms(settings, share):.2g} ms "
+        "a call in this preset"
+        for share, column in LATENCY_COLUMNS.items()
+        if share > MEDIAN
+    ]
+    meter = DeviceMeter("cuda" if "cuda" in devices else "cpu")
+    for figure, reason in meter.reasons.items():
+        computed = (name for name in columns_from("device") if name.startswith(figure))
+        lines.append(f"{next(computed, figure)}: not measured here, {reason}")
+    if settings.server.n_processes == 0:
+        lines.append(f"{', '.join(columns_from('load_test'))}: {NO_LOAD_TEST}")
+    lines += [
+        f"tier {tier.name}: not judged here, this machine has no {tier.device}"
+        for tier in tiers
+        if tier.device not in devices
+    ]
+    return lines
 
 
 def longest_profile_s(settings: MeasuringSettings) -> float:
@@ -82,31 +99,3 @@ def slowest_call_ms(settings: MeasuringSettings, share: float) -> float:
         settings.max_processes, max(1, int(settings.max_s * MS_PER_S / settings.latency_max_ms))
     )
     return n_processes * settings.latency_max_ms / min_calls_to_report(share)
-
-
-def _missing(
-    settings: MeasuringSettings, tiers: Sequence[Tier], devices: Sequence[str]
-) -> list[str]:
-    lines = [
-        f"{column}: not for models that take more than {slowest_call_ms(settings, share):.2g} ms "
-        "a call in this preset"
-        for share, column in LATENCY_COLUMNS.items()
-        if share > MEDIAN
-    ]
-    reasons = DeviceMeter("cuda" if "cuda" in devices else "cpu").reasons
-    lines += [
-        f"{_name_metric(figure)}: not measured here, {reason}" for figure, reason in reasons.items()
-    ]
-    if settings.server.n_processes == 0:
-        lines.append(f"{', '.join(columns_from('load_test'))}: {NO_LOAD_TEST}")
-    lines += [
-        f"tier {tier.name}: not judged here, this machine has no {tier.device}"
-        for tier in tiers
-        if tier.device not in devices
-    ]
-    return lines
-
-
-def _name_metric(figure: str) -> str:
-    """Return the column that is computed from a meter's figure."""
-    return next((name for name in columns_from("device") if name.startswith(figure)), figure)
