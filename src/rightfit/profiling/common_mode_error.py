@@ -167,16 +167,13 @@ def _weigh(cells: Sequence[BlockEffects], stds: Figures, constant: float) -> Fig
     logs = np.repeat(prior[:, None], len(AUTOCORRELATIONS), axis=1)
     for cell in cells:
         for i, autocorrelation in enumerate(AUTOCORRELATIONS):
-            logs[:, i] += _restricted_likelihood(cell, autocorrelation, stds)
+            shares, contrast = _find_contrasts(cell.blocks, autocorrelation)
+            values = contrast @ np.array(cell.effects)
+            variances = np.outer(stds**2, shares) + cell.noise_std**2
+            # the restricted likelihood: that of the contrasts, which hold no mean
+            logs[:, i] += -(np.log(variances) + values**2 / variances).sum(axis=1) / 2
     weights = np.exp(logs - logs.max())
     return np.asarray(weights / weights.sum(), dtype=np.float64)
-
-
-def _restricted_likelihood(cell: BlockEffects, autocorrelation: float, stds: Figures) -> Figures:
-    shares, contrast = _find_contrasts(cell.blocks, autocorrelation)
-    values = contrast @ np.array(cell.effects)
-    variances = np.outer(stds**2, shares) + cell.noise_std**2
-    return np.asarray(-(np.log(variances) + values**2 / variances).sum(axis=1) / 2)
 
 
 @functools.cache

@@ -79,8 +79,13 @@ def estimate_median(
     rank = enclosing_ranks()[min(len(ordered), MAX_PROCESSES)]
     if rank > 0:
         return Interval(value, ordered[rank - 1], ordered[-rank], is_distribution_free=True)
+    if len(ordered) < 2 or not ordered[0] > 0:
+        return Interval(value, None, None, is_distribution_free=False)
+    logs = np.log(ordered)
     share = ERROR_SHARE if looks_once else _share_of_look(len(ordered))
-    low, high = _student(ordered, share, spread)
+    half_width, centre = _half_width(logs, share, spread), logs.mean()
+    low = min(float(np.exp(centre - half_width)), ordered[0])
+    high = max(float(np.exp(centre + half_width)), ordered[-1])
     return Interval(value, low, high, is_distribution_free=False)
 
 
@@ -148,19 +153,6 @@ def _half_width(logs: Floats, error_share: float, spread: ProcessSpread | None) 
     if spread is not None and is_few and spread.n_degrees > n_degrees:
         std, n_degrees = max(std, spread.std), spread.n_degrees
     return student_quantile(error_share, n_degrees) * std / math.sqrt(len(logs))
-
-
-def _student(
-    values: Sequence[float], error_share: float, spread: ProcessSpread | None
-) -> tuple[float | None, float | None]:
-    if len(values) < 2 or not values[0] > 0:
-        return None, None
-    logs = np.log(values)
-    half_width = _half_width(logs, error_share, spread)
-    centre = logs.mean()
-    return min(float(np.exp(centre - half_width)), values[0]), max(
-        float(np.exp(centre + half_width)), values[-1]
-    )
 
 
 @functools.cache

@@ -88,27 +88,22 @@ def judge_tiers(
     by_memory = {trial.memory_mib: trial for trial in trials}
     judged = []
     for position, tier in enumerate(tiers, start=1):
-        found: tuple[Verdict, str, str]
+        verdict: Verdict = "fits"
+        reason, how = "", "from the measured cores and peak memory"
+        reasons = misfits(tier, n_threads=n_threads, peak_memory_mib=peak_memory_mib, device=device)
+        trial = by_memory.get(tier.memory_mib)
         if tier.device not in present:
-            found = ("not measurable", f"this machine has no {tier.device}", "not tried")
-        else:
-            reasons = misfits(
-                tier, n_threads=n_threads, peak_memory_mib=peak_memory_mib, device=device
-            )
-            found = _weigh(reasons, tier, by_memory.get(tier.memory_mib))
-        judged.append(Judged(tier, position, *found))
+            verdict, how = "not measurable", "not tried"
+            reason = f"this machine has no {tier.device}"
+        elif reasons:
+            verdict, reason = "does not fit", "; ".join(reasons)
+        elif trial is not None:
+            how = f"tried with {tier.memory_mib:.0f} MiB ({trial.limit})"
+            if not trial.ok:
+                verdict = "does not fit"
+                reason = f"fails with {tier.memory_mib:.0f} MiB: {trial.error}"
+        judged.append(Judged(tier, position, verdict, reason, how))
     return judged
-
-
-def _weigh(reasons: list[str], tier: Tier, trial: LimitTrial | None) -> tuple[Verdict, str, str]:
-    if reasons:
-        return "does not fit", "; ".join(reasons), "from the measured cores and peak memory"
-    if trial is None:
-        return "fits", "", "from the measured cores and peak memory"
-    how = f"tried with {tier.memory_mib:.0f} MiB ({trial.limit})"
-    if trial.ok:
-        return "fits", "", how
-    return "does not fit", f"fails with {tier.memory_mib:.0f} MiB: {trial.error}", how
 
 
 def smallest_fit(judged: Sequence[Judged]) -> Judged | None:

@@ -43,10 +43,20 @@ def quality_interval(
         hits = metric.decide(predictions).argmax(axis=1) == targets
         if metric.name == "accuracy":
             return share_interval(int(hits.sum()), len(hits))
-        return _balanced_interval(targets, hits, seed=seed)
+        generator = np.random.default_rng(seed)
+        recalls = [
+            generator.beta(part.sum() + 0.5, (~part).sum() + 0.5, size=N_DRAWS)
+            for part in (hits[targets == label] for label in np.unique(targets))
+        ]
+        return _middle(np.mean(recalls, axis=0))
     contributions = find_contributions(metric, targets, predictions)
     if contributions is None:
-        return _bootstrap(metric, targets, predictions, seed=seed)
+        n_rows = len(targets)
+        n_draws = min(MAX_BOOTSTRAP_DRAWS, max(MIN_BOOTSTRAP_DRAWS, N_BOOTSTRAP_ROWS // n_rows))
+        draws = resample(
+            metric.score, targets, predictions, n_draws=n_draws, n_rows=n_rows, seed=seed
+        )
+        return _middle(draws)
     raw, error = metric.score(targets, predictions), float(np.sqrt((contributions**2).sum()))
     if metric.name == "roc_auc":
         return _logit_interval(raw, error)
@@ -70,17 +80,6 @@ def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
     return low, high
 
 
-def _balanced_interval(
-    targets: npt.NDArray[Any], hits: npt.NDArray[np.bool_], *, seed: int
-) -> tuple[float, float]:
-    generator = np.random.default_rng(seed)
-    recalls = [
-        generator.beta(part.sum() + 0.5, (~part).sum() + 0.5, size=N_DRAWS)
-        for part in (hits[targets == label] for label in np.unique(targets))
-    ]
-    return _middle(np.mean(recalls, axis=0))
-
-
 def _logit_interval(share: float, error: float) -> tuple[float, float]:
     """Return the normal interval of a share's logit, as a share."""
     if not 0 < share < 1:
@@ -89,17 +88,6 @@ def _logit_interval(share: float, error: float) -> tuple[float, float]:
     logit = np.log(share / (1 - share))
     low, high = (1 / (1 + np.exp(-(logit + side * half_width))) for side in (-1, 1))
     return float(low), float(high)
-
-
-def _bootstrap(
-    metric: QualityMetric, targets: npt.NDArray[Any], predictions: npt.NDArray[Any], *, seed: int
-) -> tuple[float, float]:
-    n_draws = min(MAX_BOOTSTRAP_DRAWS, max(MIN_BOOTSTRAP_DRAWS, N_BOOTSTRAP_ROWS // len(targets)))
-    return _middle(
-        resample(
-            metric.score, targets, predictions, n_draws=n_draws, n_rows=len(targets), seed=seed
-        )
-    )
 
 
 def _middle(draws: npt.NDArray[np.float64]) -> tuple[float, float]:
