@@ -160,8 +160,18 @@ class Worker:
         if failure is not None:
             return failure
         try:
-            child = self._find_child(request)
-            return child if isinstance(child, Failure) else self._hear(child, request, kind)
+            if isinstance(request, WindowRequest):
+                return self._hear(self._staying.pop(request.child), request, kind)
+            try:
+                channel = self._server.fork()
+            except BrokenPipeError:
+                return self._explain_end()
+            limit_s = None if request.limit_s is None else request.limit_s + GRACE_S
+            forked = self._receive(channel, Forked, limit_s)
+            if isinstance(forked, Failure):
+                channel.close()
+                return forked
+            return self._hear(Child(forked.pid, channel), request, kind)
         except BaseException:  # Ctrl-C: nobody would read the answer
             self.kill()
             raise
@@ -210,21 +220,6 @@ class Worker:
         """Kill the worker and all below it from a signal's handler, which must not wait."""
         if self._server.process.returncode is None:
             end_tree(self.pid)
-
-    def _find_child(self, request: Task | WindowRequest) -> Child | Failure:
-        """Return the process that a request is for; fork it, unless it stays."""
-        if isinstance(request, WindowRequest):
-            return self._staying.pop(request.child)
-        try:
-            channel = self._server.fork()
-        except BrokenPipeError:
-            return self._explain_end()
-        limit_s = None if request.limit_s is None else request.limit_s + GRACE_S
-        forked = self._receive(channel, Forked, limit_s)
-        if isinstance(forked, Failure):
-            channel.close()
-            return forked
-        return Child(forked.pid, channel)
 
     def _hear(
         self, child: Child, request: Task | WindowRequest, kind: type[Expected]

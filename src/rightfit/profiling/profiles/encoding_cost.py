@@ -81,12 +81,18 @@ def measure_encoding_ms(
             level=logging.DEBUG,
         )
         known |= {_identify(twin): state for twin, state in zip(missing, found, strict=True)}
-    found_ms = {
-        group: _compare(known[_identify(job)], known[_identify(twins[group])], bench.settings)
-        for group, job in compared.items()
-    }
+    found_ms: dict[tuple[str, ...], float] = {}
+    for group, job in compared.items():
+        whole, model = known[_identify(job)], known[_identify(twins[group])]
+        if whole.rounds and model.rounds:
+            whole_ns, model_ns = (
+                statistics.median(per_process(usable_rounds(one.rounds, bench.settings), 0.5))
+                for one in (whole, model)
+            )
+            found_ms[group] = max(0.0, whole_ns - model_ns) / NS_PER_MS
     return [
-        found_ms[_group(job)] if is_one else None for job, is_one in zip(jobs, wanted, strict=True)
+        found_ms.get(_group(job)) if is_one else None
+        for job, is_one in zip(jobs, wanted, strict=True)
     ]
 
 
@@ -96,15 +102,3 @@ def _identify(job: Job) -> tuple[str, object]:
 
 def _group(job: Job) -> tuple[str, ...]:
     return job.candidate, job.serving.runtime, job.serving.device
-
-
-def _compare(
-    whole: MeasurementState, model: MeasurementState, settings: MeasuringSettings
-) -> float | None:
-    if not (whole.rounds and model.rounds):
-        return None
-    whole_ns, model_ns = (
-        statistics.median(per_process(usable_rounds(one.rounds, settings), 0.5))
-        for one in (whole, model)
-    )
-    return max(0.0, whole_ns - model_ns) / NS_PER_MS
