@@ -95,7 +95,7 @@ def test_contract_columns_are_derived_from_the_table() -> None:
 
 
 def test_metrics_without_an_interval_say_why() -> None:
-    assert {metric.column: metric.no_interval for metric in METRICS if not metric.has_interval} == {
+    assert {metric.column: metric.no_interval for metric in METRICS if metric.no_interval} == {
         "model_size_mib": EXACT_SIZE,
         **dict.fromkeys(columns_from("training"), TRAINED_ONCE),
     }

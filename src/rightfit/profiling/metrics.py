@@ -103,11 +103,6 @@ class Metric:
         return self if table is None else table.figures[self.column]
 
     @property
-    def has_interval(self) -> bool:
-        """Whether ``{column}_low`` and ``{column}_high`` stand beside it."""
-        return not self.no_interval
-
-    @property
     def title(self) -> str:
         """Label with its unit, for an axis or a column head."""
         in_brackets = self.unit or self.scale
@@ -292,7 +287,7 @@ FIT_COLUMNS = columns_from("training")
 INTERVAL_COLUMNS = tuple(
     f"{metric.column}{end}"
     for metric in METRICS
-    if metric.has_interval
+    if not metric.no_interval
     for end in ("_low", "_high")
 )
 # By share in (0, 1), from the median up.

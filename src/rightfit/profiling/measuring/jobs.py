@@ -26,6 +26,7 @@ from rightfit.families.runtimes import (
 )
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.measurement import Subject
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerKind
 from rightfit.profiling.serving import Serving
 from rightfit.quality.metric import QualityMetric
@@ -286,6 +287,14 @@ class CandidateSet:
     requests: RawRequests | None = None
     final_rows: npt.NDArray[np.bool_] | None = None
     rows: Mapping[tuple[str, str], RowsFile] = field(default_factory=dict)
+
+    def key(self, job: Job, settings: MeasuringSettings) -> str:
+        """Return the key that the measurement of a job is kept under."""
+        return job.key(
+            settings=settings.key,
+            environment_id=self.environment_id,
+            data_version=self.data_version,
+        )
 
 
 def write_model_rows(

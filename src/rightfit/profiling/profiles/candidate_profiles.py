@@ -75,15 +75,7 @@ def profile_set(
         One row per candidate and serving configuration.
     """
     jobs = plan_jobs(given.dataset, given.candidates, servings, given.requests, given.rows)
-
-    def make_key(job: Job, settings: MeasuringSettings) -> str:
-        return job.key(
-            settings=settings.key,
-            environment_id=given.environment_id,
-            data_version=given.data_version,
-        )
-
-    keys = [make_key(job, bench.settings) for job in jobs]
+    keys = [given.key(job, bench.settings) for job in jobs]
     is_kept = [store.get(key) is not None for key in keys]
     assembly = _Assembly(given, jobs, bench, store, tiers)
 
@@ -116,14 +108,8 @@ def profile_set(
         for key, state in zip(keys, states, strict=True):
             save_record(store, key, state)
     profiles = assembly.build(states)
-    encoding_ms = measure_encoding_ms(
-        jobs,
-        states,
-        bench,
-        store,
-        is_wanted=choose(tabulate_profiles(profiles)),
-        make_key=make_key,
-    )
+    is_wanted = choose(tabulate_profiles(profiles))
+    encoding_ms = measure_encoding_ms(given, jobs, states, bench, store=store, is_wanted=is_wanted)
     for profile, found_ms in zip(profiles, encoding_ms, strict=True):
         profile.set_encoding(found_ms)
     return tabulate_profiles([*profiles, *_describe_refused(given, servings)])

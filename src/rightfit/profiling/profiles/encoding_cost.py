@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from rightfit.profiling.measuring.jobs import Job
+from rightfit.profiling.measuring.jobs import CandidateSet, Job
 from rightfit.profiling.measuring.measurement import Bench
-from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.settling import per_process, usable_rounds
 from rightfit.profiling.measuring.state import MeasurementState, Store
 from rightfit.profiling.measuring.turns import measure_jobs
@@ -20,13 +19,13 @@ CHOOSERS = "encoding"
 
 
 def measure_encoding_ms(
+    given: CandidateSet,
     jobs: Sequence[Job],
     states: Sequence[MeasurementState],
     bench: Bench,
-    store: Store,
     *,
+    store: Store,
     is_wanted: Sequence[bool],
-    make_key: Callable[[Job, MeasuringSettings], str],
 ) -> list[float | None]:
     """Measure what encoding takes of each job's median latency.
 
@@ -35,12 +34,12 @@ def measure_encoding_ms(
     processes as the screening takes and without larger batches, unless the jobs hold it anyway.
 
     Args:
+        given: Candidates and what belongs to them.
         jobs: What was measured.
         states: Their measurements.
         bench: Where and how.
         store: Keeps the measurements.
         is_wanted: Which jobs are worth it.
-        make_key: Returns the key that a job's measurement is stored under.
 
     Returns:
         Milliseconds, ``None`` where nothing is encoded or nothing was compared.
@@ -73,7 +72,7 @@ def measure_encoding_ms(
         short = replace(bench, settings=bench.settings.model_copy(update=changes))
         found = measure_jobs(
             missing,
-            [make_key(job, short.settings) for job in missing],
+            [given.key(job, short.settings) for job in missing],
             short,
             store,
             choose=lambda states: [False] * len(states),

@@ -103,7 +103,7 @@ def judge_answers(
     """Judge what a model answers to the test rows, or say why it cannot be judged.
 
     Args:
-        given: Holds the targets and the metric.
+        given: Holds the targets, the metric, and which rows are left for the final judgement.
         schema: Of the model.
         answer: Has the model answer all rows; may fail.
     """
@@ -113,20 +113,7 @@ def judge_answers(
         predictions = check_predictions(answer(), n_rows=len(given.targets), schema=schema)
     except (RuntimeError, ValueError) as err:
         return str(err)
-    return judge_predictions(given, given.targets, predictions)
-
-
-def judge_predictions(
-    given: CandidateSet, targets: npt.NDArray[Any], predictions: npt.NDArray[Any]
-) -> PredictionQuality:
-    """Judge predictions that are given already.
-
-    Args:
-        given: Holds the metric, and which rows are left for the final judgement.
-        targets: True class positions or values, shape (n_rows,).
-        predictions: Shape (n_rows, n_outputs).
-    """
-    final = None
+    targets, final = given.targets, None
     if given.final_rows is not None and given.final_rows.any():
         final = _score(given, targets[given.final_rows], predictions[given.final_rows])
         targets, predictions = targets[~given.final_rows], predictions[~given.final_rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from rightfit.processes.channel import name_kinds
 from rightfit.profiling.worker.results import ProcessResult, ServerResult
@@ -179,14 +179,4 @@ class Described:
 Task = MeasureRequest | PredictRequest | RunOnceRequest | ServerRequest | DescribeRequest
 Answer = Failure | Paused | Finished | Predicted | RanOnce | ServerResult | Described
 
-KINDS = name_kinds(
-    *(
-        MeasureRequest,
-        PredictRequest,
-        RunOnceRequest,
-        ServerRequest,
-        DescribeRequest,
-        WindowRequest,
-    ),
-    *(Hello, Forked, Failure, Paused, Finished, Predicted, RanOnce, ServerResult, Described),
-)
+KINDS = name_kinds(*get_args(Task), WindowRequest, Hello, Forked, *get_args(Answer))
