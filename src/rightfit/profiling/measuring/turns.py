@@ -89,9 +89,14 @@ def measure_jobs(
         return []
     start_s = time.perf_counter()
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
-    all_jobs = [
-        _reopen(job, key, bench, store, choice) for job, key in zip(jobs, keys, strict=True)
-    ]
+    all_jobs = []
+    for job, key in zip(jobs, keys, strict=True):
+        kept = load_record(store, key, MeasurementState) or MeasurementState()
+        state = replace(kept, error=None)
+        if state.settled == "screened" and state.screened_for != choice:
+            state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
+        save = functools.partial(save_record, store, key)
+        all_jobs.append(JobMeasurement(job.subject, bench, state, save=save, job=job))
     what = _name_scope(jobs)
     n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
@@ -123,16 +128,6 @@ def _name_scope(jobs: Sequence[Job]) -> str:
     """Return the cell that all jobs are of; where they are of several, their dataset."""
     cells = {job.cell for job in jobs}
     return cells.pop() if len(cells) == 1 else cells.pop().partition(".")[0]
-
-
-def _reopen(job: Job, key: str, bench: Bench, store: Store, choice: str) -> JobMeasurement:
-    """Continue a job from its stored state; one that another choice screened out is judged anew."""
-    state = load_record(store, key, MeasurementState) or MeasurementState()
-    state = replace(state, error=None)
-    if state.settled == "screened" and state.screened_for != choice:
-        state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
-    keep = functools.partial(save_record, store, key)
-    return JobMeasurement(job.subject, bench, state, save=keep, job=job)
 
 
 def _prepare(one: JobMeasurement) -> None:
@@ -230,41 +225,30 @@ def _take_turn(all_jobs: Sequence[JobMeasurement], bench: Bench) -> bool:
         if one.state.is_noisy:
             for other in waiting:
                 other.state = replace(other.state, is_noisy=True)
-        if one.is_over:
-            count = f"{sum(one.is_over for one in all_jobs)}/{len(all_jobs)}"
-            log_end(one.job, one.state, bench.settings, count=count)
+        job = one.job
+        if one.state.error is not None:
+            logger.warning("%s %s (%s): %s", job.cell, job.candidate, job.serving, one.state.error)
+        elif one.is_over:
+            rounds = usable_rounds(one.state.rounds, bench.settings)
+            p50 = estimate_median(per_process(rounds, 0.5))
+            is_marked = any(is_disturbed(r, one.state.rounds, bench.settings) for r in rounds)
+            logger.debug(
+                "%s %d/%d %s (%s): p50 %.3g ms ± %.0f %% from %d processes%s",
+                job.cell,
+                sum(one.is_over for one in all_jobs),
+                len(all_jobs),
+                job.candidate,
+                job.serving,
+                p50.value / NS_PER_MS,
+                p50.half_width_pct,
+                len(rounds),
+                ", disturbed" if is_marked else "",
+            )
     return is_news
 
 
 def _wants_load(state: MeasurementState, bench: Bench) -> bool:
     return not state.wants_no_more and len(state.server) < bench.settings.server.n_processes
-
-
-def log_end(job: Job, state: MeasurementState, settings: MeasuringSettings, *, count: str) -> None:
-    """Log that a job is over.
-
-    Args:
-        job: The job.
-        state: Its final state.
-        settings: How it was measured.
-        count: How many jobs are over, like ``3/12``.
-    """
-    if state.error is not None:
-        logger.warning("%s %s (%s): %s", job.cell, job.candidate, job.serving, state.error)
-        return
-    rounds = usable_rounds(state.rounds, settings)
-    p50 = estimate_median(per_process(rounds, 0.5))
-    logger.debug(
-        "%s %s %s (%s): p50 %.3g ms ± %.0f %% from %d processes%s",
-        job.cell,
-        count,
-        job.candidate,
-        job.serving,
-        p50.value / NS_PER_MS,
-        p50.half_width_pct,
-        len(rounds),
-        ", disturbed" if any(is_disturbed(r, state.rounds, settings) for r in rounds) else "",
-    )
 
 
 def log_measured(
