@@ -9,7 +9,7 @@ from rightfit.profiling.common_mode_error import CommonModeError
 from rightfit.profiling.hardware.tiers import Judged, Tier, judge_tiers
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profile import ProfileBuilder
+from rightfit.profiling.profile import MeasuredHow, ProfileBuilder
 from rightfit.profiling.profiles.measured import Measured, pool_spreads, set_measured, set_tiers
 from rightfit.profiling.worker.results import ServerResult
 
@@ -39,7 +39,7 @@ def summarise(
     n_server_processes: int = 0,
     **changes: Any,
 ) -> ProfileBuilder:
-    profile = ProfileBuilder()
+    profile = ProfileBuilder(how=MeasuredHow("standard", ("cpu",)))
     state = MeasurementState(rounds=tuple(rounds), **{"settled": "precise"} | changes)
     server = SETTINGS["server"] | {"n_processes": n_server_processes}
     shared = CommonModeError.assume(common_mode_error_pct)
@@ -294,3 +294,14 @@ def test_energy_is_that_of_all_rows_answered() -> None:
 
     assert profile.values["energy_j_per_1k_rows"] == pytest.approx(10.0)
     assert profile.values["gpu_util_pct"] == 70
+
+
+def test_disturbance_that_the_system_hides_is_not_known() -> None:
+    rounds = [
+        fake_round([LARGE], busy_cores=None, steal_share=None, latency={"delay_share": None})
+    ] * 6
+
+    how = summarise(rounds).how
+
+    assert how is not None
+    assert (how.delay_share, how.busy_cores, how.steal_share) == (None, None, None)

@@ -309,5 +309,5 @@ def set_tiers(
         profile.how = replace(profile.how, tier=smallest.how)
 
 
-def _highest(values: Sequence[float | None]) -> float:
-    return max((value for value in values if value is not None), default=0.0)
+def _highest(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
