@@ -39,7 +39,7 @@ def summarise(
     n_server_processes: int = 0,
     **changes: Any,
 ) -> ProfileBuilder:
-    profile = ProfileBuilder(how=MeasuredHow("standard", ("cpu",)))
+    profile = ProfileBuilder(how=MeasuredHow(preset="standard", devices=("cpu",)))
     state = MeasurementState(rounds=tuple(rounds), **{"settled": "precise"} | changes)
     server = SETTINGS["server"] | {"n_processes": n_server_processes}
     shared = CommonModeError.assume(common_mode_error_pct)
