@@ -26,7 +26,6 @@ import csv
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -44,10 +43,16 @@ from winner_check import compare_turns
 
 from rightfit.http_load.curve import measure_curve
 from rightfit.http_load.deployment_trial import TrialResult, try_deployment
-from rightfit.http_load.exported_server import load_export, split_cores
-from rightfit.http_load.generator import LoadOrder
+from rightfit.http_load.exported_server import load_export
+from rightfit.http_load.generator import HOST, PATH, LoadOrder
 from rightfit.http_load.load_records import LatencyLimit
-from rightfit.http_load.served import RunningServer, ServerPlace, start_server
+from rightfit.http_load.served import (
+    RunningServer,
+    ServerPlace,
+    find_free_port,
+    split_cores,
+    start_server,
+)
 from rightfit.http_load.step import measure_step, start_generator
 from rightfit.http_load.winners import write_bodies
 from rightfit.profiling.measuring.lock import machine_lock
@@ -206,9 +211,7 @@ def known_server(
     *, n_at_a_time: int = 100, fail_every: int = 0
 ) -> Iterator[tuple[RunningServer, LoadOrder]]:
     """Start a server of known speed."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = find_free_port()
     program = str(Path(__file__).with_name("sleeping_server.py"))
     words = (port, SLEEP_MS, n_at_a_time, fail_every)
     core, others = split_cores()
@@ -217,18 +220,13 @@ def known_server(
         yield (
             served,
             LoadOrder(
-                host="127.0.0.1",
-                port=port,
-                path="/predict",
-                content_type="application/json",
+                port,
                 bodies=(BODY,),
+                warm_up_s=1.0,
+                measured_s=1.0,
                 loop="open",
                 level=RATES[0],
                 is_poisson=False,
-                warm_up_s=1.0,
-                measured_s=1.0,
-                timeout_s=10.0,
-                seed=0,
                 core=core,
             ),
         )
@@ -285,12 +283,12 @@ def _bind(order: LoadOrder) -> list[str]:
 
 
 def _write_url(order: LoadOrder) -> str:
-    return f"http://{order.host}:{order.port}{order.path}"
+    return f"http://{HOST}:{order.port}{PATH}"
 
 
 def read_recorded(order: LoadOrder) -> list[float]:
     """Return how long the server took for each request since the last look, in ms."""
-    with urllib.request.urlopen(f"http://{order.host}:{order.port}/recorded") as answer:
+    with urllib.request.urlopen(f"http://{HOST}:{order.port}/recorded") as answer:
         found: list[float] = json.load(answer)
     return found
 

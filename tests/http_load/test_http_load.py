@@ -36,19 +36,13 @@ def measure_step(served: RunningServer, order: LoadOrder) -> LoadStep:
 
 def make_order(**changes: Any) -> LoadOrder:
     order = LoadOrder(
-        host="127.0.0.1",
         port=1,
-        path="/predict",
-        content_type="application/json",
         bodies=("[1]", "[2, 3]"),
-        loop="open",
-        level=100.0,
-        is_poisson=True,
         warm_up_s=0.2,
         measured_s=1.0,
+        loop="open",
+        level=100.0,
         timeout_s=5.0,
-        seed=0,
-        core=None,
     )
     return replace(order, **changes)
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine
 from rightfit.http_load.curve import MARGIN, meets_limit
-from rightfit.http_load.exported_server import (
-    find_free_port,
-    make_order,
-    require_answer,
-    split_cores,
-)
+from rightfit.http_load.exported_server import require_answer
+from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import MAX_OTHERS_CORES, LatencyLimit, LoadStep
-from rightfit.http_load.served import RunningServer, start_server
+from rightfit.http_load.served import RunningServer, find_free_port, split_cores, start_server
 from rightfit.http_load.step import measure_step, start_generator
 from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
@@ -107,10 +103,14 @@ def try_deployment(
         )
     own, others = split_cores()
     port = find_free_port()
-    order = replace(
-        make_order(port, bodies, core=own, warm_up_s=WARM_UP_S, measured_s=seconds),
+    order = LoadOrder(
+        port,
+        bodies,
+        warm_up_s=WARM_UP_S,
+        measured_s=seconds,
         loop="open",
         level=own_rate_per_s,
+        core=own,
     )
     command = run_module("rightfit", "serve", str(folder), "--port", str(port))
     with machine_lock(), confine(deployment.limits, others) as confinement:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from rightfit.http_load.curve import measure_curve
-from rightfit.http_load.generator import LoadOrder
+from rightfit.http_load.generator import HOST, PATH, LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
-from rightfit.http_load.served import ServerPlace, start_server
+from rightfit.http_load.served import ServerPlace, find_free_port, split_cores, start_server
 from rightfit.processes.regular_files import require_regular
 from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
@@ -24,8 +23,6 @@ MAX_BODIES = 1_000  # different requests; further rows are not asked about
 MAX_SAID = 300  # bytes of a refusal that are shown
 OK = 200
 WARM_UP_S = 0.5
-TIMEOUT_S = 10.0
-SEED = 0
 
 
 def load_export(
@@ -58,43 +55,13 @@ def load_export(
             f"{len(os.sched_getaffinity(0))}"
         )
     port = find_free_port()
-    order = make_order(port, bodies, core=own, warm_up_s=WARM_UP_S, measured_s=seconds)
+    order = LoadOrder(port, bodies, warm_up_s=WARM_UP_S, measured_s=seconds, core=own)
     command = run_module("rightfit", "serve", str(folder), "--port", str(port))
     command += ["--max-requests", "1000000", "--max-rows", str(max(10_000, batch))]
     place = ServerPlace(tuple(others[:cores]), memory_mib)
     with machine_lock(), start_server(command, port, place=place) as served:
         require_answer(order)
         return measure_curve(served, order, limit=LatencyLimit(0.99, limit_ms))
-
-
-def split_cores() -> tuple[int | None, list[int]]:
-    """Return the core of the load generator and those of the server.
-
-    Where there is one core only, the generator has none of its own.
-    """
-    present = sorted(os.sched_getaffinity(0))
-    return (present[-1], present[:-1]) if len(present) > 1 else (None, present)
-
-
-def make_order(
-    port: int, bodies: tuple[str, ...], *, core: int | None, warm_up_s: float, measured_s: float
-) -> LoadOrder:
-    """Order requests of an exported model's server on this machine."""
-    return LoadOrder(
-        host="127.0.0.1",
-        port=port,
-        path="/predict",
-        content_type="application/json",
-        bodies=bodies,
-        loop="closed",
-        level=1,
-        is_poisson=True,
-        warm_up_s=warm_up_s,
-        measured_s=measured_s,
-        timeout_s=TIMEOUT_S,
-        seed=SEED,
-        core=core,
-    )
 
 
 def require_answer(order: LoadOrder) -> None:
@@ -104,11 +71,9 @@ def require_answer(order: LoadOrder) -> None:
         ValueError: If it refuses the first rows.
         RuntimeError: If it does not answer.
     """
-    connection = http.client.HTTPConnection(order.host, order.port, timeout=order.timeout_s)
+    connection = http.client.HTTPConnection(HOST, order.port, timeout=order.timeout_s)
     try:
-        connection.request(
-            "POST", order.path, order.bodies[0], {"Content-Type": order.content_type}
-        )
+        connection.request("POST", PATH, order.bodies[0], {"Content-Type": "application/json"})
         answer = connection.getresponse()
         said = answer.read(MAX_SAID).decode(errors="replace")
     except (OSError, http.client.HTTPException) as err:
@@ -149,11 +114,3 @@ def _read_rows(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (pl.exceptions.PolarsError, ValueError, RecursionError) as err:
         raise ValueError(f"{path} cannot be read: {err}") from err
-
-
-def find_free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -13,7 +13,6 @@ parent has no more.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
 import select
@@ -21,7 +20,6 @@ import selectors
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -33,7 +31,9 @@ from rightfit.processes.lifeline import end_with_parent
 from rightfit.profiling.worker.open_loop import SPIN_NS, poisson_arrivals_ns
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
 
+HOST, PATH = "127.0.0.1", "/predict"  # of an exported model's server on this machine
 MAX_CONNECTIONS = 512  # open at a time; a request due when all are busy waits, and its time runs
+SEED = 0  # of the gaps
 
 
 @dataclass(frozen=True)
@@ -41,34 +41,26 @@ class LoadOrder:
     """What to ask, and how.
 
     Args:
-        host: Address of the server.
-        port: Its port.
-        path: Path of the requests.
-        content_type: Type of the bodies.
-        bodies: Bodies of the requests, in turn.
+        port: Port of the server.
+        bodies: JSON bodies of the requests, in turn.
+        warm_up_s: Seconds at the start that are not counted.
+        measured_s: Seconds that count, by the time a request was due (closed: sent).
         loop: ``open`` or ``closed``.
         level: Requests a second (open), or clients (closed).
         is_poisson: Whether the gaps of an open loop are exponential; else all are equal.
-        warm_up_s: Seconds at the start that are not counted.
-        measured_s: Seconds that count, by the time a request was due (closed: sent).
         timeout_s: Seconds after which a request counts as failed.
-        seed: Seed of the gaps.
         core: Number of the core that the generator runs on; ``None``: any.
     """
 
-    host: str
     port: int
-    path: str
-    content_type: str
     bodies: tuple[str, ...]
-    loop: Literal["open", "closed"]
-    level: float
-    is_poisson: bool
     warm_up_s: float
     measured_s: float
-    timeout_s: float
-    seed: int
-    core: int | None
+    loop: Literal["open", "closed"] = "closed"
+    level: float = 1
+    is_poisson: bool = True
+    timeout_s: float = 10.0
+    core: int | None = None
 
 
 @dataclass(frozen=True)
@@ -235,29 +227,37 @@ class _Load:
                 return connection
         loop = asyncio.get_running_loop()
         _, connection = await asyncio.wait_for(
-            loop.create_connection(_Connection, self.order.host, self.order.port),
+            loop.create_connection(_Connection, HOST, self.order.port),
             self.order.timeout_s,
         )
         self.opened.append(connection)
         return connection
 
 
-def run_in_loop(order: LoadOrder) -> LoadResult:
-    """Ask a server as ordered, in an event loop of fine timers."""
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(_FineSelector())) as runner:
-        return runner.run(run_load(order))
-
-
 async def run_load(order: LoadOrder) -> LoadResult:
     """Ask a server as ordered."""
-    load = _Load(order, [_write_request(order, body) for body in order.bodies])
+    requests = []
+    for body in order.bodies:
+        content = body.encode()
+        head = (
+            f"POST {PATH} HTTP/1.1\r\nHost: {HOST}:{order.port}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+        )
+        requests.append(head.encode() + content)
+    load = _Load(order, requests)
     cpu_s = time.process_time()
-    with _no_collection():
+    # With the requests of a minute Python's garbage collector stops for 0.1 s; what was due
+    # meanwhile would reach the server as one burst.
+    gc.collect()
+    gc.disable()
+    try:
         load.started_ns = time.perf_counter_ns()
         if order.loop == "open":
             await _run_open(load)
         else:
             await asyncio.gather(*(_run_client(load, one) for one in range(int(order.level))))
+    finally:
+        gc.enable()
     cpu_s = time.process_time() - cpu_s
     for connection in load.opened:
         connection.close()
@@ -277,20 +277,6 @@ async def run_load(order: LoadOrder) -> LoadResult:
     )
 
 
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep Python's garbage collector out: with the requests of a minute it stops for 0.1 s.
-
-    What was due meanwhile would reach the server as one burst.
-    """
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 def plan_arrivals(order: LoadOrder) -> list[int]:
     """Return when the requests of an open loop are due, in ns since it began."""
     ends_ns = (order.warm_up_s + order.measured_s) * NS_PER_S
@@ -298,7 +284,7 @@ def plan_arrivals(order: LoadOrder) -> list[int]:
     if not order.is_poisson:
         return [int(i / order.level * NS_PER_S) for i in range(int(n_expected))]
     n_drawn = int(n_expected + 10 * np.sqrt(n_expected) + 10)
-    times_ns = poisson_arrivals_ns(order.level, n_drawn, np.random.default_rng(order.seed))
+    times_ns = poisson_arrivals_ns(order.level, n_drawn, np.random.default_rng(SEED))
     return [int(time_ns) for time_ns in times_ns[times_ns < ends_ns]]
 
 
@@ -325,14 +311,6 @@ async def _run_client(load: _Load, number: int) -> None:
         number += 1
 
 
-def _write_request(order: LoadOrder, body: str) -> bytes:
-    content = body.encode()
-    return (
-        f"POST {order.path} HTTP/1.1\r\nHost: {order.host}:{order.port}\r\n"
-        f"Content-Type: {order.content_type}\r\nContent-Length: {len(content)}\r\n\r\n"
-    ).encode() + content
-
-
 def main() -> None:
     """Run the loads that the parent orders, one after the other."""
     end_with_parent(int(sys.argv[1]))
@@ -340,7 +318,9 @@ def main() -> None:
     while (order := channel.receive()) is not None:
         if order.core is not None:
             os.sched_setaffinity(0, {order.core})
-        channel.send(run_in_loop(order))
+        fine = asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(_FineSelector()))
+        with fine as runner:
+            channel.send(runner.run(run_load(order)))
 
 
 if __name__ == "__main__":

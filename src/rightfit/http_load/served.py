@@ -7,13 +7,13 @@ import http.client
 import os
 import resource
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import psutil
 
@@ -22,6 +22,7 @@ from rightfit.processes.starting import share_imports
 from rightfit.profiling.worker.meters.memory import parse_status
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
+START_S = 60.0
 POLL_S = 0.05
 STOP_S = 15
 
@@ -41,6 +42,23 @@ class ServerPlace:
     groups: tuple[Path, ...] = ()
 
 
+def split_cores() -> tuple[int | None, list[int]]:
+    """Return the core of the load generator and those of the server.
+
+    Where there is one core only, the generator has none of its own.
+    """
+    present = sorted(os.sched_getaffinity(0))
+    return (present[-1], present[:-1]) if len(present) > 1 else (None, present)
+
+
+def find_free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 @dataclass(frozen=True)
 class Usage:
     """What a process tree used since it began."""
@@ -53,8 +71,7 @@ class Usage:
 class RunningServer:
     """A running server."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, cores: Sequence[int]) -> None:
-        self.port = port
+    def __init__(self, process: subprocess.Popen[bytes], cores: Sequence[int]) -> None:
         self.cores = cores
         self._process = process
 
@@ -104,54 +121,46 @@ def start_server(
     *,
     place: ServerPlace,
     variables: Mapping[str, str] | None = None,
-    path: str = "/health",
-    start_s: float = 60,
 ) -> Iterator[RunningServer]:
     """Start a server in a process group of its own, wait until it answers, and end it at last.
 
-    It listens on ``port`` of 127.0.0.1, and is ready when it answers ``path`` with status 200.
+    It listens on ``port`` of 127.0.0.1, and is ready when it answers ``/health`` with status 200.
 
     Raises:
         RuntimeError: If it ends or is not ready in time; with the end of what it wrote.
     """
-    # A file and no pipe: nobody reads what the server writes while it is loaded.
-    environment = {**os.environ, **share_imports(), **(variables or {})}
-    with (
-        tempfile.TemporaryFile() as log,
-        _run_in_group(command, place, environment, log) as process,
-    ):
-        deadline_s = time.monotonic() + start_s
-        while not _answers(port, path):
-            if process.poll() is not None or time.monotonic() > deadline_s:
-                raise RuntimeError(f"The server did not start: {_read_end(process, log)}")
-            time.sleep(POLL_S)
-        cores = sorted(os.sched_getaffinity(0)) if place.cores is None else place.cores
-        yield RunningServer(process, port, cores)
-
-
-@contextlib.contextmanager
-def _run_in_group(
-    command: Sequence[str], place: ServerPlace, environment: Mapping[str, str], log: IO[bytes]
-) -> Iterator[subprocess.Popen[bytes]]:
     parent = os.getpid()
-    process = subprocess.Popen(  # noqa: S603 - the caller's command
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=log,
-        env=environment,
-        start_new_session=True,
-        preexec_fn=lambda: _settle(place, parent),
-    )
-    try:
-        yield process
-    finally:
-        for how in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, how)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_S)
-                break
+    # A file and no pipe: nobody reads what the server writes while it is loaded.
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: S603 - the caller's command
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env={**os.environ, **share_imports(), **(variables or {})},
+            start_new_session=True,
+            preexec_fn=lambda: _settle(place, parent),
+        )
+        try:
+            deadline_s = time.monotonic() + START_S
+            while not _answers(port):
+                if process.poll() is not None:
+                    log.seek(0)
+                    written = log.read().decode(errors="replace").strip()
+                    why = written[-500:] or f"exit status {process.returncode}"
+                    raise RuntimeError(f"The server did not start: {why}")
+                if time.monotonic() > deadline_s:
+                    raise RuntimeError("The server did not start: it does not answer")
+                time.sleep(POLL_S)
+            cores = sorted(os.sched_getaffinity(0)) if place.cores is None else place.cores
+            yield RunningServer(process, cores)
+        finally:
+            for how in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, how)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_S)
+                    break
 
 
 def _settle(place: ServerPlace, parent: int) -> None:
@@ -165,20 +174,12 @@ def _settle(place: ServerPlace, parent: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, n_bytes))
 
 
-def _answers(port: int, path: str) -> bool:
+def _answers(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
     try:
-        connection.request("GET", path)
+        connection.request("GET", "/health")
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
-
-
-def _read_end(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
-    if process.poll() is None:
-        return "it does not answer"
-    log.seek(0)
-    written = log.read().decode(errors="replace").strip()
-    return written[-500:] or f"exit status {process.returncode}"

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field
 import polars as pl
 
 from rightfit.http_load.curve import judge_curve, measure_curve
-from rightfit.http_load.exported_server import find_free_port, make_order, split_cores
+from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.load_settings import HttpLoadParams
-from rightfit.http_load.served import ServerPlace, start_server
+from rightfit.http_load.served import ServerPlace, find_free_port, split_cores, start_server
 from rightfit.processes.codec import to_plain
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import fingerprint
@@ -57,8 +57,8 @@ def load_winner(
         bodies = write_bodies(rows.head(settings.n_requests), model.encoder)
         own, others = split_cores()
         port = find_free_port()
-        order = make_order(
-            port, bodies, core=own, warm_up_s=settings.warm_up_s, measured_s=settings.step_s
+        order = LoadOrder(
+            port, bodies, warm_up_s=settings.warm_up_s, measured_s=settings.step_s, core=own
         )
         place = ServerPlace(tuple(others))
         command = [
