@@ -41,7 +41,7 @@ from factories.exports import choose, make_model
 from factories.studies import make_raw
 from winner_check import compare_turns
 
-from rightfit.http_load.curve import measure_curve
+from rightfit.http_load.curve import measure_curve, measure_step, start_generator
 from rightfit.http_load.deployment_trial import TrialResult, try_deployment
 from rightfit.http_load.exported_server import load_export
 from rightfit.http_load.generator import HOST, PATH, LoadOrder
@@ -53,7 +53,6 @@ from rightfit.http_load.served import (
     split_cores,
     start_server,
 )
-from rightfit.http_load.step import measure_step, start_generator
 from rightfit.http_load.winners import write_bodies
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.serving.export_folder import export_model
@@ -112,13 +111,13 @@ def hold_against_public(seconds: float, n_turns: int) -> dict[str, float]:
 def compare_latencies(seconds: float, n_turns: int) -> dict[float, list[float]]:
     """Return our percentile / h2load's, by percentile and rate, over the requests of all turns."""
     ratios: dict[float, list[float]] = {0.5: [], 0.99: []}
-    with cores_awake(), known_server() as (_, order), start_generator() as generator:
+    with cores_awake(), known_server() as (_, order), start_generator() as ask_server:
         for rate in RATES:
             asked = replace(order, level=rate, measured_s=seconds)
             ours_ms: list[float] = []
             theirs_ms: list[float] = []
             for turn in range(n_turns):
-                ours = [latency_ns / 1e6 for latency_ns in generator.run(asked).latencies_ns]
+                ours = [latency_ns / 1e6 for latency_ns in ask_server(asked).latencies_ns]
                 said = [f"ours {_list(ours)} (server {_list(read_recorded(order))})"]
                 theirs, _ = ask_h2load(order, rate, seconds)
                 said.append(f"h2load {_list(theirs)} (server {_list(read_recorded(order))})")
@@ -137,10 +136,10 @@ def compare_errors(seconds: float, n_turns: int) -> float:
     """Return how often both count the same share of failed requests."""
     hits = []
     failing = known_server(fail_every=FAIL_EVERY)
-    with failing as (served, order), start_generator() as generator:
+    with failing as (served, order), start_generator() as ask_server:
         for _ in range(n_turns):
             ours = measure_step(
-                served, replace(order, level=RATES[1], measured_s=seconds), generator
+                served, replace(order, level=RATES[1], measured_s=seconds), ask_server
             )
             _, theirs = ask_h2load(order, RATES[1], seconds)
             mine = sum(ours.errors.values()) / ours.n_requests

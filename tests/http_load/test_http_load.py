@@ -12,13 +12,13 @@ import pytest
 from harness.ports import find_free_port
 
 from rightfit.http_load import curve
-from rightfit.http_load.curve import judge_curve, measure_curve
+from rightfit.http_load.curve import judge_curve, measure_curve, start_generator
+from rightfit.http_load.curve import measure_step as measure_step_with
 from rightfit.http_load.generator import LoadOrder, plan_arrivals
 from rightfit.http_load.load_records import LatencyLimit, LoadStep
 from rightfit.http_load.load_settings import CurvePlan
 from rightfit.http_load.served import RunningServer, ServerPlace, start_server
-from rightfit.http_load.step import measure_step as measure_step_with
-from rightfit.http_load.step import start_generator
+from rightfit.processes.lifeline import list_children
 from rightfit.profiling.intervals import Interval
 from rightfit.verbs.load import summarise_curve
 
@@ -30,8 +30,8 @@ Start = Callable[..., tuple[RunningServer, LoadOrder]]
 
 
 def measure_step(served: RunningServer, order: LoadOrder) -> LoadStep:
-    with start_generator() as generator:
-        return measure_step_with(served, order, generator)
+    with start_generator() as ask_server:
+        return measure_step_with(served, order, ask_server)
 
 
 def make_order(**changes: Any) -> LoadOrder:
@@ -113,8 +113,10 @@ def test_a_server_that_dies_is_an_error_of_the_connection(start: Start) -> None:
 
 
 def test_ctrl_c_reaches_no_generator() -> None:
-    with start_generator() as generator:
-        session = os.getsid(generator._process.pid)
+    before = set(list_children())
+    with start_generator():
+        (generator,) = set(list_children()) - before
+        session = os.getsid(generator)
 
     assert session != os.getsid(0)
 

@@ -90,7 +90,7 @@ def test_throttling_is_read_from_the_control_group(
     (tmp_path / "cpu.stat").write_text(stat)
     place = ServerPlace(groups=(tmp_path, tmp_path / "memory"))
 
-    found = Confinement(place, kills=True, words="").read_throttling() - Throttling(4, 1, 0.05)
+    found = Confinement(place).read_throttling() - Throttling(4, 1, 0.05)
 
     assert found == Throttling(5, 1, pytest.approx(seconds - 0.05))
     assert str(found) == "throttled in 1 of 5 periods of 100 ms, 0.10 s in all"

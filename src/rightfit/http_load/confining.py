@@ -65,17 +65,20 @@ class Throttling:
 
 @dataclass(frozen=True)
 class Confinement:
-    """Where a confined server runs.
-
-    Args:
-        place: Its cores and control groups.
-        kills: Whether exceeding the memory ends it; else its peak must be compared.
-        words: How it is confined, for people.
-    """
+    """Where a confined server runs: its control groups, or its cores alone."""
 
     place: ServerPlace
-    kills: bool
-    words: str
+
+    @property
+    def kills(self) -> bool:
+        """Whether exceeding the memory ends it; else its peak must be compared."""
+        return bool(self.place.groups)
+
+    def __str__(self) -> str:
+        if self.kills:
+            return "control group"
+        n_cores = len(self.place.cores or ())
+        return f"bound to {n_cores} cores, resident memory compared afterwards"
 
     def read_throttling(self) -> Throttling:
         """Read how often it was throttled so far: never, where no group holds it."""
@@ -94,21 +97,12 @@ def confine(
 ) -> Iterator[Confinement]:
     """Make a place with these limits, and remove it at last."""
     groups = _make_groups(limits, root)
-    if groups:
-        try:
-            yield Confinement(
-                ServerPlace(tuple(cores), groups=groups), kills=True, words="control group"
-            )
-        finally:
-            for group in groups:
-                _remove(group)
-        return
-    own = tuple(cores[: math.ceil(limits.cores)])
-    yield Confinement(
-        ServerPlace(own),
-        kills=False,
-        words=f"bound to {len(own)} cores, resident memory compared afterwards",
-    )
+    own = cores if groups else cores[: math.ceil(limits.cores)]
+    try:
+        yield Confinement(ServerPlace(tuple(own), groups=groups))
+    finally:
+        for group in groups:
+            _remove(group)
 
 
 def _make_groups(limits: ContainerLimits, root: Path) -> tuple[Path, ...]:
@@ -120,7 +114,9 @@ def _make_groups(limits: ContainerLimits, root: Path) -> tuple[Path, ...]:
         made: list[Path] = []
         try:
             for parent, files in cases:
-                _remove_leftovers(parent)
+                for left in parent.glob(f"{PREFIX}*"):  # by trials that were killed
+                    with contextlib.suppress(OSError):  # a process of another trial is in it
+                        left.rmdir()
                 group = parent / name
                 group.mkdir()
                 made.append(group)
@@ -166,24 +162,13 @@ def _read_own_groups() -> dict[str, str]:
     return found
 
 
-def _remove_leftovers(parent: Path) -> None:
-    """Remove the groups of trials that were killed; one with a process cannot be removed."""
-    for group in parent.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):
-            group.rmdir()
-
-
 def _remove(group: Path) -> None:
     """Remove a group once its processes are gone."""
     until_s = time.monotonic() + REMOVE_S
-    while True:
-        try:
+    while group.exists():
+        with contextlib.suppress(OSError):
             group.rmdir()
-        except FileNotFoundError:
             return
-        except OSError:
-            if time.monotonic() > until_s:
-                return
-            time.sleep(0.05)
-        else:
+        if time.monotonic() > until_s:
             return
+        time.sleep(0.05)

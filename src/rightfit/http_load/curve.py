@@ -1,4 +1,4 @@
-"""The load curve: latency, throughput, errors and costs of a server at rising load.
+"""Load steps, one load on a server each, and the load curve that rising ones make.
 
 First rising numbers of clients in a closed loop, until more of them no longer gain anything: the
 capacity. Then rising rates of random arrivals in an open loop, as shares of that capacity, until
@@ -8,21 +8,144 @@ does not, further rates are tried.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from rightfit.http_load.generator import LoadOrder
+import numpy as np
+
+from rightfit.http_load.generator import LoadOrder, LoadResult
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve, LoadStep
 from rightfit.http_load.load_settings import THOROUGH, CurvePlan
 from rightfit.http_load.served import RunningServer
-from rightfit.http_load.step import Generator, measure_step, start_generator
-from rightfit.profiling.worker.latency import min_calls_to_report
+from rightfit.processes.channel import Channel, name_kinds
+from rightfit.processes.starting import start_module
+from rightfit.profiling.estimate import Interval
+from rightfit.profiling.intervals import estimate_median
+from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
+from rightfit.profiling.worker.meters.disturbance import parse_stat
+from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS, NS_PER_S
 
 GAIN = 1.05  # of throughput, that more clients must bring
 MAX_CLIENTS = 256
 BEYOND = 1.15  # from one rate to the next, while the server still keeps up with its capacity
 MARGIN = 1.2  # arrivals are random, and a percentile needs a certain number
+SHARES = (0.5, 0.95, 0.99)
+N_WINDOWS = 6  # stretches of a step, one figure each: the fewest that give an interval
+MAX_RESULT_BYTES = 2**30  # two numbers of some ten digits for each request
+MAX_LOST = 0.001  # share of requests without an answer that still counts as keeping up
+MAX_BEHIND = (3, 0.02)  # requests, and share of all, that may be left when the load ends
+
+AskServer = Callable[[LoadOrder], LoadResult]
+
+
+@contextlib.contextmanager
+def start_generator() -> Iterator[AskServer]:
+    """Start a load generator, and end it at last.
+
+    Yields:
+        A function that asks a server as ordered. It raises RuntimeError if the generator has ended.
+    """
+    process, end = start_module("rightfit.http_load.generator", variables={}, output=None)
+    channel = Channel(end, name_kinds(LoadResult), max_bytes=MAX_RESULT_BYTES)
+
+    def ask_server(order: LoadOrder) -> LoadResult:
+        with contextlib.suppress(BrokenPipeError):
+            channel.send(order)
+        result: LoadResult | None = channel.receive()
+        if result is None:
+            raise RuntimeError(f"The load generator ended with status {process.wait()}.")
+        return result
+
+    try:
+        yield ask_server
+    finally:
+        process.kill()
+        process.wait()
+        end.close()
+
+
+def measure_step(served: RunningServer, order: LoadOrder, ask_server: AskServer) -> LoadStep:
+    """Put one load on a server."""
+    served.reset_peak()
+    cores = {*served.cores, order.core} - {None}
+    started_s, busy_s = time.monotonic(), _read_busy_s(cores)
+    before = served.read_usage()
+    result = ask_server(order)
+    after = served.read_usage()
+    wall_s, busy_since_s = time.monotonic() - started_s, _read_busy_s(cores)
+    others_cores = None
+    if busy_s is not None and busy_since_s is not None:
+        own_s = after.cpu_s - before.cpu_s + result.cpu_s
+        others_cores = max(0.0, busy_since_s - busy_s - own_s) / wall_s
+    total_s = order.warm_up_s + result.wall_s
+    n_lost = sum(result.errors.values())
+    n_behind = result.n_sent - result.n_answered_in_time - n_lost
+    return LoadStep(
+        loop=order.loop,
+        level=order.level,
+        latency_ms={share: _find_percentile(order, result, share) for share in SHARES},
+        throughput_per_s=result.n_answered_in_time / order.measured_s,
+        n_requests=result.n_sent,
+        errors=result.errors,
+        keeps_up=n_lost <= MAX_LOST * result.n_sent
+        and n_behind <= MAX_BEHIND[0] + MAX_BEHIND[1] * result.n_sent,
+        server_cores=(after.cpu_s - before.cpu_s) / total_s,
+        peak_memory_mib=served.read_peak_mib(),
+        disk_read_mib=after.read_mib - before.read_mib,
+        disk_written_mib=after.written_mib - before.written_mib,
+        sent_mib=result.bytes_sent / BYTES_PER_MIB,
+        received_mib=result.bytes_received / BYTES_PER_MIB,
+        late_p99_ms=result.late_p99_ms,
+        late_max_ms=result.late_max_ms,
+        others_cores=others_cores,
+    )
+
+
+def _read_busy_s(cores: Collection[int | None]) -> float | None:
+    """Return the seconds that cores were busy since the machine started, steal included."""
+    try:
+        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    names = {f"cpu{core}" for core in cores}
+    found = [parse_stat(line, wall_s=0.0).busy_s for line in lines if line.split()[0] in names]
+    return sum(found) if len(found) == len(names) else None
+
+
+def _find_percentile(order: LoadOrder, result: LoadResult, share: float) -> Interval | None:
+    """Return a percentile of all requests, with the interval of its median over windows.
+
+    Windows are consecutive stretches of equal length. Where one holds too few requests for the
+    percentile, it is given without an interval.
+    """
+    latencies_ns = np.array(result.latencies_ns, dtype=np.int64)
+    if len(latencies_ns) < min_calls_to_report(share):
+        return None
+    value = percentile_ns(latencies_ns, share)
+    if value is None:
+        return None
+    width_ns = order.measured_s * NS_PER_S / N_WINDOWS
+    since_ns = np.array(result.due_ns) - order.warm_up_s * NS_PER_S
+    window = np.minimum(since_ns // width_ns, N_WINDOWS - 1)
+    parts = [latencies_ns[window == number] for number in range(N_WINDOWS)]
+    if min(len(part) for part in parts) < calls_to_hold(share):
+        return Interval(value / NS_PER_MS, None, None, is_distribution_free=False)
+    found = [percentile_ns(part, share) for part in parts]
+    interval = estimate_median(
+        [one / NS_PER_MS for one in found if one is not None], looks_once=True
+    )
+    low, high = interval.low, interval.high
+    value /= NS_PER_MS
+    return replace(
+        interval,
+        value=value,
+        low=None if low is None else min(low, value),
+        high=None if high is None else max(high, value),
+    )
 
 
 def measure_curve(
@@ -32,8 +155,13 @@ def measure_curve(
 
     The loop and level of ``order`` are replaced.
     """
-    with start_generator() as generator:
-        closed = _raise_clients(served, order, generator, plan.client_factor)
+    with start_generator() as ask_server:
+        closed = [measure_step(served, replace(order, loop="closed", level=1), ask_server)]
+        while closed[-1].level < MAX_CLIENTS:
+            asked = replace(order, loop="closed", level=plan.client_factor * closed[-1].level)
+            closed.append(measure_step(served, asked, ask_server))
+            if closed[-1].throughput_per_s < GAIN * closed[-2].throughput_per_s:
+                break
         capacity = max(step.throughput_per_s for step in closed)
 
         def try_rate(rate_per_s: float) -> LoadStep:
@@ -41,7 +169,7 @@ def measure_curve(
             needed_s = MARGIN * min_calls_to_report(limit.share) / rate_per_s
             measured_s = min(max(order.measured_s, needed_s), plan.max_stretch * order.measured_s)
             asked = replace(order, loop="open", level=rate_per_s, measured_s=measured_s)
-            return measure_step(served, asked, generator)
+            return measure_step(served, asked, ask_server)
 
         opened: list[LoadStep] = []
         beyond = (plan.rate_shares[-1] * BEYOND ** (i + 1) for i in range(plan.n_beyond))
@@ -56,15 +184,8 @@ def measure_curve(
                 break
             opened.append(try_rate(math.sqrt(highest * above[0])))
             opened.sort(key=lambda step: step.level)
-    return LoadCurve(
-        closed=tuple(closed),
-        opened=tuple(opened),
-        capacity_per_s=capacity,
-        highest_rate_per_s=_find_highest(opened, limit),
-        limit_ms=limit.ms,
-        knee_per_s=_find_knee(opened, limit.share),
-        limit_share=limit.share,
-    )
+    found = LoadCurve(tuple(closed), tuple(opened), capacity, None, limit.ms, None)
+    return judge_curve(found, limit)
 
 
 def judge_curve(curve: LoadCurve, limit: LatencyLimit) -> LoadCurve:
@@ -76,18 +197,6 @@ def judge_curve(curve: LoadCurve, limit: LatencyLimit) -> LoadCurve:
         knee_per_s=_find_knee(curve.opened, limit.share),
         limit_share=limit.share,
     )
-
-
-def _raise_clients(
-    served: RunningServer, order: LoadOrder, generator: Generator, factor: int
-) -> list[LoadStep]:
-    closed = [measure_step(served, replace(order, loop="closed", level=1), generator)]
-    while closed[-1].level < MAX_CLIENTS:
-        level = factor * closed[-1].level
-        closed.append(measure_step(served, replace(order, loop="closed", level=level), generator))
-        if closed[-1].throughput_per_s < GAIN * closed[-2].throughput_per_s:
-            break
-    return closed
 
 
 def meets_limit(step: LoadStep, limit: LatencyLimit) -> bool:

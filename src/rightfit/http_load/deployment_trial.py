@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine
-from rightfit.http_load.curve import MARGIN, meets_limit
+from rightfit.http_load.curve import MARGIN, measure_step, meets_limit, start_generator
 from rightfit.http_load.exported_server import require_answer
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import MAX_OTHERS_CORES, LatencyLimit, LoadStep
 from rightfit.http_load.served import RunningServer, find_free_port, split_cores, start_server
-from rightfit.http_load.step import measure_step, start_generator
 from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.worker.latency import min_calls_to_report
@@ -118,11 +117,11 @@ def try_deployment(
         try:
             with (
                 start_server(command, port, place=place, variables=deployment.variables) as served,
-                start_generator() as generator,
+                start_generator() as ask_server,
             ):
                 require_answer(order)
                 before = confinement.read_throttling()
-                step = measure_step(served, order, generator)
+                step = measure_step(served, order, ask_server)
                 throttling = confinement.read_throttling() - before
                 return _judge(step, served, deployment.limits, limit, confinement, throttling)
         except RuntimeError as err:
@@ -138,6 +137,7 @@ def _judge(
     confinement: Confinement,
     throttling: Throttling,
 ) -> TrialResult:
+    is_disturbed = (step.others_cores or 0.0) > MAX_OTHERS_CORES
     needs_memory = not served.is_alive or (
         not confinement.kills and step.peak_memory_mib > limits.memory_mib
     )
@@ -159,29 +159,21 @@ def _judge(
         f"{step.peak_memory_mib:.0f} MiB",
         *([str(throttling)] if confinement.kills else []),
     ]
-    causes = list(_list_causes(step)) if faults else []
+    # Outside of the deployment, these may be why it did not hold.
+    if faults and is_disturbed:
+        figures.append(f"other processes used {step.others_cores:.2f} of the cores")
+    if faults and step.late_max_ms > LATE_MS:
+        figures.append(f"the load generator was late by up to {step.late_max_ms:.0f} ms")
     verdict = f"did not hold: {', '.join(faults)}" if faults else "held"
-    said = f"{_write_limits(limits, confinement)}: {verdict} ({', '.join([*figures, *causes])})"
+    said = f"{_write_limits(limits, confinement)}: {verdict} ({', '.join(figures)})"
     return TrialResult(
         said,
         tuple(faults),
         needs_memory=needs_memory,
         needs_cores=throttling.n_throttled > 0,
-        is_disturbed=_is_disturbed(step),
+        is_disturbed=is_disturbed,
     )
 
 
-def _is_disturbed(step: LoadStep) -> bool:
-    return (step.others_cores or 0.0) > MAX_OTHERS_CORES
-
-
-def _list_causes(step: LoadStep) -> Iterator[str]:
-    """Yield what outside of the deployment may be why it did not hold."""
-    if _is_disturbed(step):
-        yield f"other processes used {step.others_cores:.2f} of the cores"
-    if step.late_max_ms > LATE_MS:
-        yield f"the load generator was late by up to {step.late_max_ms:.0f} ms"
-
-
 def _write_limits(limits: ContainerLimits, confinement: Confinement) -> str:
-    return f"cpu {limits.cores:g}, memory {limits.memory_mib:g} MiB ({confinement.words})"
+    return f"cpu {limits.cores:g}, memory {limits.memory_mib:g} MiB ({confinement})"

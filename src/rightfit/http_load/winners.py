@@ -149,7 +149,17 @@ class WinnerBench:
             )
         try:
             with machine_lock():
-                curve = self._measure(winner, limit)
+                started_s = time.monotonic()  # waiting for another timing does not count
+                try:
+                    curve = load_winner(
+                        winner.candidate,
+                        winner.model,
+                        winner.rows,
+                        limit=limit,
+                        settings=self.settings,
+                    )
+                finally:
+                    self.spent_s += time.monotonic() - started_s
         except (ImportError, OSError, RuntimeError, ValueError) as err:
             logger.warning(
                 "%s of %s is not loaded over HTTP: %s", winner.candidate.label, winner.dataset, err
@@ -157,12 +167,3 @@ class WinnerBench:
             return None, str(err)
         self.store.put(key, to_plain(curve))
         return curve, ""
-
-    def _measure(self, winner: ServedWinner, limit: LatencyLimit) -> LoadCurve:
-        started_s = time.monotonic()  # waiting for another timing does not count
-        try:
-            return load_winner(
-                winner.candidate, winner.model, winner.rows, limit=limit, settings=self.settings
-            )
-        finally:
-            self.spent_s += time.monotonic() - started_s
