@@ -19,7 +19,7 @@ from fakes.stopping_rules import BehindBest, NoRule
 from rightfit.api import searching
 from rightfit.api.searching import search
 from rightfit.errors import RightfitError
-from rightfit.serving.container import check_export
+from rightfit.request_path.usage import PROFILE, read_export
 
 pytestmark = pytest.mark.whole
 
@@ -301,7 +301,7 @@ def test_the_winner_is_exported_as_the_command_does(
     model = measured.best("small_box")
     files = model.export(tmp_path / "out")
 
-    check_export(tmp_path / "out")
+    read_export(tmp_path / "out", needed=[PROFILE])
     assert {path.name for path in files} >= {"model.onnx", "usage.py", "README.md", "SHA256SUMS"}
     rows = '[{"size": 190.0, "town": "north"}, {"size": 31.0, "town": "south"}]'
     answered = subprocess.check_output(
@@ -331,7 +331,7 @@ def test_what_quality_alone_has_chosen_is_exported_too(refit: Any, tmp_path: Pat
 
     model.export(tmp_path)
 
-    check_export(tmp_path)
+    read_export(tmp_path, needed=[PROFILE])
     assert model.is_refitted == (refit == "always")
     with pytest.raises(RightfitError, match="is not an empty folder"):
         model.export(tmp_path)

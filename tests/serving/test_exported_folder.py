@@ -21,7 +21,6 @@ from factories.studies import make_raw
 from onnx import TensorProto, helper
 
 from rightfit.request_path import usage
-from rightfit.serving.container import check_export
 
 pytestmark = pytest.mark.whole
 
@@ -180,7 +179,7 @@ def test_hashes_that_are_none_are_refused(content: bytes, folder: Path) -> None:
     (folder / "SHA256SUMS").write_bytes(content)
 
     with pytest.raises(ValueError, match=r"none of an export|not as it was exported"):
-        check_export(folder)
+        usage.read_export(folder, needed=[usage.PROFILE])
 
 
 def test_a_file_listed_twice_is_refused(folder: Path) -> None:
@@ -188,7 +187,7 @@ def test_a_file_listed_twice_is_refused(folder: Path) -> None:
         file.write(f"{'0' * 64}  model.json\n")
 
     with pytest.raises(ValueError, match="a line that is none of an export"):
-        check_export(folder)
+        usage.read_export(folder, needed=[usage.PROFILE])
 
 
 def test_a_column_named_location_is_no_other_file(folder: Path) -> None:
@@ -207,7 +206,7 @@ def test_a_column_named_location_is_no_other_file(folder: Path) -> None:
 def test_how_the_container_is_built_may_be_changed(folder: Path) -> None:
     (folder / "Dockerfile").write_text("FROM scratch\n")
 
-    check_export(folder)
+    usage.read_export(folder, needed=[usage.PROFILE])
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from harness.served_export import ARROW, JSON, Server, start
 from rightfit.families.runtimes import open_predictor
 from rightfit.preparation.encoding import apply_encoder
 from rightfit.request_path.encoder import Encoder
-from rightfit.serving.container import check_export
+from rightfit.request_path.usage import PROFILE, read_export
 from rightfit.serving.model_call import Model
 
 pytestmark = pytest.mark.whole
@@ -227,14 +227,14 @@ def test_exported_folder_serves_itself(exported: Path, rows: list[dict[str, Any]
 def test_a_changed_folder_is_not_served(exported: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     shutil.copytree(exported, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    check_export(folder)
+    read_export(folder, needed=[PROFILE])
     (folder / "model.json").write_text("{}")
 
     with pytest.raises(ValueError, match=r"not as it was exported: model\.json"):
-        check_export(folder)
+        read_export(folder, needed=[PROFILE])
     (folder / "SHA256SUMS").write_text(f"{'0' * 64}  ../../secret\n")
     with pytest.raises(ValueError, match="a line that is none of an export"):
-        check_export(folder)
+        read_export(folder, needed=[PROFILE])
     (folder / "SHA256SUMS").unlink()
     with pytest.raises(ValueError, match="no exported model"):
-        check_export(folder)
+        read_export(folder, needed=[PROFILE])

@@ -17,7 +17,7 @@ from rightfit.http_load.served import RunningServer, find_free_port, split_cores
 from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.worker.latency import min_calls_to_report
-from rightfit.serving.container import check_export
+from rightfit.request_path.usage import PROFILE, read_export
 
 WARM_UP_S = 1.0
 UNITS_MIB = {"Mi": 1.0, "Gi": 1024.0}
@@ -91,7 +91,7 @@ def try_deployment(
         ValueError: If the folder is no export, the YAML no deployment, the rows are refused, or the
             requests of a replica are too few for the limited percentile.
     """
-    check_export(folder)
+    read_export(folder, needed=[PROFILE])  # refuses what is not as it was exported
     deployment = read_deployment(text)
     own_rate_per_s = rate_per_s / deployment.replicas
     needed_s = MARGIN * min_calls_to_report(limit.share) / own_rate_per_s

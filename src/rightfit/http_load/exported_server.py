@@ -17,7 +17,7 @@ from rightfit.http_load.served import ServerPlace, find_free_port, split_cores, 
 from rightfit.processes.regular_files import require_regular
 from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.serving.container import check_export
+from rightfit.request_path.usage import PROFILE, read_export
 
 MAX_BODIES = 1_000  # different requests; further rows are not asked about
 MAX_SAID = 300  # bytes of a refusal that are shown
@@ -46,7 +46,7 @@ def load_export(
             there are fewer cores.
         RuntimeError: If the server does not start.
     """
-    check_export(folder)
+    read_export(folder, needed=[PROFILE])  # refuses what is not as it was exported
     bodies = read_bodies(rows, batch)
     own, others = split_cores()
     if cores is not None and cores > len(others):

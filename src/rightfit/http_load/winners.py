@@ -26,8 +26,7 @@ from rightfit.profiling.measuring.state import Store, load_record
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.raw_inputs import IMAGE, TEXTS, EncoderJson, list_inputs
 from rightfit.request_path.usage import CALL, PROFILE
-from rightfit.serving.container import write_server
-from rightfit.serving.export_folder import write_call, write_hashes
+from rightfit.serving.export_folder import write_call, write_hashes, write_server
 from rightfit.serving.model_call import GRAPH_FILE, Model
 
 logger = logging.getLogger(__name__)
@@ -51,7 +50,7 @@ def load_winner(
     """
     with temporary_folder("served") as folder:
         call = write_call(winner, model, folder)
-        write_server(folder, call.inputs)
+        write_server(folder, call)
         (folder / PROFILE).write_text("{}", encoding="utf-8")
         write_hashes(folder, (CALL, GRAPH_FILE, PROFILE))
         bodies = write_bodies(rows.head(settings.n_requests), model.encoder)

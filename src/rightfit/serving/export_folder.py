@@ -1,15 +1,17 @@
-"""Export a winner: encoder and model in one graph, what was measured, the hashes of it all."""
+"""Export a winner: encoder and model in one graph, its server, what was measured, all hashes."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 from rightfit.families import export_check, onnx_session
-from rightfit.families.bundle import Bundle, read_bundle
+from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_files import (
     MANIFEST,
     copy_replacing,
@@ -24,7 +26,6 @@ from rightfit.ranking.explanation.facts import describe_relaxation
 from rightfit.request_path import usage
 from rightfit.request_path.encoder_graph import join_encoder
 from rightfit.serving.answer import Answer, answer_to_json, profile_to_json
-from rightfit.serving.container import SERVER_FILES, write_server
 from rightfit.serving.model_call import (
     BUNDLE,
     GRAPH_FILE,
@@ -39,6 +40,23 @@ PROGRAM_FILES = {
     Path(str(one.__file__)).name: Path(str(one.__file__))
     for one in (usage, export_check, onnx_session)
 }
+SERVER_FILES = ("server.py", "connections.py", "requirements.txt", "Dockerfile")
+
+# What answers is pinned to what was measured; what carries the answer may be newer.
+_CARRYING = ("starlette>=1", "uvicorn[standard]>=0.34,<1", "prometheus-client>=0.22")
+
+_DOCKERFILE = """\
+FROM python:{python}-slim
+WORKDIR /model
+ENV ORT_DISABLE_TELEMETRY=1
+COPY requirements.txt .
+RUN pip install --no-cache-dir --requirement requirements.txt
+COPY . .
+USER nobody
+EXPOSE 8000
+CMD ["python", "server.py", "--host", "0.0.0.0"]
+"""
+
 BYTES_PER_MIB = 2**20
 
 
@@ -95,18 +113,33 @@ def export_model(
     check_folder(folder, force=True)
     _check_belongs(answer, model)
     call = write_call(winner, model, folder)
-    _replace_bundle(model.bundle, folder / BUNDLE)
+    bundle, copied = model.bundle, folder / BUNDLE
+    if (copied / MANIFEST).is_file():  # of an earlier export; anything else is left alone
+        shutil.rmtree(copied)
+    copied.mkdir(exist_ok=True)
+    if foreign := [name for name in bundle.files if not is_plain_name(name)]:
+        raise ValueError(f"{bundle.path} lists {foreign}: no plain file name, so not exported.")
+    for name in (MANIFEST, *bundle.files):
+        copy_replacing(bundle.path / name, copied / name)
+    read_bundle(copied, checked_sha256=bundle.sha256)  # what arrived is what was stored
     _write_json(folder / "encoder.json", model.encoder)
-    _write_json(folder / usage.PROFILE, _describe_measurement(answer))
+    decided = answer.profile
+    others = [profile_to_json(profile) for profile in answer.profiles if profile is not decided]
+    measurement = {
+        **answer_to_json(answer),
+        "profile": decided and profile_to_json(decided),
+        "other_serving_configurations": others,
+    }
+    _write_json(folder / usage.PROFILE, measurement)
     write_replacing(folder / "README.md", write_readme(answer, model, call).encode())
     if with_server:
-        write_server(folder, call.inputs)
+        write_server(folder, call)
     return write_hashes(
         folder,
         [
             *("README.md", "encoder.json", usage.CALL, usage.PROFILE),
             *(GRAPH_FILE, *PROGRAM_FILES, *(SERVER_FILES if with_server else ())),
-            *(f"{BUNDLE}/{name}" for name in sorted((MANIFEST, *model.bundle.files))),
+            *(f"{BUNDLE}/{name}" for name in sorted((MANIFEST, *bundle.files))),
         ],
     )
 
@@ -125,6 +158,16 @@ def write_call(winner: RankedCandidate, model: Model, folder: Path) -> ModelCall
     call = describe_call(winner, model)
     _write_json(folder / "model.json", asdict(call))
     return call
+
+
+def write_server(folder: Path, call: ModelCall) -> None:
+    """Write ``SERVER_FILES`` into an exported folder, which then serves itself."""
+    for name in ("server.py", "connections.py"):
+        copy_replacing(Path(__file__).with_name(name), folder / name)
+    needed = [*(f"{name}=={version(name)}" for name in call.libraries), *_CARRYING]
+    write_replacing(folder / "requirements.txt", ("\n".join(needed) + "\n").encode())
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    write_replacing(folder / "Dockerfile", _DOCKERFILE.format(python=python).encode())
 
 
 def write_hashes(folder: Path, names: Sequence[str]) -> list[Path]:
@@ -168,27 +211,6 @@ def _check_belongs(answer: Answer, model: Model) -> None:
             f"{bundle.path} is not the model that was ranked: {'; '.join(faults)}. Run: kedro run "
             "--pipelines perf"
         )
-
-
-def _describe_measurement(answer: Answer) -> dict[str, object]:
-    decided = answer.profile
-    others = [profile for profile in answer.profiles if profile is not decided]
-    return {
-        **answer_to_json(answer),
-        "profile": decided and profile_to_json(decided),
-        "other_serving_configurations": [profile_to_json(profile) for profile in others],
-    }
-
-
-def _replace_bundle(bundle: Bundle, target: Path) -> None:
-    if (target / MANIFEST).is_file():  # of an earlier export; anything else is left alone
-        shutil.rmtree(target)
-    target.mkdir(exist_ok=True)
-    if foreign := [name for name in bundle.files if not is_plain_name(name)]:
-        raise ValueError(f"{bundle.path} lists {foreign}: no plain file name, so not exported.")
-    for name in (MANIFEST, *bundle.files):
-        copy_replacing(bundle.path / name, target / name)
-    read_bundle(target, checked_sha256=bundle.sha256)  # what arrived is what was stored
 
 
 def _write_json(path: Path, content: object) -> None:

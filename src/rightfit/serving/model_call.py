@@ -51,6 +51,12 @@ class ModelCall:
     threshold: float | None  # probability from which on the second class is the answer
     data_version: str
 
+    @property
+    def libraries(self) -> list[str]:
+        """Names of the libraries that the exported model needs."""
+        decodes = any(one.image_shape is not None for one in self.inputs)
+        return ["numpy", "onnxruntime", *(["pillow"] if decodes else [])]
+
 
 def locate_onnx(winner: RankedCandidate, bundle: Bundle) -> Path:
     """Return the ONNX file that answers for a winner; for a native one, its export.

@@ -10,10 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rightfit.formatting import NOT_MEASURED, clean_text, format_version
 from rightfit.naming import format_metric, metric_name, sentence_case
-from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.facts import describe_input
 from rightfit.serving.answer import Answer, describe_origin
-from rightfit.serving.container import list_libraries
 from rightfit.serving.model_call import Model, ModelCall
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~]")  # what starts markup, HTML included, inside a line
@@ -34,6 +32,21 @@ HOW_ENCODED = {
 
 def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
     """Write the README of an export."""
+    names: dict[str, list[str]] = {}  # of columns, those that are encoded alike in one row
+    for step in model.encoder["steps"]:
+        names.setdefault(step["kind"], []).append(quote_code(step["column"]))
+    metrics = []
+    for figure in answer.profile.measured() if answer.profile else ():
+        column = figure.metric.column
+        ends = [figure.low, figure.high]
+        interval = " to ".join(format_metric(column, end) for end in ends)
+        metrics.append(
+            {
+                "title": sentence_case(metric_name(column)),
+                "value": format_metric(column, figure.value),
+                "interval": NOT_MEASURED if None in ends else interval,
+            }
+        )
     environment = Environment(
         loader=PackageLoader("rightfit.serving"),
         undefined=StrictUndefined,
@@ -50,10 +63,12 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         call=call,
         data_card=model.data_card,
         name_some=_name_some,
-        libraries=" ".join(list_libraries(call.inputs)),
-        raw_columns=_describe_columns(model),
+        raw_columns=[
+            {"names": Markdown(", ".join(columns)), "how": HOW_ENCODED[kind]}
+            for kind, columns in names.items()
+        ],
         derived=model.data_card.features.derived,
-        metrics=_list_metrics(answer.profile),
+        metrics=metrics,
         ranked=format_version(answer.origin.ranked_in),
         disturbance=answer.disturbance,
         went_in=describe_input(answer.profile) if answer.profile else "not known",
@@ -94,30 +109,3 @@ def _escape(value: Any) -> Any:
 def _name_some(names: Sequence[str]) -> Markdown:
     named = ", ".join(quote_code(name) for name in names[:N_NAMED])
     return Markdown(named if len(names) <= N_NAMED else f"{named} and {len(names) - N_NAMED} more")
-
-
-def _describe_columns(model: Model) -> list[dict[str, str]]:
-    """Put columns that are encoded alike into one row."""
-    names: dict[str, list[str]] = {}
-    for step in model.encoder["steps"]:
-        names.setdefault(step["kind"], []).append(quote_code(step["column"]))
-    return [
-        {"names": Markdown(", ".join(columns)), "how": HOW_ENCODED[kind]}
-        for kind, columns in names.items()
-    ]
-
-
-def _list_metrics(profile: Profile | None) -> list[dict[str, str]]:
-    rows = []
-    for figure in profile.measured() if profile else ():
-        column = figure.metric.column
-        ends = [figure.low, figure.high]
-        interval = " to ".join(format_metric(column, end) for end in ends)
-        rows.append(
-            {
-                "title": sentence_case(metric_name(column)),
-                "value": format_metric(column, figure.value),
-                "interval": NOT_MEASURED if None in ends else interval,
-            }
-        )
-    return rows
