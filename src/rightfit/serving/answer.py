@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from rightfit.formatting import format_version
@@ -170,6 +170,13 @@ def profile_to_json(profile: Profile) -> dict[str, object]:
     A metric is ``{"value", "low", "high"}``; the ends of the 95 % interval are ``None`` where none
     is known, the value where it was not measured (``null_reasons`` says why).
     """
+    null_reasons = {
+        column: figure.reason for column, figure in profile.figures.items() if figure.value is None
+    }
+    if profile.encoding_ms is None:
+        null_reasons["encoding_ms"] = NOT_COMPARED
+    if profile.final_quality.value is None:
+        null_reasons["final_quality_raw"] = profile.final_quality.reason
     return {
         "dataset": profile.dataset,
         "model": profile.model,
@@ -186,19 +193,9 @@ def profile_to_json(profile: Profile) -> dict[str, object]:
             column: {"value": figure.value, "low": figure.low, "high": figure.high}
             for column, figure in profile.figures.items()
         },
-        "null_reasons": dict(_explain_nulls(profile)),
+        "null_reasons": null_reasons,
         "measured_how": profile.how and to_plain(profile.how),
     }
-
-
-def _explain_nulls(profile: Profile) -> Iterator[tuple[str, str]]:
-    for column, figure in profile.figures.items():
-        if figure.value is None:
-            yield column, figure.reason
-    if profile.encoding_ms is None:
-        yield "encoding_ms", NOT_COMPARED
-    if profile.final_quality.value is None:
-        yield "final_quality_raw", profile.final_quality.reason
 
 
 def describe_origin(origin: Origin) -> str:

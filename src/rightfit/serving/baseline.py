@@ -12,7 +12,6 @@ from pydantic import ValidationError, model_validator
 from rightfit.formatting import format_quality
 from rightfit.naming import format_metric, metric_name
 from rightfit.processes.regular_files import require_regular
-from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
@@ -100,13 +99,24 @@ def make_baseline(answers: Iterable[Answer], asked: Mapping[str, Collection[str]
     listed = list(answers)
     winners: dict[str, dict[str, KeptWinner | None]] = {}
     for answer in listed:
-        kept = _keep_winner(answer, asked[answer.application])
+        winner, profile, kept = answer.decision.winner, answer.profile, None
+        if winner is not None:
+            kept = KeptWinner(
+                candidate=winner.candidate,
+                model=winner.model,
+                serving=winner.serving,
+                batch_size=profile.best_batch_size if profile else None,
+                utility=keep_utility(winner),
+                metrics=read_figures(profile, asked[answer.application]) if profile else {},
+            )
         winners.setdefault(answer.application, {})[answer.dataset] = kept
-    environment = listed[0].origin.environment if listed else None
+    machine = None
+    if listed and (found := listed[0].origin.environment):
+        machine = MeasuredOn(cpu=found.cpu, n_cores=found.n_cores, memory_mib=found.memory_mib)
     return Baseline(
         format_version=FORMAT_VERSION,
         ranked_in=listed[0].origin.ranked_in if listed else "",
-        machine=environment and _describe(environment),
+        machine=machine,
         winners=winners,
     )
 
@@ -231,26 +241,6 @@ def keep_utility(candidate: RankedCandidate) -> KeptFigure | None:
         return None
     ends = {"low": candidate.utility_low, "high": candidate.utility_high}
     return KeptFigure(value=candidate.utility, **ends)
-
-
-def _keep_winner(answer: Answer, asked: Collection[str]) -> KeptWinner | None:
-    winner, profile = answer.decision.winner, answer.profile
-    if winner is None:
-        return None
-    return KeptWinner(
-        candidate=winner.candidate,
-        model=winner.model,
-        serving=winner.serving,
-        batch_size=profile.best_batch_size if profile else None,
-        utility=keep_utility(winner),
-        metrics=read_figures(profile, asked) if profile else {},
-    )
-
-
-def _describe(environment: Environment) -> MeasuredOn:
-    return MeasuredOn(
-        cpu=environment.cpu, n_cores=environment.n_cores, memory_mib=environment.memory_mib
-    )
 
 
 def _compare(

@@ -21,6 +21,7 @@ from rightfit.families.bundle_files import (
 )
 from rightfit.families.export_check import HASHES
 from rightfit.families.runtimes import runtime_files
+from rightfit.profiling.worker.units import BYTES_PER_MIB
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.ranking.explanation.facts import describe_relaxation
 from rightfit.request_path import usage
@@ -56,8 +57,6 @@ USER nobody
 EXPOSE 8000
 CMD ["python", "server.py", "--host", "0.0.0.0"]
 """
-
-BYTES_PER_MIB = 2**20
 
 
 def require_winner(answer: Answer) -> RankedCandidate:

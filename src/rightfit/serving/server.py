@@ -69,7 +69,7 @@ TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
 MAX_SHOWN = 40  # characters of a value
 RETRY_AFTER_S = 1
 GRACE_S = 1.0  # for the application to refuse a slow body before its connection is ended
-BUSY = 503
+BUSY = connections.BUSY
 MAX_REQUESTS_VARIABLE = "RIGHTFIT_MAX_REQUESTS"  # where the command line says nothing
 # Seconds; a model that answers in microseconds and one that takes seconds both show.
 BUCKETS_S = tuple(step * 10.0**power for power in range(-4, 1) for step in (1, 2.5, 5))
@@ -144,7 +144,20 @@ class Service:
         started_s = time.perf_counter()
         response: Response = JSONResponse({"error": "The model failed; see the log"}, 500)
         try:
-            response = await self._respond(request)
+            self._require_place()
+            body = await _read_body(request, self._limits)
+            self._require_place()  # a body that is still arriving takes none
+            kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+            if kind not in (JSON, ARROW):
+                said = f"Content-Type must be {JSON} or {ARROW}, but is {kind[:100]!r}"
+                raise RefusedError(415, said)
+            self._n_running += 1
+            try:
+                response = await anyio.to_thread.run_sync(
+                    self._answer, kind, body, limiter=self._one_at_a_time
+                )
+            finally:
+                self._n_running -= 1
         except RefusedError as err:
             response = err.to_response()
         finally:
@@ -164,19 +177,6 @@ class Service:
         """Return what was served."""
         return Response(generate_latest(self._registry), media_type="text/plain; version=0.0.4")
 
-    async def _respond(self, request: Request) -> Response:
-        self._require_place()
-        body = await _read_body(request, self._limits)
-        self._require_place()  # a body that is still arriving takes none
-        kind = _read_kind(request)
-        self._n_running += 1
-        try:
-            return await anyio.to_thread.run_sync(
-                self._answer, kind, body, limiter=self._one_at_a_time
-            )
-        finally:
-            self._n_running -= 1
-
     def _require_place(self) -> None:
         if self._n_running >= self._limits.max_requests:
             raise RefusedError(BUSY, f"{self._limits.max_requests} requests are being served")
@@ -188,34 +188,16 @@ class Service:
         collection.
         """
         try:
-            return Response(self._answer_rows(kind, body), media_type=kind)
-        except RefusedError as err:
-            return err.to_response()
-
-    def _answer_rows(self, kind: str, body: bytes) -> bytes:
-        columns = _read_columns(kind, body, self._limits, self._kinds)
-        try:
+            columns = _read_columns(kind, body, self._limits, self._kinds)
             answers = self._predict(columns)
             named = usage.name_answers(answers, self._model.classes, self._model.threshold)
-            answer = _write_answers(kind, named)
+            written = _write_answers(kind, named)
+        except RefusedError as err:
+            return err.to_response()
         except (ValueError, TypeError, OverflowError, AttributeError) as err:
-            raise RefusedError(422, str(err)) from err
+            return RefusedError(422, str(err)).to_response()
         self._rows.inc(len(answers))
-        return answer
-
-
-def create_app(folder: Path, limits: Limits, *, hosts: Sequence[str] = ("*",)) -> Starlette:
-    """Create the ASGI application of an exported folder."""
-    service = Service(folder, limits)
-    return Starlette(
-        routes=[
-            Route("/predict", service.predict, methods=["POST"]),
-            Route("/health", service.show_health),
-            Route("/profile", service.show_profile),
-            Route("/metrics", service.show_metrics),
-        ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
-    )
+        return Response(written, media_type=kind)
 
 
 def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
@@ -237,8 +219,18 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
             f"--host {host!r} stands for every address. Name one, such as {HOST}; or {EVERYWHERE}, "
             "if you mean all of them."
         )
-    is_local = host in LOCAL_NAMES  # then no page of another name may reach it through a browser
-    app = create_app(folder, limits, hosts=LOCAL_NAMES if is_local else ("*",))
+    # Where it is reached locally alone, no page of another name may reach it through a browser.
+    hosts = LOCAL_NAMES if host in LOCAL_NAMES else ("*",)
+    service = Service(folder, limits)
+    app = Starlette(
+        routes=[
+            Route("/predict", service.predict, methods=["POST"]),
+            Route("/health", service.show_health),
+            Route("/profile", service.show_profile),
+            Route("/metrics", service.show_metrics),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
+    )
     gc.collect()
     gc.freeze()  # what was opened stays; looking through it again would hold up requests
     n_open, n_pending = connections.plan_connections(limits.max_connections)
@@ -282,35 +274,24 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:
-    try:
-        with anyio.fail_after(limits.body_s):
-            return await _collect_body(request, limits)
-    except TimeoutError as err:
-        raise RefusedError(408, f"The body took more than {limits.body_s:g} s") from err
-    except ClientDisconnect as err:
-        raise RefusedError(400, "The connection ended within the body") from err
-
-
-async def _collect_body(request: Request, limits: Limits) -> bytes:
     max_bytes = int(limits.max_body_mib * 2**20)
     too_large = f"The body may hold {limits.max_body_mib:g} MiB"
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise RefusedError(413, too_large)
     parts, n_bytes = [], 0
-    async for part in request.stream():
-        parts.append(part)
-        n_bytes += len(part)
-        if n_bytes > max_bytes:
-            raise RefusedError(413, too_large)
+    try:
+        with anyio.fail_after(limits.body_s):
+            async for part in request.stream():
+                parts.append(part)
+                n_bytes += len(part)
+                if n_bytes > max_bytes:
+                    raise RefusedError(413, too_large)
+    except TimeoutError as err:
+        raise RefusedError(408, f"The body took more than {limits.body_s:g} s") from err
+    except ClientDisconnect as err:
+        raise RefusedError(400, "The connection ended within the body") from err
     return b"".join(parts)
-
-
-def _read_kind(request: Request) -> str:
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind not in (JSON, ARROW):
-        raise RefusedError(415, f"Content-Type must be {JSON} or {ARROW}, but is {kind[:100]!r}")
-    return kind
 
 
 def _read_columns(kind: str, body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
@@ -386,8 +367,8 @@ def _refuse_constant(name: str) -> float:
 def _read_arrow(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
     """Read the columns that the model knows; a few bytes may claim any number of others."""
     columns: dict[str, list[Any]] = {}
-    n_rows = 0
-    for batch in _read_batches(body, limits):
+    batches = _read_batches(body, limits)
+    for batch in batches:
         names = batch.schema.names
         places = [place for place, name in enumerate(names) if name in kinds]
         if len({names[place] for place in places}) < len(places):
@@ -397,8 +378,7 @@ def _read_arrow(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Column
         for name, column in zip(known.schema.names, known.columns, strict=True):
             _check_arrow_column(name, column)
             columns.setdefault(name, []).extend(column.to_pylist())
-        n_rows += batch.num_rows
-    if not n_rows:
+    if not any(batch.num_rows for batch in batches):
         raise RefusedError(422, NO_ROW)
     return columns
 

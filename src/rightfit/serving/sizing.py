@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from rightfit.formatting import format_number
 from rightfit.processes.starting import THREAD_VARIABLES
 from rightfit.profiling.profile import Profile
+from rightfit.profiling.worker.units import MS_PER_S
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer, describe_origin
 from rightfit.serving.export_folder import require_winner
 
 OFFLINE = "offline"
-MS_PER_S = 1_000
 
 
 @dataclass(frozen=True)
@@ -105,31 +105,30 @@ def size_deployment(
         n_replicas,
         f"{format_number(rate_per_s)}/s and {headroom_pct:g} % head-room over "
         f"{sizes.capacity.source}",
-    )
+    ).raise_by(raised.replicas)
     memory_limit = sizes.memory_limit_mib
-    return (
-        "\n".join(
-            _write(
-                answer,
-                winner,
-                replace(
-                    sizes,
-                    cores_limit=sizes.cores_limit.raise_by(raised.cores),
-                    memory_limit_mib=memory_limit.raise_by(
-                        memory_limit.value * raised.memory_share
-                    ),
-                ),
-                replicas.raise_by(raised.replicas),
-                rate_per_s,
-                scenario,
-            )
-        )
-        + "\n"
+    sizes = replace(
+        sizes,
+        cores_limit=sizes.cores_limit.raise_by(raised.cores),
+        memory_limit_mib=memory_limit.raise_by(memory_limit.value * raised.memory_share),
     )
+    lines = _write(answer, winner, sizes, replicas, rate_per_s, scenario)
+    return "\n".join(lines) + "\n"
 
 
 def _size_server(profile: Profile, served: ServedFigures, headroom_pct: float) -> _Sizes:
     """Return what loading one server of the model has found."""
+    # the server's libraries take 0.4 s to import
+    from rightfit.serving.server import BUSY, MAX_REQUESTS_VARIABLE, Limits
+
+    n_requests, source = Limits.max_requests, "the server's own limit"
+    in_time = math.ceil(served.highest_rate_per_s * served.limit_ms / MS_PER_S)
+    if in_time > n_requests:  # as many may wait as can be answered within the limit
+        n_requests = in_time
+        source = (
+            f"it answers so many within {served.limit_ms:g} ms; further ones are refused with "
+            f"status {BUSY}"
+        )
     memory = _Sourced(
         served.peak_memory_mib, "highest resident memory of the server (rightfit load)"
     )
@@ -149,7 +148,7 @@ def _size_server(profile: Profile, served: ServedFigures, headroom_pct: float) -
         ),
         memory_requested_mib=memory,
         memory_limit_mib=_add_headroom(memory, headroom_pct),
-        max_requests=_limit_requests(served),
+        max_requests=f'{{name: {MAX_REQUESTS_VARIABLE}, value: "{n_requests}"}}  # {source}',
     )
 
 
@@ -194,24 +193,6 @@ def _size_model(profile: Profile, scenario: str, headroom_pct: float) -> _Sizes:
 def _add_headroom(memory: _Sourced, headroom_pct: float) -> _Sourced:
     source = f"that and {headroom_pct:g} % head-room; not tried"
     return _Sourced(memory.value * (1 + headroom_pct / 100), source)
-
-
-def _limit_requests(served: ServedFigures) -> str:
-    """Limit the requests that may wait to those that can be answered within the limit."""
-    # the server's libraries take 0.4 s to import
-    from rightfit.serving.server import BUSY, MAX_REQUESTS_VARIABLE, Limits
-
-    n_requests, source = Limits.max_requests, "the server's own limit"
-    in_time = math.ceil(served.highest_rate_per_s * served.limit_ms / MS_PER_S)
-    if in_time > n_requests:
-        n_requests, source = (
-            in_time,
-            (
-                f"it answers so many within {served.limit_ms:g} ms; further ones are refused with "
-                f"status {BUSY}"
-            ),
-        )
-    return f'{{name: {MAX_REQUESTS_VARIABLE}, value: "{n_requests}"}}  # {source}'
 
 
 def _write(
