@@ -31,7 +31,7 @@ from tables import LEARNT_ON, TableSource, read_frames
 
 from rightfit.api.fitted import list_labels
 from rightfit.api.search_arguments import read_rules
-from rightfit.api.searching import NAME, check_target, open_workspace, read_table, search_dataset
+from rightfit.api.searching import NAME, check_target, read_table, search_dataset
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.prepared import encode_new_rows, prepare_dataset
 from rightfit.quality.metric import QualityMetric
@@ -90,7 +90,7 @@ def answer_table(source: TableSource, frame: pl.DataFrame, budget_cpu_s: float) 
     )
     card = prepared.data_card
     labels = list_labels(card, check_target(table, source.target))
-    found = search_dataset(prepared, rules, open_workspace(rules, None), labels)
+    found = search_dataset(prepared, rules, labels)
     rows = {part: prepared.encode(part) for part in ("validation", "test")}
     known = {part: one["label"].to_numpy() for part, one in rows.items()}
     rows["unseen"] = encode_new_rows(prepared.spec, prepared.encoder, read_table(unseen))

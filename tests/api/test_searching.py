@@ -189,7 +189,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
 def test_what_is_wrong_is_said_before_anything_slow(
     changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "search_dataset", None)
+    monkeypatch.setattr(searching, "_Search", None)
     given = {"table": HOUSES, "target": "price"} | QUICK | changes
 
     with pytest.raises(RightfitError, match=message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -20,7 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from rightfit.api.search_arguments import FamiliesLike, StoppingLike, read_example, read_rules
-from rightfit.api.searching import NAME, SearchResult, open_workspace, search_dataset
+from rightfit.api.searching import NAME, SearchResult, search_dataset
 from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
 from rightfit.preparation.description import RESERVED_COLUMNS, DatasetBlock, DatasetSpec
@@ -141,10 +141,12 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             seed=seed,
         )
         rules.check_task(self._task)
-        target = _find_free_name(rows.columns)
+        target = "target"
+        while target in rows.columns:
+            target += "_"
         quality = {"name": self.quality} if isinstance(self.quality, str) else self.quality
-        if quality is None and labels is not None and not _judges_pairs(y[is_validation]):
-            quality = {"name": "accuracy"}
+        if quality is None and labels is not None and len(np.unique(y[is_validation])) < 2:
+            quality = {"name": "accuracy"}  # other metrics need rows of two classes
         learnt_from = rows if has_test else rows.filter(pl.Series(~is_validation))
         described = {
             "tables": [NAME],
@@ -158,16 +160,22 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             "seed": seed,
         }
         values = pl.Series(target, y if labels is None else [str(labels[one]) for one in y])
+        part = pl.Series("part", np.where(is_validation, "validation", "train"))
+
+        def assign(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
+            given = labelled.with_columns(part)
+            return assign_parts(spec, labelled) if has_test else Parted(given, ())
+
         try:
             prepared = prepare_dataset(
                 NAME,
                 DatasetBlock.model_validate(described),
                 {NAME: rows.with_columns(values)},
-                assign=assign_parts if has_test else assign_given(is_validation),
+                assign=assign,
             )
         except ValueError as err:
             raise RightfitError(f"X and y cannot be used: {' '.join(str(err).split())}") from err
-        return search_dataset(prepared, rules, open_workspace(rules, None), labels)
+        return search_dataset(prepared, rules, labels)
 
     def _keep(self, found: SearchResult) -> None:
         self.ranking_ = found.ranking
@@ -344,24 +352,6 @@ def list_features(learnt_from: pl.DataFrame) -> dict[str, list[str]]:
         "numeric": numeric,
         **{kind: ["*"] for kind in ("categorical", "text", "indicate_missing")},
     }
-
-
-def assign_given(is_validation: Mask) -> Callable[[DatasetSpec, pl.DataFrame], Parted]:
-    """Return a split into train and validation rows that is known already."""
-    part = pl.Series("part", np.where(is_validation, "validation", "train"))
-    return lambda _spec, labelled: Parted(labelled.with_columns(part), ())
-
-
-def _judges_pairs(positions: Array) -> bool:
-    """Tell whether any metric of classes can judge rows: they hold two classes at least."""
-    return len(np.unique(positions)) > 1
-
-
-def _find_free_name(names: list[str]) -> str:
-    name = "target"
-    while name in names:
-        name += "_"
-    return name
 
 
 def _is_frame(rows: object) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,6 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit.api.ranking import Ranking
-from rightfit.api.workspace import Workspace
 from rightfit.errors import RightfitError
 from rightfit.evaluation.candidate_measuring import to_json
 from rightfit.families.bundle import Bundle
@@ -26,6 +27,7 @@ from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.prepared import encode_new_rows
 from rightfit.preparation.tables import read_frame
+from rightfit.processes.leftovers import temporary_folder
 from rightfit.ranking.explanation.shipping import ChosenServing
 from rightfit.request_path.encoder import Encoder
 from rightfit.serving.answer import Answer, Origin
@@ -61,8 +63,12 @@ class Feeding:
         Raises:
             RightfitError: If a column is missing or holds what was not learnt from.
         """
+        if isinstance(rows, Mapping):
+            rows = [rows]
         try:
-            table = read_frame(_collect(rows), entry="rows")
+            if isinstance(rows, Sequence) and not isinstance(rows, str | bytes):
+                rows = pl.DataFrame(list(rows), infer_schema_length=None)
+            table = read_frame(rows, entry="rows")
             encoded = encode_new_rows(self.spec, self.encoder, table).to_numpy()
         except ValueError as err:
             raise RightfitError(str(err)) from err
@@ -89,8 +95,8 @@ class FittedModel:
         bundle: Bundle,
         chosen: ChosenServing,
         feeding: Feeding,
-        workspace: Workspace,
         *,
+        keeper: object,
         ranking: Ranking,
         application: str,
         is_refitted: bool,
@@ -100,7 +106,7 @@ class FittedModel:
         self.is_refitted = is_refitted
         self._bundle = bundle
         self._feeding = feeding
-        self._workspace = workspace  # holds the bundle's files
+        self._keeper = keeper  # the bundle's files last as long as it
         self._ranking, self._application = ranking, application
         self._answer: Predict | None = None
 
@@ -228,18 +234,26 @@ class FittedModel:
         """Return what a copy is made of: the bundle's files travel with it."""
         names = (MANIFEST, *self._bundle.files)
         files = {name: (self._bundle.path / name).read_bytes() for name in names}
-        kept = {name: value for name, value in self.__dict__.items() if name != "_workspace"}
+        kept = {name: value for name, value in self.__dict__.items() if name != "_keeper"}
         return {**kept, "_answer": None, "_ranking": replace(self._ranking), "files": files}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         files: Mapping[str, bytes] = state.pop("files")
         self.__dict__.update(state)
-        self._workspace = Workspace(None, in_memory=True)
-        folder = self._workspace.folder / "bundle"
+        self._keeper = None
+        folder = make_lasting_folder(self) / "bundle"
         folder.mkdir()
         for name, content in files.items():
             (folder / name).write_bytes(content)
         self._bundle = replace(self._bundle, path=folder)
+
+
+def make_lasting_folder(owner: object) -> Path:
+    """Make a temporary folder that lasts as long as anything refers to its owner."""
+    stack = ExitStack()
+    folder = stack.enter_context(temporary_folder("found"))
+    weakref.finalize(owner, stack.close)
+    return folder
 
 
 def list_labels(card: DataCard, values: pl.Series) -> Labels | None:
@@ -257,12 +271,3 @@ def list_labels(card: DataCard, values: pl.Series) -> Labels | None:
     found = [by_name.get(name, name) for name in classes]
     is_text = any(isinstance(one, str) for one in found)
     return np.array(found, dtype=object if is_text else None)
-
-
-def _collect(rows: object) -> object:
-    """Return a list of mappings as a frame; anything else as it is."""
-    if isinstance(rows, Mapping):
-        rows = [rows]
-    if isinstance(rows, Sequence) and not isinstance(rows, str | bytes):
-        return pl.DataFrame(list(rows), infer_schema_length=None)
-    return rows

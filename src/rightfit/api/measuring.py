@@ -53,7 +53,7 @@ def measure(
         RightfitError: If the model, the rows and the targets do not fit each other, or the model
             fails while it is measured.
     """
-    called = name or _name(model)
+    called = name or (Path(model).name if isinstance(model, str | Path) else type(model).__name__)
     _require_texts("name", [called])
     plan = MeasuringPlan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
     found = measure_models(
@@ -131,7 +131,3 @@ def compare(
 def _require_texts(key: str, names: Sequence[object]) -> None:
     if odd := [name for name in names if not isinstance(name, str)]:
         raise RightfitError(f"{key}: a model's name must be a text, but got {odd[0]!r}.")
-
-
-def _name(model: object) -> str:
-    return Path(model).name if isinstance(model, str | Path) else type(model).__name__

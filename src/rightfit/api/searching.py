@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from rightfit.api.fitted import Feeding, FittedModel, Labels, list_labels
+from rightfit.api.fitted import Feeding, FittedModel, Labels, list_labels, make_lasting_folder
 from rightfit.api.profiles import Profiles
 from rightfit.api.ranking import ApplicationsLike, Ranking
 from rightfit.api.search_arguments import (
@@ -21,7 +21,6 @@ from rightfit.api.search_arguments import (
     StoppingLike,
     read_rules,
 )
-from rightfit.api.workspace import Workspace
 from rightfit.errors import RightfitError
 from rightfit.evaluation.candidate_measuring import (
     RawTest,
@@ -47,6 +46,7 @@ from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.tables import Table, read_frame
+from rightfit.processes.json_store import JsonStore
 from rightfit.processes.repeated_warnings import counting_repeats
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import FitCosts
@@ -62,6 +62,8 @@ from rightfit.tuning.parallel.side_by_side import OnTrial, search_in_parallel
 from rightfit.tuning.refitting import FinalRows, compare_models, train_again
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings
+from rightfit.tuning.studies.private_store import PrivateStudyStore
+from rightfit.tuning.studies.study_store import StudyStore
 
 NAME = "data"  # of the dataset
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
@@ -70,6 +72,28 @@ READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
     ".pq": pl.scan_parquet,
     ".csv": lambda path: pl.scan_csv(path, infer_schema_length=None),
 }
+
+
+class Workspace:
+    """Folder of a search's studies, bundles and measurements.
+
+    Args:
+        folder: Where to keep it; ``None``: in a temporary folder, which lasts as long as anything
+            refers to this.
+        in_memory: Whether the studies are kept in this process' memory; not for a folder of the
+            user's, which a later search continues.
+    """
+
+    def __init__(self, folder: Path | None, *, in_memory: bool) -> None:
+        if folder is None:
+            self.folder = make_lasting_folder(self)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.folder = folder
+        self.measurements = JsonStore(self.folder / "measurements")
+        studies = self.folder / "studies"
+        is_private = folder is None and in_memory
+        self.studies = PrivateStudyStore(studies) if is_private else StudyStore(studies, None)
 
 
 class SearchResult:
@@ -122,7 +146,13 @@ class SearchResult:
         Raises:
             RightfitError: If there is no such application, or no candidate keeps its limits.
         """
-        name = self._find_application(application)
+        names = list(self.applications.root)
+        name = names[0] if application is None and len(names) == 1 else application
+        if name is None or name not in names:
+            raise RightfitError(
+                f"best takes one of the applications {names}, not {name!r}"
+                f"{suggest(name or '', names)}."
+            )
         chosen = _find_choice(self.ranking, name)
         if chosen is None:
             raise RightfitError(self.ranking.decision(name).sentence)
@@ -133,22 +163,11 @@ class SearchResult:
             found[chosen.candidate],
             chosen,
             self._feeding,
-            self._workspace,
+            keeper=self._workspace,
             ranking=self.ranking,
             application=name,
             is_refitted=shipped.is_refitted,
         )
-
-    def _find_application(self, name: str | None) -> str:
-        names = list(self.applications.root)
-        if name is None and len(names) == 1:
-            return names[0]
-        if name is None or name not in names:
-            raise RightfitError(
-                f"best takes one of the applications {names}, not {name!r}"
-                f"{suggest(name or '', names)}."
-            )
-        return name
 
     def __repr__(self) -> str:
         chosen = {name: _find_choice(self.ranking, name) for name in self.applications.root}
@@ -256,8 +275,8 @@ def search(
     values = check_target(frame, target)
     prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
     rules.check_task(prepared.data_card.task)
-    workspace = open_workspace(rules, None if folder is None else Path(folder))
-    return search_dataset(prepared, rules, workspace, list_labels(prepared.data_card, values))
+    labels = list_labels(prepared.data_card, values)
+    return search_dataset(prepared, rules, labels, folder=None if folder is None else Path(folder))
 
 
 def read_table(table: object) -> Table:
@@ -331,29 +350,26 @@ def _prepare(
         raise RightfitError(f"The table cannot be prepared: {reason}") from err
 
 
-def open_workspace(rules: Rules, folder: Path | None) -> Workspace:
-    """Open the folder of a search; one that nobody else works on keeps its studies in memory."""
-    in_memory = not rules.is_parallel and not rules.applications.asks_costs
-    try:
-        return Workspace(folder, in_memory=in_memory)
-    except OSError as err:
-        raise RightfitError(f"folder: {folder} cannot be used: {err.strerror}.") from err
-
-
 def search_dataset(
-    prepared: PreparedDataset, rules: Rules, workspace: Workspace, labels: Labels | None
+    prepared: PreparedDataset, rules: Rules, labels: Labels | None, *, folder: Path | None = None
 ) -> SearchResult:
     """Search, measure and rank models for a prepared dataset.
 
     Args:
         prepared: Its rows. Without test rows the validation rows choose among the candidates.
         rules: What the search goes by.
-        workspace: Where it is kept.
         labels: The classes as predictions name them, shape (n_classes,); ``None`` in regression.
+        folder: Where it is kept; ``None``: in a temporary folder.
 
     Raises:
-        RightfitError: If no model could be trained or measured.
+        RightfitError: If the folder cannot be used, or no model could be trained or measured.
     """
+    # Nobody else works on such a search, so its studies may be in memory.
+    in_memory = not rules.is_parallel and not rules.applications.asks_costs
+    try:
+        workspace = Workspace(folder, in_memory=in_memory)
+    except OSError as err:
+        raise RightfitError(f"folder: {folder} cannot be used: {err.strerror}.") from err
     tried = prepared.encode("validation").head(MAX_TRIED_ROWS)
     features = prepared.data_card.input_schema.features
     feeding = Feeding(
@@ -384,8 +400,15 @@ class _Search:
     @counting_repeats()
     def run(self, feeding: Feeding) -> SearchResult:
         """Search, measure, refit and rank."""
+        rules = self._rules
         with _show_trials() as on_trial:
-            outcomes = self._search_families(on_trial)
+            searches = self._plan()
+            if rules.is_parallel:
+                due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
+                if due:
+                    search_in_parallel(due, on_trial=on_trial)
+            # In parallel all of them are over by now, and tell what they found.
+            outcomes = {one.cell.model: complete_search(one, on_trial=on_trial) for one in searches}
         if not any(outcome.candidates for outcome in outcomes.values()):
             reasons = pl.concat([one.trials["stop_reason"] for one in outcomes.values()])
             raise RightfitError(
@@ -394,11 +417,11 @@ class _Search:
             )
         candidates = {name: b for one in outcomes.values() for name, b in one.candidates.items()}
         trials = {name: one.trials for name, one in outcomes.items()}
-        searched = {name: block.space.root for name, block in self._rules.models.items()}
+        searched = {name: block.space.root for name, block in rules.models.items()}
         measured = self._measure(candidates, read_fit_costs(trials))
         table = add_settings(measured, candidates, searched=searched)
         refits, refitted = self._refit(table, outcomes)
-        name, rules = self._card.dataset, self._rules
+        name = self._card.dataset
         profiles = Profiles(table, describe_environment(), {name: self._card.quality})
         return SearchResult(
             ranking=Ranking(
@@ -414,16 +437,6 @@ class _Search:
             feeding=feeding,
             workspace=self._workspace,
         )
-
-    def _search_families(self, on_trial: OnTrial) -> dict[str, SearchOutcome]:
-        """Search all families; those that are over already only tell what they found."""
-        rules = self._rules
-        searches = self._plan()
-        if rules.is_parallel:
-            due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
-            if due:
-                search_in_parallel(due, on_trial=on_trial)
-        return {one.cell.model: complete_search(one, on_trial=on_trial) for one in searches}
 
     def _plan(self) -> list[PlannedSearch]:
         rules, searches = self._rules, list[PlannedSearch]()
@@ -481,13 +494,7 @@ class _Search:
             return None, {}
         winners = find_winners(profiles, rules.applications, rules.ranking, self._card.dataset)
         if not rules.applications.asks_costs:
-            chosen = {one: outcomes[one.model].candidates[one.candidate] for one in winners}
-            bundles = {one.candidate: self._train_again(bundle) for one, bundle in chosen.items()}
-            found = [
-                self._describe_refit(one, bundle, bundles[one.candidate])
-                for one, bundle in chosen.items()
-            ]
-            return Refits(found=tuple(found)), bundles
+            return self._refit_here(winners, outcomes)
         return refit_with_more_rows(
             winners,
             {name: block.family for name, block in rules.models.items()},
@@ -508,50 +515,55 @@ class _Search:
             ),
         )
 
-    @property
-    def _refit_rows(self) -> pl.DataFrame:
-        """Encoded rows that winners are trained on again."""
-        return find_refit_rows(self._rules.refit, **self._parts)
+    def _refit_here(
+        self, winners: Sequence[WinnerToRefit], outcomes: Mapping[str, SearchOutcome]
+    ) -> tuple[Refits, Mapping[str, Bundle]]:
+        """Train winners again in this process; nothing is exported.
 
-    def _describe_refit(self, winner: WinnerToRefit, chosen: Bundle, bundle: Bundle) -> Refit:
-        """Describe a refit, compared with the chosen model where there are rows for a test."""
-        test, params = self._parts["test"], self._rules.evaluation
-        learnt_from_test = self._rules.refit.learns_from_test and not test.is_empty()
-        compared = None
-        if not (test.is_empty() or learnt_from_test):
-            compared = compare_models(
+        They are compared with the chosen models where there are rows for a test.
+        """
+        rules, test, params = self._rules, self._parts["test"], self._rules.evaluation
+        rows = find_refit_rows(rules.refit, **self._parts)
+        learnt_from_test = rules.refit.learns_from_test and not test.is_empty()
+        found, bundles = [], {}
+        for winner in winners:
+            chosen = outcomes[winner.model].candidates[winner.candidate]
+            family = rules.models[chosen.model].family
+            settings = make_settings(rules.training, family)
+            bundle = train_again(
                 chosen,
-                bundle,
-                data_card=self._card,
-                test=make_data(test, self._card.input_schema),
-                judging=FinalRows(params.final_share, params.final_min_rows, params.seed),
-                known=self._workspace.measurements,
+                family,
+                make_data(rows, self._card.input_schema),
+                self._workspace.folder / "refits" / chosen.path.parent.name / chosen.path.name,
+                seed=settings.seed,
+                n_threads=settings.n_threads,
+                device=settings.device,
             )
-        return Refit(
-            candidate=winner.candidate,
-            model=winner.model,
-            quality_raw=winner.quality_raw,
-            n_rows_chosen=self._parts["train"].height,
-            n_rows=self._refit_rows.height,
-            quality=compared and compared.quality,
-            learnt_from_test=learnt_from_test,
-            chosen_sha256=chosen.sha256,
-            sha256=bundle.sha256,
-        )
-
-    def _train_again(self, chosen: Bundle) -> Bundle:
-        """Train a winner again in this process; nothing is exported."""
-        family = self._rules.models[chosen.model].family
-        settings = make_settings(self._rules.training, family)
-        return train_again(
-            chosen,
-            family,
-            make_data(self._refit_rows, self._card.input_schema),
-            self._workspace.folder / "refits" / chosen.path.parent.name / chosen.path.name,
-            seed=settings.seed,
-            n_threads=settings.n_threads,
-            device=settings.device,
-        )
+            bundles[winner.candidate] = bundle
+            compared = None
+            if not (test.is_empty() or learnt_from_test):
+                compared = compare_models(
+                    chosen,
+                    bundle,
+                    data_card=self._card,
+                    test=make_data(test, self._card.input_schema),
+                    judging=FinalRows(params.final_share, params.final_min_rows, params.seed),
+                    known=self._workspace.measurements,
+                )
+            found.append(
+                Refit(
+                    candidate=winner.candidate,
+                    model=winner.model,
+                    quality_raw=winner.quality_raw,
+                    n_rows_chosen=self._parts["train"].height,
+                    n_rows=rows.height,
+                    quality=compared and compared.quality,
+                    learnt_from_test=learnt_from_test,
+                    chosen_sha256=chosen.sha256,
+                    sha256=bundle.sha256,
+                )
+            )
+        return Refits(found=tuple(found)), bundles
 
 
 def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
