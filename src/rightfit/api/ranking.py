@@ -445,7 +445,8 @@ class Ranking:
 
     def __repr__(self) -> str:
         lines = [
-            f"  {name}, {dataset}: {decision.sentence}{_write_quality(decision)}"
+            f"  {name}, {dataset}: {decision.sentence}"
+            + (f" Quality {decision.quality}." if decision.quality else "")
             for name, dataset, decision in list_decisions(self.recommendations)
         ]
         return "\n".join(["Ranking", *lines])
@@ -461,10 +462,6 @@ class Ranking:
             for name, dataset, decision in list_decisions(self.recommendations)
         ]
         return to_html(pl.DataFrame(rows))
-
-
-def _write_quality(decision: Decision) -> str:
-    return f" Quality {decision.quality}." if decision.quality else ""
 
 
 class _Asked(StrictModel):

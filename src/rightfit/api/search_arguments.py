@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from numbers import Integral, Real
@@ -16,7 +16,6 @@ from pydantic import BaseModel, ValidationError
 from rightfit.api.ranking import ApplicationsLike, default_rules, read_applications
 from rightfit.errors import RightfitError
 from rightfit.extras import require
-from rightfit.families.family import Family
 from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
 from rightfit.parameters.applications import ApplicationsParams
@@ -167,7 +166,14 @@ def read_rules(
         is_parallel=is_parallel,
     )
     for name, block in models.items():
-        _check_model(name, block, n_checkpoints=rules.training.n_checkpoints)
+        try:
+            family = get_family(block.family)
+            family.require_libraries(f"The family {name}")
+            block.params.check_family(family, n_checkpoints=rules.training.n_checkpoints)
+        except RightfitError:
+            raise
+        except ValueError as err:
+            raise RightfitError(f"families: {name}: {err}") from err
     return rules
 
 
@@ -242,7 +248,16 @@ def _read_models(given: FamiliesLike | None) -> dict[str, ModelBlock]:
         )
     raws: Mapping[str, Mapping[str, object]]
     if given is None:
-        raws = {name: known[name] for name in _list_installed(known)}
+        raws = {
+            name: known[name]
+            for name in DEFAULT_FAMILIES
+            if all(
+                importlib.util.find_spec(one.partition(".")[0])
+                for one in get_family(str(known[name]["family"])).native_imports
+            )
+        }
+        if not raws:
+            require("sklearn", "skops", purpose="A search of the usual families")
     elif isinstance(given, Mapping):
         raws = {name: merge(known.get(name, {}), block) for name, block in given.items()}
     else:
@@ -253,18 +268,6 @@ def _read_models(given: FamiliesLike | None) -> dict[str, ModelBlock]:
     if faults:
         raise RightfitError("; ".join(faults).rstrip(".") + ".")
     return {name: ModelBlock.model_validate(raw) for name, raw in raws.items()}
-
-
-def _list_installed(known: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
-    """Yield the families of a search that names none."""
-    is_any = False
-    for name in DEFAULT_FAMILIES:
-        imports = get_family(str(known[name]["family"])).native_imports
-        if all(importlib.util.find_spec(one.partition(".")[0]) for one in imports):
-            is_any = True
-            yield name
-    if not is_any:
-        require("sklearn", "skops", purpose="A search of the usual families")
 
 
 def _find_block(name: str, known: Mapping[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
@@ -279,24 +282,9 @@ def _find_block(name: str, known: Mapping[str, dict[str, object]]) -> tuple[str,
     for own, block in known.items():
         if block["family"] == name:
             return own, block
-    short = re.sub(r"\W", "_", name.rpartition(".")[2])
-    return short, {"family": name} if _is_family(name) else {"family": "sklearn", "estimator": name}
-
-
-def _is_family(path: str) -> bool:
-    """Tell whether a module that holds a family is at an import path, rather than an estimator."""
     try:
-        return importlib.util.find_spec(path) is not None
+        is_family = importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:  # the path's last part is no module, but a name in one
-        return False
-
-
-def _check_model(name: str, block: ModelBlock, *, n_checkpoints: int) -> None:
-    try:
-        family: Family = get_family(block.family)
-        family.require_libraries(f"The family {name}")
-        block.params.check_family(family, n_checkpoints=n_checkpoints)
-    except RightfitError:
-        raise
-    except ValueError as err:
-        raise RightfitError(f"families: {name}: {err}") from err
+        is_family = False  # but an estimator
+    short = re.sub(r"\W", "_", name.rpartition(".")[2])
+    return short, {"family": name} if is_family else {"family": "sklearn", "estimator": name}
