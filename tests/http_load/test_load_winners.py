@@ -13,6 +13,7 @@ from factories.studies import APPLICATIONS, make_measured, make_raw, rank
 
 from rightfit.http_load import winners
 from rightfit.http_load.load_settings import HttpLoadParams
+from rightfit.http_load.winners import ServedWinner
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.pipelines.http_load.nodes import NOT_STORED, load_winners
@@ -20,7 +21,6 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.shipping import Refit, Refits
 from rightfit.request_path.encoder import Encoder
-from rightfit.serving.model_call import Model
 
 pytestmark = pytest.mark.whole
 
@@ -30,8 +30,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Hashes of the bundles that would have been served."""
     hashes: list[str] = []
 
-    def load(_winner: Any, model: Model, *_: Any, **__: Any) -> None:
-        hashes.append(model.bundle.sha256)
+    def load(winner: ServedWinner, **_: Any) -> None:
+        hashes.append(winner.model.bundle.sha256)
         raise RuntimeError("loaded")
 
     monkeypatch.setattr(winners, "load_winner", load)

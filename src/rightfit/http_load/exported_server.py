@@ -13,7 +13,13 @@ import polars as pl
 from rightfit.http_load.curve import measure_curve
 from rightfit.http_load.generator import HOST, PATH, LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
-from rightfit.http_load.served import ServerPlace, find_free_port, split_cores, start_server
+from rightfit.http_load.served import (
+    MAX_REQUESTS,
+    ServerPlace,
+    find_free_port,
+    split_cores,
+    start_server,
+)
 from rightfit.processes.regular_files import require_regular
 from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
@@ -57,7 +63,7 @@ def load_export(
     port = find_free_port()
     order = LoadOrder(port, bodies, warm_up_s=WARM_UP_S, measured_s=seconds, core=own)
     command = run_module("rightfit", "serve", str(folder), "--port", str(port))
-    command += ["--max-requests", "1000000", "--max-rows", str(max(10_000, batch))]
+    command += ["--max-requests", str(MAX_REQUESTS), "--max-rows", str(max(10_000, batch))]
     place = ServerPlace(tuple(others[:cores]), memory_mib)
     with machine_lock(), start_server(command, port, place=place) as served:
         require_answer(order)

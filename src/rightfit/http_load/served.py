@@ -25,6 +25,7 @@ from rightfit.profiling.worker.units import BYTES_PER_MIB
 START_S = 60.0
 POLL_S = 0.05
 STOP_S = 15
+MAX_REQUESTS = 1_000_000  # the queue is part of what is measured: no request is refused
 
 
 @dataclass(frozen=True)

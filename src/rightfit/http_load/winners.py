@@ -17,7 +17,13 @@ from rightfit.http_load.curve import judge_curve, measure_curve
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.load_settings import HttpLoadParams
-from rightfit.http_load.served import ServerPlace, find_free_port, split_cores, start_server
+from rightfit.http_load.served import (
+    MAX_REQUESTS,
+    ServerPlace,
+    find_free_port,
+    split_cores,
+    start_server,
+)
 from rightfit.processes.codec import to_plain
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import fingerprint
@@ -31,29 +37,43 @@ from rightfit.serving.model_call import GRAPH_FILE, Model
 
 logger = logging.getLogger(__name__)
 
-MAX_CLIENTS_SERVED = 1_000_000  # the queue is part of what is measured: no request is refused
+
+@dataclass(frozen=True)
+class ServedWinner:
+    """A winner with what is needed to serve it."""
+
+    dataset: str
+    candidate: RankedCandidate
+    model: Model
+    rows: pl.DataFrame
+
+    def write_key(self, settings: HttpLoadParams, limit: LatencyLimit, environment_id: str) -> str:
+        """Return a key of all that a load curve depends on."""
+        encoder = dict(self.model.encoder)
+        serving = self.candidate.serving
+        content = [
+            *(self.model.bundle.sha256, encoder, self.model.data_card.data_version),
+            *(serving.runtime, serving.n_threads, serving.device),
+            *(settings.key, asdict(limit), environment_id),
+        ]
+        return f"http-{fingerprint({'content': content})}"
 
 
 def load_winner(
-    winner: RankedCandidate,
-    model: Model,
-    rows: pl.DataFrame,
-    *,
-    limit: LatencyLimit,
-    settings: HttpLoadParams,
+    winner: ServedWinner, *, limit: LatencyLimit, settings: HttpLoadParams
 ) -> LoadCurve:
-    """Serve a winner in processes of its own and load it; hold the machine's lock meanwhile.
+    """Serve a winner in processes of its own and load it; the caller holds the machine's lock.
 
     Raises:
         RuntimeError: If the server does not start.
         ValueError: If the candidate cannot be served.
     """
     with temporary_folder("served") as folder:
-        call = write_call(winner, model, folder)
+        call = write_call(winner.candidate, winner.model, folder)
         write_server(folder, call)
         (folder / PROFILE).write_text("{}", encoding="utf-8")
         write_hashes(folder, (CALL, GRAPH_FILE, PROFILE))
-        bodies = write_bodies(rows.head(settings.n_requests), model.encoder)
+        bodies = write_bodies(winner.rows.head(settings.n_requests), winner.model.encoder)
         own, others = split_cores()
         port = find_free_port()
         order = LoadOrder(
@@ -62,7 +82,7 @@ def load_winner(
         place = ServerPlace(tuple(others))
         command = [
             *(sys.executable, str(folder / "server.py"), "--port", str(port)),
-            *("--max-requests", str(MAX_CLIENTS_SERVED)),
+            *("--max-requests", str(MAX_REQUESTS)),
         ]
         with start_server(command, port, place=place) as served:
             return measure_curve(served, order, limit=limit, plan=settings)
@@ -89,27 +109,6 @@ def _to_json_values(column: pl.Series, kind: str) -> Iterator[object]:
     else:
         numbers = column.cast(pl.Float64)
         yield from (None if one is None or not math.isfinite(one) else one for one in numbers)
-
-
-@dataclass(frozen=True)
-class ServedWinner:
-    """A winner with what is needed to serve it."""
-
-    dataset: str
-    candidate: RankedCandidate
-    model: Model
-    rows: pl.DataFrame
-
-    def write_key(self, settings: HttpLoadParams, limit: LatencyLimit, environment_id: str) -> str:
-        """Return a key of all that a load curve depends on."""
-        encoder = dict(self.model.encoder)
-        serving = self.candidate.serving
-        content = [
-            *(self.model.bundle.sha256, encoder, self.model.data_card.data_version),
-            *(serving.runtime, serving.n_threads, serving.device),
-            *(settings.key, asdict(limit), environment_id),
-        ]
-        return f"http-{fingerprint({'content': content})}"
 
 
 @dataclass
@@ -150,13 +149,7 @@ class WinnerBench:
             with machine_lock():
                 started_s = time.monotonic()  # waiting for another timing does not count
                 try:
-                    curve = load_winner(
-                        winner.candidate,
-                        winner.model,
-                        winner.rows,
-                        limit=limit,
-                        settings=self.settings,
-                    )
+                    curve = load_winner(winner, limit=limit, settings=self.settings)
                 finally:
                     self.spent_s += time.monotonic() - started_s
         except (ImportError, OSError, RuntimeError, ValueError) as err:
