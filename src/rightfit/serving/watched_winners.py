@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from rightfit.naming import format_metric, metric_name
 from rightfit.profiling.measuring.state import Store, load_record
-from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.serving.baseline import Baseline, KeptWinner, compare_baselines
 
 DISTURBED = "other processes took the cores meanwhile: watch again on a quiet machine"
@@ -65,7 +65,7 @@ def compare_winners(
     for one in compare_baselines(before, now, margin_pct=margin_pct):
         kept = now.winners[one.application][one.dataset]
         if kept is not None:
-            broken = _list_broken(kept, one.application, applications)
+            broken = _list_broken(kept, applications.root[one.application])
             found.append(
                 WatchedWinner(
                     one.application,
@@ -79,19 +79,20 @@ def compare_winners(
     return tuple(found)
 
 
-def _list_broken(winner: KeptWinner, name: str, applications: Applications) -> Sequence[str]:
-    constraints = applications.root[name].constraints
-    values: Mapping[str, float] = {
-        metric: figure.value for metric, figure in winner.metrics.items()
-    }
-    return [
-        f"{metric_name(metric)} is {format_metric(metric, values[metric])}: the limit is "
-        f"{format_metric(metric, bound)}"
-        for metric, constraint in constraints.items()
-        if metric in values
-        for bound, is_broken in (
-            (constraint.max, constraint.max is not None and values[metric] > constraint.max),
-            (constraint.min, constraint.min is not None and values[metric] < constraint.min),
-        )
-        if is_broken and bound is not None
-    ]
+def _list_broken(winner: KeptWinner, application: Application) -> list[str]:
+    """Describe the limits that a winner's figures break by now."""
+    broken = []
+    for metric, constraint in application.constraints.items():
+        figure, bound = winner.metrics.get(metric), None
+        if figure is None:
+            continue
+        if constraint.max is not None and figure.value > constraint.max:
+            bound = constraint.max
+        elif constraint.min is not None and figure.value < constraint.min:
+            bound = constraint.min
+        if bound is not None:
+            broken.append(
+                f"{metric_name(metric)} is {format_metric(metric, figure.value)}: the limit is "
+                f"{format_metric(metric, bound)}"
+            )
+    return broken
