@@ -10,10 +10,9 @@ from factories.exports import choose, make_model
 from factories.studies import make_raw
 
 from rightfit.http_load import confining
-from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine
+from rightfit.http_load.confining import ContainerLimits, Throttling, confine, read_throttling
 from rightfit.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
 from rightfit.http_load.load_records import LatencyLimit
-from rightfit.http_load.served import ServerPlace
 from rightfit.http_load.winners import write_bodies
 from rightfit.serving.export_folder import export_model
 from rightfit.serving.model_call import Model
@@ -88,9 +87,8 @@ def test_throttling_is_read_from_the_control_group(
     tmp_path: Path, stat: str, seconds: float
 ) -> None:
     (tmp_path / "cpu.stat").write_text(stat)
-    place = ServerPlace(groups=(tmp_path, tmp_path / "memory"))
 
-    found = Confinement(place).read_throttling() - Throttling(4, 1, 0.05)
+    found = read_throttling((tmp_path, tmp_path / "memory")) - Throttling(4, 1, 0.05)
 
     assert found == Throttling(5, 1, pytest.approx(seconds - 0.05))
     assert str(found) == "throttled in 1 of 5 periods of 100 ms, 0.10 s in all"
@@ -193,9 +191,8 @@ def test_without_rights_the_server_is_bound_to_whole_cores(
     (tmp_path / "rightfit-of-a-killed-trial").mkdir()
     monkeypatch.setattr(confining, "_read_own_groups", lambda: {"": "/", "cpu": "/", "memory": "/"})
 
-    with confine(ContainerLimits(1.5, 100), [3, 5, 7], root=tmp_path) as confinement:
-        assert (confinement.place.cores, confinement.place.groups) == ((3, 5), ())
-        assert not confinement.kills
+    with confine(ContainerLimits(1.5, 100), [3, 5, 7], root=tmp_path) as place:
+        assert (place.cores, place.groups) == ((3, 5), ())
 
     assert [path.name for path in tmp_path.iterdir()] == [
         *("cgroup.controllers", "cgroup.subtree_control"),

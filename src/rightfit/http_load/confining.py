@@ -63,46 +63,33 @@ class Throttling:
         return f"throttled in {share}, {self.seconds:.2f} s in all"
 
 
-@dataclass(frozen=True)
-class Confinement:
-    """Where a confined server runs: its control groups, or its cores alone."""
-
-    place: ServerPlace
-
-    @property
-    def kills(self) -> bool:
-        """Whether exceeding the memory ends it; else its peak must be compared."""
-        return bool(self.place.groups)
-
-    def __str__(self) -> str:
-        if self.kills:
-            return "control group"
-        n_cores = len(self.place.cores or ())
-        return f"bound to {n_cores} cores, resident memory compared afterwards"
-
-    def read_throttling(self) -> Throttling:
-        """Read how often it was throttled so far: never, where no group holds it."""
-        found: dict[str, int] = {}
-        for group in self.place.groups:
-            with contextlib.suppress(OSError, ValueError):
-                lines = (group / "cpu.stat").read_text(encoding="ascii").splitlines()
-                found |= {name: int(value) for name, value in map(str.split, lines)}
-        seconds = found.get("throttled_usec", 0) / 1e6 + found.get("throttled_time", 0) / 1e9
-        return Throttling(found.get("nr_periods", 0), found.get("nr_throttled", 0), seconds)
-
-
 @contextlib.contextmanager
 def confine(
     limits: ContainerLimits, cores: Sequence[int], *, root: Path = ROOT
-) -> Iterator[Confinement]:
-    """Make a place with these limits, and remove it at last."""
+) -> Iterator[ServerPlace]:
+    """Make a place with these limits, and remove it at last.
+
+    Where it has control groups, exceeding the memory ends what runs there; else the peak must be
+    compared.
+    """
     groups = _make_groups(limits, root)
     own = cores if groups else cores[: math.ceil(limits.cores)]
     try:
-        yield Confinement(ServerPlace(tuple(own), groups=groups))
+        yield ServerPlace(tuple(own), groups=groups)
     finally:
         for group in groups:
             _remove(group)
+
+
+def read_throttling(groups: Sequence[Path]) -> Throttling:
+    """Read how often control groups were throttled so far: never, where there is none."""
+    found: dict[str, int] = {}
+    for group in groups:
+        with contextlib.suppress(OSError, ValueError):
+            lines = (group / "cpu.stat").read_text(encoding="ascii").splitlines()
+            found |= {name: int(value) for name, value in map(str.split, lines)}
+    seconds = found.get("throttled_usec", 0) / 1e6 + found.get("throttled_time", 0) / 1e9
+    return Throttling(found.get("nr_periods", 0), found.get("nr_throttled", 0), seconds)
 
 
 def _make_groups(limits: ContainerLimits, root: Path) -> tuple[Path, ...]:

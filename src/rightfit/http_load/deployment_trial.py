@@ -8,12 +8,18 @@ from pathlib import Path
 
 import yaml
 
-from rightfit.http_load.confining import Confinement, ContainerLimits, Throttling, confine
+from rightfit.http_load.confining import ContainerLimits, Throttling, confine, read_throttling
 from rightfit.http_load.curve import MARGIN, measure_step, meets_limit, start_generator
 from rightfit.http_load.exported_server import require_answer
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import MAX_OTHERS_CORES, LatencyLimit, LoadStep
-from rightfit.http_load.served import RunningServer, find_free_port, split_cores, start_server
+from rightfit.http_load.served import (
+    RunningServer,
+    ServerPlace,
+    find_free_port,
+    split_cores,
+    start_server,
+)
 from rightfit.processes.starting import run_module
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.worker.latency import min_calls_to_report
@@ -112,21 +118,20 @@ def try_deployment(
         core=own,
     )
     command = run_module("rightfit", "serve", str(folder), "--port", str(port))
-    with machine_lock(), confine(deployment.limits, others) as confinement:
-        place = confinement.place
+    with machine_lock(), confine(deployment.limits, others) as place:
         try:
             with (
                 start_server(command, port, place=place, variables=deployment.variables) as served,
                 start_generator() as ask_server,
             ):
                 require_answer(order)
-                before = confinement.read_throttling()
+                before = read_throttling(place.groups)
                 step = measure_step(served, order, ask_server)
-                throttling = confinement.read_throttling() - before
-                return _judge(step, served, deployment.limits, limit, confinement, throttling)
+                throttling = read_throttling(place.groups) - before
+                return _judge(step, served, deployment.limits, limit, place, throttling)
         except RuntimeError as err:
-            said = f"{_write_limits(deployment.limits, confinement)}: {err}"
-            return TrialResult(said, (str(err),), needs_memory=confinement.kills)
+            said = f"{_write_limits(deployment.limits, place)}: {err}"
+            return TrialResult(said, (str(err),), needs_memory=bool(place.groups))
 
 
 def _judge(
@@ -134,12 +139,13 @@ def _judge(
     served: RunningServer,
     limits: ContainerLimits,
     limit: LatencyLimit,
-    confinement: Confinement,
+    place: ServerPlace,
     throttling: Throttling,
 ) -> TrialResult:
     is_disturbed = (step.others_cores or 0.0) > MAX_OTHERS_CORES
+    # Without a control group nothing ends what exceeds the memory.
     needs_memory = not served.is_alive or (
-        not confinement.kills and step.peak_memory_mib > limits.memory_mib
+        not place.groups and step.peak_memory_mib > limits.memory_mib
     )
     faults: list[str] = []
     if not served.is_alive:
@@ -157,7 +163,7 @@ def _judge(
         f"p{limit.share * 100:g} {latency}",
         f"{step.server_cores:.2f} cores",
         f"{step.peak_memory_mib:.0f} MiB",
-        *([str(throttling)] if confinement.kills else []),
+        *([str(throttling)] if place.groups else []),
     ]
     # Outside of the deployment, these may be why it did not hold.
     if faults and is_disturbed:
@@ -165,7 +171,7 @@ def _judge(
     if faults and step.late_max_ms > LATE_MS:
         figures.append(f"the load generator was late by up to {step.late_max_ms:.0f} ms")
     verdict = f"did not hold: {', '.join(faults)}" if faults else "held"
-    said = f"{_write_limits(limits, confinement)}: {verdict} ({', '.join(figures)})"
+    said = f"{_write_limits(limits, place)}: {verdict} ({', '.join(figures)})"
     return TrialResult(
         said,
         tuple(faults),
@@ -175,5 +181,8 @@ def _judge(
     )
 
 
-def _write_limits(limits: ContainerLimits, confinement: Confinement) -> str:
-    return f"cpu {limits.cores:g}, memory {limits.memory_mib:g} MiB ({confinement})"
+def _write_limits(limits: ContainerLimits, place: ServerPlace) -> str:
+    how = f"bound to {len(place.cores or ())} cores, resident memory compared afterwards"
+    if place.groups:
+        how = "control group"
+    return f"cpu {limits.cores:g}, memory {limits.memory_mib:g} MiB ({how})"
