@@ -64,7 +64,7 @@ ELSEWHERE = {
     "python -m pytest tests/test_extra_trees.py": (
         "tests/guides/test_your_own.py::test_family_of_the_guide_keeps_its_promises"
     ),
-    "rightfit load *": "tests/http_load/test_http_load.py::test_curve_finds_the_capacity",
+    "rightfit load *": "tests/http_load/test_curve.py::test_curve_finds_the_capacity",
     "rightfit check --against baseline.json*": (
         "tests/verbs/test_check.py::test_worse_winner_fails_and_says_by_how_much"
     ),
