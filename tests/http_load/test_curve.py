@@ -24,6 +24,7 @@ from rightfit.verbs.load import summarise_curve
 
 pytestmark = pytest.mark.whole
 
+ANYWHERE = ServerPlace(tuple(os.sched_getaffinity(0)))
 SERVER = Path(__file__).parents[2] / "benchmarks" / "sleeping_server.py"
 
 Start = Callable[..., tuple[RunningServer, LoadOrder]]
@@ -57,7 +58,7 @@ def start() -> Iterator[Start]:
             port = find_free_port()
             words = (port, sleep_ms, n_at_a_time, fail_every)
             program = [sys.executable, str(SERVER), *map(str, words)]
-            served = stack.enter_context(start_server(program, port, place=ServerPlace()))
+            served = stack.enter_context(start_server(program, port, place=ANYWHERE))
             return served, make_order(port=port, **changes)
 
         yield start_one
@@ -126,7 +127,7 @@ def test_a_server_that_does_not_start_says_why() -> None:
 
     with (
         pytest.raises(RuntimeError, match="no model here"),
-        start_server(failing, find_free_port(), place=ServerPlace()),
+        start_server(failing, find_free_port(), place=ANYWHERE),
     ):
         pass
 

@@ -182,7 +182,7 @@ def _judge(
 
 
 def _write_limits(limits: ContainerLimits, place: ServerPlace) -> str:
-    how = f"bound to {len(place.cores or ())} cores, resident memory compared afterwards"
+    how = f"bound to {len(place.cores)} cores, resident memory compared afterwards"
     if place.groups:
         how = "control group"
     return f"cpu {limits.cores:g}, memory {limits.memory_mib:g} MiB ({how})"

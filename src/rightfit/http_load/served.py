@@ -33,12 +33,12 @@ class ServerPlace:
     """Where a server may run.
 
     Args:
-        cores: Numbers of the cores it may use; ``None``: any.
+        cores: Numbers of the cores it may use.
         memory_mib: Private memory of each of its processes, as ``RLIMIT_DATA``; ``None``: any.
         groups: Control groups that it joins.
     """
 
-    cores: tuple[int, ...] | None = None
+    cores: tuple[int, ...]
     memory_mib: float | None = None
     groups: tuple[Path, ...] = ()
 
@@ -153,8 +153,7 @@ def start_server(
                 if time.monotonic() > deadline_s:
                     raise RuntimeError("The server did not start: it does not answer")
                 time.sleep(POLL_S)
-            cores = sorted(os.sched_getaffinity(0)) if place.cores is None else place.cores
-            yield RunningServer(process, cores)
+            yield RunningServer(process, place.cores)
         finally:
             for how in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):
@@ -168,8 +167,7 @@ def _settle(place: ServerPlace, parent: int) -> None:
     end_with_parent(parent)
     for group in place.groups:
         (group / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
-    if place.cores is not None:
-        os.sched_setaffinity(0, place.cores)
+    os.sched_setaffinity(0, place.cores)
     if place.memory_mib is not None:
         n_bytes = int(place.memory_mib * BYTES_PER_MIB)
         resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, n_bytes))
