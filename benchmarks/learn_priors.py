@@ -12,8 +12,7 @@ import polars as pl
 
 import rightfit.tuning.pausing
 from rightfit.tuning.pausing.priors import SHIPPED
-from rightfit_study.early_stopping.learning import dump_priors, learn_prior
-from rightfit_study.early_stopping.recorded import read_cells
+from rightfit_study.early_stopping.recorded import dump_priors, learn_prior, read_cells
 
 HERE = Path(__file__).resolve().parent
 

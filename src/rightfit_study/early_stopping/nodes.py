@@ -200,9 +200,8 @@ def compare_searches(
     if live.recordings is None:
         targets = replace(targets, prior=read_shipped_prior(cell.family))
     else:
-        lesson = learn_lesson(Path(live.recordings), cell_name)
-        prior = replace(lesson.prior, lines=lesson.lines)
-        targets = replace(targets, prior=prior, servings=tuple(lesson.servings))
+        prior, servings = learn_lesson(Path(live.recordings), cell_name)
+        targets = replace(targets, prior=prior, servings=servings)
     searches = compare_live(
         cell,
         make_data(test, cell.train.schema),

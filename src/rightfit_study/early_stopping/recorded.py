@@ -1,4 +1,4 @@
-"""Recorded trainings: what each look saw, what each part cost, and how to read them from tables."""
+"""Recorded trainings: what each look saw, what each part cost, and what they teach of a family."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from pydantic import TypeAdapter
 
 from rightfit.errors import RightfitError
 from rightfit.profiling.serving import Serving
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool, Seen
 from rightfit.tuning.pausing.priors import Prior
-from rightfit.tuning.pausing.serving_costs import Lines, learn_lines
+from rightfit.tuning.pausing.quality_projection import Floats, QualityPrior, StepPrior
+from rightfit.tuning.pausing.serving_costs import learn_lines
 from rightfit.tuning.search.observing import project_fit, project_structure
-from rightfit_study.early_stopping.learning import learn_prior
 
 
 @dataclass(frozen=True)
@@ -81,53 +83,6 @@ class RecordedCell:
         return Pool([recorded.trial for recorded in self.trials], self.n_checkpoints)
 
 
-def learn_elsewhere(cell: RecordedCell, cells: Sequence[RecordedCell]) -> Prior:
-    """Learn what the recordings of a family on other datasets teach."""
-    return learn_prior(
-        [
-            other.pool()
-            for other in cells
-            if other.model == cell.model
-            and other.dataset != cell.dataset
-            and other.n_checkpoints == cell.n_checkpoints
-        ]
-    )
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What recordings say of a cell before it is searched.
-
-    Args:
-        prior: What the family's recordings on other datasets teach.
-        lines: What the cell's own models cost, by lines through what was measured.
-        servings: Serving configurations in which it was.
-    """
-
-    prior: Prior
-    lines: Lines
-    servings: Sequence[Serving]
-
-
-def learn_lesson(folder: Path, cell_name: str) -> Lesson:
-    """Read what a folder of recordings says of a cell.
-
-    Raises:
-        RightfitError: If the cell is not among the recordings.
-    """
-    curves, profiles = (pl.read_parquet(folder / f"{n}.parquet") for n in ("curves", "profiles"))
-    cells = read_cells(curves, profiles, {})
-    own = next((cell for cell in cells if cell.name == cell_name), None)
-    if own is None:
-        raise RightfitError(
-            f"{folder} has no recordings of {cell_name}. Leave the cell out of the grid, or set "
-            "early_stopping.live.recordings to null: then serving costs are measured."
-        )
-    return Lesson(
-        learn_elsewhere(own, cells), learn_lines(own.pool().measured()), tuple(own.servings)
-    )
-
-
 def read_cells(
     curves: pl.DataFrame, profiles: pl.DataFrame, growth: Mapping[str, str]
 ) -> list[RecordedCell]:
@@ -190,3 +145,71 @@ def _read_trial(rows: pl.DataFrame, profiles: pl.DataFrame, growth: str) -> Reco
         test_quality[serving] = row["quality"]
     trial = ObservedTrial(points[0]["index"], tuple(looks), served)
     return RecordedTrial(trial, points[0]["export_cpu_s"], measuring_s, test_quality)
+
+
+def learn_prior(searches: Sequence[Pool]) -> Prior:
+    """Learn from searches of the same family in which every trial was trained to the end."""
+    if not searches:
+        return Prior()
+    curves = [np.array([trial.qualities for trial in search.trials]) for search in searches]
+    measured = [trial for search in searches for trial in search.measured()]
+    return Prior(learn_quality_prior(curves), learn_lines(measured))
+
+
+def learn_quality_prior(curves: Sequence[Floats]) -> QualityPrior:
+    """Learn from searches whose trials were all trained to the end.
+
+    Args:
+        curves: Qualities of each search, shape (n_trials, n_looks), all with the same looks. The
+            better half at each look teaches slope and spread, the best third the rise.
+    """
+    steps = []
+    for step in range(curves[0].shape[1] - 1):
+        ranked = [q[np.argsort(-q[:, step], kind="stable")] for q in curves]
+        rises = [np.median((q[:, step + 1] - q[:, step])[: max(len(q) // 3, 1)]) for q in ranked]
+        halves = [q[: max(len(q) // 2, 1), step : step + 2] for q in ranked]
+        centred = np.concatenate([half - half.mean(axis=0) for half in halves])
+        slope = float((centred[:, 0] @ centred[:, 1]) / max(centred[:, 0] @ centred[:, 0], 1e-9))
+        spread = float(np.std(centred[:, 1] - slope * centred[:, 0]))
+        steps.append(StepPrior(float(np.median(rises)), slope, spread))
+    return tuple(steps)
+
+
+def dump_priors(priors: Mapping[str, Prior]) -> str:
+    """Turn priors by family into JSON, as :func:`read_shipped_prior` reads it."""
+    return TypeAdapter(dict[str, Prior]).dump_json(dict(priors)).decode()
+
+
+def learn_elsewhere(cell: RecordedCell, cells: Sequence[RecordedCell]) -> Prior:
+    """Learn what the recordings of a family on other datasets teach."""
+    return learn_prior(
+        [
+            other.pool()
+            for other in cells
+            if other.model == cell.model
+            and other.dataset != cell.dataset
+            and other.n_checkpoints == cell.n_checkpoints
+        ]
+    )
+
+
+def learn_lesson(folder: Path, cell_name: str) -> tuple[Prior, tuple[Serving, ...]]:
+    """Read what a folder of recordings says of a cell before it is searched.
+
+    Returns:
+        The prior, with what the family's qualities did on other datasets and lines through what the
+        cell's own models cost; and the serving configurations in which these were measured.
+
+    Raises:
+        RightfitError: If the cell is not among the recordings.
+    """
+    curves, profiles = (pl.read_parquet(folder / f"{n}.parquet") for n in ("curves", "profiles"))
+    cells = read_cells(curves, profiles, {})
+    own = next((cell for cell in cells if cell.name == cell_name), None)
+    if own is None:
+        raise RightfitError(
+            f"{folder} has no recordings of {cell_name}. Leave the cell out of the grid, or set "
+            "early_stopping.live.recordings to null: then serving costs are measured."
+        )
+    lines = learn_lines(own.pool().measured())
+    return Prior(learn_elsewhere(own, cells).quality, lines), tuple(own.servings)

@@ -68,17 +68,17 @@ def test_schedulers_of_syne_tune_stop_some_trainings(kind: str, setting: float) 
 def test_recordings_tell_priors_of_other_datasets_and_costs_of_the_own() -> None:
     recorded = Path(__file__).parents[3] / "benchmarks" / "recorded"
 
-    lesson = learn_lesson(recorded, "landsat.net")
+    prior, servings = learn_lesson(recorded, "landsat.net")
 
     smaller, larger = (
-        lesson.lines[Serving("onnx", 1, "cpu"), "model_size_mib"].predict(
+        prior.lines[Serving("onnx", 1, "cpu"), "model_size_mib"].predict(
             dict.fromkeys(("n_parameters", "n_operations", "n_nodes"), n)
         )
         for n in (1e3, 1e5)
     )
     assert 0 < smaller < larger
-    assert set(lesson.servings) == {serving for serving, _ in lesson.lines}
-    assert lesson.prior.quality != Prior().quality
+    assert set(servings) == {serving for serving, _ in prior.lines}
+    assert prior.quality != Prior().quality
     with pytest.raises(ValueError, match=r"no recordings of landsat\.svm"):
         learn_lesson(recorded, "landsat.svm")
 

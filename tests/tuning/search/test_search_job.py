@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import cells
+from factories import application_targets, cells
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.search.cell import study_name
@@ -15,7 +15,8 @@ pytestmark = pytest.mark.whole
 
 
 def test_job_survives_the_way_to_another_process(blobs: TrainingData, tmp_path: Path) -> None:
-    cell, settings = cells.make_cell(blobs), cells.make_settings(budget_cpu_s=1.5)
+    targets = application_targets.make_targets(prior=application_targets.SIZES)
+    cell, settings = cells.make_cell(blobs), cells.make_settings(budget_cpu_s=1.5, targets=targets)
     store = StudyStore(tmp_path / "studies", "postgresql+psycopg2://me:s3cret@host/db")
 
     write_cell_rows(tmp_path, cell)

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field
 from importlib.resources import files
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 
 from rightfit.profiling.serving import Serving
-from rightfit.tuning.pausing.quality_projection import UNKNOWN_QUALITY, QualityPrior, StepPrior
+from rightfit.tuning.pausing.quality_projection import UNKNOWN_QUALITY, QualityPrior
 from rightfit.tuning.pausing.serving_costs import CostLine, Lines
 
 SHIPPED = "shipped_priors.json"
 BOOSTED = ("boosting", "libraries.lightgbm", "libraries.xgboost", "libraries.catboost")
+
+
+def _read_lines(lines: Any) -> Lines:
+    if isinstance(lines, Mapping):
+        return lines
+    return {(Serving(*serving), metric): CostLine(**line) for serving, metric, line in lines}
+
+
+def _list_lines(lines: Lines) -> list[Any]:
+    return [(astuple(serving), metric, line) for (serving, metric), line in lines.items()]
+
+
+# In JSON the keys of objects are texts, so each line is a row: serving configuration, metric, line.
+ListedLines = Annotated[Lines, BeforeValidator(_read_lines), PlainSerializer(_list_lines)]
 
 
 @dataclass(frozen=True)
@@ -26,7 +42,7 @@ class Prior:
     """
 
     quality: QualityPrior = UNKNOWN_QUALITY
-    lines: Lines = field(default_factory=dict)
+    lines: ListedLines = field(default_factory=dict)
 
 
 def read_shipped_prior(family: str) -> Prior:
@@ -39,11 +55,4 @@ def read_shipped_prior(family: str) -> Prior:
     name = family.removeprefix("rightfit.families.")
     if name in BOOSTED:
         return Prior(lines=_read_lines(document["forest"]["lines"]))
-    if name not in document:
-        return Prior()
-    row = document[name]
-    return Prior(tuple(StepPrior(**step) for step in row["quality"]), _read_lines(row["lines"]))
-
-
-def _read_lines(rows: Sequence[tuple[Sequence[Any], str, Mapping[str, Any]]]) -> Lines:
-    return {(Serving(*serving), metric): CostLine(**line) for serving, metric, line in rows}
+    return TypeAdapter(Prior).validate_python(document[name]) if name in document else Prior()

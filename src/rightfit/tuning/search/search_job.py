@@ -10,38 +10,10 @@ from pydantic import TypeAdapter
 
 from rightfit.families.family import TrainingData
 from rightfit.families.schema import InputSchema
-from rightfit.profiling.serving import Serving
 from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.pausing.priors import Prior
-from rightfit.tuning.pausing.quality_projection import StepPrior
-from rightfit.tuning.pausing.serving_costs import CostLine
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.studies.study_store import StudyStore
-
-
-@dataclass(frozen=True)
-class ListedPrior:
-    """A prior in a form that JSON can hold: keys of its objects are texts.
-
-    Args:
-        quality: As in :class:`Prior`.
-        lines: Serving configuration, metric and line of each.
-    """
-
-    quality: tuple[StepPrior, ...]
-    lines: tuple[tuple[Serving, str, CostLine], ...]
-
-    @classmethod
-    def of(cls, prior: Prior) -> ListedPrior:
-        """List a prior."""
-        lines = [(serving, metric, line) for (serving, metric), line in prior.lines.items()]
-        return cls(prior.quality, tuple(lines))
-
-    def unlist(self) -> Prior:
-        """Return the prior."""
-        lines = {(serving, metric): line for serving, metric, line in self.lines}
-        return Prior(self.quality, lines)
 
 
 @dataclass(frozen=True)
@@ -56,7 +28,6 @@ class SearchJob:
         settings: Budget and rules.
         store: Where the bundles are kept; a worker has nothing to do with the study.
         study_name: The study's name, by which they are kept.
-        prior: What earlier searches taught, which ``settings`` lack; ``None`` if quality steers.
     """
 
     folder: Path
@@ -70,7 +41,6 @@ class SearchJob:
     settings: SearchSettings
     store: StudyStore
     study_name: str
-    prior: ListedPrior | None
 
 
 def write_cell_rows(folder: Path, cell: Cell) -> None:
@@ -97,10 +67,6 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
     Returns:
         One line of JSON that :func:`read_job` reads.
     """
-    targets, prior = settings.targets, None
-    if targets is not None:
-        prior = ListedPrior.of(targets.prior)
-        settings = settings.model_copy(update={"targets": replace(targets, prior=Prior())})
     job = SearchJob(
         folder=folder,
         name=cell.name,
@@ -113,7 +79,6 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
         settings=settings,
         store=replace(store, folder=store.folder.absolute(), storage=None),
         study_name=study_name(cell, settings),
-        prior=prior,
     )
     return TypeAdapter(SearchJob).dump_json(job).decode()
 
@@ -130,11 +95,7 @@ def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore, str]:
         quality=job.quality,
         data_version=job.data_version,
     )
-    settings = job.settings
-    if settings.targets is not None and job.prior is not None:
-        targets = replace(settings.targets, prior=job.prior.unlist())
-        settings = settings.model_copy(update={"targets": targets})
-    return cell, settings, job.store, job.study_name
+    return cell, job.settings, job.store, job.study_name
 
 
 def map_rows(folder: Path, cell: Cell) -> Cell:
