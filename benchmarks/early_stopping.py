@@ -21,14 +21,11 @@ import yaml
 from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.pausing_params import PausingParams
-from rightfit_study.early_stopping.experiment import (
-    ExperimentFiles,
-    make_experiment,
-    run_experiment,
-)
+from rightfit_study.early_stopping.experiment import Experiment, run_experiment
 from rightfit_study.early_stopping.known_early import tabulate_known_early
+from rightfit_study.early_stopping.recorded import read_cells
 from rightfit_study.early_stopping.savings import headline, summarise_cells, summarise_savings
-from rightfit_study.early_stopping.within_budget import Shares, compare_within
+from rightfit_study.early_stopping.within_budget import compare_within
 
 HERE = Path(__file__).resolve().parent
 CONF = HERE.parent / "conf" / "base"
@@ -55,32 +52,33 @@ def main() -> None:
     if options.min_gain is not None:
         pausing["min_gain"] = options.min_gain
     models = _read_file(options.recorded / "models.yml")["models"]
-    files = ExperimentFiles(
-        curves=options.recorded / "curves.parquet",
-        profiles=options.recorded / "profiles.parquet",
-        applications=Applications.model_validate(_read_file(options.applications)["applications"]),
-        growth={name: block["growth"] for name, block in models.items() if "growth" in block},
-        params=PausingParams.model_validate(pausing),
-        datasets=options.datasets,
-        kinds=None if options.kinds is None else ("pausing", *options.kinds),
+    growth = {name: block["growth"] for name, block in models.items() if "growth" in block}
+    curves, profiles = (
+        pl.read_parquet(options.recorded / f"{name}.parquet") for name in ("curves", "profiles")
+    )
+    cells = read_cells(curves, profiles, growth)
+    asked = Applications.model_validate(_read_file(options.applications)["applications"])
+    experiment = Experiment(
+        cells,
+        dict(asked.items()),
+        PausingParams.model_validate(pausing),
         n_orders=options.n_orders or params["n_orders"],
         seed=params["seed"],
+        datasets=options.datasets or list(dict.fromkeys(cell.dataset for cell in cells)),
+        kinds=None if options.kinds is None else ("pausing", *options.kinds),
     )
     if options.budget_cpu_s is not None:
-        _replay_within(files, options.budget_cpu_s)
+        _replay_within(experiment, options.budget_cpu_s)
         return
     replays = run_experiment(
-        files,
+        experiment,
         n_workers=options.n_workers or params["n_workers"],
         on_task=lambda done, n: print(f"{done}/{n}", end="\r", file=sys.stderr, flush=True),
     )
     summary = summarise_savings(replays)
-    tables = [
-        pl.read_parquet(options.recorded / f"{name}.parquet") for name in ("curves", "profiles")
-    ]
     ours = summarise_cells(replays.filter(pl.col("kind") == "pausing"))
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=240, float_precision=4):
-        print(tabulate_known_early(tables[0], tables[1]))
+        print(tabulate_known_early(curves, profiles))
         print(ours.filter((pl.col("setting") == pausing["min_gain"]) & (pl.col("variant") == "")))
         print(summary)
         is_tuned = pl.col("dataset").is_in(TUNED_ON)
@@ -93,11 +91,10 @@ def main() -> None:
     print(json.dumps({name: _round(value) for name, value in figures.items()}))
 
 
-def _replay_within(files: ExperimentFiles, budget_s: float) -> None:
+def _replay_within(experiment: Experiment, budget_s: float) -> None:
     """Print what pausing and no stopping come to within the same budget."""
     training = read_default("training")
-    shares = Shares(budget_s, training["breadth_share"])
-    found = compare_within(make_experiment(files), shares)
+    found = compare_within(experiment, budget_s=budget_s, breadth=training["breadth_share"])
     means = pl.col("n_begun", "n_trained", "cost_s", "regret").mean()
     with pl.Config(tbl_rows=-1, tbl_width_chars=120, float_precision=4):
         print(found.group_by("dataset", "model", "method", maintain_order=True).agg(means))

@@ -31,13 +31,12 @@ from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.priors import Prior
 from rightfit_study.early_stopping.experiment import (
     SCHEMA,
-    ExperimentFiles,
+    Experiment,
     ReplayTask,
-    make_experiment,
     replay_task,
 )
 from rightfit_study.early_stopping.peers import Policy
-from rightfit_study.early_stopping.recorded import learn_elsewhere
+from rightfit_study.early_stopping.recorded import learn_elsewhere, read_cells
 from rightfit_study.early_stopping.savings import summarise_savings
 
 HERE = Path(__file__).resolve().parent
@@ -108,38 +107,41 @@ def main() -> None:
     parser.add_argument("--n-orders", type=int, default=2, help="sequences of the families")
     options = parser.parse_args()
     pausing = read_default("training")["pausing"]
-    asked = _read(options.applications)["applications"]
+    asked = Applications.model_validate(_read(options.applications)["applications"])
+    applications = dict(asked.items())
     models = _read(options.recorded / "models.yml")["models"]
+    growth = {name: block["growth"] for name, block in models.items() if "growth" in block}
+    curves, profiles = (
+        pl.read_parquet(options.recorded / f"{name}.parquet") for name in ("curves", "profiles")
+    )
+    cells = read_cells(curves, profiles, growth)
     found = {}
     for ablation in ABLATIONS:
         if options.parts is not None and ablation.part not in options.parts:
             continue
-        files = ExperimentFiles(
-            curves=options.recorded / "curves.parquet",
-            profiles=options.recorded / "profiles.parquet",
-            applications=Applications.model_validate(asked),
-            growth={name: block["growth"] for name, block in models.items() if "growth" in block},
-            params=PausingParams.model_validate(pausing | ablation.pausing),
+        experiment = Experiment(
+            cells,
+            applications,
+            PausingParams.model_validate(pausing | ablation.pausing),
             n_orders=options.n_orders,
             seed=7,
-            datasets=options.datasets,
+            datasets=options.datasets or list(dict.fromkeys(cell.dataset for cell in cells)),
         )
-        found[ablation.part] = _replay(files, ablation)
+        found[ablation.part] = _replay(experiment, ablation)
         figures = ", ".join(f"{name} {value:.4g}" for name, value in found[ablation.part].items())
         print(f"without {ablation.part}: {figures}", flush=True)
     print(json.dumps(found))
 
 
-def _replay(files: ExperimentFiles, ablation: Ablation) -> dict[str, float]:
-    experiment = make_experiment(files)
-    policy = Policy("pausing", files.params.min_gain, "rule")
+def _replay(experiment: Experiment, ablation: Ablation) -> dict[str, float]:
+    policy = Policy("pausing", experiment.params.min_gain, "rule")
     rows = []
     patches = [patch.object(*constant) for constant in ablation.constants]
     for one in patches:
         one.start()
     try:
         for dataset in experiment.datasets:
-            for order in range(files.n_orders):
+            for order in range(experiment.n_orders):
                 rows += replay_task(experiment, ReplayTask(dataset, policy, order))
     finally:
         for one in patches:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import polars as pl
 
-from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.applications import Application
 from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
@@ -25,7 +25,7 @@ from rightfit_study.early_stopping.peers import (
     standard_policies,
     train_peer,
 )
-from rightfit_study.early_stopping.recorded import RecordedCell, learn_elsewhere, read_cells
+from rightfit_study.early_stopping.recorded import RecordedCell, learn_elsewhere
 from rightfit_study.early_stopping.replay import (
     RecordedSearch,
     Truth,
@@ -81,8 +81,8 @@ class Experiment:
         params: The pausing rule's.
         n_orders: Orders of the trials, and of the families.
         seed: Seed of the orders.
-        datasets: Those that are replayed.
-        kinds: Kinds of policies; ``None`` for all.
+        datasets: Those that are replayed; priors are learnt from all others too.
+        kinds: Kinds of policies, ``pausing`` among them; ``None`` for all.
     """
 
     cells: Sequence[RecordedCell]
@@ -112,75 +112,13 @@ class Experiment:
         return found
 
 
-@dataclass(frozen=True)
-class ExperimentFiles:
-    """What an experiment is made from: files, so that several processes can make it.
-
-    Args:
-        curves: Recorded curves of all cells, parquet.
-        profiles: Recorded profiles of all cells, parquet.
-        applications: Who chooses.
-        growth: See :func:`read_cells`.
-        params: The pausing rule's.
-        n_orders: Orders of the trials.
-        seed: Seed of the orders.
-        datasets: Those to replay; priors are learnt from all others too. ``None`` for all.
-        kinds: Kinds of policies, ``pausing`` among them; ``None`` for all.
-    """
-
-    curves: Path
-    profiles: Path
-    applications: Applications
-    growth: Mapping[str, str]
-    params: PausingParams
-    n_orders: int
-    seed: int
-    datasets: Sequence[str] | None = None
-    kinds: Collection[str] | None = None
-
-
-@dataclass(frozen=True)
-class ReplayRow:
-    """What a policy cost and reached in one cell for one application: a row of the replays."""
-
-    dataset: str
-    model: str
-    kind: str
-    setting: float
-    measuring: str
-    n_trials: int
-    variant: str
-    order: int
-    application: str
-    cost_s: float
-    measuring_s: float
-    full_s: float
-    overhead_s: float
-    n_trained: int
-    is_feasible: bool
-    is_lost: bool
-    best: float | None
-    reached: float | None
-    regret: float | None
-    regret_test: float | None
-
-
-def make_experiment(files: ExperimentFiles) -> Experiment:
-    """Read the recordings of an experiment."""
-    curves, profiles = pl.read_parquet(files.curves), pl.read_parquet(files.profiles)
-    cells = read_cells(curves, profiles, files.growth)
-    names = tuple(files.datasets or dict.fromkeys(cell.dataset for cell in cells))
-    known = dict(files.applications.items())
-    return Experiment(cells, known, files.params, files.n_orders, files.seed, names, files.kinds)
-
-
 def run_experiment(
-    files: ExperimentFiles, *, n_workers: int, on_task: Callable[[int, int], None]
+    experiment: Experiment, *, n_workers: int, on_task: Callable[[int, int], None]
 ) -> pl.DataFrame:
     """Replay all policies.
 
     Args:
-        files: What each process makes the experiment from.
+        experiment: What is replayed.
         n_workers: Processes side by side.
         on_task: Called with the parts done and all of them.
 
@@ -190,28 +128,31 @@ def run_experiment(
         feasible winner was found although there is one. ``regret_test``: the same for the winners
         by validation, judged on the test rows.
     """
-    _prepare(files)
-    tasks = _here[0].tasks()
-    rows: list[ReplayRow] = []
-    if n_workers == 1:
-        for n_done, task in enumerate(tasks, start=1):
-            rows += replay_task(_here[0], task)
-            on_task(n_done, len(tasks))
-        return pl.DataFrame(rows, schema=SCHEMA)
-    with ProcessPoolExecutor(
-        n_workers,
-        mp_context=get_context("spawn"),
-        initializer=_prepare,
-        initargs=(files,),
-    ) as pool:
-        for n_done, part in enumerate(pool.map(_run_task, tasks), start=1):
+    _prepare(experiment)
+    tasks = experiment.tasks()
+    rows: list[dict[str, Any]] = []
+    with contextlib.ExitStack() as stack:
+        replay: Callable[..., Iterator[list[dict[str, Any]]]] = map
+        if n_workers > 1:
+            pool = ProcessPoolExecutor(
+                n_workers,
+                mp_context=get_context("spawn"),
+                initializer=_prepare,
+                initargs=(experiment,),
+            )
+            replay = stack.enter_context(pool).map
+        for n_done, part in enumerate(replay(_replay_here, tasks), start=1):
             rows += part
             on_task(n_done, len(tasks))
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def replay_task(experiment: Experiment, task: ReplayTask) -> list[ReplayRow]:
-    """Replay one policy on the families of a dataset, each knowing the best of those before."""
+def replay_task(experiment: Experiment, task: ReplayTask) -> list[dict[str, Any]]:
+    """Replay one policy on the families of a dataset, each knowing the best of those before.
+
+    Returns:
+        Rows of ``SCHEMA``.
+    """
     cells = [cell for cell in experiment.cells if cell.dataset == task.dataset]
     sequences = list(itertools.permutations(cells))
     best_quality = max(cell.best_quality for cell in cells)
@@ -262,7 +203,7 @@ def _search(
         measure_by_rule(search, rule)
 
 
-def _describe(task: ReplayTask, search: RecordedSearch, truth: Truth) -> list[ReplayRow]:
+def _describe(task: ReplayTask, search: RecordedSearch, truth: Truth) -> list[dict[str, Any]]:
     measured = search.measured()
     pool = search.pool()
     shared: dict[str, Any] = {
@@ -287,18 +228,18 @@ def _describe(task: ReplayTask, search: RecordedSearch, truth: Truth) -> list[Re
         is_feasible, is_lost = bool(np.isfinite(best)), bool(np.isneginf(reached))
         tested, whole = truth.tested(name, measured), truth.tested(name)
         rows.append(
-            ReplayRow(
-                **shared,
-                application=name,
-                is_feasible=is_feasible,
-                is_lost=is_feasible and is_lost,
-                best=best if is_feasible else None,
-                reached=None if is_lost else reached,
-                regret=best - (0.0 if is_lost else reached) if is_feasible else None,
-                regret_test=whole - (0.0 if np.isnan(tested) else tested)
+            shared
+            | {
+                "application": name,
+                "is_feasible": is_feasible,
+                "is_lost": is_feasible and is_lost,
+                "best": best if is_feasible else None,
+                "reached": None if is_lost else reached,
+                "regret": best - (0.0 if is_lost else reached) if is_feasible else None,
+                "regret_test": whole - (0.0 if np.isnan(tested) else tested)
                 if is_feasible and not np.isnan(whole)
                 else None,
-            )
+            }
         )
     return rows
 
@@ -306,10 +247,10 @@ def _describe(task: ReplayTask, search: RecordedSearch, truth: Truth) -> list[Re
 _here: list[Experiment] = []
 
 
-def _prepare(files: ExperimentFiles) -> None:
+def _prepare(experiment: Experiment) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    _here[:] = [make_experiment(files)]
+    _here[:] = [experiment]
 
 
-def _run_task(task: ReplayTask) -> list[ReplayRow]:
+def _replay_here(task: ReplayTask) -> list[dict[str, Any]]:
     return replay_task(_here[0], task)

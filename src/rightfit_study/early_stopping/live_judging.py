@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,20 +43,6 @@ class ChosenTrial:
 
     trial: ObservedTrial
     serving: Serving
-
-
-@dataclass(frozen=True)
-class JudgedWinner:
-    """What an application's choice of one search is worth on the test rows: a row of the table."""
-
-    seed: int
-    method: str
-    application: str
-    n_trials: int
-    n_complete: int
-    spent_s: float
-    utility_test: float
-    quality_test: float | None
 
 
 @dataclass(frozen=True)
@@ -108,42 +94,27 @@ def judge_searches(
             tested[search.method, number] = quality
     peer = searches[1]  # its first trial is the default, trained to its end whatever the budget
     default = _test_quality(cell, test, peer.store, peer.study, 0)
-    rows = [
-        _judge(targets, search, name, winner, tested, default=default, seed=settings.seed)
-        for search, winners in zip(searches, chosen, strict=True)
-        for name, winner in winners.items()
-    ]
+    rows: list[dict[str, Any]] = []
+    for search, winners in zip(searches, chosen, strict=True):
+        shared = {
+            "seed": settings.seed,
+            "method": search.method,
+            "n_trials": len(search.trials),
+            "n_complete": sum(trial.state == TrialState.COMPLETE for trial in search.trials),
+            "spent_s": spent_cpu_s(search.trials),
+        }
+        for name, winner in winners.items():
+            worth = {"utility_test": 0.0, "quality_test": None}
+            if winner is not None:
+                quality = tested[search.method, winner.trial.number]
+                utility = _utility(targets, name, winner, quality, default=default)
+                worth = {"utility_test": utility, "quality_test": quality}
+            rows.append(shared | {"application": name} | worth)
     judged = pl.DataFrame(rows, schema=SCHEMA)
     partial = kept.with_suffix(".partial")
     judged.write_parquet(partial)
     partial.rename(kept)
     return judged
-
-
-def _judge(
-    targets: ApplicationTargets,
-    search: SearchedCell,
-    name: str,
-    winner: ChosenTrial | None,
-    tested: Mapping[tuple[str, int], float],
-    *,
-    default: float,
-    seed: int,
-) -> JudgedWinner:
-    utility, quality = 0.0, None
-    if winner is not None:
-        quality = tested[search.method, winner.trial.number]
-        utility = _utility(targets, name, winner, quality, default=default)
-    return JudgedWinner(
-        seed=seed,
-        method=search.method,
-        application=name,
-        n_trials=len(search.trials),
-        n_complete=sum(trial.state == TrialState.COMPLETE for trial in search.trials),
-        spent_s=spent_cpu_s(search.trials),
-        utility_test=utility,
-        quality_test=quality,
-    )
 
 
 def _choose(targets: ApplicationTargets, pool: Pool) -> dict[str, ChosenTrial | None]:

@@ -45,8 +45,7 @@ def record_curves(
         One row per configuration and checkpoint; checkpoint 0 is before any training.
     """
     from rightfit.tuning.search.setting_up import make_cell
-    from rightfit_study.early_stopping.recording import RecordingSettings, record_cell
-    from rightfit_study.early_stopping.recording_tables import tabulate_recordings
+    from rightfit_study.early_stopping.recording import record_cell, tabulate_recordings
 
     recording = study.recording
     cell = make_cell(cell_name, train, validation, data_card, model)
@@ -61,12 +60,10 @@ def record_curves(
             "seed": recording.seed,
         },
     )
-    fields = ("n_configurations", "n_snapshots", "n_checkpoints", "n_workers", "seed")
-    settings = RecordingSettings(**{name: getattr(recording, name) for name in fields})
     folder = studies.cell(cell_name).folder / f"recordings-{key}"
     with show_progress() as on_recording:
         recordings = record_cell(
-            cell, settings, folder, on_recording=partial(on_recording, f"{cell_name} unstopped")
+            cell, recording, folder, on_recording=partial(on_recording, f"{cell_name} unstopped")
         )
     logger.info("%s: %d trainings recorded", cell_name, len(recordings))
     return tabulate_recordings(
@@ -88,24 +85,33 @@ def profile_recordings(
     Returns:
         Resource profiles with the columns ``index`` and ``checkpoint`` in front.
     """
+    from rightfit.profiling.measuring.jobs import CandidateSet, plan_servings
     from rightfit.profiling.measuring.measurement import Bench
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit.profiling.worker.meters.speed import SpeedProbe
     from rightfit.tuning.search.setting_up import make_data
-    from rightfit_study.early_stopping.recording_profiles import RecordingContext, profile_recorded
+    from rightfit_study.early_stopping.recording_profiles import profile_recorded
 
     recording = study.recording
     schema = data_card.input_schema
     environment = describe_environment()
-    cell = RecordingContext(
+    models = CandidateSet(
         dataset=data_card.dataset,
-        family=model.family,
         data_version=data_card.data_version,
-        labels=data_card.input_schema.cast_labels(test["label"].to_numpy()),
+        candidates={},
+        targets=schema.cast_labels(test["label"].to_numpy()),
         quality=data_card.quality,
+        fit_costs={},
         environment_id=environment.environment_id,
+        devices=("cpu",),
+        seed=0,
+    )
+    servings = plan_servings(
+        recording.runtimes,
+        recording.n_threads,
+        models.devices,
         n_cores=environment.n_cores,
-        tiers=evaluation.tiers,
+        present=models.devices,
     )
     with temporary_folder("rows") as folder:
         rows = folder / "rows.npy"
@@ -115,11 +121,12 @@ def profile_recordings(
         )
         return profile_recorded(
             recorded_curves,
-            cell,
+            models,
+            servings,
             bench,
             measurements,
-            runtimes=recording.runtimes,
-            n_threads=recording.n_threads,
+            family=model.family,
+            tiers=evaluation.tiers,
         )
 
 
@@ -138,29 +145,27 @@ def replay_rules(
         metric's final value is known, and the chart of savings against losses.
     """
     from rightfit_study.early_stopping.chart import draw_stopping
-    from rightfit_study.early_stopping.experiment import ExperimentFiles, run_experiment
+    from rightfit_study.early_stopping.experiment import Experiment, run_experiment
     from rightfit_study.early_stopping.known_early import tabulate_known_early
+    from rightfit_study.early_stopping.recorded import read_cells
     from rightfit_study.early_stopping.savings import headline, summarise_cells, summarise_savings
 
     replaying = study.replay
     n_cells = len(recorded) // 2
     curves, profiles = pl.concat(recorded[:n_cells]), pl.concat(recorded[n_cells:])
-    with temporary_folder("rows") as folder:
-        files = ExperimentFiles(
-            curves=folder / "curves.parquet",
-            profiles=folder / "profiles.parquet",
-            applications=applications,
-            growth={},
-            params=training.pausing,
-            n_orders=replaying.n_orders,
-            seed=replaying.seed,
+    cells = read_cells(curves, profiles, {})
+    experiment = Experiment(
+        cells,
+        dict(applications.items()),
+        training.pausing,
+        n_orders=replaying.n_orders,
+        seed=replaying.seed,
+        datasets=list(dict.fromkeys(cell.dataset for cell in cells)),
+    )
+    with show_progress() as on_task:
+        replays = run_experiment(
+            experiment, n_workers=replaying.n_workers, on_task=partial(on_task, "replays")
         )
-        curves.write_parquet(files.curves)
-        profiles.write_parquet(files.profiles)
-        with show_progress() as on_task:
-            replays = run_experiment(
-                files, n_workers=replaying.n_workers, on_task=partial(on_task, "replays")
-            )
     savings = summarise_savings(replays)
     by_cell = summarise_cells(replays)
     logger.info("Early stopping: %s", headline(replays, savings, seed=replaying.seed))

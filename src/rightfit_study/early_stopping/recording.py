@@ -11,7 +11,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -19,39 +19,41 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import polars as pl
 
 from rightfit.families.bundle import write_bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
+from rightfit.profiling.metrics import FIT_COLUMNS
+from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.learning_curve import Json, follow_training
 from rightfit.tuning.search.space import ModelParams
+from rightfit_study.early_stopping.params import RecordingParams
 
 logger = logging.getLogger(__name__)
 
 DOCUMENT = "recording.json"
 FINAL = "final"
 
-
-@dataclass(frozen=True)
-class RecordingSettings:
-    """What is recorded of a cell.
-
-    Args:
-        n_configurations: Configurations drawn at random.
-        n_snapshots: So many of them also keep bundles from before the end, to learn how early the
-            costs of serving are known.
-        n_checkpoints: Looks at each training.
-        n_workers: Trainings side by side, each on one thread.
-        seed: Seed of the configurations and trainings.
-    """
-
-    n_configurations: int
-    n_snapshots: int
-    n_checkpoints: int
-    n_workers: int
-    seed: int
+SCHEMA: dict[str, Any] = {
+    "dataset": pl.String,
+    "model": pl.String,
+    "index": pl.Int64,
+    "checkpoint": pl.Int64,
+    "n_steps": pl.Int64,
+    "quality": pl.Float64,
+    "quality_raw": pl.Float64,
+    **dict.fromkeys(FIT_COLUMNS, pl.Float64),
+    "fit_cpu_s": pl.Float64,
+    "validate_cpu_s": pl.Float64,
+    "export_cpu_s": pl.Float64,
+    "structure": pl.String,
+    "snapshot": pl.Boolean,
+    "configuration": pl.String,
+    "folder": pl.String,
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Recording:
 
 def record_cell(
     cell: Cell,
-    settings: RecordingSettings,
+    settings: RecordingParams,
     folder: Path,
     *,
     on_recording: Callable[[int, int], None],
@@ -101,7 +103,11 @@ def record_cell(
     folders = [folder / f"{index:04d}" for index in range(settings.n_configurations)]
     missing = [i for i, path in enumerate(folders) if not (path / DOCUMENT).is_file()]
     if missing:
-        _record_missing(cell, settings, folder, missing, on_recording)
+        folder.mkdir(parents=True, exist_ok=True)
+        n_known = settings.n_configurations - len(missing)
+        on_recording(n_known, settings.n_configurations)
+        for n_made, _ in enumerate(_map(cell, settings, folder, missing), start=1):
+            on_recording(n_known + n_made, settings.n_configurations)
     return [read_recording(path) for path in folders]
 
 
@@ -111,6 +117,50 @@ def read_recording(folder: Path) -> Recording:
     return Recording(**document, folder=folder)
 
 
+def tabulate_recordings(
+    recordings: Sequence[Recording], *, dataset: str, model: str, quality: QualityMetric
+) -> pl.DataFrame:
+    """Return one row per configuration and checkpoint.
+
+    Checkpoint 0 is the model before any training: it has a structure where the family can build
+    it, and no quality. ``structure`` and ``configuration`` are JSON objects. Costs add up from the
+    training's start; ``export_cpu_s`` is that of the finished model.
+
+    Args:
+        recordings: From :func:`record_cell`.
+        dataset: Name of the dataset.
+        model: Name of the family.
+        quality: The dataset's quality metric.
+    """
+    rows = []
+    for recording in recordings:
+        start = {
+            "checkpoint": 0,
+            "n_steps": 0,
+            "structure": recording.untrained,
+            "fit_cpu_s": 0.0,
+            "validate_cpu_s": 0.0,
+        }
+        for point in (start, *recording.points):
+            raw = point.get("quality_raw")
+            structure = point["structure"]
+            rows.append(
+                point
+                | {
+                    "dataset": dataset,
+                    "model": model,
+                    "index": recording.index,
+                    "quality": None if raw is None else quality.scale(raw),
+                    "structure": None if structure is None else json.dumps(structure),
+                    "export_cpu_s": recording.export_cpu_s,
+                    "snapshot": point["checkpoint"] in recording.snapshots,
+                    "configuration": json.dumps(recording.configuration),
+                    "folder": str(recording.folder),
+                }
+            )
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
 def draw_configuration(params: ModelParams, *, seed: int, index: int) -> Configuration:
     """Draw a configuration at random; the same seed and index give the same one."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -118,7 +168,7 @@ def draw_configuration(params: ModelParams, *, seed: int, index: int) -> Configu
     return params.suggest(study.ask())
 
 
-def record_training(cell: Cell, settings: RecordingSettings, folder: Path, *, index: int) -> None:
+def record_training(cell: Cell, settings: RecordingParams, folder: Path, *, index: int) -> None:
     """Train one configuration to the end and write its recording.
 
     Args:
@@ -131,7 +181,11 @@ def record_training(cell: Cell, settings: RecordingSettings, folder: Path, *, in
     configuration = draw_configuration(cell.params, seed=settings.seed, index=index)
     target, partial = folder / f"{index:04d}", folder / f".{index:04d}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    keeps = _snapshot_checkpoints(cell.family, settings) if index < settings.n_snapshots else ()
+    keeps: Sequence[int] = ()
+    if index < settings.n_snapshots:
+        n_checkpoints = settings.n_checkpoints
+        is_constant = family.growth == "constant"  # known before any training
+        keeps = (0,) if is_constant else range(max(1, n_checkpoints - 3), n_checkpoints)
     untrained = family.build_untrained(configuration, cell.train.schema, seed=settings.seed)
     document: Json = {
         "index": index,
@@ -165,12 +219,6 @@ def record_training(cell: Cell, settings: RecordingSettings, folder: Path, *, in
     partial.rename(target)
 
 
-def _snapshot_checkpoints(family: str, settings: RecordingSettings) -> tuple[int, ...]:
-    if get_family(family).growth == "constant":
-        return (0,)
-    return tuple(range(max(1, settings.n_checkpoints - 3), settings.n_checkpoints))
-
-
 def _write(folder: Path, model: Any, configuration: Configuration, cell: Cell) -> None:
     bundle = write_bundle(
         folder,
@@ -184,23 +232,7 @@ def _write(folder: Path, model: Any, configuration: Configuration, cell: Cell) -
     offer_onnx(bundle, cell.validation.rows)
 
 
-def _record_missing(
-    cell: Cell,
-    settings: RecordingSettings,
-    folder: Path,
-    missing: list[int],
-    on_recording: Callable[[int, int], None],
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    n_known = settings.n_configurations - len(missing)
-    on_recording(n_known, settings.n_configurations)
-    for n_made, _ in enumerate(_map(cell, settings, folder, missing), start=1):
-        on_recording(n_known + n_made, settings.n_configurations)
-
-
-def _map(
-    cell: Cell, settings: RecordingSettings, folder: Path, indices: list[int]
-) -> Iterator[None]:
+def _map(cell: Cell, settings: RecordingParams, folder: Path, indices: list[int]) -> Iterator[None]:
     if settings.n_workers == 1:
         get_family(cell.family).load_libraries()
         for index in indices:
@@ -216,10 +248,10 @@ def _map(
         yield from pool.map(_record_here, indices)
 
 
-_here: list[tuple[Cell, RecordingSettings, Path]] = []
+_here: list[tuple[Cell, RecordingParams, Path]] = []
 
 
-def _prepare(cell: Cell, settings: RecordingSettings, folder: Path) -> None:
+def _prepare(cell: Cell, settings: RecordingParams, folder: Path) -> None:
     get_family(cell.family).load_libraries()
     _here[:] = [(cell, settings, folder)]
 

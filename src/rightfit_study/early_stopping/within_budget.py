@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
@@ -15,20 +14,7 @@ from rightfit_study.early_stopping.recorded import RecordedCell, learn_elsewhere
 from rightfit_study.early_stopping.replay import RecordedSearch, Truth, do_step
 
 
-@dataclass(frozen=True)
-class Shares:
-    """A budget and what may be taken of it.
-
-    Args:
-        budget_s: Seconds of training.
-        breadth: Of it, first looks at most.
-    """
-
-    budget_s: float
-    breadth: float
-
-
-def compare_within(experiment: Experiment, shares: Shares) -> pl.DataFrame:
+def compare_within(experiment: Experiment, *, budget_s: float, breadth: float) -> pl.DataFrame:
     """Replay pausing and plain training at the same budget.
 
     As in a live search, pausing trains its first configuration to the end, then first looks take
@@ -36,7 +22,8 @@ def compare_within(experiment: Experiment, shares: Shares) -> pl.DataFrame:
 
     Args:
         experiment: Recordings, applications and orders.
-        shares: The budget.
+        budget_s: Seconds of training.
+        breadth: Share of the budget that first looks take at most.
 
     Returns:
         One row per cell, order and method: ``n_begun``, ``n_trained``, ``cost_s`` and ``regret``,
@@ -62,14 +49,16 @@ def compare_within(experiment: Experiment, shares: Shares) -> pl.DataFrame:
         )
         truth = Truth(cell, experiment.applications, best_quality=best, best_tested=1.0)
         paused, plain = RecordedSearch(cell, trials), RecordedSearch(cell, trials)
-        follow_within(paused, rule, shares)
-        train_within(plain, shares.budget_s)
+        follow_within(paused, rule, budget_s=budget_s, breadth=breadth)
+        train_within(plain, budget_s)
         for method, search in (("pausing", paused), ("none", plain)):
             rows.append(_describe(cell, order, method, search, truth))
     return pl.DataFrame(rows)
 
 
-def follow_within(search: RecordedSearch, rule: PausingRule, shares: Shares) -> None:
+def follow_within(
+    search: RecordedSearch, rule: PausingRule, *, budget_s: float, breadth: float
+) -> None:
     """Let the pausing rule run a search until its budget is spent."""
     search.train(0)
     first_s, n_begun = search.training_s, 1
@@ -77,20 +66,20 @@ def follow_within(search: RecordedSearch, rule: PausingRule, shares: Shares) -> 
         search.train(0)
     while n_begun < len(search.order):
         usual_s = first_s / n_begun
-        if first_s + usual_s > shares.breadth * shares.budget_s:
+        if first_s + usual_s > breadth * budget_s:
             break
-        if search.cost_s + usual_s > shares.budget_s:
+        if search.cost_s + usual_s > budget_s:
             break
         before_s = search.training_s
         search.train(n_begun)
         first_s += search.training_s - before_s
         n_begun += 1
     while True:
-        step = rule.choose(search.pool(), affordable_s=shares.budget_s - search.cost_s)
+        step = rule.choose(search.pool(), affordable_s=budget_s - search.cost_s)
         if step is not None:
             do_step(search, step)
         elif n_begun < len(search.order) and rule.affords_another(
-            search.pool(), affordable_s=shares.budget_s - search.cost_s
+            search.pool(), affordable_s=budget_s - search.cost_s
         ):
             search.train(n_begun)
             n_begun += 1

@@ -6,8 +6,11 @@ import logging
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import polars as pl
+
+from rightfit.families.registry import get_family
 from rightfit.processes.codec import from_plain
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.intervals import estimate_median
@@ -16,10 +19,8 @@ from rightfit.profiling.measuring.state import Store, load_record, save_record
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
 from rightfit.profiling.worker.protocol import Described, DescribeRequest, Failure
-from rightfit_study.training_costs.steps import StepsPhase, Trained, TrainingTask, rows_of_a_stretch
-
-if TYPE_CHECKING:
-    import polars as pl
+from rightfit_study.training_costs.params import TrainingCostsParams
+from rightfit_study.training_costs.steps import StepsPhase, Trained, TrainingTask
 
 logger = logging.getLogger(__name__)
 
@@ -40,30 +41,9 @@ class StepsRuns:
     runs: tuple[StepsPhase, ...] = ()
 
 
-@dataclass(frozen=True)
-class Stretches:
-    """How long and how often each batch size is trained.
-
-    Args:
-        batch_sizes: Rows a step.
-        n_processes: Fresh processes of each.
-        n_rows: Rows of a stretch.
-        min_steps: Steps of a stretch at least, for large batches.
-        max_delay_share: Run-queue delay / wall time that still counts as undisturbed.
-        answer_max_s: Seconds after which a process without an answer is killed.
-    """
-
-    batch_sizes: Sequence[int]
-    n_processes: int
-    n_rows: int
-    min_steps: int
-    max_delay_share: float
-    answer_max_s: float
-
-
 def measure_training_costs(
     task: TrainingTask,
-    stretches: Stretches,
+    params: TrainingCostsParams,
     *,
     pool: WorkerPool,
     store: Store,
@@ -74,26 +54,28 @@ def measure_training_costs(
 
     Args:
         task: What is trained; its batch size is replaced.
-        stretches: How long and how often.
+        params: Batch sizes, and how long and how often each is trained.
         pool: Started measuring processes.
         store: Keeps each batch size's result.
-        context: What the results depend on beside task and stretches.
+        context: What the results depend on beside task and parameters.
         keys: Columns that say what was trained.
 
     Returns:
         One row per batch size: the keys, ``batch_size``, ``n_steps``, ``rows_per_s``,
         ``cpu_cores``, ``step_time_ms`` and ``peak_memory_mib`` with intervals, ``disturbed``.
     """
-    from rightfit.families.registry import get_family
-
     kind = WorkerKind((*get_family(task.family).native_imports, "torch.optim"), task.n_threads)
-    tasks = {size: _with_batch_size(task, size) for size in stretches.batch_sizes}
+    tasks = {
+        size: replace(task, configuration=task.configuration | {"batch_size": size})
+        for size in params.batch_sizes
+    }
     names = {
         size: fingerprint(
             {
                 "version": VERSION,
                 "task": asdict(one) | {"rows": None, "labels": None},
-                "stretches": asdict(stretches) | {"batch_sizes": None, "answer_max_s": None},
+                "stretches": params.model_dump(exclude={"n_threads", "device"})
+                | {"batch_sizes": None, "answer_max_s": None},
                 **context,
             }
         )
@@ -102,31 +84,28 @@ def measure_training_costs(
     kept = {size: load_record(store, name, StepsRuns) for size, name in names.items()}
     found = {size: (one or StepsRuns()).runs for size, one in kept.items()}
     probe = SpeedProbe(None)
-    for turn in range(stretches.n_processes):
+    for turn in range(params.n_processes):
         for size, one in tasks.items():
             if len(found[size]) <= turn:
-                found[size] += (_train_once(one, size, stretches, kind, pool, probe),)
+                found[size] += (_train_once(one, size, params, kind, pool, probe),)
                 save_record(store, names[size], StepsRuns(found[size]))
-    return _tabulate(found, stretches, keys)
-
-
-def _with_batch_size(task: TrainingTask, batch_size: int) -> TrainingTask:
-    return replace(task, configuration=task.configuration | {"batch_size": batch_size})
+    return _tabulate(found, params, keys)
 
 
 def _train_once(
     task: TrainingTask,
     batch_size: int,
-    stretches: Stretches,
+    params: TrainingCostsParams,
     kind: WorkerKind,
     pool: WorkerPool,
     probe: SpeedProbe,
 ) -> StepsPhase:
-    n_rows = rows_of_a_stretch(batch_size, n_rows=stretches.n_rows, min_steps=stretches.min_steps)
+    # a large batch makes enough steps too
+    n_rows = max(params.n_rows, batch_size * params.min_steps)
     request = DescribeRequest(
         factory=MEASURE,
         arguments={"task": asdict(task), "n_rows": n_rows, "probe_known_ns": probe.known_ns},
-        limit_s=stretches.answer_max_s,
+        limit_s=params.answer_max_s,
         is_timed=True,
     )
     for _ in range(N_TRIES):
@@ -144,14 +123,12 @@ def _train_once(
 
 
 def _tabulate(
-    found: Mapping[int, Sequence[StepsPhase]], stretches: Stretches, keys: Mapping[str, str]
+    found: Mapping[int, Sequence[StepsPhase]], params: TrainingCostsParams, keys: Mapping[str, str]
 ) -> pl.DataFrame:
-    import polars as pl
-
     full_ns = min(run.probe_full_ns for runs in found.values() for run in runs)
     rows = []
     for batch_size, runs in found.items():
-        clean = [run for run in runs if not _is_disturbed(run, stretches, full_ns)]
+        clean = [run for run in runs if not _is_disturbed(run, params, full_ns)]
         used = clean or runs
         row: dict[str, Any] = {
             **keys,
@@ -182,6 +159,6 @@ def _tabulate(
     return pl.DataFrame(rows, schema=schema)
 
 
-def _is_disturbed(run: StepsPhase, stretches: Stretches, full_ns: float) -> bool:
-    is_delayed = run.delay_share is not None and run.delay_share > stretches.max_delay_share
+def _is_disturbed(run: StepsPhase, params: TrainingCostsParams, full_ns: float) -> bool:
+    is_delayed = run.delay_share is not None and run.delay_share > params.max_delay_share
     return is_delayed or is_slow(run.probe_ns, full_ns)

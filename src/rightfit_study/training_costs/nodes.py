@@ -49,7 +49,7 @@ def profile_training(
     """
     from rightfit.profiling.hardware.environment import describe_environment
     from rightfit.profiling.measuring.worker_pool import shared_pool
-    from rightfit_study.training_costs.measuring import Stretches, measure_training_costs
+    from rightfit_study.training_costs.measuring import measure_training_costs
     from rightfit_study.training_costs.steps import TrainingTask
 
     name, bundle = next(iter(sorted(candidates.items())))
@@ -65,7 +65,7 @@ def profile_training(
                 n_threads=params.n_threads,
                 device=params.device,
             ),
-            Stretches(**params.model_dump(exclude={"n_threads", "device"})),
+            params,
             pool=shared_pool(),
             store=measurements,
             context={

@@ -119,19 +119,3 @@ def _prepare_training(task: TrainingTask) -> Train:
         return last.n_steps
 
     return train
-
-
-def rows_of_a_stretch(batch_size: int, *, n_rows: int, min_steps: int) -> int:
-    """Return how many rows to train on, so that a large batch makes enough steps too.
-
-    Args:
-        batch_size: Rows a step.
-        n_rows: Rows of a stretch for batches that are small enough.
-        min_steps: Steps of a stretch at least.
-
-    >>> rows_of_a_stretch(64, n_rows=4096, min_steps=8)
-    4096
-    >>> rows_of_a_stretch(1024, n_rows=4096, min_steps=8)
-    8192
-    """
-    return max(n_rows, batch_size * min_steps)

@@ -11,21 +11,22 @@ from factories.cells import LINEAR_PARAMS, make_cell
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.quality.metric import QualityMetric
+from rightfit_study.early_stopping.params import RecordingParams
 from rightfit_study.early_stopping.recording import (
     DOCUMENT,
     FINAL,
     Recording,
-    RecordingSettings,
     draw_configuration,
     record_cell,
+    tabulate_recordings,
 )
-from rightfit_study.early_stopping.recording_tables import tabulate_recordings
 
 pytestmark = pytest.mark.whole
 
 
-def settings(n_configurations: int) -> RecordingSettings:
-    return RecordingSettings(
+def settings(n_configurations: int) -> RecordingParams:
+    """Return settings of fewer configurations than a study may have."""
+    return RecordingParams.model_construct(
         n_configurations=n_configurations, n_snapshots=1, n_checkpoints=2, n_workers=1, seed=3
     )
 

@@ -139,9 +139,9 @@ def test_an_experiment_describes_savings_and_losses() -> None:
     (none,) = replay_task(experiment, ReplayTask("made", NONE, 0))
     (ours,) = replay_task(experiment, ReplayTask("made", Policy("pausing", 0.005, "rule"), 0))
 
-    assert (none.cost_s, none.regret) == (70.0, 0.0)
-    assert ours.cost_s < ours.full_s == 70.0
-    assert not ours.is_lost
+    assert (none["cost_s"], none["regret"]) == (70.0, 0.0)
+    assert ours["cost_s"] < ours["full_s"] == 70.0
+    assert not ours["is_lost"]
     assert {task.dataset for task in experiment.tasks()} == {"made"}
 
 
@@ -152,7 +152,7 @@ def test_an_infeasible_application_costs_nothing() -> None:
     (alone,) = replay_task(experiment, ReplayTask("made", ours, 0))
     (joined,) = replay_task(experiment, ReplayTask("made", ours, 0, "too_fast"))
 
-    assert joined.cost_s == alone.cost_s
+    assert joined["cost_s"] == alone["cost_s"]
 
 
 @pytest.mark.parametrize(("growth", "expected"), [("constant", 5.0), ("affine", 20.0)])

@@ -11,7 +11,6 @@ from rightfit.tuning.pausing.priors import Prior
 from rightfit_study.early_stopping.experiment import Experiment
 from rightfit_study.early_stopping.replay import RecordedSearch
 from rightfit_study.early_stopping.within_budget import (
-    Shares,
     compare_within,
     follow_within,
     train_within,
@@ -28,7 +27,7 @@ def test_first_looks_leave_most_of_the_budget(budget_s: float, n_begun: int) -> 
     search = RecordedSearch(CELL, list(range(10)))
     rule = PausingRule(APPLICATIONS, pausing_params(), [ONE], Prior(), -np.inf, measures=False)
 
-    follow_within(search, rule, Shares(budget_s, breadth=0.25))
+    follow_within(search, rule, budget_s=budget_s, breadth=0.25)
     trials = search.pool().trials
 
     assert sum(bool(trial.qualities) for trial in trials) == n_begun  # a look takes a second
@@ -42,7 +41,7 @@ def test_a_search_that_nothing_else_ends_spends_its_budget() -> None:
         APPLICATIONS, pausing_params(min_gain=0), [ONE], Prior(), -np.inf, measures=False
     )
 
-    follow_within(search, rule, Shares(30.0, breadth=0.1))
+    follow_within(search, rule, budget_s=30.0, breadth=0.1)
 
     assert 30.0 - search.cost_s < 4.0  # a whole training
 
@@ -58,7 +57,7 @@ def test_plain_training_ends_after_the_one_that_exceeds_its_budget() -> None:
 def test_both_methods_are_compared_in_every_cell_and_order() -> None:
     experiment = Experiment([CELL], APPLICATIONS, pausing_params(), 2, 0, ["made"])
 
-    found = compare_within(experiment, Shares(20.0, breadth=0.25))
+    found = compare_within(experiment, budget_s=20.0, breadth=0.25)
 
     assert found["method"].to_list() == ["pausing", "none"] * 2
     assert found["regret"].min() >= 0  # type: ignore[operator]

@@ -10,7 +10,8 @@ from factories.measurements import ClosedPool, DictStore
 from factories.training_data import make_blobs
 
 from rightfit.profiling.measuring.worker_pool import WorkerPool
-from rightfit_study.training_costs.measuring import Stretches, measure_training_costs
+from rightfit_study.training_costs.measuring import measure_training_costs
+from rightfit_study.training_costs.params import TrainingCostsParams
 from rightfit_study.training_costs.steps import TrainingTask
 
 pytestmark = pytest.mark.whole
@@ -25,8 +26,10 @@ NET: dict[str, Any] = {
     "weight_decay": 0.0,
     "batch_size": 999,
 }
-STRETCHES = Stretches(
+PARAMS = TrainingCostsParams(
     batch_sizes=(16, 256),
+    n_threads=1,
+    device="cpu",
     n_processes=2,
     n_rows=512,
     min_steps=3,
@@ -54,7 +57,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> TrainingTask:
 
 def measure(task: TrainingTask, pool: WorkerPool, store: DictStore) -> Any:
     return measure_training_costs(
-        task, STRETCHES, pool=pool, store=store, context={"v": "1"}, keys={"dataset": "blobs"}
+        task, PARAMS, pool=pool, store=store, context={"v": "1"}, keys={"dataset": "blobs"}
     )
 
 
