@@ -71,11 +71,10 @@ def profile_recorded(
             tiers=tiers,
             choose=lambda rows: [False] * rows.height,  # all alike, none longer than another
         )
+        texts = write_as_text(profiles, "null_reasons", "measured_how")  # as recordings hold them
         position = pl.col("candidate").str.split_exact("@", 1).struct
         tables.append(
-            write_as_text(
-                profiles, "null_reasons", "measured_how"
-            ).select(  # as recordings hold them
+            texts.select(
                 position.field("field_0").cast(pl.Int64).alias("index"),
                 position.field("field_1").cast(pl.Int64).alias("checkpoint"),
                 pl.all(),
