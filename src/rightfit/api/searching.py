@@ -62,8 +62,7 @@ from rightfit.tuning.parallel.side_by_side import OnTrial, search_in_parallel
 from rightfit.tuning.refitting import FinalRows, compare_models, train_again
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings
-from rightfit.tuning.studies.private_store import PrivateStudyStore
-from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.study_store import PrivateStudyStore, StudyStore
 
 NAME = "data"  # of the dataset
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does

@@ -23,13 +23,13 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
 from rightfit.tuning.parallel import side_by_side
-from rightfit.tuning.parallel.executor import Report
 from rightfit.tuning.parallel.forked_workers import ForkedWorkers
 from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue
 from rightfit.tuning.parallel.side_by_side import search_in_parallel
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.search_scheduler import open_study
+from rightfit.tuning.search.tasks import Report
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 
 from rightfit.errors import RightfitError
 from rightfit.extras import require
-from rightfit.tuning.parallel.executor import Report
 from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.search.search_job import describe_job, read_job
 from rightfit.tuning.search.task_worker import TaskWorker
-from rightfit.tuning.search.tasks import Task, TaskResult
+from rightfit.tuning.search.tasks import Report, Task, TaskResult
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -35,7 +34,7 @@ WORD_S = 60.0  # without any worker, between two words about it
 
 
 class DaskWorkers:
-    """See :class:`rightfit.tuning.parallel.executor.Executor`.
+    """See :class:`rightfit.tuning.parallel.side_by_side.Executor`.
 
     A task is for one worker alone: there the trial's paused training may wait. If the worker is
     lost, so is the task.

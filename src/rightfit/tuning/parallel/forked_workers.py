@@ -12,11 +12,9 @@ from pathlib import Path
 
 from rightfit.processes.channel import Channel, wait_for
 from rightfit.processes.starting import ForkServer
-from rightfit.tuning.parallel.executor import Report
-from rightfit.tuning.parallel.messages import Ended, Logged, Start
 from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.search.search_job import describe_job
-from rightfit.tuning.search.tasks import Task, TaskResult
+from rightfit.tuning.search.tasks import Ended, Logged, Report, Start, Task, TaskResult
 
 
 @dataclass
@@ -28,7 +26,7 @@ class _Process:
 
 
 class ForkedWorkers:
-    """See :class:`rightfit.tuning.parallel.executor.Executor`.
+    """See :class:`rightfit.tuning.parallel.side_by_side.Executor`.
 
     A process that dies over a task is replaced.
 

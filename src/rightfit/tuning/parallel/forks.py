@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 
 from rightfit.processes.starting import ForkServer, limit_threads
-from rightfit.tuning.parallel.messages import KINDS
+from rightfit.tuning.search.tasks import KINDS
 
 _shared: list[tuple[ForkServer, int | None]] = []  # with the threads of its libraries
 

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 from rightfit.processes.channel import Channel, wait_for
 from rightfit.processes.starting import ForkServer
 from rightfit.tuning.parallel.forks import forking
-from rightfit.tuning.parallel.messages import Ended, Logged, StartRefit
 from rightfit.tuning.refitting import RefitJob
+from rightfit.tuning.search.tasks import Ended, Logged, StartRefit
 
 logger = logging.getLogger(__name__)
 

@@ -12,21 +12,50 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from rightfit.formatting import count
 from rightfit.processes.leftovers import in_use, sweep_folders, temporary_folder
 from rightfit.tuning.parallel.dask_workers import DaskWorkers
-from rightfit.tuning.parallel.executor import Executor, Report
 from rightfit.tuning.parallel.forked_workers import ForkedWorkers
 from rightfit.tuning.parallel.forks import forking
 from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchPart, SearchQueue
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.search_job import map_rows, write_cell_rows
 from rightfit.tuning.search.search_scheduler import SearchScheduler
+from rightfit.tuning.search.tasks import Report, Task
 
 logger = logging.getLogger(__name__)
 
 OnTrial = Callable[[str, int, int | None], None]
+
+
+class Executor(Protocol):
+    """Workers of searches that run side by side; each carries out one task at a time."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is a worker for another search."""
+
+    def begin(self, search: PlannedSearch, *, n_workers: int) -> None:
+        """Get ready for the tasks of a search.
+
+        Args:
+            search: The search; the name of its cell stands for it from now on.
+            n_workers: Workers that it may have, where each search has its own.
+        """
+
+    def end(self, search: str) -> None:
+        """Let go of a search that has no task out."""
+
+    def find_idle(self, search: str) -> Sequence[str]:
+        """Return the workers that may be given a task of a search now."""
+
+    def submit(self, search: str, worker: str, task: Task) -> None:
+        """Give an idle worker a task."""
+
+    def wait(self) -> list[Report]:
+        """Wait until something has happened, if only for a moment; return what came of tasks."""
 
 
 def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:

@@ -1,7 +1,12 @@
-"""A training followed through its checkpoints: quality, costs and structure at each of them."""
+"""A training followed through its checkpoints: quality, costs and structure at each of them.
+
+Training is measured where it happens, in the process that searches: a fresh process for each
+trial would cost more than most trials. Serving costs, which decide, come from ``profiling``.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections import OrderedDict
@@ -12,14 +17,70 @@ from typing import Any
 from rightfit.families.family import Configuration, TrainingRun
 from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
+from rightfit.profiling.worker.meters.memory import read_memory, reset_peak, return_free_memory
 from rightfit.tuning.pausing.training_costs import TrainingSize, count_work, predict_cpu_s
 from rightfit.tuning.search.cell import Cell
-from rightfit.tuning.search.fit_meter import FitMeter
 
 Json = dict[str, Any]
 
 # Each takes memory beside its model, too little to be measured and too much for a thousand trials.
 MAX_KEPT = 100
+
+_NS_PER_S = 1_000_000_000
+
+
+class FitMeter:
+    """Adds up the cost of the training stretches of one trial.
+
+    ``fit_peak_memory_mib`` is the highest resident memory during training, above that which other
+    trials take: what a stretch adds at its peak, and what earlier stretches have left. Memory that
+    earlier trials have freed is given back first, or a training that takes it again would count
+    as needing none. It needs Linux' ``/proc/self/clear_refs``; elsewhere it is ``None``.
+    """
+
+    def __init__(self) -> None:
+        self._wall_ns = 0
+        self._cpu_ns = 0
+        self._peak_mib: float | None = None
+        self.kept_mib = 0.0  # that training has left resident
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Measure a stretch of training; validation in between is left out."""
+        if not self._wall_ns:  # of other trials; what this one frees it may use again
+            return_free_memory()
+        measures_memory = reset_peak()
+        start_mib = read_memory().resident_mib if measures_memory else 0.0
+        wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+        try:
+            yield
+        finally:
+            self._wall_ns += time.perf_counter_ns() - wall_ns
+            self._cpu_ns += time.process_time_ns() - cpu_ns
+            if measures_memory:
+                memory = read_memory()
+                peak_mib = self.kept_mib + memory.peak_mib - start_mib
+                self._peak_mib = max(self._peak_mib or 0.0, peak_mib)
+                self.kept_mib = max(0.0, self.kept_mib + memory.resident_mib - start_mib)
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds of all threads so far."""
+        return self._cpu_ns / _NS_PER_S
+
+    def read(self, *, n_steps: int) -> dict[str, float | None]:
+        """Return the fit metrics so far.
+
+        Args:
+            n_steps: Training steps taken.
+        """
+        wall_s = self._wall_ns / _NS_PER_S
+        return {
+            "fit_time_s": wall_s,
+            "step_time_ms": wall_s * 1e3 / n_steps,
+            "fit_peak_memory_mib": self._peak_mib,
+            "fit_cpu_cores": self.cpu_s / wall_s if wall_s > 0 else None,
+        }
 
 
 @dataclass(frozen=True)
@@ -67,9 +128,15 @@ def follow_training(
         ArithmeticError: If the quality is not a number.
         ValueError: If the answers are not those of the task.
     """
-    family = get_family(cell.family)
+    family, known, schema = get_family(cell.family), cell.validation, cell.train.schema
     checkpoints = family.train(
         TrainingRun(configuration, cell.train, n_checkpoints, seed, n_threads, device)
+    )
+    size = TrainingSize(
+        n_rows=len(cell.train.labels),
+        n_judged=len(known.labels),
+        n_features=schema.n_features,
+        n_outputs=schema.n_outputs,
     )
     meter = FitMeter()
     validate_ns = 0
@@ -77,10 +144,27 @@ def follow_training(
         with meter.training():
             checkpoint = next(checkpoints)
         start_ns = time.process_time_ns()
-        quality_raw, error = _validate(checkpoint.model, cell)
+        answers = check_predictions(
+            family.predict(checkpoint.model, known.rows),
+            n_rows=len(known.labels),
+            schema=known.schema,
+        )
+        quality_raw = cell.quality.score(known.labels, answers)
+        error = cell.quality.error(known.labels, answers, raw=quality_raw)
         validate_ns += time.process_time_ns() - start_ns
         if not math.isfinite(quality_raw):
             raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
+        validate_s = validate_ns / _NS_PER_S
+        structure = family.describe_structure(checkpoint.model)
+        counts = count_work(
+            size,
+            cell.family,
+            configuration,
+            structure,
+            checkpoint=number,
+            n_checkpoints=n_checkpoints,
+        )
+        usual_s = predict_cpu_s(cell.family, counts)
         point: Json = {
             "checkpoint": number,
             "n_steps": checkpoint.n_steps,
@@ -88,44 +172,11 @@ def follow_training(
             "quality_raw_error": error,
             **meter.read(n_steps=checkpoint.n_steps),
             "fit_cpu_s": meter.cpu_s,
-            "validate_cpu_s": validate_ns / 1e9,
-            "structure": family.describe_structure(checkpoint.model),
+            "validate_cpu_s": validate_s,
+            "structure": structure,
+            "work_s": meter.cpu_s + validate_s if usual_s is None else usual_s,
         }
-        usual_s = _predict_cpu_s(cell, configuration, point, n_checkpoints)
-        point["work_s"] = (
-            point["fit_cpu_s"] + point["validate_cpu_s"] if usual_s is None else usual_s
-        )
         yield Look(checkpoint.model, point, meter.kept_mib)
-
-
-def _predict_cpu_s(
-    cell: Cell, configuration: Configuration, point: Json, n_checkpoints: int
-) -> float | None:
-    schema = cell.train.schema
-    size = TrainingSize(
-        n_rows=len(cell.train.labels),
-        n_judged=len(cell.validation.labels),
-        n_features=schema.n_features,
-        n_outputs=schema.n_outputs,
-    )
-    counts = count_work(
-        size,
-        cell.family,
-        configuration,
-        point["structure"],
-        checkpoint=point["checkpoint"],
-        n_checkpoints=n_checkpoints,
-    )
-    return predict_cpu_s(cell.family, counts)
-
-
-def _validate(model: Any, cell: Cell) -> tuple[float, float]:
-    """Return a model's raw quality on the validation rows, and its standard error."""
-    known = cell.validation
-    answers = get_family(cell.family).predict(model, known.rows)
-    checked = check_predictions(answers, n_rows=len(known.labels), schema=known.schema)
-    raw = cell.quality.score(known.labels, checked)
-    return raw, cell.quality.error(known.labels, checked, raw=raw)
 
 
 class PausedTrainings:
@@ -158,7 +209,3 @@ class PausedTrainings:
         """Return a kept training's latest look; ``None`` if it is not kept."""
         _, look = self._kept.get((number, n_looks), (None, None))
         return look
-
-    def clear(self) -> None:
-        """Drop all of them."""
-        self._kept.clear()

@@ -1,4 +1,8 @@
-"""What a scheduler asks of a worker, and what it hears back."""
+"""What a run and its workers tell each other: tasks and what came of them.
+
+Forked processes get and send them over their channels, with a few messages more; workers of a
+cluster take and return them as arguments and results.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rightfit.families.family import Configuration
+from rightfit.processes.channel import name_kinds
 
 
 @dataclass(frozen=True)
@@ -47,3 +52,76 @@ class TaskResult:
     point: dict[str, Any] | None = None
     untrained: dict[str, float] | None = None
     model_size_mib: float | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a task that a worker was given.
+
+    Args:
+        search: Name of the search.
+        worker: The worker.
+        task: The task.
+        result: ``None`` if the worker died or broke.
+        error: What broke it, which is no trial's fault; empty if nothing did.
+    """
+
+    search: str
+    worker: str
+    task: Task
+    result: TaskResult | None
+    error: str = ""
+
+    @property
+    def worker_died(self) -> bool:
+        """Whether the task is lost with its worker."""
+        return self.result is None and not self.error
+
+
+@dataclass(frozen=True)
+class Start:
+    """A process carries out tasks of a search; the first follows.
+
+    Args:
+        job: The search, see ``search_job.describe_job``.
+        log_level: Lowest level that it tells.
+    """
+
+    job: str
+    log_level: int
+
+
+@dataclass(frozen=True)
+class StartRefit:
+    """A process trains a model again, and ends.
+
+    Args:
+        job: A ``RefitJob`` as JSON.
+        log_level: Lowest level that it tells.
+    """
+
+    job: str
+    log_level: int
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line of a process' log."""
+
+    level: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process' work is over.
+
+    Args:
+        error: What broke it; empty if nothing did.
+    """
+
+    error: str
+
+
+KINDS = name_kinds(Start, StartRefit, Task, TaskResult, Logged, Ended)

@@ -24,7 +24,7 @@ from rightfit.processes.file_locks import acquire, is_file_left
 
 if TYPE_CHECKING:
     import sqlalchemy
-    from optuna.storages import BaseStorage, RDBStorage
+    from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 
     from rightfit.families.bundle import Bundle
 
@@ -203,6 +203,41 @@ class StudyStore:
         except FileNotFoundError:
             return (self.place, None)
         return (self.place, status.st_dev, status.st_ino)
+
+
+def _open_memory() -> InMemoryStorage:
+    from optuna.storages import InMemoryStorage
+
+    return InMemoryStorage()
+
+
+@dataclass(frozen=True)
+class PrivateStudyStore(StudyStore):
+    """Studies in this process' memory, for searches that nobody else works on and nobody continues.
+
+    The bundles of their trials are in the folder.
+
+    Args:
+        folder: Folder for the bundles.
+        kept: The studies.
+    """
+
+    storage: str | None = field(default=None, init=False, repr=False)
+    kept: InMemoryStorage = field(default_factory=_open_memory)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was no search yet."""
+        return not self.kept.get_all_studies()
+
+    def open(self) -> InMemoryStorage:
+        """Return the studies."""
+        return self.kept
+
+    @contextlib.contextmanager
+    def locked(self, name: str, *, waiting: str | None = "") -> Iterator[None]:  # noqa: ARG002
+        """Lock nothing: nobody else works here."""
+        yield
 
 
 def fingerprint_family(family: str, parts: dict[str, Any]) -> str:
