@@ -9,8 +9,9 @@ from factories.application_targets import make_targets
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue
-from rightfit.tuning.search.search import run_search
-from rightfit.tuning.search.search_scheduler import open_study
+from rightfit.tuning.search.cell import study_name
+from rightfit.tuning.search.search_scheduler import SearchScheduler, open_study
+from rightfit.tuning.search.task_worker import TaskWorker
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import SPENT
 
@@ -48,19 +49,21 @@ def test_a_datasets_searches_begin_once_all_its_defaults_are_trained(
     assert begin["x.a"] in ("x.a", "x.b")
 
 
+def train_default(search: PlannedSearch) -> None:
+    cell, settings, store = search.cell, search.settings, search.store
+    scheduler = SearchScheduler(cell, settings, store, only_default=True)
+    worker = TaskWorker(cell, settings, store, study_name(cell, settings))
+    while (task := scheduler.next_task()) is not None:
+        scheduler.note(task, worker.carry_out(task))
+    scheduler.pool.write()
+
+
 def test_a_search_knows_what_the_other_defaults_have_reached(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
     queue = SearchQueue([plan(blobs, tmp_path, name) for name in ("x.a", "x.b")])
     for task in (queue.next(), queue.next()):
-        search = task.search
-        run_search(
-            search.cell,
-            search.settings,
-            search.store,
-            on_trial=lambda n, m: None,
-            only_default=True,
-        )
+        train_default(task.search)
         queue.end(task)
 
     known = {}

@@ -7,7 +7,7 @@ from optuna.trial import TrialState, create_trial
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.pausing.training_costs import steps_ratio
-from rightfit.tuning.search.observing import observe_trial, read_pool
+from rightfit.tuning.search.observing import read_pool
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, UNTRAINED
 
 SETTINGS = {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-2, "eta0": 1e-4}
@@ -21,7 +21,9 @@ def test_a_record_is_seen_from_before_training_to_its_last_checkpoint(blobs: Tra
         CURVE: [make_point(1, 0.5)],
     }
 
-    seen = observe_trial(7, record, cells.make_cell(blobs), n_checkpoints=2)
+    trial = create_trial(state=TrialState.RUNNING, user_attrs=record)
+    trial.number = 7
+    (seen,) = read_pool([trial], cells.make_cell(blobs), n_checkpoints=2).trials
 
     assert seen.number == 7
     assert [look.checkpoint for look in seen.looks] == [0, 1]

@@ -17,7 +17,8 @@ from rightfit.families.family import Checkpoint, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.parallel.outcome import describe_failed_search
+from rightfit.tuning.parallel.outcome import complete_search
+from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.search.candidates import bundle_candidates, find_incumbents
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.search_scheduler import open_study
@@ -440,15 +441,19 @@ def test_missing_library_leaves_no_failed_trial_behind(
     blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     linear, cell, settings = get_family("linear"), cells.make_cell(blobs), cells.make_settings()
+    planned = PlannedSearch(
+        cell, settings, store, siblings={}, n_workers=1, n_at_once=1, n_candidates=3
+    )
 
     def miss(*args: Any, **kwargs: Any) -> Iterator[Checkpoint]:
         raise ModuleNotFoundError("No module named 'lightfast'")
 
-    with monkeypatch.context() as broken, pytest.raises(ModuleNotFoundError, match="lightfast"):
+    with monkeypatch.context() as broken:
         broken.setattr(linear, "train", miss)
-        run_search(cell, settings, store, on_trial=ignore_progress)
-    failed = describe_failed_search(cell, settings, store, "No module named 'lightfast'")
-    mended = run_search(cell, settings, store, on_trial=ignore_progress)
+        with pytest.raises(ModuleNotFoundError, match="lightfast"):
+            run_search(cell, settings, store, on_trial=ignore_progress)
+        failed = complete_search(planned, on_trial=lambda name, n_begun, n_trials: None)
+    mended = run_search(cell, settings, planned.store, on_trial=ignore_progress)
 
     trials, curves, account, candidates = failed
     assert trials["stop_reason"].to_list() == ["failed: No module named 'lightfast'"]

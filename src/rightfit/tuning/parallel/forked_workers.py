@@ -99,19 +99,16 @@ class ForkedWorkers:
                     yield Report(process.search, process.name, task, result)
                 case ended:
                     error = ended.error if isinstance(ended, Ended) else ""
-                    self._replace(process)
+                    process.channel.close()
+                    others = self._processes[process.search]
+                    others.remove(process)
+                    if task is not None or not others:  # another one takes its place
+                        self._fork(process.search)
                     if task is not None:
                         yield Report(process.search, process.name, task, None, error)
                     return
             if not process.channel.has_more():
                 return
-
-    def _replace(self, process: _Process) -> None:
-        process.channel.close()
-        others = self._processes[process.search]
-        others.remove(process)
-        if process.task is not None or not others:
-            self._fork(process.search)
 
     def _fork(self, search: str) -> None:
         planned = self._searches[search]

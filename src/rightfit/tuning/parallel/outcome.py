@@ -13,7 +13,6 @@ from rightfit.families.bundle import Bundle
 from rightfit.formatting import count
 from rightfit.tuning.parallel.search_queue import PlannedSearch
 from rightfit.tuning.search.candidates import bundle_candidates
-from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import SearchFailedError, run_search
 from rightfit.tuning.search.search_scheduler import open_study
 from rightfit.tuning.search.search_tables import (
@@ -24,7 +23,6 @@ from rightfit.tuning.search.search_tables import (
     tabulate_trials,
 )
 from rightfit.tuning.studies.budget import GUARD, Budget
-from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import finished_trials
 
 logger = logging.getLogger(__name__)
@@ -34,9 +32,10 @@ class SearchOutcome(NamedTuple):
     """What a search has found.
 
     Args:
-        trials: One row per finished trial.
+        trials: One row per finished trial; where none was begun, one failed trial with the reason.
         learning_curves: One row per finished trial and checkpoint.
-        account: What it spent, and what each application got; no rows where quality alone steered.
+        account: What it spent, and what each application got; no rows where quality alone steered,
+            or the search has failed.
         candidates: Bundles by candidate name, the best by quality first; none if it has failed.
     """
 
@@ -60,11 +59,16 @@ def complete_search(
     search = planned.tell_known_quality()
     cell, settings, store = search.cell, search.settings, search.store
     told = partial(on_trial, cell.name)
+    no_account = pl.DataFrame(schema=ACCOUNT_SCHEMA)
     try:
         study = run_search(cell, settings, store, on_trial=told, rule=search.rule)
     except (SearchFailedError, ImportError) as err:
         logger.error("%s has failed, the other cells go on: %s", cell.name, err)
-        return describe_failed_search(cell, settings, store, str(err))
+        study = open_study(cell, settings, store)
+        trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
+        if trials.is_empty():
+            trials = tabulate_failure(str(err))
+        return SearchOutcome(trials, tabulate_curves(study, cell.quality), no_account, {})
     budget = Budget(None, settings.budget_cpu_s, None)
     if budget.is_guarded(finished_trials(study)):
         logger.warning(
@@ -72,7 +76,7 @@ def complete_search(
             "machine it would find more. Raise training.budget_cpu_s, or train on fewer rows.",
             *(cell.name, GUARD, budget.cpu_s),
         )
-    account = pl.DataFrame(schema=ACCOUNT_SCHEMA)
+    account = no_account
     if settings.targets is not None:
         account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.targets)
     candidates = bundle_candidates(
@@ -91,25 +95,3 @@ def complete_search(
         found += f"; no trial satisfies {', '.join(missed)}, other cells' may"
     logger.info("%s: %s", cell.name, found)
     return SearchOutcome(trials, tabulate_curves(study, cell.quality), account, candidates)
-
-
-def describe_failed_search(
-    cell: Cell, settings: SearchSettings, store: StudyStore, reason: str
-) -> SearchOutcome:
-    """Return the tables of a failed search.
-
-    Args:
-        cell: What was searched.
-        settings: By which rules.
-        store: Where it is kept.
-        reason: Why no trial was completed.
-
-    Returns:
-        At least one trial with the reason, an account without rows, and no candidates.
-    """
-    study = open_study(cell, settings, store)
-    trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
-    if trials.is_empty():
-        trials = tabulate_failure(reason)
-    curves = tabulate_curves(study, cell.quality)
-    return SearchOutcome(trials, curves, pl.DataFrame(schema=ACCOUNT_SCHEMA), {})

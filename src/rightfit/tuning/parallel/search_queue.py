@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.priors import read_shipped_prior
@@ -221,15 +221,9 @@ def find_known_quality(
             study = optuna.load_study(study_name=study_name(other, settings), storage=store.open())
         except KeyError:  # this family was not searched with these settings
             continue
-        best += [
-            cell.quality.scale(trial.user_attrs[CURVE][-1]["quality_raw"])
-            for trial in study.get_trials(deepcopy=False)
-            if _is_trained_default(trial, settings)
-        ]
+        for trial in study.get_trials(deepcopy=False):
+            curve = trial.user_attrs.get(CURVE, [])
+            is_whole = len(curve) == settings.n_checkpoints and trial.state != TrialState.FAIL
+            if is_whole and configuration_index(trial) == 0:
+                best.append(cell.quality.scale(curve[-1]["quality_raw"]))
     return max(best, default=None)
-
-
-def _is_trained_default(trial: FrozenTrial, settings: SearchSettings) -> bool:
-    n_looks = len(trial.user_attrs.get(CURVE, []))
-    is_whole = n_looks == settings.n_checkpoints and trial.state != TrialState.FAIL
-    return is_whole and configuration_index(trial) == 0

@@ -180,7 +180,7 @@ class _SideBySide:
             self._open[search.cell.name] = _OpenSearch(part, scheduler, lock.pop_all())
 
     def _hand_out(self) -> None:
-        """Give idle workers tasks, searches on which least was worked first.
+        """Give idle workers tasks, searches on which least was worked first; end what is over.
 
         So searches of equal budgets are over at about the same time, and none works at the end
         alone.
@@ -190,14 +190,20 @@ class _SideBySide:
             one = waiting.popleft()
             idle = self._executor.find_idle(one.name)
             task = one.scheduler.next_task() if idle and not one.is_given_up else None
-            self._tell(one)
+            if one.scheduler.n_begun != one.n_told:
+                one.n_told = one.scheduler.n_begun
+                self._on_trial(one.name, one.n_told, one.part.search.settings.n_trials)
             if task is not None:
                 trainer = one.trainers.get(task.number)
                 worker = trainer if trainer in idle else idle[0]
                 self._executor.submit(one.name, str(worker), task)
                 waiting.append(one)
             elif idle and not one.scheduler.n_out:
-                self._end(one)
+                one.scheduler.pool.write()
+                del self._open[one.name]
+                self._executor.end(one.name)
+                one.lock.close()
+                self._queue.end(one.part)
 
     def _take(self, report: Report) -> None:
         one = self._open[report.search]
@@ -212,18 +218,6 @@ class _SideBySide:
             one.is_given_up = True
             logger.debug("%s: a worker broke, the run goes on: %s", one.name, report.error)
             one.scheduler.release(report.task)
-
-    def _tell(self, one: _OpenSearch) -> None:
-        if one.scheduler.n_begun != one.n_told:
-            one.n_told = one.scheduler.n_begun
-            self._on_trial(one.name, one.n_told, one.part.search.settings.n_trials)
-
-    def _end(self, one: _OpenSearch) -> None:
-        one.scheduler.pool.write()
-        del self._open[one.name]
-        self._executor.end(one.name)
-        one.lock.close()
-        self._queue.end(one.part)
 
 
 def _write_rows(searches: Sequence[PlannedSearch], folder: Path) -> list[PlannedSearch]:

@@ -49,7 +49,9 @@ def run_worker(channel: Channel) -> int:
     start = channel.receive()
     if not isinstance(start, Start | StartRefit):
         return 1
-    _log_to(channel, start.log_level)
+    logging.getLogger().addHandler(_Forwarding(channel))
+    logging.captureWarnings(True)
+    logging.getLogger("rightfit").setLevel(start.log_level)
     try:
         if isinstance(start, Start):
             worker = TaskWorker(*read_job(start.job))
@@ -75,12 +77,6 @@ class _Forwarding(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(OSError):  # the run is gone, and so is this process soon
             self._channel.send(Logged(record.levelno, record.name, self.format(record)))
-
-
-def _log_to(channel: Channel, level: int) -> None:
-    logging.getLogger().addHandler(_Forwarding(channel))
-    logging.captureWarnings(True)
-    logging.getLogger("rightfit").setLevel(level)
 
 
 if __name__ == "__main__":

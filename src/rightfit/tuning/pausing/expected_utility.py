@@ -147,7 +147,8 @@ def forecast_profiles(
     is_trained = (spread == 0)[:, None, None]
     metric_errors = np.where(is_trained, ERRORS, 0.0)
     bound_errors = np.where(is_trained, ERRORS, 1.0)
-    signs = {m: -1.0 if m == THREADS or _is_lower_better(m) else 1.0 for m in metrics}
+    is_lower_better = {m: m == THREADS or METRICS_BY_COLUMN[m].better == "lower" for m in metrics}
+    signs = {m: -1.0 if is_lower_better[m] else 1.0 for m in metrics}
     return ProfileForecast(
         expected[:, None, None] + spread[:, None, None] * SURPRISES,
         np.array([trial.last.quality_error for trial in trials])[:, None, None],
@@ -214,7 +215,3 @@ def _find_nearest(
     limit, values = failing[worst]
     bound = float(limit.bound)
     return total, Miss(int(row), limit.metric, float(values[row, column, middle]), bound)
-
-
-def _is_lower_better(metric: str) -> bool:
-    return metric in METRICS_BY_COLUMN and METRICS_BY_COLUMN[metric].better == "lower"

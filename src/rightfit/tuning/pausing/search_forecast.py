@@ -201,27 +201,26 @@ class SearchForecast:
 
     @cached_property
     def _gains(self) -> dict[str, Floats]:
-        infeasible = self.infeasible()
-        return {n: self._gain(s) for n, s in self.utilities.items() if n not in infeasible}
-
-    def _gain(self, utility: ExpectedUtility) -> Floats:
-        """Return by how much each trial and serving configuration may beat all others.
+        """By how much each trial and serving configuration may beat all others, by application.
 
         A trial in training competes with its serving configurations together.
         """
-        quantiles = utility.quantiles
-        whole = quantiles.max(axis=1, keepdims=True)
-        quantiles = np.where(self._is_trained[:, None, None], quantiles, whole)
-        expected = quantiles.mean(axis=2)
-        rivals = expected.copy()
-        rivals[~self._is_trained, 1:] = -1.0
-        order = np.argsort(-rivals, axis=None, kind="stable")
-        row, column = np.unravel_index(int(order[0]), rivals.shape)
-        runner_up = rivals.flat[order[1]] if len(order) > 1 else 0.0
-        best = np.full(rivals.shape, rivals[row, column])
-        best[row, column if self._is_trained[row] else slice(None)] = max(runner_up, 0.0)
-        gain: Floats = np.maximum(quantiles - best[:, :, None], 0.0).mean(axis=2)
-        return gain
+        infeasible = self.infeasible()
+        gains: dict[str, Floats] = {}
+        for name, utility in self.utilities.items():
+            if name in infeasible:
+                continue
+            whole = utility.quantiles.max(axis=1, keepdims=True)
+            quantiles = np.where(self._is_trained[:, None, None], utility.quantiles, whole)
+            rivals = quantiles.mean(axis=2)
+            rivals[~self._is_trained, 1:] = -1.0
+            order = np.argsort(-rivals, axis=None, kind="stable")
+            row, column = np.unravel_index(int(order[0]), rivals.shape)
+            runner_up = rivals.flat[order[1]] if len(order) > 1 else 0.0
+            best = np.full(rivals.shape, rivals[row, column])
+            best[row, column if self._is_trained[row] else slice(None)] = max(runner_up, 0.0)
+            gains[name] = np.maximum(quantiles - best[:, :, None], 0.0).mean(axis=2)
+        return gains
 
     def _step(self, row: int, column: int | None, application: str, gain: float) -> Step:
         trial = self.pool.trials[row]

@@ -78,26 +78,24 @@ def choose_candidates(
     front = pareto_front(trials)
     by_number = {trial.number: trial for trial in trials}
     best = max(front, key=lambda trial: trial.quality_raw)
+    lowest = best.quality_raw - math.sqrt(2 * math.log(len(trials))) * best.quality_error
     chosen = [
         *(by_number[number] for number in incumbents),
         best,
-        *(trial for trial in trials if trial.is_default and _is_within_chance(trial, best, trials)),
+        *(trial for trial in trials if trial.is_default and trial.quality_raw >= lowest),
         min(front, key=lambda trial: trial.n_parameters),
         min(front, key=lambda trial: trial.n_operations),
     ]
     chosen = list(dict.fromkeys(chosen))[:n_candidates]
     rest = [trial for trial in front if trial not in chosen]
+
+    def gap(trial: CompleteTrial) -> float:
+        return min(abs(math.log(trial.n_parameters / other.n_parameters)) for other in chosen)
+
     while rest and len(chosen) < n_candidates:
-        chosen.append(max(rest, key=lambda trial: _log_gap(trial, chosen)))
+        chosen.append(max(rest, key=gap))
         rest.remove(chosen[-1])
     return [trial.number for trial in chosen]
-
-
-def _is_within_chance(
-    trial: CompleteTrial, best: CompleteTrial, trials: Sequence[CompleteTrial]
-) -> bool:
-    largest_error = math.sqrt(2 * math.log(len(trials))) * best.quality_error
-    return trial.quality_raw >= best.quality_raw - largest_error
 
 
 def pareto_front(trials: list[CompleteTrial]) -> list[CompleteTrial]:
@@ -181,10 +179,6 @@ def choose_complete(
     if not complete:
         return []
     return choose_candidates(complete, n_candidates=n_candidates, incumbents=incumbents)
-
-
-def _log_gap(trial: CompleteTrial, chosen: list[CompleteTrial]) -> float:
-    return min(abs(math.log(trial.n_parameters / other.n_parameters)) for other in chosen)
 
 
 def find_incumbents(

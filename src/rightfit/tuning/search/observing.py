@@ -49,7 +49,10 @@ def read_pool(
             continue
         key = trial.number, len(record[CURVE])
         if key not in observed:
-            observed[key] = observe_trial(trial.number, record, cell, n_checkpoints=n_checkpoints)
+            start = Seen(checkpoint=0, quality=None, structure=record.get(UNTRAINED))
+            settings = record[CONFIGURATION]
+            looks = [_look(point, settings, cell, n_checkpoints) for point in record[CURVE]]
+            observed[key] = ObservedTrial(trial.number, (start, *looks))
         seen = observed[key]
         if trial.state == TrialState.COMPLETE:
             seen = as_it_is(seen, record[CURVE][-1]["structure"], n_checkpoints)
@@ -61,27 +64,6 @@ def read_finished(trials: Sequence[FrozenTrial], cell: Cell, *, n_checkpoints: i
     """Read the trials that have ended by themselves."""
     ended = [trial for trial in trials if is_finished(trial)]
     return read_pool(ended, cell, n_checkpoints=n_checkpoints)
-
-
-def observe_trial(
-    number: int,
-    record: Mapping[str, Any],
-    cell: Cell,
-    *,
-    n_checkpoints: int,
-) -> ObservedTrial:
-    """Return what is known of a trial.
-
-    Args:
-        number: Its number.
-        record: Its user attributes.
-        cell: What is searched.
-        n_checkpoints: Looks of a whole training.
-    """
-    configuration = record[CONFIGURATION]
-    start = Seen(checkpoint=0, quality=None, structure=record.get(UNTRAINED))
-    looks = [_look(point, configuration, cell, n_checkpoints) for point in record.get(CURVE, [])]
-    return ObservedTrial(number, (start, *looks))
 
 
 def as_it_is(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
 from typing import Any, Literal
@@ -41,19 +40,6 @@ PORTFOLIO_SHARE = 0.5
 N_WHOLE_DEFAULTS = 4
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """A configuration to try.
-
-    Args:
-        params: Values of the searched hyper-parameters.
-        asked_by: Application that asks for it; ``None`` for nobody in particular.
-    """
-
-    params: dict[str, Any]
-    asked_by: str | None
-
-
 class PausingPlan:
     """Plans a search by what its trials promise to all applications.
 
@@ -73,12 +59,15 @@ class PausingPlan:
         self._deciding_s = 0.0
         self._observed: dict[tuple[int, int], ObservedTrial] = {}
 
-    def propose(self, study: optuna.Study, index: int) -> Proposal | None:
+    def propose(self, study: optuna.Study, index: int) -> tuple[dict[str, Any], str] | None:
         """Return the configuration of an index; ``None`` to leave it to the sampler.
 
         Args:
             study: The search.
             index: The configuration's place in the search, from 0.
+
+        Returns:
+            Values of the searched hyper-parameters, and the application that asks for them.
         """
         if self.settings.sampler != "tpe" or index < self.settings.n_startup_trials:
             return None
@@ -93,7 +82,7 @@ class PausingPlan:
         asked = score_trials(trials, forecast, name, self.settings, index=index).ask()
         self.cell.params.suggest(asked)
         self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
-        return Proposal(asked.params, asked_by=name)
+        return asked.params, name
 
     def next_step(
         self, trials: Sequence[FrozenTrial], *, paused: Collection[int], may_begin: bool
@@ -118,18 +107,25 @@ class PausingPlan:
             chosen = NEW if may_begin else None
         else:
             first_s = fmean(read_work_s(point) for point in firsts)
+            share_s = self.settings.breadth_share * (self.settings.budget_cpu_s or math.inf)
             chosen = self.finish_default(trials, paused)
             chosen = chosen or self._finish_entry(trials, paused, begun)
-            is_entry_due = self._is_whole(len(begun), begun) and first_s <= self._left_s(begun)
-            may_look = is_entry_due or self._has_share(begun, first_s)
+            may_look = first_s <= self._left_s(begun) and (
+                first_s * (len(begun) + 1) <= share_s or self._is_whole(len(begun), begun)
+            )
             if chosen is None and may_begin and may_look:
                 chosen = NEW
             if chosen is None:
                 chosen = self.rule.choose(
                     self._read(trials, paused), affordable_s=self._left_s(begun)
                 )
-            if chosen is None and may_begin and self._has_idle_budget(trials, paused, begun):
-                chosen = NEW
+            is_training = any(
+                t.state == TrialState.RUNNING and t.number not in paused for t in trials
+            )
+            if chosen is None and may_begin and not is_training:  # nothing begun is worth it
+                pool = self._read(trials, paused)
+                if self.rule.affords_another(pool, affordable_s=self._left_s(begun)):
+                    chosen = NEW
         self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
         return chosen
 
@@ -171,27 +167,6 @@ class PausingPlan:
         )
         return next((step for step in steps if step is not None), None)
 
-    def _has_share(self, begun: Sequence[FrozenTrial], first_s: float) -> bool:
-        """Tell whether another first look stays within the share of the budget for first looks."""
-        if first_s > self._left_s(begun):
-            return False
-        if self.settings.budget_cpu_s is None:
-            return True
-        allowed_s = self.settings.breadth_share * self.settings.budget_cpu_s
-        return bool(first_s * (len(begun) + 1) <= allowed_s)
-
-    def _has_idle_budget(
-        self,
-        trials: Sequence[FrozenTrial],
-        paused: Collection[int],
-        begun: Sequence[FrozenTrial],
-    ) -> bool:
-        """Tell whether the budget holds a whole training more, where nothing begun is worth it."""
-        if any(t.state == TrialState.RUNNING and t.number not in paused for t in trials):
-            return False
-        pool = self._read(trials, paused)
-        return self.rule.affords_another(pool, affordable_s=self._left_s(begun))
-
     def _left_s(self, begun: Sequence[FrozenTrial]) -> float:
         """Return what a further step may take."""
         return self._budget.left_s(begun, now=datetime.now())
@@ -223,7 +198,10 @@ class PausingPlan:
         return {} if forecast is None else {n: forecast.explain_stop(n) for n in paused}
 
     def find_wanted(self, trials: Sequence[FrozenTrial]) -> set[int]:
-        """Return the trials that somebody would choose as they are, their training cut short."""
+        """Return the trials that somebody would choose although the end cuts their training short.
+
+        Those trained to the end, or over already, are left out.
+        """
         n_checkpoints = self.settings.n_checkpoints
         structures = {
             t.number: t.user_attrs[CURVE][-1]["structure"] for t in trials if CURVE in t.user_attrs
@@ -239,7 +217,12 @@ class PausingPlan:
             max(ended, key=lambda trial: (forecast.appraise(trial.number, name), -trial.number))
             for name in names
         )
-        return {best.number, *(trial.number for trial in incumbents)}
+        return {
+            number
+            for number in (best.number, *(trial.number for trial in incumbents))
+            if trials[number].state == TrialState.RUNNING
+            and len(trials[number].user_attrs[CURVE]) < n_checkpoints
+        }
 
     def _read(self, trials: Sequence[FrozenTrial], paused: Collection[int] = ()) -> Pool:
         return read_pool(

@@ -41,7 +41,6 @@ def run_search(
     *,
     on_trial: Callable[[int, int | None], None],
     rule: StoppingRule | None = None,
-    only_default: bool = False,
 ) -> optuna.Study:
     """Search a cell until its budget is spent, continuing where an earlier run ended.
 
@@ -53,10 +52,9 @@ def run_search(
         store: Where the study and its bundles are kept.
         on_trial: Called with the trials begun and ``n_trials`` at the start and after each.
         rule: Stops trials in place of the one that the settings name.
-        only_default: Train the family's default and nothing else, where applications steer.
 
     Returns:
-        The study, in memory; at least one of its trials complete, unless ``only_default``.
+        The study, in memory; at least one of its trials complete.
 
     Raises:
         ValueError: If the settings are not the family's.
@@ -65,7 +63,7 @@ def run_search(
     cell.params.check_family(get_family(cell.family), n_checkpoints=settings.n_checkpoints)
     name = study_name(cell, settings)
     with store.locked(name, waiting=f"Another run searches {cell.name}; waiting for its end"):
-        search = SearchScheduler(cell, settings, store, rule=rule, only_default=only_default)
+        search = SearchScheduler(cell, settings, store, rule=rule)
         worker = TaskWorker(cell, settings, store, name)
         n_told = -1
         try:
@@ -83,7 +81,7 @@ def run_search(
             raise
     study = search.pool.study
     finished = finished_trials(study)
-    if only_default or any(trial.state == TrialState.COMPLETE for trial in finished):
+    if any(trial.state == TrialState.COMPLETE for trial in finished):
         return study
     reasons = sorted({str(trial.user_attrs.get(STOP_REASON)) for trial in finished})[:3]
     raise SearchFailedError(

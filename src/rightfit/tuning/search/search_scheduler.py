@@ -15,11 +15,10 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from statistics import median
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -122,7 +121,9 @@ class SearchScheduler:
         task = None if self._is_trained else self._next_training()
         if task is None and not self._out and not self._is_trained and not self._only_default:
             self._is_trained = True
-            self._last += self._list_wanted()
+            trials = self.pool.trials
+            wanted = [] if self._plan is None else sorted(self._plan.find_wanted(trials))
+            self._last += [self._make_task("keep", trials[number]) for number in wanted]
         if task is None and self._is_trained:
             task = self._next_of_last()
         if task is not None:
@@ -138,7 +139,13 @@ class SearchScheduler:
         if task.kind == "train":
             self._note_training(task, result, deciding_s)
         elif task.kind == "keep" and not result.fault:
-            self._end_as_it_is(task, result)
+            looks = f"look {task.n_checkpoints} of {self.settings.n_checkpoints}"
+            notes = {
+                MODEL_SIZE_MIB: result.model_size_mib,
+                STOP_CHECKPOINT: task.n_checkpoints,
+                STOP_REASON: f"kept as it is: the budget ended its training at {looks}",
+            }
+            self.pool.note(task.number, notes)
 
     def note_death(self, task: Task) -> None:
         """Take back a task whose worker has died."""
@@ -192,27 +199,16 @@ class SearchScheduler:
         may_begin = self._limits.allows_another(begun, now=datetime.now()) and (
             self._n_configurations is None or index < self._n_configurations
         )
-        chosen = NEW if may_begin else None
+        chosen: Step | Literal["new"] | None = NEW if may_begin else None
         if self._plan is not None:
-            chosen = self._ask_plan(self._plan, trials, waiting, may_begin=may_begin)
+            paused = {trial.number for trial in waiting}
+            if not self._only_default:
+                chosen = self._plan.next_step(trials, paused=paused, may_begin=may_begin)
+            elif begun:
+                chosen = self._plan.finish_default(trials, paused)
         if isinstance(chosen, Step):
             return self._go_on(trials[chosen.number])
         return self._begin(index) if chosen == NEW else None
-
-    def _ask_plan(
-        self,
-        plan: PausingPlan,
-        trials: list[FrozenTrial],
-        waiting: list[FrozenTrial],
-        *,
-        may_begin: bool,
-    ) -> Any:
-        paused = {trial.number for trial in waiting}
-        if not self._only_default:
-            return plan.next_step(trials, paused=paused, may_begin=may_begin)
-        if any(is_begun(trial) for trial in trials):
-            return plan.finish_default(trials, paused)
-        return NEW if may_begin else None
 
     def _begin(self, index: int) -> Task:
         """Begin a configuration; the one place where configurations are sampled."""
@@ -223,9 +219,7 @@ class SearchScheduler:
             firsts = self.cell.list_first()  # a search never ends below what needs no search
             params = firsts[index] if index < len(firsts) else None
         if params is None and self._plan is not None:
-            proposal = self._plan.propose(self.pool.study, index)
-            if proposal is not None:
-                params, asked_by = proposal.params, proposal.asked_by
+            params, asked_by = self._plan.propose(self.pool.study, index) or (None, None)
         if params is not None:
             sampler: optuna.samplers.BaseSampler = GivenSampler(params)
         else:
@@ -300,17 +294,6 @@ class SearchScheduler:
         n_passed, n_attempts = trial.user_attrs.get(ATTEMPTS, [-1, 0])
         return int(n_attempts) if n_passed == self._n_passed(trial) else 0
 
-    def _list_wanted(self) -> Iterable[Task]:
-        """Return what is to be kept of trainings that the end of a pausing search cuts short."""
-        if self._plan is None:
-            return
-        trials = self.pool.trials
-        for number in sorted(self._plan.find_wanted(trials)):
-            trial = trials[number]
-            is_cut = self._n_passed(trial) < self.settings.n_checkpoints
-            if trial.state == TrialState.RUNNING and is_cut:
-                yield self._make_task("keep", trial)
-
     def _next_of_last(self) -> Task | None:
         """Keep what is wanted; then end all paused trials; then export the candidates."""
         if not self._last and not self._out:
@@ -321,17 +304,6 @@ class SearchScheduler:
                 self._last.append(self._make_task("export", self.pool.trials[number]))
             self._n_exports = 0
         return self._last.popleft() if self._last else None
-
-    def _end_as_it_is(self, task: Task, result: TaskResult) -> None:
-        """End a trial whose training the end of the budget cuts short, its model kept."""
-        n_looks, n_checkpoints = task.n_checkpoints, self.settings.n_checkpoints
-        reason = f"the budget ended its training at look {n_looks} of {n_checkpoints}"
-        notes = {
-            MODEL_SIZE_MIB: result.model_size_mib,
-            STOP_CHECKPOINT: n_looks,
-            STOP_REASON: f"kept as it is: {reason}",
-        }
-        self.pool.note(task.number, notes)
 
     def _end_paused_trials(self) -> None:
         """Note how each paused trial of a pausing search ended."""

@@ -25,6 +25,7 @@ from rightfit.tuning.studies.trial_attributes import (
     ASKED_BY,
     CONFIGURATION,
     CURVE,
+    MODEL_SIZE_MIB,
     STOP_CHECKPOINT,
     STOP_REASON,
     STOPPED_BY,
@@ -96,10 +97,29 @@ def tabulate_trials(study: optuna.Study, cell: Cell, *, n_checkpoints: int) -> p
     usual = usual_costs(finished)
     rows = []
     for trial in finished:
-        row = _trial_row(trial, cell.quality)
-        if trial.state == TrialState.PRUNED and usual is not None:
-            row["saved_s"] = estimate_rest_s(trial, cell, usual, n_checkpoints=n_checkpoints)
-        rows.append(row)
+        record = trial.user_attrs
+        last = record[CURVE][-1] if record.get(CURVE) else {}
+        raw = last.get("quality_raw")
+        is_stopped = trial.state == TrialState.PRUNED
+        rows.append(
+            {
+                "number": trial.number,
+                "application": record.get(ASKED_BY),
+                "state": STATES[trial.state],
+                "stop_checkpoint": record.get(STOP_CHECKPOINT),
+                "stop_reason": record.get(STOP_REASON),
+                "stopped_by": record.get(STOPPED_BY),
+                "params": json.dumps(record.get(CONFIGURATION, trial.params)),
+                "quality": None if raw is None else cell.quality.scale(raw),
+                "quality_raw": raw,
+                **{column: last.get(column) for column in FIT_COLUMNS},
+                "model_size_mib": record.get(MODEL_SIZE_MIB),
+                "compute_s": Spent.of(trial).compute_s or None,
+                "saved_s": estimate_rest_s(trial, cell, usual, n_checkpoints=n_checkpoints)
+                if is_stopped and usual is not None
+                else None,
+            }
+        )
     return pl.DataFrame(rows, schema=TRIAL_SCHEMA)
 
 
@@ -108,7 +128,7 @@ def tabulate_curves(study: optuna.Study, quality: QualityMetric) -> pl.DataFrame
     rows = [
         {"number": trial.number, "quality": quality.scale(point["quality_raw"]), **point}
         for trial in finished_trials(study)
-        for point in trial.user_attrs.get("curve", [])
+        for point in trial.user_attrs.get(CURVE, [])
     ]
     return pl.DataFrame(rows, schema=CURVE_SCHEMA)
 
@@ -129,23 +149,38 @@ def account_search(
         is null for an application that no trial satisfies; ``nearest_miss`` says by what.
         ``advice`` says what would help a search that ended after few configurations.
     """
+    n_checkpoints = settings.n_checkpoints
     ended = [trial for trial in trials if is_finished(trial)]
-    pool = read_finished(ended, cell, n_checkpoints=settings.n_checkpoints)
+    stopped = [trial for trial in ended if trial.state == TrialState.PRUNED]
+    usual, saved_s, advice = usual_costs(ended), None, None
+    if usual is not None:
+        saved_s = sum(estimate_rest_s(t, cell, usual, n_checkpoints=n_checkpoints) for t in stopped)
+    if settings.n_trials is not None and len(ended) < FEW * settings.n_trials:
+        advice = (
+            f"ended after {len(ended)} of {settings.n_trials} configurations and "
+            f"{spent_cpu_s(ended):.0f} CPU seconds; train on a sample of the rows, or raise "
+            f"training.budget_cpu_s"
+        )
+    whole = {
+        "n_trials": len(ended),
+        "n_complete": sum(trial.state == TrialState.COMPLETE for trial in ended),
+        "n_stopped": len(stopped),
+        "spent_s": spent_cpu_s(ended),
+        "training_s": sum(_training_s(trial) for trial in ended),
+        "saved_s": saved_s,
+        "deciding_s": sum(Spent.of(trial).deciding_s for trial in ended),
+        "advice": advice,
+    }
+    pool = read_finished(trials, cell, n_checkpoints=n_checkpoints)
     forecast = targets.make_rule().forecast(pool)
-    whole = _account_whole(ended, cell, settings)
     rows = []
     for name in targets.applications.root:
         row: dict[str, Any] = {"application": name}
         if forecast is not None:
-            winner, utility = _find_winner(forecast, name)
-            miss = forecast.utilities[name].nearest if winner is None else None
-            row |= {
-                "winner": winner,
-                "utility": utility,
-                "nearest_miss": None
-                if miss is None
-                else describe_miss(pool.trials[miss.row].number, miss),
-            }
+            row["winner"], row["utility"] = _find_winner(forecast, name)
+            miss = forecast.utilities[name].nearest
+            if row["winner"] is None and miss is not None:
+                row["nearest_miss"] = describe_miss(pool.trials[miss.row].number, miss)
         rows.append(row | whole)
     return pl.DataFrame(rows, schema=ACCOUNT_SCHEMA)
 
@@ -221,60 +256,7 @@ def _find_winner(forecast: SearchForecast, application: str) -> tuple[int | None
     return (number, utility) if utility >= 0 else (None, None)
 
 
-def _account_whole(
-    ended: Sequence[FrozenTrial], cell: Cell, settings: SearchSettings
-) -> dict[str, object]:
-    stopped = [trial for trial in ended if trial.state == TrialState.PRUNED]
-    complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
-    usual = usual_costs(ended)
-    n_checkpoints = settings.n_checkpoints
-    return {
-        "n_trials": len(ended),
-        "n_complete": len(complete),
-        "n_stopped": len(stopped),
-        "spent_s": spent_cpu_s(ended),
-        "training_s": sum(_training_s(trial) for trial in ended),
-        "saved_s": None
-        if usual is None
-        else sum(estimate_rest_s(t, cell, usual, n_checkpoints=n_checkpoints) for t in stopped),
-        "deciding_s": sum(Spent.of(trial).deciding_s for trial in ended),
-        "advice": _advise(ended, settings),
-    }
-
-
 def _training_s(trial: FrozenTrial) -> float:
     """Return the CPU seconds that went into training a trial and validating it."""
     curve = trial.user_attrs.get(CURVE)
     return float(curve[-1]["fit_cpu_s"] + curve[-1]["validate_cpu_s"]) if curve else 0.0
-
-
-def _advise(ended: Sequence[FrozenTrial], settings: SearchSettings) -> str | None:
-    if settings.n_trials is None or len(ended) >= FEW * settings.n_trials:
-        return None
-    return (
-        f"ended after {len(ended)} of {settings.n_trials} configurations and "
-        f"{spent_cpu_s(ended):.0f} CPU seconds; train on a sample of the rows, or raise "
-        f"training.budget_cpu_s"
-    )
-
-
-def _trial_row(trial: FrozenTrial, quality: QualityMetric) -> dict[str, Any]:
-    attributes = trial.user_attrs
-    curve = attributes.get("curve", [])
-    last = curve[-1] if curve else {}
-    raw = last.get("quality_raw")
-    return {
-        "number": trial.number,
-        "application": attributes.get(ASKED_BY),
-        "state": STATES[trial.state],
-        "stop_checkpoint": attributes.get(STOP_CHECKPOINT),
-        "stop_reason": attributes.get(STOP_REASON),
-        "stopped_by": attributes.get(STOPPED_BY),
-        "params": json.dumps(attributes.get("configuration", trial.params)),
-        "quality": None if raw is None else quality.scale(raw),
-        "quality_raw": raw,
-        **{column: last.get(column) for column in FIT_COLUMNS},
-        "model_size_mib": attributes.get("model_size_mib"),
-        "compute_s": Spent.of(trial).compute_s or None,
-        "saved_s": None,
-    }

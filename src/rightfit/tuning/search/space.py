@@ -126,15 +126,19 @@ class ModelParams(StrictModel):
     @model_validator(mode="after")
     def _check_first_trials(self) -> ModelParams:
         firsts = {f"portfolio.{place}": entry for place, entry in enumerate(self.portfolio)}
-        wrong = [
-            fault
-            for where, values in {
-                "default": self.default or {},
-                "default_in_regression": self.default_in_regression,
-                **firsts,
-            }.items()
-            for fault in self._find_type_faults(where, values)
-        ]
+        given = {
+            "default": self.default or {},
+            "default_in_regression": self.default_in_regression,
+            **firsts,
+        }
+        wrong = []
+        for where, values in given.items():
+            for name, value in values.items():
+                searched = self.space.root.get(name)
+                if isinstance(searched, IntRange) and type(value) is not int:
+                    wrong.append(f"{where}.{name} must be a whole number, but is {value!r}")
+                elif isinstance(searched, FloatRange) and type(value) not in (int, float):
+                    wrong.append(f"{where}.{name} must be a number, but is {value!r}")
         known = {*self.fixed, *self.space.root}
         for where, entry in firsts.items():
             if unknown := sorted(set(entry) - known):
@@ -148,14 +152,6 @@ class ModelParams(StrictModel):
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
-
-    def _find_type_faults(self, where: str, values: Mapping[str, Value]) -> Iterator[str]:
-        for name, value in values.items():
-            searched = self.space.root.get(name)
-            if isinstance(searched, IntRange) and type(value) is not int:
-                yield f"{where}.{name} must be a whole number, but is {value!r}"
-            elif isinstance(searched, FloatRange) and type(value) not in (int, float):
-                yield f"{where}.{name} must be a number, but is {value!r}"
 
     @model_validator(mode="after")
     def _check_overlap(self) -> ModelParams:

@@ -63,9 +63,17 @@ class TaskWorker:
                 case "train":
                     self._train(task, found)
                 case "keep":
-                    self._keep(task, found)
+                    look = self._trainings.look_at(task.number, task.n_checkpoints)
+                    if look is None:
+                        look = repeat_training(
+                            task.configuration, self._cell, self._settings, task.n_checkpoints
+                        )
+                    found["model_size_mib"] = self._write(task, look)
                 case "export":
-                    self._export(task)
+                    bundle = read_model(
+                        task, self._cell, self._settings, self._store, self._study_name
+                    )
+                    offer_onnx(bundle, self._cell.validation.rows, again=True)
         except SEARCH_FAULTS:
             raise
         except Exception as err:  # a family may raise anything
@@ -78,7 +86,9 @@ class TaskWorker:
         """Train a trial to its next checkpoint, anew where its training is not in memory."""
         n_passed = task.n_checkpoints
         if not n_passed and self._settings.targets is not None:  # they ask what it will cost
-            found["untrained"] = self._describe_untrained(task.configuration)
+            family, schema = get_family(self._cell.family), self._cell.train.schema
+            model = family.build_untrained(task.configuration, schema, seed=self._settings.seed)
+            found["untrained"] = None if model is None else dict(family.describe_structure(model))
         training = self._trainings.take(task.number, n_passed)
         n_missing = 1 if training is not None else n_passed + 1
         if training is None:
@@ -91,28 +101,10 @@ class TaskWorker:
             self._trainings.keep(task.number, n_passed + 1, training, look)
         found["point"] = look.point
 
-    def _keep(self, task: Task, found: dict[str, Any]) -> None:
-        look = self._trainings.look_at(task.number, task.n_checkpoints)
-        if look is None:
-            look = repeat_training(
-                task.configuration, self._cell, self._settings, task.n_checkpoints
-            )
-        found["model_size_mib"] = self._write(task, look)
-
-    def _export(self, task: Task) -> None:
-        bundle = read_model(task, self._cell, self._settings, self._store, self._study_name)
-        offer_onnx(bundle, self._cell.validation.rows, again=True)
-
     def _write(self, task: Task, look: Look) -> float:
         """Write a trial's bundle; return the size of its files in MiB."""
         written = _write_model(look.model, task, self._cell, self._store, self._study_name)
         return sum((written.path / file).stat().st_size for file in written.files) / _MIB
-
-    def _describe_untrained(self, configuration: Configuration) -> dict[str, float] | None:
-        """Return the structure of the finished model where it is known before any training."""
-        family, schema = get_family(self._cell.family), self._cell.train.schema
-        model = family.build_untrained(configuration, schema, seed=self._settings.seed)
-        return None if model is None else dict(family.describe_structure(model))
 
 
 def read_model(

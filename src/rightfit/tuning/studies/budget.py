@@ -98,26 +98,23 @@ def count_without_gain(trials: Sequence[FrozenTrial]) -> int:
 def spent_wall_s(trials: Sequence[FrozenTrial], *, now: datetime) -> float:
     """Return the wall seconds in which at least one of the trials ran.
 
+    Where a trial was paused at all, the pauses do not count.
+
     Args:
         trials: Finished and running trials.
         now: The end so far of those that still run.
     """
-    spans = sorted(span for trial in trials for span in _spans(trial, now))
+    spans: list[tuple[datetime, datetime]] = []
+    for trial in trials:
+        worked = Spent.of(trial).spans
+        spans += [
+            (datetime.fromtimestamp(start), datetime.fromtimestamp(end)) for start, end in worked
+        ]
+        if not worked and trial.datetime_start is not None:
+            spans.append((trial.datetime_start, trial.datetime_complete or now))
     spent_s = 0.0
     reached = datetime.min
-    for start, end in spans:
+    for start, end in sorted(spans):
         spent_s += max(0.0, (end - max(start, reached)).total_seconds())
         reached = max(reached, end)
     return spent_s
-
-
-def _spans(trial: FrozenTrial, now: datetime) -> list[tuple[datetime, datetime]]:
-    """Return when a trial ran: while it was not paused, where it was paused at all."""
-    spans = Spent.of(trial).spans
-    if spans:
-        return [
-            (datetime.fromtimestamp(start), datetime.fromtimestamp(end)) for start, end in spans
-        ]
-    if trial.datetime_start is None:
-        return []
-    return [(trial.datetime_start, trial.datetime_complete or now)]

@@ -65,7 +65,9 @@ class StudyFile(BaseJournalBackend):
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
         acquire(self._file)
         try:
-            self._cut_half_line()
+            end = os.fstat(self._file).st_size
+            if end and os.pread(self._file, 1, end - 1) != b"\n":  # somebody left half a line
+                os.ftruncate(self._file, self._read_from(0).rfind(b"\n") + 1)
             if os.write(self._file, text) != len(text):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         finally:
@@ -73,11 +75,6 @@ class StudyFile(BaseJournalBackend):
 
     def _read_from(self, start: int) -> bytes:
         return os.pread(self._file, os.fstat(self._file).st_size - start, start)
-
-    def _cut_half_line(self) -> None:
-        end = os.fstat(self._file).st_size
-        if end and os.pread(self._file, 1, end - 1) != b"\n":
-            os.ftruncate(self._file, self._read_from(0).rfind(b"\n") + 1)
 
 
 def open_study_file(path: Path, former: Path) -> JournalStorage:
@@ -104,7 +101,8 @@ def open_study_file(path: Path, former: Path) -> JournalStorage:
         except _FAULTS as err:
             fault = str(err)
         else:
-            if storage.get_all_studies() or not _has_bundles(path.parent):
+            has_bundles = any(one.is_dir() and _is_kept(one) for one in path.parent.iterdir())
+            if storage.get_all_studies() or not has_bundles:
                 return storage
             fault = "it is empty"
     _set_aside(path, fault)
@@ -135,10 +133,6 @@ def _find_fault(database: Path) -> str | None:
     except sqlite3.DatabaseError as err:
         return str(err)
     return None if found == "ok" else str(found)
-
-
-def _has_bundles(folder: Path) -> bool:
-    return any(one.is_dir() and _is_kept(one) for one in folder.iterdir())
 
 
 def _is_kept(path: Path) -> bool:

@@ -24,7 +24,7 @@ from rightfit.processes.file_locks import acquire, is_file_left
 
 if TYPE_CHECKING:
     import sqlalchemy
-    from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+    from optuna.storages import BaseStorage, InMemoryStorage
 
     from rightfit.families.bundle import Bundle
 
@@ -188,11 +188,17 @@ class StudyStore:
             yield lambda waits: _acquire_in_database(connection, name, waits=waits)
 
     def _open_anew(self) -> BaseStorage:
-        if self.storage is not None:
-            return _open_database(self.storage)
-        from rightfit.tuning.studies.study_file import open_study_file
+        if self.storage is None:
+            from rightfit.tuning.studies.study_file import open_study_file
 
-        return open_study_file(self.folder / STUDIES_FILE, self.folder / FORMER_FILE)
+            return open_study_file(self.folder / STUDIES_FILE, self.folder / FORMER_FILE)
+        from optuna.storages import RDBStorage
+
+        if self.storage.startswith("sqlite"):
+            options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
+        else:
+            options = {"pool_pre_ping": True}  # a long training outlives many an idle connection
+        return RDBStorage(self.storage, engine_kwargs=options)
 
     def _identify(self) -> tuple[Any, ...]:
         """Tell the studies from all others, a file also from an earlier one in its place."""
@@ -284,16 +290,6 @@ def _explain_lock(path: Path) -> str:
 
 
 _opened: dict[tuple[Any, ...], BaseStorage] = {}
-
-
-def _open_database(url: str) -> RDBStorage:
-    from optuna.storages import RDBStorage
-
-    if url.startswith("sqlite"):
-        options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
-    else:
-        options = {"pool_pre_ping": True}  # a long training outlives many an idle connection
-    return RDBStorage(url, engine_kwargs=options)
 
 
 def _acquire_in_database(connection: sqlalchemy.Connection, name: str, *, waits: bool) -> bool:
