@@ -128,20 +128,21 @@ def run_experiment(
         feasible winner was found although there is one. ``regret_test``: the same for the winners
         by validation, judged on the test rows.
     """
-    _prepare(experiment)
     tasks = experiment.tasks()
     rows: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
-        replay: Callable[..., Iterator[list[dict[str, Any]]]] = map
-        if n_workers > 1:
+        if n_workers == 1:
+            _prepare(experiment)
+            parts: Iterator[list[dict[str, Any]]] = map(_replay_here, tasks)
+        else:
             pool = ProcessPoolExecutor(
                 n_workers,
                 mp_context=get_context("spawn"),
                 initializer=_prepare,
                 initargs=(experiment,),
             )
-            replay = stack.enter_context(pool).map
-        for n_done, part in enumerate(replay(_replay_here, tasks), start=1):
+            parts = stack.enter_context(pool).map(_replay_here, tasks)
+        for n_done, part in enumerate(parts, start=1):
             rows += part
             on_task(n_done, len(tasks))
     return pl.DataFrame(rows, schema=SCHEMA)

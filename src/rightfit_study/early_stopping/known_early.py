@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.profiling.metrics import METRICS, METRICS_BY_COLUMN
+from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.tuning.pausing.observed import SERVED_COLUMNS
 
 CLOSE = 0.05  # relative error that counts as known
-_SERVED = tuple(
-    metric.column
-    for metric in METRICS
-    if metric.phase != "fit" and not metric.column.startswith("quality")
-)
 _FIT = ("step_time_ms", "fit_peak_memory_mib", "fit_cpu_cores")
 
 
@@ -32,36 +28,17 @@ def tabulate_known_early(curves: pl.DataFrame, profiles: pl.DataFrame) -> pl.Dat
         before.
     """
     n_checkpoints = int(curves.select(pl.col("checkpoint").max()).item())
+    keys = ("dataset", "model", "runtime", "index", "checkpoint")
+    one_thread = profiles.filter(pl.col("n_threads") == pl.col("n_threads").min())
+    trained = curves.filter(pl.col("checkpoint") > 0).with_columns(runtime=pl.lit("training"))
+    measured = [(one_thread, metric) for metric in SERVED_COLUMNS if metric in profiles.columns]
     parts = [
-        *(
-            _compare_served(profiles, metric, n_checkpoints)
-            for metric in _SERVED
-            if metric in profiles.columns
-        ),
-        *(_compare_fit(curves, metric, n_checkpoints) for metric in _FIT),
+        _compare(rows.select(*keys, pl.col(metric).alias("value")), metric, n_checkpoints)
+        for rows, metric in (*measured, *((trained, metric) for metric in _FIT))
     ]
     return pl.concat([part for part in parts if part.height]).sort(
         "dataset", "model", "runtime", "metric", "checkpoint"
     )
-
-
-def _compare_served(profiles: pl.DataFrame, metric: str, n_checkpoints: int) -> pl.DataFrame:
-    one_thread = profiles.filter(pl.col("n_threads") == pl.col("n_threads").min())
-    keys = ["dataset", "model", "runtime", "index"]
-    values = one_thread.select(*keys, "checkpoint", pl.col(metric).alias("value"))
-    return _compare(values, metric, n_checkpoints)
-
-
-def _compare_fit(curves: pl.DataFrame, metric: str, n_checkpoints: int) -> pl.DataFrame:
-    values = curves.filter(pl.col("checkpoint") > 0).select(
-        "dataset",
-        "model",
-        pl.lit("training").alias("runtime"),
-        "index",
-        "checkpoint",
-        pl.col(metric).alias("value"),
-    )
-    return _compare(values, metric, n_checkpoints)
 
 
 def _compare(values: pl.DataFrame, metric: str, n_checkpoints: int) -> pl.DataFrame:

@@ -61,12 +61,6 @@ class SearchedCell:
     study: optuna.Study
     trials: Sequence[FrozenTrial]
 
-    def read_trained(self, cell: Cell, n_checkpoints: int) -> Pool:
-        """Return the trials that were trained to the end."""
-        pool = read_finished(self.trials, cell, n_checkpoints=n_checkpoints)
-        trained = [replace(t, is_free=True) for t in pool.trials if pool.is_trained(t)]
-        return Pool(trained, n_checkpoints)
-
 
 def judge_searches(
     cell: Cell,
@@ -84,9 +78,7 @@ def judge_searches(
     )
     if kept.exists():
         return pl.read_parquet(kept)
-    chosen = [
-        _choose(targets, search.read_trained(cell, settings.n_checkpoints)) for search in searches
-    ]
+    chosen = [_choose(targets, search, cell, settings.n_checkpoints) for search in searches]
     tested: dict[tuple[str, int], float] = {}
     for search, winners in zip(searches, chosen, strict=True):
         for number in {winner.trial.number for winner in winners.values() if winner is not None}:
@@ -117,9 +109,13 @@ def judge_searches(
     return judged
 
 
-def _choose(targets: ApplicationTargets, pool: Pool) -> dict[str, ChosenTrial | None]:
-    """Let each application choose a trial and how it is served."""
-    forecast = targets.make_rule().forecast(pool)
+def _choose(
+    targets: ApplicationTargets, search: SearchedCell, cell: Cell, n_checkpoints: int
+) -> dict[str, ChosenTrial | None]:
+    """Let each application choose a trial that was trained to the end, and how it is served."""
+    finished = read_finished(search.trials, cell, n_checkpoints=n_checkpoints)
+    trained = [replace(t, is_free=True) for t in finished.trials if finished.is_trained(t)]
+    forecast = targets.make_rule().forecast(Pool(trained, n_checkpoints))
     chosen: dict[str, ChosenTrial | None] = dict.fromkeys(targets.applications.root)
     if forecast is None:
         return chosen
@@ -127,7 +123,7 @@ def _choose(targets: ApplicationTargets, pool: Pool) -> dict[str, ChosenTrial | 
         worth = utility.quantiles.mean(axis=2)
         row, column = np.unravel_index(int(worth.argmax()), worth.shape)
         if worth[row, column] > 0:
-            chosen[name] = ChosenTrial(pool.trials[int(row)], targets.servings[int(column)])
+            chosen[name] = ChosenTrial(trained[int(row)], targets.servings[int(column)])
     return chosen
 
 

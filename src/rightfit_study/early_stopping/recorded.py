@@ -104,19 +104,15 @@ def read_cells(
             & (pl.col("checkpoint") == n_checkpoints)
         )
         by_index = {part_key[0]: part for part_key, part in served.group_by("index")}
-        kind = growth.get(model) or _find_growth(rows)
+        structures = rows.filter(pl.col("checkpoint") > 0).group_by("index").agg("structure")
+        is_constant = structures["structure"].list.n_unique().max() == 1
+        kind = growth.get(model) or ("constant" if is_constant else "affine")
         trials = [
             _read_trial(part, by_index[part_key[0]], kind)
             for part_key, part in rows.group_by("index", maintain_order=True)
         ]
         cells.append(RecordedCell(dataset, model, trials, n_checkpoints))
     return cells
-
-
-def _find_growth(rows: pl.DataFrame) -> str:
-    trained = rows.filter(pl.col("checkpoint") > 0)
-    n_structures = trained.group_by("index").agg(pl.col("structure").n_unique())["structure"]
-    return "constant" if n_structures.max() == 1 else "affine"
 
 
 def _read_trial(rows: pl.DataFrame, profiles: pl.DataFrame, growth: str) -> RecordedTrial:

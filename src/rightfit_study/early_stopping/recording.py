@@ -7,6 +7,7 @@ recording goes on where it was.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
@@ -106,15 +107,24 @@ def record_cell(
         folder.mkdir(parents=True, exist_ok=True)
         n_known = settings.n_configurations - len(missing)
         on_recording(n_known, settings.n_configurations)
-        for n_made, _ in enumerate(_map(cell, settings, folder, missing), start=1):
-            on_recording(n_known + n_made, settings.n_configurations)
-    return [read_recording(path) for path in folders]
-
-
-def read_recording(folder: Path) -> Recording:
-    """Return the recording in a folder."""
-    document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
-    return Recording(**document, folder=folder)
+        with contextlib.ExitStack() as stack:
+            if settings.n_workers == 1:
+                _prepare(cell, settings, folder)
+                made: Iterator[None] = map(_record_here, missing)
+            else:
+                pool = ProcessPoolExecutor(
+                    settings.n_workers,
+                    mp_context=get_context("spawn"),  # torch's threads do not survive a fork
+                    initializer=_prepare,
+                    initargs=(cell, settings, folder),
+                )
+                made = stack.enter_context(pool).map(_record_here, missing)
+            for n_made, _ in enumerate(made, start=1):
+                on_recording(n_known + n_made, settings.n_configurations)
+    return [
+        Recording(**json.loads((path / DOCUMENT).read_text(encoding="utf-8")), folder=path)
+        for path in folders
+    ]
 
 
 def tabulate_recordings(
@@ -230,22 +240,6 @@ def _write(folder: Path, model: Any, configuration: Configuration, cell: Cell) -
         data_version=cell.data_version,
     )
     offer_onnx(bundle, cell.validation.rows)
-
-
-def _map(cell: Cell, settings: RecordingParams, folder: Path, indices: list[int]) -> Iterator[None]:
-    if settings.n_workers == 1:
-        get_family(cell.family).load_libraries()
-        for index in indices:
-            record_training(cell, settings, folder, index=index)
-            yield
-        return
-    with ProcessPoolExecutor(
-        settings.n_workers,
-        mp_context=get_context("spawn"),  # torch's threads do not survive a fork
-        initializer=_prepare,
-        initargs=(cell, settings, folder),
-    ) as pool:
-        yield from pool.map(_record_here, indices)
 
 
 _here: list[tuple[Cell, RecordingParams, Path]] = []

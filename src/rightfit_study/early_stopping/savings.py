@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,8 +104,11 @@ def headline(replays: pl.DataFrame, summary: pl.DataFrame, *, seed: int) -> Head
     that nothing satisfies adds to the compute, the higher of two kinds. Intervals are 95 %, from a
     bootstrap over datasets and their cells.
     """
-    ours = _ours(summary)
-    runs = replays.filter(_is_ours(ours))
+    is_ours = (pl.col("kind") == "pausing") & (pl.col("variant") == "")
+    ours = summary.filter(is_ours).row(0, named=True)  # as configured: the first of its kind
+    runs = replays.filter(
+        is_ours & (pl.col("setting") == ours["setting"]) & (pl.col("n_trials") == ours["n_trials"])
+    )
     low, high = _bootstrap(runs, seed=seed)
     same_rule = summary.filter((pl.col("measuring") == "rule") & (pl.col("variant") == ""))
     reachable = {
@@ -138,23 +140,6 @@ def headline(replays: pl.DataFrame, summary: pl.DataFrame, *, seed: int) -> Head
         infeasible_extra_pct=_infeasible_extra_pct(replays, runs),
         overhead_pct=ours["overhead_pct"],
         n_cells=replays.unique(["dataset", "model"]).height,
-    )
-
-
-def _ours(summary: pl.DataFrame) -> dict[str, float | int]:
-    """Return the row of the pausing rule as configured: the first of its kind."""
-    row: dict[str, float | int] = summary.filter(
-        (pl.col("kind") == "pausing") & (pl.col("variant") == "")
-    ).row(0, named=True)
-    return row
-
-
-def _is_ours(ours: dict[str, float | int]) -> pl.Expr:
-    return (
-        (pl.col("kind") == "pausing")
-        & (pl.col("setting") == ours["setting"])
-        & (pl.col("n_trials") == ours["n_trials"])
-        & (pl.col("variant") == "")
     )
 
 
@@ -226,17 +211,14 @@ def _bootstrap(runs: pl.DataFrame, *, seed: int) -> tuple[Floats, Floats]:
         ]
         for _, part in runs.group_by("dataset", maintain_order=True)
     ]
-    draws = np.array([_draw(datasets, rng) for _ in range(N_DRAWS)])
+    draws = []
+    for _ in range(N_DRAWS):
+        logs, regrets = [], []
+        for d in rng.integers(len(datasets), size=len(datasets)):
+            for c in rng.integers(len(datasets[d]), size=len(datasets[d])):
+                log_saved, regret = datasets[d][c]
+                logs.append(log_saved)
+                regrets.append(regret)
+        draws.append((float(np.mean(logs)), float(np.mean(np.concatenate(regrets)))))
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
     return np.array([np.exp(low[0]), low[1]]), np.array([np.exp(high[0]), high[1]])
-
-
-def _draw(
-    datasets: Sequence[Sequence[tuple[float, Floats]]], rng: np.random.Generator
-) -> tuple[float, float]:
-    logs, regrets = [], []
-    for d in rng.integers(len(datasets), size=len(datasets)):
-        for c in rng.integers(len(datasets[d]), size=len(datasets[d])):
-            logs.append(datasets[d][c][0])
-            regrets.append(datasets[d][c][1])
-    return float(np.mean(logs)), float(np.mean(np.concatenate(regrets)))

@@ -52,7 +52,9 @@ def train_scheduled(search: RecordedSearch, scheduler: Any) -> None:
         scheduler: From :func:`make_moasha` or :func:`make_median_rule`.
     """
     for number, index in enumerate(search.order):
-        costs = _costs(search, index)
+        served = search.cell.trials[index].trial.served.get(SERVING, {})
+        costs = {name: float(served.get(name, 0.0)) for name in COSTS}
+        costs["throughput_rows_per_s"] *= -1  # all are minimised
         trial = Trial(number, {}, datetime.now())
         if isinstance(scheduler, MOASHA):
             scheduler.on_trial_add(trial)
@@ -61,10 +63,3 @@ def train_scheduled(search: RecordedSearch, scheduler: Any) -> None:
             result = {RESOURCE: resource_at(look), ERROR: error, **costs}
             if scheduler.on_trial_result(trial, result) == SchedulerDecision.STOP:
                 break
-
-
-def _costs(search: RecordedSearch, index: int) -> dict[str, float]:
-    served = search.cell.trials[index].trial.served.get(SERVING, {})
-    costs = {name: float(served.get(name, 0.0)) for name in COSTS}
-    costs["throughput_rows_per_s"] *= -1  # all are minimised
-    return costs
