@@ -24,7 +24,10 @@ from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
+from rightfit_study.early_stopping.chart import draw_stopping
+from rightfit_study.early_stopping.known_early import tabulate_known_early
 from rightfit_study.early_stopping.params import EarlyStoppingParams
+from rightfit_study.early_stopping.savings import headline, summarise_cells, summarise_savings
 
 logger = logging.getLogger(__name__)
 
@@ -144,11 +147,8 @@ def replay_rules(
         All replays, the savings of each policy, the same by cell and application, how early each
         metric's final value is known, and the chart of savings against losses.
     """
-    from rightfit_study.early_stopping.chart import draw_stopping
     from rightfit_study.early_stopping.experiment import Experiment, run_experiment
-    from rightfit_study.early_stopping.known_early import tabulate_known_early
     from rightfit_study.early_stopping.recorded import read_cells
-    from rightfit_study.early_stopping.savings import headline, summarise_cells, summarise_savings
 
     replaying = study.replay
     n_cells = len(recorded) // 2

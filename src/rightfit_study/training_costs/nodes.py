@@ -16,7 +16,9 @@ from rightfit.preparation.data_card import DataCard
 # Kedro reads the hints of node functions at run time.
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.tuning.search.space import ModelBlock
+from rightfit_study.training_costs.chart import draw_training_costs
 from rightfit_study.training_costs.params import TrainingCostsParams
 
 BATCHED_FAMILIES = ("rightfit.families.net",)  # those whose configuration has a batch_size
@@ -47,7 +49,6 @@ def profile_training(
     Returns:
         One row per batch size.
     """
-    from rightfit.profiling.hardware.environment import describe_environment
     from rightfit.profiling.measuring.worker_pool import shared_pool
     from rightfit_study.training_costs.measuring import measure_training_costs
     from rightfit_study.training_costs.steps import TrainingTask
@@ -82,8 +83,6 @@ def collect_training_costs(*costs: pl.DataFrame) -> tuple[pl.DataFrame, Any]:
     Returns:
         The table and the chart of step time, throughput, cores and memory against batch size.
     """
-    from rightfit_study.training_costs.chart import draw_training_costs
-
     collected = pl.concat(costs)
     return collected, draw_training_costs(collected)
 

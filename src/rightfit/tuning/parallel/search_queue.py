@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import optuna
 from optuna.trial import TrialState
 
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.priors import read_shipped_prior
-from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
+from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.search_scheduler import read_trials
 from rightfit.tuning.search.setting_up import WantedServings, make_settings, make_targets
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.stopping import StoppingRule
@@ -84,13 +84,7 @@ class PlannedSearch:
         Infinite where no trial or no limit tells.
         """
         limits = self.settings
-        try:
-            study = optuna.load_study(
-                study_name=study_name(self.cell, self.settings), storage=self.store.open()
-            )
-        except KeyError:
-            return math.inf
-        trials = study.get_trials(deepcopy=False)
+        trials = read_trials(self.cell, self.settings, self.store)
         spent_s, rests_s = spent_cpu_s(trials), [math.inf]
         if spent_s and limits.budget_cpu_s is not None:
             rests_s.append(limits.budget_cpu_s - spent_s)
@@ -214,14 +208,9 @@ def find_known_quality(
     for model, block in siblings.items():
         name = f"{dataset}.{model}"
         other = replace(cell, name=name, family=block.family, params=block.params)
-        store = studies.cell(other.name)
-        if store.is_empty or other.default() is None:
+        if other.default() is None:
             continue
-        try:
-            study = optuna.load_study(study_name=study_name(other, settings), storage=store.open())
-        except KeyError:  # this family was not searched with these settings
-            continue
-        for trial in study.get_trials(deepcopy=False):
+        for trial in read_trials(other, settings, studies.cell(name)):
             curve = trial.user_attrs.get(CURVE, [])
             is_whole = len(curve) == settings.n_checkpoints and trial.state != TrialState.FAIL
             if is_whole and configuration_index(trial) == 0:

@@ -8,7 +8,7 @@ distribution says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from rightfit.ranking.applications.applications import THREADS, Application
 from rightfit.ranking.applications.constraints import Limit, measure_excess, resolve_limits
 from rightfit.ranking.applications.utility import compute_utility
 from rightfit.tuning.pausing.observed import ObservedTrial
+from rightfit.tuning.pausing.serving_costs import ServingCosts
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,8 +35,6 @@ WIDTH = 1.25  # in standard deviations of what was seen to happen
 LEVELS: Floats = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
 SURPRISES: Floats = WIDTH * stdtrit(DEGREES_OF_FREEDOM, LEVELS)  # of what training comes to
 ERRORS: Floats = ndtri(LEVELS)  # of what a model costs
-
-Predict = Callable[[ObservedTrial, Serving, str], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class ExpectedUtility:
 
 
 def describe_costs(
-    trial: ObservedTrial, metrics: Sequence[str], servings: Sequence[Serving], predict: Predict
+    trial: ObservedTrial, metrics: Sequence[str], servings: Sequence[Serving], costs: ServingCosts
 ) -> Floats:
     """Collect what is known of a finished trial's metrics.
 
@@ -99,7 +98,7 @@ def describe_costs(
         trial: With at least one look at its training.
         metrics: All that applications need, without the quality.
         servings: Serving configurations.
-        predict: Returns a served metric of a finished trial, and the error of its logarithm.
+        costs: Predicts what was not measured.
 
     Returns:
         Values (NaN for what can't be measured) and errors of their logarithms, 0 for what is known;
@@ -116,7 +115,7 @@ def describe_costs(
             elif served is not None:
                 found[0, column, place] = served.get(metric, np.nan)
             else:
-                found[:, column, place] = predict(trial, serving, metric)
+                found[:, column, place] = costs.predict(trial.last.structure, serving, metric)
     return found
 
 

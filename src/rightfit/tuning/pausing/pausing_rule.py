@@ -149,10 +149,5 @@ class PausingRule:
         """Return what a trial costs; computed anew only where something was learnt of it."""
         key = (trial.number, trial.last.checkpoint, len(trial.served))
         if key not in self._described:
-            self._described[key] = describe_costs(
-                trial, self._metrics, self.servings, self._predict
-            )
+            self._described[key] = describe_costs(trial, self._metrics, self.servings, self._costs)
         return self._described[key]
-
-    def _predict(self, trial: ObservedTrial, serving: Serving, metric: str) -> tuple[float, float]:
-        return self._costs.predict(trial.last.structure, serving, metric)

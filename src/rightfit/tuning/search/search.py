@@ -16,6 +16,7 @@ from rightfit.tuning.search.search_scheduler import (
     SearchScheduler,
     count_configurations,
     read_limits,
+    read_trials,
 )
 from rightfit.tuning.search.stopping import StoppingRule
 from rightfit.tuning.search.task_worker import TaskWorker
@@ -93,13 +94,7 @@ def run_search(
 
 def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
     """Tell whether a search was brought to its end before, and its budget allows no more."""
-    if store.is_empty:
-        return False
-    try:
-        study = optuna.load_study(study_name=study_name(cell, settings), storage=store.open())
-    except KeyError:  # it was not searched with these settings
-        return False
-    trials = study.get_trials(deepcopy=False)
+    trials = read_trials(cell, settings, store)
     begun = [trial for trial in trials if is_finished(trial)]
     if not begun or any(trial.state == TrialState.RUNNING for trial in trials):
         return False

@@ -357,6 +357,17 @@ def open_study(
     )
 
 
+def read_trials(cell: Cell, settings: SearchSettings, store: StudyStore) -> list[FrozenTrial]:
+    """Return the trials of a search so far; none where nothing was searched with these settings."""
+    if store.is_empty:
+        return []
+    try:
+        study = optuna.load_study(study_name=study_name(cell, settings), storage=store.open())
+    except KeyError:
+        return []
+    return study.get_trials(deepcopy=False)
+
+
 def read_limits(settings: SearchSettings) -> Budget:
     """Return what a search may spend."""
     return Budget(

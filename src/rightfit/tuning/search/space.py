@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from rightfit.families.family import Configuration, Family, split_training
@@ -19,22 +20,34 @@ if TYPE_CHECKING:
 MAX_LENGTH = 1_000_000  # epochs or trees of one training
 
 
-class FloatRange(StrictModel):
-    """A range of numbers."""
-
-    type: Literal["float"]
+class _Range(StrictModel):
+    type: str
     low: Number
     high: Number
     log: bool
 
     @model_validator(mode="after")
-    def _check_bounds(self) -> FloatRange:
-        _check_range(self.low, self.high, log=self.log)
+    def _check_bounds(self) -> Self:
+        low, high = self.low, self.high
+        if not low < high:
+            raise ValueError(f"low must be below high, but got {low=}, {high=}.")
+        if self.log and not low > 0:
+            raise ValueError(f"a logarithmic range must start above 0, but got {low=}.")
         return self
 
     def contains(self, value: Any) -> bool:
         """Tell whether a value lies between the ends."""
         return isinstance(value, int | float) and bool(self.low <= value <= self.high)
+
+    def _space(self, n_points: int) -> npt.NDArray[np.float64]:
+        spaced = np.geomspace if self.log else np.linspace
+        return spaced(self.low, self.high, n_points)
+
+
+class FloatRange(_Range):
+    """A range of numbers."""
+
+    type: Literal["float"]
 
     def suggest(self, trial: Trial, name: str) -> float:
         """Ask the trial for a value."""
@@ -42,26 +55,15 @@ class FloatRange(StrictModel):
 
     def grid(self, n_points: int) -> list[Any]:
         """Return ``n_points`` evenly spaced values, in the logarithm if ``log``."""
-        spaced = np.geomspace if self.log else np.linspace
-        return [float(value) for value in spaced(self.low, self.high, n_points)]
+        return [float(value) for value in self._space(n_points)]
 
 
-class IntRange(StrictModel):
+class IntRange(_Range):
     """A range of whole numbers."""
 
     type: Literal["int"]
     low: WholeNumber
     high: WholeNumber
-    log: bool
-
-    @model_validator(mode="after")
-    def _check_bounds(self) -> IntRange:
-        _check_range(self.low, self.high, log=self.log)
-        return self
-
-    def contains(self, value: Any) -> bool:
-        """Tell whether a value lies between the ends."""
-        return isinstance(value, int | float) and bool(self.low <= value <= self.high)
 
     def suggest(self, trial: Trial, name: str) -> int:
         """Ask the trial for a value."""
@@ -69,8 +71,7 @@ class IntRange(StrictModel):
 
     def grid(self, n_points: int) -> list[Any]:
         """Return at most ``n_points`` evenly spaced values, in the logarithm if ``log``."""
-        spaced = np.geomspace if self.log else np.linspace
-        return sorted({round(value) for value in spaced(self.low, self.high, n_points)})
+        return sorted({round(value) for value in self._space(n_points)})
 
 
 class Choice(StrictModel):
@@ -303,10 +304,3 @@ def _complete_item(item: object) -> object:
     ends = [item.get("low"), item.get("high")]
     is_whole = all(isinstance(end, int) for end in ends)
     return {"type": "int" if is_whole else "float", "log": False, **item}
-
-
-def _check_range(low: float, high: float, *, log: bool) -> None:
-    if not low < high:
-        raise ValueError(f"low must be below high, but got {low=}, {high=}.")
-    if log and not low > 0:
-        raise ValueError(f"a logarithmic range must start above 0, but got {low=}.")
