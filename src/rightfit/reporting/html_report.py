@@ -23,13 +23,11 @@ from rightfit.reporting.matrix import (
 from rightfit.reporting.page_data import collect_page_data
 from rightfit.reporting.panels import Board, build_boards
 from rightfit.reporting.run_results import Results
-from rightfit.reporting.sections.across import build_across
 from rightfit.reporting.sections.hardware import build_hardware
 from rightfit.reporting.sections.how_measured import build_measuring, build_profiles
 from rightfit.reporting.sections.in_use import build_changed, build_replacements
 from rightfit.reporting.sections.requests import build_loads, build_requests
-from rightfit.reporting.sections.section import Section
-from rightfit.reporting.sections.sensitivity import build_sensitivity
+from rightfit.reporting.sections.sensitivity import build_across, build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
 
 MAX_COLUMNS = 4  # of the matrix that are still readable side by side
@@ -73,50 +71,52 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    applications = [_view(results, name) for name, _ in results.applications.items()]
-    return environment.get_template("report.html.j2").render(
-        headline=write_headline(results),
-        origin=list_origin(results),
-        applications=applications,
-        **_arrange(applications, results.datasets),
-        marks=results.marks,
-        legend=_write_legend(results),
-        sections=build_sections(results, tiers),
-        footer=_write_footer(results),
-        page_json=_embed(collect_page_data(results)),
-    )
-
-
-def build_sections(results: Results, tiers: Sequence[Tier]) -> list[Section]:
-    """Build the details, each of them closed, in the order of the report."""
-    return [
-        *build_changed(results),
-        *build_replacements(results),
-        build_sensitivity(results),
-        build_across(results),
-        build_hardware(results, tiers),
-        *([build_loads(results)] if results.load_curves.loads else []),
-        build_requests(results),
-        *([build_stops(results)] if results.trials else []),  # none: all models are imported
-        build_measuring(results),
-        build_profiles(results),
-    ]
-
-
-def list_origin(results: Results) -> list[str]:
-    """Say when and where it was measured, by which version, and in which run."""
+    applications = []
+    for name, application in results.applications.items():
+        cells = build_cells(results, name)
+        applications.append(
+            ApplicationView(
+                name=name,
+                title=sentence_case(words(name)),
+                description=application.description,
+                request=describe_application(application),
+                cells=cells,
+                boards=build_boards(results, cells),
+            )
+        )
     version = results.environment.libraries.get("rightfit")
     when = (
         f"Measured {format_version(results.measured_in)}"
         if results.measured_in
         else f"Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     )
-    return [
-        when,
-        results.environment.machine,
-        *([f"Rightfit {version}"] if version else []),
-        *([f"run {results.run}"] if results.run else []),
-    ]
+    return environment.get_template("report.html.j2").render(
+        headline=write_headline(results),
+        origin=[
+            when,
+            results.environment.machine,
+            *([f"Rightfit {version}"] if version else []),
+            *([f"run {results.run}"] if results.run else []),
+        ],
+        applications=applications,
+        **_arrange(applications, results.datasets),
+        marks=results.marks,
+        legend=_write_legend(results),
+        sections=[
+            *build_changed(results),
+            *build_replacements(results),
+            build_sensitivity(results),
+            build_across(results),
+            build_hardware(results, tiers),
+            *([build_loads(results)] if results.load_curves.loads else []),
+            build_requests(results),
+            *([build_stops(results)] if results.trials else []),  # none: all models are imported
+            build_measuring(results),
+            build_profiles(results),
+        ],
+        footer=_write_footer(results),
+        page_json=_embed(collect_page_data(results)),
+    )
 
 
 def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[str, Any]:
@@ -129,19 +129,6 @@ def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[s
         return {"heads": given, "rows": list(zip(asked, cells, strict=True))}
     turned = [list(column) for column in zip(*cells, strict=True)]
     return {"heads": asked, "rows": list(zip(given, turned, strict=True))}
-
-
-def _view(results: Results, name: str) -> ApplicationView:
-    application = results.applications.root[name]
-    cells = build_cells(results, name)
-    return ApplicationView(
-        name=name,
-        title=sentence_case(words(name)),
-        description=application.description,
-        request=describe_application(application),
-        cells=cells,
-        boards=build_boards(results, cells),
-    )
 
 
 def _write_legend(results: Results) -> str:

@@ -10,7 +10,6 @@ import pytest
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.explanation.decisions import FinalQuality
 from rightfit.reporting.run_results import Results
-from rightfit.reporting.sections.across import build_across, describe_break_even
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain
 from rightfit.reporting.sections.how_measured import (
     build_measuring,
@@ -19,7 +18,9 @@ from rightfit.reporting.sections.how_measured import (
     describe_thoroughness,
 )
 from rightfit.reporting.sections.sensitivity import (
+    build_across,
     build_sensitivity,
+    describe_break_even,
     describe_reversals,
     describe_win_shares,
 )

@@ -1,12 +1,13 @@
-"""Section: what would change the winners."""
+"""Sections: what would change the winners, and what holds across datasets and over time."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import polars as pl
 
-from rightfit.formatting import NOT_MEASURED, count, format_share
+from rightfit.formatting import NOT_MEASURED, count, format_number, format_share
 from rightfit.naming import (
     describe_limit,
     format_metric,
@@ -15,10 +16,12 @@ from rightfit.naming import (
     words,
 )
 from rightfit.ranking.explanation.decisions import list_decisions
+from rightfit.ranking.explanation.rankings import FamilyComparison
 from rightfit.ranking.explanation.reversals import NO_SMALL_CHANGE
+from rightfit.ranking.sensitivity.break_even import BreakEven
 from rightfit.ranking.sensitivity.limit_effects import DIRECTIONS, LimitEffect
 from rightfit.reporting.run_results import Results
-from rightfit.reporting.sections.section import Section, Table, keys, number, tabulate, text
+from rightfit.reporting.sections.section import Section, figure, keys, number, tabulate, text
 from rightfit.typed_tables import read_rows
 
 SMALLEST_SHARE = 0.005  # a smaller one is written as 0 %
@@ -26,18 +29,49 @@ SMALLEST_SHARE = 0.005  # a smaller one is written as 0 %
 
 def build_sensitivity(results: Results) -> Section:
     """List the smallest changes, the shares of weight space and the effect of changed limits."""
+    win_shares = results.tables.win_shares
     moved = results.tables.limit_effects.filter(pl.col("change").is_in(DIRECTIONS))
     return Section(
         id="sensitivity",
         title="What would change the winners",
         sentences=(
             describe_reversals(moved, results.rules.limit_change_pct),
-            describe_win_shares(results.tables.win_shares),
+            describe_win_shares(win_shares),
         ),
         points=tuple(_list_reversals(results)),
         tables=(
-            _tabulate_shares(results.tables.win_shares),
-            _tabulate_moved(moved),
+            tabulate(
+                "Under which share of all weightings a candidate has the highest utility",
+                win_shares.filter(pl.col("win_share") >= SMALLEST_SHARE).to_dicts(),
+                *keys("application", "dataset", "candidate"),
+                number("Share", lambda row: format_share(row["win_share"])),
+            ),
+            tabulate(
+                "Winners after loosening and tightening each limit",
+                read_rows(moved, LimitEffect),
+                *keys("application", "dataset"),
+                text("Limit", lambda row: describe_limit(row.metric, row.kind, row.limit)),
+                text(
+                    "Changed to",
+                    lambda row: f"{row.change}: {format_metric(row.metric, row.changed_limit)}",
+                ),
+                number(
+                    "Within limits",
+                    lambda row: (
+                        str(row.n_feasible)
+                        if row.n_feasible == row.n_feasible_changed
+                        else f"{row.n_feasible} to {row.n_feasible_changed}"
+                    ),
+                ),
+                text(
+                    "Winner",
+                    lambda row: (
+                        f"{row.winner_changed or 'none'} instead of {row.winner or 'none'}"
+                        if row.flips
+                        else row.winner or NOT_MEASURED
+                    ),
+                ),
+            ),
         ),
     )
 
@@ -90,37 +124,63 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
     )
 
 
-def _tabulate_shares(win_shares: pl.DataFrame) -> Table:
-    won = win_shares.filter(pl.col("win_share") >= SMALLEST_SHARE)
-    return tabulate(
-        "Under which share of all weightings a candidate has the highest utility",
-        won.to_dicts(),
-        *keys("application", "dataset", "candidate"),
-        number("Share", lambda row: format_share(row["win_share"])),
-    )
-
-
-def _tabulate_moved(moved: pl.DataFrame) -> Table:
-    return tabulate(
-        "Winners after loosening and tightening each limit",
-        read_rows(moved, LimitEffect),
-        *keys("application", "dataset"),
-        text("Limit", lambda row: describe_limit(row.metric, row.kind, row.limit)),
-        text(
-            "Changed to",
-            lambda row: f"{row.change}: {format_metric(row.metric, row.changed_limit)}",
+def build_across(results: Results) -> Section:
+    """Say per application which family is the robust choice, and when training pays back."""
+    break_even = results.tables.break_even
+    return Section(
+        id="across",
+        title="Across datasets and over time",
+        sentences=(describe_break_even(break_even),),
+        points=tuple(
+            f"{sentence_case(words(name))}. {recommendation.across_datasets.sentence}"
+            for name, recommendation in results.recommendations.items()
         ),
-        number("Within limits", _describe_counts),
-        text("Winner", _describe_winners),
+        tables=(
+            tabulate(
+                "Each family's rank among the families, over the datasets",
+                read_rows(results.tables.robust_choices, FamilyComparison),
+                *keys("application", "model"),
+                number("Within limits", lambda row: f"{row.n_feasible} of {row.n_datasets}"),
+                figure("Mean rank", "mean_rank"),
+                figure("Worst rank", "worst_rank"),
+                text("Wins on", lambda row: ", ".join(map(words, row.won)) or NOT_MEASURED),
+                text("Robust choice", lambda row: "yes" if row.is_robust_choice else ""),
+            ),
+            tabulate(
+                "Predictions after which training and serving together take less time",
+                read_rows(break_even, BreakEven),
+                *keys("application", "dataset", "candidate"),
+                number("Rank", lambda row: str(row.rank)),
+                figure("Training (s)", "fit_time_s"),
+                figure("Serving (µs per row)", "serve_us"),
+                text("Compared with", lambda row: row.fastest_to_train),
+                number(
+                    "Pays back after (rows)",
+                    lambda row: (
+                        "never"
+                        if row.pays_back_after_rows is None
+                        else format_number(row.pays_back_after_rows)
+                    ),
+                ),
+            ),
+        ),
     )
 
 
-def _describe_counts(row: LimitEffect) -> str:
-    before, after = row.n_feasible, row.n_feasible_changed
-    return str(before) if before == after else f"{before} to {after}"
-
-
-def _describe_winners(row: LimitEffect) -> str:
-    if row.flips:
-        return f"{row.winner_changed or 'none'} instead of {row.winner or 'none'}"
-    return row.winner or NOT_MEASURED
+def describe_break_even(break_even: pl.DataFrame) -> str:
+    """Say for how many winners the longer training pays back, and how soon."""
+    winners = break_even.filter(pl.col("rank") == 1)
+    slower = winners.filter(pl.col("candidate") != pl.col("fastest_to_train"))
+    if not slower.height:
+        return f"{count(winners.height, 'winner')} trained fastest: nothing has to pay back."
+    paying = slower.drop_nulls("pays_back_after_rows")
+    head = f"Of {count(slower.height, 'winner')} that trained longer than another candidate"
+    if not paying.height:
+        return f"{head}, none compensates for it by faster serving."
+    n_rows = sorted(max(1, math.ceil(rows)) for rows in paying["pays_back_after_rows"])
+    verb = "compensates" if paying.height == 1 else "compensate"
+    first = f"{format_number(n_rows[0])} to " if n_rows[0] < n_rows[-1] else ""
+    return (
+        f"{head}, {paying.height} {verb} for it by faster serving, after "
+        f"{first}{format_number(n_rows[-1])} predictions."
+    )
