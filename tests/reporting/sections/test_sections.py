@@ -85,11 +85,18 @@ def test_stops_of_a_search_by_quality_have_no_account(results: Results) -> None:
 
 
 def test_stops_of_an_unstopped_search() -> None:
-    compute = pl.DataFrame(
-        {"cause": ["complete"], "n_trials": [3], "compute_s": [6.0], "saved_s": [0.0]}
+    trials = pl.DataFrame(
+        {
+            "state": ["complete"] * 3,
+            "stop_reason": pl.Series([None] * 3, dtype=pl.String),
+            "compute_s": [1.0, 2.0, 3.0],
+            "saved_s": pl.Series([None] * 3, dtype=pl.Float64),
+        }
     )
 
-    assert describe_stops(compute) == "3 trials took 6 CPU seconds; none was stopped early."
+    assert describe_stops({"landsat.net": trials}) == (
+        "3 trials took 6 CPU seconds; none was stopped early."
+    )
 
 
 def test_hardware_prices_every_winner(results: Results, ladder: tuple[Tier, ...]) -> None:

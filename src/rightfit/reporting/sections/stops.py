@@ -21,64 +21,44 @@ from rightfit.reporting.sections.section import (
     text,
 )
 
-SCHEMA: Mapping[str, type[pl.DataType]] = {
-    "cell": pl.String,
-    "cause": pl.String,
-    "n_trials": pl.Int64,
-    "compute_s": pl.Float64,
-    "saved_s": pl.Float64,
-}
-
 
 def build_stops(results: Results) -> Section:
-    """Account for the compute per cell and list every stop with its reason."""
-    compute = sum_compute(results.trials)
-    saved = describe_stops(compute)
-    accounts = describe_searches(results.audits)
+    """Say what the searches took and what stopping saved; list every stop with its reason."""
+    stopped = [
+        {**row, "dataset": dataset, "model": model}
+        for cell, trials in results.trials.items()
+        for dataset, model in [cell.split(".")]
+        for row in trials.filter(pl.col("state") != "complete").to_dicts()
+    ]
     return Section(
         id="stops",
         title="What the search cost and early stopping saved",
-        sentences=(saved, *accounts),
-        tables=(*_tabulate_audits(results), _tabulate_stops(results)),
+        sentences=(describe_stops(results.trials), *describe_searches(results.audits)),
+        tables=(
+            *(_tabulate_audits(results) if results.audits.height else ()),
+            tabulate(
+                "Stopped and failed trials",
+                stopped,
+                text("Cell", _name_cell),
+                number("Trial", lambda row: str(row["number"])),
+                text("State", lambda row: row["state"]),
+                figure("Checkpoint", "stop_checkpoint"),
+                figure("CPU s", "compute_s"),
+                sentence("Reason", lambda row: row["stop_reason"] or ""),
+            ),
+        ),
     )
 
 
-def sum_compute(trials: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Sum trials and compute per cell and cause.
-
-    Returns:
-        One row per cell and cause: ``cell``, ``cause`` (``complete``, ``failed``, or the rule that
-        stopped), ``n_trials``, ``compute_s``, ``saved_s`` (an estimate; 0 where there is none).
-    """
-    empty: pl.DataFrame = pl.DataFrame(schema=SCHEMA)
-    return pl.concat([empty, *(_sum_cell(cell, table) for cell, table in trials.items())])
-
-
-def _sum_cell(cell: str, trials: pl.DataFrame) -> pl.DataFrame:
-    rule = pl.col("stop_reason").str.split(":").list.first().str.replace_all("_", " ")
-    stopped = pl.col("state") == "stopped"
-    return (
-        trials.with_columns(
-            cell=pl.lit(cell),
-            cause=pl.when(stopped).then(rule).otherwise(pl.col("state")),
-        )
-        .group_by("cell", "cause", maintain_order=True)
-        .agg(
-            n_trials=pl.len().cast(pl.Int64),
-            compute_s=pl.col("compute_s").sum(),
-            saved_s=pl.col("saved_s").sum(),
-        )
-    )
-
-
-def describe_stops(compute: pl.DataFrame) -> str:
+def describe_stops(trials: Mapping[str, pl.DataFrame]) -> str:
     """Say how many trials stopped by which rule, and the share of compute that saved."""
-    n_trials = int(compute["n_trials"].sum())
-    spent_s, saved_s = float(compute["compute_s"].sum()), float(compute["saved_s"].sum())
-    causes = compute.group_by("cause", maintain_order=True).agg(pl.col("n_trials").sum())
-    stops = [
-        f"{n} by {cause}" for cause, n in causes.iter_rows() if cause not in ("complete", "failed")
-    ]
+    columns = ("state", "stop_reason", "compute_s", "saved_s")
+    every = pl.concat(table.select(columns) for table in trials.values())
+    n_trials, spent_s = every.height, float(every["compute_s"].sum())
+    saved_s = float(every["saved_s"].sum())  # an estimate; 0 where there is none
+    reasons = every.filter(state="stopped")["stop_reason"]
+    rules = Counter(reasons.str.split(":").list.first().str.replace_all("_", " "))
+    stops = [f"{n} by {rule}" for rule, n in rules.items()]
     head = f"{count(n_trials, 'trial')} took {format_number(spent_s)} CPU seconds"
     if not stops:
         return f"{head}; none was stopped early."
@@ -109,77 +89,43 @@ def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
 
 
 def _tabulate_audits(results: Results) -> tuple[Table, ...]:
-    if not results.audits.height:
-        return ()
-    return (
-        _tabulate_searches(results.audits),
-        _tabulate_winners(results.audits),
-        _tabulate_stoppers(results),
-    )
-
-
-def _tabulate_searches(accounts: pl.DataFrame) -> Table:
-    heads = {
-        "Trials": "n_trials",
-        "Complete": "n_complete",
-        "Stopped": "n_stopped",
-        "Spent (s)": "spent_s",
-        "Saved (s)": "saved_s",
-        "Training (s)": "training_s",
-        "Deciding (s)": "deciding_s",
-    }
-    return tabulate(
-        "Searches; seconds of CPU",
-        accounts.unique(["dataset", "model"], maintain_order=True).to_dicts(),
-        text("Cell", _name_cell),
-        *(figure(head, column) for head, column in heads.items()),
-    )
-
-
-def _tabulate_winners(accounts: pl.DataFrame) -> Table:
-    return tabulate(
-        "Best trial of each search for each application, or the nearest miss",
-        accounts.to_dicts(),
-        text("Cell", _name_cell),
-        *keys("application"),
-        number(
-            "Trial", lambda row: "none feasible" if row["winner"] is None else str(row["winner"])
-        ),
-        figure("Expected utility", "utility"),
-        sentence("Nearest miss", lambda row: row["nearest_miss"] or ""),
-    )
-
-
-def _tabulate_stoppers(results: Results) -> Table:
-    counts: Counter[tuple[str, int]] = Counter()
+    """Tabulate the searches, their winners, and which application stopped trials last."""
+    n_stopped: Counter[tuple[str, int]] = Counter()
     for trials in results.trials.values():
         stopped = trials.filter(pl.col("stopped_by").is_not_null())
-        counts.update(stopped.select("stopped_by", "stop_checkpoint").iter_rows())
-    return tabulate(
-        "Stopped trials by the last application that could use them, and by checkpoint",
-        sorted(counts.items()),
-        text("Application", lambda item: words(item[0][0]) or "none"),
-        number("Checkpoint", lambda item: str(item[0][1])),
-        number("Trials", lambda item: str(item[1])),
-    )
-
-
-def _tabulate_stops(results: Results) -> Table:
-    rows = [
-        {**row, "dataset": dataset, "model": model}
-        for cell, trials in results.trials.items()
-        for dataset, model in [cell.split(".")]
-        for row in trials.filter(pl.col("state") != "complete").to_dicts()
-    ]
-    return tabulate(
-        "Stopped and failed trials",
-        rows,
-        text("Cell", _name_cell),
-        number("Trial", lambda row: str(row["number"])),
-        text("State", lambda row: row["state"]),
-        figure("Checkpoint", "stop_checkpoint"),
-        figure("CPU s", "compute_s"),
-        sentence("Reason", lambda row: row["stop_reason"] or ""),
+        n_stopped.update(stopped.select("stopped_by", "stop_checkpoint").iter_rows())
+    return (
+        tabulate(
+            "Searches; seconds of CPU",
+            results.audits.unique(["dataset", "model"], maintain_order=True).to_dicts(),
+            text("Cell", _name_cell),
+            figure("Trials", "n_trials"),
+            figure("Complete", "n_complete"),
+            figure("Stopped", "n_stopped"),
+            figure("Spent (s)", "spent_s"),
+            figure("Saved (s)", "saved_s"),
+            figure("Training (s)", "training_s"),
+            figure("Deciding (s)", "deciding_s"),
+        ),
+        tabulate(
+            "Best trial of each search for each application, or the nearest miss",
+            results.audits.to_dicts(),
+            text("Cell", _name_cell),
+            *keys("application"),
+            number(
+                "Trial",
+                lambda row: "none feasible" if row["winner"] is None else str(row["winner"]),
+            ),
+            figure("Expected utility", "utility"),
+            sentence("Nearest miss", lambda row: row["nearest_miss"] or ""),
+        ),
+        tabulate(
+            "Stopped trials by the last application that could use them, and by checkpoint",
+            sorted(n_stopped.items()),
+            text("Application", lambda item: words(item[0][0]) or "none"),
+            number("Checkpoint", lambda item: str(item[0][1])),
+            number("Trials", lambda item: str(item[1])),
+        ),
     )
 
 
