@@ -51,7 +51,7 @@ class Results:
     Args:
         applications: Objectives and limits.
         rules: How it was ranked.
-        profiles: One row per measured profile.
+        profiles: One row per measured profile, each with its request path.
         rankings: One row per application, dataset and candidate.
         recommendations: Decision per application and dataset.
         qualities: How each dataset's predictions are scored.

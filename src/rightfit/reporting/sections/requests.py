@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 
 import polars as pl
 
 from rightfit.formatting import NOT_MEASURED, count, format_share
 from rightfit.http_load.load_records import LoadStep, WinnerLoad, format_latency, format_rate
 from rightfit.naming import format_metric, listing, words
-from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.run_results import PROFILE_KEYS, Results, select_winners
 from rightfit.reporting.sections.section import (
-    Column,
     Section,
     Table,
     figure,
@@ -33,22 +32,34 @@ PATH_WORDS = {
 
 def build_requests(results: Results) -> Section:
     """Say what each application's requests pass and what encoding costs."""
-    winners = find_winning_profiles(results)
+    latencies = results.profiles.select(*PROFILE_KEYS, P50)
+    winners = select_winners(results.rankings).join(
+        latencies, on=PROFILE_KEYS, how="left", maintain_order="left"
+    )
     compared = compare_runtimes(results.profiles)
-    by_runtime = () if compared.is_empty() else (_tabulate_runtimes(compared),)
+    by_runtime = tabulate(
+        "What encoding takes by runtime: the median of all profiles that could be chosen",
+        compared.to_dicts(),
+        *keys("dataset"),
+        text("Runtime", lambda row: row["runtime"]),
+        number("Profiles", lambda row: str(row["n"])),
+        number("Encoding", lambda row: format_metric(P50, row["encoding_ms"])),
+    )
     return Section(
         id="requests",
         title="From the request to the answer",
         sentences=(describe_paths(results.rankings), describe_encoding(winners)),
-        tables=(_tabulate_winners(winners), *by_runtime),
-    )
-
-
-def find_winning_profiles(results: Results) -> pl.DataFrame:
-    """Return every application's winners with their median latency."""
-    latencies = complete_paths(results.profiles).select(*PROFILE_KEYS, P50)
-    return select_winners(results.rankings).join(
-        latencies, on=PROFILE_KEYS, how="left", maintain_order="left"
+        tables=(
+            tabulate(
+                "What encoding takes of the winners' median latency",
+                winners.to_dicts(),
+                *keys("application", "dataset", "candidate", "serving"),
+                number("Median latency", lambda row: format_metric(P50, row[P50])),
+                number("Encoding", lambda row: format_metric(P50, row["encoding_ms"])),
+                number("Share", _write_share),
+            ),
+            *([by_runtime] if by_runtime.rows else []),
+        ),
     )
 
 
@@ -90,28 +101,6 @@ def describe_encoding(winners: pl.DataFrame) -> str:
     )
 
 
-def _tabulate_winners(winners: pl.DataFrame) -> Table:
-    return tabulate(
-        "What encoding takes of the winners' median latency",
-        winners.to_dicts(),
-        *keys("application", "dataset", "candidate", "serving"),
-        number("Median latency", lambda row: format_metric(P50, row[P50])),
-        number("Encoding", lambda row: format_metric(P50, row["encoding_ms"])),
-        number("Share", _write_share),
-    )
-
-
-def _tabulate_runtimes(compared: pl.DataFrame) -> Table:
-    return tabulate(
-        "What encoding takes by runtime: the median of all profiles that could be chosen",
-        compared.to_dicts(),
-        *keys("dataset"),
-        text("Runtime", lambda row: row["runtime"]),
-        number("Profiles", lambda row: str(row["n"])),
-        number("Encoding", lambda row: format_metric(P50, row["encoding_ms"])),
-    )
-
-
 def _write_share(row: Mapping[str, float | None]) -> str:
     whole_ms, encoding_ms = row[P50], row["encoding_ms"]
     if whole_ms is None or encoding_ms is None or not whole_ms > 0:
@@ -121,8 +110,13 @@ def _write_share(row: Mapping[str, float | None]) -> str:
 
 def build_loads(results: Results) -> Section:
     """Say what load one server of each winner sustains; decision records hold the curves."""
-    loads = list(_list_current(results))
+    found = [
+        results.load_curves.find(application, dataset, decision.winner)
+        for application, dataset, decision in list_decisions(results.recommendations)
+    ]
+    loads = [load for load in found if load is not None]
     measured = [load for load in loads if load.curve is not None]
+    reasons = Counter(load.reason for load in loads if load.curve is None)
     return Section(
         id="http",
         title="Behind a server",
@@ -130,7 +124,7 @@ def build_loads(results: Results) -> Section:
             f"{count(len(measured), 'decision')} of {len(loads)} had the winner served over HTTP "
             "and loaded, on all cores but one: requests of one row at random times, at rising "
             "rates.",
-            *_count_reasons(loads),
+            *(f"Not loaded in {count(n, 'decision')}: {reason}." for reason, n in reasons.items()),
         ),
         tables=(
             tabulate(
@@ -165,29 +159,14 @@ def _tabulate_steps(load: WinnerLoad) -> Table:
         f"{load.candidate} for {words(load.application)} on {words(load.dataset)}, by rising rate",
         opened,
         figure("Requests/s", "level"),
-        *map(_list_percentile, (0.5, 0.95, 0.99)),
+        number("p50 (ms)", lambda step: format_latency(step.latency_ms[0.5])),
+        number("p95 (ms)", lambda step: format_latency(step.latency_ms[0.95])),
+        number("p99 (ms)", lambda step: format_latency(step.latency_ms[0.99])),
         number("Cores", lambda step: f"{step.server_cores:.2f}"),
         number("Failed", lambda step: f"{sum(step.errors.values()):,} of {step.n_requests:,}"),
         text("Keeps up", lambda step: "yes" if step.keeps_up else "no"),
     )
 
 
-def _list_percentile(share: float) -> Column:
-    return number(f"p{share * 100:g} (ms)", lambda step: format_latency(step.latency_ms[share]))
-
-
 def _list_steps(load: WinnerLoad) -> list[LoadStep]:
     return [*load.curve.closed, *load.curve.opened] if load.curve else []
-
-
-def _list_current(results: Results) -> Iterator[WinnerLoad]:
-    for application, dataset, decision in list_decisions(results.recommendations):
-        load = results.load_curves.find(application, dataset, decision.winner)
-        if load is not None:
-            yield load
-
-
-def _count_reasons(loads: list[WinnerLoad]) -> Iterator[str]:
-    reasons = [load.reason for load in loads if load.curve is None]
-    for reason in dict.fromkeys(reasons):
-        yield f"Not loaded in {count(reasons.count(reason), 'decision')}: {reason}."
