@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rightfit.formatting import NOT_MEASURED, count, format_quality
 from rightfit.naming import format_metric, metric_name, sentence_case, words
 from rightfit.ranking.explanation.decisions import (
     MetricChange,
-    RankedCandidate,
     Replacement,
     list_decisions,
 )
 from rightfit.reporting.run_results import Results
-from rightfit.reporting.sections.section import Section, Table, number, sentence, tabulate, text
-from rightfit.serving.watched_winners import WatchedWinner
+from rightfit.reporting.sections.section import Section, number, sentence, tabulate, text
 
 
 def build_changed(results: Results) -> list[Section]:
     """Say what the latest ``rightfit watch`` has found of the present winners, if there is one."""
     watch = results.watch
-    watched = [one for one in watch.winners if _is_winner(one, results)] if watch else []
-    if watch is None or not watched:
+    if watch is None:
+        return []
+    present = {
+        (name, dataset, decision.winner.candidate)
+        for name, dataset, decision in list_decisions(results.recommendations)
+        if decision.winner
+    }
+    watched = [
+        one for one in watch.winners if (one.application, one.dataset, one.candidate) in present
+    ]
+    if not watched:
         return []
     changed = [one for one in watched if one.changes]
     ordered = changed + [one for one in watched if not one.changes]
@@ -50,27 +55,11 @@ def build_changed(results: Results) -> list[Section]:
     ]
 
 
-def _is_winner(one: WatchedWinner, results: Results) -> bool:
-    recommendation = results.recommendations.get(one.application)
-    decision = recommendation.datasets.get(one.dataset) if recommendation else None
-    return bool(decision and decision.winner and decision.winner.candidate == one.candidate)
-
-
-@dataclass(frozen=True)
-class _Compared:
-    """An imported model and the winner of one application and dataset."""
-
-    application: str
-    dataset: str
-    found: Replacement
-    winner: RankedCandidate | None
-
-
 def build_replacements(results: Results) -> list[Section]:
     """Compare each imported model with the winners; no section where no model is imported."""
     compared = [
-        _Compared(application, dataset, found, decision.winner)
-        for application, dataset, decision in list_decisions(results.recommendations)
+        {"application": name, "dataset": dataset, "winner": decision.winner, "found": found}
+        for name, dataset, decision in list_decisions(results.recommendations)
         for found in decision.replacements
     ]
     if not compared:
@@ -81,25 +70,39 @@ def build_replacements(results: Results) -> list[Section]:
             title="What would changing gain",
             sentences=("Imported models are files that took part without a search.",),
             tables=(
-                _tabulate(compared),
-                *(_tabulate_changes(one) for one in compared if one.found.changes),
+                tabulate(
+                    "Imported models beside the winners",
+                    compared,
+                    text("Application", lambda row: sentence_case(words(row["application"]))),
+                    text("Dataset", lambda row: words(row["dataset"])),
+                    text("Imported", lambda row: row["found"].incumbent.label),
+                    number("Utility", lambda row: format_quality(row["found"].incumbent.utility)),
+                    text(
+                        "Winner",
+                        lambda row: row["winner"].label if row["winner"] else "none qualifies",
+                    ),
+                    number("Gain of utility", lambda row: _write_gain(row["found"])),
+                    text(
+                        "Within its limits",
+                        lambda row: "no" if row["found"].violations else "yes",
+                    ),
+                ),
+                *(
+                    tabulate(
+                        found.sentence,
+                        found.changes,
+                        text("Metric", lambda change: sentence_case(metric_name(change.metric))),
+                        number("Imported", lambda change: format_metric(change.metric, change.now)),
+                        number("Winner", lambda change: format_metric(change.metric, change.then)),
+                        number("Winner / imported", _write_ratio),
+                    )
+                    for _, _, decision in list_decisions(results.recommendations)
+                    for found in decision.replacements
+                    if found.changes
+                ),
             ),
         )
     ]
-
-
-def _tabulate(compared: list[_Compared]) -> Table:
-    return tabulate(
-        "Imported models beside the winners",
-        compared,
-        text("Application", lambda one: sentence_case(words(one.application))),
-        text("Dataset", lambda one: words(one.dataset)),
-        text("Imported", lambda one: one.found.incumbent.label),
-        number("Utility", lambda one: format_quality(one.found.incumbent.utility)),
-        text("Winner", lambda one: one.winner.label if one.winner else "none qualifies"),
-        number("Gain of utility", lambda one: _write_gain(one.found)),
-        text("Within its limits", lambda one: "no" if one.found.violations else "yes"),
-    )
 
 
 def _write_gain(found: Replacement) -> str:
@@ -107,17 +110,6 @@ def _write_gain(found: Replacement) -> str:
         return NOT_MEASURED
     tie = " (tied)" if found.is_tied else ""
     return f"{found.utility_gain:+.3f}{tie}"
-
-
-def _tabulate_changes(one: _Compared) -> Table:
-    return tabulate(
-        one.found.sentence,
-        one.found.changes,
-        text("Metric", lambda change: sentence_case(metric_name(change.metric))),
-        number("Imported", lambda change: format_metric(change.metric, change.now)),
-        number("Winner", lambda change: format_metric(change.metric, change.then)),
-        number("Winner / imported", _write_ratio),
-    )
 
 
 def _write_ratio(change: MetricChange) -> str:
