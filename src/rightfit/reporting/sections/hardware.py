@@ -27,18 +27,37 @@ VERDICTS = ("fits", "does not fit", "not measurable")
 def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
     """Price every winner, and say where larger machines improve the best quality."""
     best = best_by_tier(show_unseen(results.profiles), len(tiers))
-    mine = {name: best.filter(pl.col("dataset") == name) for name in results.datasets}
     names = [tier.name for tier in tiers]
+    judged = results.tables.hardware_tiers.group_by("tier", "verdict").len()
+    n_profiles = {(tier, verdict): n for tier, verdict, n in judged.iter_rows()}
+
+    def count_profiles(verdict: str) -> Column:
+        return number(
+            sentence_case(verdict), lambda tier: str(n_profiles.get((tier.name, verdict), 0))
+        )
+
     return Section(
         id="hardware",
         title="Hardware tiers and costs",
         sentences=(describe_machines(results, tiers),),
         points=tuple(
             f"{sentence_case(words(name))}: "
-            f"{describe_gain(mine[name], names, results.quality_title(name))}"
+            f"{describe_gain(best.filter(dataset=name), names, results.quality_title(name))}"
             for name in results.datasets
         ),
-        tables=(_tabulate_prices(results, tiers), _tabulate_ladder(results, tiers)),
+        tables=(
+            _tabulate_prices(results, tiers),
+            tabulate(
+                "Hardware tiers of the parameters, and how many profiles run on each",
+                tiers,
+                text("Tier", lambda tier: tier.name),
+                number("Cores", lambda tier: str(tier.n_cores)),
+                figure("Memory (MiB)", "memory_mib"),
+                text("Device", lambda tier: tier.device),
+                figure("US$ per hour", "price_per_hour"),
+                *map(count_profiles, VERDICTS),
+            ),
+        ),
     )
 
 
@@ -127,24 +146,3 @@ def rows_per_usd(cost_usd_per_1m_rows: float | None) -> float | None:
     2000000.0
     """
     return ROWS_PRICED / cost_usd_per_1m_rows if cost_usd_per_1m_rows else None
-
-
-def _tabulate_ladder(results: Results, tiers: Sequence[Tier]) -> Table:
-    judged = results.tables.hardware_tiers.group_by("tier", "verdict").len()
-    n_profiles = {(tier, verdict): n for tier, verdict, n in judged.iter_rows()}
-
-    def count_profiles(verdict: str) -> Column:
-        return number(
-            sentence_case(verdict), lambda tier: str(n_profiles.get((tier.name, verdict), 0))
-        )
-
-    return tabulate(
-        "Hardware tiers of the parameters, and how many profiles run on each",
-        tiers,
-        text("Tier", lambda tier: tier.name),
-        number("Cores", lambda tier: str(tier.n_cores)),
-        figure("Memory (MiB)", "memory_mib"),
-        text("Device", lambda tier: tier.device),
-        figure("US$ per hour", "price_per_hour"),
-        *map(count_profiles, VERDICTS),
-    )

@@ -9,7 +9,6 @@ import polars as pl
 from rightfit.formatting import count, format_quality
 from rightfit.naming import listing, metric_name, metric_title, sentence_case, words
 from rightfit.processes.codec import to_plain
-from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.explanation.decisions import FinalQuality, list_decisions
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (
@@ -43,7 +42,13 @@ ENDS = {
 
 def build_measuring(results: Results) -> Section:
     """Say where and how often it was measured, what was disturbed and what is missing."""
-    here = results.environment
+    here, finals = results.environment, _find_finals(results)
+    missing = Counter(
+        (column, reason)
+        for reasons in results.profiles["null_reasons"].drop_nulls()
+        for column, reason in reasons.items()
+        if reason is not None
+    )
     return Section(
         id="measuring",
         title="Quality of the measurements",
@@ -53,14 +58,25 @@ def build_measuring(results: Results) -> Section:
             describe_thoroughness(results.profiles),
             describe_disturbed_profiles(results.profiles),
             *describe_drift(results.profiles),
-            *describe_final(results),
+            *_describe_finals(finals),
         ),
         tables=(
             _tabulate_cells(results.profiles),
-            *_tabulate_final(results),
-            _tabulate_missing(results.profiles),
+            *([_tabulate_finals(finals)] if finals else []),
+            tabulate(
+                "Missing metrics",
+                missing.most_common(),
+                text("Metric", lambda item: metric_name(item[0][0])),
+                number("Profiles", lambda item: str(item[1])),
+                sentence("Why", lambda item: item[0][1]),
+            ),
             *([_tabulate_data(results)] if results.data_cards else []),
-            _tabulate_environment(results.environment),
+            tabulate(
+                "Environment",
+                to_plain(here).items(),
+                text("Property", lambda item: words(item[0])),
+                sentence("Value", lambda item: _write_value(item[1])),
+            ),
         ),
     )
 
@@ -121,13 +137,29 @@ def describe_drift(profiles: pl.DataFrame) -> list[str]:
     ]
 
 
-def describe_final(results: Results) -> list[str]:
+Finals = dict[tuple[str, str, FinalQuality], list[str]]
+"""Applications that a winner fits, by dataset, candidate and quality on rows not used to choose.
+
+Nested resampling judges a choice, so one candidate may have several qualities.
+"""
+
+
+def _find_finals(results: Results) -> Finals:
+    finals: Finals = {}
+    for application, dataset, decision in list_decisions(results.recommendations):
+        if decision.winner and decision.final_quality:
+            key = dataset, decision.winner.candidate, decision.final_quality
+            finals.setdefault(key, []).append(application)
+    return finals
+
+
+def _describe_finals(finals: Finals) -> list[str]:
     """Say how many winners are worse than the quality they were chosen by, and how that is known.
 
     Nothing if it is not known.
     """
     by_how: dict[str, list[FinalQuality]] = {}
-    for _, _, final in _list_final(results):
+    for _, _, final in finals:
         by_how.setdefault(final.how, []).append(final)
     return [
         f"Judged {found[0].where}, {sum(final.optimism > 0 for final in found)} of "
@@ -137,26 +169,10 @@ def describe_final(results: Results) -> list[str]:
     ]
 
 
-def _list_final(results: Results) -> dict[tuple[str, str, FinalQuality], list[str]]:
-    """Return dataset, candidate and final quality of every winner, with the applications it fits.
-
-    Nested resampling judges a choice, so one candidate may have several qualities.
-    """
-    found: dict[tuple[str, str, FinalQuality], list[str]] = {}
-    for application, dataset, decision in list_decisions(results.recommendations):
-        if decision.winner and decision.final_quality:
-            key = dataset, decision.winner.candidate, decision.final_quality
-            found.setdefault(key, []).append(application)
-    return found
-
-
-def _tabulate_final(results: Results) -> list[Table]:
-    rows = _list_final(results)
-    if not rows:
-        return []
-    table = tabulate(
+def _tabulate_finals(finals: Finals) -> Table:
+    return tabulate(
         "Quality of the winners on rows not used for the choice",
-        rows.items(),
+        finals.items(),
         text("Dataset", lambda row: words(row[0][0])),
         text("Winner", lambda row: row[0][1]),
         text("Applications", lambda row: listing([words(name) for name in row[1]])),
@@ -167,19 +183,19 @@ def _tabulate_final(results: Results) -> list[Table]:
         number("Optimism", lambda row: format_quality(row[0][2].optimism)),
         text("Judged", lambda row: row[0][2].where),
     )
-    return [table]
 
 
 def _tabulate_cells(profiles: pl.DataFrame) -> Table:
+    half_widths_pct = {
+        name: 100 * (pl.col(f"{name}_high") - pl.col(f"{name}_low")) / 2 / pl.col(name)
+        for name in TIMED
+        if f"{name}_low" in profiles and f"{name}_high" in profiles
+    }
     cells = profiles.group_by("dataset", "model", maintain_order=True).agg(
         n_profiles=pl.len(),
         n_disturbed=pl.col("disturbed").sum(),
         n_samples=pl.col("n_latency_samples").min(),
-        **{
-            name: _half_width_pct(name).median()
-            for name in TIMED
-            if f"{name}_low" in profiles and f"{name}_high" in profiles
-        },
+        **{name: half_width.median() for name, half_width in half_widths_pct.items()},
     )
     return tabulate(
         "Sample sizes, and half widths of the 95 % intervals (median of the profiles)",
@@ -188,31 +204,7 @@ def _tabulate_cells(profiles: pl.DataFrame) -> Table:
         number("Profiles", lambda row: str(row["n_profiles"])),
         number("Disturbed", lambda row: str(row["n_disturbed"])),
         figure("Fewest latency calls", "n_samples"),
-        *(
-            figure(f"{sentence_case(metric_name(name))} ± %", name)
-            for name in TIMED
-            if name in cells
-        ),
-    )
-
-
-def _half_width_pct(name: str) -> pl.Expr:
-    return 100 * (pl.col(f"{name}_high") - pl.col(f"{name}_low")) / 2 / pl.col(name)
-
-
-def _tabulate_missing(profiles: pl.DataFrame) -> Table:
-    reasons = Counter(
-        (column, reason)
-        for reasons in profiles["null_reasons"].drop_nulls()
-        for column, reason in reasons.items()
-        if reason is not None
-    )
-    return tabulate(
-        "Missing metrics",
-        reasons.most_common(),
-        text("Metric", lambda item: metric_name(item[0][0])),
-        number("Profiles", lambda item: str(item[1])),
-        sentence("Why", lambda item: item[0][1]),
+        *(figure(f"{sentence_case(metric_name(name))} ± %", name) for name in half_widths_pct),
     )
 
 
@@ -237,15 +229,6 @@ def _tabulate_data(results: Results) -> Table:
     )
 
 
-def _tabulate_environment(environment: Environment) -> Table:
-    return tabulate(
-        "Environment",
-        to_plain(environment).items(),
-        text("Property", lambda item: words(item[0])),
-        sentence("Value", lambda item: _write_value(item[1])),
-    )
-
-
 def _write_value(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {version}" for name, version in value.items())
@@ -254,23 +237,25 @@ def _write_value(value: object) -> str:
 
 def build_profiles(results: Results) -> Section:
     """List the profiles of every dataset."""
+    tables = []
+    for dataset in results.datasets:
+        profiles = results.profiles.filter(dataset=dataset).sort(
+            "quality_raw", descending=True, nulls_last=True, maintain_order=True
+        )
+        quality = sentence_case(results.quality_title(dataset))
+        tables.append(
+            tabulate(
+                f"Profiles of {words(dataset)}, best quality first",
+                profiles.to_dicts(),
+                *keys("candidate", "serving"),
+                text("Request path", lambda row: row["request_path"]),
+                number(quality, lambda row: format_quality(row["quality_raw"])),
+                *(figure(metric_title(name), name) for name in COSTS if name in profiles),
+            )
+        )
     return Section(
         id="profiles",
         title="All profiles",
         sentences=("Quality here is that on the rows that chose the winners.",),
-        tables=tuple(_tabulate_profiles(results, dataset) for dataset in results.datasets),
-    )
-
-
-def _tabulate_profiles(results: Results, dataset: str) -> Table:
-    profiles = results.profiles.filter(dataset=dataset)
-    ordered = profiles.sort("quality_raw", descending=True, nulls_last=True, maintain_order=True)
-    quality = sentence_case(results.quality_title(dataset))
-    return tabulate(
-        f"Profiles of {words(dataset)}, best quality first",
-        ordered.to_dicts(),
-        *keys("candidate", "serving"),
-        text("Request path", lambda row: row["request_path"]),
-        number(quality, lambda row: format_quality(row["quality_raw"])),
-        *(figure(metric_title(name), name) for name in COSTS if name in profiles),
+        tables=tuple(tables),
     )
