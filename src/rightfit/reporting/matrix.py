@@ -95,11 +95,35 @@ class DecisionCell:
 
 def build_cells(results: Results, application: str) -> list[DecisionCell]:
     """Build the cells of an application, one per dataset."""
-    datasets = results.recommendations[application].datasets
-    return [
-        _build_cell(results, application, dataset, decision)
-        for dataset, decision in datasets.items()
-    ]
+    cells = []
+    for dataset, decision in results.recommendations[application].datasets.items():
+        candidate = decision.headline or decision.nearest_miss
+        settings = candidate.settings if candidate else None
+        cells.append(
+            DecisionCell(
+                application=application,
+                dataset=dataset,
+                decision=decision,
+                candidate=candidate,
+                figures=tuple(_list_figures(results, application, dataset, decision)),
+                settings=()
+                if settings is None
+                else tuple(
+                    Setting(name, write_value(value), is_searched)
+                    for values, is_searched in ((settings.searched, True), (settings.fixed, False))
+                    for name, value in values.items()
+                ),
+                yaml="" if settings is None else settings.write_yaml(),
+                served=tuple(
+                    (True, f"≤ {format_number(one.bound)}")
+                    for one in decision.limits
+                    if one.metric == THREADS
+                ),
+                badge=decision.tie or ("clear" if decision.winner else decision.without_winner),
+                warnings=tuple(_list_warnings(results, application, dataset, decision)),
+            )
+        )
+    return cells
 
 
 def write_headline(results: Results) -> str:
@@ -109,8 +133,11 @@ def write_headline(results: Results) -> str:
     """
     decisions = list_decisions(results.recommendations)
     winners = [(dataset, d.winner.candidate) for _, dataset, d in decisions if d.winner]
-    best = _best_by_quality(results.profiles)
-    n_best = sum(candidate in best[dataset] for dataset, candidate in winners)
+    best = results.profiles.filter(
+        pl.col("quality_raw") == pl.col("quality_raw").max().over("dataset")
+    )
+    best_candidates = set(best.select("dataset", "candidate").iter_rows())  # several: equal ones
+    n_best = sum(winner in best_candidates for winner in winners)
     n_candidates = results.profiles.select("dataset", "model", "candidate").n_unique()
     n_none = len(decisions) - len(winners)
     return (
@@ -160,49 +187,19 @@ def list_costs(application: Application) -> list[str]:
     return [name for name in asked if name not in (*QUALITIES, THREADS)]
 
 
-def _best_by_quality(profiles: pl.DataFrame) -> dict[str, set[str]]:
-    """Return the candidates of the highest quality per dataset; several where they are equal."""
-    best = profiles.filter(pl.col("quality_raw") == pl.col("quality_raw").max().over("dataset"))
-    return {
-        dataset: set(best.filter(pl.col("dataset") == dataset)["candidate"])
-        for dataset in profiles["dataset"].unique(maintain_order=True)
-    }
-
-
-def _build_cell(
-    results: Results, application: str, dataset: str, decision: Decision
-) -> DecisionCell:
-    candidate = decision.headline or decision.nearest_miss
-    settings = candidate.settings if candidate else None
-    return DecisionCell(
-        application=application,
-        dataset=dataset,
-        decision=decision,
-        candidate=candidate,
-        figures=tuple(_list_figures(results, application, dataset, decision)),
-        settings=()
-        if settings is None
-        else tuple(
-            Setting(name, write_value(value), is_searched)
-            for values, is_searched in ((settings.searched, True), (settings.fixed, False))
-            for name, value in values.items()
-        ),
-        yaml="" if settings is None else settings.write_yaml(),
-        served=tuple(
-            (True, f"≤ {format_number(one.bound)}")
-            for one in decision.limits
-            if one.metric == THREADS
-        ),
-        badge=decision.tie or ("clear" if decision.winner else decision.without_winner),
-        warnings=tuple(_list_warnings(results, application, dataset, decision)),
-    )
-
-
 def _list_figures(
     results: Results, application: str, dataset: str, decision: Decision
 ) -> Iterator[CellFigure]:
     if decision.headline is None:
-        yield from _list_violations(decision)
+        miss = decision.nearest_miss
+        for broken in miss.violations if miss else ():
+            sign = "≤" if broken.kind == "max" else "≥"
+            amount = format_metric(broken.metric, broken.amount)
+            yield CellFigure(
+                value=format_metric(broken.metric, broken.value).replace(" ", UNBROKEN),
+                name=metric_name(broken.metric),
+                limits=((False, f"{sign} {format_number(broken.limit)}, {amount} beyond"),),
+            )
         return
     metrics, found = decision.headline.metrics, decision.quality
     limits = {
@@ -225,18 +222,6 @@ def _list_figures(
             value=format_metric(name, value).replace(" ", UNBROKEN),
             name=metric_name(name),
             limits=limits.get(name, ()),
-        )
-
-
-def _list_violations(decision: Decision) -> Iterator[CellFigure]:
-    miss = decision.nearest_miss
-    for broken in miss.violations if miss else ():
-        sign = "≤" if broken.kind == "max" else "≥"
-        amount = format_metric(broken.metric, broken.amount)
-        yield CellFigure(
-            value=format_metric(broken.metric, broken.value).replace(" ", UNBROKEN),
-            name=metric_name(broken.metric),
-            limits=((False, f"{sign} {format_number(broken.limit)}, {amount} beyond"),),
         )
 
 
