@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-import polars as pl
+from typing import Any
 
 from rightfit.formatting import (
     NOT_MEASURED,
@@ -114,29 +113,29 @@ class Board:
 
 def build_boards(results: Results, cells: list[DecisionCell]) -> list[Board]:
     """Build the leaderboards of an application from its cells."""
-    prices: dict[str, list[LimitEffect]] = defaultdict(list)
+    prices: dict[tuple[str, str], list[LimitEffect]] = defaultdict(list)
     for price in read_rows(results.tables.limit_effects, LimitEffect):
-        if (price.application, price.change) == (cells[0].application, REMOVED):
-            prices[price.dataset].append(price)
-    return [_build_board(results, cell, prices[cell.dataset]) for cell in cells]
-
-
-def _build_board(results: Results, cell: DecisionCell, prices: list[LimitEffect]) -> Board:
-    decision = cell.decision
-    application = results.applications.root[cell.application]
-    costs = list_costs(application)[:MAX_COSTS]
-    return Board(
-        cell=cell,
-        title=words(cell.dataset),
-        quality=results.quality_title(cell.dataset),
-        costs=tuple(metric_title(name) for name in costs),
-        places=tuple(_list_places(results, cell, costs)),
-        facts=tuple(_list_facts(results, cell, prices)),
-        reversals=tuple(one.sentence for one in decision.reversals[:MAX_REVERSALS])
-        or (decision.reversal,),
-        prices=_tabulate_prices(prices) if any(price.flips for price in prices) else None,
-        unmeasured=tuple(_list_unmeasured(results, cell)),
-    )
+        if price.change == REMOVED:
+            prices[price.application, price.dataset].append(price)
+    boards = []
+    for cell in cells:
+        costs = list_costs(results.applications.root[cell.application])[:MAX_COSTS]
+        removed = prices[cell.application, cell.dataset]
+        reversals = [one.sentence for one in cell.decision.reversals[:MAX_REVERSALS]]
+        boards.append(
+            Board(
+                cell=cell,
+                title=words(cell.dataset),
+                quality=results.quality_title(cell.dataset),
+                costs=tuple(metric_title(name) for name in costs),
+                places=tuple(_list_places(results, cell, costs)),
+                facts=tuple(_list_facts(results, cell, removed)),
+                reversals=tuple(reversals or [cell.decision.reversal]),
+                prices=_tabulate_prices(removed) if any(one.flips for one in removed) else None,
+                unmeasured=tuple(_list_unmeasured(results, cell)),
+            )
+        )
+    return boards
 
 
 def _list_places(results: Results, cell: DecisionCell, costs: list[str]) -> Iterator[BoardRow]:
@@ -148,9 +147,11 @@ def _list_places(results: Results, cell: DecisionCell, costs: list[str]) -> Iter
     parts = results.tables.utility_breakdown.filter(**here).partition_by("candidate", as_dict=True)
     for row in results.rankings.filter(**here).iter_rows(named=True):
         is_winner = row["rank"] == 1 and cell.decision.winner is not None
-        profile: Mapping[str, object] = profiles[_key(row)]
+        profile = profiles[_key(row)]
         if is_winner:
             profile = results.find_profile(cell.dataset, cell.decision) or profile
+        low, high = row["utility_low"], row["utility_high"]
+        ends = "" if low is None or high is None else f"{low:.2f}\N{EN DASH}{high:.2f}"
         yield BoardRow(
             rank=row["rank"],
             model=row["model"],
@@ -159,8 +160,16 @@ def _list_places(results: Results, cell: DecisionCell, costs: list[str]) -> Iter
             outcome=row["outcome"],
             quality=_write_quality(profile, cell.decision if is_winner else None),
             costs=tuple(_write_cost(profile, name) for name in costs),
-            utility=_write_utility(row),
-            parts=tuple(_list_parts(parts[(row["candidate"],)])),
+            utility=Number(format_quality(row["utility"]), ends, row["utility"]),
+            parts=tuple(
+                Part(
+                    part["contribution"],
+                    f"{objective_name(part['metric'])}: {part['contribution']:.2f} "
+                    f"of {part['share']:.2f}",
+                )
+                for part in parts[(row["candidate"],)].iter_rows(named=True)
+                if part["contribution"] is not None
+            ),
             chance=Number(_write_chance(row), order=row["p_best"]),
             why=row["reason"],
         )
@@ -170,47 +179,36 @@ def _key(row: Mapping[str, object]) -> tuple[object, ...]:
     return tuple(row[key] for key in ("model", "candidate", *SERVING_KEYS, PATH))
 
 
-def _write_quality(profile: Mapping[str, object], decision: Decision | None) -> Number:
+def _write_quality(profile: Mapping[str, Any], decision: Decision | None) -> Number:
     """Write the quality on rows not used for the choice; the shipped one of a winner."""
-    found = decision.quality if decision is not None else None
-    ends = ("raw", "raw_low", "raw_high")
-    shown = [getattr(found, end) if found else profile.get(f"quality_{end}") for end in ends]
-    value, low, high = (one if isinstance(one, float) else None for one in shown)
+    found = None if decision is None else decision.quality
+    if found is not None:
+        return Number(
+            format_quality(found.raw), format_ends(found.raw_low, found.raw_high), found.raw
+        )
+    value, low, high = (profile.get(f"quality_raw{end}") for end in ("", "_low", "_high"))
     if value is None:
         return Number(NOT_MEASURED)
     return Number(format_quality(value), format_ends(low, high), value)
 
 
-def _write_cost(profile: Mapping[str, object], name: str) -> Number:
+def _write_cost(profile: Mapping[str, Any], name: str) -> Number:
     value, low, high = (profile.get(f"{name}{end}") for end in ("", "_low", "_high"))
-    if not isinstance(value, float | int):
+    if value is None:
         return Number(NOT_MEASURED)
     half = ""
-    if isinstance(low, float) and isinstance(high, float) and value > 0 and high > low:
+    if low is not None and high is not None and value > 0 and high > low:
         half = f"\N{PLUS-MINUS SIGN}{format_number(round(50 * (high - low) / value, 1))} %"
     return Number(format_number(float(value)), half, float(value))
 
 
-def _write_utility(row: Mapping[str, float | None]) -> Number:
-    value, low, high = row["utility"], row["utility_low"], row["utility_high"]
-    ends = "" if low is None or high is None else f"{low:.2f}\N{EN DASH}{high:.2f}"
-    return Number(format_quality(value), ends, value)
-
-
-def _list_parts(parts: pl.DataFrame) -> Iterator[Part]:
-    for row in parts.iter_rows(named=True):
-        name, points = objective_name(row["metric"]), row["contribution"]
-        if points is not None:
-            yield Part(points, f"{name}: {points:.2f} of {row['share']:.2f}")
-
-
-def _write_chance(row: Mapping[str, object]) -> str:
+def _write_chance(row: Mapping[str, Any]) -> str:
     chance = row["p_best"]
-    if not row["feasible"] or not isinstance(chance, float):
+    if not row["feasible"] or chance is None:
         return NOT_MEASURED
-    return (
-        f"< {format_share(2 * SMALLEST_SHARE)}" if chance < SMALLEST_SHARE else format_share(chance)
-    )
+    if chance < SMALLEST_SHARE:
+        return f"< {format_share(2 * SMALLEST_SHARE)}"
+    return format_share(chance)
 
 
 def _list_facts(results: Results, cell: DecisionCell, prices: list[LimitEffect]) -> Iterator[Fact]:
@@ -229,22 +227,23 @@ def _describe_prices(prices: list[LimitEffect], quality_title: str) -> str:
     """Say what the limits of a decision cost."""
     if not prices:
         return "There is no limit."
-    deciding = [price for price in prices if price.flips and price.metric is not None]
+    deciding = [price for price in prices if price.flips]
     if not deciding:
-        joint = next((price for price in prices if price.flips), None)
-        if joint is None:
-            return "No limit decides: the same candidate wins without them."
-        return f"No single limit decides; without all of them, {_label(joint)} would win."
-    return " ".join(_describe_price(price, quality_title) for price in deciding)
-
-
-def _describe_price(price: LimitEffect, quality_title: str) -> str:
-    limit = _name_limit(price)
-    if price.winner is None:
-        return f"Without the limit of {limit}, {_label(price)} would qualify."
-    lost = _subtract(price.quality_raw_changed, price.quality_raw)
-    change = "" if lost is None else f", with {_write_change(lost)} {quality_title}"
-    return f"Without the limit of {limit}, {_label(price)} would win{change}."
+        return "No limit decides: the same candidate wins without them."
+    single = [price for price in deciding if price.metric is not None]
+    if not single:
+        return f"No single limit decides; without all of them, {_label(deciding[0])} would win."
+    sentences = []
+    for price in single:
+        head = f"Without the limit of {_name_limit(price)}, {_label(price)} would"
+        lost = _subtract(price.quality_raw_changed, price.quality_raw)
+        if price.winner is None:
+            sentences.append(f"{head} qualify.")
+        elif lost is None:
+            sentences.append(f"{head} win.")
+        else:
+            sentences.append(f"{head} win, with {_write_change(lost)} {quality_title}.")
+    return " ".join(sentences)
 
 
 def _write_change(difference: float) -> str:
@@ -272,7 +271,15 @@ def _tabulate_prices(prices: list[LimitEffect]) -> Table:
         text("Without it wins", _write_other),
         number("At", lambda row: _write_value(row, row.value_changed) if row.flips else ""),
         number("Quality lost", _write_lost),
-        number("Throughput", _write_throughput),
+        number(
+            "Throughput",
+            lambda row: (
+                f"{format_number(row.throughput_rows_per_s)} instead of "
+                f"{format_number(row.throughput_rows_per_s_changed)} {metric_unit(THROUGHPUT)}"
+                if row.flips
+                else ""
+            ),
+        ),
     )
 
 
@@ -299,14 +306,6 @@ def _write_lost(price: LimitEffect) -> str:
     if lost is None:
         return NOT_MEASURED
     return format_quality(lost) if price.flips else "none"
-
-
-def _write_throughput(price: LimitEffect) -> str:
-    if not price.flips:
-        return ""
-    now, then = price.throughput_rows_per_s, price.throughput_rows_per_s_changed
-    unit = metric_unit(THROUGHPUT)
-    return f"{format_number(now)} instead of {format_number(then)} {unit}"
 
 
 def _subtract(one: float | None, other: float | None) -> float | None:

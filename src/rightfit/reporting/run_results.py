@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -92,7 +93,7 @@ class Results:
         """Colour and symbol of each family."""
         return marks_of(self.profiles["model"])
 
-    def find_profile(self, dataset: str, decision: Decision) -> dict[str, object] | None:
+    def find_profile(self, dataset: str, decision: Decision) -> dict[str, Any] | None:
         """Return the profile of a winner as it is shipped; ``None`` if it is no longer stored."""
         winner = decision.winner
         if winner is None:
