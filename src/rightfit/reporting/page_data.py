@@ -15,7 +15,7 @@ from rightfit.ranking.assessment.assessment import UTILITY_DIGITS
 from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.reporting.matrix import list_costs
-from rightfit.reporting.run_results import Results
+from rightfit.reporting.run_results import Results, show_unseen
 
 DEFAULT_COSTS = ("latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "model_size_mib")
 
@@ -66,7 +66,18 @@ def collect_page_data(results: Results) -> Json:
             }
             for name, recommendation in results.recommendations.items()
         },
-        "metrics": {column: _describe_metric(column) for column in columns},
+        "metrics": {
+            column: {
+                "name": metric_name(column),
+                "weighed": objective_name(column),
+                "title": metric_title(column),
+                "unit": metric_unit(column),
+                "better": METRICS_BY_COLUMN[column].better
+                if column in METRICS_BY_COLUMN
+                else "lower",
+            }
+            for column in columns
+        },
         "datasets": {name: _describe_dataset(results, name) for name in results.datasets},
         "marks": {
             family: {"color": mark.color, "symbol": mark.symbol, "name": words(family)}
@@ -99,27 +110,15 @@ def list_parts(name: str, application: Application, rules: RankingRules) -> Json
     }
 
 
-def _describe_metric(column: str) -> Json:
-    metric = METRICS_BY_COLUMN.get(column)
-    return {
-        "name": metric_name(column),
-        "weighed": objective_name(column),
-        "title": metric_title(column),
-        "unit": metric_unit(column),
-        "better": metric.better if metric else "lower",
-    }
-
-
 def _describe_dataset(results: Results, dataset: str) -> Json:
     """Return a dataset's names, and the raw qualities that count as 0 and as 1."""
     metric = results.qualities.get(dataset)
     worst, best = metric.raw_bounds if metric else (0.0, 1.0)
-    quality = results.quality_title(dataset)
     mine = results.profiles.filter(dataset=dataset)
     has_unseen = "final_quality_raw" in mine.columns and mine["final_quality_raw"].count() > 0
     return {
         "name": words(dataset),
-        "quality": quality,
+        "quality": results.quality_title(dataset),
         "worst": worst,
         "best": best,
         "rows": "unseen rows" if has_unseen else "the rows that chose",
@@ -128,6 +127,7 @@ def _describe_dataset(results: Results, dataset: str) -> Json:
 
 def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[Json]:
     """List profiles; ``values`` with their intervals, ``None`` where nothing was measured."""
+    unseen = show_unseen(profiles).to_dicts()
     return [
         {
             "model": row["model"],
@@ -141,16 +141,10 @@ def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[Json]:
                 for name in columns
                 if name not in QUALITIES and row.get(f"{name}_low") is not None
             },
-            "unseen": _unseen(row),
+            "unseen": [_round(seen.get(f"quality_raw{end}")) for end in ("", "_low", "_high")],
         }
-        for row in profiles.to_dicts()
+        for row, seen in zip(profiles.to_dicts(), unseen, strict=True)
     ]
-
-
-def _unseen(row: Json) -> list[float | None]:
-    """Return the quality that people see, with its interval: by rows that chose nothing."""
-    column = "quality_raw" if row.get("final_quality_raw") is None else "final_quality_raw"
-    return [_round(row.get(f"{column}{end}")) for end in ("", "_low", "_high")]
 
 
 def _write_decision(results: Results, application: str, dataset: str, decision: Decision) -> Json:
