@@ -30,16 +30,33 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
         so and the caption names the nearest miss. It names refits that are worse or not made
         yet, and what deadlines mean.
     """
+    decisions = list_decisions(recommendations)
+    caption = [
+        QUALITY,
+        *(  # why there is no winner, or that another candidate may be better on a quiet machine
+            f"{application}, {dataset}: {fact.text}"
+            for application, dataset, decision in decisions
+            for fact in find_facts(decision, "Not known" if decision.winner else "Decision")
+        ),
+    ]
+    caption += sorted(
+        {
+            f"{dataset}: {decision.winner.candidate} is shipped {fact.text}"
+            for _, dataset, decision in decisions
+            if decision.winner and decision.shipped and decision.shipped.is_notable
+            for fact in find_facts(decision, "Shipped")
+        }
+    )
+    for application, recommendation in recommendations.items():
+        deadlines = [
+            f"  {dataset}: {fact.text}"
+            for dataset, decision in recommendation.datasets.items()
+            for fact in find_facts(decision, "Deadline")
+        ]
+        caption += [f"Deadline of {application}:", *deadlines] if deadlines else []
     table = Table(
         title="Which model fits",
-        caption="\n".join(
-            [
-                QUALITY,
-                *_open_questions(recommendations),
-                *_refits(recommendations),
-                *_deadlines(recommendations),
-            ]
-        ),
+        caption="\n".join(map(_show, caption)),
         title_justify="left",
         caption_justify="left",
         box=SIMPLE_HEAD,
@@ -56,38 +73,6 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
         for dataset, decision in recommendation.datasets.items():
             table.add_row(f"  {_show(dataset)}", *_cells(decision))
     return table
-
-
-def _open_questions(recommendations: Recommendations) -> list[str]:
-    """Say why there is no winner, or that another candidate may be better on a quiet machine."""
-    return [
-        _show(f"{application}, {dataset}: {fact.text}")
-        for application, dataset, decision in list_decisions(recommendations)
-        for fact in find_facts(decision, "Not known" if decision.winner else "Decision")
-    ]
-
-
-def _refits(recommendations: Recommendations) -> list[str]:
-    """Name each refit that is worse than the model it was made of, or that was not made yet."""
-    found = {
-        f"{dataset}: {decision.winner.candidate} is shipped {fact.text}"
-        for _, dataset, decision in list_decisions(recommendations)
-        if decision.winner and decision.shipped and decision.shipped.is_notable
-        for fact in find_facts(decision, "Shipped")
-    }
-    return [_show(line) for line in sorted(found)]
-
-
-def _deadlines(recommendations: Recommendations) -> list[str]:
-    lines = []
-    for application, recommendation in recommendations.items():
-        found = [
-            _show(f"  {dataset}: {fact.text}")
-            for dataset, decision in recommendation.datasets.items()
-            for fact in find_facts(decision, "Deadline")
-        ]
-        lines += [_show(f"Deadline of {application}:"), *found] if found else []
-    return lines
 
 
 def _cells(decision: Decision) -> list[str]:
