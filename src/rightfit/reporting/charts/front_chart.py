@@ -149,15 +149,47 @@ def _draw_one(
     limits: Sequence[LimitLine],
 ) -> PlotlyJson:
     measured = profiles.drop_nulls([cost, "quality_raw"])
-    better = METRICS_BY_COLUMN[cost].better
-    cost_range = _cost_range(profiles, cost, limits)
+    front = select_front(measured, cost=cost, quality="quality_raw")
+    won = measured.drop_nulls("application")
     by_family = measured.partition_by("model", as_dict=True)
-    families = [
-        _family_trace(by_family.get((family,), measured.clear()), cost, quality_title, mark)
-        for family, mark in marks.items()
-    ]
+    bounds = [limit.value for limit in limits if limit.metric == cost]
+    decades = [math.log10(x) for x in (*profiles[cost].drop_nulls(), *bounds) if x > 0]
+    low, high = min(decades), max(decades)
+    margin = 0.05 * (high - low) + 0.05
     return {
-        "data": [_front_trace(measured, cost), _winners_trace(measured, cost), *families],
+        "data": [
+            {
+                "type": "scatter",
+                "x": front[cost].to_list(),
+                "y": front["quality_raw"].to_list(),
+                "name": "Pareto front",
+                "mode": "lines",
+                "line": {"color": NEUTRAL, "width": 2, "shape": "hv"},
+                "hoverinfo": "skip",
+            },
+            {
+                "type": "scatter",
+                "x": won[cost].to_list(),
+                "y": won["quality_raw"].to_list(),
+                "name": "winner",
+                "mode": "markers",
+                "marker": {
+                    "size": 20,
+                    "symbol": "circle-open",
+                    "color": NEUTRAL,
+                    "line": {"width": 2},
+                },
+                "hovertext": [
+                    f"Winner: {listing(list(map(words, names)))}" for names in won["application"]
+                ],
+                "hoverinfo": "text",
+                "showlegend": False,
+            },
+            *(
+                _family_trace(by_family.get((family,), measured.clear()), cost, quality_title, mark)
+                for family, mark in marks.items()
+            ),
+        ],
         "layout": {
             **base_layout(
                 f"{sentence_case(words(dataset))}: quality against {metric_name(cost)}",
@@ -168,53 +200,16 @@ def _draw_one(
             "legend": {"y": -0.18, "yanchor": "top"},  # below: limits make it long
             "xaxis": {
                 "type": "log",
-                "title": {"text": f"{metric_title(cost)}, {better} is better"},
+                "title": {
+                    "text": f"{metric_title(cost)}, {METRICS_BY_COLUMN[cost].better} is better"
+                },
                 "tickformat": "~s" if metric_unit(cost) == "rows/s" else "~g",
-                "range": cost_range,
-                "dtick": 1 if cost_range[1] - cost_range[0] > MANY_DECADES else None,
+                "range": [low - margin, high + margin],
+                "dtick": 1 if high - low + 2 * margin > MANY_DECADES else None,
             },
             "yaxis": {"title": {"text": sentence_case(quality_title)}},
             "shapes": _draw_limits(profiles, cost, limits),
         },
-    }
-
-
-def _cost_range(profiles: pl.DataFrame, cost: str, limits: Sequence[LimitLine]) -> list[float]:
-    """Return the axis' range in decades: all values and limits."""
-    values = [*profiles[cost].drop_nulls(), *(x.value for x in limits if x.metric == cost)]
-    decades = [math.log10(value) for value in values if value > 0]
-    low, high = min(decades), max(decades)
-    margin = 0.05 * (high - low) + 0.05
-    return [low - margin, high + margin]
-
-
-def _front_trace(profiles: pl.DataFrame, cost: str) -> PlotlyJson:
-    front = select_front(profiles, cost=cost, quality="quality_raw")
-    return {
-        "type": "scatter",
-        "x": front[cost].to_list(),
-        "y": front["quality_raw"].to_list(),
-        "name": "Pareto front",
-        "mode": "lines",
-        "line": {"color": NEUTRAL, "width": 2, "shape": "hv"},
-        "hoverinfo": "skip",
-    }
-
-
-def _winners_trace(profiles: pl.DataFrame, cost: str) -> PlotlyJson:
-    won = profiles.drop_nulls("application")
-    return {
-        "type": "scatter",
-        "x": won[cost].to_list(),
-        "y": won["quality_raw"].to_list(),
-        "name": "winner",
-        "mode": "markers",
-        "marker": {"size": 20, "symbol": "circle-open", "color": NEUTRAL, "line": {"width": 2}},
-        "hovertext": [
-            f"Winner: {listing(list(map(words, names)))}" for names in won["application"]
-        ],
-        "hoverinfo": "text",
-        "showlegend": False,
     }
 
 
@@ -269,29 +264,30 @@ def _draw_limits(
     nearby = (max(quality) - min(quality)) / 3 if quality else 0.0
     lowest = min(quality, default=0.0) - nearby
     applications = list(dict.fromkeys(limit.application for limit in limits))
-    return [
-        _draw_line(limit, DASHES[applications.index(limit.application) % len(DASHES)])
-        for limit in limits
-        if limit.metric == cost or (limit.metric == "quality_raw" and limit.value >= lowest)
-    ]
-
-
-def _draw_line(limit: LimitLine, dash: str) -> dict[str, object]:
-    sign = "≤" if limit.kind == "max" else "≥"
-    across, along = ("x", "y") if limit.metric == "quality_raw" else ("y", "x")
-    unit = "" if limit.metric == "quality_raw" else metric_unit(limit.metric)
-    return {
-        "type": "line",
-        "layer": "below",
-        f"{along}0": limit.value,
-        f"{along}1": limit.value,
-        f"{across}0": 0,
-        f"{across}1": 1,
-        f"{across}ref": f"{across} domain",
-        "line": {"dash": dash},
-        "name": f"{words(limit.application)} {sign} {format_number(limit.value)} {unit}".strip(),
-        "showlegend": True,
-    }
+    shapes: list[dict[str, object]] = []
+    for limit in limits:
+        is_quality = limit.metric == "quality_raw"
+        if limit.metric != cost and not (is_quality and limit.value >= lowest):
+            continue
+        across, along = ("x", "y") if is_quality else ("y", "x")
+        sign = "≤" if limit.kind == "max" else "≥"
+        unit = "" if is_quality else metric_unit(limit.metric)
+        shapes.append(
+            {
+                "type": "line",
+                "layer": "below",
+                f"{along}0": limit.value,
+                f"{along}1": limit.value,
+                f"{across}0": 0,
+                f"{across}1": 1,
+                f"{across}ref": f"{across} domain",
+                "line": {"dash": DASHES[applications.index(limit.application) % len(DASHES)]},
+                "name": f"{words(limit.application)} {sign} "
+                f"{format_number(limit.value)} {unit}".strip(),
+                "showlegend": True,
+            }
+        )
+    return shapes
 
 
 def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, shown: str, label: str) -> Figure:
@@ -335,7 +331,9 @@ def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, shown: str, label
                 "method": "update",
                 "args": [
                     {"visible": [owner == name for owner in owners]},
-                    _without_template(view["layout"]),
+                    # empty lists, so that nothing of the view before it stays
+                    {"shapes": [], "annotations": []}
+                    | {key: value for key, value in view["layout"].items() if key != "template"},
                 ],
             }
             for name, view in views.items()
@@ -343,9 +341,3 @@ def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, shown: str, label
     }
     own = {"meta": {"menu_label": label}, "updatemenus": [menu]}
     return Figure(data=traces, layout={**views[shown]["layout"], **own})
-
-
-def _without_template(layout: PlotlyJson) -> PlotlyJson:
-    """Return what a view must set so that nothing of the view before it stays."""
-    own = {name: value for name, value in layout.items() if name != "template"}
-    return {"shapes": [], "annotations": [], **own}
