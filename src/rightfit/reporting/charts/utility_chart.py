@@ -1,9 +1,9 @@
-"""Utilities as bars in ranking order, broken down by objective."""
+"""Utilities as bars in ranking order, broken down by objective; and the winners at a glance."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import polars as pl
 from plotly.graph_objects import Bar, Figure, Scatter
@@ -11,11 +11,12 @@ from plotly.graph_objects import Bar, Figure, Scatter
 from rightfit.formatting import format_quality
 from rightfit.naming import objective_name, sentence_case, serving_labels, words
 from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
-from rightfit.reporting.charts.palette import NEUTRAL, TONES, Mark, PlotlyJson, base_layout
+from rightfit.reporting.charts.palette import NEUTRAL, TONES, Mark, base_layout
 
 KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device"]
 N_SHOWN = 6  # candidates per dataset
 BAR_PX = 36
+ROW_PX = 74  # of the winners
 FRAME_PX = 150  # of a chart: title, legend and horizontal axis
 
 
@@ -41,6 +42,9 @@ def draw_utilities(
     # from the top, one place free above each dataset's block for its head
     placed = ranked.with_columns(place=pl.int_range(pl.len()) + pl.col("dataset").rle_id() + 1)
     parts = breakdown.filter(pl.col("application") == application)
+    n_places = max(placed["place"].to_list(), default=0) + 1
+    heads = placed.group_by("dataset", maintain_order=True).agg(pl.col("place").min() - 1)
+    labels = zip(placed["rank"], placed["candidate"], serving_labels(placed), strict=True)
     return Figure(
         data=[
             *(
@@ -55,22 +59,30 @@ def draw_utilities(
         ],
         layout={
             **base_layout(f"{sentence_case(words(application))}: utility by objective"),
-            **_arrange_rows(placed, _labels(placed)),
+            "height": FRAME_PX + BAR_PX * n_places,
             "legend": {"traceorder": "normal", "yref": "container", "y": 0, "yanchor": "bottom"},
             "barmode": "stack",
             "bargap": 0.35,
             "uniformtext": {"mode": "hide", "minsize": 10},
             "xaxis": {"range": [0, 1.02], "title": {"text": "Utility (0 to 1), higher is better"}},
+            "yaxis": {
+                "range": [n_places - 0.4, -1.0],  # kedro-viz writes the title into the chart's top
+                "showgrid": False,
+                "tickvals": placed["place"].to_list(),
+                "ticktext": [f"{rank}. {name}<br>{serving}" for rank, name, serving in labels],
+            },
+            "annotations": [
+                {
+                    "text": f"<b>{words(dataset)}</b>",
+                    "x": 0,
+                    "y": place + 0.15,
+                    "xanchor": "left",
+                    "yanchor": "middle",
+                }
+                for dataset, place in heads.iter_rows()
+            ],
         },
     )
-
-
-def _labels(placed: pl.DataFrame) -> list[str]:
-    ranks, names = placed["rank"], placed["candidate"]
-    return [
-        f"{rank}. {name}<br>{serving}"
-        for rank, name, serving in zip(ranks, names, serving_labels(placed), strict=True)
-    ]
 
 
 def _bars(part: pl.DataFrame, metric: str, tone: str) -> Bar:
@@ -120,32 +132,6 @@ def _ends(placed: pl.DataFrame, mark: Mark) -> Scatter:
         customdata=verdicts,
         hovertemplate="%{text}: utility %{x:.3f}%{customdata}<extra></extra>",
     )
-
-
-def _arrange_rows(placed: pl.DataFrame, labels: Sequence[str]) -> PlotlyJson:
-    """Return the vertical axis, the heads of the blocks and the height of the chart."""
-    n_places = max(placed["place"].to_list(), default=0) + 1
-    axis: PlotlyJson = {
-        "range": [n_places - 0.4, -1.0],  # kedro-viz writes the title into the chart's top
-        "showgrid": False,
-        "tickvals": placed["place"].to_list(),
-        "ticktext": list(labels),
-    }
-    heads = placed.group_by("dataset", maintain_order=True).agg(pl.col("place").min() - 1)
-    annotations = [
-        {
-            "text": f"<b>{words(text)}</b>",
-            "x": 0,
-            "y": place + 0.15,
-            "xanchor": "left",
-            "yanchor": "middle",
-        }
-        for text, place in heads.iter_rows()
-    ]
-    return {"yaxis": axis, "height": FRAME_PX + BAR_PX * n_places, "annotations": annotations}
-
-
-ROW_PX = 74
 
 
 def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) -> Figure:
