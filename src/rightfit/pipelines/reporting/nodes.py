@@ -52,10 +52,31 @@ def draw_charts(
     Returns:
         Quality against cost by dataset, each application's utilities by objective, and the winners.
     """
+    marks = marks_of(resource_profiles["model"])
+    completed, winners = complete_paths(resource_profiles), select_winners(rankings)
+    charts: dict[str, Figure] = {}
+    for dataset, card in data_cards.items():
+        profiles = completed.filter(dataset=dataset)
+        if profiles.is_empty():
+            charts[dataset] = draw_nothing(dataset)
+            continue
+        charts[dataset] = draw_front(
+            show_unseen(profiles),
+            dataset=dataset,
+            quality_title=quality_title(card.quality),
+            marks=marks,
+            limits=find_limit_lines(applications, profiles, card.quality),
+            winners=winners.filter(dataset=dataset).select("application", *PROFILE_KEYS),
+        )
+    names = rankings["application"].unique(maintain_order=True).to_list()
+    utilities = {
+        words(name): draw_utilities(rankings, utility_breakdown, application=name, marks=marks)
+        for name in names
+    }
     return {
-        **_draw_fronts(resource_profiles, rankings, applications, data_cards),
-        UTILITIES: _draw_utilities(resource_profiles, rankings, utility_breakdown),
-        WINNERS: _draw_winners(resource_profiles, recommendations),
+        **charts,
+        UTILITIES: behind_menu(utilities, shown=words(names[0]), label="Application"),
+        WINNERS: draw_winners(read_recommendations(recommendations), marks),
     }
 
 
@@ -67,6 +88,13 @@ def write_report(
 ) -> str:
     """Write the report: one HTML file that opens offline."""
     cards: dict[str, DataCard] = _select_kind(tables, "data_card")
+    trials = {
+        f"{dataset}.{model}": cell
+        for table in _select_kind(tables, "trials").values()
+        for (dataset, model), cell in table.partition_by(
+            "dataset", "model", as_dict=True, include_key=False
+        ).items()
+    }
     results = Results(
         applications=applications,
         rules=ranking,
@@ -75,7 +103,7 @@ def write_report(
         recommendations=read_recommendations(tables["recommendations"]),
         qualities={name: card.quality for name, card in cards.items()},
         data_cards=cards,
-        trials=_split_cells(tables, "trials"),
+        trials=trials,
         audits=pl.concat(_select_kind(tables, "search_audit").values()),
         environment=tables["environment"],
         load_curves=tables["load_curves"],
@@ -94,60 +122,3 @@ def _select_kind(tables: Mapping[str, Table], kind: str) -> dict[str, Table]:
         for name, table in tables.items()
         if name.endswith(f".{kind}")
     }
-
-
-def _split_cells(tables: Mapping[str, pl.DataFrame], kind: str) -> dict[str, pl.DataFrame]:
-    """Return a table of all cells ``{dataset}.{kind}`` by cell ``{dataset}.{model}``."""
-    return {
-        f"{dataset}.{model}": cell
-        for table in _select_kind(tables, kind).values()
-        for (dataset, model), cell in table.partition_by(
-            "dataset", "model", as_dict=True, include_key=False
-        ).items()
-    }
-
-
-def _draw_fronts(
-    resource_profiles: pl.DataFrame,
-    rankings: pl.DataFrame,
-    applications: ApplicationsParams,
-    data_cards: Mapping[str, DataCard],
-) -> dict[str, Figure]:
-    """Draw quality against cost, one figure per dataset."""
-    marks = marks_of(resource_profiles["model"])
-    winners = select_winners(rankings)
-    figures = {}
-    for dataset, card in data_cards.items():
-        mine = pl.col("dataset") == dataset
-        profiles = complete_paths(resource_profiles).filter(mine)
-        if profiles.is_empty():
-            figures[dataset] = draw_nothing(dataset)
-            continue
-        figures[dataset] = draw_front(
-            show_unseen(profiles),
-            dataset=dataset,
-            quality_title=quality_title(card.quality),
-            marks=marks,
-            limits=find_limit_lines(applications, profiles, card.quality),
-            winners=winners.filter(mine).select("application", *PROFILE_KEYS),
-        )
-    return figures
-
-
-def _draw_utilities(
-    resource_profiles: pl.DataFrame, rankings: pl.DataFrame, utility_breakdown: pl.DataFrame
-) -> Figure:
-    """Draw every application's utilities by objective, behind a menu of applications."""
-    marks = marks_of(resource_profiles["model"])
-    names = rankings["application"].unique(maintain_order=True).to_list()
-    figures = {
-        words(name): draw_utilities(rankings, utility_breakdown, application=name, marks=marks)
-        for name in names
-    }
-    return behind_menu(figures, shown=words(names[0]), label="Application")
-
-
-def _draw_winners(resource_profiles: pl.DataFrame, recommendations: object) -> Figure:
-    """Draw the winner of each application and dataset."""
-    marks = marks_of(resource_profiles["model"])
-    return draw_winners(read_recommendations(recommendations), marks)
