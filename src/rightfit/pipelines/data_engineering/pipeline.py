@@ -20,39 +20,32 @@ def create_pipeline(grid: Grid) -> Pipeline:
     run before anything slow does.
     """
     nodes: list[Node] = []
-    for dataset, entries in grid.tables.items():
-        nodes += _dataset_nodes(dataset, entries)
+    for name, raw in grid.tables.items():
+        spec, check, rows = (f"{name}.{entry}" for entry in ("spec", "raw_check", "rows"))
+        counts = f"{name}.row_counts"
+        outputs = ("encoder", "train", "validation", "test", "data_card")
+        box = f"{BOXES['data_engineering']}.{name}"
+        nodes += [
+            Node(
+                NodeFunction(check_raw_tables, dataset_name=name),
+                [f"params:datasets.{name}", "inferred_descriptions", *raw],
+                [spec, check],
+                name="check_raw_tables",
+                namespace=box,
+            ),
+            Node(
+                assemble_rows,
+                [spec, check, *raw],
+                [rows, counts],
+                name="assemble_rows",
+                namespace=box,
+            ),
+            Node(
+                NodeFunction(encode_rows, dataset_name=name),
+                [spec, check, counts, rows],
+                [f"{name}.{output}" for output in outputs],
+                name="encode_rows",
+                namespace=box,
+            ),
+        ]
     return Pipeline(nodes)
-
-
-def _dataset_nodes(name: str, raw: tuple[str, ...]) -> list[Node]:
-    block, inferred = f"params:datasets.{name}", "inferred_descriptions"
-    spec, check, rows, encoder = (
-        f"{name}.{entry}" for entry in ("spec", "raw_check", "rows", "encoder")
-    )
-    counts, card = f"{name}.row_counts", f"{name}.data_card"
-    parts = [f"{name}.train", f"{name}.validation", f"{name}.test"]
-    box = f"{BOXES['data_engineering']}.{name}"
-    return [
-        Node(
-            NodeFunction(check_raw_tables, dataset_name=name),
-            [block, inferred, *raw],
-            [spec, check],
-            name="check_raw_tables",
-            namespace=box,
-        ),
-        Node(
-            assemble_rows,
-            [spec, check, *raw],
-            [rows, counts],
-            name="assemble_rows",
-            namespace=box,
-        ),
-        Node(
-            NodeFunction(encode_rows, dataset_name=name),
-            [spec, check, counts, rows],
-            [encoder, *parts, card],
-            name="encode_rows",
-            namespace=box,
-        ),
-    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -22,9 +22,6 @@ from rightfit.serving.model_call import feed_model
 logger = logging.getLogger(__name__)
 
 NOT_STORED = "the model is no longer stored"
-
-if TYPE_CHECKING:
-    from rightfit.http_load.winners import ServedWinner
 
 
 def load_winners(

@@ -13,7 +13,7 @@ from rightfit.api.ranking import Ranking, rank
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.grid import UnsuitableGridError
 from rightfit.parameters.ranking import RankingParams
-from rightfit.ranking.application_ranking import NO_WINNERS, ApplicationRanking, Winners
+from rightfit.ranking.application_ranking import NO_WINNERS, Winners
 from rightfit.ranking.assessment.profile_table import find_unmeasured
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.reasons import tabulate_rejections
@@ -38,7 +38,12 @@ def rank_candidates(
         The rankings, once for Parquet and once for CSV, and what each objective contributes.
     """
     found = _rank(resource_profiles, applications, ranking, earlier_winners)
-    _warn_of_unmeasured(found.ranked)
+    for assessment in (one.assessment for one in found.ranked):
+        for dataset, metrics in find_unmeasured(assessment.table, assessment.application).items():
+            logger.warning(
+                "%s, %s: nothing qualifies, no candidate was measured for %s",
+                *(assessment.name, dataset, metrics),
+            )
     logger.info(
         "Ranked %d profiles for %d applications", resource_profiles.height, len(applications.root)
     )
@@ -96,15 +101,6 @@ def recommend_candidates(
     ranked = _rank(resource_profiles, applications, ranking, earlier_winners).ranked
     sensitivities = Sensitivities(weight_intervals, limit_effects, robust_choices)
     return write_recommendations(recommend(ranked, sensitivities, imported=imported, refits=refits))
-
-
-def _warn_of_unmeasured(ranked: list[ApplicationRanking]) -> None:
-    for assessment in (one.assessment for one in ranked):
-        for dataset, metrics in find_unmeasured(assessment.table, assessment.application).items():
-            logger.warning(
-                "%s, %s: nothing qualifies, no candidate was measured for %s",
-                *(assessment.name, dataset, metrics),
-            )
 
 
 def _rank(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -127,10 +126,11 @@ def import_model(
         UnsuitableModelError: If the file does not fit the dataset.
     """
     dataset, _, name = cell_name.partition(".")
+    folder = _folders.enter_context(temporary_folder("imported")) / name
     try:
         bundle = bring_in(
             model.give(name),
-            *(spec, rows, encoder, _make_folder() / name),
+            *(spec, rows, encoder, folder),
             columns=model.columns,
             predictions=None if model.predictions is None else locate(model.predictions),
         )
@@ -159,8 +159,12 @@ def collect_trials(
     Returns:
         All trials, learning curves and accounts, with ``dataset`` and ``model`` in front.
     """
-    if not models:
-        return _make_empty_tables()
+    if not models:  # nothing is searched
+        from rightfit.tuning.search.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
+
+        cell = {"dataset": pl.String, "model": pl.String}
+        schemas = (TRIAL_SCHEMA, CURVE_SCHEMA, ACCOUNT_SCHEMA)
+        return tuple(pl.DataFrame(schema=cell | schema) for schema in schemas)
     n_kinds = len(tables) // len(models)
     named = [
         table.select(pl.lit(dataset).alias("dataset"), pl.lit(model).alias("model"), pl.all())
@@ -168,21 +172,6 @@ def collect_trials(
     ]
     kinds = [named[i : i + len(models)] for i in range(0, len(named), len(models))]
     return tuple(pl.concat(kind) for kind in kinds)
-
-
-def _make_empty_tables() -> tuple[pl.DataFrame, ...]:
-    """Return the tables of a dataset for which nothing is searched."""
-    from rightfit.tuning.search.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
-
-    cell = {"dataset": pl.String, "model": pl.String}
-    return tuple(
-        pl.DataFrame(schema=cell | of) for of in (TRIAL_SCHEMA, CURVE_SCHEMA, ACCOUNT_SCHEMA)
-    )
-
-
-def _make_folder() -> Path:
-    """Return a new folder that lasts as long as this process."""
-    return _folders.enter_context(temporary_folder("imported"))
 
 
 def _tell(cell_name: str, account: pl.DataFrame) -> None:
