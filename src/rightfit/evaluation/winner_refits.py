@@ -54,6 +54,8 @@ OLD_CASCADE = (
     "anew: kedro run --pipelines perf"
 )
 
+_Made = tuple[Bundle, RefitComparison]  # a refitted model, and how it differs from the chosen one
+
 
 @dataclass(frozen=True)
 class WinnerToRefit:
@@ -193,24 +195,27 @@ def refit_with_more_rows(
     Returns:
         What was found, and the refitted bundles by candidate name.
     """
+    schema = inputs.data_card.input_schema
     with temporary_folder("refit") as folder:
-        planned = _plan(winners, families, candidates, inputs, folder)
-        jobs = {
-            name: job
-            for plan in planned
-            if not isinstance(plan, str)
-            for name, job in plan.trained.items()
-        }
+        planned, jobs = _plan(winners, families, candidates, inputs, folder)
         due = [job for job in jobs.values() if not job.is_trained]
         if jobs:
-            _write_rows(folder, TEST, inputs.test, inputs)
+            write_data(folder, TEST, make_data(inputs.test, schema))
         if due:
-            _write_rows(folder, TRAINED_ON, inputs.rows, inputs)
+            write_data(folder, TRAINED_ON, make_data(inputs.rows, schema))
             refit_side_by_side(due, n_at_once=inputs.training.share_cores(len(due))[0])
         trained = {name: _train(name, job, again=job not in due) for name, job in jobs.items()}
     found, bundles = [], {}
-    for winner, plan in zip(winners, planned, strict=True):
-        made = plan if isinstance(plan, str) else _make(winner, plan, trained, inputs)
+    for winner, names in zip(winners, planned, strict=True):
+        made: _Made | str
+        if isinstance(names, str):
+            made = names
+        elif winner.candidate in names:
+            made = trained[winner.candidate]
+        else:
+            chosen = candidates[winner.model][winner.candidate]
+            members = {name: trained[name] for name in names}
+            made = _join(winner.candidate, chosen, members, inputs)
         if isinstance(made, str):
             one = Refit(
                 candidate=winner.candidate,
@@ -219,28 +224,25 @@ def refit_with_more_rows(
                 why_not=made,
             )
         else:
-            one = _describe(winner, made, inputs)
-            bundles[winner.candidate] = made.bundle
+            bundle, compared = made
+            changed = compared.structure_changed
+            one = Refit(
+                candidate=winner.candidate,
+                model=winner.model,
+                quality_raw=winner.quality_raw,
+                n_rows_chosen=inputs.train.height,
+                n_rows=inputs.rows.height,
+                quality=compared.quality,
+                learnt_from_test=inputs.refit.learns_from_test,
+                structure_changed=changed,
+                profiles=_measure(winner, bundle, inputs) if changed else (),
+                chosen_sha256=candidates[winner.model][winner.candidate].sha256,
+                sha256=bundle.sha256,
+            )
+            bundles[winner.candidate] = bundle
         found.append(one)
         _tell(inputs.data_card.dataset, one)
     return Refits(found=tuple(found)), bundles
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Models to train for a winner: itself, or the two members of a cascade."""
-
-    chosen: Bundle
-    trained: Mapping[str, RefitJob]
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A refitted model, and how it differs from the chosen one."""
-
-    bundle: Bundle
-    chosen_sha256: str
-    compared: RefitComparison
 
 
 def _plan(
@@ -249,29 +251,38 @@ def _plan(
     candidates: Mapping[str, Mapping[str, Bundle]],
     inputs: RefitInputs,
     folder: Path,
-) -> list[_Plan | str]:
-    """Return what to train for each winner, or why it is left as it is."""
-    left_s = inputs.refit.budget_s
+) -> tuple[list[list[str] | str], dict[str, RefitJob]]:
+    """Plan the trainings within the budget; the rows lie in ``folder``.
+
+    Returns:
+        Names of the models to train for each winner, itself or the two members of a cascade, or why
+        it is left as it is; and each of these trainings by its model's name.
+    """
+    left_s, n_rows = inputs.refit.budget_s, inputs.rows.height
     jobs: dict[str, RefitJob] = {}
-    planned: list[_Plan | str] = []
+    planned: list[list[str] | str] = []
     for winner in winners:
         if winner.model not in candidates:
             planned.append(IMPORTED)
             continue
-        chosen = candidates[winner.model][winner.candidate]
         names = [winner.candidate]
         if winner.model not in families:
-            if not chosen.configuration.keys() >= set(ROLES):
+            configuration = candidates[winner.model][winner.candidate].configuration
+            if not configuration.keys() >= set(ROLES):
                 planned.append(OLD_CASCADE)
                 continue
-            names = [str(chosen.configuration[role]) for role in ROLES]
-        bundles = {
-            name: found[name] for found in candidates.values() for name in names if name in found
+            names = [str(configuration[role]) for role in ROLES]
+        chosen = {
+            name: stored[name] for stored in candidates.values() for name in names if name in stored
         }
-        if lost := [name for name in names if name not in bundles]:
+        if lost := [name for name in names if name not in chosen]:
             planned.append(f"its members {lost} are no longer stored")
             continue
-        due = {name: _expect_s(name, inputs) for name in names if name not in jobs}
+        due = {}
+        for name in names:
+            if name not in jobs:  # going by its own training, on fewer rows
+                fit_time_s = inputs.profiles.filter(candidate=name)["fit_time_s"].max() or 0.0
+                due[name] = float(fit_time_s) * n_rows / inputs.train.height  # type: ignore[arg-type]
         expected_s = sum(due.values())
         if expected_s > left_s:
             planned.append(
@@ -281,42 +292,25 @@ def _plan(
             continue
         left_s -= expected_s
         for name, one_s in due.items():
-            family = families[bundles[name].model]
-            jobs[name] = _make_job(bundles[name], family, one_s, inputs, folder)
-        planned.append(_Plan(chosen, {name: jobs[name] for name in names}))
-    return planned
-
-
-def _expect_s(candidate: str, inputs: RefitInputs) -> float:
-    """Return how long training a candidate on all rows takes, going by its training."""
-    fit_time_s = inputs.profiles.filter(candidate=candidate)["fit_time_s"].max() or 0.0
-    return float(fit_time_s) * inputs.rows.height / inputs.train.height  # type: ignore[arg-type]
-
-
-def _make_job(
-    chosen: Bundle, family: str, expected_s: float, inputs: RefitInputs, folder: Path
-) -> RefitJob:
-    settings = make_settings(inputs.training, family)
-    return RefitJob(
-        rows=folder,
-        n_rows=inputs.rows.height,
-        chosen=chosen.path,
-        sha256=chosen.sha256,
-        family=family,
-        data_card=inputs.data_card,
-        judging=inputs.judging,
-        store=inputs.studies.cell(f"{inputs.data_card.dataset}.{chosen.model}"),
-        measurements=inputs.measurements.folder,
-        n_threads=settings.n_threads,
-        device=settings.device,
-        seed=settings.seed,
-        expected_s=expected_s,
-    )
-
-
-def _write_rows(folder: Path, name: str, frame: pl.DataFrame, inputs: RefitInputs) -> None:
-    """Write rows once, for all processes."""
-    write_data(folder, name, make_data(frame, inputs.data_card.input_schema))
+            one, family = chosen[name], families[chosen[name].model]
+            settings = make_settings(inputs.training, family)
+            jobs[name] = RefitJob(
+                rows=folder,
+                n_rows=n_rows,
+                chosen=one.path,
+                sha256=one.sha256,
+                family=family,
+                data_card=inputs.data_card,
+                judging=inputs.judging,
+                store=inputs.studies.cell(f"{inputs.data_card.dataset}.{one.model}"),
+                measurements=inputs.measurements.folder,
+                n_threads=settings.n_threads,
+                device=settings.device,
+                seed=settings.seed,
+                expected_s=one_s,
+            )
+        planned.append(names)
+    return planned, jobs
 
 
 def _train(candidate: str, job: RefitJob, *, again: bool) -> _Made | str:
@@ -330,68 +324,44 @@ def _train(candidate: str, job: RefitJob, *, again: bool) -> _Made | str:
         return f"training it again failed, {type(err).__name__}: {err}"
     if compared is None:
         return f"refitted it has no ONNX export: {bundle.onnx_refused}"
-    return _Made(bundle, job.sha256, compared)
+    return bundle, compared
 
 
-def _make(
-    winner: WinnerToRefit, plan: _Plan, trained: Mapping[str, _Made | str], inputs: RefitInputs
+def _join(
+    candidate: str, chosen: Bundle, trained: Mapping[str, _Made | str], inputs: RefitInputs
 ) -> _Made | str:
-    """Return a winner refitted, or why it is not."""
-    if winner.candidate in plan.trained:
-        return trained[winner.candidate]
-    members = {}
-    for name in plan.trained:
-        made = trained[name]
-        if isinstance(made, str):
-            return f"its member {name} is not refitted: {made}"
-        members[name] = made.bundle
-    try:
-        return _join(plan.chosen, members, inputs)
-    except ValueError as err:
-        logger.warning("%s cannot be refitted: %s", winner.candidate, err)
-        return f"its refitted members cannot be joined: {err}"
-
-
-def _join(chosen: Bundle, members: Mapping[str, Bundle], inputs: RefitInputs) -> _Made:
     """Build a cascade anew of its refitted members, with the threshold it was chosen with.
 
-    Raises:
-        ValueError: If they cannot be joined, or do not answer joined as they do alone.
+    Returns:
+        The cascade, or why it cannot be refitted: a member is not, or they cannot be joined, or do
+        not answer joined as they do alone.
     """
+    members = {}
+    for name, made in trained.items():
+        if isinstance(made, str):
+            return f"its member {name} is not refitted: {made}"
+        members[name], _ = made
     store = inputs.studies.cell(f"{inputs.data_card.dataset}.{chosen.model}")
     parts = [chosen.sha256, *(one.sha256 for one in members.values())]
     folder = store.folder / "refits" / fingerprint({"cascade": parts})
-    with store.locked(f"refit.{folder.name}"):
-        shutil.rmtree(folder, ignore_errors=True)
-        bundle = join_members(chosen.configuration, members, folder, model=chosen.model)
-    answers = {name: answer(one, inputs.test) for name, one in members.items()}
-    check_cascade(bundle, answers, inputs.test)
-    compared = compare_models(
-        replace(chosen, family=ONNX_ONLY),
-        bundle,
-        data_card=inputs.data_card,
-        test=make_data(inputs.test, inputs.data_card.input_schema),
-        judging=inputs.judging,
-        known=inputs.measurements,
-    )
-    return _Made(bundle, chosen.sha256, compared)
-
-
-def _describe(winner: WinnerToRefit, made: _Made, inputs: RefitInputs) -> Refit:
-    changed = made.compared.structure_changed
-    return Refit(
-        candidate=winner.candidate,
-        model=winner.model,
-        quality_raw=winner.quality_raw,
-        n_rows_chosen=inputs.train.height,
-        n_rows=inputs.rows.height,
-        quality=made.compared.quality,
-        learnt_from_test=inputs.refit.learns_from_test,
-        structure_changed=changed,
-        profiles=_measure(winner, made.bundle, inputs) if changed else (),
-        chosen_sha256=made.chosen_sha256,
-        sha256=made.bundle.sha256,
-    )
+    try:
+        with store.locked(f"refit.{folder.name}"):
+            shutil.rmtree(folder, ignore_errors=True)
+            bundle = join_members(chosen.configuration, members, folder, model=chosen.model)
+        answers = {name: answer(one, inputs.test) for name, one in members.items()}
+        check_cascade(bundle, answers, inputs.test)
+        compared = compare_models(
+            replace(chosen, family=ONNX_ONLY),
+            bundle,
+            data_card=inputs.data_card,
+            test=make_data(inputs.test, inputs.data_card.input_schema),
+            judging=inputs.judging,
+            known=inputs.measurements,
+        )
+    except ValueError as err:
+        logger.warning("%s cannot be refitted: %s", candidate, err)
+        return f"its refitted members cannot be joined: {err}"
+    return bundle, compared
 
 
 def _measure(
@@ -401,7 +371,7 @@ def _measure(
     asked = zip(
         ("runtimes", "n_threads", "devices"), zip(*winner.servings, strict=True), strict=True
     )
-    profiles = measure_candidates(
+    measured = measure_candidates(
         {winner.candidate: bundle},
         {},
         inputs.test,
@@ -412,22 +382,17 @@ def _measure(
             update={name: tuple(dict.fromkeys(values)) for name, values in asked}
         ),
         choosers=inputs.applications,
-    )
-    measured = profiles.drop("quality_deviations", strict=False)
+    ).drop("quality_deviations", strict=False)
     if inputs.refit.learns_from_test:  # of such a model the test rows tell nothing
-        measured = _take_qualities(measured, inputs.profiles)
+        key = ["candidate", *KEYS]
+        qualities = [name for name in measured.columns if name in QUALITIES]
+        known = inputs.profiles.select(*key, *qualities)  # of the chosen model
+        measured = measured.drop(qualities).join(known, on=key, how="left")
     return tuple(
         row
         for row in measured.to_dicts()
         if (row["runtime"], row["n_threads"], row["device"]) in winner.servings
     )
-
-
-def _take_qualities(refitted: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
-    """Give refitted models' profiles the qualities of the chosen ones."""
-    qualities = [name for name in refitted.columns if name in QUALITIES]
-    key = ["candidate", *KEYS]
-    return refitted.drop(qualities).join(chosen.select(*key, *qualities), on=key, how="left")
 
 
 def _tell(dataset: str, refit: Refit) -> None:
