@@ -149,7 +149,7 @@ def measure_candidates(
                 )
             ),
         )
-        named = {one.environment for one in choosers.root.values()} - {None}
+        named = {one.environment for one in choosers.root.values()}
         elsewhere = [
             profile_elsewhere(given, name, paths, bench, measurements, params)
             for name in sorted(filter(None, named))

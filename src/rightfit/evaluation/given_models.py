@@ -157,10 +157,13 @@ class GivenOnnx:
         plain = GivenOutput(is_configured=False)
         bundle = write(plain)
         answers = self._answer(bundle, rows)
-        if classes and not _are_right(answers, bundle.schema):
-            (folder / MANIFEST).unlink()
-            bundle = write(replace(plain, are_logits=True))
-            answers = self._answer(bundle, rows)
+        if classes:
+            try:
+                check_predictions(answers, n_rows=len(answers), schema=bundle.schema)
+            except ValueError:  # no probabilities: try them as logits
+                (folder / MANIFEST).unlink()
+                bundle = write(replace(plain, are_logits=True))
+                answers = self._answer(bundle, rows)
         if classes is not None:
             check_predictions(answers, n_rows=len(answers), schema=bundle.schema)
         return bundle
@@ -283,39 +286,13 @@ def take_model(
     Raises:
         ValueError: If it is none that could be measured.
     """
-    if isinstance(model, str | Path):
-        return _take_path(Path(model), rows=rows, trust=trust, first=first)
     if isinstance(model, bytes):
         return take_onnx(model, "the ONNX model", first)
     if type(model).__name__ == "ModelProto":
         return take_onnx(model.SerializeToString(), "the ONNX model", first)
-    return GivenObject(model, describe_object(model))
-
-
-def take_onnx(model: bytes | Path, name: str, first: WorkerFirstRows) -> GivenOnnx:
-    """Open an ONNX model.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    import onnx
-
-    if isinstance(model, Path):
-        session = open_onnx(model)
-    else:
-        session = open_session(model, is_optimised=False)
-    proto = onnx.load(model) if isinstance(model, Path) else onnx.load_from_string(model)
-    inputs = read_inputs(session)
-    classes = read_classes(proto)
-    n_values = inputs[0].n_values if len(inputs) == 1 else len(inputs)
-    task: Task | None = "classification" if classes else None
-    facts = Facts("onnx", name, task, classes, list_columns(inputs), n_values)
-    return GivenOnnx(proto, session, facts, first)
-
-
-def _take_path(
-    path: Path, *, rows: RowTable | None, trust: bool, first: WorkerFirstRows
-) -> GivenModel:
+    if not isinstance(model, str | Path):
+        return GivenObject(model, describe_object(model))
+    path = Path(model)
     if (path / MANIFEST).is_file():
         return _take_bundle(path, trust=trust)
     if (path / CALL).is_file():
@@ -340,6 +317,27 @@ def _take_path(
     facts = describe_object(trees)
     features = (native.features if native is not None else ()) or None
     return GivenWeights(file, replace(facts, features=features))
+
+
+def take_onnx(model: bytes | Path, name: str, first: WorkerFirstRows) -> GivenOnnx:
+    """Open an ONNX model.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    import onnx
+
+    if isinstance(model, Path):
+        session = open_onnx(model)
+    else:
+        session = open_session(model, is_optimised=False)
+    proto = onnx.load(model) if isinstance(model, Path) else onnx.load_from_string(model)
+    inputs = read_inputs(session)
+    classes = read_classes(proto)
+    n_values = inputs[0].n_values if len(inputs) == 1 else len(inputs)
+    task: Task | None = "classification" if classes else None
+    facts = Facts("onnx", name, task, classes, list_columns(inputs), n_values)
+    return GivenOnnx(proto, session, facts, first)
 
 
 def _take_bundle(path: Path, *, trust: bool) -> GivenModel:
@@ -396,11 +394,3 @@ def _name_features(feeds: tuple[Feed, ...]) -> tuple[str, ...]:
     if others or len(sizes) != 1:
         return tuple(feed.name for feed in feeds)
     return tuple(map(str, range(sizes[0])))
-
-
-def _are_right(answers: Any, schema: InputSchema) -> bool:
-    try:
-        check_predictions(answers, n_rows=len(answers), schema=schema)
-    except ValueError:
-        return False
-    return True

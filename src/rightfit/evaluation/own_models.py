@@ -230,19 +230,16 @@ def _fit_batches(
             f"{single[0]} takes exactly one row a call, so it cannot be compared with models that "
             "take batches. Export it with a free first dimension."
         )
-    n_values = max(_count_values(one, table) for one in bundles.values())
+    if table is not None and table.form == "matrix":
+        n_values = math.prod(table.content.shape[1:])  # of a row
+    else:
+        n_values = max(
+            max(one.schema.n_features, sum(math.prod(x.shape) for x in find_feeds(one, "onnx")))
+            for one in bundles.values()
+        )
     most = 1 if single else max(1, MAX_BATCH_VALUES // max(1, n_values))
     sizes = tuple(size for size in settings.batch_sizes if size <= most) or (most,)
     return settings.model_copy(update={"batch_sizes": sizes})
-
-
-def _count_values(bundle: Bundle, table: RowTable | None) -> int:
-    """Return how many values a row has."""
-    if table is not None and table.form == "matrix":
-        return math.prod(table.content.shape[1:])
-    return max(
-        bundle.schema.n_features, sum(math.prod(one.shape) for one in find_feeds(bundle, "onnx"))
-    )
 
 
 @dataclass(frozen=True)
@@ -301,7 +298,15 @@ def measure_file(
     n_cores = usable_cores()
     if n_threads is not None and n_threads > n_cores:
         raise RightfitError(f"--threads is {n_threads}, but this machine has {n_cores} cores.")
-    file = _find_file(path)
+    require_regular(path)
+    if not path.exists():
+        raise RightfitError(f"There is no file {path}.")
+    if os.fsencode(path).decode(errors="ignore") != str(path):  # no library opens it
+        raise RightfitError(f"The name of {path} is not UTF-8; rename it.")
+    try:
+        file = resolve_file(path)
+    except ValueError:
+        file = None  # the folder of a bundle or an export
     table = None if rows is None else _read_rows(rows, columns, target)
     plan = MeasuringPlan(None, (n_threads or n_cores,), ("cpu",), preset)
     found = measure_models(
@@ -319,19 +324,6 @@ def measure_file(
         environment=found.environment,
         profile=found.require_profile(),
     )
-
-
-def _find_file(path: Path) -> Path | None:
-    """Return the file of a model; ``None`` of a bundle or an export."""
-    require_regular(path)
-    if not path.exists():
-        raise RightfitError(f"There is no file {path}.")
-    if os.fsencode(path).decode(errors="ignore") != str(path):  # no library opens it
-        raise RightfitError(f"The name of {path} is not UTF-8; rename it.")
-    try:
-        return resolve_file(path)
-    except ValueError:
-        return None
 
 
 def _read_rows(path: Path, columns: Sequence[str] | None, target: str | None) -> RowTable:

@@ -50,17 +50,14 @@ def could_be_chosen(
     return [bool(answer) for answer in chosen]
 
 
-def _surely_keeps(profiles: pl.DataFrame, application: Application) -> Bools:
-    worst = _ends(profiles, application, favourable=False)
-    return _keeps(worst, application, unknown=False)
-
-
 def _is_out(profiles: pl.DataFrame, application: Application) -> Bools:
     needed = application.needed_metrics()
     if not set(needed) <= set(profiles.columns):
         return np.zeros(profiles.height, dtype=bool)  # the ranking will say what is missing
-    best = _ends(profiles, application, favourable=True)
-    surely_keeps = _surely_keeps(profiles, application)
+    best, worst = (
+        _ends(profiles, application, favourable=favourable) for favourable in (True, False)
+    )
+    surely_keeps = _keeps(worst, application, unknown=False)
     breaks: Bools = np.logical_not(_keeps(best, application, unknown=True))
     return breaks | _is_beaten(profiles, application, surely_keeps)
 

@@ -70,10 +70,13 @@ def plan_judging(
         labels = None if targets is None or task is None else _read_values(targets)
         return Judging(task, (), labels, _choose_metric(quality, labels, task, ()))
     own = [one.classes for one in facts.values() if one.classes]
-    names = None if targets is None else _name_targets(targets, own)
+    if targets is None:
+        return Judging(task, _agree_on_classes(own, ()), None, UNJUDGED)
+    plain, known = targets.tolist(), {name for classes in own for name in classes}
+    if targets.dtype.kind == "b" and known and not known & {"True", "False"}:
+        plain = list(map(int, plain))  # the models' classes are 0 and 1
+    names = [name_class(one) for one in plain]
     classes = _agree_on_classes(own, names)
-    if names is None:
-        return Judging(task, classes, None, UNJUDGED)
     positions = {name: position for position, name in enumerate(classes)}
     unknown = sorted(set(names) - set(positions))
     if unknown:
@@ -134,22 +137,12 @@ def _agree_on_task(facts: Mapping[str, Facts], targets: Labels | None) -> Task |
     return "classification" if few or targets.dtype.kind not in "fiu" else "regression"
 
 
-def _name_targets(targets: Labels, own: Sequence[tuple[str, ...]]) -> list[str]:
-    plain = targets.tolist()
-    known = {name for classes in own for name in classes}
-    if targets.dtype.kind == "b" and known and not known & {"True", "False"}:
-        plain = list(map(int, plain))
-    return [name_class(one) for one in plain]
-
-
-def _agree_on_classes(
-    own: Sequence[tuple[str, ...]], targets: Sequence[str] | None
-) -> tuple[str, ...]:
+def _agree_on_classes(own: Sequence[tuple[str, ...]], targets: Sequence[str]) -> tuple[str, ...]:
     """Return all classes: as the models order them if they agree, else sorted.
 
     Models that number their classes say nothing of names.
     """
-    present = set(targets or ())
+    present = set(targets)
     named = [one for one in own if not (_are_numbers(one) and present and not present <= set(one))]
     if named and all(one == named[0] for one in named):
         return named[0]
