@@ -372,7 +372,7 @@ class Ranking:
             recommendations=self.recommendations,
             qualities=self.profiles.qualities,
             data_cards={},  # no dataset was prepared, no trial searched, no server loaded
-            trials={},
+            trials=pl.DataFrame(),
             audits=pl.DataFrame(),
             environment=self.profiles.environment or describe_environment(),
             load_curves=LoadCurves(()),
@@ -380,7 +380,6 @@ class Ranking:
                 hardware_tiers=tabulate_tiers(self.profiles.table, tiers),
                 utility_breakdown=self.breakdown,
                 win_shares=self.win_shares,
-                weight_intervals=self.weight_intervals,
                 limit_effects=self.limit_effects,
                 robust_choices=self.robust_choices,
                 break_even=self.break_even,

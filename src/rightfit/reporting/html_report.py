@@ -110,7 +110,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
             build_hardware(results, tiers),
             *([build_loads(results)] if results.load_curves.loads else []),
             build_requests(results),
-            *([build_stops(results)] if results.trials else []),  # none: all models are imported
+            *([build_stops(results)] if results.trials.height else []),
             build_measuring(results),
             build_profiles(results),
         ],

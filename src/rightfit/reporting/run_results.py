@@ -39,7 +39,6 @@ class RankingTables:
     hardware_tiers: pl.DataFrame
     utility_breakdown: pl.DataFrame
     win_shares: pl.DataFrame
-    weight_intervals: pl.DataFrame
     limit_effects: pl.DataFrame
     robust_choices: pl.DataFrame
     break_even: pl.DataFrame
@@ -57,7 +56,7 @@ class Results:
         recommendations: Decision per application and dataset.
         qualities: How each dataset's predictions are scored.
         data_cards: Of each dataset that a project has prepared.
-        trials: Of each cell ``{dataset}.{model}``, one row per trial.
+        trials: One row per trial of the searches; empty: all models are imported.
         audits: Of each search, one row per dataset, family and application.
         environment: Where it was measured.
         load_curves: What the winners' servers did under load.
@@ -74,7 +73,7 @@ class Results:
     recommendations: Recommendations
     qualities: Mapping[str, QualityMetric]
     data_cards: Mapping[str, DataCard]
-    trials: Mapping[str, pl.DataFrame]
+    trials: pl.DataFrame
     audits: pl.DataFrame
     environment: Environment
     load_curves: LoadCurves

@@ -69,10 +69,10 @@ def test_stops_say_the_rule_the_saving_and_the_nearest_miss(results: Results) ->
 
 
 def test_stops_count_who_let_go_last(results: Results) -> None:
-    trials = results.trials["landsat.net"].with_columns(
+    trials = results.trials.filter(dataset="landsat", model="net").with_columns(
         stopped_by=pl.when(pl.col("state") == "stopped").then(pl.lit("web_api"))
     )
-    stopped = replace(results, trials={"landsat.net": trials})
+    stopped = replace(results, trials=trials)
 
     assert build_stops(stopped).tables[2].rows == (("web api", "1", "1"),)
 
@@ -94,9 +94,7 @@ def test_stops_of_an_unstopped_search() -> None:
         }
     )
 
-    assert describe_stops({"landsat.net": trials}) == (
-        "3 trials took 6 CPU seconds; none was stopped early."
-    )
+    assert describe_stops(trials) == "3 trials took 6 CPU seconds; none was stopped early."
 
 
 def test_hardware_prices_every_winner(results: Results, ladder: tuple[Tier, ...]) -> None:

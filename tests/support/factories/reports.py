@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -288,7 +287,6 @@ def make_tables(
     return {
         "utility_breakdown": tabulate_breakdown(ranked),
         "win_shares": tabulate_win_shares(ranked),
-        "weight_intervals": tabulate_weight_intervals(ranked),
         "limit_effects": tabulate_limit_effects(ranked),
         "robust_choices": tabulate_robust_choices(tabulate_rankings(ranked)),
         "break_even": tabulate_break_even(ranked),
@@ -369,10 +367,9 @@ def build_results(
     profiles = make_profiles() if profiles is None else profiles
     ranked = rank_applications(read_profiles(profiles), asked, rules, earlier)
     rankings = tabulate_rankings(ranked)
-    cells = list(itertools.product(DATASETS, ("linear", "forest", "net")))
     tables = make_tables(ranked)
     sensitivities = Sensitivities(
-        tables["weight_intervals"], tables["limit_effects"], tables["robust_choices"]
+        tabulate_weight_intervals(ranked), tables["limit_effects"], tables["robust_choices"]
     )
     recommendations = recommend(ranked, sensitivities, imported=imported)
     return Results(
@@ -383,7 +380,7 @@ def build_results(
         recommendations=recommendations,
         qualities={name: make_card(name).quality for name in DATASETS},
         data_cards={name: make_card(name) for name in DATASETS},
-        trials={".".join(cell): make_trials() for cell in cells},
+        trials=pl.concat(map(make_dataset_trials, DATASETS)),
         audits=pl.concat(map(make_dataset_audits, DATASETS)),
         environment=ENVIRONMENT,
         load_curves=make_load_curves(recommendations),

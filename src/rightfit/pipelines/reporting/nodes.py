@@ -88,13 +88,6 @@ def write_report(
 ) -> str:
     """Write the report: one HTML file that opens offline."""
     cards: dict[str, DataCard] = _select_kind(tables, "data_card")
-    trials = {
-        f"{dataset}.{model}": cell
-        for table in _select_kind(tables, "trials").values()
-        for (dataset, model), cell in table.partition_by(
-            "dataset", "model", as_dict=True, include_key=False
-        ).items()
-    }
     results = Results(
         applications=applications,
         rules=ranking,
@@ -103,7 +96,7 @@ def write_report(
         recommendations=read_recommendations(tables["recommendations"]),
         qualities={name: card.quality for name, card in cards.items()},
         data_cards=cards,
-        trials=trials,
+        trials=pl.concat(_select_kind(tables, "trials").values()),
         audits=pl.concat(_select_kind(tables, "search_audit").values()),
         environment=tables["environment"],
         load_curves=tables["load_curves"],

@@ -18,7 +18,6 @@ REPORT_TABLES = (
     "recommendations",
     "utility_breakdown",
     "win_shares",
-    "weight_intervals",
     "limit_effects",
     "robust_choices",
     "break_even",

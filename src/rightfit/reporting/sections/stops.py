@@ -24,12 +24,6 @@ from rightfit.reporting.sections.section import (
 
 def build_stops(results: Results) -> Section:
     """Say what the searches took and what stopping saved; list every stop with its reason."""
-    stopped = [
-        {**row, "dataset": dataset, "model": model}
-        for cell, trials in results.trials.items()
-        for dataset, model in [cell.split(".")]
-        for row in trials.filter(pl.col("state") != "complete").to_dicts()
-    ]
     return Section(
         id="stops",
         title="What the search cost and early stopping saved",
@@ -38,7 +32,7 @@ def build_stops(results: Results) -> Section:
             *(_tabulate_audits(results) if results.audits.height else ()),
             tabulate(
                 "Stopped and failed trials",
-                stopped,
+                results.trials.filter(pl.col("state") != "complete").to_dicts(),
                 text("Cell", _name_cell),
                 number("Trial", lambda row: str(row["number"])),
                 text("State", lambda row: row["state"]),
@@ -50,16 +44,14 @@ def build_stops(results: Results) -> Section:
     )
 
 
-def describe_stops(trials: Mapping[str, pl.DataFrame]) -> str:
+def describe_stops(trials: pl.DataFrame) -> str:
     """Say how many trials stopped by which rule, and the share of compute that saved."""
-    columns = ("state", "stop_reason", "compute_s", "saved_s")
-    every = pl.concat(table.select(columns) for table in trials.values())
-    n_trials, spent_s = every.height, float(every["compute_s"].sum())
-    saved_s = float(every["saved_s"].sum())  # an estimate; 0 where there is none
-    reasons = every.filter(state="stopped")["stop_reason"]
+    spent_s = float(trials["compute_s"].sum())
+    saved_s = float(trials["saved_s"].sum())  # an estimate; 0 where there is none
+    reasons = trials.filter(state="stopped")["stop_reason"]
     rules = Counter(reasons.str.split(":").list.first().str.replace_all("_", " "))
     stops = [f"{n} by {rule}" for rule, n in rules.items()]
-    head = f"{count(n_trials, 'trial')} took {format_number(spent_s)} CPU seconds"
+    head = f"{count(trials.height, 'trial')} took {format_number(spent_s)} CPU seconds"
     if not stops:
         return f"{head}; none was stopped early."
     share = saved_s / (spent_s + saved_s)
@@ -90,10 +82,8 @@ def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
 
 def _tabulate_audits(results: Results) -> tuple[Table, ...]:
     """Tabulate the searches, their winners, and which application stopped trials last."""
-    n_stopped: Counter[tuple[str, int]] = Counter()
-    for trials in results.trials.values():
-        stopped = trials.filter(pl.col("stopped_by").is_not_null())
-        n_stopped.update(stopped.select("stopped_by", "stop_checkpoint").iter_rows())
+    stopped = results.trials.filter(pl.col("stopped_by").is_not_null())
+    n_stopped = Counter(stopped.select("stopped_by", "stop_checkpoint").iter_rows())
     return (
         tabulate(
             "Searches; seconds of CPU",
