@@ -359,7 +359,7 @@ def _write_metrics() -> str:
             metric.label,
             metric.unit or metric.scale or "",
             metric.better,
-            "yes" if metric.has_interval else f"no: {metric.no_interval}",
+            f"no: {metric.no_interval}" if metric.no_interval else "yes",
         )
         for metric in METRICS
     ]

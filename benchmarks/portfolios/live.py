@@ -3,7 +3,8 @@
 ``python benchmarks/portfolios/live.py --root FOLDER`` searches each cell live three times, from the
 same default, with the same seed and the same budget of work: so many trainings of the default.
 
-- ``portfolio``, as shipped: entries whole in half of the budget, then TPE under the pausing rule.
+- ``portfolio``, as shipped: entries whole until half of the budget or four trainings of the default
+  are spent, then TPE under the pausing rule.
 - ``pausing``: the default, then TPE under the pausing rule.
 - ``plain``, what a tuning tool does: the default, then TPE, each configuration trained whole.
   ``plain_late`` also counts the training that ran when the budget was spent.
@@ -56,7 +57,7 @@ RIVALS = ("pausing", "plain", "plain_late")
 
 
 def search_cell(name: str, budget: float, seed: int, folder: Path) -> pl.DataFrame:
-    """Search a cell with and without its portfolio; judge both on the test rows."""
+    """Search a cell in each of the ways; judge all on the test rows."""
     table, _, model = name.partition(".")
     made = make_cell(table, model)
     if made is None:

@@ -1,6 +1,7 @@
 """Replay searches with and without portfolios: which order, and trained whole or under the rule?
 
-``python benchmarks/portfolios/replay.py`` reads ``recorded/portfolios.parquet``. Budgets are work
+``python benchmarks/portfolios/replay.py`` reads ``recorded/portfolios.parquet``. It reads the
+tables that portfolios are learnt on, none of those kept aside. Budgets are work
 (see ``training_costs.py``) in trainings of the family's default. Portfolios are learnt on all other
 tables. Each search ends as a live one does. A line per budget and method: the mean utility that
 applications lose with its whole trainings against the best of everything recorded, by validated
@@ -233,7 +234,7 @@ def replay_tables(
         of_model = [cell for cell in cells if cell.model == model]
         for cell in of_model:
             others = [c for c in of_model if c.table != cell.table and c.table in LEARNT_ON]
-            if 0 in cell.trials and others:
+            if cell.table in LEARNT_ON and 0 in cell.trials and others:
                 portfolio = learn_portfolio(others)
                 yield cell.table, compare(cell, portfolio, samples, budgets, of_parts=of_parts)
 

@@ -163,8 +163,9 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         part = pl.Series("part", np.where(is_validation, "validation", "train"))
 
         def assign(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
-            given = labelled.with_columns(part)
-            return assign_parts(spec, labelled) if has_test else Parted(given, ())
+            if has_test:
+                return assign_parts(spec, labelled)
+            return Parted(labelled.with_columns(part), ())
 
         try:
             prepared = prepare_dataset(

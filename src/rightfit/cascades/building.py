@@ -167,11 +167,13 @@ def join_cascade(cheap_file: Path, expensive_file: Path, threshold: float) -> by
     places = own.add("NonZero", unsure)
     n_unsure = own.add("Gather", own.add("Shape", places), own.keep(np.int64(1)))
 
+    # the rows that the cheap model is unsure of, answered by the expensive one
     mix = GraphBuilder(f"{OWN}mix/")
     mix.add("Compress", ROWS, unsure, outputs=[EXPENSIVE + ROWS], axis=0)
     mix.nodes.extend(second.graph.node)
     where = mix.add("Transpose", places, perm=[1, 0])
     mixed = mix.add("ScatterND", CHEAP + OUTPUT, where, EXPENSIVE + OUTPUT)
+    # all rows as the cheap model answered them
     keep = GraphBuilder(f"{OWN}keep/")
     kept = keep.add("Identity", CHEAP + OUTPUT)
     own.add(

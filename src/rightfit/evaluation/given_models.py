@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rightfit.errors import RightfitError
-from rightfit.families.bundle import ONNX_FILE, Bundle, read_bundle, write_bundle_files
+from rightfit.families.bundle import (
+    ONNX_FILE,
+    ONNX_ONLY,
+    Bundle,
+    read_bundle,
+    write_bundle_files,
+)
 from rightfit.families.bundle_files import MANIFEST
 from rightfit.families.imported.feeding import (
     TEXT,
@@ -55,7 +61,6 @@ from rightfit.request_path.raw_inputs import DTYPES, IMAGE, TEXTS
 from rightfit.request_path.usage import CALL, read_export
 
 OBJECTS = "rightfit.families.imported.objects"
-ONNX_ONLY = FAMILIES[ONNX_FILE]
 
 
 class GivenModel(Protocol):
@@ -281,7 +286,7 @@ def take_model(
         model: The model, or the path of one.
         rows: Rows to try a pickle on.
         trust: Whether what is no ONNX may be opened; a pickle runs whatever code it holds.
-        first: GivenOutput the first rows of models of files.
+        first: Answers the first rows of models of files.
 
     Raises:
         ValueError: If it is none that could be measured.

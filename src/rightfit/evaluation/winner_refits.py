@@ -206,15 +206,15 @@ def refit_with_more_rows(
             refit_side_by_side(due, n_at_once=inputs.training.share_cores(len(due))[0])
         trained = {name: _train(name, job, again=job not in due) for name, job in jobs.items()}
     found, bundles = [], {}
-    for winner, names in zip(winners, planned, strict=True):
+    for winner, plan in zip(winners, planned, strict=True):
         made: _Made | str
-        if isinstance(names, str):
-            made = names
-        elif winner.candidate in names:
+        if isinstance(plan, str):  # why it cannot be refitted
+            made = plan
+        elif winner.candidate in plan:
             made = trained[winner.candidate]
         else:
             chosen = candidates[winner.model][winner.candidate]
-            members = {name: trained[name] for name in names}
+            members = {name: trained[name] for name in plan}
             made = _join(winner.candidate, chosen, members, inputs)
         if isinstance(made, str):
             one = Refit(

@@ -50,7 +50,6 @@ def start_generator() -> Iterator[AskServer]:
         A function that asks a server as ordered. It raises RuntimeError if the generator has ended.
     """
     process, end = start_module("rightfit.http_load.generator", variables={}, output=None)
-    channel = Channel(end, name_kinds(LoadResult), max_bytes=MAX_RESULT_BYTES)
 
     def ask_server(order: LoadOrder) -> LoadResult:
         with contextlib.suppress(BrokenPipeError):
@@ -61,6 +60,7 @@ def start_generator() -> Iterator[AskServer]:
         return result
 
     try:
+        channel = Channel(end, name_kinds(LoadResult), max_bytes=MAX_RESULT_BYTES)
         yield ask_server
     finally:
         process.kill()

@@ -320,7 +320,8 @@ def main() -> None:
             os.sched_setaffinity(0, {order.core})
         fine = asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(_FineSelector()))
         with fine as runner:
-            channel.send(runner.run(run_load(order)))
+            result = runner.run(run_load(order))
+        channel.send(result)
 
 
 if __name__ == "__main__":

@@ -187,11 +187,11 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
             faults += str(err).splitlines()
         else:
             if key == "catalog":
+                # keys that begin with _ are for interpolation
                 faults += [
                     f"catalog: {name} must be a text, and name a block with a type, but got "
                     f"{str(entry)[:80]!r}. Correct it in conf/*/catalog*.yml."
                     for name, entry in found.items()
-                    # keys that begin with _ are for interpolation
                     if not isinstance(name, str)
                     or not (isinstance(entry, dict) or name.startswith("_"))
                 ]

@@ -46,7 +46,9 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
         PartsFailedError: In a command, if a cell or a measurement failed.
         ClickException: If a result that was kept cannot be read.
     """
-    names, failed, remarks = sorted(outputs), list[str](), list[str]()
+    names = sorted(outputs)
+    failed: list[str] = []
+    remarks: list[str] = []
     for name in names:
         if not name.endswith(".trials") or name.count(".") < 2:  # those of a dataset repeat them
             continue

@@ -137,7 +137,9 @@ class DatasetBlock(StrictModel):
         schemas = {}
         for name, schema in self.schemas.items():
             named = {column for group in schema.columns for column in group.names}
-            known = columns.get(name, (self.target.column,))  # which may look like a range
+            # the target's name is taken as it is, though it may look like a range; only blocks
+            # without wildcards are expanded before the columns are known
+            known = columns.get(name, (self.target.column,))
             groups = [
                 group.model_copy(update={"names": expand_names(group.names, known, excluded=named)})
                 for group in schema.columns

@@ -354,9 +354,12 @@ def find_kind(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
 
 def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: int) -> str | None:
     """Say why a column can only be a copy of the target; ``None`` if it need not be one."""
+    n_classes = None if task == "regression" else outcome.drop_nulls().n_unique()
+    if not column.dtype.is_numeric() and n_distinct != n_classes:
+        return None  # before wide texts are copied
     known = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls()
     is_telling = column.dtype.is_numeric() and known.height >= MIN_ROWS_TO_SEPARATE
-    if task == "regression":
+    if n_classes is None:
         if not is_telling:
             return None
         # the target in another unit, or with the sign turned?
@@ -364,7 +367,6 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
         turned = known["value"].rank("dense", descending=True)
         is_copy = (place == of_outcome).all() or (turned == of_outcome).all()
         return "orders the rows exactly as the target does" if is_copy else None
-    n_classes = outcome.drop_nulls().n_unique()
     if n_distinct == n_classes and known.unique().height == n_distinct:
         return "repeats the target, one value per class"
     if not is_telling:

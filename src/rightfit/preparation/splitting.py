@@ -58,11 +58,11 @@ def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
         is_train = (column == split.train).fill_null(False).to_numpy()
         is_test = (column == split.test).fill_null(False).to_numpy()
         neither = f"{split.column} is neither {split.train} nor {split.test}"
-    else:
+    else:  # every row is one of them
         # another seed than for the validation rows, which are drawn from what this leaves
         is_test = _choose_share(grouped, split, seed=spec.seed + 1, min_rows=2)
         is_train = ~is_test
-        neither = ""  # every row is one of them
+        neither = "in neither part"
     kept_train = _keep(is_train, strata, n_rows=spec.max_train_rows, seed=spec.seed, min_rows=2)
     kept_test = _keep(is_test, strata, n_rows=spec.max_test_rows, seed=spec.seed, min_rows=1)
     is_validation = np.zeros(len(labels), dtype=np.bool_)

@@ -113,7 +113,7 @@ def copy_sources(folder: Path) -> None:
     """Copy the modules that measuring imports, and nothing else of this library."""
     modules = {name for entry in ENTRY_POINTS for name in read_sources(entry)}
     packages = {
-        package
+        package  # a and a.b of a.b.c
         for name in modules
         for package in itertools.accumulate(name.split(".")[:-1], "{}.{}".format)
     }

@@ -190,7 +190,7 @@ def _add_words(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int])
         split = own.add(
             "Tokenizer", lower, domain=CONTRIB, mark=0, mincharnum=1, pad_value="", tokenexp=IN_ONNX
         )
-        # Weights of its own the vectorizer would add up, which rounds otherwise than a product.
+        # Given weights, the vectorizer would add them up, which rounds otherwise than a product.
         counts = own.add(
             "TfIdfVectorizer",
             split,

@@ -32,7 +32,7 @@ HOW_ENCODED = {
 
 def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
     """Write the README of an export."""
-    names: dict[str, list[str]] = {}  # of columns, those that are encoded alike in one row
+    names: dict[str, list[str]] = {}  # columns that are encoded alike share a row
     for step in model.encoder["steps"]:
         names.setdefault(step["kind"], []).append(quote_code(step["column"]))
     metrics = []

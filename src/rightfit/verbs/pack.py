@@ -64,7 +64,8 @@ def pack_candidates(
         raise ValueError(f"There is no dataset {dataset!r}; the grid has {list(grid.datasets)}.")
     measured_in = results.find_version("resource_profiles")
     paths = list_paths(applications, params)
-    packed, left_out = [], list[str]()
+    packed = []
+    left_out: list[str] = []
     for name in wanted:
         candidates = {}
         for model in grid.list_models(name):

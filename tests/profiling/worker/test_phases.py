@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
+from rightfit.profiling.worker import phases
+from rightfit.profiling.worker.meters.device_meter import DeviceMeter
+from rightfit.profiling.worker.meters.memory import MemoryMeter
 from rightfit.profiling.worker.phases import cut_batches, time_batches
 from rightfit.profiling.worker.protocol import TimingLimits
 
@@ -36,3 +42,32 @@ def test_batches_are_timed_until_the_time_is_over() -> None:
     )
 
     assert (n_calls, spent_ns, longest_ns) == (4, 1_050_000_000, 300_000_000)
+
+
+class SteadyProbe:
+    """A core that is always as fast."""
+
+    def await_fast(self) -> int:
+        return 100
+
+    time_ns = await_fast
+
+    def is_slow_at(self, took_ns: float) -> bool:
+        return False
+
+
+def test_throughput_is_rows_over_the_time_of_all_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phases, "time_batches", lambda *_: (4, 1_000_000_000, 300_000_000))
+    request: Any = SimpleNamespace(batch_max_call_ms=1e9, batch_sizes=[10], batch=None)
+    probe: Any = SteadyProbe()
+
+    [timed] = phases._offline(
+        lambda batch: batch,
+        np.zeros((10, 1), dtype=np.float32),
+        request,
+        MemoryMeter(None),
+        probe,
+        DeviceMeter("cpu"),
+    )
+
+    assert (timed.batch_size, timed.rows_per_s, timed.longest_call_ms) == (10, 40.0, 300.0)

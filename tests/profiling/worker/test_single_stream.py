@@ -68,6 +68,19 @@ def test_windows_go_on_through_the_rows_and_are_judged_together(
     assert (described.slow_share, described.probe_ns) == (0.0, FAST)
 
 
+def test_core_beside_too_few_fast_calls_is_as_fast_as_in_most_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blocks = [Block(np.array([10, 20, 30]), FAST), Block(np.array([99] * 8), SLOW)]
+    monkeypatch.setattr(single_stream, "time_blocks", lambda *_, **__: blocks)
+    timed = stream(lambda _: None, n_windows=1)
+
+    timed.time_window()
+    _, described = timed.finish(peak_memory_mib=7.0)
+
+    assert (described.n_calls, described.probe_ns) == (11, (FAST + SLOW) / 2)
+
+
 def test_warming_up_takes_other_rows_than_the_window_and_is_reported() -> None:
     answered = []
     timed = stream(lambda row: answered.append(float(row[0, 0])), n_windows=2)

@@ -91,13 +91,8 @@ def find_outcomes(ranked: ApplicationRanking) -> Outcomes:
     )
 
 
-def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
-    """Explain every candidate's place.
-
-    Returns:
-        One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``metric``,
-        ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
-    """
+def _word_outcomes() -> dict[str, pl.Expr]:
+    """Return the sentence of each outcome."""
     own, other = write_numbers("utility"), write_numbers("rival_utility")
     value = _with_unit("value")
     against = pl.format("{} ({} against {})", "label", value, write_numbers("rival_value"))
@@ -114,7 +109,7 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
         .then(pl.format("below the {} required", _with_unit("limit")))
         .otherwise(pl.format("above the {} allowed", _with_unit("limit"))),
     )
-    words = {
+    return {
         "winner": pl.when(pl.col("rival").is_null())
         .then(pl.format("the only feasible candidate, utility {}", own))
         .when("is_tied")
@@ -138,8 +133,17 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
         ),
         "outscored": pl.format("{}; loses most on {}", scored, against),
     }
+
+
+def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
+    """Explain every candidate's place.
+
+    Returns:
+        One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``metric``,
+        ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
+    """
     sentence = pl.lit(None, dtype=pl.String)
-    for outcome, said in words.items():
+    for outcome, said in _word_outcomes().items():
         sentence = pl.when(pl.col("outcome") == outcome).then(said).otherwise(sentence)
     facts = _collect_facts(ranked.assessment, find_outcomes(ranked))
     columns = ("outcome", "rival", "metric", "value", "rival_value", "limit", "excess", "reason")

@@ -208,7 +208,7 @@ def find_known_quality(
     for model, block in siblings.items():
         name = f"{dataset}.{model}"
         other = replace(cell, name=name, family=block.family, params=block.params)
-        if other.default() is None:
+        if studies.cell(name).is_empty or other.default() is None:
             continue
         for trial in read_trials(other, settings, studies.cell(name)):
             curve = trial.user_attrs.get(CURVE, [])

@@ -35,7 +35,8 @@ NEW: Literal["new"] = "new"  # begin with another configuration
 TOLERANCE = 0.1  # of the budget, by which the default's training may exceed it to reach its end
 # Entries of a portfolio are trained whole until half of the budget is spent, or as much work as
 # four trainings of the default, whichever is more: on the 28 tables of benchmarks/portfolios a
-# smaller budget buys more by whole trainings than by first looks (evidence/portfolios.md).
+# smaller budget buys more by whole trainings than by first looks, see
+# docs/explanation/evidence/portfolios.md.
 PORTFOLIO_SHARE = 0.5
 N_WHOLE_DEFAULTS = 4
 
