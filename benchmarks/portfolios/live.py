@@ -3,8 +3,7 @@
 ``python benchmarks/portfolios/live.py --root FOLDER`` searches each cell live three times, from the
 same default, with the same seed and the same budget of work: so many trainings of the default.
 
-- ``portfolio``, as shipped: entries whole until half of the budget or four trainings of the default
-  are spent, then TPE under the pausing rule.
+- ``portfolio``, as shipped: entries whole in half of the budget, then TPE under the pausing rule.
 - ``pausing``: the default, then TPE under the pausing rule.
 - ``plain``, what a tuning tool does: the default, then TPE, each configuration trained whole.
   ``plain_late`` also counts the training that ran when the budget was spent.

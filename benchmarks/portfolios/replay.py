@@ -15,7 +15,7 @@ quality, and the difference to the first method with its standard error, tables 
   what is left of it and drawn configurations under the rule;
 - ``whole in S or N, pausing``: the same within N trainings of the default, where that is more.
 
-With ``--parts`` it replays what ships, ``whole in 0.5 or 4, pausing``, with one part of the pausing
+With ``--parts`` it replays what ships, ``whole in 0.5, pausing``, with one part of the pausing
 rule switched off at a time (those of ``benchmarks/stopping_parts.py`` that need no measuring), and
 the differences are to the whole rule.
 """
@@ -174,7 +174,7 @@ METHODS = {
 }
 
 
-SHIPPED = "whole in 0.5 or 4, pausing"
+SHIPPED = "whole in 0.5, pausing"
 PRIOR_OF_QUALITY = "prior of quality"
 PARTS = {ablation.part: ablation for ablation in ABLATIONS} | {
     PRIOR_OF_QUALITY: Ablation(PRIOR_OF_QUALITY)  # here the prior is the cell's own

@@ -33,12 +33,7 @@ from rightfit.tuning.studies.trial_attributes import (
 
 NEW: Literal["new"] = "new"  # begin with another configuration
 TOLERANCE = 0.1  # of the budget, by which the default's training may exceed it to reach its end
-# Entries of a portfolio are trained whole until half of the budget is spent, or as much work as
-# four trainings of the default, whichever is more: on the 28 tables of benchmarks/portfolios a
-# smaller budget buys more by whole trainings than by first looks, see
-# docs/explanation/evidence/portfolios.md.
-PORTFOLIO_SHARE = 0.5
-N_WHOLE_DEFAULTS = 4
+PORTFOLIO_SHARE = 0.5  # of the budget, until which entries of a portfolio are trained whole
 
 
 class PausingPlan:
@@ -91,7 +86,7 @@ class PausingPlan:
         """Return what to do next: a step of a paused trial, ``NEW``, or nothing.
 
         The default is trained to its end before others begin; then so is the portfolio, one entry
-        after the other, within its part of the budget. First looks get a share of the budget,
+        after the other, until half of the budget is spent. First looks get a share of the budget,
         so that most of it is left to go on; one that would overrun it is not begun. Where nothing
         that was begun is worth going on with, the rest of the budget is for new ones too.
 
@@ -138,15 +133,13 @@ class PausingPlan:
     def _is_whole(self, index: int, begun: Sequence[FrozenTrial]) -> bool:
         """Tell whether a configuration is trained whole, whatever it promises.
 
-        So is each entry of the portfolio before which less was spent than ``PORTFOLIO_SHARE`` and
-        ``N_WHOLE_DEFAULTS`` allow.
+        So is each entry of the portfolio before which less than its share was spent.
         """
         if index >= self._n_entries:
             return False
         before = [trial for trial in begun if (configuration_index(trial) or 0) < index]
-        default_s = spent_work_s([trial for trial in before if configuration_index(trial) == 0])
-        share_s = PORTFOLIO_SHARE * (self.settings.budget_cpu_s or math.inf)
-        return spent_work_s(before) < max(share_s, N_WHOLE_DEFAULTS * default_s)
+        allowed_s = PORTFOLIO_SHARE * (self.settings.budget_cpu_s or math.inf)
+        return spent_work_s(before) < allowed_s
 
     def _finish_entry(
         self,
