@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from factories.rankings import make_refit_quality
+
 from rightfit.profiling.profile import Profile
-from rightfit.ranking.explanation.shipping import RawQuality, Refit, RefitQuality
+from rightfit.ranking.explanation.shipping import Refit
 from rightfit.serving.answer import profile_refit
 
 SERVING = {"runtime": "onnx", "n_threads": 1, "device": "cpu", "request_path": "request"}
-QUALITY = RefitQuality(
-    n_rows=500,
-    chose_nothing=True,
-    chosen=RawQuality(raw=0.79, low=0.75, high=0.83),
-    refitted=RawQuality(raw=0.81, low=0.77, high=0.85),
-    columns={
-        "quality": 0.6,
-        "quality_low": 0.55,
-        "quality_high": 0.65,
-        "quality_raw": 0.8,
-        "quality_raw_low": 0.78,
-        "quality_raw_high": 0.82,
-    },
-)
 
 
 def make_row(**metrics: float) -> dict[str, Any]:
@@ -32,7 +20,13 @@ def make_row(**metrics: float) -> dict[str, Any]:
 
 
 def make_refit(*profiles: dict[str, Any]) -> Refit:
-    return Refit(candidate="-", model="-", quality_raw=(), quality=QUALITY, profiles=profiles)
+    return Refit(
+        candidate="-",
+        model="-",
+        quality_raw=(),
+        quality=make_refit_quality(0.81),
+        profiles=profiles,
+    )
 
 
 CHOSEN = Profile.from_row(make_row(latency_p50_ms=2.0, fit_time_s=9.0, quality_raw=0.9))

@@ -3,11 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from factories.rankings import make_application
+from factories.rankings import make_application, make_refit_quality
 
 from rightfit.ranking.explanation.shipping import (
     ChosenServing,
-    RawQuality,
     Refit,
     RefitQuality,
     Refits,
@@ -34,20 +33,7 @@ def make_row(**metrics: float | None) -> dict[str, Any]:
 
 
 def judge(refitted: float) -> RefitQuality:
-    return RefitQuality(
-        n_rows=500,
-        chose_nothing=True,
-        chosen=RawQuality(raw=0.79, low=0.75, high=0.83),
-        refitted=RawQuality(raw=refitted, low=refitted - 0.0392, high=refitted + 0.0392),
-        columns={
-            "quality": 0.6,
-            "quality_low": 0.55,
-            "quality_high": 0.65,
-            "quality_raw": 0.8,
-            "quality_raw_low": 0.78,
-            "quality_raw_high": 0.82,
-        },
-    )
+    return make_refit_quality(refitted, 0.0392)
 
 
 def make_refit(**changes: Any) -> Refit:
