@@ -3,7 +3,9 @@
 Every model of a table counts as a candidate of one ranking: utilities and limits are the library's,
 quality that of the test rows. Rightfit delivers the model that its own ranking chose for an
 application. A peer may deliver the best of its models by these very figures, found with or without
-a latency limit, as delivered or as ONNX: that favours it. A contender that failed is worth 0.
+a latency limit, as delivered or as ONNX: that favours it. All of these read raw rows; what a peer
+would be worth if others had encoded its rows is printed beside them. A contender that failed is
+worth 0.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ OWN, BASELINE = "rightfit", "lightgbm"
 PEERS = {"flaml": ("flaml", "flaml_limited"), "autogluon": ("autogluon", "autogluon_limited")}
 LIBRARIES = {OWN: (OWN,), BASELINE: (BASELINE,), **PEERS}
 CONTROL = "accuracy_first"
-BARE = "bare"  # a peer's single model as ONNX, its rows already encoded
+BARE, RAW = "bare", "raw"  # a peer's single model as ONNX: its rows already encoded, or raw
 STANDS_IN = {"latency_p99_ms": "latency_p95_ms", "latency_p95_ms": "latency_p50_ms"}
 """The lower figure counts where a slow model did not answer often enough; that favours it."""
 N_DRAWS = 4_000
@@ -47,7 +49,7 @@ class Answered:
 
     Args:
         contender: Whose it is.
-        name: The application that chose it, ``delivered`` or ``bare``.
+        name: The application that chose it, ``delivered``, ``raw`` or ``bare``.
         quality_raw: On test rows.
         error: Its standard error.
         quality: Scaled to [0, 1].
@@ -87,9 +89,12 @@ def read_answered(folder: Path, rows: Path) -> list[Answered]:
         found = json.loads((folder / "measured.json").read_text(encoding="utf-8"))
         measured = {one["model"]: one.get("metrics", {}) for one in found}
     metric, answered = QualityMetric(**table["quality"]), []
-    for one in json.loads((folder / "models.json").read_text(encoding="utf-8")):
+    models = json.loads((folder / "models.json").read_text(encoding="utf-8"))
+    models += [one | {"model": RAW} for one in models if one["model"] == BARE]
+    for one in models:
         name = one["model"]
-        raw, error = score(targets, predicted[name], metric, table["task"])
+        answers = predicted[BARE if name == RAW else name]
+        raw, error = score(targets, answers, metric, table["task"])
         answered.append(
             Answered(
                 *(folder.name, name, raw, error, metric.scale(raw)),
@@ -135,7 +140,8 @@ def choose(
     Returns:
         A row for every library and application: ``utility``, 0 where it failed; ``kept``, whether
         all limits are; ``failed``; ``quality_raw``, ``error`` and ``model``, null where it failed.
-        ``utility_delivered`` and ``kept_delivered`` are the same without models as ONNX.
+        ``utility_delivered`` is the same without models as ONNX, ``utility_bare`` with those whose
+        rows others have encoded.
     """
     rows = []
     for name, application in applications.items():
@@ -148,24 +154,29 @@ def choose(
                 and (library != OWN or one.name == name)
                 and not np.isnan(judged.utility[place])
             ]
-            delivered = [place for place in own if answered[place].name != BARE]
 
-            def worth(place: int, judged: Any = judged) -> tuple[bool, float]:
-                return bool(judged.feasible[place]), float(judged.utility[place])
+            def find_best(*left_out: str, own: Any = own, judged: Any = judged) -> int | None:
+                """Return the place of the best model that is not of these kinds."""
+                return max(
+                    (place for place in own if answered[place].name not in left_out),
+                    key=lambda place: (judged.feasible[place], judged.utility[place]),
+                    default=None,
+                )
 
-            first = max(own, key=worth, default=None)
-            kept, utility = (False, 0.0) if first is None else worth(first)
-            kept_delivered, utility_delivered = max(map(worth, delivered), default=(False, 0.0))
+            places = {"": find_best(BARE), "_delivered": find_best(BARE, RAW), "_bare": find_best()}
+            utilities = {
+                f"utility{way}": 0.0 if place is None else float(judged.utility[place])
+                for way, place in places.items()
+            }
+            first = places[""]
             chosen = None if first is None else answered[first]
             rows.append(
                 {
                     "application": name,
                     "library": library,
-                    "utility": utility,
-                    "kept": kept,
+                    **utilities,
+                    "kept": first is not None and bool(judged.feasible[first]),
                     "failed": first is None,
-                    "utility_delivered": utility_delivered,
-                    "kept_delivered": kept_delivered,
                     "quality_raw": chosen and chosen.quality_raw,
                     "error": chosen and chosen.error,
                     "model": chosen and f"{chosen.contender}.{chosen.name}",
@@ -337,7 +348,7 @@ def _print_table(
 
 
 def _print_differences(chosen: pl.DataFrame) -> None:
-    """Print Rightfit's mean utility above each peer's in four ways."""
+    """Print Rightfit's mean utility above each peer's in several ways."""
     limited = chosen.with_columns(
         pl.when("kept").then("utility").otherwise(0.0).alias("utility_kept")
     )
@@ -346,6 +357,7 @@ def _print_differences(chosen: pl.DataFrame) -> None:
     ways = {
         "best of all its models": (chosen, "utility"),
         "as it delivers them": (chosen, "utility_delivered"),
+        "or with rows that others have encoded": (chosen, "utility_bare"),
         "0 where a limit is broken": (limited, "utility_kept"),
         "without what anybody failed": (whole, "utility"),
     }
@@ -356,7 +368,7 @@ def _print_differences(chosen: pl.DataFrame) -> None:
         cells = ["{:+.3f} ({:+.3f} to {:+.3f})".format(*one) if one else NOTHING for one in found]
         n_broken = chosen.filter(library=peer, kept=False).height
         print(f"| {peer} | {' | '.join(cells)} | {n_broken} |")
-    print(f"| {OWN} | | | | | {chosen.filter(library=OWN, kept=False).height} |")
+    print(f"| {OWN} {'| ' * (1 + len(ways))}| {chosen.filter(library=OWN, kept=False).height} |")
 
 
 def _print_cpu_s(spent: pl.DataFrame) -> None:

@@ -4,22 +4,42 @@
 
 - each application's winner of Rightfit: its export, raw rows in;
 - ``delivered``: a peer's predictor as its documentation deploys it, raw rows in;
-- ``bare``: its single model without wrapper, rows already encoded, as ONNX.
+- ``raw``: its single model without wrapper, joined with the encoding of its rows in one ONNX graph
+  as Rightfit joins its own: raw rows in;
+- ``bare``: the same without the encoding, as if somebody else had encoded the rows.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import math
 import pickle
+import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+import polars as pl
+
 import rightfit as rf
 from rightfit.errors import RightfitError
+from rightfit.evaluation.given_models import GivenObject
+from rightfit.evaluation.targets import plan_judging
+from rightfit.families.bundle import ONNX_FILE
+from rightfit.families.imported.exporting import offer_exports
+from rightfit.families.imported.feeding import make_rows
+from rightfit.families.imported.objects import describe_object
+from rightfit.families.imported.row_table import read_row_table
+from rightfit.families.runtimes import open_predictor
+from rightfit.request_path.encoder_graph import join_encoder
+from rightfit.request_path.raw_inputs import ENCODER_VERSION, EncoderJson, StepJson, list_inputs
+from rightfit.request_path.usage import CALL, ExportedModel, open_model, write_text
+from rightfit.serving.export_folder import write_hashes
 
 BYTES_PER_MIB = 2**20
 IMPORTS = {
@@ -28,6 +48,7 @@ IMPORTS = {
     "lightgbm": ("pandas", "lightgbm"),
 }
 NETS = ("torch", "matplotlib", "fastai.tabular.all")
+BARE, RAW = "bare", "raw"
 
 
 class Delivered:
@@ -63,8 +84,6 @@ class Delivered:
 
     def __call__(self, rows: Any) -> Any:
         """Answer rows of a pandas frame."""
-        import numpy as np
-
         return np.asarray(self.predict(rows))
 
 
@@ -77,7 +96,9 @@ def measure(folder: Path, preset: str) -> Iterator[dict[str, Any]]:
     """Yield the figures of each model, or the reason why it was not measured."""
     asked = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     known: dict[bytes, dict[str, Any]] = {}  # applications may have chosen the same
-    for one in json.loads((folder / "models.json").read_text(encoding="utf-8")):
+    models = json.loads((folder / "models.json").read_text(encoding="utf-8"))
+    bare = [one | {"model": RAW} for one in models if one["model"] == BARE]
+    for one in (*models, *bare):
         graph = folder / one["model"] / "model.onnx"
         content = graph.read_bytes() if graph.is_file() else one["model"].encode()
         if content not in known:
@@ -103,25 +124,74 @@ def _measure(
     folder: Path, asked: dict[str, Any], name: str, preset: str
 ) -> tuple[rf.Profile, float | None]:
     """Return a model's profile, and its size where the instrument does not see all of it."""
-    if name == "bare":
+    if name == BARE:
         model, rows = _open(folder / "bare.pickle")
         return rf.measure(model, rows, runtime="onnx", name=name, preset=preset), None
+    rows = pl.read_parquet(Path(asked["rows"]) / "test.parquet").drop(asked["target"])
+    if name == RAW:
+        join_encoding(folder, rows)
     if name == "delivered":
         import pandas as pd
 
         where = folder / name
-        rows = pd.read_parquet(Path(asked["rows"]) / "test.parquet").drop(columns=asked["target"])
+        frame = pd.read_parquet(Path(asked["rows"]) / "test.parquet").drop(columns=asked["target"])
         uses_torch = any(one.name.startswith("NeuralNet") for one in where.glob("models/*"))
         names = IMPORTS[asked["library"]] + (NETS if uses_torch else ())
         model = Delivered(asked["library"], where, tuple(map(importlib.import_module, names)))
         size = sum(file.stat().st_size for file in where.rglob("*") if file.is_file())
-        return rf.measure(model, rows, name=name, preset=preset), size / BYTES_PER_MIB
-    import polars as pl
-
-    rows = pl.read_parquet(Path(asked["rows"]) / "test.parquet").drop(asked["target"])
-    if (folder / name / "model.json").is_file():
+        return rf.measure(model, frame, name=name, preset=preset), size / BYTES_PER_MIB
+    if (folder / name / CALL).is_file():
         return rf.measure(folder / name, rows, name=name, preset=preset), None
     return rf.measure(_open(folder / f"{name}.pickle"), rows, name=name, preset=preset), None
+
+
+def join_encoding(folder: Path, rows: pl.DataFrame) -> None:
+    """Write the bare model and the encoding of its rows as one graph, as an export of Rightfit.
+
+    Raises:
+        RightfitError: If it has no ONNX form, or its encoding is not one of single columns.
+    """
+    model, encoded = _open(folder / "bare.pickle")
+    table = read_row_table(encoded)
+    shutil.rmtree(folder / "bundle", ignore_errors=True)
+    given = GivenObject(model, describe_object(model))
+    classes = plan_judging({RAW: given.facts}, None, None).judged_classes
+    bundle = given.bundle(folder / "bundle", name=RAW, rows=table, classes=classes)
+    bundle = offer_exports(bundle, table)
+    if bundle.onnx_refused:
+        raise RightfitError(bundle.onnx_refused)
+    steps = [_find_step(rows, name, encoded[name]) for name in encoded.columns]
+    encoder = EncoderJson(version=ENCODER_VERSION, steps=steps)
+    target = folder / RAW
+    target.mkdir(exist_ok=True)
+    (target / "model.onnx").write_bytes(join_encoder(bundle.path / ONNX_FILE, encoder))
+    call = ExportedModel("model.onnx", 1, "cpu", list_inputs(encoder), (), None)
+    (target / CALL).write_text(json.dumps(asdict(call)), encoding="utf-8")
+    write_hashes(target, [CALL, "model.onnx"])
+    answers = open_predictor(bundle, runtime="onnx", n_threads=1, device="cpu")
+    expected = answers(make_rows(bundle, "onnx", table))
+    if not np.allclose(open_model(target)(rows.to_dict(as_series=False)), expected, atol=1e-5):
+        raise RightfitError("with the encoding it answers otherwise")
+
+
+def _find_step(rows: pl.DataFrame, name: str, encoded: Any) -> StepJson:
+    """Return what makes a column's encoded values of its raw ones: a code for each text, a number.
+
+    Raises:
+        RightfitError: If it is no column of the table, or its values depend on other columns.
+    """
+    if name not in rows.columns:
+        raise RightfitError(f"{name} is not a column of the table")
+    codes = np.asarray(encoded.to_numpy(), dtype=np.float64)
+    if rows[name].dtype == pl.String:
+        known = dict(zip(map(write_text, rows[name]), codes.tolist(), strict=True))
+        means = [*known.values(), known.get("", math.nan)]
+        return StepJson(kind="target_mean", column=name, categories=[*known], means=means)
+    raw = rows[name].cast(pl.Float64).fill_null(math.nan).to_numpy()
+    filled = codes[np.isnan(raw)]
+    if len(filled) and not np.isnan(filled[0]):
+        return StepJson(kind="standardise", column=name, fill=filled[0], mean=0.0, scale=1.0)
+    return StepJson(kind="number", column=name)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from peer_judging import (
     compare,
     count_within_one_error,
     judge,
+    read_answered,
     relate_cpu_s,
     score,
 )
@@ -48,15 +49,17 @@ def test_a_peer_brings_the_best_of_its_models_that_keeps_the_limits() -> None:
     chosen = choose_fast(
         answer("rightfit", "fast", 0.8, 2),  # (0.6 + 0.8) / 2
         answer("flaml", "delivered", 0.9, 5.5),  # (0.8 + 0.45) / 2, but too slow
-        answer("flaml", "bare", 0.9, 4),  # (0.8 + 0.6) / 2
+        answer("flaml", "raw", 0.9, 4),  # (0.8 + 0.6) / 2
+        answer("flaml", "bare", 0.9, 3),  # (0.8 + 0.7) / 2, but others encode its rows
         answer("flaml_limited", "delivered", 0.85, 4),  # (0.7 + 0.6) / 2
         answer("autogluon", "delivered", 0.75, 1),  # (0.5 + 0.9) / 2, but 0.15 below the best
     )
 
     assert chosen["rightfit"]["utility"] == pytest.approx(0.7)
     assert chosen["flaml"]["utility"] == pytest.approx(0.7)
-    assert chosen["flaml"]["model"] == "flaml.bare"
+    assert chosen["flaml"]["model"] == "flaml.raw"
     assert chosen["flaml"]["utility_delivered"] == pytest.approx(0.65)
+    assert chosen["flaml"]["utility_bare"] == pytest.approx(0.75)
     assert chosen["flaml"]["kept"]
     assert chosen["autogluon"]["utility"] == pytest.approx(0.7)
     assert not chosen["autogluon"]["kept"]
@@ -69,7 +72,7 @@ def test_rightfit_brings_what_it_chose_itself() -> None:
 
 
 def test_who_failed_or_was_not_measured_is_worth_nothing() -> None:
-    chosen = choose_fast(answer("rightfit", "fast", 0.8, 2), answer("flaml", "bare", 0.9, None))
+    chosen = choose_fast(answer("rightfit", "fast", 0.8, 2), answer("flaml", "raw", 0.9, None))
 
     for library in ("flaml", "autogluon", "lightgbm"):
         assert chosen[library]["failed"]
@@ -94,6 +97,23 @@ def test_difference_is_the_mean_over_tables_with_its_interval() -> None:
     found = compare(chosen.with_columns(application=pl.lit("fast")), "flaml")
 
     assert found == pytest.approx([0.2, 0.1, 0.3])
+
+
+def test_a_raw_model_answers_as_the_bare_one_that_it_holds(tmp_path: Path) -> None:
+    pl.DataFrame({"kind": ["x", "y"]}).write_parquet(tmp_path / "test.parquet")
+    about = {"target": "kind", "task": "classification", "quality": ACCURACY.model_dump()}
+    (tmp_path / "table.json").write_text(json.dumps(about), encoding="utf-8")
+    pl.DataFrame({"bare": ["x", "x"]}).write_parquet(tmp_path / "predictions.parquet")
+    described = [{"model": "bare", "what": "trees", "note": ""}]
+    (tmp_path / "models.json").write_text(json.dumps(described), encoding="utf-8")
+    measured = [{"model": "raw", "metrics": {"latency_p50_ms": 0.5}}]
+    (tmp_path / "measured.json").write_text(json.dumps(measured), encoding="utf-8")
+
+    found = {one.name: one for one in read_answered(tmp_path, tmp_path)}
+
+    assert found["raw"].quality_raw == found["bare"].quality_raw == 0.5
+    assert found["raw"].metrics["latency_p50_ms"] == 0.5
+    assert not found["bare"].metrics
 
 
 def test_accuracy_within_one_error_counts_tables() -> None:
