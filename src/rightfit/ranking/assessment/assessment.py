@@ -34,12 +34,12 @@ from rightfit.ranking.applications.utility import (
     Bools,
     Floats,
     Ints,
-    Values,
     compute_utility,
     score_metrics,
 )
 from rightfit.ranking.assessment.profile_table import (
     CANDIDATE_KEYS,
+    DISTURBED,
     PATH,
     SERVING_KEYS,
     ProfileKey,
@@ -47,10 +47,6 @@ from rightfit.ranking.assessment.profile_table import (
     select_profiles,
 )
 
-OPTIONAL = {"min_hardware_tier_name": pl.String, "encoding_ms": pl.Float64, "settings": pl.String}
-"""Columns of profiles that may be missing."""
-
-DISTURBED = "disturbed"
 UTILITY_DIGITS = 6  # of serving configurations: less is an export's rounding
 
 DatasetWinners = Mapping[str, ProfileKey]
@@ -136,13 +132,16 @@ def assess_candidates(
     limits = find_limits(table, application)
     values = {metric: table.values(metric) for metric in application.needed_metrics()}
     judgement = judge_profiles(values, application, limits=limits)
-    quiet = _imagine_quiet(table, application)
-    undecided: Bools = np.zeros(table.n_rows, dtype=np.bool_)
-    if quiet is not None:
-        undecided |= np.isfinite(judgement.excess) & ~np.isnan(judgement.utility)
-        undecided &= judgement.excess > 0
-        for limit in limits:
-            undecided &= measure_excess(quiet[limit.metric], limit) == 0
+    disturbed = table.frame[DISTURBED].fill_null(value=False).to_numpy()
+    quiet = {}  # the metrics as good as disturbed timings may be on a quiet machine
+    for metric, measured in values.items():
+        slowdown = find_slowdown(metric)
+        is_rate = slowdown > 1 and METRICS_BY_COLUMN[metric].better == "higher"
+        quiet[metric] = measured * np.where(disturbed, slowdown if is_rate else 1 / slowdown, 1.0)
+    undecided = np.isfinite(judgement.excess) & ~np.isnan(judgement.utility)
+    undecided &= judgement.excess > 0
+    for limit in limits:
+        undecided &= measure_excess(quiet[limit.metric], limit) == 0
     rule = rules.ties.for_application(name, application)
     loss = rules.ties.max_utility_loss
     chosen = choose_configurations(table, judgement, undecided, rule, max_utility_loss=loss)
@@ -154,29 +153,10 @@ def assess_candidates(
         limits,
         judgement,
         undecided,
-        judgement.utility if quiet is None else compute_utility(quiet, application),
+        compute_utility(quiet, application),
         chosen,
         earlier or {},
     )
-
-
-def _imagine_quiet(table: ProfileTable, application: Application) -> Values | None:
-    """Return the metrics as good as disturbed timings may be on a quiet machine.
-
-    ``None`` where no profile is disturbed.
-    """
-    if DISTURBED not in table.frame.columns:
-        return None
-    disturbed = table.frame[DISTURBED].fill_null(value=False).to_numpy()
-    if not disturbed.any():
-        return None
-    quiet = {}
-    for metric in application.needed_metrics():
-        slowdown = find_slowdown(metric)
-        is_rate = slowdown > 1 and METRICS_BY_COLUMN[metric].better == "higher"
-        factor = slowdown if is_rate else 1 / slowdown
-        quiet[metric] = table.values(metric) * np.where(disturbed, factor, 1.0)
-    return quiet
 
 
 def find_limits(table: ProfileTable, application: Application) -> tuple[Limit, ...]:
@@ -192,10 +172,7 @@ def find_limits(table: ProfileTable, application: Application) -> tuple[Limit, .
 def describe_chosen(assessment: Assessment) -> pl.DataFrame:
     """Return keys, request path and hardware tier of each candidate's chosen profile."""
     keys = (*CANDIDATE_KEYS, *SERVING_KEYS)
-    frame = assessment.table.frame
-    missing = {name: dtype for name, dtype in OPTIONAL.items() if name not in frame.columns}
-    frame = frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in missing.items())
-    return frame.select(
+    return assessment.table.frame.select(
         pl.lit(assessment.name).alias("application"),
         *(pl.col(keys).exclude("n_threads").cast(pl.String), pl.col("n_threads").cast(pl.Int64)),
         pl.col(PATH),

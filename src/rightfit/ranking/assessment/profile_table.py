@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +27,17 @@ CANDIDATE_KEYS = ("dataset", "model", "candidate")
 SERVING_KEYS = ("runtime", "n_threads", "device")
 PATH = "request_path"
 FINAL = "final_quality_raw"  # on rows that nothing was chosen by
+DISTURBED = "disturbed"
+DEVIATIONS = "quality_deviations"
+OPTIONAL = {
+    DEVIATIONS: pl.String,
+    DISTURBED: pl.Boolean,
+    "encoding_ms": pl.Float64,
+    "min_hardware_tier_name": pl.String,
+    "settings": pl.String,
+}
+"""Columns that a table of profiles may lack; a ranking reads them as null."""
+
 MIN_RANGE = 1e-6  # of scaled qualities that tell the scale
 
 
@@ -54,6 +65,10 @@ class ProfileTable:
     starts: Ints
     dataset_starts: Ints
     datasets: tuple[str, ...]
+    _arrays: dict[str, Floats] = field(default_factory=dict, init=False, repr=False)
+    _parts: dict[tuple[str, str | None], ProfileTable] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def n_rows(self) -> int:
@@ -84,25 +99,13 @@ class ProfileTable:
         return tuple(slice(int(a), int(b)) for a, b in itertools.pairwise(edges))
 
     @cached_property
-    def _arrays(self) -> dict[str, Floats]:
-        return {}  # columns already converted
-
-    @cached_property
     def paths(self) -> tuple[str, ...]:
         """Request paths that were measured."""
         return tuple(self.frame[PATH].unique().sort())
 
     def of_path(self, path: str) -> ProfileTable:
         """Return the profiles of one request path; this table where it holds no others."""
-        if self.paths == (path,):
-            return self
-        if path not in self._by_path:
-            self._by_path[path] = _number(self.frame.filter(pl.col(PATH) == path))
-        return self._by_path[path]
-
-    @cached_property
-    def _by_path(self) -> dict[str, ProfileTable]:
-        return {}
+        return self._select((PATH, path), pl.col(PATH) == path)
 
     @cached_property
     def environments(self) -> tuple[str | None, ...]:
@@ -120,16 +123,14 @@ class ProfileTable:
 
     def of_environment(self, name: str | None) -> ProfileTable:
         """Return the profiles of one machine; this table where it holds no others."""
-        if self.environments == (name,):
-            return self
-        if name not in self._by_environment:
-            rows = self.frame.filter(_environment().eq_missing(pl.lit(name)))
-            self._by_environment[name] = _number(rows)
-        return self._by_environment[name]
+        return self._select(("environment", name), _environment().eq_missing(pl.lit(name)))
 
-    @cached_property
-    def _by_environment(self) -> dict[str | None, ProfileTable]:
-        return {}
+    def _select(self, what: tuple[str, str | None], rows: pl.Expr) -> ProfileTable:
+        """Return some profiles; the same table to all applications, which share its arrays."""
+        if what not in self._parts:
+            frame = self.frame.filter(rows)
+            self._parts[what] = self if frame.height == self.n_rows else _number(frame)
+        return self._parts[what]
 
     def values(self, column: str) -> Floats:
         """Return a column as floats, NaN where nothing was measured."""
@@ -189,8 +190,6 @@ class ProfileTable:
 
         ``None`` where the profiles do not tell: all equal, or clipped at the ends of the scale.
         """
-        if not {"quality", "quality_raw"} <= set(self.frame.columns):
-            return None
         scaled, raw = (self.values(name) for name in ("quality", "quality_raw"))
         known = (self.dataset_of_row == dataset) & (scaled > 0) & (scaled < 1) & ~np.isnan(raw)
         if not known.any() or np.ptp(scaled[known]) < MIN_RANGE:
@@ -201,8 +200,6 @@ class ProfileTable:
 
     def find_row(self, dataset: str, key: ProfileKey) -> int | None:
         """Return the row of a profile; ``None`` where it is not in the table."""
-        if key.serving.request_path not in self.paths:
-            return None
         names = {"dataset": dataset, "model": key.model, "candidate": key.candidate}
         fits = pl.all_horizontal(
             pl.col(column).cast(pl.String) == str(value)  # some are enums without that name
@@ -234,15 +231,15 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
             f"resource_profiles holds {profiles.height} rows and lacks the columns {missing}. "
             "Run the evaluation pipeline first."
         )
-    # A cascade consists of two models and names the one it falls back on; where it is not known,
-    # since an earlier version wrote the profiles, a candidate counts as one model.
-    n_models = pl.lit(1)
-    if "settings" in profiles.columns:
-        n_models += pl.col("settings").str.json_path_match("$.fixed.expensive").is_not_null()
+    # A cascade consists of two models and names the one it falls back on.
+    is_cascade = pl.col("settings").str.json_path_match("$.fixed.expensive").is_not_null()
+    lacking = [name for name in OPTIONAL if name not in profiles.columns]
     ordered = (
         complete_paths(profiles)
+        .with_columns(pl.lit(None).alias(name) for name in lacking)
+        .cast(OPTIONAL)
         .with_columns(
-            n_models.alias(N_MODELS),
+            (1 + is_cascade).alias(N_MODELS),
             pl.col(pl.Float64).fill_nan(None),
             *(
                 pl.col(name).cast(
@@ -349,11 +346,14 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
 def find_unmeasured(table: ProfileTable, application: Application) -> dict[str, list[str]]:
     """Find the metrics an application needs that a dataset has of no candidate at all.
 
+    Args:
+        table: The profiles of the application's machine and request path.
+        application: Whose objectives and constraints count.
+
     Returns:
         Metrics by dataset, those datasets left out that lack none.
     """
     found = {}
-    table = table.of_environment(application.environment)
     for position, dataset in enumerate(table.datasets):
         rows = table.dataset_of_row == position
         metrics = application.needed_metrics()

@@ -18,12 +18,16 @@ from rightfit.ranking.applications.applications import (
     THROUGHPUT,
     Application,
     LimitKind,
-    Workload,
 )
 from rightfit.ranking.applications.constraints import measure_excess
 from rightfit.ranking.applications.utility import Ints
-from rightfit.ranking.assessment.assessment import DISTURBED, Assessment
-from rightfit.ranking.assessment.profile_table import FINAL, SERVING_KEYS, ProfileKey
+from rightfit.ranking.assessment.assessment import Assessment
+from rightfit.ranking.assessment.profile_table import (
+    DISTURBED,
+    FINAL,
+    SERVING_KEYS,
+    ProfileKey,
+)
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
     BrokenLimit,
@@ -144,24 +148,28 @@ def describe_deadline(assessment: Assessment, candidates: Ints) -> str:
         A few words; empty if there is no workload, or no throughput of the first one or no quality
         is known.
     """
-    workload = assessment.application.workload
+    workload, table = assessment.application.workload, assessment.table
     rows = assessment.chosen[candidates]
-    if workload is None or "quality_raw" not in assessment.table.frame.columns:
+    rows_per_s, quality = table.values(THROUGHPUT)[rows], table.seen_quality()[rows]
+    if workload is None or np.isnan(rows_per_s[0]) or np.isnan(quality).all():
         return ""
-    rows_per_s = assessment.table.values(THROUGHPUT)[rows]
-    if np.isnan(rows_per_s[0]):
-        return ""
-    quality = assessment.table.seen_quality()[rows]
-    best = 0 if np.isnan(quality).all() else int(np.nanargmax(quality))
-    said = f"{format_duration(workload.hours)}; it takes {_write_time(workload, rows_per_s[0])}"
-    if quality[best] <= quality[0] or np.isnan(rows_per_s[best]):
-        return f"{said}; no candidate has a higher quality.{_warn(assessment, rows[:1])}"
-    name = assessment.table.frame["candidate"][int(rows[best])]
-    is_late = workload.hours_at(rows_per_s[best]) > workload.hours
-    return (
-        f"{said}, {name} (best quality) {_write_time(workload, rows_per_s[best])}"
-        f"{': too late' if is_late else ''}.{_warn(assessment, rows[[0, best]])}"
-    )
+    best = int(np.nanargmax(quality))
+    first_h, best_h = (workload.hours_at(float(rows_per_s[place])) for place in (0, best))
+    said = f"{format_duration(workload.hours)}; it takes {format_duration(first_h)}"
+    timed = table.frame[rows[:1]]
+    if quality[best] <= quality[0] or np.isnan(best_h):
+        said += "; no candidate has a higher quality."
+    else:
+        timed = table.frame[rows[[0, best]]]
+        said += f", {timed['candidate'][1]} (best quality) {format_duration(best_h)}"
+        said += ": too late." if best_h > workload.hours else "."
+    disturbed = timed.filter(DISTURBED)["candidate"].to_list()
+    if disturbed:
+        said += (
+            f" The machine was disturbed while {listing(disturbed)} "
+            f"{'was' if len(disturbed) == 1 else 'were'} timed: it may take less on a quiet one."
+        )
+    return said
 
 
 def find_nearest_miss(ranked: ApplicationRanking, dataset: int) -> int | None:
@@ -374,24 +382,6 @@ def _compare_datasets(
         worst_rank=choice.worst_rank if choice else None,
         sentence=sentence,
     )
-
-
-def _warn(assessment: Assessment, rows: Ints) -> str:
-    """Say whose throughput was measured while the machine was disturbed."""
-    frame = assessment.table.frame
-    if DISTURBED not in frame.columns:
-        return ""
-    names = frame[rows].filter(pl.col(DISTURBED))["candidate"].to_list()
-    if not names:
-        return ""
-    return (
-        f" The machine was disturbed while {listing(names)} {'was' if len(names) == 1 else 'were'} "
-        "timed: it may take less on a quiet one."
-    )
-
-
-def _write_time(workload: Workload, rows_per_s: float) -> str:
-    return format_duration(workload.hours_at(float(rows_per_s)))
 
 
 def compare_with_winner(

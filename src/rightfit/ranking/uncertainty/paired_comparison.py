@@ -11,14 +11,12 @@ anything else a paired bootstrap.
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from rightfit.errors import RightfitError
 from rightfit.quality.deviations import unpack_deviations
 from rightfit.ranking.applications.utility import Floats, Ints
-from rightfit.ranking.assessment.profile_table import ProfileTable
+from rightfit.ranking.assessment.profile_table import DEVIATIONS, ProfileTable
 
-DEVIATIONS = "quality_deviations"
 # Counts as four more rows on which the answers have nothing to do with each other, so that three
 # rows of difference are no proof: about one more discordant pair (Agresti and Min, Statistics in
 # Medicine 24, 2005, add two to a table of matched pairs).
@@ -39,8 +37,6 @@ def read_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
     Raises:
         ValueError: If deviations have the form of another version.
     """
-    if DEVIATIONS not in table.frame.columns or table.frame.schema[DEVIATIONS] == pl.Null:
-        return None
     texts = table.frame[DEVIATIONS].gather(rows)
     try:
         found = [unpack_deviations(text) if text else np.zeros(0) for text in texts]
@@ -86,8 +82,6 @@ def correlate_with_best(table: ProfileTable, metric: str, rows: Ints) -> Floats:
         Correlations, shape (n_rows,); 0 where they are not known.
     """
     correlations = np.zeros(len(rows))
-    if DEVIATIONS not in table.frame.columns:
-        return correlations
     is_best = table.values(metric) == table.best_by_dataset(metric)
     for dataset in np.unique(table.dataset_of_row[rows]):
         places = np.flatnonzero(table.dataset_of_row[rows] == dataset)
