@@ -301,7 +301,7 @@ def test_winner_keeps_its_serving_configuration() -> None:
     exact = rank(*measure_threads(11, 10, 0.1), after=before)
 
     rows = [
-        one.assessment.table.frame["n_threads"][find_winning_rows(one.assessment)[0]]
+        one.assessment.table.frame["n_threads"][find_winning_rows(one.assessment, one.order)[0]]
         for one in (noisy, exact)
     ]
     assert rows == [1, 2]

@@ -199,7 +199,7 @@ class Ranking:
     @cached_property
     def winners(self) -> Winners:
         """Model, candidate and serving configuration of each winner, by application and dataset."""
-        return {one.assessment.name: list_winner_keys(one.assessment) for one in self.ranked}
+        return {one.assessment.name: list_winner_keys(one) for one in self.ranked}
 
     @cached_property
     def _profile_table(self) -> ProfileTable:

@@ -20,13 +20,12 @@ from rightfit.ranking.applications.constraints import fold_feasibility
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
 from rightfit.ranking.assessment.assessment import (
     Assessment,
-    DatasetWinners,
     Kept,
     assess_candidates,
     tie_preference,
 )
 from rightfit.ranking.assessment.pareto import find_pareto_front
-from rightfit.ranking.assessment.profile_table import ProfileTable
+from rightfit.ranking.assessment.profile_table import ProfileKey, ProfileTable
 from rightfit.ranking.uncertainty.paired_comparison import standardise_deviations
 from rightfit.ranking.uncertainty.selection_probability import simulate_best
 from rightfit.ranking.uncertainty.spread import (
@@ -37,6 +36,7 @@ from rightfit.ranking.uncertainty.spread import (
     widening,
 )
 
+DatasetWinners = Mapping[str, ProfileKey]  # an application's, by dataset
 Winners = Mapping[str, DatasetWinners]  # by application
 NO_WINNERS: Winners = {}
 WORTH_ANOTHER_STEP = 0.9  # of the pairs are still tied: fewer lower the level noticeably
@@ -87,15 +87,15 @@ def rank_applications(
     """
 
     def rank(item: tuple[str, Application]) -> ApplicationRanking:
-        return rank_application(assess_candidates(table, *item, rules, earlier.get(item[0])))
+        return rank_application(assess_candidates(table, *item, rules), earlier.get(item[0], {}))
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy computes outside Python's lock
         return list(threads.map(rank, applications.items()))
 
 
-def rank_application(assessment: Assessment) -> ApplicationRanking:
-    """Rank assessed candidates, dataset by dataset."""
-    assessment = keep_winners(assessment)
+def rank_application(assessment: Assessment, earlier: DatasetWinners) -> ApplicationRanking:
+    """Rank assessed candidates, dataset by dataset, after an earlier ranking with its winners."""
+    assessment = keep_winners(assessment, earlier)
     order, rank_low, rank_high = resolve_ties(assessment)
     rank = np.empty(len(order), dtype=np.int64)
     p_best: Floats = np.zeros(len(assessment.chosen))
@@ -121,29 +121,26 @@ def rank_application(assessment: Assessment) -> ApplicationRanking:
     )
 
 
-def keep_winners(assessment: Assessment) -> Assessment:
+def keep_winners(assessment: Assessment, earlier: DatasetWinners) -> Assessment:
     """Let earlier winners stand that are feasible and that nothing surely beats.
 
     Returns:
         The assessment, in which they have their earlier serving configurations.
     """
     table = assessment.table
-    earlier = {
-        position: table.find_row(dataset, assessment.earlier[dataset])
-        for position, dataset in enumerate(table.datasets)
-        if assessment.rules.keep_winner and dataset in assessment.earlier
-    }
-    rows = {
-        position: row
-        for position, row in earlier.items()
-        if row is not None and assessment.judgement.feasible[row]
-    }
+    rows = {}
+    for position, dataset in enumerate(table.datasets):
+        if assessment.rules.keep_winner and dataset in earlier:
+            row = table.find_row(dataset, earlier[dataset])
+            if row is not None and assessment.judgement.feasible[row]:
+                rows[position] = row
     if not rows:
         return assessment
+    firsts = find_winning_rows(assessment, resolve_ties(assessment)[0])
     chosen, kept = assessment.chosen.copy(), {}
-    for position, first in enumerate(find_winning_rows(assessment)):
-        row = rows.get(position)
-        if first is None or row is None or row == first:
+    for position, row in rows.items():
+        first = firsts[position]
+        if first is None or row == first:
             continue
         # it stands if nothing surely beats it, its candidate's own best profile included
         candidate = int(table.candidate_of_row[row])
@@ -158,17 +155,20 @@ def keep_winners(assessment: Assessment) -> Assessment:
     return replace(assessment, chosen=chosen, kept=kept)
 
 
-def find_winning_rows(assessment: Assessment) -> list[int | None]:
-    """Return the row of each dataset's winner; ``None``: none qualifies."""
-    order, _, _ = resolve_ties(assessment)
+def find_winning_rows(assessment: Assessment, order: Ints) -> list[int | None]:
+    """Return the row of each dataset's winner by the order of all; ``None``: none qualifies."""
     firsts = [int(order[part.start]) for part in assessment.table.candidate_slices]
     return [int(assessment.chosen[one]) if assessment.feasible[one] else None for one in firsts]
 
 
-def list_winner_keys(assessment: Assessment) -> DatasetWinners:
+def list_winner_keys(ranked: ApplicationRanking) -> DatasetWinners:
     """Return what a later ranking would keep."""
-    rows = zip(assessment.table.datasets, find_winning_rows(assessment), strict=True)
-    return {dataset: assessment.table.read_key(row) for dataset, row in rows if row is not None}
+    table, rows = ranked.assessment.table, find_winning_rows(ranked.assessment, ranked.order)
+    return {
+        dataset: table.read_key(row)
+        for dataset, row in zip(table.datasets, rows, strict=True)
+        if row is not None
+    }
 
 
 def change_limits(
@@ -182,7 +182,7 @@ def change_limits(
     """
     application = assessment.application.model_copy(update={"constraints": dict(constraints)})
     other = assess_candidates(assessment.table, assessment.name, application, assessment.rules)
-    winners = find_winning_rows(other)
+    winners = find_winning_rows(other, resolve_ties(other)[0])
     for position, kept in assessment.kept.items():
         row = int(assessment.chosen[kept.candidate])
         if winners[position] == kept.otherwise and other.judgement.feasible[row]:

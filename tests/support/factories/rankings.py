@@ -13,7 +13,7 @@ from rightfit.ranking.application_ranking import (
     rank_application,
 )
 from rightfit.ranking.applications.applications import Application, Applications, RankingRules
-from rightfit.ranking.assessment.assessment import Assessment, DatasetWinners, assess_candidates
+from rightfit.ranking.assessment.assessment import Assessment, assess_candidates
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.shipping import RawQuality, RefitQuality
 
@@ -131,14 +131,12 @@ def assess(
     *rows: dict[str, Any],
     application: Application | None = None,
     rules: RankingRules | None = None,
-    earlier: DatasetWinners | None = None,
 ) -> Assessment:
     return assess_candidates(
         read_profiles(make_profiles(*rows)),
         "test",
         application or make_application(),
         rules or make_rules(),
-        earlier,
     )
 
 
@@ -149,8 +147,8 @@ def rank(
     after: ApplicationRanking | None = None,
 ) -> ApplicationRanking:
     """Rank rows, after an earlier ranking whose winners may stand."""
-    earlier = list_winner_keys(after.assessment) if after else None
-    return rank_application(assess(*rows, application=application, rules=rules, earlier=earlier))
+    assessment = assess(*rows, application=application, rules=rules)
+    return rank_application(assessment, list_winner_keys(after) if after else {})
 
 
 def names_in_order(ranked: ApplicationRanking) -> list[str]:

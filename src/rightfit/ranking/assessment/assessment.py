@@ -42,15 +42,11 @@ from rightfit.ranking.assessment.profile_table import (
     DISTURBED,
     PATH,
     SERVING_KEYS,
-    ProfileKey,
     ProfileTable,
     select_profiles,
 )
 
 UTILITY_DIGITS = 6  # of serving configurations: less is an export's rounding
-
-DatasetWinners = Mapping[str, ProfileKey]
-"""An application's winners in one ranking, by dataset."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +78,8 @@ class Assessment:
         quiet_utility: Of all profiles, shape (n_rows,), were disturbed timings better by all that
             other work may have worsened them.
         chosen: Row of the profile that represents each candidate, shape (n_candidates,).
-        earlier: Winners of an earlier ranking.
-        kept: Those of them that stand though another would win otherwise, by dataset position.
+        kept: Winners of an earlier ranking that stand though another would win otherwise, by
+            dataset position.
     """
 
     name: str
@@ -95,7 +91,6 @@ class Assessment:
     undecided: Bools
     quiet_utility: Floats
     chosen: Ints
-    earlier: DatasetWinners = field(default_factory=dict)
     kept: Mapping[int, Kept] = field(default_factory=dict)
 
     @property
@@ -121,11 +116,7 @@ class Assessment:
 
 
 def assess_candidates(
-    table: ProfileTable,
-    name: str,
-    application: Application,
-    rules: RankingRules,
-    earlier: DatasetWinners | None = None,
+    table: ProfileTable, name: str, application: Application, rules: RankingRules
 ) -> Assessment:
     """Judge the profiles of the application's request path and choose one for each candidate."""
     table = select_profiles(table, application)
@@ -155,7 +146,6 @@ def assess_candidates(
         undecided,
         compute_utility(quiet, application),
         chosen,
-        earlier or {},
     )
 
 

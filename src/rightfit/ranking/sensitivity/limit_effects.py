@@ -75,8 +75,8 @@ class LimitEffect:
 def tabulate_limit_effects(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Change every limit by itself, then remove all of them, and find the winners."""
     rows = []
-    for assessment in (one.assessment for one in ranked):
-        before = find_winning_rows(assessment)
+    for one in ranked:
+        assessment, before = one.assessment, find_winning_rows(one.assessment, one.order)
         change_pct = assessment.rules.limit_change_pct
         for constraints, columns in _list_changes(assessment.application, change_pct):
             changed, after = change_limits(assessment, constraints)
