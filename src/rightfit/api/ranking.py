@@ -52,7 +52,7 @@ from rightfit.ranking.explanation.rankings import (
     tabulate_rankings,
     tabulate_robust_choices,
 )
-from rightfit.ranking.explanation.recommendation import NO_REFITS, Sensitivities, recommend
+from rightfit.ranking.explanation.recommendation import NO_REFITS, recommend
 from rightfit.ranking.explanation.shipping import Refits
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
@@ -243,10 +243,14 @@ class Ranking:
     @cached_property
     def recommendations(self) -> Recommendations:
         """All decisions, by application."""
-        sensitivities = Sensitivities(
-            self.weight_intervals, self.limit_effects, self.robust_choices
+        return recommend(
+            self.ranked,
+            weight_intervals=self.weight_intervals,
+            limit_effects=self.limit_effects,
+            robust_choices=self.robust_choices,
+            imported=self.imported,
+            refits=self.refits,
         )
-        return recommend(self.ranked, sensitivities, imported=self.imported, refits=self.refits)
 
     def decision(self, application: str, dataset: str | None = None) -> Decision:
         """Return what is recommended to an application: the winner, and what would change it.

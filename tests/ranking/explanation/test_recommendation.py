@@ -18,7 +18,6 @@ from rightfit.ranking.explanation.decisions import (
 )
 from rightfit.ranking.explanation.rankings import tabulate_rankings, tabulate_robust_choices
 from rightfit.ranking.explanation.recommendation import (
-    Sensitivities,
     describe_deadline,
     find_nearest_miss,
     find_relaxations,
@@ -28,13 +27,14 @@ from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 
 
-def recommend_ranked(*ranked: ApplicationRanking) -> Recommendations:
-    tables = Sensitivities(
-        tabulate_weight_intervals([*ranked]),
-        tabulate_limit_effects([*ranked]),
-        tabulate_robust_choices(tabulate_rankings([*ranked])),
+def recommend_ranked(ranked: ApplicationRanking, imported: tuple[str, ...] = ()) -> Recommendations:
+    return recommend(
+        [ranked],
+        weight_intervals=tabulate_weight_intervals([ranked]),
+        limit_effects=tabulate_limit_effects([ranked]),
+        robust_choices=tabulate_robust_choices(tabulate_rankings([ranked])),
+        imported=imported,
     )
-    return recommend([*ranked], tables)
 
 
 def recommend_for(*rows: dict[str, Any], **constraints: dict[str, float]) -> dict[str, Any]:
@@ -180,13 +180,7 @@ def test_recommendation_compares_the_datasets() -> None:
 
 
 def test_recommendations_are_read_as_they_were_written() -> None:
-    ranked = [rank(*ROWS)]
-    tables = Sensitivities(
-        tabulate_weight_intervals(ranked),
-        tabulate_limit_effects(ranked),
-        tabulate_robust_choices(tabulate_rankings(ranked)),
-    )
-    made = recommend(ranked, tables)
+    made = recommend_ranked(rank(*ROWS))
 
     assert read_recommendations(json.loads(json.dumps(write_recommendations(made)))) == made
 
@@ -324,13 +318,8 @@ NEW = {"quality_raw": 0.9, "quality": 0.9, "latency_p50_ms": 10.0}
 
 
 def decide(*rows: dict[str, object], **limits: dict[str, float]) -> Decision:
-    ranked = [rank(*rows, application=make_application(constraints=limits))]
-    tables = Sensitivities(
-        tabulate_weight_intervals(ranked),
-        tabulate_limit_effects(ranked),
-        tabulate_robust_choices(tabulate_rankings(ranked)),
-    )
-    return recommend(ranked, tables, imported={"incumbent"})["test"].datasets["landsat"]
+    ranked = rank(*rows, application=make_application(constraints=limits))
+    return recommend_ranked(ranked, imported=("incumbent",))["test"].datasets["landsat"]
 
 
 def compare(*rows: dict[str, object], **limits: dict[str, float]) -> Replacement:

@@ -36,7 +36,7 @@ from rightfit.ranking.explanation.rankings import (
     tabulate_rankings,
     tabulate_robust_choices,
 )
-from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.explanation.recommendation import recommend
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
@@ -368,10 +368,13 @@ def build_results(
     ranked = rank_applications(read_profiles(profiles), asked, rules, earlier)
     rankings = tabulate_rankings(ranked)
     tables = make_tables(ranked)
-    sensitivities = Sensitivities(
-        tabulate_weight_intervals(ranked), tables["limit_effects"], tables["robust_choices"]
+    recommendations = recommend(
+        ranked,
+        weight_intervals=tabulate_weight_intervals(ranked),
+        limit_effects=tables["limit_effects"],
+        robust_choices=tables["robust_choices"],
+        imported=imported,
     )
-    recommendations = recommend(ranked, sensitivities, imported=imported)
     return Results(
         applications=asked,
         rules=rules,

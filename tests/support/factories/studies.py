@@ -27,7 +27,7 @@ from rightfit.ranking.applications.applications import Applications, RankingRule
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings, tabulate_robust_choices
-from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.explanation.recommendation import recommend
 from rightfit.ranking.explanation.shipping import Refits
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
@@ -179,10 +179,11 @@ def rank(profiles: pl.DataFrame, **refits: Refits) -> Recommendations:
         Applications.model_validate(APPLICATIONS),
         RankingRules.model_validate(RANKING),
     )
-    robust = tabulate_robust_choices(tabulate_rankings(ranked))
     return recommend(
         ranked,
-        Sensitivities(tabulate_weight_intervals(ranked), tabulate_limit_effects(ranked), robust),
+        weight_intervals=tabulate_weight_intervals(ranked),
+        limit_effects=tabulate_limit_effects(ranked),
+        robust_choices=tabulate_robust_choices(tabulate_rankings(ranked)),
         refits=refits,
     )
 

@@ -17,7 +17,7 @@ from rightfit.ranking.application_ranking import NO_WINNERS, Winners
 from rightfit.ranking.assessment.profile_table import find_unmeasured
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.reasons import tabulate_rejections
-from rightfit.ranking.explanation.recommendation import Sensitivities, recommend
+from rightfit.ranking.explanation.recommendation import recommend
 from rightfit.ranking.explanation.shipping import Refits
 from rightfit.typed_tables import write_as_text
 
@@ -97,10 +97,15 @@ def recommend_candidates(
 
     ``refits`` holds the winners' refits, as ``refits_of_{dataset}``.
     """
-    refits = {name.removeprefix(REFITS_OF): found for name, found in refits.items()}
-    ranked = _rank(resource_profiles, applications, ranking, earlier_winners).ranked
-    sensitivities = Sensitivities(weight_intervals, limit_effects, robust_choices)
-    return write_recommendations(recommend(ranked, sensitivities, imported=imported, refits=refits))
+    found = recommend(
+        _rank(resource_profiles, applications, ranking, earlier_winners).ranked,
+        weight_intervals=weight_intervals,
+        limit_effects=limit_effects,
+        robust_choices=robust_choices,
+        imported=imported,
+        refits={name.removeprefix(REFITS_OF): refit for name, refit in refits.items()},
+    )
+    return write_recommendations(found)
 
 
 def _rank(

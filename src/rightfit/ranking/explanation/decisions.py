@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import (
-    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -309,8 +308,8 @@ class Decision(FrozenModel):
     final_quality: FinalQuality | None = None
     nearest_miss: NearestMiss | None
     relax: NearestProfile | None
-    reversals: list[Reversal] = Field(validation_alias=AliasChoices("reversals", "flips"))
-    reversal: str = Field(validation_alias=AliasChoices("reversal", "flip"))
+    reversals: list[Reversal]
+    reversal: str
     replacements: list[Replacement] = Field(default_factory=list)
     deadline: str = ""
     shipped: Shipped | None = None

@@ -55,33 +55,35 @@ ARROW = "\N{RIGHTWARDS ARROW}"
 NO_REFITS: Mapping[str, Refits] = {}
 
 
-@dataclass(frozen=True)
-class Sensitivities:
-    """What would change the winners."""
-
-    weight_intervals: pl.DataFrame
-    limit_effects: pl.DataFrame
-    robust_choices: pl.DataFrame
-
-
 def recommend(
     ranked: list[ApplicationRanking],
-    sensitivities: Sensitivities,
     *,
+    weight_intervals: pl.DataFrame,
+    limit_effects: pl.DataFrame,
+    robust_choices: pl.DataFrame,
     imported: Collection[str] = (),
     refits: Mapping[str, Refits] = NO_REFITS,
 ) -> Recommendations:
-    """Recommend a candidate per application and dataset."""
+    """Recommend a candidate per application and dataset; the tables say what would change it."""
     recommendations = {}
     for one in ranked:
         assessment = one.assessment
+        mine = pl.col("application") == assessment.name
+        intervals = read_rows(weight_intervals.filter(mine), WeightInterval)
+        effects = read_rows(limit_effects.filter(mine), LimitEffect)
+        families = read_rows(robust_choices.filter(mine), FamilyComparison)
         rows = _RankedRows(one)
         decisions = {
-            dataset: _decide(rows, position, sensitivities, imported, refits.get(dataset))
+            dataset: _decide(
+                rows,
+                position,
+                intervals=[row for row in intervals if row.dataset == dataset],
+                effects=[row for row in effects if row.dataset == dataset],
+                imported=imported,
+                refits=refits.get(dataset),
+            )
             for position, dataset in enumerate(assessment.table.datasets)
         }
-        mine = pl.col("application") == assessment.name
-        families = read_rows(sensitivities.robust_choices.filter(mine), FamilyComparison)
         recommendations[assessment.name] = Recommendation(
             description=assessment.application.description,
             scenario=assessment.application.scenario,
@@ -226,21 +228,18 @@ def find_relaxations(assessment: Assessment, dataset: int) -> NearestProfile | N
 def _decide(
     rows: _RankedRows,
     dataset: int,
-    sensitivities: Sensitivities,
+    *,
+    intervals: list[WeightInterval],
+    effects: list[LimitEffect],
     imported: Collection[str],
     refits: Refits | None,
 ) -> Decision:
     assessment = rows.ranked.assessment
     name = assessment.table.datasets[dataset]
-    here = pl.col("application") == assessment.name, pl.col("dataset") == name
     places = rows.places(dataset)
     feasible = [number for number in places if assessment.feasible[number]]
     winner, runner_up = ([rows.candidate(number) for number in feasible[:2]] + [None, None])[:2]
-    reversals = list_reversals(
-        read_rows(sensitivities.weight_intervals.filter(*here), WeightInterval),
-        read_rows(sensitivities.limit_effects.filter(*here), LimitEffect),
-        winner=winner.candidate if winner else None,
-    )
+    reversals = list_reversals(intervals, effects, winner=winner.candidate if winner else None)
     tied = rows.rankings[feasible[1:]].filter(pl.col("outcome") == "tied")["candidate"].to_list()
     miss = None
     if not winner and (number := find_nearest_miss(rows.ranked, dataset)) is not None:
