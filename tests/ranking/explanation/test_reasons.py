@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import polars as pl
 from factories.rankings import (
     COSTS_HARDLY_COUNT,
@@ -118,17 +117,14 @@ def test_every_candidate_has_one_outcome_with_its_cause() -> None:
         application=LIMITED,
     )
 
-    outcomes = find_outcomes(ranked)
-
-    assert outcomes.outcome.tolist() == [
-        *("winner", "dominated", "outscored", "violates", "unmeasured")
+    columns = ("outcome", "metric", "rival", "limit", "excess")
+    assert find_outcomes(ranked).select(columns).rows() == [
+        ("winner", "latency_p50_ms", "a-2", None, None),
+        ("dominated", "latency_p50_ms", "a-1", None, None),
+        ("outscored", "quality", "a-1", None, None),
+        ("violates", "peak_memory_mib", None, 100, 50),
+        ("unmeasured", "peak_memory_mib", None, None, None),
     ]
-    assert outcomes.metric.tolist()[:2] == ["latency_p50_ms", "latency_p50_ms"]
-    assert outcomes.metric.tolist()[2:] == ["quality", "peak_memory_mib", "peak_memory_mib"]
-    assert outcomes.rival.tolist() == [1, 0, 0, -1, -1]
-    assert outcomes.limit[3] == 100
-    assert outcomes.excess[3] == 50
-    assert np.isnan(outcomes.limit[0])
 
 
 def test_limits_broken_only_by_disturbed_timings_leave_a_candidate_undecided() -> None:
@@ -142,7 +138,7 @@ def test_limits_broken_only_by_disturbed_timings_leave_a_candidate_undecided() -
         application=LIMITED,
     )
 
-    outcome = find_outcomes(ranked).outcome.tolist()
+    outcome = find_outcomes(ranked)["outcome"].to_list()
 
     # a-5 is beyond what other work may have slowed it by, a-6 lacks its quality
     assert outcome == ["undecided", "violates", "violates", "winner", "violates", "unmeasured"]
@@ -157,7 +153,7 @@ def test_disturbed_candidate_that_may_be_better_on_a_quiet_machine_is_undecided(
         application=LIMITED,
     )
 
-    assert find_outcomes(ranked).outcome.tolist() == [
+    assert find_outcomes(ranked)["outcome"].to_list() == [
         *("winner", "undecided", "dominated", "dominated")
     ]
     assert explain_candidates(ranked)["reason"][1].endswith(
@@ -174,7 +170,7 @@ def test_a_disturbed_profile_that_may_qualify_stands_for_its_candidate() -> None
         application=LIMITED,
     )
 
-    assert find_outcomes(ranked).outcome.tolist() == ["undecided"]
+    assert find_outcomes(ranked)["outcome"].to_list() == ["undecided"]
     assert ranked.assessment.table.read_key(ranked.assessment.chosen[0]).serving.n_threads == 2
 
 
@@ -187,8 +183,8 @@ def test_the_only_feasible_candidate_has_no_rival() -> None:
 
     outcomes = find_outcomes(ranked)
 
-    assert outcomes.rival[number_of(ranked.assessment, "a-1")] == -1
-    assert not outcomes.is_tied.any()
+    assert outcomes["rival"][number_of(ranked.assessment, "a-1")] is None
+    assert not outcomes["is_tied"].any()
 
 
 def test_ties_name_the_key_that_decides() -> None:
@@ -203,10 +199,10 @@ def test_ties_name_the_key_that_decides() -> None:
 
     outcomes = find_outcomes(ranked)
 
-    assert outcomes.outcome.tolist() == ["tied", "winner", "tied", "tied"]
-    assert outcomes.tie_key.tolist() == [
-        *("lower min_hardware_tier", "lower min_hardware_tier"),
-        *("higher utility", "higher utility"),
+    assert outcomes["outcome"].to_list() == ["tied", "winner", "tied", "tied"]
+    assert outcomes["preference"].to_list() == [
+        *("the lower hardware tier", "the lower hardware tier"),
+        *("the higher utility", "the higher utility"),
     ]
 
 

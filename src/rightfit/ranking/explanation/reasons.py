@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,44 +34,24 @@ NO_RIVAL = -1
 KEPT = "kept"  # in place of a tie rule's key
 
 
-@dataclass(frozen=True)
-class Outcomes:
-    """What became of each candidate; every array has the shape (n_candidates,).
+def find_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
+    """Find what became of each candidate.
 
-    Args:
-        outcome: One of the words above.
-        is_tied: Feasible and, within the measuring errors, best like another feasible candidate.
-        rival: Number of the candidate it is tied with, lost to or, for a winner, is ahead of; -1
-            for none.
-        tie_key: Key of the tie rule that decides against the rival, if tied, or that an earlier
-            winner is kept; else empty.
-        metric: Metric that is missing, that breaks its limit the most, or on which the most
-            utility is lost against the rival (for a winner: gained).
-        limit: Bound that is broken, NaN otherwise.
-        excess: Amount by which it is broken, in the metric's unit.
+    Returns:
+        One row per candidate, by number: the fields of :class:`Rejection` that say so, and the
+        other figures and names that its sentence holds.
     """
-
-    outcome: npt.NDArray[np.str_]
-    is_tied: Bools
-    rival: Ints
-    tie_key: Names
-    metric: Names
-    limit: Floats
-    excess: Floats
-
-
-def find_outcomes(ranked: ApplicationRanking) -> Outcomes:
-    """Find what became of each candidate."""
-    assessment = ranked.assessment
-    feasible, is_winner = assessment.feasible, (ranked.rank == 1) & assessment.feasible
+    assessment, table = ranked.assessment, ranked.assessment.table
+    rows, feasible = assessment.chosen, assessment.feasible
+    is_winner = (ranked.rank == 1) & feasible
     rival, is_tied, is_dominated = _find_rivals(ranked)
-    missing: Names = np.full(len(assessment.chosen), "", dtype=object)
-    for metric in reversed(assessment.application.needed_metrics()):  # the first one is named
-        missing[np.isnan(assessment.table.values(metric)[assessment.chosen])] = metric
+    missing: Names = np.full(len(rows), "", dtype=object)
+    for name in reversed(assessment.application.needed_metrics()):  # the first one is named
+        missing[np.isnan(table.values(name)[rows])] = name
     broken, limit, excess = _find_broken(assessment)
     outcome = np.select(
         [
-            *(is_winner, missing != "", assessment.undecided[assessment.chosen], ~feasible),
+            *(is_winner, missing != "", assessment.undecided[rows], ~feasible),
             *(is_tied, _find_undecided_rivals(ranked), is_dominated),
         ],
         ["winner", "unmeasured", "undecided", "violates", "tied", "undecided", "dominated"],
@@ -80,15 +59,47 @@ def find_outcomes(ranked: ApplicationRanking) -> Outcomes:
     )
     has_broken = np.isin(outcome, ("undecided", "violates")) & ~feasible
     decisive = _find_decisive(assessment, rival, is_winner=is_winner)
-    return Outcomes(
-        outcome=outcome,
-        is_tied=is_tied,
-        rival=rival,
-        tie_key=np.where(is_tied, _find_tie_keys(assessment, rival), ""),
-        metric=np.where(missing != "", missing, np.where(feasible, decisive, broken)),
-        limit=np.where(has_broken, limit, np.nan),
-        excess=np.where(has_broken, excess, np.nan),
-    )
+    metric = np.where(missing != "", missing, np.where(feasible, decisive, broken))
+    other = np.maximum(rival, 0)
+    value, rival_value = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    for name in assessment.application.needed_metrics():
+        measured, is_meant = table.values(name)[rows], metric == name
+        value = np.where(is_meant, measured, value)
+        rival_value = np.where(is_meant, measured[other], rival_value)
+    # scaled qualities are written as raw ones, where the profiles tell the scale
+    scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
+    known = np.array([scale or (np.nan, np.nan) for scale in scales])[table.dataset_of_candidate]
+    is_raw = (metric == "quality") & ~np.isnan(known[:, 0])
+    factor, offset = np.where(is_raw, known[:, 0], 1.0), np.where(is_raw, known[:, 1], 0.0)
+    # a quality that chose is not the one that people see, where both are known
+    of_choice = " when chosen" if FINAL in table.frame.columns else ""
+    names = table.frame["candidate"].gather(rows)
+    frame = pl.DataFrame(
+        {
+            "outcome": outcome,
+            "is_tied": is_tied,
+            "preference": _replace_each(
+                np.where(is_tied, _find_tie_keys(assessment, rival), ""), describe_preference
+            ),
+            "has_rival": rival != NO_RIVAL,
+            "rival": names.gather(other),
+            "metric": metric.astype(str),
+            "label": _replace_each(
+                np.where(is_raw, "quality_raw", metric),
+                lambda name: metric_name(name) + (of_choice if name in QUALITIES else ""),
+            ),
+            "unit": _replace_each(metric, lambda name: f" {metric_unit(name)}".rstrip()),
+            "limit": np.where(has_broken, factor * limit + offset, np.nan),
+            "excess": np.where(has_broken, factor * excess, np.nan),
+            "utility": assessment.utility,
+            "rival_utility": assessment.utility[other],
+            "value": factor * value + offset,
+            "rival_value": factor * rival_value + offset,
+            "null_reason": _find_null_reasons(assessment, metric),
+        }
+    ).with_columns(cs.float().fill_nan(None))
+    of_rival = pl.col("rival", "rival_utility", "rival_value")
+    return frame.with_columns(pl.when("has_rival").then(of_rival).name.keep())
 
 
 def _word_outcomes() -> dict[str, pl.Expr]:
@@ -145,9 +156,8 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
     sentence = pl.lit(None, dtype=pl.String)
     for outcome, said in _word_outcomes().items():
         sentence = pl.when(pl.col("outcome") == outcome).then(said).otherwise(sentence)
-    facts = _collect_facts(ranked.assessment, find_outcomes(ranked))
     columns = ("outcome", "rival", "metric", "value", "rival_value", "limit", "excess", "reason")
-    return facts.with_columns(sentence.alias("reason")).select(columns)
+    return find_outcomes(ranked).with_columns(sentence.alias("reason")).select(columns)
 
 
 def describe_preference(tie_key: str) -> str:
@@ -204,7 +214,10 @@ def _find_undecided_rivals(ranked: ApplicationRanking) -> Bools:
 
 
 def _find_tie_keys(assessment: Assessment, rival: Ints) -> Names:
-    """Name the first key of the tie rule in which each candidate differs from its rival."""
+    """Name the first key of the tie rule in which each candidate differs from its rival.
+
+    Or say that an earlier winner is kept.
+    """
     other = np.maximum(rival, 0)
     deciding: Names = np.full(len(rival), "name", dtype=object)
     for key in reversed(assessment.tie_rule):
@@ -251,61 +264,11 @@ def _with_unit(column: str) -> pl.Expr:
     return pl.concat_str(write_numbers(column), "unit")
 
 
-def _collect_facts(assessment: Assessment, outcomes: Outcomes) -> pl.DataFrame:
-    """Collect the figures and names that the sentences hold, one row per candidate."""
-    table = assessment.table
-    names = table.frame["candidate"].gather(assessment.chosen)
-    rival = np.maximum(outcomes.rival, 0)
-    rival_value = _pick_values(assessment, outcomes.metric, of=rival)
-    # scaled qualities are written as raw ones, where the profiles tell the scale
-    scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
-    known = np.array([scale or (np.nan, np.nan) for scale in scales])[table.dataset_of_candidate]
-    is_raw = (outcomes.metric == "quality") & ~np.isnan(known[:, 0])
-    factor, offset = np.where(is_raw, known[:, 0], 1.0), np.where(is_raw, known[:, 1], 0.0)
-    metric = np.where(is_raw, "quality_raw", outcomes.metric)
-    frame = pl.DataFrame(
-        {
-            "outcome": outcomes.outcome,
-            "is_tied": outcomes.is_tied,
-            "preference": _replace_each(outcomes.tie_key, describe_preference),
-            "has_rival": outcomes.rival != NO_RIVAL,
-            "rival": names.gather(rival),
-            "metric": outcomes.metric.astype(str),
-            "label": _replace_each(metric, partial(_name_metric, assessment)),
-            "unit": _replace_each(outcomes.metric, lambda name: f" {metric_unit(name)}".rstrip()),
-            "limit": factor * outcomes.limit + offset,
-            "excess": factor * outcomes.excess,
-            "utility": assessment.utility,
-            "rival_utility": assessment.utility[rival],
-            "value": factor * _pick_values(assessment, outcomes.metric) + offset,
-            "rival_value": factor * rival_value + offset,
-            "null_reason": _find_null_reasons(assessment, outcomes.metric),
-        }
-    ).with_columns(cs.float().fill_nan(None))
-    of_rival = pl.col("rival", "rival_utility", "rival_value")
-    return frame.with_columns(pl.when("has_rival").then(of_rival).name.keep())
-
-
-def _name_metric(assessment: Assessment, metric: str) -> str:
-    """Name a metric; a quality that chose is not the one that people see, where both are known."""
-    is_other = metric in QUALITIES and FINAL in assessment.table.frame.columns
-    return f"{metric_name(metric)} when chosen" if is_other else metric_name(metric)
-
-
 def _replace_each(names: Names, write: Callable[[str], str]) -> pl.Series:
     """Write each of a few names that occur many times."""
     known = [str(name) for name in set(names.tolist())]
     texts = [write(name) if name else "" for name in known]
     return pl.Series(names.astype(str)).replace_strict(known, texts, return_dtype=pl.String)
-
-
-def _pick_values(assessment: Assessment, metrics: Names, of: Ints | None = None) -> Floats:
-    """Return for each candidate the value of its metric, its own or that of another candidate."""
-    rows = assessment.chosen if of is None else assessment.chosen[of]
-    picked = np.full(len(rows), np.nan)
-    for metric in assessment.application.needed_metrics():
-        picked = np.where(metrics == metric, assessment.table.values(metric)[rows], picked)
-    return picked
 
 
 def _find_null_reasons(assessment: Assessment, metrics: Names) -> pl.Series:
@@ -331,12 +294,13 @@ class Rejection:
         candidate: Its name; of a trial ``{model}-{number}``.
         rank: ``None`` for trials.
         outcome: See the module, or ``stopped`` or ``failed``.
-        rival: See :class:`Outcomes`, and so for the figures.
-        metric: The metric that decides.
+        rival: Candidate it is tied with, lost to or, for a winner, is ahead of; ``None``: none.
+        metric: Metric that is missing, that breaks its limit the most, or on which the most utility
+            is lost against the rival (for a winner: gained).
         value: Its value.
         rival_value: The rival's.
         limit: Bound that is broken.
-        excess: By how much.
+        excess: Amount by which it is broken, in the metric's unit.
         reason: One sentence.
     """
 
