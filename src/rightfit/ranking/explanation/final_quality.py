@@ -70,7 +70,7 @@ def judge_outside_bags(
     """
     table, rows = assessment.table, assessment.chosen[candidates]
     found = read_deviations(table, rows)
-    if found is None or RAW not in table.frame.columns:
+    if found is None:
         return np.nan
     drawn = rng.poisson(BAG_SIZE, size=(N_BAGS, found.shape[1]))
     inside = (drawn / BAG_SIZE) @ found.T  # (N_BAGS, n_candidates), in raw quality
@@ -95,9 +95,11 @@ def judge_outside_bags(
 
 def _slopes(assessment: Assessment, metric: str, rows: Ints) -> Floats:
     """Return by how much a quality rises with the raw one, from the widths of their intervals."""
-    ends = [assessment.table.interval(name) for name in (metric, RAW)]
-    if metric == RAW or ends[0] is None or ends[1] is None:
-        return np.full(len(rows), 1.0 if metric == RAW else 0.0)
-    widths, raw_widths = ((end[1] - end[0])[rows] for end in ends if end is not None)
+    if metric == RAW:
+        return np.ones(len(rows))
+    ends, raw_ends = assessment.table.interval(metric), assessment.table.interval(RAW)
+    if ends is None or raw_ends is None:
+        return np.zeros(len(rows))
+    widths, raw_widths = (ends[1] - ends[0])[rows], (raw_ends[1] - raw_ends[0])[rows]
     slopes: Floats = np.divide(widths, raw_widths, out=np.zeros(len(rows)), where=raw_widths > 0)
     return slopes

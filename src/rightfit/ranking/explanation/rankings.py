@@ -67,26 +67,25 @@ class FamilyComparison:
 
 def tabulate_rankings(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Build the rankings table from the rankings of all applications."""
-    return pl.concat([_tabulate(one) for one in ranked])
-
-
-def _tabulate(ranked: ApplicationRanking) -> pl.DataFrame:
-    assessment, spread = ranked.assessment, ranked.spread
-    frame = describe_chosen(assessment).with_columns(
-        rank=pl.Series(ranked.rank),
-        rank_low=pl.Series(ranked.rank_low),
-        rank_high=pl.Series(ranked.rank_high),
-        utility=pl.Series(assessment.utility),
-        utility_low=pl.Series(np.maximum(assessment.utility - spread.below, 0.0)),
-        utility_high=pl.Series(np.minimum(assessment.utility + spread.above, 1.0)),
-        feasible=pl.Series(assessment.feasible),
-        violations=_list_violations(assessment),
-        pareto=pl.Series(ranked.pareto),
-        p_best=pl.Series(ranked.p_best),
-    )
-    reasons = explain_candidates(ranked).select("outcome", "reason")
-    whole = pl.concat([frame, reasons], how="horizontal")
-    return whole.with_columns(cs.float().fill_nan(None)).select(COLUMNS)[ranked.order]
+    tables = []
+    for one in ranked:
+        assessment, spread = one.assessment, one.spread
+        frame = describe_chosen(assessment).with_columns(
+            rank=pl.Series(one.rank),
+            rank_low=pl.Series(one.rank_low),
+            rank_high=pl.Series(one.rank_high),
+            utility=pl.Series(assessment.utility),
+            utility_low=pl.Series(np.maximum(assessment.utility - spread.below, 0.0)),
+            utility_high=pl.Series(np.minimum(assessment.utility + spread.above, 1.0)),
+            feasible=pl.Series(assessment.feasible),
+            violations=_list_violations(assessment),
+            pareto=pl.Series(one.pareto),
+            p_best=pl.Series(one.p_best),
+        )
+        reasons = explain_candidates(one).select("outcome", "reason")
+        whole = pl.concat([frame, reasons], how="horizontal")
+        tables.append(whole.with_columns(cs.float().fill_nan(None)).select(COLUMNS)[one.order])
+    return pl.concat(tables)
 
 
 def _list_violations(assessment: Assessment) -> pl.Series:

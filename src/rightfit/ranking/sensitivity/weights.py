@@ -178,12 +178,16 @@ def find_contenders(assessment: Assessment, dataset: int) -> Contenders:
 def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[WeightInterval]:
     assessment = ranked.assessment
     contenders = find_contenders(assessment, dataset)
+    names = assessment.table.frame["candidate"].gather(assessment.chosen)
+    shares = assessment.application.shares()
     leader = None
     if len(contenders.candidate):  # of equal utilities the better rank leads
-        utility = assessment.application.shares() @ contenders.worth
+        utility = shares @ contenders.worth
         is_best = np.isclose(utility, utility.max(), rtol=0, atol=_EQUAL)
         leader = int(min(contenders.candidate[is_best], key=lambda one: ranked.rank[one]))
-    for position, (metric, goal) in enumerate(assessment.application.weighted().items()):
+    goals = assessment.application.weighted()
+    total = sum(goal.weight for goal in goals.values())
+    for position, (metric, goal) in enumerate(goals.items()):
         row = WeightInterval(
             application=assessment.name,
             dataset=assessment.table.datasets[dataset],
@@ -191,39 +195,32 @@ def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[Weight
             leader=None,
             weight=goal.weight,
         )
-        yield (row if leader is None else _add_ends(row, assessment, contenders, leader, position))
-
-
-def _add_ends(
-    row: WeightInterval, assessment: Assessment, contenders: Contenders, leader: int, position: int
-) -> WeightInterval:
-    shares = assessment.application.shares()
-    share = float(shares[position])
-    moving = contenders.worth[position]
-    others = np.delete(shares, position)
-    if len(others):
-        resting = (others / others.sum()) @ np.delete(contenders.worth, position, axis=0)
-    else:  # the only objective has the whole weight whatever its number
-        resting = moving
-    heights, slopes = share * moving + (1 - share) * resting, moving - resting
-    above = _find_change(contenders, leader, heights, slopes, reach=1 - share)
-    below = _find_change(contenders, leader, heights, -slopes, reach=share)
-    names = assessment.table.frame["candidate"].gather(assessment.chosen)
-    weights = [goal.weight for goal in assessment.application.weighted().values()]
-    total_of_others = sum(weights) - weights[position]
-    low = share - below[0] if below else None
-    high = share + above[0] if above else None
-    return replace(
-        row,
-        leader=names[leader],
-        share=share,
-        share_low=0.0 if low is None else low,
-        share_high=1.0 if high is None else high,
-        weight_low=None if low is None else _weight_of(low, total_of_others),
-        weight_high=None if high is None else _weight_of(high, total_of_others),
-        leader_below=names[below[1]] if below else None,
-        leader_above=names[above[1]] if above else None,
-    )
+        if leader is None:
+            yield row
+            continue
+        share, moving = float(shares[position]), contenders.worth[position]
+        others = np.delete(shares, position)
+        if len(others):
+            resting = (others / others.sum()) @ np.delete(contenders.worth, position, axis=0)
+        else:  # the only objective has the whole weight whatever its number
+            resting = moving
+        heights, slopes = share * moving + (1 - share) * resting, moving - resting
+        above = _find_change(contenders, leader, heights, slopes, reach=1 - share)
+        below = _find_change(contenders, leader, heights, -slopes, reach=share)
+        low = share - below[0] if below else None
+        high = share + above[0] if above else None
+        of_others = total - goal.weight
+        yield replace(
+            row,
+            leader=names[leader],
+            share=share,
+            share_low=0.0 if low is None else low,
+            share_high=1.0 if high is None else high,
+            weight_low=None if low is None else _weight_of(low, of_others),
+            weight_high=None if high is None else _weight_of(high, of_others),
+            leader_below=names[below[1]] if below else None,
+            leader_above=names[above[1]] if above else None,
+        )
 
 
 def _find_change(
