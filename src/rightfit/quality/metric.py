@@ -15,9 +15,6 @@ from rightfit.strict_model import Number, StrictModel
 Array = npt.NDArray[Any]
 
 
-Threshold = Annotated[float, Field(gt=0, lt=1)]
-
-
 class QualityBlock(StrictModel):
     """A quality metric as a configuration describes it; ``None`` stands for "infer it"."""
 
@@ -25,7 +22,7 @@ class QualityBlock(StrictModel):
     worst: Number | None = None
     best: Number | None = None
     options: dict[str, Option] = Field(default_factory=dict)
-    threshold: Threshold | None = None
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
 class QualityMetric(QualityBlock):
