@@ -43,7 +43,6 @@ from rightfit.ranking.applications.applications import (
 from rightfit.ranking.assessment.profile_table import (
     ProfileTable,
     check_columns,
-    complete_paths,
     read_profiles,
 )
 from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
@@ -371,7 +370,7 @@ class Ranking:
         results = Results(
             applications=self.applications,
             rules=self.rules,
-            profiles=complete_paths(self.profiles.table),
+            profiles=self.profiles.table,
             rankings=self.table,
             recommendations=self.recommendations,
             qualities=self.profiles.qualities,
@@ -432,7 +431,7 @@ class Ranking:
         return cls(profiles, asked.applications, asked.rules, earlier=asked.earlier)
 
     def _find_profile(self, dataset: str, model: str, candidate: str, serving: Serving) -> Profile:
-        rows = complete_paths(self.profiles.table).filter(
+        rows = self.profiles.table.filter(
             dataset=dataset, model=model, candidate=candidate, **vars(serving)
         )
         return Profile.from_row(rows.row(0, named=True))

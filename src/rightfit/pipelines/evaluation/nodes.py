@@ -41,7 +41,6 @@ from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment, describe_environment
 from rightfit.profiling.hardware.tiers import tabulate_tiers
 from rightfit.profiling.serving import ELSEWHERE
-from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.tuning.search.space import ModelBlock
@@ -255,7 +254,7 @@ def join_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.DataF
     Raises:
         ValueError: If they come from several machines and may not be mixed.
     """
-    collected = pl.concat(map(complete_paths, profiles), how="diagonal")  # also of older runs
+    collected = pl.concat(profiles, how="diagonal")
     own = collected.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
     found = sorted(own["environment_id"].unique().drop_nulls().to_list())
     if len(found) > 1:

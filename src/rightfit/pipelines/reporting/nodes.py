@@ -13,7 +13,6 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.ranking import RankingParams
 from rightfit.preparation.data_card import DataCard
-from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.charts.front_chart import (
     behind_menu,
@@ -53,10 +52,10 @@ def draw_charts(
         Quality against cost by dataset, each application's utilities by objective, and the winners.
     """
     marks = marks_of(resource_profiles["model"])
-    completed, winners = complete_paths(resource_profiles), select_winners(rankings)
+    winners = select_winners(rankings)
     charts: dict[str, Figure] = {}
     for dataset, card in data_cards.items():
-        profiles = completed.filter(dataset=dataset)
+        profiles = resource_profiles.filter(dataset=dataset)
         if profiles.is_empty():
             charts[dataset] = draw_nothing(dataset)
             continue
@@ -91,7 +90,7 @@ def write_report(
     results = Results(
         applications=applications,
         rules=ranking,
-        profiles=complete_paths(tables["resource_profiles"]),
+        profiles=tables["resource_profiles"],
         rankings=tables["rankings"],
         recommendations=read_recommendations(tables["recommendations"]),
         qualities={name: card.quality for name, card in cards.items()},
