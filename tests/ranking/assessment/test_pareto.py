@@ -24,11 +24,18 @@ def test_front_is_what_the_definition_says(gains: np.ndarray) -> None:
     assert find_pareto_front(gains).tolist() == (~better.any(axis=0)).tolist()
 
 
-def test_dominator_is_the_most_preferred_one() -> None:
-    gains = np.array([[1.0, 1.0], [2.0, 2.0], [1.0, 3.0], [4.0, 0.0]])
-
-    assert find_dominators(gains, np.array([0.0, 1.0, 2.0, 3.0])).tolist() == [2, -1, -1, -1]
-    assert find_dominators(gains, np.array([0.0, 2.0, 1.0, 3.0])).tolist() == [1, -1, -1, -1]
+@pytest.mark.parametrize(
+    ("gains", "dominators"),
+    [
+        ([[1.0, 1.0], [2.0, 2.0], [1.0, 3.0], [4.0, 0.0]], [1, -1, -1, -1]),
+        ([[1.0, 1.0], [1.0, 3.0], [2.0, 2.0], [4.0, 0.0]], [1, -1, -1, -1]),
+        ([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]], [2, 2, -1]),  # the second is not on the front
+    ],
+)
+def test_dominator_is_the_first_one_on_the_front(
+    gains: list[list[float]], dominators: list[int]
+) -> None:
+    assert find_dominators(np.array(gains)).tolist() == dominators
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -36,23 +36,20 @@ def find_pareto_front(gains: Floats) -> Bools:
     return front
 
 
-def find_dominators(gains: Floats, preference: Floats) -> Ints:
-    """Find for each row the most preferred front row that dominates it.
+def find_dominators(gains: Floats) -> Ints:
+    """Find for each row the first front row that dominates it.
 
     Args:
         gains: As in :func:`find_pareto_front`.
-        preference: Shape (n_rows,); of several dominators the one with the highest is named.
 
     Returns:
         Row numbers, shape (n_rows,); -1 where nothing dominates the row.
 
-    >>> find_dominators(np.array([[1.0], [3.0], [2.0]]), np.zeros(3)).tolist()
+    >>> find_dominators(np.array([[1.0], [3.0], [2.0]])).tolist()
     [1, -1, 1]
     """
-    front = np.flatnonzero(find_pareto_front(gains))
-    front = front[np.argsort(-preference[front], kind="stable")]
     found: Ints = np.full(len(gains), -1, dtype=np.int64)
-    for row in front:
+    for row in np.flatnonzero(find_pareto_front(gains)):
         dominated = (gains[row] >= gains).all(axis=1) & (gains[row] > gains).any(axis=1)
         found[dominated & (found == -1)] = row
     return found

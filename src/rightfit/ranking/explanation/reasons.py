@@ -184,9 +184,7 @@ def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
             continue
         possible = ranked.rank_low[places] == 1
         tied[places] = possible & (possible.sum() > 1)
-        dominator = find_dominators(
-            place_in_objectives(ranked.assessment, places), -np.arange(len(places), dtype=float)
-        )
+        dominator = find_dominators(place_in_objectives(ranked.assessment, places))
         lost = (dominator >= 0) & ~possible
         dominated[places] = lost
         rival[places] = places[np.where(lost, dominator, 0)]
