@@ -20,7 +20,6 @@ import numpy as np
 import polars as pl
 
 from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.serving import Serving
 from rightfit.ranking.application_ranking import (
     ApplicationRanking,
     change_limits,
@@ -34,7 +33,6 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.applications.utility import Floats
 from rightfit.ranking.assessment.assessment import Assessment
-from rightfit.ranking.assessment.profile_table import SERVING_KEYS
 from rightfit.typed_tables import write_rows
 
 Direction = Literal["loosened", "tightened"]
@@ -142,17 +140,15 @@ def _describe(
     if row is None:
         names = ("winner", "serving", "utility", QUALITY, THROUGHPUT, "value")
         return {"n_feasible": n_feasible, **dict.fromkeys(names)}
-    table = assessment.table
-    frame = table.frame
+    table, key = assessment.table, assessment.table.read_key(row)
 
     def read(values: Floats) -> float | None:
         return None if np.isnan(values[row]) else float(values[row])
 
-    runtime, n_threads, device = frame.select(SERVING_KEYS).row(row)
     return {
         "n_feasible": n_feasible,
-        "winner": frame["candidate"][row],
-        "serving": Serving(str(runtime), int(n_threads), str(device)).label,
+        "winner": key.candidate,
+        "serving": key.serving.label,
         "utility": float(assessment.judgement.utility[row]),
         QUALITY: read(table.seen_quality()),
         THROUGHPUT: read(table.values(THROUGHPUT)),
