@@ -233,6 +233,16 @@ def test_relaxation_of_a_degradation_is_in_its_own_terms() -> None:
     assert [(r.metric, r.limit, r.needed) for r in found.limits] == [("quality", 0.125, 0.25)]
 
 
+def test_relaxation_says_what_requests_hold() -> None:
+    rows = [row | {"request_path": "request"} for row in LIMITED_ROWS]
+    ranked = rank(*rows, application=LIMITED)
+
+    found = find_relaxations(ranked.assessment, 0)
+
+    assert found is not None
+    assert found.serving.request_path == "request"
+
+
 def test_without_measurements_there_is_no_near_miss() -> None:
     ranked = rank(LIMITED_ROWS[2], application=LIMITED)
 

@@ -25,7 +25,6 @@ from rightfit.ranking.assessment.assessment import Assessment
 from rightfit.ranking.assessment.profile_table import (
     DISTURBED,
     FINAL,
-    SERVING_KEYS,
     ProfileKey,
 )
 from rightfit.ranking.explanation.decisions import (
@@ -221,8 +220,8 @@ def find_relaxations(assessment: Assessment, dataset: int) -> NearestProfile | N
                     excess=amount,
                 )
             )
-    profile = table.frame.select("candidate", *SERVING_KEYS).row(int(rows[nearest]), named=True)
-    return NearestProfile(**profile, limits=relaxations)
+    profile = table.read_key(int(rows[nearest]))
+    return NearestProfile(candidate=profile.candidate, serving=profile.serving, limits=relaxations)
 
 
 def _decide(
