@@ -176,14 +176,13 @@ def tabulate_robust_choices(rankings: pl.DataFrame) -> pl.DataFrame:
             worst_rank=pl.col("place").max(),
             won=pl.col("dataset").filter(is_won),
         )
-        .with_columns(position=pl.col("application").cast(pl.Enum(applications)).to_physical())
         .sort(
-            *("position", "n_feasible", "worst_rank", "mean_rank", "model"),
+            pl.col("application").cast(pl.Enum(applications)),  # in their order, not by name
+            *("n_feasible", "worst_rank", "mean_rank", "model"),
             descending=[False, True, False, False, False],
         )
         .with_columns(
             is_robust_choice=(pl.int_range(pl.len()).over("application") == 0)
             & (pl.col("n_feasible") > 0),
         )
-        .drop("position")
     )
