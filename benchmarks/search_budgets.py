@@ -40,6 +40,7 @@ from rightfit.families.registry import get_family
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.pipelines import find_grid
 from rightfit.pipelines.training.nodes import plan_cell
+from rightfit.quality.deviations import standard_error
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
@@ -240,7 +241,7 @@ def _test_default(search: PlannedSearch, test: TrainingData) -> tuple[float, flo
     )
     answers = family.predict(last.model, test.rows)
     raw = cell.quality.score(test.labels, answers)
-    error = cell.quality.error(test.labels, answers, raw=raw)
+    error = standard_error(cell.quality, test.labels, answers, raw=raw)
     return cell.quality.scale(raw), cell.quality.scale_error(error)
 
 

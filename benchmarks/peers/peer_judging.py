@@ -22,6 +22,7 @@ import polars as pl
 
 from rightfit.api.ranking import read_applications
 from rightfit.families.imported.objects import name_class
+from rightfit.quality.deviations import standard_error
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import THREADS, Application, Applications
 from rightfit.ranking.applications.constraints import Judgement, judge_profiles, resolve_limits
@@ -118,7 +119,7 @@ def score(
         labels, chosen = (np.searchsorted(classes, one) for one in names)
         answers = np.eye(len(classes))[chosen]
     raw = metric.score(labels, answers)
-    return raw, metric.error(labels, answers, raw=raw)
+    return raw, standard_error(metric, labels, answers, raw=raw)
 
 
 def judge_answered(answered: Sequence[Answered], application: Application) -> Judgement:

@@ -50,6 +50,7 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.profiling.profiles.prediction_quality import find_final_rows
+from rightfit.quality.deviations import standard_error
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.parallel.outcome import complete_search
 from rightfit.tuning.parallel.search_queue import plan_search
@@ -169,7 +170,7 @@ def compare(table: str, model: str, budget_cpu_s: float) -> Compared | None:
         metric.name,
         searched,
         default,
-        metric.error(test.labels, answers[0], raw=default),
+        standard_error(metric, test.labels, answers[0], raw=default),
         work_s,
         account["spent_s"],
         account["training_s"],

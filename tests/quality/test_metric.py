@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from rightfit.quality.metric import QualityMetric
-from rightfit.quality.standard_errors import share_error
 
 LABELS = np.array([0, 0, 0, 1])
 PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], dtype=np.float32)
@@ -34,22 +33,6 @@ def test_roc_auc_refuses_three_classes() -> None:
 @pytest.mark.parametrize(("raw", "expected"), [(0.4, 0.0), (0.5, 0.0), (0.9, 0.8), (1.2, 1.0)])
 def test_scale_clips_to_the_bounds(raw: float, expected: float) -> None:
     assert QualityMetric(name="accuracy", worst=0.5, best=1.0).scale(raw) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "roc_auc"])
-def test_standard_error_is_the_spread_over_samples_of_rows(name: str) -> None:
-    rng = np.random.default_rng(0)
-    counts = np.array([300, 100])
-    labels = np.repeat([0, 1], counts)
-
-    def sample() -> float:
-        margins = rng.normal(size=len(labels)) + np.where(labels == 1, 0.4, -0.4)
-        yes = 1 / (1 + np.exp(-margins))
-        return metric_of(name).score(labels, np.stack([1 - yes, yes], axis=1).astype(np.float32))
-
-    raw = [sample() for _ in range(1_000)]
-
-    assert share_error(name, float(np.mean(raw)), counts) == pytest.approx(np.std(raw), rel=0.1)
 
 
 def test_standard_error_grows_with_the_scale() -> None:

@@ -27,9 +27,9 @@ from rightfit.preparation.spec import (
     draw_share,
 )
 from rightfit.preparation.table_schema import NUMERIC_DTYPES, TableSchema
+from rightfit.quality.deviations import SHARES
 from rightfit.quality.metric import QualityBlock, QualityMetric
 from rightfit.quality.scorers import Option, check_metric
-from rightfit.quality.standard_errors import SHARES
 from rightfit.spelling import find_nearest
 from rightfit.strict_model import MAX_ROWS, Seed, StrictModel
 

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from pydantic import Field, PrivateAttr, model_validator
 
 from rightfit.quality.scorers import NEGATED, Option, Score, find_score, is_function
-from rightfit.quality.standard_errors import SHARES, share_error, standard_error
 from rightfit.strict_model import Number, StrictModel
 
 Array = npt.NDArray[Any]
@@ -103,12 +102,6 @@ class QualityMetric(QualityBlock):
     def decide(self, answers: Array) -> Array:
         """Return answers whose highest probability is that of the predicted class."""
         return answers if self.threshold is None else move_threshold(answers, self.threshold)
-
-    def error(self, labels: Array, answers: Array, *, raw: float) -> float:
-        """Return the standard error of a raw value over samples of rows of this size."""
-        if self.name in SHARES:
-            return share_error(self.name, raw, np.bincount(labels))
-        return standard_error(self.name, self.options, self.score, labels, answers)
 
     def scale(self, raw: float) -> float:
         """Scale a raw value linearly to [0, 1], clipped at both ends.

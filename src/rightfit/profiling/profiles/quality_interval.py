@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.distributions import beta_quantile
-from rightfit.quality.deviations import find_contributions
+from rightfit.quality.deviations import find_contributions, resample
 from rightfit.quality.metric import QualityMetric
-from rightfit.quality.standard_errors import resample
 
 CONFIDENCE = 0.95
 Z_95 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
@@ -53,9 +52,7 @@ def quality_interval(
     if contributions is None:
         n_rows = len(targets)
         n_draws = min(MAX_BOOTSTRAP_DRAWS, max(MIN_BOOTSTRAP_DRAWS, N_BOOTSTRAP_ROWS // n_rows))
-        draws = resample(
-            metric.score, targets, predictions, n_draws=n_draws, n_rows=n_rows, seed=seed
-        )
+        draws = resample(metric, targets, predictions, n_draws=n_draws, n_rows=n_rows, seed=seed)
         return _middle(draws)
     raw, error = metric.score(targets, predictions), float(np.sqrt((contributions**2).sum()))
     if metric.name == "roc_auc":

@@ -29,13 +29,15 @@ PATH = "request_path"
 FINAL = "final_quality_raw"  # on rows that nothing was chosen by
 DISTURBED = "disturbed"
 DEVIATIONS = "quality_deviations"
-OPTIONAL = {
-    DEVIATIONS: pl.String,
-    DISTURBED: pl.Boolean,
-    "encoding_ms": pl.Float64,
-    "min_hardware_tier_name": pl.String,
-    "settings": pl.String,
-}
+OPTIONAL = pl.Schema(
+    {
+        DEVIATIONS: pl.String,
+        DISTURBED: pl.Boolean,
+        "encoding_ms": pl.Float64,
+        "min_hardware_tier_name": pl.String,
+        "settings": pl.String,
+    }
+)
 """Columns that a table of profiles may lack; a ranking reads them as null."""
 
 MIN_RANGE = 1e-6  # of scaled qualities that tell the scale

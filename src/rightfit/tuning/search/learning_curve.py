@@ -18,6 +18,7 @@ from rightfit.families.family import Configuration, TrainingRun
 from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
 from rightfit.profiling.worker.meters.memory import read_memory, reset_peak, return_free_memory
+from rightfit.quality.deviations import standard_error
 from rightfit.tuning.pausing.training_costs import TrainingSize, count_work, predict_cpu_s
 from rightfit.tuning.search.cell import Cell
 
@@ -150,7 +151,7 @@ def follow_training(
             schema=known.schema,
         )
         quality_raw = cell.quality.score(known.labels, answers)
-        error = cell.quality.error(known.labels, answers, raw=quality_raw)
+        error = standard_error(cell.quality, known.labels, answers, raw=quality_raw)
         validate_ns += time.process_time_ns() - start_ns
         if not math.isfinite(quality_raw):
             raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
