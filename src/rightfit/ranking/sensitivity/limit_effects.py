@@ -39,34 +39,33 @@ Direction = Literal["loosened", "tightened"]
 DIRECTIONS: tuple[Direction, ...] = ("loosened", "tightened")
 REMOVED: Literal["removed"] = "removed"
 COUNTS = ("n_threads", *(metric.column for metric in METRICS if metric.is_count))
-QUALITY = "quality_raw"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LimitEffect:
     """A row of the table ``limit_effects``; see the module."""
 
     application: str
     dataset: str
-    metric: str | None
-    kind: LimitKind | None
+    metric: str | None = None
+    kind: LimitKind | None = None
     change: Literal["loosened", "tightened", "removed"]
-    limit: float | None
-    changed_limit: float | None
+    limit: float | None = None
+    changed_limit: float | None = None
     n_feasible: int
     n_feasible_changed: int
-    winner: str | None
-    winner_changed: str | None
-    serving: str | None
-    serving_changed: str | None
-    utility: float | None
-    utility_changed: float | None
-    quality_raw: float | None
-    quality_raw_changed: float | None
-    throughput_rows_per_s: float | None
-    throughput_rows_per_s_changed: float | None
-    value: float | None
-    value_changed: float | None
+    winner: str | None = None
+    winner_changed: str | None = None
+    serving: str | None = None
+    serving_changed: str | None = None
+    utility: float | None = None
+    utility_changed: float | None = None
+    quality_raw: float | None = None
+    quality_raw_changed: float | None = None
+    throughput_rows_per_s: float | None = None
+    throughput_rows_per_s_changed: float | None = None
+    value: float | None = None
+    value_changed: float | None = None
     flips: bool
 
 
@@ -79,13 +78,14 @@ def tabulate_limit_effects(ranked: list[ApplicationRanking]) -> pl.DataFrame:
         for constraints, columns in _list_changes(assessment.application, change_pct):
             changed, after = change_limits(assessment, constraints)
             for position, dataset in enumerate(assessment.table.datasets):
-                old = _describe(assessment, before[position], position, columns["metric"])
-                new = _describe(changed, after[position], position, columns["metric"])
+                metric = columns.get("metric")
+                old = _describe(assessment, before[position], position, metric)
+                new = _describe(changed, after[position], position, metric)
                 rows.append(
                     LimitEffect(
                         application=assessment.name,
                         dataset=dataset,
-                        flips=old["winner"] != new["winner"],
+                        flips=old.get("winner") != new.get("winner"),
                         **columns,
                         **old,
                         **{f"{name}_changed": value for name, value in new.items()},
@@ -126,10 +126,9 @@ def _list_changes(
         rest = {name: value for name, value in constraints.items() if name != metric}
         left = {name: value for name, value in constraints[metric].limits().items() if name != kind}
         rest |= {metric: Constraint(**left)} if left else {}
-        yield rest, columns | {"change": REMOVED, "changed_limit": None}
+        yield rest, columns | {"change": REMOVED}
     if len(limits) > 1:
-        unlimited = dict.fromkeys(("metric", "kind", "limit", "changed_limit"))
-        yield {}, {**unlimited, "change": REMOVED}
+        yield {}, {"change": REMOVED}
 
 
 def _describe(
@@ -138,8 +137,7 @@ def _describe(
     """Describe a dataset's winner, by the columns of the table without their ending."""
     n_feasible = int(assessment.feasible[assessment.table.candidate_slices[dataset]].sum())
     if row is None:
-        names = ("winner", "serving", "utility", QUALITY, THROUGHPUT, "value")
-        return {"n_feasible": n_feasible, **dict.fromkeys(names)}
+        return {"n_feasible": n_feasible}
     table, key = assessment.table, assessment.table.read_key(row)
 
     def read(values: Floats) -> float | None:
@@ -150,7 +148,7 @@ def _describe(
         "winner": key.candidate,
         "serving": key.serving.label,
         "utility": float(assessment.judgement.utility[row]),
-        QUALITY: read(table.seen_quality()),
+        "quality_raw": read(table.seen_quality()),
         THROUGHPUT: read(table.values(THROUGHPUT)),
         "value": metric and read(table.values(metric)),
     }

@@ -162,23 +162,17 @@ def _surely_above(value: Floats, spread: Spread, part: slice) -> Bools:
 
 
 def _root_of_sum(squares: Iterable[tuple[Floats, Floats]], side: int, n_rows: int) -> Floats:
-    total: Floats = np.zeros(n_rows)
-    for square in squares:
-        total = total + square[side]
+    total: Floats = sum((square[side] for square in squares), np.zeros(n_rows))
     return np.nan_to_num(np.sqrt(total))
 
 
 def _spread_utility(assessment: Assessment, factor: float) -> dict[str, tuple[Floats, Floats]]:
     """Return by metric the squared reach of its error in the utility, downwards and upwards."""
     table, application, rows = assessment.table, assessment.application, assessment.chosen
-    goals, utility = application.weighted(), assessment.utility
-    intervals = {metric: table.interval(metric) for metric in goals}
+    scores, utility = assessment.scores(rows), assessment.utility
     squares: dict[str, tuple[Floats, Floats]] = {}
-    if not any(intervals.values()):
-        return squares
-    scores = assessment.scores(rows)
-    for position, (metric, goal) in enumerate(goals.items()):
-        interval = intervals[metric]
+    for position, (metric, goal) in enumerate(application.weighted().items()):
+        interval = table.interval(metric)
         if interval is None:
             continue
         place = place_between_bounds(table.values(metric)[rows], goal)
