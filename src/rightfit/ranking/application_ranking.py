@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,6 @@ from rightfit.ranking.uncertainty.selection_probability import simulate_best
 from rightfit.ranking.uncertainty.spread import (
     Spread,
     bound_ranks,
-    count_pairs,
     spread_candidates,
     widening,
 )
@@ -312,7 +312,7 @@ def _holm_step_down(bound: BoundRanks, n_candidates: int) -> tuple[Ints, Ints]:
     Pairs that are in order at a level corrected for all of them leave the others a milder one
     (Holm, Scandinavian Journal of Statistics 6, 1979).
     """
-    n_left = count_pairs(n_candidates)
+    n_left = math.comb(n_candidates, 2)
     while True:
         low, high = bound(n_left, 2)
         n_tied = int((high - low).sum()) // 2

@@ -153,9 +153,10 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
         One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``metric``,
         ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
     """
-    sentence = pl.lit(None, dtype=pl.String)
-    for outcome, said in _word_outcomes().items():
-        sentence = pl.when(pl.col("outcome") == outcome).then(said).otherwise(sentence)
+    sentence = pl.coalesce(
+        pl.when(pl.col("outcome") == outcome).then(said)
+        for outcome, said in _word_outcomes().items()
+    )
     columns = ("outcome", "rival", "metric", "value", "rival_value", "limit", "excess", "reason")
     return find_outcomes(ranked).with_columns(sentence.alias("reason")).select(columns)
 
@@ -264,9 +265,8 @@ def _with_unit(column: str) -> pl.Expr:
 
 def _replace_each(names: Names, write: Callable[[str], str]) -> pl.Series:
     """Write each of a few names that occur many times."""
-    known = [str(name) for name in set(names.tolist())]
-    texts = [write(name) if name else "" for name in known]
-    return pl.Series(names.astype(str)).replace_strict(known, texts, return_dtype=pl.String)
+    texts = {name: write(name) if name else "" for name in set(names.astype(str).tolist())}
+    return pl.Series(names.astype(str)).replace_strict(texts, return_dtype=pl.String)
 
 
 def _find_null_reasons(assessment: Assessment, metrics: Names) -> pl.Series:

@@ -86,11 +86,6 @@ def widening(confidence_level: float, n_comparisons: int, *, n_sides: int = 2) -
     return NormalDist().inv_cdf(1.0 - tail) / Z_OF_INTERVALS
 
 
-def count_pairs(n_candidates: int) -> int:
-    """Return the number of pairs, at least 1."""
-    return max(n_candidates * (n_candidates - 1) // 2, 1)
-
-
 def spread_candidates(assessment: Assessment, factor: float) -> Spread:
     """Carry the metrics' intervals to the utilities and the feasibility of the candidates."""
     table, rows = assessment.table, assessment.chosen
