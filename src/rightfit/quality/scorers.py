@@ -90,6 +90,11 @@ def check_metric(
     Raises:
         ValueError: If there is no such metric, or it does not judge such answers.
     """
+    # known to fit: made-up answers of thousands of classes would take gigabytes
+    if name in _OWN_OF_CLASSES and not options and task == "classification":
+        if name == "roc_auc" and n_classes not in (None, 2):
+            _refuse_classes(n_classes)
+        return
     score = find_score(name, options)
     if not is_function(name) and judges_numbers(score) != (task == "regression"):
         other = "classification" if task == "regression" else "regression"
@@ -202,10 +207,7 @@ def _balanced_accuracy(labels: Array, answers: Array) -> float:
 def _roc_auc(labels: Array, answers: Array) -> float:
     _require_classes(labels)
     if answers.shape[1] != 2:
-        raise RightfitError(
-            f"roc_auc needs two classes, but got {answers.shape[1]}; choose roc_auc_ovr, accuracy "
-            "or balanced_accuracy"
-        )
+        _refuse_classes(answers.shape[1])
     positive = labels == 1
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     if not n_positive or not n_negative:
@@ -234,16 +236,26 @@ def _neg_root_mean_squared_error(labels: Array, answers: Array) -> float:
     return -math.sqrt(-_neg_mean_squared_error(labels, answers))
 
 
+def _refuse_classes(n_classes: int | None) -> None:
+    raise RightfitError(
+        f"roc_auc needs two classes, but got {n_classes}; choose roc_auc_ovr, accuracy or "
+        "balanced_accuracy"
+    )
+
+
 def _require_classes(labels: Array) -> None:
     if labels.dtype.kind not in "iu":
         raise ValueError("labels must be class positions")
 
 
 # What is computed most often needs neither scikit-learn nor its checks of each call.
-_OWN: Mapping[str, Score] = {
+_OWN_OF_CLASSES: Mapping[str, Score] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,
     "roc_auc": _roc_auc,
+}
+_OWN: Mapping[str, Score] = {
+    **_OWN_OF_CLASSES,
     "neg_mean_absolute_error": _neg_mean_absolute_error,
     "neg_mean_squared_error": _neg_mean_squared_error,
     "neg_root_mean_squared_error": _neg_root_mean_squared_error,
