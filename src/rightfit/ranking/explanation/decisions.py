@@ -86,7 +86,6 @@ class RankedCandidate(Served):
     hyper-parameters, ``None`` where they are not known.
     """
 
-    candidate: str
     model: str
     encoding_ms: float | None = None
     hardware_tier: str | None
@@ -104,11 +103,6 @@ class RankedCandidate(Served):
     @classmethod
     def _read_settings(cls, raw: object) -> object:
         return Settings.model_validate_json(raw) if isinstance(raw, str) else raw
-
-    @property
-    def label(self) -> str:
-        """Name and serving configuration."""
-        return f"{self.candidate} ({self.serving.label})"
 
 
 class BrokenLimit(FrozenModel):
@@ -195,7 +189,6 @@ class Relaxation(FrozenModel):
 class NearestProfile(Served):
     """The profile that qualifies once the fewest limits are relaxed, and which these are."""
 
-    candidate: str
     limits: list[Relaxation]
 
 

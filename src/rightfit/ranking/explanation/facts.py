@@ -72,7 +72,7 @@ def describe_relaxation(nearest: NearestProfile) -> str:
         f"{format_number(limit.limit)} {metric_unit(limit.metric)}".rstrip()
         for limit in nearest.limits
     ]
-    return f"{nearest.candidate} ({nearest.serving.label}), with {listing(limits)}"
+    return f"{nearest.label}, with {listing(limits)}"
 
 
 def describe_input(profile: Profile) -> str:

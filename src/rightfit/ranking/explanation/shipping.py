@@ -34,13 +34,19 @@ class FrozenModel(BaseModel):
 
 
 class Served(FrozenModel):
-    """Something in one serving configuration.
+    """A candidate in one serving configuration.
 
     In JSON the configuration's fields stand beside the others; documents that lack the request path
     mean rows as the model reads them.
     """
 
     serving: Serving
+    candidate: str
+
+    @property
+    def label(self) -> str:
+        """Name and serving configuration."""
+        return f"{self.candidate} ({self.serving.label})"
 
     @model_validator(mode="before")
     @classmethod
@@ -163,7 +169,6 @@ class Shipped(FrozenModel):
 class ChosenServing(Served):
     """A winner in the serving configuration it was chosen in."""
 
-    candidate: str
     quality_raw: float | None
 
 
