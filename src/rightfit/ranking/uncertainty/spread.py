@@ -88,8 +88,25 @@ def widening(confidence_level: float, n_comparisons: int, *, n_sides: int = 2) -
 
 def spread_candidates(assessment: Assessment, factor: float) -> Spread:
     """Carry the metrics' intervals to the utilities and the feasibility of the candidates."""
-    table, rows = assessment.table, assessment.chosen
-    squares = _spread_utility(assessment, factor)
+    table, application, rows = assessment.table, assessment.application, assessment.chosen
+    scores, utility = assessment.scores(rows), assessment.utility
+    # by metric, the squared reach of its error in the utility, downwards and upwards
+    squares: dict[str, tuple[Floats, Floats]] = {}
+    for position, (metric, goal) in enumerate(application.weighted().items()):
+        interval = table.interval(metric)
+        if interval is None:
+            continue
+        place = place_between_bounds(table.values(metric)[rows], goal)
+        moves = [factor * (place_between_bounds(end[rows], goal) - place) for end in interval]
+        worse, better = (
+            aggregate_scores(
+                [*scores[:position], np.clip(end, 0.0, 1.0), *scores[position + 1 :]],
+                application.shares(),
+                application.aggregation,
+            )
+            for end in (place + np.fmin(*moves), place + np.fmax(*moves))
+        )
+        squares[metric] = ((worse - utility) ** 2, (better - utility) ** 2)
     below, above = (_root_of_sum(squares.values(), side, len(rows)) for side in (0, 1))
     paired = [squares[metric] for metric in QUALITIES if metric in squares]
     surely: Bools = np.ones(len(rows), dtype=np.bool_)
@@ -98,7 +115,7 @@ def spread_candidates(assessment: Assessment, factor: float) -> Spread:
         low, high = _margin_interval(table, limit, rows=rows, factor=factor)
         surely &= low >= 0  # NaN, not measured: neither surely nor maybe
         maybe &= high >= 0
-    measured = ~np.isnan(assessment.utility)
+    measured = ~np.isnan(utility)
     return Spread(
         below,
         above,
@@ -159,29 +176,6 @@ def _surely_above(value: Floats, spread: Spread, part: slice) -> Bools:
 def _root_of_sum(squares: Iterable[tuple[Floats, Floats]], side: int, n_rows: int) -> Floats:
     total: Floats = sum((square[side] for square in squares), np.zeros(n_rows))
     return np.nan_to_num(np.sqrt(total))
-
-
-def _spread_utility(assessment: Assessment, factor: float) -> dict[str, tuple[Floats, Floats]]:
-    """Return by metric the squared reach of its error in the utility, downwards and upwards."""
-    table, application, rows = assessment.table, assessment.application, assessment.chosen
-    scores, utility = assessment.scores(rows), assessment.utility
-    squares: dict[str, tuple[Floats, Floats]] = {}
-    for position, (metric, goal) in enumerate(application.weighted().items()):
-        interval = table.interval(metric)
-        if interval is None:
-            continue
-        place = place_between_bounds(table.values(metric)[rows], goal)
-        moves = [factor * (place_between_bounds(end[rows], goal) - place) for end in interval]
-        worse, better = (
-            aggregate_scores(
-                [*scores[:position], np.clip(end, 0.0, 1.0), *scores[position + 1 :]],
-                application.shares(),
-                application.aggregation,
-            )
-            for end in (place + np.fmin(*moves), place + np.fmax(*moves))
-        )
-        squares[metric] = ((worse - utility) ** 2, (better - utility) ** 2)
-    return squares
 
 
 def _margin_interval(
