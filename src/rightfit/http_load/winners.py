@@ -24,11 +24,10 @@ from rightfit.http_load.served import (
     split_cores,
     start_server,
 )
-from rightfit.processes.codec import to_plain
+from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.profiling.measuring.state import Store, load_record
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.raw_inputs import IMAGE, TEXTS, EncoderJson, list_inputs
 from rightfit.request_path.usage import CALL, PROFILE
@@ -119,7 +118,7 @@ class WinnerBench:
     """
 
     settings: HttpLoadParams
-    store: Store
+    store: JsonStore
     environment_id: str
     spent_s: float = 0.0  # so far
     _known: dict[tuple[str, str, str], tuple[LoadCurve | None, str]] = field(default_factory=dict)
@@ -137,7 +136,7 @@ class WinnerBench:
 
     def _find(self, winner: ServedWinner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
         key = winner.write_key(self.settings, limit, self.environment_id)
-        curve = load_record(self.store, key, LoadCurve)
+        curve = self.store.get_record(key, LoadCurve)
         if curve is not None:
             return curve, ""
         if self.spent_s >= self.settings.max_s:
@@ -157,5 +156,5 @@ class WinnerBench:
                 "%s of %s is not loaded over HTTP: %s", winner.candidate.label, winner.dataset, err
             )
             return None, str(err)
-        self.store.put(key, to_plain(curve))
+        self.store.put_record(key, curve)
         return curve, ""

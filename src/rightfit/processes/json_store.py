@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from rightfit.processes.codec import Record, from_plain, to_plain
 from rightfit.processes.file_locks import hold, is_file_left
 from rightfit.processes.regular_files import require_regular
 
@@ -65,6 +66,23 @@ class JsonStore:
         except BaseException:
             Path(partial).unlink(missing_ok=True)
             raise
+
+    def get_record(self, key: str, kind: type[Record]) -> Record | None:
+        """Return the dataclass of a key, ``None`` when there is none that can be read."""
+        document = self.get(key)
+        if document is None:
+            return None
+        try:
+            return from_plain(kind, document)
+        except (ValueError, TypeError, AttributeError) as err:
+            logger.warning(
+                "Measuring again: the stored result %s has an unknown form (%s).", key, err
+            )
+            return None
+
+    def put_record(self, key: str, record: object) -> None:
+        """Write a dataclass, replacing the document of the same key."""
+        self.put(key, to_plain(record))
 
     def sweep(self) -> None:
         """Remove what writers that were killed have left."""

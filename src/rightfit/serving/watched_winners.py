@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from rightfit.naming import format_metric, metric_name
-from rightfit.profiling.measuring.state import Store, load_record
+from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.serving.baseline import Baseline, KeptWinner, compare_baselines
 
@@ -47,9 +47,9 @@ class Watch:
         return [one for one in self.winners if one.changes]
 
 
-def load_watch(store: Store) -> Watch | None:
+def load_watch(store: JsonStore) -> Watch | None:
     """Return the latest watch, ``None`` without one."""
-    return load_record(store, KEY, Watch)
+    return store.get_record(KEY, Watch)
 
 
 def compare_winners(

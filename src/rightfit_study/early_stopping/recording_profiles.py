@@ -9,10 +9,10 @@ from pathlib import Path
 import polars as pl
 
 from rightfit.families.bundle import read_bundle
+from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.jobs import CandidateSet
 from rightfit.profiling.measuring.measurement import Bench
-from rightfit.profiling.measuring.state import Store
 from rightfit.profiling.profiles.candidate_profiles import profile_set
 from rightfit.profiling.serving import Serving
 from rightfit.typed_tables import write_as_text
@@ -24,7 +24,7 @@ def profile_recorded(
     models: CandidateSet,
     servings: Sequence[Serving],
     bench: Bench,
-    store: Store,
+    store: JsonStore,
     *,
     family: str,
     tiers: Sequence[Tier],

@@ -12,10 +12,10 @@ import polars as pl
 
 from rightfit.families.registry import get_family
 from rightfit.processes.codec import from_plain
+from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.profiling.measuring.state import Store, load_record, save_record
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
 from rightfit.profiling.worker.protocol import Described, DescribeRequest, Failure
@@ -46,7 +46,7 @@ def measure_training_costs(
     params: TrainingCostsParams,
     *,
     pool: WorkerPool,
-    store: Store,
+    store: JsonStore,
     context: Mapping[str, str],
     keys: Mapping[str, str],
 ) -> pl.DataFrame:
@@ -81,14 +81,14 @@ def measure_training_costs(
         )
         for size, one in tasks.items()
     }
-    kept = {size: load_record(store, name, StepsRuns) for size, name in names.items()}
+    kept = {size: store.get_record(name, StepsRuns) for size, name in names.items()}
     found = {size: (one or StepsRuns()).runs for size, one in kept.items()}
     probe = SpeedProbe(None)
     for turn in range(params.n_processes):
         for size, one in tasks.items():
             if len(found[size]) <= turn:
                 found[size] += (_train_once(one, size, params, kind, pool, probe),)
-                save_record(store, names[size], StepsRuns(found[size]))
+                store.put_record(names[size], StepsRuns(found[size]))
     return _tabulate(found, params, keys)
 
 

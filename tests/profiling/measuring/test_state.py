@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from factories.measurements import BATCH, STORED_ROUND, DictStore, make_round
 
-from rightfit.profiling.measuring.state import MeasurementState, load_record, save_record
+from rightfit.profiling.measuring.state import MeasurementState
 
 # As states were stored while they were plain JSON.
 OLD_FORM: dict[str, Any] = {
@@ -26,15 +26,15 @@ def test_state_is_read_as_it_was_saved() -> None:
         rounds=(make_round(), make_round()), settled="screened", screened_for="abc"
     )
 
-    save_record(store, "key", state)
+    store.put_record("key", state)
 
-    assert load_record(store, "key", MeasurementState) == state
+    assert store.get_record("key", MeasurementState) == state
 
 
 def test_state_of_the_untyped_form_is_found_again() -> None:
     store = DictStore(key=OLD_FORM)
 
-    state = load_record(store, "key", MeasurementState)
+    state = store.get_record("key", MeasurementState)
 
     assert state == MeasurementState(
         rounds=(make_round(),),
@@ -48,7 +48,7 @@ def test_state_of_an_unknown_form_is_made_anew_with_one_message(
     document: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        state = load_record(DictStore(key=document), "key", MeasurementState)
+        state = DictStore(key=document).get_record("key", MeasurementState)
 
     assert state is None
     assert ["Measuring again" in record.getMessage() for record in caplog.records] == [True]

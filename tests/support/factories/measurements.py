@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from rightfit.processes.codec import from_plain
+from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.measuring.measurement import Bench, OpenRound, Subject
 from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
@@ -84,6 +85,9 @@ def run_round(subject: Subject, bench: Bench, state: MeasurementState) -> Finish
 
 class DictStore(dict[str, Any]):
     """Keeps documents in memory, as plain JSON."""
+
+    get_record = JsonStore.get_record
+    put_record = JsonStore.put_record
 
     def put(self, key: str, document: Any) -> None:
         self[key] = json.loads(json.dumps(document, allow_nan=False))

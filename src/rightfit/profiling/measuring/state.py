@@ -6,16 +6,11 @@ so that it is continued after an interruption and never measured twice.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from rightfit.processes.codec import Plain, Record, from_plain, to_plain
 from rightfit.profiling.worker.results import LimitTrial, ProcessResult, ServerResult
 from rightfit.profiling.worker.units import MS_PER_S
-
-logger = logging.getLogger(__name__)
 
 # A larger batch must be faster by this share to be preferred: it takes more memory.
 WORTHWHILE_GAIN = 0.05
@@ -24,19 +19,6 @@ PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)  # of latencies, as shares
 # Why no further process is needed: precise enough, as many processes or as much time as allowed, or
 # no application could choose it.
 Settled = Literal["precise", "processes", "time", "screened"]
-
-
-class Store(Protocol):
-    """Keeps JSON documents by key, each as soon as it is known."""
-
-    def get(self, key: str) -> Plain | None:
-        """Return the document of a key, ``None`` when there is none."""
-
-    def put(self, key: str, document: Plain) -> None:
-        """Keep a document, replacing the one of the same key."""
-
-    def keys(self) -> Iterable[str]:
-        """Return the keys of all documents."""
 
 
 @dataclass(frozen=True)
@@ -118,26 +100,3 @@ class MeasurementState:
     def wants_no_more(self) -> bool:
         """Whether it failed or no application could choose it: nothing else is worth trying."""
         return self.settled == "screened" or self.error is not None
-
-
-def load_record(store: Store, key: str, kind: type[Record]) -> Record | None:
-    """Return the record stored under a key, ``None`` when there is none that can be read.
-
-    Args:
-        store: Where it is kept.
-        key: Its key.
-        kind: Its dataclass.
-    """
-    document = store.get(key)
-    if document is None:
-        return None
-    try:
-        return from_plain(kind, document)
-    except (ValueError, TypeError, AttributeError) as err:
-        logger.warning("Measuring again: the stored result %s has an unknown form (%s).", key, err)
-        return None
-
-
-def save_record(store: Store, key: str, record: object) -> None:
-    """Store a record under a key."""
-    store.put(key, to_plain(record))

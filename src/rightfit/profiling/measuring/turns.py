@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rightfit.formatting import count
+from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.jobs import Job
@@ -30,9 +31,6 @@ from rightfit.profiling.measuring.settling import (
 from rightfit.profiling.measuring.state import (
     FinishedRound,
     MeasurementState,
-    Store,
-    load_record,
-    save_record,
 )
 from rightfit.profiling.worker.meters.disturbance import wait_for_quiet
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
@@ -57,7 +55,7 @@ def measure_jobs(
     jobs: Sequence[Job],
     keys: Sequence[str],
     bench: Bench,
-    store: Store,
+    store: JsonStore,
     *,
     choose: Choose,
     needs_more: Choose = lambda states: [False] * len(states),
@@ -91,11 +89,11 @@ def measure_jobs(
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
     all_jobs = []
     for job, key in zip(jobs, keys, strict=True):
-        kept = load_record(store, key, MeasurementState) or MeasurementState()
+        kept = store.get_record(key, MeasurementState) or MeasurementState()
         state = replace(kept, error=None)
         if state.settled == "screened" and state.screened_for != choice:
             state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
-        save = functools.partial(save_record, store, key)
+        save = functools.partial(store.put_record, key)
         all_jobs.append(JobMeasurement(job.subject, bench, state, save=save, job=job))
     what = _name_scope(jobs)
     n_kept = sum(one.is_over for one in all_jobs)

@@ -11,6 +11,7 @@ import polars as pl
 
 from rightfit.families.family import Rows
 from rightfit.families.runtimes import NATIVE, runtime_files
+from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.common_mode_error import (
     MIN_PROFILES,
     BlockEffects,
@@ -26,9 +27,6 @@ from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.settling import is_disturbed
 from rightfit.profiling.measuring.state import (
     MeasurementState,
-    Store,
-    load_record,
-    save_record,
 )
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN
@@ -52,7 +50,7 @@ def profile_set(
     given: CandidateSet,
     servings: Sequence[Serving],
     bench: Bench,
-    store: Store,
+    store: JsonStore,
     *,
     tiers: Sequence[Tier],
     choose: Callable[[pl.DataFrame], Sequence[bool]],
@@ -106,7 +104,7 @@ def profile_set(
             for job, state, profile in zip(jobs, states, assembly.build(states), strict=True)
         ]
         for key, state in zip(keys, states, strict=True):
-            save_record(store, key, state)
+            store.put_record(key, state)
     profiles = assembly.build(states)
     is_wanted = choose(tabulate_profiles(profiles))
     encoding_ms = measure_encoding_ms(given, jobs, states, bench, store=store, is_wanted=is_wanted)
@@ -120,7 +118,7 @@ def profile_measured(
     jobs: Sequence[Job],
     states: Sequence[MeasurementState],
     bench: Bench,
-    store: Store,
+    store: JsonStore,
     *,
     tiers: Sequence[Tier],
 ) -> pl.DataFrame:
@@ -168,7 +166,7 @@ class _Assembly:
         given: CandidateSet,
         jobs: Sequence[Job],
         bench: Bench,
-        store: Store,
+        store: JsonStore,
         tiers: Sequence[Tier],
     ) -> None:
         self._given = given
@@ -267,7 +265,7 @@ def _begin_profile(
 
 
 def learn_blocks(
-    store: Store,
+    store: JsonStore,
     environment_id: str,
     cells: Iterable[str],
     states: Sequence[MeasurementState],
@@ -297,11 +295,11 @@ def learn_blocks(
     found = find_block_effects(times)
     if found is not None:
         prefix = BLOCKS_KEY.format(environment_id=environment_id)
-        save_record(store, prefix + fingerprint({"cells": sorted(cells)}), found)
+        store.put_record(prefix + fingerprint({"cells": sorted(cells)}), found)
 
 
 def estimate_on_host(
-    store: Store, environment_id: str, settings: MeasuringSettings, *, n_profiles: int
+    store: JsonStore, environment_id: str, settings: MeasuringSettings, *, n_profiles: int
 ) -> CommonModeError:
     """Return the common-mode error of a machine, from the time blocks seen on it so far.
 
@@ -314,7 +312,7 @@ def estimate_on_host(
     """
     prefix = BLOCKS_KEY.format(environment_id=environment_id)
     keys = [key for key in store.keys() if key.startswith(prefix)]  # noqa: SIM118
-    kept = [load_record(store, key, BlockEffects) for key in keys]
+    kept = [store.get_record(key, BlockEffects) for key in keys]
     error = estimate_common_mode_error(
         [one for one in kept if one is not None], settings.common_mode_error_pct
     )

@@ -7,10 +7,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.measuring.jobs import CandidateSet, Job
 from rightfit.profiling.measuring.measurement import Bench
 from rightfit.profiling.measuring.settling import per_process, usable_rounds
-from rightfit.profiling.measuring.state import MeasurementState, Store
+from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.worker.units import NS_PER_MS
 from rightfit.request_path import MODEL
@@ -24,7 +25,7 @@ def measure_encoding_ms(
     states: Sequence[MeasurementState],
     bench: Bench,
     *,
-    store: Store,
+    store: JsonStore,
     is_wanted: Sequence[bool],
 ) -> list[float | None]:
     """Measure what encoding takes of each job's median latency.

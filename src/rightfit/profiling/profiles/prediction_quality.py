@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from rightfit.families.predictions import check_predictions
 from rightfit.families.schema import InputSchema
+from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.measuring.jobs import CandidateSet, Job
 from rightfit.profiling.measuring.measurement import Bench, predict
-from rightfit.profiling.measuring.state import Store, load_record, save_record
 from rightfit.profiling.metrics import columns_from
 from rightfit.profiling.profile import ProfileBuilder
 from rightfit.profiling.profiles.quality_interval import quality_interval
@@ -64,7 +64,7 @@ def set_quality(
 
 
 def measure_quality(
-    given: CandidateSet, job: Job, bench: Bench, store: Store
+    given: CandidateSet, job: Job, bench: Bench, store: JsonStore
 ) -> PredictionQuality | str:
     """Judge a candidate's predictions for the test split in a serving runtime.
 
@@ -83,7 +83,7 @@ def measure_quality(
     n_final = 0 if given.final_rows is None else int(given.final_rows.sum())
     asked = (*given.quality.raw_parts, n_final)
     key = answering.key(quality=asked, data_version=given.data_version, seed=given.seed)
-    kept = load_record(store, key, PredictionQuality)
+    kept = store.get_record(key, PredictionQuality)
     if kept is not None:
         return kept
 
@@ -93,7 +93,7 @@ def measure_quality(
 
     result = judge_answers(given, job.bundle.schema, answer)
     if isinstance(result, PredictionQuality):
-        save_record(store, key, result)
+        store.put_record(key, result)
     return result
 
 
