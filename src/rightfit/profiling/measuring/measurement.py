@@ -18,7 +18,7 @@ from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.settling import is_delayed, is_disturbed, why_settled
 from rightfit.profiling.measuring.state import PERCENTILES, FinishedRound, MeasurementState
-from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
+from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.latency import percentile_ns
 from rightfit.profiling.worker.meters.disturbance import (
     cores_between,
@@ -30,7 +30,6 @@ from rightfit.profiling.worker.protocol import (
     STOPPED,
     Failure,
     Finished,
-    Hello,
     MeasureRequest,
     Paused,
     Predicted,
@@ -114,8 +113,9 @@ def has_gap(phase: Phase, usual_ms: float, longest_ms: float, *, n_cores: int) -
 class OpenRound:
     """A round under way: one fresh process, which the first timing window starts.
 
-    Between its timing windows the process sleeps and others have their turn. It is part of no
-    stored state: an interruption loses it, and no more.
+    It is made while the machine-wide lock is held, as a worker may have to be started. Between its
+    timing windows the process sleeps and others have their turn. It is part of no stored state: an
+    interruption loses it, and no more.
 
     Args:
         subject: What to measure.
@@ -124,10 +124,9 @@ class OpenRound:
     """
 
     def __init__(self, subject: Subject, bench: Bench, state: MeasurementState) -> None:
-        self._subject = subject
         self._bench = bench
         self._request = _request(subject, bench, state)
-        self._worker: Worker | None = None
+        self._worker = bench.pool.get(subject.kind)
         self._child: int | None = None
         self._loads: list[tuple[float, float]] = []  # of each window, see cores_between
         self._was_stopped = False
@@ -141,8 +140,6 @@ class OpenRound:
             After the last window, what the process found and what the machine did meanwhile;
             ``None`` when windows are left.
         """
-        if self._worker is None:
-            self._worker = self._bench.pool.get(self._subject.kind)
         request: MeasureRequest | WindowRequest = self._request
         if self._child is not None:
             request = WindowRequest(self._child, limit_s=self._request.limit_s)
@@ -156,28 +153,28 @@ class OpenRound:
             self._was_stopped |= answer.was_stopped
             self._bench.speed.learn(answer.probe_looks_ns)
         if isinstance(answer, Finished):
-            return self._finish(answer, self._worker.hello)
+            return self._finish(answer)
         return answer if isinstance(answer, Failure) else None
 
     def await_end(self) -> None:
         """Wait until a process that was timed for the last time has ended."""
-        if self._worker is not None:
-            self._worker.await_end()
+        self._worker.await_end()
 
     @property
     def is_lost(self) -> bool:
         """Whether its worker ended between two windows, and its process with it."""
-        return self._worker is not None and self._worker.is_closed
+        return self._worker.is_closed
 
     def leave(self) -> None:
         """End the process if it is open and its worker lives."""
-        if self._worker is None or self._child is None or self._worker.is_closed:
+        if self._child is None or self._worker.is_closed:
             return
         with machine_lock():  # freeing its memory takes a core
             self._worker.leave(self._child)
         self._child = None
 
-    def _finish(self, answer: Finished, hello: Hello) -> FinishedRound | Failure:
+    def _finish(self, answer: Finished) -> FinishedRound | Failure:
+        hello = self._worker.hello
         samples_ns: npt.NDArray[np.int64]
         try:
             samples_ns = np.load(self._request.samples)
@@ -298,10 +295,10 @@ class Measurement:
 
     def time_window(self) -> bool:
         """Time a window of the open round, a fresh one if none is; tell whether it has ended."""
-        process = self.process
-        if process is None or process.is_lost:  # with another process that its worker ran
-            process = OpenRound(self.subject, self.bench, self.state)
         with machine_lock():
+            process = self.process
+            if process is None or process.is_lost:  # with another process that its worker ran
+                process = OpenRound(self.subject, self.bench, self.state)
             finished = process.time_window()
             self.process = process if finished is None else None
             # Meanwhile a process that has answered ends, which takes as long.
