@@ -11,7 +11,6 @@ from rightfit.profiling.worker.meters.cpu import (
     CpuReading,
     PhaseMeter,
     await_rest,
-    descendants,
     read_cpu,
 )
 from rightfit.profiling.worker.results import Phase
@@ -39,21 +38,11 @@ def test_phase_is_the_difference_of_two_readings(monkeypatch: pytest.MonkeyPatch
     readings = iter([CpuReading(1_000, 500, 1, 7), CpuReading(4_001_000, 1_000_500, 3, 7)])
     delays_ns = iter([100, 1_000_100])
     monkeypatch.setattr(cpu, "read_cpu", lambda: next(readings))
-    monkeypatch.setattr(cpu, "read_run_delay_ns", lambda: next(delays_ns))
-    monkeypatch.setattr(cpu, "read_throttled_ns", lambda: 0)
+    monkeypatch.setattr(cpu, "read_delay_ns", lambda: next(delays_ns))
 
     phase = PhaseMeter().read()
 
     assert phase == Phase(4.0, 1.0, 0.25, 0.25, 2, 0)
-
-
-def test_descendants_are_found_at_any_depth(tmp_path: Path) -> None:
-    for pid, children in {"1": "2 3", "2": "", "3": "4", "4": ""}.items():
-        task = tmp_path / pid / "task" / pid
-        task.mkdir(parents=True)
-        (task / "children").write_text(children)
-
-    assert descendants(tmp_path, "1") == ["2", "3", "4"]
 
 
 @pytest.mark.parametrize(

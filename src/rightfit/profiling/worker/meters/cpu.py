@@ -8,21 +8,17 @@ descendants, and ``getrusage`` those of descendants that ended and were waited f
 
 from __future__ import annotations
 
+import os
 import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rightfit.profiling.worker.meters.disturbance import (
-    delay_share,
-    read_run_delay_ns,
-    read_throttled_ns,
-)
+from rightfit.processes.lifeline import list_descendants
+from rightfit.profiling.worker.meters.disturbance import delay_share, read_delay_ns
 from rightfit.profiling.worker.results import Phase
 from rightfit.profiling.worker.units import NS_PER_MS, NS_PER_S
-
-PROC = Path("/proc")
 
 # The kernel may bring a running thread's time up to date at its ticks only, of up to 10 ms.
 REST_LOOK_S = 0.01
@@ -53,7 +49,7 @@ def read_cpu() -> CpuReading:
     cpu_ns = (
         time.process_time_ns()
         + int((ended.ru_utime + ended.ru_stime) * NS_PER_S)
-        + sum(_thread_cpu_ns(task) for pid in descendants(PROC, "self") for task in _tasks(pid))
+        + sum(_thread_cpu_ns(task) for pid in list_descendants(os.getpid()) for task in _tasks(pid))
     )
     return CpuReading(time.perf_counter_ns(), cpu_ns, own.ru_nvcsw, own.ru_nivcsw)
 
@@ -62,12 +58,12 @@ class PhaseMeter:
     """CPU time, context switches and run-queue delay of one phase, read before and after it."""
 
     def __init__(self) -> None:
-        self._delay_ns = _read_delay_ns()
+        self._delay_ns = read_delay_ns()
         self._cpu = read_cpu()
 
     def read(self) -> Phase:
         """Return what the phase took so far."""
-        cpu, delay_ns = read_cpu(), _read_delay_ns()
+        cpu, delay_ns = read_cpu(), read_delay_ns()
         wall_ns, cpu_ns = cpu.wall_ns - self._cpu.wall_ns, cpu.cpu_ns - self._cpu.cpu_ns
         return Phase(
             wall_ms=wall_ns / NS_PER_MS,
@@ -122,7 +118,7 @@ def await_rest(
     Returns:
         Whether the process is at rest.
     """
-    if len(_tasks("self")) == 1:
+    if len(_tasks(os.getpid())) == 1:
         return True
     waited_s = 0.0
     while waited_s < max_wait_s:
@@ -134,28 +130,8 @@ def await_rest(
     return False
 
 
-def descendants(proc: Path, pid: str) -> list[str]:
-    """Return the process ids below ``pid``, children before grandchildren.
-
-    Args:
-        proc: Mount point of the process file system.
-        pid: Process id, or ``self``.
-    """
-    found: list[str] = []
-    queue = [pid]
-    while queue:
-        for task in (proc / queue.pop(0) / "task").glob("*/children"):
-            try:
-                children = task.read_text(encoding="ascii").split()
-            except OSError:  # the thread ended meanwhile
-                continue
-            found += children
-            queue += children
-    return found
-
-
-def _tasks(pid: str) -> list[Path]:
-    return list((PROC / pid / "task").glob("*/schedstat"))
+def _tasks(pid: int) -> list[Path]:
+    return list(Path(f"/proc/{pid}/task").glob("*/schedstat"))
 
 
 def _thread_cpu_ns(schedstat: Path) -> int:
@@ -163,8 +139,3 @@ def _thread_cpu_ns(schedstat: Path) -> int:
         return int(schedstat.read_text(encoding="ascii").split()[0])
     except (OSError, IndexError):  # the thread ended meanwhile
         return 0
-
-
-def _read_delay_ns() -> int | None:
-    delay_ns = read_run_delay_ns()
-    return None if delay_ns is None else delay_ns + read_throttled_ns()

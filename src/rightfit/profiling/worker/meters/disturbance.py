@@ -27,8 +27,12 @@ NS_PER_US = 1_000
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-def read_run_delay_ns() -> int | None:
-    """Return the run-queue delay of all living threads of this process, ``None`` where unknown."""
+def read_delay_ns() -> int | None:
+    """Return the run-queue delay of all living threads of this process, throttling included.
+
+    Returns:
+        Nanoseconds, ``None`` where unknown.
+    """
     try:
         tasks = os.listdir("/proc/self/task")  # noqa: PTH208 - runs inside timed phases
     except OSError:
@@ -40,7 +44,7 @@ def read_run_delay_ns() -> int | None:
                 total_ns += int(file.read().split()[1])
         except OSError:  # the thread ended, or the kernel keeps no statistics
             continue
-    return total_ns
+    return total_ns + read_throttled_ns()
 
 
 def read_throttled_ns() -> int:
