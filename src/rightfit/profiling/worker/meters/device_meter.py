@@ -11,9 +11,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
-from rightfit.profiling.worker.meters.gpu import open_gpu_meter
+from rightfit.profiling.worker.meters.gpu import GpuMeter, open_gpu_meter
 from rightfit.profiling.worker.results import DeviceFigures
 
 POWERCAP = Path("/sys/class/powercap")
@@ -54,24 +53,6 @@ def read_energy_uj(packages: Mapping[Path, int]) -> dict[Path, int]:
     }
 
 
-def energy_between_j(
-    start_uj: Mapping[Path, int], end_uj: Mapping[Path, int], packages: Mapping[Path, int]
-) -> float:
-    """Return the energy of all packages between two readings, over a wrap of a counter too.
-
-    Args:
-        start_uj: Counters at the start.
-        end_uj: Counters at the end.
-        packages: Where each counter wraps.
-    """
-    total_uj = 0
-    for package, wraps_uj in packages.items():
-        total_uj += end_uj[package] - start_uj[package]
-        if end_uj[package] < start_uj[package]:
-            total_uj += wraps_uj
-    return J_PER_UJ * total_uj
-
-
 class CpuEnergyMeter:
     """Energy of a phase on the processor, in joules.
 
@@ -88,23 +69,18 @@ class CpuEnergyMeter:
         self._start_uj = read_energy_uj(self._packages)
 
     def stop(self) -> DeviceFigures:
-        """Return the energy of the phase."""
+        """Return the energy of the phase, all packages together."""
         now_uj = read_energy_uj(self._packages)
-        return DeviceFigures(energy_j=energy_between_j(self._start_uj, now_uj, self._packages))
+        total_uj = 0
+        for package, wraps_uj in self._packages.items():
+            total_uj += now_uj[package] - self._start_uj[package]
+            if now_uj[package] < self._start_uj[package]:  # the counter has wrapped
+                total_uj += wraps_uj
+        return DeviceFigures(energy_j=J_PER_UJ * total_uj)
 
 
 FIGURES = tuple(field.name for field in dataclasses.fields(DeviceFigures))
 GPU_FIGURES = ("gpu_util_pct", "gpu_memory_mib")
-
-
-class Meter(Protocol):
-    """Reads a device before and after a phase."""
-
-    def start(self) -> None:
-        """Begin a phase."""
-
-    def stop(self) -> DeviceFigures:
-        """Return what was read."""
 
 
 class DeviceMeter:
@@ -116,7 +92,7 @@ class DeviceMeter:
 
     def __init__(self, device: str) -> None:
         self.reasons: dict[str, str] = {}
-        self._meter: Meter | None
+        self._meter: CpuEnergyMeter | GpuMeter | None
         if device == "cuda":
             self._meter, reason = open_gpu_meter()
         else:
