@@ -31,7 +31,6 @@ import os
 import resource
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -62,7 +61,7 @@ from rightfit.profiling.worker.protocol import (
     WindowTimed,
 )
 from rightfit.profiling.worker.results import ServerResult
-from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS
+from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 # Large libraries that others import when they happen to be installed.
 OPTIONAL_LIBRARIES = frozenset(
@@ -181,11 +180,9 @@ def serve_measurements(control: Channel, *, n_cores: int, imports: list[str]) ->
         os.sched_setaffinity(0, cores)
     needed = {name.partition(".")[0] for name in imports}
     HiddenLibraries(OPTIONAL_LIBRARIES - needed).install()
-    start_ns = time.perf_counter_ns()
     for name in [*imports, *OWN_IMPORTS]:
         importlib.import_module(name)
     _find_plugins()
-    import_ns = time.perf_counter_ns() - start_ns
     gc.collect()
     gc.freeze()
     base_pages = read_file_pages()
@@ -195,7 +192,6 @@ def serve_measurements(control: Channel, *, n_cores: int, imports: list[str]) ->
         base_resident_mib=memory.resident_mib,
         base_peak_mib=memory.peak_mib,
         base_anonymous_mib=memory.anonymous_mib or 0.0,
-        import_ms=import_ns / NS_PER_MS,
     )
     control.send(hello)
     serve_forks(control, functools.partial(work, base_pages=base_pages), KINDS)

@@ -112,7 +112,6 @@ class Hello:
     base_resident_mib: float
     base_peak_mib: float
     base_anonymous_mib: float  # that no file backs; 0 where unknown
-    import_ms: float
 
 
 @dataclass(frozen=True)
