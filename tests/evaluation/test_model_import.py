@@ -24,7 +24,7 @@ from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.encoding import fit_encoder_steps
 from rightfit.preparation.model_columns import make_raw_rows, take_columns
 from rightfit.profiling.measuring.jobs import write_model_rows
-from rightfit.profiling.worker.process import open_bundle
+from rightfit.profiling.worker.phases import open_bundle
 from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.opening import open_request
 from rightfit.request_path.raw_inputs import list_inputs, pass_columns

@@ -35,7 +35,7 @@ from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
 
 ENTRY_POINTS = (  # what the other machine imports, some of it by name
     "rightfit.remote.measure_pack",
-    "rightfit.profiling.worker.__main__",
+    "rightfit.profiling.worker.process",
     "rightfit.request_path.opening",
     ONNX_ONLY,
 )

@@ -41,7 +41,7 @@ FitCosts = Mapping[str, Mapping[str, float | None]]
 
 # Raise it when the meaning of stored measurements changes: older ones are then measured again.
 MEASUREMENT_VERSION = 9
-OPEN_BUNDLE = "rightfit.profiling.worker.process:open_bundle"
+OPEN_BUNDLE = "rightfit.profiling.worker.phases:open_bundle"
 OPEN_REQUEST = "rightfit.request_path.opening:open_request"
 
 

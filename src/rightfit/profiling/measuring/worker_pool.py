@@ -83,7 +83,7 @@ class Worker:
         self._token = uuid.uuid4().hex
         self._errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._server = ForkServer(
-            *("rightfit.profiling.worker", str(kind.n_threads), *kind.imports),
+            *("rightfit.profiling.worker.process", str(kind.n_threads), *kind.imports),
             kinds=KINDS,
             variables=limit_threads(kind.n_threads) | {MARK: self._token},
             output=self._errors,

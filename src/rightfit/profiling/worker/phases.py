@@ -12,9 +12,12 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from rightfit.families.bundle import read_bundle
+from rightfit.families.runtimes import open_predictor
 from rightfit.profiling.worker.latency import Call, Clock, time_calls
 from rightfit.profiling.worker.meters.cpu import PhaseMeter, await_rest
 from rightfit.profiling.worker.meters.device_meter import DeviceMeter
@@ -56,6 +59,33 @@ N_OVERHEAD_CALLS = 500
 REST_MAX_S = 0.5  # after a window, for the threads of a pool to go to sleep
 
 
+def open_bundle(
+    path: str,
+    *,
+    family: str | None,
+    runtime: str,
+    n_threads: int,
+    device: str,
+    sha256: str | None = None,
+) -> Callable[[], Call]:
+    """Check a model bundle and return what opens it.
+
+    The check of the files' hashes is left out of the load time: it is done once a deployment. The
+    parent sends no bundle whose native weights it does not trust.
+
+    Args:
+        path: Folder of the bundle.
+        family: Import path of the model's family, which a bundle never names itself; only the
+            native runtime imports it.
+        runtime: Serving runtime.
+        n_threads: Threads a call may use.
+        device: ``cpu`` or ``cuda``.
+        sha256: Of the ``bundle.json`` whose files the parent has checked; ``None`` checks all here.
+    """
+    bundle = read_bundle(Path(path), family=family, trust=True, checked_sha256=sha256)
+    return lambda: open_predictor(bundle, runtime=runtime, n_threads=n_threads, device=device)
+
+
 def measure_model(
     factory: Factory, request: MeasureRequest, base_pages: FilePages | None
 ) -> Iterator[Paused | Finished]:
@@ -65,7 +95,7 @@ def measure_model(
     their turn; all else belongs to the first window.
 
     Args:
-        factory: Returns what opens the model, see ``process.open_bundle``.
+        factory: Returns what opens the model, see :func:`open_bundle`.
         request: What to measure.
         base_pages: Pages of files of the worker this process was forked from.
 
@@ -109,12 +139,11 @@ def measure_model(
     # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
     files_mib = request.files_mib or memory.files_mib()
     del open_model, pool
-    n_reported, spent_ns = 0, 0
+    spent_ns = 0
     for _ in range(request.n_windows - 1):
         await_rest(max_wait_s=REST_MAX_S)
         spent_ns += time.perf_counter_ns() - start_ns
-        yield Paused(probe_looks_ns=tuple(probe.looks_after(n_reported)))
-        n_reported = probe.n_looks
+        yield Paused(probe_looks_ns=probe.take_new())
         start_ns = time.perf_counter_ns()
         stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
         stream.time_window()
@@ -132,7 +161,7 @@ def measure_model(
         total_ms=(spent_ns + time.perf_counter_ns() - start_ns) / NS_PER_MS,
         cpu_ms=(time.process_time_ns() - start_cpu_ns) / NS_PER_MS,
     )
-    yield Finished(result=result, probe_looks_ns=tuple(probe.looks_after(n_reported)))
+    yield Finished(result=result, probe_looks_ns=probe.take_new())
 
 
 def count_rows(batch_sizes: Sequence[int]) -> int:

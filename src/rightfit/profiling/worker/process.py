@@ -1,4 +1,4 @@
-"""The measuring process: ``python -m rightfit.profiling.worker``.
+"""The measuring process: ``python -m rightfit.profiling.worker.process``.
 
 Nothing is timed in the process that runs the pipeline: its threads, heap and caches would be
 measured too. Every measurement happens in a process of its own that loads one model. Starting
@@ -32,11 +32,9 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
-from pathlib import Path
-from typing import Any
 
 # These import nothing heavy.
 from rightfit.processes.channel import Channel
@@ -103,36 +101,6 @@ class HiddenLibraries:
 
     def _hides(self, name: str) -> bool:
         return name.partition(".")[0] in self._names
-
-
-def open_bundle(
-    path: str,
-    *,
-    family: str | None,
-    runtime: str,
-    n_threads: int,
-    device: str,
-    sha256: str | None = None,
-) -> Callable[[], Any]:
-    """Check a model bundle and return what opens it.
-
-    The check of the files' hashes is left out of the load time: it is done once a deployment. The
-    parent sends no bundle whose native weights it does not trust.
-
-    Args:
-        path: Folder of the bundle.
-        family: Import path of the model's family, which a bundle never names itself; only the
-            native runtime imports it.
-        runtime: Serving runtime.
-        n_threads: Threads a call may use.
-        device: ``cpu`` or ``cuda``.
-        sha256: Of the ``bundle.json`` whose files the parent has checked; ``None`` checks all here.
-    """
-    from rightfit.families.bundle import read_bundle
-    from rightfit.families.runtimes import open_predictor
-
-    bundle = read_bundle(Path(path), family=family, trust=True, checked_sha256=sha256)
-    return lambda: open_predictor(bundle, runtime=runtime, n_threads=n_threads, device=device)
 
 
 def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
@@ -278,3 +246,7 @@ def main() -> None:
         serve_measurements(control, n_cores=int(n_cores), imports=imports)
     finally:
         end_children()
+
+
+if __name__ == "__main__":
+    main()

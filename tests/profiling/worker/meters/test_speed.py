@@ -97,19 +97,20 @@ def test_fixed_work_is_the_same_work_each_time() -> None:
     assert run_fixed_work() == run_fixed_work() == 2_000 / 8 * (0 + 1 + 4 + 1 + 0 + 1 + 4 + 1)
 
 
-def test_looks_after_some_are_those_that_are_still_held() -> None:
-    probe = SpeedProbe(None, looks_ns=deque([1, 2, 3], maxlen=3), n_looks=5)
+@pytest.mark.parametrize(("n_new", "expected"), [(0, ()), (1, (3,)), (5, (1, 2, 3))])
+def test_new_looks_are_those_that_are_still_held(n_new: int, expected: tuple[int, ...]) -> None:
+    probe = SpeedProbe(None, looks_ns=deque([1, 2, 3], maxlen=3), n_new=n_new)
 
-    assert probe.looks_after(5) == []
-    assert probe.looks_after(4) == [3]
-    assert probe.looks_after(0) == [1, 2, 3]
+    assert probe.take_new() == expected
+    assert probe.take_new() == ()
 
 
-def test_each_look_is_counted() -> None:
+def test_each_look_is_new_once() -> None:
     probe = SpeedProbe(None, work=lambda: None)
 
     probe.time_ns()
+    n_first = len(probe.take_new())
+    probe.time_ns()
     probe.time_ns()
 
-    assert probe.n_looks == 2
-    assert len(probe.looks_after(1)) == 1
+    assert (n_first, len(probe.take_new())) == (1, 2)

@@ -68,7 +68,7 @@ class SpeedProbe:
         clock_ns: Monotonic clock; tests pass a fake one.
         work: The fixed work.
         looks_ns: The last looks.
-        n_looks: Looks that were remembered, also those no longer held.
+        n_new: Looks that were remembered since :meth:`take_new`, also those no longer held.
     """
 
     known_ns: float | None
@@ -76,7 +76,7 @@ class SpeedProbe:
     clock_ns: Callable[[], int] = time.perf_counter_ns
     work: Callable[[], object] = run_fixed_work
     looks_ns: deque[int] = field(default_factory=lambda: deque(maxlen=N_RECENT))
-    n_looks: int = 0
+    n_new: int = 0
 
     @property
     def full_ns(self) -> float:
@@ -93,13 +93,14 @@ class SpeedProbe:
         """Look once."""
         took_ns = self._time_work()
         self.looks_ns.append(took_ns)
-        self.n_looks += 1
+        self.n_new += 1
         return took_ns
 
-    def looks_after(self, n_looks: int) -> list[int]:
-        """Return the looks made after the first ``n_looks``, as far as they are held."""
-        n_new = min(self.n_looks - n_looks, len(self.looks_ns))
-        return list(self.looks_ns)[len(self.looks_ns) - n_new :]
+    def take_new(self) -> tuple[int, ...]:
+        """Return the looks made since the last call, as far as they are held."""
+        n_old = max(0, len(self.looks_ns) - self.n_new)
+        self.n_new = 0
+        return tuple(self.looks_ns)[n_old:]
 
     def is_slow_at(self, took_ns: float) -> bool:
         """Tell whether a look found a slow core."""
