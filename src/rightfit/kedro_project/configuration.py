@@ -145,7 +145,7 @@ class ConfigurationHook:
         from rightfit.parameters.models import find_model_faults
         from rightfit.parameters.validation import Machine, find_block_faults
         from rightfit.profiling.hardware.environment import usable_cores
-        from rightfit.profiling.worker.meters.gpu import list_devices
+        from rightfit.profiling.worker.meters.devices import list_devices
 
         try:
             chosen = {name: pipelines[name] for name in requested if name in pipelines}

@@ -28,7 +28,7 @@ from rightfit.pipelines.evaluation.nodes import join_profiles
 from rightfit.processes.codec import to_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
-from rightfit.profiling.worker.meters.gpu import GpuDescription
+from rightfit.profiling.worker.meters.devices import GpuDescription
 from rightfit.tuning.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole

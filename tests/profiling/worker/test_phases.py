@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rightfit.profiling.worker import phases
-from rightfit.profiling.worker.meters.device_meter import DeviceMeter
+from rightfit.profiling.worker.meters.devices import DeviceMeter
 from rightfit.profiling.worker.meters.memory import MemoryMeter
 from rightfit.profiling.worker.phases import cut_batches, time_batches
 from rightfit.profiling.worker.protocol import TimingLimits

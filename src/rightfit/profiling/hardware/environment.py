@@ -13,7 +13,7 @@ import psutil
 from rightfit.extras import find_version
 from rightfit.formatting import count
 from rightfit.processes.codec import hash_json, to_plain
-from rightfit.profiling.worker.meters.gpu import GpuDescription, list_gpus
+from rightfit.profiling.worker.meters.devices import GpuDescription, list_gpus
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 LIBRARIES = ("rightfit", "numpy", "onnxruntime")  # a model's family names those that it needs

@@ -10,7 +10,7 @@ from rightfit.profiling.measuring.settling import DISTURBED_TIMES
 from rightfit.profiling.metrics import LATENCY_COLUMNS, NO_LOAD_TEST, columns_from
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.latency import MEDIAN, min_calls_to_report
-from rightfit.profiling.worker.meters.device_meter import DeviceMeter
+from rightfit.profiling.worker.meters.devices import DeviceMeter
 from rightfit.profiling.worker.units import MS_PER_S
 
 S_PER_MIN = 60

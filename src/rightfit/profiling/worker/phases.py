@@ -20,7 +20,7 @@ from rightfit.families.bundle import read_bundle
 from rightfit.families.runtimes import open_predictor
 from rightfit.profiling.worker.latency import Call, Clock, time_calls
 from rightfit.profiling.worker.meters.cpu import PhaseMeter, await_rest
-from rightfit.profiling.worker.meters.device_meter import DeviceMeter
+from rightfit.profiling.worker.meters.devices import DeviceMeter
 from rightfit.profiling.worker.meters.memory import (
     FilePages,
     MemoryMeter,

@@ -15,7 +15,7 @@ from rightfit.families.schema import InputSchema
 from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.measuring.jobs import plan_servings
-from rightfit.profiling.worker.meters.gpu import list_devices
+from rightfit.profiling.worker.meters.devices import list_devices
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.space import ModelBlock
