@@ -68,9 +68,20 @@ def machine_lock(
         yield 0.0
         return
     try:
-        waited_s = _acquire(descriptor, path, clock_s, sleep)
+        start_s = clock_s()
+        logged_s = start_s - LOG_EVERY_S + LOG_AFTER_S
+        while not acquire(descriptor, waits=False):
+            now_s = clock_s()
+            if now_s - logged_s >= LOG_EVERY_S:
+                logger.info(
+                    "Waiting for another timing on this machine to end, %.0f s so far: %s.",
+                    now_s - start_s,
+                    name_holder(descriptor) or path,
+                )
+                logged_s = now_s
+            sleep(POLL_S)
         held.add(path)
-        yield waited_s
+        yield clock_s() - start_s
     finally:
         held.discard(path)
         release(descriptor)
@@ -89,22 +100,3 @@ def _open(path: Path) -> int:
         os.close(descriptor)
         raise OSError(f"{path} is no regular file")
     return descriptor
-
-
-def _acquire(
-    descriptor: int, path: Path, clock_s: Callable[[], float], sleep: Callable[[float], None]
-) -> float:
-    start_s = clock_s()
-    logged_s = start_s - LOG_EVERY_S + LOG_AFTER_S
-    while True:
-        if acquire(descriptor, waits=False):
-            return clock_s() - start_s
-        now_s = clock_s()
-        if now_s - logged_s >= LOG_EVERY_S:
-            logger.info(
-                "Waiting for another timing on this machine to end, %.0f s so far: %s.",
-                now_s - start_s,
-                name_holder(descriptor) or path,
-            )
-            logged_s = now_s
-        sleep(POLL_S)

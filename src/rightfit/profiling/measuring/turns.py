@@ -21,7 +21,6 @@ from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.profiling.measuring.measurement import Bench, Measurement, measure_under_load
-from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.settling import (
     is_disturbed,
     per_process,
@@ -117,7 +116,18 @@ def measure_jobs(
     made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
     if made:
         total_s = time.perf_counter() - start_s
-        log_measured(what, states, bench.settings, total_s=total_s, level=level)
+        n_disturbed = sum(
+            any(is_disturbed(one, state.rounds, bench.settings) for one in state.rounds)
+            for state in states
+        )
+        more = f", {n_disturbed} disturbed" if n_disturbed else ""
+        logger.log(level, "%s: %d profiles in %.0f s%s", what, len(states), total_s, more)
+        n_screened = sum(state.settled == "screened" for state in states)
+        if n_screened:
+            logger.debug(
+                "%s: no application could choose %d of %d profiles after a short screening.",
+                *(what, n_screened, len(states)),
+            )
         logger.debug("%s: %s", what, describe_cost(made, total_s=total_s))
     return states
 
@@ -223,20 +233,19 @@ def _take_turn(all_jobs: Sequence[JobMeasurement], bench: Bench) -> bool:
         if one.state.is_noisy:
             for other in waiting:
                 other.state = replace(other.state, is_noisy=True)
-        job = one.job
         if one.state.error is not None:
-            logger.warning("%s %s (%s): %s", job.cell, job.candidate, job.serving, one.state.error)
+            logger.warning("%s: %s", one.subject.label, one.state.error)
         elif one.is_over:
             rounds = usable_rounds(one.state.rounds, bench.settings)
             p50 = estimate_median(per_process(rounds, 0.5))
             is_marked = any(is_disturbed(r, one.state.rounds, bench.settings) for r in rounds)
             logger.debug(
                 "%s %d/%d %s (%s): p50 %.3g ms ± %.0f %% from %d processes%s",
-                job.cell,
-                sum(one.is_over for one in all_jobs),
+                one.job.cell,
+                sum(other.is_over for other in all_jobs),
                 len(all_jobs),
-                job.candidate,
-                job.serving,
+                one.job.candidate,
+                one.job.serving,
                 p50.value / NS_PER_MS,
                 p50.half_width_pct,
                 len(rounds),
@@ -247,35 +256,6 @@ def _take_turn(all_jobs: Sequence[JobMeasurement], bench: Bench) -> bool:
 
 def _wants_load(state: MeasurementState, bench: Bench) -> bool:
     return not state.wants_no_more and len(state.server) < bench.settings.server.n_processes
-
-
-def log_measured(
-    what: str,
-    states: Sequence[MeasurementState],
-    settings: MeasuringSettings,
-    *,
-    total_s: float,
-    level: int,
-) -> None:
-    """Log that jobs are over, in one line; details at debug level.
-
-    Args:
-        what: Cell or dataset that they are of.
-        states: States of all jobs, settled.
-        settings: How they were measured.
-        total_s: Wall time of it.
-        level: Of the line.
-    """
-    timed = [state for state in states if state.rounds]
-    disturbed = [s for s in timed if any(is_disturbed(r, s.rounds, settings) for r in s.rounds)]
-    more = f", {len(disturbed)} disturbed" if disturbed else ""
-    logger.log(level, "%s: %d profiles in %.0f s%s", what, len(states), total_s, more)
-    n_screened = sum(state.settled == "screened" for state in states)
-    if n_screened:
-        logger.debug(
-            "%s: no application could choose %d of %d profiles after a short screening.",
-            *(what, n_screened, len(states)),
-        )
 
 
 def describe_cost(rounds: Sequence[FinishedRound], *, total_s: float) -> str:

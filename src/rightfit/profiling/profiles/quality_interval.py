@@ -55,9 +55,14 @@ def quality_interval(
         draws = resample(metric, targets, predictions, n_draws=n_draws, n_rows=n_rows, seed=seed)
         return _middle(draws)
     raw, error = metric.score(targets, predictions), float(np.sqrt((contributions**2).sum()))
-    if metric.name == "roc_auc":
-        return _logit_interval(raw, error)
-    return raw - Z_95 * error, raw + Z_95 * error
+    half_width = Z_95 * error
+    if metric.name != "roc_auc":
+        return raw - half_width, raw + half_width
+    if not 0 < raw < 1:
+        return raw, raw
+    logit, on_logits = np.log(raw / (1 - raw)), half_width / (raw * (1 - raw))
+    low, high = (1 / (1 + np.exp(-(logit + side * on_logits))) for side in (-1, 1))
+    return float(low), float(high)
 
 
 def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
@@ -75,16 +80,6 @@ def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
     low = beta_quantile(tail, n_hits, n_misses + 1) if n_hits else 0.0
     high = beta_quantile(1 - tail, n_hits + 1, n_misses) if n_misses else 1.0
     return low, high
-
-
-def _logit_interval(share: float, error: float) -> tuple[float, float]:
-    """Return the normal interval of a share's logit, as a share."""
-    if not 0 < share < 1:
-        return share, share
-    half_width = Z_95 * error / (share * (1 - share))
-    logit = np.log(share / (1 - share))
-    low, high = (1 / (1 + np.exp(-(logit + side * half_width))) for side in (-1, 1))
-    return float(low), float(high)
 
 
 def _middle(draws: npt.NDArray[np.float64]) -> tuple[float, float]:
