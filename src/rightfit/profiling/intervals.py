@@ -170,12 +170,13 @@ def enclosing_ranks() -> tuple[int, ...]:
     ranks = [0] * MIN_PROCESSES
     tosses = [math.comb(MIN_PROCESSES, k) / 2**MIN_PROCESSES for k in range(MIN_PROCESSES + 1)]
     below: Floats = np.array(tosses)
-    spent = 0.0
+    first, spent = 2 * 0.5**MIN_PROCESSES, 0.0  # the first is all that [min, max] of six needs
     for n in range(MIN_PROCESSES, MAX_PROCESSES + 1):
         if n > MIN_PROCESSES:
             below = np.convolve(below, [0.5, 0.5])  # one more toss of the coin
+        allowed = first + (ERROR_SHARE - first) * (1 - MIN_PROCESSES / n) + 1e-12
         rank = ranks[-1]
-        while spent + _tails(below, rank + 1) <= _allowance(n):
+        while spent + _tails(below, rank + 1) <= allowed:
             rank += 1
         spent += _tails(below, rank)
         below[:rank] = 0.0  # paths that have missed once are counted once
@@ -186,12 +187,6 @@ def enclosing_ranks() -> tuple[int, ...]:
 
 def _tails(below: Floats, rank: int) -> float:
     return float(below[:rank].sum() + below[len(below) - rank :].sum())
-
-
-def _allowance(n: int) -> float:
-    """Return the error spent by the n-th process; all that [min, max] of the first 6 needs."""
-    first = 2 * 0.5**MIN_PROCESSES
-    return first + (ERROR_SHARE - first) * (1 - MIN_PROCESSES / n) + 1e-12
 
 
 def is_drifting(values: Sequence[float]) -> bool:

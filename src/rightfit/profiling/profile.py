@@ -137,8 +137,6 @@ class Profile(MetricTable):
         Raises:
             OldResultsError: If an earlier version of Rightfit wrote it.
         """
-        if isinstance(row.get("null_reasons"), str):
-            raise OldResultsError
         cells = cast("Mapping[str, None]", row)  # of mixed kinds; the table's schema holds them
         reasons: Mapping[str, str] = cells.get("null_reasons") or {}
         how = cells.get("measured_how")

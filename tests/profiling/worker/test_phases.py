@@ -4,27 +4,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from rightfit.profiling.worker import phases
 from rightfit.profiling.worker.meters.devices import DeviceMeter
 from rightfit.profiling.worker.meters.memory import MemoryMeter
-from rightfit.profiling.worker.phases import cut_batches, time_batches
+from rightfit.profiling.worker.phases import time_batches
 from rightfit.profiling.worker.protocol import TimingLimits
-
-
-def test_batches_are_contiguous_and_whole() -> None:
-    rows = np.arange(14, dtype=np.float32).reshape(7, 2)
-
-    cut = cut_batches(rows, 3)
-
-    assert [batch[:, 0].tolist() for batch in cut] == [[0, 2, 4], [6, 8, 10]]
-    assert all(batch.flags.c_contiguous for batch in cut)
-
-
-def test_batches_need_enough_rows() -> None:
-    with pytest.raises(ValueError, match="batch_size=8"):
-        cut_batches(np.zeros((7, 2), dtype=np.float32), 8)
 
 
 def test_batches_are_timed_until_the_time_is_over() -> None:
@@ -56,18 +43,28 @@ class SteadyProbe:
         return False
 
 
-def test_throughput_is_rows_over_the_time_of_all_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phases, "time_batches", lambda *_: (4, 1_000_000_000, 300_000_000))
-    request: Any = SimpleNamespace(batch_max_call_ms=1e9, batch_sizes=[10], batch=None)
+def test_throughput_is_rows_over_the_time_of_all_whole_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batches: list[npt.NDArray[np.float32]] = []
+
+    def time_batches(_call: object, inputs: Any, _limits: object) -> tuple[int, int, int]:
+        batches.extend(inputs)
+        return 4, 1_000_000_000, 300_000_000
+
+    monkeypatch.setattr(phases, "time_batches", time_batches)
+    request: Any = SimpleNamespace(batch_max_call_ms=1e9, batch_sizes=[3], batch=None)
     probe: Any = SteadyProbe()
 
     [timed] = phases._offline(
         lambda batch: batch,
-        np.zeros((10, 1), dtype=np.float32),
+        np.arange(14, dtype=np.float32).reshape(7, 2),
         request,
         MemoryMeter(None),
         probe,
         DeviceMeter("cpu"),
     )
 
-    assert (timed.batch_size, timed.rows_per_s, timed.longest_call_ms) == (10, 40.0, 300.0)
+    assert (timed.batch_size, timed.rows_per_s, timed.longest_call_ms) == (3, 12.0, 300.0)
+    assert [batch[:, 0].tolist() for batch in batches] == [[0, 2, 4], [6, 8, 10]]
+    assert all(batch.flags.c_contiguous for batch in batches)

@@ -27,10 +27,7 @@ from rightfit.profiling.measuring.settling import (
     usable_rounds,
     why_settled,
 )
-from rightfit.profiling.measuring.state import (
-    FinishedRound,
-    MeasurementState,
-)
+from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.worker.meters.disturbance import wait_for_quiet
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 from rightfit.spelling import name_some

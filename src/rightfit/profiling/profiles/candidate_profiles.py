@@ -25,9 +25,7 @@ from rightfit.profiling.measuring.jobs import CandidateSet, Job, plan_jobs
 from rightfit.profiling.measuring.measurement import Bench, try_memory
 from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.settling import is_disturbed
-from rightfit.profiling.measuring.state import (
-    MeasurementState,
-)
+from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.turns import measure_jobs
 from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN
 from rightfit.profiling.profile import MeasuredHow, ProfileBuilder, tabulate_profiles
@@ -77,9 +75,6 @@ def profile_set(
     is_kept = [store.get(key) is not None for key in keys]
     assembly = _Assembly(given, jobs, bench, store, tiers)
 
-    def choose_states(states: Sequence[MeasurementState]) -> Sequence[bool]:
-        return choose(tabulate_profiles(assembly.build(states)))
-
     def needs_more(states: Sequence[MeasurementState]) -> Sequence[bool]:
         table = tabulate_profiles(assembly.build(states))
         pairs = zip(table["disturbed"], choose(table), strict=True)
@@ -90,7 +85,7 @@ def profile_set(
         keys,
         bench,
         store,
-        choose=choose_states,
+        choose=lambda states: choose(tabulate_profiles(assembly.build(states))),
         needs_more=needs_more,
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
         level=level,

@@ -204,7 +204,8 @@ def _offline(
     for batch_size in request.batch_sizes:
         if results and call_ns_per_row * batch_size > max_call_ns:
             break  # one call alone would take too long; the smaller sizes stand
-        inputs = cut_batches(pool, batch_size)
+        starts = range(0, len(pool) - batch_size + 1, batch_size)  # of whole batches
+        inputs = [cut_input(pool, start, start + batch_size) for start in starts]
         reset_peak()
         before = read_memory()
         start_ns = time.perf_counter_ns()
@@ -251,18 +252,6 @@ def _time_batch_size(
         probe_ns=slowest_ns,
         peak_memory_mib=peak_mib,
     )
-
-
-def cut_batches(rows: Pool, batch_size: int) -> list[Input]:
-    """Cut rows into contiguous batches, leaving out an incomplete last one.
-
-    Raises:
-        ValueError: If there are fewer rows than one batch holds.
-    """
-    if len(rows) < batch_size:
-        raise ValueError(f"A batch of {batch_size=} needs as many rows, but got {len(rows)=}.")
-    starts = range(0, len(rows) - batch_size + 1, batch_size)
-    return [cut_input(rows, i, i + batch_size) for i in starts]
 
 
 def time_batches(
