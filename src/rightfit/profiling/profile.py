@@ -79,7 +79,7 @@ class MeasuredHow:
 
 
 FINAL_COLUMNS = ("final_quality_raw", "final_quality_raw_low", "final_quality_raw_high")
-REASONS_OF = (*(metric.column for metric in METRICS), "encoding_ms", "final_quality_raw")
+REASONS_OF = (*METRICS_BY_COLUMN, "encoding_ms", "final_quality_raw")
 """Columns that ``null_reasons`` may speak of."""
 
 NOT_COMPARED = "requests are encoded rows, or no application could choose it"  # encoding_ms
@@ -221,14 +221,13 @@ class ProfileBuilder:
         environment_id: Fingerprint of the machine and its libraries.
         how: How it was measured; ``None`` where nothing was.
         hardware_tier: Name of the smallest tier it runs on.
-        values: Metric and interval columns.
+        values: Metrics, ends of intervals, and the quality on test rows that nothing was chosen by,
+            which no application may ask for; by column.
         reasons: Why a metric is null, by its column.
         best_batch_size: Rows a call of the throughput.
         n_latency_samples: Calls of one row that were timed.
         disturbed: Whether another process took the cores while timing.
         encoding_ms: Part of the median latency that encoding takes; ``None``: not known.
-        final_quality_raw: On test rows that nothing was chosen by, with the ends of its interval;
-            ``None`` where there are no such rows. No application may ask for it.
         quality_deviations: How the quality deviates row by row, for comparisons in pairs.
     """
 
@@ -245,7 +244,6 @@ class ProfileBuilder:
     n_latency_samples: int | None = None
     disturbed: bool | None = None
     encoding_ms: float | None = None
-    final_quality_raw: tuple[float, float, float] | None = None
     quality_deviations: str | None = None
 
     def set(self, column: str, value: float) -> None:
@@ -276,13 +274,13 @@ class ProfileBuilder:
             ValueError: If a metric is missing without a reason, or an interval is unknown to the
                 metric table.
         """
-        metrics = [metric.column for metric in METRICS]
         unexplained = [
             column
-            for column in metrics
+            for column in METRICS_BY_COLUMN
             if self.values.get(column) is None and column not in self.reasons
         ]
-        unknown = sorted(set(self.values) - set(metrics) - set(INTERVAL_COLUMNS))
+        columns = (*METRICS_BY_COLUMN, *INTERVAL_COLUMNS, *FINAL_COLUMNS)
+        unknown = sorted(set(self.values) - set(columns))
         if unexplained or unknown:
             raise ValueError(
                 f"Metrics missing without a reason: {unexplained}; columns without a place: "
@@ -293,13 +291,12 @@ class ProfileBuilder:
             "model": self.model,
             "candidate": self.candidate,
             **asdict(self.serving),
-            **{column: self.values.get(column) for column in (*metrics, *INTERVAL_COLUMNS)},
+            **{column: self.values.get(column) for column in columns},
             "min_hardware_tier_name": self.hardware_tier,
             "best_batch_size": self.best_batch_size,
             "n_latency_samples": self.n_latency_samples,
             "disturbed": self.disturbed,
             "encoding_ms": self.encoding_ms,
-            **dict(zip(FINAL_COLUMNS, self.final_quality_raw or (None,) * 3, strict=True)),
             "quality_deviations": self.quality_deviations,
             "environment_id": self.environment_id,
             "null_reasons": {column: self.reasons.get(column) for column in REASONS_OF},

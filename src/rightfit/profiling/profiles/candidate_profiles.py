@@ -27,7 +27,7 @@ from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.settling import is_disturbed
 from rightfit.profiling.measuring.state import MeasurementState
 from rightfit.profiling.measuring.turns import measure_jobs
-from rightfit.profiling.metrics import FIT_COLUMNS, METRICS, METRICS_BY_COLUMN
+from rightfit.profiling.metrics import FIT_COLUMNS, METRICS_BY_COLUMN
 from rightfit.profiling.profile import MeasuredHow, ProfileBuilder, tabulate_profiles
 from rightfit.profiling.profiles.encoding_cost import measure_encoding_ms
 from rightfit.profiling.profiles.measured import Measured, pool_spreads, set_measured, set_tiers
@@ -352,7 +352,7 @@ def _describe_refused(given: CandidateSet, servings: Sequence[Serving]) -> Itera
                 profile = ProfileBuilder(
                     given.dataset, bundle.model, name, serving, given.environment_id
                 )
-                profile.miss([metric.column for metric in METRICS], reason)
+                profile.miss(list(METRICS_BY_COLUMN), reason)
                 profile.reasons |= dict.fromkeys(("encoding_ms", "final_quality_raw"), reason)
                 yield profile
 
@@ -366,6 +366,5 @@ def _judge_native(given: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
     job = Job(f"{given.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
     profile = _begin_profile(given, job, quality)
     profile.set_encoding(None)
-    columns = [metric.column for metric in METRICS]
-    profile.miss([column for column in columns if column not in profile.values], NOT_ASKED)
+    profile.miss([one for one in METRICS_BY_COLUMN if one not in profile.values], NOT_ASKED)
     return profile

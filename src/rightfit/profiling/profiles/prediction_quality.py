@@ -15,7 +15,7 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.measuring.jobs import CandidateSet, Job
 from rightfit.profiling.measuring.measurement import Bench, predict
 from rightfit.profiling.metrics import columns_from
-from rightfit.profiling.profile import ProfileBuilder
+from rightfit.profiling.profile import FINAL_COLUMNS, ProfileBuilder
 from rightfit.profiling.profiles.quality_interval import quality_interval
 from rightfit.quality.deviations import find_deviations, pack_deviations, unpack_deviations
 from rightfit.quality.metric import QualityMetric
@@ -58,9 +58,10 @@ def set_quality(
         profile.values[f"quality_raw{end}"] = raw
         profile.values[f"quality{end}"] = metric.scale(raw)
     profile.quality_deviations = quality.deviations
-    profile.final_quality_raw = quality.final
     if quality.final is None:
         profile.reasons["final_quality_raw"] = "all test rows were needed to choose"
+    else:
+        profile.values |= dict(zip(FINAL_COLUMNS, quality.final, strict=True))
 
 
 def measure_quality(
