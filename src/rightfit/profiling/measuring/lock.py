@@ -37,7 +37,7 @@ def machine_lock(
     *,
     clock_s: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[float]:
+) -> Iterator[None]:
     """Hold the lock while the block runs; wait for it as long as another process times.
 
     Where the path holds something that cannot be locked, the block runs without the lock, after a
@@ -47,13 +47,10 @@ def machine_lock(
         path: Lock file; created when absent and never removed.
         clock_s: Monotonic clock in seconds.
         sleep: Waits for the given seconds.
-
-    Yields:
-        Seconds waited for the lock.
     """
     held: set[Path] = vars(_held).setdefault("paths", set())
     if path in held:
-        yield 0.0
+        yield
         return
     try:
         descriptor = _open(path)
@@ -65,7 +62,7 @@ def machine_lock(
                 "may read, but: %s. Remove it, so that it is created anew.",
                 *(path, err),
             )
-        yield 0.0
+        yield
         return
     try:
         start_s = clock_s()
@@ -81,7 +78,7 @@ def machine_lock(
                 logged_s = now_s
             sleep(POLL_S)
         held.add(path)
-        yield clock_s() - start_s
+        yield
     finally:
         held.discard(path)
         release(descriptor)

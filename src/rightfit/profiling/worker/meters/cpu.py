@@ -104,7 +104,7 @@ def await_rest(
     max_wait_s: float,
     read_ns: Callable[[], int] = time.process_time_ns,
     sleep: Callable[[float], None] = time.sleep,
-) -> bool:
+) -> None:
     """Wait until no thread of this process uses a core any more.
 
     The threads of a pool go on looking for work after the last call: those of onnxruntime for some
@@ -114,20 +114,16 @@ def await_rest(
         max_wait_s: Longest wait.
         read_ns: CPU time of this process; tests pass a fake.
         sleep: Waits the given seconds; tests pass a fake.
-
-    Returns:
-        Whether the process is at rest.
     """
     if len(_tasks(os.getpid())) == 1:
-        return True
+        return
     waited_s = 0.0
     while waited_s < max_wait_s:
         before_ns = read_ns()
         sleep(REST_LOOK_S)
         waited_s += REST_LOOK_S
         if read_ns() - before_ns <= REST_SHARE * REST_LOOK_S * NS_PER_S:
-            return True
-    return False
+            return
 
 
 def _tasks(pid: int) -> list[Path]:
