@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rightfit.preparation.block import CompleteBlock, complete_block, inferred_key
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.spec import (
+    ByteLength,
     ColumnSplit,
     Features,
     Image,
@@ -17,7 +18,6 @@ from rightfit.preparation.spec import (
     StratifiedShare,
     Weekday,
 )
-from rightfit.preparation.table_schema import ByteLength
 from rightfit.quality.metric import QualityMetric
 
 N = 240

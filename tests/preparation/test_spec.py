@@ -7,8 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.spec import Target, Weekday
-from rightfit.preparation.table_schema import ColumnGroup
+from rightfit.preparation.spec import ColumnGroup, Target, Weekday
 from rightfit.quality.metric import QualityMetric
 
 Describe = Callable[..., DatasetSpec]

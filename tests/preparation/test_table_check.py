@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from rightfit.preparation.description import DatasetSpec
+from rightfit.preparation.spec import ColumnGroup, TableSchema
 from rightfit.preparation.table_check import (
     ColumnReport,
     check_tables,
@@ -14,7 +15,6 @@ from rightfit.preparation.table_check import (
     find_column_faults,
     find_table_faults,
 )
-from rightfit.preparation.table_schema import ColumnGroup, TableSchema
 
 Describe = Callable[..., DatasetSpec]
 Tables = dict[str, pl.DataFrame]

@@ -16,17 +16,18 @@ from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
 from rightfit.preparation.spec import (
+    NUMERIC_DTYPES,
     ColumnSplit,
     Derived,
     Features,
     Image,
     Join,
     Split,
+    TableSchema,
     Target,
     Validation,
     draw_share,
 )
-from rightfit.preparation.table_schema import NUMERIC_DTYPES, TableSchema
 from rightfit.quality.deviations import SHARES
 from rightfit.quality.metric import QualityBlock, QualityMetric
 from rightfit.quality.scorers import Option, check_metric

@@ -26,16 +26,19 @@ from rightfit.preparation.description import (
 from rightfit.preparation.images import infer_shape
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names
 from rightfit.preparation.spec import (
+    PLAIN_DTYPES,
+    ByteLength,
     ClockMinutes,
+    ColumnGroup,
     ColumnSplit,
     Features,
     Image,
     Split,
+    TableSchema,
     Target,
     Weekday,
     draw_share,
 )
-from rightfit.preparation.table_schema import PLAIN_DTYPES, ByteLength, ColumnGroup, TableSchema
 from rightfit.preparation.tables import LazyColumns, Table, cast_without_loss
 from rightfit.request_path.words import split_words
 from rightfit.spelling import name_some

@@ -13,9 +13,9 @@ from rightfit.preparation.block import complete_block
 from rightfit.preparation.data_card import DataCard, make_data_card
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.encoding import apply_encoder, encode_part, fit_encoder
+from rightfit.preparation.spec import ColumnGroup
 from rightfit.preparation.splitting import Parted, assign_parts
 from rightfit.preparation.table_check import RawCheck, blank_outliers, check_tables
-from rightfit.preparation.table_schema import ColumnGroup
 from rightfit.preparation.tables import Table, cast_without_loss, parse_dtype
 from rightfit.request_path.encoder import Encoder
 

@@ -9,8 +9,15 @@ from pydantic import BaseModel, ConfigDict
 
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.images import require_pillow
-from rightfit.preparation.spec import ColumnSplit, Image
-from rightfit.preparation.table_schema import Bounds, ByteLength, ColumnGroup, TableSchema, Values
+from rightfit.preparation.spec import (
+    Bounds,
+    ByteLength,
+    ColumnGroup,
+    ColumnSplit,
+    Image,
+    TableSchema,
+    Values,
+)
 from rightfit.preparation.tables import RawTableError, Table, cast_without_loss
 from rightfit.request_path.usage import decode_image
 

@@ -19,7 +19,7 @@ import polars as pl
 
 from rightfit.errors import RightfitError
 from rightfit.preparation.images import read_file, tabulate_files
-from rightfit.preparation.table_schema import DATETIME
+from rightfit.preparation.spec import DATETIME
 from rightfit.processes.leftovers import temporary_folder
 
 ROW = ""  # position of a row in its table; no column of a raw table is called so
