@@ -9,7 +9,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.preparation.block import complete_block
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
 
 
@@ -83,7 +82,7 @@ def describe() -> Callable[..., DatasetSpec]:
     def validate(**changes: Any) -> DatasetSpec:
         paths = {path.replace("__", "."): value for path, value in changes.items()}
         block = DatasetBlock.model_validate(changed(TRIPS, paths))
-        return complete_block(block, {}, dataset_name="trips").spec
+        return block.expand({}).expand_features().make_spec("trips")
 
     return validate
 

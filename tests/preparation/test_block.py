@@ -5,9 +5,15 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 from pydantic import ValidationError
 
-from rightfit.preparation.block import CompleteBlock, complete_block, inferred_key
+from rightfit.preparation.block import (
+    CompleteBlock,
+    complete_block,
+    inferred_key,
+    write_block,
+)
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.spec import (
     ByteLength,
@@ -21,6 +27,15 @@ from rightfit.preparation.spec import (
 from rightfit.quality.metric import QualityMetric
 
 N = 240
+
+
+APPLES = pl.DataFrame(
+    {
+        "apple_id": range(60),
+        "mass": [float(i % 7) for i in range(60)],
+        "ripe": ["yes", "no", "no"] * 20,
+    }
+)
 
 
 def make_orders() -> pl.DataFrame:
@@ -41,6 +56,11 @@ def complete(table: pl.DataFrame | None = None, **said: Any) -> CompleteBlock:
     block = {"tables": ["orders"], "target": {"column": "late"}, **said}
     tables = {"orders": make_orders() if table is None else table}
     return complete_block(DatasetBlock.model_validate(block), tables, dataset_name="orders")
+
+
+def describe_apples(table: pl.DataFrame = APPLES, **said: Any) -> CompleteBlock:
+    block = DatasetBlock.model_validate({"tables": {"apples": "apples_2026"}, **said})
+    return complete_block(block, {"apples": table}, dataset_name="apples")
 
 
 def test_minimal_block_is_completed_from_the_table() -> None:
@@ -299,3 +319,48 @@ def test_key_changes_with_what_is_inferred_from_it_alone() -> None:
     narrowed = block.model_copy(update={"not_features": ("a",)})
     assert inferred_key(reworded) == inferred_key(block)
     assert inferred_key(narrowed) != inferred_key(block)
+
+
+def test_written_block_leaves_nothing_to_infer() -> None:
+    found = describe_apples(target={"column": "ripe"})
+
+    text = write_block("apples", found)
+    block = DatasetBlock.model_validate(yaml.safe_load("datasets:\n" + text)["datasets"]["apples"])
+
+    assert block.find_gaps() == ()
+    assert complete_block(block, {"apples": APPLES}, dataset_name="apples").spec == found.spec
+    assert block.target.classes == ("no", "yes")  # quoted, or YAML would read truth values
+
+
+def test_written_block_says_which_columns_are_left_out() -> None:
+    text = write_block("apples", describe_apples(target={"column": "ripe"}))
+
+    assert text.startswith("  # not used as features: 'apple_id' (identifies rows)\n  apples:\n")
+
+
+def test_number_can_be_cut_into_two_classes() -> None:
+    found = describe_apples(target={"column": "mass", "at_least": 4})
+
+    assert found.spec.target.classes == ("below 4", "4 or more")
+    assert found.spec.quality.name == "roc_auc"
+    assert "mass" not in found.spec.features.columns
+
+
+def test_many_numbers_are_predicted_as_such_with_a_remark() -> None:
+    scores = APPLES.with_columns(score=pl.Series([i % 11 for i in range(60)]))
+
+    found = describe_apples(scores, target={"column": "score"})
+
+    assert found.spec.task == "regression"
+    assert found.spec.target.classes == ()
+    assert "11 different numbers, predicted as a number" in found.remarks[0]
+
+
+def test_many_numbers_taken_as_classes_are_remarked() -> None:
+    scores = APPLES.with_columns(score=pl.Series([i % 11 for i in range(60)]))
+
+    many = describe_apples(scores, target={"column": "score"}, task="classification")
+    few = describe_apples(target={"column": "ripe"})
+
+    assert "11 different numbers, each taken as a class" in many.remarks[0]
+    assert not any("taken as a class" in remark for remark in few.remarks)

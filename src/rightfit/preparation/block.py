@@ -1,4 +1,4 @@
-"""A dataset's description completed from its tables.
+"""A dataset's description completed from its tables, and written out for review.
 
 One block ``datasets.<name>`` of the parameters is one :class:`DatasetBlock`. It needs ``tables``
 and ``target``; what else it leaves out is inferred from the tables.
@@ -6,13 +6,14 @@ and ``target``; what else it leaves out is inferred from the tables.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Any
 
-import polars as pl
+import yaml
 
 from rightfit.errors import RightfitError
 from rightfit.preparation.description import (
-    VALIDATION_SHARE,
     DatasetBlock,
     DatasetSpec,
     describe_no_number,
@@ -30,12 +31,13 @@ from rightfit.preparation.inference import (
 )
 from rightfit.preparation.inferred_quality import complete_quality
 from rightfit.preparation.patterns import expand_names
-from rightfit.preparation.spec import draw_share
 from rightfit.preparation.tables import Table, cast_without_loss
 from rightfit.processes.codec import hash_json
 from rightfit.quality.metric import QualityBlock
 from rightfit.strict_model import StrictModel
 
+LINE_WIDTH = 100
+INDENT = "  "
 N_KEY_DIGITS = 16  # of the sha256
 NOT_INFERRED_FROM = {
     *("title", "licence", "source", "notes"),
@@ -60,9 +62,7 @@ class CompleteBlock(StrictModel):
             RightfitError: If these do not agree with what was inferred.
         """
         values = {name: getattr(block, name) for name in NOT_INFERRED_FROM}
-        values["title"] = block.title or self.spec.title
-        values["validation"] = block.validation or draw_share(self.spec.task, VALIDATION_SHARE)
-        spec = self.spec.model_copy(update=values)
+        spec = self.spec.model_copy(update=values).make_spec(self.spec.title)
         raise_faults(find_inconsistencies(spec))
         return self.model_copy(update={"spec": spec})
 
@@ -80,7 +80,7 @@ def complete_block(
 
     Args:
         block: What the configuration says.
-        tables: Raw tables by name; none are needed if ``block.find_gaps()`` is empty.
+        tables: Raw tables by name.
         dataset_name: Title of a dataset that has none.
 
     Raises:
@@ -88,34 +88,44 @@ def complete_block(
     """
     schemas = dict(block.schemas)
     joined = {join.table: (*join.keys, *join.columns) for join in block.joins}
+    main, target = tables[block.main_table], block.target
     for name in block.tables:
-        if name not in schemas and name in tables:
+        if name not in schemas:
             columns, is_main = tables[name].columns, name == block.main_table
-            wanted = columns if is_main else expand_names(joined.get(name, ()), columns)
+            wanted = columns if is_main else expand_names(joined[name], columns)
             described = [column for column in columns if column in wanted]
-            target = block.target.column if is_main else None
-            schemas[name] = infer_schema(tables[name], described, target)
+            schemas[name] = infer_schema(
+                tables[name], described, target.column if is_main else None
+            )
     known = block.model_copy(update={"schemas": schemas})
     known = known.expand({name: table.columns for name, table in tables.items()})
-    if tables:  # inference needs what these name
-        raise_faults(find_structure_faults(known))
-    outcome = _find_outcome(known, tables)
+    raise_faults(find_structure_faults(known))  # inference needs what these name
+    outcome = main[target.column]
+    dtype = known.schemas[block.main_table].by_column()[target.column].dtype
+    if (cast := cast_without_loss(outcome, dtype)) is not None:
+        outcome = cast
+    if target.at_least is not None:
+        if not outcome.dtype.is_numeric():
+            raise RightfitError(
+                f"target.at_least needs a numeric column, but {target.column!r} is {outcome.dtype}"
+            )
+        outcome = outcome >= target.at_least
     task = block.known_task or infer_task(outcome)
-    if task == "regression" and tables and not outcome.dtype.is_numeric():
-        raise RightfitError(describe_no_number(block.target.column, str(outcome.dtype)))
-    split = block.split or infer_split(tables[block.main_table], task)
-    classes = block.target.classes
+    if task == "regression" and not outcome.dtype.is_numeric():
+        raise RightfitError(describe_no_number(target.column, str(outcome.dtype)))
+    split = block.split or infer_split(main, task)
+    classes = target.classes
     if task == "classification" and not classes:
-        classes = infer_classes(block.target, outcome)
+        classes = infer_classes(target, outcome)
     known = known.model_copy(
         update={
             "task": task,
-            "target": block.target.model_copy(update={"classes": classes}),
+            "target": target.model_copy(update={"classes": classes}),
             "split": split,
             "quality": complete_quality(block.quality or QualityBlock(), outcome, task),
         }
     )
-    remarks = remark_task(block.target, outcome, task, is_said=block.task is not None)
+    remarks = remark_task(target, outcome, task, is_said=block.task is not None)
     if "features" in block.find_gaps():
         known, left_out = infer_features(block, known, tables, outcome=outcome, task=task)
         remarks += left_out
@@ -126,18 +136,55 @@ def complete_block(
     return CompleteBlock(spec=spec, remarks=remarks)
 
 
-def _find_outcome(block: DatasetBlock, tables: Mapping[str, Table]) -> pl.Series:
-    """Return class or value of each row as far as the tables are known; empty without them."""
-    if not tables:
-        return pl.Series([], dtype=pl.String)
-    column = tables[block.main_table][block.target.column]
-    dtype = block.schemas[block.main_table].by_column()[column.name].dtype
-    cast = cast_without_loss(column, dtype)
-    column = column if cast is None else cast
-    if block.target.at_least is None:
-        return column
-    if not column.dtype.is_numeric():
-        raise RightfitError(
-            f"target.at_least needs a numeric column, but {column.name!r} is {column.dtype}"
-        )
-    return column >= block.target.at_least
+def write_block(name: str, complete: CompleteBlock) -> str:
+    """Write a description as a block of ``parameters_datasets.yml``, below its ``datasets:``.
+
+    What has its default value is left out; remarks are comments above the block.
+    """
+    spec = complete.spec
+    content = spec.model_dump(mode="json", exclude_defaults=True)
+    names = list(spec.tables)
+    content["tables"] = names if names == list(spec.tables.values()) else spec.tables
+    order = ("title", "tables", "task", "target", "schemas", "features", "split", "validation")
+    ordered = {key: content[key] for key in (*order, *content) if key in content}
+    remarks = "".join(f"{INDENT}# {remark}\n" for remark in complete.remarks)
+    return remarks + write_named("datasets", {name: ordered})
+
+
+def write_named(kind: str, blocks: Mapping[str, Any]) -> str:
+    """Write blocks as they stand below their kind, such as ``datasets:``, that line left out."""
+    return write_yaml({kind: blocks}).partition("\n")[2]
+
+
+def write_yaml(content: Any) -> str:
+    r"""Write parameters so that Kedro's configuration loader reads the same, texts as texts.
+
+    >>> print(write_yaml({"target": {"classes": ["1e3", "no", "${price}"]}}))
+    target:
+      classes: ['1e3', 'no', '\${price}']
+    <BLANKLINE>
+    """
+    text: str = yaml.dump(
+        content,
+        Dumper=_ParameterDumper,
+        default_flow_style=None,  # the innermost lists and mappings in one line
+        sort_keys=False,
+        allow_unicode=True,
+        width=LINE_WIDTH,
+    )
+    return text
+
+
+class _ParameterDumper(yaml.SafeDumper):  # type: ignore[misc]  # yaml ships no types
+    """PyYAML's dumper for OmegaConf's loader, which knows more numbers, and ``${...}``."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    escaped = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", escaped, style)
+
+
+_ParameterDumper.add_representer(str, _represent_text)
+# Texts that begin like a number are quoted, as if they had a tag of their own.
+_ParameterDumper.add_implicit_resolver("!number", re.compile(r"[-+.\d]"), list("-+.0123456789"))

@@ -22,13 +22,9 @@ from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import MAX_NAME_BYTES
 from rightfit.parameters.raw import RawParameters
 from rightfit.preparation.assembling import assemble
+from rightfit.preparation.block import complete_block, write_block, write_named, write_yaml
+from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.encoding import fit_encoder
-from rightfit.preparation.proposal import (
-    describe_dataset,
-    write_block,
-    write_named,
-    write_yaml,
-)
 from rightfit.preparation.spec import Target
 from rightfit.preparation.table_check import check_tables
 from rightfit.preparation.tables import read_tables
@@ -155,7 +151,8 @@ def describe_entry(
         raise ValueError("; ".join(faults))
     target = Target(column=column, at_least=at_least)
     try:
-        proposal = describe_dataset(tables[entry], entry=entry, target=target)
+        block = DatasetBlock(tables={entry: entry}, target=target)
+        proposal = complete_block(block, tables, dataset_name=entry)
         # prepared as in a run, so that no run refuses the block
         check_tables(proposal.spec, tables, dataset_name=dataset)
         rows, _ = assemble(proposal.spec, tables)
