@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,7 +39,7 @@ from rightfit.preparation.spec import (
     Weekday,
     draw_share,
 )
-from rightfit.preparation.tables import LazyColumns, Table, cast_without_loss
+from rightfit.preparation.tables import Table, cast_without_loss
 from rightfit.request_path.words import split_words
 from rightfit.spelling import name_some
 
@@ -237,17 +237,22 @@ def infer_features(
         for join in known.joins
         for name in join.columns
     }
-    columns = LazyColumns(main | joined)
+    sources = main | joined
+
+    def read(name: str) -> pl.Series:  # each column when it is asked for: a table may be on disk
+        source, column = sources[name]
+        return source[column]
+
     asked, hidden = block.features or ALL_FEATURES, find_leaks(known)
     lists: dict[str, list[str]] = {key: [] for key in FEATURE_LISTS}
     for key, names in lists.items():
         for name in getattr(asked, key):
             is_star = name == ALL_OTHERS  # stands for others once all that are named are known
-            names += [name] if is_star else expand_names([name], list(columns), excluded=hidden)
+            names += [name] if is_star else expand_names([name], list(sources), excluded=hidden)
     named = {*lists["numeric"], *lists["categorical"], *lists["text"]} | hidden
     kinds = {
-        name: find_kind(columns[name], None if name in joined else outcome, task)
-        for name in columns
+        name: find_kind(read(name), None if name in joined else outcome, task)
+        for name in sources
         if name not in named
     }
     kinds |= {name: RESERVED for name in RESERVED_COLUMNS if name in kinds}
@@ -268,8 +273,8 @@ def infer_features(
     gaps = [
         name
         for name in numeric
-        if (column := columns.get(name)) is not None
-        and column.null_count() / max(1, column.len()) > MANY_GAPS
+        if name in sources
+        and (column := read(name)).null_count() / max(1, column.len()) > MANY_GAPS
     ]
     filled = asked.model_copy(
         update={
@@ -280,7 +285,7 @@ def infer_features(
         }
     )
     if not filled.columns:
-        filled = _use_image(filled, columns, kinds)
+        filled = _use_image(filled, read, kinds)
     complete = known.model_copy(update={"features": filled, "derived": tuple(derived)})
     return complete, _list_remarks(kinds, filled)
 
@@ -303,13 +308,14 @@ def _list_remarks(kinds: Kinds, features: Features) -> tuple[str, ...]:
     )
 
 
-def _use_image(features: Features, columns: LazyColumns, kinds: Kinds) -> Features:
+def _use_image(features: Features, read: Callable[[str], pl.Series], kinds: Kinds) -> Features:
     of_bytes = _of_kind(kinds, "bytes")
     if len(of_bytes) == 1:
-        if shape := infer_shape(columns[of_bytes[0]]):
+        column = read(of_bytes[0])
+        if shape := infer_shape(column):
             image = Image(column=of_bytes[0], shape=shape, format="file")
             return features.model_copy(update={"image": image})
-        n_bytes = find_length(columns[of_bytes[0]]) or 0
+        n_bytes = find_length(column) or 0
         for n_channels in N_CHANNELS:
             side = math.isqrt(n_bytes // n_channels)
             if n_bytes and side * side * n_channels == n_bytes:
@@ -343,9 +349,17 @@ def find_kind(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
         return Kind("unused", "constant")
     if outcome is not None and (leak := _find_leak(column, outcome, task, n_distinct)):
         return Kind("unused", leak)
+    if column.dtype.is_integer():
+        is_unique = n_distinct == column.len()
+        if _IDENTIFIER.fullmatch(column.name):
+            is_identifier = is_unique or n_distinct > N_FEW_IDENTIFIERS
+        else:  # a running number
+            width = int(column.max()) - int(column.min())  # type: ignore[arg-type]
+            is_identifier = is_unique and width == n_distinct - 1
+        if is_identifier:
+            return Kind("unused", "identifies rows")
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
-        is_identifier = column.dtype.is_integer() and _is_identifier(column, n_distinct)
-        return Kind("unused", "identifies rows") if is_identifier else Kind("numeric")
+        return Kind("numeric")
     if column.dtype == pl.String:
         return _find_text_kind(column, n_distinct)
     if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
@@ -380,13 +394,6 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
     if ranges.height > 1 and (ranges["low"][1:] > ranges["high"][:-1]).all():
         return "separates the classes without error, as the target itself would"
     return None
-
-
-def _is_identifier(column: pl.Series, n_distinct: int) -> bool:
-    is_unique = n_distinct == column.len()
-    if _IDENTIFIER.fullmatch(column.name):
-        return is_unique or n_distinct > N_FEW_IDENTIFIERS
-    return is_unique and int(column.max()) - int(column.min()) == n_distinct - 1  # type: ignore[arg-type]
 
 
 def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:

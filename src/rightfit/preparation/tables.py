@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -76,23 +76,6 @@ class ScannedTable:
 
 
 Table = pl.DataFrame | ScannedTable
-
-
-class LazyColumns(Mapping[str, pl.Series]):
-    """Columns by name, each read when it is asked for."""
-
-    def __init__(self, sources: Mapping[str, tuple[Table, str]]) -> None:
-        self._sources = dict(sources)
-
-    def __getitem__(self, name: str) -> pl.Series:
-        table, column = self._sources[name]
-        return table[column]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._sources)
-
-    def __len__(self) -> int:
-        return len(self._sources)
 
 
 def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str, Table]:
