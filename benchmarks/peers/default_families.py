@@ -21,7 +21,8 @@ from peer_rows import MAX_TEST_ROWS, MAX_TRAIN_ROWS, METRICS, TEST_SHARE
 from tables import LEARNT_ON, read_frames
 
 import rightfit as rf
-from rightfit.preparation.inferred_quality import infer_quality
+from rightfit.preparation.inference import complete_quality
+from rightfit.quality.metric import QualityBlock
 
 SETS = {
     "four": ("linear", "forest", "boosting", "lightgbm"),
@@ -58,7 +59,7 @@ def main() -> None:
             best, known = found.best(), test[source.target]
             answers = pl.Series(best.predict(test.drop(source.target)), strict=False)
             task = found.data_card.task
-            metric = infer_quality(train[source.target], task, METRICS[task])
+            metric = complete_quality(QualityBlock(name=METRICS[task]), train[source.target], task)
             quality, error = score(known, answers, metric, task)
             qualities[chosen] = quality
             gains[chosen].append((quality - qualities[asked.sets[0]]) / error)

@@ -11,8 +11,8 @@ import polars as pl
 from tables import KEPT_ASIDE, NEVER_RECORDED, TableSource, read_frames
 
 from rightfit.families.schema import Task
-from rightfit.preparation.inferred_quality import infer_quality
-from rightfit.quality.metric import QualityMetric
+from rightfit.preparation.inference import complete_quality
+from rightfit.quality.metric import QualityBlock, QualityMetric
 
 MAX_TRAIN_ROWS, MAX_TEST_ROWS = 10_000, 5_000
 TEST_SHARE = 0.25
@@ -70,7 +70,7 @@ def prepare_rows(name: str, root: Path) -> Rows:
         task = TASKS.get(name, "classification")
         frame[:n_test].write_parquet(folder / "test.parquet")
         train.write_parquet(folder / "train.parquet")
-        quality = infer_quality(train[source.target], task, METRICS[task])
+        quality = complete_quality(QualityBlock(name=METRICS[task]), train[source.target], task)
         known = {"target": source.target, "task": task, "quality": quality.model_dump()}
         about.write_text(json.dumps(known), encoding="utf-8")
     known = json.loads(about.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from rightfit.errors import RightfitError
 from rightfit.families.imported.objects import Facts, name_class
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.schema import Task
-from rightfit.preparation.inferred_quality import guess_quality
+from rightfit.preparation.inference import guess_quality
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import NEGATED, check_metric, is_function, wrap_function
 

@@ -22,6 +22,7 @@ from rightfit.preparation.description import (
     raise_faults,
 )
 from rightfit.preparation.inference import (
+    complete_quality,
     infer_classes,
     infer_features,
     infer_schema,
@@ -29,7 +30,6 @@ from rightfit.preparation.inference import (
     infer_task,
     remark_task,
 )
-from rightfit.preparation.inferred_quality import complete_quality
 from rightfit.preparation.patterns import expand_names
 from rightfit.preparation.tables import Table, cast_without_loss
 from rightfit.processes.codec import hash_json

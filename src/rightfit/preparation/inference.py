@@ -1,4 +1,4 @@
-"""Infer what a dataset's block leaves out: schemas, task, classes, split and features.
+"""Infer what a dataset's block leaves out: schemas, task, classes, quality, split and features.
 
 Each rule is one function; the rules stand in ``docs/howto/table.md``.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from rightfit.errors import RightfitError
@@ -22,6 +23,8 @@ from rightfit.preparation.description import (
     RESERVED_COLUMNS,
     DatasetBlock,
     find_leaks,
+    find_quality_faults,
+    raise_faults,
 )
 from rightfit.preparation.images import infer_shape
 from rightfit.preparation.patterns import ALL_OTHERS, expand_names
@@ -40,6 +43,8 @@ from rightfit.preparation.spec import (
     draw_share,
 )
 from rightfit.preparation.tables import Table, cast_without_loss
+from rightfit.quality.metric import Array, QualityBlock, QualityMetric
+from rightfit.quality.scorers import NEGATED, is_function
 from rightfit.request_path.words import split_words
 from rightfit.spelling import name_some
 
@@ -56,6 +61,9 @@ MIN_COVERED_SHARE = 0.5  # of the rows that frequent categories must cover toget
 MIN_WORDS = 3  # of half of the texts, if they are free text and no names or codes
 N_TEXTS = 1000  # texts whose words are counted
 N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
+MAX_IMBALANCE = 1.5  # largest class against an even share; beyond it accuracy says little
+N_GUESS_DIGITS = 2  # of what guessing reaches
+MAX_TARGET = 1e150  # squares of larger values are infinite
 MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate or order the outcomes by chance
 
 IMAGE_FILE = r"(?i)\.(png|jpe?g)$"
@@ -184,6 +192,91 @@ def remark_task(
             "regression predicts the number",
         )
     return ()
+
+
+def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> QualityMetric:
+    """Fill the gaps of a metric from the outcome.
+
+    Returns:
+        The metric. ``worst`` is what the best constant answer reaches: the most frequent class, the
+        classes' shares, the mean or the median; ``best`` is 0 of a loss and 1 of any other.
+
+    Raises:
+        RightfitError: If the metric does not judge such answers, or its bounds cannot be inferred.
+
+    >>> complete_quality(QualityBlock(), pl.Series(["a", "b", "c"]), "classification").name
+    'accuracy'
+    """
+    said = {key: value for key, value in given.model_dump().items() if value is not None}
+    if None not in (given.name, given.worst, given.best):
+        return QualityMetric(**said)
+    outcome, name = outcome.drop_nulls(), given.name
+    if name is not None:
+        n_classes = outcome.n_unique() if task == "classification" else None
+        raise_faults(find_quality_faults(name, given.options, task=task, n_classes=n_classes))
+    elif task == "regression":
+        name = "r2"
+    else:
+        counts = outcome.value_counts(name="n_rows")["n_rows"].to_list()
+        is_even = max(counts) / outcome.len() <= MAX_IMBALANCE / len(counts)
+        name = "roc_auc" if len(counts) == 2 else "accuracy" if is_even else "balanced_accuracy"
+    if is_function(name):
+        raise RightfitError(
+            f"quality: {name} is a function, so write worst and best too, as in "
+            f"quality: {{name: {name}, worst: 40, best: 0}}"
+        )
+    best = 0.0 if name.startswith(NEGATED) else 1.0
+    metric = QualityMetric(name=name, worst=best - 1, best=best, options=given.options)
+    worst = guess_quality(outcome, metric, task)
+    if worst == best:
+        raise _no_bounds(name, f"it reaches the best, {best:g}")
+    return QualityMetric(**{"name": name, "worst": worst, "best": best} | said)
+
+
+def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> float:
+    """Return what the best constant answer reaches, in two digits.
+
+    Raises:
+        RightfitError: If the metric cannot judge it.
+    """
+    if task == "classification":  # the classes' shares, for every row
+        labels = outcome.rank("dense").cast(pl.Int64).to_numpy() - 1
+        shares = np.bincount(labels) / len(labels)
+        return _round(metric, labels, np.tile(shares, (len(labels), 1)))
+    values = outcome.cast(pl.Float64).to_numpy()
+    if n_odd := int((~np.isfinite(values)).sum()):
+        raise RightfitError(
+            f"target: it is NaN or infinite in {n_odd} rows; mend them, or leave them empty"
+        )
+    if values.size and (values == values[0]).all():
+        raise RightfitError(
+            f"target: it is {values[0]:g} in every row, so nothing is to be predicted"
+        )
+    if np.abs(values).max(initial=0) > MAX_TARGET:
+        raise RightfitError(
+            f"target: it has values up to {np.abs(values).max():.1e}, whose squares no computer "
+            "holds; predict them in a larger unit, or mend them"
+        )
+    guesses = (np.full((len(values), 1), guess) for guess in (values.mean(), np.median(values)))
+    return max(_round(metric, values, guess) for guess in guesses)
+
+
+def _round(metric: QualityMetric, labels: Array, answers: Array) -> float:
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            reached = metric.score(labels, answers)
+    except Exception as err:  # whatever the metric raises
+        raise _no_bounds(metric.name, str(err)) from err
+    if not math.isfinite(reached):
+        raise _no_bounds(metric.name, f"it is {reached}")
+    return float(f"{reached:.{N_GUESS_DIGITS}g}")
+
+
+def _no_bounds(name: str, reason: str) -> RightfitError:
+    return RightfitError(
+        f"quality: what guessing reaches in {name} can't be computed ({reason}); write worst and "
+        "best too"
+    )
 
 
 def infer_split(main: Table, task: Task) -> Split:
