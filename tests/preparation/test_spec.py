@@ -13,13 +13,11 @@ from rightfit.quality.metric import QualityMetric
 Describe = Callable[..., DatasetSpec]
 
 
-def test_spec_names_main_table_and_join_keys(describe: Describe) -> None:
+def test_spec_names_main_table(describe: Describe) -> None:
     spec = describe()
 
     assert spec.main_table == "trips"
     assert spec.tables == {"trips": "trips", "places": "places"}
-    assert spec.join_keys("places") == ("place",)
-    assert spec.join_keys("trips") == ()
 
 
 def test_spec_refuses_unknown_and_missing_keys(describe: Describe) -> None:

@@ -85,8 +85,12 @@ class DatasetBlock(StrictModel):
     def _check(self) -> DatasetBlock:
         """Check before any table is read whatever needs no table."""
         raise_faults(find_naming_faults(self))
-        raise_faults(find_task_faults(self.target, self.task))
         quality, target = self.quality, self.target
+        if self.task == "regression" and (target.classes or target.at_least is not None):
+            raise RightfitError(
+                "task regression predicts the number itself, so target takes neither classes nor "
+                "at_least; leave them out, or write task: classification"
+            )
         if quality is not None and quality.name is not None and self.known_task is not None:
             n_classes = 2 if target.at_least is not None else len(target.classes) or None
             raise_faults(
@@ -201,10 +205,6 @@ class DatasetSpec(DatasetBlock):
     def _check(self) -> DatasetSpec:  # in place of the block's: whoever completes it checks it
         return self
 
-    def join_keys(self, table: str) -> tuple[str, ...]:
-        """Return the columns that must identify a row of ``table``; none for the main table."""
-        return next((join.keys for join in self.joins if join.table == table), ())
-
 
 def raise_faults(faults: Sequence[str]) -> None:
     """Raise a RightfitError of all faults, if there are any."""
@@ -301,11 +301,10 @@ def _target_faults(spec: DatasetSpec) -> list[str]:
         return []
     dtype = main[column].dtype
     if spec.task == "regression":
-        faults = find_task_faults(spec.target, spec.task)
-        return faults if dtype in NUMERIC_DTYPES else [*faults, describe_no_number(column, dtype)]
+        return [] if dtype in NUMERIC_DTYPES else [describe_no_number(column, dtype)]
     if spec.target.at_least is not None and dtype not in NUMERIC_DTYPES:
         return [f"target.at_least needs a numeric column, but {column!r} is {dtype}"]
-    if spec.task == "classification" and len(spec.target.classes) < 2:
+    if len(spec.target.classes) < 2:
         return [f"target.classes must name at least two, but got {list(spec.target.classes)}"]
     if spec.target.at_least is None and dtype.startswith(("Float", "Binary", "Date")):
         return [f"target.column {column!r} is {dtype}; classes need texts, integers or at_least"]
@@ -432,16 +431,6 @@ def find_leaks(block: DatasetBlock) -> set[str]:
 def describe_no_number(column: str, dtype: str) -> str:
     """Say that a regression's target is no number."""
     return f"task regression needs a numeric target, but {column!r} is {dtype}"
-
-
-def find_task_faults(target: Target, task: Task | None) -> list[str]:
-    """List what a target says that its task has no use for."""
-    if task == "regression" and (target.classes or target.at_least is not None):
-        return [
-            "task regression predicts the number itself, so target takes neither classes nor "
-            "at_least; leave them out, or write task: classification"
-        ]
-    return []
 
 
 def find_quality_faults(

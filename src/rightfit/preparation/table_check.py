@@ -68,9 +68,10 @@ def check_tables(
         RawTableError: If any table does not fit; the message lists all faults of all tables.
     """
     messages = []
+    join_keys = {join.table: join.keys for join in spec.joins}
     for name, entry in spec.tables.items():
         table = tables[name]
-        faults = find_table_faults(table, spec.schemas[name], spec.join_keys(name))
+        faults = find_table_faults(table, spec.schemas[name], join_keys.get(name, ()))
         if name == spec.main_table:
             faults += _find_main_faults(spec, table)
         if spec.features.image is not None and spec.features.image.format == "file":
