@@ -24,6 +24,7 @@ from rightfit.preparation.spec import (
     StratifiedShare,
     Weekday,
 )
+from rightfit.preparation.table_check import check_tables
 from rightfit.quality.metric import QualityMetric
 
 N = 240
@@ -103,6 +104,52 @@ def test_column_of_a_dtype_without_use_is_remarked() -> None:
     table = make_orders().with_columns(wait=pl.duration(seconds=pl.col("n_parts")))
 
     assert any("'wait'" in remark for remark in complete(table).remarks)
+
+
+def test_described_target_that_the_table_lacks_is_named() -> None:
+    schema = {"columns": [{"names": ["late"], "dtype": "String"}]}
+
+    with pytest.raises(ValueError, match="'late' is described, but the table orders lacks it; it"):
+        complete(make_orders().rename({"late": "is_late"}), schemas={"orders": schema})
+
+
+def test_described_column_that_a_joined_table_lacks_is_left_to_its_check() -> None:
+    block = DatasetBlock.model_validate(
+        {
+            "tables": ["orders", "depots"],
+            "target": {"column": "late"},
+            "schemas": {
+                "depots": {
+                    "columns": [
+                        {"names": ["depot"], "dtype": "String"},
+                        {"names": ["height"], "dtype": "Float64"},
+                    ]
+                }
+            },
+            "joins": [{"table": "depots", "keys": ["depot"], "columns": ["height"]}],
+        }
+    )
+    tables = {"orders": make_orders(), "depots": pl.DataFrame({"depot": ["north"]})}
+
+    spec = complete_block(block, tables, dataset_name="orders").spec
+
+    with pytest.raises(ValueError, match="column 'height' of dtype Float64 is missing"):
+        check_tables(spec, tables, dataset_name="orders")
+
+
+def test_limit_names_the_classes_of_a_block_that_says_all_else() -> None:
+    written = yaml.safe_load(
+        write_block("apples", describe_apples(target={"column": "mass", "at_least": 4}))
+    )["apples"]
+    del written["target"]["classes"]
+
+    block = DatasetBlock.model_validate(written)
+
+    assert block.find_gaps() == ()
+    assert complete_block(block, {"apples": APPLES}, dataset_name="apples").spec.target.classes == (
+        "below 4",
+        "4 or more",
+    )
 
 
 def test_what_the_block_says_is_not_inferred() -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from rightfit.errors import RightfitError
 from rightfit.preparation.description import (
+    MAX_SHOWN,
     DatasetBlock,
     DatasetSpec,
     describe_no_number,
@@ -100,6 +101,11 @@ def complete_block(
     known = block.model_copy(update={"schemas": schemas})
     known = known.expand({name: table.columns for name, table in tables.items()})
     raise_faults(find_structure_faults(known))  # inference needs what these name
+    if target.column not in main.columns:
+        raise RightfitError(
+            f"target.column {target.column!r} is described, but the table {block.main_table} lacks "
+            f"it; it has {main.columns[:MAX_SHOWN]}"
+        )
     outcome = main[target.column]
     dtype = known.schemas[block.main_table].by_column()[target.column].dtype
     if (cast := cast_without_loss(outcome, dtype)) is not None:

@@ -304,7 +304,7 @@ def _target_faults(spec: DatasetSpec) -> list[str]:
         return [] if dtype in NUMERIC_DTYPES else [describe_no_number(column, dtype)]
     if spec.target.at_least is not None and dtype not in NUMERIC_DTYPES:
         return [f"target.at_least needs a numeric column, but {column!r} is {dtype}"]
-    if len(spec.target.classes) < 2:
+    if spec.target.at_least is None and len(spec.target.classes) < 2:  # its limit makes two
         return [f"target.classes must name at least two, but got {list(spec.target.classes)}"]
     if spec.target.at_least is None and dtype.startswith(("Float", "Binary", "Date")):
         return [f"target.column {column!r} is {dtype}; classes need texts, integers or at_least"]

@@ -329,6 +329,7 @@ def infer_features(
         join.prefix + name: (tables[join.table], name)
         for join in known.joins
         for name in join.columns
+        if name in tables[join.table].columns  # else the check of the table says so
     }
     sources = main | joined
 
