@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -111,7 +110,17 @@ def make_data_card(
         if labels.is_empty():  # nothing is kept aside for the test
             continue
         if spec.task == "regression":
-            target_values[part] = _describe_values(labels.to_numpy())
+            values = labels.to_numpy()
+            numbers = {
+                "min": values.min(),
+                "median": np.median(values),
+                "mean": values.mean(),
+                "max": values.max(),
+                "std": values.std(),
+            }
+            target_values[part] = TargetValues(
+                **{name: float(f"{x:.6g}") for name, x in numbers.items()}
+            )
         else:
             class_shares[part] = {
                 name: round(int((labels == i).sum()) / labels.len(), 6)
@@ -158,17 +167,6 @@ def _compute_version(
     if sources := read_function_sources(quality.name):
         content.append(hash_json(sources))
     return hash_json(content)[:N_VERSION_DIGITS]
-
-
-def _describe_values(values: npt.NDArray[np.float64]) -> TargetValues:
-    numbers = {
-        "min": values.min(),
-        "median": np.median(values),
-        "mean": values.mean(),
-        "max": values.max(),
-        "std": values.std(),
-    }
-    return TargetValues(**{name: float(f"{x:.6g}") for name, x in numbers.items()})
 
 
 def hash_frame(frame: pl.DataFrame) -> str:

@@ -13,7 +13,6 @@ from rightfit.preparation.block import complete_block
 from rightfit.preparation.data_card import DataCard, make_data_card
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
 from rightfit.preparation.encoding import apply_encoder, encode_part, fit_encoder
-from rightfit.preparation.spec import ColumnGroup
 from rightfit.preparation.splitting import Parted, assign_parts
 from rightfit.preparation.table_check import RawCheck, blank_outliers, check_tables
 from rightfit.preparation.tables import Table, cast_without_loss, parse_dtype
@@ -98,23 +97,21 @@ def encode_new_rows(spec: DatasetSpec, encoder: Encoder, table: Table) -> pl.Dat
             f"The rows lack the columns {missing}, which the model reads; they have "
             f"{list(table.columns)}. A value that is not known may be missing, its column may not."
         )
-    columns = [_read_like(table[name], groups[name]) for name in needed]
+    columns = []
+    for name in needed:
+        column, group = table[name], groups[name]
+        cast = cast_without_loss(column, group.dtype)
+        if cast is None:  # numbers that do not fit the described dtype stay as they are
+            is_number = column.dtype.is_numeric() or column.dtype == pl.Boolean
+            if not (is_number and parse_dtype(group.dtype).is_numeric()):
+                raise RightfitError(
+                    f"The column {name!r} holds {column.dtype}, but the model was trained on "
+                    f"{group.dtype}. Convert it."
+                )
+            cast = column
+        cast = blank_outliers(cast, group)
+        columns.append(cast.fill_nan(None) if cast.dtype.is_float() else cast)
     rows = pl.DataFrame(columns)
     for one in spec.derived:
         rows = rows.with_columns(derive(one).alias(one.name))
     return apply_encoder(encoder, rows)
-
-
-def _read_like(column: pl.Series, group: ColumnGroup) -> pl.Series:
-    """Return a column in its described dtype; numbers that do not fit it stay as they are."""
-    cast = cast_without_loss(column, group.dtype)
-    if cast is None:
-        is_number = column.dtype.is_numeric() or column.dtype == pl.Boolean
-        if not (is_number and parse_dtype(group.dtype).is_numeric()):
-            raise RightfitError(
-                f"The column {column.name!r} holds {column.dtype}, but the model was trained on "
-                f"{group.dtype}. Convert it."
-            )
-        cast = column
-    cast = blank_outliers(cast, group)
-    return cast.fill_nan(None) if cast.dtype.is_float() else cast
