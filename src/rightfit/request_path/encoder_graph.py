@@ -22,7 +22,6 @@ from rightfit.request_path.raw_inputs import (
     TEXTS,
     EncoderJson,
     StepJson,
-    find_positions,
     group_steps,
     list_inputs,
 )
@@ -104,8 +103,8 @@ class _EncoderNodes(GraphBuilder):
         self.n_numbers = sum(len(one.columns) for one in self.inputs if one.name == NUMBERS)
         parts = [
             part
-            for steps in group_steps(encoder)
-            for part in ADDERS[steps[0]["kind"]](self, steps, find_positions(steps, self.inputs))
+            for kind, steps, at in group_steps(encoder, self.inputs)
+            for part in ADDERS[kind](self, steps, at)
         ]
         self.rows = parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
 

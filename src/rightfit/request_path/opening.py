@@ -27,7 +27,6 @@ from rightfit.request_path.raw_inputs import (
     TEXTS,
     EncoderJson,
     StepJson,
-    find_positions,
     group_steps,
     list_inputs,
 )
@@ -123,10 +122,7 @@ def compile_encoder(encoder: EncoderJson) -> Callable[[Columns], Floats]:
         ValueError: If the encoder is of another version.
     """
     inputs = list_inputs(encoder)
-    parts = [
-        PARTS[steps[0]["kind"]](steps, find_positions(steps, inputs))
-        for steps in group_steps(encoder)
-    ]
+    parts = [PARTS[kind](steps, at) for kind, steps, at in group_steps(encoder, inputs)]
 
     def encode(columns: Columns) -> Floats:
         feed = make_feed(columns, inputs)

@@ -6,7 +6,8 @@ costs about a microsecond, so a tensor per column would cost more than most mode
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
 from typing import TypedDict
 
 import numpy as np
@@ -89,19 +90,15 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
     return tuple(found)
 
 
-def group_steps(encoder: EncoderJson) -> list[list[StepJson]]:
-    """Return the steps in order, consecutive ones of one kind together."""
-    groups: list[list[StepJson]] = []
-    for step in encoder["steps"]:
-        if groups and groups[-1][0]["kind"] == step["kind"]:
-            groups[-1].append(step)
-        else:
-            groups.append([step])
-    return groups
+def group_steps(
+    encoder: EncoderJson, inputs: Sequence[TensorInput]
+) -> Iterator[tuple[str, list[StepJson], list[int]]]:
+    """Yield the steps in order, consecutive ones of one kind together.
 
-
-def find_positions(steps: Sequence[StepJson], inputs: Sequence[TensorInput]) -> list[int]:
-    """Return the positions of the steps' columns in the tensor that holds them."""
-    name = INPUT_OF[steps[0]["kind"]]
-    columns = next(one.columns for one in inputs if one.name == name)
-    return [columns.index(step["column"]) for step in steps]
+    Yields:
+        Kind, steps, and the positions of the steps' columns in the tensor that holds them.
+    """
+    columns = {one.name: one.columns for one in inputs}
+    for kind, group in groupby(encoder["steps"], key=lambda step: step["kind"]):
+        steps = list(group)
+        yield kind, steps, [columns[INPUT_OF[kind]].index(step["column"]) for step in steps]

@@ -130,10 +130,31 @@ def take_first(rows: Pool, n_rows: int) -> Pool:
 
 
 def cut_input(rows: Pool, start: int, stop: int) -> Input:
-    """Return some rows as the input of one call."""
+    """Return some rows as the input of one call.
+
+    Raw rows become a request. That of one row holds Python values, as they come out of JSON; one of
+    many rows is a record batch, whose numbers and images are arrays, as they come out of a columnar
+    file.
+
+    Args:
+        rows: All rows.
+        start: First row.
+        stop: Row after the last.
+
+    >>> rows = np.array([(1.5, "a"), (np.nan, "")], dtype=[("x", "f8"), ("y", "U1")])
+    >>> cut_input(rows, 1, 2)
+    {'x': [None], 'y': [None]}
+    """
     if not isinstance(rows, np.ndarray):
         return copy_input(rows[start:stop])  # a part of a frame is scattered over its columns
-    return rows[start:stop] if rows.dtype.names is None else cut_request(rows, start, stop)
+    if rows.dtype.names is None:
+        return rows[start:stop]
+    request: dict[str, Values] = {}
+    for name in rows.dtype.names:
+        values = rows[name][start:stop]
+        is_listed = stop - start == 1 or values.dtype.kind in "US"
+        request[name] = _list_values(values) if is_listed else np.ascontiguousarray(values)
+    return request
 
 
 def cut_singles(rows: Pool, n_rows: int) -> list[Input]:
@@ -154,29 +175,6 @@ def copy_input(one: Input) -> Input:
     if isinstance(one, dict):
         return {name: copy(values) for name, values in one.items()}
     return deepcopy(one)
-
-
-def cut_request(rows: Matrix, start: int, stop: int) -> dict[str, Values]:
-    """Return some raw rows as a request.
-
-    A request of one row holds Python values, as they come out of JSON; one of many rows is a record
-    batch, whose numbers and images are arrays, as they come out of a columnar file.
-
-    Args:
-        rows: Array of raw rows, shape (n_rows,).
-        start: First row.
-        stop: Row after the last.
-
-    >>> rows = np.array([(1.5, "a"), (np.nan, "")], dtype=[("x", "f8"), ("y", "U1")])
-    >>> cut_request(rows, 1, 2)
-    {'x': [None], 'y': [None]}
-    """
-    request: dict[str, Values] = {}
-    for name in rows.dtype.names or ():
-        values = rows[name][start:stop]
-        is_listed = stop - start == 1 or values.dtype.kind in "US"
-        request[name] = _list_values(values) if is_listed else np.ascontiguousarray(values)
-    return request
 
 
 def _resize(rows: Matrix, n_rows: int) -> Matrix:

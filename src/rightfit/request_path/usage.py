@@ -48,7 +48,7 @@ FOLDER = Path(__file__).parent
 CALL = "model.json"
 PROFILE = "profile.json"  # what was measured of the model; a server shows it
 MAX_THREADS = 1_024
-FLOATS = ("float16", "float32", "float64")
+DTYPES = ("string", "uint8", "float16", "float32", "float64")  # of input tensors
 FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
@@ -134,14 +134,24 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
     >>> make_feed({"a": [1], "b": [None], "c": ["x"]}, [numbers])
     {'numbers': array([[ 1., nan]])}
     """
+    feed: dict[str, npt.NDArray[Any]] = {}
     try:
-        return {one.name: MAKERS.get(one.dtype, _make_numbers)(columns, one) for one in inputs}
+        for one in inputs:
+            values = [columns[name] for name in one.columns]
+            if one.dtype == "uint8":
+                feed[one.name] = _make_image(values[0], one.image_shape)
+            elif one.dtype == "string":
+                texts = [[write_text(value) for value in column] for column in values]
+                feed[one.name] = np.ascontiguousarray(np.array(texts, dtype=object).T)
+            else:
+                feed[one.name] = np.ascontiguousarray(np.array(values, dtype=one.dtype).T)
     except KeyError:
         named = {name for one in inputs for name in one.columns}
         lacking = sorted(named - set(columns))
         raise ValueError(
             f"The request lacks the columns {lacking}; a missing value is written null."
         ) from None
+    return feed
 
 
 def open_graph(path: Path, inputs: Sequence[TensorInput], *, n_threads: int, device: str) -> Answer:
@@ -207,20 +217,9 @@ def to_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
 
-def _make_numbers(columns: Columns, one: TensorInput) -> npt.NDArray[Any]:
-    values = np.array([columns[name] for name in one.columns], dtype=one.dtype)
-    return np.ascontiguousarray(values.T)
-
-
-def _make_texts(columns: Columns, one: TensorInput) -> npt.NDArray[Any]:
-    texts = [[write_text(value) for value in columns[name]] for name in one.columns]
-    return np.ascontiguousarray(np.array(texts, dtype=object).T)
-
-
-def _make_image(columns: Columns, one: TensorInput) -> npt.NDArray[Any]:
-    values = columns[one.columns[0]]
-    if one.image_shape is not None:
-        return np.stack([decode_image(read_bytes(value), one.image_shape) for value in values])
+def _make_image(values: Values, shape: Sequence[int] | None) -> npt.NDArray[Any]:
+    if shape is not None:
+        return np.stack([decode_image(read_bytes(value), shape) for value in values])
     if isinstance(values, np.ndarray):
         return values
     return np.array([np.frombuffer(read_bytes(value), np.uint8) for value in values])
@@ -277,12 +276,6 @@ def write_text(value: Any) -> str:
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-MAKERS: Mapping[str, Callable[[Columns, TensorInput], npt.NDArray[Any]]] = {
-    "string": _make_texts,
-    "uint8": _make_image,
-}
 
 
 def name_answers(
@@ -356,7 +349,6 @@ def _parse_call(content: Any) -> ExportedModel:
 def _parse_input(content: Any) -> TensorInput:
     name, dtype, columns = content["name"], content["dtype"], tuple(content["columns"])
     shape = None if content["image_shape"] is None else tuple(content["image_shape"])
-    is_kind = dtype in (*MAKERS, *FLOATS)
     is_shape = shape is None or (
         len(shape) == 3  # height, width, channels
         and all(type(size) is int and 0 < size < MAX_PIXELS for size in shape)
@@ -364,7 +356,7 @@ def _parse_input(content: Any) -> TensorInput:
     )
     if not (
         isinstance(name, str)
-        and is_kind
+        and dtype in DTYPES
         and is_shape
         and columns
         and all(isinstance(column, str) for column in columns)
