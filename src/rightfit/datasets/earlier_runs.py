@@ -59,21 +59,19 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
         if version is None:
             return {}
         if version not in self._by_version:
-            self._by_version[version] = self._read_version(version)
+            # late: hooks import this module whenever a command starts
+            from rightfit.ranking.explanation.recommendation import read_winners
+
+            winners: Any = {}
+            try:
+                with self._fs.open(str(self._get_versioned_path(version))) as file:
+                    winners = read_winners(json.load(file))
+            except (OSError, ValueError) as err:
+                logger.warning(
+                    "No winner is kept: %s of %s cannot be read: %s", self._filepath, version, err
+                )
+            self._by_version[version] = winners
         return self._by_version[version]
-
-    def _read_version(self, version: str) -> Any:
-        # late: hooks import this module whenever a command starts
-        from rightfit.ranking.explanation.recommendation import read_winners
-
-        try:
-            with self._fs.open(str(self._get_versioned_path(version))) as file:
-                return read_winners(json.load(file))
-        except (OSError, ValueError) as err:
-            logger.warning(
-                "No winner is kept: %s of %s cannot be read: %s", self._filepath, version, err
-            )
-            return {}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import fsspec
 from kedro.io import DatasetError
 from kedro.io.core import (
     AbstractVersionedDataset,
@@ -87,8 +88,6 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        import fsspec
-
         protocol, path = get_protocol_and_path(filepath, version)
         self._protocol = protocol
         self._may_be_missing = may_be_missing

@@ -116,7 +116,20 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
         raise RightfitError(f"Rows to encode lack the columns {missing}; they have {rows.columns}.")
     if rows.height <= N_BATCH_ROWS:
         return _run_graph(encoder.steps, rows)
-    encoded = [_encode_column(step, rows.select(step.column)) for step in encoder.steps]
+    encoded = []
+    for step in encoder.steps:  # a column alone need not be laid beside others row by row
+        column = rows.select(step.column)
+        if isinstance(step, OneHot | TargetMean):
+            column = column.cast(pl.String)
+            distinct = column.unique()
+            if distinct.height <= N_BATCH_ROWS:
+                of_distinct = _run_graph([step], distinct).with_columns(distinct)
+                joined = column.join(
+                    of_distinct, on=step.column, how="left", nulls_equal=True, maintain_order="left"
+                )
+                encoded.append(joined.drop(step.column))
+                continue
+        encoded.append(_run_graph([step], column))
     return pl.concat(encoded, how="horizontal")
 
 
@@ -133,20 +146,6 @@ def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame
     """
     found = rows.filter(pl.col("part") == part)
     return apply_encoder(encoder, found).with_columns(found["label"])
-
-
-def _encode_column(step: Step, column: pl.DataFrame) -> pl.DataFrame:
-    """Encode one column of many rows; alone, it need not be laid beside others row by row."""
-    if not isinstance(step, OneHot | TargetMean):
-        return _run_graph([step], column)
-    texts = column.cast(pl.String)
-    distinct = texts.unique()
-    if distinct.height > N_BATCH_ROWS:
-        return _run_graph([step], texts)
-    encoded = _run_graph([step], distinct).with_columns(distinct)
-    return texts.join(
-        encoded, on=step.column, how="left", nulls_equal=True, maintain_order="left"
-    ).drop(step.column)
 
 
 def _run_graph(steps: Sequence[Step], rows: pl.DataFrame) -> pl.DataFrame:

@@ -48,7 +48,7 @@ FOLDER = Path(__file__).parent
 CALL = "model.json"
 PROFILE = "profile.json"  # what was measured of the model; a server shows it
 MAX_THREADS = 1_024
-DTYPES = ("string", "uint8", "float16", "float32", "float64")  # of input tensors
+INPUT_DTYPES = ("string", "uint8", "float16", "float32", "float64")
 FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
@@ -356,7 +356,7 @@ def _parse_input(content: Any) -> TensorInput:
     )
     if not (
         isinstance(name, str)
-        and dtype in DTYPES
+        and dtype in INPUT_DTYPES
         and is_shape
         and columns
         and all(isinstance(column, str) for column in columns)
