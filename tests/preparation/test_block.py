@@ -22,6 +22,7 @@ from rightfit.preparation.spec import (
     Image,
     Join,
     StratifiedShare,
+    Target,
     Weekday,
 )
 from rightfit.preparation.table_check import check_tables
@@ -400,6 +401,8 @@ def test_many_numbers_are_predicted_as_such_with_a_remark() -> None:
 
     assert found.spec.task == "regression"
     assert found.spec.target.classes == ()
+    block = DatasetBlock(tables={"apples": "apples"}, target=Target(column="score"))
+    assert found.list_inferred(block) == ("schemas", "task", "features", "split", "quality")
     assert "11 different numbers, predicted as a number" in found.remarks[0]
 
 

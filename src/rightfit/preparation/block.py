@@ -67,6 +67,11 @@ class CompleteBlock(StrictModel):
         raise_faults(find_inconsistencies(spec))
         return self.model_copy(update={"spec": spec})
 
+    def list_inferred(self, block: DatasetBlock) -> tuple[str, ...]:
+        """Name the keys that the block left out and that have a value here."""
+        absent = () if self.spec.target.classes else ("target.classes",)
+        return tuple(key for key in block.find_gaps() if key not in absent)
+
 
 def inferred_key(block: DatasetBlock) -> str:
     """Return the key of what is inferred for a block."""

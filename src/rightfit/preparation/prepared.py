@@ -64,8 +64,11 @@ def prepare_dataset(
     """
     complete = complete_block(block, tables, dataset_name=name)
     spec = complete.spec
-    reports = check_tables(spec, tables, dataset_name=name)
-    check = RawCheck(tables=reports, inferred=block.find_gaps(), remarks=complete.remarks)
+    check = RawCheck(
+        tables=check_tables(spec, tables, dataset_name=name),
+        inferred=complete.list_inferred(block),
+        remarks=complete.remarks,
+    )
     rows, counts = assemble(spec, tables, assign=assign)
     encoder = fit_encoder(spec.features, rows)
     card = make_data_card(

@@ -43,8 +43,7 @@ def check_raw_tables(
             f"datasets.{dataset_name}: {err}. Correct parameters_datasets.yml."
         ) from err
     reports = check_tables(complete.spec, tables, dataset_name=dataset_name)
-    absent = () if complete.spec.target.classes else ("target.classes",)
-    gaps = tuple(key for key in dataset.find_gaps() if key not in absent)
+    gaps = complete.list_inferred(dataset)
     if gaps:
         logger.info(
             "%s: %s inferred from its tables, see its data card; kept for later runs until its "
