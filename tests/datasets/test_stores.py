@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
-from rightfit.datasets.stores import JsonStoreDataset
+from rightfit.datasets.stores import JsonStoreDataset, StudyStoreDataset
 from rightfit.processes.json_store import JsonStore
 
 
@@ -84,3 +84,28 @@ def test_pipe_in_place_of_a_document_is_set_aside_and_not_waited_for(tmp_path: P
 
     assert JsonStore(tmp_path).get("a") is None
     assert (tmp_path / "a.damaged").is_fifo()
+
+
+def test_studies_need_not_exist_yet(tmp_path: Path) -> None:
+    dataset = StudyStoreDataset(filepath=str(tmp_path / "studies"))
+
+    assert dataset.exists()
+    assert dataset.load().folder == tmp_path / "studies"
+    assert not (tmp_path / "studies").exists()
+
+
+def test_credentials_name_the_database_and_stay_hidden(tmp_path: Path) -> None:
+    url = "postgresql+psycopg2://user:secret@localhost/studies"
+    dataset = StudyStoreDataset(filepath=str(tmp_path), credentials={"storage": url})
+
+    store = dataset.load()
+
+    assert store.storage == url
+    assert "secret" not in str(dataset)
+
+
+def test_no_studies_can_be_saved(tmp_path: Path) -> None:
+    dataset = StudyStoreDataset(filepath=str(tmp_path))
+
+    with pytest.raises(DatasetError, match="written by the search that uses it"):
+        dataset.save("anything")  # type: ignore[arg-type]

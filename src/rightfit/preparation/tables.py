@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import polars as pl
 
@@ -27,7 +27,7 @@ _STREAMED: Final = "streaming"  # polars' engine that works on parts of a table
 _ON_DISK, _IN_MEMORY = "Parquet SCAN", "DF ["  # how the plan of a bare scan begins
 _NO_NAME = re.compile(r"|\*|\^.*\$", re.DOTALL)
 
-Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+_PLAIN = {pl.Decimal: pl.Float64, pl.Categorical: pl.String, pl.Enum: pl.String}
 
 
 class RawTableError(RightfitError):
@@ -87,19 +87,19 @@ def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str
     read = {}
     for (name, entry), raw in zip(tables.items(), loaded, strict=True):
         try:
-            read[name] = read_frame(raw, entry=entry)
+            table = read_frame(raw, entry=entry)
         except RawTableError as err:
             raise RawTableError(
                 f"{err} Correct its entry in conf/*/catalog*.yml, or datasets.<name>.tables."
             ) from err
-    for name, table in read.items():
         if not table.columns:
-            raise RawTableError(f"The table {tables[name]} has no columns.")
+            raise RawTableError(f"The table {entry} has no columns.")
         if odd := [column for column in table.columns if _NO_NAME.fullmatch(column)]:
             raise RawTableError(
-                f"The table {tables[name]} has columns without a name, or with one that stands for "
+                f"The table {entry} has columns without a name, or with one that stands for "
                 f"several columns in polars: {odd}. Rename them."
             )
+        read[name] = table
     return read
 
 
@@ -138,12 +138,12 @@ def read_frame(raw: object, *, entry: str) -> Table:
     if isinstance(raw, pl.LazyFrame):
         return scan_table(raw)
     if isinstance(raw, pl.DataFrame):
-        return _normalise(raw)
+        return raw.cast(_PLAIN)
     if type(raw).__module__.split(".")[0] == "pandas" and hasattr(raw, "columns"):
-        return _normalise(_read_pandas(raw, entry))
+        return _read_pandas(raw, entry).cast(_PLAIN)
     if hasattr(raw, "__arrow_c_stream__"):
         frame: pl.DataFrame = pl.DataFrame(raw)
-        return _normalise(frame)
+        return frame.cast(_PLAIN)
     raise RawTableError(
         f"{entry} must be a table (polars, pandas, Arrow, or partitions of these), but is of type "
         f"{type(raw).__module__}.{type(raw).__qualname__}."
@@ -166,15 +166,6 @@ def _read_pandas(frame: Any, entry: str) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _normalise(frame: Frame) -> Frame:
-    """Make texts of categories, and floats of decimals."""
-    return frame.with_columns(
-        pl.col(name).cast(pl.Float64 if dtype.is_decimal() else pl.String)
-        for name, dtype in frame.collect_schema().items()
-        if dtype.is_decimal() or dtype in (pl.Categorical, pl.Enum)
-    )
-
-
 def scan_table(raw: pl.LazyFrame) -> Table:
     """Read a lazy frame without holding it in memory; one that is in memory already stays there.
 
@@ -182,7 +173,7 @@ def scan_table(raw: pl.LazyFrame) -> Table:
     file first, a part at a time: it would otherwise be computed anew for each column, in an order
     that need not be the same each time.
     """
-    plain = _normalise(raw)
+    plain = raw.cast(_PLAIN)
     plan = raw.explain(optimized=False)
     if plan.startswith(_IN_MEMORY):
         return plain.collect()
