@@ -51,8 +51,7 @@ def join_encoder(model_file: Path, encoder: EncoderJson) -> bytes:
     Raises:
         RightfitError: If the model has another input or too old a format.
     """
-    import onnx
-    from onnx import compose
+    import onnx.compose
 
     model = onnx.load(model_file)
     constants = {tensor.name for tensor in model.graph.initializer}
@@ -63,7 +62,7 @@ def join_encoder(model_file: Path, encoder: EncoderJson) -> bytes:
             f"{[MODEL_INPUT]}."
         )
     model = raise_opset(model, MIN_OPSET)
-    joined: ModelProto = compose.add_prefix(model, THEIRS, rename_outputs=False)
+    joined: ModelProto = onnx.compose.add_prefix(model, THEIRS, rename_outputs=False)
     theirs = read_opsets(joined)
     own = _EncoderNodes(encoder, ml_version=theirs.get(ML_DOMAIN, VERSIONS[ML_DOMAIN]))
     own.add("Identity", own.rows, outputs=[THEIRS + MODEL_INPUT])
