@@ -76,7 +76,7 @@ class CompleteBlock(StrictModel):
 def inferred_key(block: DatasetBlock) -> str:
     """Return the key of what is inferred for a block."""
     content = block.model_dump(mode="json", exclude=NOT_INFERRED_FROM)
-    return hash_json(content)[:N_KEY_DIGITS]
+    return hash_json(content, n_digits=N_KEY_DIGITS)
 
 
 def complete_block(

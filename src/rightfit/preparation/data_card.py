@@ -166,7 +166,7 @@ def _compute_version(
     ]
     if sources := read_function_sources(quality.name):
         content.append(hash_json(sources))
-    return hash_json(content)[:N_VERSION_DIGITS]
+    return hash_json(content, n_digits=N_VERSION_DIGITS)
 
 
 def hash_frame(frame: pl.DataFrame) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -115,21 +114,21 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     if missing:
         raise RightfitError(f"Rows to encode lack the columns {missing}; they have {rows.columns}.")
     if rows.height <= N_BATCH_ROWS:
-        return _run_graph(encoder.steps, rows)
+        return _run_graph(encoder, rows)
     encoded = []
     for step in encoder.steps:  # a column alone need not be laid beside others row by row
-        column = rows.select(step.column)
+        column, alone = rows.select(step.column), Encoder(steps=(step,))
         if isinstance(step, OneHot | TargetMean):
             column = column.cast(pl.String)
             distinct = column.unique()
             if distinct.height <= N_BATCH_ROWS:
-                of_distinct = _run_graph([step], distinct).with_columns(distinct)
+                of_distinct = _run_graph(alone, distinct).with_columns(distinct)
                 joined = column.join(
                     of_distinct, on=step.column, how="left", nulls_equal=True, maintain_order="left"
                 )
                 encoded.append(joined.drop(step.column))
                 continue
-        encoded.append(_run_graph([step], column))
+        encoded.append(_run_graph(alone, column))
     return pl.concat(encoded, how="horizontal")
 
 
@@ -148,12 +147,12 @@ def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame
     return apply_encoder(encoder, found).with_columns(found["label"])
 
 
-def _run_graph(steps: Sequence[Step], rows: pl.DataFrame) -> pl.DataFrame:
-    """Encode rows by the ONNX graph of some steps, the one that serves them."""
-    names = [name for step in steps for name in step.names()]
+def _run_graph(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
+    """Encode rows by the encoder's ONNX graph, the one that serves them."""
+    names = list(name_features(encoder))
     if rows.is_empty():
         return pl.DataFrame(schema=dict.fromkeys(names, pl.Float32))
-    plain: Any = Encoder(steps=tuple(steps)).model_dump(mode="json")
+    plain: Any = encoder.model_dump(mode="json")
     session = open_session(build_encoder(plain))
     feed = {one.name: _read_tensor(rows, one) for one in list_inputs(plain)}
     n_rows = max(1, min(N_BATCH_ROWS, N_BATCH_VALUES // len(names)))

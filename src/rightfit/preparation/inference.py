@@ -242,7 +242,7 @@ def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> floa
     if task == "classification":  # the classes' shares, for every row
         labels = outcome.rank("dense").cast(pl.Int64).to_numpy() - 1
         shares = np.bincount(labels) / len(labels)
-        return _round(metric, labels, np.tile(shares, (len(labels), 1)))
+        return _score_guess(metric, labels, np.tile(shares, (len(labels), 1)))
     values = outcome.cast(pl.Float64).to_numpy()
     if n_odd := int((~np.isfinite(values)).sum()):
         raise RightfitError(
@@ -258,10 +258,10 @@ def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> floa
             "holds; predict them in a larger unit, or mend them"
         )
     guesses = (np.full((len(values), 1), guess) for guess in (values.mean(), np.median(values)))
-    return max(_round(metric, values, guess) for guess in guesses)
+    return max(_score_guess(metric, values, guess) for guess in guesses)
 
 
-def _round(metric: QualityMetric, labels: Array, answers: Array) -> float:
+def _score_guess(metric: QualityMetric, labels: Array, answers: Array) -> float:
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # told below
             reached = metric.score(labels, answers)
