@@ -26,8 +26,11 @@ ROW = ""  # position of a row in its table; no column of a raw table is called s
 _STREAMED: Final = "streaming"  # polars' engine that works on parts of a table
 _ON_DISK, _IN_MEMORY = "Parquet SCAN", "DF ["  # how the plan of a bare scan begins
 _NO_NAME = re.compile(r"|\*|\^.*\$", re.DOTALL)
-
-_PLAIN = {pl.Decimal: pl.Float64, pl.Categorical: pl.String, pl.Enum: pl.String}
+_PLAIN: Mapping[Any, type[pl.DataType]] = {
+    pl.Decimal: pl.Float64,
+    pl.Categorical: pl.String,
+    pl.Enum: pl.String,
+}
 
 
 class RawTableError(RightfitError):
