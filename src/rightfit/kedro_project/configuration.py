@@ -142,8 +142,7 @@ class ConfigurationHook:
         *,
         is_run: bool,
     ) -> None:
-        from rightfit.parameters.models import find_model_faults
-        from rightfit.parameters.validation import Machine, find_block_faults
+        from rightfit.parameters.validation import Machine, find_block_faults, find_model_faults
         from rightfit.profiling.hardware.environment import usable_cores
         from rightfit.profiling.worker.meters.devices import list_devices
 

@@ -148,7 +148,7 @@ def refuse_model_faults(nodes: list[Node], catalog: Catalog) -> None:
     Raises:
         ConfigurationError: Naming every setting that a family does not know or cannot take.
     """
-    from rightfit.parameters.models import find_model_faults
+    from rightfit.parameters.validation import find_model_faults
 
     own = [node for node in nodes if is_own(node)]
     parameters = catalog.get("parameters")
