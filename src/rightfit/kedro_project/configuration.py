@@ -45,11 +45,12 @@ from rightfit.kedro_project.nodes import PIPELINES, is_own, list_stages, read_ta
 from rightfit.parameters.defaults import (
     BLOCKS,
     PROJECT_BLOCKS,
+    RawParameters,
     complete_parameters,
     find_misspelt_blocks,
+    find_values,
 )
 from rightfit.parameters.grid import Grid, read_grid
-from rightfit.parameters.raw import RawParameters, find_values
 
 logger = logging.getLogger(__name__)
 

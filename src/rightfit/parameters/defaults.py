@@ -1,4 +1,4 @@
-"""The library's own values of parameters that a project need not set.
+"""Parameters as the configuration says them, and the library's own values of what it leaves out.
 
 A project's value always wins. A model's block that names its family stands alone; one that does
 not changes the library's block of that name.
@@ -6,13 +6,12 @@ not changes the library's block of that name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
 import yaml
 
-from rightfit.parameters.raw import RawParameters
 from rightfit.spelling import find_nearest
 
 FOLDER = "defaults"
@@ -28,6 +27,9 @@ BLOCKS = (
 
 PROJECT_BLOCKS = ("applications", "datasets", "grid")
 """Blocks that only a project can have."""
+
+RawParameters = Mapping[str, Any]
+"""Blocks by name: what YAML holds. Whatever reads one expects any content of it."""
 
 Block = dict[str, Any]
 
@@ -141,3 +143,18 @@ def find_misspelt_blocks(written: Iterable[str]) -> dict[str, str]:
         for name, near in nearest.items()
         if near is not None and name not in near and near not in name
     }
+
+
+def find_values(block: Any, names: Collection[str], place: str) -> Iterator[tuple[str, Any]]:
+    """Yield what keys of some names hold, anywhere in a block, each with its place.
+
+    >>> list(find_values({"replay": {"n_workers": 2}, "seed": 7}, ["n_workers"], "study"))
+    [('study.replay.n_workers', 2)]
+    """
+    if not isinstance(block, Mapping):
+        return
+    for name, value in block.items():
+        if name in names:
+            yield f"{place}.{name}", value
+        else:
+            yield from find_values(value, names, f"{place}.{name}")

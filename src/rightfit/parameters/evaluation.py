@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from rightfit.families.runtimes import find_runtime
-from rightfit.parameters.raw import RawParameters
+from rightfit.parameters.defaults import RawParameters
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.ranking.applications.applications import UNDER_LOAD, Applications

@@ -14,8 +14,8 @@ from pydantic import BeforeValidator, Field
 
 from rightfit.errors import RightfitError
 from rightfit.families.registry import refer_to_family
+from rightfit.parameters.defaults import RawParameters
 from rightfit.parameters.faults import explain_faults
-from rightfit.parameters.raw import RawParameters
 from rightfit.strict_model import StrictModel
 
 NAME = re.compile(r"\w[\w-]*")

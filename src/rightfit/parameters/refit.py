@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from rightfit.parameters.defaults import RawParameters
 from rightfit.parameters.grid import Names
-from rightfit.parameters.raw import RawParameters
 from rightfit.strict_model import MAX_S, StrictModel
 
 RefitWhen = Literal["all_rows", "always", "never"]

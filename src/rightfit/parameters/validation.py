@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,6 +16,7 @@ from rightfit.families.runtimes import RUNTIMES
 from rightfit.families.schema import Task
 from rightfit.http_load.load_settings import HttpLoadParams
 from rightfit.parameters.applications import find_contradictions, find_misnamed
+from rightfit.parameters.defaults import RawParameters, find_values
 from rightfit.parameters.evaluation import EvaluationParams, find_load_faults
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import (
@@ -26,7 +28,6 @@ from rightfit.parameters.grid import (
 )
 from rightfit.parameters.imported import ImportedBlock, find_file_faults
 from rightfit.parameters.ranking import RankingParams, find_tie_faults
-from rightfit.parameters.raw import RawParameters, find_values, look_up
 from rightfit.parameters.refit import RefitParams, find_refit_faults
 from rightfit.preparation.description import DatasetBlock
 from rightfit.ranking.applications.applications import Application
@@ -119,6 +120,14 @@ def find_block_faults(
     if machine is not None:
         faults += _find_machine_faults(parameters, stages, machine)
     return list(dict.fromkeys(faults))
+
+
+def look_up(parameters: RawParameters, key: str) -> Any:
+    """Return the value of a key such as ``training.seed``; ``None`` where there is none."""
+    found: Any = parameters
+    for step in key.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found
 
 
 def _find_named_faults(kind: str, parameters: RawParameters) -> list[str]:

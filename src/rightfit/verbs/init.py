@@ -17,10 +17,9 @@ from kedro.framework.project import settings
 from kedro.io import DatasetError
 
 from rightfit.kedro_project.files import load_configuration, make_loader
-from rightfit.parameters.defaults import BLOCKS, read_default
+from rightfit.parameters.defaults import BLOCKS, RawParameters, read_default
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import MAX_NAME_BYTES
-from rightfit.parameters.raw import RawParameters
 from rightfit.preparation.assembling import assemble
 from rightfit.preparation.block import complete_block, write_block, write_named, write_yaml
 from rightfit.preparation.description import DatasetBlock
