@@ -23,9 +23,9 @@ from simulated_studies import (
 )
 
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking import application_ranking
 from rightfit.ranking.application_ranking import ApplicationRanking, rank_applications
+from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import ProfileTable, read_profiles
 
 N_TEST_ROWS = 2_000
@@ -66,7 +66,7 @@ class Coverage:
 def measure_coverage(
     n_runs: int,
     applications: ApplicationsParams,
-    rules: RankingParams,
+    rules: RankingRules,
     measure: Measure,
     *,
     crowdings: tuple[float, ...] = CROWDINGS,
@@ -115,7 +115,7 @@ def choose_by_chance(ranked: ApplicationRanking) -> np.typing.NDArray[np.bool_]:
 
 
 def rank_by_pairs(
-    table: ProfileTable, applications: ApplicationsParams, rules: RankingParams
+    table: ProfileTable, applications: ApplicationsParams, rules: RankingRules
 ) -> list[ApplicationRanking]:
     """Rank by all pairs alone: the rule that comparisons with the best replaced."""
     with_best = application_ranking._may_be_best

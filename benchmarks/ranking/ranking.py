@@ -49,8 +49,8 @@ from simulated_studies import DIVIDED, UNDIVIDED, judge_winners, make_profiles, 
 
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import complete_parameters
-from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.application_ranking import rank_applications
+from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import check_columns, read_profiles
 from rightfit.ranking.sensitivity.weights import share_weight_space
 
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def time_all(
-    exponents: list[int], applications: ApplicationsParams, rules: RankingParams
+    exponents: list[int], applications: ApplicationsParams, rules: RankingRules
 ) -> dict[str, float]:
     """Time the ranking and the weight space."""
     figures: dict[str, float] = {}
@@ -98,7 +98,7 @@ def time_all(
 
 
 def check_coverage(
-    n_runs: int, applications: ApplicationsParams, rules: RankingParams
+    n_runs: int, applications: ApplicationsParams, rules: RankingRules
 ) -> dict[str, float]:
     """Check rank intervals under normal errors and under recorded noise."""
     ways = ("paired", "unpaired")
@@ -158,7 +158,7 @@ def _print_coverage(what: str, by_how: dict[str, dict[str, Coverage]]) -> None:
 
 
 def check_bias(
-    n_studies: int, applications: ApplicationsParams, rules: RankingParams
+    n_studies: int, applications: ApplicationsParams, rules: RankingRules
 ) -> dict[str, float]:
     """Check the reported quality of winners, on held-out rows and by nested resampling."""
     figures: dict[str, float] = {}
@@ -176,7 +176,7 @@ def check_bias(
 
 
 def count_ties(
-    file: Path, applications: ApplicationsParams, rules: RankingParams
+    file: Path, applications: ApplicationsParams, rules: RankingRules
 ) -> dict[str, int | float]:
     """Count the pairs that are tied with and without pairing, in stored resource profiles."""
     tied = {}
@@ -203,13 +203,13 @@ def count_ties(
     }
 
 
-def read_parameters() -> tuple[ApplicationsParams, RankingParams]:
+def read_parameters() -> tuple[ApplicationsParams, RankingRules]:
     """Read the shipped applications and rules."""
     file = CONF / "parameters_applications.yml"
     raw = complete_parameters(yaml.safe_load(file.read_text(encoding="utf-8")))
     return (
         ApplicationsParams.model_validate(raw["applications"]),
-        RankingParams.model_validate(raw["ranking"]),
+        RankingRules.model_validate(raw["ranking"]),
     )
 
 
@@ -226,7 +226,7 @@ def repeat_applications(applications: ApplicationsParams) -> ApplicationsParams:
     )
 
 
-def time_ranking(n: int, applications: ApplicationsParams, rules: RankingParams) -> float:
+def time_ranking(n: int, applications: ApplicationsParams, rules: RankingRules) -> float:
     """Return the seconds it takes to rank so many profiles for ten applications."""
     truth = simulate_truth(n, np.random.default_rng(0), crowding=1)
     profiles = make_profiles(truth, n_configurations=N_CONFIGURATIONS, n_datasets=3)
@@ -241,7 +241,7 @@ def time_ranking(n: int, applications: ApplicationsParams, rules: RankingParams)
     return min(timings)
 
 
-def time_weight_space(applications: ApplicationsParams, rules: RankingParams) -> float:
+def time_weight_space(applications: ApplicationsParams, rules: RankingRules) -> float:
     """Return the seconds it takes to share the weight space among 100 candidates."""
     n = 100 * N_CONFIGURATIONS
     truth = simulate_truth(n, np.random.default_rng(0), crowding=1)

@@ -15,9 +15,9 @@ import polars as pl
 from scipy.stats import norm
 
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.ranking import RankingParams
 from rightfit.quality.deviations import pack_deviations
 from rightfit.ranking.application_ranking import rank_applications
+from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import FINAL, ProfileTable, read_profiles
 from rightfit.ranking.explanation.final_quality import judge_winner
 
@@ -145,7 +145,7 @@ def judge_winners(
     n_studies: int,
     rows: tuple[int, int],
     applications: ApplicationsParams,
-    rules: RankingParams,
+    rules: RankingRules,
 ) -> Judged:
     """Rank simulated studies and compare the winners' figures with the truth.
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import complete_parameters
-from rightfit.parameters.ranking import RankingParams
+from rightfit.ranking.applications.applications import RankingRules
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_shipped_applications_are_valid(applications: dict[str, Any]) -> None:
 
 def test_costs_come_first_among_ties_where_they_count(applications: dict[str, Any]) -> None:
     params = ApplicationsParams.model_validate(applications)
-    rules = RankingParams.model_validate(complete_parameters({})["ranking"])
+    rules = RankingRules.model_validate(complete_parameters({})["ranking"])
 
     first = {name: rules.ties.for_application(name, one)[0].by for name, one in params.items()}
 

@@ -22,7 +22,6 @@ from rightfit.parameters.applications import ApplicationsParams, find_contradict
 from rightfit.parameters.defaults import complete_parameters, read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
-from rightfit.parameters.ranking import RankingParams
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.hardware.tiers import tabulate_tiers
@@ -151,10 +150,10 @@ def read_applications(applications: ApplicationsLike) -> Applications:
     return ApplicationsParams.model_validate(blocks)
 
 
-def default_rules(applications: Applications) -> RankingParams:
+def default_rules(applications: Applications) -> RankingRules:
     """Return the library's rules, with their exceptions for applications of these names."""
     blocks = dict(applications.items())
-    return RankingParams.model_validate(complete_parameters({"applications": blocks})["ranking"])
+    return RankingRules.model_validate(complete_parameters({"applications": blocks})["ranking"])
 
 
 @dataclass(frozen=True, repr=False)

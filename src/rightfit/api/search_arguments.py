@@ -22,10 +22,9 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import merge, read_default, set_rate
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
-from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams, RefitWhen
 from rightfit.profiling.hardware.environment import usable_cores
-from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.spelling import suggest
 from rightfit.strict_model import list_faults
 from rightfit.tuning.search.space import ModelBlock
@@ -73,7 +72,7 @@ class Rules:
     applications: ApplicationsParams
     training: TrainingParams
     evaluation: EvaluationParams
-    ranking: RankingParams
+    ranking: RankingRules
     refit: RefitParams
     stopping: StoppingRule | None
     is_parallel: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +24,15 @@ from rightfit.parameters.grid import (
     find_grid_faults,
     is_cascade,
     is_imported,
+    is_searched,
     list_named,
 )
 from rightfit.parameters.imported import ImportedBlock, find_file_faults
-from rightfit.parameters.ranking import RankingParams, find_tie_faults
 from rightfit.parameters.refit import RefitParams, find_refit_faults
 from rightfit.preparation.description import DatasetBlock
-from rightfit.ranking.applications.applications import Application
+from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS_BY_COLUMN
+from rightfit.ranking.applications.applications import N_MODELS, UTILITY, Application, RankingRules
+from rightfit.spelling import suggest
 from rightfit.tuning.search.space import ModelBlock, ModelParams
 from rightfit.tuning.search.stopping import STOPPING_NAMES, check_stopping, import_rule
 from rightfit.tuning.search.training_params import TrainingParams
@@ -38,7 +40,7 @@ from rightfit.tuning.search.training_params import TrainingParams
 WHOLE_BLOCKS: Mapping[str, type[BaseModel]] = {
     "evaluation": EvaluationParams,
     "http_load": HttpLoadParams,
-    "ranking": RankingParams,
+    "ranking": RankingRules,
     "refit": RefitParams,
     "training": TrainingParams,
 }
@@ -47,6 +49,17 @@ NAMED_BLOCKS: Mapping[str, type[BaseModel]] = {
     "models": ModelBlock,
     "applications": Application,
 }
+TIE_COLUMNS = (
+    UTILITY,
+    N_MODELS,
+    "n_threads",
+    *METRICS_BY_COLUMN,
+    *INTERVAL_COLUMNS,
+    "best_batch_size",
+    "n_latency_samples",
+    "disturbed",
+)
+"""What candidates can be compared by: the columns of the resource profiles that hold numbers."""
 MAX_PER_CORE = 16  # threads or processes; beyond it a machine does little but switch between them
 COUNTS = ("n_threads", "n_workers")
 DEVICE = "device"
@@ -98,8 +111,7 @@ def find_block_faults(
     That is quick, where a family's answer takes the import of its library.
     """
     faults = find_grid_faults(parameters)
-    for kind in NAMED_BLOCKS:
-        faults += _find_named_faults(kind, parameters)
+    faults += _find_named_faults(parameters)
     known = {"grid", *WHOLE_BLOCKS, *NAMED_BLOCKS}
     own = {key: one for key, one in (others or {}).items() if key.partition(".")[0] not in known}
     for key, model in {**WHOLE_BLOCKS, **own}.items():
@@ -107,14 +119,11 @@ def find_block_faults(
         block = key.partition(".")[0]
         faults += [f"{fault}. Correct parameters_{block}.yml." for fault in found]
     # faults that no single block shows; parts with faults of their own are left out
-    applications = parameters.get("applications")
-    faults += find_contradictions(applications)
-    faults += find_tie_faults(
-        parameters.get("ranking"), applications if isinstance(applications, Mapping) else ()
-    )
+    faults += find_contradictions(parameters.get("applications"))
+    faults += _find_tie_faults(parameters)
     faults += find_file_faults(list_named(parameters, "models"))
     faults += find_refit_faults(parameters)
-    faults += _find_stopping_faults(parameters.get("training"))
+    faults += _find_stopping_faults(parameters)
     if "evaluation" in stages:
         faults += find_load_faults(parameters)
     if machine is not None:
@@ -130,34 +139,61 @@ def look_up(parameters: RawParameters, key: str) -> Any:
     return found
 
 
-def _find_named_faults(kind: str, parameters: RawParameters) -> list[str]:
-    blocks = parameters.get(kind)
-    if kind == "applications":
-        if not isinstance(blocks, Mapping) or not blocks:
-            return [
-                f"applications must name at least one application, but got {blocks!r}. Correct "
-                "parameters_applications.yml."
-            ]
-        checked, misnamed = dict(blocks), find_misnamed(blocks)
-    else:
-        checked, misnamed = list_named(parameters, kind), {}
-    if not isinstance(blocks, Mapping):
-        return []  # a fault of the grid
-    are_models = kind == "models"
-    given = [name for name, block in checked.items() if are_models and is_imported(block)]
-    made = [name for name, block in checked.items() if are_models and is_cascade(block)]
-    others = [name for name in checked if name not in (*given, *made)]
-    found = [
-        *explain_faults(kind, blocks, others, NAMED_BLOCKS[kind], misnamed=misnamed),
-        *explain_faults(kind, blocks, given, ImportedBlock),
-        *explain_faults(kind, blocks, made, CascadeBlock),
+def _find_named_faults(parameters: RawParameters) -> Iterator[str]:
+    """Describe faults of the datasets and models that the grid names, and of all applications."""
+    models = list_named(parameters, "models")
+    kinds: list[tuple[str, Iterable[str], type[BaseModel]]] = [
+        ("datasets", list_named(parameters, "datasets"), DatasetBlock),
+        ("models", [name for name, one in models.items() if is_searched(one)], ModelBlock),
+        ("models", [name for name, one in models.items() if is_imported(one)], ImportedBlock),
+        ("models", [name for name, one in models.items() if is_cascade(one)], CascadeBlock),
     ]
-    return [f"{fault}. Correct parameters_{kind}.yml." for fault in found]
+    for kind, names, model in kinds:
+        for fault in explain_faults(kind, parameters.get(kind, {}), names, model):
+            yield f"{fault}. Correct parameters_{kind}.yml."
+    applications = parameters.get("applications")
+    if not isinstance(applications, Mapping) or not applications:
+        yield (
+            f"applications must name at least one application, but got {applications!r}. Correct "
+            "parameters_applications.yml."
+        )
+        return
+    misnamed = find_misnamed(applications)
+    for fault in explain_faults(
+        "applications", applications, applications, Application, misnamed=misnamed
+    ):
+        yield f"{fault}. Correct parameters_applications.yml."
 
 
-def _find_stopping_faults(raw: object) -> Iterator[str]:
+def _find_tie_faults(parameters: RawParameters) -> Iterator[str]:
+    """Describe tie rules by columns, or for applications, that do not exist."""
+    try:
+        ties = RankingRules.model_validate(parameters.get("ranking")).ties
+    except ValidationError:
+        return  # told with its block
+    rules = {"rule": ties.rule} | {
+        f"rule_by_application.{name}": rule for name, rule in ties.rule_by_application.items()
+    }
+    for place, rule in rules.items():
+        for key in rule:
+            if key.by not in TIE_COLUMNS:
+                yield (
+                    f"ranking.ties.{place}: there is no column {key.by!r} to compare by"
+                    f"{suggest(key.by, TIE_COLUMNS)}; columns: {', '.join(TIE_COLUMNS)}. Correct "
+                    "parameters_ranking.yml."
+                )
+    named = parameters.get("applications")
+    applications = named if isinstance(named, Mapping) else ()
+    for name in sorted(set(ties.rule_by_application) - set(applications)):
+        yield (
+            f"ranking.ties.rule_by_application: there is no application {name!r}"
+            f"{suggest(name, applications)}. Correct parameters_ranking.yml."
+        )
+
+
+def _find_stopping_faults(parameters: RawParameters) -> Iterator[str]:
     """Describe a stopping rule that is not at its import path."""
-    name = raw.get("early_stopping") if isinstance(raw, Mapping) else None
+    name = look_up(parameters, "training.early_stopping")
     if not isinstance(name, str) or name in STOPPING_NAMES:
         return
     try:

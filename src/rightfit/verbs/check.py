@@ -11,8 +11,7 @@ import click
 from rightfit.api.profiles import Profiles
 from rightfit.api.ranking import Ranking
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.ranking import RankingParams
-from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.baseline import (
@@ -131,7 +130,7 @@ def read_present(
     ranking = Ranking(
         Profiles(results.load("resource_profiles", answers[0].origin.measured_in)),
         Applications({name: applications[name] for name in replaced}),
-        RankingParams.model_validate(parameters["ranking"]),
+        RankingRules.model_validate(parameters["ranking"]),
         earlier=replaced,
     )
     standing = {

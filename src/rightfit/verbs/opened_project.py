@@ -16,10 +16,10 @@ from rightfit.errors import RightfitError
 from rightfit.extras import require
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.grid import is_imported
-from rightfit.parameters.ranking import RankingParams
 from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.application_ranking import Winners
+from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.explanation.recommendation import read_winners
 from rightfit.ranking.explanation.shipping import Refits
 
@@ -99,7 +99,7 @@ class Project:
         return Ranking(
             self.profiles,
             ApplicationsParams.model_validate(self._parameters["applications"]),
-            RankingParams.model_validate(self._parameters["ranking"]),
+            RankingRules.model_validate(self._parameters["ranking"]),
             imported=[name for name, block in models.items() if is_imported(block)],
             refits=refits,
             earlier=self._read_winners(),

@@ -8,7 +8,6 @@ import pytest
 from factories.rankings import make_application, make_profile, make_profiles, make_rules
 
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.ranking import RankingParams
 from rightfit.pipelines.ranking.nodes import (
     explain_rankings,
     rank_candidates,
@@ -17,7 +16,7 @@ from rightfit.pipelines.ranking.nodes import (
 
 pytestmark = pytest.mark.whole
 
-RULES = RankingParams.model_validate(make_rules().model_dump())
+RULES = make_rules()
 FAST_AND_ROUGH = {"quality": 0.6, "latency_p50_ms": 2.0, "fit_time_s": 1.0}
 SLOW_AND_FINE = {"quality": 0.9, "latency_p50_ms": 60.0, "fit_time_s": 9.0}
 

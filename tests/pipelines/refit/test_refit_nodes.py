@@ -19,10 +19,10 @@ from rightfit.families.bundle_exports import offer_onnx
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
 from rightfit.pipelines.refit.nodes import refit_winners
 from rightfit.processes.json_store import JsonStore
+from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.explanation.shipping import Refits
 from rightfit.request_path.encoder import Encoder, Indicate
 from rightfit.tuning.parallel.forks import close_shared_fork_server
@@ -115,7 +115,7 @@ class Refitting:
         return refit_winners(
             make_profiles(*rows).with_columns(request_path=pl.lit("model")),
             ApplicationsParams({"any": make_application()}),
-            RankingParams(**ranking),
+            RankingRules(**ranking),
             RefitParams.model_validate({"when": when, "budget_s": budget_s}),
             TrainingParams(**self.blocks["training"]),
             EvaluationParams(**self.blocks["evaluation"]),

@@ -12,8 +12,8 @@ import polars as pl
 from rightfit.api.ranking import Ranking, rank
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.grid import UnsuitableGridError
-from rightfit.parameters.ranking import RankingParams
 from rightfit.ranking.application_ranking import NO_WINNERS, Winners
+from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import find_unmeasured
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.reasons import tabulate_rejections
@@ -29,7 +29,7 @@ REFITS_OF = "refits_of_"  # a dataset's name may be that of another input
 def rank_candidates(
     resource_profiles: pl.DataFrame,
     applications: ApplicationsParams,
-    ranking: RankingParams,
+    ranking: RankingRules,
     earlier_winners: Winners = NO_WINNERS,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Rank the candidates of every dataset for every application.
@@ -53,7 +53,7 @@ def rank_candidates(
 def explain_rankings(
     resource_profiles: pl.DataFrame,
     applications: ApplicationsParams,
-    ranking: RankingParams,
+    ranking: RankingRules,
     earlier_winners: Winners,
     *trials: pl.DataFrame,
 ) -> tuple[pl.DataFrame, ...]:
@@ -84,7 +84,7 @@ def explain_rankings(
 def recommend_candidates(
     resource_profiles: pl.DataFrame,
     applications: ApplicationsParams,
-    ranking: RankingParams,
+    ranking: RankingRules,
     earlier_winners: Winners = NO_WINNERS,
     *,
     weight_intervals: pl.DataFrame,
@@ -111,7 +111,7 @@ def recommend_candidates(
 def _rank(
     profiles: pl.DataFrame,
     applications: ApplicationsParams,
-    rules: RankingParams,
+    rules: RankingRules,
     earlier_winners: Winners,
 ) -> Ranking:
     if profiles.is_empty():

@@ -11,7 +11,6 @@ from rightfit.evaluation.candidate_measuring import RawTest
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.parameters.ranking import RankingParams
 from rightfit.parameters.refit import RefitParams
 from rightfit.preparation.data_card import DataCard
 
@@ -19,6 +18,7 @@ from rightfit.preparation.data_card import DataCard
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.application_ranking import Winners
+from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.explanation.shipping import Refits
 from rightfit.request_path.encoder import Encoder
 from rightfit.tuning.search.training_params import TrainingParams
@@ -32,7 +32,7 @@ CANDIDATES_OF = "candidates_of_"  # a model's name may be that of another input
 def refit_winners(
     resource_profiles: pl.DataFrame,
     applications: ApplicationsParams,
-    ranking: RankingParams,
+    ranking: RankingRules,
     refit: RefitParams,
     training: TrainingParams,
     evaluation: EvaluationParams,

@@ -11,8 +11,8 @@ import polars as pl
 from rightfit.naming import words
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.parameters.ranking import RankingParams
 from rightfit.preparation.data_card import DataCard
+from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.charts.front_chart import (
     behind_menu,
@@ -81,7 +81,7 @@ def draw_charts(
 
 def write_report(
     applications: ApplicationsParams,
-    ranking: RankingParams,
+    ranking: RankingRules,
     evaluation: EvaluationParams,
     **tables: Any,
 ) -> str:

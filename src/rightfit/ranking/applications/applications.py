@@ -242,6 +242,8 @@ class TieRules(StrictModel):
 class RankingRules(StrictModel):
     """Rules of ranking, the same for every application (``params:ranking``)."""
 
+    model_config = ConfigDict(title="conf/base/parameters_ranking.yml")
+
     confidence_level: float = Field(gt=0.5, le=0.9999)
     n_draws: int = Field(
         ge=1_000, le=MAX_DRAWS
