@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from kedro.framework.cli.project import run
 
-from rightfit.kedro_project.command_line import ParamsReader, explain_run_params, read_run_params
+from rightfit.kedro_project.command_line import explain_run_params, read_run_params
 
 
 def read(text: str) -> Result:
@@ -49,9 +49,7 @@ def test_what_kedro_refuses_and_what_is_right_stay_as_they_are() -> None:
 
 def test_reader_is_wrapped_once() -> None:
     (option,) = (one for one in run.params if one.name == "params")
-    explain_run_params()
-    once = option.callback
-    explain_run_params()
+    once = explain_run_params()
 
-    assert isinstance(once, ParamsReader)
+    assert explain_run_params() is once
     assert option.callback is once

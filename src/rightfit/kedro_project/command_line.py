@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import codecs
 import contextlib
+import functools
 import logging
 import os
 import select
@@ -14,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import click
 from kedro.pipeline import Pipeline
@@ -215,40 +216,21 @@ def _is_unicode(stream: TextIO) -> bool:
         return False
 
 
-def explain_run_params() -> None:
-    """Let ``kedro run --params`` explain what is wrong; Kedro's own reader ends in a traceback."""
-    option = _find_params_option()
-    if option.callback is not None and not isinstance(option.callback, ParamsReader):
-        option.callback = ParamsReader(option.callback)
+@functools.cache  # wraps Kedro's reader once
+def explain_run_params() -> ReadOption:
+    """Let ``kedro run --params`` explain what is wrong; Kedro's own reader ends in a traceback.
 
-
-def read_run_params(context: click.Context, option: click.Parameter, text: str) -> dict[str, Any]:
-    """Read parameters as ``kedro run --params`` does, for an option of another command."""
-    explain_run_params()
-    read = _find_params_option().callback
-    return {} if read is None else dict(read(context, option, text))
-
-
-def _find_params_option() -> click.Parameter:
+    Returns:
+        The reader; what YAML, OmegaConf and Python refuse is a wrong option to it.
+    """
     from kedro.framework.cli.project import run
 
-    return next(option for option in run.params if option.name == "params")
+    params = next(option for option in run.params if option.name == "params")
+    read = cast("ReadOption", params.callback)
 
-
-class ParamsReader:
-    """Kedro's reader of ``--params``; what YAML, OmegaConf and Python refuse is a wrong option."""
-
-    def __init__(self, read: ReadOption) -> None:
-        self._read = read
-
-    def __call__(self, context: click.Context, option: click.Parameter, value: Any) -> Any:
-        """Read the parameters.
-
-        Raises:
-            BadParameter: If they cannot be read.
-        """
+    def read_params(context: click.Context, option: click.Parameter, value: Any) -> Any:
         try:
-            given = self._read(context, option, value)
+            given = read(context, option, value)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as err:
@@ -256,6 +238,18 @@ class ParamsReader:
         for place in find_long_numbers(given):
             raise _refuse(f"{place} has too many digits", context, option)
         return given
+
+    params.callback = read_params
+    return read_params
+
+
+def read_run_params(context: click.Context, option: click.Parameter, text: str) -> dict[str, Any]:
+    """Read parameters as ``kedro run --params`` does, for an option of another command.
+
+    Raises:
+        BadParameter: If they cannot be read.
+    """
+    return dict(explain_run_params()(context, option, text))
 
 
 def _refuse(why: str, context: click.Context, option: click.Parameter) -> click.BadParameter:
