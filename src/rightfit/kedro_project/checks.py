@@ -35,35 +35,16 @@ def refuse_unusable_surroundings(pipeline: Pipeline, catalog: Catalog) -> None:
             is missing or no regular file, every machine that nothing was imported of, and every
             place that cannot be written.
     """
-    faults = list(_find_entry_faults(pipeline, catalog))
-    if faults:
-        raise ConfigurationError("\n".join(faults))
-    raw = {name: catalog.get(name) for name in list_raw(pipeline)}
-    missing = {
-        name: entry
-        for name, entry in raw.items()
-        if entry is None or (tells_existence(entry) and not entry.exists())
-    }
-    if missing:
-        places = [str(find_path(entry) or name) for name, entry in missing.items()]
-        raise ConfigurationError(
-            f"Raw files are missing: {places}. Put them there, or correct the datasets in "
-            "parameters_grid.yml and their tables in parameters_datasets.yml."
-        )
-    # what would keep a reader waiting
-    local = [path for entry in raw.values() if (path := find_path(entry)) is not None]
-    special = [str(file) for path in local for file in find_special(path)]
-    if special:
-        raise ConfigurationError(
-            f"Raw files are {SPECIAL}: {special}. Only regular files are read: put them there, "
-            "or correct the entries in conf/*/catalog*.yml."
-        )
-    unknown = list(_list_unknown_environments(pipeline, catalog))
-    if unknown:
-        raise ConfigurationError("\n".join(unknown))
-    unwritable = find_unwritable(_list_written(pipeline, catalog))
-    if unwritable:
-        raise ConfigurationError("\n".join(unwritable))
+    checks = (
+        _find_entry_faults,
+        _find_raw_faults,
+        _find_unknown_machines,
+        _find_unwritable_results,
+    )
+    for find in checks:  # each expects what those before it have made sure of
+        faults = list(find(pipeline, catalog))
+        if faults:
+            raise ConfigurationError("\n".join(faults))
 
 
 def _find_entry_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
@@ -89,7 +70,32 @@ def _find_entry_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
             )
 
 
-def _list_unknown_environments(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
+def _find_raw_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
+    """Name the raw tables that are missing, else those that are no regular file."""
+    raw = {name: catalog.get(name) for name in list_raw(pipeline)}
+    missing = {
+        name: entry
+        for name, entry in raw.items()
+        if entry is None or (tells_existence(entry) and not entry.exists())
+    }
+    if missing:
+        places = [str(find_path(entry) or name) for name, entry in missing.items()]
+        yield (
+            f"Raw files are missing: {places}. Put them there, or correct the datasets in "
+            "parameters_grid.yml and their tables in parameters_datasets.yml."
+        )
+        return
+    # what would keep a reader waiting
+    local = [path for entry in raw.values() if (path := find_path(entry)) is not None]
+    special = [str(file) for path in local for file in find_special(path)]
+    if special:
+        yield (
+            f"Raw files are {SPECIAL}: {special}. Only regular files are read: put them there, "
+            "or correct the entries in conf/*/catalog*.yml."
+        )
+
+
+def _find_unknown_machines(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
     """Explain which machines applications name that nothing fit to use was imported of."""
     if "measurements" not in pipeline.inputs() or "params:applications" not in pipeline.inputs():
         return
@@ -105,26 +111,16 @@ def _list_unknown_environments(pipeline: Pipeline, catalog: Catalog) -> Iterator
                 yield f"applications.{name}: {err}"
 
 
-def _list_written(pipeline: Pipeline, catalog: Catalog) -> Iterator[Path]:
-    """Yield the local files and folders that Rightfit's nodes write."""
+def _find_unwritable_results(pipeline: Pipeline, catalog: Catalog) -> list[str]:
+    """Describe the places, of those where Rightfit's nodes write, that cannot be written."""
     stores = {name for node in pipeline.nodes if is_own(node) for name in node.inputs} & STORES
+    places = []
     for name in sorted(list_own_outputs(pipeline) | stores):
         dataset = catalog.get(name)
         path = find_path(dataset)
         if path is not None:
-            yield path if name in stores or is_versioned(dataset) else path.parent
-
-
-def list_raw(pipeline: Pipeline) -> list[str]:
-    """Return the tables that Rightfit's checks read and no node of the pipeline writes."""
-    read = {
-        name
-        for node in pipeline.nodes
-        if is_own(node) and node.func.__name__ == RAW_READER
-        for name in node.inputs
-        if not name.startswith("params:") and name not in HANDLES
-    }
-    return sorted(read & pipeline.inputs())
+            places.append(path if name in stores or is_versioned(dataset) else path.parent)
+    return find_unwritable(places)
 
 
 def find_unwritable(paths: Iterable[Path]) -> list[str]:
@@ -135,8 +131,12 @@ def find_unwritable(paths: Iterable[Path]) -> list[str]:
     Returns:
         One line for each folder.
     """
+    nearest = [  # of a path's folders, that exists
+        next((folder for folder in (path, *path.parents) if os.path.lexists(folder)), path)
+        for path in paths
+    ]
     faults = []
-    for place in dict.fromkeys(map(_find_existing, paths)):
+    for place in dict.fromkeys(nearest):
         try:
             if not place.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, "", str(place))
@@ -149,12 +149,13 @@ def find_unwritable(paths: Iterable[Path]) -> list[str]:
     return faults
 
 
-def _find_existing(path: Path) -> Path:
-    """Return the nearest of a path's folders that exists."""
-    for folder in (path, *path.parents):
-        try:
-            if os.path.lexists(folder):
-                return folder
-        except (OSError, ValueError):
-            continue
-    return path
+def list_raw(pipeline: Pipeline) -> list[str]:
+    """Return the tables that Rightfit's checks read and no node of the pipeline writes."""
+    read = {
+        name
+        for node in pipeline.nodes
+        if is_own(node) and node.func.__name__ == RAW_READER
+        for name in node.inputs
+        if not name.startswith("params:") and name not in HANDLES
+    }
+    return sorted(read & pipeline.inputs())
