@@ -36,7 +36,6 @@ from rightfit.kedro_project.nodes import (
     is_own,
 )
 from rightfit.kedro_project.progress import RunDisplay, RunStep, show_progress
-from rightfit.kedro_project.unchanged import ReusedResults
 
 if TYPE_CHECKING:
     from rightfit.tuning.parallel.search_queue import PlannedSearch
@@ -116,6 +115,8 @@ class RightfitRunner(SequentialRunner):
         if not any(map(is_own, pipeline.nodes)):
             super()._run(pipeline, catalog, hook_manager, run_id)
             return
+        from rightfit.kedro_project.unchanged import ReusedResults
+
         results = ReusedResults(pipeline, catalog, run_id or "", may_reuse=self._may_reuse)
         nodes = [node for node in pipeline.nodes if node.name not in results.unchanged]
         refuse_model_faults(nodes, catalog)

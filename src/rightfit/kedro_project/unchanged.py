@@ -45,7 +45,15 @@ from rightfit.kedro_project.records import (
     record_files,
 )
 from rightfit.parameters.grid import is_searched
+from rightfit.parameters.imported import ImportedBlock, locate
+from rightfit.preparation.description import DatasetBlock
 from rightfit.processes.json_store import JsonStore
+from rightfit.profiling.hardware.environment import describe_environment
+from rightfit.quality.scorers import read_function_sources
+from rightfit.remote.store import list_imported
+from rightfit.serving.watched_winners import KEY
+from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.studies.study_store import fingerprint_family
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +86,6 @@ class ReusedResults:
     def __init__(
         self, pipeline: Pipeline, catalog: Catalog, version: str, *, may_reuse: bool
     ) -> None:
-        from rightfit.profiling.hardware.environment import describe_environment
-
         self._catalog = catalog
         self._steps = Steps({}, frozenset(), {}, frozenset())
         store, parameters = catalog.get(RECORDS), catalog.get("parameters")
@@ -194,9 +200,10 @@ def compare_steps(
     wholes: dict[str, str] = {}
     unchanged: set[str] = set()
     otherwise: set[str] = set()
-    made: dict[str, str] = {}
+    identities: dict[str, str | None] = {}
     for node in pipeline.nodes:  # each after those it depends on
-        read = {name: made[name] if name in made else identify(name) for name in node.inputs}
+        identities |= {name: identify(name) for name in node.inputs if name not in identities}
+        read = {name: identities[name] for name in node.inputs}
         func = node.func
         hints, parts = (
             (func.hints, func.parts) if isinstance(func, NodeFunction) else (frozenset(), {})
@@ -209,23 +216,21 @@ def compare_steps(
         is_known = all(identity is not None for identity in found.values())
         key = hash_content([node.name, constants, found]) if is_known else None
         keys[node.name], wholes[node.name] = key, hash_content(read)
-        records = [find_stored(name) for name in node.outputs]
-        is_stored = all(record is not None and record.key == key for record in records)
+        versions = dict.fromkeys(node.outputs, version)
+        records = [record for name in node.outputs if (record := find_stored(name))]
+        is_stored = [record.key for record in records] == [key] * len(node.outputs)
         if key is not None and records and is_stored and may_keep(node):
             unchanged.add(node.name)
-            if any(record.whole != wholes[node.name] for record in records if record):
+            if any(record.whole != wholes[node.name] for record in records):
                 otherwise.add(node.name)
-            made |= {record.result: identify_result(record) for record in records if record}
-        else:
-            made |= {
-                name: identify_result(ResultRecord(name, "", version)) for name in node.outputs
-            }
+            versions = {record.result: record.version for record in records}
+        identities |= {name: identify_result(name, one) for name, one in versions.items()}
     return Steps(keys, frozenset(unchanged), wholes, frozenset(otherwise))
 
 
-def identify_result(record: ResultRecord) -> str:
+def identify_result(name: str, version: str) -> str:
     """Return what tells a stored result from another of the same name."""
-    return f"{record.result}@{record.version}"
+    return f"{name}@{version}"
 
 
 class _Stored:
@@ -242,17 +247,11 @@ class _Stored:
         self._records = records
         self._reads_all = reads_all
         self._stored: dict[str, ResultRecord | None] = {}
-        self._known: dict[str, str | None] = {}
         self._damaged: dict[str, _Damage] = {}
         self._damaged_inputs: dict[str, _Damage] = {}
 
     def identify(self, name: str) -> str | None:
         """See :func:`compare_steps`."""
-        if name not in self._known:
-            self._known[name] = self._identify(name)
-        return self._known[name]
-
-    def _identify(self, name: str) -> str | None:
         if name.startswith("params:") or name == "parameters":
             return self._hash_parameter(name, self._catalog.load(name))
         dataset = self._catalog.get(name)
@@ -261,7 +260,10 @@ class _Stored:
         if isinstance(dataset, RunVersionDataset):
             return RUN_VERSION
         if isinstance(dataset, _STORES):
-            return hash_content(["store", _list_imported(dataset.load())])
+            # what verbs have put there: no step's key says that there is more of it
+            store = dataset.load()
+            told = [list_imported(store), store.get(KEY)] if isinstance(store, JsonStore) else []
+            return hash_content(["store", told])
         record = self.find(name)
         read = _read_version(dataset)
         damage = self._damaged.pop(name, None)  # no step of this run makes it
@@ -269,17 +271,11 @@ class _Stored:
             self._damaged_inputs[name] = damage
             return None
         if record is not None and record.version == read:
-            return identify_result(record)
+            return identify_result(name, read)
         return hash_source(dataset, self._records, reads_all=self._reads_all)
 
     def _hash_parameter(self, name: str, value: object) -> str:
         """Hash a parameter block, with the code or the files that it names."""
-        from rightfit.parameters.imported import ImportedBlock, locate
-        from rightfit.preparation.description import DatasetBlock
-        from rightfit.quality.scorers import read_function_sources
-        from rightfit.tuning.search.space import ModelBlock
-        from rightfit.tuning.studies.study_store import fingerprint_family
-
         is_model = name.startswith("params:models.")
         if is_model and isinstance(value, Mapping) and is_searched(value):
             # Kedro leaves it raw where no node of the requested pipelines has an argument for it
@@ -387,14 +383,6 @@ class _Damage:
     place: Path
     version: str
     reason: str
-
-
-def _list_imported(store: object) -> object:
-    """Return what verbs have put there: no step's key says that there is more of it."""
-    from rightfit.remote.store import list_imported
-    from rightfit.serving.watched_winners import KEY
-
-    return [list_imported(store), store.get(KEY)] if isinstance(store, JsonStore) else []
 
 
 def _read_version(dataset: AbstractDataset[Any, Any] | None) -> str | None:
