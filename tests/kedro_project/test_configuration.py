@@ -154,6 +154,7 @@ def test_what_this_machine_lacks_is_refused_before_any_node(
     bootstrapped: Path, odd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rightfit.profiling.worker.meters.devices.list_devices", lambda: ("cpu",))
+    monkeypatch.setattr("rightfit.parameters.validation.list_devices", lambda: ("cpu",))
 
     with pytest.raises(ConfigurationError, match=r"training\.device is 'cuda', but this machine"):
         run_in(bootstrapped, odd, "training", training={"device": "cuda"})

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rightfit.kedro_project.configuration import check_served
+from rightfit.kedro_project.configuration import ConfigurationError, check_served
 
 ENVIRONMENT = {"RIGHTFIT_DATA_ROOTS": "/data/a:/data/b"}
 
@@ -27,10 +27,10 @@ def test_request_may_say_how_to_rank_and_name_an_allowed_root() -> None:
     ],
 )
 def test_request_may_set_nothing_else(parameters: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=rf"may not set \['{next(iter(parameters))}'\]"):
+    with pytest.raises(ConfigurationError, match=rf"may not set \['{next(iter(parameters))}'\]"):
         check_served(parameters, ENVIRONMENT)
 
 
 def test_without_allowed_roots_any_root_is_refused() -> None:
-    with pytest.raises(ValueError, match="RIGHTFIT_DATA_ROOTS"):
+    with pytest.raises(ConfigurationError, match="RIGHTFIT_DATA_ROOTS"):
         check_served({"data_root": "/data/a"}, {})

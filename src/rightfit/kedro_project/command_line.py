@@ -23,7 +23,7 @@ from kedro.pipeline import Pipeline
 from rightfit.formatting import clean_text
 from rightfit.kedro_project.error_messages import one_line
 from rightfit.kedro_project.files import find_long_numbers
-from rightfit.kedro_project.nodes import is_own
+from rightfit.kedro_project.nodes import holds_own, is_own
 from rightfit.processes.leftovers import remove_own_folders, sweep_temporary_folders
 from rightfit.processes.lifeline import list_descendants
 from rightfit.processes.repeated_warnings import counting_repeats
@@ -50,7 +50,7 @@ def prepared_process(pipeline: Pipeline) -> Iterator[None]:
     What killed runs have left is swept; warnings that the run repeats are logged once; signals end
     a command soon. A run without nodes of Rightfit changes nothing.
     """
-    if not any(map(is_own, pipeline.nodes)):
+    if not holds_own(pipeline):
         yield
         return
     sweep_temporary_folders()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from click import ClickException
@@ -23,7 +23,6 @@ from kedro.framework import project
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines, settings
-from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from rightfit.errors import RightfitError
@@ -41,7 +40,7 @@ from rightfit.kedro_project.files import (
     read_parameters,
 )
 from rightfit.kedro_project.kedro_private import list_requested_pipelines, validate_only
-from rightfit.kedro_project.nodes import PIPELINES, is_own, list_stages, read_tagged_models
+from rightfit.kedro_project.nodes import PIPELINES, holds_own, list_stages, read_tagged_models
 from rightfit.parameters.defaults import (
     BLOCKS,
     PROJECT_BLOCKS,
@@ -97,14 +96,16 @@ class ConfigurationHook:
         own = read_parameters(loader)
         if own is None:
             self._use(None)
-            _refuse_missing_grid(load_configuration(loader, "parameters"), requested)
+            wanted = PIPELINES & set(requested)
+            is_own_project = __name__.partition(".")[0] == project.PACKAGE_NAME
+            # where only Rightfit's pipelines can be meant
+            if is_own_project or (wanted and not wanted & set(pipelines)):
+                parameters = load_configuration(loader, "parameters")
+                raise _explain_parameters(complete_parameters(parameters))
             return
         parameters = complete_parameters(own)
         if is_served():
-            try:
-                check_served(given, os.environ)
-            except ValueError as err:
-                raise ConfigurationError(str(err)) from err
+            check_served(given, os.environ)
         try:
             if misspelt := find_misspelt(given, own):
                 raise RightfitError("; ".join(misspelt))
@@ -112,10 +113,7 @@ class ConfigurationHook:
         except ValueError as err:
             self._use(None)
             if set(requested) & PIPELINES or not _are_foreign(requested):
-                from rightfit.parameters.validation import find_faults
-
-                faults = dict.fromkeys([*str(err).splitlines(), *find_faults(parameters)])
-                raise ConfigurationError("\n".join(faults)) from err
+                raise _explain_parameters(parameters, *str(err).splitlines()) from err
             logger.warning("Rightfit's pipelines cannot be made: %s", err)
             _check_foreign_only(context)
             return
@@ -144,21 +142,19 @@ class ConfigurationHook:
         is_run: bool,
     ) -> None:
         from rightfit.parameters.validation import Machine, find_block_faults, find_model_faults
-        from rightfit.profiling.hardware.environment import usable_cores
-        from rightfit.profiling.worker.meters.devices import list_devices
 
         try:
             chosen = {name: pipelines[name] for name in requested if name in pipelines}
         except Exception:
             logger.debug("The pipelines cannot be made yet; Kedro will say why.", exc_info=True)
             return
-        if not any(map(_holds_own_node, chosen.values())):
+        if not any(map(holds_own, chosen.values())):
             _check_foreign_only(context)
             return
         if is_run:
             _refuse_unusable_catalog(context.config_loader)
         stages = {stage for one in chosen.values() for stage in list_stages(one)}
-        machine = Machine(usable_cores(), list_devices()) if is_run else None
+        machine = Machine.here() if is_run else None
         # like Kedro, which checks what every pipeline reads before a run of __default__
         others = read_tagged_models(pipelines if DEFAULT_PIPELINE in requested else chosen)
         faults = find_block_faults(parameters, stages=stages, machine=machine, others=others)
@@ -227,22 +223,11 @@ def _refuse_unusable_catalog(loader: AbstractConfigLoader) -> None:
         raise ConfigurationError(str(err)) from err
 
 
-def _refuse_missing_grid(parameters: RawParameters, requested: list[str]) -> None:
-    """Say that there is no grid where only Rightfit's pipelines can be meant.
-
-    Raises:
-        ConfigurationError: Naming the faults of all blocks.
-    """
+def _explain_parameters(parameters: RawParameters, *told: str) -> ConfigurationError:
+    """Return an error that names the faults of all blocks, after those that were told already."""
     from rightfit.parameters.validation import find_faults
 
-    wanted = PIPELINES & set(requested)
-    is_own_project = __name__.partition(".")[0] == project.PACKAGE_NAME
-    if is_own_project or (wanted and not wanted & set(pipelines)):
-        raise ConfigurationError("\n".join(find_faults(complete_parameters(parameters))))
-
-
-def _holds_own_node(pipeline: Pipeline) -> bool:
-    return any(map(is_own, pipeline.nodes))
+    return ConfigurationError("\n".join(dict.fromkeys([*told, *find_faults(parameters)])))
 
 
 def _are_foreign(requested: list[str]) -> bool:
@@ -253,12 +238,12 @@ def _are_foreign(requested: list[str]) -> bool:
     except Exception:  # such as a KeyError: of a registry that needs "perf", of a tagged pipeline
         logger.debug("The registry needs Rightfit's pipelines.", exc_info=True)
         return False
-    return all(one.nodes and not _holds_own_node(one) for one in chosen)
+    return all(one.nodes and not holds_own(one) for one in chosen)
 
 
 def _check_foreign_only(context: KedroContext) -> None:
     """Check own pipelines alone; before a run of ``__default__`` Kedro would check all."""
-    others = [name for name, one in pipelines.items() if not _holds_own_node(one)]
+    others = [name for name, one in pipelines.items() if not holds_own(one)]
     validate_only(context, others)
 
 
@@ -299,36 +284,31 @@ def find_misspelt(given: RawParameters, own: RawParameters) -> list[str]:
     return faults
 
 
-def find_unread(loader: AbstractConfigLoader, parameters: RawParameters) -> list[str]:
+def find_unread(loader: AbstractConfigLoader, parameters: RawParameters) -> Iterator[str]:
     """Describe parameters of a run that no node, file or block has.
 
-    Returns:
-        One line per parameter.
+    Yields:
+        One line per parameter, with the places where blocks have one of that name.
     """
     known = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT, REUSE_RESULTS, VERIFY_RESULTS}
     names = [str(name) for name in loader.runtime_params or {} if name not in known]
     if not names:
-        return []
+        return
     files = make_loader(Path(str(loader.conf_source)), env=loader.env)
     in_files = load_configuration(files, "parameters")
     inputs = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
     texts = [*list_texts(loader), *inputs]
-    return [
-        f"--params sets {name!r}, which nothing reads{_hint(name, parameters)}"
-        for name in names
-        if not name
-        or (name not in in_files and not any(f"params:{name}" in text for text in texts))
-    ]
-
-
-def _hint(name: str, parameters: RawParameters) -> str:
     others = [block for block in parameters if block not in {*BLOCKS, *PROJECT_BLOCKS}]
-    places = [
-        place
-        for block in (*BLOCKS, *others)
-        for place, _ in find_values(parameters[block], [name], block)
-    ]
-    return f"; did you mean {' or '.join(places[:3])}?" if places else "."
+    for name in names:
+        if name and (name in in_files or any(f"params:{name}" in text for text in texts)):
+            continue
+        places = [
+            place
+            for block in (*BLOCKS, *others)
+            for place, _ in find_values(parameters[block], [name], block)
+        ]
+        hint = f"; did you mean {' or '.join(places[:3])}?" if places else "."
+        yield f"--params sets {name!r}, which nothing reads{hint}"
 
 
 def is_served() -> bool:
@@ -340,7 +320,7 @@ def check_served(parameters: RawParameters, environment: Mapping[str, str]) -> N
     """Refuse a request that sets more than a request may.
 
     Raises:
-        ValueError: Naming every parameter that is not allowed.
+        ConfigurationError: Naming every parameter that is not allowed.
 
     >>> check_served({"applications": {}}, {})
     """
@@ -351,7 +331,7 @@ def check_served(parameters: RawParameters, environment: Mapping[str, str]) -> N
         if name not in REQUEST_BLOCKS and not (name == "data_root" and value in roots)
     )
     if refused:
-        raise RightfitError(
+        raise ConfigurationError(
             f"A request to the server may not set {refused}; it may set "
             f"{sorted(REQUEST_BLOCKS)}, and data_root to one of {roots}. The person who "
             f"starts the server allows roots with the environment variable {DATA_ROOTS}; all else "

@@ -45,7 +45,7 @@ from rightfit.kedro_project.error_messages import (
 from rightfit.kedro_project.failures import report_failures
 from rightfit.kedro_project.kedro_private import find_path, find_versioned_path
 from rightfit.kedro_project.mlflow_tracking import MlflowHook
-from rightfit.kedro_project.nodes import is_own, list_own_outputs
+from rightfit.kedro_project.nodes import holds_own, is_own, list_own_outputs
 from rightfit.kedro_project.versions import choose_run_versions
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.terminal import tabulate_winners
@@ -95,7 +95,7 @@ class RunHook:
             ConfigurationError: Naming all that is missing or cannot be used.
         """
         is_kedros_runner = SEQUENTIAL in str(run_params.get("runner"))
-        if is_kedros_runner and not is_served() and any(map(is_own, pipeline.nodes)):
+        if is_kedros_runner and not is_served() and holds_own(pipeline):
             logger.info(
                 "Every step runs, and one search after another: settings.py lacks SESSION_CLASS = "
                 "RightfitSession, of rightfit.kedro_project.run."

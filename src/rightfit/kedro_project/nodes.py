@@ -117,6 +117,11 @@ def is_own(node: Node) -> bool:
     return is_shipped(node) or TAG in node.tags
 
 
+def holds_own(pipeline: Pipeline) -> bool:
+    """Return whether any node of a pipeline is own."""
+    return any(map(is_own, pipeline.nodes))
+
+
 def list_stages(pipeline: Pipeline) -> set[str]:
     """Return the stages, such as ``training``, that a pipeline has own nodes of."""
     return {find_stage(node) for node in pipeline.nodes if is_own(node)}

@@ -33,6 +33,7 @@ from rightfit.kedro_project.nodes import (
     find_place,
     find_stage,
     find_unknown_names,
+    holds_own,
     is_own,
 )
 from rightfit.kedro_project.progress import RunDisplay, RunStep, show_progress
@@ -81,7 +82,7 @@ class RightfitSession(KedroSession):
             names = given.get("pipeline_names") or [given.get("pipeline_name") or DEFAULT_PIPELINE]
             asked = sum((pipelines[name] for name in names if name in pipelines), Pipeline([]))
             unknown = find_unknown_names(given, asked)
-            if unknown and any(map(is_own, asked.nodes)):
+            if unknown and holds_own(asked):
                 raise ConfigurationError("\n".join(unknown)) from err
             raise
 
@@ -112,7 +113,7 @@ class RightfitRunner(SequentialRunner):
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
     ) -> None:
-        if not any(map(is_own, pipeline.nodes)):
+        if not holds_own(pipeline):
             super()._run(pipeline, catalog, hook_manager, run_id)
             return
         from rightfit.kedro_project.unchanged import ReusedResults

@@ -30,7 +30,9 @@ from rightfit.parameters.grid import (
 from rightfit.parameters.imported import ImportedBlock, find_file_faults
 from rightfit.parameters.refit import RefitParams, find_refit_faults
 from rightfit.preparation.description import DatasetBlock
+from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS_BY_COLUMN
+from rightfit.profiling.worker.meters.gpu import list_devices
 from rightfit.ranking.applications.applications import N_MODELS, UTILITY, Application, RankingRules
 from rightfit.spelling import suggest
 from rightfit.tuning.search.space import ModelBlock, ModelParams
@@ -74,6 +76,11 @@ class Machine:
 
     n_cores: int
     devices: tuple[str, ...]
+
+    @classmethod
+    def here(cls) -> Machine:
+        """Return this machine."""
+        return cls(usable_cores(), list_devices())
 
 
 def find_faults(
