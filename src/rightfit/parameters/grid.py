@@ -298,8 +298,9 @@ def list_entries(block: Any) -> tuple[str, ...]:
     tables = block.get("tables") if isinstance(block, Mapping) else None
     if isinstance(tables, Mapping):
         tables = list(tables.values())
-    is_named = isinstance(tables, list) and all(isinstance(entry, str) for entry in tables)
-    return tuple(tables) if is_named and isinstance(tables, list) else ()
+    if not isinstance(tables, list) or not all(isinstance(entry, str) for entry in tables):
+        return ()
+    return tuple(tables)
 
 
 def _find_family(name: str, block: Any) -> str:

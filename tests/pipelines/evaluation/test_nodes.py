@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from factories.bundles import train_bundle
-from factories.rankings import make_application, make_applications
+from factories.rankings import make_application, make_applications, make_profile, make_profiles
 
 from rightfit.evaluation.candidate_measuring import (
     add_settings,
@@ -23,8 +23,7 @@ from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import available_runtimes
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.pipelines.evaluation import nodes
-from rightfit.pipelines.evaluation.nodes import join_profiles
+from rightfit.pipelines.evaluation.nodes import collect_profiles
 from rightfit.processes.codec import to_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
@@ -40,9 +39,8 @@ def values() -> dict[str, Any]:
 
 
 def profiles(environment_id: str) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"candidate": ["net-001"], "device": ["cpu"], "environment_id": [environment_id]}
-    )
+    how = {"limits": [], "devices": []}
+    return make_profiles(make_profile("net-001", environment_id=environment_id, measured_how=how))
 
 
 @pytest.mark.parametrize(
@@ -77,39 +75,52 @@ def test_servings_use_a_gpu_only_where_there_is_one(
     assert {serving.device for serving in servings} == expected
 
 
-def test_profiles_of_one_environment_are_collected(values: dict[str, Any]) -> None:
-    collected = join_profiles(EvaluationParams(**values), profiles("a"), profiles("a"))
+def test_profiles_of_one_environment_are_collected(values: dict[str, Any], tmp_path: Path) -> None:
+    params, store = EvaluationParams(**values), JsonStore(tmp_path)
+
+    collected, _, _ = collect_profiles(params, store, profiles("a"), profiles("a"))
 
     assert len(collected) == 2
 
 
-def test_profiles_of_different_environments_are_refused(values: dict[str, Any]) -> None:
+def test_profiles_of_different_environments_are_refused(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
     params = EvaluationParams(**values | {"mixed_environments": "refuse"})
 
     with pytest.raises(ValueError, match=r"2 different environments: \['a', 'b'\]"):
-        join_profiles(params, profiles("a"), profiles("b"))
+        collect_profiles(params, JsonStore(tmp_path), profiles("a"), profiles("b"))
 
 
-def test_profiles_of_different_environments_can_be_labelled(values: dict[str, Any]) -> None:
+def test_profiles_of_different_environments_can_be_labelled(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
     params = EvaluationParams(**values | {"mixed_environments": "label"})
 
-    collected = join_profiles(params, profiles("a"), profiles("b"))
+    collected, _, _ = collect_profiles(params, JsonStore(tmp_path), profiles("a"), profiles("b"))
 
     assert collected["environment_id"].to_list() == ["a", "b"]
 
 
-def test_environment_is_that_of_the_machine_that_measured(tmp_path: Path) -> None:
-    store = JsonStore(tmp_path)
-    here = describe_environment()
+def test_environment_is_that_of_the_machine_that_measured(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    params = EvaluationParams(**values | {"mixed_environments": "label"})
+    store, here = JsonStore(tmp_path), describe_environment()
     store.put("environment-a", to_plain(replace(here, environment_id="a", cpu="of one host")))
     store.put("environment-b", to_plain(replace(here, environment_id="b", cpu="of two hosts")))
-    measured = pl.concat([profiles("b"), profiles("a"), profiles("b")])
 
-    assert nodes.find_environment(measured, store).cpu == "of two hosts"
+    _, found, _ = collect_profiles(params, store, profiles("b"), profiles("a"), profiles("b"))
+
+    assert found.cpu == "of two hosts"
 
 
-def test_environment_that_nobody_stored_is_this_machine(tmp_path: Path) -> None:
-    here = nodes.find_environment(profiles("a"), JsonStore(tmp_path))
+def test_environment_that_nobody_stored_is_this_machine(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    params, store = EvaluationParams(**values), JsonStore(tmp_path)
+
+    _, here, _ = collect_profiles(params, store, profiles("a"))
 
     assert here.environment_id == describe_environment().environment_id
 

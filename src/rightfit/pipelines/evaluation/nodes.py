@@ -52,16 +52,6 @@ _folders = ExitStack()  # of cascades: the catalog copies what is in them
 atexit.register(_folders.close)
 
 
-def find_environment(resource_profiles: pl.DataFrame, measurements: JsonStore) -> Environment:
-    """Describe the machine that most profiles were measured on, as it described itself."""
-    own = resource_profiles.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
-    ids = own["environment_id"].drop_nulls()
-    stored = measurements.get(ENVIRONMENT_KEY.format(id=ids.mode().sort().first()))
-    if stored is None:
-        return describe_environment()
-    return from_plain(Environment, stored)
-
-
 def profile_candidates(
     test: pl.DataFrame,
     rows: pl.DataFrame,
@@ -238,25 +228,16 @@ def collect_profiles(
     """Put all profiles into one table, and say which hardware they fit.
 
     Returns:
-        The profiles; the machine that most of them were measured on; and for each profile and
-        hardware tier a row that says whether it runs there, and why not.
+        The profiles; the machine that most of them were measured on, as it described itself; and
+        for each profile and hardware tier a row that says whether it runs there, and why not.
 
     Raises:
         ValueError: If the profiles were measured on several machines and may not be mixed.
     """
-    joined = join_profiles(params, *profiles)
-    return joined, find_environment(joined, measurements), tabulate_tiers(joined, params.tiers)
-
-
-def join_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.DataFrame:
-    """Put several tables of profiles into one.
-
-    Raises:
-        ValueError: If they come from several machines and may not be mixed.
-    """
     collected = pl.concat(profiles, how="diagonal")
     own = collected.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
-    found = sorted(own["environment_id"].unique().drop_nulls().to_list())
+    ids = own["environment_id"].drop_nulls()
+    found = sorted(ids.unique())
     if len(found) > 1:
         message = f"The profiles come from {len(found)} different environments: {found}."
         if params.mixed_environments == "refuse":
@@ -265,4 +246,6 @@ def join_profiles(params: EvaluationParams, *profiles: pl.DataFrame) -> pl.DataF
                 "label in parameters_evaluation.yml."
             )
         logger.warning("%s Compare them by the column environment_id only.", message)
-    return collected
+    stored = measurements.get(ENVIRONMENT_KEY.format(id=ids.mode().sort().first()))
+    environment = describe_environment() if stored is None else from_plain(Environment, stored)
+    return collected, environment, tabulate_tiers(collected, params.tiers)
