@@ -63,13 +63,24 @@ def explain_error(error: BaseException) -> str | None:
     """
     chain = list(_follow(error))
     # first: what fsspec raises of a refusal looks like a disk that cannot be read
-    refused = next(filter(None, map(_explain_object_store, chain)), None)
-    if refused:
-        return f"{refused} {AGAIN}"
     for one in chain:
-        told = _explain_system(one) or _explain_database(one)
-        if told:
-            return f"{told} {AGAIN}"
+        answer = getattr(one, "response", None)  # of botocore, which need not be installed
+        fault = answer.get("Error") if isinstance(answer, dict) else None
+        if isinstance(fault, dict):
+            return (
+                f"The object store refused a request ({fault.get('Code')}: "
+                f"{fault.get('Message')}). Free space there, raise its quota, or correct the "
+                f"credentials. {AGAIN}"
+            )
+    sqlalchemy = sys.modules.get("sqlalchemy.exc")
+    for one in chain:
+        if isinstance(one, OSError) and one.errno in OF_THE_SYSTEM:
+            place = one.filename if one.filename is not None else "A file"
+            return f"{place}: {OF_THE_SYSTEM[one.errno]} {AGAIN}"
+        if sqlalchemy is not None and isinstance(one, sqlalchemy.DBAPIError):
+            for words, cure in OF_A_DATABASE.items():
+                if words in str(one.orig).lower():
+                    return f"The database of the searches: {cure} {AGAIN}"
     return str(error) if isinstance(error, RightfitError) else None
 
 
@@ -131,30 +142,3 @@ def _follow(error: BaseException | None) -> Iterator[BaseException]:
         seen.append(error)
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _explain_system(error: BaseException) -> str | None:
-    if not isinstance(error, OSError) or error.errno not in OF_THE_SYSTEM:
-        return None
-    place = error.filename if error.filename is not None else "A file"
-    return f"{place}: {OF_THE_SYSTEM[error.errno]}"
-
-
-def _explain_object_store(error: BaseException) -> str | None:
-    answer = getattr(error, "response", None)  # of botocore, which need not be installed
-    fault = answer.get("Error") if isinstance(answer, dict) else None
-    if not isinstance(fault, dict):
-        return None
-    return (
-        f"The object store refused a request ({fault.get('Code')}: {fault.get('Message')}). Free "
-        "space there, raise its quota, or correct the credentials."
-    )
-
-
-def _explain_database(error: BaseException) -> str | None:
-    sqlalchemy = sys.modules.get("sqlalchemy.exc")
-    if sqlalchemy is None or not isinstance(error, sqlalchemy.DBAPIError):
-        return None
-    text = str(error.orig).lower()
-    cures = [cure for words, cure in OF_A_DATABASE.items() if words in text]
-    return f"The database of the searches: {cures[0]}" if cures else None

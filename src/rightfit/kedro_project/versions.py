@@ -96,7 +96,7 @@ def choose_run_versions(
     for name, chosen in choose_versions(found, groups, grid, records, limit).items():
         pin_load_version(found[name], chosen)
     if records is not None:
-        records.write_grid(version, GridRecord(tuple(grid.datasets), tuple(grid.models)))
+        records.write_grid(version, GridRecord(grid.datasets, grid.models))
 
 
 def choose_versions(
