@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
@@ -46,9 +46,7 @@ def find_versioned_path(dataset: Dataset | None, version: str | None = None) -> 
         ``None`` where it is not local, or has no such version.
     """
     path = find_path(dataset)
-    if path is None or not isinstance(dataset, AbstractVersionedDataset):
-        return path
-    if not is_versioned(dataset):
+    if path is None or not is_versioned(dataset):
         return path
     try:
         read = dataset.resolve_load_version() if version is None else version
@@ -57,12 +55,12 @@ def find_versioned_path(dataset: Dataset | None, version: str | None = None) -> 
     return path / str(read) / path.name
 
 
-def is_versioned(dataset: Dataset | None) -> bool:
+def is_versioned(dataset: Dataset | None) -> TypeGuard[Versioned]:
     """Tell whether an entry is versioned.
 
     Ask upstream: a public ``is_versioned``; ``resolve_save_version`` tells, but may set a version.
     """
-    return getattr(dataset, "_version", None) is not None
+    return isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
 
 
 def has_version(dataset: Dataset | None, version: str) -> bool:
@@ -70,9 +68,9 @@ def has_version(dataset: Dataset | None, version: str) -> bool:
 
     Ask upstream: ``exists(version=...)``.
     """
-    if not isinstance(dataset, AbstractVersionedDataset) or not is_versioned(dataset):
-        return False
-    return bool(dataset._exists_function(str(dataset._get_versioned_path(version))))
+    return is_versioned(dataset) and bool(
+        dataset._exists_function(str(dataset._get_versioned_path(version)))
+    )
 
 
 def pin_load_version(dataset: Versioned, version: str, *, again: bool = False) -> None:

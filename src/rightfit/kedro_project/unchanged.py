@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.project import pipelines
-from kedro.io import AbstractDataset, AbstractVersionedDataset, CatalogProtocol
+from kedro.io import AbstractDataset, CatalogProtocol
 from kedro.io.core import VersionNotFoundError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -29,6 +29,7 @@ from rightfit.kedro_project.files import REUSE_RESULTS, VERIFY_RESULTS
 from rightfit.kedro_project.kedro_private import (
     find_versioned_path,
     has_version,
+    is_versioned,
     pin_load_version,
 )
 from rightfit.kedro_project.nodes import NodeFunction, is_own, is_shipped
@@ -143,11 +144,11 @@ class ReusedResults:
         whole = self._steps.wholes.get(node.name, "")
         for name in node.outputs:
             dataset = self._catalog.get(name)
-            if not isinstance(dataset, AbstractVersionedDataset):
+            if not is_versioned(dataset):
                 continue
-            version = dataset.resolve_save_version()
-            if version is None or (name.endswith(_TABLES) and holds_failure(dataset.load())):
+            if name.endswith(_TABLES) and holds_failure(dataset.load()):
                 continue
+            version = str(dataset.resolve_save_version())
             place = find_versioned_path(dataset, version)
             files = () if place is None else record_files(place)
             self._records.write_result(ResultRecord(name, key, version, whole, files))
@@ -372,7 +373,7 @@ class _Stored:
         kept = [node for node in pipeline.nodes if node.name in unchanged]
         for name in (name for node in kept for name in node.outputs):
             dataset, record = self._catalog.get(name), self.find(name)
-            if record is not None and isinstance(dataset, AbstractVersionedDataset):
+            if record is not None and is_versioned(dataset):
                 pin_load_version(dataset, record.version, again=True)
 
 
@@ -387,9 +388,7 @@ class _Damage:
 
 def _read_version(dataset: AbstractDataset[Any, Any] | None) -> str | None:
     """Return the version that the run reads, if there is any."""
-    if not isinstance(dataset, AbstractVersionedDataset):
-        return None
     try:
-        return dataset.resolve_load_version()
+        return dataset.resolve_load_version() if is_versioned(dataset) else None
     except VersionNotFoundError:
         return None

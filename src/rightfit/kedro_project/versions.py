@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedro.framework.project import pipelines
-from kedro.io import AbstractVersionedDataset, CatalogProtocol
+from kedro.io import CatalogProtocol
 from kedro.io.core import VersionNotFoundError, generate_timestamp
 from kedro.pipeline import Pipeline
 
@@ -206,7 +206,5 @@ def _find_versioned(catalog: Catalog, names: Collection[str]) -> dict[str, Versi
     return {
         name: dataset
         for name in sorted(names)
-        if name in catalog
-        and isinstance(dataset := catalog.get(name), AbstractVersionedDataset)
-        and is_versioned(dataset)
+        if name in catalog and is_versioned(dataset := catalog.get(name))
     }
