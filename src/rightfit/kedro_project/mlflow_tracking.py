@@ -11,7 +11,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 
-import polars as pl
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -55,10 +54,20 @@ class MlflowHook:
             rankings = write_as_text(load_result(catalog, "rankings"), "violations")
             mlflow.log_text(rankings.write_csv(), "rankings.csv")
         if "resource_profiles" in made:
-            mlflow.log_metrics(count_profiles(load_result(catalog, "resource_profiles")))
+            profiles = load_result(catalog, "resource_profiles")
+            counts = {
+                "profiles": profiles.height,
+                "disturbed_profiles": profiles["disturbed"].sum(),
+                "candidates": profiles.n_unique(["dataset", "model", "candidate"]),
+            }
+            mlflow.log_metrics({f"counts/{name}": float(n) for name, n in counts.items()})
         trials = sorted(name for name in made if name.endswith(TRIALS) and name.count(".") == 1)
         if trials:
-            mlflow.log_metrics(count_trials(load_result(catalog, name) for name in trials))
+            tables = [load_result(catalog, name) for name in trials]
+            states = Counter(state for table in tables for state in table["state"])
+            mlflow.log_metrics(
+                {f"counts/trials_{state}": float(n) for state, n in sorted(states.items())}
+            )
         if "report" in made:
             mlflow.log_text(load_result(catalog, "report"), "report.html")
 
@@ -80,21 +89,6 @@ def measure_winners(recommendations: Recommendations) -> dict[str, float]:
         "counts/winners": float(len(winners)),
         "counts/none_qualifies": float(n_decisions - len(winners)),
     }
-
-
-def count_profiles(profiles: pl.DataFrame) -> dict[str, float]:
-    """Count profiles, those that were disturbed, and the candidates they belong to."""
-    return {
-        "counts/profiles": float(profiles.height),
-        "counts/disturbed_profiles": float(profiles["disturbed"].sum()),
-        "counts/candidates": float(profiles.n_unique(["dataset", "model", "candidate"])),
-    }
-
-
-def count_trials(tables: Iterable[pl.DataFrame]) -> dict[str, float]:
-    """Count trials by what became of them."""
-    states = Counter(state for table in tables for state in table["state"])
-    return {f"counts/trials_{state}": float(n) for state, n in sorted(states.items())}
 
 
 def _list_winners(recommendations: Recommendations) -> Iterable[tuple[str, RankedCandidate]]:

@@ -27,20 +27,6 @@ if TYPE_CHECKING:
 
 Reduce = Callable[[Any], object]
 
-PIPELINES = frozenset(
-    {
-        "data_engineering",
-        "training",
-        "evaluation",
-        "ranking",
-        "refit",
-        "http_load",
-        "reporting",
-        "perf",
-    }
-)
-"""Names of the library's pipelines."""
-
 BOXES = {
     "data_engineering": "data_engineering",
     "training": "training",
@@ -51,6 +37,9 @@ BOXES = {
     "reporting": "report",
 }
 """Namespace of each pipeline's nodes: the box that kedro-viz shows them in."""
+
+PIPELINES = frozenset({*BOXES, "perf"})
+"""Names of the library's pipelines."""
 
 RENAMED = {
     **dict.fromkeys(("fit_encoder", "encode_parts", "write_data_card"), "encode_rows"),

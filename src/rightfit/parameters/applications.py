@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import ConfigDict, ValidationError, model_validator
 
-from rightfit.parameters.defaults import find_rates
+from rightfit.parameters.defaults import find_rates, read_key
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.ranking.applications.applications import (
     THREADS,
@@ -64,8 +64,7 @@ def find_misnamed(raw: Any) -> dict[str, str]:
     faults = {}
     for name, application in raw.items() if isinstance(raw, Mapping) else ():
         for block, known in KNOWN.items():
-            is_raw = isinstance(application, Mapping)
-            named = application.get(block) if is_raw else getattr(application, block, None)
+            named = read_key(application, block)
             for metric in named if isinstance(named, Mapping) else ():
                 key = f"applications.{name}.{block}.{metric}"
                 if metric in RETIRED:
@@ -111,7 +110,7 @@ def find_contradictions(raw: Any) -> list[str]:
 
 def _read(raw: Any, key: str, model: type[Part]) -> dict[str, Part]:
     """Return the parts of an application that are right in themselves, by metric."""
-    parts = raw.get(key) if isinstance(raw, Mapping) else getattr(raw, key, None)
+    parts = read_key(raw, key)
     found = {}
     for metric, part in parts.items() if isinstance(parts, Mapping) else ():
         with suppress(ValidationError):

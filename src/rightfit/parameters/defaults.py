@@ -63,14 +63,15 @@ def find_rates(applications: object) -> dict[str, float]:
     blocks = applications if isinstance(applications, Mapping) else {}
     rates = {}
     for name, block in blocks.items():
-        rate = (
-            block.get("rate_per_s")
-            if isinstance(block, Mapping)
-            else getattr(block, "rate_per_s", None)
-        )
+        rate = read_key(block, "rate_per_s")
         if isinstance(rate, int | float) and not isinstance(rate, bool) and rate > 0:
             rates[str(name)] = float(rate)
     return rates
+
+
+def read_key(block: object, key: str) -> Any:
+    """Return the value of a block's key, of a raw one or a model; ``None`` where there is none."""
+    return block.get(key) if isinstance(block, Mapping) else getattr(block, key, None)
 
 
 def set_rate(evaluation: Any, applications: object) -> Any:
