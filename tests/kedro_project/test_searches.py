@@ -80,7 +80,6 @@ def test_cells_whose_inputs_are_there_are_searched_before_the_first_node_that_ne
 
     for node in nodes:
         searches.carry_out_for(node)
-        searches.note_outputs(node)
 
     assert searched == [["x.a", "x.b"]]  # one alone is its node's
 
@@ -134,7 +133,6 @@ def test_fork_server_starts_with_a_run_that_searches_side_by_side(
     assert started == expected
     running.carry_out_for(make)
     assert searched == []
-    running.note_outputs(make)
     running.carry_out_for(cells[0])
     assert started == expected  # once
     assert searched == [[one.cell.name for one in searches]] * bool(expected)

@@ -135,7 +135,6 @@ class RightfitRunner(SequentialRunner):
                     self._suggest_resume_scenario(pipeline, done, catalog)
                     raise
                 results.record(node)
-                searches.note_outputs(node)
                 if display is not None and is_own(node):
                     display.end(find_step(node))
                 logger.debug("Completed node: %s (%d of %d)", node.name, n_done + 1, len(nodes))
@@ -194,16 +193,20 @@ class Searches:
 
     Their processes are forked from one that imports for seconds. It starts with the run, so that
     it imports while tables are read and encoded.
+
+    Args:
+        nodes: Of the run, in the order in which they run.
+        catalog: Of the run.
     """
 
     def __init__(self, nodes: list[Node], catalog: Catalog) -> None:
+        self._nodes = nodes
         self._catalog = catalog
         self._waiting = {
             node: node.func
             for node in nodes
             if isinstance(node.func, NodeFunction) and node.func.plan
         }
-        self._to_come = {name for node in nodes for name in node.outputs}
         if self._count_workers(self._waiting) > 1 and not self._finds_cluster(self._waiting):
             from rightfit.tuning.parallel.forks import shared_fork_server
 
@@ -212,17 +215,13 @@ class Searches:
             _, n_threads = training.share_cores(len(self._waiting))
             shared_fork_server(families, n_threads)
 
-    def note_outputs(self, node: Node) -> None:
-        """Note that the outputs of a node are there."""
-        self._to_come -= set(node.outputs)
-
     def carry_out_for(self, node: Node) -> None:
         """Search all cells whose inputs are there, if this node needs a search."""
         if node not in self._waiting:
             return
-        due = {
-            one: func for one, func in self._waiting.items() if not self._to_come & set(one.inputs)
-        }
+        rest = self._nodes[self._nodes.index(node) :]  # those before it have run
+        to_come = {name for one in rest for name in one.outputs}
+        due = {one: func for one, func in self._waiting.items() if not to_come & set(one.inputs)}
         self._waiting = {one: func for one, func in self._waiting.items() if one not in due}
         if self._count_workers(due) < 2 and not self._finds_cluster(due):
             return
