@@ -6,7 +6,7 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.kedro_project.records import ResultRecord
-from rightfit.kedro_project.unchanged import Steps, compare_steps
+from rightfit.kedro_project.unchanged import Step, compare_steps
 
 
 def join(*parts: str) -> str:
@@ -30,7 +30,7 @@ def compare(
     constants: str = "code",
     inputs: dict[str, str | None] = {},  # noqa: B006 -- read only
     **changes: Any,
-) -> Steps:
+) -> dict[str, Step]:
     return compare_steps(
         PIPELINE,
         constants=constants,
@@ -42,12 +42,18 @@ def compare(
     )
 
 
-def run(steps: Steps, stored: dict[str, ResultRecord], version: str) -> dict[str, ResultRecord]:
+def unchanged(steps: dict[str, Step]) -> set[str]:
+    return {name for name, step in steps.items() if step.is_unchanged}
+
+
+def run(
+    steps: dict[str, Step], stored: dict[str, ResultRecord], version: str
+) -> dict[str, ResultRecord]:
     """Return the records after a run that carried out all steps that are not unchanged."""
     made = {
-        name: ResultRecord(name, steps.keys[node.name] or "", version, steps.wholes[node.name])
+        name: ResultRecord(name, step.key or "", version, step.whole)
         for node in PIPELINE.nodes
-        if node.name not in steps.unchanged
+        if not (step := steps[node.name]).is_unchanged
         for name in node.outputs
     }
     return stored | made
@@ -57,16 +63,16 @@ STORED = run(compare({}, version="first"), {}, "first")
 
 
 def test_without_records_every_step_runs() -> None:
-    assert compare({}).unchanged == frozenset()
+    assert unchanged(compare({})) == set()
 
 
 def test_second_run_changes_nothing() -> None:
-    assert compare(STORED).unchanged == {"clean", "train", "summarise"}
+    assert unchanged(compare(STORED)) == {"clean", "train", "summarise"}
 
 
 def test_a_parameter_changes_the_steps_that_read_it_and_all_after_them() -> None:
-    assert compare(STORED, inputs={"params:train": "c"}).unchanged == {"clean", "summarise"}
-    assert compare(STORED, inputs={"params:clean": "c"}).unchanged == frozenset()
+    assert unchanged(compare(STORED, inputs={"params:train": "c"})) == {"clean", "summarise"}
+    assert unchanged(compare(STORED, inputs={"params:clean": "c"})) == set()
 
 
 def test_a_hint_changes_nothing() -> None:
@@ -89,7 +95,7 @@ def test_a_hint_changes_nothing() -> None:
         for hint in ("a", "b")
     )
 
-    assert first.keys["guess"] == second.keys["guess"] is not None
+    assert first["guess"].key == second["guess"].key is not None
 
 
 def test_only_the_part_of_a_parameter_that_a_step_depends_on_changes_it() -> None:
@@ -99,7 +105,7 @@ def test_only_the_part_of_a_parameter_that_a_step_depends_on_changes_it() -> Non
     measuring = NodeFunction(measure, parts={"params:demand": lambda demand: demand["limit"]})
     pipeline = Pipeline([Node(measuring, ["raw", "params:demand"], "measured", name="measure")])
 
-    def look(stored: dict[str, ResultRecord], **demand: int) -> Steps:
+    def look(stored: dict[str, ResultRecord], **demand: int) -> dict[str, Step]:
         return compare_steps(
             pipeline,
             constants=None,
@@ -111,37 +117,42 @@ def test_only_the_part_of_a_parameter_that_a_step_depends_on_changes_it() -> Non
         )
 
     first = look({}, limit=1, weight=1)
-    record = ResultRecord("measured", first.keys["measure"] or "", "1", first.wholes["measure"])
+    record = ResultRecord("measured", first["measure"].key or "", "1", first["measure"].whole)
     stored = {"measured": record}
-    heavier = look(stored, limit=1, weight=2)
+    [same], [heavier], [tighter] = (
+        look(stored, limit=limit, weight=weight).values()
+        for limit, weight in ((1, 1), (1, 2), (2, 1))
+    )
 
-    assert look(stored, limit=1, weight=1).steered_otherwise == frozenset()
-    assert heavier.unchanged == heavier.steered_otherwise == {"measure"}
-    assert look(stored, limit=2, weight=1).unchanged == frozenset()
+    assert same.is_unchanged
+    assert not same.is_steered_otherwise
+    assert heavier.is_unchanged
+    assert heavier.is_steered_otherwise
+    assert not tighter.is_unchanged
 
 
 def test_other_code_or_another_machine_changes_everything() -> None:
-    assert compare(STORED, constants="other code").unchanged == frozenset()
+    assert unchanged(compare(STORED, constants="other code")) == set()
 
 
 def test_input_that_cannot_be_told_from_its_earlier_content_is_read_again() -> None:
     steps = compare(STORED, inputs={"raw": None})
 
-    assert steps.unchanged == frozenset()
-    assert steps.keys["clean"] is None
+    assert unchanged(steps) == set()
+    assert steps["clean"].key is None
 
 
 def test_result_that_was_deleted_is_made_again_and_so_is_all_after_it() -> None:
     stored = {name: record for name, record in STORED.items() if name != "rows"}
 
-    assert compare(stored).unchanged == frozenset()
+    assert unchanged(compare(stored)) == set()
 
 
 def test_result_made_from_an_older_version_is_made_again() -> None:
     # A second run made the rows anew and was interrupted before it trained.
     again = ResultRecord("rows", STORED["rows"].key, "second")
 
-    assert compare(STORED | {"rows": again}, version="third").unchanged == {"clean"}
+    assert unchanged(compare(STORED | {"rows": again}, version="third")) == {"clean"}
 
 
 def test_run_after_an_interrupted_one_goes_on_from_there() -> None:
@@ -150,10 +161,10 @@ def test_run_after_an_interrupted_one_goes_on_from_there() -> None:
     whole = run(second, STORED, "second")
     stored = STORED | {"rows": whole["rows"], "model": whole["model"]}
 
-    assert compare(stored, inputs=changed, version="third").unchanged == {"clean", "train"}
+    assert unchanged(compare(stored, inputs=changed, version="third")) == {"clean", "train"}
 
 
 def test_steps_that_must_run_are_not_left_out() -> None:
     steps = compare(STORED, may_keep=lambda node: node.name != "train")
 
-    assert steps.unchanged == {"clean", "summarise"}
+    assert unchanged(steps) == {"clean", "summarise"}

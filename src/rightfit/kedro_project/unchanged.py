@@ -88,7 +88,9 @@ class ReusedResults:
         self, pipeline: Pipeline, catalog: Catalog, version: str, *, may_reuse: bool
     ) -> None:
         self._catalog = catalog
-        self._steps = Steps({}, frozenset(), {}, frozenset())
+        self._steps: dict[str, Step] = {}
+        self.unchanged: frozenset[str] = frozenset()
+        """Names of the nodes whose results are kept."""
         store, parameters = catalog.get(RECORDS), catalog.get("parameters")
         self._records = RecordStore(store.load()) if isinstance(store, JsonStoreDataset) else None
         if self._records is None:
@@ -110,6 +112,7 @@ class ReusedResults:
             )
         except OSError as err:
             raise ConfigurationError(explain_error(err) or str(err)) from err
+        self.unchanged = frozenset(name for name, step in self._steps.items() if step.is_unchanged)
         stored.refuse_damaged_inputs()
         stored.set_aside_damaged()
         if not self.unchanged:
@@ -123,25 +126,19 @@ class ReusedResults:
             f"{len(rest)} to do" if rest else "nothing to do",
         )
         logger.debug("To do: %s", clean_text(", ".join(rest)))
-        if self._steps.steered_otherwise:
+        if n_steered := sum(step.is_steered_otherwise for step in self._steps.values()):
             logger.warning(
                 "%d of the kept steps searched or measured for other weights or families beside "
                 "them. To search and measure for these: --params %s=false",
-                len(self._steps.steered_otherwise),
+                n_steered,
                 REUSE_RESULTS,
             )
-
-    @property
-    def unchanged(self) -> frozenset[str]:
-        """Names of the nodes whose results are kept."""
-        return self._steps.unchanged
 
     def record(self, node: Node) -> None:
         """Note how the results of one of Rightfit's nodes were made."""
         if self._records is None or not is_own(node):
             return
-        key = self._steps.keys.get(node.name) or UNKNOWN
-        whole = self._steps.wholes.get(node.name, "")
+        step = self._steps[node.name]
         for name in node.outputs:
             dataset = self._catalog.get(name)
             if not is_versioned(dataset):
@@ -151,25 +148,27 @@ class ReusedResults:
             version = str(dataset.resolve_save_version())
             place = find_versioned_path(dataset, version)
             files = () if place is None else record_files(place)
-            self._records.write_result(ResultRecord(name, key, version, whole, files))
+            self._records.write_result(
+                ResultRecord(name, step.key or UNKNOWN, version, step.whole, files)
+            )
 
 
 @dataclass(frozen=True)
-class Steps:
-    """What is known of a pipeline's steps before they run.
+class Step:
+    """What is known of a step before it runs.
 
     Args:
-        keys: Hash of all that each step depends on, by node name; ``None`` where that is not known.
-        unchanged: Names of the nodes whose results are stored as this run would make them.
-        wholes: As ``keys``, with hints and whole parameters.
-        steered_otherwise: Those of the unchanged nodes whose hints, or parameters as a whole, were
+        key: Hash of all that it depends on; ``None`` where that is not known.
+        whole: As ``key``, with hints and whole parameters.
+        is_unchanged: Whether its results are stored as this run would make them.
+        is_steered_otherwise: Whether it is unchanged, but its hints, or parameters as a whole, were
             others.
     """
 
-    keys: dict[str, str | None]
-    unchanged: frozenset[str]
-    wholes: dict[str, str]
-    steered_otherwise: frozenset[str]
+    key: str | None
+    whole: str
+    is_unchanged: bool
+    is_steered_otherwise: bool
 
 
 def compare_steps(
@@ -181,7 +180,7 @@ def compare_steps(
     load: Callable[[str], object],
     find_stored: Callable[[str], ResultRecord | None],
     may_keep: Callable[[Node], bool],
-) -> Steps:
+) -> dict[str, Step]:
     """Compare every step with what is stored.
 
     A step is unchanged if all its results are stored and were made from what it would read now.
@@ -196,11 +195,11 @@ def compare_steps(
         load: Loads a parameter of which a step depends on a part only.
         find_stored: Returns the record of a result that is still stored.
         may_keep: Whether a node may be left out at all.
+
+    Returns:
+        The steps by the names of their nodes.
     """
-    keys: dict[str, str | None] = {}
-    wholes: dict[str, str] = {}
-    unchanged: set[str] = set()
-    otherwise: set[str] = set()
+    steps: dict[str, Step] = {}
     identities: dict[str, str | None] = {}
     for node in pipeline.nodes:  # each after those it depends on
         identities |= {name: identify(name) for name in node.inputs if name not in identities}
@@ -216,17 +215,17 @@ def compare_steps(
         }
         is_known = all(identity is not None for identity in found.values())
         key = hash_content([node.name, constants, found]) if is_known else None
-        keys[node.name], wholes[node.name] = key, hash_content(read)
-        versions = dict.fromkeys(node.outputs, version)
+        whole = hash_content(read)
         records = [record for name in node.outputs if (record := find_stored(name))]
         is_stored = [record.key for record in records] == [key] * len(node.outputs)
-        if key is not None and records and is_stored and may_keep(node):
-            unchanged.add(node.name)
-            if any(record.whole != wholes[node.name] for record in records):
-                otherwise.add(node.name)
+        is_unchanged = bool(key is not None and records and is_stored and may_keep(node))
+        is_steered = is_unchanged and any(record.whole != whole for record in records)
+        steps[node.name] = Step(key, whole, is_unchanged, is_steered)
+        versions = dict.fromkeys(node.outputs, version)
+        if is_unchanged:
             versions = {record.result: record.version for record in records}
         identities |= {name: identify_result(name, one) for name, one in versions.items()}
-    return Steps(keys, frozenset(unchanged), wholes, frozenset(otherwise))
+    return steps
 
 
 def identify_result(name: str, version: str) -> str:
