@@ -107,7 +107,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    for name in ("run.is_own", "unchanged.is_own", "unchanged.is_shipped"):
+    for name in ("nodes.is_own", "run.is_own", "unchanged.is_own", "unchanged.is_shipped"):
         monkeypatch.setattr(f"rightfit.kedro_project.{name}", lambda node: True)
     return Project(tmp_path)
 

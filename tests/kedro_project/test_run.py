@@ -13,6 +13,7 @@ from kedro.runner import AbstractRunner, SequentialRunner, ThreadRunner
 from kedro_viz.integrations.kedro.hooks_utils import is_sequential_runner
 
 from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.nodes import TAG
 from rightfit.kedro_project.run import RightfitRunner, RightfitSession
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines import create_pipelines
@@ -115,10 +116,12 @@ def count(text: str) -> int:
 
 
 def test_node_that_fails_ends_the_run_with_its_error_and_where_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("rightfit.kedro_project.run.is_own", lambda node: True)
-    nodes = [Node(shout, "text", "loud", name="shout"), Node(count, "loud", "n", name="count")]
+    nodes = [
+        Node(shout, "text", "loud", name="shout", tags=TAG),
+        Node(count, "loud", "n", name="count", tags=TAG),
+    ]
 
     with pytest.raises(ValueError, match="invalid literal"):
         RightfitRunner().run(
@@ -127,14 +130,11 @@ def test_node_that_fails_ends_the_run_with_its_error_and_where_to_go_on(
     assert '--from-nodes "shout"' in caplog.text  # "loud" is in no file
 
 
-def test_memory_dataset_that_two_nodes_read_is_there_for_both(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("rightfit.kedro_project.run.is_own", lambda node: True)
+def test_memory_dataset_that_two_nodes_read_is_there_for_both() -> None:
     nodes = [
-        Node(shout, "text", "loud", name="shout"),
-        Node(len, "loud", "length", name="measure"),
-        Node(shout, "loud", "louder", name="shout_again"),
+        Node(shout, "text", "loud", name="shout", tags=TAG),
+        Node(len, "loud", "length", name="measure", tags=TAG),
+        Node(shout, "loud", "louder", name="shout_again", tags=TAG),
     ]
     catalog = DataCatalog({"text": MemoryDataset("quiet")})
 

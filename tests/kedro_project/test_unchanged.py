@@ -6,7 +6,7 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.kedro_project.records import ResultRecord
-from rightfit.kedro_project.unchanged import Step, compare_steps
+from rightfit.kedro_project.unchanged import ComparedStep, compare_steps
 
 
 def join(*parts: str) -> str:
@@ -30,7 +30,7 @@ def compare(
     constants: str = "code",
     inputs: dict[str, str | None] = {},  # noqa: B006 -- read only
     **changes: Any,
-) -> dict[str, Step]:
+) -> dict[str, ComparedStep]:
     return compare_steps(
         PIPELINE,
         constants=constants,
@@ -42,12 +42,12 @@ def compare(
     )
 
 
-def unchanged(steps: dict[str, Step]) -> set[str]:
+def unchanged(steps: dict[str, ComparedStep]) -> set[str]:
     return {name for name, step in steps.items() if step.is_unchanged}
 
 
 def run(
-    steps: dict[str, Step], stored: dict[str, ResultRecord], version: str
+    steps: dict[str, ComparedStep], stored: dict[str, ResultRecord], version: str
 ) -> dict[str, ResultRecord]:
     """Return the records after a run that carried out all steps that are not unchanged."""
     made = {
@@ -105,7 +105,7 @@ def test_only_the_part_of_a_parameter_that_a_step_depends_on_changes_it() -> Non
     measuring = NodeFunction(measure, parts={"params:demand": lambda demand: demand["limit"]})
     pipeline = Pipeline([Node(measuring, ["raw", "params:demand"], "measured", name="measure")])
 
-    def look(stored: dict[str, ResultRecord], **demand: int) -> dict[str, Step]:
+    def look(stored: dict[str, ResultRecord], **demand: int) -> dict[str, ComparedStep]:
         return compare_steps(
             pipeline,
             constants=None,

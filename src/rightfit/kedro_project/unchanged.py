@@ -88,7 +88,7 @@ class ReusedResults:
         self, pipeline: Pipeline, catalog: Catalog, version: str, *, may_reuse: bool
     ) -> None:
         self._catalog = catalog
-        self._steps: dict[str, Step] = {}
+        self._steps: dict[str, ComparedStep] = {}
         self.unchanged: frozenset[str] = frozenset()
         """Names of the nodes whose results are kept."""
         store, parameters = catalog.get(RECORDS), catalog.get("parameters")
@@ -154,7 +154,7 @@ class ReusedResults:
 
 
 @dataclass(frozen=True)
-class Step:
+class ComparedStep:
     """What is known of a step before it runs.
 
     Args:
@@ -180,7 +180,7 @@ def compare_steps(
     load: Callable[[str], object],
     find_stored: Callable[[str], ResultRecord | None],
     may_keep: Callable[[Node], bool],
-) -> dict[str, Step]:
+) -> dict[str, ComparedStep]:
     """Compare every step with what is stored.
 
     A step is unchanged if all its results are stored and were made from what it would read now.
@@ -199,7 +199,7 @@ def compare_steps(
     Returns:
         The steps by the names of their nodes.
     """
-    steps: dict[str, Step] = {}
+    steps: dict[str, ComparedStep] = {}
     identities: dict[str, str | None] = {}
     for node in pipeline.nodes:  # each after those it depends on
         identities |= {name: identify(name) for name in node.inputs if name not in identities}
@@ -220,7 +220,7 @@ def compare_steps(
         is_stored = [record.key for record in records] == [key] * len(node.outputs)
         is_unchanged = bool(key is not None and records and is_stored and may_keep(node))
         is_steered = is_unchanged and any(record.whole != whole for record in records)
-        steps[node.name] = Step(key, whole, is_unchanged, is_steered)
+        steps[node.name] = ComparedStep(key, whole, is_unchanged, is_steered)
         versions = dict.fromkeys(node.outputs, version)
         if is_unchanged:
             versions = {record.result: record.version for record in records}
