@@ -42,12 +42,9 @@ def complete_parameters(parameters: RawParameters) -> Block:
     """
     completed = dict(parameters)
     for block in BLOCKS:
-        default = read_default(block)
         own = parameters.get(block, {})
-        if own == {}:
-            completed[block] = default
-        elif isinstance(own, Mapping):
-            completed[block] = merge(default, own)
+        if isinstance(own, Mapping):
+            completed[block] = merge(read_default(block), own)
             if block == "models":
                 completed[block] |= {
                     name: model

@@ -103,7 +103,17 @@ def tune_model(
     )
     with show_progress() as on_trial:
         outcome = complete_search(planned, on_trial=on_trial)
-    _tell(cell_name, outcome.account)
+    # what the search could not do, and what would help
+    for row in outcome.account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
+        logger.debug(
+            "%s: no trial of this cell satisfies %s; %s",
+            cell_name,
+            row["application"],
+            row["nearest_miss"],
+        )
+    advice = outcome.account["advice"].drop_nulls()
+    if len(advice):
+        logger.warning("%s: the search %s", cell_name, advice[0])
     return outcome
 
 
@@ -172,15 +182,3 @@ def collect_trials(
     ]
     kinds = [named[i : i + len(models)] for i in range(0, len(named), len(models))]
     return tuple(pl.concat(kind) for kind in kinds)
-
-
-def _tell(cell_name: str, account: pl.DataFrame) -> None:
-    """Say what a search could not do, and what would help."""
-    for row in account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
-        miss = row["nearest_miss"]
-        logger.debug(
-            "%s: no trial of this cell satisfies %s; %s", cell_name, row["application"], miss
-        )
-    advice = account["advice"].drop_nulls()
-    if len(advice):
-        logger.warning("%s: the search %s", cell_name, advice[0])
