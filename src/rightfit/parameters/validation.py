@@ -32,7 +32,7 @@ from rightfit.parameters.refit import RefitParams, find_refit_faults
 from rightfit.preparation.description import DatasetBlock
 from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS_BY_COLUMN
-from rightfit.profiling.worker.meters.gpu import list_devices
+from rightfit.profiling.worker.meters.devices import list_devices
 from rightfit.ranking.applications.applications import N_MODELS, UTILITY, Application, RankingRules
 from rightfit.spelling import suggest
 from rightfit.tuning.search.space import ModelBlock, ModelParams
