@@ -39,8 +39,8 @@ def values() -> dict[str, Any]:
 
 
 def profiles(environment_id: str) -> pl.DataFrame:
-    how = {"limits": [], "devices": []}
-    return make_profiles(make_profile("net-001", environment_id=environment_id, measured_how=how))
+    values = {"measured_how": {"limits": [], "devices": []}, "request_path": "model"}
+    return make_profiles(make_profile("net-001", environment_id=environment_id, **values))
 
 
 @pytest.mark.parametrize(
