@@ -16,7 +16,8 @@ from factories.reports import make_load_curves
 from factories.studies import APPLICATIONS, LATER, RANKING, Study, make_measured, rank
 
 from rightfit.ranking.explanation.decisions import write_recommendations
-from rightfit.verbs.check import check_against, read_present
+from rightfit.serving.baseline import compare_baselines
+from rightfit.verbs.check import read_present
 from rightfit.verbs.stored import StoredResults
 
 pytestmark = pytest.mark.whole
@@ -83,7 +84,7 @@ def test_winner_of_the_baseline_stands_where_nothing_is_surely_better(
     note: str,
 ) -> None:
     parameters = {"applications": APPLICATIONS, "ranking": RANKING | {"keep_winner": keep_winner}}
-    before = read_present(results, parameters, None).winners
+    before, _ = read_present(results, parameters, None)
     now = {"linear-000": (0.76, 0.72, 0.80), "forest-001": (0.765, 0.755, 0.775)}
     columns = ("quality", "quality_low", "quality_high")
     profiles = make_measured(study.bundle).with_columns(
@@ -99,8 +100,8 @@ def test_winner_of_the_baseline_stands_where_nothing_is_surely_better(
     catalog.save("resource_profiles", profiles)
     catalog.save("recommendations", write_recommendations(rank(profiles)))
 
-    present = read_present(results, parameters, before)
-    found = check_against(before, present, margin_pct=5, any_machine=False)
+    present, standing = read_present(results, parameters, before)
+    found = compare_baselines(before, present, standing, margin_pct=5)
 
     (one,) = (one for one in found if one.application == "web_api")
     assert len(one.faults) == faults

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -13,10 +13,10 @@ from rightfit.api.ranking import Ranking
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import ProfileKey
-from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.baseline import (
+    NONE_STANDS,
     Baseline,
-    Comparison,
+    Standing,
     compare_baselines,
     find_other_machine,
     keep_utility,
@@ -56,12 +56,18 @@ def check(
     """Fail if a winner breaks its limits or is worse than a stored baseline."""
     with faults_as_message():
         before = None if write else read_baseline(baseline)
-        present = read_present(place.open_results(), place.read_parameters(), before)
+        present, standing = read_present(place.open_results(), place.read_parameters(), before)
         if before is None:
-            write_baseline(present.winners, baseline)
-            echo_lines([f"Wrote the winners of {present.winners.ranked_in} to {baseline}"])
+            write_baseline(present, baseline)
+            echo_lines([f"Wrote the winners of {present.ranked_in} to {baseline}"])
             return
-        findings = check_against(before, present, margin_pct=margin_pct, any_machine=any_machine)
+        other = find_other_machine(before, present)
+        if other is not None and not any_machine:
+            raise ValueError(
+                f"Timings of two machines are not compared: {other}. Write a baseline on this one, "
+                "or compare anyway: --any-machine"
+            )
+        findings = list(compare_baselines(before, present, standing, margin_pct=margin_pct))
     failed = [finding for finding in findings if finding.faults]
     if as_json:
         echo_json([asdict(finding) for finding in findings])
@@ -75,24 +81,10 @@ def check(
         raise click.exceptions.Exit(1)
 
 
-@dataclass(frozen=True)
-class Present:
-    """The last ranking, to compare with a baseline.
-
-    Args:
-        winners: Its winners.
-        standing: The baseline's winners, by application and dataset, that others have replaced
-            though nothing is surely better.
-    """
-
-    winners: Baseline
-    standing: Mapping[tuple[str, str], RankedCandidate]
-
-
 def read_present(
     results: StoredResults, parameters: Mapping[str, object], before: Baseline | None
-) -> Present:
-    """Read the winners of the last ranking.
+) -> tuple[Baseline, Standing]:
+    """Read the winners of the last ranking, to compare with a baseline.
 
     Applications that the configuration has no longer are left out.
 
@@ -100,6 +92,10 @@ def read_present(
         results: The stored results.
         parameters: Those of the project, the library's values included.
         before: The baseline; ``None`` where there is none yet.
+
+    Returns:
+        The winners, and the utilities of the baseline's winners that others have replaced though
+        nothing is surely better.
 
     Raises:
         ValueError: If nothing was ranked that the configuration asks for.
@@ -126,7 +122,7 @@ def read_present(
             key = ProfileKey(kept.model, kept.candidate, kept.serving)
             replaced.setdefault(answer.application, {})[answer.dataset] = key
     if not replaced:
-        return Present(winners, {})
+        return winners, NONE_STANDS
     ranking = Ranking(
         Profiles(results.load("resource_profiles", answers[0].origin.measured_in)),
         Applications({name: applications[name] for name in replaced}),
@@ -134,27 +130,10 @@ def read_present(
         earlier=replaced,
     )
     standing = {
-        (name, dataset): ranking.decision(name, dataset).winner
+        (name, dataset): keep_utility(found)
         for name, keys in replaced.items()
         for dataset, key in keys.items()
         if ranking.winners[name].get(dataset) == key
+        and (found := ranking.decision(name, dataset).winner)
     }
-    return Present(winners, {place: found for place, found in standing.items() if found})
-
-
-def check_against(
-    before: Baseline, present: Present, *, margin_pct: float, any_machine: bool
-) -> list[Comparison]:
-    """Compare the last ranking with a baseline.
-
-    Raises:
-        ValueError: If it was measured on another machine.
-    """
-    other = find_other_machine(before, present.winners)
-    if other is not None and not any_machine:
-        raise ValueError(
-            f"Timings of two machines are not compared: {other}. Write a baseline on this one, or "
-            "compare anyway: --any-machine"
-        )
-    utilities = {place: keep_utility(one) for place, one in present.standing.items()}
-    return list(compare_baselines(before, present.winners, utilities, margin_pct=margin_pct))
+    return winners, standing
