@@ -15,6 +15,7 @@ from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
+from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer
 from rightfit.strict_model import StrictModel, list_faults
@@ -58,9 +59,9 @@ class KeptWinner(StrictModel):
     metrics: dict[str, KeptFigure]
 
     @property
-    def key(self) -> tuple[str, str, Serving]:
+    def key(self) -> ProfileKey:
         """Candidate and serving configuration that were recommended."""
-        return (self.candidate, self.model, self.serving)
+        return ProfileKey(self.model, self.candidate, self.serving)
 
 
 class MeasuredOn(StrictModel):

@@ -119,8 +119,7 @@ def read_present(
         if kept is None or winner is None:
             continue
         if (kept.candidate, kept.serving) != (winner.candidate, winner.serving):
-            key = ProfileKey(kept.model, kept.candidate, kept.serving)
-            replaced.setdefault(answer.application, {})[answer.dataset] = key
+            replaced.setdefault(answer.application, {})[answer.dataset] = kept.key
     if not replaced:
         return winners, NONE_STANDS
     ranking = Ranking(
