@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 
 from rightfit.serving import connections
-from rightfit.serving.connections import ConnectionLimits, Connections, LimitedProtocol
+from rightfit.serving.connections import Connections, LimitedProtocol, Limits
 
 LARGE = 32 * 2**20
 END_S = 20
@@ -91,7 +91,7 @@ def is_open(client: socket.socket) -> bool:
 
 
 def test_the_client_with_most_connections_loses_its_oldest() -> None:
-    shared = Connections(ConnectionLimits(max_connections=4))
+    shared = Connections(Limits(max_connections=4))
     with serve(shared) as connect:
         modest = connect(host="127.0.0.2")
         await_truth(lambda: len(shared.waiting) == 1)
@@ -107,7 +107,7 @@ def test_the_client_with_most_connections_loses_its_oldest() -> None:
 
 
 def test_the_client_with_most_connections_loses_a_body_where_memory_is_short() -> None:
-    shared = Connections(ConnectionLimits(max_held_bytes=2**20))
+    shared = Connections(Limits(max_held_bytes=2**20))
     part = b"x" * 400_000
     with serve(shared) as connect:
         modest = connect(POST + part, host="127.0.0.2")
@@ -122,7 +122,7 @@ def test_the_client_with_most_connections_loses_a_body_where_memory_is_short() -
 
 
 def test_a_client_that_does_not_read_its_answer_is_cut_off() -> None:
-    shared = Connections(ConnectionLimits(send_s=0.2))
+    shared = Connections(Limits(send_s=0.2))
     with serve(shared) as connect:
         client = connect(GET)
         assert client.recv(1)
@@ -138,7 +138,7 @@ def test_a_client_that_does_not_read_its_answer_is_cut_off() -> None:
 
 @pytest.mark.parametrize("early", [b"a" * 2**16, b"X: y\r\n" * 2**13])
 def test_an_endless_head_before_the_answer_is_cut_off(early: bytes) -> None:
-    shared = Connections(ConnectionLimits())
+    shared = Connections(Limits())
     with serve(shared) as connect:
         client = connect(NEVER)
         await_truth(lambda: shared.n_open and not shared.waiting)
@@ -152,7 +152,7 @@ def test_an_endless_head_before_the_answer_is_cut_off(early: bytes) -> None:
 
 
 def test_an_early_request_is_answered_after_the_one_before() -> None:
-    with serve(Connections(ConnectionLimits())) as connect:
+    with serve(Connections(Limits())) as connect:
         client = connect(PUT)
         time.sleep(0.2)
         client.sendall(b"\r\n" + PUT[:5])
@@ -165,7 +165,7 @@ def test_an_early_request_is_answered_after_the_one_before() -> None:
 
 
 def test_an_answer_may_be_read_in_time() -> None:
-    with serve(Connections(ConnectionLimits())) as connect:
+    with serve(Connections(Limits())) as connect:
         client = connect(GET)
         n_read = 0
         while n_read < LARGE:

@@ -1,4 +1,4 @@
-"""Limits of one connection to a server: time, bytes and a share of the connections.
+"""Limits of a server, and connections that keep to them: time, bytes and a share of all.
 
 uvicorn parses HTTP and runs the application. It limits neither the head of a request nor the time
 that one takes to arrive, and reads on while requests wait in line. Its protocol class is open to
@@ -27,25 +27,34 @@ WATCH_S = 0.5  # between two looks at a connection's time: a limit is exceeded b
 MANY_BYTES = 32 * 2**20  # of bodies at a time, more than single clients send
 GIVE_BACK_S = 1.0  # after the last of them
 SPARE_HANDLES = 16  # for files that are opened later
+GRACE_S = 1.0  # for the application to refuse a slow body before its connection is ended
 
 
 @dataclass(frozen=True)
-class ConnectionLimits:
-    """Limits of connections; beyond them a request is refused or its connection ended.
+class Limits:
+    """Limits of a server; beyond them a request is refused at once or its connection ended.
 
     Args:
+        max_body_mib: Size of a request's body.
+        max_rows: Rows of a request.
+        max_requests: Requests served or waiting at a time; further ones are told to come back.
         max_head_bytes: Size of a request's line and headers.
         max_headers: Headers of a request.
-        max_connections: Connections at a time. When one more arrives, the client that has most
-            loses the one that has waited longest for a whole request.
+        max_connections: Connections at a time, fewer where the system grants fewer files. When one
+            more arrives, the client that has most loses the one that has waited longest for a whole
+            request.
         max_held_bytes: Bodies of all requests that have not been answered, but for those that
             arrive in one piece. Beyond it, one that is arriving ends, by the same rule.
         head_s: Seconds until a request's line and headers have arrived, since the connection began
             or the last answer.
         body_s: Seconds that its body may take to arrive.
         send_s: Seconds that a client may take to read an answer.
+        stop_s: Seconds that running requests have when the server is told to stop.
     """
 
+    max_body_mib: float = 16.0
+    max_rows: int = 10_000
+    max_requests: int = 64
     max_head_bytes: int = 32 * 2**10
     max_headers: int = 100
     max_connections: int = 1_000
@@ -53,6 +62,7 @@ class ConnectionLimits:
     head_s: float = 10.0
     body_s: float = 10.0
     send_s: float = 30.0
+    stop_s: int = 10
 
     @property
     def head_text(self) -> str:
@@ -63,7 +73,7 @@ class ConnectionLimits:
 class Connections:
     """The open connections of a server."""
 
-    def __init__(self, limits: ConnectionLimits) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.waiting: dict[LimitedProtocol, None] = {}  # for a whole request; the longest first
         self._n_held_bytes = 0
@@ -112,7 +122,7 @@ class Connections:
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """A connection that keeps to :class:`ConnectionLimits`.
+    """A connection that keeps to :class:`Limits`.
 
     It has one time limit at a time: for the head of the next request, for its body, or for its
     answer to be read. While a request is being answered it has none.
@@ -217,7 +227,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 self.end(431, self._limits.head_text)
             return
         if not had_head:
-            self._limit_time(self._limits.body_s)
+            self._limit_time(self._limits.body_s + GRACE_S)
         if not self.cycle.response_complete:  # what follows a refusal is thrown away
             self.n_held_bytes += len(data)
             self._shared.hold(len(data))

@@ -25,7 +25,7 @@ import struct
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,8 @@ N_IMAGE_BYTES = 1_000_000  # further values of a request whose images are lists 
 TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
 MAX_SHOWN = 40  # characters of a value
 RETRY_AFTER_S = 1
-GRACE_S = 1.0  # for the application to refuse a slow body before its connection is ended
 BUSY = connections.BUSY
+Limits = connections.Limits
 MAX_REQUESTS_VARIABLE = "RIGHTFIT_MAX_REQUESTS"  # where the command line says nothing
 # Seconds; a model that answers in microseconds and one that takes seconds both show.
 BUCKETS_S = tuple(step * 10.0**power for power in range(-4, 1) for step in (1, 2.5, 5))
@@ -80,29 +80,6 @@ NOT_NUMBERS = frozenset({dict, list, bytes, str})
 NOT_HELD = {TEXT: frozenset({dict, list, bytes}), IMAGE: frozenset({dict, float, bool})}
 
 Columns = Mapping[str, Sequence[Any]]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of a server; beyond them a request is refused at once.
-
-    Args:
-        max_body_mib: Size of a request's body.
-        max_rows: Rows of a request.
-        max_connections: Open connections, fewer where the system grants fewer files.
-        max_requests: Requests served or waiting at a time; further ones are told to come back.
-        stop_s: Seconds that running requests have when the server is told to stop.
-        head_s: Seconds until the line and headers of a connection's next request have arrived.
-        body_s: Seconds that a body may take to arrive.
-    """
-
-    max_body_mib: float = 16.0
-    max_rows: int = 10_000
-    max_connections: int = 1_000
-    max_requests: int = 64
-    stop_s: int = 10
-    head_s: float = 10.0
-    body_s: float = 10.0
 
 
 class RefusedError(Exception):
@@ -234,10 +211,7 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     gc.collect()
     gc.freeze()  # what was opened stays; looking through it again would hold up requests
     n_open, n_pending = connections.plan_connections(limits.max_connections)
-    bounds = connections.ConnectionLimits(
-        max_connections=n_open, head_s=limits.head_s, body_s=limits.body_s + GRACE_S
-    )
-    shared = connections.Connections(bounds)
+    shared = connections.Connections(replace(limits, max_connections=n_open))
     config = uvicorn.Config(
         app,
         http=functools.partial(connections.LimitedProtocol, shared),  # type: ignore[arg-type]
@@ -249,7 +223,14 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         server_header=False,
         timeout_graceful_shutdown=limits.stop_s,
     )
-    with _listen(host, port) as listener:
+    try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+    except OSError as err:
+        place = f"{host}, port {port}: {err.strerror or err}"
+        raise OSError(f"It cannot listen on {place}. Choose another port.") from err
+    with listener:
         port = listener.getsockname()[1]
         sys.stderr.write(f"Listening on http://{host}:{port}/predict - Ctrl-C ends it.\n")
         with contextlib.suppress(KeyboardInterrupt):
@@ -262,15 +243,6 @@ def _means_everywhere(host: str) -> bool:
         return socket.gethostbyname(host.strip()) == EVERYWHERE
     except OSError:  # no such name, or an IPv6 address
         return False
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as err:
-        place = f"{host}, port {port}: {err.strerror or err}"
-        raise OSError(f"It cannot listen on {place}. Choose another port.") from err
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:
@@ -366,24 +338,6 @@ def _refuse_constant(name: str) -> float:
 
 def _read_arrow(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
     """Read the columns that the model knows; a few bytes may claim any number of others."""
-    columns: dict[str, list[Any]] = {}
-    batches = _read_batches(body, limits)
-    for batch in batches:
-        names = batch.schema.names
-        places = [place for place, name in enumerate(names) if name in kinds]
-        if len({names[place] for place in places}) < len(places):
-            raise RefusedError(422, "A column is there twice")
-        known = batch.select(places)
-        known.validate(full=True)
-        for name, column in zip(known.schema.names, known.columns, strict=True):
-            _check_arrow_column(name, column)
-            columns.setdefault(name, []).extend(column.to_pylist())
-    if not any(batch.num_rows for batch in batches):
-        raise RefusedError(422, NO_ROW)
-    return columns
-
-
-def _read_batches(body: bytes, limits: Limits) -> list[Any]:
     try:
         import pyarrow
     except ImportError as err:
@@ -401,7 +355,20 @@ def _read_batches(body: bytes, limits: Limits) -> list[Any]:
                 batches.append(batch)
     except (pyarrow.ArrowException, OSError, ValueError, struct.error) as err:
         raise RefusedError(400, f"The body is no Arrow stream: {err}") from err
-    return batches
+    columns: dict[str, list[Any]] = {}
+    for batch in batches:
+        names = batch.schema.names
+        places = [place for place, name in enumerate(names) if name in kinds]
+        if len({names[place] for place in places}) < len(places):
+            raise RefusedError(422, "A column is there twice")
+        known = batch.select(places)
+        known.validate(full=True)
+        for name, column in zip(known.schema.names, known.columns, strict=True):
+            _check_arrow_column(name, column)
+            columns.setdefault(name, []).extend(column.to_pylist())
+    if not n_rows:
+        raise RefusedError(422, NO_ROW)
+    return columns
 
 
 def _is_compressed(message: Any) -> bool:
