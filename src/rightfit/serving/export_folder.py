@@ -189,14 +189,13 @@ def _check_belongs(answer: Answer, model: Model) -> None:
             "exported are models that a search has trained, with their encoder."
         )
     faults = []
-    if bundle.data_version not in ("", model.data_card.data_version):  # "": made elsewhere
+    if bundle.data_version != model.data_card.data_version:
         faults.append(
             f"it was trained on data version {bundle.data_version}, the stored encoder belongs to "
             f"{model.data_card.data_version}"
         )
     refit = answer.decision.refit
-    is_other = refit is not None and bundle.sha256 != refit.sha256
-    if is_other:
+    if refit is not None and bundle.sha256 != refit.sha256:
         faults.append("it is not the refitted model")
     if profile is None:
         faults.append("the profile that decided is no longer stored")

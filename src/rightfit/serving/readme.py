@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -54,7 +53,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown, not HTML
-        finalize=_escape,
+        finalize=escape_markdown,
     )
     environment.filters["code"] = quote_code
     return environment.get_template("README.md.j2").render(
@@ -93,17 +92,15 @@ def quote_code(name: object) -> Markdown:
 
 
 def escape_markdown(value: object) -> str:
-    r"""Write a value so that Markdown and HTML take it for text on one line.
+    r"""Write a value so that Markdown and HTML take it for text on one line; Markdown stays.
 
     >>> print(escape_markdown("<b>|[x](y)"))
     \<b\>\|\[x\](y)
     """
+    if isinstance(value, Markdown):
+        return value
     text = clean_text(str(value)).replace("\n", " ").replace("\t", " ")
     return _SPECIAL.sub(r"\\\g<0>", text)
-
-
-def _escape(value: Any) -> Any:
-    return value if isinstance(value, Markdown) else escape_markdown(value)
 
 
 def _name_some(names: Sequence[str]) -> Markdown:

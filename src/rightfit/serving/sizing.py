@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rightfit.formatting import format_number
 from rightfit.processes.starting import THREAD_VARIABLES
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.worker.units import MS_PER_S
-from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer, describe_origin
 from rightfit.serving.export_folder import require_winner
 
@@ -106,13 +105,43 @@ def size_deployment(
         f"{format_number(rate_per_s)}/s and {headroom_pct:g} % head-room over "
         f"{sizes.capacity.source}",
     ).raise_by(raised.replicas)
-    memory_limit = sizes.memory_limit_mib
-    sizes = replace(
-        sizes,
-        cores_limit=sizes.cores_limit.raise_by(raised.cores),
-        memory_limit_mib=memory_limit.raise_by(memory_limit.value * raised.memory_share),
-    )
-    lines = _write(answer, winner, sizes, replicas, rate_per_s, scenario)
+    cores_limit = sizes.cores_limit.raise_by(raised.cores)
+    more_mib = sizes.memory_limit_mib.value * raised.memory_share
+    memory_limit = sizes.memory_limit_mib.raise_by(more_mib)
+    name = re.sub(r"[^a-z0-9]+", "-", f"{answer.application}-{answer.dataset}".lower()).strip("-")
+    unit = "rows" if scenario == OFFLINE else "requests"
+    threads = [
+        f'            - {{name: {variable}, value: "{winner.serving.n_threads}"}}'
+        for variable in THREAD_VARIABLES
+    ]
+    threads[0] += f"  # it was measured with {winner.serving.n_threads}"
+    if sizes.max_requests is not None:
+        threads.append(f"            - {sizes.max_requests}")
+    lines = [
+        f"# {answer.application} on {answer.dataset}: {winner.label}",
+        f"# for {format_number(rate_per_s)} {unit} a second; measured {answer.disturbance}",
+        f"# {describe_origin(answer.origin)}",
+        "# A patch: kubectl patch deployment NAME --patch-file THIS, after setting the names.",
+        "apiVersion: apps/v1",
+        "kind: Deployment",
+        f"metadata: {{name: {name}}}",
+        "spec:",
+        f"  replicas: {replicas.value:g}  # {replicas.source}",
+        "  template:",
+        "    spec:",
+        "      containers:",
+        "        - name: model",
+        "          env:",
+        *threads,
+        "          resources:",
+        "            requests:",
+        f'              cpu: "{sizes.cores_requested.value:g}"  # {sizes.cores_requested.source}',
+        f"              memory: {math.ceil(sizes.memory_requested_mib.value)}Mi"
+        f"  # {sizes.memory_requested_mib.source}",
+        "            limits:",
+        f'              cpu: "{cores_limit.value:g}"  # {cores_limit.source}',
+        f"              memory: {math.ceil(memory_limit.value)}Mi  # {memory_limit.source}",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -193,48 +222,3 @@ def _size_model(profile: Profile, scenario: str, headroom_pct: float) -> _Sizes:
 def _add_headroom(memory: _Sourced, headroom_pct: float) -> _Sourced:
     source = f"that and {headroom_pct:g} % head-room; not tried"
     return _Sourced(memory.value * (1 + headroom_pct / 100), source)
-
-
-def _write(
-    answer: Answer,
-    winner: RankedCandidate,
-    sizes: _Sizes,
-    replicas: _Sourced,
-    rate_per_s: float,
-    scenario: str,
-) -> list[str]:
-    name = re.sub(r"[^a-z0-9]+", "-", f"{answer.application}-{answer.dataset}".lower()).strip("-")
-    unit = "rows" if scenario == OFFLINE else "requests"
-    threads = [
-        f'            - {{name: {variable}, value: "{winner.serving.n_threads}"}}'
-        for variable in THREAD_VARIABLES
-    ]
-    threads[0] += f"  # it was measured with {winner.serving.n_threads}"
-    if sizes.max_requests is not None:
-        threads.append(f"            - {sizes.max_requests}")
-    return [
-        f"# {answer.application} on {answer.dataset}: {winner.label}",
-        f"# for {format_number(rate_per_s)} {unit} a second; measured {answer.disturbance}",
-        f"# {describe_origin(answer.origin)}",
-        "# A patch: kubectl patch deployment NAME --patch-file THIS, after setting the names.",
-        "apiVersion: apps/v1",
-        "kind: Deployment",
-        f"metadata: {{name: {name}}}",
-        "spec:",
-        f"  replicas: {replicas.value:g}  # {replicas.source}",
-        "  template:",
-        "    spec:",
-        "      containers:",
-        "        - name: model",
-        "          env:",
-        *threads,
-        "          resources:",
-        "            requests:",
-        f'              cpu: "{sizes.cores_requested.value:g}"  # {sizes.cores_requested.source}',
-        f"              memory: {math.ceil(sizes.memory_requested_mib.value)}Mi"
-        f"  # {sizes.memory_requested_mib.source}",
-        "            limits:",
-        f'              cpu: "{sizes.cores_limit.value:g}"  # {sizes.cores_limit.source}',
-        f"              memory: {math.ceil(sizes.memory_limit_mib.value)}Mi"
-        f"  # {sizes.memory_limit_mib.source}",
-    ]
