@@ -49,7 +49,6 @@ from rightfit.http_load.load_records import LatencyLimit
 from rightfit.http_load.served import (
     RunningServer,
     ServerPlace,
-    find_free_port,
     split_cores,
     start_server,
 )
@@ -210,16 +209,15 @@ def known_server(
     *, n_at_a_time: int = 100, fail_every: int = 0
 ) -> Iterator[tuple[RunningServer, LoadOrder]]:
     """Start a server of known speed."""
-    port = find_free_port()
     program = str(Path(__file__).with_name("sleeping_server.py"))
-    words = (port, SLEEP_MS, n_at_a_time, fail_every)
+    words = (SLEEP_MS, n_at_a_time, fail_every)
     core, others = split_cores()
     place = ServerPlace(tuple(others))
-    with start_server([sys.executable, program, *map(str, words)], port, place=place) as served:
+    with start_server([sys.executable, program, *map(str, words)], place=place) as served:
         yield (
             served,
             LoadOrder(
-                port,
+                served.port,
                 bodies=(BODY,),
                 warm_up_s=1.0,
                 measured_s=1.0,

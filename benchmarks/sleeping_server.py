@@ -1,10 +1,11 @@
-"""A server of known speed: ``python sleeping_server.py PORT SLEEP_MS N_AT_A_TIME FAIL_EVERY``.
+"""A server of known speed.
 
-It answers after a sleep, at most N_AT_A_TIME requests at once, and every FAIL_EVERYth with status
-503. Each connection has a thread: the kernel's own timer ends its sleep within 0.1 ms, where the
-timers of asyncio are rounded to milliseconds, so that the time of an answer would depend on what
-else is under way. It records how long each request took, from its head to its answer;
-``GET /recorded`` returns these times in ms, as a JSON list, and forgets them.
+Run by ``python sleeping_server.py SLEEP_MS N_AT_A_TIME FAIL_EVERY --port PORT``. It answers after a
+sleep, at most N_AT_A_TIME requests at once, and every FAIL_EVERYth with status 503. Each connection
+has a thread: the kernel's own timer ends its sleep within 0.1 ms, where the timers of asyncio are
+rounded to milliseconds, so that the time of an answer would depend on what else is under way. It
+records how long each request took, from its head to its answer; ``GET /recorded`` returns these
+times in ms, as a JSON list, and forgets them.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class Sleeper:
 
 def main() -> None:
     """Serve on a port of this machine until killed."""
-    port, sleep_ms, n_at_a_time, fail_every = (float(word) for word in sys.argv[1:])
-    sleeper = Sleeper(sleep_ms / 1000, int(n_at_a_time), int(fail_every))
+    sleep_ms, n_at_a_time, fail_every, _, port = sys.argv[1:]
+    sleeper = Sleeper(float(sleep_ms) / 1000, int(n_at_a_time), int(fail_every))
     with socket.create_server(("127.0.0.1", int(port)), backlog=512) as listening:
         while True:
             connection, _ = listening.accept()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.ports import find_free_port
 
 from rightfit.http_load import curve
 from rightfit.http_load.curve import judge_curve, measure_curve, start_generator
@@ -55,11 +54,10 @@ def start() -> Iterator[Start]:
         def start_one(
             *, sleep_ms: float, n_at_a_time: int = 100, fail_every: int = 0, **changes: Any
         ) -> tuple[RunningServer, LoadOrder]:
-            port = find_free_port()
-            words = (port, sleep_ms, n_at_a_time, fail_every)
+            words = (sleep_ms, n_at_a_time, fail_every)
             program = [sys.executable, str(SERVER), *map(str, words)]
-            served = stack.enter_context(start_server(program, port, place=ANYWHERE))
-            return served, make_order(port=port, **changes)
+            served = stack.enter_context(start_server(program, place=ANYWHERE))
+            return served, make_order(port=served.port, **changes)
 
         yield start_one
 
@@ -127,7 +125,7 @@ def test_a_server_that_does_not_start_says_why() -> None:
 
     with (
         pytest.raises(RuntimeError, match="no model here"),
-        start_server(failing, find_free_port(), place=ANYWHERE),
+        start_server(failing, place=ANYWHERE),
     ):
         pass
 

@@ -16,7 +16,6 @@ from rightfit.http_load.load_records import MAX_OTHERS_CORES, LatencyLimit, Load
 from rightfit.http_load.served import (
     RunningServer,
     ServerPlace,
-    find_free_port,
     split_cores,
     start_server,
 )
@@ -107,23 +106,22 @@ def try_deployment(
             f"p{limit.share * 100:g} in {seconds:g} s: try for {needed_s:.0f} s (--seconds)."
         )
     own, others = split_cores()
-    port = find_free_port()
-    order = LoadOrder(
-        port,
-        bodies,
-        warm_up_s=WARM_UP_S,
-        measured_s=seconds,
-        loop="open",
-        level=own_rate_per_s,
-        core=own,
-    )
-    command = run_module("rightfit", "serve", str(folder), "--port", str(port))
+    command = run_module("rightfit", "serve", str(folder))
     with machine_lock(), confine(deployment.limits, others) as place:
         try:
             with (
-                start_server(command, port, place=place, variables=deployment.variables) as served,
+                start_server(command, place=place, variables=deployment.variables) as served,
                 start_generator() as ask_server,
             ):
+                order = LoadOrder(
+                    served.port,
+                    bodies,
+                    warm_up_s=WARM_UP_S,
+                    measured_s=seconds,
+                    loop="open",
+                    level=own_rate_per_s,
+                    core=own,
+                )
                 require_answer(order)
                 before = read_throttling(place.groups)
                 step = measure_step(served, order, ask_server)

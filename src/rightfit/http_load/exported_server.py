@@ -16,7 +16,6 @@ from rightfit.http_load.load_records import LatencyLimit, LoadCurve
 from rightfit.http_load.served import (
     MAX_REQUESTS,
     ServerPlace,
-    find_free_port,
     split_cores,
     start_server,
 )
@@ -60,12 +59,11 @@ def load_export(
             f"--cores {cores} is too many: the load generator needs one of the machine's "
             f"{len(os.sched_getaffinity(0))}"
         )
-    port = find_free_port()
-    order = LoadOrder(port, bodies, warm_up_s=WARM_UP_S, measured_s=seconds, core=own)
-    command = run_module("rightfit", "serve", str(folder), "--port", str(port))
-    command += ["--max-requests", str(MAX_REQUESTS), "--max-rows", str(max(10_000, batch))]
+    options = ("--max-requests", str(MAX_REQUESTS), "--max-rows", str(max(10_000, batch)))
+    command = run_module("rightfit", "serve", str(folder), *options)
     place = ServerPlace(tuple(others[:cores]), memory_mib)
-    with machine_lock(), start_server(command, port, place=place) as served:
+    with machine_lock(), start_server(command, place=place) as served:
+        order = LoadOrder(served.port, bodies, warm_up_s=WARM_UP_S, measured_s=seconds, core=own)
         require_answer(order)
         return measure_curve(served, order, limit=LatencyLimit(0.99, limit_ms))
 

@@ -52,14 +52,6 @@ def split_cores() -> tuple[int | None, list[int]]:
     return (present[-1], present[:-1]) if len(present) > 1 else (None, present)
 
 
-def find_free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 @dataclass(frozen=True)
 class Usage:
     """What a process tree used since it began."""
@@ -70,9 +62,10 @@ class Usage:
 
 
 class RunningServer:
-    """A running server."""
+    """A running server, its port on 127.0.0.1 and its cores."""
 
-    def __init__(self, process: subprocess.Popen[bytes], cores: Sequence[int]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, cores: Sequence[int]) -> None:
+        self.port = port
         self.cores = cores
         self._process = process
 
@@ -118,23 +111,29 @@ class RunningServer:
 @contextlib.contextmanager
 def start_server(
     command: Sequence[str],
-    port: int,
     *,
     place: ServerPlace,
     variables: Mapping[str, str] | None = None,
 ) -> Iterator[RunningServer]:
     """Start a server in a process group of its own, wait until it answers, and end it at last.
 
-    It listens on ``port`` of 127.0.0.1, and is ready when it answers ``/health`` with status 200.
+    Args:
+        command: What starts it. ``--port`` and a free port of 127.0.0.1 are added; it is ready when
+            it answers ``/health`` there with status 200.
+        place: Where it may run.
+        variables: Of its environment, beside this process' own.
 
     Raises:
         RuntimeError: If it ends or is not ready in time; with the end of what it wrote.
     """
     parent = os.getpid()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     # A file and no pipe: nobody reads what the server writes while it is loaded.
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: S603 - the caller's command
-            command,
+            [*command, "--port", str(port)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -153,7 +152,7 @@ def start_server(
                 if time.monotonic() > deadline_s:
                     raise RuntimeError("The server did not start: it does not answer")
                 time.sleep(POLL_S)
-            yield RunningServer(process, place.cores)
+            yield RunningServer(process, port, place.cores)
         finally:
             for how in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):

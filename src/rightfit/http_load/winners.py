@@ -20,7 +20,6 @@ from rightfit.http_load.load_settings import HttpLoadParams
 from rightfit.http_load.served import (
     MAX_REQUESTS,
     ServerPlace,
-    find_free_port,
     split_cores,
     start_server,
 )
@@ -74,16 +73,16 @@ def load_winner(
         write_hashes(folder, (CALL, GRAPH_FILE, PROFILE))
         bodies = write_bodies(winner.rows.head(settings.n_requests), winner.model.encoder)
         own, others = split_cores()
-        port = find_free_port()
-        order = LoadOrder(
-            port, bodies, warm_up_s=settings.warm_up_s, measured_s=settings.step_s, core=own
-        )
-        place = ServerPlace(tuple(others))
-        command = [
-            *(sys.executable, str(folder / "server.py"), "--port", str(port)),
-            *("--max-requests", str(MAX_REQUESTS)),
-        ]
-        with start_server(command, port, place=place) as served:
+        program = str(folder / "server.py")
+        command = [sys.executable, program, "--max-requests", str(MAX_REQUESTS)]
+        with start_server(command, place=ServerPlace(tuple(others))) as served:
+            order = LoadOrder(
+                served.port,
+                bodies,
+                warm_up_s=settings.warm_up_s,
+                measured_s=settings.step_s,
+                core=own,
+            )
             return measure_curve(served, order, limit=limit, plan=settings)
 
 
