@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIServer, make_server
+
 import click
 
 from rightfit.formatting import clean_text
-from rightfit.verbs.local_server import serve_dashboard
+from rightfit.verbs.local_server import HOST, guard_wsgi
 from rightfit.verbs.options import PORT
 from rightfit.verbs.stored import Place, where
 from rightfit.verbs.studies import find_studies, hide_password
 
 SECTION = "Look"
+
+
+class ThreadedServer(ThreadingMixIn, WSGIServer):
+    """Answers each request in a thread of its own."""
+
+    daemon_threads = True
 
 
 @click.command()
@@ -22,10 +31,14 @@ def dashboard(place: Place, cell: str | None, *, port: int) -> None:
 
     CELL is a dataset and a model: landsat.forest.
     """
-    url = None
+    url = None  # it may hold a password, so it never becomes part of a command line
     try:
         url = find_studies(place.open_results().load_current("studies"), cell)
-        serve_dashboard(url, port=port)
+        from optuna_dashboard import wsgi
+
+        with make_server(HOST, port, guard_wsgi(wsgi(url)), server_class=ThreadedServer) as server:
+            click.echo(f"Listening on http://{HOST}:{port}/ - Ctrl-C ends it.", err=True)
+            server.serve_forever()
     except KeyboardInterrupt:
         return
     except (ImportError, OSError, ValueError) as err:

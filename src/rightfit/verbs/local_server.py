@@ -1,4 +1,4 @@
-"""Serve optuna-dashboard and Kedro's runs to this machine alone.
+"""Keep optuna-dashboard and Kedro's HTTP server to this machine alone.
 
 Both listen on the loopback address without a login. A page in the user's browser reaches that too:
 by a name of its own that resolves to this machine, or by a form. So a request must name this
@@ -8,13 +8,8 @@ machine as its host, and come from no other page.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from pathlib import Path
-from socketserver import ThreadingMixIn
 from typing import Any
 from urllib.parse import urlsplit
-from wsgiref.simple_server import WSGIServer, make_server
-
-import click
 
 HOST = "127.0.0.1"
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -65,35 +60,6 @@ def guard_asgi(app: Asgi) -> Asgi:
         await send({"type": "http.response.body", "body": REFUSAL})
 
     return guarded
-
-
-class ThreadedServer(ThreadingMixIn, WSGIServer):
-    """Answers each request in a thread of its own."""
-
-    daemon_threads = True
-
-
-def serve_dashboard(url: str, *, port: int) -> None:
-    """Serve optuna-dashboard on a studies' database until interrupted.
-
-    Args:
-        url: The database. It may hold a password, so it never becomes part of a command line.
-        port: Port to listen on.
-    """
-    from optuna_dashboard import wsgi
-
-    with make_server(HOST, port, guard_wsgi(wsgi(url)), server_class=ThreadedServer) as server:
-        click.echo(f"Listening on http://{HOST}:{port}/ - Ctrl-C ends it.", err=True)
-        server.serve_forever()
-
-
-def serve_runs(project: Path, *, env: str | None, conf_source: str | None, port: int) -> None:
-    """Serve Kedro's HTTP server until interrupted."""
-    import uvicorn
-    from kedro.server.http_server import create_http_server
-
-    app = create_http_server(project, env=env, conf_source=conf_source)
-    uvicorn.run(guard_asgi(app), host=HOST, port=port, log_level="info")
 
 
 def _find_header(scope: Scope, name: bytes) -> str | None:

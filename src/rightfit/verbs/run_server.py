@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from kedro.utils import find_kedro_project
 
-from rightfit.verbs.local_server import serve_runs
+from rightfit.verbs.local_server import HOST, guard_asgi
 from rightfit.verbs.options import PORT
 
 SECTION = "Run"
@@ -19,5 +19,9 @@ SECTION = "Run"
 @click.option("--conf-source", help="Folder or archive of the configuration.")
 def run_server(port: int, env: str | None, conf_source: str | None) -> None:
     """Run pipelines on request, for programs on this machine (Kedro's HTTP server)."""
+    import uvicorn
+    from kedro.server.http_server import create_http_server
+
     here = Path.cwd()
-    serve_runs(find_kedro_project(here) or here, env=env, conf_source=conf_source, port=port)
+    app = create_http_server(find_kedro_project(here) or here, env=env, conf_source=conf_source)
+    uvicorn.run(guard_asgi(app), host=HOST, port=port, log_level="info")
