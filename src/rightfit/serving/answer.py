@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from rightfit.formatting import format_version
@@ -10,14 +9,9 @@ from rightfit.processes.codec import to_plain
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN, Figure, MetricTable, columns_from
 from rightfit.profiling.profile import NOT_COMPARED, Profile
-from rightfit.ranking.explanation.decisions import (
-    Decision,
-    Recommendation,
-    Recommendations,
-)
+from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.facts import Fact, decision_facts, describe_disturbance
 from rightfit.ranking.explanation.shipping import Refit, Shipped
-from rightfit.spelling import suggest
 
 UNSTORED = "on a machine whose description was not stored"
 OUT_OF_DATE = "profiles of {} are not ranked yet; run: kedro run --pipelines ranking"
@@ -113,38 +107,6 @@ def profile_refit(chosen: Profile, refit: Refit) -> Profile:
         ends = quality.refitted.low, quality.refitted.high
         final = Figure(MetricTable.quality_raw, quality.refitted.raw, *ends)
     return replace(found, figures=figures, final_quality=final)
-
-
-def find_application(recommendations: Recommendations, application: str) -> Recommendation:
-    """Return what is recommended to an application.
-
-    Raises:
-        ValueError: If it was not ranked; names those that were.
-    """
-    _require_ranked("application", application, recommendations)
-    return recommendations[application]
-
-
-def find_datasets(recommendation: Recommendation, dataset: str | None) -> Sequence[str]:
-    """Return the datasets to answer for: one, or all of them.
-
-    Raises:
-        ValueError: If the dataset was not ranked; names those that were.
-    """
-    if dataset is None:
-        return list(recommendation.datasets)
-    _require_ranked("dataset", dataset, recommendation.datasets)
-    return [dataset]
-
-
-def _require_ranked(kind: str, name: str, ranked: Collection[str]) -> None:
-    if name in ranked:
-        return
-    raise ValueError(
-        f"The last ranking has no {kind} {name!r}{suggest(name, ranked)}; ranked are "
-        f"{', '.join(sorted(ranked))}. To rank it, add it to the configuration and run: "
-        f"kedro run --pipelines {'ranking' if kind == 'application' else 'perf'}"
-    )
 
 
 def answer_to_json(answer: Answer) -> dict[str, object]:

@@ -18,7 +18,6 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.grid import is_imported
 from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import Environment
-from rightfit.ranking.application_ranking import Winners
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.explanation.recommendation import read_winners
 from rightfit.ranking.explanation.shipping import Refits
@@ -96,21 +95,18 @@ class Project:
             for name in self.profiles.datasets
             if (found := self._find(f"{name}.refits", Refits)) is not None
         }
+        try:
+            earlier = read_winners(self._find("recommendations", dict) or {})
+        except ValidationError:  # the last ranking is of another form
+            earlier = {}
         return Ranking(
             self.profiles,
             ApplicationsParams.model_validate(self._parameters["applications"]),
             RankingRules.model_validate(self._parameters["ranking"]),
             imported=[name for name, block in models.items() if is_imported(block)],
             refits=refits,
-            earlier=self._read_winners(),
+            earlier=earlier,
         )
-
-    def _read_winners(self) -> Winners:
-        """Return the winners of the last ranking; none where it is of another form."""
-        try:
-            return read_winners(self._find("recommendations", dict) or {})
-        except ValidationError:
-            return {}
 
     def trials(self, dataset: str) -> pl.DataFrame:
         """Return the trials of all searches of a dataset, stopped ones included.

@@ -11,10 +11,12 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import (
     RankedCandidate,
+    Recommendation,
     Recommendations,
     read_recommendations,
 )
-from rightfit.serving.answer import Answer, Origin, find_application, find_datasets
+from rightfit.serving.answer import Answer, Origin
+from rightfit.spelling import suggest
 from rightfit.verbs.stored import StoredResults
 
 
@@ -33,12 +35,13 @@ def read_answers(
     """
     ranked_in, recommendations = load_recommendations(results)
     if application is not None:
-        recommendations = {application: find_application(recommendations, application)}
-    asked = [
-        (name, found, place)
-        for name, found in recommendations.items()
-        for place in find_datasets(found, dataset)
-    ]
+        _require_ranked("application", application, recommendations)
+        recommendations = {application: recommendations[application]}
+    asked: list[tuple[str, Recommendation, str]] = []
+    for name, found in recommendations.items():
+        if dataset is not None:
+            _require_ranked("dataset", dataset, found.datasets)
+        asked += [(name, found, place) for place in found.datasets if dataset in (None, place)]
     measured_in = results.find_version("resource_profiles", at_most=ranked_in)
     newest = results.find_version("resource_profiles")
     profiles = results.load("resource_profiles", measured_in)
@@ -66,6 +69,16 @@ def read_answers(
             origin=origin,
             under_load=load.describe_breach(decision.limits) if load else None,
         )
+
+
+def _require_ranked(kind: str, name: str, ranked: Collection[str]) -> None:
+    if name in ranked:
+        return
+    raise ValueError(
+        f"The last ranking has no {kind} {name!r}{suggest(name, ranked)}; ranked are "
+        f"{', '.join(sorted(ranked))}. To rank it, add it to the configuration and run: "
+        f"kedro run --pipelines {'ranking' if kind == 'application' else 'perf'}"
+    )
 
 
 def load_recommendations(results: StoredResults) -> tuple[str, Recommendations]:
