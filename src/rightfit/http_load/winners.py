@@ -45,17 +45,6 @@ class ServedWinner:
     model: Model
     rows: pl.DataFrame
 
-    def write_key(self, settings: HttpLoadParams, limit: LatencyLimit, environment_id: str) -> str:
-        """Return a key of all that a load curve depends on."""
-        encoder = dict(self.model.encoder)
-        serving = self.candidate.serving
-        content = [
-            *(self.model.bundle.sha256, encoder, self.model.data_card.data_version),
-            *(serving.runtime, serving.n_threads, serving.device),
-            *(settings.key, asdict(limit), environment_id),
-        ]
-        return f"http-{fingerprint({'content': content})}"
-
 
 def load_winner(
     winner: ServedWinner, *, limit: LatencyLimit, settings: HttpLoadParams
@@ -136,6 +125,14 @@ class WinnerBench:
     def _find(self, winner: ServedWinner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
         key = winner.write_key(self.settings, limit, self.environment_id)
         curve = self.store.get_record(key, LoadCurve)
+        model, serving = winner.model, winner.candidate.serving
+        depends_on = [
+            *(model.bundle.sha256, dict(model.encoder), model.data_card.data_version),
+            *(serving.runtime, serving.n_threads, serving.device),
+            *(self.settings.key, asdict(limit), self.environment_id),
+        ]
+        key = f"http-{fingerprint({'content': depends_on})}"
+        curve = load_record(self.store, key, LoadCurve)
         if curve is not None:
             return curve, ""
         if self.spent_s >= self.settings.max_s:

@@ -19,6 +19,7 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.state import PERCENTILES, MeasurementState
+from rightfit.profiling.worker.units import NS_PER_MS
 from rightfit.request_path import RequestPath
 from rightfit.strict_model import MAX_BATCH_SIZE, MAX_MS, list_faults
 
@@ -30,7 +31,6 @@ RUNTIME = "onnx"  # it needs no library of the models' families
 MAX_MIB = 1e9
 MAX_CORES = 100_000
 MAX_COUNT = 10**12
-NS_PER_MS = 1_000_000
 
 Document = TypeVar("Document", "Pack", "RemoteMeasurements")
 

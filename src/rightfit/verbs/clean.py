@@ -14,12 +14,12 @@ from rightfit.formatting import count
 from rightfit.kedro_project.catalog import read_patterns
 from rightfit.kedro_project.records import RECORDS, RecordStore
 from rightfit.processes.json_store import JsonStore
+from rightfit.profiling.worker.units import BYTES_PER_MIB
 from rightfit.verbs.options import echo_lines, faults_as_message
 from rightfit.verbs.stored import Place, StoredResults, where
 
 SECTION = "Maintain"
 READ_LATER = ("rankings", "recommendations", "report")  # what they were made from stays with them
-BYTES_PER_MIB = 2**20
 
 _VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z.*")
 _FIELD = re.compile(r"\{\w+\}")
