@@ -43,16 +43,15 @@ from winner_check import compare_turns
 
 from rightfit.http_load.curve import measure_curve, measure_step, start_generator
 from rightfit.http_load.deployment_trial import TrialResult, try_deployment
-from rightfit.http_load.exported_server import load_export
 from rightfit.http_load.generator import HOST, PATH, LoadOrder
 from rightfit.http_load.load_records import LatencyLimit
+from rightfit.http_load.loading import load_export, write_bodies
 from rightfit.http_load.served import (
     RunningServer,
     ServerPlace,
     split_cores,
     start_server,
 )
-from rightfit.http_load.winners import write_bodies
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.serving.export_folder import export_model
 from rightfit.serving.sizing import Raised, size_deployment

@@ -13,7 +13,7 @@ from rightfit.http_load import confining
 from rightfit.http_load.confining import ContainerLimits, Throttling, confine, read_throttling
 from rightfit.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
 from rightfit.http_load.load_records import LatencyLimit
-from rightfit.http_load.winners import write_bodies
+from rightfit.http_load.loading import write_bodies
 from rightfit.serving.export_folder import export_model
 from rightfit.serving.model_call import Model
 from rightfit.serving.server import MAX_REQUESTS_VARIABLE

@@ -11,9 +11,9 @@ import pytest
 from factories.exports import make_model
 from factories.studies import APPLICATIONS, make_measured, make_raw, rank
 
-from rightfit.http_load import winners
+from rightfit.http_load import loading
 from rightfit.http_load.load_settings import HttpLoadParams
-from rightfit.http_load.winners import ServedWinner
+from rightfit.http_load.loading import ServedWinner
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.pipelines.http_load.nodes import NOT_STORED, load_winners
@@ -34,7 +34,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         hashes.append(winner.model.bundle.sha256)
         raise RuntimeError("loaded")
 
-    monkeypatch.setattr(winners, "load_winner", load)
+    monkeypatch.setattr(loading, "load_winner", load)
     return hashes
 
 

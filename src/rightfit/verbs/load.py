@@ -9,8 +9,8 @@ from typing import Any
 import click
 from rich.table import Table
 
-from rightfit.http_load.exported_server import load_export
 from rightfit.http_load.load_records import LoadCurve, LoadStep, format_latency
+from rightfit.http_load.loading import load_export
 from rightfit.processes.codec import to_plain
 from rightfit.verbs.options import (
     AS_JSON,

@@ -12,8 +12,8 @@ import click
 
 from rightfit.formatting import clean_text
 from rightfit.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
-from rightfit.http_load.exported_server import read_bodies
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
+from rightfit.http_load.loading import read_bodies
 from rightfit.http_load.served import split_cores
 from rightfit.processes.codec import from_plain
 from rightfit.processes.regular_files import require_regular

@@ -10,7 +10,7 @@ import polars as pl
 
 from rightfit.http_load.load_records import LoadCurves, WinnerLoad, find_latency_limit
 from rightfit.http_load.load_settings import HttpLoadParams
-from rightfit.http_load.winners import ServedWinner, WinnerBench
+from rightfit.http_load.loading import ServedWinner, WinnerBench
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment

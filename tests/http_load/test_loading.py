@@ -12,10 +12,10 @@ import pytest
 from factories.exports import choose, make_model
 from factories.studies import make_raw
 
-from rightfit.http_load import winners
+from rightfit.http_load import loading
 from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
 from rightfit.http_load.load_settings import HttpLoadParams
-from rightfit.http_load.winners import ServedWinner, WinnerBench, write_bodies
+from rightfit.http_load.loading import ServedWinner, WinnerBench, write_bodies
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 
@@ -76,7 +76,7 @@ def test_server_that_fails_is_a_reason(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("The server did not start: no module named uvicorn")
 
-    monkeypatch.setattr(winners, "load_winner", fail)
+    monkeypatch.setattr(loading, "load_winner", fail)
     curve, reason = make_bench().load(winner, LIMIT)
 
     assert curve is None

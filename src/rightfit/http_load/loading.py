@@ -1,0 +1,257 @@
+"""Put a model behind its server and load it: an exported one, or a run's winners in turn."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from rightfit.http_load.curve import judge_curve, measure_curve
+from rightfit.http_load.generator import HOST, PATH, LoadOrder
+from rightfit.http_load.load_records import LatencyLimit, LoadCurve
+from rightfit.http_load.load_settings import HttpLoadParams
+from rightfit.http_load.served import (
+    MAX_REQUESTS,
+    ServerPlace,
+    split_cores,
+    start_server,
+)
+from rightfit.processes.json_store import JsonStore
+from rightfit.processes.leftovers import temporary_folder
+from rightfit.processes.regular_files import require_regular
+from rightfit.processes.starting import run_module
+from rightfit.profiling.hardware.environment import fingerprint
+from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.request_path.raw_inputs import IMAGE, TEXTS, EncoderJson, list_inputs
+from rightfit.request_path.usage import CALL, PROFILE, read_export
+from rightfit.serving.export_folder import write_call, write_hashes, write_server
+from rightfit.serving.model_call import GRAPH_FILE, Model
+
+logger = logging.getLogger(__name__)
+
+MAX_BODIES = 1_000  # different requests; further rows are not asked about
+MAX_SAID = 300  # bytes of a refusal that are shown
+OK = 200
+WARM_UP_S = 0.5
+
+
+def load_export(
+    folder: Path,
+    *,
+    rows: Path,
+    batch: int,
+    limit_ms: float,
+    seconds: float,
+    cores: int | None,
+    memory_mib: float | None,
+) -> LoadCurve:
+    """Serve an exported folder and measure its load curve, alone on this machine.
+
+    The load generator has the last core for itself, where there are two.
+
+    ``rows`` is a JSON list of objects, or a .parquet or .csv table.
+
+    Raises:
+        ValueError: If the folder is no export, the rows cannot be read or are refused, or
+            there are fewer cores.
+        RuntimeError: If the server does not start.
+    """
+    read_export(folder, needed=[PROFILE])  # refuses what is not as it was exported
+    bodies = read_bodies(rows, batch)
+    own, others = split_cores()
+    if cores is not None and cores > len(others):
+        raise ValueError(
+            f"--cores {cores} is too many: the load generator needs one of the machine's "
+            f"{len(os.sched_getaffinity(0))}"
+        )
+    options = ("--max-requests", str(MAX_REQUESTS), "--max-rows", str(max(10_000, batch)))
+    command = run_module("rightfit", "serve", str(folder), *options)
+    place = ServerPlace(tuple(others[:cores]), memory_mib)
+    with machine_lock(), start_server(command, place=place) as served:
+        order = LoadOrder(served.port, bodies, warm_up_s=WARM_UP_S, measured_s=seconds, core=own)
+        require_answer(order)
+        return measure_curve(served, order, limit=LatencyLimit(0.99, limit_ms))
+
+
+@dataclass(frozen=True)
+class ServedWinner:
+    """A winner with what is needed to serve it."""
+
+    dataset: str
+    candidate: RankedCandidate
+    model: Model
+    rows: pl.DataFrame
+
+
+def load_winner(
+    winner: ServedWinner, *, limit: LatencyLimit, settings: HttpLoadParams
+) -> LoadCurve:
+    """Serve a winner in processes of its own and load it; the caller holds the machine's lock.
+
+    Raises:
+        RuntimeError: If the server does not start.
+        ValueError: If the candidate cannot be served.
+    """
+    with temporary_folder("served") as folder:
+        call = write_call(winner.candidate, winner.model, folder)
+        write_server(folder, call)
+        (folder / PROFILE).write_text("{}", encoding="utf-8")
+        write_hashes(folder, (CALL, GRAPH_FILE, PROFILE))
+        bodies = write_bodies(winner.rows.head(settings.n_requests), winner.model.encoder)
+        own, others = split_cores()
+        program = str(folder / "server.py")
+        command = [sys.executable, program, "--max-requests", str(MAX_REQUESTS)]
+        with start_server(command, place=ServerPlace(tuple(others))) as served:
+            order = LoadOrder(
+                served.port,
+                bodies,
+                warm_up_s=settings.warm_up_s,
+                measured_s=settings.step_s,
+                core=own,
+            )
+            return measure_curve(served, order, limit=limit, plan=settings)
+
+
+@dataclass
+class WinnerBench:
+    """Loads winners one after the other.
+
+    No further winner is begun after ``max_s``. Stored curves take no time.
+    """
+
+    settings: HttpLoadParams
+    store: JsonStore
+    environment_id: str
+    spent_s: float = 0.0  # so far
+    _known: dict[tuple[str, str, str], tuple[LoadCurve | None, str]] = field(default_factory=dict)
+
+    def load(self, winner: ServedWinner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
+        """Return a winner's load curve, or ``None`` and the reason.
+
+        A winner of several applications is loaded for the limit of the first of them.
+        """
+        place = (winner.dataset, winner.candidate.label, winner.model.bundle.sha256)
+        if place not in self._known:
+            self._known[place] = self._find(winner, limit)
+        curve, reason = self._known[place]
+        return None if curve is None else judge_curve(curve, limit), reason
+
+    def _find(self, winner: ServedWinner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
+        key = winner.write_key(self.settings, limit, self.environment_id)
+        curve = self.store.get_record(key, LoadCurve)
+        model, serving = winner.model, winner.candidate.serving
+        depends_on = [
+            *(model.bundle.sha256, dict(model.encoder), model.data_card.data_version),
+            *(serving.runtime, serving.n_threads, serving.device),
+            *(self.settings.key, asdict(limit), self.environment_id),
+        ]
+        key = f"http-{fingerprint({'content': depends_on})}"
+        curve = load_record(self.store, key, LoadCurve)
+        if curve is not None:
+            return curve, ""
+        if self.spent_s >= self.settings.max_s:
+            return (
+                None,
+                f"the {self.settings.max_s:g} s for loading (http_load.max_s) were spent before",
+            )
+        try:
+            with machine_lock():
+                started_s = time.monotonic()  # waiting for another timing does not count
+                try:
+                    curve = load_winner(winner, limit=limit, settings=self.settings)
+                finally:
+                    self.spent_s += time.monotonic() - started_s
+        except (ImportError, OSError, RuntimeError, ValueError) as err:
+            logger.warning(
+                "%s of %s is not loaded over HTTP: %s", winner.candidate.label, winner.dataset, err
+            )
+            return None, str(err)
+        self.store.put_record(key, curve)
+        return curve, ""
+
+
+def require_answer(order: LoadOrder) -> None:
+    """Ask a server once, so that a load of refused requests ends before it begins.
+
+    Raises:
+        ValueError: If it refuses the first rows.
+        RuntimeError: If it does not answer.
+    """
+    connection = http.client.HTTPConnection(HOST, order.port, timeout=order.timeout_s)
+    try:
+        connection.request("POST", PATH, order.bodies[0], {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        said = answer.read(MAX_SAID).decode(errors="replace")
+    except (OSError, http.client.HTTPException) as err:
+        raise RuntimeError(f"The server does not answer the first rows: {err!r}") from err
+    finally:
+        connection.close()
+    if answer.status != OK:
+        raise ValueError(f"The server refuses the first rows, with status {answer.status}: {said}")
+
+
+def read_bodies(path: Path, batch: int) -> tuple[str, ...]:
+    """Read the bodies of requests from a file of raw rows.
+
+    The file is a JSON list of objects, or a .parquet or .csv table.
+
+    Raises:
+        ValueError: If the file holds something else.
+    """
+    found = _read_rows(path)
+    if not isinstance(found, list) or not found or not all(isinstance(row, dict) for row in found):
+        raise ValueError(f"{path} must hold a list of rows, one object each, at least one.")
+    if batch > len(found):
+        raise ValueError(f"--batch {batch} is more than the {len(found)} rows of {path}.")
+    starts = range(0, min(len(found) - batch + 1, MAX_BODIES * batch), batch)
+    try:
+        return tuple(json.dumps(found[i : i + batch], allow_nan=False) for i in starts)
+    except (TypeError, ValueError) as err:
+        raise ValueError(f"{path} holds what JSON cannot write: {err}.") from err
+
+
+def _read_rows(path: Path) -> Any:
+    require_regular(path)
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path, n_rows=100_000).to_dicts()
+        if path.suffix == ".csv":
+            return pl.read_csv(path, n_rows=100_000).to_dicts()
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (pl.exceptions.PolarsError, ValueError, RecursionError) as err:
+        raise ValueError(f"{path} cannot be read: {err}") from err
+
+
+def write_bodies(rows: pl.DataFrame, encoder: EncoderJson) -> tuple[str, ...]:
+    """Write requests of one row each, with the raw columns that an encoder reads."""
+    columns = {
+        name: list(_to_json_values(rows[name], one.name))
+        for one in list_inputs(encoder)
+        for name in one.columns
+    }
+    return tuple(
+        json.dumps([{name: values[i] for name, values in columns.items()}], allow_nan=False)
+        for i in range(rows.height)
+    )
+
+
+def _to_json_values(column: pl.Series, kind: str) -> Iterator[object]:
+    if kind == IMAGE:
+        yield from (None if one is None else base64.b64encode(one).decode() for one in column)
+    elif kind == TEXTS:
+        yield from column.cast(pl.String)
+    else:
+        numbers = column.cast(pl.Float64)
+        yield from (None if one is None or not math.isfinite(one) else one for one in numbers)
