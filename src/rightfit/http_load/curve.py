@@ -25,7 +25,7 @@ from rightfit.processes.channel import Channel, name_kinds
 from rightfit.processes.starting import start_module
 from rightfit.profiling.estimate import Interval
 from rightfit.profiling.intervals import estimate_median
-from rightfit.profiling.worker.latency import calls_to_hold, min_calls_to_report, percentile_ns
+from rightfit.profiling.worker.latency import min_calls_to_report, percentile_ns
 from rightfit.profiling.worker.meters.disturbance import parse_stat
 from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS, NS_PER_S
 
@@ -123,23 +123,20 @@ def _find_percentile(order: LoadOrder, result: LoadResult, share: float) -> Inte
     percentile, it is given without an interval.
     """
     latencies_ns = np.array(result.latencies_ns, dtype=np.int64)
-    if len(latencies_ns) < min_calls_to_report(share):
+    value_ns = percentile_ns(latencies_ns, share)
+    if value_ns is None or len(latencies_ns) < min_calls_to_report(share):
         return None
-    value = percentile_ns(latencies_ns, share)
-    if value is None:
-        return None
+    value = value_ns / NS_PER_MS
     width_ns = order.measured_s * NS_PER_S / N_WINDOWS
     since_ns = np.array(result.due_ns) - order.warm_up_s * NS_PER_S
     window = np.minimum(since_ns // width_ns, N_WINDOWS - 1)
-    parts = [latencies_ns[window == number] for number in range(N_WINDOWS)]
-    if min(len(part) for part in parts) < calls_to_hold(share):
-        return Interval(value / NS_PER_MS, None, None, is_distribution_free=False)
-    found = [percentile_ns(part, share) for part in parts]
+    found = [percentile_ns(latencies_ns[window == number], share) for number in range(N_WINDOWS)]
+    if None in found:
+        return Interval(value, None, None, is_distribution_free=False)
     interval = estimate_median(
         [one / NS_PER_MS for one in found if one is not None], looks_once=True
     )
     low, high = interval.low, interval.high
-    value /= NS_PER_MS
     return replace(
         interval,
         value=value,

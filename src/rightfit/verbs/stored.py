@@ -263,15 +263,13 @@ class StoredResults:
         """
         with self.reading(name, version):
             self._verify(name, version)
-        table = self._find_parquet(name)
-        if table is not None:
-            with self.reading(name, version):
+            table = self._find_parquet(name)
+            if table is not None:
                 return pl.read_parquet(table / version / table.name)
-        catalog = DataCatalog.from_config(
-            self._config, self._credentials, load_versions={name: version}
-        )
-        self._opened.append(catalog)
-        with self.reading(name, version):
+            catalog = DataCatalog.from_config(
+                self._config, self._credentials, load_versions={name: version}
+            )
+            self._opened.append(catalog)
             return catalog.load(name)
 
     def load_newest(self, name: str, *, at_most: str | None = None) -> Any:
