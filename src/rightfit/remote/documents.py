@@ -65,6 +65,11 @@ class RemoteMeasurements:
     environment: Environment
     states: dict[str, MeasurementState]
 
+    @property
+    def n_measured(self) -> int:
+        """How many measurements have not failed."""
+        return sum(state.error is None for state in self.states.values())
+
 
 def portable_settings(settings: MeasuringSettings) -> MeasuringSettings:
     """Return the settings for another machine: hardware tiers are computed, never tried, there."""
@@ -221,7 +226,13 @@ _COUNT = FigureBounds(0, MAX_COUNT)
 def _check_figures(record: object, place: str) -> Iterator[str]:
     """Describe the numbers of a dataclass, and of all that it holds, that no machine can find."""
     for field in fields(record):  # type: ignore[arg-type]
-        for where, value in _unfold(getattr(record, field.name), f"{place}.{field.name}"):
+        held, where = getattr(record, field.name), f"{place}.{field.name}"
+        items = {where: held}
+        if isinstance(held, tuple):
+            items = {f"{where}.{i}": item for i, item in enumerate(held)}
+        elif isinstance(held, dict):
+            items = {f"{where}.{key}": item for key, item in held.items()}
+        for where, value in items.items():
             if is_dataclass(value):
                 yield from _check_figures(value, where)
             elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -230,15 +241,6 @@ def _check_figures(record: object, place: str) -> Iterator[str]:
                 bounds = own or _BY_NAME.get(field.name) or next(units, _COUNT)
                 if not bounds.allow(value):
                     yield f"{where} must be {bounds}, but got {value!r}"
-
-
-def _unfold(value: object, place: str) -> Iterator[tuple[str, object]]:
-    if isinstance(value, tuple):
-        yield from ((f"{place}.{i}", item) for i, item in enumerate(value))
-    elif isinstance(value, dict):
-        yield from ((f"{place}.{key}", item) for key, item in value.items())
-    else:
-        yield place, value
 
 
 def _check_rounds(state: MeasurementState, place: str) -> Iterator[str]:

@@ -145,17 +145,15 @@ def _load_rows(path: Path) -> npt.NDArray[Any]:
 
 def describe_measured(measured: RemoteMeasurements, out: Path) -> list[str]:
     """Write what was measured as lines for the terminal."""
-    failed = [state.error for state in measured.states.values() if state.error is not None]
-    if not count_measured(measured):
-        return [
-            "Error: nothing was measured.",
-            *(f"failed: {error}" for error in dict.fromkeys(failed)),
-        ]
+    errors = dict.fromkeys(state.error for state in measured.states.values())
+    failed = [f"failed: {error}" for error in errors if error is not None]
+    if not measured.n_measured:
+        return ["Error: nothing was measured.", *failed]
     here = measured.environment
     return [
-        f"{len(measured.states) - len(failed)} of {len(measured.states)} measured on "
+        f"{measured.n_measured} of {len(measured.states)} measured on "
         f"{here.machine} (environment {here.environment_id})",
-        *(f"failed: {error}" for error in dict.fromkeys(failed)),
+        *failed,
         f"Take {out / MEASURED_FILE} back: rightfit import-profiles {out} --name NAME",
     ]
 
@@ -172,10 +170,5 @@ def main() -> None:
     except (OSError, ValueError) as err:
         sys.exit(f"Error: {err}")
     print("\n".join(describe_measured(measured, out)))  # noqa: T201 - a program's answer
-    if not count_measured(measured):
+    if not measured.n_measured:
         sys.exit(1)
-
-
-def count_measured(measured: RemoteMeasurements) -> int:
-    """Return how many measurements have not failed."""
-    return sum(state.error is None for state in measured.states.values())

@@ -33,7 +33,7 @@ def import_measured(folder: Path, name: str, store: JsonStore) -> RemoteMeasurem
     if not NAME.fullmatch(name):
         raise ValueError(f"A machine's name must match {NAME.pattern}, but got {name!r}.")
     measured = read_document(RemoteMeasurements, folder / MEASURED_FILE)
-    if all(state.error is not None for state in measured.states.values()):
+    if not measured.n_measured:
         raise ValueError(f"{folder / MEASURED_FILE} holds no measurement that has not failed.")
     store.put(_PREFIX + name, to_plain(measured))
     return measured

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rightfit.remote.measure_pack import count_measured, describe_measured, measure_pack
+from rightfit.remote.measure_pack import describe_measured, measure_pack
 from rightfit.verbs.options import GIVEN_FOLDER, NEW_FOLDER, echo_lines, faults_as_message
 
 SECTION = "Measure elsewhere"
@@ -25,5 +25,5 @@ def measure_bundles(source: Path, out: Path) -> None:
     with faults_as_message():
         measured = measure_pack(source, out)
     echo_lines(describe_measured(measured, out))
-    if not count_measured(measured):
+    if not measured.n_measured:
         raise click.exceptions.Exit(1)
