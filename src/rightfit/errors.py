@@ -8,6 +8,14 @@ class RightfitError(ValueError):
     """
 
 
+class NothingStoredError(RightfitError):
+    """A result that no run has written yet."""
+
+
+class DamagedResultError(RightfitError):
+    """A stored result that cannot be read."""
+
+
 class OldResultsError(RightfitError):
     """Stored profiles in the form of an earlier version of Rightfit."""
 

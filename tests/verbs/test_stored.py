@@ -9,12 +9,8 @@ import pytest
 from factories.reports import ENVIRONMENT
 from factories.studies import LATER, VERSION, Study
 
-from rightfit.verbs.stored import (
-    DamagedResultError,
-    NothingStoredError,
-    Place,
-    StoredResults,
-)
+from rightfit.errors import DamagedResultError, NothingStoredError
+from rightfit.verbs.stored import Place, StoredResults
 
 pytestmark = pytest.mark.whole
 

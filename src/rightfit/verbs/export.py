@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from rightfit.errors import NothingStoredError
 from rightfit.families.bundle import Bundle
 from rightfit.ranking.explanation.shipping import Refit
 from rightfit.serving.answer import Answer
 from rightfit.serving.export_folder import check_folder, export_model, require_winner
 from rightfit.serving.model_call import Model, feed_model
 from rightfit.verbs.options import APPLICATION, DATASET, NEW_FOLDER, echo_lines, faults_as_message
-from rightfit.verbs.stored import NothingStoredError, Place, StoredResults, where
+from rightfit.verbs.stored import Place, StoredResults, where
 from rightfit.verbs.stored_answers import read_answers
 
 SECTION = "Use"

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from rightfit.api.profiles import Profiles, check_table
 from rightfit.api.ranking import Ranking
-from rightfit.errors import RightfitError
+from rightfit.errors import NothingStoredError, RightfitError
 from rightfit.extras import require
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.grid import is_imported
@@ -140,8 +140,6 @@ class Project:
         return found
 
     def _find(self, name: str, kind: type[Stored]) -> Stored | None:
-        from rightfit.verbs.stored import NothingStoredError
-
         try:
             return self._load(name, kind)
         except NothingStoredError:

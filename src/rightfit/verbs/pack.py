@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rightfit.errors import NothingStoredError
 from rightfit.evaluation.candidate_measuring import list_paths
 from rightfit.families.bundle import ONNX_FILE
 from rightfit.parameters.applications import ApplicationsParams
@@ -16,7 +17,7 @@ from rightfit.remote.documents import FORMAT_VERSION, Pack, portable_settings
 from rightfit.remote.packing import pack_dataset, write_pack
 from rightfit.serving.export_folder import check_folder
 from rightfit.verbs.options import NEW_FOLDER, echo_lines, faults_as_message
-from rightfit.verbs.stored import NothingStoredError, Place, StoredResults, where
+from rightfit.verbs.stored import Place, StoredResults, where
 
 SECTION = "Measure elsewhere"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from rightfit.errors import NothingStoredError
 from rightfit.evaluation.candidate_measuring import list_paths, list_servings
 from rightfit.kedro_project.command_line import read_run_params
 from rightfit.parameters.evaluation import EvaluationParams
@@ -16,7 +17,7 @@ from rightfit.profiling.measuring.jobs import with_paths
 from rightfit.profiling.profiles.measuring_plan import describe_plan
 from rightfit.ranking.applications.applications import Applications
 from rightfit.verbs.options import echo_lines, faults_as_message
-from rightfit.verbs.stored import NothingStoredError, Place, where
+from rightfit.verbs.stored import Place, where
 
 SECTION = "Run"
 

@@ -24,7 +24,7 @@ from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError
 from kedro.io.core import VersionNotFoundError, generate_timestamp
 from kedro.utils import find_kedro_project
 
-from rightfit.errors import RightfitError
+from rightfit.errors import DamagedResultError, NothingStoredError, RightfitError
 from rightfit.families.bundle_files import LIST, MANIFEST
 from rightfit.kedro_project.catalog import RAW_TABLE, combine_entries, make_catalog, read_patterns
 from rightfit.kedro_project.error_messages import ANEW, one_line
@@ -52,14 +52,6 @@ _OF_CONTENT = (
 )  # fmt: skip
 
 Own = ParamSpec("Own")
-
-
-class NothingStoredError(RightfitError):
-    """A result that no run has written yet."""
-
-
-class DamagedResultError(RightfitError):
-    """A stored result that cannot be read."""
 
 
 @dataclass(frozen=True)
