@@ -201,18 +201,21 @@ def compare_baselines(
         margin_pct: Change of a metric that counts, in percent.
     """
     for application, datasets in before.winners.items():
+        present = now.winners.get(application, {})
         for dataset, kept in datasets.items():
-            present = now.winners.get(application, {})
+            found = present.get(dataset)
+            faults: list[str] = []
+            notes: list[str] = []
             if dataset not in present:
-                faults: tuple[str, ...] = ("it is not ranked any more",)
-                yield Comparison(application, dataset, faults, ())
+                faults = ["it is not ranked any more"]
             elif kept is None:
-                found = present[dataset]
-                notes = () if found is None else (f"{found.candidate} qualifies now, none did",)
-                yield Comparison(application, dataset, (), notes)
+                notes = [] if found is None else [f"{found.candidate} qualifies now, none did"]
+            elif found is None:
+                faults = [f"no candidate keeps its limits any more; {kept.candidate} did"]
             else:
                 utility = standing.get((application, dataset))
-                yield _compare(application, dataset, kept, present[dataset], utility, margin_pct)
+                faults, notes = _compare(kept, found, utility, margin_pct)
+            yield Comparison(application, dataset, tuple(faults), tuple(notes))
 
 
 def find_other_machine(before: Baseline, now: Baseline) -> str | None:
@@ -245,16 +248,9 @@ def keep_utility(candidate: RankedCandidate) -> KeptFigure | None:
 
 
 def _compare(
-    application: str,
-    dataset: str,
-    before: KeptWinner,
-    now: KeptWinner | None,
-    standing: KeptFigure | None,
-    margin_pct: float,
-) -> Comparison:
-    if now is None:
-        fault = f"no candidate keeps its limits any more; {before.candidate} did"
-        return Comparison(application, dataset, (fault,), ())
+    before: KeptWinner, now: KeptWinner, standing: KeptFigure | None, margin_pct: float
+) -> tuple[list[str], list[str]]:
+    """Return the faults and notes of a winner beside the one of the baseline."""
     is_same = before.key == now.key
     worse = {
         metric: line
@@ -272,8 +268,7 @@ def _compare(
     if not is_same and not lost:
         notes += [f"in exchange for other metrics, {line}" for line in worse.values()]
         worse = {}
-    faults = (*([lost] if lost else []), *worse.values())
-    return Comparison(application, dataset, faults, tuple(notes))
+    return [*([lost] if lost else []), *worse.values()], notes
 
 
 def _describe_loss(

@@ -14,16 +14,23 @@ SECTION = "Use"
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", default=server.HOST, show_default=True, help="Address to listen on.")
 @click.option("--port", type=PORT, default=8000, show_default=True, help="Port.")
-@click.option("--max-body-mib", type=FiniteRange(0, min_open=True), default=16.0, show_default=True)
-@click.option("--max-rows", type=click.IntRange(1), default=10_000, show_default=True)
+@click.option(
+    "--max-body-mib",
+    type=FiniteRange(0, min_open=True),
+    default=server.Limits.max_body_mib,
+    show_default=True,
+)
+@click.option(
+    "--max-rows", type=click.IntRange(1), default=server.Limits.max_rows, show_default=True
+)
 @click.option(
     "--max-requests",
     type=click.IntRange(1),
-    default=64,
+    default=server.Limits.max_requests,
     show_default=True,
-    envvar="RIGHTFIT_MAX_REQUESTS",
+    envvar=server.MAX_REQUESTS_VARIABLE,
     help="Requests served or waiting; further ones get status 503.",
 )
 @click.argument("folder", type=GIVEN_FOLDER)
