@@ -12,6 +12,7 @@ from rightfit.naming import format_metric, metric_name, sentence_case
 from rightfit.ranking.explanation.facts import describe_input
 from rightfit.serving.answer import Answer, describe_origin
 from rightfit.serving.model_call import Model, ModelCall
+from rightfit.spelling import name_some
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~]")  # what starts markup, HTML included, inside a line
 
@@ -61,7 +62,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         bundle=model.bundle,
         call=call,
         data_card=model.data_card,
-        name_some=_name_some,
+        name_columns=_name_columns,
         raw_columns=[
             {"names": Markdown(", ".join(columns)), "how": HOW_ENCODED[kind]}
             for kind, columns in names.items()
@@ -103,6 +104,5 @@ def escape_markdown(value: object) -> str:
     return _SPECIAL.sub(r"\\\g<0>", text)
 
 
-def _name_some(names: Sequence[str]) -> Markdown:
-    named = ", ".join(quote_code(name) for name in names[:N_NAMED])
-    return Markdown(named if len(names) <= N_NAMED else f"{named} and {len(names) - N_NAMED} more")
+def _name_columns(columns: Sequence[str]) -> Markdown:
+    return Markdown(name_some([quote_code(column) for column in columns], n_shown=N_NAMED))
