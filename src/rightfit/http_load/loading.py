@@ -149,8 +149,6 @@ class WinnerBench:
         return None if curve is None else judge_curve(curve, limit), reason
 
     def _find(self, winner: ServedWinner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
-        key = winner.write_key(self.settings, limit, self.environment_id)
-        curve = self.store.get_record(key, LoadCurve)
         model, serving = winner.model, winner.candidate.serving
         depends_on = [
             *(model.bundle.sha256, dict(model.encoder), model.data_card.data_version),
@@ -158,7 +156,7 @@ class WinnerBench:
             *(self.settings.key, asdict(limit), self.environment_id),
         ]
         key = f"http-{fingerprint({'content': depends_on})}"
-        curve = load_record(self.store, key, LoadCurve)
+        curve = self.store.get_record(key, LoadCurve)
         if curve is not None:
             return curve, ""
         if self.spent_s >= self.settings.max_s:
