@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.cascades.building import ROLES, answer, check_cascade, join_members
+from rightfit.cascades import ROLES, answer, check_cascade, join_members
 from rightfit.evaluation.candidate_measuring import RawTest, measure_candidates
 from rightfit.families.bundle import ONNX_ONLY, Bundle
 from rightfit.parameters.applications import ApplicationsParams

@@ -12,7 +12,7 @@ from factories.bundles import train_bundle
 from factories.data_cards import make_data_card
 from factories.rankings import make_application, make_profile, make_profiles
 
-from rightfit.cascades.building import answer, join_members
+from rightfit.cascades import answer, join_members
 from rightfit.evaluation import winner_refits as refits_made
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx

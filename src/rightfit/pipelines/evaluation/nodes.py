@@ -6,13 +6,18 @@ import atexit
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import polars as pl
 
-from rightfit.cascades.building import DEFINING, build_cascade, check_cascade, find_members
-from rightfit.cascades.choosing import choose_cascades
+from rightfit.cascades import (
+    DEFINING,
+    check_cascade,
+    choose_cascades,
+    find_members,
+    join_members,
+)
 from rightfit.errors import RightfitError
 from rightfit.evaluation.candidate_measuring import (
     ENVIRONMENT_KEY,
@@ -212,7 +217,7 @@ def build_cascades(
     for number, cascade in enumerate(chosen):
         label = name_candidate(name, number)
         try:
-            bundle = build_cascade(cascade, candidates, folder / label, model=name)
+            bundle = join_members(asdict(cascade), candidates, folder / label, model=name)
             check_cascade(bundle, {one.name: one.answers for one in members}, validation)
         except ValueError as err:
             logger.warning("%s: left out %s: %s", cell_name, cascade, err)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,14 @@ import onnxruntime
 import pytest
 from factories.studies import make_bundle
 
-from rightfit.cascades.building import build_cascade, join_cascade
-from rightfit.cascades.choosing import Cascade, Member, choose_cascades, predict_cascades
+from rightfit.cascades import (
+    Cascade,
+    Member,
+    choose_cascades,
+    join_cascade,
+    join_members,
+    predict_cascades,
+)
 from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import available_runtimes, open_predictor
@@ -49,7 +56,7 @@ def test_unsure_rows_are_answered_by_the_expensive_model(
     threshold += 1e-6 if passed_on == 1 else 0
     cascade = Cascade("cheap", "expensive", threshold, passed_on, 0.9, 1.0)
 
-    bundle = build_cascade(cascade, bundles, tmp_path / "cascade-000", model="cascade")
+    bundle = join_members(asdict(cascade), bundles, tmp_path / "cascade-000", model="cascade")
 
     unsure = cheap.max(axis=1) < np.float32(threshold)
     np.testing.assert_array_equal(answer(bundle, rows), np.where(unsure[:, None], expensive, cheap))
@@ -115,8 +122,8 @@ def test_a_cascade_with_the_quality_of_the_expensive_and_most_of_the_speed_is_ch
 
     assert (first.cheap, first.expensive) == ("cheap", "expensive")
     assert first.passed_on == pytest.approx(0.2, abs=0.01)
-    assert first.quality == pytest.approx(0.99)
-    assert first.rows_per_s == pytest.approx(1 / (1e-6 + first.passed_on * 1e-3))
+    assert first.predicted_quality == pytest.approx(0.99)
+    assert first.predicted_rows_per_s == pytest.approx(1 / (1e-6 + first.passed_on * 1e-3))
 
 
 def test_no_cascade_is_made_where_none_gains(members: tuple[list[Member], np.ndarray]) -> None:

@@ -1,21 +1,28 @@
-"""Cascades as bundles: the candidates that they are made of, and an ONNX graph of two of these.
+"""Cascades: a cheap model answers when it is sure, an expensive one otherwise.
 
-The cheap model answers all rows. Those whose highest probability is below a threshold are taken
-out, answered by the expensive model and put back; where there are none, that model does not run.
-This is the two-stage form of the cascades of Viola and Jones (CVPR 2001) with the threshold on the
-maximum probability (Hendrycks and Gimpel, ICLR 2017).
+**Which are worth measuring** is predicted from answers to validation rows and measured costs. A
+cascade costs what its cheap model costs, and for the rows passed on what its expensive one costs.
+Of all pairs and thresholds those are taken, one after the other, that add most to the area that the
+candidates dominate in quality against the logarithm of the throughput.
+
+**As a bundle** a cascade is one ONNX graph. The cheap model answers all rows. Those whose highest
+probability is below a threshold are taken out, answered by the expensive model and put back; where
+there are none, that model does not run. This is the two-stage form of the cascades of Viola and
+Jones (CVPR 2001) with the threshold on the maximum probability (Hendrycks and Gimpel, ICLR 2017).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from rightfit.cascades.choosing import Answers, Cascade, Member
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import ONNX_FILE, ONNX_ONLY, Bundle, write_bundle_files
 from rightfit.families.family import Configuration
@@ -25,6 +32,13 @@ from rightfit.families.runtimes import open_predictor
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto
 
+Answers = npt.NDArray[np.float32]  # class probabilities, shape (n_rows, n_classes)
+Score = Callable[[Answers], float]  # quality of answers to the validation rows; higher is better
+Point = tuple[float, float]  # quality, rows per second
+
+PASSED_ON = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5)  # shares of the rows that thresholds are tried for
+MIN_SPEED_UP = 3.0  # of the cheap model against the expensive one, below which little can be gained
+
 ROLES = ("cheap", "expensive")  # settings that name the two members
 DEFINING = (*ROLES, "threshold")  # settings; the others are predictions
 TOLERANCE = 1e-4  # of a probability
@@ -32,6 +46,42 @@ RUNTIME = "onnx"  # in which two models can be joined
 ROWS = "rows"  # input and output of a bundle's ONNX file
 OUTPUT = "probabilities"
 CHEAP, EXPENSIVE, OWN = "cheap/", "expensive/", "cascade/"  # begin the names of the tensors of each
+
+
+@dataclass(frozen=True)
+class Member:
+    """A candidate that a cascade may be made of."""
+
+    name: str
+    answers: Answers
+    rows_per_s: float
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Two candidates in a row, and what that promises.
+
+    Args:
+        cheap: Candidate that answers first.
+        expensive: Candidate that answers where the first is not sure.
+        threshold: Highest probability from which the first is sure.
+        passed_on: Share of the validation rows that the second answers.
+        predicted_quality: Quality on the validation rows.
+        predicted_rows_per_s: Throughput.
+    """
+
+    cheap: str
+    expensive: str
+    threshold: float
+    passed_on: float
+    predicted_quality: float
+    predicted_rows_per_s: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cheap}, and {self.expensive} for the {self.passed_on:.0%} of the rows of which "
+            f"the first is less than {self.threshold:.3g} sure"
+        )
 
 
 def find_members(
@@ -62,23 +112,63 @@ def answer(bundle: Bundle, validation: pl.DataFrame) -> Answers:
     return answers
 
 
-def build_cascade(
-    cascade: Cascade, candidates: Mapping[str, Bundle], folder: Path, *, model: str
-) -> Bundle:
-    """Write a cascade as a bundle.
+def choose_cascades(members: Sequence[Member], score: Score, *, n_cascades: int) -> list[Cascade]:
+    """Choose the cascades that promise most beyond what single candidates reach.
 
-    Raises:
-        RightfitError: If the two models' graphs cannot be joined.
+    Returns:
+        None that a single candidate, or one before it, equals in both quality and throughput.
     """
-    configuration = {
-        "cheap": cascade.cheap,
-        "expensive": cascade.expensive,
-        "threshold": cascade.threshold,
-        "passed_on": cascade.passed_on,
-        "predicted_quality": cascade.quality,
-        "predicted_rows_per_s": cascade.rows_per_s,
-    }
-    return join_members(configuration, candidates, folder, model=model)
+    reached = [(score(member.answers), member.rows_per_s) for member in members]
+    possible = list(predict_cascades(members, score))
+    chosen: list[Cascade] = []
+    while possible and len(chosen) < n_cascades:
+        points = [(one.predicted_quality, one.predicted_rows_per_s) for one in possible]
+        gains = [_area([*reached, point]) for point in points]
+        best = int(np.argmax(gains))
+        if gains[best] <= _area(reached):
+            break
+        chosen.append(possible.pop(best))
+        reached.append(points[best])
+    return chosen
+
+
+def predict_cascades(members: Sequence[Member], score: Score) -> Iterator[Cascade]:
+    """Yield every cascade whose second model is better and much slower than its first."""
+    qualities = {member.name: score(member.answers) for member in members}
+    for cheap in members:
+        sureness = cheap.answers.max(axis=1)
+        for expensive in members:
+            is_slow = cheap.rows_per_s >= MIN_SPEED_UP * expensive.rows_per_s
+            if not is_slow or qualities[expensive.name] <= qualities[cheap.name]:
+                continue
+            for threshold in np.unique(np.quantile(sureness, PASSED_ON)):
+                unsure = sureness < threshold
+                passed_on = float(unsure.mean())
+                s_per_row = 1 / cheap.rows_per_s + passed_on / expensive.rows_per_s
+                mixed = np.where(unsure[:, None], expensive.answers, cheap.answers)
+                yield Cascade(
+                    cheap=cheap.name,
+                    expensive=expensive.name,
+                    threshold=float(threshold),
+                    passed_on=passed_on,
+                    predicted_quality=score(mixed),
+                    predicted_rows_per_s=1 / s_per_row,
+                )
+
+
+def _area(points: Sequence[Point]) -> float:
+    """Return the area dominated in quality against the logarithm of the throughput.
+
+    It is measured from the lowest of both: what no point has is nothing gained.
+    """
+    worst = min(quality for quality, _ in points)
+    slowest = min(rows_per_s for _, rows_per_s in points)
+    area, reached = 0.0, worst
+    for quality, rows_per_s in sorted(points, key=lambda point: (-point[1], -point[0])):
+        if quality > reached:
+            area += (quality - reached) * math.log(rows_per_s / slowest)
+            reached = quality
+    return area
 
 
 def join_members(
@@ -87,7 +177,8 @@ def join_members(
     """Write the cascade that a configuration describes as a bundle.
 
     Args:
-        configuration: Names its two members ``cheap`` and ``expensive``, and its ``threshold``.
+        configuration: Names its two members ``cheap`` and ``expensive``, and its ``threshold``; the
+            fields of a :class:`Cascade`.
         candidates: Holds both.
         folder: For the bundle.
         model: The cascade's name in the configuration.

@@ -1,1 +1,0 @@
-"""Cascades: a cheap model answers when it is sure, an expensive one otherwise."""
