@@ -94,12 +94,9 @@ class NetFamily(Family):
         self, configuration: Configuration, schema: InputSchema, *, seed: int
     ) -> Any:
         """Return the network with its initial random weights, on the CPU."""
-        import torch
-
         from rightfit.families.networks import build_network
 
-        torch.manual_seed(seed)
-        return build_network(configuration, schema).eval()
+        return build_network(configuration, schema, seed=seed).eval()
 
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count weights, and multiplications a row.
@@ -114,30 +111,20 @@ class NetFamily(Family):
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Train by AdamW on a one-cycle schedule; a step is a mini-batch."""
-        import torch
-
         from rightfit.families.networks import build_network
         from rightfit.families.torch_training import read_target, train_module
 
-        torch.manual_seed(run.seed)
-        target = read_target(run.data)
-        network = build_network(run.configuration, run.data.schema, target=target).eval()
+        network = build_network(
+            run.configuration, run.data.schema, target=read_target(run.data), seed=run.seed
+        ).eval()
         # not channels last, though faster: torch 2.13 then corrupts its heap on some CPUs
         return train_module(network.to(run.device), run, one_cycle=True)
 
     def predict(self, model: Any, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
-        import torch
+        from rightfit.families.networks import answer_rows
 
-        from rightfit.families.networks import Rescale
-
-        with torch.inference_mode():
-            device = next(model.parameters()).device
-            outputs = model(torch.from_numpy(rows).to(device))
-            if not isinstance(model[-1], Rescale):
-                outputs = torch.softmax(outputs, dim=1)
-            answers: Rows = outputs.cpu().numpy()
-        return answers
+        return answer_rows(model, rows)
 
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
         """See :class:`rightfit.families.family.Family`."""
@@ -155,18 +142,9 @@ class NetFamily(Family):
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.families.family.Family`."""
-        import torch
+        from rightfit.families.networks import load_network
 
-        from rightfit.families.networks import build_network, load_module
-
-        def build(tensors: Mapping[str, Any]) -> Any:
-            n_layers = configuration["n_layers"] + configuration.get("n_blocks", 0)
-            if n_layers > len(tensors):  # before that many layers are built
-                raise ValueError(f"{n_layers=}, but {len(tensors)} tensors are stored")
-            with torch.device("meta"):  # no time is spent on weights that are replaced at once
-                return build_network(configuration, schema)
-
-        return load_module(path, build, called="this network")
+        return load_network(path, configuration, schema)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """See :class:`rightfit.families.family.Family`."""

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from rightfit.families.family import Configuration
+from rightfit.families.family import Configuration, Rows
 from rightfit.families.schema import InputSchema
 
 MIN_SIDE = 4  # of an image, in pixels
@@ -100,7 +100,11 @@ class Residual(nn.Module):
 
 
 def build_network(
-    configuration: Configuration, schema: InputSchema, *, target: tuple[float, float] = (0.0, 1.0)
+    configuration: Configuration,
+    schema: InputSchema,
+    *,
+    target: tuple[float, float] = (0.0, 1.0),
+    seed: int | None = None,
 ) -> nn.Sequential:
     """Build an untrained network: logits of the classes, or a value.
 
@@ -108,10 +112,13 @@ def build_network(
         configuration: The settings of the net family.
         schema: What it reads and predicts.
         target: Mean and standard deviation of the values of a regression.
+        seed: Of the initial weights; ``None``: they are replaced anyway.
 
     Raises:
         ValueError: If rows are images too small for convolutions.
     """
+    if seed is not None:
+        torch.manual_seed(seed)
     layers: list[nn.Module] = []
     n_inputs = schema.n_features
     if schema.image_shape is not None:
@@ -162,6 +169,30 @@ def load_module(path: Path, build: Callable[[Weights], nn.Module], *, called: st
     except (AttributeError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as err:
         raise ValueError(f"{path} does not hold the weights of {called}: {err}") from err
     return module.eval()
+
+
+def load_network(path: Path, configuration: Configuration, schema: InputSchema) -> nn.Module:
+    """Read a network of the net family; see :func:`load_module` for what it raises."""
+
+    def build(tensors: Weights) -> nn.Module:
+        n_layers = configuration["n_layers"] + configuration.get("n_blocks", 0)
+        if n_layers > len(tensors):  # before that many layers are built
+            raise ValueError(f"{n_layers=}, but {len(tensors)} tensors are stored")
+        with torch.device("meta"):  # no time is spent on weights that are replaced at once
+            return build_network(configuration, schema)
+
+    return load_module(path, build, called="this network")
+
+
+def answer_rows(network: Any, rows: Rows) -> Rows:
+    """Return class probabilities, or the values of a regression; see ``Family.predict``."""
+    with torch.inference_mode():
+        device = next(network.parameters()).device
+        outputs = network(torch.from_numpy(rows).to(device))
+        if not isinstance(network[-1], Rescale):
+            outputs = torch.softmax(outputs, dim=1)
+        answers: Rows = outputs.cpu().numpy()
+    return answers
 
 
 def count_operations(

@@ -11,7 +11,6 @@ import torch
 
 from rightfit.families.family import (
     Checkpoint,
-    Configuration,
     TrainingData,
     TrainingRun,
     split_training,
@@ -46,50 +45,21 @@ def train_module(
         measure_loss: ``None``: cross-entropy, or the squared error of a target of spread 1.
     """
     configuration, data = run.configuration, run.data
-    shuffler = torch.Generator().manual_seed(run.seed)
-    n_rows, n_epochs = len(data.labels), configuration["n_epochs"]
-    n_batches = -(-n_rows // configuration["batch_size"])
-    device = next(network.parameters()).device
-    step = _make_step(
-        network,
-        configuration,
-        data,
-        n_steps=n_batches * n_epochs if one_cycle else None,
-        measure_loss=measure_loss or _choose_loss(data),
-    )
-    batches = itertools.chain.from_iterable(
-        torch.split(torch.randperm(n_rows, generator=shuffler), configuration["batch_size"])
-        for _ in range(n_epochs)
-    )
-    n_threads_before = torch.get_num_threads()
-    done = 0
-    try:
-        for n_steps in split_training(n_batches * n_epochs, run.n_checkpoints):
-            torch.set_num_threads(1)
-            network.train()
-            for batch in itertools.islice(batches, n_steps - done):
-                step(batch.to(device))
-            done = n_steps
-            yield Checkpoint(network.eval(), n_steps=done)
-    finally:
-        torch.set_num_threads(n_threads_before)
-
-
-def _make_step(
-    network: Any,
-    configuration: Configuration,
-    data: TrainingData,
-    *,
-    n_steps: int | None,
-    measure_loss: Loss,
-) -> Callable[[Any], None]:
-    """Return a step of AdamW on the rows of an index; its rate is constant if n_steps is None."""
     is_regression = data.schema.task == "regression"
     learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
     device = next(network.parameters()).device
     writable = (np.require(found, requirements="W") for found in (data.rows, learnt))
     rows, labels = (torch.from_numpy(found).to(device) for found in writable)
-    rate = configuration["learning_rate"]
+    scale = read_target(data)[1]
+
+    def measure_square(outputs: Any, labels: Any) -> Any:
+        return (((outputs - labels) / scale) ** 2).mean()
+
+    usual = measure_square if is_regression else torch.nn.functional.cross_entropy
+    loss_of = measure_loss or usual
+    rate, batch_size = configuration["learning_rate"], configuration["batch_size"]
+    n_rows, n_epochs = len(data.labels), configuration["n_epochs"]
+    n_batches = -(-n_rows // batch_size) * n_epochs
     weights = list(network.parameters())
     optimizer = torch.optim.AdamW(
         weights,
@@ -98,14 +68,16 @@ def _make_step(
         # faster where tensors are small; complex numbers have no such form
         fused=all(torch.is_floating_point(one) for one in weights),
     )
-    schedule = n_steps and torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=rate, total_steps=n_steps
-    )
+    schedule = None
+    if one_cycle:
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=rate, total_steps=n_batches
+        )
 
     def step(index: Any) -> None:
         # As rows[index] and optimizer.zero_grad(), by cheaper calls: small nets take many steps.
         outputs = network(rows.index_select(0, index))
-        loss = measure_loss(outputs, labels.index_select(0, index))
+        loss = loss_of(outputs, labels.index_select(0, index))
         for weight in weights:
             weight.grad = None
         loss.backward()
@@ -113,11 +85,19 @@ def _make_step(
         if schedule:
             schedule.step()
 
-    return step
-
-
-def _choose_loss(data: TrainingData) -> Loss:
-    if data.schema.task == "classification":
-        return torch.nn.functional.cross_entropy
-    scale = read_target(data)[1]
-    return lambda outputs, labels: (((outputs - labels) / scale) ** 2).mean()
+    shuffler = torch.Generator().manual_seed(run.seed)
+    batches = itertools.chain.from_iterable(
+        torch.split(torch.randperm(n_rows, generator=shuffler), batch_size) for _ in range(n_epochs)
+    )
+    n_threads_before = torch.get_num_threads()
+    done = 0
+    try:
+        for n_steps in split_training(n_batches, run.n_checkpoints):
+            torch.set_num_threads(1)
+            network.train()
+            for batch in itertools.islice(batches, n_steps - done):
+                step(batch.to(device))
+            done = n_steps
+            yield Checkpoint(network.eval(), n_steps=done)
+    finally:
+        torch.set_num_threads(n_threads_before)
