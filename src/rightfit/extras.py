@@ -1,4 +1,7 @@
-"""Libraries that the core does without: which extra brings each, and the error without it."""
+"""Libraries that the core does without: which extra brings each, and the error without it.
+
+What is asked about them here is answered without importing them.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +74,18 @@ def require(*modules: str, purpose: str, extra: str | None = None) -> None:
 
 def _read_numbers(version: str) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", version)[:2]]
+
+
+def is_of(value: object, library: str, name: str) -> bool:
+    """Tell whether something is of a library's class, without importing the library.
+
+    >>> is_of(1, "pandas", "DataFrame")
+    False
+    """
+    return any(
+        kind.__name__ == name and kind.__module__.partition(".")[0] == library
+        for kind in type(value).__mro__
+    )
 
 
 def find_versions(modules: Iterable[str]) -> dict[str, str]:

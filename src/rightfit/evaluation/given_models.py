@@ -99,8 +99,8 @@ class GivenObject:
         """See :class:`GivenModel`."""
         table = require_rows(rows, self.facts)
         folder.mkdir(mode=0o700)
-        travelled = write_object(self.model, folder / OBJECT_FILE, self.facts)
-        tried = try_object(travelled.model, self.facts, table, imports=travelled.imports)
+        copy, imports = write_object(self.model, folder / OBJECT_FILE, self.facts)
+        tried = try_object(copy, self.facts, table, imports=imports)
         return write_bundle_files(
             folder,
             model=name,
@@ -318,10 +318,8 @@ def take_model(
     if kind == SKOPS_FILE:
         return GivenWeights(file, open_skops(file.path)[1])
     native = open_native(file.path, kind)
-    trees = native.trees if native is not None else None
-    facts = describe_object(trees)
-    features = (native.features if native is not None else ()) or None
-    return GivenWeights(file, replace(facts, features=features))
+    facts = describe_object(native.trees)
+    return GivenWeights(file, replace(facts, features=native.features or None))
 
 
 def take_onnx(model: bytes | Path, name: str, first: WorkerFirstRows) -> GivenOnnx:

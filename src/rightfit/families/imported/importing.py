@@ -23,7 +23,7 @@ from rightfit.families.imported.feeding import (
 )
 from rightfit.families.imported.first_predictions import FirstPredictions, try_object
 from rightfit.families.imported.kinds import (
-    CATBOOST_FILE,
+    BOOSTER_FILES,
     FAMILIES,
     LIGHTGBM_FILE,
     PICKLE_FILE,
@@ -128,7 +128,7 @@ def check_file(given: GivenFile) -> None:
     get_family(given.family)
     if given.weights_file == ONNX_FILE:
         open_onnx(given.path)
-    else:
+    elif given.weights_file in BOOSTER_FILES:
         open_native(given.path, given.weights_file)
 
 
@@ -152,8 +152,9 @@ def read_columns(given: GivenFile) -> tuple[str, ...] | None:
         return list_columns(read_inputs(open_onnx(given.path)))
     if given.weights_file == SKOPS_FILE:
         return open_skops(given.path)[1].features
-    native = open_native(given.path, given.weights_file)
-    return (native.features or None) if native is not None else None
+    if given.weights_file in BOOSTER_FILES:
+        return open_native(given.path, given.weights_file).features or None
+    return None
 
 
 def open_skops(path: Path) -> tuple[Any, Facts]:
@@ -167,17 +168,12 @@ def open_skops(path: Path) -> tuple[Any, Facts]:
     return model, facts
 
 
-def open_native(path: Path, weights_file: str) -> NativeModel | None:
-    """Open a file of a library of boosted trees.
-
-    Returns:
-        The model; ``None`` for kinds that are not opened here.
+def open_native(path: Path, weights_file: str) -> NativeModel:
+    """Open a file of a library of boosted trees, one of :data:`BOOSTER_FILES`.
 
     Raises:
         ValueError: If the library is not installed, or cannot read the file.
     """
-    if weights_file not in (XGBOOST_FILE, LIGHTGBM_FILE, CATBOOST_FILE):
-        return None
     family: Any = get_family(FAMILIES[weights_file])
     library = family.import_library()
     classes: tuple[str, ...] = ()
@@ -303,13 +299,13 @@ def _store(
         _check_classes(facts.classes, schema)
         return tried.configure(schema.classes)
     get_family(given.family).check_task(schema.task)
-    native = open_native(given.path, given.weights_file)
     target = folder / given.weights_file
-    if native is None:
-        shutil.copyfile(given.path, target)
-    else:  # written in the text format of its family
+    if given.weights_file in BOOSTER_FILES:  # written in the text format of its family
+        native = open_native(given.path, given.weights_file)
         _check_classes(native.classes, schema)
         get_family(given.family).save_weights(Booster(native.trees), target)
+    else:
+        shutil.copyfile(given.path, target)
     return {}
 
 

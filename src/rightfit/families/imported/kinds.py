@@ -24,6 +24,7 @@ CATBOOST_FILE = "weights.catboost.json"
 SKOPS_FILE = "weights.skops"
 MODULE_FILE = "weights.safetensors"
 PICKLE_FILE = "weights.pickle"
+BOOSTER_FILES = (XGBOOST_FILE, LIGHTGBM_FILE, CATBOOST_FILE)
 SUFFIXES: Mapping[str, str] = {
     ".onnx": "model.onnx",
     ".json": XGBOOST_FILE,

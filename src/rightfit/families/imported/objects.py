@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.errors import RightfitError
+from rightfit.extras import is_of
 from rightfit.families.family import Configuration, ServedFamily
 from rightfit.families.predictions import softmax
 from rightfit.families.schema import InputSchema, Task
@@ -67,14 +68,14 @@ def describe_object(model: Any) -> Facts:
         RightfitError: If it is none that could be measured.
     """
     name = type(model).__name__
-    if _is_of(model, "lightgbm", "Booster"):
+    if is_of(model, "lightgbm", "Booster"):
         return _describe_lightgbm(model)
-    if _is_of(model, "xgboost", "Booster"):
+    if is_of(model, "xgboost", "Booster"):
         return _describe_xgboost(model)
-    if _is_of(model, "torch", "Module"):
+    if is_of(model, "torch", "Module"):
         return Facts("torch", name, None, (), None, None)
     if hasattr(model, "predict") and not isinstance(model, type):
-        kind: Kind = "catboost" if _is_of(model, "catboost", "CatBoost") else "estimator"
+        kind: Kind = "catboost" if is_of(model, "catboost", "CatBoost") else "estimator"
         return _describe_estimator(model, kind)
     if callable(model) and not isinstance(model, type):
         return Facts("function", getattr(model, "__name__", name), None, (), None, None)
@@ -107,22 +108,18 @@ class ServedObject:
 
     Args:
         model: The fitted model.
-        kind: How it is called.
-        classes: Its own classes, in the order of its answers.
-        answers: What it answers.
+        configuration: What its bundle says of it: how it is called, its own classes in the order of
+            its answers, and what it answers. That of a search's estimator says nothing.
         schema: Classes in the order wanted.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        kind: Kind,
-        classes: Sequence[str],
-        answers: PredictionKind,
-        schema: InputSchema,
-    ) -> None:
-        self.model, self.kind, self.classes, self.answers = model, kind, classes, answers
-        self._finish = make_finish(classes, schema, answers)
+    def __init__(self, model: Any, configuration: Configuration, schema: InputSchema) -> None:
+        usual: PredictionKind = "probabilities" if schema.classes else "values"
+        self.model = model
+        self.kind: Kind = configuration.get("kind", "estimator")
+        self.classes: Sequence[str] = configuration.get("classes", ())
+        self.answers: PredictionKind = configuration.get("answers", usual)
+        self._finish = make_finish(self.classes, schema, self.answers)
         self.use(n_threads=1, device="cpu")
 
     def use(self, *, n_threads: int, device: str) -> None:
@@ -154,7 +151,7 @@ class ObjectFamily(ServedFamily):
         """Open the object. Its hash was compared with the one that its own process has taken."""
         with path.open("rb") as file:
             model = pickle.load(file)  # noqa: S301 - see above
-        return serve_object(model, configuration, schema)
+        return ServedObject(model, configuration, schema)
 
     def set_serving(self, model: ServedObject, *, n_threads: int, device: str) -> None:
         """See :class:`rightfit.families.family.Family`."""
@@ -178,7 +175,7 @@ class SkopsFamily(ObjectFamily):
     native_imports = ("sklearn", "skops.io")
 
     def list_imports(self, configuration: Configuration) -> tuple[str, ...]:  # noqa: ARG002
-        """Return nothing."""
+        """Return nothing: skops builds nothing but scikit-learn's types."""
         return ()
 
     def load_weights(
@@ -186,25 +183,13 @@ class SkopsFamily(ObjectFamily):
     ) -> ServedObject:
         """See :class:`rightfit.families.family.Family`."""
         model = load_skops(path, trusted=ESTIMATOR_TYPES, estimator=None)
-        return serve_object(model, configuration, schema)
+        return ServedObject(model, configuration, schema)
 
 
 def FAMILY(kind: str) -> ObjectFamily:  # noqa: N802
     """Return the family of one kind of objects: one of :data:`Kind`, or ``skops``."""
     kinds = {"torch": ModuleObjectFamily, "skops": SkopsFamily}
     return kinds.get(kind, ObjectFamily)()
-
-
-def serve_object(model: Any, configuration: Configuration, schema: InputSchema) -> ServedObject:
-    """Return an opened model that answers as a bundle's configuration says."""
-    usual: PredictionKind = "probabilities" if schema.classes else "values"
-    return ServedObject(
-        model,
-        configuration.get("kind", "estimator"),
-        configuration.get("classes", ()),
-        configuration.get("answers", usual),
-        schema,
-    )
 
 
 def make_call(
@@ -309,13 +294,6 @@ def _spread(answers: Matrix, order: list[int], n_classes: int) -> Matrix:
     spread = np.zeros((len(answers), n_classes), dtype=np.float32)
     spread[:, order] = answers
     return spread
-
-
-def _is_of(model: Any, library: str, name: str) -> bool:
-    return any(
-        kind.__name__ == name and kind.__module__.partition(".")[0] == library
-        for kind in type(model).__mro__
-    )
 
 
 def _describe_estimator(model: Any, kind: Kind) -> Facts:

@@ -24,7 +24,7 @@ from rightfit.families.onnx_graph import (
 from rightfit.families.schema import InputSchema
 from rightfit.spelling import name_some
 
-ROWS, PROBABILITIES, VALUES = "rows", "probabilities", "values"
+ROWS = "rows"
 GIVEN = "given/"  # begins the names of the file's own tensors
 ADDED = "added/"
 OPSET = 17  # where the file names none of its own
@@ -78,8 +78,22 @@ def adapt_onnx(
     order = _order_classes(original, schema, answers)
     model = compose.add_prefix(original, GIVEN)
     added = GraphBuilder(ADDED)
-    if not keeps_inputs:
-        _feed(added, read_inputs(session), schema)
+    if not keeps_inputs:  # the file's inputs are filled from ``rows``
+        inputs = read_inputs(session)
+        check_inputs(inputs, schema.features)
+        for tensor in inputs:
+            shape, values = tensor.shape, ROWS
+            if len(inputs) > 1:
+                at = added.keep(np.array([schema.features.index(tensor.name)], dtype=np.int64))
+                values = added.add("Gather", ROWS, at, axis=1)
+            if len(shape) != 2:
+                sizes = [-1 if i == 0 or size is None else size for i, size in enumerate(shape)]
+                if sizes.count(-1) > 1:
+                    raise ValueError(f"its input {tensor} leaves open how a row is laid out")
+                values = added.add("Reshape", values, added.keep(np.array(sizes, dtype=np.int64)))
+            if tensor.dtype != "float32":
+                values = added.cast(values, tensor.dtype)
+            added.add("Identity", values, outputs=[GIVEN + tensor.name])
         del model.graph.input[:]
         model.graph.input.append(declare(ROWS, "float32", schema.n_features))
     added.nodes.extend(node for node in model.graph.node if node.op_type != "ZipMap")
@@ -87,8 +101,7 @@ def adapt_onnx(
     del model.graph.node[:]
     model.graph.node.extend(added.nodes)
     model.graph.initializer.extend(added.constants)
-    name = VALUES if not schema.classes else PROBABILITIES
-    replace_output(model, result, name, max(1, len(schema.classes)))
+    replace_output(model, result, schema.output_name, schema.n_outputs)
     set_opsets(model, {"": OPSET} | read_opsets(model))
     content: bytes = model.SerializeToString()
     return content
@@ -155,9 +168,8 @@ def find_output(outputs: Sequence[Tensor], schema: InputSchema, answers: GivenOu
 def _could_answer(tensor: Tensor, schema: InputSchema) -> bool:
     if tensor.dtype.startswith(SEQUENCE):
         return bool(schema.classes)
-    n_columns = max(1, schema.n_classes)
-    allowed = {None, n_columns, *((1,) if n_columns == 2 else ())}
-    is_column = len(tensor.shape) == 1 and n_columns <= 2
+    allowed = {None, schema.n_outputs, *((1,) if schema.n_outputs == 2 else ())}
+    is_column = len(tensor.shape) == 1 and schema.n_outputs <= 2
     is_table = len(tensor.shape) == 2 and tensor.shape[1] in allowed
     return tensor.dtype in FLOATS and (is_column or is_table)
 
@@ -200,24 +212,6 @@ def read_classes(model: Any) -> tuple[str, ...]:
             if attribute.name in ("classlabels_int64s", "classlabels_ints") and attribute.ints:
                 return tuple(map(str, attribute.ints))
     return ()
-
-
-def _feed(added: GraphBuilder, inputs: Sequence[Tensor], schema: InputSchema) -> None:
-    """Add the nodes that fill the file's inputs from ``rows``."""
-    check_inputs(inputs, schema.features)
-    for tensor in inputs:
-        source = ROWS
-        if len(inputs) > 1:
-            at = added.keep(np.array([schema.features.index(tensor.name)], dtype=np.int64))
-            source = added.add("Gather", ROWS, at, axis=1)
-        if len(tensor.shape) != 2:
-            sizes = [-1 if i == 0 or size is None else size for i, size in enumerate(tensor.shape)]
-            if sizes.count(-1) > 1:
-                raise ValueError(f"its input {tensor} leaves open how a row is laid out")
-            source = added.add("Reshape", source, added.keep(np.array(sizes, dtype=np.int64)))
-        if tensor.dtype != "float32":
-            source = added.cast(source, tensor.dtype)
-        added.add("Identity", source, outputs=[GIVEN + tensor.name])
 
 
 def _finish(

@@ -16,7 +16,7 @@ import pickle
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from rightfit.families.imported.objects import (
     ObjectFamily,
     ServedObject,
     describe_object,
-    serve_object,
 )
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.schema import InputSchema
@@ -43,26 +42,17 @@ _EVERYWHERE = ("numpy", "rightfit", "scipy")
 _HIDDEN = re.compile(rb"\b(onnx|pandas|polars|pyarrow|torch)\b")
 
 
-@dataclass(frozen=True)
-class Travelled:
-    """A model that was written, and opened again.
-
-    Args:
-        model: The copy.
-        imports: Modules that a process should import before it opens the file.
-    """
-
-    model: Any
-    imports: tuple[str, ...]
-
-
-def write_object(model: Any, path: Path | None, facts: Facts) -> Travelled:
+def write_object(model: Any, path: Path | None, facts: Facts) -> tuple[Any, tuple[str, ...]]:
     """Pickle a model.
 
     Args:
         model: The model.
         path: Where to; ``None``: only to see what it is made of.
         facts: What it says of itself.
+
+    Returns:
+        The model opened again, and the modules that a process should import before it opens the
+        file.
 
     Raises:
         RightfitError: If it cannot travel.
@@ -81,7 +71,7 @@ def write_object(model: Any, path: Path | None, facts: Facts) -> Travelled:
     copy = reader.load()
     if path is not None:
         path.write_bytes(content)
-    return Travelled(copy, list_imports(content, reader.modules))
+    return copy, list_imports(content, reader.modules)
 
 
 def list_imports(content: bytes, modules: Iterable[str]) -> tuple[str, ...]:
@@ -128,7 +118,7 @@ class Pickled(ObjectFamily):
         self, path: Path, configuration: Configuration, schema: InputSchema
     ) -> ServedObject:
         """See :class:`rightfit.families.family.Family`."""
-        return serve_object(open_pickle(path), configuration, schema)
+        return ServedObject(open_pickle(path), configuration, schema)
 
 
 FAMILY = Pickled()
@@ -159,7 +149,7 @@ def try_pickle(path: str, rows: str, unnamed: list[str] | None) -> dict[str, Any
         table: RowTable = pickle.load(file)  # noqa: S301 - see above
     model = open_pickle(Path(path))
     facts = describe_object(model)
-    imports = write_object(model, None, facts).imports  # as of a model in memory
+    _, imports = write_object(model, None, facts)  # as of a model in memory
     tried = try_object(model, facts, table, imports=imports, unnamed=unnamed)
     return asdict(tried) | {"answers": np.asarray(tried.answers).tolist()}
 

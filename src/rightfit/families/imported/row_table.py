@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.errors import RightfitError
+from rightfit.extras import is_of
 from rightfit.families.onnx_session import first_line
 from rightfit.spelling import find_nearest
 
@@ -172,20 +173,12 @@ def take_stored(table: Any) -> RowTable:
     return RowTable(table, "polars", _usual_frame())
 
 
-def is_frame(value: object, library: str) -> bool:
-    """Tell whether something is a frame of a library, without importing that."""
-    return any(
-        kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == library
-        for kind in type(value).__mro__
-    )
-
-
 def _read_any(rows: Any) -> RowTable:
     if isinstance(rows, str | Path):
         return _read_file(Path(rows))
-    if is_frame(rows, "pandas"):
+    if is_of(rows, "pandas", "DataFrame"):
         return RowTable(rows.reset_index(drop=True), "pandas", "pandas")
-    if is_frame(rows, "polars"):
+    if is_of(rows, "polars", "DataFrame"):
         return RowTable(rows, "polars", "polars")
     if hasattr(rows, "__arrow_c_stream__"):
         import polars as pl
