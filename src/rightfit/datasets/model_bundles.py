@@ -28,7 +28,6 @@ from rightfit.families.bundle_files import (
     LIST,
     MANIFEST,
     is_plain_name,
-    parse_manifest,
     read_manifest,
 )
 from rightfit.processes.leftovers import in_use, sweep_folders, temporary_folder
@@ -148,7 +147,7 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
                 folder = copy / name
                 folder.mkdir()
                 self._fs.get_file(f"{stored}/{name}/{MANIFEST}", str(folder / MANIFEST))
-                for file in parse_manifest(read_manifest(folder), folder)["files"]:
+                for file in read_manifest(folder)[0]["files"]:
                     self._fs.get_file(f"{stored}/{name}/{file}", str(folder / file))
             self._local_copy = fetched.pop_all()
         return StoredBundles(copy, names)

@@ -27,7 +27,6 @@ from rightfit.families.bundle_files import (
     check_onnx_file,
     find_damaged,
     hash_regular_file,
-    parse_manifest,
     read_manifest,
     write_replacing,
 )
@@ -227,9 +226,7 @@ def read_bundle(
         RightfitError: If it was written in another format, a file is missing, was changed, or is a
             link, or an ONNX file keeps weights in a file that the bundle does not list.
     """
-    content = read_manifest(folder)
-    manifest = parse_manifest(content, folder)
-    sha256 = hashlib.sha256(content).hexdigest()
+    manifest, sha256 = read_manifest(folder)
     if manifest["format_version"] != FORMAT_VERSION:
         raise RightfitError(
             f"{folder / MANIFEST} has format_version {manifest['format_version']}; this version "

@@ -11,7 +11,6 @@ from rightfit.errors import RightfitError
 from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle, write_manifest
 from rightfit.families.bundle_files import (
     hash_regular_file,
-    parse_manifest,
     read_manifest,
     write_replacing,
 )
@@ -81,7 +80,7 @@ def keep_onnx(
             f"and mean_difference <= {MAX_MEAN_DIFFERENCE}. It is refused."
         )
     write_replacing(bundle.path / ONNX_FILE, exported)
-    manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
+    manifest, _ = read_manifest(bundle.path)
     manifest["onnx"], manifest["onnx_refused"] = parity, None
     manifest["files"][ONNX_FILE] = hash_regular_file(bundle.path / ONNX_FILE)
     if tensors:
@@ -131,7 +130,7 @@ def offer_export(
         )
         if reason == bundle.onnx_refused:
             return bundle
-        manifest = parse_manifest(read_manifest(bundle.path), bundle.path)
+        manifest, _ = read_manifest(bundle.path)
         manifest["onnx_refused"] = reason
         return write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
 

@@ -113,12 +113,15 @@ def copy_replacing(source: Path, target: Path) -> None:
         partial.replace(target)
 
 
-def read_manifest(folder: Path) -> bytes:
-    """Return the content of a bundle's ``bundle.json``.
+def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
+    """Read a bundle's ``bundle.json``; check the types of its fields and the names of its files.
+
+    Returns:
+        The manifest, and the SHA-256 (hex) of its content.
 
     Raises:
         FileNotFoundError: If there is none.
-        RightfitError: If it is no regular file or too large.
+        RightfitError: If it is no regular file or too large, or naming every fault.
     """
     with open_regular(folder / MANIFEST) as file:
         content = file.read(MAX_MANIFEST_BYTES + 1)
@@ -126,15 +129,6 @@ def read_manifest(folder: Path) -> bytes:
         raise RightfitError(
             f"{folder / MANIFEST} is larger than {MAX_MANIFEST_BYTES} bytes; that is no bundle."
         )
-    return content
-
-
-def parse_manifest(content: bytes, folder: Path) -> dict[str, Any]:
-    """Parse a manifest and check the types of its fields and the names of its files.
-
-    Raises:
-        RightfitError: Naming every fault.
-    """
     try:
         manifest = json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as err:
@@ -160,7 +154,7 @@ def parse_manifest(content: bytes, folder: Path) -> dict[str, Any]:
             f"{folder / MANIFEST} describes no bundle: {'; '.join(faults)}. Delete the folder and "
             "train again, or get the model again from where it came from."
         )
-    return manifest
+    return manifest, hashlib.sha256(content).hexdigest()
 
 
 def find_damaged(folder: Path, files: dict[str, str]) -> list[str]:
