@@ -23,8 +23,11 @@ from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
-from rightfit.profiling.hardware import environment
-from rightfit.profiling.hardware.environment import Environment
+from rightfit.profiling.hardware.environment import (
+    Environment,
+    describe_environment,
+    fingerprint,
+)
 from rightfit.profiling.measuring.jobs import (
     CandidateSet,
     FitCosts,
@@ -112,7 +115,7 @@ def measure_candidates(
     """
     if not candidates:  # its search has failed
         return tabulate_profiles([])
-    here = environment.describe_environment()
+    here = describe_environment()
     measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
     features = () if table else next(one.schema.features for one in candidates.values())
     paths, default_path = list_paths(choosers, params), find_default_path(choosers, params)
@@ -139,7 +142,7 @@ def measure_candidates(
             measurements,
             tiers=params.tiers,
             choose=choose,
-            choosers=environment.fingerprint(
+            choosers=fingerprint(
                 choosers.model_dump(mode="json")
                 | {"request_path": default_path}
                 | (
@@ -200,7 +203,7 @@ def judge_candidates(
     Returns:
         One row per candidate; what only measuring finds is null.
     """
-    here = environment.describe_environment()
+    here = describe_environment()
     given = _make_set(candidates, costs, judges, data_card, here, params)
     features = data_card.input_schema.features
     rows = np.ascontiguousarray(judges.select(features).to_numpy(), dtype=np.float32)
@@ -253,7 +256,7 @@ def measure_afresh(
     Returns:
         One row per candidate and wanted serving configuration.
     """
-    here = environment.describe_environment()
+    here = describe_environment()
     features = next(iter(candidates.values())).schema.features
     with _open_bench(test, features, params) as bench:
         given = _make_set(candidates, {}, test, data_card, here, params)

@@ -43,23 +43,22 @@ def could_be_chosen(
     """
     chosen = np.zeros(profiles.height, dtype=bool)
     for application in applications.root.values():
-        if REFINABLE & set(application.needed_metrics()):
-            path = application.request_path or request_path
-            mine = (profiles["request_path"] == path).to_numpy()
-            chosen[mine] |= ~_is_out(profiles.filter(mine), application)
+        needed = set(application.needed_metrics())
+        if not REFINABLE & needed:
+            continue
+        path = application.request_path or request_path
+        mine = (profiles["request_path"] == path).to_numpy()
+        if not needed <= set(profiles.columns):
+            chosen[mine] = True  # the ranking will say what is missing
+            continue
+        rivals = profiles.filter(mine)
+        best, worst = (
+            _ends(rivals, application, favourable=favourable) for favourable in (True, False)
+        )
+        may_keep = _keeps(best, application, unknown=True)
+        surely_keeps = _keeps(worst, application, unknown=False)
+        chosen[mine] |= may_keep & ~_is_beaten(rivals, application, surely_keeps)
     return [bool(answer) for answer in chosen]
-
-
-def _is_out(profiles: pl.DataFrame, application: Application) -> Bools:
-    needed = application.needed_metrics()
-    if not set(needed) <= set(profiles.columns):
-        return np.zeros(profiles.height, dtype=bool)  # the ranking will say what is missing
-    best, worst = (
-        _ends(profiles, application, favourable=favourable) for favourable in (True, False)
-    )
-    surely_keeps = _keeps(worst, application, unknown=False)
-    breaks: Bools = np.logical_not(_keeps(best, application, unknown=True))
-    return breaks | _is_beaten(profiles, application, surely_keeps)
 
 
 def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: Bools) -> Bools:

@@ -67,8 +67,15 @@ def plan_judging(
         raise RightfitError(f"{quality=} needs targets to judge the answers by.")
     task = _agree_on_task(facts, targets)
     if task != "classification":
-        labels = None if targets is None or task is None else _read_values(targets)
-        return Judging(task, (), labels, _choose_metric(quality, labels, task, ()))
+        values = None
+        if targets is not None and task is not None:
+            try:
+                values = targets.astype(np.float64)
+            except (TypeError, ValueError) as err:
+                raise RightfitError(
+                    f"The models predict numbers, but the targets do not: {err}."
+                ) from err
+        return Judging(task, (), values, _choose_metric(quality, values, task, ()))
     own = [one.classes for one in facts.values() if one.classes]
     if targets is None:
         return Judging(task, _agree_on_classes(own, ()), None, UNJUDGED)
@@ -143,15 +150,15 @@ def _agree_on_classes(own: Sequence[tuple[str, ...]], targets: Sequence[str]) ->
     Models that number their classes say nothing of names.
     """
     present = set(targets)
-    named = [one for one in own if not (_are_numbers(one) and present and not present <= set(one))]
+    named = [
+        one
+        for one in own
+        if one != tuple(map(str, range(len(one)))) or not present or present <= set(one)
+    ]
     if named and all(one == named[0] for one in named):
         return named[0]
     known = {name for one in named for name in one} or present
     return tuple(sorted(known, key=_sort_key))
-
-
-def _are_numbers(classes: tuple[str, ...]) -> bool:
-    return classes == tuple(str(i) for i in range(len(classes)))
 
 
 def _sort_key(name: str) -> tuple[float, str]:
@@ -159,13 +166,6 @@ def _sort_key(name: str) -> tuple[float, str]:
         return float(name), name
     except ValueError:
         return float("inf"), name
-
-
-def _read_values(targets: Labels) -> Labels:
-    try:
-        return targets.astype(np.float64)
-    except (TypeError, ValueError) as err:
-        raise RightfitError(f"The models predict numbers, but the targets do not: {err}.") from err
 
 
 def _choose_metric(
@@ -187,37 +187,28 @@ def _choose_metric(
         )
     name = said.get("name") or ("r2" if task == "regression" else "accuracy")
     try:
-        metric = _find_metric(name, task, classes)
+        if callable(name):
+            own = getattr(name, "__qualname__", type(name).__name__)
+            label = f"{getattr(name, '__module__', '')}.{own}"
+            metric = QualityMetric.of_function(wrap_function(name), name=label)
+        else:
+            known = str(name)
+            check_metric(known, {}, task=task, n_classes=len(classes) or None)
+            best = 0.0 if known.startswith(NEGATED) else 1.0
+            metric = QualityMetric(name=known, worst=best - 1, best=best)
         if bounds:
             worst, best = bounds
             return metric.model_copy(update={"worst": worst, "best": best})
-        return _guess_bounds(metric, labels, task)
+        worst = guess_quality(pl.Series(labels), metric, task)
     except ValueError as err:
         raise RightfitError(f"quality: {err}") from err
-
-
-def _find_metric(name: object, task: Task, classes: tuple[str, ...]) -> QualityMetric:
-    """Return a metric, without bounds of its own."""
-    if callable(name):
-        own = getattr(name, "__qualname__", type(name).__name__)
-        label = f"{getattr(name, '__module__', '')}.{own}"
-        return QualityMetric.of_function(wrap_function(name), name=label)
-    known = str(name)
-    check_metric(known, {}, task=task, n_classes=len(classes) or None)
-    best = 0.0 if known.startswith(NEGATED) else 1.0
-    return QualityMetric(name=known, worst=best - 1, best=best)
-
-
-def _guess_bounds(metric: QualityMetric, labels: Labels, task: Task) -> QualityMetric:
-    """Return a metric between what guessing reaches and the best, 1, or 0 of losses."""
-    worst = guess_quality(pl.Series(labels), metric, task)
-    best = 0.0 if worst < 0 and is_function(metric.name) else metric.best
+    best = 0.0 if worst < 0 and is_function(metric.name) else metric.best  # 0 of losses
     if worst < best:
         return metric.model_copy(update={"worst": worst, "best": best})
     if len(set(labels.tolist())) > 1:
         raise RightfitError(
-            f"{metric.name} gives {worst:g} for guessing, so its bounds are not known; write them: "
-            "quality={'name': …, 'worst': 40, 'best': 0}; worst above best says that lower is "
-            "better."
+            f"quality: {metric.name} gives {worst:g} for guessing, so its bounds are not known; "
+            "write them: quality={'name': …, 'worst': 40, 'best': 0}; worst above best says that "
+            "lower is better."
         )
     return metric  # all targets are alike, so that guessing is right
