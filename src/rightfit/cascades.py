@@ -241,14 +241,13 @@ def join_cascade(cheap_file: Path, expensive_file: Path, threshold: float) -> by
             made one.
     """
     import onnx
-    from onnx import compose, helper
 
     cheap, expensive = onnx.load(cheap_file), onnx.load(expensive_file)
     _check_alike(cheap, expensive)
     newest = max(read_opsets(model)[""] for model in (cheap, expensive))
     cheap, expensive = (raise_opset(model, newest) for model in (cheap, expensive))
-    first = compose.add_prefix(cheap, CHEAP)
-    second = compose.add_prefix(expensive, EXPENSIVE)
+    first = onnx.compose.add_prefix(cheap, CHEAP)
+    second = onnx.compose.add_prefix(expensive, EXPENSIVE)
     own = GraphBuilder(OWN)
     own.add("Identity", ROWS, outputs=[CHEAP + ROWS])
     own.nodes.extend(first.graph.node)
@@ -274,7 +273,7 @@ def join_cascade(cheap_file: Path, expensive_file: Path, threshold: float) -> by
         then_branch=_make_branch(mix, mixed, second.graph.initializer),
         else_branch=_make_branch(keep, kept, ()),
     )
-    graph = helper.make_graph(
+    graph = onnx.helper.make_graph(
         own.nodes,
         "cascade",
         list(cheap.graph.input),
@@ -282,9 +281,9 @@ def join_cascade(cheap_file: Path, expensive_file: Path, threshold: float) -> by
         initializer=[*first.graph.initializer, *own.constants],
     )
     opsets = (read_opsets(cheap) | read_opsets(expensive)).items()
-    joined = helper.make_model(
+    joined = onnx.helper.make_model(
         graph,
-        opset_imports=[helper.make_opsetid(*opset) for opset in opsets],
+        opset_imports=[onnx.helper.make_opsetid(*opset) for opset in opsets],
         ir_version=max(cheap.ir_version, expensive.ir_version),
     )
     content: bytes = joined.SerializeToString()

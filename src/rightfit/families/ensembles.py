@@ -20,19 +20,19 @@ from rightfit.families.family import (
     require_settings,
 )
 from rightfit.families.schema import InputSchema, Task
-from rightfit.families.sklearn_io import SklearnFamily, load_skops, measure_tree
+from rightfit.families.sklearn_io import (
+    SklearnFamily,
+    load_skops,
+    measure_tree,
+    set_joblib_threads,
+)
 from rightfit.families.sklearn_training import grow_members
 
-_SCALING: Mapping[str, Scaling] = {
-    "latency_p50_ms": "affine",
-    "latency_p95_ms": "affine",
-    "latency_p99_ms": "affine",
-    "peak_memory_mib": "affine",
-    "model_memory_mib": "affine",
-    "model_size_mib": "affine",
-    "load_time_ms": "affine",
-    "fit_time_s": "affine",
-}
+_GROWING = (
+    "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "peak_memory_mib", "model_memory_mib",
+    "model_size_mib", "load_time_ms", "fit_time_s",
+)  # fmt: skip
+"""Metrics that grow with the members."""
 
 
 class EnsembleFamily(SklearnFamily):
@@ -49,7 +49,7 @@ class EnsembleFamily(SklearnFamily):
     """
 
     length_setting: str = "n_estimators"
-    scaling: Mapping[str, Scaling] = _SCALING
+    scaling: Mapping[str, Scaling] = dict.fromkeys(_GROWING, "affine")
     growth: Scaling = "affine"
 
     def __init__(
@@ -119,8 +119,7 @@ class EnsembleFamily(SklearnFamily):
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:  # noqa: ARG002
         """Set the joblib threads where there are any; those of OpenMP are the process'."""
         model.set_params(warm_start=False)
-        if "n_jobs" in model.get_params():
-            model.set_params(n_jobs=n_threads)
+        set_joblib_threads(model, n_threads)
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.families.family.Family`."""

@@ -56,7 +56,13 @@ class TrainingData:
         if self.rows.shape != expected:
             raise RightfitError(f"rows must have shape {expected}, but got {self.rows.shape=}.")
         if self.schema.task == "regression":
-            self._check_values()
+            if not np.isfinite(self.labels).all():
+                raise RightfitError("The values to learn must be finite numbers.")
+            if not np.ptp(self.labels) > 0:
+                raise RightfitError(
+                    f"The values to learn are all {self.labels[0]}: nothing can be learnt from "
+                    "them. Correct target.column of the dataset in parameters_datasets.yml."
+                )
             return
         present = set(np.unique(self.labels).tolist())
         absent = [c for i, c in enumerate(self.schema.classes) if i not in present]
@@ -64,15 +70,6 @@ class TrainingData:
             raise RightfitError(
                 f"The training rows hold no example of the classes {absent}. "
                 "Raise max_train_rows of the dataset in parameters_datasets.yml."
-            )
-
-    def _check_values(self) -> None:
-        if not np.isfinite(self.labels).all():
-            raise RightfitError("The values to learn must be finite numbers.")
-        if not np.ptp(self.labels) > 0:
-            raise RightfitError(
-                f"The values to learn are all {self.labels[0]}: nothing can be learnt from them. "
-                "Correct target.column of the dataset in parameters_datasets.yml."
             )
 
 

@@ -92,10 +92,9 @@ def read_opsets(model: ModelProto) -> dict[str, int]:
 
 def set_opsets(model: ModelProto, versions: dict[str, int]) -> None:
     """Declare the versions of a model's operators, without converting any."""
-    from onnx import helper
-
     del model.opset_import[:]
-    model.opset_import.extend(helper.make_opsetid(*pair) for pair in versions.items())
+    for domain, version in versions.items():
+        model.opset_import.add(domain=domain, version=version)
 
 
 def raise_opset(model: ModelProto, version: int) -> ModelProto:
@@ -128,9 +127,7 @@ def replace_output(model: ModelProto, source: str, name: str, n_columns: int) ->
         name: The output's name.
         n_columns: Its columns.
     """
-    from onnx import helper
-
     if source != name:
-        model.graph.node.append(helper.make_node("Identity", [source], [name]))
+        model.graph.node.add(op_type="Identity", input=[source], output=[name])
     del model.graph.output[:]
     model.graph.output.append(declare(name, "float32", n_columns))

@@ -120,9 +120,11 @@ def compare_predictions(native: Rows, exported: Rows) -> Parity:
     >>> compare_predictions(a, a)["agreement"]
     1.0
     """
-    difference = np.abs(native.astype(np.float64) - exported)
+    exact = native.astype(np.float64)
+    difference = np.abs(exact - exported)
     if native.shape[1] == 1:
-        difference /= _measure_spread(native)
+        least = float(np.abs(exact).max()) * ROUNDING / MAX_MEAN_DIFFERENCE
+        difference /= max(float(exact.std()), least, float(np.finfo(np.float32).tiny))
         agrees = difference[:, 0] <= VALUE_TOLERANCE
     else:
         chosen = np.take_along_axis(native, exported.argmax(axis=1, keepdims=True), axis=1)[:, 0]
@@ -151,12 +153,3 @@ def softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares: npt.NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
     return shares
-
-
-def _measure_spread(values: Rows) -> float:
-    exact = values.astype(np.float64)
-    return max(
-        float(exact.std()),
-        float(np.abs(exact).max()) * ROUNDING / MAX_MEAN_DIFFERENCE,
-        float(np.finfo(np.float32).tiny),
-    )

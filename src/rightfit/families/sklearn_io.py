@@ -148,19 +148,8 @@ def load_skops(
 
 def export_sklearn_onnx(model: Any, schema: InputSchema) -> bytes:
     """Convert a fitted classifier or regressor with skl2onnx; see ``Family.export_onnx``."""
-    require("skl2onnx", purpose="The ONNX export of a model of scikit-learn")
-    from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import FloatTensorType
-
-    add_trees_as_arrays()
-    is_regression = schema.task == "regression"
-    exported = to_onnx(
-        model,
-        initial_types=[("rows", FloatTensorType([None, schema.n_features]))],
-        options=None if is_regression else {id(model): {"zipmap": False}},
-        final_types=[(schema.output_name, FloatTensorType([None, 1]))] if is_regression else None,
-    )
-    return bytes(exported.SerializeToString())
+    options = {id(model): {"zipmap": False}} if schema.classes else None
+    return bytes(_convert(model, schema, options).SerializeToString())
 
 
 def export_scores(model: Any, schema: InputSchema) -> bytes:
@@ -170,17 +159,12 @@ def export_scores(model: Any, schema: InputSchema) -> bytes:
         An ONNX model: input ``rows`` (any, n_features), output ``probabilities``.
     """
     from onnx import compose
-    from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import FloatTensorType
 
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
-    types = [("rows", FloatTensorType([None, schema.n_features]))]
-    options: dict[str, bool] = {"raw_scores": True, "zipmap": False}
+    last = id(model.steps[-1][1] if hasattr(model, "steps") else model)
     try:
-        exported = to_onnx(model, initial_types=types, options={id(last): options})
+        exported = _convert(model, schema, {last: {"raw_scores": True, "zipmap": False}})
     except NameError:  # what skl2onnx raises of an option that a converter lacks
-        del options["zipmap"]
-        exported = to_onnx(model, initial_types=types, options={id(last): options})
+        exported = _convert(model, schema, {last: {"raw_scores": True}})
     exported = compose.add_prefix(exported, "scores/", rename_inputs=False)
     added = GraphBuilder("probabilities/")
     scores = exported.graph.output[1].name
@@ -193,3 +177,19 @@ def export_scores(model: Any, schema: InputSchema) -> bytes:
     exported.graph.initializer.extend(added.constants)
     replace_output(exported, answers, schema.output_name, schema.n_classes)
     return bytes(exported.SerializeToString())
+
+
+def _convert(model: Any, schema: InputSchema, options: dict[int, dict[str, bool]] | None) -> Any:
+    """Return what skl2onnx makes of a model that reads ``rows``; options by a step's ``id``."""
+    require("skl2onnx", purpose="The ONNX export of a model of scikit-learn")
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    add_trees_as_arrays()
+    is_regression = schema.task == "regression"
+    return to_onnx(
+        model,
+        initial_types=[("rows", FloatTensorType([None, schema.n_features]))],
+        options=options,
+        final_types=[(schema.output_name, FloatTensorType([None, 1]))] if is_regression else None,
+    )

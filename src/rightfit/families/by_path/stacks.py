@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    StackingRegressor,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
+
 
 def make_classifier() -> Any:
     """Return a stack of a forest, boosted trees and logistic regression, not yet fitted."""
-    from sklearn.ensemble import (
-        HistGradientBoostingClassifier,
-        RandomForestClassifier,
-        StackingClassifier,
-    )
-    from sklearn.linear_model import LogisticRegression
-
     return StackingClassifier(
         [
             ("forest", RandomForestClassifier()),
@@ -29,13 +32,6 @@ def make_classifier() -> Any:
 
 def make_regressor() -> Any:
     """Return a stack of a forest, boosted trees and ridge regression, not yet fitted."""
-    from sklearn.ensemble import (
-        HistGradientBoostingRegressor,
-        RandomForestRegressor,
-        StackingRegressor,
-    )
-    from sklearn.linear_model import Ridge
-
     return StackingRegressor(
         [
             ("forest", RandomForestRegressor()),

@@ -259,23 +259,17 @@ def _plan(tensor: Tensor, rows: RowTable, columns: tuple[str, ...]) -> Feed:
         if not fits:
             raise RightfitError(f"The input {tensor} does not take rows of shape {found}.")
         return Feed(tensor.name, tensor.dtype, found, ())
-    return Feed(tensor.name, tensor.dtype, _fit_sizes(tensor, columns), columns)
-
-
-def _fit_sizes(tensor: Tensor, columns: tuple[str, ...]) -> tuple[int, ...]:
-    """Return the sizes of one row, an unknown one computed from the columns."""
     sizes, known = tensor.shape[1:], tensor.known_sizes
     n_columns, n_known = len(columns), math.prod(known)
-    n_open = len(sizes) - len(known)
-    if n_open == 0 and n_columns == n_known:
-        return known
-    if n_open == 1 and n_known and n_columns % n_known == 0:
-        return tuple(n_columns // n_known if size is None else size for size in sizes)
-    wanted = f"{n_known} columns" if n_open == 0 else "columns that fill its shape"
-    raise RightfitError(
-        f"The input {tensor} takes {wanted}, but the rows have {n_columns}: "
-        f"{shorten(columns)}. Give those that it reads, in its order."
-    )
+    n_open = len(sizes) - len(known)  # the size of one follows from the columns
+    if n_open > 1 or not n_known or n_columns % n_known or (not n_open and n_columns != n_known):
+        wanted = f"{n_known} columns" if n_open == 0 else "columns that fill its shape"
+        raise RightfitError(
+            f"The input {tensor} takes {wanted}, but the rows have {n_columns}: "
+            f"{shorten(columns)}. Give those that it reads, in its order."
+        )
+    found = tuple(n_columns // n_known if size is None else size for size in sizes)
+    return Feed(tensor.name, tensor.dtype, found, columns)
 
 
 def _fill(feed: Feed, rows: RowTable) -> Array:

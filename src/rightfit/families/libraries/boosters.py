@@ -26,10 +26,6 @@ from rightfit.families.schema import InputSchema, Task
 
 _OPSET, _IR_VERSION = 15, 8  # that go together
 
-_SCALING: Mapping[str, Scaling] = dict.fromkeys(
-    ("latency_p50_ms", "model_size_mib", "fit_time_s"), "affine"
-)
-
 
 @dataclass
 class Booster:
@@ -53,7 +49,9 @@ class BoosterFamily(Family):
     """
 
     length_setting: str = "n_estimators"
-    scaling: Mapping[str, Scaling] = _SCALING
+    scaling: Mapping[str, Scaling] = dict.fromkeys(
+        ("latency_p50_ms", "model_size_mib", "fit_time_s"), "affine"
+    )
     growth: Scaling = "affine"
     default_length: int = 100  # the library's
     classifier: str

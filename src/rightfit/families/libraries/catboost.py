@@ -90,7 +90,6 @@ class CatboostFamily(BoosterFamily):
     def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
         """Let CatBoost export itself, and leave out the table of names around its answers."""
         import onnx
-        from onnx import TensorProto, helper
 
         with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
             path = Path(folder) / "model.onnx"
@@ -99,8 +98,9 @@ class CatboostFamily(BoosterFamily):
         graph = exported.graph
         (trees,) = [node for node in graph.node if node.op_type.startswith("TreeEnsemble")]
         trees.input[:] = ["rows"]
-        answers = helper.make_tensor_value_info(trees.output[-1], TensorProto.FLOAT, None)
-        rows = helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, schema.n_features])
+        describe, floats = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+        answers = describe(trees.output[-1], floats, None)
+        rows = describe("rows", floats, [None, schema.n_features])
         del graph.node[:], graph.input[:], graph.output[:]
         graph.node.append(trees)
         graph.input.append(rows)
