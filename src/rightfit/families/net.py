@@ -122,9 +122,9 @@ class NetFamily(Family):
 
     def predict(self, model: Any, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
-        from rightfit.families.networks import answer_rows
+        from rightfit.families.networks import predict_network
 
-        return answer_rows(model, rows)
+        return predict_network(model, rows)
 
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
         """See :class:`rightfit.families.family.Family`."""

@@ -184,7 +184,7 @@ def load_network(path: Path, configuration: Configuration, schema: InputSchema) 
     return load_module(path, build, called="this network")
 
 
-def answer_rows(network: Any, rows: Rows) -> Rows:
+def predict_network(network: Any, rows: Rows) -> Rows:
     """Return class probabilities, or the values of a regression; see ``Family.predict``."""
     with torch.inference_mode():
         device = next(network.parameters()).device

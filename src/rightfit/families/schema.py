@@ -6,6 +6,7 @@ A schema also says what is predicted: one without classes is one of regression.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -59,6 +60,15 @@ class InputSchema:
     def class_numbers(self) -> tuple[str, ...]:
         """The classes' positions as texts: their names where a model knows no others."""
         return tuple(map(str, range(len(self.classes))))
+
+    def agrees_with(self, classes: Sequence[str]) -> bool:
+        """Tell whether a model's own classes are these, in this order; it may number them or none.
+
+        >>> schema = InputSchema(("a",), ("no", "yes"), None)
+        >>> [schema.agrees_with(own) for own in (("no", "yes"), ("0", "1"), (), ("yes", "no"))]
+        [True, True, True, False]
+        """
+        return tuple(classes) in ((), self.classes, self.class_numbers)
 
     @property
     def n_classes(self) -> int:

@@ -82,7 +82,7 @@ def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes
     model, kind = served.model, served.kind
     if kind == "function":
         raise RightfitError("a function has no ONNX form")
-    if tuple(served.classes) not in ((), schema.classes, schema.class_numbers):
+    if not schema.agrees_with(served.classes):
         raise RightfitError("its classes are in another order than those of the other models")
     if kind == "torch":
         require("onnxscript", purpose="Exporting a torch module to ONNX")

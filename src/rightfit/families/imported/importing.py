@@ -164,8 +164,7 @@ def open_skops(path: Path) -> tuple[Any, Facts]:
         ValueError: If it holds anything else.
     """
     model = load_skops(path, trusted=ESTIMATOR_TYPES, estimator=None)
-    facts = describe_object(model)
-    return model, facts
+    return model, describe_object(model)
 
 
 def open_native(path: Path, weights_file: str) -> NativeModel:
@@ -225,7 +224,7 @@ def import_file(
     Raises:
         ValueError: If the file does not fit the dataset, or answers otherwise than it should.
     """
-    check_file(given)
+    family = given.family
     folder.mkdir(parents=True, mode=0o700)
     configuration = {
         "file": given.path.name,
@@ -236,7 +235,7 @@ def import_file(
     bundle = write_bundle_files(
         folder,
         model=given.name,
-        family=given.family,
+        family=family,
         weights_file=given.weights_file,
         configuration=configuration | _store(given, folder, schema, rows, tried),
         schema=schema,
@@ -316,7 +315,7 @@ def describe_feeds(feeds: Sequence[Feed], *, prefix: str = "") -> dict[str, Any]
 
 
 def _check_classes(classes: Sequence[str], schema: InputSchema) -> None:
-    if tuple(classes) not in ((), schema.classes, schema.class_numbers):
+    if not schema.agrees_with(classes):
         raise ValueError(
             f"its classes are {name_some(classes)}, the dataset's are {name_some(schema.classes)}; "
             "name them so, and in this order, in target.classes of the dataset"

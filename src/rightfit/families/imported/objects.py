@@ -262,7 +262,7 @@ def make_finish(
             [positions[name_class(label)] for label in np.asarray(found).tolist()]
         ]
     both = _MAKE_BOTH[answers]
-    if tuple(classes) in ((), schema.classes, schema.class_numbers):
+    if schema.agrees_with(classes):
         return lambda found: both(_as_floats(found))
     order = [schema.classes.index(name) for name in classes]  # of its answers among the schema's
     return lambda found: _spread(both(_as_floats(found)), order, schema.n_classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -117,13 +118,7 @@ class RowTable:
             name: self._convert(column, form)
             for name, column in zip(names or self.columns, self.columns, strict=True)
         }
-        if form == "pandas":
-            import pandas as pd
-
-            return pd.DataFrame(columns)
-        import polars as pl
-
-        return pl.DataFrame(columns)
+        return importlib.import_module(form).DataFrame(columns)  # called as its library
 
     def _convert(self, name: str, form: Form) -> Any:
         """Return a column for a frame of another kind; categories stay categories."""
