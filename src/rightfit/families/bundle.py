@@ -146,17 +146,17 @@ def write_bundle(
         The bundle, not yet exported to ONNX.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    weights_file = get_family(family).weights_file
-    get_family(family).save_weights(trained, folder / weights_file)
+    learner = get_family(family)
+    learner.save_weights(trained, folder / learner.weights_file)
     return write_bundle_files(
         folder,
         model=model,
         family=family,
-        weights_file=weights_file,
+        weights_file=learner.weights_file,
         configuration=configuration,
         schema=schema,
         data_version=data_version,
-        files=[weights_file],
+        files=[learner.weights_file],
     )
 
 

@@ -272,21 +272,15 @@ def _as_floats(found: Any) -> npt.NDArray[np.float32]:
     return np.asarray(found, dtype=np.float32)
 
 
-def _share_out(second: Matrix) -> Matrix:
-    flat = second.reshape(-1)
-    return np.stack([1 - flat, flat], axis=1)
-
-
-def _sigmoid(score: Matrix) -> Matrix:
-    flat = score.reshape(-1)
-    return softmax(np.stack([np.zeros_like(flat), flat], axis=1))
+def _join(first: Matrix, second: Matrix) -> Matrix:
+    return np.stack([first.reshape(-1), second.reshape(-1)], axis=1)
 
 
 _MAKE_BOTH: Mapping[str, Callable[[Matrix], Matrix]] = {
     "probabilities": lambda found: found,
-    "second": _share_out,
+    "second": lambda found: _join(1 - found, found),
     "scores": softmax,
-    "score": _sigmoid,
+    "score": lambda found: softmax(_join(np.zeros_like(found), found)),  # a sigmoid
 }
 
 

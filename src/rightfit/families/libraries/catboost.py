@@ -122,10 +122,8 @@ FAMILY = CatboostFamily(
 
 
 def _make(catboost: Any, task: Task, **settings: Any) -> Any:
-    is_regression = task == "regression"
-    return (catboost.CatBoostRegressor if is_regression else catboost.CatBoostClassifier)(
-        **settings
-    )
+    make = catboost.CatBoostRegressor if task == "regression" else catboost.CatBoostClassifier
+    return make(**settings)
 
 
 def _choose_rate(catboost: Any, task: Task, settings: Any, n_rounds: int, table: Any) -> float:
