@@ -112,7 +112,7 @@ def build_network(
         configuration: The settings of the net family.
         schema: What it reads and predicts.
         target: Mean and standard deviation of the values of a regression.
-        seed: Of the initial weights; ``None``: they are replaced anyway.
+        seed: Of the initial weights; ``None``: torch's generator goes on from where it is.
 
     Raises:
         ValueError: If rows are images too small for convolutions.

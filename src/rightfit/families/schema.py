@@ -62,7 +62,7 @@ class InputSchema:
         return tuple(map(str, range(len(self.classes))))
 
     def agrees_with(self, classes: Sequence[str]) -> bool:
-        """Tell whether a model's own classes are these, in this order; it may number them or none.
+        """Tell whether a model's own classes are these in this order, their numbers, or not named.
 
         >>> schema = InputSchema(("a",), ("no", "yes"), None)
         >>> [schema.agrees_with(own) for own in (("no", "yes"), ("0", "1"), (), ("yes", "no"))]
