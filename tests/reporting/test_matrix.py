@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import polars as pl
-from factories.reports import make_load_curve, make_profiles
+from factories.reports import make_load_curve
 
 from rightfit.http_load.load_records import LoadCurves
 from rightfit.reporting.matrix import build_cells, describe_application, write_headline
@@ -39,20 +38,11 @@ def test_headline_counts_decisions_without_a_winner(
     assert cells[0].figures[0].limits == ((False, "\N{LESS-THAN OR EQUAL TO} 1, 57 MiB beyond"),)
 
 
-def test_cell_shows_settings_figures_and_the_room_below_each_limit(
-    applications: dict[str, Any], make_results: Callable[..., Results]
-) -> None:
-    settings = '{"searched": {"alpha": 1e-4}, "fixed": {"n_epochs": 10}}'
-    results = make_results(applications, make_profiles().with_columns(settings=pl.lit(settings)))
+def test_cell_shows_figures_and_the_room_below_each_limit(results: Results) -> None:
     cell = build_cells(results, "satellite_archive")[0]
 
     assert cell.candidate is not None
     assert (cell.candidate.candidate, cell.badge) == ("net-09", "tied with 1")
-    assert [(one.name, one.value, one.is_searched) for one in cell.settings] == [
-        ("alpha", "0.0001", True),
-        ("n_epochs", "10", False),
-    ]
-    assert cell.yaml == "alpha: 0.0001\nn_epochs: 10\n"
     assert [(one.value, one.name, one.limits) for one in cell.figures] == [
         ("0.861", "accuracy", ((True, "0.861 when chosen ≥ 0.837, 0.024 to spare"),)),
         (

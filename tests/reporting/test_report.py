@@ -65,3 +65,22 @@ def test_report_says_what_an_application_lacks_and_shows_the_others(
     assert head.count("each lacks a measurement the application needs") == 3
     assert head.count("not measured: latency p99.") == 3
     assert head.count("No candidate qualifies") == 3
+
+
+def test_report_shows_searched_settings_and_copies_all_else_the_fixed(
+    applications: dict[str, Any], make_results: Callable[..., Results], ladder: Any
+) -> None:
+    searched = '{"searched": {"alpha": 1e-4}, "fixed": {"n_epochs": 10}}'
+    fixed, none = '{"fixed": {"penalty": "l2"}}', "{}"
+    for settings, shown in (
+        (searched, '<span class="searched">alpha 0.0001</span> <button'),
+        (searched, 'data-copy="alpha: 0.0001\nn_epochs: 10\n"'),
+        (fixed, "<span>penalty l2</span> <button"),
+        (none, ""),
+    ):
+        profiles = make_profiles().with_columns(settings=pl.lit(settings))
+        text = render_report(make_results(applications, profiles), ladder)
+        head = text.split('id="case"', 1)[0]
+
+        assert shown in head
+        assert ('class="settings"' in head) == bool(shown)

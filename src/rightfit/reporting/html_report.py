@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from rightfit.formatting import count, format_share, format_version
 from rightfit.naming import listing, metric_name, sentence_case, words
 from rightfit.profiling.hardware.tiers import Tier
+from rightfit.ranking.explanation.decisions import write_value
 from rightfit.reporting.matrix import (
     DecisionCell,
     build_cells,
@@ -71,6 +70,8 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["setting"] = write_value
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     applications = []
     for name, application in results.applications.items():
         cells = build_cells(results, name)
@@ -115,7 +116,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
             build_profiles(results),
         ],
         footer=_write_footer(results),
-        page_json=_embed(collect_page_data(results)),
+        page_data=collect_page_data(results),
     )
 
 
@@ -158,11 +159,3 @@ def _write_footer(results: Results) -> str:
         f"{count(results.rankings.height, 'ranked row')}; environment "
         f"{results.environment.environment_id}{data}."
     )
-
-
-def _embed(value: Any) -> Any:
-    """Write JSON for a script element; nothing in it can close the element."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - escaped above

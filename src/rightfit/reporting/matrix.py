@@ -27,7 +27,6 @@ from rightfit.ranking.explanation.decisions import (
     Decision,
     RankedCandidate,
     list_decisions,
-    write_value,
 )
 from rightfit.ranking.explanation.facts import find_facts
 from rightfit.reporting.run_results import Results
@@ -56,15 +55,6 @@ class CellFigure:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A hyper-parameter; ``is_searched``: its search has varied it."""
-
-    name: str
-    value: str
-    is_searched: bool
-
-
-@dataclass(frozen=True)
 class DecisionCell:
     """The decision for one application and dataset.
 
@@ -74,8 +64,6 @@ class DecisionCell:
         decision: What is recommended.
         candidate: The winner as it is shipped, else the nearest miss; ``None``: nothing to name.
         figures: What it reaches.
-        settings: How it was trained; empty where that is not known.
-        yaml: The same to copy.
         served: Limits of how it is served, as of a figure.
         badge: How sure the decision is.
         warnings: What else must be known before it is used.
@@ -86,8 +74,6 @@ class DecisionCell:
     decision: Decision
     candidate: RankedCandidate | None
     figures: tuple[CellFigure, ...]
-    settings: tuple[Setting, ...]
-    yaml: str
     served: tuple[tuple[bool, str], ...]
     badge: str
     warnings: tuple[str, ...]
@@ -97,23 +83,13 @@ def build_cells(results: Results, application: str) -> list[DecisionCell]:
     """Build the cells of an application, one per dataset."""
     cells = []
     for dataset, decision in results.recommendations[application].datasets.items():
-        candidate = decision.headline or decision.nearest_miss
-        settings = candidate.settings if candidate else None
         cells.append(
             DecisionCell(
                 application=application,
                 dataset=dataset,
                 decision=decision,
-                candidate=candidate,
+                candidate=decision.headline or decision.nearest_miss,
                 figures=tuple(_list_figures(results, application, dataset, decision)),
-                settings=()
-                if settings is None
-                else tuple(
-                    Setting(name, write_value(value), is_searched)
-                    for values, is_searched in ((settings.searched, True), (settings.fixed, False))
-                    for name, value in values.items()
-                ),
-                yaml="" if settings is None else settings.write_yaml(),
                 served=tuple(
                     (True, f"≤ {format_number(one.bound)}")
                     for one in decision.limits
