@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 
 from rightfit.http_load.load_records import LoadCurves
-from rightfit.reporting.matrix import build_cells
 from rightfit.reporting.panels import Board, build_boards
 from rightfit.reporting.run_results import Results
 
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.whole
 
 
 def find(results: Results, application: str, dataset: str) -> Board:
-    boards = build_boards(results, build_cells(results, application))
+    boards = build_boards(results, application)
     return next(board for board in boards if board.cell.dataset == dataset)
 
 

@@ -363,7 +363,7 @@ class Ranking:
             Its path.
         """
         from rightfit.reporting.html_report import render_report
-        from rightfit.reporting.run_results import RankingTables, Results
+        from rightfit.reporting.run_results import Results
 
         tiers = EvaluationParams.model_validate(read_default("evaluation")).tiers
         results = Results(
@@ -378,14 +378,12 @@ class Ranking:
             audits=pl.DataFrame(),
             environment=self.profiles.environment or describe_environment(),
             load_curves=LoadCurves(()),
-            tables=RankingTables(
-                hardware_tiers=tabulate_tiers(self.profiles.table, tiers),
-                utility_breakdown=self.breakdown,
-                win_shares=self.win_shares,
-                limit_effects=self.limit_effects,
-                robust_choices=self.robust_choices,
-                break_even=self.break_even,
-            ),
+            hardware_tiers=tabulate_tiers(self.profiles.table, tiers),
+            utility_breakdown=self.breakdown,
+            win_shares=self.win_shares,
+            limit_effects=self.limit_effects,
+            robust_choices=self.robust_choices,
+            break_even=self.break_even,
         )
         target = Path(path)
         target.write_text(render_report(results, tiers), encoding="utf-8")

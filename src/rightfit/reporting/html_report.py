@@ -13,12 +13,7 @@ from rightfit.formatting import count, format_share, format_version
 from rightfit.naming import listing, metric_name, sentence_case, words
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.explanation.decisions import write_value
-from rightfit.reporting.matrix import (
-    DecisionCell,
-    build_cells,
-    describe_application,
-    write_headline,
-)
+from rightfit.reporting.matrix import describe_application, write_headline
 from rightfit.reporting.page_data import collect_page_data
 from rightfit.reporting.panels import Board, build_boards
 from rightfit.reporting.run_results import Results
@@ -43,13 +38,12 @@ class Head:
 
 @dataclass(frozen=True)
 class ApplicationView:
-    """An application with its cells and leaderboards."""
+    """An application with its decisions."""
 
     name: str
     title: str
     description: str
     request: str
-    cells: list[DecisionCell]
     boards: list[Board]
 
 
@@ -72,19 +66,16 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
     )
     environment.filters["setting"] = write_value
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    applications = []
-    for name, application in results.applications.items():
-        cells = build_cells(results, name)
-        applications.append(
-            ApplicationView(
-                name=name,
-                title=sentence_case(words(name)),
-                description=application.description,
-                request=describe_application(application),
-                cells=cells,
-                boards=build_boards(results, cells),
-            )
+    applications = [
+        ApplicationView(
+            name=name,
+            title=sentence_case(words(name)),
+            description=application.description,
+            request=describe_application(application),
+            boards=build_boards(results, name),
         )
+        for name, application in results.applications.items()
+    ]
     version = results.environment.libraries.get("rightfit")
     when = (
         f"Measured {format_version(results.measured_in)}"
@@ -124,7 +115,7 @@ def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[s
     """Arrange the matrix: applications by datasets, or the other way where it would be too wide."""
     asked = [Head(one.title, one.description, f"panel-{one.name}") for one in applications]
     given = [Head(sentence_case(words(name))) for name in datasets]
-    found = [{cell.dataset: cell for cell in one.cells} for one in applications]
+    found = [{one.cell.dataset: one.cell for one in view.boards} for view in applications]
     cells = [[by_dataset.get(name) for name in datasets] for by_dataset in found]
     if len(datasets) <= max(MAX_COLUMNS, len(applications)):
         return {"heads": given, "rows": list(zip(asked, cells, strict=True))}

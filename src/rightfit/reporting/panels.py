@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +32,7 @@ from rightfit.ranking.assessment.profile_table import PATH, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.facts import Fact, find_facts
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
-from rightfit.reporting.matrix import DecisionCell, list_costs
+from rightfit.reporting.matrix import DecisionCell, build_cells, list_costs
 from rightfit.reporting.run_results import Results, show_unseen
 from rightfit.reporting.sections.section import Table, number, sentence, tabulate, text
 from rightfit.typed_tables import read_rows
@@ -111,16 +110,13 @@ class Board:
     unmeasured: tuple[str, ...]
 
 
-def build_boards(results: Results, cells: list[DecisionCell]) -> list[Board]:
-    """Build the leaderboards of an application from its cells."""
-    prices: dict[tuple[str, str], list[LimitEffect]] = defaultdict(list)
-    for price in read_rows(results.tables.limit_effects, LimitEffect):
-        if price.change == REMOVED:
-            prices[price.application, price.dataset].append(price)
+def build_boards(results: Results, application: str) -> list[Board]:
+    """Build an application's decisions, one per dataset."""
+    effects = results.limit_effects.filter(application=application, change=REMOVED)
+    costs = list_costs(results.applications.root[application])[:MAX_COSTS]
     boards = []
-    for cell in cells:
-        costs = list_costs(results.applications.root[cell.application])[:MAX_COSTS]
-        removed = prices[cell.application, cell.dataset]
+    for cell in build_cells(results, application):
+        removed = read_rows(effects.filter(dataset=cell.dataset), LimitEffect)
         reversals = [one.sentence for one in cell.decision.reversals[:MAX_REVERSALS]]
         boards.append(
             Board(
@@ -144,7 +140,7 @@ def _list_places(results: Results, cell: DecisionCell, costs: list[str]) -> Iter
         _key(row): row
         for row in show_unseen(results.profiles.filter(dataset=cell.dataset)).iter_rows(named=True)
     }
-    parts = results.tables.utility_breakdown.filter(**here).partition_by("candidate", as_dict=True)
+    parts = results.utility_breakdown.filter(**here).partition_by("candidate", as_dict=True)
     for row in results.rankings.filter(**here).iter_rows(named=True):
         is_winner = row["rank"] == 1 and cell.decision.winner is not None
         profile = profiles[_key(row)]

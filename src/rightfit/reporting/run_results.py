@@ -33,18 +33,6 @@ PROFILE_KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device
 
 
 @dataclass(frozen=True)
-class RankingTables:
-    """Tables of the evaluation and the ranking stage by their names in the catalog."""
-
-    hardware_tiers: pl.DataFrame
-    utility_breakdown: pl.DataFrame
-    win_shares: pl.DataFrame
-    limit_effects: pl.DataFrame
-    robust_choices: pl.DataFrame
-    break_even: pl.DataFrame
-
-
-@dataclass(frozen=True)
 class Results:
     """The tables of one run, as the catalog holds them.
 
@@ -60,7 +48,12 @@ class Results:
         audits: Of each search, one row per dataset, family and application.
         environment: Where it was measured.
         load_curves: What the winners' servers did under load.
-        tables: Further tables.
+        hardware_tiers: On which tier each profile runs.
+        utility_breakdown: Contribution of each objective to each utility.
+        win_shares: How much of the space of weights each candidate wins.
+        limit_effects: What loosening, tightening or removing each limit changes.
+        robust_choices: How the families compare over the datasets.
+        break_even: After how many predictions a longer training pays back.
         watch: The latest ``rightfit watch``; ``None``: there was none.
         run: Version of the run that reports; empty: none.
         measured_in: Version of the run that measured; empty: not known.
@@ -77,7 +70,12 @@ class Results:
     audits: pl.DataFrame
     environment: Environment
     load_curves: LoadCurves
-    tables: RankingTables
+    hardware_tiers: pl.DataFrame
+    utility_breakdown: pl.DataFrame
+    win_shares: pl.DataFrame
+    limit_effects: pl.DataFrame
+    robust_choices: pl.DataFrame
+    break_even: pl.DataFrame
     watch: Watch | None = None
     run: str = ""
     measured_in: str = ""

@@ -12,7 +12,7 @@ from rightfit.reporting.run_results import Results
 def test_utility_bars_end_at_the_utility(results: Results) -> None:
     figure = draw_utilities(
         results.rankings,
-        results.tables.utility_breakdown,
+        results.utility_breakdown,
         application="satellite_archive",
         marks=results.marks,
     )
@@ -35,7 +35,7 @@ def test_utility_bars_end_at_the_utility(results: Results) -> None:
 def test_utility_bars_are_pale_where_a_limit_is_broken(results: Results) -> None:
     figure = draw_utilities(
         results.rankings,
-        results.tables.utility_breakdown,
+        results.utility_breakdown,
         application="edge_device",
         marks=results.marks,
     )
@@ -47,7 +47,7 @@ def test_utility_bars_are_pale_where_a_limit_is_broken(results: Results) -> None
 def test_utility_chart_heads_every_dataset(results: Results) -> None:
     figure = draw_utilities(
         results.rankings,
-        results.tables.utility_breakdown,
+        results.utility_breakdown,
         application="web_api",
         marks=results.marks,
     )

@@ -140,7 +140,7 @@ def test_across_says_when_training_pays_back(results: Results) -> None:
 
     assert len(section.points) == 4
     assert section.points[1].startswith("Edge device. One family wins on every dataset")
-    assert len(section.tables[1].rows) == results.tables.break_even.height
+    assert len(section.tables[1].rows) == results.break_even.height
 
 
 @pytest.mark.parametrize(

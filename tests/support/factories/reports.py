@@ -40,7 +40,7 @@ from rightfit.ranking.explanation.recommendation import recommend
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
-from rightfit.reporting.run_results import RankingTables, Results
+from rightfit.reporting.run_results import Results
 
 DATASETS = ("landsat", "fashion_mnist", "flights")
 
@@ -387,7 +387,8 @@ def build_results(
         audits=pl.concat(map(make_dataset_audits, DATASETS)),
         environment=ENVIRONMENT,
         load_curves=make_load_curves(recommendations),
-        tables=RankingTables(hardware_tiers=make_hardware_tiers(), **tables),
+        hardware_tiers=make_hardware_tiers(),
+        **tables,
     )
 
 

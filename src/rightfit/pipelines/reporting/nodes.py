@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any, TypeVar
 
 import polars as pl
@@ -25,7 +24,6 @@ from rightfit.reporting.charts.utility_chart import draw_utilities, draw_winners
 from rightfit.reporting.html_report import render_report
 from rightfit.reporting.run_results import (
     PROFILE_KEYS,
-    RankingTables,
     Results,
     quality_title,
     select_winners,
@@ -99,7 +97,12 @@ def write_report(
         audits=pl.concat(_select_kind(tables, "search_audit").values()),
         environment=tables["environment"],
         load_curves=tables["load_curves"],
-        tables=RankingTables(**{field.name: tables[field.name] for field in fields(RankingTables)}),
+        hardware_tiers=tables["hardware_tiers"],
+        utility_breakdown=tables["utility_breakdown"],
+        win_shares=tables["win_shares"],
+        limit_effects=tables["limit_effects"],
+        robust_choices=tables["robust_choices"],
+        break_even=tables["break_even"],
         watch=load_watch(tables["watches"]),
         run=tables["run_version"].run,
         measured_in=tables["run_version"].measured_in,

@@ -28,7 +28,7 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
     """Price every winner, and say where larger machines improve the best quality."""
     best = best_by_tier(show_unseen(results.profiles), len(tiers))
     names = [tier.name for tier in tiers]
-    judged = results.tables.hardware_tiers.group_by("tier", "verdict").len()
+    judged = results.hardware_tiers.group_by("tier", "verdict").len()
     n_profiles = {(tier, verdict): n for tier, verdict, n in judged.iter_rows()}
 
     def count_profiles(verdict: str) -> Column:

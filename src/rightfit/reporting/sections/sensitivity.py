@@ -29,8 +29,8 @@ SMALLEST_SHARE = 0.005  # a smaller one is written as 0 %
 
 def build_sensitivity(results: Results) -> Section:
     """List the smallest changes, the shares of weight space and the effect of changed limits."""
-    win_shares = results.tables.win_shares
-    moved = results.tables.limit_effects.filter(pl.col("change").is_in(DIRECTIONS))
+    win_shares = results.win_shares
+    moved = results.limit_effects.filter(pl.col("change").is_in(DIRECTIONS))
     return Section(
         id="sensitivity",
         title="What would change the winners",
@@ -126,7 +126,7 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
 
 def build_across(results: Results) -> Section:
     """Say per application which family is the robust choice, and when training pays back."""
-    break_even = results.tables.break_even
+    break_even = results.break_even
     return Section(
         id="across",
         title="Across datasets and over time",
@@ -138,7 +138,7 @@ def build_across(results: Results) -> Section:
         tables=(
             tabulate(
                 "Each family's rank among the families, over the datasets",
-                read_rows(results.tables.robust_choices, FamilyComparison),
+                read_rows(results.robust_choices, FamilyComparison),
                 *keys("application", "model"),
                 number("Within limits", lambda row: f"{row.n_feasible} of {row.n_datasets}"),
                 figure("Mean rank", "mean_rank"),
