@@ -126,8 +126,7 @@ def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[s
 def _write_legend(results: Results) -> str:
     """Explain the words of the first screen, with the figures of this run."""
     level = format_share(results.rules.confidence_level)
-    disturbed = results.profiles.get_column("disturbed", default=None)
-    n_disturbed = 0 if disturbed is None else int(disturbed.sum())
+    n_disturbed = results.profiles["disturbed"].sum()
     keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in results.rules.ties.rule])
     kept = "an earlier ranking's winner stays, otherwise " * results.rules.keep_winner
     return (

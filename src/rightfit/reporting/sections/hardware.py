@@ -28,6 +28,12 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
     """Price every winner, and say where larger machines improve the best quality."""
     best = best_by_tier(show_unseen(results.profiles), len(tiers))
     names = [tier.name for tier in tiers]
+    wins = dict(select_winners(results.rankings)["hardware_tier"].value_counts().iter_rows())
+    kept_on = [
+        f"{tier.name} for {wins[tier.name]} (US$ {tier.price_per_hour:g} per hour)"
+        for tier in tiers
+        if tier.name in wins
+    ]
     judged = results.hardware_tiers.group_by("tier", "verdict").len()
     n_profiles = {(tier, verdict): n for tier, verdict, n in judged.iter_rows()}
 
@@ -39,7 +45,11 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
     return Section(
         id="hardware",
         title="Hardware tiers and costs",
-        sentences=(describe_machines(results, tiers),),
+        sentences=(
+            f"Smallest tiers on which the winners keep their limits: {listing(kept_on)}."
+            if kept_on
+            else "No winner fits a tier of the ladder.",
+        ),
         points=tuple(
             f"{sentence_case(words(name))}: "
             f"{describe_gain(best.filter(dataset=name), names, results.quality_title(name))}"
@@ -78,20 +88,6 @@ def best_by_tier(profiles: pl.DataFrame, n_tiers: int) -> pl.DataFrame:
         .select("dataset", "model", "tier", "candidate", "quality_raw")
         .sort("tier", maintain_order=True)
     )
-
-
-def describe_machines(results: Results, tiers: Sequence[Tier]) -> str:
-    """Say on which tiers the winners keep their limits and what these cost."""
-    winners = select_winners(results.rankings)
-    counts = dict(winners["hardware_tier"].value_counts().iter_rows())
-    parts = [
-        f"{tier.name} for {counts[tier.name]} (US$ {tier.price_per_hour:g} per hour)"
-        for tier in tiers
-        if tier.name in counts
-    ]
-    if not parts:
-        return "No winner fits a tier of the ladder."
-    return f"Smallest tiers on which the winners keep their limits: {listing(parts)}."
 
 
 def describe_gain(best: pl.DataFrame, tier_names: Sequence[str], quality_title: str) -> str:

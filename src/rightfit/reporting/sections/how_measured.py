@@ -39,10 +39,21 @@ ENDS = {
     "screened": "no application could still choose the profile",
 }
 
+Finals = dict[tuple[str, str, FinalQuality], list[str]]
+"""Applications that a winner fits, by dataset, candidate and quality on rows not used to choose.
+
+Nested resampling judges a choice, so one candidate may have several qualities.
+"""
+
 
 def build_measuring(results: Results) -> Section:
     """Say where and how often it was measured, what was disturbed and what is missing."""
-    here, finals = results.environment, _find_finals(results)
+    here = results.environment
+    finals: Finals = {}
+    for application, dataset, decision in list_decisions(results.recommendations):
+        if decision.winner and decision.final_quality:
+            key = dataset, decision.winner.candidate, decision.final_quality
+            finals.setdefault(key, []).append(application)
     missing = Counter(
         (column, reason)
         for reasons in results.profiles["null_reasons"].drop_nulls()
@@ -137,22 +148,6 @@ def describe_drift(profiles: pl.DataFrame) -> list[str]:
     ]
 
 
-Finals = dict[tuple[str, str, FinalQuality], list[str]]
-"""Applications that a winner fits, by dataset, candidate and quality on rows not used to choose.
-
-Nested resampling judges a choice, so one candidate may have several qualities.
-"""
-
-
-def _find_finals(results: Results) -> Finals:
-    finals: Finals = {}
-    for application, dataset, decision in list_decisions(results.recommendations):
-        if decision.winner and decision.final_quality:
-            key = dataset, decision.winner.candidate, decision.final_quality
-            finals.setdefault(key, []).append(application)
-    return finals
-
-
 def _describe_finals(finals: Finals) -> list[str]:
     """Say how many winners are worse than the quality they were chosen by, and how that is known.
 
@@ -209,13 +204,11 @@ def _tabulate_cells(profiles: pl.DataFrame) -> Table:
 
 
 def _tabulate_data(results: Results) -> Table:
-    def count_rows(part: str) -> Column:
-        return number(
-            f"{sentence_case(part)} rows",
-            lambda name: f"{results.data_cards[name].n_rows[part]:,}",
-        )
-
     cards = results.data_cards
+
+    def count_rows(part: str) -> Column:
+        return number(f"{sentence_case(part)} rows", lambda name: f"{cards[name].n_rows[part]:,}")
+
     return tabulate(
         "Rows, features and licences",
         cards,

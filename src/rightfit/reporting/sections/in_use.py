@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rightfit.formatting import NOT_MEASURED, count, format_quality
 from rightfit.naming import format_metric, metric_name, sentence_case, words
 from rightfit.ranking.explanation.decisions import (
@@ -57,7 +59,7 @@ def build_changed(results: Results) -> list[Section]:
 
 def build_replacements(results: Results) -> list[Section]:
     """Compare each imported model with the winners; no section where no model is imported."""
-    compared = [
+    compared: list[dict[str, Any]] = [
         {"application": name, "dataset": dataset, "winner": decision.winner, "found": found}
         for name, dataset, decision in list_decisions(results.recommendations)
         for found in decision.replacements
@@ -89,16 +91,15 @@ def build_replacements(results: Results) -> list[Section]:
                 ),
                 *(
                     tabulate(
-                        found.sentence,
-                        found.changes,
+                        row["found"].sentence,
+                        row["found"].changes,
                         text("Metric", lambda change: sentence_case(metric_name(change.metric))),
                         number("Imported", lambda change: format_metric(change.metric, change.now)),
                         number("Winner", lambda change: format_metric(change.metric, change.then)),
                         number("Winner / imported", _write_ratio),
                     )
-                    for _, _, decision in list_decisions(results.recommendations)
-                    for found in decision.replacements
-                    if found.changes
+                    for row in compared
+                    if row["found"].changes
                 ),
             ),
         )

@@ -36,10 +36,12 @@ def build_requests(results: Results) -> Section:
     winners = select_winners(results.rankings).join(
         latencies, on=PROFILE_KEYS, how="left", maintain_order="left"
     )
-    compared = compare_runtimes(results.profiles)
+    compared = results.profiles.drop_nulls("encoding_ms").group_by(
+        "dataset", "runtime", maintain_order=True
+    )
     by_runtime = tabulate(
         "What encoding takes by runtime: the median of all profiles that could be chosen",
-        compared.to_dicts(),
+        compared.agg(pl.len().alias("n"), pl.col("encoding_ms").median()).to_dicts(),
         *keys("dataset"),
         text("Runtime", lambda row: row["runtime"]),
         number("Profiles", lambda row: str(row["n"])),
@@ -60,17 +62,6 @@ def build_requests(results: Results) -> Section:
             ),
             *([by_runtime] if by_runtime.rows else []),
         ),
-    )
-
-
-def compare_runtimes(profiles: pl.DataFrame) -> pl.DataFrame:
-    """Return what encoding takes, by dataset and runtime: the median of what was compared."""
-    if "encoding_ms" not in profiles.columns:
-        return pl.DataFrame()
-    keys = ("dataset", "runtime")
-    known = profiles.filter(pl.col("encoding_ms").is_not_null())
-    return known.group_by(keys, maintain_order=True).agg(
-        pl.len().alias("n"), pl.col("encoding_ms").median()
     )
 
 
