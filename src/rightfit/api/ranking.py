@@ -19,7 +19,7 @@ from rightfit.errors import RightfitError
 from rightfit.formatting import format_quality
 from rightfit.http_load.load_records import LoadCurves
 from rightfit.parameters.applications import ApplicationsParams, find_contradictions, find_misnamed
-from rightfit.parameters.defaults import complete_parameters, read_default
+from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
 from rightfit.processes.regular_files import require_regular
@@ -99,7 +99,7 @@ def rank(
         raise RightfitError("There is no profile to rank. Measure candidates: rightfit.compare(…)")
     asked = read_applications(applications)
     if rules is None:
-        rules = default_rules(asked)
+        rules = RankingRules.model_validate(read_default("ranking"))
     if not isinstance(rules, RankingRules):
         raise RightfitError(
             f"rules must be those of a ranking (ranking.rules), changed by model_copy, but got "
@@ -148,12 +148,6 @@ def read_applications(applications: ApplicationsLike) -> Applications:
     if contradictions := find_contradictions(blocks):
         raise RightfitError(f"{source}: {'; '.join(contradictions)}")
     return ApplicationsParams.model_validate(blocks)
-
-
-def default_rules(applications: Applications) -> RankingRules:
-    """Return the library's rules, with their exceptions for applications of these names."""
-    blocks = dict(applications.items())
-    return RankingRules.model_validate(complete_parameters({"applications": blocks})["ranking"])
 
 
 @dataclass(frozen=True, repr=False)

@@ -13,13 +13,13 @@ from typing import Literal, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from rightfit.api.ranking import ApplicationsLike, default_rules, read_applications
+from rightfit.api.ranking import ApplicationsLike, read_applications
 from rightfit.errors import RightfitError
 from rightfit.extras import require
 from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.defaults import merge, read_default, set_rate
+from rightfit.parameters.defaults import complete_parameters, merge, read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.refit import RefitParams, RefitWhen
@@ -137,30 +137,32 @@ def read_rules(
     stopping, rule = _read_stopping(early_stopping)
     models = _read_models(families)
     is_parallel = n_workers != 1 and len(models) > 1
-    training = read_default("training")
+    training: dict[str, object] = {
+        "budget_cpu_s": None if budget_cpu_s is None else budget_cpu_s / len(models),
+        "early_stopping": stopping,
+        "seed": seed,
+    }
     if n_trials is not None:
         training["n_trials"] = n_trials
     if n_checkpoints is not None:
         training["n_checkpoints"] = n_checkpoints
     if n_threads is not None or n_workers is not None:
         training["n_threads"] = n_threads or max(1, usable_cores() // (n_workers or 1))
-    training |= {
-        "budget_cpu_s": None if budget_cpu_s is None else budget_cpu_s / len(models),
-        "early_stopping": stopping,
-        "seed": seed,
-    }
+    blocks = complete_parameters(
+        {
+            "applications": named.root,
+            "training": training,
+            "evaluation": {"preset": preset},
+            "refit": {"when": refit},
+        }
+    )
     rules = Rules(
         models=models,
         applications=named,
-        training=_validate(TrainingParams, training),
-        evaluation=_validate(
-            EvaluationParams,
-            set_rate(
-                merge(read_default("evaluation"), {"preset": preset}), named.model_dump(mode="json")
-            ),
-        ),
-        ranking=default_rules(named),
-        refit=_validate(RefitParams, merge(read_default("refit"), {"when": refit})),
+        training=_validate(TrainingParams, blocks["training"]),
+        evaluation=_validate(EvaluationParams, blocks["evaluation"]),
+        ranking=_validate(RankingRules, blocks["ranking"]),
+        refit=_validate(RefitParams, blocks["refit"]),
         stopping=rule,
         is_parallel=is_parallel,
     )

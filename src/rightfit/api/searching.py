@@ -51,7 +51,6 @@ from rightfit.processes.repeated_warnings import counting_repeats
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import FitCosts
 from rightfit.profiling.measuring.worker_pool import close_shared_pool
-from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.shipping import ChosenServing, Refit, Refits, decide_shipping
 from rightfit.spelling import suggest
@@ -188,10 +187,7 @@ def _find_choice(ranking: Ranking, application: str) -> ChosenServing | None:
     if not assessment.feasible[first]:
         return None
     row = assessment.table.frame.row(int(assessment.chosen[first]), named=True)
-    serving = Serving(row["runtime"], row["n_threads"], row["device"], row["request_path"])
-    return ChosenServing(
-        candidate=row["candidate"], serving=serving, quality_raw=row["quality_raw"]
-    )
+    return ChosenServing.model_validate(row)
 
 
 def search(

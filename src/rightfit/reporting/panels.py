@@ -28,12 +28,12 @@ from rightfit.naming import (
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import THROUGHPUT
-from rightfit.ranking.assessment.profile_table import PATH, SERVING_KEYS
+from rightfit.ranking.assessment.profile_table import SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.facts import Fact, find_facts
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
 from rightfit.reporting.matrix import DecisionCell, build_cells, list_costs
-from rightfit.reporting.run_results import Results, show_unseen
+from rightfit.reporting.run_results import PROFILE_KEYS, Results, show_unseen
 from rightfit.reporting.sections.section import Table, number, sentence, tabulate, text
 from rightfit.typed_tables import read_rows
 
@@ -172,7 +172,7 @@ def _list_places(results: Results, cell: DecisionCell, costs: list[str]) -> Iter
 
 
 def _key(row: Mapping[str, object]) -> tuple[object, ...]:
-    return tuple(row[key] for key in ("model", "candidate", *SERVING_KEYS, PATH))
+    return tuple(row[key] for key in PROFILE_KEYS)
 
 
 def _write_quality(profile: Mapping[str, Any], decision: Decision | None) -> Number:

@@ -14,6 +14,7 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import NEGATED
 from rightfit.ranking.applications.applications import Applications, RankingRules
+from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, PATH, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
 from rightfit.serving.watched_winners import Watch
@@ -29,7 +30,7 @@ QUALITY_TITLES = {
     "neg_root_mean_squared_error": "negative RMSE",
     "r2": "R²",
 }
-PROFILE_KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device", "request_path"]
+PROFILE_KEYS = (*CANDIDATE_KEYS, *SERVING_KEYS, PATH)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,12 @@ from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.assessment import find_limits
 from rightfit.ranking.assessment.pareto import find_pareto_front
-from rightfit.ranking.assessment.profile_table import read_profiles
+from rightfit.ranking.assessment.profile_table import (
+    CANDIDATE_KEYS,
+    PATH,
+    SERVING_KEYS,
+    read_profiles,
+)
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, PlotlyJson, base_layout
 
 COST_METRICS = (
@@ -43,7 +48,7 @@ COST_METRICS = (
     "fit_time_s",
     "energy_j_per_1k_rows",
 )
-KEYS = ("model", "candidate", "runtime", "n_threads", "device", "request_path")
+KEYS = (*CANDIDATE_KEYS, *SERVING_KEYS, PATH)
 HEIGHT_PX = 460
 MANY_DECADES = 2  # from here on a tick per decade is enough
 DASHES = ("dot", "dash", "longdash", "dashdot", "longdashdot")

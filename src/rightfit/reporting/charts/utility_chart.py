@@ -10,10 +10,10 @@ from plotly.graph_objects import Bar, Figure, Scatter
 
 from rightfit.formatting import format_quality
 from rightfit.naming import objective_name, sentence_case, serving_labels, words
+from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
 from rightfit.reporting.charts.palette import NEUTRAL, TONES, Mark, base_layout
 
-KEYS = ["dataset", "model", "candidate", "runtime", "n_threads", "device"]
 N_SHOWN = 6  # candidates per dataset
 BAR_PX = 36
 ROW_PX = 74  # of the winners
@@ -42,13 +42,14 @@ def draw_utilities(
     # from the top, one place free above each dataset's block for its head
     placed = ranked.with_columns(place=pl.int_range(pl.len()) + pl.col("dataset").rle_id() + 1)
     parts = breakdown.filter(pl.col("application") == application)
+    keys = (*CANDIDATE_KEYS, *SERVING_KEYS)
     n_places = max(placed["place"].to_list(), default=0) + 1
     heads = placed.group_by("dataset", maintain_order=True).agg(pl.col("place").min() - 1)
     labels = zip(placed["rank"], placed["candidate"], serving_labels(placed), strict=True)
     return Figure(
         data=[
             *(
-                _bars(placed.join(part, on=KEYS, maintain_order="left"), metric, tone)
+                _bars(placed.join(part, on=keys, maintain_order="left"), metric, tone)
                 for ((metric,), part), tone in zip(
                     parts.group_by("metric", maintain_order=True),
                     itertools.cycle(TONES),
