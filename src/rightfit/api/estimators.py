@@ -140,7 +140,6 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             n_checkpoints=count_checkpoints(int((~is_validation).sum())),
             seed=seed,
         )
-        rules.check_task(self._task)
         target = "target"
         while target in rows.columns:
             target += "_"

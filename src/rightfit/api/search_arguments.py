@@ -17,7 +17,6 @@ from rightfit.api.ranking import ApplicationsLike, read_applications
 from rightfit.errors import RightfitError
 from rightfit.extras import require
 from rightfit.families.registry import get_family
-from rightfit.families.schema import Task
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import complete_parameters, merge, read_default
 from rightfit.parameters.evaluation import EvaluationParams
@@ -76,18 +75,6 @@ class Rules:
     refit: RefitParams
     stopping: StoppingRule | None
     is_parallel: bool
-
-    def check_task(self, task: Task) -> None:
-        """Check that every family can learn a task.
-
-        Raises:
-            RightfitError: If one cannot.
-        """
-        for name, block in self.models.items():
-            try:
-                get_family(block.family).check_task(task)
-            except ValueError as err:
-                raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
 
 
 def read_rules(

@@ -38,6 +38,7 @@ from rightfit.evaluation.winner_refits import (
     refit_with_more_rows,
 )
 from rightfit.families.bundle import Bundle
+from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.refit import RefitWhen
@@ -269,7 +270,6 @@ def search(
     frame = read_table(table)
     values = check_target(frame, target)
     prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
-    rules.check_task(prepared.data_card.task)
     labels = list_labels(prepared.data_card, values)
     return search_dataset(prepared, rules, labels, folder=None if folder is None else Path(folder))
 
@@ -357,8 +357,14 @@ def search_dataset(
         folder: Where it is kept; ``None``: in a temporary folder.
 
     Raises:
-        RightfitError: If the folder cannot be used, or no model could be trained or measured.
+        RightfitError: If a family cannot learn the task, the folder cannot be used, or no model
+            could be trained or measured.
     """
+    for name, block in rules.models.items():
+        try:
+            get_family(block.family).check_task(prepared.data_card.task)
+        except ValueError as err:
+            raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
     # Nobody else works on such a search, so its studies may be in memory.
     in_memory = not rules.is_parallel and not rules.applications.asks_costs
     try:

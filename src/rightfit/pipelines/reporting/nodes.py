@@ -72,7 +72,7 @@ def draw_charts(
     }
     return {
         **charts,
-        UTILITIES: behind_menu(utilities, shown=words(names[0]), label="Application"),
+        UTILITIES: behind_menu(utilities, label="Application"),
         WINNERS: draw_winners(read_recommendations(recommendations), marks),
     }
 

@@ -110,7 +110,7 @@ def draw_front(
         )
         for cost in costs
     }
-    return behind_menu(figures, shown=metric_title(costs[0]), label="Cost on the horizontal axis")
+    return behind_menu(figures, label="Cost on the horizontal axis")
 
 
 def draw_nothing(dataset: str) -> Figure:
@@ -295,36 +295,31 @@ def _draw_limits(
     return shapes
 
 
-def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, shown: str, label: str) -> Figure:
-    """Put figures behind one menu; the reader sees one at a time.
+def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, label: str) -> Figure:
+    """Put figures behind one menu; the reader sees one at a time, the first to begin with.
 
     Args:
         figures: Label in the menu -> figure, or its ``data`` and ``layout`` in plotly's JSON form,
             which is made faster where there are many; the figures share one template.
-        shown: Label of the view that is open at first.
         label: What the menu chooses, for readers who cannot see that it is one; kept in the
             layout's ``meta.menu_label``.
 
     Returns:
         One figure with the traces of all; a choice swaps the visible traces and the layout.
-
-    Raises:
-        ValueError: If ``shown`` is not among the figures.
     """
-    if shown not in figures:
-        raise ValueError(f"shown must be one of {list(figures)}, but got {shown=}.")
     views = {
         name: figure if isinstance(figure, dict) else figure.to_plotly_json()
         for name, figure in figures.items()
     }
+    first = next(iter(views))
     owners = [name for name, view in views.items() for _ in view["data"]]
     traces = [
-        {**trace, "visible": name == shown}
+        {**trace, "visible": name == first}
         for name, view in views.items()
         for trace in view["data"]
     ]
     menu = {
-        "active": list(figures).index(shown),
+        "active": 0,
         "x": 0,  # between title and plot, so that it covers neither
         "xanchor": "left",
         "y": 1,
@@ -345,4 +340,4 @@ def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, shown: str, label
         ],
     }
     own = {"meta": {"menu_label": label}, "updatemenus": [menu]}
-    return Figure(data=traces, layout={**views[shown]["layout"], **own})
+    return Figure(data=traces, layout={**views[first]["layout"], **own})
