@@ -229,6 +229,11 @@ def test_an_estimator_by_import_path_is_trained_with_its_defaults() -> None:
     assert found.best().predict(HOUSES).dtype == np.bool_
 
 
+def test_a_family_that_cannot_learn_the_task_is_refused() -> None:
+    with pytest.raises(RightfitError, match=r"^families: GaussianNB: .*Leave it out\.$"):
+        search(HOUSES.drop("is_dear"), "price", families=["sklearn.naive_bayes.GaussianNB"])
+
+
 @pytest.mark.parametrize("rule", [BehindBest, BehindBest(), "fakes.stopping_rules.BehindBest"])
 def test_a_rule_of_ones_own_ends_trainings(rule: Any) -> None:
     asked = QUICK | {"n_trials": 8, "early_stopping": rule}
