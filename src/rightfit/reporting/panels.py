@@ -29,7 +29,6 @@ from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import THROUGHPUT
 from rightfit.ranking.assessment.profile_table import SERVING_KEYS
-from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.facts import Fact, find_facts
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
 from rightfit.reporting.matrix import DecisionCell, build_cells, list_costs
@@ -146,6 +145,12 @@ def _list_places(results: Results, cell: DecisionCell, costs: list[str]) -> Iter
         profile = profiles[_key(row)]
         if is_winner:
             profile = results.find_profile(cell.dataset, cell.decision) or profile
+        shipped = cell.decision.quality if is_winner else None
+        raw, raw_low, raw_high = (
+            (shipped.raw, shipped.raw_low, shipped.raw_high)
+            if shipped
+            else (profile.get(f"quality_raw{end}") for end in ("", "_low", "_high"))
+        )
         low, high = row["utility_low"], row["utility_high"]
         ends = "" if low is None or high is None else f"{low:.2f}\N{EN DASH}{high:.2f}"
         yield BoardRow(
@@ -154,7 +159,7 @@ def _list_places(results: Results, cell: DecisionCell, costs: list[str]) -> Iter
             candidate=row["candidate"],
             serving=Serving(*(row[key] for key in SERVING_KEYS)).label,
             outcome=row["outcome"],
-            quality=_write_quality(profile, cell.decision if is_winner else None),
+            quality=Number(format_quality(raw), format_ends(raw_low, raw_high), raw),
             costs=tuple(_write_cost(profile, name) for name in costs),
             utility=Number(format_quality(row["utility"]), ends, row["utility"]),
             parts=tuple(
@@ -173,19 +178,6 @@ def _list_places(results: Results, cell: DecisionCell, costs: list[str]) -> Iter
 
 def _key(row: Mapping[str, object]) -> tuple[object, ...]:
     return tuple(row[key] for key in PROFILE_KEYS)
-
-
-def _write_quality(profile: Mapping[str, Any], decision: Decision | None) -> Number:
-    """Write the quality on rows not used for the choice; the shipped one of a winner."""
-    found = None if decision is None else decision.quality
-    if found is not None:
-        return Number(
-            format_quality(found.raw), format_ends(found.raw_low, found.raw_high), found.raw
-        )
-    value, low, high = (profile.get(f"quality_raw{end}") for end in ("", "_low", "_high"))
-    if value is None:
-        return Number(NOT_MEASURED)
-    return Number(format_quality(value), format_ends(low, high), value)
 
 
 def _write_cost(profile: Mapping[str, Any], name: str) -> Number:
@@ -208,11 +200,17 @@ def _write_chance(row: Mapping[str, Any]) -> str:
 
 
 def _list_facts(results: Results, cell: DecisionCell, prices: list[LimitEffect]) -> Iterator[Fact]:
-    decision = cell.decision
+    decision, over_http = cell.decision, ""
+    if decision.winner and results.load_curves.loads:
+        load = results.load_curves.find(cell.application, cell.dataset, decision.winner)
+        if load is not None and load.curve is not None:
+            over_http = str(load.curve)
+        else:
+            over_http = f"Not measured: {load.reason if load else NOT_LOADED}"
     facts = [
         *find_facts(decision, *(IN_RECORD if decision.winner else ("Decision", *IN_RECORD))),
         Fact("Limits", _describe_prices(prices, results.quality_title(cell.dataset))),
-        Fact("Over HTTP", _describe_load(results, cell) if decision.winner else ""),
+        Fact("Over HTTP", over_http),
     ]
     for fact in facts:
         if fact.text:
@@ -232,7 +230,7 @@ def _describe_prices(prices: list[LimitEffect], quality_title: str) -> str:
     sentences = []
     for price in single:
         head = f"Without the limit of {_name_limit(price)}, {_label(price)} would"
-        lost = _subtract(price.quality_raw_changed, price.quality_raw)
+        lost = _find_lost(price)
         if price.winner is None:
             sentences.append(f"{head} qualify.")
         elif lost is None:
@@ -298,23 +296,16 @@ def _label(price: LimitEffect) -> str:
 
 
 def _write_lost(price: LimitEffect) -> str:
-    lost = _subtract(price.quality_raw_changed, price.quality_raw)
+    lost = _find_lost(price)
     if lost is None:
         return NOT_MEASURED
     return format_quality(lost) if price.flips else "none"
 
 
-def _subtract(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
-
-
-def _describe_load(results: Results, cell: DecisionCell) -> str:
-    if not results.load_curves.loads:
-        return ""
-    load = results.load_curves.find(cell.application, cell.dataset, cell.decision.winner)
-    if load is not None and load.curve is not None:
-        return str(load.curve)
-    return f"Not measured: {load.reason if load else NOT_LOADED}"
+def _find_lost(price: LimitEffect) -> float | None:
+    """Return the raw quality that a limit costs; ``None`` where either is not known."""
+    now, then = price.quality_raw, price.quality_raw_changed
+    return None if now is None or then is None else then - now
 
 
 def _list_unmeasured(results: Results, cell: DecisionCell) -> Iterator[str]:
