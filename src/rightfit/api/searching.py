@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from rich.console import Console
+from rich.status import Status
 
 from rightfit.api.fitted import Feeding, FittedModel, Labels, list_labels, make_lasting_folder
 from rightfit.api.profiles import Profiles
@@ -396,7 +398,6 @@ class _Search:
         self._parts = {part: prepared.encode(part) for part in PARTS}
         if self._parts["validation"].is_empty():  # too few rows to keep any aside
             self._parts["validation"] = self._parts["train"]
-        self._judges = self._parts["validation" if self._parts["test"].is_empty() else "test"]
 
     @counting_repeats()
     def run(self, feeding: Feeding) -> SearchResult:
@@ -466,7 +467,8 @@ class _Search:
         """Measure all families' candidates in the same turns: none goes on that another beats."""
         rules = self._rules
         if not rules.applications.asks_costs:
-            return judge_candidates(candidates, costs, self._judges, self._card, rules.evaluation)
+            judges = self._parts["validation" if self._parts["test"].is_empty() else "test"]
+            return judge_candidates(candidates, costs, judges, self._card, rules.evaluation)
         return measure_candidates(
             candidates,
             costs,
@@ -580,9 +582,6 @@ def _show_trials() -> Iterator[OnTrial]:
     if not sys.stderr.isatty():
         yield lambda *_: None
         return
-    from rich.console import Console
-    from rich.status import Status
-
     counts: dict[str, int] = {}
     with Status("Searching", console=Console(stderr=True)) as status:
 

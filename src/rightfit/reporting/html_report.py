@@ -82,6 +82,10 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         if results.measured_in
         else f"Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     )
+    data_versions = ", ".join(
+        f"{words(name)} {card.data_version}" for name, card in results.data_cards.items()
+    )
+    data = f"; data {data_versions}" if data_versions else ""
     return environment.get_template("report.html.j2").render(
         headline=write_headline(results),
         origin=[
@@ -106,7 +110,11 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
             build_measuring(results),
             build_profiles(results),
         ],
-        footer=_write_footer(results),
+        footer=(
+            f"Made from {count(results.profiles.height, 'resource profile')} and "
+            f"{count(results.rankings.height, 'ranked row')}; environment "
+            f"{results.environment.environment_id}{data}."
+        ),
         page_data=collect_page_data(results),
     )
 
@@ -136,16 +144,4 @@ def _write_legend(results: Results) -> str:
         f"many others, named under Candidates; {kept}the first of these that differs decides: "
         f"{keys}; where quality is the only objective, utility comes first. Other work disturbed "
         f"{n_disturbed} of {count(results.profiles.height, 'measurement')}; a winner's is marked."
-    )
-
-
-def _write_footer(results: Results) -> str:
-    versions = ", ".join(
-        f"{words(name)} {card.data_version}" for name, card in results.data_cards.items()
-    )
-    data = f"; data {versions}" if versions else ""
-    return (
-        f"Made from {count(results.profiles.height, 'resource profile')} and "
-        f"{count(results.rankings.height, 'ranked row')}; environment "
-        f"{results.environment.environment_id}{data}."
     )
