@@ -178,10 +178,7 @@ class Ranking:
         Raises:
             RightfitError: If an application or a tie rule names one; lists all of them.
         """
-        try:
-            check_columns(self._profile_table, self.applications, self.rules)
-        except ValueError as err:
-            raise RightfitError(str(err)) from err
+        check_columns(self._profile_table, self.applications, self.rules)
 
     @cached_property
     def ranked(self) -> list[ApplicationRanking]:
