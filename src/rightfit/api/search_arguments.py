@@ -120,7 +120,11 @@ def read_rules(
         raise RightfitError(f"n_workers must be 1 or more processes, but got {n_workers!r}.")
     if refit not in get_args(RefitWhen):
         raise RightfitError(f"refit must be one of {get_args(RefitWhen)}, but got {refit!r}.")
-    named = _read_asked(applications)
+    if applications is None:
+        named = ApplicationsParams.model_validate({BY_QUALITY: _NEUTRAL})
+    else:  # nobody has looked at the metrics of an Applications object yet
+        given = applications.root if isinstance(applications, Applications) else applications
+        named = ApplicationsParams(read_applications(given).root)
     stopping, rule = _read_stopping(early_stopping)
     models = _read_models(families)
     is_parallel = n_workers != 1 and len(models) > 1
@@ -188,14 +192,6 @@ def _validate(model: type[Params], values: Mapping[str, object]) -> Params:
         return model.model_validate(values)
     except ValidationError as err:
         raise RightfitError(f"{'; '.join(list_faults(err)).rstrip('.')}.") from err
-
-
-def _read_asked(given: ApplicationsLike | None) -> ApplicationsParams:
-    if given is None:
-        return ApplicationsParams.model_validate({BY_QUALITY: _NEUTRAL})
-    if isinstance(given, Applications):  # nobody has looked at its metrics yet
-        given = given.root
-    return ApplicationsParams(read_applications(given).root)
 
 
 def _read_stopping(given: StoppingLike) -> tuple[str, StoppingRule | None]:

@@ -8,7 +8,6 @@ from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.requests import (
     build_loads,
     build_requests,
-    describe_encoding,
     describe_paths,
 )
 
@@ -49,9 +48,6 @@ def test_profiles_that_were_not_compared_say_so(results: Results) -> None:
 
     assert section.sentences[1] == "What encoding takes was not compared."
     assert len(section.tables) == 1
-    assert describe_encoding(
-        pl.DataFrame(schema={"encoding_ms": pl.Float64, "latency_p50_ms": pl.Float64})
-    )
 
 
 def test_section_lists_what_one_server_bears(results: Results) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 import polars as pl
 
@@ -36,6 +35,8 @@ def build_requests(results: Results) -> Section:
     winners = select_winners(results.rankings).join(
         latencies, on=PROFILE_KEYS, how="left", maintain_order="left"
     )
+    share = pl.when(pl.col(P50) > 0).then(pl.col("encoding_ms") / pl.col(P50))
+    winners = winners.with_columns(share=share.clip(upper_bound=1))
     compared = results.profiles.drop_nulls("encoding_ms").group_by(
         "dataset", "runtime", maintain_order=True
     )
@@ -50,7 +51,10 @@ def build_requests(results: Results) -> Section:
     return Section(
         id="requests",
         title="From the request to the answer",
-        sentences=(describe_paths(results.rankings), describe_encoding(winners)),
+        sentences=(
+            describe_paths(results.rankings),
+            describe_encoding(winners["share"].drop_nulls()),
+        ),
         tables=(
             tabulate(
                 "What encoding takes of the winners' median latency",
@@ -58,7 +62,12 @@ def build_requests(results: Results) -> Section:
                 *keys("application", "dataset", "candidate", "serving"),
                 number("Median latency", lambda row: format_metric(P50, row[P50])),
                 number("Encoding", lambda row: format_metric(P50, row["encoding_ms"])),
-                number("Share", _write_share),
+                number(
+                    "Share",
+                    lambda row: (
+                        NOT_MEASURED if row["share"] is None else format_share(row["share"])
+                    ),
+                ),
             ),
             *([by_runtime] if by_runtime.rows else []),
         ),
@@ -79,24 +88,15 @@ def describe_paths(rankings: pl.DataFrame) -> str:
     return f"What was measured: {'; '.join(parts)}."
 
 
-def describe_encoding(winners: pl.DataFrame) -> str:
-    """Say which share of the winners' median latency encoding takes."""
-    known = winners.filter(pl.col("encoding_ms").is_not_null(), pl.col(P50) > 0)
-    if known.is_empty():
+def describe_encoding(shares: pl.Series) -> str:
+    """Say which share of the winners' median latency encoding takes, as far as it is known."""
+    if shares.is_empty():
         return "What encoding takes was not compared."
-    shares = (known["encoding_ms"] / known[P50]).clip(0, 1)
     least, most = (format_share(shares.quantile(end) or 0.0) for end in (0, 1))
     return (
         f"Encoding takes {least if least == most else f'{least} to {most}'} of a winner's median "
         "latency: the difference to the same model on encoded rows."
     )
-
-
-def _write_share(row: Mapping[str, float | None]) -> str:
-    whole_ms, encoding_ms = row[P50], row["encoding_ms"]
-    if whole_ms is None or encoding_ms is None or not whole_ms > 0:
-        return NOT_MEASURED
-    return format_share(min(1.0, encoding_ms / whole_ms))
 
 
 def build_loads(results: Results) -> Section:
