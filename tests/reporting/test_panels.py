@@ -36,7 +36,7 @@ def test_leaderboard_holds_every_candidate_with_its_figures_and_why(results: Res
     assert first.outcome == "winner"
     assert (first.quality.text, first.quality.interval) == ("0.894", "0.882\N{EN DASH}0.906")
     assert first.costs[0].text == "0.0408"
-    assert sum(part.share for part in first.parts) == pytest.approx(first.utility.order)
+    assert sum(share for share, _ in first.parts) == pytest.approx(first.utility.order)
     assert second.why.startswith("tied with forest-14 (utility ")
 
 

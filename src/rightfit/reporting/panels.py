@@ -58,16 +58,8 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Contribution of an objective to a utility."""
-
-    share: float
-    text: str
-
-
-@dataclass(frozen=True)
 class BoardRow:
-    """A candidate's line of a leaderboard."""
+    """A candidate's line of a leaderboard; ``parts`` are what objectives contribute, and words."""
 
     rank: int
     model: str
@@ -77,7 +69,7 @@ class BoardRow:
     quality: Number
     costs: tuple[Number, ...]
     utility: Number
-    parts: tuple[Part, ...]
+    parts: tuple[tuple[float, str], ...]
     chance: Number
     why: str
 
@@ -163,7 +155,7 @@ def _list_places(results: Results, cell: DecisionCell, costs: list[str]) -> Iter
             costs=tuple(_write_cost(profile, name) for name in costs),
             utility=Number(format_quality(row["utility"]), ends, row["utility"]),
             parts=tuple(
-                Part(
+                (
                     part["contribution"],
                     f"{objective_name(part['metric'])}: {part['contribution']:.2f} "
                     f"of {part['share']:.2f}",
