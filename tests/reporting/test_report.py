@@ -1,4 +1,4 @@
-"""The report as a file ."""
+"""The report as a file, and its sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from factories.reports import make_profiles
 
-from rightfit.reporting.html_report import render_report
+from rightfit.reporting.html_report import describe_application, render_report, write_headline
 from rightfit.reporting.run_results import Results
 
 MAX_BYTES = 500_000
@@ -84,3 +84,30 @@ def test_report_shows_searched_settings_and_copies_all_else_the_fixed(
 
         assert shown in head
         assert ('class="settings"' in head) == bool(shown)
+
+
+def test_headline_counts_choices_and_what_quality_alone_wins(results: Results) -> None:
+    assert write_headline(results) == (
+        "The model of highest quality fits best in 3 of 12 cases (4 applications on 3 datasets); "
+        "10 of 18 models win at least once."
+    )
+
+
+def test_headline_counts_decisions_without_a_winner(
+    applications: dict[str, Any], make_results: Callable[..., Results]
+) -> None:
+    only = {"edge_device": copy.deepcopy(applications["edge_device"])}
+    only["edge_device"]["constraints"]["peak_memory_mib"]["max"] = 1
+    found = make_results(only)
+
+    assert write_headline(found) == (
+        "The model of highest quality fits best in 0 of 3 cases (1 application on 3 datasets); "
+        "0 of 18 models win at least once; in 3 none fits."
+    )
+
+
+def test_request_names_weights_and_limits(results: Results) -> None:
+    assert describe_application(dict(results.applications.items())["satellite_archive"]) == (
+        "Weights: quality 56 %, throughput 33 % and peak memory 11 %. Limits: throughput at least "
+        "200 k rows/s and scaled quality at most 0.1 below the best."
+    )

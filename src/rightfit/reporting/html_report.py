@@ -7,15 +7,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from rightfit.formatting import count, format_share, format_version
-from rightfit.naming import listing, metric_name, sentence_case, words
+from rightfit.formatting import (
+    count,
+    format_duration,
+    format_number,
+    format_share,
+    format_version,
+)
+from rightfit.naming import (
+    describe_limit,
+    listing,
+    metric_name,
+    objective_name,
+    sentence_case,
+    words,
+)
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.ranking.explanation.decisions import write_value
-from rightfit.reporting.matrix import describe_application, write_headline
+from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.explanation.decisions import list_decisions, write_value
+from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.page_data import collect_page_data
-from rightfit.reporting.panels import Board, build_boards
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.hardware import build_hardware
 from rightfit.reporting.sections.how_measured import build_measuring, build_profiles
@@ -44,7 +58,7 @@ class ApplicationView:
     title: str
     description: str
     request: str
-    boards: list[Board]
+    decisions: list[DecisionView]
 
 
 def render_report(results: Results, tiers: Sequence[Tier]) -> str:
@@ -72,7 +86,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
             title=sentence_case(words(name)),
             description=application.description,
             request=describe_application(application),
-            boards=build_boards(results, name),
+            decisions=view_decisions(results, name),
         )
         for name, application in results.applications.items()
     ]
@@ -119,11 +133,62 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
     )
 
 
+def write_headline(results: Results) -> str:
+    """Say in one sentence how often the model of highest quality fits best, and how many win.
+
+    The highest quality is that on the rows that choose, by which the applications choose too.
+    """
+    decisions = list_decisions(results.recommendations)
+    winners = [(dataset, d.winner.candidate) for _, dataset, d in decisions if d.winner]
+    best = results.profiles.filter(
+        pl.col("quality_raw") == pl.col("quality_raw").max().over("dataset")
+    )
+    best_candidates = set(best.select("dataset", "candidate").iter_rows())  # several: equal ones
+    n_best = sum(winner in best_candidates for winner in winners)
+    n_candidates = results.profiles.select("dataset", "model", "candidate").n_unique()
+    n_none = len(decisions) - len(winners)
+    return (
+        f"The model of highest quality fits best in {n_best} of {count(len(decisions), 'case')} "
+        f"({count(len(results.recommendations), 'application')} on "
+        f"{count(len(results.datasets), 'dataset')}); {len(set(winners))} of "
+        f"{count(n_candidates, 'model')} win at least once"
+        f"{f'; in {n_none} none fits' if n_none else ''}."
+    )
+
+
+def describe_application(application: Application) -> str:
+    """Write an application's weights and limits as a sentence.
+
+    >>> from rightfit.ranking.applications.applications import Objective
+    >>> quality = Objective(weight=2, worst=0, best=1)
+    >>> describe_application(Application(
+    ...     description="-", scenario="offline", objectives={"quality": quality},
+    ...     constraints={"peak_memory_mib": {"max": 64}},
+    ... ))
+    'Weights: quality 100 %. Limits: peak memory at most 64 MiB.'
+    """
+    weights = zip(application.weighted(), application.shares(), strict=True)
+    weighed = [f"{objective_name(metric)} {format_share(share)}" for metric, share in weights]
+    sentence = f"Weights: {listing(weighed)}."
+    limits = [
+        describe_limit(metric, kind, value)
+        for metric, constraint in application.constraints.items()
+        for kind, value in constraint.limits().items()
+    ]
+    asked = f"{sentence} Limits: {listing(limits)}." if limits else f"{sentence} No limits."
+    workload = application.workload
+    if workload is None:
+        return asked
+    hours = format_duration(workload.hours)
+    n_rows = format_number(workload.n_rows).replace("G", "billion").replace("M", "million")
+    return f"{asked} Deadline: {n_rows} rows in {hours}."
+
+
 def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[str, Any]:
     """Arrange the matrix: applications by datasets, or the other way where it would be too wide."""
     asked = [Head(one.title, one.description, f"panel-{one.name}") for one in applications]
     given = [Head(sentence_case(words(name))) for name in datasets]
-    found = [{one.cell.dataset: one.cell for one in view.boards} for view in applications]
+    found = [{one.dataset: one for one in view.decisions} for view in applications]
     cells = [[by_dataset.get(name) for name in datasets] for by_dataset in found]
     if len(datasets) <= max(MAX_COLUMNS, len(applications)):
         return {"heads": given, "rows": list(zip(asked, cells, strict=True))}

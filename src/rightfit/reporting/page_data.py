@@ -14,8 +14,7 @@ from rightfit.ranking.applications.applications import QUALITIES, Application, R
 from rightfit.ranking.assessment.assessment import UTILITY_DIGITS
 from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision
-from rightfit.reporting.matrix import list_costs
-from rightfit.reporting.run_results import Results, show_unseen
+from rightfit.reporting.run_results import Results, list_costs, show_unseen
 
 DEFAULT_COSTS = ("latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "model_size_mib")
 

@@ -13,7 +13,13 @@ from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import NEGATED
-from rightfit.ranking.applications.applications import Applications, RankingRules
+from rightfit.ranking.applications.applications import (
+    QUALITIES,
+    THREADS,
+    Application,
+    Applications,
+    RankingRules,
+)
 from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, PATH, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
@@ -149,3 +155,13 @@ def _spell_out(metric: QualityMetric) -> str:
 def select_winners(rankings: pl.DataFrame) -> pl.DataFrame:
     """Return the recommended row of every application and dataset that has one."""
     return rankings.filter(pl.col("rank") == 1, pl.col("feasible"))
+
+
+def list_costs(application: Application) -> list[str]:
+    """Return the metrics that an application pays: limited ones first, then by weight.
+
+    The number of threads is none of them, but part of how a candidate is served.
+    """
+    weighted = sorted(application.weighted().items(), key=lambda item: -item[1].weight)
+    asked = dict.fromkeys([*application.constraints, *(name for name, _ in weighted)])
+    return [name for name in asked if name not in (*QUALITIES, THREADS)]

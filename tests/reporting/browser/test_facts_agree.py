@@ -18,8 +18,8 @@ from rightfit.profiling.serving import Serving
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.shipping import RawQuality, Refit, RefitQuality, Shipped
+from rightfit.reporting.decision_views import DISTURBED
 from rightfit.reporting.html_report import render_report
-from rightfit.reporting.matrix import DISTURBED
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.terminal import tabulate_winners
 from rightfit.serving.answer import Answer, Origin

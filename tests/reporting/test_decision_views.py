@@ -1,4 +1,4 @@
-"""Decision records: leaderboards, what a decision rests on, and what is not known."""
+"""Decisions on the page: cells of the first screen, leaderboards, and what a decision rests on."""
 
 from __future__ import annotations
 
@@ -9,21 +9,59 @@ from typing import Any
 
 import polars as pl
 import pytest
+from factories.reports import make_load_curve
 
 from rightfit.http_load.load_records import LoadCurves
-from rightfit.reporting.panels import Board, build_boards
+from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.run_results import Results
 
-pytestmark = pytest.mark.whole
+
+def find(results: Results, application: str, dataset: str) -> DecisionView:
+    views = view_decisions(results, application)
+    return next(view for view in views if view.dataset == dataset)
 
 
-def find(results: Results, application: str, dataset: str) -> Board:
-    boards = build_boards(results, application)
-    return next(board for board in boards if board.cell.dataset == dataset)
+def facts_of(view: DecisionView) -> dict[str, str]:
+    return {fact.term: fact.text for fact in view.facts}
 
 
-def facts_of(board: Board) -> dict[str, str]:
-    return {fact.term: fact.text for fact in board.facts}
+def test_cell_without_a_winner_names_the_limits_broken(
+    applications: dict[str, Any], make_results: Callable[..., Results]
+) -> None:
+    only = {"edge_device": copy.deepcopy(applications["edge_device"])}
+    only["edge_device"]["constraints"]["peak_memory_mib"]["max"] = 1
+    views = view_decisions(make_results(only), "edge_device")
+
+    assert [view.badge for view in views] == ["none qualifies"] * 3
+    assert views[0].warnings == ()
+    assert views[0].figures[0].limits == ((False, "\N{LESS-THAN OR EQUAL TO} 1, 57 MiB beyond"),)
+
+
+def test_cell_shows_figures_and_the_room_below_each_limit(results: Results) -> None:
+    cell = view_decisions(results, "satellite_archive")[0]
+
+    assert cell.candidate is not None
+    assert (cell.candidate.candidate, cell.badge) == ("net-09", "tied with 1")
+    assert [(one.value, one.name, one.limits) for one in cell.figures] == [
+        ("0.861", "accuracy", ((True, "0.861 when chosen ≥ 0.837, 0.024 to spare"),)),
+        (
+            "5.92\N{NO-BREAK SPACE}M\N{NO-BREAK SPACE}rows/s",
+            "throughput",
+            ((True, "\N{GREATER-THAN OR EQUAL TO} 200 k, 29.6 \N{MULTIPLICATION SIGN} that"),),
+        ),
+        ("59\N{NO-BREAK SPACE}MiB", "peak memory", ()),
+    ]
+
+
+def test_cell_warns_where_load_breaks_a_limit_that_one_request_keeps(results: Results) -> None:
+    broken = replace(make_load_curve(), highest_rate_per_s=None, limit_ms=0.08)
+    (load,) = [one for one in results.load_curves.loads if one.curve is not None]
+    loads = LoadCurves((replace(load, curve=broken),))
+    cell = view_decisions(replace(results, load_curves=loads), "web_api")[0]
+
+    assert cell.warnings == (
+        "Over HTTP, no rate tried (60 requests/s and more) keeps a p99 of 0.08 ms",
+    )
 
 
 def test_leaderboard_holds_every_candidate_with_its_figures_and_why(results: Results) -> None:
@@ -99,7 +137,7 @@ def test_where_none_qualifies_the_page_names_the_limit_to_relax(
     stricter["edge_device"]["constraints"]["peak_memory_mib"]["max"] = 50
     found = find(make_results(stricter), "edge_device", "landsat")
 
-    assert found.cell.badge == "none qualifies"
+    assert found.badge == "none qualifies"
     assert facts_of(found)["Decision"].startswith("No candidate qualifies for landsat")
     assert "Would qualify" in facts_of(found)
     assert "Without the limit of peak memory at most 50 MiB" in facts_of(found)["Limits"]

@@ -1,4 +1,8 @@
-"""An application's decision record: a leaderboard per dataset, and all that a decision rests on."""
+"""An application's decisions as the page shows them: on its first screen, and in their records.
+
+The first screen has a cell per application and dataset: the winner, its figures and limits. The
+record adds a leaderboard, and all that the decision rests on.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +31,19 @@ from rightfit.naming import (
 )
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
-from rightfit.ranking.applications.applications import THROUGHPUT
+from rightfit.ranking.applications.applications import QUALITIES, THREADS, THROUGHPUT
 from rightfit.ranking.assessment.profile_table import SERVING_KEYS
+from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
 from rightfit.ranking.explanation.facts import Fact, find_facts
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
-from rightfit.reporting.matrix import DecisionCell, build_cells, list_costs
-from rightfit.reporting.run_results import PROFILE_KEYS, Results, show_unseen
+from rightfit.reporting.run_results import PROFILE_KEYS, Results, list_costs, show_unseen
 from rightfit.reporting.sections.section import Table, number, sentence, tabulate, text
 from rightfit.typed_tables import read_rows
 
+N_FIGURES = 3  # in a cell, the quality included; limits are always shown
+CHOSE_IT = "on the rows that chose it"
+DISTURBED = "disturbed while timed: faster on a quiet machine"
+UNBROKEN = "\N{NO-BREAK SPACE}"  # between a number and its unit
 MAX_COSTS = 3  # columns of a leaderboard
 MAX_REVERSALS = 5
 SMALLEST_SHARE = 0.005  # a smaller probability is not 0, but rounds to it
@@ -46,6 +54,23 @@ IN_RECORD = (
 """Facts of a decision record; its leaderboard and its first screen say the others."""
 
 NOT_LOADED = "not loaded since it won; run: kedro run --pipelines http_load,reporting"
+
+
+@dataclass(frozen=True)
+class CellFigure:
+    """A figure of a winner.
+
+    Args:
+        value: With its unit.
+        name: Of the metric.
+        interval: 95 % interval, or what else belongs to the value; empty: nothing.
+        limits: Whether each limit is kept, and in words the limit and the room left.
+    """
+
+    value: str
+    name: str
+    interval: str = ""
+    limits: tuple[tuple[bool, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,11 +100,18 @@ class BoardRow:
 
 
 @dataclass(frozen=True)
-class Board:
-    """The decision for one dataset.
+class DecisionView:
+    """The decision for one application and dataset.
 
     Args:
-        cell: The same as on the first screen.
+        application: Name of the application.
+        dataset: Name of the dataset.
+        decision: What is recommended.
+        candidate: The winner as it is shipped, else the nearest miss; ``None``: nothing to name.
+        figures: What it reaches.
+        served: Limits of how it is served, as of a figure.
+        badge: How sure the decision is.
+        warnings: What else must be known before it is used.
         title: The dataset in words.
         quality: What its quality is called.
         costs: Names of the columns of costs.
@@ -90,7 +122,14 @@ class Board:
         unmeasured: What is not known.
     """
 
-    cell: DecisionCell
+    application: str
+    dataset: str
+    decision: Decision
+    candidate: RankedCandidate | None
+    figures: tuple[CellFigure, ...]
+    served: tuple[tuple[bool, str], ...]
+    badge: str
+    warnings: tuple[str, ...]
     title: str
     quality: str
     costs: tuple[str, ...]
@@ -101,43 +140,119 @@ class Board:
     unmeasured: tuple[str, ...]
 
 
-def build_boards(results: Results, application: str) -> list[Board]:
-    """Build an application's decisions, one per dataset."""
+def view_decisions(results: Results, application: str) -> list[DecisionView]:
+    """Build the views of an application's decisions, one per dataset."""
     effects = results.limit_effects.filter(application=application, change=REMOVED)
     costs = list_costs(results.applications.root[application])[:MAX_COSTS]
-    boards = []
-    for cell in build_cells(results, application):
-        removed = read_rows(effects.filter(dataset=cell.dataset), LimitEffect)
-        reversals = [one.sentence for one in cell.decision.reversals[:MAX_REVERSALS]]
-        boards.append(
-            Board(
-                cell=cell,
-                title=words(cell.dataset),
-                quality=results.quality_title(cell.dataset),
+    views = []
+    for dataset, decision in results.recommendations[application].datasets.items():
+        here = results, application, dataset, decision
+        removed = read_rows(effects.filter(dataset=dataset), LimitEffect)
+        reversals = [one.sentence for one in decision.reversals[:MAX_REVERSALS]]
+        views.append(
+            DecisionView(
+                application=application,
+                dataset=dataset,
+                decision=decision,
+                candidate=decision.headline or decision.nearest_miss,
+                figures=tuple(_list_figures(*here)),
+                served=tuple(
+                    (True, f"≤ {format_number(one.bound)}")
+                    for one in decision.limits
+                    if one.metric == THREADS
+                ),
+                badge=decision.tie or ("clear" if decision.winner else decision.without_winner),
+                warnings=tuple(_list_warnings(*here)),
+                title=words(dataset),
+                quality=results.quality_title(dataset),
                 costs=tuple(metric_title(name) for name in costs),
-                places=tuple(_list_places(results, cell, costs)),
-                facts=tuple(_list_facts(results, cell, removed)),
-                reversals=tuple(reversals or [cell.decision.reversal]),
+                places=tuple(_list_places(*here, costs=costs)),
+                facts=tuple(_list_facts(*here, prices=removed)),
+                reversals=tuple(reversals or [decision.reversal]),
                 prices=_tabulate_prices(removed) if any(one.flips for one in removed) else None,
-                unmeasured=tuple(_list_unmeasured(results, cell)),
+                unmeasured=tuple(_list_unmeasured(*here)),
             )
         )
-    return boards
+    return views
 
 
-def _list_places(results: Results, cell: DecisionCell, costs: list[str]) -> Iterator[BoardRow]:
-    here = {"application": cell.application, "dataset": cell.dataset}
+def _list_figures(
+    results: Results, application: str, dataset: str, decision: Decision
+) -> Iterator[CellFigure]:
+    if decision.headline is None:
+        miss = decision.nearest_miss
+        for broken in miss.violations if miss else ():
+            sign = "≤" if broken.kind == "max" else "≥"
+            amount = format_metric(broken.metric, broken.amount)
+            yield CellFigure(
+                value=format_metric(broken.metric, broken.value).replace(" ", UNBROKEN),
+                name=metric_name(broken.metric),
+                limits=((False, f"{sign} {format_number(broken.limit)}, {amount} beyond"),),
+            )
+        return
+    metrics, found = decision.headline.metrics, decision.quality
+    limits = {
+        name: tuple((True, one.short) for one in decision.limits if one.metric == name)
+        for name in dict.fromkeys(one.metric for one in decision.limits)
+    }
+    of_quality = tuple(one for name in QUALITIES for one in limits.get(name, ()))
+    yield CellFigure(
+        value=format_quality(found.raw if found else metrics.get("quality_raw")),
+        name=results.quality_title(dataset),
+        interval=format_ends(found.raw_low, found.raw_high) if found else CHOSE_IT,
+        limits=of_quality,
+    )
+    costs = list_costs(results.applications.root[application])
+    n_limited = sum(name in limits for name in costs)
+    for name in costs[: max(N_FIGURES - 1, n_limited)]:
+        judged = next((one.value for one in decision.limits if one.metric == name), None)
+        value = metrics.get(name, judged)
+        yield CellFigure(
+            value=format_metric(name, value).replace(" ", UNBROKEN),
+            name=metric_name(name),
+            limits=limits.get(name, ()),
+        )
+
+
+def _list_warnings(
+    results: Results, application: str, dataset: str, decision: Decision
+) -> Iterator[str]:
+    if decision.headline is None:
+        if decision.nearest_miss is None or decision.outcome == "undecided":
+            yield from (fact.text for fact in find_facts(decision, "Decision"))
+        return
+    if (results.find_profile(dataset, decision) or {}).get("disturbed"):
+        yield DISTURBED
+    yield from (fact.text.rstrip(".") for fact in find_facts(decision, "Not known"))
+    load = results.load_curves.find(application, dataset, decision.winner)
+    if load and (breach := load.describe_breach(decision.limits)):
+        yield breach.rstrip(".")
+    if decision.shipped and decision.shipped.is_notable:
+        yield from (f"shipped {fact.text}" for fact in find_facts(decision, "Shipped"))
+    for one in results.watch.changed if results.watch else ():
+        if (one.application, one.dataset, one.candidate) == (
+            application,
+            dataset,
+            decision.headline.candidate,
+        ):
+            yield f"changed since: {'; '.join(one.remarks)}"
+
+
+def _list_places(
+    results: Results, application: str, dataset: str, decision: Decision, *, costs: list[str]
+) -> Iterator[BoardRow]:
+    here = {"application": application, "dataset": dataset}
     profiles = {
         _key(row): row
-        for row in show_unseen(results.profiles.filter(dataset=cell.dataset)).iter_rows(named=True)
+        for row in show_unseen(results.profiles.filter(dataset=dataset)).iter_rows(named=True)
     }
     parts = results.utility_breakdown.filter(**here).partition_by("candidate", as_dict=True)
     for row in results.rankings.filter(**here).iter_rows(named=True):
-        is_winner = row["rank"] == 1 and cell.decision.winner is not None
+        is_winner = row["rank"] == 1 and decision.winner is not None
         profile = profiles[_key(row)]
         if is_winner:
-            profile = results.find_profile(cell.dataset, cell.decision) or profile
-        shipped = cell.decision.quality if is_winner else None
+            profile = results.find_profile(dataset, decision) or profile
+        shipped = decision.quality if is_winner else None
         raw, raw_low, raw_high = (
             (shipped.raw, shipped.raw_low, shipped.raw_high)
             if shipped
@@ -191,17 +306,24 @@ def _write_chance(row: Mapping[str, Any]) -> str:
     return format_share(chance)
 
 
-def _list_facts(results: Results, cell: DecisionCell, prices: list[LimitEffect]) -> Iterator[Fact]:
-    decision, over_http = cell.decision, ""
+def _list_facts(
+    results: Results,
+    application: str,
+    dataset: str,
+    decision: Decision,
+    *,
+    prices: list[LimitEffect],
+) -> Iterator[Fact]:
+    over_http = ""
     if decision.winner and results.load_curves.loads:
-        load = results.load_curves.find(cell.application, cell.dataset, decision.winner)
+        load = results.load_curves.find(application, dataset, decision.winner)
         if load is not None and load.curve is not None:
             over_http = str(load.curve)
         else:
             over_http = f"Not measured: {load.reason if load else NOT_LOADED}"
     facts = [
         *find_facts(decision, *(IN_RECORD if decision.winner else ("Decision", *IN_RECORD))),
-        Fact("Limits", _describe_prices(prices, results.quality_title(cell.dataset))),
+        Fact("Limits", _describe_prices(prices, results.quality_title(dataset))),
         Fact("Over HTTP", over_http),
     ]
     for fact in facts:
@@ -300,17 +422,19 @@ def _find_lost(price: LimitEffect) -> float | None:
     return None if now is None or then is None else then - now
 
 
-def _list_unmeasured(results: Results, cell: DecisionCell) -> Iterator[str]:
+def _list_unmeasured(
+    results: Results, application: str, dataset: str, decision: Decision
+) -> Iterator[str]:
     """Say what is not known of this decision; what no profile has stands in the details."""
-    here = {"application": cell.application, "dataset": cell.dataset}
+    here = {"application": application, "dataset": dataset}
     lacking = results.rankings.filter(outcome="unmeasured", **here)
     if lacking.height:
         first = lacking.row(0, named=True)
         number = count(lacking.height, "candidate")
         yield f"{number} could not be ranked: {first['candidate']} {first['reason']}."
-    if cell.decision.winner is None:
+    if decision.winner is None:
         return
-    row = results.find_profile(cell.dataset, cell.decision)
+    row = results.find_profile(dataset, decision)
     if row is None:
         yield "The winner's profile is no longer stored."
         return
@@ -319,5 +443,5 @@ def _list_unmeasured(results: Results, cell: DecisionCell) -> Iterator[str]:
         names = [metric_name(one.column) for one in metrics if one.column in measured]
         if names:
             yield f"{sentence_case(listing(names))}: {reason}."
-    if cell.decision.quality is None:
+    if decision.quality is None:
         yield "The winner's quality on rows not used for the choice."
