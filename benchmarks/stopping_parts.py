@@ -23,8 +23,8 @@ from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing import (
     expected_utility,
+    pausing_rule,
     quality_projection,
-    search_forecast,
     serving_costs,
 )
 from rightfit.tuning.pausing.pausing_params import PausingParams
@@ -90,7 +90,7 @@ ABLATIONS = (
     Ablation("trend", ((quality_projection, "TREND", 0.0),)),
     Ablation("less weight of those far behind", ((quality_projection, "NEAR", NOWHERE),)),
     Ablation("heavy tails", ((expected_utility, "SURPRISES", expected_utility.ERRORS),)),
-    Ablation("growth of costs from look to look", ((search_forecast, "GROWTH_WEIGHT", NOWHERE),)),
+    Ablation("growth of costs from look to look", ((pausing_rule, "GROWTH_WEIGHT", NOWHERE),)),
     Ablation("root of the cost (gain per second)", pausing={"cost_exponent": 1.0}),
     Ablation("cost (gain alone)", pausing={"cost_exponent": 1e-6}),
     Ablation("giving up on infeasible applications", pausing={"min_feasible_probability": 0.0}),

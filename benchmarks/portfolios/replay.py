@@ -116,14 +116,12 @@ def search_by_rule(search: Replay, rule: PausingRule) -> None:
             break
         if not search.look(len(search.trials)):
             break
-    while True:
-        step = rule.choose(search.pool, affordable_s=search.left_s)
+    while (forecast := rule.forecast(search.pool)) is not None:
+        step = forecast.choose(search.left_s)
         if step is not None:
             if not search.look(step.number):
                 return
-        elif len(search.trials) < len(search.order) and rule.affords_another(
-            search.pool, affordable_s=search.left_s
-        ):
+        elif len(search.trials) < len(search.order) and forecast.usual_s <= search.left_s:
             if not search.look(len(search.trials)):
                 return
         else:

@@ -17,8 +17,7 @@ from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
-from rightfit.tuning.pausing.pausing_rule import PausingRule
-from rightfit.tuning.pausing.search_forecast import Step
+from rightfit.tuning.pausing.pausing_rule import PausingRule, Step
 from rightfit_study.early_stopping.recorded import RecordedCell
 
 Floats = npt.NDArray[np.float64]

@@ -74,13 +74,12 @@ def follow_within(
         search.train(n_begun)
         first_s += search.training_s - before_s
         n_begun += 1
-    while True:
-        step = rule.choose(search.pool(), affordable_s=budget_s - search.cost_s)
+    while (forecast := rule.forecast(search.pool())) is not None:
+        left_s = budget_s - search.cost_s
+        step = forecast.choose(left_s)
         if step is not None:
             do_step(search, step)
-        elif n_begun < len(search.order) and rule.affords_another(
-            search.pool(), affordable_s=budget_s - search.cost_s
-        ):
+        elif n_begun < len(search.order) and forecast.usual_s <= left_s:
             search.train(n_begun)
             n_begun += 1
         else:

@@ -10,7 +10,7 @@ from factories.application_targets import make_point, make_targets
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.families.family import Configuration, TrainingData
-from rightfit.tuning.pausing.search_forecast import Step
+from rightfit.tuning.pausing.pausing_rule import Step
 from rightfit.tuning.search.pausing_plan import NEW, PausingPlan
 from rightfit.tuning.studies.trial_attributes import (
     CONFIGURATION,

@@ -13,10 +13,13 @@ so that what is chosen was measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import fmean
 
 import numpy as np
+import numpy.typing as npt
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import Serving
@@ -33,8 +36,219 @@ from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.quality_projection import project_quality
-from rightfit.tuning.pausing.search_forecast import SearchForecast, Step
 from rightfit.tuning.pausing.serving_costs import ServingCosts
+
+FEW = 8.0  # usual trials that the budget still holds, below which looks count with their rest
+GROWTH_WEIGHT = 1.0  # of the assumption that each look costs as much as all before it, in trials
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do.
+
+    Args:
+        number: The trial's number.
+        serving: How to serve it while measuring; ``None`` to train it to its next look.
+        application: Which application is promised the most.
+        gain: Utility promised.
+        cost_s: What it will take.
+        to_the_end_s: The same; for a look, with all that is left of its training.
+    """
+
+    number: int
+    serving: Serving | None
+    application: str
+    gain: float
+    cost_s: float
+    to_the_end_s: float
+
+
+@dataclass
+class SearchForecast:
+    """The utility that the trials of a search are expected to reach, for all applications.
+
+    Args:
+        pool: Trials with at least one look.
+        servings: Serving configurations.
+        is_measured: Shape (n_trials, n_servings).
+        params: The rule's.
+        estimate: Returns the utility of the pool's trials to each application.
+    """
+
+    pool: Pool
+    servings: Sequence[Serving]
+    is_measured: npt.NDArray[np.bool_]
+    params: PausingParams
+    estimate: Callable[[Pool], Mapping[str, ExpectedUtility]]
+
+    def __post_init__(self) -> None:
+        self._is_trained = np.array([self.pool.is_trained(t) for t in self.pool.trials])
+        self._train_s, self._rest_s, self.usual_s = _predict_training(self.pool)
+
+    @cached_property
+    def utilities(self) -> Mapping[str, ExpectedUtility]:
+        """Of all trials, by application; what training takes is told without them."""
+        return self.estimate(self.pool)
+
+    def infeasible(self) -> set[str]:
+        """Return the applications that no trial is likely to satisfy: they steer no more."""
+        if len(self.pool.trials) < self.params.feasible_after_trials:
+            return set()
+        limit = self.params.min_feasible_probability
+        return {name for name, utility in self.utilities.items() if utility.chance < limit}
+
+    def choose(self, affordable_s: float) -> Step | None:
+        """Return the next step; ``None`` once the search is over.
+
+        Args:
+            affordable_s: What a step may take at most.
+        """
+        worthy = [s for s in self._steps() if self._weigh(s, s.cost_s) >= self.params.min_gain]
+        affordable = [step for step in worthy if step.to_the_end_s <= affordable_s]
+        explorable_s = affordable_s - self._reserve_s()
+        promising = [step for step in affordable if step.cost_s <= explorable_s]
+        if promising:
+            is_short = affordable_s < FEW * self.usual_s  # what is begun must also be finished
+            return max(
+                promising, key=lambda s: self._weigh(s, s.to_the_end_s if is_short else s.cost_s)
+            )
+        # Nothing more may be explored: each application's incumbent is finished, then what is worth
+        # going on with if the budget holds the whole rest of its training.
+        for name, (row, column) in self._incumbents().items():
+            trial = self.pool.trials[row]
+            if not trial.is_free or self.is_measured[row, column]:
+                continue
+            step = self._step(row, column if self._is_trained[row] else None, name, 0.0)
+            if step.to_the_end_s <= affordable_s:
+                return step
+        looks = [step for step in affordable if step.serving is None]
+        if looks:
+            return max(looks, key=lambda step: self._weigh(step, step.to_the_end_s))
+        if self._is_trained.any():
+            return None
+        # One training is finished, if only as the nearest miss.
+        free = [
+            (trial.qualities[-1], -row)
+            for row, trial in enumerate(self.pool.trials)
+            if trial.is_free and self._rest_s[row] <= affordable_s
+        ]
+        return self._step(-max(free)[1], None, "", 0.0) if free else None
+
+    def _weigh(self, step: Step, cost_s: float) -> float:
+        """Return what a step promises for a cost."""
+        share = max(cost_s / self.usual_s, 1e-6)
+        return float(step.gain / share**self.params.cost_exponent)
+
+    def _steps(self) -> Iterator[Step]:
+        """Yield everything that could be done, for the application it promises the most."""
+        gains = self._gains
+        for row, trial in enumerate(self.pool.trials):
+            if not trial.is_free or not gains:
+                continue
+            if not self._is_trained[row]:
+                name = max(gains, key=lambda n: gains[n][row].max())
+                yield self._step(row, None, name, float(gains[name][row].max()))
+                continue
+            for column in np.flatnonzero(~self.is_measured[row]):
+                name = max(gains, key=lambda n: gains[n][row, column])
+                yield self._step(row, int(column), name, float(gains[name][row, column]))
+
+    def _incumbents(self) -> dict[str, tuple[int, int]]:
+        """Return the place of the trial and serving configuration that each expects most of."""
+        infeasible = self.infeasible()
+        found = {}
+        for name, utility in self.utilities.items():
+            expected = utility.quantiles.mean(axis=2) + 1e-9 * self.is_measured  # rather measured
+            row, column = np.unravel_index(int(expected.argmax()), expected.shape)
+            if name not in infeasible and expected[row, column] > 0:
+                found[name] = (int(row), int(column))
+        return found
+
+    def _reserve_s(self) -> float:
+        """Return what it takes to train and measure every application's incumbent."""
+        places = set(self._incumbents().values())
+        training_s = sum(self._rest_s[row] for row in {row for row, _ in places})
+        measuring_s = sum(
+            self._measuring_s(self.pool.trials[row], self.servings[column])
+            for row, column in places
+            if not self.is_measured[row, column]
+        )
+        return float(training_s + measuring_s)
+
+    def finish(self, number: int, affordable_s: float) -> Step | None:
+        """Return a trial's next step if it may be afforded."""
+        row = self._row(number)
+        if self._is_trained[row] or self._train_s[row] > affordable_s:
+            return None
+        return self._step(row, None, "", 0.0)
+
+    def appraise(self, number: int, application: str) -> float:
+        """Return a trial's expected utility to an application, or how far it is from feasible.
+
+        Returns:
+            A utility in [0, 1] for what may be feasible; else less than 0 by the share by which it
+            breaks limits, so that any two trials are ordered.
+        """
+        row, utility = self._row(number), self.utilities[application]
+        expected = float(utility.quantiles[row].mean(axis=1).max())
+        return expected if expected > 0 else -min(float(utility.excess[row].min()), 1e9)
+
+    def explain_stop(self, number: int) -> tuple[str, str]:
+        """Return which application would let a paused trial go last, and why it does not go on."""
+        row = self._row(number)
+        step = next((s for s in self._steps() if s.number == number), None)
+        if step is None:
+            return "", "no application is likely to be satisfied by any trial"
+        share = step.cost_s / self.usual_s
+        promise = (
+            f"after look {self.pool.trials[row].last.checkpoint} {step.application} expected to "
+            f"gain {step.gain:.4f} of utility for {share:.2f} of a trial's cost"
+        )
+        if self._weigh(step, step.cost_s) >= self.params.min_gain:
+            return step.application, f"{promise}, but the budget was spent"
+        return step.application, f"{promise}, which is too little"
+
+    def _row(self, number: int) -> int:
+        return next(i for i, trial in enumerate(self.pool.trials) if trial.number == number)
+
+    @cached_property
+    def _gains(self) -> dict[str, Floats]:
+        """By how much each trial and serving configuration may beat all others, by application.
+
+        A trial in training competes with its serving configurations together.
+        """
+        infeasible = self.infeasible()
+        gains: dict[str, Floats] = {}
+        for name, utility in self.utilities.items():
+            if name in infeasible:
+                continue
+            whole = utility.quantiles.max(axis=1, keepdims=True)
+            quantiles = np.where(self._is_trained[:, None, None], utility.quantiles, whole)
+            rivals = quantiles.mean(axis=2)
+            rivals[~self._is_trained, 1:] = -1.0
+            order = np.argsort(-rivals, axis=None, kind="stable")
+            row, column = np.unravel_index(int(order[0]), rivals.shape)
+            runner_up = rivals.flat[order[1]] if len(order) > 1 else 0.0
+            best = np.full(rivals.shape, rivals[row, column])
+            best[row, column if self._is_trained[row] else slice(None)] = max(runner_up, 0.0)
+            gains[name] = np.maximum(quantiles - best[:, :, None], 0.0).mean(axis=2)
+        return gains
+
+    def _step(self, row: int, column: int | None, application: str, gain: float) -> Step:
+        number, serving = self.pool.trials[row].number, None
+        cost_s, to_the_end_s = float(self._train_s[row]), float(self._rest_s[row])
+        if column is not None:
+            serving = self.servings[column]
+            cost_s = to_the_end_s = self._measuring_s(self.pool.trials[row], serving)
+        return Step(number, serving, application, gain, cost_s, to_the_end_s)
+
+    def _measuring_s(self, trial: ObservedTrial, serving: Serving) -> float:
+        seconds = [t.measured_s[serving] for t in self.pool.trials if serving in t.measured_s]
+        if not seconds:
+            seconds = [s for t in self.pool.trials for s in t.measured_s.values()]
+        exports = [t.export_s for t in self.pool.trials if t.export_s is not None]
+        export_s = fmean(exports) if exports and trial.export_s is None else 0.0
+        return export_s + (fmean(seconds) if seconds else 0.0)
 
 
 @dataclass
@@ -65,8 +279,7 @@ class PausingRule:
     def __post_init__(self) -> None:
         self._costs = ServingCosts(self.prior.lines)
         needed = {m for app in self.applications.values() for m in app.needed_metrics()}
-        self._metrics = sorted(m for m in needed if m in METRICS_BY_COLUMN or m == THREADS)
-        self._metrics = [m for m in self._metrics if m != QUALITY]
+        self._metrics = sorted(needed & {*METRICS_BY_COLUMN, THREADS} - {QUALITY})
 
     def choose(self, pool: Pool, *, affordable_s: float = np.inf) -> Step | None:
         """Return the next step; ``None`` once the search is over.
@@ -77,46 +290,7 @@ class PausingRule:
             affordable_s: What a step may take at most.
         """
         forecast = self.forecast(pool)
-        if forecast is None:
-            return None
-        explorable_s = affordable_s - forecast.reserve_s()
-
-        def fits(step: Step) -> bool:
-            rest_s = 0.0 if step.serving is not None else forecast.rest_s(step.number)
-            return step.cost_s <= explorable_s and rest_s <= affordable_s
-
-        promising = [
-            step
-            for step in forecast.steps()
-            if fits(step) and forecast.acquisition(step) >= self.params.min_gain
-        ]
-        if promising:
-            is_short = forecast.is_short(affordable_s)
-            return max(
-                promising, key=forecast.acquisition_to_the_end if is_short else forecast.acquisition
-            )
-        return next(forecast.finishing(affordable_s), None)
-
-    def finish(self, pool: Pool, number: int, *, affordable_s: float) -> Step | None:
-        """Return the next step of a trial's training; ``None`` where it is over or too expensive.
-
-        Args:
-            pool: All trials.
-            number: Of a trial that was looked at.
-            affordable_s: What its next look may take at most.
-        """
-        forecast = self.forecast(pool)
-        return None if forecast is None else forecast.finish(number, affordable_s)
-
-    def affords_another(self, pool: Pool, *, affordable_s: float) -> bool:
-        """Tell whether a budget holds a whole training of a new configuration.
-
-        Args:
-            pool: All trials, at least one of them looked at.
-            affordable_s: What is left of the budget.
-        """
-        forecast = self.forecast(pool)
-        return forecast is not None and forecast.usual_s <= affordable_s
+        return None if forecast is None else forecast.choose(affordable_s)
 
     def forecast(self, pool: Pool) -> SearchForecast | None:
         """Forecast the utility of all trials; ``None`` before any has been looked at."""
@@ -151,3 +325,24 @@ class PausingRule:
         if key not in self._described:
             self._described[key] = describe_costs(trial, self._metrics, self.servings, self._costs)
         return self._described[key]
+
+
+def _predict_training(pool: Pool) -> tuple[Floats, Floats, float]:
+    """Predict CPU seconds: of each trial's next look, of its rest, and of a usual whole trial."""
+    steps: list[list[float]] = [[] for _ in range(pool.n_checkpoints)]
+    for trial in pool.trials:
+        for before, after in zip(trial.looks[1:], trial.looks[2:], strict=False):
+            if before.spent_s > 0 and before.checkpoint < after.checkpoint:
+                steps[before.checkpoint].append(after.spent_s / before.spent_s - 1.0)
+    growth = [(GROWTH_WEIGHT + sum(seen)) / (GROWTH_WEIGHT + len(seen)) for seen in steps]
+    following, rest, whole = [], [], []
+    for trial in pool.trials:
+        spent_s, reached = trial.last.spent_s, trial.last.checkpoint
+        ahead = [1.0 + growth[step] for step in range(reached, pool.n_checkpoints)]
+        whole.append(spent_s * float(np.prod(ahead)))
+        rest.append(whole[-1] - spent_s)
+        following.append(spent_s * growth[reached] if ahead else 0.0)
+    ends = [t.export_s or 0.0 for t in pool.trials if t.measured_s]
+    seconds = [s for t in pool.trials for s in t.measured_s.values()]
+    usual_s = fmean(whole) + (fmean(ends) + fmean(seconds) if seconds else 0.0)
+    return np.array(following), np.array(rest), max(usual_s, 1e-9)

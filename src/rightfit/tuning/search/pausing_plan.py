@@ -8,9 +8,10 @@ search again.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from statistics import fmean
 from typing import Any, Literal
@@ -19,7 +20,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
-from rightfit.tuning.pausing.search_forecast import SearchForecast, Step
+from rightfit.tuning.pausing.pausing_rule import Step
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.observing import as_it_is, read_pool
 from rightfit.tuning.search.samplers import make_sampler
@@ -67,18 +68,31 @@ class PausingPlan:
         """
         if self.settings.sampler != "tpe" or index < self.settings.n_startup_trials:
             return None
-        started_ns = time.process_time_ns()
-        trials = study.get_trials(deepcopy=False)
-        forecast = self.rule.forecast(self._read(trials))
-        if forecast is None:
-            return None
-        names = [n for n in self.targets.applications.root if n not in forecast.infeasible()]
-        names = names or list(self.targets.applications.root)
-        name = names[index % len(names)]
-        asked = score_trials(trials, forecast, name, self.settings, index=index).ask()
-        self.cell.params.suggest(asked)
-        self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
-        return asked.params, name
+        with self._deciding():
+            trials = study.get_trials(deepcopy=False)
+            forecast = self.rule.forecast(self._read(trials))
+            if forecast is None:
+                return None
+            names = [n for n in self.targets.applications.root if n not in forecast.infeasible()]
+            names = names or list(self.targets.applications.root)
+            name = names[index % len(names)]
+            sampler = make_sampler(
+                "tpe",
+                seed=self.settings.seed,
+                index=index,
+                n_startup_trials=self.settings.n_startup_trials,
+            )
+            scored = optuna.create_study(direction="maximize", sampler=sampler)
+            seen = {trial.number for trial in forecast.pool.trials}
+            for trial in trials:
+                if trial.number in seen:
+                    value = forecast.appraise(trial.number, name)
+                    scored.add_trial(_rescore(trial, TrialState.COMPLETE, value))
+                elif trial.state == TrialState.RUNNING and trial.params:
+                    scored.add_trial(_rescore(trial, TrialState.RUNNING, None))
+            asked = scored.ask()
+            self.cell.params.suggest(asked)
+            return asked.params, name
 
     def next_step(
         self, trials: Sequence[FrozenTrial], *, paused: Collection[int], may_begin: bool
@@ -95,40 +109,53 @@ class PausingPlan:
             paused: Numbers of those that were looked at, may go on and are in no worker's hands.
             may_begin: Whether the limits allow another configuration.
         """
-        started_ns = time.process_time_ns()
-        begun = [trial for trial in trials if is_begun(trial)]
-        firsts = [t.user_attrs[CURVE][0] for t in begun if t.user_attrs.get(CURVE)]
-        chosen: Step | Literal["new"] | None
-        if not firsts:
-            chosen = NEW if may_begin else None
-        else:
+        with self._deciding():
+            begun = [trial for trial in trials if is_begun(trial)]
+            firsts = [t.user_attrs[CURVE][0] for t in begun if t.user_attrs.get(CURVE)]
+            if not firsts:
+                return NEW if may_begin else None
+            step = self.finish_default(trials, paused)
+            if step is not None:
+                return step
+            left_s = self._budget.left_s(begun, now=datetime.now())
+            forecast = self.rule.forecast(self._read(trials, paused))
+            unfinished = {
+                configuration_index(trial) or 0: trial.number
+                for trial in trials
+                if trial.number in paused
+                and len(trial.user_attrs[CURVE]) < self.settings.n_checkpoints
+            }
+            for index, number in sorted(unfinished.items()):
+                if forecast is not None and self._is_whole(index, begun):
+                    step = forecast.finish(number, left_s)
+                    if step is not None:
+                        return step
             first_s = fmean(read_work_s(point) for point in firsts)
             share_s = self.settings.breadth_share * (self.settings.budget_cpu_s or math.inf)
-            chosen = self.finish_default(trials, paused)
-            chosen = chosen or self._finish_entry(trials, paused, begun)
-            may_look = first_s <= self._left_s(begun) and (
-                first_s * (len(begun) + 1) <= share_s or self._is_whole(len(begun), begun)
-            )
-            if chosen is None and may_begin and may_look:
-                chosen = NEW
-            if chosen is None:
-                chosen = self.rule.choose(
-                    self._read(trials, paused), affordable_s=self._left_s(begun)
-                )
+            is_due = first_s * (len(begun) + 1) <= share_s or self._is_whole(len(begun), begun)
+            if may_begin and first_s <= left_s and is_due:
+                return NEW
+            if forecast is None:
+                return None
+            step = forecast.choose(left_s)
             is_training = any(
                 t.state == TrialState.RUNNING and t.number not in paused for t in trials
             )
-            if chosen is None and may_begin and not is_training:  # nothing begun is worth it
-                pool = self._read(trials, paused)
-                if self.rule.affords_another(pool, affordable_s=self._left_s(begun)):
-                    chosen = NEW
-        self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
-        return chosen
+            if step is None and may_begin and not is_training and forecast.usual_s <= left_s:
+                return NEW  # nothing that was begun is worth it
+            return step
 
     def take_deciding_s(self) -> float:
         """Return the CPU seconds spent on deciding since the last call."""
         spent_s, self._deciding_s = self._deciding_s, 0.0
         return spent_s
+
+    @contextlib.contextmanager
+    def _deciding(self) -> Iterator[None]:
+        """Note what a decision takes."""
+        started_ns = time.process_time_ns()
+        yield
+        self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
 
     def _is_whole(self, index: int, begun: Sequence[FrozenTrial]) -> bool:
         """Tell whether a configuration is trained whole, whatever it promises.
@@ -140,30 +167,6 @@ class PausingPlan:
         before = [trial for trial in begun if (configuration_index(trial) or 0) < index]
         allowed_s = PORTFOLIO_SHARE * (self.settings.budget_cpu_s or math.inf)
         return spent_work_s(before) < allowed_s
-
-    def _finish_entry(
-        self,
-        trials: Sequence[FrozenTrial],
-        paused: Collection[int],
-        begun: Sequence[FrozenTrial],
-    ) -> Step | None:
-        """Return the next step of the portfolio's earliest unfinished entry that is affordable."""
-        unfinished = {
-            configuration_index(trial) or 0: trial.number
-            for trial in trials
-            if trial.number in paused and len(trial.user_attrs[CURVE]) < self.settings.n_checkpoints
-        }
-        left_s = self._left_s(begun)
-        steps = (
-            self.rule.finish(self._read(trials, paused), unfinished[index], affordable_s=left_s)
-            for index in sorted(unfinished)
-            if self._is_whole(index, begun)
-        )
-        return next((step for step in steps if step is not None), None)
-
-    def _left_s(self, begun: Sequence[FrozenTrial]) -> float:
-        """Return what a further step may take."""
-        return self._budget.left_s(begun, now=datetime.now())
 
     def finish_default(self, trials: Sequence[FrozenTrial], paused: Collection[int]) -> Step | None:
         """Return the next step of the family's default, as far as its training is affordable.
@@ -178,11 +181,12 @@ class PausingPlan:
         if self.settings.sampler == "grid" or self.cell.default() is None:
             return None
         begun = [trial for trial in trials if is_begun(trial)]
-        left_s = self._left_s(begun)
+        left_s = self._budget.left_s(begun, now=datetime.now())
         is_last = len(default.user_attrs[CURVE]) == self.settings.n_checkpoints - 1
         if is_last and left_s > 0:
             left_s += TOLERANCE * (self.settings.budget_cpu_s or 0.0)
-        return self.rule.finish(self._read(trials, paused), default.number, affordable_s=left_s)
+        forecast = self.rule.forecast(self._read(trials, paused))
+        return None if forecast is None else forecast.finish(default.number, left_s)
 
     def explain_stops(
         self, trials: Sequence[FrozenTrial], paused: Collection[int]
@@ -226,37 +230,6 @@ class PausingPlan:
             paused=paused,
             observed=self._observed,
         )
-
-
-def score_trials(
-    trials: Sequence[FrozenTrial],
-    forecast: SearchForecast,
-    application: str,
-    settings: SearchSettings,
-    *,
-    index: int,
-) -> optuna.Study:
-    """Make a study in memory of all trials, scored as one application sees them.
-
-    Args:
-        trials: All trials of the search.
-        forecast: Their expected utility.
-        application: Who asks.
-        settings: Seed and start-up trials.
-        index: Place in the search of the configuration that is asked for.
-    """
-    sampler = make_sampler(
-        "tpe", seed=settings.seed, index=index, n_startup_trials=settings.n_startup_trials
-    )
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    seen = {trial.number for trial in forecast.pool.trials}
-    for trial in trials:
-        if trial.number in seen:
-            value = forecast.appraise(trial.number, application)
-            study.add_trial(_rescore(trial, TrialState.COMPLETE, value))
-        elif trial.state == TrialState.RUNNING and trial.params:
-            study.add_trial(_rescore(trial, TrialState.RUNNING, None))
-    return study
 
 
 def _rescore(trial: FrozenTrial, state: TrialState, value: float | None) -> FrozenTrial:

@@ -24,7 +24,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.family import Configuration
-from rightfit.tuning.pausing.search_forecast import Step
+from rightfit.tuning.pausing.pausing_rule import Step
 from rightfit.tuning.search.candidates import choose_complete
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.pausing_plan import NEW, PausingPlan

@@ -16,7 +16,7 @@ from rightfit.naming import format_metric, metric_name
 from rightfit.profiling.metrics import FIT_COLUMNS
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.pausing.expected_utility import Miss
-from rightfit.tuning.pausing.search_forecast import SearchForecast
+from rightfit.tuning.pausing.pausing_rule import SearchForecast
 from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.observing import read_finished
