@@ -51,13 +51,6 @@ UNKNOWN_QUALITY: QualityPrior = (
 )
 
 
-@dataclass(frozen=True)
-class _Line:
-    intercept: float
-    slope: float
-    variance: float
-
-
 def project_quality(pool: Pool, prior: QualityPrior) -> tuple[Floats, Floats]:
     """Project the final quality of every trial.
 
@@ -75,26 +68,30 @@ def project_quality(pool: Pool, prior: QualityPrior) -> tuple[Floats, Floats]:
         quality[row, : len(trial.qualities)] = trial.qualities
     level = np.isfinite(quality).sum(axis=1)
     above = np.zeros((len(level), n_steps))  # of its line, at each look after the first
-    lines = []
+    value, variance = quality[np.arange(len(level)), level - 1], np.zeros(len(level))
     for step in range(n_steps):
         earlier = prior[-min(n_steps - step, len(prior))]
-        lines.append(_fit_line(quality, above, step, earlier))
-    value, variance = quality[np.arange(len(level)), level - 1], np.zeros(len(level))
-    for step, line in enumerate(lines):
+        intercept, slope, around = _fit_line(quality, above, step, earlier)
         coming = level <= step + 1
-        value[coming] = line.intercept + line.slope * value[coming]
-        variance[coming] = line.slope**2 * variance[coming] + line.variance
+        value[coming] = intercept + slope * value[coming]
+        variance[coming] = slope**2 * variance[coming] + around
         if step:
             here = level == step + 1
             value[here] += TREND * above[here, step - 1]
     return value, np.sqrt(variance)
 
 
-def _fit_line(quality: Floats, above: Floats, step: int, earlier: StepPrior) -> _Line:
-    """Fit the line of one step, and note in ``above`` by how much each trial came out above it."""
+def _fit_line(
+    quality: Floats, above: Floats, step: int, earlier: StepPrior
+) -> tuple[float, float, float]:
+    """Fit the line of one step, and note in ``above`` by how much each trial came out above it.
+
+    Returns:
+        Intercept, slope, and variance around the line.
+    """
     reached = quality[np.isfinite(quality[:, step]), step]
     if not len(reached):
-        return _Line(earlier.rise, 1.0, earlier.spread**2)
+        return earlier.rise, 1.0, earlier.spread**2
     gone_on = np.isfinite(quality[:, step + 1])
     x, y = quality[gone_on, step], quality[gone_on, step + 1]
     top = float(np.sort(reached)[-max(len(reached) // 3, 1) :].mean())
@@ -116,4 +113,4 @@ def _fit_line(quality: Floats, above: Floats, step: int, earlier: StepPrior) -> 
     if step:
         missed = missed - TREND * above[gone_on, step - 1]
     total = SPREAD_WEIGHT * earlier.spread**2 + float(count @ missed**2)
-    return _Line(intercept, slope, total / (SPREAD_WEIGHT + n_seen))
+    return intercept, slope, total / (SPREAD_WEIGHT + n_seen)
