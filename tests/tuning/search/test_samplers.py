@@ -5,7 +5,7 @@ from typing import Any
 import optuna
 import pytest
 
-from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
+from rightfit.tuning.search.samplers import give_parameters, grid_points, make_sampler
 from rightfit.tuning.search.space import Space
 
 pytestmark = pytest.mark.whole
@@ -45,7 +45,7 @@ def test_grid_holds_each_point_once_in_an_order_of_its_seed() -> None:
 
 
 def test_given_parameters_are_tried_without_a_queue() -> None:
-    study = optuna.create_study(sampler=GivenSampler({"x": 0.25, "kind": "b"}))
+    study = optuna.create_study(sampler=give_parameters({"x": 0.25, "kind": "b"}))
 
     trial = study.ask()
 

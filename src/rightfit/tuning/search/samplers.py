@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Literal
+import warnings
+from typing import Literal
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.trial import FrozenTrial
 
 from rightfit.families.family import Configuration
 from rightfit.tuning.search.space import Space
@@ -16,8 +15,8 @@ from rightfit.tuning.search.space import Space
 SamplerName = Literal["tpe", "random", "grid"]
 
 
-class GivenSampler(optuna.samplers.BaseSampler):
-    """Answer with given parameters.
+def give_parameters(params: Configuration) -> optuna.samplers.BaseSampler:
+    """Make a sampler that answers with given parameters.
 
     ``Study.enqueue_trial`` would take two steps, and a worker that dies between them would leave a
     configuration to be tried twice.
@@ -25,36 +24,9 @@ class GivenSampler(optuna.samplers.BaseSampler):
     Args:
         params: Parameters by name.
     """
-
-    def __init__(self, params: Configuration) -> None:
-        self._params = params
-
-    def infer_relative_search_space(
-        self,
-        study: optuna.Study,  # noqa: ARG002 - Optuna's signature, as below
-        trial: FrozenTrial,  # noqa: ARG002
-    ) -> dict[str, BaseDistribution]:
-        """Sample nothing beforehand."""
-        return {}
-
-    def sample_relative(
-        self,
-        study: optuna.Study,  # noqa: ARG002
-        trial: FrozenTrial,  # noqa: ARG002
-        search_space: dict[str, BaseDistribution],  # noqa: ARG002
-    ) -> dict[str, Any]:
-        """Sample nothing beforehand."""
-        return {}
-
-    def sample_independent(
-        self,
-        study: optuna.Study,  # noqa: ARG002
-        trial: FrozenTrial,  # noqa: ARG002
-        param_name: str,
-        param_distribution: BaseDistribution,  # noqa: ARG002
-    ) -> Any:
-        """Return the given value."""
-        return self._params[param_name]
+    with warnings.catch_warnings():  # it has been called experimental since Optuna 2.4
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.PartialFixedSampler(dict(params), optuna.samplers.RandomSampler())
 
 
 def make_sampler(

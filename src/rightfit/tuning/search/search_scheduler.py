@@ -28,7 +28,7 @@ from rightfit.tuning.pausing.pausing_rule import Step
 from rightfit.tuning.search.candidates import choose_complete
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.pausing_plan import NEW, PausingPlan
-from rightfit.tuning.search.samplers import GivenSampler, grid_points, make_sampler
+from rightfit.tuning.search.samplers import give_parameters, grid_points, make_sampler
 from rightfit.tuning.search.stopping import StoppingRule, make_pruner, resource_at
 from rightfit.tuning.search.tasks import Task, TaskResult
 from rightfit.tuning.studies.budget import Budget
@@ -221,7 +221,7 @@ class SearchScheduler:
         if params is None and self._plan is not None:
             params, asked_by = self._plan.propose(self.pool.study, index) or (None, None)
         if params is not None:
-            sampler: optuna.samplers.BaseSampler = GivenSampler(params)
+            sampler: optuna.samplers.BaseSampler = give_parameters(params)
         else:
             sampler = make_sampler(
                 self.settings.sampler,
