@@ -20,7 +20,7 @@ from rightfit.families.bundle_exports import offer_onnx
 from rightfit.naming import name_candidate
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.observing import read_finished
-from rightfit.tuning.search.task_worker import read_model
+from rightfit.tuning.search.task_worker import TaskWorker
 from rightfit.tuning.search.tasks import Task
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
@@ -132,13 +132,14 @@ def bundle_candidates(
     Returns:
         Bundles by candidate name ``{model}-{trial number}``, the best by quality first.
     """
+    worker = TaskWorker(cell, settings, store, study.study_name)
     bundles = {}
     for number in choose_complete(study, cell, settings, n_candidates=n_candidates):
         record = study.get_trials(deepcopy=False)[number].user_attrs
         task = Task("export", number, record[CONFIGURATION], len(record[CURVE]))
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
             store.sweep_partial_files(study.study_name)
-            bundle = read_model(task, cell, settings, store, study.study_name)
+            bundle = worker.read_model(task)
             if exports:
                 bundle = offer_onnx(bundle, cell.validation.rows, again=True)
         bundles[name_candidate(cell.model, number)] = bundle

@@ -65,14 +65,10 @@ class TaskWorker:
                 case "keep":
                     look = self._trainings.look_at(task.number, task.n_checkpoints)
                     if look is None:
-                        look = repeat_training(
-                            task.configuration, self._cell, self._settings, task.n_checkpoints
-                        )
-                    found["model_size_mib"] = self._write(task, look)
+                        look = self._repeat(task)
+                    found["model_size_mib"] = _measure_size_mib(self._write(task, look))
                 case "export":
-                    bundle = read_model(
-                        task, self._cell, self._settings, self._store, self._study_name
-                    )
+                    bundle = self.read_model(task)
                     offer_onnx(bundle, self._cell.validation.rows, again=True)
         except SEARCH_FAULTS:
             raise
@@ -96,31 +92,45 @@ class TaskWorker:
         for _ in range(n_missing):
             look = next(training)
         if n_passed + 1 == self._settings.n_checkpoints:
-            found["model_size_mib"] = self._write(task, look)
+            found["model_size_mib"] = _measure_size_mib(self._write(task, look))
         else:
             self._trainings.keep(task.number, n_passed + 1, training, look)
         found["point"] = look.point
 
-    def _write(self, task: Task, look: Look) -> float:
-        """Write a trial's bundle; return the size of its files in MiB."""
-        written = _write_model(look.model, task, self._cell, self._store, self._study_name)
-        return sum((written.path / file).stat().st_size for file in written.files) / _MIB
+    def read_model(self, task: Task) -> Bundle:
+        """Read a complete trial's bundle; a damaged one is made anew, repeating the training."""
+        try:
+            folder = self._store.bundle_folder(self._study_name, task.number)
+            bundle = self._store.trust_recorded(read_bundle(folder, family=self._cell.family))
+            if bundle.is_trusted:
+                return bundle
+            raise ValueError(f"no search of this data root has written {bundle.weights_file}")
+        except (FileNotFoundError, NotADirectoryError, ValueError) as err:
+            logger.warning("%s: trial %d is trained again: %s", self._cell.name, task.number, err)
+        return self._write(task, self._repeat(task))
+
+    def _repeat(self, task: Task) -> Look:
+        return repeat_training(task.configuration, self._cell, self._settings, task.n_checkpoints)
+
+    def _write(self, task: Task, look: Look) -> Bundle:
+        """Write a trial's bundle."""
+        with self._store.new_bundle(self._study_name, task.number) as folder:
+            written = write_bundle(
+                folder,
+                look.model,
+                model=self._cell.model,
+                family=self._cell.family,
+                configuration=task.configuration,
+                schema=self._cell.train.schema,
+                data_version=self._cell.data_version,
+            )
+        self._store.record_weights(written)
+        path = self._store.bundle_folder(self._study_name, task.number)
+        return replace(written, path=path)
 
 
-def read_model(
-    task: Task, cell: Cell, settings: SearchSettings, store: StudyStore, study_name: str
-) -> Bundle:
-    """Read a complete trial's bundle; a damaged one is made anew, which repeats the training."""
-    try:
-        folder = store.bundle_folder(study_name, task.number)
-        bundle = store.trust_recorded(read_bundle(folder, family=cell.family))
-        if bundle.is_trusted:
-            return bundle
-        raise ValueError(f"no search of this data root has written {bundle.weights_file}")
-    except (FileNotFoundError, NotADirectoryError, ValueError) as err:
-        logger.warning("%s: trial %d is trained again: %s", cell.name, task.number, err)
-    last = repeat_training(task.configuration, cell, settings, task.n_checkpoints)
-    return _write_model(last.model, task, cell, store, study_name)
+def _measure_size_mib(bundle: Bundle) -> float:
+    return sum((bundle.path / file).stat().st_size for file in bundle.files) / _MIB
 
 
 def repeat_training(
@@ -140,18 +150,3 @@ def _follow(cell: Cell, settings: SearchSettings, configuration: Configuration) 
         n_threads=settings.n_threads,
         device=settings.device,
     )
-
-
-def _write_model(model: Any, task: Task, cell: Cell, store: StudyStore, study_name: str) -> Bundle:
-    with store.new_bundle(study_name, task.number) as folder:
-        written = write_bundle(
-            folder,
-            model,
-            model=cell.model,
-            family=cell.family,
-            configuration=task.configuration,
-            schema=cell.train.schema,
-            data_version=cell.data_version,
-        )
-    store.record_weights(written)
-    return replace(written, path=store.bundle_folder(study_name, task.number))
