@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
@@ -94,13 +93,12 @@ def tabulate_trials(study: optuna.Study, cell: Cell, *, n_checkpoints: int) -> p
     finishing a stopped trial would have cost.
     """
     finished = finished_trials(study)
-    usual = usual_costs(finished)
+    rests = estimate_rests(finished, cell, n_checkpoints=n_checkpoints) or {}
     rows = []
     for trial in finished:
         record = trial.user_attrs
         last = record[CURVE][-1] if record.get(CURVE) else {}
         raw = last.get("quality_raw")
-        is_stopped = trial.state == TrialState.PRUNED
         rows.append(
             {
                 "number": trial.number,
@@ -115,9 +113,7 @@ def tabulate_trials(study: optuna.Study, cell: Cell, *, n_checkpoints: int) -> p
                 **{column: last.get(column) for column in FIT_COLUMNS},
                 "model_size_mib": record.get(MODEL_SIZE_MIB),
                 "compute_s": Spent.of(trial).compute_s or None,
-                "saved_s": estimate_rest_s(trial, cell, usual, n_checkpoints=n_checkpoints)
-                if is_stopped and usual is not None
-                else None,
+                "saved_s": rests.get(trial.number),
             }
         )
     return pl.DataFrame(rows, schema=TRIAL_SCHEMA)
@@ -151,10 +147,7 @@ def account_search(
     """
     n_checkpoints = settings.n_checkpoints
     ended = [trial for trial in trials if is_finished(trial)]
-    stopped = [trial for trial in ended if trial.state == TrialState.PRUNED]
-    usual, saved_s, advice = usual_costs(ended), None, None
-    if usual is not None:
-        saved_s = sum(estimate_rest_s(t, cell, usual, n_checkpoints=n_checkpoints) for t in stopped)
+    rests, advice = estimate_rests(ended, cell, n_checkpoints=n_checkpoints), None
     if settings.n_trials is not None and len(ended) < FEW * settings.n_trials:
         advice = (
             f"ended after {len(ended)} of {settings.n_trials} configurations and "
@@ -164,10 +157,10 @@ def account_search(
     whole = {
         "n_trials": len(ended),
         "n_complete": sum(trial.state == TrialState.COMPLETE for trial in ended),
-        "n_stopped": len(stopped),
+        "n_stopped": sum(trial.state == TrialState.PRUNED for trial in ended),
         "spent_s": spent_cpu_s(ended),
         "training_s": sum(_training_s(trial) for trial in ended),
-        "saved_s": saved_s,
+        "saved_s": None if rests is None else sum(rests.values()),
         "deciding_s": sum(Spent.of(trial).deciding_s for trial in ended),
         "advice": advice,
     }
@@ -185,55 +178,41 @@ def account_search(
     return pl.DataFrame(rows, schema=ACCOUNT_SCHEMA)
 
 
-@dataclass(frozen=True)
-class UsualCosts:
-    """What complete trials of a search cost on average.
-
-    Args:
-        training_s: CPU seconds of training and validating.
-        ending_s: CPU seconds from then on: writing.
-    """
-
-    training_s: float
-    ending_s: float
-
-
-def usual_costs(trials: Sequence[FrozenTrial]) -> UsualCosts | None:
-    """Return what complete trials cost on average; ``None`` without any."""
-    complete = [t for t in trials if t.state == TrialState.COMPLETE and t.user_attrs.get(CURVE)]
-    if not complete:
-        return None
-    training_s = [_training_s(trial) for trial in complete]
-    ending_s = [
-        max(0.0, spent.compute_s - spent.deciding_s - one_s)
-        for spent, one_s in zip(map(Spent.of, complete), training_s, strict=True)
-    ]
-    return UsualCosts(mean(training_s), mean(ending_s))
-
-
-def estimate_rest_s(
-    trial: FrozenTrial, cell: Cell, usual: UsualCosts, *, n_checkpoints: int
-) -> float:
-    """Estimate what finishing a stopped trial would have cost.
+def estimate_rests(
+    trials: Sequence[FrozenTrial], cell: Cell, *, n_checkpoints: int
+) -> dict[int, float] | None:
+    """Estimate what finishing each stopped trial would have cost.
 
     Its training goes on at its own pace; one that had not begun is taken for a usual one. What
-    follows the training costs what it usually does.
+    follows the training, writing, costs what it does on average.
 
     Args:
-        trial: A stopped trial.
+        trials: Finished trials.
         cell: What was searched.
-        usual: What complete trials cost.
         n_checkpoints: Looks of a whole training.
 
     Returns:
-        CPU seconds.
+        CPU seconds by the trial's number; ``None`` without a complete trial.
     """
-    curve = trial.user_attrs.get(CURVE, [])
-    if not curve:
-        return usual.training_s + usual.ending_s
-    configuration = trial.user_attrs[CONFIGURATION]
-    ratio = steps_ratio(configuration, cell.family, curve[-1]["checkpoint"], n_checkpoints)
-    return _training_s(trial) * (ratio - 1) + usual.ending_s
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and t.user_attrs.get(CURVE)]
+    if not complete:
+        return None
+    trainings_s = [_training_s(trial) for trial in complete]
+    ending_s = mean(
+        max(0.0, spent.compute_s - spent.deciding_s - training_s)
+        for spent, training_s in zip(map(Spent.of, complete), trainings_s, strict=True)
+    )
+    rests = {}
+    for trial in trials:
+        if trial.state != TrialState.PRUNED:
+            continue
+        rest_s, curve = mean(trainings_s), trial.user_attrs.get(CURVE, [])
+        if curve:
+            configuration, reached = trial.user_attrs[CONFIGURATION], curve[-1]["checkpoint"]
+            ratio = steps_ratio(configuration, cell.family, reached, n_checkpoints)
+            rest_s = _training_s(trial) * (ratio - 1)
+        rests[trial.number] = rest_s + ending_s
+    return rests
 
 
 def describe_miss(number: int, miss: Miss) -> str:
