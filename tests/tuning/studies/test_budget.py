@@ -81,12 +81,6 @@ def test_what_is_left_is_the_nearest_limit() -> None:
     assert Budget(None, None, 12.0).left_s(trials, now=NOON) == 2.0
 
 
-def test_trials_of_before_budgets_counted_work_are_charged_what_they_took() -> None:
-    old = make_trial(0, 10, curve=[{"fit_cpu_s": 3.0, "validate_cpu_s": 1.0}])
-
-    assert Budget(None, 9.0, None).left_s([old], now=NOON) == 5.0
-
-
 def test_trial_without_cpu_seconds_costs_nothing() -> None:
     assert spent_cpu_s([make_trial(0, 1), make_trial(0, 1, spent={"compute_s": 2.5})]) == 2.5
 

@@ -19,7 +19,6 @@ from rightfit.tuning.studies.trial_attributes import (
     CURVE,
     UNTRAINED,
     is_finished,
-    read_work_s,
 )
 
 
@@ -95,7 +94,7 @@ def _look(
         ),
         fit=project_fit(point, ratio=ratio),
         quality_error=cell.quality.scale_error(point["quality_raw_error"]),
-        spent_s=read_work_s(point),
+        spent_s=point["work_s"],
     )
 
 

@@ -29,7 +29,6 @@ from rightfit.tuning.studies.trial_attributes import (
     CURVE,
     configuration_index,
     is_begun,
-    read_work_s,
 )
 
 NEW: Literal["new"] = "new"  # begin with another configuration
@@ -130,7 +129,7 @@ class PausingPlan:
                     step = forecast.finish(number, left_s)
                     if step is not None:
                         return step
-            first_s = fmean(read_work_s(point) for point in firsts)
+            first_s = fmean(point["work_s"] for point in firsts)
             share_s = self.settings.breadth_share * (self.settings.budget_cpu_s or math.inf)
             is_due = first_s * (len(begun) + 1) <= share_s or self._is_whole(len(begun), begun)
             if may_begin and first_s <= left_s and is_due:

@@ -14,7 +14,6 @@ from rightfit.tuning.studies.trial_attributes import (
     GAINED,
     Spent,
     is_finished,
-    read_work_s,
 )
 
 # Of the budget, that a search may really take: it is as repeatable as this is rarely reached.
@@ -74,7 +73,7 @@ class Budget:
 def spent_work_s(trials: Sequence[FrozenTrial]) -> float:
     """Return the CPU seconds that the trials' training and validating usually take."""
     curves = [trial.user_attrs.get(CURVE) for trial in trials]
-    return float(sum(read_work_s(curve[-1]) for curve in curves if curve))
+    return float(sum(curve[-1]["work_s"] for curve in curves if curve))
 
 
 def spent_cpu_s(trials: Sequence[FrozenTrial]) -> float:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -15,7 +14,7 @@ INDEX = "index"  # the configuration's place in the search, from 0; it seeds the
 ASKED_BY = "asked_by"  # application that asked for it
 ATTEMPTS = "attempts"  # checkpoints passed when a worker was last given the trial; how often since
 UNTRAINED = "untrained"  # structure of the finished model, where it is known before any training
-CURVE = "curve"  # what was measured at each checkpoint
+CURVE = "curve"  # what was measured at each checkpoint, see ``Look.point``
 GAINED = "gained"  # whose best trial so far it is: ["quality"]
 STOP_CHECKPOINT = "stop_checkpoint"  # where a trial that did not go on was paused
 STOPPED_BY = "stopped_by"  # application that let it go last
@@ -44,15 +43,6 @@ class Spent:
         notes = (trial.user_attrs, *trial.user_attrs.get(CURVE, [])[-1:])
         found = [cls(**one[SPENT]) for one in notes if SPENT in one]
         return max(found, key=lambda one: one.compute_s, default=cls())
-
-
-def read_work_s(point: Mapping[str, Any]) -> float:
-    """Return the CPU seconds that training up to a point of a curve usually takes.
-
-    Studies of before budgets counted work hold what it took.
-    """
-    taken_s = point["fit_cpu_s"] + point["validate_cpu_s"]
-    return float(point.get("work_s", taken_s))
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
