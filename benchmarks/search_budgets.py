@@ -44,7 +44,7 @@ from rightfit.quality.deviations import standard_error
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.parallel.search_queue import PlannedSearch
+from rightfit.tuning.parallel.planned_search import PlannedSearch
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS
 from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.search.cell import study_name

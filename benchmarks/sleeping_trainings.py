@@ -20,7 +20,7 @@ from rightfit.families.linear import FAMILY as LINEAR
 from rightfit.families.schema import InputSchema
 from rightfit.parameters.defaults import read_default
 from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.parallel.search_queue import PlannedSearch
+from rightfit.tuning.parallel.planned_search import PlannedSearch
 from rightfit.tuning.parallel.side_by_side import search_in_parallel
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelParams

@@ -52,8 +52,7 @@ from rightfit.families.registry import get_family
 from rightfit.profiling.profiles.prediction_quality import find_final_rows
 from rightfit.quality.deviations import standard_error
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.parallel.outcome import complete_search
-from rightfit.tuning.parallel.search_queue import plan_search
+from rightfit.tuning.parallel.planned_search import complete_search, plan_search
 from rightfit.tuning.refitting import train_again
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.studies.budget import spent_work_s

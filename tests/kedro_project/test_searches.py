@@ -13,7 +13,7 @@ from kedro.pipeline import Node
 from rightfit.families.family import TrainingData
 from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.kedro_project.run import Searches
-from rightfit.tuning.parallel.search_queue import PlannedSearch
+from rightfit.tuning.parallel.planned_search import PlannedSearch
 
 
 def search_cell(rows: str) -> str:

@@ -58,8 +58,12 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.shipping import ChosenServing, Refit, Refits, decide_shipping
 from rightfit.spelling import suggest
 from rightfit.tuning.parallel.forks import close_shared_fork_server
-from rightfit.tuning.parallel.outcome import SearchOutcome, complete_search
-from rightfit.tuning.parallel.search_queue import PlannedSearch, plan_search
+from rightfit.tuning.parallel.planned_search import (
+    PlannedSearch,
+    SearchOutcome,
+    complete_search,
+    plan_search,
+)
 from rightfit.tuning.parallel.side_by_side import OnTrial, search_in_parallel
 from rightfit.tuning.refitting import FinalRows, compare_models, train_again
 from rightfit.tuning.search.search import is_over

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from rightfit.spelling import suggest
 
 if TYPE_CHECKING:
-    from rightfit.tuning.parallel.search_queue import PlannedSearch
+    from rightfit.tuning.parallel.planned_search import PlannedSearch
 
 Reduce = Callable[[Any], object]
 

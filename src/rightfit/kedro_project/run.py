@@ -39,7 +39,7 @@ from rightfit.kedro_project.nodes import (
 from rightfit.kedro_project.progress import RunDisplay, RunStep, show_progress
 
 if TYPE_CHECKING:
-    from rightfit.tuning.parallel.search_queue import PlannedSearch
+    from rightfit.tuning.parallel.planned_search import PlannedSearch
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from factories import cells
 from factories.application_targets import make_targets
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue
+from rightfit.tuning.parallel.planned_search import PlannedSearch
+from rightfit.tuning.parallel.side_by_side import SearchQueue
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.search_scheduler import SearchScheduler, open_study
 from rightfit.tuning.search.task_worker import TaskWorker
@@ -42,7 +43,7 @@ def test_a_datasets_searches_begin_once_all_its_defaults_are_trained(
     for task in reversed(defaults):
         assert task.only_default
         queue.end(task)
-        begin[task.search.cell.name] = queue.has_next and queue.next().search.cell.name
+        begin[task.cell.name] = queue.has_next and queue.next().cell.name
 
     assert begin["y.a"] == "y.a"
     assert begin["x.b"] is False  # the other default of its dataset is still trained
@@ -63,15 +64,15 @@ def test_a_search_knows_what_the_other_defaults_have_reached(
 ) -> None:
     queue = SearchQueue([plan(blobs, tmp_path, name) for name in ("x.a", "x.b")])
     for task in (queue.next(), queue.next()):
-        train_default(task.search)
+        train_default(task)
         queue.end(task)
 
     known = {}
     while queue.has_next:
         task = queue.next()
-        targets = task.search.settings.targets
+        targets = task.settings.targets
         assert targets is not None
-        known[task.search.cell.name] = targets.known_quality
+        known[task.cell.name] = targets.known_quality
 
     assert known == {"x.a": None, "x.b": pytest.approx(1.0)}
 
@@ -101,11 +102,10 @@ def test_the_search_with_most_left_to_do_begins_first(
 ) -> None:
     queue = SearchQueue([plan(blobs, tmp_path, name, **limits) for name in ("x.a", "x.b")])
     for spent_s in (8.0, 2.0):
-        task = queue.next()
-        search = task.search
+        search = queue.next()
         trial = open_study(search.cell, search.settings, search.store).ask()
         trial.set_user_attr(SPENT, {"compute_s": spent_s})
         trial.study.tell(trial, 0.5)
-        queue.end(task)
+        queue.end(search)
 
-    assert [queue.next().search.cell.name for _ in range(2)] == expected
+    assert [queue.next().cell.name for _ in range(2)] == expected

@@ -24,8 +24,8 @@ from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
 from rightfit.tuning.parallel import side_by_side
 from rightfit.tuning.parallel.forked_workers import ForkedWorkers
-from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchQueue
-from rightfit.tuning.parallel.side_by_side import search_in_parallel
+from rightfit.tuning.parallel.planned_search import PlannedSearch
+from rightfit.tuning.parallel.side_by_side import SearchQueue, search_in_parallel
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.search_scheduler import open_study

@@ -17,8 +17,7 @@ from rightfit.families.family import Checkpoint, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.parallel.outcome import complete_search
-from rightfit.tuning.parallel.search_queue import PlannedSearch
+from rightfit.tuning.parallel.planned_search import PlannedSearch, complete_search
 from rightfit.tuning.search.candidates import bundle_candidates, find_incumbents
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.search_scheduler import open_study

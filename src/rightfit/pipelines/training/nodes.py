@@ -28,7 +28,7 @@ from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
 if TYPE_CHECKING:
-    from rightfit.tuning.parallel.search_queue import PlannedSearch
+    from rightfit.tuning.parallel.planned_search import PlannedSearch
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def plan_cell(
 
     ``n_searches`` is the number of searches that run side by side.
     """
-    from rightfit.tuning.parallel.search_queue import plan_search
+    from rightfit.tuning.parallel.planned_search import plan_search
     from rightfit.tuning.search.setting_up import make_cell
 
     return plan_search(
@@ -86,7 +86,7 @@ def tune_model(
     Returns:
         Trials, learning curves, the account of the search, and the candidates' bundles by name.
     """
-    from rightfit.tuning.parallel.outcome import complete_search
+    from rightfit.tuning.parallel.planned_search import complete_search
 
     planned = plan_cell(
         train,

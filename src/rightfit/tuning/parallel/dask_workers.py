@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from rightfit.errors import RightfitError
 from rightfit.extras import require
-from rightfit.tuning.parallel.search_queue import PlannedSearch
+from rightfit.tuning.parallel.planned_search import PlannedSearch
 from rightfit.tuning.search.search_job import describe_job, read_job
 from rightfit.tuning.search.task_worker import TaskWorker
 from rightfit.tuning.search.tasks import Report, Task, TaskResult

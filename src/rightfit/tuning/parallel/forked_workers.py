@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rightfit.processes.channel import Channel, wait_for
 from rightfit.processes.starting import ForkServer
-from rightfit.tuning.parallel.search_queue import PlannedSearch
+from rightfit.tuning.parallel.planned_search import PlannedSearch
 from rightfit.tuning.search.search_job import describe_job
 from rightfit.tuning.search.tasks import Ended, Logged, Report, Start, Task, TaskResult
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from rightfit.processes.leftovers import in_use, sweep_folders, temporary_folder
 from rightfit.tuning.parallel.dask_workers import DaskWorkers
 from rightfit.tuning.parallel.forked_workers import ForkedWorkers
 from rightfit.tuning.parallel.forks import forking
-from rightfit.tuning.parallel.search_queue import PlannedSearch, SearchPart, SearchQueue
+from rightfit.tuning.parallel.planned_search import PlannedSearch
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.search_job import map_rows, write_cell_rows
 from rightfit.tuning.search.search_scheduler import SearchScheduler
@@ -67,43 +67,90 @@ def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) 
         searches: What to search, at least one; the rows of one dataset are the same.
         on_trial: Called with the cell's name, the trials begun and ``n_trials``.
     """
-    with _shared_folder(searches[0]) as folder:
-        queue = SearchQueue(_write_rows(searches, folder))
-        logger.info("Searching %s", count(len(searches), "cell"))
-        try:
-            with _open_executor(searches, folder) as executor:
-                _SideBySide(queue, executor, on_trial).run()
-            logger.debug("Searched %s", count(len(searches), "cell"))
-        except BrokenPipeError:
-            logger.warning("The process that starts the searches has died, the run goes on")
+    logger.info("Searching %s", count(len(searches), "cell"))
+    try:
+        with _open_executor(searches) as (executor, folder):
+            mapped = []
+            for search in searches:
+                rows = folder / f"rows-{search.dataset}"
+                if not rows.exists():
+                    rows.mkdir()
+                    write_cell_rows(rows, search.cell)
+                mapped.append(replace(search, cell=map_rows(rows, search.cell)))
+            _SideBySide(SearchQueue(mapped), executor, on_trial).run()
+        logger.debug("Searched %s", count(len(searches), "cell"))
+    except BrokenPipeError:
+        logger.warning("The process that starts the searches has died, the run goes on")
 
 
 @contextlib.contextmanager
-def _shared_folder(search: PlannedSearch) -> Iterator[Path]:
-    """Give a folder for rows that every worker can read, while the block runs."""
-    if search.settings.cluster is None:
-        with temporary_folder("search") as folder:
-            yield folder
+def _open_executor(searches: Sequence[PlannedSearch]) -> Iterator[tuple[Executor, Path]]:
+    """Give workers, and a folder for rows that all of them can read."""
+    first = searches[0]
+    cluster, studies = first.settings.cluster, first.studies.folder
+    if cluster is None:
+        families = dict.fromkeys(one.cell.family for one in searches)
+        with (
+            temporary_folder("search") as folder,
+            forking(families, first.settings.n_threads) as server,
+            contextlib.closing(
+                ForkedWorkers(server, folder, n_at_once=first.n_at_once)
+            ) as forked_workers,
+        ):
+            yield forked_workers, folder
         return
-    search.studies.folder.mkdir(parents=True, exist_ok=True)
-    sweep_folders(search.studies.folder.glob(".rows-*"))
-    place = tempfile.TemporaryDirectory(prefix=".rows-", dir=search.studies.folder)
+    studies.mkdir(parents=True, exist_ok=True)
+    sweep_folders(studies.glob(".rows-*"))
+    place = tempfile.TemporaryDirectory(prefix=".rows-", dir=studies)
     with place as name, in_use(Path(name)):
-        yield Path(name).absolute()
-
-
-@contextlib.contextmanager
-def _open_executor(searches: Sequence[PlannedSearch], folder: Path) -> Iterator[Executor]:
-    cluster = searches[0].settings.cluster
-    if cluster is not None:
+        folder = Path(name).absolute()
         with contextlib.closing(DaskWorkers(cluster, folder)) as cluster_workers:
-            yield cluster_workers
-        return
-    families = dict.fromkeys(one.cell.family for one in searches)
-    with forking(families, searches[0].settings.n_threads) as server:
-        workers = ForkedWorkers(server, folder, n_at_once=searches[0].n_at_once)
-        with contextlib.closing(workers):
-            yield workers
+            yield cluster_workers, folder
+
+
+class SearchQueue:
+    """Hands out the searches: first every family's default, then those with most left.
+
+    A dataset's searches begin once the defaults of all its families are trained: limits that are
+    relative to the best quality count from them. Those with most left to do begin first, so that no
+    long one is left for the end, when cores have nothing else.
+
+    Args:
+        searches: What is due.
+    """
+
+    def __init__(self, searches: Sequence[PlannedSearch]) -> None:
+        self._waiting = [one for one in searches if not one.has_default_first]
+        first = [one for one in searches if one.has_default_first]
+        self._defaults = [replace(one, only_default=True) for one in first]
+        self._n_open = Counter(one.dataset for one in first)
+        self._ready: list[PlannedSearch] = []
+        self._move_ready()
+
+    @property
+    def has_next(self) -> bool:
+        """Whether anything may begin now."""
+        return bool(self._defaults or self._ready)
+
+    def next(self) -> PlannedSearch:
+        """Hand out what begins next."""
+        if self._defaults:
+            return self._defaults.pop(0)
+        return self._ready.pop(0)
+
+    def end(self, search: PlannedSearch) -> None:
+        """Note that a search, or its first part, is over, however it ended."""
+        if search.only_default:
+            self._n_open[search.dataset] -= 1
+            self._waiting.append(replace(search, only_default=False))
+            self._move_ready()
+
+    def _move_ready(self) -> None:
+        free = [one for one in self._waiting if not self._n_open[one.dataset]]
+        self._waiting = [one for one in self._waiting if self._n_open[one.dataset]]
+        if free:
+            self._ready += [one.tell_known_quality() for one in free]
+            self._ready.sort(key=PlannedSearch.rest_s, reverse=True)
 
 
 @dataclass
@@ -111,7 +158,7 @@ class _OpenSearch:
     """A search that is under way.
 
     Args:
-        part: What the queue has handed out.
+        search: What the queue has handed out.
         scheduler: Decides what it does next.
         lock: Keeps other runs from it.
         trainers: By trial, the worker that trained it last and may hold its paused training.
@@ -120,7 +167,7 @@ class _OpenSearch:
         is_given_up: Whether something broke that is no trial's fault.
     """
 
-    part: SearchPart
+    search: PlannedSearch
     scheduler: SearchScheduler
     lock: contextlib.ExitStack
     trainers: dict[int, str] = field(default_factory=dict)
@@ -130,7 +177,7 @@ class _OpenSearch:
 
     @property
     def name(self) -> str:
-        return self.part.search.cell.name
+        return self.search.cell.name
 
 
 class _SideBySide:
@@ -158,14 +205,14 @@ class _SideBySide:
                 one.scheduler.release()
                 one.lock.close()
 
-    def _begin(self, part: SearchPart) -> None:
-        search, lock = part.search, contextlib.ExitStack()
+    def _begin(self, search: PlannedSearch) -> None:
+        lock = contextlib.ExitStack()
         name = study_name(search.cell, search.settings)
         try:
             lock.enter_context(search.store.locked(name, waiting=None))
         except BlockingIOError:
             logger.info("%s: another run searches it; this one takes it up later", search.cell.name)
-            self._queue.end(part)
+            self._queue.end(search)
             return
         with lock:
             scheduler = SearchScheduler(
@@ -173,11 +220,11 @@ class _SideBySide:
                 search.settings,
                 search.store,
                 rule=search.rule,
-                only_default=part.only_default,
-                n_exports=search.n_candidates if search.exports and not part.only_default else 0,
+                only_default=search.only_default,
+                n_exports=search.n_candidates if search.exports and not search.only_default else 0,
             )
-            self._executor.begin(search, n_workers=1 if part.only_default else search.n_workers)
-            self._open[search.cell.name] = _OpenSearch(part, scheduler, lock.pop_all())
+            self._executor.begin(search, n_workers=1 if search.only_default else search.n_workers)
+            self._open[search.cell.name] = _OpenSearch(search, scheduler, lock.pop_all())
 
     def _hand_out(self) -> None:
         """Give idle workers tasks, searches on which least was worked first; end what is over.
@@ -192,7 +239,7 @@ class _SideBySide:
             task = one.scheduler.next_task() if idle and not one.is_given_up else None
             if one.scheduler.n_begun != one.n_told:
                 one.n_told = one.scheduler.n_begun
-                self._on_trial(one.name, one.n_told, one.part.search.settings.n_trials)
+                self._on_trial(one.name, one.n_told, one.search.settings.n_trials)
             if task is not None:
                 trainer = one.trainers.get(task.number)
                 worker = trainer if trainer in idle else idle[0]
@@ -203,7 +250,7 @@ class _SideBySide:
                 del self._open[one.name]
                 self._executor.end(one.name)
                 one.lock.close()
-                self._queue.end(one.part)
+                self._queue.end(one.search)
 
     def _take(self, report: Report) -> None:
         one = self._open[report.search]
@@ -218,15 +265,3 @@ class _SideBySide:
             one.is_given_up = True
             logger.debug("%s: a worker broke, the run goes on: %s", one.name, report.error)
             one.scheduler.release(report.task)
-
-
-def _write_rows(searches: Sequence[PlannedSearch], folder: Path) -> list[PlannedSearch]:
-    """Write each dataset's rows once; return the searches with rows that are mapped."""
-    mapped = []
-    for search in searches:
-        own = folder / f"rows-{search.dataset}"
-        if not own.exists():
-            own.mkdir()
-            write_cell_rows(own, search.cell)
-        mapped.append(replace(search, cell=map_rows(own, search.cell)))
-    return mapped

@@ -4,15 +4,28 @@ from pathlib import Path
 
 import pytest
 from factories import cells
+from factories.application_targets import make_targets
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.parallel.search_queue import find_known_quality
+from rightfit.tuning.parallel.planned_search import PlannedSearch
+from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import run_search
+from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole
 
 POOR = {"default": {"alpha": 1e-2, "eta0": 1e-4}}
+
+
+def tell_known_quality(
+    cell: Cell, siblings: dict[str, ModelBlock], settings: SearchSettings, studies: StudyStore
+) -> float | None:
+    steered = settings.model_copy(update={"targets": make_targets()})
+    planned = PlannedSearch(cell, steered, studies, siblings, 1, 1, n_candidates=2)
+    targets = planned.tell_known_quality().settings.targets
+    assert targets is not None
+    return targets.known_quality
 
 
 def test_what_the_other_families_defaults_reach_is_known_once_they_were_trained(
@@ -24,9 +37,9 @@ def test_what_the_other_families_defaults_reach_is_known_once_they_were_trained(
     siblings = {"linear": cells.LINEAR_BLOCK.model_copy(update=POOR)}
     searched = cells.make_cell(blobs, params=cells.LINEAR_PARAMS.model_copy(update=POOR))
 
-    before = find_known_quality(cell, siblings, settings, studies)
+    before = tell_known_quality(cell, siblings, settings, studies)
     study = run_search(searched, settings, studies.cell("blobs.linear"), on_trial=lambda n, m: None)
-    after = find_known_quality(cell, siblings, settings, studies)
+    after = tell_known_quality(cell, siblings, settings, studies)
 
     assert before is None
     assert after == pytest.approx(study.trials[0].value)
@@ -42,4 +55,4 @@ def test_searches_of_other_data_are_not_counted(blobs: TrainingData, tmp_path: P
 
     siblings = {"linear": cells.LINEAR_BLOCK}
 
-    assert find_known_quality(cell, siblings, settings, studies) is None
+    assert tell_known_quality(cell, siblings, settings, studies) is None
