@@ -192,7 +192,6 @@ def compare_searches(
     Returns:
         One row per seed and application.
     """
-    from rightfit.tuning.pausing.priors import read_shipped_prior
     from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings, make_targets
     from rightfit_study.early_stopping.live_comparison import compare_live
     from rightfit_study.early_stopping.recorded import learn_lesson
@@ -201,10 +200,8 @@ def compare_searches(
     own = {"n_startup_trials": live.n_startup_trials, "sampler": "tpe", "n_workers": 1}
     alike = training.model_copy(update=own)
     cell = make_cell(cell_name, train, validation, data_card, model)
-    targets = make_targets(alike, applications, evaluation)
-    if live.recordings is None:
-        targets = replace(targets, prior=read_shipped_prior(cell.family))
-    else:
+    targets = make_targets(alike, applications, evaluation, cell.family)
+    if live.recordings is not None:
         prior, servings = learn_lesson(Path(live.recordings), cell_name)
         targets = replace(targets, prior=prior, servings=servings)
     searches = compare_live(

@@ -131,6 +131,7 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_search_serves_the_runtimes_that_answer_as_the_trained_model() -> None:
-    targets = make_targets(TrainingParams.model_validate(TRAINING), APPLICATIONS, EVALUATION)
+    training = TrainingParams.model_validate(TRAINING)
+    targets = make_targets(training, APPLICATIONS, EVALUATION, "linear")
 
     assert targets.servings == (Serving("native", 1, "cpu"), Serving("onnx", 1, "cpu"))

@@ -15,7 +15,6 @@ from optuna.trial import TrialState
 from rightfit.families.bundle import Bundle
 from rightfit.formatting import count
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.pausing.priors import read_shipped_prior
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import SearchFailedError, run_search
@@ -148,9 +147,8 @@ def plan_search(
     """
     settings = make_settings(training, cell.family, n_searches=n_searches)
     if training.early_stopping == "pausing":
-        targets = make_targets(training, applications, evaluation)
-        prior = read_shipped_prior(cell.family)
-        settings = settings.model_copy(update={"targets": replace(targets, prior=prior)})
+        targets = make_targets(training, applications, evaluation, cell.family)
+        settings = settings.model_copy(update={"targets": targets})
     n_at_once, _ = training.share_cores(n_searches)
     return PlannedSearch(
         cell,

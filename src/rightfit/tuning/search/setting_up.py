@@ -17,6 +17,7 @@ from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.measuring.jobs import plan_servings
 from rightfit.profiling.worker.meters.devices import list_devices
 from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.pausing.priors import read_shipped_prior
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
@@ -100,7 +101,7 @@ def make_settings(training: TrainingParams, family: str, *, n_searches: int = 1)
 
 
 def make_targets(
-    training: TrainingParams, applications: Applications, evaluation: WantedServings
+    training: TrainingParams, applications: Applications, evaluation: WantedServings, family: str
 ) -> ApplicationTargets:
     """Return what the applications ask of a search.
 
@@ -111,6 +112,7 @@ def make_targets(
         training: Rules.
         applications: Who will choose.
         evaluation: Serving configurations of the evaluation.
+        family: Import path of the family that is searched, of which earlier searches taught.
     """
     servings = plan_servings(
         [name for name in evaluation.runtimes if name in _SERVED_ALIKE],
@@ -124,6 +126,7 @@ def make_targets(
         pausing=training.pausing,
         servings=tuple(servings),
         known_quality=None,
+        prior=read_shipped_prior(family),
     )
 
 
