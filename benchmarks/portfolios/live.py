@@ -41,8 +41,12 @@ from rightfit.tuning.search.task_worker import repeat_training
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import finished_trials
-from rightfit_study.early_stopping.live_comparison import summarise_live, trials_within
-from rightfit_study.early_stopping.live_judging import SearchedCell, judge_searches
+from rightfit_study.early_stopping.live_comparison import (
+    SearchedCell,
+    judge_searches,
+    summarise_live,
+    trials_within,
+)
 
 PROJECT = Path(__file__).resolve().parents[2]
 CELLS = (

@@ -14,26 +14,58 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import optuna
 import polars as pl
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
+from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
+from rightfit.families.registry import get_family
+from rightfit.profiling.serving import Serving
+from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
+from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool
+from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
+from rightfit.tuning.search.observing import read_finished
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.task_worker import repeat_training
-from rightfit.tuning.studies.budget import spent_work_s
-from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.tuning.studies.budget import spent_cpu_s, spent_work_s
+from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
 from rightfit.tuning.studies.trial_attributes import finished_trials
-from rightfit_study.early_stopping.live_judging import SearchedCell, judge_searches
 
 PEERS = ("none", "median")
 LATE = "_late"  # with the training that ran when the budget was spent
 OURS = "pausing"
 N_DRAWS = 2_000
+
+SCHEMA: dict[str, Any] = {
+    "seed": pl.Int64,
+    "method": pl.String,
+    "application": pl.String,
+    **dict.fromkeys(("n_trials", "n_complete"), pl.Int64),
+    **dict.fromkeys(("spent_s", "utility_test", "quality_test"), pl.Float64),
+}
+
+
+@dataclass(frozen=True)
+class SearchedCell:
+    """A finished search.
+
+    Args:
+        method: How it was searched.
+        store: Where its bundles are.
+        study: The search.
+        trials: Those of its trials that count.
+    """
+
+    method: str
+    store: StudyStore
+    study: optuna.Study
+    trials: Sequence[FrozenTrial]
 
 
 def compare_live(
@@ -84,6 +116,102 @@ def compare_live(
             searches.append(SearchedCell(method + LATE, folder, study, late))
         found.append(judge_searches(cell, test, own, targets, searches))
     return pl.concat(found)
+
+
+def judge_searches(
+    cell: Cell,
+    test: TrainingData,
+    settings: SearchSettings,
+    targets: ApplicationTargets,
+    searches: Sequence[SearchedCell],
+) -> pl.DataFrame:
+    """Judge the searches of one seed on the test rows, or read how they were judged before."""
+    asked = {"applications": targets.applications.model_dump(), "servings": repr(targets.servings)}
+    ours = searches[0]
+    kept = (
+        ours.store.folder
+        / f"{ours.study.study_name}.{fingerprint_family(cell.family, asked)}.parquet"
+    )
+    if kept.exists():
+        return pl.read_parquet(kept)
+    peer = searches[1]  # its first trial is the default, trained to its end whatever the budget
+    default = _test_quality(cell, test, peer, 0)
+    rows: list[dict[str, Any]] = []
+    for search in searches:
+        winners = _choose(targets, search, cell, settings.n_checkpoints)
+        numbers = {winner[0].number for winner in winners.values() if winner is not None}
+        tested = {number: _test_quality(cell, test, search, number) for number in numbers}
+        shared = {
+            "seed": settings.seed,
+            "method": search.method,
+            "n_trials": len(search.trials),
+            "n_complete": sum(trial.state == TrialState.COMPLETE for trial in search.trials),
+            "spent_s": spent_cpu_s(search.trials),
+        }
+        for name, winner in winners.items():
+            worth = {"utility_test": 0.0, "quality_test": None}
+            if winner is not None:
+                quality = tested[winner[0].number]
+                utility = _utility(targets, name, *winner, quality=quality, default=default)
+                worth = {"utility_test": utility, "quality_test": quality}
+            rows.append(shared | {"application": name} | worth)
+    judged = pl.DataFrame(rows, schema=SCHEMA)
+    partial = kept.with_suffix(".partial")
+    judged.write_parquet(partial)
+    partial.rename(kept)
+    return judged
+
+
+def _choose(
+    targets: ApplicationTargets, search: SearchedCell, cell: Cell, n_checkpoints: int
+) -> dict[str, tuple[ObservedTrial, Serving] | None]:
+    """Let each application choose a trial that was trained to the end, and how it is served."""
+    finished = read_finished(search.trials, cell, n_checkpoints=n_checkpoints)
+    trained = [replace(t, is_free=True) for t in finished.trials if finished.is_trained(t)]
+    forecast = targets.make_rule().forecast(Pool(trained, n_checkpoints))
+    chosen: dict[str, tuple[ObservedTrial, Serving] | None] = dict.fromkeys(
+        targets.applications.root
+    )
+    if forecast is None:
+        return chosen
+    for name, utility in forecast.utilities.items():
+        worth = utility.quantiles.mean(axis=2)
+        row, column = np.unravel_index(int(worth.argmax()), worth.shape)
+        if worth[row, column] > 0:
+            chosen[name] = trained[int(row)], targets.servings[int(column)]
+    return chosen
+
+
+def _test_quality(cell: Cell, test: TrainingData, search: SearchedCell, number: int) -> float:
+    folder = search.store.bundle_folder(search.study.study_name, number)
+    bundle = read_bundle(folder, family=cell.family)
+    model = search.store.trust_recorded(bundle).load_native()
+    answers = get_family(cell.family).predict(model, test.rows)
+    return cell.quality.scale(cell.quality.score(test.labels, answers))
+
+
+def _utility(
+    targets: ApplicationTargets,
+    name: str,
+    winner: ObservedTrial,
+    serving: Serving,
+    *,
+    quality: float,
+    default: float,
+) -> float:
+    application = targets.applications.root[name]
+    last, costs = winner.last, ServingCosts(targets.prior.lines)
+    metrics = {
+        metric: costs.predict(last.structure, serving, metric)[0] for metric in SERVED_COLUMNS
+    } | dict(last.fit)
+    known = {"quality": quality, "n_threads": float(serving.n_threads)}
+    values = {
+        metric: np.array([known.get(metric, metrics.get(metric, np.nan))], dtype=np.float64)
+        for metric in application.needed_metrics()
+    }
+    limits = resolve_limits(application, {"quality": np.asarray(default)})
+    judged = judge_profiles(values, application, limits=limits)
+    return float(judged.utility[0]) if judged.feasible[0] else 0.0
 
 
 def summarise_live(searches: pl.DataFrame, *, seed: int, ours: str = OURS) -> pl.DataFrame:
