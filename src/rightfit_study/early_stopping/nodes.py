@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from rightfit.kedro_project.progress import show_progress
@@ -19,15 +18,17 @@ from rightfit.preparation.data_card import DataCard
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit.processes.json_store import JsonStore
-from rightfit.processes.leftovers import temporary_folder
-from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
-from rightfit_study.early_stopping.chart import draw_stopping
 from rightfit_study.early_stopping.known_early import tabulate_known_early
 from rightfit_study.early_stopping.params import EarlyStoppingParams
-from rightfit_study.early_stopping.savings import headline, summarise_cells, summarise_savings
+from rightfit_study.early_stopping.savings import (
+    draw_stopping,
+    headline,
+    summarise_cells,
+    summarise_savings,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -88,49 +89,17 @@ def profile_recordings(
     Returns:
         Resource profiles with the columns ``index`` and ``checkpoint`` in front.
     """
-    from rightfit.profiling.measuring.jobs import CandidateSet, plan_servings
-    from rightfit.profiling.measuring.measurement import Bench
-    from rightfit.profiling.measuring.worker_pool import shared_pool
-    from rightfit.profiling.worker.meters.speed import SpeedProbe
-    from rightfit.tuning.search.setting_up import make_data
     from rightfit_study.early_stopping.recording_profiles import profile_recorded
 
-    recording = study.recording
-    schema = data_card.input_schema
-    environment = describe_environment()
-    models = CandidateSet(
-        dataset=data_card.dataset,
-        data_version=data_card.data_version,
-        candidates={},
-        targets=schema.cast_labels(test["label"].to_numpy()),
-        quality=data_card.quality,
-        fit_costs={},
-        environment_id=environment.environment_id,
-        devices=("cpu",),
-        seed=0,
+    return profile_recorded(
+        recorded_curves,
+        test,
+        data_card,
+        measurements,
+        study.recording,
+        family=model.family,
+        tiers=evaluation.tiers,
     )
-    servings = plan_servings(
-        recording.runtimes,
-        recording.n_threads,
-        models.devices,
-        n_cores=environment.n_cores,
-        present=models.devices,
-    )
-    with temporary_folder("rows") as folder:
-        rows = folder / "rows.npy"
-        np.save(rows, make_data(test, schema).rows)
-        bench = Bench(
-            shared_pool(), rows, folder, recording.measuring, "recording", SpeedProbe(None)
-        )
-        return profile_recorded(
-            recorded_curves,
-            models,
-            servings,
-            bench,
-            measurements,
-            family=model.family,
-            tiers=evaluation.tiers,
-        )
 
 
 def replay_rules(

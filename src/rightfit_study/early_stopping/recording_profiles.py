@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from rightfit.families.bundle import read_bundle
+from rightfit.preparation.data_card import DataCard
 from rightfit.processes.json_store import JsonStore
+from rightfit.processes.leftovers import temporary_folder
+from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.jobs import CandidateSet
+from rightfit.profiling.measuring.jobs import CandidateSet, plan_servings
 from rightfit.profiling.measuring.measurement import Bench
+from rightfit.profiling.measuring.worker_pool import shared_pool
 from rightfit.profiling.profiles.candidate_profiles import profile_set
-from rightfit.profiling.serving import Serving
+from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.tuning.search.setting_up import make_data
 from rightfit.typed_tables import write_as_text
+from rightfit_study.early_stopping.params import RecordingParams
 from rightfit_study.early_stopping.recording import FINAL
 
 
@@ -25,6 +32,10 @@ def profile_recorded(
     servings: Sequence[Serving],
     bench: Bench,
     store: JsonStore,
+    test: pl.DataFrame,
+    data_card: DataCard,
+    store: JsonStore,
+    recording: RecordingParams,
     *,
     family: str,
     tiers: Sequence[Tier],
@@ -33,16 +44,38 @@ def profile_recorded(
 
     Args:
         curves: The cell's recordings, from ``tabulate_recordings``.
-        models: What belongs to them, without any candidate.
-        servings: How to serve them.
-        bench: Where and how to measure.
+        test: The dataset's encoded test rows.
+        data_card: Its card.
         store: Keeps each result as soon as it is there.
+        recording: How to serve and measure the models.
         family: Import path of the models' family.
         tiers: Hardware ladder, smallest first.
 
     Returns:
         Resource profiles with ``index`` and ``checkpoint`` in front.
     """
+    environment = describe_environment()
+    data = make_data(test, data_card.input_schema)
+    models = CandidateSet(
+        dataset=data_card.dataset,
+        data_version=data_card.data_version,
+        candidates={},
+        targets=data.labels,
+        quality=data_card.quality,
+        fit_costs={},
+        environment_id=environment.environment_id,
+        devices=("cpu",),
+        seed=0,
+    )
+    servings = plan_servings(
+        recording.runtimes,
+        recording.n_threads,
+        models.devices,
+        n_cores=environment.n_cores,
+        present=models.devices,
+    )
+    fewest = min(serving.n_threads for serving in servings)
+    single = [serving for serving in servings if serving.n_threads == fewest]
     last = int(curves["checkpoint"].cast(pl.Int64).to_numpy().max())
     final, earlier = {}, {}
     for row in curves.to_dicts():
@@ -51,33 +84,35 @@ def profile_recorded(
             final[name] = folder / FINAL
         if row["snapshot"]:
             earlier[name] = folder / str(row["checkpoint"])
-    fewest = min(serving.n_threads for serving in servings)
-    single = [serving for serving in servings if serving.n_threads == fewest]
     tables = []
-    for paths, chosen in ((final, servings), (earlier, single)):
-        if not paths:
-            continue
-        profiles = profile_set(
-            replace(
-                models,
-                candidates={
-                    name: read_bundle(path, family=family, trust=True)  # of this very recording
-                    for name, path in paths.items()
-                },
-            ),
-            chosen,
-            bench,
-            store,
-            tiers=tiers,
-            choose=lambda rows: [False] * rows.height,  # all alike, none longer than another
+    with temporary_folder("rows") as place:
+        rows = place / "rows.npy"
+        np.save(rows, data.rows)
+        bench = Bench(
+            shared_pool(), rows, place, recording.measuring, "recording", SpeedProbe(None)
         )
-        texts = write_as_text(profiles, "null_reasons", "measured_how")  # as recordings hold them
-        position = pl.col("candidate").str.split_exact("@", 1).struct
-        tables.append(
-            texts.select(
-                position.field("field_0").cast(pl.Int64).alias("index"),
-                position.field("field_1").cast(pl.Int64).alias("checkpoint"),
-                pl.all(),
+        for paths, chosen in ((final, servings), (earlier, single)):
+            if not paths:
+                continue
+            candidates = {
+                name: read_bundle(path, family=family, trust=True)  # of this very recording
+                for name, path in paths.items()
+            }
+            profiles = profile_set(
+                replace(models, candidates=candidates),
+                chosen,
+                bench,
+                store,
+                tiers=tiers,
+                choose=lambda found: [False] * found.height,  # all alike, none longer than another
             )
-        )
+            texts = write_as_text(profiles, "null_reasons", "measured_how")  # as recordings hold it
+            position = pl.col("candidate").str.split_exact("@", 1).struct
+            tables.append(
+                texts.select(
+                    position.field("field_0").cast(pl.Int64).alias("index"),
+                    position.field("field_1").cast(pl.Int64).alias("checkpoint"),
+                    pl.all(),
+                )
+            )
     return pl.concat(tables)
