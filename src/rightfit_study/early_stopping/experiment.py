@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -32,6 +29,7 @@ from rightfit_study.early_stopping.replay import (
     follow_rule,
     measure_by_rule,
 )
+from rightfit_study.early_stopping.shared_work import work_side_by_side
 
 # Two applications that nothing recorded satisfies: one by its costs, one by its quality.
 HOPELESS: dict[str, dict[str, Any]] = {
@@ -130,21 +128,10 @@ def run_experiment(
     """
     tasks = experiment.tasks()
     rows: list[dict[str, Any]] = []
-    with contextlib.ExitStack() as stack:
-        if n_workers == 1:
-            _prepare(experiment)
-            parts: Iterator[list[dict[str, Any]]] = map(_replay_here, tasks)
-        else:
-            pool = ProcessPoolExecutor(
-                n_workers,
-                mp_context=get_context("spawn"),
-                initializer=_prepare,
-                initargs=(experiment,),
-            )
-            parts = stack.enter_context(pool).map(_replay_here, tasks)
-        for n_done, part in enumerate(parts, start=1):
-            rows += part
-            on_task(n_done, len(tasks))
+    parts = work_side_by_side(replay_task, tasks, shared=(experiment,), n_workers=n_workers)
+    for n_done, part in enumerate(parts, start=1):
+        rows += part
+        on_task(n_done, len(tasks))
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
@@ -154,6 +141,7 @@ def replay_task(experiment: Experiment, task: ReplayTask) -> list[dict[str, Any]
     Returns:
         Rows of ``SCHEMA``.
     """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     cells = [cell for cell in experiment.cells if cell.dataset == task.dataset]
     sequences = list(itertools.permutations(cells))
     best_quality = max(cell.best_quality for cell in cells)
@@ -243,15 +231,3 @@ def _describe(task: ReplayTask, search: RecordedSearch, truth: Truth) -> list[di
             }
         )
     return rows
-
-
-_here: list[Experiment] = []
-
-
-def _prepare(experiment: Experiment) -> None:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    _here[:] = [experiment]
-
-
-def _replay_here(task: ReplayTask) -> list[dict[str, Any]]:
-    return replay_task(_here[0], task)

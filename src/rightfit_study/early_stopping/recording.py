@@ -7,15 +7,12 @@ recording goes on where it was.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +29,7 @@ from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.learning_curve import Json, follow_training
 from rightfit.tuning.search.space import ModelParams
 from rightfit_study.early_stopping.params import RecordingParams
+from rightfit_study.early_stopping.shared_work import work_side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -107,20 +105,11 @@ def record_cell(
         folder.mkdir(parents=True, exist_ok=True)
         n_known = settings.n_configurations - len(missing)
         on_recording(n_known, settings.n_configurations)
-        with contextlib.ExitStack() as stack:
-            if settings.n_workers == 1:
-                _prepare(cell, settings, folder)
-                made: Iterator[None] = map(_record_here, missing)
-            else:
-                pool = ProcessPoolExecutor(
-                    settings.n_workers,
-                    mp_context=get_context("spawn"),  # torch's threads do not survive a fork
-                    initializer=_prepare,
-                    initargs=(cell, settings, folder),
-                )
-                made = stack.enter_context(pool).map(_record_here, missing)
-            for n_made, _ in enumerate(made, start=1):
-                on_recording(n_known + n_made, settings.n_configurations)
+        made = work_side_by_side(
+            record_training, missing, shared=(cell, settings, folder), n_workers=settings.n_workers
+        )
+        for n_made, _ in enumerate(made, start=1):
+            on_recording(n_known + n_made, settings.n_configurations)
     return [
         Recording(**json.loads((path / DOCUMENT).read_text(encoding="utf-8")), folder=path)
         for path in folders
@@ -178,7 +167,7 @@ def draw_configuration(params: ModelParams, *, seed: int, index: int) -> Configu
     return params.suggest(study.ask())
 
 
-def record_training(cell: Cell, settings: RecordingParams, folder: Path, *, index: int) -> None:
+def record_training(cell: Cell, settings: RecordingParams, folder: Path, index: int) -> None:
     """Train one configuration to the end and write its recording.
 
     Args:
@@ -188,6 +177,7 @@ def record_training(cell: Cell, settings: RecordingParams, folder: Path, *, inde
         index: Which configuration.
     """
     family = get_family(cell.family)
+    family.load_libraries()  # which no training is charged for
     configuration = draw_configuration(cell.params, seed=settings.seed, index=index)
     target, partial = folder / f"{index:04d}", folder / f".{index:04d}.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -240,16 +230,3 @@ def _write(folder: Path, model: Any, configuration: Configuration, cell: Cell) -
         data_version=cell.data_version,
     )
     offer_onnx(bundle, cell.validation.rows)
-
-
-_here: list[tuple[Cell, RecordingParams, Path]] = []
-
-
-def _prepare(cell: Cell, settings: RecordingParams, folder: Path) -> None:
-    get_family(cell.family).load_libraries()
-    _here[:] = [(cell, settings, folder)]
-
-
-def _record_here(index: int) -> None:
-    cell, settings, folder = _here[0]
-    record_training(cell, settings, folder, index=index)
