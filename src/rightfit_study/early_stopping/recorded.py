@@ -22,24 +22,22 @@ from rightfit.tuning.search.observing import project_fit, project_structure
 
 @dataclass(frozen=True)
 class RecordedTrial:
-    """A recorded training, with what each part of it cost.
+    """A recorded training.
 
     Args:
-        trial: All looks, from before the training to its end, and what was measured.
-        export_s: CPU seconds of writing and exporting the finished model.
-        measuring_s: Seconds of measuring by serving configuration.
+        trial: All looks, from before the training to its end, what was measured, and what exporting
+            and measuring took.
         test_quality: Scaled quality on rows that the search never saw, by serving configuration.
     """
 
     trial: ObservedTrial
-    export_s: float
-    measuring_s: Mapping[Serving, float]
     test_quality: Mapping[Serving, float]
 
     @property
     def total_s(self) -> float:
         """What training to the end and measuring everything costs."""
-        return self.trial.last.spent_s + self.export_s + sum(self.measuring_s.values())
+        trial = self.trial
+        return trial.last.spent_s + (trial.export_s or 0.0) + sum(trial.measured_s.values())
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class RecordedCell:
     @property
     def servings(self) -> list[Serving]:
         """Serving configurations that were measured."""
-        return list(dict.fromkeys(s for trial in self.trials for s in trial.measuring_s))
+        return list(dict.fromkeys(s for trial in self.trials for s in trial.trial.measured_s))
 
     @property
     def total_s(self) -> float:
@@ -131,16 +129,17 @@ def _read_trial(rows: pl.DataFrame, profiles: pl.DataFrame, growth: str) -> Reco
                 spent_s=point["fit_cpu_s"] + point["validate_cpu_s"],
             )
         )
-    served, measuring_s, test_quality = {}, {}, {}
+    served, measured_s, test_quality = {}, {}, {}
     for row in profiles.to_dicts():
         serving = Serving(row["runtime"], row["n_threads"], row["device"])
         served[serving] = {
             c: row[c] for c in SERVED_COLUMNS if row.get(c) is not None and row[c] == row[c]
         }
-        measuring_s[serving] = json.loads(row["measured_how"]).get("measured_s", 0.0)
+        measured_s[serving] = json.loads(row["measured_how"]).get("measured_s", 0.0)
         test_quality[serving] = row["quality"]
-    trial = ObservedTrial(points[0]["index"], tuple(looks), served)
-    return RecordedTrial(trial, points[0]["export_cpu_s"], measuring_s, test_quality)
+    start = points[0]
+    trial = ObservedTrial(start["index"], tuple(looks), served, start["export_cpu_s"], measured_s)
+    return RecordedTrial(trial, test_quality)
 
 
 def learn_prior(searches: Sequence[Pool]) -> Prior:

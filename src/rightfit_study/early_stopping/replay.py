@@ -41,10 +41,9 @@ class RecordedSearch:
     _trials: list[ObservedTrial] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        whole = [self.cell.trials[index].trial for index in self.order]
         self._trials = [
-            replace(trial, number=number, looks=trial.looks[:1], served={})
-            for number, trial in enumerate(whole)
+            ObservedTrial(number, self.cell.trials[index].trial.looks[:1])
+            for number, index in enumerate(self.order)
         ]
 
     @property
@@ -66,23 +65,23 @@ class RecordedSearch:
 
     def measure(self, number: int, serving: Serving) -> None:
         """Measure a trained trial in one serving configuration, exporting it when needed."""
-        recorded = self.cell.trials[self.order[number]]
+        recorded = self.cell.trials[self.order[number]].trial
         trial = self._trials[number]
         if trial.export_s is None:
-            self.measuring_s += recorded.export_s
-        self.measuring_s += recorded.measuring_s[serving]
+            self.measuring_s += recorded.export_s or 0.0
+        self.measuring_s += recorded.measured_s[serving]
         self._trials[number] = replace(
             trial,
             export_s=recorded.export_s,
-            served={**trial.served, serving: recorded.trial.served[serving]},
-            measured_s={**trial.measured_s, serving: recorded.measuring_s[serving]},
+            served={**trial.served, serving: recorded.served[serving]},
+            measured_s={**trial.measured_s, serving: recorded.measured_s[serving]},
         )
 
     def measure_all(self) -> None:
         """Measure every trained trial in every serving configuration."""
         for trial in self._trials:
             if self.pool().is_trained(trial):
-                for serving in self.cell.trials[self.order[trial.number]].measuring_s:
+                for serving in self.cell.trials[self.order[trial.number]].trial.measured_s:
                     self.measure(trial.number, serving)
 
     def measured(self) -> list[Winner]:
@@ -148,7 +147,7 @@ class Truth:
         best_tested: float,
     ) -> None:
         self.applications = applications
-        self._keys = [(i, s) for i, t in enumerate(cell.trials) for s in t.measuring_s]
+        self._keys = [(i, s) for i, t in enumerate(cell.trials) for s in t.trial.measured_s]
         self._place = {key: place for place, key in enumerate(self._keys)}
         self._validated = {
             name: _judge(cell, self._keys, application, best_quality, is_tested=False)

@@ -1,4 +1,4 @@
-"""What a policy saves and what it loses: replays summed up and drawn, with intervals over datasets."""
+"""What a policy saves and what it loses: replays in sums, intervals and a chart."""
 
 from __future__ import annotations
 

@@ -61,9 +61,8 @@ def recorded_trial(index: int, quality: float, size: float) -> RecordedTrial:
         ),
     )
     served = {ONE: {"model_size_mib": size / 10, "latency_p50_ms": 1.0}}
-    return RecordedTrial(
-        ObservedTrial(index, looks, served), 1.0, {ONE: 2.0}, {ONE: quality - 0.01}
-    )
+    trial = ObservedTrial(index, looks, served, export_s=1.0, measured_s={ONE: 2.0})
+    return RecordedTrial(trial, {ONE: quality - 0.01})
 
 
 def recorded_cell(
