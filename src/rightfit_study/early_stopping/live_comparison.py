@@ -167,7 +167,7 @@ def _choose(
 ) -> dict[str, tuple[ObservedTrial, Serving] | None]:
     """Let each application choose a trial that was trained to the end, and how it is served."""
     finished = read_finished(search.trials, cell, n_checkpoints=n_checkpoints)
-    trained = [replace(t, is_free=True) for t in finished.trials if finished.is_trained(t)]
+    trained = [trial for trial in finished.trials if finished.is_trained(trial)]
     forecast = targets.make_rule().forecast(Pool(trained, n_checkpoints))
     chosen: dict[str, tuple[ObservedTrial, Serving] | None] = dict.fromkeys(
         targets.applications.root

@@ -54,25 +54,6 @@ class Policy:
     n_trials: int | None = None
 
 
-def make_pruner(policy: Policy, last: int) -> optuna.pruners.BasePruner | None:
-    """Make Optuna's pruner of a policy; ``None`` for one that trains everything.
-
-    Args:
-        policy: Which one.
-        last: Resource of a whole training.
-    """
-    value = policy.setting
-    if policy.kind == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=int(value))
-    if policy.kind == "percentile":
-        return optuna.pruners.PercentilePruner(value)
-    if policy.kind == "halving":
-        return optuna.pruners.SuccessiveHalvingPruner(1, int(value))
-    if policy.kind == "hyperband":
-        return optuna.pruners.HyperbandPruner(1, last, int(value))
-    return None
-
-
 def train_peer(search: RecordedSearch, policy: Policy) -> None:
     """Train the trials of a search one after the other, as a peer would."""
     last = resource_at(search.cell.n_checkpoints)
@@ -87,7 +68,17 @@ def train_peer(search: RecordedSearch, policy: Policy) -> None:
         )
         syne.train_scheduled(search, scheduler)
         return
-    pruner = make_pruner(policy, last)
+    value = policy.setting
+    pruner: optuna.pruners.BasePruner | None = None  # trains everything
+    match policy.kind:
+        case "median":
+            pruner = optuna.pruners.MedianPruner(n_startup_trials=int(value))
+        case "percentile":
+            pruner = optuna.pruners.PercentilePruner(value)
+        case "halving":
+            pruner = optuna.pruners.SuccessiveHalvingPruner(1, int(value))
+        case "hyperband":
+            pruner = optuna.pruners.HyperbandPruner(1, last, int(value))
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.RandomSampler(), pruner=pruner
     )

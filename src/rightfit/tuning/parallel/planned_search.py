@@ -18,7 +18,7 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.search.candidates import bundle_candidates
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import SearchFailedError, run_search
-from rightfit.tuning.search.search_scheduler import open_study, read_trials
+from rightfit.tuning.search.search_scheduler import open_study, read_limits, read_trials
 from rightfit.tuning.search.search_tables import (
     ACCOUNT_SCHEMA,
     account_search,
@@ -30,7 +30,7 @@ from rightfit.tuning.search.setting_up import WantedServings, make_settings, mak
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.stopping import StoppingRule
 from rightfit.tuning.search.training_params import TrainingParams
-from rightfit.tuning.studies.budget import GUARD, Budget, spent_cpu_s
+from rightfit.tuning.studies.budget import GUARD, spent_cpu_s
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import CURVE, configuration_index, finished_trials
 
@@ -202,12 +202,11 @@ def complete_search(
         if trials.is_empty():
             trials = tabulate_failure(str(err))
         return SearchOutcome(trials, tabulate_curves(study, cell.quality), no_account, {})
-    budget = Budget(None, settings.budget_cpu_s, None)
-    if budget.is_guarded(finished_trials(study)):
+    if read_limits(settings).is_guarded(finished_trials(study)):
         logger.warning(
             "%s took %g times its budget of %g CPU seconds and was ended: on a faster or an idle "
             "machine it would find more. Raise training.budget_cpu_s, or train on fewer rows.",
-            *(cell.name, GUARD, budget.cpu_s),
+            *(cell.name, GUARD, settings.budget_cpu_s),
         )
     account = no_account
     if settings.targets is not None:

@@ -12,18 +12,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import Serving
-from rightfit.tuning.pausing.observed import (
-    SERVED_COLUMNS,
-    ObservedTrial,
-    Structure,
-)
+from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Structure
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,8 +54,6 @@ class CostLine:
 
 UNMEASURABLE = CostLine(None, {}, 0.0)
 Lines = Mapping[tuple[Serving, str], CostLine]
-
-
 Pairs = Sequence[tuple[Structure, float]]
 
 
@@ -89,7 +83,6 @@ def learn_lines(trials: Sequence[ObservedTrial]) -> dict[tuple[Serving, str], Co
     }
 
 
-@dataclass
 class ServingCosts:
     """The cost model of one cell.
 
@@ -97,17 +90,15 @@ class ServingCosts:
         prior: Lines of earlier searches.
     """
 
-    prior: Lines
-    _lines: dict[tuple[Serving, str], CostLine] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._lines = dict(self.prior)
+    def __init__(self, prior: Lines) -> None:
+        self._prior = prior
+        self._lines = dict(prior)
 
     def learn(self, measured: Sequence[ObservedTrial]) -> None:
         """Learn from measured trials, in place of whatever was learnt before."""
-        self._lines = dict(self.prior)
+        self._lines = dict(self._prior)
         for key, pairs in _pair(measured).items():
-            prior = self.prior.get(key, UNMEASURABLE)
+            prior = self._prior.get(key, UNMEASURABLE)
             is_known = prior.intercept is not None
             if not pairs:
                 self._lines[key] = UNMEASURABLE

@@ -112,7 +112,16 @@ class Space(
     def _complete(cls, raw: object) -> object:
         if not isinstance(raw, Mapping):
             return raw
-        return {name: _complete_item(item) for name, item in raw.items()}
+        completed = {}
+        for name, item in raw.items():
+            if not isinstance(item, Mapping) or "type" in item:
+                completed[name] = item
+            elif "choices" in item:
+                completed[name] = {"type": "categorical", **item}
+            else:
+                is_whole = all(isinstance(item.get(end), int) for end in ("low", "high"))
+                completed[name] = {"type": "int" if is_whole else "float", "log": False, **item}
+        return completed
 
 
 class ModelParams(StrictModel):
@@ -294,13 +303,3 @@ class ModelBlock(ModelParams):
         """The settings alone."""
         names = ModelParams.model_fields
         return ModelParams(**{name: getattr(self, name) for name in names})
-
-
-def _complete_item(item: object) -> object:
-    if not isinstance(item, Mapping) or "type" in item:
-        return item
-    if "choices" in item:
-        return {"type": "categorical", **item}
-    ends = [item.get("low"), item.get("high")]
-    is_whole = all(isinstance(end, int) for end in ends)
-    return {"type": "int" if is_whole else "float", "log": False, **item}
