@@ -93,10 +93,8 @@ def test_search_waits_for_a_cluster_without_workers(blobs: TrainingData, tmp_pat
         assert is_over(search.cell, search.settings, search.store)
 
 
-def test_address_where_no_scheduler_answers_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_address_where_no_scheduler_answers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_workers, "CONNECT_MAX_S", 0.5)
 
     with pytest.raises(RightfitError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
-        DaskWorkers("tcp://127.0.0.1:9", tmp_path)
+        DaskWorkers("tcp://127.0.0.1:9")

@@ -8,7 +8,7 @@ from factories import application_targets, cells
 
 from rightfit.families.family import TrainingData
 from rightfit.tuning.search.cell import study_name
-from rightfit.tuning.search.search_job import describe_job, read_job, write_cell_rows
+from rightfit.tuning.search.search_job import describe_job, read_job, share_rows
 from rightfit.tuning.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole
@@ -19,8 +19,8 @@ def test_job_survives_the_way_to_another_process(blobs: TrainingData, tmp_path: 
     cell, settings = cells.make_cell(blobs), cells.make_settings(budget_cpu_s=1.5, targets=targets)
     store = StudyStore(tmp_path / "studies", "postgresql+psycopg2://me:s3cret@host/db")
 
-    write_cell_rows(tmp_path, cell)
-    job = describe_job(tmp_path, cell, settings, store)
+    rows = tmp_path / "rows"
+    job = describe_job(rows, share_rows(rows, cell), settings, store)
     read_cell, read_settings, read_store, name = read_job(job)
 
     assert (read_settings, read_store.folder) == (settings, store.folder)

@@ -12,13 +12,11 @@ import queue
 import time
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rightfit.errors import RightfitError
 from rightfit.extras import require
-from rightfit.tuning.parallel.planned_search import PlannedSearch
-from rightfit.tuning.search.search_job import describe_job, read_job
+from rightfit.tuning.search.search_job import read_job
 from rightfit.tuning.search.task_worker import TaskWorker
 from rightfit.tuning.search.tasks import Report, Task, TaskResult
 
@@ -41,17 +39,16 @@ class DaskWorkers:
 
     Args:
         address: Of the cluster's scheduler, such as ``tcp://host:8786``.
-        folder: Where the rows of the searches are; all machines see it.
 
     Raises:
         RightfitError: If Dask is missing, or nothing answers at the address.
     """
 
-    def __init__(self, address: str, folder: Path) -> None:
+    def __init__(self, address: str) -> None:
         require("distributed", purpose="training.cluster", extra="dask")
         from distributed import Client
 
-        self._folder, self._address = folder, address
+        self._address = address
         try:
             self._client = Client(address, timeout=CONNECT_MAX_S, set_as_default=False)
         except (OSError, ValueError) as err:
@@ -72,11 +69,16 @@ class DaskWorkers:
         """Whether there are more workers than searches."""
         return len(self._jobs) < max(1, len(self._workers))
 
-    def begin(self, search: PlannedSearch, *, n_workers: int) -> None:  # noqa: ARG002 - they share
-        """Describe a search to the workers; they read it with their first task of it."""
-        rows = self._folder / f"rows-{search.dataset}"
-        job = describe_job(rows, search.cell, search.settings, search.store)
-        self._jobs[search.cell.name] = job
+    def begin(
+        self,
+        search: str,
+        job: str,
+        *,
+        family: str,  # noqa: ARG002 - each worker imports it with its first task
+        n_workers: int,  # noqa: ARG002 - they share
+    ) -> None:
+        """Note a search's job; workers read it with their first task of it."""
+        self._jobs[search] = job
 
     def end(self, search: str) -> None:
         """Have the workers forget a search, and the trainings that wait."""

@@ -8,12 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from rightfit.processes.channel import Channel, wait_for
 from rightfit.processes.starting import ForkServer
-from rightfit.tuning.parallel.planned_search import PlannedSearch
-from rightfit.tuning.search.search_job import describe_job
 from rightfit.tuning.search.tasks import Ended, Logged, Report, Start, Task, TaskResult
 
 
@@ -32,14 +29,13 @@ class ForkedWorkers:
 
     Args:
         server: Forks the processes.
-        folder: Where the rows of the searches are, see ``search_job.py``.
         n_at_once: Processes that work at the same time.
     """
 
-    def __init__(self, server: ForkServer, folder: Path, *, n_at_once: int) -> None:
-        self._server, self._folder, self._n_at_once = server, folder, n_at_once
+    def __init__(self, server: ForkServer, *, n_at_once: int) -> None:
+        self._server, self._n_at_once = server, n_at_once
         self._processes: defaultdict[str, list[_Process]] = defaultdict(list)  # by search
-        self._searches: dict[str, PlannedSearch] = {}
+        self._jobs: dict[str, tuple[str, str]] = {}  # with the families, by search
         self._names = map(str, itertools.count())
 
     @property
@@ -47,12 +43,11 @@ class ForkedWorkers:
         """Whether there are cores for which no process is there."""
         return len(self._all()) < self._n_at_once
 
-    def begin(self, search: PlannedSearch, *, n_workers: int) -> None:
+    def begin(self, search: str, job: str, *, family: str, n_workers: int) -> None:
         """Fork the processes of a search."""
-        name = search.cell.name
-        self._searches[name] = search
+        self._jobs[search] = (job, family)
         for _ in range(n_workers):
-            self._fork(name)
+            self._fork(search)
 
     def end(self, search: str) -> None:
         """Have the processes of a search end."""
@@ -111,11 +106,8 @@ class ForkedWorkers:
                 return
 
     def _fork(self, search: str) -> None:
-        planned = self._searches[search]
-        channel = self._server.fork(planned.cell.family)
-        job = describe_job(
-            self._folder / f"rows-{planned.dataset}", planned.cell, planned.settings, planned.store
-        )
+        job, family = self._jobs[search]
+        channel = self._server.fork(family)
         with suppress(OSError):  # it has died; its end is read next
             channel.send(Start(job, logging.getLogger("rightfit").getEffectiveLevel()))
         self._processes[search].append(_Process(search, next(self._names), channel))

@@ -21,7 +21,7 @@ from rightfit.tuning.parallel.forked_workers import ForkedWorkers
 from rightfit.tuning.parallel.forks import forking
 from rightfit.tuning.parallel.planned_search import PlannedSearch
 from rightfit.tuning.search.cell import study_name
-from rightfit.tuning.search.search_job import map_rows, write_cell_rows
+from rightfit.tuning.search.search_job import describe_job, share_rows
 from rightfit.tuning.search.search_scheduler import SearchScheduler
 from rightfit.tuning.search.tasks import Report, Task
 
@@ -37,11 +37,13 @@ class Executor(Protocol):
     def has_room(self) -> bool:
         """Whether there is a worker for another search."""
 
-    def begin(self, search: PlannedSearch, *, n_workers: int) -> None:
+    def begin(self, search: str, job: str, *, family: str, n_workers: int) -> None:
         """Get ready for the tasks of a search.
 
         Args:
-            search: The search; the name of its cell stands for it from now on.
+            search: Its name.
+            job: What it is, for :func:`~rightfit.tuning.search.search_job.read_job`.
+            family: Import path of its family.
             n_workers: Workers that it may have, where each search has its own.
         """
 
@@ -70,17 +72,18 @@ def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) 
     logger.info("Searching %s", count(len(searches), "cell"))
     try:
         with _open_executor(searches) as (executor, folder):
-            mapped = []
-            for search in searches:
-                rows = folder / f"rows-{search.dataset}"
-                if not rows.exists():
-                    rows.mkdir()
-                    write_cell_rows(rows, search.cell)
-                mapped.append(replace(search, cell=map_rows(rows, search.cell)))
-            _SideBySide(SearchQueue(mapped), executor, on_trial).run()
+            queue = SearchQueue(
+                [replace(one, cell=share_rows(_rows(folder, one), one.cell)) for one in searches]
+            )
+            _SideBySide(queue, executor, folder, on_trial).run()
         logger.debug("Searched %s", count(len(searches), "cell"))
     except BrokenPipeError:
         logger.warning("The process that starts the searches has died, the run goes on")
+
+
+def _rows(folder: Path, search: PlannedSearch) -> Path:
+    """Return the folder of the rows that the searches of a dataset share."""
+    return folder / f"rows-{search.dataset}"
 
 
 @contextlib.contextmanager
@@ -93,19 +96,18 @@ def _open_executor(searches: Sequence[PlannedSearch]) -> Iterator[tuple[Executor
         with (
             temporary_folder("search") as folder,
             forking(families, first.settings.n_threads) as server,
-            contextlib.closing(
-                ForkedWorkers(server, folder, n_at_once=first.n_at_once)
-            ) as forked_workers,
+            contextlib.closing(ForkedWorkers(server, n_at_once=first.n_at_once)) as forked_workers,
         ):
             yield forked_workers, folder
         return
     studies.mkdir(parents=True, exist_ok=True)
     sweep_folders(studies.glob(".rows-*"))
-    place = tempfile.TemporaryDirectory(prefix=".rows-", dir=studies)
-    with place as name, in_use(Path(name)):
-        folder = Path(name).absolute()
-        with contextlib.closing(DaskWorkers(cluster, folder)) as cluster_workers:
-            yield cluster_workers, folder
+    with (
+        tempfile.TemporaryDirectory(prefix=".rows-", dir=studies) as name,
+        in_use(Path(name)),
+        contextlib.closing(DaskWorkers(cluster)) as cluster_workers,
+    ):
+        yield cluster_workers, Path(name).absolute()
 
 
 class SearchQueue:
@@ -183,8 +185,11 @@ class _OpenSearch:
 class _SideBySide:
     """Gives the workers of an executor tasks of searches until every search is over."""
 
-    def __init__(self, queue: SearchQueue, executor: Executor, on_trial: OnTrial) -> None:
-        self._queue, self._executor, self._on_trial = queue, executor, on_trial
+    def __init__(
+        self, queue: SearchQueue, executor: Executor, folder: Path, on_trial: OnTrial
+    ) -> None:
+        self._queue, self._executor = queue, executor
+        self._folder, self._on_trial = folder, on_trial
         self._open: dict[str, _OpenSearch] = {}
 
     def run(self) -> None:
@@ -223,7 +228,13 @@ class _SideBySide:
                 only_default=search.only_default,
                 n_exports=search.n_candidates if search.exports and not search.only_default else 0,
             )
-            self._executor.begin(search, n_workers=1 if search.only_default else search.n_workers)
+            rows = _rows(self._folder, search)
+            self._executor.begin(
+                search.cell.name,
+                describe_job(rows, search.cell, search.settings, search.store),
+                family=search.cell.family,
+                n_workers=1 if search.only_default else search.n_workers,
+            )
             self._open[search.cell.name] = _OpenSearch(search, scheduler, lock.pop_all())
 
     def _hand_out(self) -> None:

@@ -43,10 +43,20 @@ class SearchJob:
     study_name: str
 
 
-def write_cell_rows(folder: Path, cell: Cell) -> None:
-    """Write a cell's rows and labels into files that other processes map."""
-    for name, data in (("train", cell.train), ("validation", cell.validation)):
-        write_data(folder, name, data)
+def share_rows(folder: Path, cell: Cell) -> Cell:
+    """Return a cell whose rows are in files that all processes map, read when needed.
+
+    Args:
+        folder: For the files; they are written unless it is there.
+        cell: With its rows.
+    """
+    parts = {"train": cell.train, "validation": cell.validation}
+    if not folder.exists():
+        folder.mkdir()
+        for name, data in parts.items():
+            write_data(folder, name, data)
+    mapped = {name: map_data(folder, name, data.schema) for name, data in parts.items()}
+    return replace(cell, **mapped)
 
 
 def write_data(folder: Path, name: str, data: TrainingData) -> None:
@@ -59,7 +69,7 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
     """Describe a search for another process.
 
     Args:
-        folder: Where :func:`write_cell_rows` wrote the rows, kept while the process reads them.
+        folder: Where :func:`share_rows` wrote the rows, kept while the process reads them.
         cell: What to search.
         settings: Budget and rules.
         store: Where the study is kept.
@@ -96,15 +106,6 @@ def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore, str]:
         data_version=job.data_version,
     )
     return cell, job.settings, job.store, job.study_name
-
-
-def map_rows(folder: Path, cell: Cell) -> Cell:
-    """Return a cell whose rows were written, with rows that are read from the files when needed."""
-    return replace(
-        cell,
-        train=map_data(folder, "train", cell.train.schema),
-        validation=map_data(folder, "validation", cell.validation.schema),
-    )
 
 
 def map_data(folder: Path, name: str, schema: InputSchema) -> TrainingData:
