@@ -144,21 +144,20 @@ def forecast_profiles(
     errors = {metric: known[:, 1, :, place] for place, metric in enumerate(metrics)}
     is_measured = np.array([[serving in trial.served for serving in servings] for trial in trials])
     is_trained = (spread == 0)[:, None, None]
-    metric_errors = np.where(is_trained, ERRORS, 0.0)
-    bound_errors = np.where(is_trained, ERRORS, 1.0)
     is_lower_better = {m: m == THREADS or METRICS_BY_COLUMN[m].better == "lower" for m in metrics}
     signs = {m: -1.0 if is_lower_better[m] else 1.0 for m in metrics}
+
+    def move(n_errors: Floats) -> dict[str, Floats]:
+        return {
+            m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * n_errors)
+            for m, v in values.items()
+        }
+
     return ProfileForecast(
         expected[:, None, None] + spread[:, None, None] * SURPRISES,
         np.array([trial.last.quality_error for trial in trials])[:, None, None],
-        {
-            m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * metric_errors)
-            for m, v in values.items()
-        },
-        {
-            m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * bound_errors)
-            for m, v in values.items()
-        },
+        move(np.where(is_trained, ERRORS, 0.0)),
+        move(np.where(is_trained, ERRORS, 1.0)),
         is_measured,
         max(float(expected.max()), known_quality),
     )
