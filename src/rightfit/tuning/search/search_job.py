@@ -50,13 +50,15 @@ def share_rows(folder: Path, cell: Cell) -> Cell:
         folder: For the files; they are written unless it is there.
         cell: With its rows.
     """
-    parts = {"train": cell.train, "validation": cell.validation}
     if not folder.exists():
         folder.mkdir()
-        for name, data in parts.items():
-            write_data(folder, name, data)
-    mapped = {name: map_data(folder, name, data.schema) for name, data in parts.items()}
-    return replace(cell, **mapped)
+        write_data(folder, "train", cell.train)
+        write_data(folder, "validation", cell.validation)
+    return replace(
+        cell,
+        train=map_data(folder, "train", cell.train.schema),
+        validation=map_data(folder, "validation", cell.validation.schema),
+    )
 
 
 def write_data(folder: Path, name: str, data: TrainingData) -> None:
