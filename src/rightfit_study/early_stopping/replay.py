@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +35,9 @@ class RecordedSearch:
 
     cell: RecordedCell
     order: Sequence[int]
-    training_s: float = 0.0
-    measuring_s: float = 0.0
-    overhead_s: float = 0.0
-    _trials: list[ObservedTrial] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.training_s = self.measuring_s = self.overhead_s = 0.0
         self._trials = [
             ObservedTrial(number, self.cell.trials[index].trial.looks[:1])
             for number, index in enumerate(self.order)

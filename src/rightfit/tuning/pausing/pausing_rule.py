@@ -14,7 +14,7 @@ so that what is chosen was measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
@@ -272,12 +272,11 @@ class PausingRule:
     prior: Prior
     known_quality: float
     measures: bool = True
-    _costs: ServingCosts = field(init=False)
-    _learnt: object = None
-    _described: dict[tuple[int, int, int], Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._costs = ServingCosts(self.prior.lines)
+        self._learnt: object = None  # from which measurements
+        self._described: dict[tuple[int, int, int], Floats] = {}
         needed = {m for app in self.applications.values() for m in app.needed_metrics()}
         self._metrics = sorted(needed & {*METRICS_BY_COLUMN, THREADS} - {QUALITY})
 
