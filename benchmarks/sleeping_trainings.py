@@ -95,9 +95,7 @@ def plan_search(address: str, folder: Path, name: str, n_trials: int) -> Planned
         make_settings(n_trials, address),
         StudyStore(folder, None),
         siblings={},
-        n_workers=1,
         n_at_once=1,
-        n_candidates=1,
         exports=False,
     )
 

@@ -227,7 +227,7 @@ class Searches:
             return
         searches = self._plan(due)
         has_cluster = any(one.settings.cluster is not None for one in searches)
-        if not has_cluster and sum(one.n_workers for one in searches) < 2:
+        if not has_cluster and sum(one.settings.n_workers for one in searches) < 2:
             return  # the node's own process is enough
         from rightfit.tuning.parallel.side_by_side import search_in_parallel
 

@@ -29,12 +29,10 @@ def plan(
     return [
         PlannedSearch(
             cells.make_cell(data, name=name, params=PARAMS),
-            cells.make_settings(seed=seed, **changes),
+            cells.make_settings(seed=seed, n_workers=n_workers, n_candidates=2, **changes),
             StudyStore(studies, None),
             {"a": BLOCK} if name == "x.b" else {},
-            n_workers,
             n_at_once,
-            n_candidates=2,
         )
         for seed, name in enumerate(("x.a", "x.b", "y.a"))
     ]

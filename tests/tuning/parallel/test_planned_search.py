@@ -22,7 +22,7 @@ def tell_known_quality(
     cell: Cell, siblings: dict[str, ModelBlock], settings: SearchSettings, studies: StudyStore
 ) -> float | None:
     steered = settings.model_copy(update={"targets": make_targets()})
-    planned = PlannedSearch(cell, steered, studies, siblings, 1, 1, n_candidates=2)
+    planned = PlannedSearch(cell, steered, studies, siblings, n_at_once=1)
     targets = planned.tell_known_quality().settings.targets
     assert targets is not None
     return targets.known_quality

@@ -27,9 +27,7 @@ def plan(data: TrainingData, studies: Path, name: str, **changes: Any) -> Planne
         cells.make_settings(**changes),
         StudyStore(studies, None),
         {"a": cells.LINEAR_BLOCK.model_copy(update=DEFAULT)} if not name.endswith(".a") else {},
-        n_workers=1,
         n_at_once=2,
-        n_candidates=2,
     )
 
 

@@ -232,7 +232,8 @@ def test_bundled_candidates_are_exported_and_named(blobs: TrainingData, store: S
     cell, settings = cells.make_cell(blobs), cells.make_settings()
     study = run_search(cell, settings, store, on_trial=ignore_progress)
 
-    bundles = bundle_candidates(study, cell, settings, store, n_candidates=2)
+    few = settings.model_copy(update={"n_candidates": 2})
+    bundles = bundle_candidates(study, cell, few, store)
 
     first = int(next(iter(bundles)).removeprefix("linear-"))
     assert study.trials[first].value == study.best_value
@@ -374,7 +375,7 @@ def test_the_best_model_is_kept_though_the_budget_ends_its_training(
 
     study = run_search(cell, settings, store, on_trial=ignore_progress)
     [row] = tabulate_trials(study, cell, n_checkpoints=3).to_dicts()
-    [bundle] = bundle_candidates(study, cell, settings, store, n_candidates=3).values()
+    [bundle] = bundle_candidates(study, cell, settings, store).values()
 
     assert (row["state"], row["stop_checkpoint"]) == ("complete", 1)
     assert row["stop_reason"] == "kept as it is: the budget ended its training at look 1 of 3"
@@ -440,9 +441,7 @@ def test_missing_library_leaves_no_failed_trial_behind(
     blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     linear, cell, settings = get_family("linear"), cells.make_cell(blobs), cells.make_settings()
-    planned = PlannedSearch(
-        cell, settings, store, siblings={}, n_workers=1, n_at_once=1, n_candidates=3
-    )
+    planned = PlannedSearch(cell, settings, store, siblings={}, n_at_once=1)
 
     def miss(*args: Any, **kwargs: Any) -> Iterator[Checkpoint]:
         raise ModuleNotFoundError("No module named 'lightfast'")

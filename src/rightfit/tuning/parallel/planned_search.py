@@ -46,10 +46,8 @@ class PlannedSearch:
         settings: Budget and rules; what other families reach is not known yet.
         studies: Where all searches are kept.
         siblings: The dataset's other models, by name.
-        n_workers: Processes that work on it.
         n_at_once: Processes that may train at the same time, on all searches.
-        n_candidates: Complete trials that are kept for evaluation, at most.
-        exports: Whether these are exported to ONNX.
+        exports: Whether its candidates are exported to ONNX.
         rule: Stops trials in place of the one that the settings name.
         only_default: Whether it ends once the family's default is trained.
     """
@@ -58,9 +56,7 @@ class PlannedSearch:
     settings: SearchSettings
     studies: StudyStore
     siblings: Mapping[str, ModelBlock]
-    n_workers: int
     n_at_once: int
-    n_candidates: int
     exports: bool = True
     rule: StoppingRule | None = None
     only_default: bool = False
@@ -155,9 +151,7 @@ def plan_search(
         settings,
         studies,
         siblings,
-        n_workers=training.n_workers,
         n_at_once=n_at_once,
-        n_candidates=training.n_candidates,
     )
 
 
@@ -216,7 +210,6 @@ def complete_search(
         cell,
         settings,
         store,
-        n_candidates=search.n_candidates,
         exports=search.exports,
     )
     trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)

@@ -226,14 +226,14 @@ class _SideBySide:
                 search.store,
                 rule=search.rule,
                 only_default=search.only_default,
-                n_exports=search.n_candidates if search.exports and not search.only_default else 0,
+                exports=search.exports and not search.only_default,
             )
             rows = _rows(self._folder, search)
             self._executor.begin(
                 search.cell.name,
                 describe_job(rows, search.cell, search.settings, search.store),
                 family=search.cell.family,
-                n_workers=1 if search.only_default else search.n_workers,
+                n_workers=1 if search.only_default else search.settings.n_workers,
             )
             self._open[search.cell.name] = _OpenSearch(search, scheduler, lock.pop_all())
 

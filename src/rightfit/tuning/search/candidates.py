@@ -116,7 +116,6 @@ def bundle_candidates(
     settings: SearchSettings,
     store: StudyStore,
     *,
-    n_candidates: int,
     exports: bool = True,
 ) -> dict[str, Bundle]:
     """Export the chosen trials to ONNX; one whose export is refused stays native.
@@ -126,7 +125,6 @@ def bundle_candidates(
         cell: What was searched; both exports must agree on its held-out rows.
         settings: What it was searched by.
         store: Where its bundles are.
-        n_candidates: At most so many.
         exports: Whether to export them; if not, those without an export stay as they are.
 
     Returns:
@@ -134,7 +132,7 @@ def bundle_candidates(
     """
     worker = TaskWorker(cell, settings, store, study.study_name)
     bundles = {}
-    for number in choose_complete(study, cell, settings, n_candidates=n_candidates):
+    for number in choose_complete(study, cell, settings):
         record = study.get_trials(deepcopy=False)[number].user_attrs
         task = Task("export", number, record[CONFIGURATION], len(record[CURVE]))
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
@@ -146,22 +144,17 @@ def bundle_candidates(
     return bundles
 
 
-def choose_complete(
-    study: optuna.Study, cell: Cell, settings: SearchSettings, *, n_candidates: int
-) -> list[int]:
+def choose_complete(study: optuna.Study, cell: Cell, settings: SearchSettings) -> list[int]:
     """Choose the complete trials of a search to evaluate.
 
     Args:
         study: The search.
         cell: What was searched.
         settings: What it was searched by.
-        n_candidates: At most so many.
 
     Returns:
         Their numbers, the best by quality first.
     """
-    if not n_candidates:
-        return []
     default, targets, incumbents = cell.default(), settings.targets, []
     if targets is not None:
         found = study.get_trials(deepcopy=False)
@@ -179,7 +172,7 @@ def choose_complete(
     ]
     if not complete:
         return []
-    return choose_candidates(complete, n_candidates=n_candidates, incumbents=incumbents)
+    return choose_candidates(complete, n_candidates=settings.n_candidates, incumbents=incumbents)
 
 
 def find_incumbents(

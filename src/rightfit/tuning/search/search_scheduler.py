@@ -66,7 +66,7 @@ class SearchScheduler:
         store: Where the study and its bundles are kept.
         rule: Stops trials in place of the one that the settings name.
         only_default: Train the family's default and nothing else, where applications steer.
-        n_exports: Complete trials to export to ONNX when the search is over, at most.
+        exports: Whether its candidates are exported to ONNX when it is over.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class SearchScheduler:
         *,
         rule: StoppingRule | None = None,
         only_default: bool = False,
-        n_exports: int = 0,
+        exports: bool = False,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by others
         self.cell, self.settings, self._store = cell, settings, store
@@ -93,7 +93,7 @@ class SearchScheduler:
         self._n_lost: Counter[tuple[str, int]] = Counter()  # tasks that no record counts
         self._is_trained = False  # nothing more is trained
         self._last: deque[Task] = deque()  # what is left then: models to keep, candidates to export
-        self._n_exports = n_exports
+        self._exports = exports
         self._take_over()
 
     @property
@@ -298,11 +298,10 @@ class SearchScheduler:
         """Keep what is wanted; then end all paused trials; then export the candidates."""
         if not self._last and not self._out:
             self._end_paused_trials()
-            for number in choose_complete(
-                self.pool.study, self.cell, self.settings, n_candidates=self._n_exports
-            ):
-                self._last.append(self._make_task("export", self.pool.trials[number]))
-            self._n_exports = 0
+            if self._exports:
+                for number in choose_complete(self.pool.study, self.cell, self.settings):
+                    self._last.append(self._make_task("export", self.pool.trials[number]))
+            self._exports = False
         return self._last.popleft() if self._last else None
 
     def _end_paused_trials(self) -> None:
