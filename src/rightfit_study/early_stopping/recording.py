@@ -24,6 +24,7 @@ from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.profiling.metrics import FIT_COLUMNS
+from rightfit.profiling.worker.units import NS_PER_S
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.learning_curve import Json, follow_training
@@ -214,7 +215,7 @@ def record_training(cell: Cell, settings: RecordingParams, folder: Path, index: 
             _write(partial / str(number), look.model, configuration, cell)
     started_ns = time.process_time_ns()
     _write(partial / FINAL, look.model, configuration, cell)
-    document["export_cpu_s"] = (time.process_time_ns() - started_ns) / 1e9
+    document["export_cpu_s"] = (time.process_time_ns() - started_ns) / NS_PER_S
     (partial / DOCUMENT).write_text(json.dumps(document), encoding="utf-8")
     partial.rename(target)
 

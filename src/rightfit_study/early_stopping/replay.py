@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.serving import Serving
+from rightfit.profiling.worker.units import NS_PER_S
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
@@ -99,7 +100,7 @@ def follow_rule(search: RecordedSearch, rule: PausingRule) -> None:
     start_ns = time.process_time_ns()
     while (step := rule.choose(search.pool())) is not None:
         do_step(search, step)
-    search.overhead_s += (time.process_time_ns() - start_ns) / 1e9
+    search.overhead_s += (time.process_time_ns() - start_ns) / NS_PER_S
 
 
 def measure_by_rule(search: RecordedSearch, rule: PausingRule) -> None:

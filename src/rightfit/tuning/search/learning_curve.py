@@ -18,6 +18,7 @@ from rightfit.families.family import Configuration, TrainingRun
 from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
 from rightfit.profiling.worker.meters.memory import read_memory, reset_peak, return_free_memory
+from rightfit.profiling.worker.units import MS_PER_S, NS_PER_S
 from rightfit.quality.deviations import standard_error
 from rightfit.tuning.pausing.training_costs import TrainingSize, count_work, predict_cpu_s
 from rightfit.tuning.search.cell import Cell
@@ -26,8 +27,6 @@ Json = dict[str, Any]
 
 # Each takes memory beside its model, too little to be measured and too much for a thousand trials.
 MAX_KEPT = 100
-
-_NS_PER_S = 1_000_000_000
 
 
 class FitMeter:
@@ -67,7 +66,7 @@ class FitMeter:
     @property
     def cpu_s(self) -> float:
         """CPU seconds of all threads so far."""
-        return self._cpu_ns / _NS_PER_S
+        return self._cpu_ns / NS_PER_S
 
     def read(self, *, n_steps: int) -> dict[str, float | None]:
         """Return the fit metrics so far.
@@ -75,10 +74,10 @@ class FitMeter:
         Args:
             n_steps: Training steps taken.
         """
-        wall_s = self._wall_ns / _NS_PER_S
+        wall_s = self._wall_ns / NS_PER_S
         return {
             "fit_time_s": wall_s,
-            "step_time_ms": wall_s * 1e3 / n_steps,
+            "step_time_ms": wall_s * MS_PER_S / n_steps,
             "fit_peak_memory_mib": self._peak_mib,
             "fit_cpu_cores": self.cpu_s / wall_s if wall_s > 0 else None,
         }
@@ -155,7 +154,7 @@ def follow_training(
         validate_ns += time.process_time_ns() - start_ns
         if not math.isfinite(quality_raw):
             raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
-        validate_s = validate_ns / _NS_PER_S
+        validate_s = validate_ns / NS_PER_S
         structure = family.describe_structure(checkpoint.model)
         counts = count_work(
             size,

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from rightfit.profiling.worker.units import NS_PER_S
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.pausing_rule import Step
 from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
@@ -154,7 +155,7 @@ class PausingPlan:
         """Note what a decision takes."""
         started_ns = time.process_time_ns()
         yield
-        self._deciding_s += (time.process_time_ns() - started_ns) / 1e9
+        self._deciding_s += (time.process_time_ns() - started_ns) / NS_PER_S
 
     def _is_whole(self, index: int, begun: Sequence[FrozenTrial]) -> bool:
         """Tell whether a configuration is trained whole, whatever it promises.

@@ -20,6 +20,7 @@ from rightfit.families.bundle import Bundle, read_bundle, write_bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
+from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_S
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.learning_curve import Look, PausedTrainings, follow_training
 from rightfit.tuning.search.tasks import Task, TaskResult
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 # What ends a search and no single trial: it may be mended, and then the trials are as good as new.
 SEARCH_FAULTS = (ImportError, OSError, optuna.exceptions.OptunaError, SQLAlchemyError)
-_MIB = 2**20
 
 
 class TaskWorker:
@@ -75,7 +75,7 @@ class TaskWorker:
         except Exception as err:  # a family may raise anything
             logger.debug("The failed trial's traceback:", exc_info=True)
             found["fault"] = f"failed: {type(err).__name__}: {err}"
-        cpu_s = (time.process_time_ns() - started_ns) / 1e9
+        cpu_s = (time.process_time_ns() - started_ns) / NS_PER_S
         return TaskResult(started_s, time.time(), cpu_s, **found)
 
     def _train(self, task: Task, found: dict[str, Any]) -> None:
@@ -130,7 +130,7 @@ class TaskWorker:
 
 
 def _measure_size_mib(bundle: Bundle) -> float:
-    return sum((bundle.path / file).stat().st_size for file in bundle.files) / _MIB
+    return sum((bundle.path / file).stat().st_size for file in bundle.files) / BYTES_PER_MIB
 
 
 def repeat_training(
