@@ -8,26 +8,19 @@ from optuna.trial import TrialState, create_trial
 from rightfit.families.family import TrainingData
 from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.observing import read_pool
-from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, UNTRAINED
+from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
 
 SETTINGS = {**cells.LINEAR_PARAMS.fixed, "alpha": 1e-2, "eta0": 1e-4}
 
 
 def test_a_record_is_seen_from_before_training_to_its_last_checkpoint(blobs: TrainingData) -> None:
-    structure = {"n_parameters": 15.0}
-    record = {
-        CONFIGURATION: SETTINGS,
-        UNTRAINED: structure,
-        CURVE: [make_point(1, 0.5)],
-    }
-
+    record = {CONFIGURATION: SETTINGS, CURVE: [make_point(1, 0.5)]}
     trial = create_trial(state=TrialState.RUNNING, user_attrs=record)
     trial.number = 7
     (seen,) = read_pool([trial], cells.make_cell(blobs), n_checkpoints=2).trials
 
     assert seen.number == 7
     assert [look.checkpoint for look in seen.looks] == [0, 1]
-    assert seen.looks[0].structure == structure
     assert seen.last.quality == 0.5
     assert seen.last.quality_error == 0.01  # as recorded, on a scale from 0 to 1
     assert seen.last.fit["fit_time_s"] == 2.0  # two of the four epochs are done

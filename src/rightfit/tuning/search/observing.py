@@ -14,12 +14,7 @@ from rightfit.profiling.metrics import FIT_COLUMNS
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Seen, Structure
 from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.cell import Cell
-from rightfit.tuning.studies.trial_attributes import (
-    CONFIGURATION,
-    CURVE,
-    UNTRAINED,
-    is_finished,
-)
+from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, is_finished
 
 
 def read_pool(
@@ -30,7 +25,7 @@ def read_pool(
     paused: Collection[int] = (),
     observed: dict[tuple[int, int], ObservedTrial] | None = None,
 ) -> Pool:
-    """Read all trials of a search that were looked at, running and failed ones included.
+    """Read all trials of a search that were looked at, running ones too; failed ones are left out.
 
     Args:
         trials: All trials of the study.
@@ -48,7 +43,7 @@ def read_pool(
             continue
         key = trial.number, len(record[CURVE])
         if key not in observed:
-            start = Seen(checkpoint=0, quality=None, structure=record.get(UNTRAINED))
+            start = Seen(checkpoint=0, quality=None, structure=None)
             settings = record[CONFIGURATION]
             looks = [_look(point, settings, cell, n_checkpoints) for point in record[CURVE]]
             observed[key] = ObservedTrial(trial.number, (start, *looks))

@@ -45,7 +45,6 @@ from rightfit.tuning.studies.trial_attributes import (
     STOP_CHECKPOINT,
     STOP_REASON,
     STOPPED_BY,
-    UNTRAINED,
     Spent,
     configuration_index,
     first_free_index,
@@ -248,8 +247,9 @@ class SearchScheduler:
             deciding_s=before.deciding_s + deciding_s,
             spans=[*before.spans, [result.started_s, result.ended_s]],
         )
-        known = {UNTRAINED: result.untrained, MODEL_SIZE_MIB: result.model_size_mib}
-        notes: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
+        notes: dict[str, Any] = {}
+        if result.model_size_mib is not None:
+            notes[MODEL_SIZE_MIB] = result.model_size_mib
         if result.fault or result.point is None:
             logger.warning("%s: trial %d %s", self.cell.name, number, result.fault)
             self.pool.note(number, notes | {SPENT: asdict(spent), STOP_REASON: result.fault})

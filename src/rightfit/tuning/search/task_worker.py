@@ -81,10 +81,6 @@ class TaskWorker:
     def _train(self, task: Task, found: dict[str, Any]) -> None:
         """Train a trial to its next checkpoint, anew where its training is not in memory."""
         n_passed = task.n_checkpoints
-        if not n_passed and self._settings.targets is not None:  # they ask what it will cost
-            family, schema = get_family(self._cell.family), self._cell.train.schema
-            model = family.build_untrained(task.configuration, schema, seed=self._settings.seed)
-            found["untrained"] = None if model is None else dict(family.describe_structure(model))
         training = self._trainings.take(task.number, n_passed)
         n_missing = 1 if training is not None else n_passed + 1
         if training is None:

@@ -41,7 +41,6 @@ class TaskResult:
         cpu_s: CPU seconds that it took.
         fault: Why the trial failed; empty if it did not.
         point: What was measured at the checkpoint, see ``learning_curve.py``.
-        untrained: Structure of the finished model, where it is known before any training.
         model_size_mib: Size of the kept model's files; ``None`` if none was kept.
     """
 
@@ -50,7 +49,6 @@ class TaskResult:
     cpu_s: float
     fault: str = ""
     point: dict[str, Any] | None = None
-    untrained: dict[str, float] | None = None
     model_size_mib: float | None = None
 
 

@@ -13,7 +13,6 @@ CONFIGURATION = "configuration"  # all settings, fixed ones included
 INDEX = "index"  # the configuration's place in the search, from 0; it seeds the sampler
 ASKED_BY = "asked_by"  # application that asked for it
 ATTEMPTS = "attempts"  # checkpoints passed when a worker was last given the trial; how often since
-UNTRAINED = "untrained"  # structure of the finished model, where it is known before any training
 CURVE = "curve"  # what was measured at each checkpoint, see ``Look.point``
 GAINED = "gained"  # whose best trial so far it is: ["quality"]
 STOP_CHECKPOINT = "stop_checkpoint"  # where a trial that did not go on was paused
