@@ -48,7 +48,7 @@ class ProfileForecast:
             where something can't be measured.
         bounds: The same metrics as limits see them. A limit that a trial in training breaks by no
             more than the error of its prediction counts as kept.
-        is_measured: Shape (n_trials, n_servings).
+        n_servings: Serving configurations.
         best_quality: Highest quality expected or known.
     """
 
@@ -56,7 +56,7 @@ class ProfileForecast:
     quality_error: Floats
     metrics: Mapping[str, Floats]
     bounds: Mapping[str, Floats]
-    is_measured: npt.NDArray[np.bool_]
+    n_servings: int
     best_quality: float
 
 
@@ -125,7 +125,7 @@ def forecast_profiles(
     metrics: Sequence[str],
     costs: Sequence[Floats],
     *,
-    servings: Sequence[Serving],
+    n_servings: int,
     known_quality: float,
 ) -> ProfileForecast:
     """Collect what is known of all trials.
@@ -135,14 +135,13 @@ def forecast_profiles(
         quality: Expected final quality and its standard deviation, of each trial.
         metrics: All that applications need, without the quality.
         costs: Of each trial, from :func:`describe_costs`.
-        servings: Serving configurations.
+        n_servings: Serving configurations.
         known_quality: Best quality known from elsewhere; -inf for none.
     """
     expected, spread = quality
     known = np.array(costs)
     values = {metric: known[:, 0, :, place] for place, metric in enumerate(metrics)}
     errors = {metric: known[:, 1, :, place] for place, metric in enumerate(metrics)}
-    is_measured = np.array([[serving in trial.served for serving in servings] for trial in trials])
     is_trained = (spread == 0)[:, None, None]
     is_lower_better = {m: m == THREADS or METRICS_BY_COLUMN[m].better == "lower" for m in metrics}
     signs = {m: -1.0 if is_lower_better[m] else 1.0 for m in metrics}
@@ -158,7 +157,7 @@ def forecast_profiles(
         np.array([trial.last.quality_error for trial in trials])[:, None, None],
         move(np.where(is_trained, ERRORS, 0.0)),
         move(np.where(is_trained, ERRORS, 1.0)),
-        is_measured,
+        n_servings,
         max(float(expected.max()), known_quality),
     )
 
@@ -168,7 +167,7 @@ def estimate_utility(known: ProfileForecast, application: Application) -> Expect
     best = {QUALITY: np.asarray(known.best_quality), "quality_raw": np.asarray(-np.inf)}
     limits = resolve_limits(application, best)
     utility = compute_utility({QUALITY: known.quality, **known.metrics}, application)
-    shape = known.is_measured.shape
+    shape = (len(known.quality), known.n_servings)
     kept = np.broadcast_to(~np.isnan(utility), (*shape, N_QUANTILES)).copy()
     failing: list[tuple[Limit, Floats]] = []
     for limit in limits:

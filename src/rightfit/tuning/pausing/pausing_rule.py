@@ -313,7 +313,7 @@ class PausingRule:
             project_quality(seen, self.prior.quality),
             self._metrics,
             [self._describe(trial) for trial in seen.trials],
-            servings=self.servings,
+            n_servings=len(self.servings),
             known_quality=self.known_quality,
         )
         return {name: estimate_utility(known, app) for name, app in self.applications.items()}
