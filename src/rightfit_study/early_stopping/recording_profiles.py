@@ -28,10 +28,6 @@ from rightfit_study.early_stopping.recording import FINAL
 
 def profile_recorded(
     curves: pl.DataFrame,
-    models: CandidateSet,
-    servings: Sequence[Serving],
-    bench: Bench,
-    store: JsonStore,
     test: pl.DataFrame,
     data_card: DataCard,
     store: JsonStore,
