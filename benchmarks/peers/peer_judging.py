@@ -369,7 +369,7 @@ def _print_differences(chosen: pl.DataFrame) -> None:
         cells = ["{:+.3f} ({:+.3f} to {:+.3f})".format(*one) if one else NOTHING for one in found]
         n_broken = chosen.filter(library=peer, kept=False).height
         print(f"| {peer} | {' | '.join(cells)} | {n_broken} |")
-    print(f"| {OWN} {'| ' * (1 + len(ways))}| {chosen.filter(library=OWN, kept=False).height} |")
+    print(f"| {OWN} {'| ' * len(ways)}| {chosen.filter(library=OWN, kept=False).height} |")
 
 
 def _print_cpu_s(spent: pl.DataFrame) -> None:

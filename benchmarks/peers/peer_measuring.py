@@ -97,7 +97,7 @@ def measure(folder: Path, preset: str) -> Iterator[dict[str, Any]]:
     asked = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     known: dict[bytes, dict[str, Any]] = {}  # applications may have chosen the same
     models = json.loads((folder / "models.json").read_text(encoding="utf-8"))
-    bare = [one | {"model": RAW} for one in models if one["model"] == BARE]
+    bare = [one | {"model": RAW, "note": ""} for one in models if one["model"] == BARE]
     for one in (*models, *bare):
         graph = folder / one["model"] / "model.onnx"
         content = graph.read_bytes() if graph.is_file() else one["model"].encode()
@@ -187,6 +187,8 @@ def _find_step(rows: pl.DataFrame, name: str, encoded: Any) -> StepJson:
         known = dict(zip(map(write_text, rows[name]), codes.tolist(), strict=True))
         means = [*known.values(), known.get("", math.nan)]
         return StepJson(kind="target_mean", column=name, categories=[*known], means=means)
+    if not rows[name].dtype.is_numeric():
+        raise RightfitError(f"{name} holds neither texts nor numbers")
     raw = rows[name].cast(pl.Float64).fill_null(math.nan).to_numpy()
     filled = codes[np.isnan(raw)]
     if len(filled) and not np.isnan(filled[0]):

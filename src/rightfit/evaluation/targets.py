@@ -150,11 +150,12 @@ def _agree_on_classes(own: Sequence[tuple[str, ...]], targets: Sequence[str]) ->
     Models that number their classes say nothing of names.
     """
     present = set(targets)
-    named = [
-        one
-        for one in own
-        if one != tuple(map(str, range(len(one)))) or not present or present <= set(one)
-    ]
+
+    def says_names(classes: tuple[str, ...]) -> bool:
+        is_numbered = classes == tuple(map(str, range(len(classes))))
+        return not is_numbered or present <= set(classes)
+
+    named = [one for one in own if says_names(one)]
     if named and all(one == named[0] for one in named):
         return named[0]
     known = {name for one in named for name in one} or present

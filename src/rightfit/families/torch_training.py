@@ -52,14 +52,14 @@ def train_module(
     rows, labels = (torch.from_numpy(found).to(device) for found in writable)
     scale = read_target(data)[1]
 
-    def measure_square(outputs: Any, labels: Any) -> Any:
-        return (((outputs - labels) / scale) ** 2).mean()
+    def measure_square(outputs: Any, targets: Any) -> Any:
+        return (((outputs - targets) / scale) ** 2).mean()
 
     usual = measure_square if is_regression else torch.nn.functional.cross_entropy
     loss_of = measure_loss or usual
     rate, batch_size = configuration["learning_rate"], configuration["batch_size"]
     n_rows, n_epochs = len(data.labels), configuration["n_epochs"]
-    n_batches = -(-n_rows // batch_size) * n_epochs
+    n_steps = -(-n_rows // batch_size) * n_epochs
     weights = list(network.parameters())
     optimizer = torch.optim.AdamW(
         weights,
@@ -70,9 +70,7 @@ def train_module(
     )
     schedule = None
     if one_cycle:
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=rate, total_steps=n_batches
-        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=n_steps)
 
     def step(index: Any) -> None:
         # As rows[index] and optimizer.zero_grad(), by cheaper calls: small nets take many steps.
@@ -92,12 +90,12 @@ def train_module(
     n_threads_before = torch.get_num_threads()
     done = 0
     try:
-        for n_steps in split_training(n_batches, run.n_checkpoints):
+        for end in split_training(n_steps, run.n_checkpoints):
             torch.set_num_threads(1)
             network.train()
-            for batch in itertools.islice(batches, n_steps - done):
+            for batch in itertools.islice(batches, end - done):
                 step(batch.to(device))
-            done = n_steps
+            done = end
             yield Checkpoint(network.eval(), n_steps=done)
     finally:
         torch.set_num_threads(n_threads_before)

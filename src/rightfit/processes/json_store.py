@@ -76,7 +76,7 @@ class JsonStore:
             return from_plain(kind, document)
         except (ValueError, TypeError, AttributeError) as err:
             logger.warning(
-                "Measuring again: the stored result %s has an unknown form (%s).", key, err
+                "The stored result %s has an unknown form (%s); it is made anew.", key, err
             )
             return None
 

@@ -119,6 +119,11 @@ def test_training_needs_one_limit(limit: str) -> None:
         TrainingParams.model_validate(no_limit)
 
 
+def test_patience_is_refused_where_trials_end_together() -> None:
+    with pytest.raises(ValueError, match="a pausing search finishes none before its end"):
+        TrainingParams.model_validate(TRAINING | {"early_stopping": "pausing", "patience": 2})
+
+
 def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rightfit.tuning.search.training_params.usable_cores", lambda: 8)
 

@@ -51,7 +51,7 @@ def test_state_of_an_unknown_form_is_made_anew_with_one_message(
         state = DictStore(key=document).get_record("key", MeasurementState)
 
     assert state is None
-    assert ["Measuring again" in record.getMessage() for record in caplog.records] == [True]
+    assert ["it is made anew" in record.getMessage() for record in caplog.records] == [True]
 
 
 @pytest.mark.parametrize(

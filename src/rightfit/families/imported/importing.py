@@ -224,7 +224,7 @@ def import_file(
     Raises:
         ValueError: If the file does not fit the dataset, or answers otherwise than it should.
     """
-    family = given.family
+    family = given.family  # refuses what needs trust, before anything is written
     folder.mkdir(parents=True, mode=0o700)
     configuration = {
         "file": given.path.name,

@@ -78,22 +78,8 @@ def adapt_onnx(
     order = _order_classes(original, schema, answers)
     model = compose.add_prefix(original, GIVEN)
     added = GraphBuilder(ADDED)
-    if not keeps_inputs:  # the file's inputs are filled from ``rows``
-        inputs = read_inputs(session)
-        check_inputs(inputs, schema.features)
-        for tensor in inputs:
-            shape, values = tensor.shape, ROWS
-            if len(inputs) > 1:
-                at = added.keep(np.array([schema.features.index(tensor.name)], dtype=np.int64))
-                values = added.add("Gather", ROWS, at, axis=1)
-            if len(shape) != 2:
-                sizes = [-1 if i == 0 or size is None else size for i, size in enumerate(shape)]
-                if sizes.count(-1) > 1:
-                    raise ValueError(f"its input {tensor} leaves open how a row is laid out")
-                values = added.add("Reshape", values, added.keep(np.array(sizes, dtype=np.int64)))
-            if tensor.dtype != "float32":
-                values = added.cast(values, tensor.dtype)
-            added.add("Identity", values, outputs=[GIVEN + tensor.name])
+    if not keeps_inputs:
+        _feed(added, read_inputs(session), schema)
         del model.graph.input[:]
         model.graph.input.append(declare(ROWS, "float32", schema.n_features))
     added.nodes.extend(node for node in model.graph.node if node.op_type != "ZipMap")
@@ -105,6 +91,24 @@ def adapt_onnx(
     set_opsets(model, {"": OPSET} | read_opsets(model))
     content: bytes = model.SerializeToString()
     return content
+
+
+def _feed(added: GraphBuilder, inputs: Sequence[Tensor], schema: InputSchema) -> None:
+    """Fill the file's inputs from the tensor ``rows``."""
+    check_inputs(inputs, schema.features)
+    for tensor in inputs:
+        shape, name = tensor.shape, ROWS
+        if len(inputs) > 1:
+            at = added.keep(np.array([schema.features.index(tensor.name)], dtype=np.int64))
+            name = added.add("Gather", ROWS, at, axis=1)
+        if len(shape) != 2:
+            sizes = [-1 if i == 0 or size is None else size for i, size in enumerate(shape)]
+            if sizes.count(-1) > 1:
+                raise ValueError(f"its input {tensor} leaves open how a row is laid out")
+            name = added.add("Reshape", name, added.keep(np.array(sizes, dtype=np.int64)))
+        if tensor.dtype != "float32":
+            name = added.cast(name, tensor.dtype)
+        added.add("Identity", name, outputs=[GIVEN + tensor.name])
 
 
 def check_inputs(inputs: Sequence[Tensor], features: Sequence[str]) -> None:

@@ -127,12 +127,14 @@ class SearchForecast:
         if self._is_trained.any():
             return None
         # One training is finished, if only as the nearest miss.
+        trials = self.pool.trials
         free = [
-            (trial.qualities[-1], -row)
-            for row, trial in enumerate(self.pool.trials)
+            row
+            for row, trial in enumerate(trials)
             if trial.is_free and self._rest_s[row] <= affordable_s
         ]
-        return self._step(-max(free)[1], None, "", 0.0) if free else None
+        best = max(free, key=lambda row: trials[row].qualities[-1], default=None)
+        return None if best is None else self._step(best, None, "", 0.0)
 
     def _weigh(self, step: Step, cost_s: float) -> float:
         """Return what a step promises for a cost."""

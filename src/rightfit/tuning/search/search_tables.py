@@ -202,11 +202,12 @@ def estimate_rests(
         max(0.0, spent.compute_s - spent.deciding_s - training_s)
         for spent, training_s in zip(map(Spent.of, complete), trainings_s, strict=True)
     )
+    usual_s = mean(trainings_s)
     rests = {}
     for trial in trials:
         if trial.state != TrialState.PRUNED:
             continue
-        rest_s, curve = mean(trainings_s), trial.user_attrs.get(CURVE, [])
+        rest_s, curve = usual_s, trial.user_attrs.get(CURVE, [])
         if curve:
             configuration, reached = trial.user_attrs[CONFIGURATION], curve[-1]["checkpoint"]
             ratio = steps_ratio(configuration, cell.family, reached, n_checkpoints)

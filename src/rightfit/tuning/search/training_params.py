@@ -70,4 +70,9 @@ class TrainingParams(StrictModel):
                 "n_trials, budget_cpu_s, budget_wall_s and patience are all null, so a search "
                 "would never end. Give at least one of them in parameters_training.yml."
             )
+        if self.patience is not None and self.early_stopping == "pausing":
+            raise ValueError(
+                "patience counts finished trials without a gain, and a pausing search finishes "
+                "none before its end. Set patience to null, or early_stopping to another rule."
+            )
         return self

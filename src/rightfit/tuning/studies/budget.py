@@ -30,7 +30,7 @@ class Budget:
             depend on nothing but what is trained. A search that really takes ``GUARD`` times as
             much ends, too.
         wall_s: Wall seconds in which at least one trial ran. They depend on the machine's load.
-        patience: Finished trials in a row without a gain: no application's best became better.
+        patience: Finished trials in a row without a gain: the best quality did not become better.
     """
 
     n_trials: int | None
