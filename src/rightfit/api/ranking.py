@@ -357,10 +357,11 @@ class Ranking:
         from rightfit.reporting.run_results import Results
 
         tiers = EvaluationParams.model_validate(read_default("evaluation")).tiers
+        profiles = complete_columns(complete_paths(self.profiles.table))
         results = Results(
             applications=self.applications,
             rules=self.rules,
-            profiles=self.profiles.table,
+            profiles=profiles,
             rankings=self.table,
             recommendations=self.recommendations,
             qualities=self.profiles.qualities,
@@ -369,7 +370,7 @@ class Ranking:
             audits=pl.DataFrame(),
             environment=self.profiles.environment or describe_environment(),
             load_curves=LoadCurves(()),
-            hardware_tiers=tabulate_tiers(self.profiles.table, tiers),
+            hardware_tiers=tabulate_tiers(profiles, tiers),
             utility_breakdown=self.breakdown,
             win_shares=self.win_shares,
             limit_effects=self.limit_effects,

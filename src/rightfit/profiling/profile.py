@@ -165,7 +165,7 @@ class Profile(MetricTable):
                 one.column: read(one, one.column, one.null_reason or "it is not known")
                 for one in METRICS
             },
-            environment_id=str(row["environment_id"]),
+            environment_id=str(cells.get("environment_id") or ""),
             hardware_tier=cells.get("min_hardware_tier_name"),
             best_batch_size=cells.get("best_batch_size"),
             n_latency_samples=cells.get("n_latency_samples"),
@@ -329,3 +329,10 @@ def profiles_schema() -> Mapping[str, Any]:
         "null_reasons": pl.Struct(dict.fromkeys(REASONS_OF, pl.String)),
         "measured_how": pl.Struct(table_schema(MeasuredHow)),
     }
+
+
+def complete_columns(profiles: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns of ``resource_profiles`` that a table lacks, as not measured."""
+    schema = profiles_schema()
+    lacking = [name for name in schema if name not in profiles.columns]
+    return profiles.with_columns(pl.lit(None, schema[name]).alias(name) for name in lacking)

@@ -159,7 +159,7 @@ def tabulate_tiers(profiles: pl.DataFrame, tiers: Sequence[Tier]) -> pl.DataFram
         ``price_per_hour``, ``verdict`` (fits, does not fit, not measurable), ``reason``, ``how``,
         and ``cost_usd_per_1m_rows`` where it fits. A profile that was not measured has none.
     """
-    measured = profiles.filter(pl.col("peak_memory_mib").is_not_null())
+    measured = profiles.drop_nulls(["peak_memory_mib", "measured_how"])
     rows = []
     for *keys, peak_mib, rows_per_s, how in measured.select(*KEYS, *NEEDED).rows():
         serving = dict(zip(KEYS, keys, strict=True))

@@ -34,6 +34,7 @@ OPTIONAL = pl.Schema(
         DEVIATIONS: pl.String,
         DISTURBED: pl.Boolean,
         "encoding_ms": pl.Float64,
+        **dict.fromkeys((FINAL, f"{FINAL}_low", f"{FINAL}_high"), pl.Float64),
         "min_hardware_tier_name": pl.String,
         "settings": pl.String,
     }
@@ -182,8 +183,6 @@ class ProfileTable:
         Shape (n_rows,); NaN where none was measured.
         """
         chosen_by = self.values("quality_raw")
-        if FINAL not in self.frame.columns:
-            return chosen_by
         final = self.values(FINAL)
         return np.where(np.isnan(final), chosen_by, final)
 
@@ -240,6 +239,7 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
         complete_paths(profiles)
         .with_columns(pl.lit(None).alias(name) for name in lacking)
         .cast(OPTIONAL)
+        .cast({name: pl.Float64 for name in METRICS_BY_COLUMN if name in profiles.columns})
         .with_columns(
             (1 + is_cascade).alias(N_MODELS),
             pl.col(pl.Float64).fill_nan(None),

@@ -72,7 +72,10 @@ def find_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     is_raw = (metric == "quality") & ~np.isnan(known[:, 0])
     factor, offset = np.where(is_raw, known[:, 0], 1.0), np.where(is_raw, known[:, 1], 0.0)
     # a quality that chose is not the one that people see, where both are known
-    of_choice = " when chosen" if FINAL in table.frame.columns else ""
+    rows_seen = table.dataset_of_row[~np.isnan(table.values(FINAL))]
+    is_seen = np.bincount(rows_seen, minlength=len(table.datasets)) > 0
+    shown = np.where(is_raw, "quality_raw", metric)
+    is_other = is_seen[table.dataset_of_candidate] & np.isin(shown.astype(str), QUALITIES)
     names = table.frame["candidate"].gather(rows)
     frame = pl.DataFrame(
         {
@@ -84,10 +87,8 @@ def find_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
             "has_rival": rival != NO_RIVAL,
             "rival": names.gather(other),
             "metric": metric.astype(str),
-            "label": _replace_each(
-                np.where(is_raw, "quality_raw", metric),
-                lambda name: metric_name(name) + (of_choice if name in QUALITIES else ""),
-            ),
+            "label": _replace_each(shown, metric_name)
+            + pl.Series(np.where(is_other, " when chosen", "")),
             "unit": _replace_each(metric, lambda name: f" {metric_unit(name)}".rstrip()),
             "limit": np.where(has_broken, factor * limit + offset, np.nan),
             "excess": np.where(has_broken, factor * excess, np.nan),
