@@ -49,6 +49,10 @@ QUALITIES = {
     *(f"{name}{end}" for name in columns_from("predictions") for end in ("", "_low", "_high")),
 }
 IMPORTED = "an imported model is not refitted: no search here has trained it"
+OLD_CASCADE = (
+    "an earlier version of Rightfit stored this cascade and named its members otherwise; make it "
+    "anew: kedro run --pipelines perf"
+)
 
 _Made = tuple[Bundle, RefitComparison]  # a refitted model, and how it differs from the chosen one
 
@@ -262,9 +266,12 @@ def _plan(
             planned.append(IMPORTED)
             continue
         names = [winner.candidate]
-        if winner.model not in families:  # a cascade
+        if winner.model not in families:
             configuration = candidates[winner.model][winner.candidate].configuration
-            names = [configuration[role] for role in ROLES]
+            if not configuration.keys() >= set(ROLES):
+                planned.append(OLD_CASCADE)
+                continue
+            names = [str(configuration[role]) for role in ROLES]
         chosen = {
             name: stored[name] for stored in candidates.values() for name in names if name in stored
         }

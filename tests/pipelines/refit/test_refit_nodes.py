@@ -236,6 +236,16 @@ def test_cascade_counts_the_training_of_both_members(refitting: Refitting) -> No
     assert "would take about 60 s, and 59 s are left" in refits.found[0].why_not
 
 
+def test_cascade_of_an_earlier_version_stays_as_it_is(refitting: Refitting) -> None:
+    cascade, *members = refitting.make_cascade()
+    names = [f"{one.model}-000" for one in members]
+    stored = dict(zip(("cheap", "dear"), names, strict=True), threshold=0.7)
+    refits, bundles = refitting.run(replace(cascade, configuration=stored), *members)
+
+    assert bundles == {}
+    assert "an earlier version of Rightfit stored this cascade" in refits.found[0].why_not
+
+
 def test_imported_model_stays_as_it_is(refitting: Refitting) -> None:
     imported = replace(refitting.make_chosen("linear"), model="incumbent", data_version="")
     refits, bundles = refitting.run(imported)
