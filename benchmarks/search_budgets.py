@@ -40,8 +40,8 @@ from rightfit.families.registry import get_family
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.pipelines import find_grid
 from rightfit.pipelines.training.nodes import plan_cell
-from rightfit.quality.deviations import standard_error
 from rightfit.quality.metric import QualityMetric
+from rightfit.quality.standard_errors import standard_error
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.parallel.planned_search import PlannedSearch

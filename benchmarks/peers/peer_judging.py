@@ -22,8 +22,8 @@ import polars as pl
 
 from rightfit.api.ranking import read_applications
 from rightfit.families.imported.objects import name_class
-from rightfit.quality.deviations import standard_error
 from rightfit.quality.metric import QualityMetric
+from rightfit.quality.standard_errors import standard_error
 from rightfit.ranking.applications.applications import THREADS, Application, Applications
 from rightfit.ranking.applications.constraints import Judgement, judge_profiles, resolve_limits
 

@@ -50,7 +50,7 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.profiling.profiles.prediction_quality import find_final_rows
-from rightfit.quality.deviations import standard_error
+from rightfit.quality.standard_errors import standard_error
 from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.parallel.planned_search import complete_search, plan_search
 from rightfit.tuning.refitting import train_again

@@ -15,7 +15,7 @@ import polars as pl
 from scipy.stats import norm
 
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.quality.deviations import pack_deviations
+from rightfit.quality.standard_errors import pack_deviations
 from rightfit.ranking.application_ranking import rank_applications
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import FINAL, ProfileTable, read_profiles

@@ -219,3 +219,28 @@ def test_charts_and_texts_are_there_for_a_notebook(ranking: rf.Ranking) -> None:
     assert len(ranking.plot("edge_device").data) > 0
     assert "<table>" in ranking._repr_html_()
     assert "satellite_archive, landsat" in repr(ranking)
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {"quality": 0.8},
+        {"quality": 0.8, "latency_p95_ms": 2},
+        {"quality": 0.8, "peak_memory_mib": 9},
+    ],
+)
+def test_a_small_table_of_ones_own_is_ranked_and_reported(
+    metrics: dict[str, float], tmp_path: Path
+) -> None:
+    keys = {"dataset": "d", "model": "m", "candidate": "m-0", "runtime": "onnx", "device": "cpu"}
+    goal = {"quality": {"weight": 1, "worst": 0, "best": 1}}
+    application = {"description": "One.", "scenario": "offline", "objectives": goal}
+
+    ranking = rf.rank(pl.DataFrame([keys | {"n_threads": 1} | metrics]), {"x": application})
+
+    assert ranking.winner("x").candidate == "m-0"
+    assert ranking.leaderboard("x").height == 1
+    decided = ranking.decision("x").winner
+    assert decided is not None
+    assert metrics.items() <= decided.metrics.items()
+    assert "m-0" in ranking.report(tmp_path / "report.html").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ from rightfit.parameters.faults import explain_faults
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.hardware.tiers import tabulate_tiers
-from rightfit.profiling.profile import Profile
+from rightfit.profiling.profile import Profile, complete_columns
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.application_ranking import (
     ApplicationRanking,
@@ -42,6 +42,7 @@ from rightfit.ranking.applications.applications import (
 from rightfit.ranking.assessment.profile_table import (
     ProfileTable,
     check_columns,
+    complete_paths,
     read_profiles,
 )
 from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions

@@ -260,7 +260,7 @@ class _Stored:
         if isinstance(dataset, RunVersionDataset):
             return RUN_VERSION
         if isinstance(dataset, _STORES):
-            # what verbs have put there: no step's key says that there is more of it
+            # what verbs have put there counts too: no other step's key changes with it
             store = dataset.load()
             told = [list_imported(store), store.get(KEY)] if isinstance(store, JsonStore) else []
             return hash_content(["store", told])

@@ -301,7 +301,7 @@ def _find_setting_faults(
         yield str(err)
         return
     blocks = {stage: parameters.get(stage) for stage in sorted(stages)}
-    lengths = [n for stage, block in blocks.items() for _, n in find_values(block, [LENGTH], stage)]
+    lengths = [n for stage, given in blocks.items() for _, n in find_values(given, [LENGTH], stage)]
     for n_checkpoints in lengths or [look_up(parameters, "training.n_checkpoints")]:
         if isinstance(n_checkpoints, int):
             yield from _catch(params.check_length, family, n_checkpoints)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
 import yaml
 
 from rightfit.errors import RightfitError
@@ -32,6 +33,7 @@ from rightfit.preparation.inference import (
     remark_task,
 )
 from rightfit.preparation.patterns import expand_names
+from rightfit.preparation.spec import TableSchema, Target
 from rightfit.preparation.tables import Table, cast_without_loss
 from rightfit.processes.codec import hash_json
 from rightfit.quality.metric import QualityBlock
@@ -111,16 +113,7 @@ def complete_block(
             f"target.column {target.column!r} is described, but the table {block.main_table} lacks "
             f"it; it has {main.columns[:MAX_SHOWN]}"
         )
-    outcome = main[target.column]
-    dtype = known.schemas[block.main_table].by_column()[target.column].dtype
-    if (cast := cast_without_loss(outcome, dtype)) is not None:
-        outcome = cast
-    if target.at_least is not None:
-        if not outcome.dtype.is_numeric():
-            raise RightfitError(
-                f"target.at_least needs a numeric column, but {target.column!r} is {outcome.dtype}"
-            )
-        outcome = outcome >= target.at_least
+    outcome = _read_outcome(main, target, known.schemas[block.main_table])
     task = block.known_task or infer_task(outcome)
     if task == "regression" and not outcome.dtype.is_numeric():
         raise RightfitError(describe_no_number(target.column, str(outcome.dtype)))
@@ -145,6 +138,25 @@ def complete_block(
     spec = known.make_spec(dataset_name)
     raise_faults(find_inconsistencies(spec))
     return CompleteBlock(spec=spec, remarks=remarks)
+
+
+def _read_outcome(main: Table, target: Target, schema: TableSchema) -> pl.Series:
+    """Return the values to predict, of the type that is described, or whether they reach a limit.
+
+    Raises:
+        RightfitError: If texts should reach a limit.
+    """
+    outcome = main[target.column]
+    dtype = schema.by_column()[target.column].dtype
+    if (cast := cast_without_loss(outcome, dtype)) is not None:
+        outcome = cast
+    if target.at_least is None:
+        return outcome
+    if not outcome.dtype.is_numeric():
+        raise RightfitError(
+            f"target.at_least needs a numeric column, but {target.column!r} is {outcome.dtype}"
+        )
+    return outcome >= target.at_least
 
 
 def write_block(name: str, complete: CompleteBlock) -> str:

@@ -28,9 +28,9 @@ from rightfit.preparation.spec import (
     Validation,
     draw_share,
 )
-from rightfit.quality.deviations import SHARES
 from rightfit.quality.metric import QualityBlock, QualityMetric
 from rightfit.quality.scorers import Option, check_metric
+from rightfit.quality.standard_errors import SHARES
 from rightfit.spelling import find_nearest
 from rightfit.strict_model import MAX_ROWS, Seed, StrictModel
 

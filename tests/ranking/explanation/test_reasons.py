@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
+import pytest
 from factories.rankings import (
     COSTS_HARDLY_COUNT,
     around,
@@ -16,7 +17,7 @@ from factories.rankings import (
 
 from rightfit.ranking.explanation.reasons import (
     explain_candidates,
-    find_outcomes,
+    tabulate_outcomes,
     tabulate_rejections,
 )
 
@@ -118,7 +119,7 @@ def test_every_candidate_has_one_outcome_with_its_cause() -> None:
     )
 
     columns = ("outcome", "metric", "rival", "limit", "excess")
-    assert find_outcomes(ranked).select(columns).rows() == [
+    assert tabulate_outcomes(ranked).select(columns).rows() == [
         ("winner", "latency_p50_ms", "a-2", None, None),
         ("dominated", "latency_p50_ms", "a-1", None, None),
         ("outscored", "quality", "a-1", None, None),
@@ -138,7 +139,7 @@ def test_limits_broken_only_by_disturbed_timings_leave_a_candidate_undecided() -
         application=LIMITED,
     )
 
-    outcome = find_outcomes(ranked)["outcome"].to_list()
+    outcome = tabulate_outcomes(ranked)["outcome"].to_list()
 
     # a-5 is beyond what other work may have slowed it by, a-6 lacks its quality
     assert outcome == ["undecided", "violates", "violates", "winner", "violates", "unmeasured"]
@@ -153,7 +154,7 @@ def test_disturbed_candidate_that_may_be_better_on_a_quiet_machine_is_undecided(
         application=LIMITED,
     )
 
-    assert find_outcomes(ranked)["outcome"].to_list() == [
+    assert tabulate_outcomes(ranked)["outcome"].to_list() == [
         *("winner", "undecided", "dominated", "dominated")
     ]
     assert explain_candidates(ranked)["reason"][1].endswith(
@@ -170,7 +171,7 @@ def test_a_disturbed_profile_that_may_qualify_stands_for_its_candidate() -> None
         application=LIMITED,
     )
 
-    assert find_outcomes(ranked)["outcome"].to_list() == ["undecided"]
+    assert tabulate_outcomes(ranked)["outcome"].to_list() == ["undecided"]
     assert ranked.assessment.table.read_key(ranked.assessment.chosen[0]).serving.n_threads == 2
 
 
@@ -181,7 +182,7 @@ def test_the_only_feasible_candidate_has_no_rival() -> None:
         application=LIMITED,
     )
 
-    outcomes = find_outcomes(ranked)
+    outcomes = tabulate_outcomes(ranked)
 
     assert outcomes["rival"][number_of(ranked.assessment, "a-1")] is None
     assert not outcomes["is_tied"].any()
@@ -197,7 +198,7 @@ def test_ties_name_the_key_that_decides() -> None:
         rules=make_rules(ties={"max_utility_loss": 0.05}),
     )
 
-    outcomes = find_outcomes(ranked)
+    outcomes = tabulate_outcomes(ranked)
 
     assert outcomes["outcome"].to_list() == ["tied", "winner", "tied", "tied"]
     assert outcomes["preference"].to_list() == [
@@ -245,3 +246,20 @@ def test_rejections_give_a_reason_for_candidates_and_unfinished_trials() -> None
         "stopped before training",
     ]
     assert table["excess"][1] == 10
+
+
+@pytest.mark.parametrize(
+    ("final", "said"), [(None, "on quality ("), (0.7, "quality when chosen (")]
+)
+def test_quality_is_that_of_the_choice_only_where_another_is_known(
+    final: float | None, said: str
+) -> None:
+    known = {"final_quality_raw": final, "latency_p50_ms": 1.0}
+    profiles = [
+        make_profile(name, quality=quality, quality_raw=quality, **known)
+        for name, quality in (("forest-001", 0.9), ("forest-002", 0.5))
+    ]
+
+    reasons = explain_candidates(rank(*profiles))["reason"]
+
+    assert said in reasons[0]

@@ -46,6 +46,7 @@ from rightfit.processes.leftovers import temporary_folder
 from rightfit.profiling.hardware.environment import Environment, describe_environment
 from rightfit.profiling.hardware.tiers import tabulate_tiers
 from rightfit.profiling.serving import ELSEWHERE
+from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.raw_inputs import pass_columns
 from rightfit.tuning.search.space import ModelBlock
@@ -239,7 +240,7 @@ def collect_profiles(
     Raises:
         ValueError: If the profiles were measured on several machines and may not be mixed.
     """
-    collected = pl.concat(profiles, how="diagonal")
+    collected = pl.concat(map(complete_paths, profiles), how="diagonal")  # also of older runs
     own = collected.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
     ids = own["environment_id"].drop_nulls()
     found = sorted(ids.unique())

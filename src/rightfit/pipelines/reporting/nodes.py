@@ -12,6 +12,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.data_card import DataCard
 from rightfit.ranking.applications.applications import RankingRules
+from rightfit.ranking.assessment.profile_table import complete_paths
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.charts.front_chart import (
     behind_menu,
@@ -53,7 +54,7 @@ def draw_charts(
     winners = select_winners(rankings)
     charts: dict[str, Figure] = {}
     for dataset, card in data_cards.items():
-        profiles = resource_profiles.filter(dataset=dataset)
+        profiles = complete_paths(resource_profiles).filter(dataset=dataset)
         if profiles.is_empty():
             charts[dataset] = draw_nothing(dataset)
             continue
@@ -88,7 +89,7 @@ def write_report(
     results = Results(
         applications=applications,
         rules=ranking,
-        profiles=tables["resource_profiles"],
+        profiles=complete_paths(tables["resource_profiles"]),
         rankings=tables["rankings"],
         recommendations=read_recommendations(tables["recommendations"]),
         qualities={name: card.quality for name, card in cards.items()},

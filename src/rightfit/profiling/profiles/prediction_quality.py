@@ -17,8 +17,8 @@ from rightfit.profiling.measuring.measurement import Bench, predict
 from rightfit.profiling.metrics import columns_from
 from rightfit.profiling.profile import FINAL_COLUMNS, ProfileBuilder
 from rightfit.profiling.profiles.quality_interval import quality_interval
-from rightfit.quality.deviations import find_deviations, pack_deviations, unpack_deviations
 from rightfit.quality.metric import QualityMetric
+from rightfit.quality.standard_errors import find_deviations, pack_deviations, unpack_deviations
 
 NO_TARGETS = "no targets were given"
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.profiling.distributions import beta_quantile
-from rightfit.quality.deviations import find_contributions, resample
 from rightfit.quality.metric import QualityMetric
+from rightfit.quality.standard_errors import find_contributions, resample
 
 CONFIDENCE = 0.95
 Z_95 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)

@@ -25,7 +25,7 @@ from rightfit.ranking.applications.constraints import measure_excess, relate_exc
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, make_additive
 from rightfit.ranking.assessment.assessment import Assessment, describe_chosen, tie_preference
 from rightfit.ranking.assessment.pareto import find_dominators
-from rightfit.ranking.assessment.profile_table import FINAL
+from rightfit.ranking.assessment.profile_table import FINAL, ProfileTable
 from rightfit.typed_tables import table_schema, write_rows
 
 Names = npt.NDArray[np.object_]
@@ -34,8 +34,8 @@ NO_RIVAL = -1
 KEPT = "kept"  # in place of a tie rule's key
 
 
-def find_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
-    """Find what became of each candidate.
+def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
+    """Tell what became of each candidate.
 
     Returns:
         One row per candidate, by number: the fields of :class:`Rejection` that say so, and the
@@ -66,11 +66,7 @@ def find_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
         measured, is_meant = table.values(name)[rows], metric == name
         value = np.where(is_meant, measured, value)
         rival_value = np.where(is_meant, measured[other], rival_value)
-    # scaled qualities are written as raw ones, where the profiles tell the scale
-    scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
-    known = np.array([scale or (np.nan, np.nan) for scale in scales])[table.dataset_of_candidate]
-    is_raw = (metric == "quality") & ~np.isnan(known[:, 0])
-    factor, offset = np.where(is_raw, known[:, 0], 1.0), np.where(is_raw, known[:, 1], 0.0)
+    is_raw, factor, offset = _find_raw_scale(table, metric)
     # a quality that chose is not the one that people see, where both are known
     rows_seen = table.dataset_of_row[~np.isnan(table.values(FINAL))]
     is_seen = np.bincount(rows_seen, minlength=len(table.datasets)) > 0
@@ -101,6 +97,19 @@ def find_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     ).with_columns(cs.float().fill_nan(None))
     of_rival = pl.col("rival", "rival_utility", "rival_value")
     return frame.with_columns(pl.when("has_rival").then(of_rival).name.keep())
+
+
+def _find_raw_scale(table: ProfileTable, metric: Names) -> tuple[Bools, Floats, Floats]:
+    """Find how scaled qualities are written as raw ones, where the profiles tell the scale.
+
+    Returns:
+        Of each candidate, shape (n_candidates,): whether its figure becomes a raw quality, and the
+        factor and offset that make it one.
+    """
+    scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
+    known = np.array([scale or (np.nan, np.nan) for scale in scales])[table.dataset_of_candidate]
+    is_raw = (metric == "quality") & ~np.isnan(known[:, 0])
+    return is_raw, np.where(is_raw, known[:, 0], 1.0), np.where(is_raw, known[:, 1], 0.0)
 
 
 def _word_outcomes() -> dict[str, pl.Expr]:
@@ -159,7 +168,7 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
         for outcome, said in _word_outcomes().items()
     )
     columns = ("outcome", "rival", "metric", "value", "rival_value", "limit", "excess", "reason")
-    return find_outcomes(ranked).with_columns(sentence.alias("reason")).select(columns)
+    return tabulate_outcomes(ranked).with_columns(sentence.alias("reason")).select(columns)
 
 
 def describe_preference(tie_key: str) -> str:

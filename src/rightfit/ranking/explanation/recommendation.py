@@ -250,23 +250,12 @@ def _decide(
         not_known = _report_undecided(name, undecided, has_winner=winner is not None)
     shipped = None
     if winner:
-        sentence = f"{winner.label} fits {name} best: {winner.reason}."
         chosen = ChosenServing(
             candidate=winner.candidate,
             serving=winner.serving,
             quality_raw=winner.metrics.get("quality_raw"),
         )
         shipped = decide_shipping(chosen, assessment.application, refits)
-    elif undecided:
-        sentence = not_known
-    elif miss:
-        sentence = f"No candidate qualifies for {name}. The nearest, {miss.label}, {miss.reason}."
-    else:
-        first = rows.candidate(places[0])
-        sentence = (
-            f"No candidate qualifies for {name}: each lacks a measurement the application needs. "
-            f"{first.label}: {first.reason}."
-        )
     kept = ""
     if dataset in assessment.kept:
         otherwise = assessment.table.read_key(assessment.kept[dataset].otherwise)
@@ -276,7 +265,7 @@ def _decide(
         )
     return Decision(
         outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
-        sentence=sentence,
+        sentence=_word_decision(name, winner, not_known, miss, first=rows.candidate(places[0])),
         winner=winner,
         runner_up=runner_up,
         tied_with=tied,
@@ -301,6 +290,26 @@ def _decide(
             for number in places
             if rows.rankings["model"][number] in imported
         ],
+    )
+
+
+def _word_decision(
+    dataset: str,
+    winner: RankedCandidate | None,
+    not_known: str,
+    miss: NearestMiss | None,
+    *,
+    first: RankedCandidate,
+) -> str:
+    if winner:
+        return f"{winner.label} fits {dataset} best: {winner.reason}."
+    if not_known:
+        return not_known
+    if miss:
+        return f"No candidate qualifies for {dataset}. The nearest, {miss.label}, {miss.reason}."
+    return (
+        f"No candidate qualifies for {dataset}: each lacks a measurement the application needs. "
+        f"{first.label}: {first.reason}."
     )
 
 

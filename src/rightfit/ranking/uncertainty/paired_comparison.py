@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from rightfit.errors import RightfitError
-from rightfit.quality.deviations import unpack_deviations
+from rightfit.quality.standard_errors import unpack_deviations
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.assessment.profile_table import DEVIATIONS, ProfileTable
 

@@ -99,74 +99,10 @@ def draw_front(
     costs = [cost for cost in COST_METRICS if cost in profiles and profiles[cost].count()]
     wins = winners.group_by(KEYS, maintain_order=True).agg(pl.col("application"))
     named = profiles.join(wins, on=KEYS, how="left", maintain_order="left")
-    views: dict[str, PlotlyJson] = {}
-    for cost in costs:
-        measured = named.drop_nulls([cost, "quality_raw"])
-        front = select_front(measured, cost=cost, quality="quality_raw")
-        won = measured.drop_nulls("application")
-        by_family = measured.partition_by("model", as_dict=True)
-        bounds = [limit.value for limit in limits if limit.metric == cost]
-        decades = [math.log10(x) for x in (*named[cost].drop_nulls(), *bounds) if x > 0]
-        low, high = min(decades), max(decades)
-        margin = 0.05 * (high - low) + 0.05
-        views[metric_title(cost)] = {
-            "data": [
-                {
-                    "type": "scatter",
-                    "x": front[cost].to_list(),
-                    "y": front["quality_raw"].to_list(),
-                    "name": "Pareto front",
-                    "mode": "lines",
-                    "line": {"color": NEUTRAL, "width": 2, "shape": "hv"},
-                    "hoverinfo": "skip",
-                },
-                {
-                    "type": "scatter",
-                    "x": won[cost].to_list(),
-                    "y": won["quality_raw"].to_list(),
-                    "name": "winner",
-                    "mode": "markers",
-                    "marker": {
-                        "size": 20,
-                        "symbol": "circle-open",
-                        "color": NEUTRAL,
-                        "line": {"width": 2},
-                    },
-                    "hovertext": [
-                        f"Winner: {listing(list(map(words, names)))}"
-                        for names in won["application"]
-                    ],
-                    "hoverinfo": "text",
-                    "showlegend": False,
-                },
-                *(
-                    _family_trace(
-                        by_family.get((family,), measured.clear()), cost, quality_title, mark
-                    )
-                    for family, mark in marks.items()
-                ),
-            ],
-            "layout": {
-                **base_layout(
-                    f"{sentence_case(words(dataset))}: quality against {metric_name(cost)}",
-                    "Filled: native runtime. Open: ONNX Runtime. Ring: winner.",
-                ),
-                "height": HEIGHT_PX,
-                "hovermode": "closest",
-                "legend": {"y": -0.18, "yanchor": "top"},  # below: limits make it long
-                "xaxis": {
-                    "type": "log",
-                    "title": {
-                        "text": f"{metric_title(cost)}, {METRICS_BY_COLUMN[cost].better} is better"
-                    },
-                    "tickformat": "~s" if metric_unit(cost) == "rows/s" else "~g",
-                    "range": [low - margin, high + margin],
-                    "dtick": 1 if high - low + 2 * margin > MANY_DECADES else None,
-                },
-                "yaxis": {"title": {"text": sentence_case(quality_title)}},
-                "shapes": _draw_limits(named, cost, limits),
-            },
-        }
+    views = {
+        metric_title(cost): _draw_cost(named, cost, dataset, quality_title, marks, limits)
+        for cost in costs
+    }
     return behind_menu(views, label="Cost on the horizontal axis")
 
 
@@ -199,6 +135,80 @@ def find_limit_lines(
                 value = worst + value * (best - worst)
             lines.append(LimitLine(name, metric, "min" if limit.is_floor else "max", value))
     return lines
+
+
+def _draw_cost(
+    named: pl.DataFrame,
+    cost: str,
+    dataset: str,
+    quality_title: str,
+    marks: Mapping[str, Mark],
+    limits: Sequence[LimitLine],
+) -> PlotlyJson:
+    """Draw quality against one cost; ``named`` are profiles with the applications they have won."""
+    measured = named.drop_nulls([cost, "quality_raw"])
+    front = select_front(measured, cost=cost, quality="quality_raw")
+    won = measured.drop_nulls("application")
+    by_family = measured.partition_by("model", as_dict=True)
+    bounds = [limit.value for limit in limits if limit.metric == cost]
+    decades = [math.log10(x) for x in (*named[cost].drop_nulls(), *bounds) if x > 0]
+    low, high = min(decades), max(decades)
+    margin = 0.05 * (high - low) + 0.05
+    return {
+        "data": [
+            {
+                "type": "scatter",
+                "x": front[cost].to_list(),
+                "y": front["quality_raw"].to_list(),
+                "name": "Pareto front",
+                "mode": "lines",
+                "line": {"color": NEUTRAL, "width": 2, "shape": "hv"},
+                "hoverinfo": "skip",
+            },
+            {
+                "type": "scatter",
+                "x": won[cost].to_list(),
+                "y": won["quality_raw"].to_list(),
+                "name": "winner",
+                "mode": "markers",
+                "marker": {
+                    "size": 20,
+                    "symbol": "circle-open",
+                    "color": NEUTRAL,
+                    "line": {"width": 2},
+                },
+                "hovertext": [
+                    f"Winner: {listing(list(map(words, names)))}" for names in won["application"]
+                ],
+                "hoverinfo": "text",
+                "showlegend": False,
+            },
+            *(
+                _family_trace(by_family.get((family,), measured.clear()), cost, quality_title, mark)
+                for family, mark in marks.items()
+            ),
+        ],
+        "layout": {
+            **base_layout(
+                f"{sentence_case(words(dataset))}: quality against {metric_name(cost)}",
+                "Filled: native runtime. Open: ONNX Runtime. Ring: winner.",
+            ),
+            "height": HEIGHT_PX,
+            "hovermode": "closest",
+            "legend": {"y": -0.18, "yanchor": "top"},  # below: limits make it long
+            "xaxis": {
+                "type": "log",
+                "title": {
+                    "text": f"{metric_title(cost)}, {METRICS_BY_COLUMN[cost].better} is better"
+                },
+                "tickformat": "~s" if metric_unit(cost) == "rows/s" else "~g",
+                "range": [low - margin, high + margin],
+                "dtick": 1 if high - low + 2 * margin > MANY_DECADES else None,
+            },
+            "yaxis": {"title": {"text": sentence_case(quality_title)}},
+            "shapes": _draw_limits(named, cost, limits),
+        },
+    }
 
 
 def _family_trace(profiles: pl.DataFrame, cost: str, quality_title: str, mark: Mark) -> PlotlyJson:

@@ -19,7 +19,7 @@ from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
 from rightfit.profiling.worker.meters.memory import read_memory, reset_peak, return_free_memory
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_S
-from rightfit.quality.deviations import standard_error
+from rightfit.quality.standard_errors import standard_error
 from rightfit.tuning.pausing.training_costs import TrainingSize, count_work, predict_cpu_s
 from rightfit.tuning.search.cell import Cell
 

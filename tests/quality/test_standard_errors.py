@@ -8,7 +8,8 @@ import pytest
 from rightfit.profiling.profiles import quality_interval as intervals
 from rightfit.profiling.profiles.prediction_quality import find_final_rows
 from rightfit.profiling.profiles.quality_interval import quality_interval
-from rightfit.quality.deviations import (
+from rightfit.quality.metric import QualityMetric
+from rightfit.quality.standard_errors import (
     find_deviations,
     pack_deviations,
     resample,
@@ -17,7 +18,6 @@ from rightfit.quality.deviations import (
     standard_error,
     unpack_deviations,
 )
-from rightfit.quality.metric import QualityMetric
 
 pytestmark = pytest.mark.whole
 
