@@ -38,6 +38,18 @@ def test_stopping_rule_that_is_none_is_one_fault(rule: str, said: str) -> None:
     assert fault.endswith("Correct parameters_training.yml.")
 
 
+@pytest.mark.parametrize(
+    "training", [{"patience": 2}, {"n_trials": None, "budget_cpu_s": None}], ids=str
+)
+def test_a_fault_of_a_whole_block_ends_in_one_full_stop(training: dict[str, Any]) -> None:
+    parameters = complete_parameters({"training": training})
+
+    [fault] = [fault for fault in find_block_faults(parameters) if fault.startswith("training")]
+
+    assert fault.endswith(". Correct parameters_training.yml.")
+    assert ".." not in fault
+
+
 def test_dataset_that_is_never_refitted_must_exist() -> None:
     parameters = complete_parameters({"datasets": {"flights": {}}, "refit": {"never_for": ["x"]}})
 

@@ -124,7 +124,7 @@ def find_block_faults(
     for key, model in {**WHOLE_BLOCKS, **own}.items():
         found = explain_faults("", {key: look_up(parameters, key)}, [key], model)
         block = key.partition(".")[0]
-        faults += [f"{fault}. Correct parameters_{block}.yml." for fault in found]
+        faults += [f"{fault.rstrip('.')}. Correct parameters_{block}.yml." for fault in found]
     # faults that no single block shows; parts with faults of their own are left out
     faults += find_contradictions(parameters.get("applications"))
     faults += _find_tie_faults(parameters)
@@ -157,7 +157,7 @@ def _find_named_faults(parameters: RawParameters) -> Iterator[str]:
     ]
     for kind, names, model in kinds:
         for fault in explain_faults(kind, parameters.get(kind, {}), names, model):
-            yield f"{fault}. Correct parameters_{kind}.yml."
+            yield f"{fault.rstrip('.')}. Correct parameters_{kind}.yml."
     applications = parameters.get("applications")
     if not isinstance(applications, Mapping) or not applications:
         yield (
