@@ -56,6 +56,7 @@ class Answered:
         quality: Scaled to [0, 1].
         metrics: What was measured, by column; empty where nothing was.
         what: Description.
+        disturbed: Whether other work disturbed the measurement.
     """
 
     contender: str
@@ -65,6 +66,7 @@ class Answered:
     quality: float
     metrics: Mapping[str, float | None]
     what: str = ""
+    disturbed: bool = False
 
     def find(self, metric: str) -> float:
         """Return a metric, NaN where neither it nor a lower figure was measured."""
@@ -85,10 +87,10 @@ def read_answered(folder: Path, rows: Path) -> list[Answered]:
     table = json.loads((rows / "table.json").read_text(encoding="utf-8"))
     targets = pl.read_parquet(rows / "test.parquet")[table["target"]]
     predicted = pl.read_parquet(folder / "predictions.parquet")
-    measured: dict[str, dict[str, float | None]] = {}
+    measured: dict[str, dict[str, Any]] = {}
     if (folder / "measured.json").is_file():
         found = json.loads((folder / "measured.json").read_text(encoding="utf-8"))
-        measured = {one["model"]: one.get("metrics", {}) for one in found}
+        measured = {one["model"]: one for one in found}
     metric, answered = QualityMetric(**table["quality"]), []
     models = json.loads((folder / "models.json").read_text(encoding="utf-8"))
     models += [one | {"model": RAW} for one in models if one["model"] == BARE]
@@ -99,8 +101,9 @@ def read_answered(folder: Path, rows: Path) -> list[Answered]:
         answered.append(
             Answered(
                 *(folder.name, name, raw, error, metric.scale(raw)),
-                measured.get(name, {}),
+                measured.get(name, {}).get("metrics", {}),
                 one["what"],
+                measured.get(name, {}).get("disturbed", False),
             )
         )
     return answered
@@ -342,8 +345,9 @@ def _print_table(
                 utilities[name][place] if contender != OWN or one.name == name else ""
                 for name in names
             ]
+            mark = " (disturbed)" if one.disturbed else ""
             print(
-                f"| {contender} {one.name} | {cpu_s:.0f} | {one.quality_raw:.4f} "
+                f"| {contender} {one.name}{mark} | {cpu_s:.0f} | {one.quality_raw:.4f} "
                 f"({one.error:.4f}) | {' | '.join((*costs, *worth))} |"
             )
 

@@ -177,8 +177,10 @@ def join_encoding(folder: Path, rows: pl.DataFrame) -> None:
 def _find_step(rows: pl.DataFrame, name: str, encoded: Any) -> StepJson:
     """Return what makes a column's encoded values of its raw ones: a code for each text, a number.
 
+    Texts are those of the test rows alone, a few fewer than the peer knows: that favours it.
+
     Raises:
-        RightfitError: If it is no column of the table, or its values depend on other columns.
+        RightfitError: If it is no column of the table, or holds neither texts nor numbers.
     """
     if name not in rows.columns:
         raise RightfitError(f"{name} is not a column of the table")

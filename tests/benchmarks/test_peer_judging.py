@@ -106,13 +106,14 @@ def test_a_raw_model_answers_as_the_bare_one_that_it_holds(tmp_path: Path) -> No
     pl.DataFrame({"bare": ["x", "x"]}).write_parquet(tmp_path / "predictions.parquet")
     described = [{"model": "bare", "what": "trees", "note": ""}]
     (tmp_path / "models.json").write_text(json.dumps(described), encoding="utf-8")
-    measured = [{"model": "raw", "metrics": {"latency_p50_ms": 0.5}}]
+    measured = [{"model": "raw", "metrics": {"latency_p50_ms": 0.5}, "disturbed": True}]
     (tmp_path / "measured.json").write_text(json.dumps(measured), encoding="utf-8")
 
     found = {one.name: one for one in read_answered(tmp_path, tmp_path)}
 
     assert found["raw"].quality_raw == found["bare"].quality_raw == 0.5
     assert found["raw"].metrics["latency_p50_ms"] == 0.5
+    assert found["raw"].disturbed
     assert not found["bare"].metrics
 
 

@@ -16,7 +16,6 @@ import polars as pl
 
 from rightfit.api.ranking import Ranking
 from rightfit.errors import RightfitError
-from rightfit.evaluation.candidate_measuring import to_json
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.bundle_files import MANIFEST
@@ -185,7 +184,7 @@ class FittedModel:
         try:
             check_folder(target, force=force)
             self._bundle = offer_onnx(self._bundle, self._feeding.tried_rows)
-            encoder = to_json(self._feeding.encoder)
+            encoder = self._feeding.encoder.to_json()
             model = Model(self._bundle, encoder, self._feeding.data_card)
             return export_model(self._make_answer(), model, target, with_server=with_server)
         except (FileExistsError, ValueError) as err:

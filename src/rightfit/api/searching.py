@@ -30,7 +30,6 @@ from rightfit.evaluation.candidate_measuring import (
     judge_candidates,
     measure_candidates,
     read_fit_costs,
-    to_json,
 )
 from rightfit.evaluation.winner_refits import (
     RefitInputs,
@@ -486,7 +485,7 @@ class _Search:
 
     @property
     def _raw_test(self) -> RawTest:
-        return RawTest(self._prepared.take("test"), to_json(self._prepared.encoder))
+        return RawTest(self._prepared.take("test"), self._prepared.encoder.to_json())
 
     def _refit(
         self, profiles: pl.DataFrame, outcomes: Mapping[str, SearchOutcome]

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -75,12 +74,7 @@ class RawTest:
     @classmethod
     def take(cls, rows: pl.DataFrame, encoder: Encoder) -> RawTest:
         """Take the test split of a dataset's rows, whose parts are in the column ``part``."""
-        return cls(rows.filter(pl.col("part") == "test"), to_json(encoder))
-
-
-def to_json(encoder: Encoder) -> EncoderJson:
-    """Return an encoder as a measured process reads it."""
-    return cast("EncoderJson", encoder.model_dump(mode="json"))
+        return cls(rows.filter(pl.col("part") == "test"), encoder.to_json())
 
 
 def measure_candidates(

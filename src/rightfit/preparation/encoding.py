@@ -152,7 +152,7 @@ def _run_graph(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     names = list(name_features(encoder))
     if rows.is_empty():
         return pl.DataFrame(schema=dict.fromkeys(names, pl.Float32))
-    plain: Any = encoder.model_dump(mode="json")
+    plain = encoder.to_json()
     session = open_session(build_encoder(plain))
     feed = {one.name: _read_tensor(rows, one) for one in list_inputs(plain)}
     n_rows = max(1, min(N_BATCH_ROWS, N_BATCH_VALUES // len(names)))

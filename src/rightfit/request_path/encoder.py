@@ -7,7 +7,7 @@ one or more feature columns. Whoever serves a model needs the encoder and the ra
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from rightfit.errors import RightfitError
-from rightfit.request_path.raw_inputs import ENCODER_VERSION
+from rightfit.request_path.raw_inputs import ENCODER_VERSION, EncoderJson
 
 OTHER = "<other>"  # bucket of rare, unknown and missing categories
 MEAN = "<target mean>"  # what a category's mean is called beside its 0/1 columns
@@ -159,6 +159,10 @@ class Encoder(BaseModel):
                 "Run the data_engineering pipeline again."
             )
         return version
+
+    def to_json(self) -> EncoderJson:
+        """Return it as a measured process and an export read it."""
+        return cast("EncoderJson", self.model_dump(mode="json"))
 
 
 def name_features(encoder: Encoder) -> tuple[str, ...]:

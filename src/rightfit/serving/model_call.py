@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from rightfit.families.bundle import ONNX_FILE, Bundle
 from rightfit.families.runtimes import runtime_files
@@ -29,7 +28,7 @@ class Model:
 
 def feed_model(bundle: Bundle, encoder: Encoder, data_card: DataCard) -> Model:
     """Join a bundle with its dataset's encoder; an imported model may encode for itself."""
-    feeding = cast("EncoderJson", encoder.model_dump(mode="json"))
+    feeding = encoder.to_json()
     if bundle.configuration.get("input") == "raw":
         feeding = pass_columns(bundle.schema.features)
     return Model(bundle, feeding, data_card)

@@ -92,7 +92,7 @@ def pack_candidates(
                 candidates,
                 test=test,
                 raw=rows.filter(part="test"),
-                encoder=encoder.model_dump(mode="json"),
+                encoder=encoder.to_json(),
                 data_card=data_card,
                 request_paths=paths,
                 settings=params.settings,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 import polars as pl
 
-from rightfit.evaluation.candidate_measuring import RawTest, measure_afresh, to_json, trust_written
+from rightfit.evaluation.candidate_measuring import RawTest, measure_afresh, trust_written
 from rightfit.families.bundle import ONNX_ONLY
 from rightfit.kedro_project.command_line import set_log_level
 from rightfit.parameters.applications import ApplicationsParams
@@ -140,7 +140,7 @@ def _measure(
         wanted,
         test,
         next(iter(models.values())).data_card,
-        raw=RawTest(rows.filter(part="test"), to_json(encoder)),
+        raw=RawTest(rows.filter(part="test"), encoder.to_json()),
         measurements=results.load_current("measurements"),
         params=params,
     )

@@ -25,7 +25,6 @@ from rightfit.evaluation.candidate_measuring import (
     add_settings,
     measure_candidates,
     read_fit_costs,
-    to_json,
     trust_written,
 )
 from rightfit.families.bundle import ONNX_ONLY, Bundle
@@ -139,7 +138,7 @@ def profile_imported(
         data_card,
         raw=RawTest(
             test,
-            pass_columns(schema.features, texts) if model.input == "raw" else to_json(encoder),
+            pass_columns(schema.features, texts) if model.input == "raw" else encoder.to_json(),
         ),
         measurements=measurements,
         params=params,

@@ -51,10 +51,10 @@ def draw_charts(
         Quality against cost by dataset, each application's utilities by objective, and the winners.
     """
     marks = marks_of(resource_profiles["model"])
-    winners = select_winners(rankings)
+    completed, winners = complete_paths(resource_profiles), select_winners(rankings)
     charts: dict[str, Figure] = {}
     for dataset, card in data_cards.items():
-        profiles = complete_paths(resource_profiles).filter(dataset=dataset)
+        profiles = completed.filter(dataset=dataset)
         if profiles.is_empty():
             charts[dataset] = draw_nothing(dataset)
             continue
