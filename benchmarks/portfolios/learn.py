@@ -8,8 +8,9 @@ out), and of the default followed by configurations at random. The lists in
 how its quality, its parameters and its training relate to the default's.
 
 A portfolio begins with the default. Each further entry is the one that adds most utility on
-average over tables and applications (greedy submodular maximisation: Nemhauser, Wolsey and Fisher
-1978; for portfolios of configurations Wistuba et al. 2015).
+average over tables and applications for what its training costs (greedy submodular maximisation:
+Nemhauser, Wolsey and Fisher 1978; per unit of time: Streeter and Golovin 2008; for portfolios of
+configurations Wistuba et al. 2015). ``--by-gain-alone`` leaves the cost out.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from record import N_DRAWN
+from record import N_DRAWN, read_block
 from tables import KEPT_ASIDE, LEARNT_ON
 from worth import (
     Floats,
@@ -38,22 +39,52 @@ TRAININGS = (1, 2, 3, 4, 6, 8, 12)
 N_ORDERS = 50
 
 
-def learn_portfolio(cells: Sequence[RecordedTrainings]) -> list[int]:
+def learn_portfolio(cells: Sequence[RecordedTrainings], *, by_cost: bool = True) -> list[int]:
     """Return numbers of configurations, the default first, the most useful of the rest next.
 
     Args:
         cells: One family's recordings on several tables.
+        by_cost: Whether an entry's gain counts per unit of its training; else by itself.
     """
     worth = stack_worth(cells)
+    numbers = range(worth.shape[1])
+    worth[:, [n for n in numbers if not _is_in_space(cells, n)]] = 0.0
+    costs = np.array([cost_of_default(cells, number) for number in numbers])
     chosen = [0]
     while len(chosen) < MAX_ENTRIES:
         reached = worth[:, chosen].max(axis=1, keepdims=True)
         gains = np.maximum(worth - reached, 0.0).mean(axis=0)
-        best = int(gains.argmax())
-        if gains[best] < MIN_GAIN:
+        gains[gains < MIN_GAIN] = 0.0
+        if not gains.any():
             break
-        chosen.append(best)
+        chosen.append(int((gains / costs if by_cost else gains).argmax()))
     return chosen
+
+
+def cost_of_default(cells: Sequence[RecordedTrainings], number: int) -> float:
+    """Return what training a configuration costs, in trainings of the default on the same tables.
+
+    Args:
+        cells: One family's recordings.
+        number: The configuration's; one that was nowhere trained whole costs without end.
+    """
+    both = _with_default(cells, number)
+    if not both:
+        return np.inf
+    ratios = [cell.trials[number].last.spent_s / cell.trials[0].last.spent_s for cell in both]
+    return float(np.exp(np.mean(np.log(ratios))))
+
+
+def _is_in_space(cells: Sequence[RecordedTrainings], number: int) -> bool:
+    """Tell whether the library's ranges still hold a configuration that was recorded once."""
+    space = read_block(cells[0].model).space.root
+    searched = next((c.searched[number] for c in cells if number in c.searched), {})
+    return all(name in space and space[name].contains(value) for name, value in searched.items())
+
+
+def _with_default(cells: Sequence[RecordedTrainings], number: int) -> list[RecordedTrainings]:
+    """Return the cells where a configuration and the default were trained whole."""
+    return [c for c in cells if all(n in c.trials and is_whole(c.trials[n]) for n in (0, number))]
 
 
 def stack_worth(cells: Sequence[RecordedTrainings]) -> Floats:
@@ -81,18 +112,21 @@ def judge_order(cell: RecordedTrainings, order: Sequence[int], names: Sequence[s
     return means
 
 
-def compare(cells: Sequence[RecordedTrainings], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+def compare(
+    cells: Sequence[RecordedTrainings], names: Sequence[str], *, by_cost: bool
+) -> Iterator[dict[str, Any]]:
     """Yield a row per table: mean tested utility after ``TRAININGS`` of each order.
 
     Args:
         cells: One family's recordings.
         names: Applications that choose; portfolios are learnt for all of them.
+        by_cost: Whether portfolios weigh what an entry's training costs.
     """
     rng = np.random.default_rng(0)
     n_numbers = N_DRAWN[cells[0].model]
     for cell in cells:
         others = [c for c in cells if c.table != cell.table and c.table in LEARNT_ON]
-        portfolio = learn_portfolio(others)
+        portfolio = learn_portfolio(others, by_cost=by_cost)
         rest = [n for n in range(n_numbers) if n not in portfolio]
         orders = [[0, *(1 + rng.permutation(n_numbers - 1))] for _ in range(N_ORDERS)]
         yield {
@@ -104,16 +138,11 @@ def compare(cells: Sequence[RecordedTrainings], names: Sequence[str]) -> Iterato
 
 def describe_entry(cells: Sequence[RecordedTrainings], number: int) -> str:
     """Return an entry as YAML, with a remark on what it is for."""
-    both = [c for c in cells if all(n in c.trials and is_whole(c.trials[n]) for n in (0, number))]
+    both = _with_default(cells, number)
     ends = [(cell.trials[number].last, cell.trials[0].last) for cell in both]
     quality = np.mean([(one.quality or 0.0) - (default.quality or 0.0) for one, default in ends])
-    size, training = (
-        np.exp(np.mean(np.log(ratios)))
-        for ratios in (
-            [_count(one) / _count(default) for one, default in ends],
-            [one.spent_s / default.spent_s for one, default in ends],
-        )
-    )
+    size = np.exp(np.mean([np.log(_count(one) / _count(default)) for one, default in ends]))
+    training = cost_of_default(cells, number)
     searched = next(c.searched[number] for c in cells if number in c.searched)
     shown = ", ".join(f"{name}: {_round(value)}" for name, value in searched.items())
     remark = f"quality {quality:+.3f}, size x {size:.2g}, training x {training:.2g}"
@@ -132,6 +161,7 @@ def main() -> None:
     """Learn, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=list(N_DRAWN), choices=list(N_DRAWN))
+    parser.add_argument("--by-gain-alone", action="store_true", help="costs do not count")
     asked = parser.parse_args()
     cells = read_recorded(list_applications())
     rows = []
@@ -140,9 +170,9 @@ def main() -> None:
         learnt_on = [cell for cell in of_model if cell.table in LEARNT_ON]
         if not learnt_on:
             continue
-        rows += list(compare(of_model, list(read_samples())))
+        rows += list(compare(of_model, list(read_samples()), by_cost=not asked.by_gain_alone))
         print(f"  {model}:\n    portfolio:")
-        for number in learn_portfolio(learnt_on)[1:]:
+        for number in learn_portfolio(learnt_on, by_cost=not asked.by_gain_alone)[1:]:
             print("      -", describe_entry(learnt_on, number))
     print("trainings:", *TRAININGS)
     for title, part in (("tables left out", LEARNT_ON), ("tables kept aside", KEPT_ASIDE)):

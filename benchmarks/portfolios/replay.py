@@ -1,7 +1,8 @@
 """Replay searches with and without portfolios: which order, and trained whole or under the rule?
 
 ``python benchmarks/portfolios/replay.py`` reads ``recorded/portfolios.parquet``. It reads the
-tables that portfolios are learnt on, none of those kept aside. Budgets are work
+tables that portfolios are learnt on; with ``--aside`` those kept aside instead, on which nothing
+was chosen. ``--by-gain-alone`` learns portfolios without their entries' costs. Budgets are work
 (see ``training_costs.py``) in trainings of the family's default. Portfolios are learnt on all other
 tables. Each search ends as a live one does. A line per budget and method: the mean utility that
 applications lose with its whole trainings against the best of everything recorded, by validated
@@ -34,7 +35,7 @@ from unittest.mock import patch
 import numpy as np
 from learn import learn_portfolio
 from record import N_CHECKPOINTS, N_DRAWN
-from tables import LEARNT_ON
+from tables import KEPT_ASIDE, LEARNT_ON
 from worth import SERVINGS, RecordedTrainings, list_applications, read_recorded, read_samples
 
 from rightfit.parameters.defaults import read_default
@@ -223,17 +224,25 @@ def make_rule(
 
 
 def replay_tables(
-    models: Sequence[str], budgets: Sequence[float], *, of_parts: bool
+    models: Sequence[str], budgets: Sequence[float], *, of_parts: bool, by_cost: bool, aside: bool
 ) -> Iterator[tuple[str, Mapping[tuple[float, str], float]]]:
-    """Yield each table and its losses, model by model; portfolios are learnt on other tables."""
+    """Yield each table and its losses, model by model; portfolios are learnt on other tables.
+
+    Args:
+        models: Families.
+        budgets: In trainings of the default.
+        of_parts: Whether parts of the rule are switched off; else methods are compared.
+        by_cost: Whether portfolios weigh what an entry's training costs.
+        aside: Whether it is the tables that no portfolio was learnt on.
+    """
     cells = read_recorded(list_applications())
     samples = read_samples()
     for model in models:
         of_model = [cell for cell in cells if cell.model == model]
         for cell in of_model:
             others = [c for c in of_model if c.table != cell.table and c.table in LEARNT_ON]
-            if cell.table in LEARNT_ON and 0 in cell.trials and others:
-                portfolio = learn_portfolio(others)
+            if (cell.table in KEPT_ASIDE) == aside and 0 in cell.trials and others:
+                portfolio = learn_portfolio(others, by_cost=by_cost)
                 yield cell.table, compare(cell, portfolio, samples, budgets, of_parts=of_parts)
 
 
@@ -243,9 +252,18 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(N_DRAWN))
     parser.add_argument("--budgets", nargs="+", type=float, default=list(BUDGETS))
     parser.add_argument("--parts", action="store_true", help="switch off the rule's parts")
+    parser.add_argument("--by-gain-alone", action="store_true", help="learn without costs")
+    parser.add_argument("--aside", action="store_true", help="the tables that are kept aside")
     asked = parser.parse_args()
+    losses_of = replay_tables(
+        asked.models,
+        asked.budgets,
+        of_parts=asked.parts,
+        by_cost=not asked.by_gain_alone,
+        aside=asked.aside,
+    )
     rows: dict[tuple[float, str], dict[str, list[float]]] = {}
-    for table, losses in replay_tables(asked.models, asked.budgets, of_parts=asked.parts):
+    for table, losses in losses_of:
         for key, loss in losses.items():
             rows.setdefault(key, {}).setdefault(table, []).append(loss)
     baseline = "nothing" if asked.parts else BASELINE
