@@ -38,7 +38,7 @@ SUFFIXES: Mapping[str, str] = {
 """Name in a bundle, by the suffix of the file."""
 
 FAMILIES: Mapping[str, str] = {
-    "model.onnx": "rightfit.families.imported.onnx_only",
+    "model.onnx": "rightfit.families.imported.objects:onnx",
     XGBOOST_FILE: "rightfit.families.libraries.xgboost",
     LIGHTGBM_FILE: "rightfit.families.libraries.lightgbm",
     CATBOOST_FILE: "rightfit.families.libraries.catboost",

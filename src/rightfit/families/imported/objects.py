@@ -186,9 +186,17 @@ class SkopsFamily(ObjectFamily):
         return ServedObject(model, configuration, schema)
 
 
-def FAMILY(kind: str) -> ObjectFamily:  # noqa: N802
+class OnnxOnly(ServedFamily):
+    """Serves a model that exists as an ONNX file alone; it has no native model to open."""
+
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    weights_file: str = "model.onnx"
+    native_imports: tuple[str, ...] = ("onnxruntime",)
+
+
+def FAMILY(kind: str) -> ServedFamily:  # noqa: N802
     """Return the family of one kind of objects: one of :data:`Kind`, or ``skops``."""
-    kinds = {"torch": ModuleObjectFamily, "skops": SkopsFamily}
+    kinds = {"onnx": OnnxOnly, "torch": ModuleObjectFamily, "skops": SkopsFamily}
     return kinds.get(kind, ObjectFamily)()
 
 
