@@ -9,6 +9,7 @@ import pytest
 
 from rightfit.profiling.worker import single_stream
 from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.profiling.worker.protocol import TimingLimits
 from rightfit.profiling.worker.single_stream import (
     Block,
     SingleStream,
@@ -22,7 +23,8 @@ FAST, SLOW = 100, 180
 
 def stream(call: Callable[[Any], object], *, n_windows: int) -> SingleStream:
     probe = SpeedProbe(known_ns=FAST)
-    return SingleStream(call, ROWS, probe, n_windows=n_windows, min_calls=10, min_ns=90, max_ns=300)
+    limits = TimingLimits(min_calls=10, min_ms=90e-6, max_ms=300e-6)
+    return SingleStream(call, ROWS, probe, n_windows=n_windows, limits=limits)
 
 
 def test_windows_share_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

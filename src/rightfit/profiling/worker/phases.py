@@ -121,15 +121,7 @@ def measure_model(
     )
     patience_ns = int(request.slow_wait_max_ms * NS_PER_MS)
     probe = SpeedProbe(request.probe_known_ns, patience_ns=patience_ns)
-    stream = SingleStream(
-        call,
-        singles,
-        probe,
-        n_windows=request.n_windows,
-        min_calls=request.latency.min_calls,
-        min_ns=request.latency.min_ns,
-        max_ns=request.latency.max_ns,
-    )
+    stream = SingleStream(call, singles, probe, n_windows=request.n_windows, limits=request.latency)
     stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
     reset_peak()
     before_rows = read_memory()

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from rightfit.profiling.worker.latency import Call, Clock, time_calls, warm_up
 from rightfit.profiling.worker.meters.cpu import PhaseMeter, sum_phases
 from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
+from rightfit.profiling.worker.protocol import TimingLimits
 from rightfit.profiling.worker.results import Phase, StreamPhase, WarmUp
 from rightfit.profiling.worker.units import NS_PER_MS
 from rightfit.request_path.raw_rows import Input
@@ -127,9 +128,8 @@ class SingleStream:
         rows: Inputs to rotate through; a window continues after the last row of the one before.
         probe: Looks at the core's speed.
         n_windows: Windows that there will be.
-        min_calls: Calls to time at full speed, in all windows together.
-        min_ns: Shortest time of all windows, at full speed.
-        max_ns: Longest time of all windows.
+        limits: How long to time calls, in all windows together; the calls and the shortest time
+            are those at full speed.
     """
 
     def __init__(
@@ -139,17 +139,15 @@ class SingleStream:
         probe: SpeedProbe,
         *,
         n_windows: int,
-        min_calls: int,
-        min_ns: int,
-        max_ns: int,
+        limits: TimingLimits,
     ) -> None:
         self._call = call
         self._rows = rows
         self._probe = probe
-        self._min_calls = min_calls
-        self._min_window_calls = math.ceil(min_calls / n_windows)
-        self._min_window_ns = min_ns // n_windows
-        self._max_window_ns = max_ns // n_windows
+        self._min_calls = limits.min_calls
+        self._min_window_calls = math.ceil(limits.min_calls / n_windows)
+        self._min_window_ns = limits.min_ns // n_windows
+        self._max_window_ns = limits.max_ns // n_windows
         self._warm_ups: list[WarmUp] = []
         self._blocks: list[Block] = []
         self._phases: list[Phase] = []
