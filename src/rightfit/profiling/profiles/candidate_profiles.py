@@ -195,7 +195,6 @@ class _Assembly:
                     self._shared,
                     n_threads=job.serving.n_threads,
                     spreads=spreads,
-                    is_final=state.is_over,
                 ),
             )
             for job, state in zip(self._jobs, states, strict=True)

@@ -63,8 +63,6 @@ class Measured:
         n_threads: Cores it was given.
         spreads: By how much processes of the measurements beside it differ, by column: what few
             processes cannot tell themselves. Those of a disturbed measurement may differ more.
-        is_final: Whether the metrics are to be published. During measuring, a percentile is read
-            from fewer calls than may be published.
     """
 
     state: MeasurementState
@@ -72,7 +70,6 @@ class Measured:
     shared: CommonModeError = field(default_factory=lambda: CommonModeError.assume(0.0))
     n_threads: int = 1
     spreads: Mapping[str, ProcessSpread] = field(default_factory=dict)
-    is_final: bool = True
 
     @cached_property
     def rounds(self) -> Sequence[FinishedRound]:
@@ -126,7 +123,8 @@ class Measured:
             return estimate_median(shares, spread=self._spread(cores))
         if metric.percentile is not None:
             share, n_calls = metric.percentile, sum(one.latency.n_calls for one in self.rounds)
-            needed = min_calls_to_report(share) if self.is_final else calls_to_hold(share)
+            # during measuring it is read from fewer calls than may be published
+            needed = min_calls_to_report(share) if self.state.is_over else calls_to_hold(share)
             if n_calls < needed:
                 return f"needs {needed} calls; the time allowed for {n_calls}"
         figures = self.figures(metric)
@@ -190,7 +188,7 @@ class Measured:
         latencies = [one.latency for one in rounds]
         tried = max((one.batches for one in rounds), key=len)
         full_ns = min(one.probe_full_ns for one in rounds)
-        served = how.server
+        served = None
         if state.server:
             served = LoadTried(
                 rate_per_s=self.settings.server.rate_per_s,
