@@ -46,7 +46,7 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     model = bundle.load_native()
     exported = family.export_onnx(model, bundle.schema)
     native = family.predict(model, rows)
-    return keep_onnx(bundle, exported, native, {"rows": rows}, has_int8=family.has_int8)
+    return keep_onnx(bundle, exported, native, {"rows": rows})
 
 
 def keep_onnx(
@@ -55,7 +55,6 @@ def keep_onnx(
     native: Rows,
     feed: Mapping[str, Any],
     *,
-    has_int8: bool = False,
     tensors: Sequence[Mapping[str, Any]] = (),
 ) -> Bundle:
     """Keep an export in its bundle if it answers as the native model does.
@@ -65,7 +64,6 @@ def keep_onnx(
         exported: The export.
         native: Answers of the native model.
         feed: The same rows as the export's inputs, by name.
-        has_int8: Whether 8-bit weights make sense.
         tensors: How the export's named inputs are filled; empty: it reads ``rows``.
 
     Raises:
@@ -85,7 +83,7 @@ def keep_onnx(
     manifest["files"][ONNX_FILE] = hash_regular_file(bundle.path / ONNX_FILE)
     if tensors:
         manifest["configuration"] = {**manifest["configuration"], "tensors": list(tensors)}
-    if has_int8:
+    if bundle.load_family().has_int8:
         (bundle.path / INT8_FILE).unlink(missing_ok=True)
         _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
         manifest["files"][INT8_FILE] = hash_regular_file(bundle.path / INT8_FILE)

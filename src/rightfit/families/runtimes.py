@@ -24,6 +24,9 @@ Predict = Callable[[Any], Any]  # from rows in the form that a model reads to it
 
 NATIVE = "native"
 
+_distributions = functools.cache(importlib.metadata.packages_distributions)
+"""Names of the distributions that each top-level module comes from; read once."""
+
 
 class Runtime(Protocol):
     """A way to answer with a bundle's model.
@@ -169,11 +172,6 @@ def _versions(module: str) -> tuple[tuple[str, str], ...]:
     """Return names and versions of the distributions that a module comes from."""
     names = _distributions().get(module.partition(".")[0], ())
     return tuple((name, importlib.metadata.version(name)) for name in sorted(set(names)))
-
-
-@functools.cache
-def _distributions() -> Mapping[str, list[str]]:
-    return importlib.metadata.packages_distributions()
 
 
 def runtime_files(bundle: Bundle, runtime: str) -> list[Path]:
