@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rightfit.profiling.profiles import quality_interval as intervals
-from rightfit.profiling.profiles.prediction_quality import find_final_rows
-from rightfit.profiling.profiles.quality_interval import quality_interval
+from rightfit.profiling.profiles import prediction_quality as intervals
+from rightfit.profiling.profiles.prediction_quality import find_final_rows, quality_interval
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.standard_errors import (
     find_deviations,

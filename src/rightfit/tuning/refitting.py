@@ -22,8 +22,7 @@ from rightfit.families.runtimes import NATIVE, describe_code, open_predictor
 from rightfit.preparation.data_card import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import fingerprint
-from rightfit.profiling.profiles.prediction_quality import find_final_rows
-from rightfit.profiling.profiles.quality_interval import quality_interval
+from rightfit.profiling.profiles.prediction_quality import find_final_rows, quality_interval
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.explanation.shipping import RawQuality, RefitComparison, RefitQuality
 from rightfit.tuning.search.search_job import map_data

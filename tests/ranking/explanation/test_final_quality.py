@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from factories.rankings import make_application, make_profile, number_of, rank
 
-from rightfit.profiling.profiles.quality_interval import share_interval
+from rightfit.profiling.profiles.prediction_quality import share_interval
 from rightfit.quality.standard_errors import pack_deviations
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.explanation.decisions import FinalQuality

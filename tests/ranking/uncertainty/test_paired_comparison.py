@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from factories.rankings import make_application, make_profile, rank
 
-from rightfit.profiling.profiles.quality_interval import share_interval
+from rightfit.profiling.profiles.prediction_quality import share_interval
 from rightfit.quality.standard_errors import pack_deviations
 from rightfit.ranking.uncertainty.paired_comparison import draw_together
 

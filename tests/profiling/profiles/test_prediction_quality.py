@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rightfit.profiling.profiles.quality_interval import quality_interval
+from rightfit.profiling.profiles.prediction_quality import quality_interval
 from rightfit.quality.metric import QualityMetric
 
 
