@@ -15,7 +15,7 @@ from rightfit.preparation.spec import Features
 from rightfit.preparation.tables import RawTableError
 from rightfit.request_path.encoder import Encoder, name_features
 from rightfit.request_path.opening import compile_encoder
-from rightfit.request_path.words import split_words
+from rightfit.request_path.raw_inputs import split_words
 
 TEXTS = [
     "The room was cold, and the shower was COLD too!",

@@ -34,9 +34,8 @@ from rightfit.request_path.encoder import (
     name_features,
 )
 from rightfit.request_path.encoder_graph import build_encoder
-from rightfit.request_path.raw_inputs import NUMBERS, TEXTS, list_inputs
+from rightfit.request_path.raw_inputs import NUMBERS, TEXTS, list_inputs, split_words
 from rightfit.request_path.usage import TensorInput, decode_image
-from rightfit.request_path.words import split_words
 
 NOT_CATEGORIES = (OTHER, MEAN, "")  # a request writes a missing text as an empty one
 MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing about others

@@ -45,7 +45,7 @@ from rightfit.preparation.spec import (
 from rightfit.preparation.tables import Table, cast_without_loss
 from rightfit.quality.metric import Array, QualityBlock, QualityMetric
 from rightfit.quality.scorers import NEGATED, is_function
-from rightfit.request_path.words import split_words
+from rightfit.request_path.raw_inputs import split_words
 from rightfit.spelling import name_some
 
 SPLIT_COLUMN = "split"

@@ -100,7 +100,7 @@ class TargetMean(_Step):
 
 
 class Words(_Step):
-    """A free text: a column per known word, its TF-IDF; see ``rightfit.request_path.words``."""
+    """A free text: a column per known word, its TF-IDF; see ``raw_inputs.split_words``."""
 
     kind: Literal["words"] = "words"
     words: tuple[str, ...]

@@ -17,16 +17,17 @@ from rightfit.families.onnx_graph import GraphBuilder, declare, raise_opset, rea
 from rightfit.request_path.raw_inputs import (
     IMAGE,
     INPUT_OF,
+    LEAST_LENGTH,
     NUMBERS,
     PER_PIXEL,
     TEXTS,
+    WORD_IN_ONNX,
     EncoderJson,
     StepJson,
     group_steps,
     list_inputs,
 )
 from rightfit.request_path.usage import TensorInput
-from rightfit.request_path.words import IN_ONNX, LEAST_LENGTH
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -186,7 +187,13 @@ def _add_words(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int])
         text = _pick_texts(own, position)
         lower = own.add("StringNormalizer", text, case_change_action="LOWER", locale="C")
         split = own.add(
-            "Tokenizer", lower, domain=CONTRIB, mark=0, mincharnum=1, pad_value="", tokenexp=IN_ONNX
+            "Tokenizer",
+            lower,
+            domain=CONTRIB,
+            mark=0,
+            mincharnum=1,
+            pad_value="",
+            tokenexp=WORD_IN_ONNX,
         )
         # Given weights, the vectorizer would add them up, which rounds otherwise than a product.
         counts = own.add(

@@ -22,6 +22,7 @@ from rightfit.families.imported.row_table import make_texts
 from rightfit.families.runtimes import open_predictor
 from rightfit.request_path.raw_inputs import (
     IMAGE,
+    LEAST_LENGTH,
     NUMBERS,
     PER_PIXEL,
     TEXTS,
@@ -29,9 +30,9 @@ from rightfit.request_path.raw_inputs import (
     StepJson,
     group_steps,
     list_inputs,
+    split_words,
 )
 from rightfit.request_path.usage import Answer, Columns, Floats, make_feed, open_graph, write_text
-from rightfit.request_path.words import LEAST_LENGTH, split_words
 
 Build = Callable[[Columns], Any]
 Inputs = Mapping[str, npt.NDArray[Any]]

@@ -1,4 +1,4 @@
-"""The encoder as JSON, and the input tensors that the raw columns it reads make up.
+"""What an encoder's two forms share, numpy and ONNX: its JSON, its input tensors, its words.
 
 Numbers of all numeric columns share one tensor, and so do texts: handing a tensor to onnxruntime
 costs about a microsecond, so a tensor per column would cost more than most models.
@@ -6,6 +6,7 @@ costs about a microsecond, so a tensor per column would cost more than most mode
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import TypedDict
@@ -29,6 +30,13 @@ INPUT_OF = {
 }
 DTYPES = {NUMBERS: "float64", TEXTS: "string", IMAGE: "uint8"}
 PER_PIXEL = np.float32(1) / np.float32(255)
+
+WORD = "[0-9A-Za-z_{}-{}{}-{}{}-{}]+"  # see split_words
+BORDERS = (0xC0, 0x1FFF, 0x2070, 0x2FFF, 0x3040, 0x10FFFF)  # between them: signs and punctuation
+WORD_IN_PYTHON = re.compile(WORD.format(*map(chr, BORDERS)))
+WORD_IN_ONNX = WORD.format(*(f"\\x{{{border:X}}}" for border in BORDERS))  # RE2's spelling
+TO_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+LEAST_LENGTH = 1.0  # no weight is below 1, so only a text without known words has less: it stays 0
 
 
 class StepJson(TypedDict, total=False):
@@ -102,3 +110,18 @@ def group_steps(
     for kind, group in groupby(encoder["steps"], key=lambda step: step["kind"]):
         steps = list(group)
         yield kind, steps, [columns[INPUT_OF[kind]].index(step["column"]) for step in steps]
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a text, in order.
+
+    A text is split, counted, weighed and scaled the same in Python and in ONNX. What ONNX Runtime
+    can do everywhere sets the rules: letters A to Z are lower-cased (its lower-casing of other
+    letters needs a locale that small containers lack), and a word is a run of letters, digits,
+    underscores and other characters that are no punctuation. The characters are listed, since two
+    versions of Unicode would disagree about "letter". Weights are TF-IDF, scaled to length 1.
+
+    >>> split_words("Isn't it GREAT? Élan, 3½ & naïve_x")
+    ['isn', 't', 'it', 'great', 'Élan', '3', 'naïve_x']
+    """
+    return WORD_IN_PYTHON.findall(text.translate(TO_LOWER))
