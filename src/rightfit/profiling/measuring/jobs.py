@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -319,14 +320,9 @@ def write_model_rows(
     """
     written: dict[object, RowsFile] = {}
     files = {}
-    wanted = [
-        (name, runtime)
-        for runtime in runtimes
-        for name, bundle in bundles.items()
-        if can_serve(bundle, runtime)
-    ]
-    for name, runtime in wanted:
-        bundle = bundles[name]
+    for runtime, (name, bundle) in itertools.product(runtimes, bundles.items()):
+        if not can_serve(bundle, runtime):
+            continue
         feeds = find_feeds(bundle, runtime)
         key = feeds or (find_form(bundle, runtime), bundle.schema.features)
         if key not in written:

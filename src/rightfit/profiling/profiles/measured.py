@@ -239,8 +239,7 @@ def pool_spreads(
     clean = [one for one in found if not one.is_disturbed]
     pooled = {}
     for metric in METRICS:
-        tables = [figures for one in clean if (figures := one.figures(metric))]
-        spread = pool_spread(tables) if tables else None
+        spread = pool_spread([one.figures(metric) for one in clean])
         if spread is not None:
             pooled[metric.column] = spread
     return pooled
