@@ -17,7 +17,7 @@ from orchards.tools.saw import cut
 
 def train():
     from .shed import door
-    from rightfit.families.sklearn_io import load_skops
+    from rightfit.families.sklearn_io import save_skops
 """
 
 

@@ -17,8 +17,7 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from rightfit.families import tree_export
-from rightfit.families.forest import FAMILY
+from rightfit.families import sklearn_io, tree_export
 from rightfit.families.schema import InputSchema
 
 SEED = 0
@@ -75,10 +74,10 @@ def _compare(model: Any, classes: tuple[str, ...], monkeypatch: pytest.MonkeyPat
         return list_nodes(*given)
 
     monkeypatch.setattr(tree_export, "_list_nodes", count)
-    as_arrays = FAMILY.export_onnx(model, schema)
+    as_arrays = sklearn_io.export_sklearn_onnx(model, schema)
     assert n_trees, "skl2onnx took the trees over node by node"
 
     for name in tree_export._CONVERTERS:
         module = importlib.import_module(f"skl2onnx.operator_converters.{name}")
         monkeypatch.setattr(module, tree_export._NAME, tree_ensemble.add_tree_to_attribute_pairs)
-    assert as_arrays == FAMILY.export_onnx(model, schema)
+    assert as_arrays == sklearn_io.export_sklearn_onnx(model, schema)

@@ -56,21 +56,24 @@ class SklearnFamily(Family):
 
     def predict(self, model: Any, rows: Rows) -> Rows:
         """See :class:`rightfit.families.family.Family`."""
-        if hasattr(model, "classes_"):
-            probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
-            return probabilities
-        values: Rows = model.predict(rows).astype(np.float32, copy=False)[:, None]
-        return values
+        return predict_sklearn(model, rows)
 
     def save_weights(self, model: Any, path: Path) -> None:
-        """Write the estimator with skops, deflated."""
-        # faster than the usual level 6, for little more space: a search pays for it
-        import_skops().dump(model, path, compression=zipfile.ZIP_DEFLATED, compresslevel=3)
+        """See :class:`rightfit.families.family.Family`."""
+        save_skops(model, path)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
-        """Convert with skl2onnx."""
-        options = {id(model): {"zipmap": False}} if schema.classes else None
-        return bytes(_convert(model, schema, options).SerializeToString())
+        """See :class:`rightfit.families.family.Family`."""
+        return export_sklearn_onnx(model, schema)
+
+
+def predict_sklearn(model: Any, rows: Rows) -> Rows:
+    """Answer with a fitted classifier or regressor; see ``Family.predict``."""
+    if hasattr(model, "classes_"):
+        probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
+        return probabilities
+    values: Rows = model.predict(rows).astype(np.float32, copy=False)[:, None]
+    return values
 
 
 def measure_tree(tree: Any) -> tuple[int, float, float]:
@@ -107,6 +110,12 @@ def import_skops() -> Any:
             del sys.modules[_TORCH_SUPPORT]
 
 
+def save_skops(model: Any, path: Path) -> None:
+    """Write a fitted estimator with skops, deflated."""
+    # faster than the usual level 6, for little more space: a search pays for it
+    import_skops().dump(model, path, compression=zipfile.ZIP_DEFLATED, compresslevel=3)
+
+
 def load_skops(
     path: Path, *, trusted: tuple[str, ...], estimator: str | tuple[str, ...] | None
 ) -> Any:
@@ -135,6 +144,12 @@ def load_skops(
             f"{path} must hold a {' or '.join(allowed)}, but holds a {type(model).__name__}."
         )
     return model
+
+
+def export_sklearn_onnx(model: Any, schema: InputSchema) -> bytes:
+    """Convert a fitted classifier or regressor with skl2onnx; see ``Family.export_onnx``."""
+    options = {id(model): {"zipmap": False}} if schema.classes else None
+    return bytes(_convert(model, schema, options).SerializeToString())
 
 
 def export_scores(model: Any, schema: InputSchema) -> bytes:

@@ -35,8 +35,10 @@ from rightfit.families.sklearn_io import (
     ESTIMATOR_TYPES,
     SklearnFamily,
     export_scores,
+    export_sklearn_onnx,
     load_skops,
     measure_tree,
+    predict_sklearn,
     set_joblib_threads,
 )
 from rightfit.families.sklearn_training import grow_members, grow_passes, grow_rows
@@ -156,7 +158,7 @@ class EstimatorFamily(SklearnFamily):
         which keeps their order and is not calibrated; without scores 1 for the predicted class.
         """
         if hasattr(model, "predict_proba") or not hasattr(model, "classes_"):
-            return super().predict(model, rows)
+            return predict_sklearn(model, rows)
         if hasattr(model, "decision_function"):
             scores = np.asarray(model.decision_function(rows), dtype=np.float64)
             if scores.ndim == 1:  # of the second of two classes
@@ -192,7 +194,7 @@ class EstimatorFamily(SklearnFamily):
                     "loses precision where rows lie close together."
                 )
         has_scores = hasattr(model, "classes_") and not hasattr(model, "predict_proba")
-        export = export_scores if has_scores else super().export_onnx
+        export = export_scores if has_scores else export_sklearn_onnx
         with warnings.catch_warnings():  # the converters read what scikit-learn has deprecated
             warnings.simplefilter("ignore")
             return export(model, schema)
