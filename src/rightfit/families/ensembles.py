@@ -7,7 +7,7 @@ random forests, extremely randomised trees, bagging, gradient boosting. Its regr
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,6 @@ from rightfit.families.sklearn_io import (
 )
 from rightfit.families.sklearn_training import grow_members
 
-_GROWING = (
-    "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "peak_memory_mib", "model_memory_mib",
-    "model_size_mib", "load_time_ms", "fit_time_s",
-)  # fmt: skip
-"""Metrics that grow with the members."""
-
 
 class EnsembleFamily(SklearnFamily):
     """A family made from a scikit-learn ensemble; see :class:`rightfit.families.family.Family`.
@@ -49,7 +43,6 @@ class EnsembleFamily(SklearnFamily):
     """
 
     length_setting: str = "n_estimators"
-    scaling: Mapping[str, Scaling] = dict.fromkeys(_GROWING, "affine")
     growth: Scaling = "affine"
 
     def __init__(

@@ -127,11 +127,6 @@ class ServedFamily:
     has_int8: bool = False
     """Whether 8-bit weights make sense: for matrix products they do, for trees they do not."""
 
-    @property
-    def scaling(self) -> Mapping[str, Scaling]:
-        """How resource metrics grow with training; a metric not named is constant."""
-        return {}
-
     def require_libraries(self, purpose: str) -> None:
         """Check that ``native_imports`` are installed, as far as extras bring them.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -81,11 +81,6 @@ class EstimatorFamily(SklearnFamily):
         if choose_growth(last, {}) == "members" or hasattr(last, "_get_coef"):  # of kernels
             return "affine"
         return "affine" if type(last).__module__.startswith(_STORES_ROWS) else "constant"
-
-    @property
-    def scaling(self) -> Mapping[str, Scaling]:
-        """See :class:`rightfit.families.family.Family`."""
-        return dict.fromkeys(("latency_p50_ms", "model_size_mib", "fit_time_s"), self.growth)
 
     def list_defaults(self) -> Configuration:
         """Return the library's own value of every setting."""

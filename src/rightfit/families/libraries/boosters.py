@@ -49,9 +49,6 @@ class BoosterFamily(Family):
     """
 
     length_setting: str = "n_estimators"
-    scaling: Mapping[str, Scaling] = dict.fromkeys(
-        ("latency_p50_ms", "model_size_mib", "fit_time_s"), "affine"
-    )
     growth: Scaling = "affine"
     default_length: int = 100  # the library's
     classifier: str

@@ -42,7 +42,6 @@ class NeighboursFamily(Family):
     native_imports: tuple[str, ...] = ("sklearn.neighbors", "skops.io")
     length_setting: str = "n_shares"
     growth: Scaling = "affine"  # a model of more rows takes more
-    scaling: Mapping[str, Scaling] = {"latency_p50_ms": "affine", "model_size_mib": "affine"}
 
     def load_libraries(self) -> None:
         """Import all that training and saving need."""
