@@ -11,6 +11,7 @@ from rightfit.profiling.hardware.tiers import (
     misfits,
     smallest_fit,
 )
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.results import LimitTrial
 
 
@@ -36,8 +37,7 @@ def judge(
 ) -> list[Judged]:
     return judge_tiers(
         LADDER,
-        n_threads=n_threads,
-        device=device,
+        Serving("onnx", n_threads, device),
         peak_memory_mib=peak_memory_mib,
         trials=trials,
         devices=["cpu", "cuda"],
@@ -90,7 +90,7 @@ def test_trial_under_the_limit_overrules_the_computation() -> None:
 
 
 def test_misfits_name_every_reason() -> None:
-    reasons = misfits(LADDER[0], n_threads=2, peak_memory_mib=300, device="cuda")
+    reasons = misfits(LADDER[0], Serving("onnx", 2, "cuda"), peak_memory_mib=300)
 
     assert reasons == [
         "has cpu, was measured on cuda",

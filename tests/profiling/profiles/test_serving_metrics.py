@@ -11,6 +11,7 @@ from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profile import MeasuredHow, ProfileBuilder
 from rightfit.profiling.profiles.measured import Measured, pool_spreads, set_measured, set_tiers
+from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.results import ServerResult
 
 
@@ -186,8 +187,7 @@ def test_failed_measurement_explains_every_null() -> None:
 def judge(profile: ProfileBuilder, *tiers: Tier) -> list[Judged]:
     return judge_tiers(
         tiers,
-        n_threads=2,
-        device="cpu",
+        Serving("onnx", 2),
         peak_memory_mib=profile.values["peak_memory_mib"] or 0,
         trials={},
         devices=["cpu"],

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import Field, model_validator
 
-from rightfit.profiling.serving import split_device
+from rightfit.profiling.serving import Serving, split_device
 from rightfit.profiling.worker.results import LimitTrial
 from rightfit.strict_model import MAX_SIZE, StrictModel
 
@@ -64,9 +64,8 @@ class Judged:
 
 def judge_tiers(
     tiers: Sequence[Tier],
+    serving: Serving,
     *,
-    n_threads: int,
-    device: str,
     peak_memory_mib: float,
     trials: Iterable[LimitTrial],
     devices: Iterable[str],
@@ -75,8 +74,7 @@ def judge_tiers(
 
     Args:
         tiers: From the smallest to the largest.
-        n_threads: Threads it uses, a core each.
-        device: Device it was measured on.
+        serving: The configuration; each of its threads uses a core.
         peak_memory_mib: Peak resident memory of its process.
         trials: What happened under the memory of tiers.
         devices: Devices that this machine has; a tier with another one can't be judged.
@@ -90,7 +88,7 @@ def judge_tiers(
     for position, tier in enumerate(tiers, start=1):
         verdict: Verdict = "fits"
         reason, how = "", "from the measured cores and peak memory"
-        reasons = misfits(tier, n_threads=n_threads, peak_memory_mib=peak_memory_mib, device=device)
+        reasons = misfits(tier, serving, peak_memory_mib=peak_memory_mib)
         trial = by_memory.get(tier.memory_mib)
         if tier.device not in present:
             verdict, how = "not measurable", "not tried"
@@ -131,13 +129,13 @@ def cost_per_1m_rows(tier: Tier, throughput_rows_per_s: float) -> float:
     return tier.price_per_hour / S_PER_HOUR / throughput_rows_per_s * ROWS_PRICED
 
 
-def misfits(tier: Tier, *, n_threads: int, peak_memory_mib: float, device: str) -> list[str]:
+def misfits(tier: Tier, serving: Serving, *, peak_memory_mib: float) -> list[str]:
     """Return why a serving configuration does not fit a tier; empty when it does."""
     reasons = []
-    if tier.device != device:
-        reasons.append(f"has {tier.device}, was measured on {device}")
-    if n_threads > tier.n_cores:
-        reasons.append(f"has {tier.n_cores} cores for {n_threads} threads")
+    if tier.device != serving.device:
+        reasons.append(f"has {tier.device}, was measured on {serving.device}")
+    if serving.n_threads > tier.n_cores:
+        reasons.append(f"has {tier.n_cores} cores for {serving.n_threads} threads")
     if not peak_memory_mib <= tier.memory_mib:
         reasons.append(f"has {tier.memory_mib:.0f} MiB, needs {peak_memory_mib:.0f}")
     return reasons
@@ -162,11 +160,10 @@ def tabulate_tiers(profiles: pl.DataFrame, tiers: Sequence[Tier]) -> pl.DataFram
     measured = profiles.drop_nulls(["peak_memory_mib", "measured_how"])
     rows = []
     for *keys, peak_mib, rows_per_s, how in measured.select(*KEYS, *NEEDED).rows():
-        serving = dict(zip(KEYS, keys, strict=True))
+        *_, runtime, n_threads, device, _ = keys
         judged = judge_tiers(
             tiers,
-            n_threads=serving["n_threads"],
-            device=split_device(serving["device"])[0],
+            Serving(runtime, n_threads, split_device(device)[0]),
             peak_memory_mib=peak_mib,
             trials=[LimitTrial(**one) for one in how["limits"]],
             devices=how["devices"],

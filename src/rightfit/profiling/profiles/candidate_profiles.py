@@ -219,8 +219,7 @@ class _Assembly:
                 return []
             return judge_tiers(
                 self._tiers,
-                n_threads=job.serving.n_threads,
-                device=job.serving.device,
+                job.serving,
                 peak_memory_mib=peak_mib,
                 trials=state.limits,
                 devices=devices,
@@ -324,15 +323,10 @@ def _try_tiers(
     if state.wants_no_more or peak_mib is None or batch_size is None:
         return state
     job.prepare()
-    subject, serving = job.subject, job.serving
+    subject = job.subject
     trials = {trial.memory_mib: trial for trial in state.limits}
     for tier in tiers:
-        if misfits(
-            tier,
-            n_threads=serving.n_threads,
-            peak_memory_mib=peak_mib,
-            device=serving.device,
-        ):
+        if misfits(tier, job.serving, peak_memory_mib=peak_mib):
             continue
         mib = tier.memory_mib
         if mib not in trials:
