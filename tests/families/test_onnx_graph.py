@@ -13,6 +13,7 @@ from rightfit.families.onnx_graph import (
     set_opsets,
 )
 from rightfit.families.onnx_session import open_session
+from rightfit.families.schema import InputSchema
 
 
 def make_model(opset: int) -> ModelProto:
@@ -43,11 +44,11 @@ def test_names_of_nodes_and_constants_are_the_builders_own() -> None:
 def test_an_output_is_replaced_under_its_new_name() -> None:
     model = make_model(17)
 
-    replace_output(model, "own/0", "values", 2)
+    replace_output(model, "own/0", InputSchema(("a", "b"), ("no", "yes"), None))
 
     checker.check_model(model)
     [found] = open_session(model.SerializeToString()).run(
-        ["values"], {"rows": np.array([[1, 2]], dtype=np.float32)}
+        ["probabilities"], {"rows": np.array([[1, 2]], dtype=np.float32)}
     )
     assert found.tolist() == [[2, 4]]
 

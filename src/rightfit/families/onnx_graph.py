@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rightfit.errors import RightfitError
+from rightfit.families.schema import InputSchema
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -118,16 +119,16 @@ def raise_opset(model: ModelProto, version: int) -> ModelProto:
     return raised
 
 
-def replace_output(model: ModelProto, source: str, name: str, n_columns: int) -> None:
-    """Let a model answer one tensor of float32 alone, shape (n_rows, n_columns).
+def replace_output(model: ModelProto, source: str, schema: InputSchema) -> None:
+    """Let a model answer one tensor of float32 alone, named and shaped as a schema says.
 
     Args:
         model: Changed in place.
-        source: The tensor that holds the answers.
-        name: The output's name.
-        n_columns: Its columns.
+        source: The tensor that holds the answers, shape (n_rows, n_outputs).
+        schema: What is predicted.
     """
+    name = schema.output_name
     if source != name:
         model.graph.node.add(op_type="Identity", input=[source], output=[name])
     del model.graph.output[:]
-    model.graph.output.append(declare(name, "float32", n_columns))
+    model.graph.output.append(declare(name, "float32", schema.n_outputs))

@@ -175,7 +175,7 @@ def export_scores(model: Any, schema: InputSchema) -> bytes:
     answers = added.add("Softmax", scores, axis=1)
     exported.graph.node.extend(added.nodes)
     exported.graph.initializer.extend(added.constants)
-    replace_output(exported, answers, schema.output_name, schema.n_classes)
+    replace_output(exported, answers, schema)
     return bytes(exported.SerializeToString())
 
 

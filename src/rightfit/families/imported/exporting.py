@@ -67,10 +67,9 @@ def _export(bundle: Bundle, rows: RowTable) -> Bundle:
         else:
             exported, feeds = _convert(served, read, schema), ()
         native = served(native_rows)
-    if not feeds:
-        return keep_onnx(bundle, exported, native, {"rows": read.to("floats")})
+    inputs = fill(feeds, read) if feeds else {"rows": read.to("floats")}
     tensors = [feed.to_dict() for feed in feeds]
-    return keep_onnx(bundle, exported, native, fill(feeds, read), tensors=tensors)
+    return keep_onnx(bundle, exported, native, inputs, tensors=tensors)
 
 
 def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes:

@@ -87,7 +87,7 @@ def adapt_onnx(
     del model.graph.node[:]
     model.graph.node.extend(added.nodes)
     model.graph.initializer.extend(added.constants)
-    replace_output(model, result, schema.output_name, schema.n_outputs)
+    replace_output(model, result, schema)
     set_opsets(model, {"": OPSET} | read_opsets(model))
     content: bytes = model.SerializeToString()
     return content

@@ -202,7 +202,7 @@ def finish_onnx(model: Any, schema: InputSchema) -> bytes:
             comparison with the native model holds.
         schema: What it predicts.
     """
-    replace_output(model, model.graph.output[-1].name, schema.output_name, schema.n_outputs)
+    replace_output(model, model.graph.output[-1].name, schema)
     versions = read_opsets(model)
     set_opsets(model, versions | {"": max(versions.get("", 0), _OPSET)})
     model.ir_version = max(model.ir_version, _IR_VERSION)
