@@ -13,7 +13,9 @@ from rightfit.profiling.measuring.measurement import (
     add_round,
     predict,
     seek_quiet,
+    wait_for_quiet,
 )
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.settling import (
     is_disturbed,
     per_process,
@@ -23,6 +25,7 @@ from rightfit.profiling.measuring.settling import (
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
 from rightfit.profiling.profile import ProfileBuilder
 from rightfit.profiling.profiles.measured import Measured, set_measured
+from rightfit.profiling.worker.meters.disturbance import CoreTimes
 
 
 def measure(bench: Bench, **costs: float) -> MeasurementState:
@@ -185,6 +188,43 @@ def test_disturbed_rounds_are_left_out_unless_too_few_remain() -> None:
     assert per_process(too_few, 0.5) == [100.0, 900.0, 100.0]
 
 
+QUIET = make_settings(max_busy_cores=0.2, max_quiet_wait_s=3, quiet_look_s=1)
+
+
+def replay(busy_cores: list[float]) -> list[CoreTimes]:
+    """Readings before and after each look, one second long."""
+    readings = []
+    wall_s = busy_s = 0.0
+    for cores in busy_cores:
+        readings.append(CoreTimes(wall_s, busy_s, 0.0))
+        wall_s, busy_s = wall_s + 1, busy_s + cores
+        readings.append(CoreTimes(wall_s, busy_s, 0.0))
+    return readings
+
+
+@pytest.mark.parametrize(
+    ("busy_cores", "is_quiet"),
+    [
+        ([0.1], True),
+        ([2.0, 1.5, 0.0], True),
+        ([2.0, 1.5, 1.0, 1.0], False),
+    ],
+)
+def test_wait_ends_with_quiet_or_at_the_cap(busy_cores: list[float], is_quiet: bool) -> None:
+    readings = iter(replay(busy_cores))
+
+    outcome = wait_for_quiet(QUIET, read=lambda: next(readings), sleep=lambda seconds: None)
+
+    assert outcome == is_quiet
+    assert list(readings) == []  # every look was made, and none after the last
+
+
+def test_wait_takes_an_unreadable_machine_as_quiet() -> None:
+    outcome = wait_for_quiet(QUIET, read=lambda: None, sleep=lambda seconds: None)
+
+    assert outcome
+
+
 def judge_all(
     rounds: list[FinishedRound], *, quiet: bool, max_retries: int
 ) -> tuple[MeasurementState, int]:
@@ -193,8 +233,8 @@ def judge_all(
     settings = make_settings(min_processes=2, max_processes=2, max_retries=max_retries, **STRICT)
     state = MeasurementState()
 
-    def wait(**limits: float) -> bool:
-        waits.append(limits)
+    def wait(given: MeasuringSettings) -> bool:
+        waits.append(given)
         return quiet
 
     for finished in rounds:

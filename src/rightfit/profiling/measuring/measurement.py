@@ -6,6 +6,7 @@ the files it mapped.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,9 +22,9 @@ from rightfit.profiling.measuring.state import PERCENTILES, FinishedRound, Measu
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.latency import percentile_ns
 from rightfit.profiling.worker.meters.disturbance import (
+    CoreTimes,
     cores_between,
     read_core_times,
-    wait_for_quiet,
 )
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.profiling.worker.protocol import (
@@ -343,11 +344,39 @@ def add_round(
     return replace(state, settled=why_settled(state, settings))
 
 
+def wait_for_quiet(
+    settings: MeasuringSettings,
+    *,
+    read: Callable[[], CoreTimes | None] = read_core_times,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Look at the machine's cores until others leave them alone, or the wait is over.
+
+    Args:
+        settings: How busy is still quiet, how long to look, and to wait after the first look.
+        read: Reads the cores' times; tests pass a fake.
+        sleep: Waits the given seconds; tests pass a fake.
+
+    Returns:
+        Whether the last look was quiet, or could tell nothing.
+    """
+    waited_s = 0.0
+    while True:
+        before = read()
+        sleep(settings.quiet_look_s)
+        cores = cores_between(before, read())
+        if cores is None or cores[0] <= settings.max_busy_cores:
+            return True
+        if waited_s >= settings.max_quiet_wait_s:
+            return False
+        waited_s += settings.quiet_look_s
+
+
 def seek_quiet(
     state: MeasurementState,
     settings: MeasuringSettings,
     *,
-    wait: Callable[..., bool] = wait_for_quiet,
+    wait: Callable[[MeasuringSettings], bool] = wait_for_quiet,
 ) -> MeasurementState:
     """Wait for a quiet moment if others took the cores in the last round and another one follows.
 
@@ -355,12 +384,7 @@ def seek_quiet(
     """
     if state.is_noisy or state.is_over or not is_delayed(state.rounds[-1].latency, settings):
         return state
-    is_quiet = wait(
-        max_busy_cores=settings.max_busy_cores,
-        max_wait_s=settings.max_quiet_wait_s,
-        look_s=settings.quiet_look_s,
-    )
-    return replace(state, is_noisy=not is_quiet)
+    return replace(state, is_noisy=not wait(settings))
 
 
 def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) -> MeasurementState:

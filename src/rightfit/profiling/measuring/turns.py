@@ -20,7 +20,12 @@ from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.measuring.jobs import Job
 from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.profiling.measuring.measurement import Bench, Measurement, measure_under_load
+from rightfit.profiling.measuring.measurement import (
+    Bench,
+    Measurement,
+    measure_under_load,
+    wait_for_quiet,
+)
 from rightfit.profiling.measuring.settling import (
     is_disturbed,
     per_process,
@@ -28,7 +33,6 @@ from rightfit.profiling.measuring.settling import (
     why_settled,
 )
 from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.worker.meters.disturbance import wait_for_quiet
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_MS
 from rightfit.spelling import name_some
 
@@ -180,11 +184,7 @@ def _remeasure(
                 "%s: other work disturbed %s that could be chosen: measuring them again",
                 *(what, count(len(due), "profile")),
             )
-            wait_for_quiet(
-                max_busy_cores=settings.max_busy_cores,
-                max_wait_s=settings.max_quiet_wait_s,
-                look_s=settings.quiet_look_s,
-            )
+            wait_for_quiet(settings)
         for one in due:
             _prepare(one)
             settled = one.state.settled

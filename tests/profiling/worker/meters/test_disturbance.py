@@ -11,7 +11,6 @@ from rightfit.profiling.worker.meters.disturbance import (
     CoreTimes,
     delay_share,
     parse_stat,
-    wait_for_quiet,
 )
 
 
@@ -30,48 +29,6 @@ def test_stat_counts_all_but_idle_and_waiting_as_busy() -> None:
     times = parse_stat("cpu  10 20 30 4000 500 6 7 8 0 0\ncpu0 1 1 1 1\n", wall_s=3.0)
 
     assert times == CoreTimes(3.0, busy_s=81 / TICKS_PER_S, steal_s=8 / TICKS_PER_S)
-
-
-def replay(busy_cores: list[float]) -> list[CoreTimes]:
-    """Readings before and after each look, one second long."""
-    readings = []
-    wall_s = busy_s = 0.0
-    for cores in busy_cores:
-        readings.append(CoreTimes(wall_s, busy_s, 0.0))
-        wall_s, busy_s = wall_s + 1, busy_s + cores
-        readings.append(CoreTimes(wall_s, busy_s, 0.0))
-    return readings
-
-
-@pytest.mark.parametrize(
-    ("busy_cores", "is_quiet"),
-    [
-        ([0.1], True),
-        ([2.0, 1.5, 0.0], True),
-        ([2.0, 1.5, 1.0, 1.0], False),
-    ],
-)
-def test_wait_ends_with_quiet_or_at_the_cap(busy_cores: list[float], is_quiet: bool) -> None:
-    readings = iter(replay(busy_cores))
-
-    outcome = wait_for_quiet(
-        max_busy_cores=0.2,
-        max_wait_s=3,
-        look_s=1,
-        read=lambda: next(readings),
-        sleep=lambda seconds: None,
-    )
-
-    assert outcome == is_quiet
-    assert list(readings) == []  # every look was made, and none after the last
-
-
-def test_wait_takes_an_unreadable_machine_as_quiet() -> None:
-    outcome = wait_for_quiet(
-        max_busy_cores=0.2, max_wait_s=3, look_s=1, read=lambda: None, sleep=lambda seconds: None
-    )
-
-    assert outcome
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ covers the main thread only, so the delay is summed over all threads.
 A control group that has used up its share of CPU time is throttled: its threads wait for the next
 period, which is a delay like the other one.
 
-The load of the other processes, seen on all cores before timing starts, is the second signal: two
-threads that share a core with another process collapse, so timing waits for quiet first.
+The load of the other processes, seen on all cores, is the second signal: two threads that share a
+core with another process collapse, so timing waits for quiet.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,35 +147,3 @@ def cores_between(before: CoreTimes | None, after: CoreTimes | None) -> tuple[fl
         return None
     wall_s = after.wall_s - before.wall_s
     return (after.busy_s - before.busy_s) / wall_s, (after.steal_s - before.steal_s) / wall_s
-
-
-def wait_for_quiet(
-    *,
-    max_busy_cores: float,
-    max_wait_s: float,
-    look_s: float,
-    read: Callable[[], CoreTimes | None] = read_core_times,
-    sleep: Callable[[float], None] = time.sleep,
-) -> bool:
-    """Look at the machine's cores until others leave them alone, or the wait is over.
-
-    Args:
-        max_busy_cores: Cores in use, on average over a look, that still count as quiet.
-        max_wait_s: Longest wait after the first look.
-        look_s: Length of one look; the kernel counts in ticks of 10 ms, so not below 0.05 s.
-        read: Reads the cores' times; tests pass a fake.
-        sleep: Waits the given seconds; tests pass a fake.
-
-    Returns:
-        Whether the last look was quiet, or could tell nothing.
-    """
-    waited_s = 0.0
-    while True:
-        before = read()
-        sleep(look_s)
-        cores = cores_between(before, read())
-        if cores is None or cores[0] <= max_busy_cores:
-            return True
-        if waited_s >= max_wait_s:
-            return False
-        waited_s += look_s
