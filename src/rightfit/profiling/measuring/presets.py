@@ -89,7 +89,7 @@ class MeasuringSettings(_Settings):
     max_extra_processes: int = Field(ge=0, le=MAX_REPEATS)  # where disturbed ones decide
     max_busy_cores: float = Field(gt=0, le=MAX_THREADS)  # by others, when waiting for quiet
     max_quiet_wait_s: float = Field(ge=0, le=3600)
-    quiet_look_s: float = Field(ge=0.05, le=3600)  # the kernel counts in ticks of 10 ms
+    quiet_look_s: float = Field(ge=0.05, le=3600)  # of a look; the kernel counts in ticks of 10 ms
     answer_max_s: MeasuringTime  # of a measuring process for one answer; it is killed then
     server: ServerSettings
     tries_tiers: bool  # run under the memory of the smallest tier; else its fit is computed
