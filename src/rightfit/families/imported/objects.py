@@ -1,4 +1,4 @@
-"""A fitted model as the object that it is: an estimator, boosted trees, a module, a function.
+"""A fitted model as the object that it is: an estimator, boosted trees, a module, a function, ONNX.
 
 It says of which kind it is, which columns it reads and which classes it knows. What it answers is
 told from its first predictions: probabilities, scores, labels or values. Served, all become class
