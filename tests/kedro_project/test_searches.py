@@ -50,7 +50,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[set[str], int]]:
     def note(families: Iterable[str], n_threads: int) -> None:
         servers.append((set(families), n_threads))
 
-    monkeypatch.setattr("rightfit.tuning.parallel.forks.shared_fork_server", note)
+    monkeypatch.setattr("rightfit.tuning.parallel.forked_workers.shared_fork_server", note)
     return servers
 
 

@@ -56,7 +56,7 @@ from rightfit.profiling.measuring.worker_pool import close_shared_pool
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.shipping import ChosenServing, Refit, Refits, decide_shipping
 from rightfit.spelling import suggest
-from rightfit.tuning.parallel.forks import close_shared_fork_server
+from rightfit.tuning.parallel.forked_workers import close_shared_fork_server
 from rightfit.tuning.parallel.planned_search import (
     PlannedSearch,
     SearchOutcome,

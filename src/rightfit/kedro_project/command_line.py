@@ -35,7 +35,7 @@ MS_PER_S = 1_000
 
 # closed after a run that has imported them
 POOL = "rightfit.profiling.measuring.worker_pool"
-FORKS = "rightfit.tuning.parallel.forks"
+FORKS = "rightfit.tuning.parallel.forked_workers"
 
 TALKATIVE = ("kedro.io", "kedro.pipeline", "kedro.runner")  # lines per dataset and node
 LEVEL = "RIGHTFIT_LOG_LEVEL"  # environment variable: DEBUG, INFO, WARNING or ERROR

@@ -208,7 +208,7 @@ class Searches:
             if isinstance(node.func, NodeFunction) and node.func.plan
         }
         if self._count_workers(self._waiting) > 1 and not self._finds_cluster(self._waiting):
-            from rightfit.tuning.parallel.forks import shared_fork_server
+            from rightfit.tuning.parallel.forked_workers import shared_fork_server
 
             families = [self._load(func, "model").family for func in self._waiting.values()]
             training = self._load(next(iter(self._waiting.values())), "training")

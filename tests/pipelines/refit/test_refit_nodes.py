@@ -25,7 +25,7 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.explanation.shipping import Refits
 from rightfit.request_path.encoder import Encoder, Indicate
-from rightfit.tuning.parallel.forks import close_shared_fork_server
+from rightfit.tuning.parallel.forked_workers import close_shared_fork_server
 from rightfit.tuning.search.setting_up import make_data
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore

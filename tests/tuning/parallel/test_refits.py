@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,10 +16,11 @@ from factories.data_cards import make_data_card
 from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
 from rightfit.tuning.parallel import refits
-from rightfit.tuning.parallel.forks import close_shared_fork_server
+from rightfit.tuning.parallel.forked_workers import close_shared_fork_server
 from rightfit.tuning.parallel.refits import refit_side_by_side
 from rightfit.tuning.refitting import TEST, TRAINED_ON, FinalRows, RefitJob, refit
 from rightfit.tuning.search.search_job import write_data
+from rightfit.tuning.search.tasks import Ended
 from rightfit.tuning.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole
@@ -104,14 +106,14 @@ def test_refit_that_breaks_spoils_no_other_and_its_error_is_met_again(tmp_path: 
 def test_the_longest_refit_begins_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[float] = []
 
-    def begin(_server: None, job: RefitJob) -> RefitJob:
+    def begin(_server: None, job: RefitJob) -> SimpleNamespace:
         begun.append(job.expected_s)
-        return job
+        return SimpleNamespace(close=lambda: None)
 
     monkeypatch.setattr(refits, "forking", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(refits, "_begin", begin)
     monkeypatch.setattr(refits, "wait_for", lambda working: working[:1])
-    monkeypatch.setattr(refits, "_is_over", lambda _: True)
+    monkeypatch.setattr(refits, "hear", lambda _: [Ended("")])
 
     refit_side_by_side(make_jobs(tmp_path, n=3), n_at_once=2)
 

@@ -1,17 +1,91 @@
-"""Workers in forked processes of this machine, some for each search; they share its cores."""
+"""Forked processes of this machine that carry out searches and refits, and what forks them.
+
+The process that forks imports for seconds, so a run starts it before it needs any, and keeps it:
+the searches and the refits come out of the same one.
+"""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import itertools
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rightfit.processes.channel import Channel, wait_for
-from rightfit.processes.starting import ForkServer
-from rightfit.tuning.search.tasks import Ended, Logged, Report, Start, Task, TaskResult
+from rightfit.processes.starting import ForkServer, limit_threads
+from rightfit.tuning.search.tasks import KINDS, Ended, Logged, Report, Start, Task, TaskResult
+
+_shared: list[tuple[ForkServer, int | None]] = []  # with the threads of its libraries
+
+
+def start_fork_server(families: Iterable[str], n_threads: int | None) -> ForkServer:
+    """Start a fork server.
+
+    Args:
+        families: Import paths of the families whose libraries it imports, in this order unless
+            a process of another one is asked for first.
+        n_threads: Threads that the libraries may use; ``None``: as many as they like.
+    """
+    return ForkServer(
+        *("rightfit.tuning.parallel.worker", *dict.fromkeys(families)),
+        kinds=KINDS,
+        variables={} if n_threads is None else limit_threads(n_threads),
+    )
+
+
+def shared_fork_server(families: Iterable[str], n_threads: int | None) -> ForkServer:
+    """Return this process' fork server, another one if it has ended or has other threads.
+
+    It is closed when the process ends. A family that it has not imported is imported by the
+    processes that need it.
+
+    Args:
+        families: See :func:`start_fork_server`.
+        n_threads: As there; ``None`` if the processes limit their threads themselves.
+    """
+    for server, n_given in _shared:
+        if not server.is_closed and n_threads in (None, n_given):
+            return server
+    close_shared_fork_server()
+    _shared.append((start_fork_server(families, n_threads), n_threads))
+    atexit.register(close_shared_fork_server)
+    return _shared[0][0]
+
+
+def close_shared_fork_server() -> None:
+    """Close this process' fork server, if there is one; the next use starts another one."""
+    atexit.unregister(close_shared_fork_server)
+    while _shared:
+        server, _ = _shared.pop()
+        server.close()
+
+
+@contextlib.contextmanager
+def forking(families: Iterable[str], n_threads: int | None) -> Iterator[ForkServer]:
+    """Lend this process' fork server; an error ends it, and all that still work."""
+    try:
+        yield shared_fork_server(families, n_threads)
+    except BaseException:
+        close_shared_fork_server()
+        raise
+
+
+def hear(channel: Channel) -> Iterator[TaskResult | Ended | None]:
+    """Log what a forked process has logged, and yield what else it has sent.
+
+    The last is its ``Ended``, or ``None`` if it has died; then the caller closes the channel.
+    """
+    while True:
+        record = channel.receive()
+        if isinstance(record, Logged):
+            logging.getLogger(record.name).log(record.level, "%s", record.text)
+        else:
+            yield record
+        if record is None or isinstance(record, Ended) or not channel.has_more():
+            return
 
 
 @dataclass
@@ -25,7 +99,8 @@ class _Process:
 class ForkedWorkers:
     """See :class:`rightfit.tuning.parallel.side_by_side.Executor`.
 
-    A process that dies over a task is replaced.
+    Each process works for one search; all of them share the machine's cores. A process that dies
+    over a task is replaced.
 
     Args:
         server: Forks the processes.
@@ -69,7 +144,7 @@ class ForkedWorkers:
         """Give a process a task."""
         process = next(one for one in self._processes[search] if one.name == worker)
         process.task = task
-        with suppress(OSError):  # it has died; its end is read next
+        with contextlib.suppress(OSError):  # it has died; its end is read next
             process.channel.send(task)
 
     def wait(self) -> list[Report]:
@@ -80,35 +155,30 @@ class ForkedWorkers:
             report
             for process in processes
             if process.channel in speaking
-            for report in self._hear(process)
+            for report in self._report(process)
         ]
 
-    def _hear(self, process: _Process) -> Iterator[Report]:
-        while True:
+    def _report(self, process: _Process) -> Iterator[Report]:
+        for said in hear(process.channel):
             task = process.task
-            match process.channel.receive():
-                case Logged(level, source, text):
-                    logging.getLogger(source).log(level, "%s", text)
-                case TaskResult() as result if task is not None:
-                    process.task = None
-                    yield Report(process.search, process.name, task, result)
-                case ended:
-                    error = ended.error if isinstance(ended, Ended) else ""
-                    process.channel.close()
-                    others = self._processes[process.search]
-                    others.remove(process)
-                    if task is not None or not others:  # another one takes its place
-                        self._fork(process.search)
-                    if task is not None:
-                        yield Report(process.search, process.name, task, None, error)
-                    return
-            if not process.channel.has_more():
-                return
+            if isinstance(said, TaskResult) and task is not None:
+                process.task = None
+                yield Report(process.search, process.name, task, said)
+                continue
+            error = said.error if isinstance(said, Ended) else ""
+            process.channel.close()
+            others = self._processes[process.search]
+            others.remove(process)
+            if task is not None or not others:  # another one takes its place
+                self._fork(process.search)
+            if task is not None:
+                yield Report(process.search, process.name, task, None, error)
+            return
 
     def _fork(self, search: str) -> None:
         job, family = self._jobs[search]
         channel = self._server.fork(family)
-        with suppress(OSError):  # it has died; its end is read next
+        with contextlib.suppress(OSError):  # it has died; its end is read next
             channel.send(Start(job, logging.getLogger("rightfit").getEffectiveLevel()))
         self._processes[search].append(_Process(search, next(self._names), channel))
 

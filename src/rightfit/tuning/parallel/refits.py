@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 
 from rightfit.processes.channel import Channel, wait_for
 from rightfit.processes.starting import ForkServer
-from rightfit.tuning.parallel.forks import forking
+from rightfit.tuning.parallel.forked_workers import forking, hear
 from rightfit.tuning.refitting import RefitJob
-from rightfit.tuning.search.tasks import Ended, Logged, StartRefit
+from rightfit.tuning.search.tasks import Ended, StartRefit
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,10 @@ def refit_side_by_side(jobs: Sequence[RefitJob], *, n_at_once: int) -> None:
                 while waiting and len(working) < n_at_once:
                     working.append(_begin(server, waiting.pop(0)))
                 for channel in wait_for(working):
-                    if _is_over(channel):
+                    for end in hear(channel):  # it sends nothing else
+                        if not isinstance(end, Ended) or end.error:
+                            logger.debug("A refit broke, the run tries it again: %s", end)
+                        channel.close()
                         working.remove(channel)
     except BrokenPipeError:
         logger.debug("The process that starts the refits has died, the run goes on")
@@ -48,18 +51,3 @@ def _begin(server: ForkServer, job: RefitJob) -> Channel:
     text = TypeAdapter(RefitJob).dump_json(job).decode()
     channel.send(StartRefit(text, logger.getEffectiveLevel()))
     return channel
-
-
-def _is_over(channel: Channel) -> bool:
-    """Hear what a process says, and close the channel at its end."""
-    while True:
-        match channel.receive():
-            case Logged(level, source, text):
-                logging.getLogger(source).log(level, "%s", text)
-            case Ended() | None as end:
-                if end is None or end.error:
-                    logger.debug("A refit broke, the run tries it again: %s", end)
-                channel.close()
-                return True
-        if not channel.has_more():
-            return False

@@ -17,8 +17,7 @@ from typing import Protocol
 from rightfit.formatting import count
 from rightfit.processes.leftovers import in_use, sweep_folders, temporary_folder
 from rightfit.tuning.parallel.dask_workers import DaskWorkers
-from rightfit.tuning.parallel.forked_workers import ForkedWorkers
-from rightfit.tuning.parallel.forks import forking
+from rightfit.tuning.parallel.forked_workers import ForkedWorkers, forking
 from rightfit.tuning.parallel.planned_search import PlannedSearch
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.search_job import describe_job, share_rows

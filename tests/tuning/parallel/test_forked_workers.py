@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rightfit.processes.starting import ForkServer
-from rightfit.tuning.parallel.forks import start_fork_server
+from rightfit.tuning.parallel.forked_workers import start_fork_server
 
 pytestmark = pytest.mark.whole
 
