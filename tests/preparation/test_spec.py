@@ -7,10 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.spec import ColumnGroup, Target, Weekday
+from rightfit.preparation.spec import ColumnGroup, Target, Weekday, expand_names
 from rightfit.quality.metric import QualityMetric
 
 Describe = Callable[..., DatasetSpec]
+
+COLUMNS = ["v2", "v1", "size_mm", "a*b", "note"]
 
 
 def test_spec_names_main_table(describe: Describe) -> None:
@@ -81,3 +83,20 @@ def test_target_refuses(at_least: float | None, classes: tuple[str, ...], messag
 def test_quality_refuses_bounds_out_of_order(worst: float) -> None:
     with pytest.raises(ValidationError, match="worst"):
         QualityMetric(name="accuracy", worst=worst, best=1.0)
+
+
+@pytest.mark.parametrize(
+    ("names", "expanded"),
+    [
+        (["note", "v1"], ("note", "v1")),
+        (["v*"], ("v2", "v1")),  # in the table's order
+        (["v?", "*_mm"], ("v2", "v1", "size_mm")),
+        (["v1..v3"], ("v1", "v2", "v3")),
+        (["v08..v10"], ("v08", "v09", "v10")),
+        (["a*b"], ("a*b",)),  # a column of that very name
+        (["w*"], ("w*",)),  # a later check names what matches nothing
+        (["*"], ("v2", "v1", "size_mm", "a*b")),
+    ],
+)
+def test_patterns_stand_for_columns(names: list[str], expanded: tuple[str, ...]) -> None:
+    assert expand_names(names, COLUMNS, excluded=["note"]) == expanded

@@ -32,8 +32,7 @@ from rightfit.preparation.inference import (
     infer_task,
     remark_task,
 )
-from rightfit.preparation.patterns import expand_names
-from rightfit.preparation.spec import TableSchema, Target
+from rightfit.preparation.spec import TableSchema, Target, expand_names
 from rightfit.preparation.tables import Table, cast_without_loss
 from rightfit.processes.codec import hash_json
 from rightfit.quality.metric import QualityBlock

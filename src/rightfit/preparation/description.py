@@ -14,8 +14,8 @@ from pydantic import Field, field_validator, model_validator
 
 from rightfit.errors import RightfitError
 from rightfit.families.schema import Task
-from rightfit.preparation.patterns import ALL_OTHERS, expand_names, is_wildcard
 from rightfit.preparation.spec import (
+    ALL_OTHERS,
     NUMERIC_DTYPES,
     ColumnSplit,
     Derived,
@@ -27,6 +27,8 @@ from rightfit.preparation.spec import (
     Target,
     Validation,
     draw_share,
+    expand_names,
+    is_wildcard,
 )
 from rightfit.quality.metric import QualityBlock, QualityMetric
 from rightfit.quality.scorers import Option, check_metric

@@ -27,8 +27,8 @@ from rightfit.preparation.description import (
     raise_faults,
 )
 from rightfit.preparation.images import infer_shape
-from rightfit.preparation.patterns import ALL_OTHERS, expand_names
 from rightfit.preparation.spec import (
+    ALL_OTHERS,
     PLAIN_DTYPES,
     ByteLength,
     ClockMinutes,
@@ -41,6 +41,7 @@ from rightfit.preparation.spec import (
     Target,
     Weekday,
     draw_share,
+    expand_names,
 )
 from rightfit.preparation.tables import Table, cast_without_loss
 from rightfit.quality.metric import Array, QualityBlock, QualityMetric

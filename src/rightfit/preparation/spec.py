@@ -1,13 +1,15 @@
 """The parts of a dataset's description (``description.py``).
 
 First what its raw tables must look like: dtypes, gaps, outliers and values of their columns. A
-default there is the strict case: no gaps, no outliers. Then joins, target, features and split.
+default there is the strict case: no gaps, no outliers. Then joins, target, features and split, and
+the patterns that lists of columns may hold: ``v*``, ``v1..v180``, ``*``.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,10 +29,12 @@ from rightfit.strict_model import MAX_COUNT, MAX_ROWS, MAX_VALUE, StrictModel
 INTEGER_DTYPES = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
 NUMERIC_DTYPES = (*INTEGER_DTYPES, "Float32", "Float64")
 PLAIN_DTYPES = (*NUMERIC_DTYPES, "Boolean", "String", "Binary", "Date")
+ALL_OTHERS = "*"  # all columns named nowhere else
 
 DATETIME = re.compile(
     r"Datetime\(time_unit='(?P<unit>ms|us|ns)', time_zone=(None|'(?P<zone>[^']+)')\)"
 )
+_RANGE = re.compile(r"(?P<prefix>.*?)(?P<first>\d+)\.\.(?P=prefix)(?P<last>\d+)")
 
 
 def require_time_zone(name: str) -> str:
@@ -108,10 +112,10 @@ class ByteLength(StrictModel):
 class ColumnGroup(StrictModel):
     """Raw columns that must look alike.
 
-    ``names`` may hold patterns (``patterns.py``). ``dtype`` is polars' own spelling, such as
-    ``Int16`` or ``Datetime(time_unit='ms', time_zone='UTC')``; a column that fits it without loss
-    is cast. A share is a fraction of the table's rows. Values
-    outside ``allowed`` that ``max_outlier_share`` tolerates become null and are counted.
+    ``names`` may hold patterns. ``dtype`` is polars' own spelling, such as ``Int16`` or
+    ``Datetime(time_unit='ms', time_zone='UTC')``; a column that fits it without loss is cast. A
+    share is a fraction of the table's rows. Values outside ``allowed`` that ``max_outlier_share``
+    tolerates become null and are counted.
     """
 
     names: tuple[str, ...] = Field(min_length=1)
@@ -314,3 +318,45 @@ def draw_share(task: Task, share: float) -> StratifiedShare | RandomShare:
     if task == "regression":
         return RandomShare(method="random", share=share)
     return StratifiedShare(method="stratified", share=share)
+
+
+def is_wildcard(name: str) -> bool:
+    """Return whether a name can only be resolved against a table's columns."""
+    return "*" in name or "?" in name
+
+
+def expand_names(
+    names: Iterable[str], columns: Sequence[str], *, excluded: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Replace patterns by the columns they match.
+
+    Args:
+        names: Column names, ranges such as ``v1..v180`` and wildcards: ``*`` stands for any
+            characters, ``?`` for one.
+        columns: The columns of the table, in order.
+        excluded: Columns that no wildcard matches; they can still be named in full.
+
+    Returns:
+        Column names; what a wildcard matches comes in the table's order. A wildcard without a match
+        stays as it is, so that a later check names it.
+
+    >>> expand_names(["v*", "size"], ["v1", "size", "v2"])
+    ('v1', 'v2', 'size')
+    >>> expand_names(["v08..v11"], [])
+    ('v08', 'v09', 'v10', 'v11')
+    """
+    found: list[str] = []
+    for name in names:
+        if name in columns:  # though it may look like a pattern
+            found.append(name)
+        elif numbers := _RANGE.fullmatch(name):
+            prefix, first, last = numbers.group("prefix", "first", "last")
+            n_digits = len(first) if first.startswith("0") else 0
+            found += [f"{prefix}{i:0{n_digits}d}" for i in range(int(first), int(last) + 1)]
+        elif is_wildcard(name):
+            pattern = "(?s)" + re.escape(name).replace(r"\*", ".*").replace(r"\?", ".")
+            matching = [c for c in columns if c not in excluded and re.fullmatch(pattern, c)]
+            found += matching or [name]
+        else:
+            found.append(name)
+    return tuple(found)
