@@ -37,7 +37,7 @@ from rightfit.tuning.refitting import (
     RefitJob,
     compare_models,
 )
-from rightfit.tuning.search.search_job import write_data
+from rightfit.tuning.search.cell import write_data
 from rightfit.tuning.search.setting_up import make_data, make_settings
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore

@@ -25,7 +25,7 @@ from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.profiles.prediction_quality import find_final_rows, quality_interval
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.explanation.shipping import RawQuality, RefitComparison, RefitQuality
-from rightfit.tuning.search.search_job import map_data
+from rightfit.tuning.search.cell import map_data
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
 
 logger = logging.getLogger(__name__)

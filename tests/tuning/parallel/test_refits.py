@@ -19,7 +19,7 @@ from rightfit.tuning.parallel import refits
 from rightfit.tuning.parallel.forked_workers import close_shared_fork_server
 from rightfit.tuning.parallel.refits import refit_side_by_side
 from rightfit.tuning.refitting import TEST, TRAINED_ON, FinalRows, RefitJob, refit
-from rightfit.tuning.search.search_job import write_data
+from rightfit.tuning.search.cell import write_data
 from rightfit.tuning.search.tasks import Ended
 from rightfit.tuning.studies.study_store import StudyStore
 

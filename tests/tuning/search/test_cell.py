@@ -7,8 +7,7 @@ import pytest
 from factories import application_targets, cells
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.search.cell import study_name
-from rightfit.tuning.search.search_job import describe_job, read_job, share_rows
+from rightfit.tuning.search.cell import describe_job, read_job, share_rows, study_name
 from rightfit.tuning.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole

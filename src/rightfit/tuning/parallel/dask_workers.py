@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from rightfit.errors import RightfitError
 from rightfit.extras import require
-from rightfit.tuning.search.search_job import read_job
+from rightfit.tuning.search.cell import read_job
 from rightfit.tuning.search.task_worker import TaskWorker
 from rightfit.tuning.search.tasks import Report, Task, TaskResult
 

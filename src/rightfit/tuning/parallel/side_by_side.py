@@ -19,8 +19,7 @@ from rightfit.processes.leftovers import in_use, sweep_folders, temporary_folder
 from rightfit.tuning.parallel.dask_workers import DaskWorkers
 from rightfit.tuning.parallel.forked_workers import ForkedWorkers, forking
 from rightfit.tuning.parallel.planned_search import PlannedSearch
-from rightfit.tuning.search.cell import study_name
-from rightfit.tuning.search.search_job import describe_job, share_rows
+from rightfit.tuning.search.cell import describe_job, share_rows, study_name
 from rightfit.tuning.search.search_scheduler import SearchScheduler
 from rightfit.tuning.search.tasks import Report, Task
 
@@ -41,7 +40,7 @@ class Executor(Protocol):
 
         Args:
             search: Its name.
-            job: What it is, for :func:`~rightfit.tuning.search.search_job.read_job`.
+            job: What it is, for :func:`~rightfit.tuning.search.cell.read_job`.
             family: Import path of its family.
             n_workers: Workers that it may have, where each search has its own.
         """

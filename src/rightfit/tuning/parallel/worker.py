@@ -21,7 +21,7 @@ from rightfit.processes.channel import Channel
 from rightfit.processes.fork_server import SERVER_KINDS, connect_to_parent, serve_forks
 from rightfit.processes.lifeline import end_with_parent
 from rightfit.tuning.refitting import RefitJob, refit
-from rightfit.tuning.search.search_job import read_job
+from rightfit.tuning.search.cell import read_job
 from rightfit.tuning.search.task_worker import TaskWorker
 from rightfit.tuning.search.tasks import KINDS, Ended, Logged, Start, StartRefit
 

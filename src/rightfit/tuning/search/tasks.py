@@ -81,7 +81,7 @@ class Start:
     """A process carries out tasks of a search; the first follows.
 
     Args:
-        job: The search, see ``search_job.describe_job``.
+        job: The search, see ``cell.describe_job``.
         log_level: Lowest level that it tells.
     """
 
