@@ -104,7 +104,11 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
         """Copy the bundles' folders."""
         target = get_filepath_str(self._get_save_path(), self._protocol)
         self._fs.makedirs(target, exist_ok=True)
-        with self._sweeping(Path(target).parent):
+        with contextlib.ExitStack() as marked:
+            if self._protocol == "file" and self._version is not None:
+                version = Path(target).parent
+                sweep_folders(version.parent.iterdir())  # what killed runs left
+                marked.enter_context(in_use(version))
             for name, bundle in data.items():
                 self._fs.makedirs(f"{target}/{name}", exist_ok=True)
                 for file in (*sorted(bundle.files), MANIFEST):  # the manifest makes it a bundle
@@ -164,16 +168,6 @@ class ModelBundlesDataset(AbstractVersionedDataset[Mapping[str, Bundle], Mapping
 
     def _is_complete(self, stored: str) -> bool:
         return self._list_complete(stored) is not None
-
-    @contextlib.contextmanager
-    def _sweeping(self, folder: Path) -> Iterator[None]:
-        """Mark a local version while it is written, and sweep those that killed runs left."""
-        if self._protocol != "file" or self._version is None:
-            yield
-            return
-        sweep_folders(folder.parent.iterdir())
-        with in_use(folder):
-            yield
 
     def _exists(self) -> bool:
         return self._is_complete(get_filepath_str(self._get_load_path(), self._protocol))
