@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 Record = TypeVar("Record")
 Plain = Any  # what json.loads returns
 
+_read_hints = functools.cache(typing.get_type_hints)  # takes longer than reading the record
+
 
 def to_plain(record: object) -> Plain:
     """Return a dataclass as plain JSON types.
@@ -74,12 +76,6 @@ def hash_json(content: object, *, n_digits: int = 64, **writing: Any) -> str:
     """
     text = json.dumps(content, sort_keys=True, **writing)
     return hashlib.sha256(text.encode()).hexdigest()[:n_digits]
-
-
-@functools.cache
-def _read_hints(kind: type[Any]) -> dict[str, object]:
-    """Return a record's type hints; evaluating them takes longer than reading the record."""
-    return typing.get_type_hints(kind)
 
 
 def _read(hint: Any, plain: Plain) -> Any:
