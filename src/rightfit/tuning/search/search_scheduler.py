@@ -124,7 +124,13 @@ class SearchScheduler:
             wanted = [] if self._plan is None else sorted(self._plan.find_wanted(trials))
             self._last += [self._make_task("keep", trials[number]) for number in wanted]
         if task is None and self._is_trained:
-            task = self._next_of_last()
+            if not self._last and not self._out:  # all that is wanted has been kept
+                self._end_paused_trials()
+                if self._exports:
+                    for number in choose_complete(self.pool.study, self.cell, self.settings):
+                        self._last.append(self._make_task("export", self.pool.trials[number]))
+                self._exports = False
+            task = self._last.popleft() if self._last else None
         if task is not None:
             self._out[task.number] = task
             if self._plan is not None:
@@ -293,16 +299,6 @@ class SearchScheduler:
         """Return how often the trial's next step was given out already."""
         n_passed, n_attempts = trial.user_attrs.get(ATTEMPTS, [-1, 0])
         return int(n_attempts) if n_passed == self._n_passed(trial) else 0
-
-    def _next_of_last(self) -> Task | None:
-        """Keep what is wanted; then end all paused trials; then export the candidates."""
-        if not self._last and not self._out:
-            self._end_paused_trials()
-            if self._exports:
-                for number in choose_complete(self.pool.study, self.cell, self.settings):
-                    self._last.append(self._make_task("export", self.pool.trials[number]))
-            self._exports = False
-        return self._last.popleft() if self._last else None
 
     def _end_paused_trials(self) -> None:
         """Note how each paused trial of a pausing search ended."""
