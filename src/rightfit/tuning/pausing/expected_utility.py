@@ -19,7 +19,12 @@ from scipy.special import ndtr, ndtri, stdtrit
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import THREADS, Application
-from rightfit.ranking.applications.constraints import Limit, measure_excess, resolve_limits
+from rightfit.ranking.applications.constraints import (
+    Limit,
+    measure_excess,
+    relate_excess,
+    resolve_limits,
+)
 from rightfit.ranking.applications.utility import compute_utility
 from rightfit.tuning.pausing.observed import ObservedTrial
 from rightfit.tuning.pausing.serving_costs import ServingCosts
@@ -42,20 +47,18 @@ class ProfileForecast:
     """What is known of the final profiles of all trials.
 
     Args:
-        quality: Quantiles of the quality, shape (n_trials, 1, N_QUANTILES).
+        metrics: Quantiles of each metric, shape (n_trials, n_servings, N_QUANTILES), of the quality
+            (n_trials, 1, N_QUANTILES); NaN where something can't be measured.
+        bounds: The same metrics as limits see them. A limit of costs that a trial in training
+            breaks by no more than the error of its prediction counts as kept.
         quality_error: Standard error of a validated quality, shape (n_trials, 1, 1).
-        metrics: Quantiles of the other metrics, shape (n_trials, n_servings, N_QUANTILES); NaN
-            where something can't be measured.
-        bounds: The same metrics as limits see them. A limit that a trial in training breaks by no
-            more than the error of its prediction counts as kept.
         n_servings: Serving configurations.
         best_quality: Highest quality expected or known.
     """
 
-    quality: Floats
-    quality_error: Floats
     metrics: Mapping[str, Floats]
     bounds: Mapping[str, Floats]
+    quality_error: Floats
     n_servings: int
     best_quality: float
 
@@ -145,18 +148,18 @@ def forecast_profiles(
     is_trained = (spread == 0)[:, None, None]
     is_lower_better = {m: m == THREADS or METRICS_BY_COLUMN[m].better == "lower" for m in metrics}
     signs = {m: -1.0 if is_lower_better[m] else 1.0 for m in metrics}
+    qualities = expected[:, None, None] + spread[:, None, None] * SURPRISES
 
     def move(n_errors: Floats) -> dict[str, Floats]:
-        return {
+        return {QUALITY: qualities} | {
             m: v[:, :, None] * np.exp(signs[m] * errors[m][:, :, None] * n_errors)
             for m, v in values.items()
         }
 
     return ProfileForecast(
-        expected[:, None, None] + spread[:, None, None] * SURPRISES,
-        np.array([trial.last.quality_error for trial in trials])[:, None, None],
         move(np.where(is_trained, ERRORS, 0.0)),
         move(np.where(is_trained, ERRORS, 1.0)),
+        np.array([trial.last.quality_error for trial in trials])[:, None, None],
         n_servings,
         max(float(expected.max()), known_quality),
     )
@@ -166,23 +169,20 @@ def estimate_utility(known: ProfileForecast, application: Application) -> Expect
     """Estimate the utility of each trial to an application."""
     best = {QUALITY: np.asarray(known.best_quality), "quality_raw": np.asarray(-np.inf)}
     limits = resolve_limits(application, best)
-    utility = compute_utility({QUALITY: known.quality, **known.metrics}, application)
-    shape = (len(known.quality), known.n_servings)
+    utility = compute_utility(known.metrics, application)
+    shape = (len(known.quality_error), known.n_servings)
     kept = np.broadcast_to(~np.isnan(utility), (*shape, N_QUANTILES)).copy()
-    failing: list[tuple[Limit, Floats]] = []
     for limit in limits:
-        is_quality = limit.metric == QUALITY
-        kept &= (
-            measure_excess(known.quality if is_quality else known.bounds[limit.metric], limit) == 0
-        )
-        values = known.quality if is_quality else known.metrics[limit.metric]
-        failing.append((limit, np.broadcast_to(values, kept.shape)))
+        kept &= measure_excess(known.bounds[limit.metric], limit) == 0
     chance = kept.mean(axis=2).max(axis=1)
     quantiles = np.where(kept, utility, 0.0)
     for limit in limits:
         if limit.metric == QUALITY:
-            quantiles = quantiles * _chance_to_keep(limit, known.quality, known.quality_error)
-    excess, nearest = _find_nearest(failing, shape)
+            error = known.quality_error
+            quantiles = quantiles * _chance_to_keep(limit, known.metrics[QUALITY], error)
+    middle = N_QUANTILES // 2
+    medians = [np.broadcast_to(known.metrics[one.metric][:, :, middle], shape) for one in limits]
+    excess, nearest = _find_nearest(limits, medians, shape)
     return ExpectedUtility(quantiles, float(chance.max()), excess, nearest)
 
 
@@ -195,13 +195,12 @@ def _chance_to_keep(limit: Limit, quality: Floats, error: Floats) -> Floats:
 
 
 def _find_nearest(
-    failing: list[tuple[Limit, Floats]], shape: tuple[int, ...]
+    limits: Sequence[Limit], medians: Sequence[Floats], shape: tuple[int, ...]
 ) -> tuple[Floats, Miss | None]:
     """Return by how much limits are broken at the median, and the trial that does so least."""
-    middle = N_QUANTILES // 2
     shares = [
-        measure_excess(values[:, :, middle], limit) / (abs(float(limit.bound)) or 1.0)
-        for limit, values in failing
+        relate_excess(measure_excess(values, limit), limit)
+        for limit, values in zip(limits, medians, strict=True)
     ]
     total = np.zeros(shape) + sum(shares)
     total = np.where(np.isnan(total), np.inf, total)
@@ -209,6 +208,5 @@ def _find_nearest(
     if not 0 < total[row, column] < np.inf:
         return total, None
     worst = int(np.argmax([share[row, column] for share in shares]))
-    limit, values = failing[worst]
-    bound = float(limit.bound)
-    return total, Miss(int(row), limit.metric, float(values[row, column, middle]), bound)
+    limit, value = limits[worst], medians[worst][row, column]
+    return total, Miss(int(row), limit.metric, float(value), float(limit.bound))
