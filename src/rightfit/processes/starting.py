@@ -90,13 +90,11 @@ class ForkServer:
         module: str,
         *arguments: str,
         kinds: Kinds,
-        variables: Mapping[str, str] | None = None,
+        variables: Mapping[str, str],
         output: int | IO[str] = subprocess.DEVNULL,
     ) -> None:
         self._kinds = kinds
-        self.process, end = start_module(
-            module, *arguments, variables=variables or {}, output=output
-        )
+        self.process, end = start_module(module, *arguments, variables=variables, output=output)
         self.control = Channel(end, {**SERVER_KINDS, **kinds})
 
     @property

@@ -319,7 +319,7 @@ class SearchScheduler:
             self.pool.note(number, stop | {STOP_CHECKPOINT: len(curve)})
             self.pool.end(number, TrialState.PRUNED)
 
-    def _make_task(self, kind: Any, trial: FrozenTrial) -> Task:
+    def _make_task(self, kind: Literal["train", "keep", "export"], trial: FrozenTrial) -> Task:
         configuration = trial.user_attrs[CONFIGURATION]
         return Task(kind, trial.number, configuration, self._n_passed(trial))
 

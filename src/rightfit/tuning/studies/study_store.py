@@ -143,12 +143,12 @@ class StudyStore:
 
     def sweep_partial_bundles(self, study_name: str) -> None:
         """Delete the bundles that killed processes left half written; no worker may write one."""
-        for partial in self.bundle_folder(study_name, 0).parent.glob("*.partial"):
+        for partial in (self.folder / study_name).glob("*.partial"):
             shutil.rmtree(partial, ignore_errors=True)
 
     def sweep_partial_files(self, study_name: str) -> None:
         """Delete the files of bundles that killed exports left half written."""
-        for partial in self.bundle_folder(study_name, 0).parent.glob("*/*.partial"):
+        for partial in (self.folder / study_name).glob("*/*.partial"):
             if is_file_left(partial):
                 partial.unlink(missing_ok=True)
 
@@ -180,7 +180,7 @@ class StudyStore:
         """Give a function that acquires a lock, waiting if asked to; it is released at the end."""
         if self.storage is None or self.storage.startswith("sqlite"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with _open_lock(self.folder / f".{name}.lock") as file:
+            with _open_lock_file(self.folder / f".{name}.lock") as file:
                 yield lambda waits: acquire(file, waits=waits)
             return
         with _connect(self.storage).connect() as connection:  # the lock ends with the connection
@@ -263,30 +263,27 @@ def fingerprint_family(family: str, parts: dict[str, Any]) -> str:
     return hash_json({"sources": sources, **parts}, n_digits=12, default=str)
 
 
-def _open_lock(path: Path) -> IO[bytes]:
+def _open_lock_file(path: Path) -> IO[bytes]:
     """Open a lock's file without writing to it; a link planted in its place is not followed.
 
     Raises:
         ValueError: If anything but a regular file is there.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    fault = None
     try:
         file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
-    except OSError as err:
-        if err.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):  # a link, a folder, a pipe
-            raise RightfitError(_explain_lock(path)) from err
-        raise
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file
         file.close()
-        raise RightfitError(_explain_lock(path))
-    return file
-
-
-def _explain_lock(path: Path) -> str:
-    return (
+    except OSError as err:
+        if err.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):  # a link, a folder, a pipe
+            raise
+        fault = err
+    raise RightfitError(
         f"{path} must be a regular file, as searches lock it; a link, folder or pipe is there. "
         "Find out who made it, then remove it."
-    )
+    ) from fault
 
 
 _opened: dict[tuple[Any, ...], BaseStorage] = {}
