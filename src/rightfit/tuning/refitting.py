@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy.typing as npt
 from pydantic import ValidationError
+from threadpoolctl import threadpool_limits
 
 from rightfit.families.bundle import ONNX_FILE, Bundle, read_bundle, write_bundle
 from rightfit.families.bundle_exports import offer_onnx
@@ -160,8 +161,6 @@ def train_again(
         n_threads: Threads it may use.
         device: ``cpu`` or ``cuda``.
     """
-    from threadpoolctl import threadpool_limits
-
     learner = get_family(family)
     learner.load_libraries()  # whose threads are limited
     with threadpool_limits(n_threads):
