@@ -126,9 +126,18 @@ def make_data_card(
                 name: round(int((labels == i).sum()) / labels.len(), 6)
                 for i, name in enumerate(schema.classes)
             }
+    # what the version stands for; of rows before encoding the values are exact on every machine
+    content = [
+        hash_frame(rows),
+        hash_json(encoder.model_dump(mode="json")),
+        hash_json(schema.to_dict()),
+        hash_json(spec.quality.model_dump(mode="json", exclude_defaults=True)),
+    ]
+    if sources := read_function_sources(spec.quality.name):
+        content.append(hash_json(sources))
     return DataCard(
         dataset=dataset_name,
-        data_version=_compute_version(rows, encoder, schema, spec.quality),
+        data_version=hash_json(content, n_digits=N_VERSION_DIGITS),
         input_schema=schema,
         features=CardFeatures(
             n_encoded=schema.n_features, derived=spec.derived, **dict(spec.features)
@@ -152,21 +161,6 @@ def read_input_schema(spec: DatasetSpec, encoder: Encoder) -> InputSchema:
         classes=spec.target.classes,
         image_shape=image.shape if image is not None else None,
     )
-
-
-def _compute_version(
-    rows: pl.DataFrame, encoder: Encoder, schema: InputSchema, quality: QualityMetric
-) -> str:
-    # rows before encoding: their values are exact, whatever the machine's arithmetic
-    content = [
-        hash_frame(rows),
-        hash_json(encoder.model_dump(mode="json")),
-        hash_json(schema.to_dict()),
-        hash_json(quality.model_dump(mode="json", exclude_defaults=True)),
-    ]
-    if sources := read_function_sources(quality.name):
-        content.append(hash_json(sources))
-    return hash_json(content, n_digits=N_VERSION_DIGITS)
 
 
 def hash_frame(frame: pl.DataFrame) -> str:
