@@ -27,7 +27,7 @@ from scipy.optimize import least_squares, nnls
 from sklearn.datasets import make_classification, make_regression
 
 import rightfit.tuning.pausing
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.parameters.defaults import read_default
@@ -144,9 +144,8 @@ def record(root: Path, families: list[str], n_drawn: int) -> None:
 
 def _train(cell: Cell, configuration: Any, number: int) -> Iterator[dict[str, Any]]:
     train, schema = cell.train, cell.train.schema
-    for look in follow_training(
-        cell, configuration, n_checkpoints=N_CHECKPOINTS, seed=1, n_threads=1, device="cpu"
-    ):
+    run = TrainingRun(configuration, train, N_CHECKPOINTS, seed=1)
+    for look in follow_training(cell, run):
         spent_s = look.point["fit_cpu_s"] + look.point["validate_cpu_s"]
         yield {
             "table": cell.name.rpartition(".")[0],

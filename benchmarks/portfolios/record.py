@@ -23,7 +23,7 @@ from typing import Any
 import polars as pl
 from tables import KEPT_ASIDE, LEARNT_ON, NEVER_RECORDED, read_tables
 
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.parameters.defaults import read_default
 from rightfit.preparation.prepared import PreparedDataset
@@ -150,9 +150,8 @@ def _train(
 ) -> Iterator[dict[str, Any]]:
     configuration = {**cell.params.fixed, **searched}
     metric, family = cell.quality, get_family(cell.family)
-    for look in follow_training(
-        cell, configuration, n_checkpoints=N_CHECKPOINTS, seed=SEED, n_threads=1, device="cpu"
-    ):
+    run = TrainingRun(configuration, cell.train, N_CHECKPOINTS, SEED)
+    for look in follow_training(cell, run):
         point = look.point
         spent_s = point["fit_cpu_s"] + point["validate_cpu_s"]
         is_last = point["checkpoint"] == N_CHECKPOINTS

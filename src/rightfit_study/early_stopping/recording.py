@@ -21,7 +21,7 @@ import polars as pl
 
 from rightfit.families.bundle import write_bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.family import Configuration
+from rightfit.families.family import Configuration, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.profiling.metrics import FIT_COLUMNS
 from rightfit.profiling.worker.units import NS_PER_S
@@ -200,14 +200,8 @@ def record_training(cell: Cell, settings: RecordingParams, folder: Path, index: 
         if 0 in keeps:
             document["snapshots"].append(0)
             _write(partial / "0", untrained, configuration, cell)
-    for look in follow_training(
-        cell,
-        configuration,
-        n_checkpoints=settings.n_checkpoints,
-        seed=settings.seed,
-        n_threads=1,
-        device="cpu",
-    ):
+    run = TrainingRun(configuration, cell.train, settings.n_checkpoints, settings.seed)
+    for look in follow_training(cell, run):
         document["points"].append(look.point)
         number = look.point["checkpoint"]
         if number in keeps:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from factories import cells
 
-from rightfit.families.family import TrainingData
+from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.tuning.search.learning_curve import (
     MAX_KEPT,
@@ -39,9 +39,7 @@ def test_training_whose_answers_are_no_probabilities_fails_with_the_reason(
     }  # fmt: skip
 
     with pytest.raises(ValueError, match=reason):
-        list(
-            follow_training(cell, configuration, n_checkpoints=1, seed=0, n_threads=1, device="cpu")
-        )
+        list(follow_training(cell, TrainingRun(configuration, cell.train)))
 
 
 def make_no_training() -> Iterator[Look]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rightfit.families.family import Configuration, TrainingRun
+from rightfit.families.family import TrainingRun
 from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
 from rightfit.profiling.worker.meters.memory import read_memory, reset_peak, return_free_memory
@@ -102,24 +102,12 @@ class Look:
     kept_mib: float
 
 
-def follow_training(
-    cell: Cell,
-    configuration: Configuration,
-    *,
-    n_checkpoints: int,
-    seed: int,
-    n_threads: int,
-    device: str,
-) -> Iterator[Look]:
+def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
     """Train a configuration and look at it at each checkpoint.
 
     Args:
-        cell: Data, family and quality metric.
-        configuration: Hyper-parameters.
-        n_checkpoints: Looks at the training.
-        seed: Seed of the training.
-        n_threads: Threads training may use.
-        device: ``cpu`` or ``cuda``.
+        cell: Family, validation rows and quality metric.
+        run: The training, on the cell's rows.
 
     Yields:
         One look per checkpoint.
@@ -128,19 +116,17 @@ def follow_training(
         ArithmeticError: If the quality is not a number.
         ValueError: If the answers are not those of the task.
     """
-    family, known, schema = get_family(cell.family), cell.validation, cell.train.schema
-    checkpoints = family.train(
-        TrainingRun(configuration, cell.train, n_checkpoints, seed, n_threads, device)
-    )
+    family, known, schema = get_family(cell.family), cell.validation, run.data.schema
+    checkpoints = family.train(run)
     size = TrainingSize(
-        n_rows=len(cell.train.labels),
+        n_rows=len(run.data.labels),
         n_judged=len(known.labels),
         n_features=schema.n_features,
         n_outputs=schema.n_outputs,
     )
     meter = FitMeter()
     validate_ns = 0
-    for number in range(1, n_checkpoints + 1):
+    for number in range(1, run.n_checkpoints + 1):
         with meter.training():
             checkpoint = next(checkpoints)
         start_ns = time.process_time_ns()
@@ -159,10 +145,10 @@ def follow_training(
         counts = count_work(
             size,
             cell.family,
-            configuration,
+            run.configuration,
             structure,
             checkpoint=number,
-            n_checkpoints=n_checkpoints,
+            n_checkpoints=run.n_checkpoints,
         )
         usual_s = predict_cpu_s(cell.family, counts)
         point: Json = {

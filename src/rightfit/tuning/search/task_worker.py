@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rightfit.families.bundle import Bundle, read_bundle, write_bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.family import Configuration
+from rightfit.families.family import Configuration, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_S
 from rightfit.tuning.search.cell import Cell, SearchSettings
@@ -138,11 +138,12 @@ def repeat_training(
 
 
 def _follow(cell: Cell, settings: SearchSettings, configuration: Configuration) -> Iterator[Look]:
-    return follow_training(
-        cell,
+    run = TrainingRun(
         configuration,
+        cell.train,
         n_checkpoints=settings.n_checkpoints,
         seed=settings.seed,
         n_threads=settings.n_threads,
         device=settings.device,
     )
+    return follow_training(cell, run)
