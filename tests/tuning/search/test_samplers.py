@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
-
 import optuna
 import pytest
+from factories import cells
 
 from rightfit.tuning.search.samplers import give_parameters, grid_points, make_sampler
 from rightfit.tuning.search.space import Space
@@ -18,8 +17,9 @@ SPACE = Space.model_validate(
 )
 
 
-def sample_value(name: Any, *, seed: int, index: int) -> float:
-    sampler = make_sampler(name, seed=seed, index=index, n_startup_trials=5)
+def sample_value(name: str, *, seed: int, index: int) -> float:
+    settings = cells.make_settings(sampler=name, seed=seed, n_startup_trials=5)
+    sampler = make_sampler(settings, index)
     study = optuna.create_study(sampler=sampler)
     return study.ask().suggest_float("x", 0.0, 1.0)
 
@@ -34,14 +34,15 @@ def test_draw_depends_on_seed_and_place_alone(name: str) -> None:
 
 
 def test_grid_holds_each_point_once_in_an_order_of_its_seed() -> None:
-    points = grid_points(SPACE, n_points=3, seed=1)
+    settings = cells.make_settings(n_grid_points=3, seed=1)
+    points = grid_points(SPACE, settings)
 
     assert len(points) == 6
     assert sorted(points, key=repr) == sorted(
         ({"x": x, "kind": kind} for x in (0.0, 0.5, 1.0) for kind in ("a", "b")), key=repr
     )
-    assert grid_points(SPACE, n_points=3, seed=1) == points
-    assert grid_points(SPACE, n_points=3, seed=2) != points
+    assert grid_points(SPACE, settings) == points
+    assert grid_points(SPACE, cells.make_settings(n_grid_points=3, seed=2)) != points
 
 
 def test_given_parameters_are_tried_without_a_queue() -> None:

@@ -76,12 +76,7 @@ class PausingPlan:
             names = [n for n in self.targets.applications.root if n not in forecast.infeasible()]
             names = names or list(self.targets.applications.root)
             name = names[index % len(names)]
-            sampler = make_sampler(
-                "tpe",
-                seed=self.settings.seed,
-                index=index,
-                n_startup_trials=self.settings.n_startup_trials,
-            )
+            sampler = make_sampler(self.settings, index)
             scored = optuna.create_study(direction="maximize", sampler=sampler)
             seen = {trial.number for trial in forecast.pool.trials}
             for trial in trials:

@@ -23,7 +23,6 @@ from typing import Any, Literal, cast
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from rightfit.families.family import Configuration
 from rightfit.tuning.pausing.pausing_rule import Step
 from rightfit.tuning.search.candidates import choose_complete
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
@@ -219,7 +218,7 @@ class SearchScheduler:
         """Begin a configuration; the one place where configurations are sampled."""
         params = asked_by = None
         if self.settings.sampler == "grid":
-            params = _grid(self.cell, self.settings)[index]
+            params = grid_points(self.cell.params.space, self.settings)[index]
         else:
             firsts = self.cell.list_first()  # a search never ends below what needs no search
             params = firsts[index] if index < len(firsts) else None
@@ -228,12 +227,7 @@ class SearchScheduler:
         if params is not None:
             sampler: optuna.samplers.BaseSampler = give_parameters(params)
         else:
-            sampler = make_sampler(
-                self.settings.sampler,
-                seed=self.settings.seed,
-                index=index,
-                n_startup_trials=self.settings.n_startup_trials,
-            )
+            sampler = make_sampler(self.settings, index)
         notes: dict[str, Any] = {INDEX: index, ATTEMPTS: [0, 1]}
         if asked_by is not None:
             notes[ASKED_BY] = asked_by
@@ -374,11 +368,9 @@ def count_configurations(cell: Cell, settings: SearchSettings) -> int | None:
     """Return how many configurations there are; ``None`` for any number."""
     if not cell.params.space.root:
         return 1
-    return len(_grid(cell, settings)) if settings.sampler == "grid" else None
-
-
-def _grid(cell: Cell, settings: SearchSettings) -> list[Configuration]:
-    return grid_points(cell.params.space, n_points=settings.n_grid_points, seed=settings.seed)
+    if settings.sampler == "grid":
+        return len(grid_points(cell.params.space, settings))
+    return None
 
 
 def _describe_stop(pool: TrialPool, number: int) -> str:
