@@ -166,26 +166,23 @@ class StudyStore:
         Raises:
             BlockingIOError: If another process holds the lock, and ``waiting`` is ``None``.
         """
-        with self._open_lock(name) as acquire:
-            if not acquire(False):
+        take: Callable[..., bool]
+        with contextlib.ExitStack() as held:
+            if self.storage is None or self.storage.startswith("sqlite"):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                file = held.enter_context(_open_lock_file(self.folder / f".{name}.lock"))
+                take = functools.partial(acquire, file)
+            else:  # the lock ends with the connection
+                connection = held.enter_context(_connect(self.storage).connect())
+                connection.exec_driver_sql(_KEEP_ALIVE)
+                take = functools.partial(_acquire_in_database, connection, name)
+            if not take(waits=False):
                 if waiting is None:
                     raise BlockingIOError(f"another process holds the lock {name!r}")
                 if waiting:
                     logger.info("%s", waiting)
-                acquire(True)
+                take(waits=True)
             yield
-
-    @contextlib.contextmanager
-    def _open_lock(self, name: str) -> Iterator[Callable[[bool], bool]]:
-        """Give a function that acquires a lock, waiting if asked to; it is released at the end."""
-        if self.storage is None or self.storage.startswith("sqlite"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with _open_lock_file(self.folder / f".{name}.lock") as file:
-                yield lambda waits: acquire(file, waits=waits)
-            return
-        with _connect(self.storage).connect() as connection:  # the lock ends with the connection
-            connection.exec_driver_sql(_KEEP_ALIVE)
-            yield lambda waits: _acquire_in_database(connection, name, waits=waits)
 
     def _open_anew(self) -> BaseStorage:
         if self.storage is None:
