@@ -75,10 +75,7 @@ def choose_candidates(
     >>> choose_candidates([best, small, beaten], n_candidates=3)
     [0, 1]
     """
-    front: list[CompleteTrial] = []  # the Pareto front, smallest first; of equal trials one
-    for trial in sorted(trials, key=lambda t: (t.n_parameters, -t.quality_raw, t.number)):
-        if not front or trial.quality_raw > front[-1].quality_raw:
-            front.append(trial)
+    front = pareto_front(trials)
     by_number = {trial.number: trial for trial in trials}
     best = max(front, key=lambda trial: trial.quality_raw)
     lowest = best.quality_raw - math.sqrt(2 * math.log(len(trials))) * best.quality_error
@@ -99,6 +96,18 @@ def choose_candidates(
         chosen.append(max(rest, key=gap))
         rest.remove(chosen[-1])
     return [trial.number for trial in chosen]
+
+
+def pareto_front(trials: list[CompleteTrial]) -> list[CompleteTrial]:
+    """Return the trials no other one beats in quality and size, smallest first.
+
+    Of equal trials the first is kept.
+    """
+    front: list[CompleteTrial] = []
+    for trial in sorted(trials, key=lambda t: (t.n_parameters, -t.quality_raw, t.number)):
+        if not front or trial.quality_raw > front[-1].quality_raw:
+            front.append(trial)
+    return front
 
 
 def bundle_candidates(
