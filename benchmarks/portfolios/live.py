@@ -33,8 +33,8 @@ from worth import SERVINGS, read_samples
 from rightfit.families.registry import get_family
 from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.pausing.pausing_rule import ApplicationTargets
 from rightfit.tuning.pausing.priors import read_shipped_prior
-from rightfit.tuning.search.cell import ApplicationTargets
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.setting_up import make_settings
 from rightfit.tuning.search.task_worker import repeat_training

@@ -39,10 +39,10 @@ from tables import KEPT_ASIDE, LEARNT_ON
 from worth import SERVINGS, RecordedTrainings, list_applications, read_recorded, read_samples
 
 from rightfit.parameters.defaults import read_default
-from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.pausing_params import PausingParams
-from rightfit.tuning.pausing.pausing_rule import PausingRule
+from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule
 from rightfit.tuning.pausing.priors import Prior
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
@@ -220,7 +220,9 @@ def make_rule(
     """Return the rule of a search that knows no other family, with a part switched off."""
     params = PARAMS.model_copy(update=without.pausing)
     prior = Prior(lines=cell.prior.lines) if without.part == PRIOR_OF_QUALITY else cell.prior
-    return PausingRule(applications, params, SERVINGS, prior, -np.inf, measures=False)
+    return PausingRule(
+        ApplicationTargets(Applications(applications), params, SERVINGS, None, prior)
+    )
 
 
 def replay_tables(

@@ -11,9 +11,9 @@ import numpy as np
 import optuna
 import polars as pl
 
-from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.tuning.pausing.pausing_params import PausingParams
-from rightfit.tuning.pausing.pausing_rule import PausingRule
+from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule
 from rightfit.tuning.pausing.priors import Prior
 from rightfit_study.early_stopping.peers import (
     PROMOTED,
@@ -178,7 +178,9 @@ def _search(
     prior = learn_elsewhere(search.cell, experiment.cells)
     if task.variant == "without_prior":
         prior = Prior()
-    rule = PausingRule(applications, params, search.cell.servings, prior, known_quality)
+    servings = tuple(search.cell.servings)
+    targets = ApplicationTargets(Applications(applications), params, servings, known_quality, prior)
+    rule = PausingRule(targets, measures=True)
     if policy.kind == "pausing":
         follow_rule(search, rule)
         return

@@ -28,8 +28,9 @@ from rightfit.families.registry import get_family
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool
+from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule
 from rightfit.tuning.pausing.serving_costs import ServingCosts
-from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
+from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.observing import read_finished
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.task_worker import repeat_training
@@ -168,7 +169,7 @@ def _choose(
     """Let each application choose a trial that was trained to the end, and how it is served."""
     finished = read_finished(search.trials, cell, n_checkpoints=n_checkpoints)
     trained = [trial for trial in finished.trials if finished.is_trained(trial)]
-    forecast = targets.make_rule().forecast(Pool(trained, n_checkpoints))
+    forecast = PausingRule(targets).forecast(Pool(trained, n_checkpoints))
     chosen: dict[str, tuple[ObservedTrial, Serving] | None] = dict.fromkeys(
         targets.applications.root
     )

@@ -8,7 +8,8 @@ from statistics import fmean
 import numpy as np
 import polars as pl
 
-from rightfit.tuning.pausing.pausing_rule import PausingRule
+from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule
 from rightfit_study.early_stopping.experiment import Experiment
 from rightfit_study.early_stopping.recorded import RecordedCell, learn_elsewhere
 from rightfit_study.early_stopping.replay import RecordedSearch, Truth, do_step
@@ -39,14 +40,14 @@ def compare_within(experiment: Experiment, *, budget_s: float, breadth: float) -
         best = max(other.best_quality for other in siblings)
         known = max((o.best_quality for o in siblings if o is not cell), default=-np.inf)
         prior = learn_elsewhere(cell, experiment.cells)
-        rule = PausingRule(
-            experiment.applications,
+        targets = ApplicationTargets(
+            Applications(experiment.applications),
             experiment.params,
-            cell.servings,
-            prior,
+            tuple(cell.servings),
             known,
-            measures=False,
+            prior,
         )
+        rule = PausingRule(targets)
         truth = Truth(cell, experiment.applications, best_quality=best, best_tested=1.0)
         paused, plain = RecordedSearch(cell, trials), RecordedSearch(cell, trials)
         follow_within(paused, rule, budget_s=budget_s, breadth=breadth)

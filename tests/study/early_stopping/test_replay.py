@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from factories.application_targets import make_targets
 from factories.recordings import ONE, application, pausing_params, recorded_cell
 
 from rightfit.profiling.serving import Serving
+from rightfit.ranking.applications.applications import Applications
 from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.search.observing import project_structure
@@ -31,8 +34,9 @@ def make_search() -> RecordedSearch:
     return RecordedSearch(CELL, list(range(10)))
 
 
-def make_rule() -> PausingRule:
-    return PausingRule(APPLICATIONS, pausing_params(), [ONE], Prior(), -np.inf)
+def make_rule(**changes: Any) -> PausingRule:
+    targets = make_targets(**{"pausing": pausing_params()} | changes)
+    return PausingRule(targets, measures=True)
 
 
 def test_no_stopping_pays_for_everything() -> None:
@@ -111,7 +115,7 @@ def test_fixed_promotion_trains_for_each_application_the_best_after_each_look() 
     lines = learn_elsewhere(cell, [cell, replace(cell, dataset="other")])
     search = RecordedSearch(cell, list(range(10)))
 
-    promote_fixed(search, PausingRule(wants, pausing_params(), [ONE], lines, -np.inf), (4, 1))
+    promote_fixed(search, make_rule(applications=Applications(wants), prior=lines), (4, 1))
 
     looks = [len(trial.qualities) for trial in search.pool().trials]
     assert looks == [3, 2, 2, 2, 1, 1, 1, 1, 1, 3]
@@ -176,6 +180,7 @@ def test_a_lucky_model_just_above_its_limit_keeps_no_safe_one_out() -> None:
     ]
     search = RecordedSearch(replace(cell, trials=trials), [0, 1])
 
-    follow_rule(search, PausingRule(wants, pausing_params(min_gain=0), [ONE], Prior(), -np.inf))
+    params = pausing_params(min_gain=0)
+    follow_rule(search, make_rule(applications=Applications(wants), pausing=params))
 
     assert (1, ONE) in search.measured()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from factories.recordings import ONE, application, pausing_params, recorded_cell
+from factories.application_targets import make_targets
+from factories.recordings import application, pausing_params, recorded_cell
 
 from rightfit.tuning.pausing.pausing_rule import PausingRule
-from rightfit.tuning.pausing.priors import Prior
 from rightfit_study.early_stopping.experiment import Experiment
 from rightfit_study.early_stopping.replay import RecordedSearch
 from rightfit_study.early_stopping.within_budget import (
@@ -25,7 +24,7 @@ APPLICATIONS = {"accuracy": application()}
 @pytest.mark.parametrize(("budget_s", "n_begun"), [(10.0, 4), (100.0, 10)])
 def test_first_looks_leave_most_of_the_budget(budget_s: float, n_begun: int) -> None:
     search = RecordedSearch(CELL, list(range(10)))
-    rule = PausingRule(APPLICATIONS, pausing_params(), [ONE], Prior(), -np.inf, measures=False)
+    rule = PausingRule(make_targets(pausing=pausing_params()))
 
     follow_within(search, rule, budget_s=budget_s, breadth=0.25)
     trials = search.pool().trials
@@ -37,9 +36,7 @@ def test_first_looks_leave_most_of_the_budget(budget_s: float, n_begun: int) -> 
 
 def test_a_search_that_nothing_else_ends_spends_its_budget() -> None:
     search = RecordedSearch(CELL, list(range(10)))
-    rule = PausingRule(
-        APPLICATIONS, pausing_params(min_gain=0), [ONE], Prior(), -np.inf, measures=False
-    )
+    rule = PausingRule(make_targets(pausing=pausing_params(min_gain=0)))
 
     follow_within(search, rule, budget_s=30.0, breadth=0.1)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
+from factories.application_targets import make_targets
 from factories.recordings import ONE, application, pausing_params, recorded_cell
 
-from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.pausing_rule import PausingRule
-from rightfit.tuning.pausing.priors import Prior
 
 # Large models are good, small ones are not.
 CELL = recorded_cell([0.9, 0.7, 0.88, 0.68, 0.92, 0.72], [200, 10, 190, 12, 210, 11])
@@ -29,7 +28,9 @@ def seen(number: int, n_looks: int, *, is_measured: bool = False) -> ObservedTri
 
 
 def make_rule(applications: dict[str, Application], **changes: float) -> PausingRule:
-    return PausingRule(applications, pausing_params(**changes), [ONE], Prior(), -np.inf)
+    params = pausing_params(**changes)
+    targets = make_targets(applications=Applications(applications), pausing=params)
+    return PausingRule(targets, measures=True)
 
 
 def test_the_leader_goes_on_before_the_last() -> None:

@@ -14,7 +14,7 @@ so that what is chosen was measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 
@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import Serving
-from rightfit.ranking.applications.applications import THREADS, Application
+from rightfit.ranking.applications.applications import THREADS, Applications
 from rightfit.tuning.pausing.expected_utility import (
     QUALITY,
     ExpectedUtility,
@@ -253,33 +253,41 @@ class SearchForecast:
         return export_s + (fmean(seconds) if seconds else 0.0)
 
 
-@dataclass
+@dataclass(frozen=True)
+class ApplicationTargets:
+    """What a search that serves applications needs to know of them.
+
+    Args:
+        applications: Who will choose.
+        pausing: How much a step must promise.
+        servings: Serving configurations they may choose from.
+        known_quality: Best quality known for the dataset from elsewhere, such as its other
+            families; ``None`` for none. Limits relative to the best quality count from it.
+        prior: What earlier searches taught.
+    """
+
+    applications: Applications
+    pausing: PausingParams
+    servings: tuple[Serving, ...]
+    known_quality: float | None
+    prior: Prior = field(default_factory=Prior)
+
+
 class PausingRule:
     """Decides what a search does next.
 
     Args:
-        applications: Who will choose.
-        params: How much a step must promise.
-        servings: Serving configurations that may be measured.
-        prior: What earlier searches taught.
-        known_quality: Best quality known for the dataset from elsewhere, such as its other
-            families; -inf for none. Limits relative to the best quality count from it.
+        targets: What the applications ask for.
         measures: Whether trained models are measured while the search goes on; if not, what they
             cost to serve follows from their structure.
     """
 
-    applications: Mapping[str, Application]
-    params: PausingParams
-    servings: Sequence[Serving]
-    prior: Prior
-    known_quality: float
-    measures: bool = True
-
-    def __post_init__(self) -> None:
-        self._costs = ServingCosts(self.prior.lines)
+    def __init__(self, targets: ApplicationTargets, *, measures: bool = False) -> None:
+        self._targets, self._measures = targets, measures
+        self._costs = ServingCosts(targets.prior.lines)
         self._learnt: object = None  # from which measurements
         self._described: dict[tuple[int, int, int], Floats] = {}
-        needed = {m for app in self.applications.values() for m in app.needed_metrics()}
+        needed = {m for _, app in targets.applications.items() for m in app.needed_metrics()}
         self._metrics = sorted(needed & {*METRICS_BY_COLUMN, THREADS} - {QUALITY})
 
     def choose(self, pool: Pool, *, affordable_s: float = np.inf) -> Step | None:
@@ -298,10 +306,11 @@ class PausingRule:
         seen = Pool([t for t in pool.trials if t.qualities], pool.n_checkpoints)
         if not seen.trials:
             return None
-        is_known = np.array([[s in trial.served for s in self.servings] for trial in seen.trials])
-        if not self.measures:  # nothing is left to do for a trained one
+        servings = self._targets.servings
+        is_known = np.array([[s in trial.served for s in servings] for trial in seen.trials])
+        if not self._measures:  # nothing is left to do for a trained one
             is_known |= np.array([[seen.is_trained(trial)] for trial in seen.trials])
-        return SearchForecast(seen, self.servings, is_known, self.params, self._estimate)
+        return SearchForecast(seen, servings, is_known, self._targets.pausing, self._estimate)
 
     def _estimate(self, seen: Pool) -> dict[str, ExpectedUtility]:
         measured = seen.measured()
@@ -310,21 +319,24 @@ class PausingRule:
             self._costs.learn(measured)
             self._learnt = learnt
             self._described.clear()
+        targets = self._targets
         known = forecast_profiles(
             seen.trials,
-            project_quality(seen, self.prior.quality),
+            project_quality(seen, targets.prior.quality),
             self._metrics,
             [self._describe(trial) for trial in seen.trials],
-            n_servings=len(self.servings),
-            known_quality=self.known_quality,
+            n_servings=len(targets.servings),
+            known_quality=-np.inf if targets.known_quality is None else targets.known_quality,
         )
-        return {name: estimate_utility(known, app) for name, app in self.applications.items()}
+        return {name: estimate_utility(known, app) for name, app in targets.applications.items()}
 
     def _describe(self, trial: ObservedTrial) -> Floats:
         """Return what a trial costs; computed anew only where something was learnt of it."""
         key = (trial.number, trial.last.checkpoint, len(trial.served))
         if key not in self._described:
-            self._described[key] = describe_costs(trial, self._metrics, self.servings, self._costs)
+            self._described[key] = describe_costs(
+                trial, self._metrics, self._targets.servings, self._costs
+            )
         return self._described[key]
 
 

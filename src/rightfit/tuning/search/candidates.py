@@ -18,7 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.naming import name_candidate
-from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
+from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule
+from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.observing import read_finished
 from rightfit.tuning.search.task_worker import TaskWorker
 from rightfit.tuning.search.tasks import Task
@@ -188,7 +189,7 @@ def find_incumbents(
         targets: What the applications ask for.
         n_checkpoints: Looks of a whole training.
     """
-    forecast = targets.make_rule().forecast(
+    forecast = PausingRule(targets).forecast(
         read_finished(trials, cell, n_checkpoints=n_checkpoints)
     )
     complete = [trial.number for trial in trials if trial.state == TrialState.COMPLETE]

@@ -5,8 +5,7 @@ Another process gets both as JSON; the rows are in files that it maps.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,43 +15,11 @@ from pydantic import TypeAdapter
 from rightfit.families.family import Configuration, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
-from rightfit.profiling.serving import Serving
 from rightfit.quality.metric import QualityMetric
-from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.pausing.pausing_params import PausingParams
-from rightfit.tuning.pausing.pausing_rule import PausingRule
-from rightfit.tuning.pausing.priors import Prior
+from rightfit.tuning.pausing.pausing_rule import ApplicationTargets
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
-
-
-@dataclass(frozen=True)
-class ApplicationTargets:
-    """What a search that serves applications needs to know of them.
-
-    Args:
-        applications: Who will choose.
-        pausing: How much a step must promise.
-        servings: Serving configurations they may choose from.
-        known_quality: Best quality that other families have reached on the dataset; ``None`` if
-            none is known. Limits relative to the best quality count from it.
-        prior: What earlier searches taught.
-    """
-
-    applications: Applications
-    pausing: PausingParams
-    servings: tuple[Serving, ...]
-    known_quality: float | None
-    prior: Prior = field(default_factory=Prior)
-
-    def make_rule(self) -> PausingRule:
-        """Make the rule that decides what goes on."""
-        known = -math.inf if self.known_quality is None else self.known_quality
-        applications = dict(self.applications.items())
-        return PausingRule(
-            applications, self.pausing, self.servings, self.prior, known, measures=False
-        )
 
 
 class SearchSettings(TrainingParams):

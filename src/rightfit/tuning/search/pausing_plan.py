@@ -21,8 +21,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.profiling.worker.units import NS_PER_S
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
-from rightfit.tuning.pausing.pausing_rule import Step
-from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
+from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule, Step
+from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.observing import as_it_is, read_pool
 from rightfit.tuning.search.samplers import make_sampler
 from rightfit.tuning.studies.budget import Budget, spent_work_s
@@ -50,7 +50,7 @@ class PausingPlan:
         self.cell = cell
         self.settings = settings
         self.targets = targets
-        self.rule = targets.make_rule()
+        self.rule = PausingRule(targets)
         self._n_entries = 0 if settings.sampler == "grid" else len(cell.list_first())
         self._budget = Budget(None, settings.budget_cpu_s, settings.budget_wall_s)
         self._deciding_s = 0.0

@@ -15,9 +15,9 @@ from rightfit.naming import format_metric, metric_name
 from rightfit.profiling.metrics import FIT_COLUMNS
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.pausing.expected_utility import Miss
-from rightfit.tuning.pausing.pausing_rule import SearchForecast
+from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule, SearchForecast
 from rightfit.tuning.pausing.training_costs import steps_ratio
-from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
+from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.observing import read_finished
 from rightfit.tuning.studies.budget import spent_cpu_s
 from rightfit.tuning.studies.trial_attributes import (
@@ -165,7 +165,7 @@ def account_search(
         "advice": advice,
     }
     pool = read_finished(trials, cell, n_checkpoints=n_checkpoints)
-    forecast = targets.make_rule().forecast(pool)
+    forecast = PausingRule(targets).forecast(pool)
     rows = []
     for name in targets.applications.root:
         row: dict[str, Any] = {"application": name}

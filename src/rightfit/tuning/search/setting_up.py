@@ -17,8 +17,9 @@ from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.measuring.jobs import plan_servings
 from rightfit.profiling.worker.meters.devices import list_devices
 from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.pausing.pausing_rule import ApplicationTargets
 from rightfit.tuning.pausing.priors import read_shipped_prior
-from rightfit.tuning.search.cell import ApplicationTargets, Cell, SearchSettings
+from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 
