@@ -1,8 +1,11 @@
-"""Recommendations: the winner per application and dataset in one sentence, or the nearest miss."""
+"""Recommendations: the winner per application and dataset in one sentence, or the nearest miss.
+
+And what would change the winner, a sentence each, the smallest change first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,8 +13,15 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from rightfit.formatting import count, format_duration, format_quality
-from rightfit.naming import format_metric, listing, metric_name
+from rightfit.formatting import count, format_duration, format_number, format_quality
+from rightfit.naming import (
+    describe_limit,
+    format_metric,
+    listing,
+    metric_name,
+    metric_unit,
+    objective_name,
+)
 from rightfit.ranking.application_ranking import ApplicationRanking, Winners
 from rightfit.ranking.applications.applications import (
     QUALITIES,
@@ -40,11 +50,11 @@ from rightfit.ranking.explanation.decisions import (
     Recommendations,
     Relaxation,
     Replacement,
+    Reversal,
     read_recommendations,
 )
 from rightfit.ranking.explanation.final_quality import judge_winner
 from rightfit.ranking.explanation.rankings import FamilyComparison, tabulate_rankings
-from rightfit.ranking.explanation.reversals import list_reversals, summarise_reversals
 from rightfit.ranking.explanation.shipping import ChosenServing, Refits, Shipped, decide_shipping
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect
 from rightfit.ranking.sensitivity.weights import WeightInterval
@@ -52,6 +62,11 @@ from rightfit.typed_tables import read_rows
 
 ARROW = "\N{RIGHTWARDS ARROW}"
 NO_REFITS: Mapping[str, Refits] = {}
+MAX_FACTOR = 10  # a weight that must grow or shrink more tells nobody how sure the winner is
+NO_SMALL_CHANGE = (
+    "No single weight up to ten times as large or as small, and no single limit moved by {:g} %, "
+    "changes"
+)
 
 
 def recommend(
@@ -224,6 +239,66 @@ def find_relaxations(assessment: Assessment, dataset: int) -> NearestProfile | N
     return NearestProfile(candidate=profile.candidate, serving=profile.serving, limits=relaxations)
 
 
+def list_reversals(
+    intervals: Iterable[WeightInterval], effects: Iterable[LimitEffect], *, winner: str | None
+) -> list[Reversal]:
+    """List what would change the winner of one application on one dataset.
+
+    Weights that would have to grow or shrink more than tenfold are left out.
+
+    Args:
+        intervals: Its weight intervals on the dataset.
+        effects: The effects of its limits on the dataset.
+        winner: Candidate that is recommended now. The tie rule may have put it before the leader;
+            then its taking the lead is no change.
+    """
+    found = []
+    for row in intervals:
+        for leader, beyond, verb in (
+            (row.leader_below, row.weight_low, "falls below"),
+            (row.leader_above, row.weight_high, "exceeds"),
+        ):
+            if leader is None or beyond is None or leader == winner:
+                continue
+            if not 1 / MAX_FACTOR <= beyond / row.weight <= MAX_FACTOR:
+                continue
+            found.append(
+                Reversal(
+                    kind="weight",
+                    metric=row.metric,
+                    now=row.weight,
+                    beyond=beyond,
+                    winner=leader,
+                    change_pct=100 * (beyond / row.weight - 1),
+                    sentence=f"{leader} has the highest utility once the weight of "
+                    f"{objective_name(row.metric)} {verb} {format_number(beyond)} "
+                    f"(now {format_number(row.weight)}).",
+                )
+            )
+    for effect in effects:
+        metric, kind, limit = effect.metric, effect.kind, effect.limit
+        if metric is None or kind is None or limit is None or effect.changed_limit is None:
+            continue  # removed, which is no small change
+        if not effect.flips:
+            continue
+        other = effect.winner_changed
+        what = f"{other} wins" if other else "no candidate qualifies"
+        now = f"{format_number(limit)} {metric_unit(metric)}".strip()
+        found.append(
+            Reversal(
+                kind="limit",
+                metric=metric,
+                now=limit,
+                beyond=effect.changed_limit,
+                winner=other,
+                change_pct=100 * (effect.changed_limit / limit - 1),
+                sentence=f"With the limit {effect.change} to "
+                f"{describe_limit(metric, kind, effect.changed_limit)} (now {now}), {what}.",
+            )
+        )
+    return sorted(found, key=lambda reversal: abs(reversal.change_pct))
+
+
 def _decide(
     rows: _RankedRows,
     dataset: int,
@@ -263,6 +338,7 @@ def _decide(
             f"{otherwise.candidate} ({otherwise.serving.label}) would be chosen otherwise, but is "
             "not surely better than the earlier winner."
         )
+    reversal = f"{NO_SMALL_CHANGE.format(assessment.rules.limit_change_pct)} the winner."
     return Decision(
         outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
         sentence=_word_decision(name, winner, not_known, miss, first=rows.candidate(places[0])),
@@ -275,7 +351,7 @@ def _decide(
         nearest_miss=miss,
         relax=None if winner or undecided else find_relaxations(assessment, dataset),
         reversals=reversals,
-        reversal=summarise_reversals(reversals, assessment.rules.limit_change_pct),
+        reversal=reversals[0].sentence if reversals else reversal,
         deadline=describe_deadline(assessment, np.array(places)),
         shipped=shipped,
         limits=_list_limits(assessment, feasible[0], dataset, shipped) if feasible else [],

@@ -17,7 +17,7 @@ from rightfit.naming import (
 )
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.ranking.explanation.rankings import FamilyComparison
-from rightfit.ranking.explanation.reversals import NO_SMALL_CHANGE
+from rightfit.ranking.explanation.recommendation import NO_SMALL_CHANGE
 from rightfit.ranking.sensitivity.break_even import BreakEven
 from rightfit.ranking.sensitivity.limit_effects import DIRECTIONS, LimitEffect
 from rightfit.reporting.run_results import Results
