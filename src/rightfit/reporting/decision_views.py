@@ -33,8 +33,7 @@ from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import QUALITIES, THREADS, THROUGHPUT
 from rightfit.ranking.assessment.profile_table import SERVING_KEYS
-from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
-from rightfit.ranking.explanation.facts import Fact, find_facts
+from rightfit.ranking.explanation.decisions import Decision, Fact, RankedCandidate, find_facts
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
 from rightfit.reporting.run_results import PROFILE_KEYS, Results, list_costs, show_unseen
 from rightfit.reporting.sections.section import Table, number, sentence, tabulate, text

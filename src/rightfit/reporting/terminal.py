@@ -8,8 +8,12 @@ from rich.table import Table
 
 from rightfit.formatting import NOT_MEASURED, clean_text, format_ends, format_number, format_quality
 from rightfit.naming import TIMES
-from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
-from rightfit.ranking.explanation.facts import find_facts
+from rightfit.ranking.explanation.decisions import (
+    Decision,
+    Recommendations,
+    find_facts,
+    list_decisions,
+)
 
 QUALITY = "Quality: on rows not used for the choice, with its 95 % interval."
 HEADS_BY_METRIC = {

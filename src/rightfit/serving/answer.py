@@ -9,8 +9,12 @@ from rightfit.processes.codec import to_plain
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN, Figure, MetricTable, columns_from
 from rightfit.profiling.profile import NOT_COMPARED, Profile
-from rightfit.ranking.explanation.decisions import Decision
-from rightfit.ranking.explanation.facts import Fact, decision_facts, describe_disturbance
+from rightfit.ranking.explanation.decisions import (
+    Decision,
+    Fact,
+    decision_facts,
+    describe_disturbance,
+)
 from rightfit.ranking.explanation.shipping import Refit, Shipped
 
 UNSTORED = "on a machine whose description was not stored"

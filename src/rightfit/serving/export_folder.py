@@ -23,7 +23,6 @@ from rightfit.families.export_check import HASHES
 from rightfit.families.runtimes import runtime_files
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 from rightfit.ranking.explanation.decisions import RankedCandidate
-from rightfit.ranking.explanation.facts import describe_relaxation
 from rightfit.request_path import usage
 from rightfit.request_path.encoder_graph import join_encoder
 from rightfit.serving.answer import Answer, answer_to_json, profile_to_json
@@ -68,7 +67,7 @@ def require_winner(answer: Answer) -> RankedCandidate:
     decision = answer.decision
     if decision.winner is None:
         relax = decision.relax
-        way = f" Would qualify: {describe_relaxation(relax)}." if relax else ""
+        way = f" Would qualify: {relax}." if relax else ""
         raise ValueError(f"Nothing to export for {answer.application}: {decision.sentence}{way}")
     return decision.winner
 

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rightfit.formatting import NOT_MEASURED, clean_text, format_version
 from rightfit.naming import format_metric, metric_name, sentence_case
-from rightfit.ranking.explanation.facts import describe_input
+from rightfit.ranking.explanation.decisions import describe_input
 from rightfit.serving.answer import Answer, describe_origin
 from rightfit.serving.model_call import Model, ModelCall
 from rightfit.spelling import name_some

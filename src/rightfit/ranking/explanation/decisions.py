@@ -1,13 +1,14 @@
 """Decisions: what a ranking recommends per application and dataset, and its form as JSON.
 
 The document ``recommendations.json`` is ``{application: recommendation}``; these models are the one
-home of its keys.
+home of its keys. A decision's facts are put into words once: whatever shows it chooses among them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import yaml
@@ -20,17 +21,18 @@ from pydantic import (
     field_validator,
 )
 
-from rightfit.formatting import format_interval, format_number, format_quality
-from rightfit.naming import TIMES, describe_limit, format_metric
+from rightfit.formatting import format_interval, format_number, format_quality, format_share
+from rightfit.naming import TIMES, describe_limit, format_metric, listing, metric_unit
+from rightfit.profiling.profile import Profile
 from rightfit.ranking.applications.applications import QUALITIES, LimitKind
 from rightfit.ranking.explanation.shipping import FrozenModel, Refit, Served, Shipped
+from rightfit.request_path import MODEL
 
 WHERE_JUDGED = {
     "held_out": "on test rows not used for the choice",
     "nested": "by nested resampling, for want of test rows",
 }
-
-
+P50 = "latency_p50_ms"
 SETTINGS = "settings"  # column of profiles and rankings: this model as JSON, null: not known
 
 
@@ -190,6 +192,14 @@ class NearestProfile(Served):
     """The profile that qualifies once the fewest limits are relaxed, and which these are."""
 
     limits: list[Relaxation]
+
+    def __str__(self) -> str:
+        limits = [
+            f"{describe_limit(limit.metric, limit.kind, limit.needed)} instead of "
+            f"{format_number(limit.limit)} {metric_unit(limit.metric)}".rstrip()
+            for limit in self.limits
+        ]
+        return f"{self.label}, with {listing(limits)}"
 
 
 class Reversal(FrozenModel):
@@ -409,3 +419,86 @@ def read_recommendations(document: object) -> Recommendations:
         ValueError: If the document has another form; names the place.
     """
     return _DOCUMENT.validate_python(document)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A term, and what is known by it."""
+
+    term: str
+    text: str
+
+
+def decision_facts(decision: Decision, profile: Profile | None = None) -> list[Fact]:
+    """List the facts of a decision.
+
+    The terminal's table, the report, ``rightfit which`` and an export's README show them, each
+    those that it has room for.
+
+    Args:
+        decision: The decision.
+        profile: Profile of the model that is shipped; ``None`` where it is not at hand.
+
+    Returns:
+        The facts that there are, in order; a term may stand more than once.
+    """
+    runner_up, final = decision.runner_up, decision.final_quality
+    chosen = ""
+    if final is not None:
+        chosen = (
+            f"{format_quality(final.chosen_by)} on the rows used "
+            f"(optimism {format_quality(final.optimism)})"
+        )
+        if decision.refit is not None:  # "Quality" is that of the refitted model, this the winner's
+            own = format_interval(final.raw, final.raw_low, final.raw_high)
+            chosen = f"{own} {final.where}; {chosen}"
+    facts: list[tuple[str, object]] = [
+        ("Decision", decision.sentence),
+        ("Settings", decision.winner and decision.winner.settings),
+        ("Quality", decision.quality),
+        ("When chosen", chosen),
+        *(("Limit", limit) for limit in decision.limits),
+        (
+            "Runner-up",
+            runner_up and f"{runner_up.label}, utility {format_quality(runner_up.utility)}",
+        ),
+        ("Tied with", decision.tied_with and listing(decision.tied_with)),
+        ("Kept", decision.kept),
+        ("Not known", decision.not_known),
+        ("Shipped", decision.shipped and decision.shipped.sentence),
+        *(("In use", one.sentence) for one in decision.replacements),
+        ("Deadline", decision.deadline),
+        ("Would change it", decision.reversal),
+        ("Would qualify", decision.relax),
+        ("What went in", profile and describe_input(profile)),
+        ("Measured", profile and describe_disturbance(profile)),
+    ]
+    return [Fact(term, str(fact)) for term, fact in facts if fact]
+
+
+def find_facts(decision: Decision, *terms: str) -> Iterator[Fact]:
+    """Yield the facts of a decision that stand under one of some terms."""
+    yield from (fact for fact in decision_facts(decision) if fact.term in terms)
+
+
+def describe_input(profile: Profile) -> str:
+    """Say what a measured request held, and what encoding took of the median latency."""
+    if profile.serving.request_path == MODEL:
+        return "encoded rows; encoding is not included"
+    encoding_ms, whole_ms = profile.encoding_ms, profile.latency_p50_ms.value
+    if encoding_ms is None or not whole_ms:
+        return "raw columns, encoder included"
+    share = format_share(min(1.0, encoding_ms / whole_ms))
+    return (
+        f"raw columns; encoding takes {format_metric(P50, encoding_ms)} of the median latency of "
+        f"{format_metric(P50, whole_ms)} ({share})"
+    )
+
+
+def describe_disturbance(profile: Profile) -> str:
+    """Say whether another process took the cores while a profile was timed."""
+    if profile.disturbed is None:
+        return "not known whether undisturbed"
+    if profile.disturbed:
+        return "DISTURBED: another process used the cores while it was timed; measure again"
+    return "undisturbed"

@@ -6,7 +6,7 @@ import pytest
 from factories.reports import APPLICATIONS, build_results, make_profiles
 
 from rightfit.profiling.profile import Profile
-from rightfit.ranking.explanation.facts import Fact, decision_facts, describe_input
+from rightfit.ranking.explanation.decisions import Fact, decision_facts, describe_input
 
 
 @pytest.mark.parametrize(
