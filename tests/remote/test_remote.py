@@ -38,10 +38,17 @@ from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import check_columns, read_profiles, select_profiles
-from rightfit.remote.documents import FORMAT_VERSION, Pack, find_files, portable_settings
+from rightfit.remote.documents import (
+    FORMAT_VERSION,
+    Pack,
+    find_files,
+    import_measured,
+    load_measured,
+    portable_settings,
+    select_measured,
+)
 from rightfit.remote.measure_pack import measure_pack
 from rightfit.remote.packing import pack_dataset, write_pack
-from rightfit.remote.store import import_measured, load_measured, select_measured
 from rightfit.request_path.encoder import name_features
 
 pytestmark = pytest.mark.whole

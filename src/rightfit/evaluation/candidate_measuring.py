@@ -51,8 +51,7 @@ from rightfit.profiling.serving import ELSEWHERE, Serving, name_device
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.decisions import SETTINGS, Settings
-from rightfit.remote.documents import RUNTIME
-from rightfit.remote.store import load_measured, select_measured
+from rightfit.remote.documents import RUNTIME, load_measured, select_measured
 from rightfit.request_path import MODEL, REQUEST, RequestPath
 from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs

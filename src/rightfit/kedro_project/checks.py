@@ -99,7 +99,7 @@ def _find_unknown_machines(pipeline: Pipeline, catalog: Catalog) -> Iterator[str
     """Explain which machines applications name that nothing fit to use was imported of."""
     if "measurements" not in pipeline.inputs() or "params:applications" not in pipeline.inputs():
         return
-    from rightfit.remote.store import load_measured
+    from rightfit.remote.documents import load_measured
 
     store = catalog.load("measurements")
     applications: Applications = catalog.load("params:applications")

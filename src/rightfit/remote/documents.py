@@ -1,12 +1,14 @@
 """A pack for another machine and what comes back: two JSON documents, and files beside them.
 
-Figures from elsewhere are checked as strictly as parameters: a ranking will believe them.
+Figures from elsewhere are checked as strictly as parameters: a ranking will believe them. They are
+kept by the name that applications give the machine.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, TypeVar
@@ -14,6 +16,7 @@ from typing import Annotated, Literal, NamedTuple, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError
 
 from rightfit.processes.codec import to_plain
+from rightfit.processes.json_store import JsonStore
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.measuring.jobs import Job
@@ -27,6 +30,8 @@ FORMAT_VERSION = 1
 PACK_FILE = "pack.json"
 MEASURED_FILE = "measured.json"
 RUNTIME = "onnx"  # it needs no library of the models' families
+MACHINE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_PREFIX = "elsewhere-"  # of the keys under which machines are kept
 
 MAX_MIB = 1e9
 MAX_CORES = 100_000
@@ -136,6 +141,65 @@ def parse_document(kind: type[Document], plain: Mapping[str, object], place: str
             return document
     more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
     raise ValueError(f"{place} does not hold what it should: {faults[0]}{more}")
+
+
+def import_measured(folder: Path, name: str, store: JsonStore) -> RemoteMeasurements:
+    """Keep what another machine has found; an earlier find of the same name is replaced.
+
+    Raises:
+        ValueError: If the name is no plain one, or the document cannot be read or holds nothing.
+    """
+    if not MACHINE_NAME.fullmatch(name):
+        raise ValueError(f"A machine's name must match {MACHINE_NAME.pattern}, but got {name!r}.")
+    measured = read_document(RemoteMeasurements, folder / MEASURED_FILE)
+    if not measured.n_measured:
+        raise ValueError(f"{folder / MEASURED_FILE} holds no measurement that has not failed.")
+    store.put(_PREFIX + name, to_plain(measured))
+    return measured
+
+
+def load_measured(name: str, store: JsonStore) -> RemoteMeasurements:
+    """Return what a machine has found.
+
+    Raises:
+        ValueError: If nothing was imported under that name, or it is damaged.
+    """
+    plain = store.get(_PREFIX + name)
+    if plain is None:
+        known = ", ".join(list_imported(store)) or "none"
+        raise ValueError(
+            f"No measurements of the environment {name!r} were imported (known: {known}). Measure "
+            "it there with rightfit pack and rightfit import-profiles, or correct the name in "
+            "conf/base/parameters_applications.yml."
+        )
+    try:
+        return parse_document(RemoteMeasurements, plain, f"{_PREFIX}{name}.json")
+    except ValueError as err:
+        raise ValueError(
+            f"{err}. Import it again: rightfit import-profiles FOLDER --name {name}"
+        ) from err
+
+
+def list_imported(store: JsonStore) -> dict[str, Mapping[str, object]]:
+    """Return what was imported, as it is stored, by the machine's name."""
+    documents = {key: store.get(key) for key in store.keys() if key.startswith(_PREFIX)}  # noqa: SIM118 - no dict
+    return {key.removeprefix(_PREFIX): found for key, found in documents.items() if found}
+
+
+def select_measured(
+    measured: RemoteMeasurements,
+    jobs: Sequence[Job],
+    settings: MeasuringSettings,
+    data_version: str,
+) -> tuple[list[Job], list[MeasurementState]]:
+    """Return the jobs that a machine has measured under these settings, and their states."""
+    portable = portable_settings(settings)
+    found = [
+        (job, measured.states[key])
+        for job in jobs
+        if (key := make_key(job, portable, data_version)) in measured.states
+    ]
+    return [job for job, _ in found], [state for _, state in found]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rightfit.remote.store import import_measured
+from rightfit.remote.documents import import_measured
 from rightfit.verbs.options import GIVEN_FOLDER, echo_lines, faults_as_message
 from rightfit.verbs.stored import Place, where
 
