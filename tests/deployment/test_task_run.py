@@ -12,7 +12,7 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroServiceSession
 
-from rightfit.deployment.task_plan import find_stages, plan_tasks
+from rightfit.deployment.generate_dag import find_stages, plan_tasks
 from rightfit.deployment.task_run import Plan, run_task, version_of
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
@@ -140,9 +140,12 @@ def test_retried_search_repeats_no_trial(home: Path, plan: Plan) -> None:
 
 def test_plan_of_another_grid_is_refused_before_anything_is_deleted(home: Path, plan: Plan) -> None:
     smaller = {name: task for name, task in plan.items() if name != "reporting"}
+    larger = {**plan, "more": {"nodes": ["fresh"]}}
 
     with pytest.raises(ValueError, match=r"lacks the nodes .*write_report"):
         run("data_engineering.landsat", smaller, FIRST)
+    with pytest.raises(ValueError, match=r"lacks the nodes \[\] and has \['fresh'\] too many"):
+        run("data_engineering.landsat", larger, FIRST)
 
     assert versions(home)["data_card.json"] == {FIRST}
 

@@ -19,7 +19,6 @@ from kedro.framework.project import configure_project, pipelines
 from kedro.framework.session import KedroServiceSession
 from kedro.io import AbstractVersionedDataset
 
-from rightfit.deployment.task_plan import check_plan
 from rightfit.errors import RightfitError
 from rightfit.kedro_project.kedro_private import delete_version
 from rightfit.kedro_project.run import RightfitRunner
@@ -87,7 +86,14 @@ def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, ve
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"skops\.io")
         catalog = session.load_context().catalog  # builds the pipelines of this configuration
         whole = pipelines[pipeline]
-        check_plan(plan, whole)
+        planned = {node for task in plan.values() for node in task["nodes"]}
+        there = {node.name for node in whole.nodes}
+        if planned != there:
+            raise RightfitError(
+                "The DAG was generated for another grid or version of the project: it lacks the "
+                f"nodes {sorted(there - planned)} and has {sorted(planned - there)} too many. "
+                "Generate it again for this configuration: make airflow AIRFLOW_ENV=<environment>."
+            )
         nodes = list(plan[name]["nodes"])
         for output in sorted(whole.only_nodes(*nodes).all_outputs()):
             dataset = catalog.get(output)  # one that is not versioned stays
