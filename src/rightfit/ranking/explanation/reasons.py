@@ -31,7 +31,6 @@ from rightfit.typed_tables import table_schema, write_rows
 Names = npt.NDArray[np.object_]
 
 NO_RIVAL = -1
-KEPT = "kept"  # in place of a tie rule's key
 
 
 def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
@@ -77,9 +76,7 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
         {
             "outcome": outcome,
             "is_tied": is_tied,
-            "preference": _replace_each(
-                np.where(is_tied, _find_tie_keys(assessment, rival), ""), describe_preference
-            ),
+            "preference": np.where(is_tied, _find_preferences(assessment, rival), "").astype(str),
             "has_rival": rival != NO_RIVAL,
             "rival": names.gather(other),
             "metric": metric.astype(str),
@@ -171,18 +168,6 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
     return tabulate_outcomes(ranked).with_columns(sentence.alias("reason")).select(columns)
 
 
-def describe_preference(tie_key: str) -> str:
-    """Say what a tie rule prefers.
-
-    >>> describe_preference("lower n_threads"), describe_preference("name")
-    ('the lower number of threads', 'the first by name')
-    """
-    if tie_key == KEPT:
-        return "the earlier winner"
-    side, _, column = tie_key.partition(" ")
-    return f"the {side} {metric_name(column)}" if column else "the first by name"
-
-
 def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
     """Return each candidate's rival, whether it is tied for the first place, or dominated."""
     n = len(ranked.rank)
@@ -222,24 +207,21 @@ def _find_undecided_rivals(ranked: ApplicationRanking) -> Bools:
     return may_gain
 
 
-def _find_tie_keys(assessment: Assessment, rival: Ints) -> Names:
-    """Name the first key of the tie rule in which each candidate differs from its rival.
-
-    Or say that an earlier winner is kept.
-    """
+def _find_preferences(assessment: Assessment, rival: Ints) -> Names:
+    """Say what decides between each candidate and its rival: the first key in which they differ."""
     other = np.maximum(rival, 0)
-    deciding: Names = np.full(len(rival), "name", dtype=object)
+    preference: Names = np.full(len(rival), "the first by name", dtype=object)
     for key in reversed(assessment.tie_rule):
         if key.by == UTILITY:
             value = assessment.utility
         else:
             value = tie_preference(assessment.table, key, assessment.chosen)
-        deciding[value != value[other]] = f"{key.prefer} {key.by}"
+        preference[value != value[other]] = f"the {key.prefer} {metric_name(key.by)}"
     gap = np.abs(assessment.utility - assessment.utility[other])
-    deciding[gap > assessment.rules.ties.max_utility_loss] = f"higher {UTILITY}"
+    preference[gap > assessment.rules.ties.max_utility_loss] = "the higher utility"
     for position in assessment.kept:
-        deciding[assessment.table.candidate_slices[position]] = KEPT
-    return deciding
+        preference[assessment.table.candidate_slices[position]] = "the earlier winner"
+    return preference
 
 
 def _find_broken(assessment: Assessment) -> tuple[Names, Floats, Floats]:
