@@ -170,11 +170,7 @@ def describe_application(application: Application) -> str:
     weights = zip(application.weighted(), application.shares(), strict=True)
     weighed = [f"{objective_name(metric)} {format_share(share)}" for metric, share in weights]
     sentence = f"Weights: {listing(weighed)}."
-    limits = [
-        describe_limit(metric, kind, value)
-        for metric, constraint in application.constraints.items()
-        for kind, value in constraint.limits().items()
-    ]
+    limits = [describe_limit(*limit) for limit in application.list_limits()]
     asked = f"{sentence} Limits: {listing(limits)}." if limits else f"{sentence} No limits."
     workload = application.workload
     if workload is None:

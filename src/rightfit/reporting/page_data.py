@@ -100,8 +100,7 @@ def list_parts(name: str, application: Application, rules: RankingRules) -> Json
                 "value": value,
                 "slowdown": find_slowdown(metric),
             }
-            for metric, constraint in application.constraints.items()
-            for kind, value in constraint.limits().items()
+            for metric, kind, value in application.list_limits()
         ],
         "ties": [key.model_dump() for key in rules.ties.for_application(name, application)],
         "utility_digits": UTILITY_DIGITS,

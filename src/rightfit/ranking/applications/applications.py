@@ -94,11 +94,6 @@ class Workload(StrictModel, metaclass=OneSentence):
     n_rows: float = Field(gt=0, le=1e18)
     hours: float = Field(gt=0, le=1e6)
 
-    @property
-    def min_rows_per_s(self) -> float:
-        """The throughput that keeps the deadline."""
-        return self.n_rows / (self.hours * S_PER_HOUR)
-
     def hours_at(self, rows_per_s: float) -> float:
         """Return how many hours the rows take at a throughput."""
         return self.n_rows / rows_per_s / S_PER_HOUR
@@ -126,7 +121,7 @@ class Application(StrictModel, metaclass=OneSentence):
     def _limit_by_workload(self) -> Self:
         if self.workload is None:
             return self
-        least = self.workload.min_rows_per_s
+        least = self.workload.n_rows / (self.workload.hours * S_PER_HOUR)
         given = self.constraints.get(THROUGHPUT)
         if given is not None and given.min not in (None, least):
             raise ValueError(
@@ -165,6 +160,14 @@ class Application(StrictModel, metaclass=OneSentence):
         weights = np.array([goal.weight for goal in self.weighted().values()])
         normalised: npt.NDArray[np.float64] = weights / weights.sum()
         return normalised
+
+    def list_limits(self) -> list[tuple[str, LimitKind, float]]:
+        """List the limits in the YAML's order, each with its metric and kind."""
+        return [
+            (metric, kind, value)
+            for metric, constraint in self.constraints.items()
+            for kind, value in constraint.limits().items()
+        ]
 
     def needed_metrics(self) -> list[str]:
         """Return every metric that a profile needs for this application, without repeats."""

@@ -64,10 +64,9 @@ def resolve_limits(application: Application, best: Mapping[str, Floats]) -> tupl
         Limits in the YAML's order; of one metric min, max, max_degradation.
     """
     limits = []
-    for metric, constraint in application.constraints.items():
-        for kind, value in constraint.limits().items():
-            bound = best[metric] - value if kind == "max_degradation" else value
-            limits.append(Limit(metric, kind, np.asarray(bound, dtype=np.float64)))
+    for metric, kind, value in application.list_limits():
+        bound = best[metric] - value if kind == "max_degradation" else value
+        limits.append(Limit(metric, kind, np.asarray(bound, dtype=np.float64)))
     return tuple(limits)
 
 

@@ -209,13 +209,12 @@ def _as_chosen(reason: str, refit: Refit | None) -> Shipped:
 
 def _find_broken(application: Application, row: Mapping[str, Any]) -> str:
     """Return the first limit of a serving cost that is not surely kept; empty if all are."""
-    for metric, constraint in application.constraints.items():
-        for kind, bound in constraint.limits().items():
-            if metric in NO_SERVING_COSTS or metric not in row:
-                continue
-            value = row[metric]
-            if value is None or (value > bound if kind == "max" else value < bound):
-                return describe_limit(metric, kind, bound)
+    for metric, kind, bound in application.list_limits():
+        if metric in NO_SERVING_COSTS or metric not in row:
+            continue
+        value = row[metric]
+        if value is None or (value > bound if kind == "max" else value < bound):
+            return describe_limit(metric, kind, bound)
     return ""
 
 

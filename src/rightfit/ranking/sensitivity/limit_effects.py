@@ -110,12 +110,7 @@ def _list_changes(
     application: Application, change_pct: float
 ) -> Iterator[tuple[dict[str, Constraint], dict[str, Any]]]:
     """Yield the constraints after each change, and the columns of the table that describe it."""
-    constraints = application.constraints
-    limits = [
-        (metric, kind, limit)
-        for metric, constraint in constraints.items()
-        for kind, limit in constraint.limits().items()
-    ]
+    constraints, limits = application.constraints, application.list_limits()
     for metric, kind, limit in limits:
         columns: dict[str, Any] = {"metric": metric, "kind": kind, "limit": limit}
         for direction in DIRECTIONS if metric not in COUNTS else ():
