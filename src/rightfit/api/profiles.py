@@ -20,7 +20,7 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
 from rightfit.quality.metric import QualityMetric
-from rightfit.ranking.assessment.profile_table import complete_paths
+from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, complete_paths
 from rightfit.reporting.charts.palette import marks_of
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Profiles(Sequence[Profile]):
             RightfitError: If there are several datasets and none is named.
         """
         from rightfit.reporting.charts.front_chart import draw_front
-        from rightfit.reporting.run_results import PROFILE_KEYS, quality_title
+        from rightfit.reporting.run_results import quality_title
 
         name = require_dataset(self.datasets, dataset)
         winners = self.table.clear().select(pl.lit("").alias("application"), *PROFILE_KEYS)

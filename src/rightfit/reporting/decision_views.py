@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from rightfit.formatting import (
@@ -32,10 +33,10 @@ from rightfit.naming import (
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import QUALITIES, THREADS, THROUGHPUT
-from rightfit.ranking.assessment.profile_table import SERVING_KEYS
+from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Fact, RankedCandidate, find_facts
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
-from rightfit.reporting.run_results import PROFILE_KEYS, Results, list_costs, show_unseen
+from rightfit.reporting.run_results import Results, list_costs, show_unseen
 from rightfit.reporting.sections.section import Table, number, sentence, tabulate, text
 from rightfit.typed_tables import read_rows
 
@@ -241,14 +242,15 @@ def _list_places(
     results: Results, application: str, dataset: str, decision: Decision, *, costs: list[str]
 ) -> Iterator[BoardRow]:
     here = {"application": application, "dataset": dataset}
+    key = itemgetter(*PROFILE_KEYS)
     profiles = {
-        _key(row): row
+        key(row): row
         for row in show_unseen(results.profiles.filter(dataset=dataset)).iter_rows(named=True)
     }
     parts = results.utility_breakdown.filter(**here).partition_by("candidate", as_dict=True)
     for row in results.rankings.filter(**here).iter_rows(named=True):
         is_winner = row["rank"] == 1 and decision.winner is not None
-        profile = profiles[_key(row)]
+        profile = profiles[key(row)]
         if is_winner:
             profile = results.find_profile(dataset, decision) or profile
         shipped = decision.quality if is_winner else None
@@ -263,7 +265,7 @@ def _list_places(
             rank=row["rank"],
             model=row["model"],
             candidate=row["candidate"],
-            serving=Serving(*(row[key] for key in SERVING_KEYS)).label,
+            serving=Serving(*(row[name] for name in SERVING_KEYS)).label,
             outcome=row["outcome"],
             quality=Number(format_quality(raw), format_ends(raw_low, raw_high), raw),
             costs=tuple(_write_cost(profile, name) for name in costs),
@@ -280,10 +282,6 @@ def _list_places(
             chance=Number(_write_chance(row), order=row["p_best"]),
             why=row["reason"],
         )
-
-
-def _key(row: Mapping[str, object]) -> tuple[object, ...]:
-    return tuple(row[key] for key in PROFILE_KEYS)
 
 
 def _write_cost(profile: Mapping[str, Any], name: str) -> Number:

@@ -20,7 +20,6 @@ from rightfit.ranking.applications.applications import (
     Applications,
     RankingRules,
 )
-from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, PATH, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
 from rightfit.serving.watched_winners import Watch
@@ -36,7 +35,6 @@ QUALITY_TITLES = {
     "neg_root_mean_squared_error": "negative RMSE",
     "r2": "R²",
 }
-PROFILE_KEYS = (*CANDIDATE_KEYS, *SERVING_KEYS, PATH)
 
 
 @dataclass(frozen=True)

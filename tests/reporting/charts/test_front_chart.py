@@ -7,6 +7,7 @@ import pytest
 from plotly.graph_objects import Bar, Figure
 
 from rightfit.quality.metric import QualityMetric
+from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.reporting.charts.front_chart import (
     LimitLine,
     behind_menu,
@@ -15,7 +16,7 @@ from rightfit.reporting.charts.front_chart import (
     select_front,
 )
 from rightfit.reporting.charts.palette import marks_of
-from rightfit.reporting.run_results import PROFILE_KEYS, Results
+from rightfit.reporting.run_results import Results
 
 PROFILES = pl.DataFrame(
     {

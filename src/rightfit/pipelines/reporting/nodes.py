@@ -12,7 +12,7 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.preparation.data_card import DataCard
 from rightfit.ranking.applications.applications import RankingRules
-from rightfit.ranking.assessment.profile_table import complete_paths
+from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, complete_paths
 from rightfit.ranking.explanation.decisions import read_recommendations
 from rightfit.reporting.charts.front_chart import (
     behind_menu,
@@ -24,7 +24,6 @@ from rightfit.reporting.charts.palette import marks_of
 from rightfit.reporting.charts.utility_chart import draw_utilities, draw_winners
 from rightfit.reporting.html_report import render_report
 from rightfit.reporting.run_results import (
-    PROFILE_KEYS,
     Results,
     quality_title,
     select_winners,

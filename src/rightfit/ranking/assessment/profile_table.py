@@ -26,6 +26,7 @@ from rightfit.spelling import suggest
 CANDIDATE_KEYS = ("dataset", "model", "candidate")
 SERVING_KEYS = ("runtime", "n_threads", "device")
 PATH = "request_path"
+PROFILE_KEYS = (*CANDIDATE_KEYS, *SERVING_KEYS, PATH)
 FINAL = "final_quality_raw"  # on rows that nothing was chosen by
 DISTURBED = "disturbed"
 DEVIATIONS = "quality_deviations"
@@ -210,8 +211,7 @@ class ProfileTable:
 
     def read_key(self, row: int) -> ProfileKey:
         """Return what tells a row's profile from the others of its dataset."""
-        columns = ("model", "candidate", *SERVING_KEYS, PATH)
-        model, candidate, *serving = self.frame.select(columns).row(row)
+        _, model, candidate, *serving = self.frame.select(PROFILE_KEYS).row(row)
         return ProfileKey(str(model), str(candidate), Serving(*serving))
 
 
@@ -225,8 +225,8 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
     Raises:
         ValueError: If there is no profile, or a key column is missing.
     """
-    keys = [*CANDIDATE_KEYS, *SERVING_KEYS]
-    missing = [key for key in keys if key not in profiles.columns]
+    completed = complete_paths(profiles)
+    missing = [key for key in PROFILE_KEYS if key not in completed.columns]
     if missing or not profiles.height:
         raise RightfitError(
             f"resource_profiles holds {profiles.height} rows and lacks the columns {missing}. "
@@ -236,8 +236,7 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
     is_cascade = pl.col("settings").str.json_path_match("$.fixed.expensive").is_not_null()
     lacking = [name for name in OPTIONAL if name not in profiles.columns]
     ordered = (
-        complete_paths(profiles)
-        .with_columns(pl.lit(None).alias(name) for name in lacking)
+        completed.with_columns(pl.lit(None).alias(name) for name in lacking)
         .cast(OPTIONAL)
         .cast({name: pl.Float64 for name in METRICS_BY_COLUMN if name in profiles.columns})
         .with_columns(
@@ -250,7 +249,7 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
                 for name in ("dataset", "model")
             ),
         )
-        .sort([*keys, PATH])
+        .sort(PROFILE_KEYS)
     )
     return _number(ordered)
 

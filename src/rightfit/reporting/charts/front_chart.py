@@ -27,12 +27,7 @@ from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.assessment import find_limits
 from rightfit.ranking.assessment.pareto import find_pareto_front
-from rightfit.ranking.assessment.profile_table import (
-    CANDIDATE_KEYS,
-    PATH,
-    SERVING_KEYS,
-    read_profiles,
-)
+from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, read_profiles
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, PlotlyJson, base_layout
 
 COST_METRICS = (
@@ -48,7 +43,6 @@ COST_METRICS = (
     "fit_time_s",
     "energy_j_per_1k_rows",
 )
-KEYS = (*CANDIDATE_KEYS, *SERVING_KEYS, PATH)
 HEIGHT_PX = 460
 MANY_DECADES = 2  # from here on a tick per decade is enough
 DASHES = ("dot", "dash", "longdash", "dashdot", "longdashdot")
@@ -97,8 +91,8 @@ def draw_front(
         A figure whose menu switches the cost; limits on that cost are its vertical lines.
     """
     costs = [cost for cost in COST_METRICS if cost in profiles and profiles[cost].count()]
-    wins = winners.group_by(KEYS, maintain_order=True).agg(pl.col("application"))
-    named = profiles.join(wins, on=KEYS, how="left", maintain_order="left")
+    wins = winners.group_by(PROFILE_KEYS, maintain_order=True).agg(pl.col("application"))
+    named = profiles.join(wins, on=PROFILE_KEYS, how="left", maintain_order="left")
     views = {
         metric_title(cost): _draw_cost(named, cost, dataset, quality_title, marks, limits)
         for cost in costs

@@ -9,7 +9,8 @@ import polars as pl
 from rightfit.formatting import NOT_MEASURED, format_number, format_quality
 from rightfit.naming import listing, round_quality, sentence_case, words
 from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
-from rightfit.reporting.run_results import PROFILE_KEYS, Results, select_winners, show_unseen
+from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
+from rightfit.reporting.run_results import Results, select_winners, show_unseen
 from rightfit.reporting.sections.section import (
     Column,
     Section,

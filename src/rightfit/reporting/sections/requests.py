@@ -9,8 +9,9 @@ import polars as pl
 from rightfit.formatting import NOT_MEASURED, count, format_share
 from rightfit.http_load.load_records import LoadStep, WinnerLoad, format_latency, format_rate
 from rightfit.naming import format_metric, listing, words
+from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.ranking.explanation.decisions import list_decisions
-from rightfit.reporting.run_results import PROFILE_KEYS, Results, select_winners
+from rightfit.reporting.run_results import Results, select_winners
 from rightfit.reporting.sections.section import (
     Section,
     Table,
