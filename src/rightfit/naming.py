@@ -5,11 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from rightfit.formatting import (
-    LARGE_QUALITY,
     N_DIGITS,
     NOT_MEASURED,
     PREFIXES,
-    SMALL_QUALITY,
     format_number,
     format_quality,
 )
@@ -98,18 +96,6 @@ def write_numbers(column: str) -> pl.Expr:
         short = pl.format("{} {}", _write_digits((whole / size).round(2)), pl.lit(letter))
         shown = pl.when(whole.abs() >= least).then(short).otherwise(shown)
     return shown.alias(column)
-
-
-def round_quality(column: str) -> pl.Expr:
-    """Return an expression that rounds the numbers of a column as :func:`format_quality` does."""
-    value = pl.col(column)
-    return (
-        pl.when(value.abs() >= LARGE_QUALITY)
-        .then(value.round_sig_figs(4))
-        .when(value.abs() < SMALL_QUALITY)
-        .then(value.round_sig_figs(2))
-        .otherwise(value.round(3))
-    )
 
 
 def format_metric(column: str, value: float | None) -> str:

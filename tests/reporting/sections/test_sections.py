@@ -112,25 +112,29 @@ def test_hardware_prices_every_winner(results: Results, ladder: tuple[Tier, ...]
 
 
 def test_hardware_says_what_a_larger_machine_buys() -> None:
-    best = pl.DataFrame(
+    profiles = pl.DataFrame(
         {
-            "tier": [1, 2, 2],
-            "candidate": ["linear-1", "net-1", "linear-1"],
-            "quality_raw": [0.8, 0.9, 0.8],
+            "min_hardware_tier": [2, 1, 1, None],
+            "candidate": ["net-1", "linear-1", "linear-2", "forest-1"],
+            "quality_raw": [0.9, 0.8, 0.7, 0.95],
         }
     )
 
-    assert describe_gain(best, ["micro", "small"], "accuracy") == (
+    assert describe_gain(profiles, ["micro", "small"], "accuracy") == (
         "linear-1 reaches accuracy 0.800 on micro; net-1 reaches 0.900 on small."
     )
 
 
 def test_gain_that_rounding_hides_is_none() -> None:
-    best = pl.DataFrame(
-        {"tier": [1, 2], "candidate": ["net-1", "net-2"], "quality_raw": [0.7142, 0.7144]}
+    profiles = pl.DataFrame(
+        {
+            "min_hardware_tier": [1, 2],
+            "candidate": ["net-1", "net-2"],
+            "quality_raw": [0.7142, 0.7144],
+        }
     )
 
-    assert describe_gain(best, ["micro", "small"], "ROC AUC") == (
+    assert describe_gain(profiles, ["micro", "small"], "ROC AUC") == (
         "net-1 reaches ROC AUC 0.714 on micro; larger tiers do not improve it."
     )
 

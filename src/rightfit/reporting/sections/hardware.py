@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from rightfit.formatting import NOT_MEASURED, format_number, format_quality
-from rightfit.naming import listing, round_quality, sentence_case, words
+from rightfit.naming import listing, sentence_case, words
 from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.reporting.run_results import Results, select_winners, show_unseen
@@ -27,7 +27,7 @@ VERDICTS = ("fits", "does not fit", "not measurable")
 
 def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
     """Price every winner, and say where larger machines improve the best quality."""
-    best = best_by_tier(show_unseen(results.profiles), len(tiers))
+    profiles = show_unseen(results.profiles)
     names = [tier.name for tier in tiers]
     wins = dict(select_winners(results.rankings)["hardware_tier"].value_counts().iter_rows())
     kept_on = [
@@ -53,7 +53,7 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
         ),
         points=tuple(
             f"{sentence_case(words(name))}: "
-            f"{describe_gain(best.filter(dataset=name), names, results.quality_title(name))}"
+            f"{describe_gain(profiles.filter(dataset=name), names, results.quality_title(name))}"
             for name in results.datasets
         ),
         tables=(
@@ -72,45 +72,27 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
     )
 
 
-def best_by_tier(profiles: pl.DataFrame, n_tiers: int) -> pl.DataFrame:
-    """Find the best profile by quality of each dataset and family that runs on each tier.
-
-    Returns:
-        One row per dataset, family and tier on which any profile of the family runs:
-        ``dataset``, ``model``, ``tier`` (1-based), ``candidate``, ``quality_raw``.
-    """
-    known = profiles.drop_nulls(["min_hardware_tier", "quality_raw"])
-    tiers = pl.DataFrame({"tier": range(1, n_tiers + 1)}, schema={"tier": pl.Int64})
-    return (
-        known.join(tiers, how="cross")
-        .filter(pl.col("min_hardware_tier") <= pl.col("tier"))
-        .sort("quality_raw", descending=True, maintain_order=True)
-        .unique(["dataset", "model", "tier"], keep="first", maintain_order=True)
-        .select("dataset", "model", "tier", "candidate", "quality_raw")
-        .sort("tier", maintain_order=True)
-    )
-
-
-def describe_gain(best: pl.DataFrame, tier_names: Sequence[str], quality_title: str) -> str:
+def describe_gain(profiles: pl.DataFrame, tier_names: Sequence[str], quality_title: str) -> str:
     """Say what the best quality is on the smallest tier that runs any profile, and above it."""
-    if not best.height:
+    known = profiles.drop_nulls(["min_hardware_tier", "quality_raw"])
+    ordered = known.sort("quality_raw", descending=True, maintain_order=True)
+    best = {}  # on each tier that runs any profile, the smallest first
+    for rank, name in enumerate(tier_names, start=1):
+        fitting = ordered.filter(pl.col("min_hardware_tier") <= rank)
+        if fitting.height:
+            candidate, quality = fitting.select("candidate", "quality_raw").row(0)
+            best[name] = candidate, format_quality(quality)
+    if not best:
         return "the hardware tiers it runs on are not known."
-    top = best.group_by("tier", maintain_order=True).agg(
-        pl.col("candidate", "quality_raw").sort_by("quality_raw", descending=True).first()
-    )
-    first = top.row(0, named=True)
-    shown = round_quality("quality_raw")  # as it is written
-    last = top.filter(shown == shown.max()).row(0, named=True)
-    head = (
-        f"{first['candidate']} reaches {quality_title} {format_quality(first['quality_raw'])} on "
-        f"{tier_names[first['tier'] - 1]}"
-    )
-    if last["tier"] == first["tier"]:
+    smallest = next(iter(best))
+    candidate, quality = best[smallest]
+    head = f"{candidate} reaches {quality_title} {quality} on {smallest}"
+    _, highest = best[tier_names[-1]]
+    enough = next(name for name, (_, reached) in best.items() if reached == highest)
+    if enough == smallest:
         return f"{head}; larger tiers do not improve it."
-    return (
-        f"{head}; {last['candidate']} reaches {format_quality(last['quality_raw'])} on "
-        f"{tier_names[last['tier'] - 1]}."
-    )
+    candidate, _ = best[enough]
+    return f"{head}; {candidate} reaches {highest} on {enough}."
 
 
 def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
