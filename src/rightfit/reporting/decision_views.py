@@ -347,17 +347,9 @@ def _describe_prices(prices: list[LimitEffect], quality_title: str) -> str:
         elif lost is None:
             sentences.append(f"{head} win.")
         else:
-            sentences.append(f"{head} win, with {_write_change(lost)} {quality_title}.")
+            more = f"{format_quality(abs(lost))} {'less' if lost < 0 else 'more'}"
+            sentences.append(f"{head} win, with {more} {quality_title}.")
     return " ".join(sentences)
-
-
-def _write_change(difference: float) -> str:
-    """Write a difference as words.
-
-    >>> _write_change(0.017), _write_change(-0.02)
-    ('0.017 more', '0.020 less')
-    """
-    return f"{format_quality(abs(difference))} {'less' if difference < 0 else 'more'}"
 
 
 def _name_limit(price: LimitEffect) -> str:

@@ -86,20 +86,18 @@ def _cells(decision: Decision) -> list[str]:
     tie = f" [yellow]{decision.tie}[/yellow]" if decision.tie else ""
     serving = winner.serving
     device = "" if serving.device == "cpu" else f" {_show(serving.device)}"
-    metrics = winner.metrics
+    metrics, found = winner.metrics, decision.quality
+    quality = (
+        f"{format_quality(found.raw)}\n{format_ends(found.raw_low, found.raw_high)}".rstrip()
+        if found
+        else f"{format_quality(metrics.get('quality_raw'))}\nwhen chosen"
+    )
     return [
         f"{_show(winner.candidate)} {serving.runtime} {TIMES}{serving.n_threads}{device}{tie}",
-        _write_quality(decision, metrics.get("quality_raw")),
+        quality,
         *(format_number(metrics.get(name)) for name in HEADS_BY_METRIC),
         _show(winner.hardware_tier or NOT_MEASURED),
     ]
-
-
-def _write_quality(decision: Decision, chosen_by: float | None) -> str:
-    found = decision.quality
-    if found is None:
-        return f"{format_quality(chosen_by)}\nwhen chosen"
-    return f"{format_quality(found.raw)}\n{format_ends(found.raw_low, found.raw_high)}".rstrip()
 
 
 def _show(text: str) -> str:

@@ -30,8 +30,7 @@ def build_changed(results: Results) -> list[Section]:
     ]
     if not watched:
         return []
-    changed = [one for one in watched if one.changes]
-    ordered = changed + [one for one in watched if not one.changes]
+    n_changed = sum(bool(one.changes) for one in watched)
     when = watch.watched_at[:16].replace("T", " ")
     return [
         Section(
@@ -39,12 +38,12 @@ def build_changed(results: Results) -> list[Section]:
             title="Changed since",
             sentences=(
                 f"{count(len(watched), 'winner')} measured again on {when} UTC: "
-                f"{len(changed) or 'none'} changed for the worse.",
+                f"{n_changed or 'none'} changed for the worse.",
             ),
             tables=(
                 tabulate(
                     "Winners measured again",
-                    ordered,
+                    sorted(watched, key=lambda one: not one.changes),
                     text("Application", lambda one: sentence_case(words(one.application))),
                     text("Dataset", lambda one: words(one.dataset)),
                     text("Winner", lambda one: one.candidate),

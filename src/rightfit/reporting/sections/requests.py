@@ -38,6 +38,14 @@ def build_requests(results: Results) -> Section:
     )
     share = pl.when(pl.col(P50) > 0).then(pl.col("encoding_ms") / pl.col(P50))
     winners = winners.with_columns(share=share.clip(upper_bound=1))
+    shares = winners["share"].drop_nulls()
+    encoding = "What encoding takes was not compared."
+    if shares.len():
+        least, most = (format_share(shares.quantile(end) or 0.0) for end in (0, 1))
+        encoding = (
+            f"Encoding takes {least if least == most else f'{least} to {most}'} of a winner's "
+            "median latency: the difference to the same model on encoded rows."
+        )
     compared = results.profiles.drop_nulls("encoding_ms").group_by(
         "dataset", "runtime", maintain_order=True
     )
@@ -52,10 +60,7 @@ def build_requests(results: Results) -> Section:
     return Section(
         id="requests",
         title="From the request to the answer",
-        sentences=(
-            describe_paths(results.rankings),
-            describe_encoding(winners["share"].drop_nulls()),
-        ),
+        sentences=(describe_paths(results.rankings), encoding),
         tables=(
             tabulate(
                 "What encoding takes of the winners' median latency",
@@ -87,17 +92,6 @@ def describe_paths(rankings: pl.DataFrame) -> str:
         if names.len()
     ]
     return f"What was measured: {'; '.join(parts)}."
-
-
-def describe_encoding(shares: pl.Series) -> str:
-    """Say which share of the winners' median latency encoding takes, as far as it is known."""
-    if shares.is_empty():
-        return "What encoding takes was not compared."
-    least, most = (format_share(shares.quantile(end) or 0.0) for end in (0, 1))
-    return (
-        f"Encoding takes {least if least == most else f'{least} to {most}'} of a winner's median "
-        "latency: the difference to the same model on encoded rows."
-    )
 
 
 def build_loads(results: Results) -> Section:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from rightfit.formatting import count, format_number
+from rightfit.formatting import count, format_number, format_share
 from rightfit.naming import words
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (
@@ -54,11 +54,11 @@ def describe_stops(trials: pl.DataFrame) -> str:
     head = f"{count(trials.height, 'trial')} took {format_number(spent_s)} CPU seconds"
     if not stops:
         return f"{head}; none was stopped early."
-    share = saved_s / (spent_s + saved_s)
     return (
         f"{head}. Stopped early: {', '.join(stops)}; that saved an estimated "
-        f"{format_number(saved_s)} CPU seconds, {share:.0%} of what all would have taken."
-    ).replace("%", " %")
+        f"{format_number(saved_s)} CPU seconds, {format_share(saved_s / (spent_s + saved_s))} of "
+        "what all would have taken."
+    )
 
 
 def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
     ]
     spent_s = float(searches["spent_s"].sum())
     share = float(searches["training_s"].sum()) / max(spent_s, 1e-9)
-    return (f"Training took {100 * share:.0f} % of it.", *advice, *misses)
+    return (f"Training took {format_share(share)} of it.", *advice, *misses)
 
 
 def _tabulate_audits(results: Results) -> tuple[Table, ...]:
