@@ -109,8 +109,13 @@ def _find_raw_scale(table: ProfileTable, metric: Names) -> tuple[Bools, Floats, 
     return is_raw, np.where(is_raw, known[:, 0], 1.0), np.where(is_raw, known[:, 1], 0.0)
 
 
-def _word_outcomes() -> dict[str, pl.Expr]:
-    """Return the sentence of each outcome."""
+def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
+    """Explain every candidate's place.
+
+    Returns:
+        One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``metric``,
+        ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
+    """
     own, other = write_numbers("utility"), write_numbers("rival_utility")
     value = _with_unit("value")
     against = pl.format("{} ({} against {})", "label", value, write_numbers("rival_value"))
@@ -127,7 +132,7 @@ def _word_outcomes() -> dict[str, pl.Expr]:
         .then(pl.format("below the {} required", _with_unit("limit")))
         .otherwise(pl.format("above the {} allowed", _with_unit("limit"))),
     )
-    return {
+    sentences = {
         "winner": pl.when(pl.col("rival").is_null())
         .then(pl.format("the only feasible candidate, utility {}", own))
         .when("is_tied")
@@ -151,18 +156,8 @@ def _word_outcomes() -> dict[str, pl.Expr]:
         ),
         "outscored": pl.format("{}; loses most on {}", scored, against),
     }
-
-
-def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
-    """Explain every candidate's place.
-
-    Returns:
-        One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``metric``,
-        ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
-    """
     sentence = pl.coalesce(
-        pl.when(pl.col("outcome") == outcome).then(said)
-        for outcome, said in _word_outcomes().items()
+        pl.when(pl.col("outcome") == outcome).then(said) for outcome, said in sentences.items()
     )
     columns = ("outcome", "rival", "metric", "value", "rival_value", "limit", "excess", "reason")
     return tabulate_outcomes(ranked).with_columns(sentence.alias("reason")).select(columns)
