@@ -209,6 +209,8 @@ def test_ties_name_the_key_that_decides() -> None:
 
 TRIALS = pl.DataFrame(
     {
+        "dataset": ["landsat"] * 4,
+        "model": ["net"] * 4,
         "number": [0, 1, 2, 3],
         "stopped_by": [None, "web_api", None, None],
         "state": ["complete", "stopped", "failed", "stopped"],
@@ -230,7 +232,7 @@ def test_rejections_give_a_reason_for_candidates_and_unfinished_trials() -> None
         application=make_application(constraints={"latency_p50_ms": {"max": 80}}),
     )
 
-    table = tabulate_rejections([ranked], {("landsat", "net"): TRIALS})
+    table = tabulate_rejections([ranked], TRIALS)
 
     assert table.select("application", "candidate", "rank", "outcome").rows() == [
         ("test", "net-0", 1, "winner"),

@@ -64,12 +64,6 @@ def explain_rankings(
         robust choices across datasets, and after how many predictions a candidate pays back; one
         reason for each candidate and trial that did not win.
     """
-    by_cell = {
-        (str(dataset), str(model)): table
-        for (dataset, model), table in pl.concat(trials)
-        .partition_by("dataset", "model", as_dict=True, include_key=False)
-        .items()
-    }
     found = _rank(resource_profiles, applications, ranking, earlier_winners)
     return (
         found.win_shares,
@@ -77,7 +71,7 @@ def explain_rankings(
         found.limit_effects,
         found.robust_choices,
         found.break_even,
-        tabulate_rejections(found.ranked, by_cell),
+        tabulate_rejections(found.ranked, pl.concat(trials)),
     )
 
 

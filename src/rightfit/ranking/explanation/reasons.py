@@ -304,9 +304,7 @@ class Rejection:
     reason: str
 
 
-def tabulate_rejections(
-    ranked: list[ApplicationRanking], trials: Mapping[tuple[str, str], pl.DataFrame]
-) -> pl.DataFrame:
+def tabulate_rejections(ranked: list[ApplicationRanking], trials: pl.DataFrame) -> pl.DataFrame:
     """Give the reason for every candidate's place and for every trial that did not end complete."""
     tables = []
     columns = table_schema(Rejection).items()
@@ -314,21 +312,19 @@ def tabulate_rejections(
         keys = describe_chosen(one.assessment).with_columns(rank=pl.Series(one.rank))
         whole = pl.concat([keys, explain_candidates(one)], how="horizontal")
         tables.append(whole.select(pl.col(name).cast(dtype) for name, dtype in columns)[one.order])
-    for (dataset, model), frame in trials.items():
-        rows = [
-            Rejection(
-                application=trial["stopped_by"] or None,
-                dataset=dataset,
-                model=model,
-                candidate=name_candidate(model, trial["number"]),
-                outcome=trial["state"],
-                metric=None,
-                reason=_describe_end(trial),
-            )
-            for trial in frame.filter(pl.col("state") != "complete").to_dicts()
-        ]
-        tables.append(write_rows(rows, Rejection))
-    return pl.concat(tables)
+    unfinished = [
+        Rejection(
+            application=trial["stopped_by"] or None,
+            dataset=trial["dataset"],
+            model=trial["model"],
+            candidate=name_candidate(trial["model"], trial["number"]),
+            outcome=trial["state"],
+            metric=None,
+            reason=_describe_end(trial),
+        )
+        for trial in trials.filter(pl.col("state") != "complete").to_dicts()
+    ]
+    return pl.concat([*tables, write_rows(unfinished, Rejection)])
 
 
 def _describe_end(trial: Mapping[str, Any]) -> str:
