@@ -39,21 +39,11 @@ ENDS = {
     "screened": "no application could still choose the profile",
 }
 
-Finals = dict[tuple[str, str, FinalQuality], list[str]]
-"""Applications that a winner fits, by dataset, candidate and quality on rows not used to choose.
-
-Nested resampling judges a choice, so one candidate may have several qualities.
-"""
-
 
 def build_measuring(results: Results) -> Section:
     """Say where and how often it was measured, what was disturbed and what is missing."""
     here = results.environment
-    finals: Finals = {}
-    for application, dataset, decision in list_decisions(results.recommendations):
-        if decision.winner and decision.final_quality:
-            key = dataset, decision.winner.candidate, decision.final_quality
-            finals.setdefault(key, []).append(application)
+    finals, finals_tables = _compare_finals(results)
     missing = Counter(
         (column, reason)
         for reasons in results.profiles["null_reasons"].drop_nulls()
@@ -69,11 +59,11 @@ def build_measuring(results: Results) -> Section:
             describe_thoroughness(results.profiles),
             describe_disturbed_profiles(results.profiles),
             *describe_drift(results.profiles),
-            *_describe_finals(finals),
+            *finals,
         ),
         tables=(
             _tabulate_cells(results.profiles),
-            *([_tabulate_finals(finals)] if finals else []),
+            *finals_tables,
             tabulate(
                 "Missing metrics",
                 missing.most_common(),
@@ -148,36 +138,45 @@ def describe_drift(profiles: pl.DataFrame) -> list[str]:
     ]
 
 
-def _describe_finals(finals: Finals) -> list[str]:
-    """Say how many winners are worse than the quality they were chosen by, and how that is known.
+def _compare_finals(results: Results) -> tuple[list[str], list[Table]]:
+    """Compare the winners' quality on rows not used for the choice with the one that chose them.
 
-    Nothing if it is not known.
+    Nested resampling judges a choice, so one candidate may have several qualities.
+
+    Returns:
+        How many are worse, for each way in which that is known, and a table; nothing if it is not.
     """
+    applications: dict[tuple[str, str, FinalQuality], list[str]] = {}
+    for application, dataset, decision in list_decisions(results.recommendations):
+        if decision.winner and decision.final_quality:
+            key = dataset, decision.winner.candidate, decision.final_quality
+            applications.setdefault(key, []).append(application)
     by_how: dict[str, list[FinalQuality]] = {}
-    for _, _, final in finals:
+    for _, _, final in applications:
         by_how.setdefault(final.how, []).append(final)
-    return [
+    sentences = [
         f"Judged {found[0].where}, {sum(final.optimism > 0 for final in found)} of "
         f"{count(len(found), 'winner')} {'is' if len(found) == 1 else 'are'} worse than on the "
         "rows that they were chosen by."
         for found in by_how.values()
     ]
-
-
-def _tabulate_finals(finals: Finals) -> Table:
-    return tabulate(
+    table = tabulate(
         "Quality of the winners on rows not used for the choice",
-        finals.items(),
-        text("Dataset", lambda row: words(row[0][0])),
-        text("Winner", lambda row: row[0][1]),
-        text("Applications", lambda row: listing([words(name) for name in row[1]])),
-        number("On rows of the choice", lambda row: format_quality(row[0][2].chosen_by)),
-        number("On other rows", lambda row: format_quality(row[0][2].raw)),
-        number("from", lambda row: format_quality(row[0][2].raw_low)),
-        number("to", lambda row: format_quality(row[0][2].raw_high)),
-        number("Optimism", lambda row: format_quality(row[0][2].optimism)),
-        text("Judged", lambda row: row[0][2].where),
+        [
+            {"dataset": dataset, "winner": winner, "final": final, "applications": names}
+            for (dataset, winner, final), names in applications.items()
+        ],
+        *keys("dataset"),
+        text("Winner", lambda row: row["winner"]),
+        text("Applications", lambda row: listing([words(name) for name in row["applications"]])),
+        number("On rows of the choice", lambda row: format_quality(row["final"].chosen_by)),
+        number("On other rows", lambda row: format_quality(row["final"].raw)),
+        number("from", lambda row: format_quality(row["final"].raw_low)),
+        number("to", lambda row: format_quality(row["final"].raw_high)),
+        number("Optimism", lambda row: format_quality(row["final"].optimism)),
+        text("Judged", lambda row: row["final"].where),
     )
+    return sentences, [table] if applications else []
 
 
 def _tabulate_cells(profiles: pl.DataFrame) -> Table:
