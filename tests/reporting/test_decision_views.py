@@ -78,6 +78,14 @@ def test_leaderboard_holds_every_candidate_with_its_figures_and_why(results: Res
     assert second.why.startswith("tied with forest-14 (utility ")
 
 
+def test_ranking_is_shown_where_a_profile_is_no_longer_stored(results: Results) -> None:
+    stored = results.profiles.filter(pl.col("candidate") != "forest-14")
+    board = find(replace(results, profiles=stored), "web_api", "landsat")
+
+    assert (board.places[0].candidate, board.places[0].quality.text) == ("forest-14", "\N{EN DASH}")
+    assert board.unmeasured == ("The winner's profile is no longer stored.",)
+
+
 def test_tied_candidate_that_never_wins_has_a_small_chance_not_none(results: Results) -> None:
     ranked = results.rankings.with_columns(p_best=pl.col("p_best") * 0.001)
     board = find(replace(results, rankings=ranked), "web_api", "landsat")

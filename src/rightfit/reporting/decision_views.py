@@ -250,7 +250,7 @@ def _list_places(
     parts = results.utility_breakdown.filter(**here).partition_by("candidate", as_dict=True)
     for row in results.rankings.filter(**here).iter_rows(named=True):
         is_winner = row["rank"] == 1 and decision.winner is not None
-        profile = profiles[key(row)]
+        profile = profiles.get(key(row), {})  # empty: measured anew since, not ranked yet
         if is_winner:
             profile = results.find_profile(dataset, decision) or profile
         shipped = decision.quality if is_winner else None
