@@ -20,6 +20,7 @@ from rightfit.ranking.applications.applications import (
     Applications,
     RankingRules,
 )
+from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
 from rightfit.serving.watched_winners import Watch
@@ -111,6 +112,13 @@ class Results:
         refit = decision.refit
         columns = {} if refit is None else refit.read_columns(winner.serving)
         return {**rows.row(0, named=True), **columns}
+
+    def list_winners(self, *columns: str) -> pl.DataFrame:
+        """Return the winners' rows of the rankings, with some columns of their profiles."""
+        measured = self.profiles.select(*PROFILE_KEYS, *columns)
+        return select_winners(self.rankings).join(
+            measured, on=PROFILE_KEYS, how="left", maintain_order="left"
+        )
 
     def quality_title(self, dataset: str) -> str:
         """Return what a dataset's raw quality is called."""

@@ -9,7 +9,6 @@ import polars as pl
 from rightfit.formatting import NOT_MEASURED, format_number, format_quality
 from rightfit.naming import listing, sentence_case, words
 from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
-from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.reporting.run_results import Results, select_winners, show_unseen
 from rightfit.reporting.sections.section import (
     Column,
@@ -97,15 +96,9 @@ def describe_gain(profiles: pl.DataFrame, tier_names: Sequence[str], quality_tit
 
 def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
     prices = {tier.name: tier.price_per_hour for tier in tiers}
-    winners = select_winners(results.rankings).join(
-        results.profiles.select(*PROFILE_KEYS, "cost_usd_per_1m_rows"),
-        on=PROFILE_KEYS,
-        how="left",
-        maintain_order="left",
-    )
     return tabulate(
         "Cost of each winner, if a machine of its tier is as fast as the measured one",
-        winners.to_dicts(),
+        results.list_winners("cost_usd_per_1m_rows").to_dicts(),
         *keys("application", "dataset"),
         text("Winner", lambda row: row["candidate"]),
         *keys("serving"),

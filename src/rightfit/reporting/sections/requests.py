@@ -9,9 +9,8 @@ import polars as pl
 from rightfit.formatting import NOT_MEASURED, count, format_share
 from rightfit.http_load.load_records import LoadStep, WinnerLoad, format_latency, format_rate
 from rightfit.naming import format_metric, listing, words
-from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.ranking.explanation.decisions import list_decisions
-from rightfit.reporting.run_results import Results, select_winners
+from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (
     Section,
     Table,
@@ -32,12 +31,8 @@ PATH_WORDS = {
 
 def build_requests(results: Results) -> Section:
     """Say what each application's requests pass and what encoding costs."""
-    latencies = results.profiles.select(*PROFILE_KEYS, P50)
-    winners = select_winners(results.rankings).join(
-        latencies, on=PROFILE_KEYS, how="left", maintain_order="left"
-    )
     share = pl.when(pl.col(P50) > 0).then(pl.col("encoding_ms") / pl.col(P50))
-    winners = winners.with_columns(share=share.clip(upper_bound=1))
+    winners = results.list_winners(P50).with_columns(share=share.clip(upper_bound=1))
     shares = winners["share"].drop_nulls()
     encoding = "What encoding takes was not compared."
     if shares.len():
