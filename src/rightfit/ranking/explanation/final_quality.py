@@ -32,7 +32,7 @@ def judge_winner(ranked: ApplicationRanking, winner: int) -> FinalQuality | None
     chosen_by = row.get("quality_raw")
     if chosen_by is None:
         return None
-    if row.get(FINAL) is not None:
+    if row[FINAL] is not None:
         ends = row[f"{FINAL}_low"], row[f"{FINAL}_high"]
         return FinalQuality(raw=row[FINAL], raw_low=ends[0], raw_high=ends[1], chosen_by=chosen_by)
     dataset = int(table.dataset_of_candidate[winner])

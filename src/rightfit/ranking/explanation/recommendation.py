@@ -138,13 +138,8 @@ class _RankedRows:
     def metrics(self) -> pl.DataFrame:
         """All that was measured of the candidates, without the intervals."""
         frame = self.ranked.assessment.table.frame
-        others = cs.ends_with("_low", "_high") | cs.by_name("encoding_ms", FINAL, require_all=False)
+        others = cs.ends_with("_low", "_high") | cs.by_name("encoding_ms", FINAL)
         return frame.select(cs.by_dtype(pl.Float64) - others)
-
-    def places(self, dataset: int) -> list[int]:
-        """Return a dataset's candidates, best first."""
-        part = self.ranked.assessment.table.candidate_slices[dataset]
-        return [int(number) for number in self.ranked.order[part]]
 
     def candidate(self, number: int) -> RankedCandidate:
         """Return a candidate as it is published."""
@@ -310,8 +305,8 @@ def _decide(
 ) -> Decision:
     assessment = rows.ranked.assessment
     name = assessment.table.datasets[dataset]
-    places = rows.places(dataset)
-    feasible = [number for number in places if assessment.feasible[number]]
+    best_first = rows.ranked.order[assessment.table.candidate_slices[dataset]]
+    places, feasible = best_first.tolist(), best_first[assessment.feasible[best_first]].tolist()
     winner, runner_up = ([rows.candidate(number) for number in feasible[:2]] + [None, None])[:2]
     reversals = list_reversals(intervals, effects, winner=winner.candidate if winner else None)
     tied = rows.rankings[feasible[1:]].filter(pl.col("outcome") == "tied")["candidate"].to_list()
@@ -352,7 +347,7 @@ def _decide(
         relax=None if winner or undecided else find_relaxations(assessment, dataset),
         reversals=reversals,
         reversal=reversals[0].sentence if reversals else reversal,
-        deadline=describe_deadline(assessment, np.array(places)),
+        deadline=describe_deadline(assessment, best_first),
         shipped=shipped,
         limits=_list_limits(assessment, feasible[0], dataset, shipped) if feasible else [],
         replacements=[

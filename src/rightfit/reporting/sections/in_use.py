@@ -30,6 +30,7 @@ def build_changed(results: Results) -> list[Section]:
     ]
     if not watched:
         return []
+    ordered = sorted(watched, key=lambda one: not one.changes)  # the changed ones first
     n_changed = sum(bool(one.changes) for one in watched)
     when = watch.watched_at[:16].replace("T", " ")
     return [
@@ -43,7 +44,7 @@ def build_changed(results: Results) -> list[Section]:
             tables=(
                 tabulate(
                     "Winners measured again",
-                    sorted(watched, key=lambda one: not one.changes),
+                    ordered,
                     text("Application", lambda one: sentence_case(words(one.application))),
                     text("Dataset", lambda one: words(one.dataset)),
                     text("Winner", lambda one: one.candidate),
