@@ -159,7 +159,18 @@ def plan_tasks(
     Raises:
         ValueError: If a node belongs to no stage or several, or tasks would wait for each other.
     """
-    stage_of = _assign_stages(pipeline, stages)
+    members = {stage: set(part.nodes) for stage, part in stages.items()}
+    found = {
+        node: [stage for stage, nodes in members.items() if node in nodes]
+        for node in pipeline.nodes
+    }
+    unclear = {node.name: names for node, names in found.items() if len(names) != 1}
+    if unclear:
+        raise RightfitError(
+            f"Each node must belong to exactly one of the pipelines {sorted(stages)}, but these "
+            f"belong to: {unclear}. Register each stage once, and the joint pipeline as their sum."
+        )
+    stage_of = {node: names[0] for node, names in found.items()}
     depths = {
         stage: max(_depth(node) for node in pipeline.nodes if stage_of[node] == stage)
         for stage in set(stage_of.values())
@@ -174,11 +185,11 @@ def plan_tasks(
     _join_readers(pipeline, task_of, depths, stage_of)
     after = _waits(pipeline, task_of)
     for stage in alone:
-        members = {name for name in after if stage_of_task[name] == stage}
+        own = {name for name in after if stage_of_task[name] == stage}
         # the first of them waits for everything that does not wait for any of them
-        earlier = {name for name in after if not members & (_upstream(after, name) | {name})}
-        for name in members:
-            if not members & _upstream(after, name):
+        earlier = {name for name in after if not own & (_upstream(after, name) | {name})}
+        for name in own:
+            if not own & _upstream(after, name):
                 after[name] |= earlier
     tasks = []
     for name in _order(after):
@@ -197,21 +208,6 @@ def find_stages(name: str, registered: Mapping[str, Pipeline]) -> dict[str, Pipe
         for other, pipeline in registered.items()
         if pipeline.nodes and set(pipeline.nodes) < whole
     }
-
-
-def _assign_stages(pipeline: Pipeline, stages: Mapping[str, Pipeline]) -> dict[Node, str]:
-    members = {stage: set(part.nodes) for stage, part in stages.items()}
-    found = {
-        node: [stage for stage, nodes in members.items() if node in nodes]
-        for node in pipeline.nodes
-    }
-    unclear = {node.name: names for node, names in found.items() if len(names) != 1}
-    if unclear:
-        raise RightfitError(
-            f"Each node must belong to exactly one of the pipelines {sorted(stages)}, but these "
-            f"belong to: {unclear}. Register each stage once, and the joint pipeline as their sum."
-        )
-    return {node: names[0] for node, names in found.items()}
 
 
 def _depth(node: Node) -> int:

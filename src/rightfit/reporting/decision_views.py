@@ -295,12 +295,11 @@ def _write_cost(profile: Mapping[str, Any], name: str) -> Number:
 
 
 def _write_chance(row: Mapping[str, Any]) -> str:
-    chance = row["p_best"]
-    if not row["feasible"] or chance is None:
+    if not row["feasible"]:
         return NOT_MEASURED
-    if chance < SMALLEST_SHARE:
+    if row["p_best"] < SMALLEST_SHARE:
         return f"< {format_share(2 * SMALLEST_SHARE)}"
-    return format_share(chance)
+    return format_share(row["p_best"])
 
 
 def _list_facts(

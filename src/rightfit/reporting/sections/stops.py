@@ -24,12 +24,13 @@ from rightfit.reporting.sections.section import (
 
 def build_stops(results: Results) -> Section:
     """Say what the searches took and what stopping saved; list every stop with its reason."""
+    searches, tables = _report_searches(results)
     return Section(
         id="stops",
         title="What the search cost and early stopping saved",
-        sentences=(describe_stops(results.trials), *describe_searches(results.audits)),
+        sentences=(describe_stops(results.trials), *searches),
         tables=(
-            *(_tabulate_audits(results) if results.audits.height else ()),
+            *tables,
             tabulate(
                 "Stopped and failed trials",
                 results.trials.filter(pl.col("state") != "complete").to_dicts(),
@@ -61,33 +62,36 @@ def describe_stops(trials: pl.DataFrame) -> str:
     )
 
 
-def describe_searches(accounts: pl.DataFrame) -> tuple[str, ...]:
-    """Say which applications nothing satisfies, and which searches ended early."""
-    if not accounts.height:
-        return ()
-    misses = [
-        f"No trial of {_name_cell(row)} satisfies "
-        f"{words(row['application'])}: {row['nearest_miss']}."
-        for row in accounts.filter(pl.col("nearest_miss").is_not_null()).to_dicts()
-    ]
-    searches = accounts.unique(["dataset", "model"], maintain_order=True)
-    advice = [
-        f"The search of {_name_cell(row)} {row['advice']}."
-        for row in searches.filter(pl.col("advice").is_not_null()).to_dicts()
-    ]
-    spent_s = float(searches["spent_s"].sum())
-    share = float(searches["training_s"].sum()) / max(spent_s, 1e-9)
-    return (f"Training took {format_share(share)} of it.", *advice, *misses)
+def _report_searches(results: Results) -> tuple[list[str], list[Table]]:
+    """Report what each search took and ended with, and which application stopped trials last.
 
-
-def _tabulate_audits(results: Results) -> tuple[Table, ...]:
-    """Tabulate the searches, their winners, and which application stopped trials last."""
+    Returns:
+        Sentences, on searches that ended early and applications that nothing satisfies, and tables;
+        nothing where the searches were not audited.
+    """
+    audits = results.audits
+    if not audits.height:
+        return [], []
+    searches = audits.unique(["dataset", "model"], maintain_order=True)
+    share = float(searches["training_s"].sum()) / max(float(searches["spent_s"].sum()), 1e-9)
+    sentences = [
+        f"Training took {format_share(share)} of it.",
+        *(
+            f"The search of {_name_cell(row)} {row['advice']}."
+            for row in searches.filter(pl.col("advice").is_not_null()).to_dicts()
+        ),
+        *(
+            f"No trial of {_name_cell(row)} satisfies "
+            f"{words(row['application'])}: {row['nearest_miss']}."
+            for row in audits.filter(pl.col("nearest_miss").is_not_null()).to_dicts()
+        ),
+    ]
     stopped = results.trials.filter(pl.col("stopped_by").is_not_null())
     n_stopped = Counter(stopped.select("stopped_by", "stop_checkpoint").iter_rows())
-    return (
+    tables = [
         tabulate(
             "Searches; seconds of CPU",
-            results.audits.unique(["dataset", "model"], maintain_order=True).to_dicts(),
+            searches.to_dicts(),
             text("Cell", _name_cell),
             figure("Trials", "n_trials"),
             figure("Complete", "n_complete"),
@@ -99,7 +103,7 @@ def _tabulate_audits(results: Results) -> tuple[Table, ...]:
         ),
         tabulate(
             "Best trial of each search for each application, or the nearest miss",
-            results.audits.to_dicts(),
+            audits.to_dicts(),
             text("Cell", _name_cell),
             *keys("application"),
             number(
@@ -116,7 +120,8 @@ def _tabulate_audits(results: Results) -> tuple[Table, ...]:
             number("Checkpoint", lambda item: str(item[0][1])),
             number("Trials", lambda item: str(item[1])),
         ),
-    )
+    ]
+    return sentences, tables
 
 
 def _name_cell(row: Mapping[str, str]) -> str:
