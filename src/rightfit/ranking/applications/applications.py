@@ -8,7 +8,7 @@ the parameters enter the pipeline.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
@@ -83,8 +83,7 @@ class Constraint(StrictModel, metaclass=OneSentence):
 
     def limits(self) -> dict[LimitKind, float]:
         """Return the limits that are set, by kind."""
-        kinds: tuple[LimitKind, ...] = ("min", "max", "max_degradation")
-        found = {kind: getattr(self, kind) for kind in kinds}
+        found = {kind: getattr(self, kind) for kind in get_args(LimitKind)}
         return {kind: value for kind, value in found.items() if value is not None}
 
 

@@ -26,6 +26,7 @@ from rightfit.ranking.application_ranking import (
     find_winning_rows,
 )
 from rightfit.ranking.applications.applications import (
+    THREADS,
     THROUGHPUT,
     Application,
     Constraint,
@@ -38,7 +39,7 @@ from rightfit.typed_tables import write_rows
 Direction = Literal["loosened", "tightened"]
 DIRECTIONS: tuple[Direction, ...] = ("loosened", "tightened")
 REMOVED: Literal["removed"] = "removed"
-COUNTS = ("n_threads", *(metric.column for metric in METRICS if metric.is_count))
+COUNTS = (THREADS, *(metric.column for metric in METRICS if metric.is_count))
 
 
 @dataclass(frozen=True, kw_only=True)
