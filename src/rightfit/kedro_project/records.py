@@ -6,21 +6,21 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, CatalogProtocol
 from pydantic import BaseModel
 
+from rightfit.datasets.stores import JsonStoreDataset
 from rightfit.errors import RightfitError
 from rightfit.kedro_project.kedro_private import find_versioned_path
-from rightfit.processes.codec import from_plain, hash_json, to_plain
+from rightfit.processes.codec import hash_json
 from rightfit.processes.json_store import JsonStore
 
 RECORDS = "result_records"  # their store in the catalog
 SELF = ""  # relative path of a result that is one file
 N_DIGITS = 24  # of the sha256
 _LIBRARY = Path(__file__).parents[1]
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ class RecordStore:
 
     def read_result(self, name: str) -> ResultRecord | None:
         """Return the record of a result by its name in the catalog."""
-        return self._read(f"result-{_key(name)}", ResultRecord)
+        return self._documents.get_record(f"result-{_key(name)}", ResultRecord)
 
     def list_results(self) -> list[ResultRecord]:
         """Return the records of all results."""
         found = (
-            self._read(key, ResultRecord)
+            self._documents.get_record(key, ResultRecord)
             for key in self._documents.keys()  # noqa: SIM118 - no dict
             if key.startswith("result-")
         )
@@ -96,30 +96,29 @@ class RecordStore:
 
     def write_result(self, record: ResultRecord) -> None:
         """Keep the record of a result, in place of an earlier one."""
-        self._documents.put(f"result-{_key(record.result)}", to_plain(record))
+        self._documents.put_record(f"result-{_key(record.result)}", record)
 
     def read_grid(self, version: str) -> GridRecord | None:
         """Return the cells that the run of a version was about."""
-        return self._read(f"grid-{version}", GridRecord)
+        return self._documents.get_record(f"grid-{version}", GridRecord)
 
     def write_grid(self, version: str, grid: GridRecord) -> None:
         """Keep the cells that the run of a version is about."""
-        self._documents.put(f"grid-{version}", to_plain(grid))
+        self._documents.put_record(f"grid-{version}", grid)
 
     def read_file(self, path: Path) -> FileRecord | None:
         """Return what was last read of a file."""
-        return self._read(f"file-{_key(str(path))}", FileRecord)
+        return self._documents.get_record(f"file-{_key(str(path))}", FileRecord)
 
     def write_file(self, path: Path, record: FileRecord) -> None:
         """Keep what was read of a file."""
-        self._documents.put(f"file-{_key(str(path))}", to_plain(record))
+        self._documents.put_record(f"file-{_key(str(path))}", record)
 
-    def _read(self, key: str, kind: type[Record]) -> Record | None:
-        document = self._documents.get(key)
-        try:
-            return None if document is None else from_plain(kind, document)
-        except (TypeError, ValueError):
-            return None
+
+def open_records(catalog: CatalogProtocol[Any, Any]) -> RecordStore | None:
+    """Return the records of a catalog; ``None`` where it keeps none, or the project's own way."""
+    store = catalog.get(RECORDS)
+    return RecordStore(store.load()) if isinstance(store, JsonStoreDataset) else None
 
 
 def _key(name: str) -> str:

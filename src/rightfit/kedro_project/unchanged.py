@@ -34,7 +34,6 @@ from rightfit.kedro_project.kedro_private import (
 )
 from rightfit.kedro_project.nodes import NodeFunction, is_own, is_shipped
 from rightfit.kedro_project.records import (
-    RECORDS,
     DamagedFileError,
     RecordStore,
     ResultRecord,
@@ -43,6 +42,7 @@ from rightfit.kedro_project.records import (
     hash_file,
     hash_library,
     hash_source,
+    open_records,
     record_files,
 )
 from rightfit.parameters.grid import is_searched
@@ -91,10 +91,10 @@ class ReusedResults:
         self._steps: dict[str, ComparedStep] = {}
         self.unchanged: frozenset[str] = frozenset()
         """Names of the nodes whose results are kept."""
-        store, parameters = catalog.get(RECORDS), catalog.get("parameters")
-        self._records = RecordStore(store.load()) if isinstance(store, JsonStoreDataset) else None
+        self._records = open_records(catalog)
         if self._records is None:
             return
+        parameters = catalog.get("parameters")
         given = {} if parameters is None else parameters.load()
         is_free = may_reuse and given.get(REUSE_RESULTS) in (True, None)
         stored = _Stored(catalog, self._records, reads_all=given.get(VERIFY_RESULTS) is True)

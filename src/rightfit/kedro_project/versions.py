@@ -24,11 +24,10 @@ from kedro.io import CatalogProtocol
 from kedro.io.core import VersionNotFoundError, generate_timestamp
 from kedro.pipeline import Pipeline
 
-from rightfit.datasets.stores import JsonStoreDataset
 from rightfit.kedro_project.configuration import ConfigurationError, find_grid
 from rightfit.kedro_project.kedro_private import Versioned, is_versioned, pin_load_version
 from rightfit.kedro_project.nodes import is_own, list_own_outputs
-from rightfit.kedro_project.records import RECORDS, GridRecord, RecordStore
+from rightfit.kedro_project.records import GridRecord, RecordStore, open_records
 from rightfit.parameters.grid import Grid
 
 logger = logging.getLogger(__name__)
@@ -83,8 +82,7 @@ def choose_run_versions(
     version = str(run_params["run_id"])
     for dataset in _find_versioned(catalog, outputs - told).values():
         pin_load_version(dataset, version)
-    store = catalog.get(RECORDS)
-    records = RecordStore(store.load()) if isinstance(store, JsonStoreDataset) else None
+    records = open_records(catalog)
     inputs = {name for node in pipeline.nodes if is_own(node) for name in node.inputs}
     found = _find_versioned(catalog, (inputs & pipeline.inputs()) - told)
     limit = version if _DATED.match(version) else generate_timestamp()

@@ -12,8 +12,6 @@ import click
 
 from rightfit.formatting import count
 from rightfit.kedro_project.catalog import read_patterns
-from rightfit.kedro_project.records import RECORDS, RecordStore
-from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 from rightfit.verbs.options import echo_lines, faults_as_message
 from rightfit.verbs.stored import Place, StoredResults, where
@@ -67,9 +65,7 @@ def find_old_versions(results: StoredResults, *, keep: int) -> list[Path]:
         for folder in _find_folders(results, name)
         for version in folders[folder][-keep:]
     }
-    store = results.load_current(RECORDS)
-    records = RecordStore(store).list_results() if isinstance(store, JsonStore) else []
-    recorded = {record.version for record in records}
+    recorded = {one.version for one in results.records.list_results()} if results.records else set()
     found = []
     for folder, versions in folders.items():
         needed = {max((v for v in versions if v <= limit), default="") for limit in later}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
@@ -34,10 +34,9 @@ from rightfit.kedro_project.files import (
     make_loader,
     read_parameters,
 )
-from rightfit.kedro_project.records import RECORDS, SELF, RecordStore, compare_files
+from rightfit.kedro_project.records import SELF, RecordStore, compare_files, open_records
 from rightfit.kedro_project.versions import is_no_newer
 from rightfit.parameters.defaults import complete_parameters
-from rightfit.processes.json_store import JsonStore
 from rightfit.processes.regular_files import require_regular
 
 PACKAGE = __name__.partition(".")[0]
@@ -176,6 +175,11 @@ class StoredResults:
         self._catalog = make_catalog(config, credentials)
         self._opened: list[DataCatalog] = []  # a copy of a remote bundle lives as long as these
 
+    @cached_property
+    def records(self) -> RecordStore | None:
+        """How each result was made, as far as a run has kept it."""
+        return open_records(self._catalog)
+
     def list_entries(self) -> list[str]:
         """Return the names in the catalog, patterns left out."""
         return [name for name in self._config if "{" not in name]
@@ -300,8 +304,7 @@ class StoredResults:
             return
         place = self.locate(name, version)
         require_regular(place)
-        store = self._catalog.load(RECORDS)
-        record = RecordStore(store).read_result(name) if isinstance(store, JsonStore) else None
+        record = self.records.read_result(name) if self.records is not None else None
         if record is not None and record.version == version:
             # the other files of a bundle are compared with its manifest when it is read
             names = (SELF, LIST, MANIFEST)

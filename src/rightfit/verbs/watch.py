@@ -96,7 +96,7 @@ def watch_winners(
             },
         ),
     )
-    results.load_current("watches").put(KEY, to_plain(found))
+    results.load_current("watches").put_record(KEY, found)
     return found
 
 
