@@ -19,7 +19,7 @@ from factories.reports import build_results, make_trials
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.kedro_project.mlflow_tracking import MlflowHook, measure_winners
+from rightfit.kedro_project.hooks import MlflowHook, measure_winners
 from rightfit.ranking.explanation.decisions import read_recommendations, write_recommendations
 
 # MLflow 3: what validation.py of mlflow.utils accepts
