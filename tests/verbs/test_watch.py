@@ -10,8 +10,7 @@ from factories.studies import LATER, Study
 
 from rightfit.datasets.stores import JsonStoreDataset
 from rightfit.profiling.serving import Serving
-from rightfit.serving.baseline import Baseline, KeptFigure, KeptWinner
-from rightfit.serving.watched_winners import compare_winners, load_watch
+from rightfit.serving.baseline import Baseline, KeptFigure, KeptWinner, compare_winners, load_watch
 from rightfit.verbs import watch as watching
 
 pytestmark = pytest.mark.whole

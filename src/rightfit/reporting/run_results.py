@@ -23,7 +23,7 @@ from rightfit.ranking.applications.applications import (
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
-from rightfit.serving.watched_winners import Watch
+from rightfit.serving.baseline import Watch
 
 QUALITY_TITLES = {
     "accuracy": "accuracy",

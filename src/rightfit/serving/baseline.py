@@ -1,4 +1,8 @@
-"""A baseline: what each application's winner was and cost, kept to compare later runs with."""
+"""What each application's winner was and cost, compared with a later run or a fresh measurement.
+
+A baseline is kept in a file, and a later run's winners are compared with it. A watch compares the
+figures that a run has stored with those of its winners measured again.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,12 @@ from pydantic import ValidationError, model_validator
 
 from rightfit.formatting import format_quality
 from rightfit.naming import format_metric, metric_name
+from rightfit.processes.json_store import JsonStore
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
+from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.serving.answer import Answer
@@ -32,6 +38,9 @@ OF_A_BATCH = (
 """Metrics that belong to the batch size of the best throughput, which may differ between runs."""
 MAX_FAULTS = 5  # of a file that are shown
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
+DISTURBED = "other processes took the cores meanwhile: watch again on a quiet machine"
+KEY = "latest"
+"""Of the latest watch in its store."""
 
 
 class KeptFigure(StrictModel):
@@ -93,6 +102,38 @@ class Comparison:
     dataset: str
     faults: tuple[str, ...]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WatchedWinner:
+    """A winner that was measured again."""
+
+    application: str
+    dataset: str
+    candidate: str
+    is_disturbed: bool
+    changes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that is to be said, in words."""
+        warning = (DISTURBED,) if self.is_disturbed and self.changes else ()
+        return (*self.changes, *self.notes, *warning)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """All winners of a ranking, measured again."""
+
+    watched_at: str
+    ranked_in: str
+    winners: tuple[WatchedWinner, ...]
+
+    @property
+    def changed(self) -> list[WatchedWinner]:
+        """Winners of which something has changed for the worse."""
+        return [one for one in self.winners if one.changes]
 
 
 def make_baseline(answers: Iterable[Answer], asked: Mapping[str, Collection[str]]) -> Baseline:
@@ -162,6 +203,11 @@ def read_baseline(path: Path) -> Baseline:
     return before
 
 
+def load_watch(store: JsonStore) -> Watch | None:
+    """Return the latest watch, ``None`` without one."""
+    return store.get_record(KEY, Watch)
+
+
 def find_gaps(baseline: Baseline) -> Iterator[str]:
     """Describe what of a baseline no later run can be compared with.
 
@@ -216,6 +262,33 @@ def compare_baselines(
                 utility = standing.get((application, dataset))
                 faults, notes = _compare(kept, found, utility, margin_pct)
             yield Comparison(application, dataset, tuple(faults), tuple(notes))
+
+
+def compare_winners(
+    before: Baseline,
+    now: Baseline,
+    applications: Applications,
+    *,
+    margin_pct: float,
+    disturbed: Collection[tuple[str, str]] = (),
+) -> tuple[WatchedWinner, ...]:
+    """Compare the winners' stored figures with those just measured."""
+    found = []
+    for one in compare_baselines(before, now, margin_pct=margin_pct):
+        kept = now.winners[one.application][one.dataset]
+        if kept is not None:
+            broken = _list_broken(kept, applications.root[one.application])
+            found.append(
+                WatchedWinner(
+                    one.application,
+                    one.dataset,
+                    kept.candidate,
+                    is_disturbed=(one.application, one.dataset) in disturbed,
+                    changes=(*one.faults, *broken),
+                    notes=one.notes,
+                )
+            )
+    return tuple(found)
 
 
 def find_other_machine(before: Baseline, now: Baseline) -> str | None:
@@ -300,3 +373,22 @@ def _write(metric: str, figure: KeptFigure) -> str:
     if figure.low is None or figure.high is None:
         return show(figure.value)
     return f"{show(figure.value)} ({show(figure.low)} to {show(figure.high)})"
+
+
+def _list_broken(winner: KeptWinner, application: Application) -> list[str]:
+    """Describe the limits that a winner's figures break by now."""
+    broken = []
+    for metric, constraint in application.constraints.items():
+        figure, bound = winner.metrics.get(metric), None
+        if figure is None:
+            continue
+        if constraint.max is not None and figure.value > constraint.max:
+            bound = constraint.max
+        elif constraint.min is not None and figure.value < constraint.min:
+            bound = constraint.min
+        if bound is not None:
+            broken.append(
+                f"{metric_name(metric)} is {format_metric(metric, figure.value)}: the limit is "
+                f"{format_metric(metric, bound)}"
+            )
+    return broken

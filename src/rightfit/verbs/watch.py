@@ -18,8 +18,7 @@ from rightfit.parameters.grid import Grid, read_grid
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.serving import Serving, split_device
 from rightfit.serving.answer import Answer
-from rightfit.serving.baseline import make_baseline
-from rightfit.serving.watched_winners import KEY, Watch, compare_winners
+from rightfit.serving.baseline import KEY, Watch, compare_winners, make_baseline
 from rightfit.verbs.export import read_winning_model
 from rightfit.verbs.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.verbs.stored import Place, StoredResults, where

@@ -29,7 +29,7 @@ from rightfit.reporting.run_results import (
     select_winners,
     show_unseen,
 )
-from rightfit.serving.watched_winners import load_watch
+from rightfit.serving.baseline import load_watch
 
 UTILITIES, WINNERS = "utilities of applications", "winners"  # among charts of datasets
 Table = TypeVar("Table")
