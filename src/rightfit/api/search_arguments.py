@@ -19,9 +19,8 @@ from rightfit.extras import require
 from rightfit.families.registry import get_family
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import complete_parameters, merge, read_default
-from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.parameters.evaluation import EvaluationParams, RefitParams, RefitWhen
 from rightfit.parameters.faults import explain_faults
-from rightfit.parameters.refit import RefitParams, RefitWhen
 from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.spelling import suggest

@@ -41,8 +41,8 @@ from rightfit.evaluation.winner_refits import (
 from rightfit.families.bundle import Bundle
 from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
+from rightfit.parameters.evaluation import RefitWhen
 from rightfit.parameters.faults import explain_faults
-from rightfit.parameters.refit import RefitWhen
 from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.prepared import PreparedDataset, prepare_dataset

@@ -16,8 +16,7 @@ from rightfit.cascades import ROLES, answer, check_cascade, join_members
 from rightfit.evaluation.candidate_measuring import RawTest, measure_candidates
 from rightfit.families.bundle import ONNX_ONLY, Bundle
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.parameters.refit import RefitParams
+from rightfit.parameters.evaluation import EvaluationParams, RefitParams
 from rightfit.preparation.data_card import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder

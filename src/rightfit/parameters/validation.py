@@ -17,7 +17,12 @@ from rightfit.families.schema import Task
 from rightfit.http_load.load_settings import HttpLoadParams
 from rightfit.parameters.applications import find_contradictions, find_misnamed
 from rightfit.parameters.defaults import RawParameters, find_values
-from rightfit.parameters.evaluation import EvaluationParams, find_load_faults
+from rightfit.parameters.evaluation import (
+    EvaluationParams,
+    RefitParams,
+    find_load_faults,
+    find_refit_faults,
+)
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import (
     CascadeBlock,
@@ -28,7 +33,6 @@ from rightfit.parameters.grid import (
     list_named,
 )
 from rightfit.parameters.imported import ImportedBlock, find_file_faults
-from rightfit.parameters.refit import RefitParams, find_refit_faults
 from rightfit.preparation.description import DatasetBlock
 from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.profiling.metrics import INTERVAL_COLUMNS, METRICS_BY_COLUMN

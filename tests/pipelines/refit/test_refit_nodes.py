@@ -18,8 +18,7 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
-from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.parameters.refit import RefitParams
+from rightfit.parameters.evaluation import EvaluationParams, RefitParams
 from rightfit.pipelines.refit.nodes import refit_winners
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import RankingRules

@@ -10,8 +10,7 @@ import polars as pl
 from rightfit.evaluation.candidate_measuring import RawTest
 from rightfit.families.bundle import Bundle
 from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.parameters.refit import RefitParams
+from rightfit.parameters.evaluation import EvaluationParams, RefitParams
 from rightfit.preparation.data_card import DataCard
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
