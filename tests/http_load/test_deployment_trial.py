@@ -9,11 +9,11 @@ import pytest
 from factories.exports import choose, make_model
 from factories.studies import make_raw
 
-from rightfit.http_load import confining
-from rightfit.http_load.confining import ContainerLimits, Throttling, confine, read_throttling
+from rightfit.http_load import served
 from rightfit.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
 from rightfit.http_load.load_records import LatencyLimit
 from rightfit.http_load.loading import write_bodies
+from rightfit.http_load.served import ContainerLimits, Throttling, confine, read_throttling
 from rightfit.serving.export_folder import export_model
 from rightfit.serving.model_call import Model
 from rightfit.serving.server import MAX_REQUESTS_VARIABLE
@@ -189,7 +189,7 @@ def test_without_rights_the_server_is_bound_to_whole_cores(
 ) -> None:
     (tmp_path / "cgroup.controllers").touch()  # a group made here holds no limits
     (tmp_path / "rightfit-of-a-killed-trial").mkdir()
-    monkeypatch.setattr(confining, "_read_own_groups", lambda: {"": "/", "cpu": "/", "memory": "/"})
+    monkeypatch.setattr(served, "_read_own_groups", lambda: {"": "/", "cpu": "/", "memory": "/"})
 
     with confine(ContainerLimits(1.5, 100), [3, 5, 7], root=tmp_path) as place:
         assert (place.cores, place.groups) == ((3, 5), ())

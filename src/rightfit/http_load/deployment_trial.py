@@ -8,14 +8,17 @@ from pathlib import Path
 
 import yaml
 
-from rightfit.http_load.confining import ContainerLimits, Throttling, confine, read_throttling
 from rightfit.http_load.curve import MARGIN, measure_step, meets_limit, start_generator
 from rightfit.http_load.generator import LoadOrder
 from rightfit.http_load.load_records import MAX_OTHERS_CORES, LatencyLimit, LoadStep
 from rightfit.http_load.loading import require_answer
 from rightfit.http_load.served import (
+    ContainerLimits,
     RunningServer,
     ServerPlace,
+    Throttling,
+    confine,
+    read_throttling,
     split_cores,
     start_server,
 )
