@@ -7,14 +7,13 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from kedro.io import CatalogProtocol, DataCatalog, DatasetError
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.error_messages import OF_THE_SYSTEM, one_line
-from rightfit.kedro_project.kedro_private import find_path, is_versioned, tells_existence
+from rightfit.kedro_project.kedro_private import Catalog, find_path, is_versioned, tells_existence
 from rightfit.kedro_project.nodes import is_own, list_own_outputs
 from rightfit.processes.regular_files import SPECIAL, find_special
 from rightfit.ranking.applications.applications import Applications
@@ -23,8 +22,6 @@ RAW_READER = "check_raw_tables"
 STORES = {"studies", "measurements", "inferred_descriptions"}  # written through handles
 HANDLES = ("inferred_descriptions",)  # what the raw reader reads beside the tables
 LEAST_BYTES = 2**20  # that must fit on the disk: less does not hold the smallest result
-
-Catalog = CatalogProtocol[Any, Any]
 
 
 def refuse_unusable_surroundings(pipeline: Pipeline, catalog: Catalog) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import polars as pl
 from click import ClickException
-from kedro.io import CatalogProtocol, DatasetError
+from kedro.io import DatasetError
 from kedro.io.core import VersionNotFoundError
 
 from rightfit.errors import RightfitError
 from rightfit.formatting import clean_text
+from rightfit.kedro_project.kedro_private import Catalog
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) 
     return None
 
 
-def load_result(catalog: CatalogProtocol[Any, Any], name: str) -> Any:
+def load_result(catalog: Catalog, name: str) -> Any:
     """Load a result once the run is through; it may be one that the run has kept.
 
     Raises:

@@ -13,11 +13,11 @@ from typing import Any
 
 import click
 import polars as pl
-from kedro.io import CatalogProtocol
 
 from rightfit.formatting import clean_text
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.error_messages import load_result
+from rightfit.kedro_project.kedro_private import Catalog
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +25,6 @@ EXIT_STATUS = 3  # the run is through, and a part of its results is missing
 MAX_REASON = 200  # characters
 REFUSED = "export was refused"  # for good: another library or family changes the step
 NEEDED = ("throughput_rows_per_s", "quality_raw")  # without these a profile is of no use
-
-Catalog = CatalogProtocol[Any, Any]
 
 
 class PartsFailedError(ConfigurationError):

@@ -23,7 +23,6 @@ from typing import Any
 
 import click
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from rich.console import Console
 
@@ -44,7 +43,7 @@ from rightfit.kedro_project.error_messages import (
     load_result,
 )
 from rightfit.kedro_project.failures import report_failures
-from rightfit.kedro_project.kedro_private import find_path, find_versioned_path
+from rightfit.kedro_project.kedro_private import Catalog, find_path, find_versioned_path
 from rightfit.kedro_project.nodes import holds_own, is_own, list_own_outputs
 from rightfit.kedro_project.versions import choose_run_versions
 from rightfit.ranking.explanation.decisions import (
@@ -59,8 +58,6 @@ COMMANDS = ("kedro", "rightfit")
 SEQUENTIAL = "<kedro.runner.sequential_runner.SequentialRunner"  # Kedro's default runner
 
 logger = logging.getLogger(__name__)
-
-Catalog = CatalogProtocol[Any, Any]
 
 
 def rightfit_hooks() -> tuple[Any, ...]:

@@ -11,10 +11,11 @@ from typing import Any, TypeGuard
 
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
-from kedro.io import AbstractDataset, AbstractVersionedDataset
+from kedro.io import AbstractDataset, AbstractVersionedDataset, CatalogProtocol
 from kedro.io.core import Version, VersionNotFoundError
 from kedro.runner import AbstractRunner
 
+Catalog = CatalogProtocol[Any, Any]
 Dataset = AbstractDataset[Any, Any]
 Versioned = AbstractVersionedDataset[Any, Any]
 
@@ -48,11 +49,20 @@ def find_versioned_path(dataset: Dataset | None, version: str | None = None) -> 
     path = find_path(dataset)
     if path is None or not is_versioned(dataset):
         return path
+    read = version or find_load_version(dataset)  # of a missing one the node that reads it tells
+    return path / read / path.name if read else None
+
+
+def find_load_version(dataset: Dataset | None) -> str | None:
+    """Return the version that a run would load; ``None`` if there is none.
+
+    Ask upstream: a public ``is_versioned``, and a ``resolve_load_version`` that returns ``None``
+    where nothing is stored.
+    """
     try:
-        read = dataset.resolve_load_version() if version is None else version
+        return dataset.resolve_load_version() if is_versioned(dataset) else None
     except VersionNotFoundError:
-        return None  # the node that reads it will say so
-    return path / str(read) / path.name
+        return None
 
 
 def is_versioned(dataset: Dataset | None) -> TypeGuard[Versioned]:

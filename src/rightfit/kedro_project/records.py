@@ -6,14 +6,12 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from kedro.io import AbstractDataset, CatalogProtocol
 from pydantic import BaseModel
 
 from rightfit.datasets.stores import JsonStoreDataset
 from rightfit.errors import RightfitError
-from rightfit.kedro_project.kedro_private import find_versioned_path
+from rightfit.kedro_project.kedro_private import Catalog, Dataset, find_versioned_path
 from rightfit.processes.codec import hash_json
 from rightfit.processes.json_store import JsonStore
 
@@ -115,7 +113,7 @@ class RecordStore:
         self._documents.put_record(f"file-{_key(str(path))}", record)
 
 
-def open_records(catalog: CatalogProtocol[Any, Any]) -> RecordStore | None:
+def open_records(catalog: Catalog) -> RecordStore | None:
     """Return the records of a catalog; ``None`` where it keeps none, or the project's own way."""
     store = catalog.get(RECORDS)
     return RecordStore(store.load()) if isinstance(store, JsonStoreDataset) else None
@@ -135,7 +133,11 @@ def hash_content(content: object) -> str:
     >>> hash_content({"a": 1, "b": [2]}) == hash_content({"b": [2], "a": 1})
     True
     """
-    return hash_json(content, n_digits=N_DIGITS, default=_to_json)
+    return hash_json(
+        content,
+        n_digits=N_DIGITS,
+        default=lambda one: one.model_dump(mode="json") if isinstance(one, BaseModel) else str(one),
+    )
 
 
 def hash_library() -> str:
@@ -149,7 +151,7 @@ def hash_library() -> str:
 
 
 def hash_source(
-    dataset: AbstractDataset[Any, Any] | None, store: RecordStore, *, reads_all: bool = False
+    dataset: Dataset | None, store: RecordStore, *, reads_all: bool = False
 ) -> str | None:
     """Hash the local files behind a catalog entry, and how the entry reads them.
 
@@ -226,7 +228,3 @@ def compare_files(
             raise DamagedFileError(f"{path.name} is not what the run wrote")
         found.append(now)
     return tuple(found)
-
-
-def _to_json(value: object) -> object:
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)

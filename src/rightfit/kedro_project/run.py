@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
-from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner, Task
@@ -27,7 +26,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from rightfit.kedro_project.configuration import DEFAULT_PIPELINE, ConfigurationError
-from rightfit.kedro_project.kedro_private import is_async
+from rightfit.kedro_project.kedro_private import Catalog, is_async
 from rightfit.kedro_project.nodes import (
     NodeFunction,
     find_place,
@@ -52,8 +51,6 @@ CHOSEN_BY_HAND = (
     "load_versions",
     "only_missing_outputs",
 )
-
-Catalog = CatalogProtocol[Any, Any]
 
 
 class RightfitSession(KedroSession):

@@ -11,11 +11,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from kedro.framework.project import pipelines
-from kedro.io import AbstractDataset, CatalogProtocol
-from kedro.io.core import VersionNotFoundError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -27,6 +24,9 @@ from rightfit.kedro_project.error_messages import explain_error
 from rightfit.kedro_project.failures import holds_failure
 from rightfit.kedro_project.files import REUSE_RESULTS, VERIFY_RESULTS
 from rightfit.kedro_project.kedro_private import (
+    Catalog,
+    Dataset,
+    find_load_version,
     find_versioned_path,
     has_version,
     is_versioned,
@@ -65,8 +65,6 @@ EARLIER = "earlier"  # winners, see has_last_winners
 RUN_VERSION = "run version"  # tells when the profiles were measured, which are inputs themselves
 _TABLES = ("trials", "profiles")  # tell of parts that failed, which the next run tries again
 _STORES = (JsonStoreDataset, StudyStoreDataset)  # find by content what was made before
-
-Catalog = CatalogProtocol[Any, Any]
 
 
 class ReusedResults:
@@ -267,7 +265,7 @@ class _Stored:
             told = [list_imported(store), store.get(KEY)] if isinstance(store, JsonStore) else []
             return hash_content(["store", told])
         record = self.find(name)
-        read = _read_version(dataset)
+        read = find_load_version(dataset)
         damage = self._damaged.pop(name, None)  # no step of this run makes it
         if damage is not None and damage.version == read:
             self._damaged_inputs[name] = damage
@@ -319,9 +317,7 @@ class _Stored:
             self._stored[name] = self._verify(record, dataset) if record and is_there else None
         return self._stored[name]
 
-    def _verify(
-        self, record: ResultRecord, dataset: AbstractDataset[Any, Any] | None
-    ) -> ResultRecord | None:
+    def _verify(self, record: ResultRecord, dataset: Dataset | None) -> ResultRecord | None:
         """Return the record with the times of its files now; ``None`` if one is damaged."""
         place = find_versioned_path(dataset, record.version)
         if place is None:
@@ -385,11 +381,3 @@ class _Damage:
     place: Path
     version: str
     reason: str
-
-
-def _read_version(dataset: AbstractDataset[Any, Any] | None) -> str | None:
-    """Return the version that the run reads, if there is any."""
-    try:
-        return dataset.resolve_load_version() if is_versioned(dataset) else None
-    except VersionNotFoundError:
-        return None

@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedro.framework.project import pipelines
-from kedro.io import CatalogProtocol
 from kedro.io.core import VersionNotFoundError, generate_timestamp
 from kedro.pipeline import Pipeline
 
 from rightfit.kedro_project.configuration import ConfigurationError, find_grid
-from rightfit.kedro_project.kedro_private import Versioned, is_versioned, pin_load_version
+from rightfit.kedro_project.kedro_private import Catalog, Versioned, is_versioned, pin_load_version
 from rightfit.kedro_project.nodes import is_own, list_own_outputs
 from rightfit.kedro_project.records import GridRecord, RecordStore, open_records
 from rightfit.parameters.grid import Grid
@@ -36,8 +35,6 @@ logger = logging.getLogger(__name__)
 STAGES = ("data_engineering", "training", "evaluation", "refit", "ranking", "reporting")
 REFIT = STAGES.index("refit")  # what a ranking finds there by content: it belongs to no version
 _DATED = re.compile(r"\d{4}-\d\d-\d\dT")
-
-Catalog = CatalogProtocol[Any, Any]
 
 
 def is_no_newer(version: str, limit: str) -> bool:
