@@ -117,7 +117,11 @@ class ReusedResults:
         stored.set_aside_damaged()
         if not self.unchanged:
             return
-        stored.keep(pipeline, self.unchanged)
+        for step in self._steps.values():
+            for record in step.kept:
+                dataset = catalog.get(record.result)
+                if is_versioned(dataset):
+                    pin_load_version(dataset, record.version, again=True)
         rest = sorted(node.name for node in pipeline.nodes if node.name not in self.unchanged)
         logger.info(
             "%d of %d steps are unchanged: kept; %s",
@@ -160,15 +164,22 @@ class ComparedStep:
     Args:
         key: Hash of all that it depends on; ``None`` where that is not known.
         whole: As ``key``, with hints and whole parameters.
-        is_unchanged: Whether its results are stored as this run would make them.
-        is_steered_otherwise: Whether it is unchanged, but its hints, or parameters as a whole, were
-            others.
+        kept: Records of its results, if all are stored as this run would make them; else none.
     """
 
     key: str | None
     whole: str
-    is_unchanged: bool
-    is_steered_otherwise: bool
+    kept: tuple[ResultRecord, ...]
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the run leaves it out, and reads the results that it has made."""
+        return bool(self.kept)
+
+    @property
+    def is_steered_otherwise(self) -> bool:
+        """Whether it is unchanged, but its hints, or parameters as a whole, were others."""
+        return any(record.whole != self.whole for record in self.kept)
 
 
 def compare_steps(
@@ -216,14 +227,12 @@ def compare_steps(
         is_known = all(identity is not None for identity in found.values())
         key = hash_content([node.name, constants, found]) if is_known else None
         whole = hash_content(read)
-        records = [record for name in node.outputs if (record := find_stored(name))]
+        records = tuple(record for name in node.outputs if (record := find_stored(name)))
         is_stored = [record.key for record in records] == [key] * len(node.outputs)
-        is_unchanged = bool(key is not None and records and is_stored and may_keep(node))
-        is_steered = is_unchanged and any(record.whole != whole for record in records)
-        steps[node.name] = ComparedStep(key, whole, is_unchanged, is_steered)
+        kept = records if key is not None and is_stored and may_keep(node) else ()
+        steps[node.name] = ComparedStep(key, whole, kept)
         versions = dict.fromkeys(node.outputs, version)
-        if is_unchanged:
-            versions = {record.result: record.version for record in records}
+        versions |= {record.result: record.version for record in kept}
         identities |= {name: identify_result(name, one) for name, one in versions.items()}
     return steps
 
@@ -364,14 +373,6 @@ class _Stored:
             "Damaged results are set aside as *.damaged, and made anew: %s",
             clean_text("; ".join(told)),
         )
-
-    def keep(self, pipeline: Pipeline, unchanged: frozenset[str]) -> None:
-        """Let the run read the stored results of what it leaves out."""
-        kept = [node for node in pipeline.nodes if node.name in unchanged]
-        for name in (name for node in kept for name in node.outputs):
-            dataset, record = self._catalog.get(name), self.find(name)
-            if record is not None and is_versioned(dataset):
-                pin_load_version(dataset, record.version, again=True)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import click
 from rightfit.evaluation.own_models import measure_file
 from rightfit.formatting import format_number
 from rightfit.naming import listing, metric_name, sentence_case
-from rightfit.profiling.profile import Profile
 from rightfit.ranking.explanation.decisions import describe_disturbance
+from rightfit.ranking.explanation.facts import describe_disturbance
 from rightfit.serving.answer import profile_to_json
 from rightfit.verbs.options import (
     AS_JSON,
@@ -107,7 +107,19 @@ def measure(
             "",
         ]
     )
-    _show_profile(profile)
+    figures = []
+    for figure in profile.measured():
+        metric = figure.metric
+        shown = f"{format_number(figure.value)} {metric.unit}".rstrip()
+        if metric.column == TIER_COLUMN:
+            shown = str(profile.hardware_tier)
+        ends = format_number(figure.low), format_number(figure.high)
+        interval = " to ".join(ends) if ends[0] != ends[1] else ""  # not known, or without width
+        figures.append((metric.label, shown, interval))
+    echo_table(make_table(("", "value", "95 % interval"), figures))
+    for reason, metrics in profile.missing().items():
+        names = listing([metric_name(metric.column) for metric in metrics])
+        echo_lines([f"not measured: {names} ({sentence_case(reason)})"])
 
 
 def _read_threads(text: str) -> int | None:
@@ -117,20 +129,3 @@ def _read_threads(text: str) -> int | None:
     if not text.isdecimal() or len(text) > 6 or int(text) < 1:
         raise ValueError(f"--threads must be 1 or more, or all, but got {text[:20]!r}.")
     return int(text)
-
-
-def _show_profile(profile: Profile) -> None:
-    """Print each metric with its interval, and why others are missing."""
-    rows = []
-    for figure in profile.measured():
-        metric = figure.metric
-        shown = f"{format_number(figure.value)} {metric.unit}".rstrip()
-        if metric.column == TIER_COLUMN:
-            shown = str(profile.hardware_tier)
-        ends = format_number(figure.low), format_number(figure.high)
-        interval = " to ".join(ends) if ends[0] != ends[1] else ""  # not known, or without width
-        rows.append((metric.label, shown, interval))
-    echo_table(make_table(("", "value", "95 % interval"), rows))
-    for reason, metrics in profile.missing().items():
-        names = listing([metric_name(metric.column) for metric in metrics])
-        echo_lines([f"not measured: {names} ({sentence_case(reason)})"])

@@ -56,10 +56,9 @@ def read_answers(
     loads = read_loads(results)
     for name, found, place in asked:
         decision = found.datasets[place]
-        subject = decision.subject
         load = loads.find(name, place, decision.winner)
         with results.reading("resource_profiles", measured_in):
-            selected = tuple(read_candidate_profiles(profiles, place, subject) if subject else ())
+            selected = read_candidate_profiles(profiles, place, decision.subject)
         yield Answer(
             application=name,
             dataset=place,
@@ -115,10 +114,10 @@ def _read_environment(
 
 
 def read_candidate_profiles(
-    profiles: pl.DataFrame, dataset: str, candidate: RankedCandidate
-) -> Iterator[Profile]:
-    """Yield the profiles of a candidate."""
-    for row in profiles.filter(
-        dataset=dataset, model=candidate.model, candidate=candidate.candidate
-    ).to_dicts():
-        yield Profile.from_row(row)
+    profiles: pl.DataFrame, dataset: str, candidate: RankedCandidate | None
+) -> tuple[Profile, ...]:
+    """Return the profiles of a candidate, if there is one."""
+    if candidate is None:
+        return ()
+    its = profiles.filter(dataset=dataset, model=candidate.model, candidate=candidate.candidate)
+    return tuple(map(Profile.from_row, its.to_dicts()))

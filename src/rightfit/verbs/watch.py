@@ -78,7 +78,17 @@ def watch_winners(
     for answer in answers:
         by_kind.setdefault(_kind(answer), []).append(answer)
     fresh = {kind: _measure(results, params, of, grid.families) for kind, of in by_kind.items()}
-    now = [_replace_profiles(answer, fresh[_kind(answer)]) for answer in answers]
+    now = [
+        replace(
+            answer,
+            # the refit's are measured
+            decision=answer.decision.model_copy(update={"shipped": None}),
+            profiles=read_candidate_profiles(
+                fresh[_kind(answer)], answer.dataset, answer.decision.subject
+            ),
+        )
+        for answer in answers
+    ]
     asked = {name: one.needed_metrics() for name, one in applications.items()}
     found = Watch(
         watched_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -143,12 +153,3 @@ def _measure(
         measurements=results.load_current("measurements"),
         params=params,
     )
-
-
-def _replace_profiles(answer: Answer, fresh: pl.DataFrame) -> Answer:
-    subject = answer.decision.subject
-    if subject is None:
-        return answer
-    fresh_profiles = tuple(read_candidate_profiles(fresh, answer.dataset, subject))
-    decision = answer.decision.model_copy(update={"shipped": None})  # the refit's are measured
-    return replace(answer, decision=decision, profiles=fresh_profiles)
