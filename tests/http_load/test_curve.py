@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from rightfit.http_load import curve
-from rightfit.http_load.curve import judge_curve, measure_curve, start_generator
+from rightfit.http_load.curve import CurvePlan, judge_curve, measure_curve, start_generator
 from rightfit.http_load.curve import measure_step as measure_step_with
 from rightfit.http_load.generator import LoadOrder, plan_arrivals
 from rightfit.http_load.load_records import LatencyLimit, LoadStep
-from rightfit.http_load.load_settings import CurvePlan
 from rightfit.http_load.served import RunningServer, ServerPlace, start_server
 from rightfit.processes.lifeline import list_children
 from rightfit.profiling.intervals import Interval

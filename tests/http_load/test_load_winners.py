@@ -12,8 +12,7 @@ from factories.exports import make_model
 from factories.studies import APPLICATIONS, make_measured, make_raw, rank
 
 from rightfit.http_load import loading
-from rightfit.http_load.load_settings import HttpLoadParams
-from rightfit.http_load.loading import ServedWinner
+from rightfit.http_load.loading import HttpLoadParams, ServedWinner
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import read_default
 from rightfit.pipelines.http_load.nodes import NOT_STORED, load_winners

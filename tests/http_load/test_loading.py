@@ -14,8 +14,7 @@ from factories.studies import make_raw
 
 from rightfit.http_load import loading
 from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
-from rightfit.http_load.load_settings import HttpLoadParams
-from rightfit.http_load.loading import ServedWinner, WinnerBench, write_bodies
+from rightfit.http_load.loading import HttpLoadParams, ServedWinner, WinnerBench, write_bodies
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 

@@ -13,13 +13,14 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from rightfit.http_load.generator import LoadOrder, LoadResult
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve, LoadStep
-from rightfit.http_load.load_settings import THOROUGH, CurvePlan
 from rightfit.http_load.served import RunningServer
 from rightfit.processes.channel import Channel, name_kinds
 from rightfit.processes.starting import start_module
@@ -28,6 +29,7 @@ from rightfit.profiling.intervals import estimate_median
 from rightfit.profiling.worker.latency import min_calls_to_report, percentile_ns
 from rightfit.profiling.worker.meters.disturbance import parse_stat
 from rightfit.profiling.worker.units import BYTES_PER_MIB, NS_PER_MS, NS_PER_S
+from rightfit.strict_model import StrictModel
 
 GAIN = 1.05  # of throughput, that more clients must bring
 MAX_CLIENTS = 256
@@ -40,6 +42,35 @@ MAX_LOST = 0.001  # share of requests without an answer that still counts as kee
 MAX_BEHIND = (3, 0.02)  # requests, and share of all, that may be left when the load ends
 
 AskServer = Callable[[LoadOrder], LoadResult]
+
+
+class CurvePlan(StrictModel):
+    """Which rates are tried."""
+
+    client_factor: int = Field(ge=2, le=256)  # from one number of clients to the next
+    rate_shares: tuple[float, ...] = Field(min_length=1)  # of the capacity, rising
+    n_beyond: int = Field(ge=0, le=100)  # further rates, while the server keeps up
+    n_refinements: int = Field(ge=0, le=100)  # between the highest rate within the limit and next
+    max_stretch: float = Field(ge=1, le=1_000)  # of a rate's time, to hold the limited percentile
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> CurvePlan:
+        rising = all(low < high for low, high in pairwise((0.0, *self.rate_shares)))
+        if not rising or not self.rate_shares[-1] <= 10:
+            raise ValueError(
+                "rate_shares must rise from above 0 to at most 10, but got "
+                f"{list(self.rate_shares)}. Correct parameters_http_load.yml."
+            )
+        return self
+
+
+THOROUGH = CurvePlan(
+    client_factor=2,
+    rate_shares=(0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0),
+    n_beyond=8,
+    n_refinements=3,
+    max_stretch=4,
+)
 
 
 @contextlib.contextmanager

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import Field
 
-from rightfit.http_load.curve import judge_curve, measure_curve
+from rightfit.http_load.curve import CurvePlan, judge_curve, measure_curve
 from rightfit.http_load.generator import HOST, PATH, LoadOrder
 from rightfit.http_load.load_records import LatencyLimit, LoadCurve
-from rightfit.http_load.load_settings import HttpLoadParams
 from rightfit.http_load.served import (
     MAX_REQUESTS,
     ServerPlace,
@@ -33,11 +33,13 @@ from rightfit.processes.regular_files import require_regular
 from rightfit.processes.starting import run_module
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.ranking.applications.applications import Scenario
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.raw_inputs import IMAGE, TEXTS, EncoderJson, list_inputs
 from rightfit.request_path.usage import CALL, PROFILE, read_export
 from rightfit.serving.export_folder import write_call, write_hashes, write_server
 from rightfit.serving.model_call import GRAPH_FILE, Model
+from rightfit.strict_model import MAX_COUNT, MAX_MS, MAX_S
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +85,22 @@ def load_export(
         order = LoadOrder(served.port, bodies, warm_up_s=WARM_UP_S, measured_s=seconds, core=own)
         require_answer(order)
         return measure_curve(served, order, limit=LatencyLimit(0.99, limit_ms))
+
+
+class HttpLoadParams(CurvePlan):
+    """Which winners are loaded, how hard and how long (``params:http_load``)."""
+
+    scenarios: tuple[Scenario, ...]
+    max_s: float = Field(ge=0, le=MAX_S)  # of a run; 0: off
+    step_s: float = Field(gt=0, le=MAX_S)
+    warm_up_s: float = Field(ge=0, le=MAX_S)
+    p99_limit_ms: float = Field(gt=0, le=MAX_MS)
+    n_requests: int = Field(ge=1, le=MAX_COUNT)
+
+    @property
+    def key(self) -> dict[str, object]:
+        """What a load curve depends on, as JSON types: not which winners get one."""
+        return self.model_dump(mode="json", exclude={"scenarios", "max_s", "p99_limit_ms"})
 
 
 @dataclass(frozen=True)

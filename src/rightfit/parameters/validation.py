@@ -14,7 +14,7 @@ from rightfit.families.family import Family
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import RUNTIMES
 from rightfit.families.schema import Task
-from rightfit.http_load.load_settings import HttpLoadParams
+from rightfit.http_load.loading import HttpLoadParams
 from rightfit.parameters.applications import find_contradictions, find_misnamed
 from rightfit.parameters.defaults import RawParameters, find_values
 from rightfit.parameters.evaluation import (

@@ -9,8 +9,7 @@ from typing import Any
 import polars as pl
 
 from rightfit.http_load.load_records import LoadCurves, WinnerLoad, find_latency_limit
-from rightfit.http_load.load_settings import HttpLoadParams
-from rightfit.http_load.loading import ServedWinner, WinnerBench
+from rightfit.http_load.loading import HttpLoadParams, ServedWinner, WinnerBench
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
