@@ -14,7 +14,7 @@ from kedro.pipeline import Pipeline
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.error_messages import OF_THE_SYSTEM, one_line
 from rightfit.kedro_project.kedro_private import Catalog, find_path, is_versioned, tells_existence
-from rightfit.kedro_project.nodes import is_own, list_own_outputs
+from rightfit.kedro_project.nodes import is_own, list_own_inputs, list_own_outputs
 from rightfit.processes.regular_files import SPECIAL, find_special
 from rightfit.ranking.applications.applications import Applications
 
@@ -50,10 +50,7 @@ def _find_entry_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
     Yields:
         One line per entry that says nothing that can be opened.
     """
-    names = {
-        name for node in pipeline.nodes if is_own(node) for name in (*node.inputs, *node.outputs)
-    }
-    for name in sorted(names):
+    for name in sorted(list_own_inputs(pipeline) | list_own_outputs(pipeline)):
         try:
             catalog.get(name)
         except DatasetError as err:
@@ -110,7 +107,7 @@ def _find_unknown_machines(pipeline: Pipeline, catalog: Catalog) -> Iterator[str
 
 def _find_unwritable_results(pipeline: Pipeline, catalog: Catalog) -> list[str]:
     """Describe the places, of those where Rightfit's nodes write, that cannot be written."""
-    stores = {name for node in pipeline.nodes if is_own(node) for name in node.inputs} & STORES
+    stores = list_own_inputs(pipeline) & STORES
     places = []
     for name in sorted(list_own_outputs(pipeline) | stores):
         dataset = catalog.get(name)

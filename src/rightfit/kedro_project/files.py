@@ -160,10 +160,7 @@ def find_broken_files(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
     Yields:
         One line per file, with the place in it.
     """
-    for path in _list_files(loader, key):
-        fault = explain_file(path)
-        if fault:
-            yield fault
+    yield from filter(None, map(explain_file, _list_files(loader, key)))
 
 
 class ExplainingConfigLoader(OmegaConfigLoader):

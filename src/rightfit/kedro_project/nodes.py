@@ -178,6 +178,11 @@ def _find_successors(written: str, known: Collection[str]) -> list[str]:
     return [name for name in found if fits(name)] or (found if len(found) == 1 else [])
 
 
+def list_own_inputs(pipeline: Pipeline) -> set[str]:
+    """Return the datasets that own nodes of a pipeline read."""
+    return {name for node in pipeline.nodes if is_own(node) for name in node.inputs}
+
+
 def list_own_outputs(pipeline: Pipeline) -> set[str]:
     """Return the datasets that own nodes of a pipeline write."""
     return {name for node in pipeline.nodes if is_own(node) for name in node.outputs}

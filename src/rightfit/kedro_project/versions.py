@@ -25,7 +25,7 @@ from kedro.pipeline import Pipeline
 
 from rightfit.kedro_project.configuration import ConfigurationError, find_grid
 from rightfit.kedro_project.kedro_private import Catalog, Versioned, is_versioned, pin_load_version
-from rightfit.kedro_project.nodes import is_own, list_own_outputs
+from rightfit.kedro_project.nodes import list_own_inputs, list_own_outputs
 from rightfit.kedro_project.records import GridRecord, RecordStore, open_records
 from rightfit.parameters.grid import Grid
 
@@ -80,8 +80,8 @@ def choose_run_versions(
     for dataset in _find_versioned(catalog, outputs - told).values():
         pin_load_version(dataset, version)
     records = open_records(catalog)
-    inputs = {name for node in pipeline.nodes if is_own(node) for name in node.inputs}
-    found = _find_versioned(catalog, (inputs & pipeline.inputs()) - told)
+    inputs = list_own_inputs(pipeline) & pipeline.inputs()
+    found = _find_versioned(catalog, inputs - told)
     limit = version if _DATED.match(version) else generate_timestamp()
     groups = {
         name: Group(stage, _find_place(name, grid))
