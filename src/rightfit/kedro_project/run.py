@@ -206,10 +206,14 @@ class Searches:
         }
         if self._count_workers(self._waiting) > 1 and not self._finds_cluster(self._waiting):
             from rightfit.tuning.parallel.forked_workers import shared_fork_server
+        searching = list(self._waiting.values())
+        # all searches of a run read one block
+        self._training = self._load(searching[0], "training") if searching else None
+        if self._is_spread(len(searching)) and self._training.cluster is None:
+            from rightfit.tuning.parallel.forks import shared_fork_server
 
-            families = [self._load(func, "model").family for func in self._waiting.values()]
-            training = self._load(next(iter(self._waiting.values())), "training")
-            _, n_threads = training.share_cores(len(self._waiting))
+            families = [self._load(func, "model").family for func in searching]
+            _, n_threads = self._training.share_cores(len(searching))
             shared_fork_server(families, n_threads)
 
     def carry_out_for(self, node: Node) -> None:
@@ -220,25 +224,21 @@ class Searches:
         to_come = {name for one in rest for name in one.outputs}
         due = {one: func for one, func in self._waiting.items() if not to_come & set(one.inputs)}
         self._waiting = {one: func for one, func in self._waiting.items() if one not in due}
-        if self._count_workers(due) < 2 and not self._finds_cluster(due):
-            return
-        searches = self._plan(due)
-        has_cluster = any(one.settings.cluster is not None for one in searches)
-        if not has_cluster and sum(one.settings.n_workers for one in searches) < 2:
+        searches = self._plan(due) if self._is_spread(len(due)) else []
+        if not self._is_spread(len(searches)):
             return  # the node's own process is enough
         from rightfit.tuning.parallel.side_by_side import search_in_parallel
 
-        budgets_s = [one.settings.budget_cpu_s for one in searches]
-        known_s = [budget_s for budget_s in budgets_s if budget_s is not None]
-        wall_s = sum(known_s) / searches[0].n_at_once if len(known_s) == len(budgets_s) else None
+        budget_s, n_at_once = searches[0].settings.budget_cpu_s, searches[0].n_at_once
+        wall_s = None if budget_s is None else len(searches) * budget_s / n_at_once
         with show_progress(wall_s) as on_trial:
             search_in_parallel(searches, on_trial=on_trial)
 
-    def _count_workers(self, nodes: Mapping[Node, NodeFunction]) -> int:
-        return sum(self._load(func, "training").n_workers for func in nodes.values())
-
-    def _finds_cluster(self, nodes: Mapping[Node, NodeFunction]) -> bool:
-        return any(self._load(func, "training").cluster is not None for func in nodes.values())
+    def _is_spread(self, n_searches: int) -> bool:
+        """Tell whether so many searches are carried out in processes of their own."""
+        if not n_searches:
+            return False
+        return self._training.cluster is not None or n_searches * self._training.n_workers > 1
 
     def _plan(self, nodes: Mapping[Node, NodeFunction]) -> list[PlannedSearch]:
         """Plan the nodes' searches; those that are over, or cannot be planned, are left out."""
