@@ -202,18 +202,15 @@ def tolerate_lost_output() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         if stream is None or isinstance(stream, TolerantStream):
             continue
-        if not _is_unicode(stream) and hasattr(stream, "reconfigure"):
+        try:
+            is_unicode = codecs.lookup(stream.encoding or "ascii").name.startswith("utf")
+        except LookupError:
+            is_unicode = False
+        if not is_unicode and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
         tolerant = TolerantStream(stream)
         setattr(sys, name, tolerant)
         atexit.register(tolerant.flush)  # before the interpreter's own, which fails the process
-
-
-def _is_unicode(stream: TextIO) -> bool:
-    try:
-        return codecs.lookup(stream.encoding or "ascii").name.startswith("utf")
-    except LookupError:
-        return False
 
 
 @functools.cache  # wraps Kedro's reader once

@@ -30,17 +30,13 @@ DEFAULT_DATA_ROOT = "data"
 MAX_BITS = 14_000  # of a whole number; Python writes no more than 4,300 digits
 
 
-def read_environment(name: str, otherwise: str) -> str:
-    """Return an environment variable, in YAML ``${environment:NAME,otherwise}``."""
-    return os.environ.get(name, otherwise)
-
-
 CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
     # an environment changes single values, not whole blocks
     "merge_strategy": {"parameters": "soft", "catalog": "soft"},
-    "custom_resolvers": {"environment": read_environment},
+    # in YAML ${environment:NAME,otherwise}
+    "custom_resolvers": {"environment": lambda name, otherwise: os.environ.get(name, otherwise)},
 }
 
 

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field
 
 from rightfit.errors import RightfitError
 from rightfit.families.registry import refer_to_family
-from rightfit.parameters.defaults import RawParameters
+from rightfit.parameters.defaults import RawParameters, read_key
 from rightfit.parameters.faults import explain_faults
 from rightfit.strict_model import StrictModel
 
@@ -151,6 +151,10 @@ def read_grid(parameters: RawParameters) -> Grid:
         for name, one in models.items()
     }
     searched = [name for name, one in models.items() if is_searched(one)]
+    refit = parameters.get("refit")
+    is_refitting = read_key(refit, "when") in ("always", "all_rows")
+    named = split_names(read_key(refit, "never_for"))
+    never_for = named if isinstance(named, list | tuple) else ()
     return Grid(
         tables,
         families={name: _find_family(name, models[name]) for name in searched},
@@ -159,15 +163,8 @@ def read_grid(parameters: RawParameters) -> Grid:
             name: datasets_of[name] for name in searched if datasets_of[name] != tuple(tables)
         },
         cascades=tuple(name for name, one in models.items() if is_cascade(one)),
-        refitted=tuple(name for name in datasets if _is_refitted(name, parameters.get("refit"))),
+        refitted=tuple(name for name in datasets if is_refitting and name not in never_for),
     )
-
-
-def _is_refitted(dataset: str, refit: object) -> bool:
-    if not isinstance(refit, Mapping) or refit.get("when") not in ("always", "all_rows"):
-        return False
-    never_for = split_names(refit.get("never_for"))
-    return not isinstance(never_for, list | tuple) or dataset not in never_for
 
 
 def is_imported(block: object) -> bool:

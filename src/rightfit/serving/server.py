@@ -191,11 +191,13 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         ValueError: If the folder is not as it was exported, or the host is empty or another word
             for all addresses.
     """
-    if host != EVERYWHERE and _means_everywhere(host):
-        raise ValueError(
-            f"--host {host!r} stands for every address. Name one, such as {HOST}; or {EVERYWHERE}, "
-            "if you mean all of them."
-        )
+    with contextlib.suppress(OSError):  # no such name, or an IPv6 address
+        # the system takes an empty host, 0 and others for every address
+        if host != EVERYWHERE and socket.gethostbyname(host.strip()) == EVERYWHERE:
+            raise ValueError(
+                f"--host {host!r} stands for every address. Name one, such as {HOST}; or "
+                f"{EVERYWHERE}, if you mean all of them."
+            )
     # Where it is reached locally alone, no page of another name may reach it through a browser.
     hosts = LOCAL_NAMES if host in LOCAL_NAMES else ("*",)
     service = Service(folder, limits)
@@ -235,14 +237,6 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         sys.stderr.write(f"Listening on http://{host}:{port}/predict - Ctrl-C ends it.\n")
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
-
-
-def _means_everywhere(host: str) -> bool:
-    """Tell whether the system takes a host for every address: an empty one, 0 and so on."""
-    try:
-        return socket.gethostbyname(host.strip()) == EVERYWHERE
-    except OSError:  # no such name, or an IPv6 address
-        return False
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:

@@ -68,6 +68,9 @@ def measure(
     LightGBM or CatBoost; or the folder of a bundle, an export or an MLflow model.
     """
     with faults_as_message(RuntimeError):
+        is_all = threads == "all"
+        if not is_all and (not threads.isdecimal() or len(threads) > 6 or int(threads) < 1):
+            raise ValueError(f"--threads must be 1 or more, or all, but got {threads[:20]!r}.")
         measured = measure_file(
             file,
             rows=rows,
@@ -75,7 +78,7 @@ def measure(
             target=target,
             quality=quality,
             trust=trust,
-            n_threads=_read_threads(threads),
+            n_threads=None if is_all else int(threads),
             preset=preset,
         )
     profile = measured.profile
@@ -120,12 +123,3 @@ def measure(
     for reason, metrics in profile.missing().items():
         names = listing([metric_name(metric.column) for metric in metrics])
         echo_lines([f"not measured: {names} ({sentence_case(reason)})"])
-
-
-def _read_threads(text: str) -> int | None:
-    """Return a number of threads, ``None`` for all."""
-    if text == "all":
-        return None
-    if not text.isdecimal() or len(text) > 6 or int(text) < 1:
-        raise ValueError(f"--threads must be 1 or more, or all, but got {text[:20]!r}.")
-    return int(text)
