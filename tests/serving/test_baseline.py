@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from factories.rankings import make_application, make_applications
 from pydantic import ValidationError
 
 from rightfit.profiling.serving import Serving
@@ -13,6 +14,7 @@ from rightfit.serving.baseline import (
     KeptWinner,
     MeasuredOn,
     compare_baselines,
+    compare_winners,
     find_gaps,
     find_other_machine,
 )
@@ -175,3 +177,31 @@ def test_memory_of_another_batch_size_is_noted() -> None:
     found = compare(now.model_copy(update={"batch_size": 2048}), before)
     assert found.faults == ()
     assert found.notes[0].startswith("with 2048 rows a call instead of 256, peak memory is worse")
+
+
+def watch(latency: KeptFigure, **application: object) -> tuple[str, ...]:
+    """Return what has changed of a winner whose latency was 1 ms, from 0.95 to 1.05 ms."""
+    applications = make_applications(web_api=make_application(**application))
+    before, now = keep(winner()), keep(winner(latency_p50_ms=latency))
+    (found,) = compare_winners(before, now, applications, margin_pct=5)
+    return found.changes
+
+
+def test_winner_within_its_interval_is_unchanged() -> None:
+    assert watch(figure(1.08, 0.05)) == ()
+
+
+def test_winner_that_left_its_interval_has_changed() -> None:
+    (change,) = watch(figure(1.3, 0.05))
+
+    assert change.startswith("latency p50 is worse")
+
+
+def test_winner_that_breaks_a_limit_now_has_changed() -> None:
+    (change,) = watch(figure(1.08, 0.05), constraints={"latency_p50_ms": {"max": 1.05}})
+
+    assert "the limit is" in change
+
+
+def test_faster_winner_is_unchanged() -> None:
+    assert watch(figure(0.5, 0.1)) == ()

@@ -5,12 +5,10 @@ from collections.abc import Callable
 
 import pytest
 from click.testing import Result
-from factories.rankings import make_application, make_applications
-from factories.studies import LATER, Study
+from factories.studies import Study
 
 from rightfit.datasets.stores import JsonStoreDataset
-from rightfit.profiling.serving import Serving
-from rightfit.serving.baseline import Baseline, KeptFigure, KeptWinner, compare_winners, load_watch
+from rightfit.serving.baseline import load_watch
 from rightfit.verbs import watch as watching
 
 pytestmark = pytest.mark.whole
@@ -63,44 +61,3 @@ def test_damaged_rows_are_named(ask_with_rows: Ask, study: Study) -> None:
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
     assert "Traceback" not in result.output
-
-
-def make_baseline(value: float, low: float, high: float) -> Baseline:
-    winner = KeptWinner(
-        candidate="net-001",
-        model="net",
-        serving=Serving("onnx", 1),
-        batch_size=None,
-        utility=None,
-        metrics={"latency_p50_ms": KeptFigure(value=value, low=low, high=high)},
-    )
-    winners = {"web_api": {"landsat": winner}}
-    return Baseline(format_version=2, ranked_in=LATER, machine=None, winners=winners)
-
-
-def watch(now: Baseline, **application: object) -> tuple[str, ...]:
-    applications = make_applications(web_api=make_application(**application))
-    (found,) = compare_winners(
-        make_baseline(1.0, 0.9, 1.1), now, applications, margin_pct=5, disturbed=()
-    )
-    return found.changes
-
-
-def test_winner_within_its_interval_is_unchanged() -> None:
-    assert watch(make_baseline(1.08, 1.05, 1.2)) == ()
-
-
-def test_winner_that_left_its_interval_has_changed() -> None:
-    (change,) = watch(make_baseline(1.3, 1.2, 1.4))
-
-    assert change.startswith("latency p50 is worse")
-
-
-def test_winner_that_breaks_a_limit_now_has_changed() -> None:
-    (change,) = watch(make_baseline(1.08, 1.05, 1.2), constraints={"latency_p50_ms": {"max": 1.05}})
-
-    assert "the limit is" in change
-
-
-def test_faster_winner_is_unchanged() -> None:
-    assert watch(make_baseline(0.5, 0.4, 0.6)) == ()
