@@ -208,7 +208,7 @@ class Searches:
             from rightfit.tuning.parallel.forked_workers import shared_fork_server
         searching = list(self._waiting.values())
         # all searches of a run read one block
-        self._training = self._load(searching[0], "training") if searching else None
+        self._training: Any = self._load(searching[0], "training") if searching else None
         if self._is_spread(len(searching)) and self._training.cluster is None:
             from rightfit.tuning.parallel.forks import shared_fork_server
 
