@@ -206,9 +206,10 @@ class Searches:
         }
         if self._count_workers(self._waiting) > 1 and not self._finds_cluster(self._waiting):
             from rightfit.tuning.parallel.forked_workers import shared_fork_server
+        if not self._waiting:
+            return
         searching = list(self._waiting.values())
-        # all searches of a run read one block
-        self._training: Any = self._load(searching[0], "training") if searching else None
+        self._training = self._load(searching[0], "training")  # the same for all
         if self._is_spread(len(searching)) and self._training.cluster is None:
             from rightfit.tuning.parallel.forks import shared_fork_server
 
