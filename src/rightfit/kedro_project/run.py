@@ -204,14 +204,12 @@ class Searches:
             for node in nodes
             if isinstance(node.func, NodeFunction) and node.func.plan
         }
-        if self._count_workers(self._waiting) > 1 and not self._finds_cluster(self._waiting):
-            from rightfit.tuning.parallel.forked_workers import shared_fork_server
         if not self._waiting:
             return
         searching = list(self._waiting.values())
         self._training = self._load(searching[0], "training")  # the same for all
         if self._is_spread(len(searching)) and self._training.cluster is None:
-            from rightfit.tuning.parallel.forks import shared_fork_server
+            from rightfit.tuning.parallel.forked_workers import shared_fork_server
 
             families = [self._load(func, "model").family for func in searching]
             _, n_threads = self._training.share_cores(len(searching))

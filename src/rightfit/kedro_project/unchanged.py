@@ -52,9 +52,7 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.quality.scorers import read_function_sources
 from rightfit.remote.documents import list_imported
-from rightfit.remote.store import list_imported
 from rightfit.serving.baseline import KEY
-from rightfit.serving.watched_winners import KEY
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.studies.study_store import fingerprint_family
 

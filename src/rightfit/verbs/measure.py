@@ -11,7 +11,6 @@ from rightfit.evaluation.own_models import measure_file
 from rightfit.formatting import format_number
 from rightfit.naming import listing, metric_name, sentence_case
 from rightfit.ranking.explanation.decisions import describe_disturbance
-from rightfit.ranking.explanation.facts import describe_disturbance
 from rightfit.serving.answer import profile_to_json
 from rightfit.verbs.options import (
     AS_JSON,
