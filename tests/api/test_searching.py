@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -204,6 +205,18 @@ def test_rows_without_a_column_are_refused(found: searching.SearchResult) -> Non
 def test_text_in_place_of_a_number_is_refused(found: searching.SearchResult) -> None:
     with pytest.raises(RightfitError, match="'size' holds String, but the model was trained on"):
         found.best().predict([{"size": "large", "town": "north"}])
+
+
+def test_rows_that_make_no_table_are_refused(found: searching.SearchResult) -> None:
+    for rows in ([[1.0, "north"]], [{0: 1.0}]):
+        with pytest.raises(RightfitError, match="rows must be a table or a list of mappings"):
+            found.best().predict(rows)
+
+
+def test_nan_among_rows_is_no_class() -> None:
+    rows = [{"kind": kind} for kind in ("p", math.nan, "q")]
+
+    assert searching.read_table(rows)["kind"].to_list() == ["p", None, "q"]
 
 
 def test_a_number_has_no_probabilities(found: searching.SearchResult) -> None:

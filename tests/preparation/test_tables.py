@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from rightfit.preparation.tables import (
     Table,
     cast_without_loss,
     read_frame,
+    read_records,
     read_tables,
     scan_table,
 )
@@ -191,12 +193,36 @@ def test_polars_categories_become_texts_and_decimals_numbers() -> None:
     assert read_frame(frame, entry="orders").rows() == [("a", 1.5)]
 
 
+def test_nan_in_rows_is_missing_as_in_a_pandas_frame() -> None:
+    frame = pd.DataFrame(
+        {
+            "size": [1.5, math.nan],
+            "kind": ["a", math.nan],
+            "day": pd.to_datetime(["2026-01-01", None]),
+        }
+    )
+
+    read = read_records(frame.to_dict("records"), entry="rows")
+
+    assert read.rows() == [(1.5, "a", datetime(2026, 1, 1)), (None, None, None)]
+
+
+@pytest.mark.parametrize("records", [[{0: 1.0}], [[1, 2, "u"]]], ids=["number as name", "lists"])
+def test_rows_that_make_no_table_are_refused(records: list[object]) -> None:
+    with pytest.raises(RawTableError, match="rows must be a table or a list of mappings"):
+        read_records(records, entry="rows")
+
+
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
         ([1, 2], r"orders must be a table .*, but is of type builtins\.list"),
         ({"june": 1}, r"orders/june must be a table"),
         (pd.DataFrame({"mixed": [1, "a"]}), r"orders has columns of mixed .*'mixed'.*astype"),
+        (
+            pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"]),
+            r"pandas frame of orders has several columns called \['a'\]",
+        ),
         (
             {"1": TABLE, "2": TABLE.rename({"size": "length"})},
             "partitions of orders do not fit together",

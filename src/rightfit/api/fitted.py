@@ -25,7 +25,7 @@ from rightfit.families.runtimes import Predict, open_predictor
 from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.prepared import encode_new_rows
-from rightfit.preparation.tables import read_frame
+from rightfit.preparation.tables import read_frame, read_records
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.ranking.explanation.shipping import ChosenServing
 from rightfit.request_path.encoder import Encoder
@@ -66,10 +66,10 @@ class Feeding:
             rows = [rows]
         try:
             if isinstance(rows, Sequence) and not isinstance(rows, str | bytes):
-                rows = pl.DataFrame(list(rows), infer_schema_length=None)
+                rows = read_records(rows, entry="rows")
             table = read_frame(rows, entry="rows")
             encoded = encode_new_rows(self.spec, self.encoder, table).to_numpy()
-        except ValueError as err:
+        except (ValueError, pl.exceptions.PolarsError) as err:
             raise RightfitError(str(err)) from err
         found = np.ascontiguousarray(encoded, dtype=np.float32)
         if not np.isfinite(found).all():

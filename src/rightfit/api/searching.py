@@ -47,7 +47,7 @@ from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
 from rightfit.preparation.splitting import PARTS
-from rightfit.preparation.tables import Table, read_frame
+from rightfit.preparation.tables import Table, read_frame, read_records
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.repeated_warnings import counting_repeats
 from rightfit.profiling.hardware.environment import describe_environment
@@ -293,7 +293,7 @@ def read_table(table: object) -> Table:
             raise RightfitError(f"There is no file {path}.")
         table = READERS[path.suffix](path)
     elif isinstance(table, Sequence):
-        table = pl.DataFrame(list(table), infer_schema_length=None)
+        table = read_records(table, entry="table")
     try:
         frame = read_frame(table, entry="table")
     except (ValueError, pl.exceptions.PolarsError) as err:

@@ -8,13 +8,17 @@ imported here and need not be installed.
 
 from __future__ import annotations
 
+import math
 import re
 import weakref
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from rightfit.errors import RightfitError
@@ -121,8 +125,46 @@ def read_frame(raw: object, *, entry: str) -> Table:
         floats; pandas' NaN is null.
 
     Raises:
-        RawTableError: If it is no table, or a column cannot be converted.
+        RawTableError: If it is no table, or a column cannot be converted or named.
     """
+    return _convert(raw, entry)
+
+
+def read_records(records: Sequence[object], *, entry: str) -> pl.DataFrame:
+    """Convert rows, each a mapping from column names to values; NaN and pandas' NaT are null.
+
+    Args:
+        records: The rows.
+        entry: What they are, for messages.
+
+    Raises:
+        RawTableError: If they make no table.
+
+    >>> read_records([{"kind": "a"}, {"kind": math.nan}], entry="rows")["kind"].to_list()
+    ['a', None]
+    """
+    rows = [
+        {name: None if _is_missing(value) else value for name, value in record.items()}
+        if isinstance(record, Mapping)
+        else record
+        for record in records
+    ]
+    try:
+        return pl.DataFrame(rows, infer_schema_length=None)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as err:
+        raise RawTableError(
+            f"{entry} must be a table or a list of mappings from column names to values, each "
+            f"column of one kind, but cannot be read: {str(err).splitlines()[0]}."
+        ) from err
+
+
+def _is_missing(value: object) -> bool:
+    if isinstance(value, float | np.floating):
+        return math.isnan(value)
+    return isinstance(value, datetime) and str(value) == "NaT"
+
+
+def _convert(raw: object, entry: str) -> Table:
     if isinstance(raw, Mapping) and raw:
         loaded = {name: part() if callable(part) else part for name, part in sorted(raw.items())}
         files = {name: read_file(part) for name, part in loaded.items()}
@@ -154,11 +196,15 @@ def read_frame(raw: object, *, entry: str) -> Table:
 
 
 def _read_pandas(frame: Any, entry: str) -> pl.DataFrame:
-    columns, faults = [], []
-    for position, name in enumerate(frame.columns):
+    names = [str(name) for name in frame.columns]
+    if repeated := [name for name, n_columns in Counter(names).items() if n_columns > 1]:
+        raise RawTableError(
+            f"The pandas frame of {entry} has several columns called {repeated}. Rename them."
+        )
+    columns, faults = {}, []
+    for position, name in enumerate(names):
         try:
-            series: pl.Series = pl.from_pandas(frame.iloc[:, position])
-            columns.append(series.alias(str(name)))
+            columns[name] = pl.from_pandas(frame.iloc[:, position])
         except Exception as err:  # pyarrow and polars raise many kinds
             faults.append(f"{name!r} ({str(err).splitlines()[0]})")
     if faults:
