@@ -207,6 +207,14 @@ def test_text_in_place_of_a_number_is_refused(found: searching.SearchResult) -> 
         found.best().predict([{"size": "large", "town": "north"}])
 
 
+def test_a_value_may_be_missing_in_any_kind_of_rows(found: searching.SearchResult) -> None:
+    model, row = found.best(), {"size": 31.0, "town": math.nan}
+    expected = model.predict(pl.DataFrame({"size": [31.0], "town": [None]})).tolist()
+
+    assert model.predict(row).tolist() == expected
+    assert model.predict(pd.DataFrame([row | {"town": None}])).tolist() == expected
+
+
 def test_rows_that_make_no_table_are_refused(found: searching.SearchResult) -> None:
     for rows in ([[1.0, "north"]], [{0: 1.0}]):
         with pytest.raises(RightfitError, match="rows must be a table or a list of mappings"):

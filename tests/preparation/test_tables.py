@@ -246,6 +246,8 @@ def test_what_is_no_table_is_refused_by_name(raw: Any, message: str) -> None:
         (pl.Series([0, 1]), "Boolean", [False, True]),
         (pl.Series([0, 2]), "Boolean", None),
         (pl.Series([None]), "String", [None]),
+        (pl.Series([None], dtype=pl.String), "Float64", [None]),
+        (pl.Series([None], dtype=pl.Float64), "String", [None]),
         (pl.Series(["1"]), "Int16", None),
         (pl.Series([1]), "String", None),
         (pl.Series(["2026-01-01 05:00:00"]), UTC_MS, [datetime(2026, 1, 1, 5, tzinfo=UTC)]),

@@ -257,8 +257,8 @@ def cast_without_loss(column: pl.Series, dtype: str) -> pl.Series | None:
     if str(column.dtype) == dtype:
         return column
     wanted, given = parse_dtype(dtype), column.dtype
-    if given == pl.Null:
-        return column.cast(wanted)
+    if column.null_count() == column.len():  # no value, so its dtype says nothing
+        return pl.Series(column.name, [None] * column.len(), dtype=wanted)
     is_number = (given.is_numeric() or given == pl.Boolean) and (
         wanted.is_numeric() or wanted == pl.Boolean
     )
