@@ -275,7 +275,10 @@ def test_pandas_is_not_imported_for_polars_frames() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize("kind", [pl.DataFrame, pl.LazyFrame, pd.DataFrame])
 @pytest.mark.parametrize("name", ["", "*", "^.*$"])
-def test_columns_without_a_name_of_their_own_are_refused(name: str) -> None:
-    with pytest.raises(RawTableError, match="The table sales has columns without a name"):
-        read_tables({"orders": "sales"}, [pl.DataFrame({name: [1]})])
+def test_columns_without_a_name_of_their_own_are_refused(
+    name: str, kind: Callable[[object], object]
+) -> None:
+    with pytest.raises(RawTableError, match="sales has columns without a name"):
+        read_frame(kind({"day": [1], name: [1]}), entry="sales")

@@ -101,11 +101,6 @@ def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str
             ) from err
         if not table.columns:
             raise RawTableError(f"The table {entry} has no columns.")
-        if odd := [column for column in table.columns if _NO_NAME.fullmatch(column)]:
-            raise RawTableError(
-                f"The table {entry} has columns without a name, or with one that stands for "
-                f"several columns in polars: {odd}. Rename them."
-            )
         read[name] = table
     return read
 
@@ -127,7 +122,13 @@ def read_frame(raw: object, *, entry: str) -> Table:
     Raises:
         RawTableError: If it is no table, or a column cannot be converted or named.
     """
-    return _convert(raw, entry)
+    table = _convert(raw, entry)
+    if odd := [column for column in table.columns if _NO_NAME.fullmatch(column)]:
+        raise RawTableError(
+            f"{entry} has columns without a name, or with one that stands for several columns in "
+            f"polars: {odd}. Rename them."
+        )
+    return table
 
 
 def read_records(records: Sequence[object], *, entry: str) -> pl.DataFrame:
