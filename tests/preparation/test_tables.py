@@ -207,6 +207,15 @@ def test_nan_in_rows_is_missing_as_in_a_pandas_frame() -> None:
     assert read.rows() == [(1.5, "a", datetime(2026, 1, 1)), (None, None, None)]
 
 
+def test_numbers_of_rare_width_become_described_ones() -> None:
+    frame = pd.DataFrame({"size": np.array([1.5, 2], dtype=np.float16)})
+    wide = pl.DataFrame({"count": pl.Series([3, None], dtype=pl.Int128)})
+
+    assert read_frame(frame, entry="orders").schema == {"size": pl.Float32}
+    assert read_frame(wide, entry="orders").rows() == [(3.0,), (None,)]
+    assert read_frame(wide.lazy(), entry="orders")["count"].dtype == pl.Float64
+
+
 @pytest.mark.parametrize("records", [[{0: 1.0}], [[1, 2, "u"]]], ids=["number as name", "lists"])
 def test_rows_that_make_no_table_are_refused(records: list[object]) -> None:
     with pytest.raises(RawTableError, match="rows must be a table or a list of mappings"):

@@ -34,6 +34,8 @@ _PLAIN: Mapping[Any, type[pl.DataType]] = {
     pl.Decimal: pl.Float64,
     pl.Categorical: pl.String,
     pl.Enum: pl.String,
+    pl.Int128: pl.Float64,
+    **({pl.Float16: pl.Float32} if hasattr(pl, "Float16") else {}),  # polars 1.36 and later
 }
 
 
@@ -116,8 +118,8 @@ def read_frame(raw: object, *, entry: str) -> Table:
         entry: Its name, for messages: that of a catalog entry, or what it holds.
 
     Returns:
-        The table; a lazy frame that scans files stays on disk. Categories are texts, decimals are
-        floats; pandas' NaN is null.
+        The table; a lazy frame that scans files stays on disk. Categories are texts, decimals and
+        integers of 128 bits are floats, floats of 16 bits have 32; pandas' NaN is null.
 
     Raises:
         RawTableError: If it is no table, or a column cannot be converted or named.
