@@ -6,7 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.preparation.inference import find_kind
+from rightfit.preparation.inference import complete_quality, find_kind
+from rightfit.quality.metric import QualityBlock
 
 OUTCOME = pl.Series(["yes", "no"] * 100)
 N = OUTCOME.len()
@@ -71,3 +72,12 @@ def test_copy_of_a_number_to_predict_is_not_used(values: list[float], kind: str)
     found = find_kind(pl.Series("delay", values), minutes, "regression")
 
     assert found.name == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "worst"), [("precision", 0.0), ("neg_negative_likelihood_ratio", -1.0)]
+)
+def test_guess_that_a_metric_warns_of_is_scored_quietly(name: str, worst: float) -> None:
+    rarely = pl.Series([0, 0, 1])
+
+    assert complete_quality(QualityBlock(name=name), rarely, "classification").worst == worst

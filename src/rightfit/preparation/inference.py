@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -264,7 +265,8 @@ def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> floa
 
 def _score_guess(metric: QualityMetric, labels: Array, answers: Array) -> float:
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # told below
+        with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of constant answers; what they come to is told below
             reached = metric.score(labels, answers)
     except Exception as err:  # whatever the metric raises
         raise _no_bounds(metric.name, str(err)) from err
