@@ -275,8 +275,9 @@ def test_numbers_become_two_classes_at_a_threshold() -> None:
         ({"target": {"column": "lat"}}, "target.column 'lat' is not a column of orders; did you"),
         (
             {"target": {"column": "mass"}, "task": "classification"},
-            "13 different values of dtype Float64, too many for classes. Predict the number with",
+            "13 different values of dtype Float64, which make no classes. Predict the number with",
         ),
+        ({"target": {"column": "day"}}, r"'day' is Date; classes need texts or integers$"),
         ({"task": "regression"}, "needs a numeric target, but 'late' is String"),
         (
             {"target": {"column": "mass"}, "quality": {"name": "accuracy"}},

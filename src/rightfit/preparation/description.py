@@ -309,7 +309,8 @@ def _target_faults(spec: DatasetSpec) -> list[str]:
     if spec.target.at_least is None and len(spec.target.classes) < 2:  # its limit makes two
         return [f"target.classes must name at least two, but got {list(spec.target.classes)}"]
     if spec.target.at_least is None and dtype.startswith(("Float", "Binary", "Date")):
-        return [f"target.column {column!r} is {dtype}; classes need texts, integers or at_least"]
+        kinds = "texts, integers or at_least" if dtype.startswith("Float") else "texts or integers"
+        return [f"target.column {column!r} is {dtype}; classes need {kinds}"]
     return []
 
 

@@ -160,12 +160,12 @@ def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
     where = f"target.column {column.name!r} has {values.len()} different values"
     if column.dtype != pl.String and column.dtype != pl.Boolean and not column.dtype.is_numeric():
         raise RightfitError(
-            f"target.column {column.name!r} is {column.dtype}; classes need texts, integers or "
-            "at_least"
+            f"target.column {column.name!r} is {column.dtype}; classes need texts or integers"
         )
     if column.dtype.is_float() or (column.dtype.is_numeric() and values.len() > MAX_CLASSES):
+        reason = "which make no classes" if column.dtype.is_float() else "too many for classes"
         raise RightfitError(
-            f"{where} of dtype {column.dtype}, too many for classes. Predict the number with task: "
+            f"{where} of dtype {column.dtype}, {reason}. Predict the number with task: "
             "regression, or make two classes of it with target.at_least, as in at_least: 30"
         )
     if values.len() > MAX_CLASSES:
