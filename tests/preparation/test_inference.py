@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from rightfit.errors import RightfitError
 from rightfit.preparation.inference import complete_quality, find_kind
 from rightfit.quality.metric import QualityBlock
 
@@ -81,3 +82,8 @@ def test_guess_that_a_metric_warns_of_is_scored_quietly(name: str, worst: float)
     rarely = pl.Series([0, 0, 1])
 
     assert complete_quality(QualityBlock(name=name), rarely, "classification").worst == worst
+
+
+def test_number_that_no_model_can_answer_is_not_predicted() -> None:
+    with pytest.raises(RightfitError, match=r"up to 1.0e\+39, but models answer in float32"):
+        complete_quality(QualityBlock(), pl.Series([1e39, 1.0]), "regression")

@@ -30,6 +30,7 @@ from rightfit.preparation.description import (
 from rightfit.preparation.images import infer_shape
 from rightfit.preparation.spec import (
     ALL_OTHERS,
+    MAX_TARGET,
     PLAIN_DTYPES,
     ByteLength,
     ClockMinutes,
@@ -65,7 +66,6 @@ N_TEXTS = 1000  # texts whose words are counted
 N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
 MAX_IMBALANCE = 1.5  # largest class against an even share; beyond it accuracy says little
 N_GUESS_DIGITS = 2  # of what guessing reaches
-MAX_TARGET = 1e150  # squares of larger values are infinite
 MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate or order the outcomes by chance
 
 IMAGE_FILE = r"(?i)\.(png|jpe?g)$"
@@ -256,8 +256,8 @@ def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> floa
         )
     if np.abs(values).max(initial=0) > MAX_TARGET:
         raise RightfitError(
-            f"target: it has values up to {np.abs(values).max():.1e}, whose squares no computer "
-            "holds; predict them in a larger unit, or mend them"
+            f"target: it has values up to {np.abs(values).max():.1e}, but models answer in "
+            f"float32, so {MAX_TARGET:g} is the most; predict them in a larger unit, or mend them"
         )
     guesses = (np.full((len(values), 1), guess) for guess in (values.mean(), np.median(values)))
     return max(_score_guess(metric, values, guess) for guess in guesses)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.images import require_pillow
 from rightfit.preparation.spec import (
+    MAX_TARGET,
     Bounds,
     ByteLength,
     ColumnGroup,
@@ -212,8 +213,15 @@ def _cast(column: pl.Series, group: ColumnGroup) -> pl.Series:
 
 
 def _find_main_faults(spec: DatasetSpec, table: Table) -> list[str]:
-    """List values of the main table that no class is named after, and parts without rows."""
+    """List targets that are no class or too large to predict, and parts without rows."""
     faults, target, split = [], spec.target, spec.split
+    if spec.task == "regression" and target.column in table.columns:
+        sizes = table[target.column].cast(pl.Float64, strict=False).abs()
+        if n_too_large := int((sizes.is_finite() & (sizes > MAX_TARGET)).sum()):
+            faults.append(
+                f"column {target.column!r}: allowed are numbers up to {MAX_TARGET:g}, because "
+                f"models answer in float32, but got {n_too_large} larger ones"
+            )
     if target.classes and target.at_least is None and target.column in table.columns:
         dtype = spec.schemas[spec.main_table].by_column()[target.column].dtype
         column = cast_without_loss(table[target.column], dtype)
