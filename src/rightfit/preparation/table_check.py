@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -58,9 +59,20 @@ class RawCheck(BaseModel):
 
 
 def check_tables(
-    spec: DatasetSpec, tables: Mapping[str, Table], *, dataset_name: str
+    spec: DatasetSpec,
+    tables: Mapping[str, Table],
+    *,
+    dataset_name: str,
+    inferred_file: Path | None = None,
 ) -> dict[str, TableReport]:
     """Compare raw tables with their schemas.
+
+    Args:
+        spec: The dataset's description.
+        tables: Raw tables by name.
+        dataset_name: The dataset's name, for messages.
+        inferred_file: Where an earlier run kept what it inferred of the description; ``None``: it
+            follows from these tables, or nothing was inferred.
 
     Returns:
         Per table its ``n_rows`` and per column the null share and the number of outliers.
@@ -70,6 +82,12 @@ def check_tables(
     """
     messages = []
     join_keys = {join.table: join.keys for join in spec.joins}
+    description = f"datasets.{dataset_name} in parameters_datasets.yml"
+    if inferred_file is not None:
+        description += (
+            "; an earlier run inferred from its tables what that leaves out, and removing "
+            f"{inferred_file} infers it anew"
+        )
     for name, entry in spec.tables.items():
         table = tables[name]
         faults = find_table_faults(table, spec.schemas[name], join_keys.get(name, ()))
@@ -81,9 +99,8 @@ def check_tables(
             lines = "\n".join(f"  - {fault}" for fault in faults)
             messages.append(
                 f"The raw table {name} of the dataset {dataset_name} does not fit its schema:\n"
-                f"{lines}\nMend the table (catalog entry {entry}; by default "
-                f"data/01_raw/{entry}.parquet), or, if the data are right, "
-                f"datasets.{dataset_name} in parameters_datasets.yml."
+                f"{lines}\nMend the table (catalog entry {entry}; without one "
+                f"data/01_raw/{entry}.parquet), or, if the data are right, {description}."
             )
     if messages:
         raise RawTableError("\n".join(messages))

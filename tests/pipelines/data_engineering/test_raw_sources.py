@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -156,12 +157,24 @@ def test_pandas_frame_of_a_users_own_node_is_a_raw_table(prepare: Prepare) -> No
     assert catalog.load("orders.data_card").data_version == expected.data_version
 
 
-def test_inferred_description_is_kept_for_later_runs(prepare: Prepare) -> None:
+def test_inferred_description_is_kept_for_later_runs(prepare: Prepare, tmp_path: Path) -> None:
     prepare(ORDERS, {"orders_2026": make_orders()})
     maybe = make_orders().with_columns(late=pl.Series(["yes", "no", "maybe", "no"] * (N // 4)))
 
-    with pytest.raises(RawTableError, match=r"classes \['no', 'yes'\], but got also \['maybe'\]"):
+    with pytest.raises(
+        RawTableError, match=r"classes \['no', 'yes'\], but got also \['maybe'\]"
+    ) as told:
         prepare(ORDERS, {"orders_2026": maybe})
+
+    [kept] = (tmp_path / "inferred").glob("*.json")
+    assert f"removing {kept} infers it anew" in str(told.value)
+
+
+def test_first_run_has_no_earlier_description_to_remove(prepare: Prepare) -> None:
+    infinite = make_orders().with_columns(mass=pl.Series([math.inf, 1.0] * (N // 2)))
+
+    with pytest.raises(RawTableError, match=r"data are right, datasets\.orders in [\w.]+\.$"):
+        prepare(ORDERS, {"orders_2026": infinite})
 
 
 def test_changed_block_is_inferred_anew(prepare: Prepare) -> None:

@@ -36,13 +36,21 @@ def check_raw_tables(
             faults are listed.
     """
     tables = read_tables(dataset.tables, raw_tables)
+    key = f"{dataset_name}.{inferred_key(dataset)}"
+    file = inferred.folder / f"{key}.json"
+    is_kept = file.is_file()
     try:
-        complete = _complete(dataset, inferred, tables, dataset_name)
+        complete = _complete(dataset, inferred, tables, dataset_name, key)
     except ValueError as err:
         raise RawTableError(
             f"datasets.{dataset_name}: {err}. Correct parameters_datasets.yml."
         ) from err
-    reports = check_tables(complete.spec, tables, dataset_name=dataset_name)
+    reports = check_tables(
+        complete.spec,
+        tables,
+        dataset_name=dataset_name,
+        inferred_file=file if is_kept else None,
+    )
     gaps = complete.list_inferred(dataset)
     if gaps:
         logger.info(
@@ -59,8 +67,8 @@ def _complete(
     inferred: JsonStore,
     tables: dict[str, Table],
     dataset_name: str,
+    key: str,
 ) -> CompleteBlock:
-    key = f"{dataset_name}.{inferred_key(dataset)}"
     pinned = inferred.get(key) if dataset.find_gaps() else None
     if pinned is not None:
         return CompleteBlock.model_validate(pinned).take_over(dataset)
