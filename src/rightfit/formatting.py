@@ -15,6 +15,15 @@ PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 TIME_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))  # in seconds
 
 
+def end_sentence(text: str) -> str:
+    """End a text with one full stop, unless it asks a question.
+
+    >>> end_sentence("x is unknown"), end_sentence("x is unknown."), end_sentence("is it y?")
+    ('x is unknown.', 'x is unknown.', 'is it y?')
+    """
+    return text if text.endswith("?") else f"{text.rstrip('.')}."
+
+
 def format_number(value: float | None) -> str:
     """Write a number with up to three significant digits; from 10,000 on with k, M, G or T.
 

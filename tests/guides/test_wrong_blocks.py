@@ -118,14 +118,14 @@ def run(project: Path, conf: Path) -> None:
             r"^applications\.sorting_line\.objectives\.latency_p05_ms is no metric "
             r"\(did you mean 'latency_p50_ms'\?\)\. Correct parameters_applications\.yml\.\n"
             r"applications\.sorting_line\.objectives\.latency_p05_ms\.wrost is unknown; "
-            r"did you mean 'worst'\?\. Correct parameters_applications\.yml\.$",
+            r"did you mean 'worst'\? Correct parameters_applications\.yml\.$",
         ),
         (
             APPLICATIONS,
             "latency_p50_ms: {weight: 1, worst: 50",
             "latency_p50_ms: {weight: 1, wrost: 50",
             r"^applications\.sorting_line\.objectives\.latency_p50_ms\.wrost is unknown; "
-            r"did you mean 'worst'\?\. Correct parameters_applications\.yml\.$",
+            r"did you mean 'worst'\? Correct parameters_applications\.yml\.$",
         ),
         (
             APPLICATIONS,

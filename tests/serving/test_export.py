@@ -116,6 +116,14 @@ def test_readme_says_how_to_feed_it(exported: Path) -> None:
     assert "`day`: weekday of `time`" in readme
 
 
+def test_source_that_is_a_sentence_ends_in_one_full_stop(model: Model, tmp_path: Path) -> None:
+    card = make_data_card(source="A shop's records, split column added.")
+
+    export_model(choose(model), dataclasses.replace(model, data_card=card), tmp_path)
+
+    assert "Source: A shop's records, split column added.\n" in (tmp_path / "README.md").read_text()
+
+
 def serve_natively(winner: RankedCandidate) -> RankedCandidate:
     serving = dataclasses.replace(winner.serving, runtime="native")
     return winner.model_copy(update={"serving": serving})

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field
 
 from rightfit.errors import RightfitError
 from rightfit.families.registry import refer_to_family
+from rightfit.formatting import end_sentence
 from rightfit.parameters.defaults import RawParameters, read_key
 from rightfit.parameters.faults import explain_faults
 from rightfit.strict_model import StrictModel
@@ -198,7 +199,7 @@ def find_grid_faults(parameters: RawParameters) -> list[str]:
     for kind in ("datasets", "models"):
         if not isinstance(parameters[kind], Mapping) or not parameters[kind]:
             faults.append(f"{kind} must describe at least one of them, got {parameters[kind]!r}")
-    faults = [f"{fault}. Correct parameters_grid.yml." for fault in faults]
+    faults = [f"{end_sentence(fault)} Correct parameters_grid.yml." for fault in faults]
     for kind in ("datasets", "models"):
         described = parameters[kind] if isinstance(parameters[kind], Mapping) else {}
         unknown = sorted(set(_list_names(parameters, kind)) - set(described))
@@ -304,4 +305,5 @@ def _find_family(name: str, block: Any) -> str:
     try:
         return refer_to_family(block if isinstance(block, Mapping) else {})
     except ValueError as err:
-        raise ValueError(f"models.{name}.{err}. Correct parameters_models.yml.") from err
+        fault = end_sentence(f"models.{name}.{err}")
+        raise ValueError(f"{fault} Correct parameters_models.yml.") from err

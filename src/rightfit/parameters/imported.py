@@ -13,6 +13,7 @@ from rightfit.errors import RightfitError
 from rightfit.families.imported.importing import GivenFile, check_file
 from rightfit.families.imported.kinds import resolve_file
 from rightfit.families.imported.onnx_form import GivenOutput
+from rightfit.formatting import end_sentence
 from rightfit.strict_model import StrictModel
 
 
@@ -85,4 +86,4 @@ def find_file_faults(models: Mapping[str, object]) -> Iterator[str]:
         try:
             check_file(block.give(name))
         except (OSError, ValueError) as err:
-            yield f"models.{name}: {err}. Correct parameters_models.yml."
+            yield f"models.{name}: {end_sentence(str(err))} Correct parameters_models.yml."

@@ -14,6 +14,7 @@ from rightfit.families.family import Family
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import RUNTIMES
 from rightfit.families.schema import Task
+from rightfit.formatting import end_sentence
 from rightfit.http_load.loading import HttpLoadParams
 from rightfit.parameters.applications import find_contradictions, find_misnamed
 from rightfit.parameters.defaults import RawParameters, find_values
@@ -128,7 +129,7 @@ def find_block_faults(
     for key, model in {**WHOLE_BLOCKS, **own}.items():
         found = explain_faults("", {key: look_up(parameters, key)}, [key], model)
         block = key.partition(".")[0]
-        faults += [f"{fault.rstrip('.')}. Correct parameters_{block}.yml." for fault in found]
+        faults += [f"{end_sentence(fault)} Correct parameters_{block}.yml." for fault in found]
     # faults that no single block shows; parts with faults of their own are left out
     faults += find_contradictions(parameters.get("applications"))
     faults += _find_tie_faults(parameters)
@@ -161,7 +162,7 @@ def _find_named_faults(parameters: RawParameters) -> Iterator[str]:
     ]
     for kind, names, model in kinds:
         for fault in explain_faults(kind, parameters.get(kind, {}), names, model):
-            yield f"{fault.rstrip('.')}. Correct parameters_{kind}.yml."
+            yield f"{end_sentence(fault)} Correct parameters_{kind}.yml."
     applications = parameters.get("applications")
     if not isinstance(applications, Mapping) or not applications:
         yield (
@@ -173,7 +174,7 @@ def _find_named_faults(parameters: RawParameters) -> Iterator[str]:
     for fault in explain_faults(
         "applications", applications, applications, Application, misnamed=misnamed
     ):
-        yield f"{fault}. Correct parameters_applications.yml."
+        yield f"{end_sentence(fault)} Correct parameters_applications.yml."
 
 
 def _find_tie_faults(parameters: RawParameters) -> Iterator[str]:
@@ -316,7 +317,7 @@ def _find_setting_faults(
             for fault in _catch(family.check_values, configuration)
         ]
         for fault in dict.fromkeys(wrong):
-            yield f"{fault.rstrip('.')}. Correct parameters_models.yml."
+            yield f"{end_sentence(fault)} Correct parameters_models.yml."
     if "training" in stages:
         yield from _find_grid_size(params, parameters)
     if "evaluation" in stages:

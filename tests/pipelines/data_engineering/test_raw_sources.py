@@ -206,6 +206,6 @@ def test_block_that_does_not_fit_its_table_is_named(prepare: Prepare) -> None:
     with pytest.raises(
         RawTableError,
         match=r"datasets\.orders: target.column 'lat' is not a column of orders; did you mean "
-        r"'late'\?\. Correct parameters_datasets\.yml\.",
+        r"'late'\? Correct parameters_datasets\.yml\.",
     ):
         prepare(block, {"orders_2026": make_orders()})

@@ -6,6 +6,7 @@ import logging
 
 import polars as pl
 
+from rightfit.formatting import end_sentence
 from rightfit.preparation.assembling import RowCounts, assemble
 from rightfit.preparation.block import CompleteBlock, complete_block, inferred_key
 from rightfit.preparation.data_card import DataCard, make_data_card
@@ -43,7 +44,7 @@ def check_raw_tables(
         complete = _complete(dataset, inferred, tables, dataset_name, key)
     except ValueError as err:
         raise RawTableError(
-            f"datasets.{dataset_name}: {err}. Correct parameters_datasets.yml."
+            f"datasets.{dataset_name}: {end_sentence(str(err))} Correct parameters_datasets.yml."
         ) from err
     reports = check_tables(
         complete.spec,

@@ -15,6 +15,7 @@ from rightfit.evaluation.model_import import bring_in
 # check of the node's parameters.
 from rightfit.families.bundle import Bundle
 from rightfit.families.runtimes import available_runtimes
+from rightfit.formatting import end_sentence
 from rightfit.kedro_project.progress import show_progress
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
@@ -146,8 +147,8 @@ def import_model(
         )
     except ValueError as err:
         raise UnsuitableModelError(
-            f"models.{name}: {model.file} does not fit {dataset}: {err}. Correct "
-            "parameters_models.yml; datasets there lists those that the file is for."
+            f"models.{name}: {model.file} does not fit {dataset}: {end_sentence(str(err))} "
+            "Correct parameters_models.yml; datasets there lists those that the file is for."
         ) from err
     logger.info(
         "%s: imported %s, served as %s",
