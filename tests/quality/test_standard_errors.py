@@ -176,6 +176,14 @@ def test_error_without_a_formula_is_about_right_on_a_part_of_the_rows() -> None:
     assert error_of(metric, values, answers) == pytest.approx(drawn.std(), rel=0.5)
 
 
+def test_resampling_is_quiet() -> None:
+    labels = np.array([0, 0, 1, 1])
+    never = np.tile([0.9, 0.1], (4, 1))
+    metric = QualityMetric(name="precision", worst=0.0, best=1.0)
+
+    assert resample(metric, labels, never, n_draws=2, n_rows=4, seed=0).tolist() == [0.0, 0.0]
+
+
 def test_resampling_keeps_every_class() -> None:
     labels = np.array([0] * 98 + [1] * 2)
     seen = []
