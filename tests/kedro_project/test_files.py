@@ -66,3 +66,15 @@ def test_data_root_that_is_no_folder_is_refused(given: object) -> None:
 @pytest.mark.parametrize("given", ["data", "/srv/a b", "x?#%y", "s3://bucket/study", "données"])
 def test_other_data_roots_are_taken(given: str) -> None:
     assert check_data_root(given) == given
+
+
+def test_environment_without_a_folder_is_named(conf: Path) -> None:
+    with pytest.raises(
+        ClickException, match=r"no environment 'bas' in .* \(did you mean 'base'\?\)"
+    ):
+        make_loader(conf, env="bas")
+
+
+def test_base_stands_alone_where_the_default_environment_has_no_folder(conf: Path) -> None:
+    assert not (conf / "local").exists()
+    assert load_configuration(make_loader(conf, env=None), "parameters")["grid"]

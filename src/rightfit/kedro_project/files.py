@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rightfit.conf_expansion import find_expansion
 from rightfit.errors import RightfitError
 from rightfit.formatting import clean_text
+from rightfit.spelling import name_some, suggest
 
 PLACEHOLDER = "${"
 GLOBALS = ("globals*", "globals*/**", "**/globals*")
@@ -160,16 +161,21 @@ def find_broken_files(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
 
 
 class ExplainingConfigLoader(OmegaConfigLoader):
-    """Kedro's loader; it reads ``globals.yml`` at once, and says what is wrong with it."""
+    """Kedro's loader; it reads ``globals.yml`` at once, and says what is wrong with it.
 
-    def __init__(self, conf_source: str, *args: Any, **kwargs: Any) -> None:
-        names = [kwargs.get(name) for name in ("base_env", "env", "default_run_env")]
+    An environment that is asked for has to have a folder; the one of runs that ask for none need
+    not: then the base stands alone.
+    """
+
+    def __init__(self, conf_source: str, env: str | None = None, *args: Any, **kwargs: Any) -> None:
+        kwargs["default_run_env"] = self._find_default(conf_source, env, kwargs)
+        names = [kwargs.get("base_env"), env or kwargs["default_run_env"]]
         files = _find_files(conf_source, GLOBALS, names)
         bombs = list(find_expansion(files))
         if bombs:
             raise ClickException(clean_text("\n".join(bombs)))
         try:
-            super().__init__(conf_source, *args, **kwargs)
+            super().__init__(conf_source, env, *args, **kwargs)
         except Exception as err:
             text = "\n".join(filter(None, map(explain_file, files)))
             if not text and Path(conf_source).is_file():
@@ -177,6 +183,25 @@ class ExplainingConfigLoader(OmegaConfigLoader):
             if not text:
                 raise
             raise ClickException(clean_text(text)) from err
+
+    @staticmethod
+    def _find_default(conf_source: str, env: str | None, given: Mapping[str, Any]) -> str:
+        """Return the environment of runs that ask for none; the base where that has no folder.
+
+        Raises:
+            ClickException: If an environment is asked for that has none.
+        """
+        folder = Path(conf_source)
+        base, default = str(given.get("base_env")), str(given.get("default_run_env"))
+        if not (folder / base).is_dir():
+            return default  # an archive, or nothing: Kedro tells
+        if env and not (folder / env).is_dir():
+            present = sorted(path.name for path in folder.iterdir() if path.is_dir())
+            raise ClickException(
+                f"There is no environment {env!r} in {folder}{suggest(env, present)}; there are "
+                f"{name_some(present)}. Correct --env or KEDRO_ENV."
+            )
+        return default if (folder / default).is_dir() else base
 
 
 def _list_files(loader: AbstractConfigLoader, key: str) -> list[Path]:
