@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from rightfit.verbs.local_server import guard_asgi, guard_wsgi, is_local
+from rightfit.verbs.run_server import run_server
 from rightfit.verbs.studies import hide_password
 
 pytestmark = pytest.mark.whole
@@ -93,3 +96,12 @@ def test_guarded_asgi_application_refuses_other_hosts(
 )
 def test_password_never_shows(url: str | None, text: str | None, expected: str) -> None:
     assert hide_password(url, text) == expected
+
+
+def test_server_of_pipelines_outside_a_project_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(run_server, [])
+    assert (result.exit_code, result.exception.__class__) == (1, SystemExit)
+    assert "here is none" in result.output

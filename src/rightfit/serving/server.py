@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime
 import functools
 import gc
 import io
@@ -76,7 +77,8 @@ BUCKETS_S = tuple(step * 10.0**power for power in range(-4, 1) for step in (1, 2
 
 NO_ROW = "There is no row to answer"
 NULL = "a missing value is written null"
-NOT_NUMBERS = frozenset({dict, list, bytes, str})
+TIMES = {datetime.date, datetime.datetime, datetime.time, datetime.timedelta}
+NOT_NUMBERS = frozenset({dict, list, bytes, str} | TIMES)
 NOT_HELD = {TEXT: frozenset({dict, list, bytes}), IMAGE: frozenset({dict, float, bool})}
 
 Columns = Mapping[str, Sequence[Any]]

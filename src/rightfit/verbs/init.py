@@ -15,6 +15,7 @@ from typing import Any
 import click
 from kedro.framework.project import settings
 from kedro.io import DatasetError
+from kedro.utils import find_kedro_project
 
 from rightfit.kedro_project.files import load_configuration, make_loader
 from rightfit.parameters.defaults import BLOCKS, RawParameters, read_default
@@ -100,7 +101,8 @@ def init(
         click.echo(f"{'would be' if dry_run else 'wrote   '} {file.path}")
         if dry_run:
             click.echo("\n".join(f"  | {line}".rstrip() for line in file.text.splitlines()))
-    click.echo("Next: review parameters_datasets.yml, then kedro run --pipelines perf")
+    runs = "kedro" if find_kedro_project(place.folder) else "rightfit"
+    click.echo(f"Next: review parameters_datasets.yml, then {runs} run --pipelines perf")
 
 
 def describe_entry(

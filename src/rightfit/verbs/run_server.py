@@ -22,6 +22,8 @@ def run_server(port: int, env: str | None, conf_source: str | None) -> None:
     import uvicorn
     from kedro.server.http_server import create_http_server
 
-    here = Path.cwd()
-    app = create_http_server(find_kedro_project(here) or here, env=env, conf_source=conf_source)
+    project = find_kedro_project(Path.cwd())
+    if project is None:
+        raise click.ClickException("Pipelines are run in a Kedro project; here is none.")
+    app = create_http_server(project, env=env, conf_source=conf_source)
     uvicorn.run(guard_asgi(app), host=HOST, port=port, log_level="info")

@@ -50,6 +50,9 @@ FAMILIES: Mapping[str, str] = {
 
 UNTRUSTED = ("model.onnx", MODULE_FILE)
 """Kinds that are opened whoever wrote them; safetensors holds nothing but arrays."""
+SAY_TRUST = (
+    "Say that you trust who wrote it (trust: true in the configuration, --trust, or trust=True)"
+)
 
 
 def name_weights(path: Path, *, trust: bool) -> str:
@@ -72,12 +75,12 @@ def _require_trust(weights_file: str, called: str, *, trust: bool) -> None:
         return
     if weights_file == PICKLE_FILE:
         raise RightfitError(
-            f"{called} is a pickle: opening it runs whatever code it holds. If you trust it, "
-            "write trust: true, and only the measured process opens it; else export it to ONNX"
+            f"{called} is a pickle: opening it runs whatever code it holds. {SAY_TRUST}, and only "
+            "the measured process opens it; else export it to ONNX"
         )
     raise RightfitError(
         f"{called} is opened by its own library, which a wrong file may crash or make read foreign "
-        "memory. If you trust who wrote it, write trust: true; else export it to ONNX"
+        f"memory. {SAY_TRUST}; else export it to ONNX"
     )
 
 
