@@ -16,6 +16,7 @@ of a default, for each family.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -166,6 +167,9 @@ def spend_promising(
 
 def main() -> None:
     """Replay and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--by-cost", action="store_true", help="entries by gain for their cost")
+    asked = parser.parse_args()
     names = list(read_samples())
     cells = [one for one in read_recorded(list_applications()) if one.model in MODELS]
     tables = {}
@@ -181,7 +185,7 @@ def main() -> None:
         orders = {}
         for model in table.cells:
             learnt = [one.cells[model] for one in others if model in one.cells]
-            portfolio = learn_portfolio(learnt)
+            portfolio = learn_portfolio(learnt, by_cost=asked.by_cost)
             rest = [n for n in range(N_DRAWN[model]) if n not in portfolio]
             orders[model] = [*portfolio, *rng.permutation(rest).tolist()]
         default_s = float(

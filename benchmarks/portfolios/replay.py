@@ -2,7 +2,7 @@
 
 ``python benchmarks/portfolios/replay.py`` reads ``recorded/portfolios.parquet``. It reads the
 tables that portfolios are learnt on; with ``--aside`` those kept aside instead, on which nothing
-was chosen. ``--by-gain-alone`` learns portfolios without their entries' costs. Budgets are work
+was chosen. ``--by-cost`` learns portfolios that begin with what is cheap to train. Budgets are work
 (see ``training_costs.py``) in trainings of the family's default. Portfolios are learnt on all other
 tables. Each search ends as a live one does. A line per budget and method: the mean utility that
 applications lose with its whole trainings against the best of everything recorded, by validated
@@ -254,14 +254,14 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(N_DRAWN))
     parser.add_argument("--budgets", nargs="+", type=float, default=list(BUDGETS))
     parser.add_argument("--parts", action="store_true", help="switch off the rule's parts")
-    parser.add_argument("--by-gain-alone", action="store_true", help="learn without costs")
+    parser.add_argument("--by-cost", action="store_true", help="most for the cost comes first")
     parser.add_argument("--aside", action="store_true", help="the tables that are kept aside")
     asked = parser.parse_args()
     losses_of = replay_tables(
         asked.models,
         asked.budgets,
         of_parts=asked.parts,
-        by_cost=not asked.by_gain_alone,
+        by_cost=asked.by_cost,
         aside=asked.aside,
     )
     rows: dict[tuple[float, str], dict[str, list[float]]] = {}
