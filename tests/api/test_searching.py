@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import signal
 import subprocess
 import sys
@@ -275,6 +276,27 @@ def test_a_search_in_a_folder_is_continued(tmp_path: Path) -> None:
     assert first.trials.height == 1
     assert second.trials["params"][0] == first.trials["params"][0]
     assert second.trials["fit_time_s"][0] == first.trials["fit_time_s"][0]  # not trained again
+
+
+def test_a_later_search_in_a_folder_leaves_earlier_models_as_they_were(tmp_path: Path) -> None:
+    table = HOUSES.drop("is_dear")
+    refitted = [
+        search(table, "price", folder=tmp_path, refit=refit, **QUICK).best()
+        for refit in ("all_rows", "always", "all_rows")
+    ]
+
+    answers = [model.predict(table).tolist() for model in refitted]
+    assert answers[0] != answers[1]  # of other rows
+    assert answers[0] == answers[2]
+
+
+def test_a_model_whose_files_were_changed_is_not_opened(found: searching.SearchResult) -> None:
+    model = pickle.loads(pickle.dumps(found.best()))  # noqa: S301 - our own; its files are its own
+    with (model._bundle.path / model._bundle.weights_file).open("ab") as file:
+        file.write(b"more")
+
+    with pytest.raises(RightfitError, match="were changed since the search"):
+        model.predict(HOUSES)
 
 
 def test_families_side_by_side_leave_no_process_behind(children: set[psutil.Process]) -> None:

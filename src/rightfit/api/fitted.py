@@ -18,7 +18,7 @@ from rightfit.api.ranking import Ranking
 from rightfit.errors import RightfitError
 from rightfit.families.bundle import Bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.bundle_files import MANIFEST
+from rightfit.families.bundle_files import MANIFEST, find_damaged
 from rightfit.families.family import Rows
 from rightfit.families.predictions import check_predictions
 from rightfit.families.runtimes import Predict, open_predictor
@@ -215,9 +215,14 @@ class FittedModel:
         if not len(encoded):
             return np.empty((0, schema.n_outputs))
         if self._answer is None:
-            serving = self.serving
+            serving, bundle = self.serving, self._bundle
+            if changed := find_damaged(bundle.path, bundle.files):
+                raise RightfitError(
+                    f"{self.candidate} cannot be opened: {changed} in {bundle.path} are missing, "
+                    "or were changed since the search. Search again."
+                )
             self._answer = open_predictor(
-                self._bundle,
+                bundle,
                 runtime=serving.runtime,
                 n_threads=serving.n_threads,
                 device=serving.device,

@@ -64,7 +64,7 @@ from rightfit.tuning.parallel.planned_search import (
     plan_search,
 )
 from rightfit.tuning.parallel.side_by_side import OnTrial, search_in_parallel
-from rightfit.tuning.refitting import FinalRows, compare_models, train_again
+from rightfit.tuning.refitting import FinalRows, compare_models, key_refit, read_refit, train_again
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings
 from rightfit.tuning.studies.study_store import PrivateStudyStore, StudyStore
@@ -536,15 +536,21 @@ class _Search:
             chosen = outcomes[winner.model].candidates[winner.candidate]
             family = rules.models[chosen.model].family
             settings = make_settings(rules.training, family)
-            bundle = train_again(
-                chosen,
-                family,
-                make_data(rows, self._card.input_schema),
-                self._workspace.folder / "refits" / chosen.path.parent.name / chosen.path.name,
-                seed=settings.seed,
-                n_threads=settings.n_threads,
-                device=settings.device,
-            )
+            key = key_refit(chosen.sha256, family, n_rows=rows.height, seed=settings.seed)
+            folder = self._workspace.folder / "refits" / key
+            store = self._workspace.studies.cell(f"{self._card.dataset}.{chosen.model}")
+            bundle = read_refit(folder, family, store)
+            if bundle is None:
+                bundle = train_again(
+                    chosen,
+                    family,
+                    make_data(rows, self._card.input_schema),
+                    folder,
+                    seed=settings.seed,
+                    n_threads=settings.n_threads,
+                    device=settings.device,
+                )
+                store.record_weights(bundle)
             bundles[winner.candidate] = bundle
             compared = None
             if not (test.is_empty() or learnt_from_test):

@@ -89,8 +89,7 @@ class RefitJob:
     @property
     def key(self) -> str:
         """What the refit is kept by."""
-        parts = {"refit_of": self.sha256, "n_rows": self.n_rows, "seed": self.seed}
-        return fingerprint_family(self.family, parts)
+        return key_refit(self.sha256, self.family, n_rows=self.n_rows, seed=self.seed)
 
     @property
     def folder(self) -> Path:
@@ -100,11 +99,27 @@ class RefitJob:
     @property
     def is_trained(self) -> bool:
         """Whether nothing is left to train: the refit is there, and its files are as written."""
-        try:
-            bundle = read_bundle(self.folder, family=self.family)
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            return False
-        return self.store.trust_recorded(bundle).is_trusted
+        return read_refit(self.folder, self.family, self.store) is not None
+
+
+def key_refit(chosen_sha256: str, family: str, *, n_rows: int, seed: int) -> str:
+    """Return what a refit is kept by: the chosen model, and the rows it learns from anew."""
+    return fingerprint_family(family, {"refit_of": chosen_sha256, "n_rows": n_rows, "seed": seed})
+
+
+def read_refit(folder: Path, family: str, store: StudyStore) -> Bundle | None:
+    """Return a refit that was trained before; ``None`` unless its files are as they were written.
+
+    Args:
+        folder: Of its bundle.
+        family: Import path of its family.
+        store: Its cell's searches, which recorded the weights.
+    """
+    try:
+        bundle = store.trust_recorded(read_bundle(folder, family=family))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return bundle if bundle.is_trusted else None
 
 
 def refit(job: RefitJob, *, again: bool) -> tuple[Bundle, RefitComparison | None]:
