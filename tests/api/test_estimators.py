@@ -20,8 +20,10 @@ from rightfit.api.estimators import (
     RightfitRegressor,
     choose_validation_rows,
     list_features,
+    require_judgement,
 )
 from rightfit.errors import RightfitError
+from rightfit.quality.metric import QualityMetric
 
 pytestmark = pytest.mark.whole
 
@@ -162,6 +164,22 @@ def test_validation_leaves_every_class_a_row_to_learn_from() -> None:
 )
 def test_too_few_rows_keep_none_aside(y: Any, is_number: bool) -> None:
     assert not choose_validation_rows(y, is_number=is_number, seed=0).any()
+
+
+@pytest.mark.parametrize("y", [["a"] * 20 + ["b"] * 20 + ["rare"] * 2, ["a", "b", "a"]])
+def test_classes_of_few_rows_are_learnt(y: list[str]) -> None:
+    rows = np.arange(2.0 * len(y)).reshape(-1, 2)
+
+    model = RightfitClassifier(**QUICK).fit(rows, y)
+
+    assert model.predict_proba(rows).shape == (len(y), len(set(y)))
+
+
+def test_a_metric_that_needs_every_class_is_refused_where_validation_lacks_one() -> None:
+    metric = QualityMetric(name="neg_log_loss", worst=1, best=0)
+
+    with pytest.raises(RightfitError, match=r"neg_log_loss needs .* every class, but 'rare' have"):
+        require_judgement(metric, np.array([0, 1, 1]), np.array(["a", "b", "rare"]))
 
 
 def test_numbers_are_features_whatever_their_values() -> None:

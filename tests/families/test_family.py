@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rightfit.families.by_path.sklearn_estimators import EstimatorFamily
-from rightfit.families.family import TrainingData, split_training
+from rightfit.families.family import LabelledRows, TrainingData, split_training
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 
@@ -22,6 +22,12 @@ def test_training_data_refuses_rows_of_another_shape() -> None:
 def test_training_data_names_classes_without_rows() -> None:
     with pytest.raises(ValueError, match=r"no example of the classes \['yes'\]"):
         TrainingData(np.zeros((2, 1), dtype=np.float32), np.array([0, 0]), SCHEMA)
+
+
+def test_rows_that_judge_may_lack_classes() -> None:
+    judges = LabelledRows(np.zeros((2, 1), dtype=np.float32), np.array([0, 0]), SCHEMA)
+
+    assert judges.labels.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ from rightfit.preparation.description import RESERVED_COLUMNS, DatasetBlock, Dat
 from rightfit.preparation.prepared import prepare_dataset
 from rightfit.preparation.splitting import Parted, assign_parts, draw_stratified, find_strata
 from rightfit.preparation.tables import read_frame
+from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
+from rightfit.spelling import name_some
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -175,6 +177,8 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             )
         except ValueError as err:
             raise RightfitError(f"X and y cannot be used: {' '.join(str(err).split())}") from err
+        if labels is not None and not has_test and is_validation.any():
+            require_judgement(prepared.data_card.quality, y[is_validation], labels)
         return search_dataset(prepared, rules, labels)
 
     def _keep(self, found: SearchResult) -> None:
@@ -316,6 +320,30 @@ def choose_validation_rows(y: Array, *, is_number: bool, seed: int) -> Mask:
     chosen = ~draw_stratified(strata, n_rows=n_rows - n_wanted, seed=seed)
     varies = all(np.ptp(part) > 0 for part in (y[chosen], y[~chosen]))
     return chosen if varies or not is_number else nobody
+
+
+def require_judgement(metric: QualityMetric, validation: Array, classes: Array) -> None:
+    """Check that a metric can judge validation rows, which may lack rare classes.
+
+    Args:
+        metric: The metric.
+        validation: Class positions of the rows, shape (n_rows,).
+        classes: The classes, shape (n_classes,).
+
+    Raises:
+        RightfitError: If it cannot; says which classes are absent.
+    """
+    absent = np.delete(classes, np.unique(validation))
+    if not absent.size:
+        return
+    try:
+        metric.score(validation, np.eye(len(classes))[validation])
+    except ValueError as err:
+        raise RightfitError(
+            f"quality: {metric.name} needs validation rows of every class, but "
+            f"{name_some(list(map(repr, absent.tolist())))} have too few rows. Add rows of them, "
+            "or choose accuracy or balanced_accuracy."
+        ) from err
 
 
 def count_checkpoints(n_rows: int) -> int:

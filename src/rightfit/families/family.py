@@ -33,8 +33,8 @@ Scaling = Literal["constant", "affine"]
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """Rows to learn from.
+class LabelledRows:
+    """Rows with what is right for them; those that judge a model may lack classes.
 
     Args:
         rows: Float32 input matrix, shape (n_rows, n_features).
@@ -43,8 +43,7 @@ class TrainingData:
         schema: Names of the columns and classes, and with them the task.
 
     Raises:
-        RightfitError: If shapes disagree with each other or the schema, a class has no row, or
-            values are all the same.
+        RightfitError: If shapes disagree with each other or the schema, or values are not finite.
     """
 
     rows: Rows
@@ -55,9 +54,22 @@ class TrainingData:
         expected = (len(self.labels), self.schema.n_features)
         if self.rows.shape != expected:
             raise RightfitError(f"rows must have shape {expected}, but got {self.rows.shape=}.")
+        if self.schema.task == "regression" and not np.isfinite(self.labels).all():
+            raise RightfitError("The values to learn must be finite numbers.")
+
+
+@dataclass(frozen=True)
+class TrainingData(LabelledRows):
+    """Rows to learn from; the arguments are those of :class:`LabelledRows`.
+
+    Raises:
+        RightfitError: As :class:`LabelledRows`; or if a class has no row, or values are all the
+            same.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.schema.task == "regression":
-            if not np.isfinite(self.labels).all():
-                raise RightfitError("The values to learn must be finite numbers.")
             if not np.ptp(self.labels) > 0:
                 raise RightfitError(
                     f"The values to learn are all {self.labels[0]}: nothing can be learnt from "

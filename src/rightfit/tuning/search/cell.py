@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter
 
-from rightfit.families.family import Configuration, TrainingData
+from rightfit.families.family import Configuration, LabelledRows, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.quality.metric import QualityMetric
@@ -48,7 +48,7 @@ class Cell:
     family: str
     params: ModelParams
     train: TrainingData
-    validation: TrainingData
+    validation: LabelledRows
     quality: QualityMetric
     data_version: str
 
@@ -123,19 +123,25 @@ def share_rows(folder: Path, cell: Cell) -> Cell:
     return replace(
         cell,
         train=map_data(folder, "train", cell.train.schema),
-        validation=map_data(folder, "validation", cell.validation.schema),
+        validation=map_labelled_rows(folder, "validation", cell.validation.schema),
     )
 
 
-def write_data(folder: Path, name: str, data: TrainingData) -> None:
+def write_data(folder: Path, name: str, data: LabelledRows) -> None:
     """Write rows and labels into files that other processes map."""
     np.save(folder / f"{name}_rows.npy", data.rows, allow_pickle=False)
     np.save(folder / f"{name}_labels.npy", data.labels, allow_pickle=False)
 
 
 def map_data(folder: Path, name: str, schema: InputSchema) -> TrainingData:
+    """Return rows to learn from that :func:`write_data` wrote; see :func:`map_labelled_rows`."""
+    found = map_labelled_rows(folder, name, schema)
+    return TrainingData(found.rows, found.labels, schema)
+
+
+def map_labelled_rows(folder: Path, name: str, schema: InputSchema) -> LabelledRows:
     """Return rows and labels that :func:`write_data` wrote, read from the files when needed."""
-    return TrainingData(
+    return LabelledRows(
         np.load(folder / f"{name}_rows.npy", mmap_mode="c", allow_pickle=False),
         np.load(folder / f"{name}_labels.npy", mmap_mode="c", allow_pickle=False),
         schema,
@@ -178,7 +184,7 @@ def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore, str]:
         family=job.family,
         params=job.params,
         train=map_data(job.folder, "train", job.train),
-        validation=map_data(job.folder, "validation", job.validation),
+        validation=map_labelled_rows(job.folder, "validation", job.validation),
         quality=job.quality,
         data_version=job.data_version,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from rightfit.errors import RightfitError
-from rightfit.families.family import TrainingData
+from rightfit.families.family import LabelledRows, TrainingData
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.data_card import DataCard
@@ -73,16 +73,22 @@ def make_cell(
         family=model.family,
         params=model.params,
         train=make_data(train, data_card.input_schema),
-        validation=make_data(validation, data_card.input_schema),
+        validation=make_labelled_rows(validation, data_card.input_schema),
         quality=data_card.quality,
         data_version=data_card.data_version,
     )
 
 
 def make_data(frame: pl.DataFrame, schema: InputSchema) -> TrainingData:
+    """Make rows to learn from of encoded rows with the column ``label``."""
+    found = make_labelled_rows(frame, schema)
+    return TrainingData(found.rows, found.labels, schema)
+
+
+def make_labelled_rows(frame: pl.DataFrame, schema: InputSchema) -> LabelledRows:
     """Make rows and labels from encoded rows with the column ``label``."""
     rows = np.ascontiguousarray(frame.select(schema.features).to_numpy(), dtype=np.float32)
-    return TrainingData(rows, schema.cast_labels(frame["label"].to_numpy()), schema)
+    return LabelledRows(rows, schema.cast_labels(frame["label"].to_numpy()), schema)
 
 
 def make_settings(training: TrainingParams, family: str, *, n_searches: int = 1) -> SearchSettings:
