@@ -16,7 +16,7 @@ import pandas as pd
 import polars as pl
 import psutil
 import pytest
-from fakes.stopping_rules import BehindBest, NoRule
+from fakes.stopping_rules import BehindBest, NeedsArgument, NoRule
 
 from rightfit.api import searching
 from rightfit.api.searching import search
@@ -172,6 +172,8 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"n_trials": 0}, "n_trials: Input should be greater than 0"),
         ({"n_workers": 0}, "n_workers must be 1 or more"),
         ({"families": ["liner"]}, r"no family 'liner' \(did you mean 'linear'\?\)"),
+        ({"families": {"linear": None}}, "the block of linear must be a mapping"),
+        ({"families": ["linear", "my_models.linear"]}, "families: two are called linear"),
         ({"families": []}, "must name at least one family"),
         ({"refit": "all"}, "refit must be one of .'all_rows', 'always', 'never'., but got 'all'"),
         ({"families": ["cascade"]}, "there is no family 'cascade'"),
@@ -180,6 +182,8 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"families": ["sklearn.naive_bayes.GaussianNB"]}, "GaussianNB can't learn regression"),
         ({"early_stopping": "medain"}, r"early_stopping must be one of .*did you mean 'median'\?"),
         ({"early_stopping": "fakes.stopping_rules.NoRule"}, r"has no method prune"),
+        ({"early_stopping": NoRule}, r"NoRule has no method prune"),
+        ({"early_stopping": NeedsArgument}, r"NeedsArgument can't be made without arguments"),
         ({"early_stopping": NoRule()}, r"early_stopping must be a name, an import path"),
         ({"quality": "roc_auc"}, "the metric roc_auc is one of classification"),
         ({"dataset": {"not_featrues": ["town"]}}, "not_featrues"),

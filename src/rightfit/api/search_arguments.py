@@ -26,7 +26,13 @@ from rightfit.ranking.applications.applications import Applications, RankingRule
 from rightfit.spelling import suggest
 from rightfit.strict_model import list_faults
 from rightfit.tuning.search.space import ModelBlock
-from rightfit.tuning.search.stopping import NONE, StoppingRule, check_stopping, import_rule
+from rightfit.tuning.search.stopping import (
+    NONE,
+    StoppingRule,
+    build_rule,
+    check_stopping,
+    import_rule,
+)
 from rightfit.tuning.search.training_params import TrainingParams
 
 FamiliesLike = str | Sequence[str] | Mapping[str, Mapping[str, object]]
@@ -198,7 +204,8 @@ def _read_stopping(given: StoppingLike) -> tuple[str, StoppingRule | None]:
     if isinstance(given, type):
         path = f"{given.__module__}.{given.__qualname__}"
         is_importable = given.__module__ != "__main__" and "<locals>" not in path
-        return (path, None) if is_importable else (NONE, given())
+        rule = build_rule(given, path)
+        return (path, None) if is_importable else (NONE, rule)
     if not isinstance(given, str):
         if not isinstance(given, StoppingRule):
             raise RightfitError(
@@ -242,9 +249,20 @@ def _read_models(given: FamiliesLike | None) -> dict[str, ModelBlock]:
         if not raws:
             require("sklearn", "skops", purpose="A search of the usual families")
     elif isinstance(given, Mapping):
+        if odd := [name for name, block in given.items() if not isinstance(block, Mapping)]:
+            raise RightfitError(
+                f"families: the block of {odd[0]} must be a mapping, {{}} for the library's own, "
+                f"but got {given[odd[0]]!r:.80}."
+            )
         raws = {name: merge(known.get(name, {}), block) for name, block in given.items()}
     else:
-        raws = dict(_find_block(name, known) for name in given)
+        found = [_find_block(name, known) for name in names]
+        raws = dict(found)
+        if twice := [name for name, block in found if block != raws[name]]:
+            raise RightfitError(
+                f"families: two are called {twice[0]}. Give blocks by names of your own, as in "
+                "{'mine': {'family': 'sklearn', 'estimator': 'my_study.models.Mine'}}."
+            )
     if not raws:
         raise RightfitError(f"families must name at least one family, such as {DEFAULT_FAMILIES}.")
     faults = explain_faults("families", raws, list(raws), ModelBlock)

@@ -83,6 +83,15 @@ def import_rule(path: str) -> StoppingRule:
         raise RightfitError(
             f"The module {module_name} has no {name!r}; early_stopping names a class there."
         )
+    return build_rule(found, path)
+
+
+def build_rule(found: object, path: str) -> StoppingRule:
+    """Return the stopping rule that an object is, or that a class makes.
+
+    Raises:
+        RightfitError: If it is none; ``path`` names it.
+    """
     try:
         rule = found() if isinstance(found, type) else found
     except TypeError as err:
