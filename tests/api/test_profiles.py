@@ -63,7 +63,7 @@ def test_one_profile_is_found_by_what_tells_it_apart(profiles: rf.Profiles) -> N
 
 
 def test_saved_profiles_are_the_same_when_loaded(profiles: rf.Profiles, tmp_path: Path) -> None:
-    loaded = rf.Profiles.load(profiles.save(tmp_path / "profiles.parquet"))
+    loaded = rf.Profiles.load(profiles.save(tmp_path / "new" / "profiles.parquet"))
 
     assert loaded.table.equals(profiles.table)
     assert loaded.qualities == profiles.qualities

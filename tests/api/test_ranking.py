@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from factories.reports import APPLICATIONS, make_profiles
 
 import rightfit as rf
 from rightfit.quality.metric import QualityMetric
+from rightfit.ranking.explanation.shipping import Refit, Refits
 
 LAUGHS = "a: &a [lol]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n"
@@ -150,8 +152,9 @@ def test_what_is_no_ranking_is_refused(profiles: rf.Profiles) -> None:
         rf.rank(given, APPLICATIONS)
     with pytest.raises(rf.RightfitError, match=r"applications must be .* by name, or"):
         rf.rank(profiles, given)
-    with pytest.raises(rf.RightfitError, match="previous must be a ranking or its folder"):
-        rf.rank(profiles, APPLICATIONS, previous=given)
+    for previous in (given, {"any": given}):
+        with pytest.raises(rf.RightfitError, match="previous must be a ranking, its folder"):
+            rf.rank(profiles, APPLICATIONS, previous=previous)
 
 
 def test_nothing_to_rank_is_refused(profiles: rf.Profiles) -> None:
@@ -179,8 +182,12 @@ def test_leaderboard_shows_metrics_that_count(ranking: rf.Ranking) -> None:
 
 
 def test_saved_ranking_decides_the_same_when_loaded(ranking: rf.Ranking, tmp_path: Path) -> None:
-    loaded = rf.Ranking.load(ranking.save(tmp_path / "ranking"))
+    refit = Refit(candidate="linear-000", model="linear", quality_raw=(0.5,), n_rows=9)
+    given = replace(ranking, imported=("linear",), refits={"landsat": Refits(found=(refit,))})
 
+    loaded = rf.Ranking.load(given.save(tmp_path / "ranking"))
+
+    assert (loaded.imported, loaded.refits) == (given.imported, given.refits)
     assert loaded.table.equals(ranking.table)
     with pytest.raises(rf.RightfitError, match="holds no profiles"):
         rf.Ranking.load(tmp_path)
@@ -209,7 +216,7 @@ def test_report_names_the_winners_without_a_project(ranking: rf.Ranking, tmp_pat
     winner = ranking.winner("satellite_archive", "landsat")
     assert winner is not None
 
-    text = ranking.report(tmp_path / "report.html").read_text()
+    text = ranking.report(tmp_path / "new" / "report.html").read_text()
 
     assert winner.candidate in text
     assert "{{" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
@@ -243,4 +250,4 @@ def test_a_small_table_of_ones_own_is_ranked_and_reported(
     decided = ranking.decision("x").winner
     assert decided is not None
     assert metrics.items() <= decided.metrics.items()
-    assert "m-0" in ranking.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "m-0" in ranking.report(tmp_path / "new" / "report.html").read_text(encoding="utf-8")

@@ -200,14 +200,16 @@ class Profiles(Sequence[Profile]):
         return self.table["candidate"].unique(maintain_order=True).to_list()
 
     def save(self, path: str | Path) -> Path:
-        """Write the profiles into one Parquet file; :meth:`load` reads it."""
+        """Write the profiles into one Parquet file, whose folder is made; :meth:`load` reads it."""
         about = {
             "environment": self.environment and to_plain(self.environment),
             "qualities": {name: metric.model_dump() for name, metric in self.qualities.items()},
             "left_out": dict(self.left_out),
         }
-        self.table.write_parquet(path, metadata={METADATA: json.dumps(about)})
-        return Path(path)
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.table.write_parquet(target, metadata={METADATA: json.dumps(about)})
+        return target
 
     @classmethod
     def load(cls, path: str | Path) -> Profiles:

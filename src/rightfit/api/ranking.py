@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import yaml
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
 from rightfit.api.profiles import Profiles, check_table, require_dataset, to_html
 from rightfit.conf_expansion import find_expansion
@@ -109,8 +109,12 @@ def rank(
     if isinstance(previous, str | Path):
         previous = Ranking.load(previous)
     earlier = previous.winners if isinstance(previous, Ranking) else previous or {}
-    if not isinstance(earlier, Mapping):
-        raise RightfitError(f"previous must be a ranking or its folder, but got {previous!r:.80}.")
+    try:
+        TypeAdapter(Winners).validate_python(earlier)
+    except ValidationError as err:
+        raise RightfitError(
+            f"previous must be a ranking, its folder or its winners, but got {previous!r:.80}."
+        ) from err
     ranking = Ranking(profiles, asked, rules, earlier=earlier)
     ranking.check()
     return ranking
@@ -349,7 +353,7 @@ class Ranking:
         return replace(self, applications=Applications({**self.applications.root, **changed}))
 
     def report(self, path: str | Path) -> Path:
-        """Write the report: one HTML file that opens offline.
+        """Write the report: one HTML file that opens offline; its folder is made.
 
         Returns:
             Its path.
@@ -379,6 +383,7 @@ class Ranking:
             break_even=self.break_even,
         )
         target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(render_report(results, tiers), encoding="utf-8")
         return target
 
@@ -402,7 +407,13 @@ class Ranking:
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         self.profiles.save(target / PROFILES_FILE)
-        asked = _Asked(applications=self.applications, rules=self.rules, earlier=self.earlier)
+        asked = _Asked(
+            applications=self.applications,
+            rules=self.rules,
+            imported=tuple(self.imported),
+            refits=self.refits,
+            earlier=self.earlier,
+        )
         (target / RANKING_FILE).write_text(asked.model_dump_json(indent=2), encoding="utf-8")
         return target
 
@@ -418,7 +429,7 @@ class Ranking:
             asked = _Asked.model_validate(json.loads((Path(folder) / RANKING_FILE).read_text()))
         except (OSError, ValueError) as err:
             raise RightfitError(f"{folder} holds no ranking: {err}") from err
-        return cls(profiles, asked.applications, asked.rules, earlier=asked.earlier)
+        return cls(profiles, **dict(asked))
 
     def _find_profile(self, dataset: str, model: str, candidate: str, serving: Serving) -> Profile:
         rows = self.profiles.table.filter(
@@ -457,10 +468,12 @@ class Ranking:
 
 
 class _Asked(StrictModel):
-    """Applications and rules of a ranking, as they are stored."""
+    """What a ranking follows from beside its profiles, as it is stored."""
 
     applications: Applications
     rules: RankingRules
+    imported: tuple[str, ...] = ()
+    refits: Mapping[str, Refits] = Field(default_factory=dict)
     earlier: Winners = Field(default_factory=dict)
 
 
