@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -292,6 +293,20 @@ def test_a_later_search_in_a_folder_leaves_earlier_models_as_they_were(tmp_path:
     answers = [model.predict(table).tolist() for model in refitted]
     assert answers[0] != answers[1]  # of other rows
     assert answers[0] == answers[2]
+
+
+def test_a_result_travels_with_its_models(tmp_path: Path) -> None:
+    table = HOUSES.drop("is_dear")
+    found = search(table, "price", folder=tmp_path / "kept", **QUICK)
+    expected = found.best().predict(table).tolist()
+
+    copied = pickle.loads(pickle.dumps(found))  # noqa: S301 - our own
+    shutil.rmtree(tmp_path / "kept")
+
+    assert copied.best().predict(table).tolist() == expected
+    assert repr(copied) == repr(found)
+    with pytest.raises(RightfitError, match="A model cannot be copied"):
+        pickle.dumps(found)
 
 
 def test_a_model_whose_files_were_changed_is_not_opened(found: searching.SearchResult) -> None:

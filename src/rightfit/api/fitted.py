@@ -236,20 +236,39 @@ class FittedModel:
 
     def __getstate__(self) -> dict[str, object]:
         """Return what a copy is made of: the bundle's files travel with it."""
-        names = (MANIFEST, *self._bundle.files)
-        files = {name: (self._bundle.path / name).read_bytes() for name in names}
         kept = {name: value for name, value in self.__dict__.items() if name != "_keeper"}
-        return {**kept, "_answer": None, "_ranking": replace(self._ranking), "files": files}
+        return {
+            **kept,
+            "_answer": None,
+            "_ranking": replace(self._ranking),
+            "files": read_files(self._bundle),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         files: Mapping[str, bytes] = state.pop("files")
         self.__dict__.update(state)
         self._keeper = None
-        folder = make_lasting_folder(self) / "bundle"
-        folder.mkdir()
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        self._bundle = replace(self._bundle, path=folder)
+        self._bundle = write_files(files, self._bundle, make_lasting_folder(self) / "bundle")
+
+
+def read_files(bundle: Bundle) -> dict[str, bytes]:
+    """Return the content of a bundle's files by name, for a copy that travels.
+
+    Raises:
+        RightfitError: If one of them is gone.
+    """
+    try:
+        return {name: (bundle.path / name).read_bytes() for name in (MANIFEST, *bundle.files)}
+    except OSError as err:
+        raise RightfitError(f"A model cannot be copied: {bundle.path} is not whole: {err}") from err
+
+
+def write_files(files: Mapping[str, bytes], bundle: Bundle, folder: Path) -> Bundle:
+    """Write what :func:`read_files` returned into a new folder; return the bundle there."""
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return replace(bundle, path=folder)
 
 
 def make_lasting_folder(owner: object) -> Path:

@@ -7,13 +7,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from rich.console import Console
 from rich.status import Status
 
-from rightfit.api.fitted import Feeding, FittedModel, Labels, list_labels, make_lasting_folder
+from rightfit.api.fitted import (
+    Feeding,
+    FittedModel,
+    Labels,
+    list_labels,
+    make_lasting_folder,
+    read_files,
+    write_files,
+)
 from rightfit.api.profiles import Profiles
 from rightfit.api.ranking import ApplicationsLike, Ranking
 from rightfit.api.search_arguments import (
@@ -184,6 +193,24 @@ class SearchResult:
 
     def _repr_html_(self) -> str:
         return self.ranking._repr_html_()
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy is made of: the files of all models travel with it."""
+        bundles = [*self._candidates.values(), *self._refitted.values()]
+        files = {bundle.path: read_files(bundle) for bundle in bundles}
+        return {**self.__dict__, "_workspace": None, "files": files}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        files: Mapping[Path, Mapping[str, bytes]] = state.pop("files")
+        self.__dict__.update(state)
+        self._workspace = Workspace(None, in_memory=True)
+        for place in ("_candidates", "_refitted"):
+            folder = self._workspace.folder / place
+            copied = {
+                name: write_files(files[bundle.path], bundle, folder / name)
+                for name, bundle in state[place].items()
+            }
+            setattr(self, place, copied)
 
 
 def _find_choice(ranking: Ranking, application: str) -> ChosenServing | None:
