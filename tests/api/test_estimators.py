@@ -127,7 +127,8 @@ def test_an_application_has_candidates_measured(children: set[psutil.Process]) -
         ({"application": "interctive"}, r"the library's examples .*did you mean 'interactive'"),
         ({"families": ["liner"]}, "there is no family 'liner'"),
         ({"budget_cpu_s": -1}, "budget_cpu_s must be a positive number"),
-        ({"quality": "r2"}, "the metric r2 is one of regression"),
+        ({"quality": "r2"}, r"^quality\.name: the metric r2 is one of regression, .*\w$"),
+        ({"quality": {"nam": "accuracy"}}, r"^quality\.nam: Extra inputs are not permitted$"),
     ],
 )
 def test_wrong_parameters_are_refused_in_fit(changes: dict[str, Any], message: str) -> None:

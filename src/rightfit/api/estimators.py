@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import (
     assert_all_finite,
@@ -30,6 +31,7 @@ from rightfit.preparation.tables import read_frame
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
 from rightfit.spelling import name_some
+from rightfit.strict_model import list_faults
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -175,6 +177,8 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
                 {NAME: rows.with_columns(values)},
                 assign=assign,
             )
+        except ValidationError as err:
+            raise RightfitError("; ".join(list_faults(err))) from err
         except ValueError as err:
             raise RightfitError(f"X and y cannot be used: {' '.join(str(err).split())}") from err
         if labels is not None and not has_test and is_validation.any():

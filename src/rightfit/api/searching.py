@@ -50,6 +50,7 @@ from rightfit.evaluation.winner_refits import (
 from rightfit.families.bundle import Bundle
 from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
+from rightfit.parameters.defaults import read_key
 from rightfit.parameters.evaluation import RefitWhen
 from rightfit.parameters.faults import explain_faults
 from rightfit.preparation.data_card import DataCard
@@ -366,7 +367,17 @@ def _prepare(
         raise RightfitError(
             f"dataset must be a block as in parameters_datasets.yml, but got {dataset!r:.80}."
         )
-    said |= dataset or {}
+    own = dataset or {}
+    repeated = [
+        key for key in ("tables", "task", "quality") if key in own and said[key] is not None
+    ]
+    if read_key(own.get("target"), "column") not in (None, target):
+        repeated.append("target")
+    if repeated:
+        raise RightfitError(
+            f"dataset says {repeated}, which search is given outside of it; say each in one place."
+        )
+    said |= own
     if faults := explain_faults("", {"dataset": said}, ["dataset"], DatasetBlock):
         raise RightfitError("; ".join(faults))
     try:

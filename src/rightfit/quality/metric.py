@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import Field, PrivateAttr, model_validator
 
 from rightfit.quality.scorers import NEGATED, Option, Score, find_score, is_function
-from rightfit.strict_model import Number, StrictModel
+from rightfit.strict_model import Number, OneSentence, StrictModel
 
 Array = npt.NDArray[Any]
 
@@ -24,7 +24,7 @@ class QualityBlock(StrictModel):
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
-class QualityMetric(QualityBlock):
+class QualityMetric(QualityBlock, metaclass=OneSentence):
     """A dataset's quality metric with the bounds that make it comparable across datasets.
 
     A raw value is higher for better answers, whatever the metric: losses count negative, as those
@@ -53,7 +53,7 @@ class QualityMetric(QualityBlock):
         if self.worst > self.best and not is_loss:
             raise ValueError(
                 f"worst must be below best, since a higher {self.name} is better, but got "
-                f"{self.worst=}, {self.best=}"
+                f"worst={self.worst}, best={self.best}"
             )
         return self
 
