@@ -188,7 +188,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"early_stopping": NoRule()}, r"early_stopping must be a name, an import path"),
         ({"quality": "roc_auc"}, "the metric roc_auc is one of classification"),
         ({"dataset": {"not_featrues": ["town"]}}, "not_featrues"),
-        ({"quality": {"name": "r2", "worst": 1, "best": 0}}, r": QualityMetric: worst .*best=0\.0\.$"),
+        ({"quality": {"name": "r2", "worst": 1, "best": 0}}, r": QualityMetric: worst .*best=0\.0"),
         ({"dataset": {"target": {"column": "size"}}}, r"dataset says \['target'\], which search"),
         ({"task": "regression", "dataset": {"task": "regression"}}, r"dataset says \['task'\]"),
         ({"dataset": {"tables": ["houses"]}}, r"dataset says \['tables'\]"),

@@ -122,6 +122,7 @@ def measure_models(
     """
     params = _read_params(plan)
     here = describe_environment()
+    _require_machine(params, here)
     table = None if rows is None else read_row_table(rows)
     labels = None
     if targets is not None:
@@ -206,6 +207,20 @@ def _read_params(plan: MeasuringPlan) -> EvaluationParams:
         return EvaluationParams.model_validate(read_default("evaluation") | asked)
     except ValidationError as err:
         raise RightfitError("; ".join(list_faults(err))) from err
+
+
+def _require_machine(params: EvaluationParams, here: Environment) -> None:
+    """Refuse to measure where the machine can run none of the serving configurations."""
+    if all(n != "all" and n > here.n_cores for n in params.n_threads):
+        raise RightfitError(
+            f"n_threads {list(params.n_threads)} cannot be measured: this machine has "
+            f"{here.n_cores} cores."
+        )
+    if not set(params.devices) & set(here.devices):
+        raise RightfitError(
+            f"devices {list(params.devices)} cannot be measured: this machine has "
+            f"{list(here.devices)}."
+        )
 
 
 @contextmanager
