@@ -73,6 +73,15 @@ def test_a_frame_of_texts_and_gaps_is_learnt_from() -> None:
     assert model.predict_proba(frame.head(1)).shape == (1, 2)
 
 
+def test_columns_named_by_numbers_go_by_position() -> None:
+    rows, y = load_iris(return_X_y=True)
+
+    model = RightfitClassifier(**QUICK).fit(pd.DataFrame(rows), y)
+
+    assert not hasattr(model, "feature_names_in_")
+    assert model.predict(rows).tolist() == model.predict(pd.DataFrame(rows)).tolist()
+
+
 def test_a_column_that_separates_the_classes_is_learnt_from() -> None:
     rows = np.concatenate([np.linspace(0, 1, 50), np.linspace(2, 3, 50)])[:, None]
 

@@ -94,7 +94,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         """Check rows that are to be predicted."""
         if _is_frame(rows):
             validate_data(self, rows, reset=False, skip_check_array=True)
-            return _read_frame(rows)
+            return self._read_frame(rows)
         return _name_columns(
             validate_data(self, rows, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
         )
@@ -119,7 +119,16 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             raise RightfitError(
                 f"X must have {LEAST_ROWS} rows or more, but has n_samples={len(targets)}."
             )
-        return _read_frame(rows), targets
+        return self._read_frame(rows), targets
+
+    def _read_frame(self, rows: object) -> pl.DataFrame:
+        """Read a checked frame; scikit-learn goes by position where names are no texts."""
+        frame = read_frame(rows, entry="X")
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - no lazy frame is one of scikit-learn's
+        if not hasattr(self, "feature_names_in_"):
+            positions = _name_positions(frame.width)
+            frame = frame.rename(dict(zip(frame.columns, positions, strict=True)))
+        return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
 
     def _search(self, rows: pl.DataFrame, y: Array, labels: Array | None) -> SearchResult:
         """Search by checked rows, and class positions or values.
@@ -390,13 +399,10 @@ def _is_frame(rows: object) -> bool:
     return isinstance(rows, pl.DataFrame) or hasattr(rows, "__dataframe__")
 
 
-def _read_frame(rows: object) -> pl.DataFrame:
-    frame = read_frame(rows, entry="X")
-    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - no lazy frame is one of scikit-learn's
-    return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
-
-
 def _name_columns(array: Array) -> pl.DataFrame:
     """Return an array of numbers as a frame; NaN stands for a missing value."""
-    names = [f"x{position}" for position in range(array.shape[1])]
-    return pl.DataFrame(array, schema=names).fill_nan(None)
+    return pl.DataFrame(array, schema=_name_positions(array.shape[1])).fill_nan(None)
+
+
+def _name_positions(n_columns: int) -> list[str]:
+    return [f"x{position}" for position in range(n_columns)]
