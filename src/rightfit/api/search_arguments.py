@@ -256,7 +256,7 @@ def _read_models(given: FamiliesLike | None) -> dict[str, ModelBlock]:
             )
         raws = {name: merge(known.get(name, {}), block) for name, block in given.items()}
     else:
-        found = [_find_block(name, known) for name in names]
+        found = [_find_block(name, known) for name in given]
         raws = dict(found)
         if twice := [name for name, block in found if block != raws[name]]:
             raise RightfitError(
