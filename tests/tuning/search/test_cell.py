@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from factories import application_targets, cells
+from rightfit.tuning.search.search_job import describe_job, read_job, share_rows
 
-from rightfit.families.family import TrainingData
+from rightfit.families.family import LabelledRows, TrainingData
 from rightfit.tuning.search.cell import describe_job, read_job, share_rows, study_name
 from rightfit.tuning.studies.study_store import StudyStore
 
@@ -30,3 +32,12 @@ def test_job_survives_the_way_to_another_process(blobs: TrainingData, tmp_path: 
     assert read_cell.train.schema == blobs.schema
     np.testing.assert_array_equal(read_cell.train.rows, blobs.rows)
     np.testing.assert_array_equal(read_cell.validation.labels, blobs.labels)
+
+
+def test_validation_rows_of_one_class_travel(blobs: TrainingData, tmp_path: Path) -> None:
+    first = blobs.labels == 0
+    judges = LabelledRows(blobs.rows[first], blobs.labels[first], blobs.schema)
+
+    shared = share_rows(tmp_path / "rows", replace(cells.make_cell(blobs), validation=judges))
+
+    assert set(shared.validation.labels) == {0}
