@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from rightfit.errors import RightfitError
 from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.spec import ColumnGroup, Target, Weekday, expand_names
 from rightfit.quality.metric import QualityMetric
@@ -81,7 +82,7 @@ def test_target_refuses(at_least: float | None, classes: tuple[str, ...], messag
 
 @pytest.mark.parametrize("worst", [1.0, 1.5, float("nan")])
 def test_quality_refuses_bounds_out_of_order(worst: float) -> None:
-    with pytest.raises(ValidationError, match="worst"):
+    with pytest.raises(RightfitError, match=r"^QualityMetric: .*worst"):
         QualityMetric(name="accuracy", worst=worst, best=1.0)
 
 
