@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from factories import application_targets, cells
-from rightfit.tuning.search.search_job import describe_job, read_job, share_rows
 
 from rightfit.families.family import LabelledRows, TrainingData
 from rightfit.tuning.search.cell import describe_job, read_job, share_rows, study_name
