@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from rightfit.profiling.worker.meters.devices import GpuDescription, list_gpus
 from rightfit.profiling.worker.units import BYTES_PER_MIB
 
 LIBRARIES = ("rightfit", "numpy", "onnxruntime")  # a model's family names those that it needs
+GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 ID_LENGTH = 12
 MIB_PER_GIB = 1024
 
@@ -52,15 +54,23 @@ class Environment:
 
 def describe_environment() -> Environment:
     """Describe this machine and the libraries installed."""
+    # Both files are Linux's; virtual machines often lack the second.
+    cpu_lines: list[str] = []
+    governor = None
+    with contextlib.suppress(OSError):
+        cpu_lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    with contextlib.suppress(OSError):
+        governor = GOVERNOR.read_text(encoding="ascii").strip()
+    models = [line.partition(":")[2].strip() for line in cpu_lines if line.startswith("model name")]
     found = Environment(
         environment_id="",
-        cpu=_cpu_model(),
+        cpu=models[0] if models else platform.processor() or "unknown",
         n_cores=usable_cores(),
         memory_mib=round(psutil.virtual_memory().total / BYTES_PER_MIB),
         system=platform.system(),
         kernel=platform.release(),
         architecture=platform.machine(),
-        governor=_governor(),
+        governor=governor,
         python=platform.python_version(),
         libraries={name: find_version(name) for name in LIBRARIES},
         gpus=list_gpus(),
@@ -84,20 +94,3 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
-
-
-def _governor() -> str | None:
-    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except OSError:
-        return None
