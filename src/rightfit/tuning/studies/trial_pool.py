@@ -41,7 +41,8 @@ class TrialPool:
         for trial in stored.get_trials(deepcopy=False):
             self.study.add_trial(trial)
         self._stored_ids: dict[int, int] = {}  # by the trials' numbers
-        self._unwritten: list[Callable[[], object]] = []
+        # What to write later: a method of the storage, a trial's number, the further arguments.
+        self._unwritten: list[tuple[Callable[..., object], int, tuple[Any, ...]]] = []
 
     @property
     def name(self) -> str:
@@ -114,18 +115,16 @@ class TrialPool:
     def write(self) -> None:
         """Store what was noted since, in order."""
         while self._unwritten:
-            self._unwritten[0]()
+            write, number, values = self._unwritten[0]
+            if number not in self._stored_ids:
+                self._stored_ids[number] = self._stored.get_trial_id_from_study_id_trial_number(
+                    self._stored_id, number
+                )
+            write(self._stored_ids[number], *values)
             del self._unwritten[0]
 
     def _write_later(self, write: Callable[..., object], number: int, *values: Any) -> None:
-        self._unwritten.append(lambda: write(self._stored_id_of(number), *values))
+        self._unwritten.append((write, number, values))
 
     def _memory_id_of(self, number: int) -> int:
         return self._memory.get_trial_id_from_study_id_trial_number(self._memory_id, number)
-
-    def _stored_id_of(self, number: int) -> int:
-        if number not in self._stored_ids:
-            self._stored_ids[number] = self._stored.get_trial_id_from_study_id_trial_number(
-                self._stored_id, number
-            )
-        return self._stored_ids[number]
