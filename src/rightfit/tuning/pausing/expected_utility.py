@@ -20,7 +20,6 @@ from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import THREADS, Application
 from rightfit.ranking.applications.constraints import (
-    Limit,
     measure_excess,
     relate_excess,
     resolve_limits,
@@ -178,35 +177,24 @@ def estimate_utility(known: ProfileForecast, application: Application) -> Expect
     quantiles = np.where(kept, utility, 0.0)
     for limit in limits:
         if limit.metric == QUALITY:
-            error = known.quality_error
-            quantiles = quantiles * _chance_to_keep(limit, known.metrics[QUALITY], error)
+            # times the probability that a validated quality keeps its limit on other rows
+            quality, error = known.metrics[QUALITY], known.quality_error
+            room = quality - limit.bound if limit.is_floor else limit.bound - quality
+            with np.errstate(divide="ignore", invalid="ignore"):
+                quantiles = quantiles * np.where(error > 0, ndtr(room / error), 1.0)
+    # by how much limits are broken at the median, and the trial that does so least
     middle = N_QUANTILES // 2
     medians = [np.broadcast_to(known.metrics[one.metric][:, :, middle], shape) for one in limits]
-    excess, nearest = _find_nearest(limits, medians, shape)
-    return ExpectedUtility(quantiles, float(chance.max()), excess, nearest)
-
-
-def _chance_to_keep(limit: Limit, quality: Floats, error: Floats) -> Floats:
-    """Return the probability that a validated quality keeps its limit on other rows."""
-    room = quality - limit.bound if limit.is_floor else limit.bound - quality
-    with np.errstate(divide="ignore", invalid="ignore"):
-        chance: Floats = np.where(error > 0, ndtr(room / error), 1.0)
-    return chance
-
-
-def _find_nearest(
-    limits: Sequence[Limit], medians: Sequence[Floats], shape: tuple[int, ...]
-) -> tuple[Floats, Miss | None]:
-    """Return by how much limits are broken at the median, and the trial that does so least."""
     shares = [
         relate_excess(measure_excess(values, limit), limit)
         for limit, values in zip(limits, medians, strict=True)
     ]
-    total = np.zeros(shape) + sum(shares)
-    total = np.where(np.isnan(total), np.inf, total)
-    row, column = np.unravel_index(int(np.argmin(total)), total.shape)
-    if not 0 < total[row, column] < np.inf:
-        return total, None
-    worst = int(np.argmax([share[row, column] for share in shares]))
-    limit, value = limits[worst], medians[worst][row, column]
-    return total, Miss(int(row), limit.metric, float(value), float(limit.bound))
+    excess = np.zeros(shape) + sum(shares)
+    excess = np.where(np.isnan(excess), np.inf, excess)
+    row, column = np.unravel_index(int(np.argmin(excess)), excess.shape)
+    nearest = None
+    if 0 < excess[row, column] < np.inf:
+        worst = int(np.argmax([share[row, column] for share in shares]))
+        limit, value = limits[worst], medians[worst][row, column]
+        nearest = Miss(int(row), limit.metric, float(value), float(limit.bound))
+    return ExpectedUtility(quantiles, float(chance.max()), excess, nearest)
