@@ -82,8 +82,19 @@ def try_object(
         rows = rows.select(unnamed, of=facts.name)
     read = select_columns(rows, facts).head(N_TRIED)
     call = make_call(model, facts.kind, facts.classes, n_threads=1, device="cpu")
+    # An estimator that was fitted on a frame knows its columns' names. A model that says nothing of
+    # its rows gets them as they were given; the weights of torch modules are float32.
+    likeliest: tuple[Form, ...]
+    if facts.kind == "torch":
+        likeliest = ("floats", "matrix")
+    elif facts.features is not None:
+        likeliest = (read.frame, "pandas", "polars")
+    elif facts.n_features is not None:
+        likeliest = ("matrix",)
+    else:
+        likeliest = (read.form, read.frame, "matrix")
     failures: list[Exception] = []
-    for form in _list_forms(read, facts):
+    for form in dict.fromkeys(likeliest):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -170,24 +181,6 @@ def select_columns(rows: RowTable, facts: Facts) -> RowTable:
             "fitted on, in their order."
         )
     return rows
-
-
-def _list_forms(rows: RowTable, facts: Facts) -> list[Form]:
-    """Return the forms in which a model may read rows, the likeliest first.
-
-    An estimator that was fitted on a frame knows its columns' names. What says nothing of its rows
-    gets them as they were given; the weights of torch modules are float32.
-    """
-    likeliest: tuple[Form, ...]
-    if facts.kind == "torch":
-        likeliest = ("floats", "matrix")
-    elif facts.features is not None:
-        likeliest = (rows.frame, "pandas", "polars")
-    elif facts.n_features is not None:
-        likeliest = ("matrix",)
-    else:
-        likeliest = (rows.form, rows.frame, "matrix")
-    return list(dict.fromkeys(likeliest))
 
 
 def _are_shares(answers: npt.NDArray[Any]) -> bool:

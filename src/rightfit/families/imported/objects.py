@@ -230,23 +230,19 @@ def make_call(
             )
         return lambda rows: model.predict(rows, thread_count=n_threads)
     if kind == "torch":
-        return _call_module(model, n_threads=n_threads, device=device)
+        import torch
+
+        torch.set_num_threads(n_threads)
+        model.to(device).eval()
+
+        def call(rows: Matrix) -> Matrix:
+            with torch.inference_mode():
+                answers = model(torch.from_numpy(rows).to(device))
+                found: Matrix = answers.cpu().numpy()
+                return found
+
+        return call
     return lambda rows: np.asarray(model(rows))
-
-
-def _call_module(module: Any, *, n_threads: int, device: str) -> Callable[[Any], Matrix]:
-    import torch
-
-    torch.set_num_threads(n_threads)
-    module.to(device).eval()
-
-    def call(rows: Matrix) -> Matrix:
-        with torch.inference_mode():
-            answers = module(torch.from_numpy(rows).to(device))
-            found: Matrix = answers.cpu().numpy()
-            return found
-
-    return call
 
 
 def make_finish(

@@ -58,7 +58,13 @@ class CatboostFamily(BoosterFamily):
         task = data.schema.task
         table = catboost.Pool(data.rows, data.labels, thread_count=1)
         if "learning_rate" not in settings:
-            settings["learning_rate"] = _choose_rate(catboost, task, settings, lengths[-1], table)
+            # The rate that CatBoost would choose for the whole training. It depends on the rounds,
+            # so a part of a training would be given another one. Beside some settings CatBoost
+            # chooses none and takes 0.03: these are left out.
+            kept = {name: value for name, value in settings.items() if name not in _HIDE_RATE}
+            probe = _make(catboost, task, **kept, iterations=lengths[-1])
+            probe.fit(table, callbacks=[_StopAtOnce()])
+            settings["learning_rate"] = float(probe.get_all_params()["learning_rate"])
         model: Booster | None = None
         done = 0
         for n in lengths:
@@ -124,18 +130,6 @@ FAMILY = CatboostFamily(
 def _make(catboost: Any, task: Task, **settings: Any) -> Any:
     make = catboost.CatBoostRegressor if task == "regression" else catboost.CatBoostClassifier
     return make(**settings)
-
-
-def _choose_rate(catboost: Any, task: Task, settings: Any, n_rounds: int, table: Any) -> float:
-    """Return the learning rate that CatBoost would choose for the whole training.
-
-    It depends on the rounds, so that a part of a training would be given another one. Beside some
-    settings CatBoost chooses none and takes 0.03: these are left out.
-    """
-    kept = {name: value for name, value in settings.items() if name not in _HIDE_RATE}
-    probe = _make(catboost, task, **kept, iterations=n_rounds)
-    probe.fit(table, callbacks=[_StopAtOnce()])
-    return float(probe.get_all_params()["learning_rate"])
 
 
 class _StopAtOnce:
