@@ -104,8 +104,17 @@ class ServingCosts:
                 self._lines[key] = UNMEASURABLE
             elif len(pairs) >= (N_TO_REPLACE if is_known else N_FOR_A_FIT):
                 self._lines[key] = fit_line(pairs)
-            else:
-                self._lines[key] = _move(prior, pairs) if is_known else _bracket(pairs)
+            elif is_known:  # an earlier search's line is moved by one factor
+                logs = [math.log(cost / max(prior.predict(one), 1e-12)) for one, cost in pairs]
+                factor = math.exp(sum(logs) / (len(logs) + FACTOR_WEIGHT))
+                slopes = {name: c * factor for name, c in prior.slopes.items()}
+                intercept = (prior.intercept or 0.0) * factor
+                self._lines[key] = CostLine(intercept, slopes, prior.spread)
+            else:  # of one or two models: costs lie between equal and proportional to the counts
+                structure, cost = pairs[-1]
+                half = cost / 2
+                slopes = {n: half / len(structure) / max(c, 1e-12) for n, c in structure.items()}
+                self._lines[key] = CostLine(half, slopes, PRIOR_SPREAD)
 
     def predict(
         self, structure: Structure | None, serving: Serving, metric: str
@@ -118,22 +127,6 @@ class ServingCosts:
         if line is None or structure is None:
             return _turn(metric, 0.0), 0.0
         return _turn(metric, line.predict(structure)), max(line.spread, MIN_SPREAD)
-
-
-def _move(line: CostLine, pairs: Pairs) -> CostLine:
-    """Move an earlier search's line by one factor."""
-    logs = [math.log(cost / max(line.predict(structure), 1e-12)) for structure, cost in pairs]
-    factor = math.exp(sum(logs) / (len(logs) + FACTOR_WEIGHT))
-    slopes = {name: c * factor for name, c in line.slopes.items()}
-    return CostLine((line.intercept or 0.0) * factor, slopes, line.spread)
-
-
-def _bracket(pairs: Pairs) -> CostLine:
-    """Guess from one or two models: costs lie between equal and proportional to the counts."""
-    structure, cost = pairs[-1]
-    half = cost / 2
-    slopes = {name: half / len(structure) / max(n, 1e-12) for name, n in structure.items()}
-    return CostLine(half, slopes, PRIOR_SPREAD)
 
 
 def _pair(

@@ -79,7 +79,14 @@ def count_work(
     is_exact = configuration.get("solver") == "lbfgs"  # of linear models: by shares of the rows
     fitted = n_rows * 2.0 ** (checkpoint - n_checkpoints) if is_exact else 0.0
     passed = 0.0 if is_exact else passed
-    n_columns = _count_columns(configuration, size.n_features)
+    chosen = configuration.get("max_features", configuration.get("colsample_bytree"))
+    n_columns = float(size.n_features)  # that a split, or a tree, chooses from
+    if chosen == "sqrt":
+        n_columns = math.sqrt(size.n_features)
+    elif chosen == "log2":
+        n_columns = math.log2(max(size.n_features, 2))
+    elif isinstance(chosen, float):
+        n_columns = size.n_features * chosen
     operations = structure["n_operations"]
     return {
         "values": n_rows * size.n_features,
@@ -127,13 +134,3 @@ def name_line(family: str) -> str:
 def _read_lines() -> dict[str, CostLine]:
     document = json.loads(files(__package__).joinpath(SHIPPED).read_text(encoding="utf-8"))
     return {family: CostLine(**line) for family, line in document.items()}
-
-
-def _count_columns(configuration: Configuration, n_features: int) -> float:
-    """Return how many columns a split, or a tree, chooses from."""
-    chosen = configuration.get("max_features", configuration.get("colsample_bytree"))
-    if chosen == "sqrt":
-        return math.sqrt(n_features)
-    if chosen == "log2":
-        return math.log2(max(n_features, 2))
-    return n_features * chosen if isinstance(chosen, float) else float(n_features)
