@@ -53,9 +53,13 @@ def describe_plan(
             f"{settings.screening_processes} of {settings.min_processes} to "
             f"{settings.max_processes} processes."
         )
+    n_processes = min(
+        settings.max_processes, max(1, int(settings.max_s * MS_PER_S / settings.latency_max_ms))
+    )
+    timing_ms = n_processes * settings.latency_max_ms
     lines += [
-        f"{column}: not for models that take more than {slowest_call_ms(settings, share):.2g} ms "
-        "a call in this preset"
+        f"{column}: not for models that take more than "
+        f"{timing_ms / min_calls_to_report(share):.2g} ms a call in this preset"
         for share, column in LATENCY_COLUMNS.items()
         if share > MEDIAN
     ]
@@ -86,16 +90,3 @@ def longest_profile_s(settings: MeasuringSettings) -> float:
     n_last = 1 + settings.max_extra_processes
     rounds_s = DISTURBED_TIMES * settings.max_s + n_last * process_ms / MS_PER_S
     return rounds_s + waits_s + settings.server.n_processes * settings.server.max_s
-
-
-def slowest_call_ms(settings: MeasuringSettings, share: float) -> float:
-    """Return how long a call may take so that a percentile can be reported.
-
-    Args:
-        settings: The preset.
-        share: Percentile as a share in (0, 1).
-    """
-    n_processes = min(
-        settings.max_processes, max(1, int(settings.max_s * MS_PER_S / settings.latency_max_ms))
-    )
-    return n_processes * settings.latency_max_ms / min_calls_to_report(share)
