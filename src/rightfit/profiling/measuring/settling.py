@@ -68,8 +68,15 @@ def why_settled(state: MeasurementState, settings: MeasuringSettings) -> Settled
     if with_disturbed_ms >= DISTURBED_TIMES * max_ms:
         return "time"
     if spent_ms >= max_ms:
-        is_worth_it = _tail_is_cheap(rounds, max_ms) and len(state.rounds) < settings.max_processes
-        return None if is_worth_it else "time"
+        # The highest percentile may lack calls that take next to no time. On a busy machine the
+        # time may be over after half of the processes, and an application that looks at the p99
+        # could choose nothing, for want of calls of some microseconds.
+        missing = min_calls_to_report(max(LATENCY_COLUMNS)) - sum(r.latency.n_calls for r in rounds)
+        medians_ns = per_process(rounds, 0.5)
+        if missing <= 0 or not medians_ns or len(state.rounds) >= settings.max_processes:
+            return "time"
+        missing_ms = missing * statistics.median(medians_ns) / NS_PER_MS
+        return None if missing_ms <= CHEAP_SHARE * max_ms else "time"
     n_made = len(state.rounds) - state.n_retries
     if n_made < settings.min_processes:
         return None
@@ -98,19 +105,6 @@ def per_process(rounds: Sequence[FinishedRound], share: float) -> list[float]:
     """Return a latency percentile of each process in ns, of those that can hold it."""
     values = (r.percentiles_ns[share] for r in rounds)
     return [value for value in values if value is not None]
-
-
-def _tail_is_cheap(rounds: Sequence[FinishedRound], max_ms: float) -> bool:
-    """Tell whether the highest percentile lacks calls that take next to no time.
-
-    On a busy machine the time may be over after half of the processes, and an application that
-    looks at the p99 could choose nothing, for want of calls of some microseconds.
-    """
-    missing = min_calls_to_report(max(LATENCY_COLUMNS)) - sum(r.latency.n_calls for r in rounds)
-    medians_ns = per_process(rounds, 0.5)
-    if missing <= 0 or not medians_ns:
-        return False
-    return missing * statistics.median(medians_ns) / NS_PER_MS <= CHEAP_SHARE * max_ms
 
 
 def _half_width_pct(rounds: Sequence[FinishedRound], share: float) -> float:
