@@ -93,10 +93,6 @@ class Workload(StrictModel, metaclass=OneSentence):
     n_rows: float = Field(gt=0, le=1e18)
     hours: float = Field(gt=0, le=1e6)
 
-    def hours_at(self, rows_per_s: float) -> float:
-        """Return how many hours the rows take at a throughput."""
-        return self.n_rows / rows_per_s / S_PER_HOUR
-
 
 class Application(StrictModel, metaclass=OneSentence):
     """One application: its scenario, its objectives and its constraints.

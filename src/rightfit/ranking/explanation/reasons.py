@@ -25,7 +25,7 @@ from rightfit.ranking.applications.constraints import measure_excess, relate_exc
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, make_additive
 from rightfit.ranking.assessment.assessment import Assessment, describe_chosen, tie_preference
 from rightfit.ranking.assessment.pareto import find_dominators
-from rightfit.ranking.assessment.profile_table import FINAL, ProfileTable
+from rightfit.ranking.assessment.profile_table import FINAL
 from rightfit.typed_tables import table_schema, write_rows
 
 Names = npt.NDArray[np.object_]
@@ -65,7 +65,11 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
         measured, is_meant = table.values(name)[rows], metric == name
         value = np.where(is_meant, measured, value)
         rival_value = np.where(is_meant, measured[other], rival_value)
-    is_raw, factor, offset = _find_raw_scale(table, metric)
+    # scaled qualities are written as raw ones, where the profiles tell the scale
+    scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
+    scale = np.array([one or (np.nan, np.nan) for one in scales])[table.dataset_of_candidate]
+    is_raw = (metric == "quality") & ~np.isnan(scale[:, 0])
+    factor, offset = np.where(is_raw, scale[:, 0], 1.0), np.where(is_raw, scale[:, 1], 0.0)
     # a quality that chose is not the one that people see, where both are known
     rows_seen = table.dataset_of_row[~np.isnan(table.values(FINAL))]
     is_seen = np.bincount(rows_seen, minlength=len(table.datasets)) > 0
@@ -94,19 +98,6 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     ).with_columns(cs.float().fill_nan(None))
     of_rival = pl.col("rival", "rival_utility", "rival_value")
     return frame.with_columns(pl.when("has_rival").then(of_rival).name.keep())
-
-
-def _find_raw_scale(table: ProfileTable, metric: Names) -> tuple[Bools, Floats, Floats]:
-    """Find how scaled qualities are written as raw ones, where the profiles tell the scale.
-
-    Returns:
-        Of each candidate, shape (n_candidates,): whether its figure becomes a raw quality, and the
-        factor and offset that make it one.
-    """
-    scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
-    known = np.array([scale or (np.nan, np.nan) for scale in scales])[table.dataset_of_candidate]
-    is_raw = (metric == "quality") & ~np.isnan(known[:, 0])
-    return is_raw, np.where(is_raw, known[:, 0], 1.0), np.where(is_raw, known[:, 1], 0.0)
 
 
 def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:

@@ -25,6 +25,7 @@ from rightfit.naming import (
 from rightfit.ranking.application_ranking import ApplicationRanking, Winners
 from rightfit.ranking.applications.applications import (
     QUALITIES,
+    S_PER_HOUR,
     THROUGHPUT,
     Application,
     LimitKind,
@@ -165,7 +166,9 @@ def describe_deadline(assessment: Assessment, candidates: Ints) -> str:
     if workload is None or np.isnan(rows_per_s[0]) or np.isnan(quality).all():
         return ""
     best = int(np.nanargmax(quality))
-    first_h, best_h = (workload.hours_at(float(rows_per_s[place])) for place in (0, best))
+    first_h, best_h = (
+        workload.n_rows / float(rows_per_s[place]) / S_PER_HOUR for place in (0, best)
+    )
     said = f"{format_duration(workload.hours)}; it takes {format_duration(first_h)}"
     timed = table.frame[rows[:1]]
     if quality[best] <= quality[0] or np.isnan(best_h):

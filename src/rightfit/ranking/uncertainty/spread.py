@@ -153,24 +153,19 @@ def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints,
     step = max(1, _PAIRS_AT_ONCE // n)
     for start in range(0, n, step):
         part = slice(start, start + step)
-        above = _surely_above(value, spread, part)
+        # which candidates (rows) rank significantly above those of this part (columns)
+        gap = value[:, None] - value[None, part]
+        squared = spread.below[:, None] ** 2 + spread.above[None, part] ** 2
+        if spread.deviations is not None:
+            correlation = spread.deviations @ spread.deviations[part].T
+            together = spread.paired_below[:, None] * spread.paired_above[None, part]
+            squared = np.maximum(squared - 2 * correlation * together, 0.0)
+        reach = np.sqrt(squared)
+        sure, maybe = spread.surely_feasible[:, None], spread.maybe_feasible[None, part]
+        above = (sure & ~maybe) | ((gap > reach) & (sure | ~maybe))
         low[part] = 1 + above.sum(axis=0)
         high -= above.sum(axis=1)
     return low, high
-
-
-def _surely_above(value: Floats, spread: Spread, part: slice) -> Bools:
-    """Tell which candidates (rows) rank significantly above those of ``part`` (columns)."""
-    gap = value[:, None] - value[None, part]
-    squared = spread.below[:, None] ** 2 + spread.above[None, part] ** 2
-    if spread.deviations is not None:
-        correlation = spread.deviations @ spread.deviations[part].T
-        together = spread.paired_below[:, None] * spread.paired_above[None, part]
-        squared = np.maximum(squared - 2 * correlation * together, 0.0)
-    reach = np.sqrt(squared)
-    sure, maybe = spread.surely_feasible[:, None], spread.maybe_feasible[None, part]
-    above: Bools = (sure & ~maybe) | ((gap > reach) & (sure | ~maybe))
-    return above
 
 
 def _root_of_sum(squares: Iterable[tuple[Floats, Floats]], side: int, n_rows: int) -> Floats:
