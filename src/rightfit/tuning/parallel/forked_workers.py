@@ -151,29 +151,25 @@ class ForkedWorkers:
         """Wait for a message of any process."""
         processes = self._all()
         speaking = wait_for([process.channel for process in processes])
-        return [
-            report
-            for process in processes
-            if process.channel in speaking
-            for report in self._report(process)
-        ]
-
-    def _report(self, process: _Process) -> Iterator[Report]:
-        for said in hear(process.channel):
-            task = process.task
-            if isinstance(said, TaskResult) and task is not None:
-                process.task = None
-                yield Report(process.search, process.name, task, said)
-                continue
-            error = said.error if isinstance(said, Ended) else ""
-            process.channel.close()
-            others = self._processes[process.search]
-            others.remove(process)
-            if task is not None or not others:  # another one takes its place
-                self._fork(process.search)
-            if task is not None:
-                yield Report(process.search, process.name, task, None, error)
-            return
+        reports: list[Report] = []
+        for process in processes:
+            for said in hear(process.channel) if process.channel in speaking else ():
+                task = process.task
+                if isinstance(said, TaskResult) and task is not None:
+                    process.task = None
+                    reports.append(Report(process.search, process.name, task, said))
+                    continue
+                # it has ended
+                error = said.error if isinstance(said, Ended) else ""
+                process.channel.close()
+                others = self._processes[process.search]
+                others.remove(process)
+                if task is not None or not others:  # another one takes its place
+                    self._fork(process.search)
+                if task is not None:
+                    reports.append(Report(process.search, process.name, task, None, error))
+                break
+        return reports
 
     def _fork(self, search: str) -> None:
         job, family = self._jobs[search]

@@ -110,7 +110,7 @@ class ServingCosts:
                 slopes = {name: c * factor for name, c in prior.slopes.items()}
                 intercept = (prior.intercept or 0.0) * factor
                 self._lines[key] = CostLine(intercept, slopes, prior.spread)
-            else:  # of one or two models: costs lie between equal and proportional to the counts
+            else:  # a guess from one or two models: between equal and proportional to the counts
                 structure, cost = pairs[-1]
                 half = cost / 2
                 slopes = {n: half / len(structure) / max(c, 1e-12) for n, c in structure.items()}
