@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from record import N_DRAWN, read_block
+from record import N_DRAWN
 from tables import KEPT_ASIDE, LEARNT_ON
 from worth import (
     Floats,
@@ -47,9 +47,7 @@ def learn_portfolio(cells: Sequence[RecordedTrainings], *, by_cost: bool = False
         by_cost: Whether an entry's gain counts per unit of its training; else by itself.
     """
     worth = stack_worth(cells)
-    numbers = range(worth.shape[1])
-    worth[:, [n for n in numbers if not _is_in_space(cells, n)]] = 0.0
-    costs = np.array([cost_of_default(cells, number) for number in numbers])
+    costs = np.array([cost_of_default(cells, number) for number in range(worth.shape[1])])
     chosen = [0]
     while len(chosen) < MAX_ENTRIES:
         reached = worth[:, chosen].max(axis=1, keepdims=True)
@@ -73,13 +71,6 @@ def cost_of_default(cells: Sequence[RecordedTrainings], number: int) -> float:
         return np.inf
     ratios = [cell.trials[number].last.spent_s / cell.trials[0].last.spent_s for cell in both]
     return float(np.exp(np.mean(np.log(ratios))))
-
-
-def _is_in_space(cells: Sequence[RecordedTrainings], number: int) -> bool:
-    """Tell whether the library's ranges still hold a configuration that was recorded once."""
-    space = read_block(cells[0].model).space.root
-    searched = next((c.searched[number] for c in cells if number in c.searched), {})
-    return all(name in space and space[name].contains(value) for name, value in searched.items())
 
 
 def _with_default(cells: Sequence[RecordedTrainings], number: int) -> list[RecordedTrainings]:
