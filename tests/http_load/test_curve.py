@@ -14,7 +14,7 @@ from rightfit.http_load import curve
 from rightfit.http_load.curve import CurvePlan, judge_curve, measure_curve, start_generator
 from rightfit.http_load.curve import measure_step as measure_step_with
 from rightfit.http_load.generator import LoadOrder, plan_arrivals
-from rightfit.http_load.load_records import LatencyLimit, LoadStep
+from rightfit.http_load.load_records import LatencyLimit, LoadCurve, LoadStep
 from rightfit.http_load.served import RunningServer, ServerPlace, start_server
 from rightfit.processes.lifeline import list_children
 from rightfit.profiling.intervals import Interval
@@ -197,4 +197,11 @@ def test_highest_rate_is_the_last_before_the_first_that_breaks_the_limit() -> No
     assert curve._find_highest(steps, limit) == 10
     assert curve._find_highest([step_at(10, 60)], limit) is None
     assert curve._find_highest([step_at(10, 5, keeps_up=False)], limit) is None
-    assert curve._find_knee([step_at(10, 5), step_at(20, 9), step_at(30, 11)], 0.99) == 20
+
+
+def test_knee_is_the_last_rate_before_the_percentile_has_doubled() -> None:
+    steps = (step_at(10, 5), step_at(20, 9), step_at(30, 11))
+    measured = LoadCurve((), steps, 100.0, None, 50, None)
+
+    judged = judge_curve(measured, LatencyLimit(0.99, 50))
+    assert judged.knee_per_s == 20

@@ -218,11 +218,18 @@ def measure_curve(
 
 def judge_curve(curve: LoadCurve, limit: LatencyLimit) -> LoadCurve:
     """Hold a curve that was measured for one limit against another one."""
+    known = [(step.level, step.latency_ms[limit.share], step.keeps_up) for step in curve.opened]
+    measured = [(level, found.value, keeps_up) for level, found, keeps_up in known if found]
+    knee_per_s = None
+    for level, found_ms, keeps_up in measured:
+        if not keeps_up or found_ms > 2 * measured[0][1]:
+            break
+        knee_per_s = level
     return replace(
         curve,
         highest_rate_per_s=_find_highest(curve.opened, limit),
         limit_ms=limit.ms,
-        knee_per_s=_find_knee(curve.opened, limit.share),
+        knee_per_s=knee_per_s,
         limit_share=limit.share,
     )
 
@@ -243,14 +250,3 @@ def _find_highest(opened: Sequence[LoadStep], limit: LatencyLimit) -> float | No
             break
         highest = step.level
     return highest
-
-
-def _find_knee(opened: Sequence[LoadStep], share: float) -> float | None:
-    known = [(step.level, step.latency_ms[share], step.keeps_up) for step in opened]
-    measured = [(level, found.value, keeps_up) for level, found, keeps_up in known if found]
-    knee = None
-    for level, found_ms, keeps_up in measured:
-        if not keeps_up or found_ms > 2 * measured[0][1]:
-            break
-        knee = level
-    return knee

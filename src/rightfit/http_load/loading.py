@@ -10,7 +10,6 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -252,22 +251,22 @@ def _read_rows(path: Path) -> Any:
 
 def write_bodies(rows: pl.DataFrame, encoder: EncoderJson) -> tuple[str, ...]:
     """Write requests of one row each, with the raw columns that an encoder reads."""
-    columns = {
-        name: list(_to_json_values(rows[name], one.name))
-        for one in list_inputs(encoder)
-        for name in one.columns
-    }
+    columns: dict[str, list[object]] = {}
+    for one in list_inputs(encoder):
+        for name in one.columns:
+            if one.name == IMAGE:
+                columns[name] = [
+                    None if image is None else base64.b64encode(image).decode()
+                    for image in rows[name]
+                ]
+            elif one.name == TEXTS:
+                columns[name] = rows[name].cast(pl.String).to_list()
+            else:
+                columns[name] = [
+                    None if number is None or not math.isfinite(number) else number
+                    for number in rows[name].cast(pl.Float64)
+                ]
     return tuple(
         json.dumps([{name: values[i] for name, values in columns.items()}], allow_nan=False)
         for i in range(rows.height)
     )
-
-
-def _to_json_values(column: pl.Series, kind: str) -> Iterator[object]:
-    if kind == IMAGE:
-        yield from (None if one is None else base64.b64encode(one).decode() for one in column)
-    elif kind == TEXTS:
-        yield from column.cast(pl.String)
-    else:
-        numbers = column.cast(pl.Float64)
-        yield from (None if one is None or not math.isfinite(one) else one for one in numbers)
