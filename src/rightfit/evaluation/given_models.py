@@ -135,7 +135,11 @@ class GivenOnnx:
     ) -> Bundle:
         """See :class:`GivenModel`. Where nothing is judged the model stays as it is."""
         feeds = plan_random(self.inputs) if rows is None else plan_feeds(self.inputs, rows)
-        features = _name_features(feeds)
+        features = tuple(dict.fromkeys(name for feed in feeds for name in feed.columns))
+        if not features and len(feeds) == 1 and len(feeds[0].shape) == 1:
+            features = tuple(map(str, range(feeds[0].shape[0])))  # of random rows
+        elif not features:
+            features = tuple(feed.name for feed in feeds)
         folder.mkdir(mode=0o700)
 
         def write(answers: GivenOutput) -> Bundle:
@@ -386,14 +390,3 @@ def _take_export(path: Path) -> GivenExport:
     task: Task = "classification" if call.classes else "regression"
     facts = Facts("onnx", path.name, task, call.classes, features, None)
     return GivenExport(graph, feeds, facts)
-
-
-def _name_features(feeds: tuple[Feed, ...]) -> tuple[str, ...]:
-    """Return the columns that a graph reads; those of random rows are numbered."""
-    named = [name for feed in feeds for name in feed.columns]
-    if named:
-        return tuple(dict.fromkeys(named))
-    (sizes, *others) = [feed.shape for feed in feeds]
-    if others or len(sizes) != 1:
-        return tuple(feed.name for feed in feeds)
-    return tuple(map(str, range(sizes[0])))

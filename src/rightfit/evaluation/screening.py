@@ -134,17 +134,11 @@ def _ends(
         if favourable:
             ends[metric] = ends[metric] * times if higher else ends[metric] / times
         if metric in LATENCIES and favourable and not higher:
-            ends[metric] = np.fmax(ends[metric], _find_least_ms(profiles, metric) / times)
+            for lower in LATENCIES[: LATENCIES.index(metric)]:  # a percentile is no less than these
+                if f"{lower}_low" in profiles.columns:
+                    least = _floats(profiles[f"{lower}_low"]) / times
+                    ends[metric] = np.fmax(ends[metric], least)
     return ends
-
-
-def _find_least_ms(profiles: pl.DataFrame, metric: str) -> Floats:
-    """Return what a latency percentile is at least: no less than the lower percentiles."""
-    least = np.full(profiles.height, np.nan)
-    for column in LATENCIES[: LATENCIES.index(metric)]:
-        if f"{column}_low" in profiles.columns:
-            least = np.fmax(least, _floats(profiles[f"{column}_low"]))
-    return least
 
 
 def _floats(column: pl.Series) -> Floats:
