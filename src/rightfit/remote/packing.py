@@ -99,18 +99,7 @@ def pack_dataset(
 def write_pack(pack: Pack, folder: Path) -> None:
     """Write what to measure, the program that does it, and what that needs."""
     write_document(pack, folder / PACK_FILE)
-    copy_sources(folder)
-    (folder / "measure.py").write_text(PROGRAM, encoding="utf-8")
-    declared = importlib.metadata.requires("rightfit") or []
-    bounds = {
-        re.split(r"[^A-Za-z0-9_-]", line)[0].lower(): line for line in declared if ";" not in line
-    }
-    requirements = "".join(f"{bounds.get(name, name)}\n" for name in REQUIREMENTS)
-    (folder / "requirements.txt").write_text(requirements, encoding="utf-8")
-
-
-def copy_sources(folder: Path) -> None:
-    """Copy the modules that measuring imports, and nothing else of this library."""
+    # the modules that measuring imports, and nothing else of this library
     modules = {name for entry in ENTRY_POINTS for name in read_sources(entry)}
     packages = {
         package  # a and a.b of a.b.c
@@ -125,3 +114,10 @@ def copy_sources(folder: Path) -> None:
         target = folder / _PLACE.name / origin.relative_to(_PLACE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(origin, target)
+    (folder / "measure.py").write_text(PROGRAM, encoding="utf-8")
+    declared = importlib.metadata.requires("rightfit") or []
+    bounds = {
+        re.split(r"[^A-Za-z0-9_-]", line)[0].lower(): line for line in declared if ";" not in line
+    }
+    requirements = "".join(f"{bounds.get(name, name)}\n" for name in REQUIREMENTS)
+    (folder / "requirements.txt").write_text(requirements, encoding="utf-8")

@@ -170,7 +170,16 @@ class Service:
             columns = _read_columns(kind, body, self._limits, self._kinds)
             answers = self._predict(columns)
             named = usage.name_answers(answers, self._model.classes, self._model.threshold)
-            written = _write_answers(kind, named)
+            if kind == JSON:
+                written = json.dumps(named, allow_nan=False).encode()
+            else:
+                import pyarrow
+
+                table = pyarrow.Table.from_pylist(named)
+                sink = io.BytesIO()
+                with pyarrow.ipc.new_stream(sink, table.schema) as stream:
+                    stream.write_table(table)
+                written = sink.getvalue()
         except RefusedError as err:
             return err.to_response()
         except (ValueError, TypeError, OverflowError, AttributeError) as err:
@@ -413,18 +422,6 @@ def _check_arrow_column(name: str, column: Any) -> None:
     )
     if not is_plain or n_bytes > MAX_ARROW_BYTES:
         raise RefusedError(422, f"{name!r} is of a type that is not read: {column.type}")
-
-
-def _write_answers(kind: str, answers: Sequence[Mapping[str, Any]]) -> bytes:
-    if kind == JSON:
-        return json.dumps(answers, allow_nan=False).encode()
-    import pyarrow
-
-    table = pyarrow.Table.from_pylist(list(answers))
-    sink = io.BytesIO()
-    with pyarrow.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    return sink.getvalue()
 
 
 def main() -> None:
