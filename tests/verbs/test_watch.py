@@ -43,7 +43,7 @@ def test_watch_needs_a_ranking(ask_with_rows: Ask, study: Study) -> None:
 def test_watch_without_a_winner_says_so(
     ask_with_rows: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "_can_watch", lambda *_: False)
+    monkeypatch.setattr(watching, "read_answers", lambda _: ())
 
     result = ask_with_rows("watch")
 

@@ -14,7 +14,7 @@ from rightfit.families.bundle import ONNX_ONLY
 from rightfit.kedro_project.command_line import set_log_level
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.parameters.grid import Grid, read_grid
+from rightfit.parameters.grid import read_grid
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.serving import Serving, split_device
 from rightfit.serving.answer import Answer
@@ -67,7 +67,10 @@ def watch_winners(
     answers = [
         answer
         for answer in read_answers(results)
-        if answer.application in applications.root and _can_watch(answer, grid)
+        if answer.application in applications.root
+        and (winner := answer.decision.winner) is not None
+        and winner.model not in grid.imported
+        and split_device(winner.serving.device)[1] is None  # measured here
     ]
     if not answers:
         raise ValueError(
@@ -107,13 +110,6 @@ def watch_winners(
     )
     results.load_current("watches").put_record(KEY, found)
     return found
-
-
-def _can_watch(answer: Answer, grid: Grid) -> bool:
-    winner = answer.decision.winner
-    if winner is None or winner.model in grid.imported:
-        return False
-    return split_device(winner.serving.device)[1] is None
 
 
 def _kind(answer: Answer) -> tuple[str, bool]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import click
 
 from rightfit.reporting.terminal import tabulate_winners
-from rightfit.serving.answer import Answer, answer_to_json
+from rightfit.serving.answer import answer_to_json
 from rightfit.verbs.options import AS_JSON, echo_json, echo_lines, echo_table, faults_as_message
 from rightfit.verbs.stored import Place, where
 from rightfit.verbs.stored_answers import load_recommendations, read_answers
@@ -36,10 +34,7 @@ def which(place: Place, application: str | None, dataset: str | None, *, as_json
         return
     echo_lines([f"{application}: {answers[0].purpose}"])
     for answer in answers:
-        echo_lines(describe_answer(answer))
-
-
-def describe_answer(answer: Answer) -> Iterator[str]:
-    """Yield the decision, and a line for each fact."""
-    for fact in answer.list_facts():
-        yield fact.text if fact.term == "Decision" else f"  {fact.term.lower():<15} {fact.text}"
+        echo_lines(
+            fact.text if fact.term == "Decision" else f"  {fact.term.lower():<15} {fact.text}"
+            for fact in answer.list_facts()
+        )

@@ -23,7 +23,6 @@ from rightfit.reporting.html_report import render_report
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.terminal import tabulate_winners
 from rightfit.serving.answer import Answer, Origin
-from rightfit.verbs.which import describe_answer
 
 pytestmark = pytest.mark.long
 
@@ -110,7 +109,7 @@ def test_every_part_names_the_same_winner_with_the_same_quality(
         card = page.locator(f"#cell-{name}-{dataset}").inner_text()
         chart = page.locator("#charts svg").nth(position)
         record = page.locator(f"#record-{name}-{dataset} tbody tr").first
-        answer = "\n".join(describe_answer(answer_of(name, dataset, decision)))
+        answer = "\n".join(fact.text for fact in answer_of(name, dataset, decision).list_facts())
 
         if decision.winner is None:
             assert NONE in card
