@@ -261,6 +261,12 @@ def _list_places(
         )
         low, high = row["utility_low"], row["utility_high"]
         ends = "" if low is None or high is None else f"{low:.2f}\N{EN DASH}{high:.2f}"
+        if not row["feasible"]:
+            chance = NOT_MEASURED
+        elif row["p_best"] < SMALLEST_SHARE:
+            chance = f"< {format_share(2 * SMALLEST_SHARE)}"
+        else:
+            chance = format_share(row["p_best"])
         yield BoardRow(
             rank=row["rank"],
             model=row["model"],
@@ -279,7 +285,7 @@ def _list_places(
                 for part in parts[(row["candidate"],)].iter_rows(named=True)
                 if part["contribution"] is not None
             ),
-            chance=Number(_write_chance(row), order=row["p_best"]),
+            chance=Number(chance, order=row["p_best"]),
             why=row["reason"],
         )
 
@@ -292,14 +298,6 @@ def _write_cost(profile: Mapping[str, Any], name: str) -> Number:
     if low is not None and high is not None and value > 0 and high > low:
         half = f"\N{PLUS-MINUS SIGN}{format_number(round(50 * (high - low) / value, 1))} %"
     return Number(format_number(float(value)), half, float(value))
-
-
-def _write_chance(row: Mapping[str, Any]) -> str:
-    if not row["feasible"]:
-        return NOT_MEASURED
-    if row["p_best"] < SMALLEST_SHARE:
-        return f"< {format_share(2 * SMALLEST_SHARE)}"
-    return format_share(row["p_best"])
 
 
 def _list_facts(

@@ -11,7 +11,7 @@ from plotly.graph_objects import Bar, Figure, Scatter
 from rightfit.formatting import format_quality
 from rightfit.naming import objective_name, sentence_case, serving_labels, words
 from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, SERVING_KEYS
-from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
+from rightfit.ranking.explanation.decisions import Recommendations, list_decisions
 from rightfit.reporting.charts.palette import NEUTRAL, TONES, Mark, base_layout
 
 N_SHOWN = 6  # candidates per dataset
@@ -139,6 +139,15 @@ def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) ->
     """Draw a cell per application and dataset, with the mark of the winner's family."""
     cells = list_decisions(recommendations)
     drawn = [decision.winner and marks[decision.winner.model] for _, _, decision in cells]
+    texts = []
+    for _, _, decision in cells:
+        winner = decision.headline
+        if winner is None:
+            texts.append(decision.without_winner)
+            continue
+        quality = format_quality(winner.metrics.get("quality_raw"))
+        tie = f"<br>{decision.tie}" if decision.tie else ""
+        texts.append(f"<b>{winner.candidate}</b><br>{quality}{tie}")
     return Figure(
         data=[
             Scatter(
@@ -150,7 +159,7 @@ def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) ->
                     "color": [mark.color if mark else NEUTRAL for mark in drawn],
                     "symbol": [mark.symbol if mark else "x-thin-open" for mark in drawn],
                 },
-                text=[_write_cell(decision) for _, _, decision in cells],
+                text=texts,
                 textposition="bottom center",
                 hovertext=[decision.sentence for _, _, decision in cells],
                 hoverinfo="text",
@@ -168,12 +177,3 @@ def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) ->
             },
         },
     )
-
-
-def _write_cell(decision: Decision) -> str:
-    winner = decision.headline
-    if winner is None:
-        return decision.without_winner
-    quality = format_quality(winner.metrics.get("quality_raw"))
-    tie = f"<br>{decision.tie}" if decision.tie else ""
-    return f"<b>{winner.candidate}</b><br>{quality}{tie}"

@@ -13,7 +13,6 @@ from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (
     Section,
-    Table,
     figure,
     keys,
     number,
@@ -126,26 +125,28 @@ def build_loads(results: Results) -> Section:
                 ),
                 text("Disturbed", lambda row: "yes" if row.curve.disturbed else "no"),
             ),
-            *map(_tabulate_steps, measured),
+            *(
+                tabulate(
+                    f"{load.candidate} for {words(load.application)} on {words(load.dataset)}, "
+                    "by rising rate",
+                    sorted(load.curve.opened, key=lambda step: step.level),
+                    figure("Requests/s", "level"),
+                    number("p50 (ms)", lambda step: format_latency(step.latency_ms[0.5])),
+                    number("p95 (ms)", lambda step: format_latency(step.latency_ms[0.95])),
+                    number("p99 (ms)", lambda step: format_latency(step.latency_ms[0.99])),
+                    number("Cores", lambda step: f"{step.server_cores:.2f}"),
+                    number(
+                        "Failed",
+                        lambda step: f"{sum(step.errors.values()):,} of {step.n_requests:,}",
+                    ),
+                    text("Keeps up", lambda step: "yes" if step.keeps_up else "no"),
+                )
+                for load in loads
+                if load.curve is not None
+            ),
         )
         if measured
         else (),
-    )
-
-
-def _tabulate_steps(load: WinnerLoad) -> Table:
-    opened = list(load.curve.opened) if load.curve else []
-    opened.sort(key=lambda step: step.level)
-    return tabulate(
-        f"{load.candidate} for {words(load.application)} on {words(load.dataset)}, by rising rate",
-        opened,
-        figure("Requests/s", "level"),
-        number("p50 (ms)", lambda step: format_latency(step.latency_ms[0.5])),
-        number("p95 (ms)", lambda step: format_latency(step.latency_ms[0.95])),
-        number("p99 (ms)", lambda step: format_latency(step.latency_ms[0.99])),
-        number("Cores", lambda step: f"{step.server_cores:.2f}"),
-        number("Failed", lambda step: f"{sum(step.errors.values()):,} of {step.n_requests:,}"),
-        text("Keeps up", lambda step: "yes" if step.keeps_up else "no"),
     )
 
 
