@@ -47,11 +47,19 @@ def read_answers(
     profiles = results.load("resource_profiles", measured_in)
     with results.reading("resource_profiles", measured_in):
         measured_on = set(profiles["environment_id"])
+    versions = results.list_versions("environment")
+    early = [version for version in versions if version <= measured_in]
+    environment: Environment | None = None  # of the profiles; a later run may have made it anew
+    for version in (*reversed(early), *versions[len(early) :]):
+        stored: Environment = results.load("environment", version)
+        if version <= measured_in or stored.environment_id in measured_on:
+            environment = stored
+            break
     origin = Origin(
         ranked_in=ranked_in,
         measured_in=measured_in,
         newer_profiles=newest if newest > ranked_in else None,
-        environment=_read_environment(results, measured_in, measured_on),
+        environment=environment,
     )
     loads = read_loads(results)
     for name, found, place in asked:
@@ -98,19 +106,6 @@ def read_loads(results: StoredResults) -> LoadCurves:
         return LoadCurves(())
     loads: LoadCurves = results.load_newest("load_curves")
     return loads
-
-
-def _read_environment(
-    results: StoredResults, measured_in: str, measured_on: Collection[str]
-) -> Environment | None:
-    """Return the environment of the profiles; a later run may have made it anew."""
-    versions = results.list_versions("environment")
-    early = [version for version in versions if version <= measured_in]
-    for version in (*reversed(early), *versions[len(early) :]):
-        found: Environment = results.load("environment", version)
-        if version <= measured_in or found.environment_id in measured_on:
-            return found
-    return None
 
 
 def read_candidate_profiles(
