@@ -42,6 +42,19 @@ def collect_page_data(results: Results) -> Json:
     ]
     known = [name for name in dict.fromkeys([*needed, *DEFAULT_COSTS]) if name in table.frame]
     columns = [name for name in known if table.frame[name].count() or name in needed]
+    datasets = {}
+    for dataset in results.datasets:
+        metric = results.qualities.get(dataset)
+        worst, best = metric.raw_bounds if metric else (0.0, 1.0)  # count as 0 and as 1
+        mine = results.profiles.filter(dataset=dataset)
+        has_unseen = "final_quality_raw" in mine.columns and mine["final_quality_raw"].count() > 0
+        datasets[dataset] = {
+            "name": words(dataset),
+            "quality": results.quality_title(dataset),
+            "worst": worst,
+            "best": best,
+            "rows": "unseen rows" if has_unseen else "the rows that chose",
+        }
     return {
         "applications": {
             name: {
@@ -77,7 +90,7 @@ def collect_page_data(results: Results) -> Json:
             }
             for column in columns
         },
-        "datasets": {name: _describe_dataset(results, name) for name in results.datasets},
+        "datasets": datasets,
         "marks": {
             family: {"color": mark.color, "symbol": mark.symbol, "name": words(family)}
             for family, mark in results.marks.items()
@@ -105,21 +118,6 @@ def list_parts(name: str, application: Application, rules: RankingRules) -> Json
         "ties": [key.model_dump() for key in rules.ties.for_application(name, application)],
         "utility_digits": UTILITY_DIGITS,
         "max_utility_loss": rules.ties.max_utility_loss,
-    }
-
-
-def _describe_dataset(results: Results, dataset: str) -> Json:
-    """Return a dataset's names, and the raw qualities that count as 0 and as 1."""
-    metric = results.qualities.get(dataset)
-    worst, best = metric.raw_bounds if metric else (0.0, 1.0)
-    mine = results.profiles.filter(dataset=dataset)
-    has_unseen = "final_quality_raw" in mine.columns and mine["final_quality_raw"].count() > 0
-    return {
-        "name": words(dataset),
-        "quality": results.quality_title(dataset),
-        "worst": worst,
-        "best": best,
-        "rows": "unseen rows" if has_unseen else "the rows that chose",
     }
 
 

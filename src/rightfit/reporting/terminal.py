@@ -8,12 +8,7 @@ from rich.table import Table
 
 from rightfit.formatting import NOT_MEASURED, clean_text, format_ends, format_number, format_quality
 from rightfit.naming import TIMES
-from rightfit.ranking.explanation.decisions import (
-    Decision,
-    Recommendations,
-    find_facts,
-    list_decisions,
-)
+from rightfit.ranking.explanation.decisions import Recommendations, find_facts, list_decisions
 
 QUALITY = "Quality: on rows not used for the choice, with its 95 % interval."
 HEADS_BY_METRIC = {
@@ -75,29 +70,28 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
         table.add_section()
         table.add_row(f"[bold]{_show(application)}[/bold]")
         for dataset, decision in recommendation.datasets.items():
-            table.add_row(f"  {_show(dataset)}", *_cells(decision))
+            winner = decision.headline
+            if winner is None:
+                table.add_row(f"  {_show(dataset)}", f"[red]{decision.without_winner}[/red]")
+                continue
+            tie = f" [yellow]{decision.tie}[/yellow]" if decision.tie else ""
+            serving = winner.serving
+            device = "" if serving.device == "cpu" else f" {_show(serving.device)}"
+            metrics, found = winner.metrics, decision.quality
+            if found:
+                ends = format_ends(found.raw_low, found.raw_high)
+                quality = f"{format_quality(found.raw)}\n{ends}".rstrip()
+            else:
+                quality = f"{format_quality(metrics.get('quality_raw'))}\nwhen chosen"
+            table.add_row(
+                f"  {_show(dataset)}",
+                f"{_show(winner.candidate)} {serving.runtime} {TIMES}{serving.n_threads}"
+                f"{device}{tie}",
+                quality,
+                *(format_number(metrics.get(name)) for name in HEADS_BY_METRIC),
+                _show(winner.hardware_tier or NOT_MEASURED),
+            )
     return table
-
-
-def _cells(decision: Decision) -> list[str]:
-    winner = decision.headline
-    if winner is None:
-        return [f"[red]{decision.without_winner}[/red]"]
-    tie = f" [yellow]{decision.tie}[/yellow]" if decision.tie else ""
-    serving = winner.serving
-    device = "" if serving.device == "cpu" else f" {_show(serving.device)}"
-    metrics, found = winner.metrics, decision.quality
-    quality = (
-        f"{format_quality(found.raw)}\n{format_ends(found.raw_low, found.raw_high)}".rstrip()
-        if found
-        else f"{format_quality(metrics.get('quality_raw'))}\nwhen chosen"
-    )
-    return [
-        f"{_show(winner.candidate)} {serving.runtime} {TIMES}{serving.n_threads}{device}{tie}",
-        quality,
-        *(format_number(metrics.get(name)) for name in HEADS_BY_METRIC),
-        _show(winner.hardware_tier or NOT_MEASURED),
-    ]
 
 
 def _show(text: str) -> str:

@@ -50,6 +50,17 @@ def build_measuring(results: Results) -> Section:
         for column, reason in reasons.items()
         if reason is not None
     )
+    half_widths_pct = {
+        name: 100 * (pl.col(f"{name}_high") - pl.col(f"{name}_low")) / 2 / pl.col(name)
+        for name in TIMED
+        if f"{name}_low" in results.profiles and f"{name}_high" in results.profiles
+    }
+    cells = results.profiles.group_by("dataset", "model", maintain_order=True).agg(
+        n_profiles=pl.len(),
+        n_disturbed=pl.col("disturbed").sum(),
+        n_samples=pl.col("n_latency_samples").min(),
+        **{name: half_width.median() for name, half_width in half_widths_pct.items()},
+    )
     return Section(
         id="measuring",
         title="Quality of the measurements",
@@ -62,7 +73,18 @@ def build_measuring(results: Results) -> Section:
             *finals,
         ),
         tables=(
-            _tabulate_cells(results.profiles),
+            tabulate(
+                "Sample sizes, and half widths of the 95 % intervals (median of the profiles)",
+                cells.to_dicts(),
+                *keys("dataset", "model"),
+                number("Profiles", lambda row: str(row["n_profiles"])),
+                number("Disturbed", lambda row: str(row["n_disturbed"])),
+                figure("Fewest latency calls", "n_samples"),
+                *(
+                    figure(f"{sentence_case(metric_name(name))} ± %", name)
+                    for name in half_widths_pct
+                ),
+            ),
             *finals_tables,
             tabulate(
                 "Missing metrics",
@@ -177,29 +199,6 @@ def _compare_finals(results: Results) -> tuple[list[str], list[Table]]:
         text("Judged", lambda row: row["final"].where),
     )
     return sentences, [table] if applications else []
-
-
-def _tabulate_cells(profiles: pl.DataFrame) -> Table:
-    half_widths_pct = {
-        name: 100 * (pl.col(f"{name}_high") - pl.col(f"{name}_low")) / 2 / pl.col(name)
-        for name in TIMED
-        if f"{name}_low" in profiles and f"{name}_high" in profiles
-    }
-    cells = profiles.group_by("dataset", "model", maintain_order=True).agg(
-        n_profiles=pl.len(),
-        n_disturbed=pl.col("disturbed").sum(),
-        n_samples=pl.col("n_latency_samples").min(),
-        **{name: half_width.median() for name, half_width in half_widths_pct.items()},
-    )
-    return tabulate(
-        "Sample sizes, and half widths of the 95 % intervals (median of the profiles)",
-        cells.to_dicts(),
-        *keys("dataset", "model"),
-        number("Profiles", lambda row: str(row["n_profiles"])),
-        number("Disturbed", lambda row: str(row["n_disturbed"])),
-        figure("Fewest latency calls", "n_samples"),
-        *(figure(f"{sentence_case(metric_name(name))} ± %", name) for name in half_widths_pct),
-    )
 
 
 def _tabulate_data(results: Results) -> Table:

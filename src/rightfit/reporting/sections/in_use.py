@@ -6,11 +6,7 @@ from typing import Any
 
 from rightfit.formatting import NOT_MEASURED, count, format_quality
 from rightfit.naming import format_metric, metric_name, sentence_case, words
-from rightfit.ranking.explanation.decisions import (
-    MetricChange,
-    Replacement,
-    list_decisions,
-)
+from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import Section, number, sentence, tabulate, text
 
@@ -83,7 +79,15 @@ def build_replacements(results: Results) -> list[Section]:
                         "Winner",
                         lambda row: row["winner"].label if row["winner"] else "none qualifies",
                     ),
-                    number("Gain of utility", lambda row: _write_gain(row["found"])),
+                    number(
+                        "Gain of utility",
+                        lambda row: (
+                            NOT_MEASURED
+                            if row["found"].utility_gain is None
+                            else f"{row['found'].utility_gain:+.3f}"
+                            f"{' (tied)' if row['found'].is_tied else ''}"
+                        ),
+                    ),
                     text(
                         "Within its limits",
                         lambda row: "no" if row["found"].violations else "yes",
@@ -96,7 +100,14 @@ def build_replacements(results: Results) -> list[Section]:
                         text("Metric", lambda change: sentence_case(metric_name(change.metric))),
                         number("Imported", lambda change: format_metric(change.metric, change.now)),
                         number("Winner", lambda change: format_metric(change.metric, change.then)),
-                        number("Winner / imported", _write_ratio),
+                        number(
+                            "Winner / imported",
+                            lambda change: (
+                                NOT_MEASURED
+                                if change.now is None or change.then is None or not change.now > 0
+                                else f"{change.then / change.now:.3g}"
+                            ),
+                        ),
                     )
                     for row in compared
                     if row["found"].changes
@@ -104,16 +115,3 @@ def build_replacements(results: Results) -> list[Section]:
             ),
         )
     ]
-
-
-def _write_gain(found: Replacement) -> str:
-    if found.utility_gain is None:
-        return NOT_MEASURED
-    tie = " (tied)" if found.is_tied else ""
-    return f"{found.utility_gain:+.3f}{tie}"
-
-
-def _write_ratio(change: MetricChange) -> str:
-    if change.now is None or change.then is None or not change.now > 0:
-        return NOT_MEASURED
-    return f"{change.then / change.now:.3g}"

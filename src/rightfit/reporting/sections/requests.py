@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 
 import polars as pl
 
@@ -129,7 +130,7 @@ def build_loads(results: Results) -> Section:
                 tabulate(
                     f"{load.candidate} for {words(load.application)} on {words(load.dataset)}, "
                     "by rising rate",
-                    sorted(load.curve.opened, key=lambda step: step.level),
+                    sorted(load.curve.opened, key=attrgetter("level")),
                     figure("Requests/s", "level"),
                     number("p50 (ms)", lambda step: format_latency(step.latency_ms[0.5])),
                     number("p95 (ms)", lambda step: format_latency(step.latency_ms[0.95])),
