@@ -40,10 +40,10 @@ def test_watch_needs_a_ranking(ask_with_rows: Ask, study: Study) -> None:
     assert "No run has written recommendations" in result.output
 
 
-def test_watch_without_a_winner_says_so(
+def test_watch_without_a_winner_that_was_measured_here_says_so(
     ask_with_rows: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "read_answers", lambda _: ())
+    monkeypatch.setattr(watching, "split_device", lambda device: (device, "board"))
 
     result = ask_with_rows("watch")
 
