@@ -137,7 +137,7 @@ class GivenOnnx:
         feeds = plan_random(self.inputs) if rows is None else plan_feeds(self.inputs, rows)
         features = tuple(dict.fromkeys(name for feed in feeds for name in feed.columns))
         if not features and len(feeds) == 1 and len(feeds[0].shape) == 1:
-            features = tuple(map(str, range(feeds[0].shape[0])))  # of random rows
+            features = tuple(map(str, range(feeds[0].shape[0])))  # of random rows: numbers
         elif not features:
             features = tuple(feed.name for feed in feeds)
         folder.mkdir(mode=0o700)

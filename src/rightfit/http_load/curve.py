@@ -220,7 +220,7 @@ def judge_curve(curve: LoadCurve, limit: LatencyLimit) -> LoadCurve:
     """Hold a curve that was measured for one limit against another one."""
     known = [(step.level, step.latency_ms[limit.share], step.keeps_up) for step in curve.opened]
     measured = [(level, found.value, keeps_up) for level, found, keeps_up in known if found]
-    knee_per_s = None
+    knee_per_s = None  # the last rate before the percentile is twice that of the first
     for level, found_ms, keeps_up in measured:
         if not keeps_up or found_ms > 2 * measured[0][1]:
             break
