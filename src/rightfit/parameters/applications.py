@@ -37,7 +37,7 @@ class ApplicationsParams(Applications):
 
     @model_validator(mode="before")
     @classmethod
-    def _check_metrics(cls, raw: Any) -> Any:
+    def _refuse_misnamed(cls, raw: Any) -> Any:
         """Check the names first: otherwise a typo is reported only as missing fields."""
         if misnamed := find_misnamed(raw):
             faults = "; ".join(f"{key} {fault}" for key, fault in misnamed.items())

@@ -85,7 +85,7 @@ class Bounds(StrictModel):
     @model_validator(mode="after")
     def _check_order(self) -> Bounds:
         if not self.min <= self.max:
-            raise ValueError(f"min must not exceed max, but got {self.min=}, {self.max=}")
+            raise ValueError(f"min must not exceed max, but got min: {self.min}, max: {self.max}")
         return self
 
     def __str__(self) -> str:
@@ -141,15 +141,15 @@ class ColumnGroup(StrictModel):
     @model_validator(mode="after")
     def _check_allowed(self) -> ColumnGroup:
         if isinstance(self.allowed, Bounds) and self.dtype not in NUMERIC_DTYPES:
-            raise ValueError(f"min and max need a numeric dtype, but got {self.dtype=}")
+            raise ValueError(f"min and max need a numeric dtype, but got {self.dtype}")
         if isinstance(self.allowed, ByteLength) and self.dtype != "Binary":
-            raise ValueError(f"n_bytes needs the dtype Binary, but got {self.dtype=}")
+            raise ValueError(f"n_bytes needs the dtype Binary, but got {self.dtype}")
         if isinstance(self.allowed, Values):
             kind = str if self.dtype == "String" else int if self.dtype in INTEGER_DTYPES else None
             if kind is None or not all(type(value) is kind for value in self.allowed.values):
                 raise ValueError(
                     "values must be texts for the dtype String or integers for an integer dtype, "
-                    f"but got {self.allowed.values} for {self.dtype=}"
+                    f"but got {self.allowed.values} for the dtype {self.dtype}"
                 )
         return self
 

@@ -52,12 +52,13 @@ class Objective(StrictModel, metaclass=OneSentence):
     scale: Scale = "linear"  # absent in the YAML: linear
 
     @model_validator(mode="after")
-    def _check_bounds(self) -> Self:
+    def _check_worst_and_best(self) -> Self:
         if self.worst == self.best:
             raise ValueError(f"worst and best must differ, but both are {self.best}. {WHERE}")
         if self.scale == "log" and not min(self.worst, self.best) > 0:
             raise ValueError(
-                f"scale: log needs positive bounds, but got {self.worst=} and {self.best=}. {WHERE}"
+                f"scale: log needs positive bounds, but got worst: {self.worst} and best: "
+                f"{self.best}. {WHERE}"
             )
         return self
 
@@ -78,7 +79,7 @@ class Constraint(StrictModel, metaclass=OneSentence):
         if not self.limits():
             raise ValueError(f"a constraint needs min, max or max_degradation. {WHERE}")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min exceeds max: got {self.min=} and {self.max=}. {WHERE}")
+            raise ValueError(f"min exceeds max: {self.min} is above {self.max}. {WHERE}")
         return self
 
     def limits(self) -> dict[LimitKind, float]:

@@ -27,7 +27,7 @@ class _Range(StrictModel):
     log: bool
 
     @model_validator(mode="after")
-    def _check_bounds(self) -> Self:
+    def _check_low_and_high(self) -> Self:
         low, high = self.low, self.high
         if not low < high:
             raise ValueError(f"low must be below high, but got {low=}, {high=}.")
