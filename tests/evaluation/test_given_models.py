@@ -196,7 +196,7 @@ def test_object_of_another_process_in_a_bundle_is_not_opened(
         ("model.pkl", "is a pickle: .* trust"),
         ("model.safetensors", "give the module itself"),
         ("model.onnx", "onnxruntime cannot open"),
-        ("model.skops", "is opened by its own library.* trust: true"),
+        ("model.skops", "is opened by its own library.*trust: true"),
     ],
 )
 def test_file_that_cannot_be_taken_is_refused(
