@@ -47,24 +47,27 @@ def learn_portfolio(cells: Sequence[RecordedTrainings], *, by_cost: bool = False
         by_cost: Whether an entry's gain counts per unit of its training; else by itself.
     """
     worth = stack_worth(cells)
-    costs = np.array([cost_of_default(cells, number) for number in range(worth.shape[1])])
+    costs = np.ones(worth.shape[1])
+    if by_cost:
+        costs = np.array([cost_in_defaults(cells, number) for number in range(worth.shape[1])])
     chosen = [0]
     while len(chosen) < MAX_ENTRIES:
         reached = worth[:, chosen].max(axis=1, keepdims=True)
         gains = np.maximum(worth - reached, 0.0).mean(axis=0)
         gains[gains < MIN_GAIN] = 0.0
-        if not gains.any():
+        rates = gains / costs
+        if not rates.any():
             break
-        chosen.append(int((gains / costs if by_cost else gains).argmax()))
+        chosen.append(int(rates.argmax()))
     return chosen
 
 
-def cost_of_default(cells: Sequence[RecordedTrainings], number: int) -> float:
+def cost_in_defaults(cells: Sequence[RecordedTrainings], number: int) -> float:
     """Return what training a configuration costs, in trainings of the default on the same tables.
 
     Args:
         cells: One family's recordings.
-        number: The configuration's; one that was nowhere trained whole costs without end.
+        number: The configuration's; the cost of one that was nowhere trained whole is infinite.
     """
     both = _with_default(cells, number)
     if not both:
@@ -133,7 +136,7 @@ def describe_entry(cells: Sequence[RecordedTrainings], number: int) -> str:
     ends = [(cell.trials[number].last, cell.trials[0].last) for cell in both]
     quality = np.mean([(one.quality or 0.0) - (default.quality or 0.0) for one, default in ends])
     size = np.exp(np.mean([np.log(_count(one) / _count(default)) for one, default in ends]))
-    training = cost_of_default(cells, number)
+    training = cost_in_defaults(cells, number)
     searched = next(c.searched[number] for c in cells if number in c.searched)
     shown = ", ".join(f"{name}: {_round(value)}" for name, value in searched.items())
     remark = f"quality {quality:+.3f}, size x {size:.2g}, training x {training:.2g}"

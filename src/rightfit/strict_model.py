@@ -111,7 +111,8 @@ class OneSentence(type(BaseModel)):  # type: ignore[misc]  # pydantic names its 
             return super().__call__(*args, **values)
         except ValidationError as err:
             faults = "; ".join(list_faults(err)).rstrip(".")
-            raise RightfitError(f"{cls.__name__}: {faults}.") from None
+            called = cls.model_config.get("title", cls.__name__)
+            raise RightfitError(f"{called}: {faults}.") from None
 
 
 def list_faults(error: ValidationError) -> list[str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -205,9 +205,14 @@ def test_winner_of_a_previous_ranking_stands(profiles: rf.Profiles, tmp_path: Pa
     fresh = rf.rank(again, asked)
     kept = rf.rank(again, asked, previous=first)
     loaded = rf.rank(again, asked, previous=first.save(tmp_path / "first"))
+    plain = {
+        name: {dataset: asdict(key) for dataset, key in found.items()}
+        for name, found in first.winners.items()
+    }
 
     assert fresh.winners != first.winners
     assert kept.winners == loaded.winners == first.winners
+    assert rf.rank(again, asked, previous=plain).winners == first.winners
     assert "would be chosen otherwise" in kept.decision("any").kept
     assert rf.Ranking.load(kept.save(tmp_path / "kept")).winners == first.winners
 

@@ -137,7 +137,7 @@ def test_bundle_of_a_run_is_served_where_it_lies(first: WorkerFirstRows, tmp_pat
     write_bundle_files(
         tmp_path / "stored",
         model="net",
-        family="rightfit.families.imported.objects:onnx",
+        family="rightfit.families.imported.onnx_only",
         weights_file="model.onnx",
         configuration={},
         schema=InputSchema(("age", "n_rooms"), CLASSES, None),

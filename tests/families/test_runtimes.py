@@ -59,7 +59,7 @@ def test_measurements_depend_on_the_runtimes_own_code(tmp_path: Path) -> None:
     bundle = write_bundle_files(
         tmp_path / "bundle",
         model="m",
-        family="rightfit.families.imported.objects:onnx",
+        family="rightfit.families.imported.onnx_only",
         weights_file="model.onnx",
         configuration={},
         schema=InputSchema(("a", "b", "c"), ("no", "yes"), None),

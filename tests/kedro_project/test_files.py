@@ -68,13 +68,18 @@ def test_other_data_roots_are_taken(given: str) -> None:
     assert check_data_root(given) == given
 
 
-def test_environment_without_a_folder_is_named(conf: Path) -> None:
-    with pytest.raises(
-        ClickException, match=r"no environment 'bas' in .* \(did you mean 'base'\?\)"
-    ):
-        make_loader(conf, env="bas")
+@pytest.fixture(scope="module", params=["folder", "archive"])
+def source(request: pytest.FixtureRequest, conf: Path) -> Path:
+    """The configuration, or its archive as ``kedro package`` makes it."""
+    if request.param == "folder":
+        return conf
+    return Path(shutil.make_archive(str(conf), "gztar", root_dir=conf.parent, base_dir="conf"))
 
 
-def test_base_stands_alone_where_the_default_environment_has_no_folder(conf: Path) -> None:
-    assert not (conf / "local").exists()
-    assert load_configuration(make_loader(conf, env=None), "parameters")["grid"]
+def test_environment_without_a_folder_is_named(source: Path) -> None:
+    with pytest.raises(ClickException, match=r"no environment 'bas' in .*mean 'base'\?\)"):
+        make_loader(source, env="bas")
+
+
+def test_base_stands_alone_where_the_default_environment_has_no_folder(source: Path) -> None:
+    assert load_configuration(make_loader(source, env=None), "parameters")["grid"]

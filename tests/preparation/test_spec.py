@@ -82,7 +82,7 @@ def test_target_refuses(at_least: float | None, classes: tuple[str, ...], messag
 
 @pytest.mark.parametrize("worst", [1.0, 1.5, float("nan")])
 def test_quality_refuses_bounds_out_of_order(worst: float) -> None:
-    with pytest.raises(RightfitError, match=r"^QualityMetric: .*worst"):
+    with pytest.raises(RightfitError, match=r"^quality: .*worst"):
         QualityMetric(name="accuracy", worst=worst, best=1.0)
 
 

@@ -130,6 +130,22 @@ def test_number_that_no_model_can_answer_is_reported(describe: Describe, tables:
         check_tables(spec, tables, dataset_name="travel")
 
 
+def test_number_to_predict_of_another_dtype_is_reported_once(
+    describe: Describe, tables: Tables
+) -> None:
+    spec = describe(
+        task="regression",
+        target={"column": "load"},
+        features__numeric=["minute", "place_height"],
+        features__indicate_missing=[],
+        quality={"name": "r2", "worst": 0.0, "best": 1.0},
+    )
+    tables["trips"] = tables["trips"].with_columns(load=pl.lit(b"1"))
+
+    with pytest.raises(ValueError, match=r"but got Binary"):
+        check_tables(spec, tables, dataset_name="travel")
+
+
 def test_empty_table_is_a_fault_and_no_crash(describe: Describe, tables: Tables) -> None:
     faults = find_table_faults(tables["trips"].clear(), describe().schemas["trips"], ())
 

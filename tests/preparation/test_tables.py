@@ -199,12 +199,15 @@ def test_nan_in_rows_is_missing_as_in_a_pandas_frame() -> None:
             "size": [1.5, math.nan],
             "kind": ["a", math.nan],
             "day": pd.to_datetime(["2026-01-01", None]),
+            "count": pd.array([1, None], dtype="Int64"),
+            "price": [Decimal("2.5"), Decimal("NaN")],
         }
     )
 
     read = read_records(frame.to_dict("records"), entry="rows")
 
-    assert read.rows() == [(1.5, "a", datetime(2026, 1, 1)), (None, None, None)]
+    assert read.row(0) == (1.5, "a", datetime(2026, 1, 1), 1, Decimal("2.5"))
+    assert read.row(1) == (None,) * 5
 
 
 def test_numbers_of_rare_width_become_described_ones() -> None:
@@ -290,4 +293,4 @@ def test_columns_without_a_name_of_their_own_are_refused(
     name: str, kind: Callable[[object], object]
 ) -> None:
     with pytest.raises(RawTableError, match="sales has columns without a name"):
-        read_frame(kind({"day": [1], name: [1]}), entry="sales")
+        read_tables({"sales": "sales"}, [kind({"day": [1], name: [1]})])

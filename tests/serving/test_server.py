@@ -172,6 +172,11 @@ def test_a_bad_request_is_refused_with_its_reason(
         (pyarrow.table({"size": pyarrow.nulls(2**31 - 1)}), 413, "50 rows"),
         (pyarrow.table({"size": [float("inf")]}), 422, "'size' must be a number"),
         (pyarrow.table({"size": [date(2026, 1, 1)]}), 422, "Row 0: 'size' must be a number"),
+        (
+            pyarrow.table({"size": pyarrow.array([1], pyarrow.timestamp("ns"))}),
+            422,
+            "Row 0: 'size' must be a number",
+        ),
         (pyarrow.table([[1], [2]], names=["size", "size"]), 422, "twice"),
         (pyarrow.table({"size": [{"a": 1}]}), 422, "a type that is not read"),
         (pyarrow.table({"other": [1]}), 422, "lacks the columns"),

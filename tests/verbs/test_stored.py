@@ -9,7 +9,8 @@ import pytest
 from factories.reports import ENVIRONMENT
 from factories.studies import LATER, VERSION, Study
 
-from rightfit.errors import DamagedResultError, NothingStoredError
+import rightfit
+from rightfit.errors import DamagedResultError, NothingStoredError, RightfitError
 from rightfit.verbs.stored import Place, StoredResults
 
 pytestmark = pytest.mark.whole
@@ -83,3 +84,8 @@ def test_relative_paths_start_from_the_project(tmp_path: Path) -> None:
 def test_missing_configuration_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no configuration in .*--conf-source"):
         Place(folder=tmp_path).open_results()
+
+
+def test_project_in_an_unknown_environment_is_one_clear_error(bootstrapped: Path) -> None:
+    with pytest.raises(RightfitError, match="There is no environment 'nope'"):
+        rightfit.open_project(bootstrapped, env="nope")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -27,7 +28,7 @@ from rightfit.families.schema import Task
 from rightfit.preparation.description import RESERVED_COLUMNS, DatasetBlock, DatasetSpec
 from rightfit.preparation.prepared import prepare_dataset
 from rightfit.preparation.splitting import Parted, assign_parts, draw_stratified, find_strata
-from rightfit.preparation.tables import read_frame
+from rightfit.preparation.tables import read_frame, require_names
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
 from rightfit.spelling import name_some
@@ -123,7 +124,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
 
     def _read_frame(self, rows: object) -> pl.DataFrame:
         """Read a checked frame; scikit-learn goes by position where names are no texts."""
-        frame = read_frame(rows, entry="X")
+        frame = require_names(read_frame(rows, entry="X"), entry="X")
         assert isinstance(frame, pl.DataFrame)  # noqa: S101 - no lazy frame is one of scikit-learn's
         if not hasattr(self, "feature_names_in_"):
             positions = _name_positions(frame.width)
@@ -189,7 +190,9 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         except ValidationError as err:
             raise RightfitError("; ".join(list_faults(err))) from err
         except ValueError as err:
-            raise RightfitError(f"X and y cannot be used: {' '.join(str(err).split())}") from err
+            raise RightfitError(
+                f"The search cannot be prepared: {' '.join(str(err).split())}"
+            ) from err
         if labels is not None and not has_test and is_validation.any():
             require_judgement(prepared.data_card.quality, y[is_validation], labels)
         return search_dataset(prepared, rules, labels)
@@ -350,8 +353,12 @@ def require_judgement(metric: QualityMetric, validation: Array, classes: Array) 
     if not absent.size:
         return
     try:
-        metric.score(validation, np.eye(len(classes))[validation])
-    except ValueError as err:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the answers are made up, so are the warnings
+            value = metric.score(validation, np.eye(len(classes))[validation])
+        if not np.isfinite(value):
+            raise RightfitError(f"it is {value}")
+    except Exception as err:  # whatever the metric raises
         raise RightfitError(
             f"quality: {metric.name} needs validation rows of every class, but "
             f"{name_some(list(map(repr, absent.tolist())))} have too few rows. Add rows of them, "

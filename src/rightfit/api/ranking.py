@@ -110,7 +110,7 @@ def rank(
         previous = Ranking.load(previous)
     earlier = previous.winners if isinstance(previous, Ranking) else previous or {}
     try:
-        TypeAdapter(Winners).validate_python(earlier)
+        earlier = TypeAdapter(Winners).validate_python(earlier)
     except ValidationError as err:
         raise RightfitError(
             f"previous must be a ranking, its folder or its winners, but got {previous!r:.80}."

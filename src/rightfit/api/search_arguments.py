@@ -260,8 +260,8 @@ def _read_models(given: FamiliesLike | None) -> dict[str, ModelBlock]:
         raws = dict(found)
         if twice := [name for name, block in found if block != raws[name]]:
             raise RightfitError(
-                f"families: two are called {twice[0]}. Give blocks by names of your own, as in "
-                "{'mine': {'family': 'sklearn', 'estimator': 'my_study.models.Mine'}}."
+                f"families: two different ones are called {twice[0]}. Give blocks by names of your "
+                "own, as in {'mine': {'family': 'sklearn', 'estimator': 'my_study.models.Mine'}}."
             )
     if not raws:
         raise RightfitError(f"families must name at least one family, such as {DEFAULT_FAMILIES}.")

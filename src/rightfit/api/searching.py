@@ -57,7 +57,7 @@ from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
 from rightfit.preparation.splitting import PARTS
-from rightfit.preparation.tables import Table, read_frame, read_records
+from rightfit.preparation.tables import Table, read_frame, read_records, require_names
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.repeated_warnings import counting_repeats
 from rightfit.profiling.hardware.environment import describe_environment
@@ -202,7 +202,9 @@ class SearchResult:
         return {**self.__dict__, "_workspace": None, "files": files}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        files: Mapping[Path, Mapping[str, bytes]] = state.pop("files")
+        files: Mapping[Path, Mapping[str, bytes]] | None = state.pop("files", None)
+        if files is None:
+            raise RightfitError("This result was pickled by an earlier version. Search again.")
         self.__dict__.update(state)
         self._workspace = Workspace(None, in_memory=True)
         for place in ("_candidates", "_refitted"):
@@ -323,7 +325,7 @@ def read_table(table: object) -> Table:
     elif isinstance(table, Sequence):
         table = read_records(table, entry="table")
     try:
-        frame = read_frame(table, entry="table")
+        frame = require_names(read_frame(table, entry="table"), entry="table")
     except (ValueError, pl.exceptions.PolarsError) as err:
         raise RightfitError(f"The table cannot be read: {err}") from err
     if not frame.height:
@@ -377,6 +379,8 @@ def _prepare(
         raise RightfitError(
             f"dataset says {repeated}, which search is given outside of it; say each in one place."
         )
+    if isinstance(aim := own.get("target"), Mapping):
+        own = {**own, "target": {"column": target, **aim}}
     said |= own
     if faults := explain_faults("", {"dataset": said}, ["dataset"], DatasetBlock):
         raise RightfitError("; ".join(faults))
@@ -385,7 +389,7 @@ def _prepare(
         return prepare_dataset(NAME, block, {NAME: frame})
     except ValueError as err:
         reason = " ".join(str(err).split())
-        raise RightfitError(f"The table cannot be prepared: {reason}") from err
+        raise RightfitError(f"The search cannot be prepared: {reason}") from err
 
 
 def search_dataset(

@@ -1,4 +1,4 @@
-"""Write the Airflow DAG of a project's pipeline: ``make airflow``.
+"""Cut a project's pipeline into tasks, and write them as an Airflow DAG: ``make airflow``.
 
 ``python -m rightfit.deployment.generate_dag`` does the same in any project that uses Rightfit.
 """

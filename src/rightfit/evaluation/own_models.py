@@ -214,12 +214,12 @@ def _require_machine(params: EvaluationParams, here: Environment) -> None:
     if all(n != "all" and n > here.n_cores for n in params.n_threads):
         raise RightfitError(
             f"n_threads {list(params.n_threads)} cannot be measured: this machine has "
-            f"{here.n_cores} cores."
+            f"{here.n_cores} cores. Give at most so many, or 'all'."
         )
     if not set(params.devices) & set(here.devices):
         raise RightfitError(
             f"devices {list(params.devices)} cannot be measured: this machine has "
-            f"{list(here.devices)}."
+            f"{list(here.devices)}. Give one of these."
         )
 
 

@@ -37,7 +37,7 @@ from rightfit.families.schema import InputSchema
 
 FORMAT_VERSION = 2
 ONNX_FILE = "model.onnx"
-ONNX_ONLY = "rightfit.families.imported.objects:onnx"  # family of what exists as an ONNX file alone
+ONNX_ONLY = "rightfit.families.imported.onnx_only"  # family of what exists as an ONNX file alone
 INT8_FILE = "model.int8.onnx"
 
 

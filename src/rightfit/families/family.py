@@ -34,7 +34,7 @@ Scaling = Literal["constant", "affine"]
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Rows with what is right for them; those that judge a model may lack classes.
+    """Rows with their labels. Those that judge a model may lack classes.
 
     Args:
         rows: Float32 input matrix, shape (n_rows, n_features).
@@ -53,9 +53,9 @@ class LabelledRows:
     def __post_init__(self) -> None:
         expected = (len(self.labels), self.schema.n_features)
         if self.rows.shape != expected:
-            raise RightfitError(f"rows must have shape {expected}, but got {self.rows.shape=}.")
+            raise RightfitError(f"rows must have shape {expected}, but got {self.rows.shape}.")
         if self.schema.task == "regression" and not np.isfinite(self.labels).all():
-            raise RightfitError("The values to learn must be finite numbers.")
+            raise RightfitError("Labels of a regression must be finite numbers.")
 
 
 @dataclass(frozen=True)

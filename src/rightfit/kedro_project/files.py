@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+import tarfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -168,8 +170,17 @@ class ExplainingConfigLoader(OmegaConfigLoader):
     """
 
     def __init__(self, conf_source: str, env: str | None = None, *args: Any, **kwargs: Any) -> None:
-        kwargs["default_run_env"] = self._find_default(conf_source, env, kwargs)
-        names = [kwargs.get("base_env"), env or kwargs["default_run_env"]]
+        base, default = kwargs.get("base_env"), kwargs.get("default_run_env")
+        present = _list_environments(Path(conf_source))
+        if base in present:
+            if env and env not in present:
+                raise ClickException(
+                    f"There is no environment {env!r} in {conf_source}{suggest(env, present)}; "
+                    f"there are {name_some(sorted(present))}. Correct --env or KEDRO_ENV."
+                )
+            if default not in present:
+                default = kwargs["default_run_env"] = base
+        names = [base, env or default]
         files = _find_files(conf_source, GLOBALS, names)
         bombs = list(find_expansion(files))
         if bombs:
@@ -184,24 +195,20 @@ class ExplainingConfigLoader(OmegaConfigLoader):
                 raise
             raise ClickException(clean_text(text)) from err
 
-    @staticmethod
-    def _find_default(conf_source: str, env: str | None, given: Mapping[str, Any]) -> str:
-        """Return the environment of runs that ask for none; the base where that has no folder.
 
-        Raises:
-            ClickException: If an environment is asked for that has none.
-        """
-        folder = Path(conf_source)
-        base, default = str(given.get("base_env")), str(given.get("default_run_env"))
-        if not (folder / base).is_dir():
-            return default  # an archive, or nothing: Kedro tells
-        if env and not (folder / env).is_dir():
-            present = sorted(path.name for path in folder.iterdir() if path.is_dir())
-            raise ClickException(
-                f"There is no environment {env!r} in {folder}{suggest(env, present)}; there are "
-                f"{name_some(present)}. Correct --env or KEDRO_ENV."
-            )
-        return default if (folder / default).is_dir() else base
+def _list_environments(source: Path) -> set[str]:
+    """Return the folders of a configuration, or of its archive; empty where they are not known."""
+    if source.is_dir():
+        return {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_dir()}
+    names: list[str] = []
+    if source.is_file() and tarfile.is_tarfile(source):
+        with tarfile.open(source) as archive:
+            names = archive.getnames()
+    elif source.is_file() and zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as zipped:
+            names = zipped.namelist()
+    folders = (folder for name in names for folder in PurePosixPath(name).parents)
+    return {"/".join(folder.parts[1:]) for folder in folders if len(folder.parts) > 1}
 
 
 def _list_files(loader: AbstractConfigLoader, key: str) -> list[Path]:

@@ -49,7 +49,8 @@ def find_versioned_path(dataset: Dataset | None, version: str | None = None) -> 
     path = find_path(dataset)
     if path is None or not is_versioned(dataset):
         return path
-    read = version or find_load_version(dataset)  # of a missing one the node that reads it tells
+    # where it is missing, the node that reads it says so
+    read = version or find_load_version(dataset)
     return path / read / path.name if read else None
 
 

@@ -52,7 +52,7 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.quality.scorers import read_function_sources
 from rightfit.remote.documents import list_imported
-from rightfit.serving.baseline import KEY
+from rightfit.serving.baseline import WATCH_KEY
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.studies.study_store import fingerprint_family
 
@@ -269,7 +269,9 @@ class _Stored:
         if isinstance(dataset, _STORES):
             # what verbs have put there counts too: no other step's key changes with it
             store = dataset.load()
-            told = [list_imported(store), store.get(KEY)] if isinstance(store, JsonStore) else []
+            told: list[object] = []
+            if isinstance(store, JsonStore):
+                told = [list_imported(store), store.get(WATCH_KEY)]
             return hash_content(["store", told])
         record = self.find(name)
         read = find_load_version(dataset)

@@ -126,7 +126,7 @@ def make_data_card(
                 name: round(int((labels == i).sum()) / labels.len(), 6)
                 for i, name in enumerate(schema.classes)
             }
-    # what the version stands for; of rows before encoding the values are exact on every machine
+    # Rows are hashed before they are encoded: so the version is the same on every machine.
     content = [
         hash_frame(rows),
         hash_json(encoder.model_dump(mode="json")),

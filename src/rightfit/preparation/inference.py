@@ -266,7 +266,7 @@ def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> floa
 def _score_guess(metric: QualityMetric, labels: Array, answers: Array) -> float:
     try:
         with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of constant answers; what they come to is told below
+            warnings.simplefilter("ignore")  # constant answers cause some; the result is checked
             reached = metric.score(labels, answers)
     except Exception as err:  # whatever the metric raises
         raise _no_bounds(metric.name, str(err)) from err

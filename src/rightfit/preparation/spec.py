@@ -28,9 +28,9 @@ from rightfit.strict_model import MAX_COUNT, MAX_ROWS, MAX_VALUE, StrictModel
 
 INTEGER_DTYPES = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
 NUMERIC_DTYPES = (*INTEGER_DTYPES, "Float32", "Float64")
-MAX_TARGET = 1e37  # of a number to predict: models answer in float32, which ends at 3e38
 PLAIN_DTYPES = (*NUMERIC_DTYPES, "Boolean", "String", "Binary", "Date")
 ALL_OTHERS = "*"  # all columns named nowhere else
+MAX_TARGET = 1e37  # largest number to predict: models answer in float32, which ends at 3e38
 
 DATETIME = re.compile(
     r"Datetime\(time_unit='(?P<unit>ms|us|ns)', time_zone=(None|'(?P<zone>[^']+)')\)"

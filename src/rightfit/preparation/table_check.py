@@ -233,12 +233,14 @@ def _find_main_faults(spec: DatasetSpec, table: Table) -> list[str]:
     """List targets that are no class or too large to predict, and parts without rows."""
     faults, target, split = [], spec.target, spec.split
     if spec.task == "regression" and target.column in table.columns:
-        sizes = table[target.column].cast(pl.Float64, strict=False).abs()
-        if n_too_large := int((sizes.is_finite() & (sizes > MAX_TARGET)).sum()):
-            faults.append(
-                f"column {target.column!r}: allowed are numbers up to {MAX_TARGET:g}, because "
-                f"models answer in float32, but got {n_too_large} larger ones"
-            )
+        numbers = table[target.column]
+        if numbers.dtype.is_numeric():  # any other dtype is a fault already
+            sizes = numbers.cast(pl.Float64).abs()
+            if n_too_large := int((sizes.is_finite() & (sizes > MAX_TARGET)).sum()):
+                faults.append(
+                    f"column {target.column!r}: allowed are numbers up to {MAX_TARGET:g}, because "
+                    f"models answer in float32, but got {n_too_large} larger ones"
+                )
     if target.classes and target.at_least is None and target.column in table.columns:
         dtype = spec.schemas[spec.main_table].by_column()[target.column].dtype
         column = cast_without_loss(table[target.column], dtype)

@@ -14,7 +14,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ _PLAIN: Mapping[Any, type[pl.DataType]] = {
     pl.Categorical: pl.String,
     pl.Enum: pl.String,
     pl.Int128: pl.Float64,
+    **({pl.UInt128: pl.Float64} if hasattr(pl, "UInt128") else {}),  # polars 1.34 and later
     **({pl.Float16: pl.Float32} if hasattr(pl, "Float16") else {}),  # polars 1.36 and later
 }
 
@@ -96,7 +97,7 @@ def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str
     read = {}
     for (name, entry), raw in zip(tables.items(), loaded, strict=True):
         try:
-            table = read_frame(raw, entry=entry)
+            table = require_names(read_frame(raw, entry=entry), entry=entry)
         except RawTableError as err:
             raise RawTableError(
                 f"{err} Correct its entry in conf/*/catalog*.yml, or datasets.<name>.tables."
@@ -122,9 +123,31 @@ def read_frame(raw: object, *, entry: str) -> Table:
         integers of 128 bits are floats, floats of 16 bits have 32; pandas' NaN is null.
 
     Raises:
-        RawTableError: If it is no table, or a column cannot be converted or named.
+        RawTableError: If it is no table, or a column cannot be converted.
     """
-    table = _convert(raw, entry)
+    if isinstance(raw, Mapping) and raw:
+        return _join_partitions(raw, entry)
+    if isinstance(raw, pl.LazyFrame):
+        return scan_table(raw)
+    if isinstance(raw, pl.DataFrame):
+        return raw.cast(_PLAIN)
+    if type(raw).__module__.split(".")[0] == "pandas" and hasattr(raw, "columns"):
+        return _read_pandas(raw, entry).cast(_PLAIN)
+    if hasattr(raw, "__arrow_c_stream__"):
+        frame: pl.DataFrame = pl.DataFrame(raw)
+        return frame.cast(_PLAIN)
+    raise RawTableError(
+        f"{entry} must be a table (polars, pandas, Arrow, or partitions of these), but is of type "
+        f"{type(raw).__module__}.{type(raw).__qualname__}."
+    )
+
+
+def require_names(table: Table, *, entry: str) -> Table:
+    """Return a table to learn from, if each of its columns can be named.
+
+    Raises:
+        RawTableError: If a column has no name, or one that stands for several in polars.
+    """
     if odd := [column for column in table.columns if _NO_NAME.fullmatch(column)]:
         raise RawTableError(
             f"{entry} has columns without a name, or with one that stands for several columns in "
@@ -134,7 +157,7 @@ def read_frame(raw: object, *, entry: str) -> Table:
 
 
 def read_records(records: Sequence[object], *, entry: str) -> pl.DataFrame:
-    """Convert rows, each a mapping from column names to values; NaN and pandas' NaT are null.
+    """Convert rows, each a mapping from column names to values; NaN, pandas' NaT and NA are null.
 
     Args:
         records: The rows.
@@ -162,40 +185,26 @@ def read_records(records: Sequence[object], *, entry: str) -> pl.DataFrame:
 
 
 def _is_missing(value: object) -> bool:
-    if isinstance(value, float | np.floating):
+    if isinstance(value, float | np.floating | Decimal):
         return math.isnan(value)
-    return isinstance(value, datetime) and str(value) == "NaT"
+    return type(value).__name__ in ("NaTType", "NAType")  # pandas', which need not be installed
 
 
-def _convert(raw: object, entry: str) -> Table:
-    if isinstance(raw, Mapping) and raw:
-        loaded = {name: part() if callable(part) else part for name, part in sorted(raw.items())}
-        files = {name: read_file(part) for name, part in loaded.items()}
-        known = {name: content for name, content in files.items() if content is not None}
-        if len(known) == len(loaded):
-            return tabulate_files(known)
-        lazy = [part for part in loaded.values() if isinstance(part, pl.LazyFrame)]
-        try:
-            if len(lazy) == len(loaded):
-                return scan_table(pl.concat(lazy, how="vertical_relaxed"))
-            parts = [read_frame(part, entry=f"{entry}/{name}") for name, part in loaded.items()]
-            whole = [part.select(part.columns) for part in parts]
-            return pl.concat(whole, how="vertical_relaxed")
-        except pl.exceptions.PolarsError as err:
-            raise RawTableError(f"The partitions of {entry} do not fit together: {err}.") from err
-    if isinstance(raw, pl.LazyFrame):
-        return scan_table(raw)
-    if isinstance(raw, pl.DataFrame):
-        return raw.cast(_PLAIN)
-    if type(raw).__module__.split(".")[0] == "pandas" and hasattr(raw, "columns"):
-        return _read_pandas(raw, entry).cast(_PLAIN)
-    if hasattr(raw, "__arrow_c_stream__"):
-        frame: pl.DataFrame = pl.DataFrame(raw)
-        return frame.cast(_PLAIN)
-    raise RawTableError(
-        f"{entry} must be a table (polars, pandas, Arrow, or partitions of these), but is of type "
-        f"{type(raw).__module__}.{type(raw).__qualname__}."
-    )
+def _join_partitions(raw: Mapping[Any, Any], entry: str) -> Table:
+    loaded = {name: part() if callable(part) else part for name, part in sorted(raw.items())}
+    files = {name: read_file(part) for name, part in loaded.items()}
+    known = {name: content for name, content in files.items() if content is not None}
+    if len(known) == len(loaded):
+        return tabulate_files(known)
+    lazy = [part for part in loaded.values() if isinstance(part, pl.LazyFrame)]
+    try:
+        if len(lazy) == len(loaded):
+            return scan_table(pl.concat(lazy, how="vertical_relaxed"))
+        parts = [read_frame(part, entry=f"{entry}/{name}") for name, part in loaded.items()]
+        whole = [part.select(part.columns) for part in parts]
+        return pl.concat(whole, how="vertical_relaxed")
+    except pl.exceptions.PolarsError as err:
+        raise RawTableError(f"The partitions of {entry} do not fit together: {err}.") from err
 
 
 def _read_pandas(frame: Any, entry: str) -> pl.DataFrame:
@@ -261,7 +270,7 @@ def cast_without_loss(column: pl.Series, dtype: str) -> pl.Series | None:
         return column
     wanted, given = parse_dtype(dtype), column.dtype
     if column.null_count() == column.len():  # no value, so its dtype says nothing
-        return pl.Series(column.name, [None] * column.len(), dtype=wanted)
+        return pl.Series(column.name, [], dtype=wanted).extend_constant(None, column.len())
     is_number = (given.is_numeric() or given == pl.Boolean) and (
         wanted.is_numeric() or wanted == pl.Boolean
     )

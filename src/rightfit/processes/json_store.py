@@ -34,7 +34,7 @@ class JsonStore:
 
     def get(self, key: str) -> Document | None:
         """Return the document of a key, ``None`` when there is none or it can't be read."""
-        path = self._path(key)
+        path = self.path_of(key)
         try:
             require_regular(path)
             document: Document = json.loads(
@@ -52,7 +52,7 @@ class JsonStore:
 
     def put(self, key: str, document: Document) -> None:
         """Write a document, replacing the one of the same key."""
-        path = self._path(key)
+        path = self.path_of(key)
         self.folder.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             _set_aside(path, IsADirectoryError("it is a folder"))
@@ -94,7 +94,8 @@ class JsonStore:
         """Return the keys of all documents, in order."""
         return sorted(path.stem for path in self.folder.glob("[!.]*.json"))
 
-    def _path(self, key: str) -> Path:
+    def path_of(self, key: str) -> Path:
+        """Return where the document of a key lies, or would."""
         if not _KEY.fullmatch(key):
             raise ValueError(f"key must match {_KEY.pattern}, but got {key=}.")
         return self.folder / f"{key}.json"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from rightfit.quality.scorers import NEGATED, Option, Score, find_score, is_function
 from rightfit.strict_model import Number, OneSentence, StrictModel
@@ -39,6 +39,8 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
         threshold: Probability from which on the second of two classes is predicted; ``None`` for
             the class with the highest probability.
     """
+
+    model_config = ConfigDict(title="quality")  # as its block is called
 
     name: str
     worst: Number

@@ -105,7 +105,7 @@ def check_metric(
     labels, answers = _make_up(task, n_classes or 0)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of made-up answers
+            warnings.simplefilter("ignore")  # the answers are made up, so are the warnings
             value = score(labels, answers)
         if not np.isfinite(value):
             raise RightfitError(f"it is {value}")
@@ -234,10 +234,6 @@ def _neg_mean_squared_error(labels: Array, answers: Array) -> float:
     return -float(((labels - answers[:, 0].astype(np.float64)) ** 2).mean())
 
 
-def _neg_root_mean_squared_error(labels: Array, answers: Array) -> float:
-    return -math.sqrt(-_neg_mean_squared_error(labels, answers))
-
-
 def _refuse_classes(n_classes: int | None) -> None:
     raise RightfitError(
         f"roc_auc needs two classes, but got {n_classes}; choose roc_auc_ovr, accuracy or "
@@ -260,6 +256,6 @@ _OWN: Mapping[str, Score] = {
     **_OWN_OF_CLASSES,
     "neg_mean_absolute_error": _neg_mean_absolute_error,
     "neg_mean_squared_error": _neg_mean_squared_error,
-    "neg_root_mean_squared_error": _neg_root_mean_squared_error,
+    "neg_root_mean_squared_error": lambda *both: -math.sqrt(-_neg_mean_squared_error(*both)),
     "r2": _r2,
 }

@@ -239,7 +239,7 @@ def resample(
             [generator.choice(rows, size=size) for rows, size in zip(strata, sizes, strict=True)]
         )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what the metric warns of in all rows, it has said
+            warnings.simplefilter("ignore")  # scoring all rows has given the same warnings
             values.append(metric.score(labels[drawn], answers[drawn]))
     return np.array(values)
 

@@ -45,7 +45,8 @@ def collect_page_data(results: Results) -> Json:
     datasets = {}
     for dataset in results.datasets:
         metric = results.qualities.get(dataset)
-        worst, best = metric.raw_bounds if metric else (0.0, 1.0)  # count as 0 and as 1
+        # the raw qualities that count as 0 and as 1
+        worst, best = metric.raw_bounds if metric else (0.0, 1.0)
         mine = results.profiles.filter(dataset=dataset)
         has_unseen = "final_quality_raw" in mine.columns and mine["final_quality_raw"].count() > 0
         datasets[dataset] = {

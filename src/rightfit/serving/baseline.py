@@ -39,7 +39,7 @@ OF_A_BATCH = (
 MAX_FAULTS = 5  # of a file that are shown
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
 DISTURBED = "other processes took the cores meanwhile: watch again on a quiet machine"
-KEY = "latest"
+WATCH_KEY = "latest"
 """Of the latest watch in its store."""
 
 
@@ -205,7 +205,7 @@ def read_baseline(path: Path) -> Baseline:
 
 def load_watch(store: JsonStore) -> Watch | None:
     """Return the latest watch, ``None`` without one."""
-    return store.get_record(KEY, Watch)
+    return store.get_record(WATCH_KEY, Watch)
 
 
 def find_gaps(baseline: Baseline) -> Iterator[str]:

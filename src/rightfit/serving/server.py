@@ -77,9 +77,8 @@ BUCKETS_S = tuple(step * 10.0**power for power in range(-4, 1) for step in (1, 2
 
 NO_ROW = "There is no row to answer"
 NULL = "a missing value is written null"
-TIMES = {datetime.date, datetime.datetime, datetime.time, datetime.timedelta}
-NOT_NUMBERS = frozenset({dict, list, bytes, str} | TIMES)
-NOT_HELD = {TEXT: frozenset({dict, list, bytes}), IMAGE: frozenset({dict, float, bool})}
+NOT_NUMBERS = (dict, list, bytes, str, datetime.date, datetime.time, datetime.timedelta)
+NOT_HELD = {TEXT: (dict, list, bytes), IMAGE: (dict, float, bool)}
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -292,12 +291,13 @@ def _check_values(name: str, values: Sequence[Any], kind: str) -> None:
     wrong = NOT_HELD.get(kind, NOT_NUMBERS)
     types = set(map(type, values))
     infinite = (math.inf, -math.inf) if float in types else ()
-    if types.isdisjoint(wrong) and not any(one in values for one in infinite):
+    is_wrong = any(issubclass(one, wrong) for one in types)
+    if not is_wrong and not any(one in values for one in infinite):
         return
     number, value = next(
         (number, value)
         for number, value in enumerate(values)
-        if type(value) in wrong or value in infinite
+        if isinstance(value, wrong) or value in infinite
     )
     wanted = "a text" if kind in NOT_HELD else "a number"
     said = reprlib.repr(value)[:MAX_SHOWN]

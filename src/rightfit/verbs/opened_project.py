@@ -42,13 +42,18 @@ def open_project(
         RightfitError: If there is no configuration, or no run has stored profiles yet.
     """
     require("kedro", purpose="Opening a Kedro project")
+    from click import ClickException
+
     from rightfit.verbs.stored import Place, find_project
 
     project = find_project(Path(folder).resolve())
     root = None if data_root is None else str(data_root)
     place = Place(root, env, folder=project)
     given = {} if root is None else {"data_root": root}
-    opened = Project(project, place.open_results(), place.read_parameters(given))
+    try:
+        opened = Project(project, place.open_results(), place.read_parameters(given))
+    except ClickException as err:
+        raise RightfitError(err.message) from err
     opened.version  # noqa: B018 - fails here where nothing is stored
     return opened
 

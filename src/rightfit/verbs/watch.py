@@ -18,7 +18,7 @@ from rightfit.parameters.grid import read_grid
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.serving import Serving, split_device
 from rightfit.serving.answer import Answer
-from rightfit.serving.baseline import KEY, Watch, compare_winners, make_baseline
+from rightfit.serving.baseline import WATCH_KEY, Watch, compare_winners, make_baseline
 from rightfit.verbs.export import read_winning_model
 from rightfit.verbs.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.verbs.stored import Place, StoredResults, where
@@ -108,7 +108,7 @@ def watch_winners(
             },
         ),
     )
-    results.load_current("watches").put_record(KEY, found)
+    results.load_current("watches").put_record(WATCH_KEY, found)
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from rightfit.errors import RightfitError
+from rightfit.families.bundle import ONNX_ONLY
 from rightfit.families.bundle_files import is_plain_name, open_regular
 
 MLFLOW = "MLmodel"
@@ -38,7 +39,7 @@ SUFFIXES: Mapping[str, str] = {
 """Name in a bundle, by the suffix of the file."""
 
 FAMILIES: Mapping[str, str] = {
-    "model.onnx": "rightfit.families.imported.objects:onnx",
+    "model.onnx": ONNX_ONLY,
     XGBOOST_FILE: "rightfit.families.libraries.xgboost",
     LIGHTGBM_FILE: "rightfit.families.libraries.lightgbm",
     CATBOOST_FILE: "rightfit.families.libraries.catboost",

@@ -1,4 +1,4 @@
-"""A fitted model as the object that it is: an estimator, boosted trees, a module, a function, ONNX.
+"""A fitted model as the object that it is: an estimator, boosted trees, a module, a function.
 
 It says of which kind it is, which columns it reads and which classes it knows. What it answers is
 told from its first predictions: probabilities, scores, labels or values. Served, all become class
@@ -186,17 +186,9 @@ class SkopsFamily(ObjectFamily):
         return ServedObject(model, configuration, schema)
 
 
-class OnnxOnly(ServedFamily):
-    """Serves a model that exists as an ONNX file alone; it has no native model to open."""
-
-    devices: tuple[str, ...] = ("cpu", "cuda")
-    weights_file: str = "model.onnx"
-    native_imports: tuple[str, ...] = ("onnxruntime",)
-
-
-def FAMILY(kind: str) -> ServedFamily:  # noqa: N802
+def FAMILY(kind: str) -> ObjectFamily:  # noqa: N802
     """Return the family of one kind of objects: one of :data:`Kind`, or ``skops``."""
-    kinds = {"onnx": OnnxOnly, "torch": ModuleObjectFamily, "skops": SkopsFamily}
+    kinds = {"torch": ModuleObjectFamily, "skops": SkopsFamily}
     return kinds.get(kind, ObjectFamily)()
 
 

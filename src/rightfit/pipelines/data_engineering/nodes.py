@@ -38,8 +38,8 @@ def check_raw_tables(
     """
     tables = read_tables(dataset.tables, raw_tables)
     key = f"{dataset_name}.{inferred_key(dataset)}"
-    file = inferred.folder / f"{key}.json"
-    is_kept = file.is_file()
+    file = inferred.path_of(key)
+    kept_in = file if file.is_file() else None
     try:
         complete = _complete(dataset, inferred, tables, dataset_name, key)
     except ValueError as err:
@@ -50,7 +50,7 @@ def check_raw_tables(
         complete.spec,
         tables,
         dataset_name=dataset_name,
-        inferred_file=file if is_kept else None,
+        inferred_file=kept_in,
     )
     gaps = complete.list_inferred(dataset)
     if gaps:

@@ -53,6 +53,7 @@ def describe_plan(
             f"{settings.screening_processes} of {settings.min_processes} to "
             f"{settings.max_processes} processes."
         )
+    # A percentile needs so many calls in the time of all processes: slower models get none.
     n_processes = min(
         settings.max_processes, max(1, int(settings.max_s * MS_PER_S / settings.latency_max_ms))
     )

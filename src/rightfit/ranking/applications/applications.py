@@ -117,7 +117,7 @@ class Application(StrictModel, metaclass=OneSentence):
     def _limit_by_workload(self) -> Self:
         if self.workload is None:
             return self
-        least = self.workload.n_rows / (self.workload.hours * S_PER_HOUR)
+        least = self.workload.n_rows / (self.workload.hours * S_PER_HOUR)  # rows/s in time
         given = self.constraints.get(THROUGHPUT)
         if given is not None and given.min not in (None, least):
             raise ValueError(

@@ -309,7 +309,8 @@ def _decide(
     assessment = rows.ranked.assessment
     name = assessment.table.datasets[dataset]
     best_first = rows.ranked.order[assessment.table.candidate_slices[dataset]]
-    places, feasible = best_first.tolist(), best_first[assessment.feasible[best_first]].tolist()
+    places = best_first.tolist()
+    feasible = [place for place in places if assessment.feasible[place]]
     winner, runner_up = ([rows.candidate(number) for number in feasible[:2]] + [None, None])[:2]
     reversals = list_reversals(intervals, effects, winner=winner.candidate if winner else None)
     tied = rows.rankings[feasible[1:]].filter(pl.col("outcome") == "tied")["candidate"].to_list()
@@ -337,6 +338,8 @@ def _decide(
             "not surely better than the earlier winner."
         )
     reversal = f"{NO_SMALL_CHANGE.format(assessment.rules.limit_change_pct)} the winner."
+    if reversals:
+        reversal = reversals[0].sentence
     return Decision(
         outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
         sentence=_word_decision(name, winner, not_known, miss, first=rows.candidate(places[0])),
@@ -349,7 +352,7 @@ def _decide(
         nearest_miss=miss,
         relax=None if winner or undecided else find_relaxations(assessment, dataset),
         reversals=reversals,
-        reversal=reversals[0].sentence if reversals else reversal,
+        reversal=reversal,
         deadline=describe_deadline(assessment, best_first),
         shipped=shipped,
         limits=_list_limits(assessment, feasible[0], dataset, shipped) if feasible else [],

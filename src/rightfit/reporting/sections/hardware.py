@@ -72,7 +72,13 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
 
 
 def describe_gain(profiles: pl.DataFrame, tier_names: Sequence[str], quality_title: str) -> str:
-    """Say what the best quality is on the smallest tier that runs any profile, and above it."""
+    """Say what the best quality is on the smallest tier that runs any profile, and above it.
+
+    Args:
+        profiles: Of one dataset: ``candidate``, ``min_hardware_tier`` (from 1) and ``quality_raw``.
+        tier_names: The ladder, smallest first.
+        quality_title: What the quality is called.
+    """
     known = profiles.drop_nulls(["min_hardware_tier", "quality_raw"])
     ordered = known.sort("quality_raw", descending=True, maintain_order=True)
     best = {}  # on each tier that runs any profile, the smallest first

@@ -56,7 +56,15 @@ def build_changed(results: Results) -> list[Section]:
 def build_replacements(results: Results) -> list[Section]:
     """Compare each imported model with the winners; no section where no model is imported."""
     compared: list[dict[str, Any]] = [
-        {"application": name, "dataset": dataset, "winner": decision.winner, "found": found}
+        {
+            "application": name,
+            "dataset": dataset,
+            "winner": decision.winner,
+            "found": found,
+            "gain": NOT_MEASURED
+            if found.utility_gain is None
+            else f"{found.utility_gain:+.3f}{' (tied)' if found.is_tied else ''}",
+        }
         for name, dataset, decision in list_decisions(results.recommendations)
         for found in decision.replacements
     ]
@@ -79,15 +87,7 @@ def build_replacements(results: Results) -> list[Section]:
                         "Winner",
                         lambda row: row["winner"].label if row["winner"] else "none qualifies",
                     ),
-                    number(
-                        "Gain of utility",
-                        lambda row: (
-                            NOT_MEASURED
-                            if row["found"].utility_gain is None
-                            else f"{row['found'].utility_gain:+.3f}"
-                            f"{' (tied)' if row['found'].is_tied else ''}"
-                        ),
-                    ),
+                    number("Gain of utility", lambda row: row["gain"]),
                     text(
                         "Within its limits",
                         lambda row: "no" if row["found"].violations else "yes",

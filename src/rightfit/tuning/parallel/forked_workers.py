@@ -76,7 +76,8 @@ def forking(families: Iterable[str], n_threads: int | None) -> Iterator[ForkServ
 def hear(channel: Channel) -> Iterator[TaskResult | Ended | None]:
     """Log what a forked process has logged, and yield what else it has sent.
 
-    The last is its ``Ended``, or ``None`` if it has died; then the caller closes the channel.
+    An ``Ended``, or ``None`` for a process that has died, comes last; then the caller closes the
+    channel.
     """
     while True:
         record = channel.receive()
@@ -153,23 +154,31 @@ class ForkedWorkers:
         speaking = wait_for([process.channel for process in processes])
         reports: list[Report] = []
         for process in processes:
-            for said in hear(process.channel) if process.channel in speaking else ():
-                task = process.task
+            if process.channel not in speaking:
+                continue
+            for said in hear(process.channel):
+                task, process.task = process.task, None
                 if isinstance(said, TaskResult) and task is not None:
-                    process.task = None
                     reports.append(Report(process.search, process.name, task, said))
-                    continue
-                # it has ended
-                error = said.error if isinstance(said, Ended) else ""
-                process.channel.close()
-                others = self._processes[process.search]
-                others.remove(process)
-                if task is not None or not others:  # another one takes its place
-                    self._fork(process.search)
-                if task is not None:
-                    reports.append(Report(process.search, process.name, task, None, error))
-                break
+                else:  # it has ended
+                    reports += self._replace(process, task, said)
+                    break
         return reports
+
+    def _replace(
+        self, process: _Process, task: Task | None, said: TaskResult | Ended | None
+    ) -> list[Report]:
+        """Put another process in the place of one that has ended; report the task it had."""
+        process.channel.close()
+        others = self._processes[process.search]
+        others.remove(process)
+        if task is None:
+            if not others:
+                self._fork(process.search)
+            return []
+        self._fork(process.search)
+        error = said.error if isinstance(said, Ended) else ""
+        return [Report(process.search, process.name, task, None, error)]
 
     def _fork(self, search: str) -> None:
         job, family = self._jobs[search]

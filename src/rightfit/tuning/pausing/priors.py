@@ -24,12 +24,14 @@ def _read_lines(lines: Any) -> Lines:
     return {(Serving(*serving), metric): CostLine(**line) for serving, metric, line in lines}
 
 
-def _list_lines(lines: Lines) -> list[Any]:
-    return [(astuple(serving), metric, line) for (serving, metric), line in lines.items()]
-
-
 # In JSON the keys of objects are texts, so each line is a row: serving configuration, metric, line.
-ListedLines = Annotated[Lines, BeforeValidator(_read_lines), PlainSerializer(_list_lines)]
+ListedLines = Annotated[
+    Lines,
+    BeforeValidator(_read_lines),
+    PlainSerializer(
+        lambda lines: [(astuple(serving), name, line) for (serving, name), line in lines.items()]
+    ),
+]
 
 
 @dataclass(frozen=True)

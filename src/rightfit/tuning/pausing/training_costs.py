@@ -80,7 +80,7 @@ def count_work(
     fitted = n_rows * 2.0 ** (checkpoint - n_checkpoints) if is_exact else 0.0
     passed = 0.0 if is_exact else passed
     chosen = configuration.get("max_features", configuration.get("colsample_bytree"))
-    n_columns = float(size.n_features)  # that a split, or a tree, chooses from
+    n_columns = float(size.n_features)  # columns that a split, or a tree, chooses from
     if chosen == "sqrt":
         n_columns = math.sqrt(size.n_features)
     elif chosen == "log2":

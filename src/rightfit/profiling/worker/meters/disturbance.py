@@ -9,7 +9,8 @@ A control group that has used up its share of CPU time is throttled: its threads
 period, which is a delay like the other one.
 
 The load of the other processes, seen on all cores, is the second signal: two threads that share a
-core with another process collapse, so timing waits for quiet (``measuring/measurement.py``).
+core with another process collapse, so timing waits for quiet
+(``profiling/measuring/measurement.py``).
 """
 
 from __future__ import annotations
