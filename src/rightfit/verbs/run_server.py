@@ -19,11 +19,11 @@ SECTION = "Run"
 @click.option("--conf-source", help="Folder or archive of the configuration.")
 def run_server(port: int, env: str | None, conf_source: str | None) -> None:
     """Run pipelines on request, for programs on this machine (Kedro's HTTP server)."""
-    import uvicorn
-    from kedro.server.http_server import create_http_server
-
     project = find_kedro_project(Path.cwd())
     if project is None:
         raise click.ClickException("Pipelines are run in a Kedro project; here is none.")
+    import uvicorn
+    from kedro.server.http_server import create_http_server
+
     app = create_http_server(project, env=env, conf_source=conf_source)
     uvicorn.run(guard_asgi(app), host=HOST, port=port, log_level="info")
