@@ -17,6 +17,7 @@ from rightfit.api.ranking import ApplicationsLike, read_applications
 from rightfit.errors import RightfitError
 from rightfit.extras import require
 from rightfit.families.registry import get_family
+from rightfit.formatting import end_sentence
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import complete_parameters, merge, read_default
 from rightfit.parameters.evaluation import EvaluationParams, RefitParams, RefitWhen
@@ -267,7 +268,7 @@ def _read_models(given: FamiliesLike | None) -> dict[str, ModelBlock]:
         raise RightfitError(f"families must name at least one family, such as {DEFAULT_FAMILIES}.")
     faults = explain_faults("families", raws, list(raws), ModelBlock)
     if faults:
-        raise RightfitError("; ".join(faults).rstrip(".") + ".")
+        raise RightfitError(end_sentence("; ".join(faults)))
     return {name: ModelBlock.model_validate(raw) for name, raw in raws.items()}
 
 

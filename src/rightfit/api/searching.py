@@ -50,6 +50,7 @@ from rightfit.evaluation.winner_refits import (
 from rightfit.families.bundle import Bundle
 from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
+from rightfit.formatting import end_sentence
 from rightfit.parameters.defaults import read_key
 from rightfit.parameters.evaluation import RefitWhen
 from rightfit.parameters.faults import explain_faults
@@ -459,7 +460,8 @@ class _Search:
         if not any(outcome.candidates for outcome in outcomes.values()):
             reasons = pl.concat([one.trials["stop_reason"] for one in outcomes.values()])
             raise RightfitError(
-                f"No model could be trained: {'; '.join(reasons.drop_nulls().unique().head(3))}. "
+                f"No model could be trained: "
+                f"{end_sentence('; '.join(reasons.drop_nulls().unique().head(3)))} "
                 "Raise budget_cpu_s or name other families."
             )
         candidates = {name: b for one in outcomes.values() for name, b in one.candidates.items()}

@@ -174,9 +174,10 @@ class ExplainingConfigLoader(OmegaConfigLoader):
         present = _list_environments(Path(conf_source))
         if base in present:
             if env and env not in present:
+                whole = sorted(name for name in present if "/" not in name)
                 raise ClickException(
-                    f"There is no environment {env!r} in {conf_source}{suggest(env, present)}; "
-                    f"there are {name_some(sorted(present))}. Correct --env or KEDRO_ENV."
+                    f"There is no environment {env!r} in {conf_source}{suggest(env, whole)}; "
+                    f"there are {name_some(whole)}. Correct --env or KEDRO_ENV."
                 )
             if default not in present:
                 default = kwargs["default_run_env"] = base
