@@ -119,8 +119,8 @@ def rank_by_pairs(
 ) -> list[ApplicationRanking]:
     """Rank by all pairs alone: the rule that comparisons with the best replaced."""
     with_best = application_ranking._may_be_best
-    application_ranking._may_be_best = lambda bound, n_candidates: (
-        application_ranking._holm_step_down(bound, n_candidates)[0] == 1
+    application_ranking._may_be_best = lambda assessment: (
+        application_ranking._holm_step_down(assessment)[0] == 1
     )
     try:
         return rank_applications(table, applications, rules)

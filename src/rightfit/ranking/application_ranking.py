@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from rightfit.ranking.assessment.assessment import (
     Assessment,
     Kept,
     assess_candidates,
+    put_better_higher,
     tie_preference,
 )
 from rightfit.ranking.assessment.pareto import find_pareto_front
@@ -40,10 +42,6 @@ DatasetWinners = Mapping[str, ProfileKey]  # an application's, by dataset
 Winners = Mapping[str, DatasetWinners]  # by application
 NO_WINNERS: Winners = {}
 WORTH_ANOTHER_STEP = 0.9  # of the pairs are still tied: fewer lower the level noticeably
-
-# Lowest and highest ranks of one dataset's candidates, by intervals that hold in so many
-# comparisons together, each of which may err on so many sides.
-BoundRanks = Callable[[int, int], tuple[Ints, Ints]]
 
 
 @dataclass(frozen=True)
@@ -249,7 +247,11 @@ def order_candidates(assessment: Assessment) -> Ints:
 
 
 def choose_winners(
-    assessment: Assessment, candidates: Ints, utility: Floats, allowed: Bools
+    assessment: Assessment,
+    candidates: Ints,
+    utility: Floats,
+    allowed: Bools,
+    measured: Mapping[str, Floats] = MappingProxyType({}),
 ) -> Ints:
     """Choose the winner among candidates by the tie rule, once for each of several measurements.
 
@@ -258,6 +260,7 @@ def choose_winners(
         candidates: Numbers of those of one dataset.
         utility: As measured, shape (n_measurements, n_candidates).
         allowed: Feasible and not significantly beaten, of a shape that goes with ``utility``.
+        measured: Metrics whose values differ between the measurements, each of that shape, too.
 
     Returns:
         Positions in ``candidates``, of equal ones the first; -1 where none is allowed.
@@ -265,12 +268,12 @@ def choose_winners(
     reached = np.where(allowed, utility, -np.inf)
     least = reached.max(axis=1, keepdims=True) - assessment.rules.ties.max_utility_loss
     tied = allowed & (utility >= least)
+    several = {UTILITY: utility, **measured}
     for key in assessment.tie_rule:
-        preference = (
-            utility * (1 if key.prefer == "higher" else -1)
-            if key.by == UTILITY
-            else tie_preference(assessment.table, key, assessment.chosen[candidates])
-        )
+        if key.by in several:
+            preference = put_better_higher(several[key.by], key)
+        else:
+            preference = tie_preference(assessment.table, key, assessment.chosen[candidates])
         among = np.where(tied, preference, -np.inf)
         tied &= among == among.max(axis=1, keepdims=True)
     return np.where(tied.any(axis=1), tied.argmax(axis=1), -1)
@@ -293,41 +296,52 @@ def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
 
 def _bound_dataset(assessment: Assessment) -> tuple[Ints, Ints]:
     """Bound the ranks of one dataset: 1 for those that may be the best, the others by pairs."""
-    n_candidates = len(assessment.chosen)
-    deviations = standardise_deviations(assessment.table, assessment.chosen)
-
-    def bound(n_comparisons: int, n_sides: int) -> tuple[Ints, Ints]:
-        level = assessment.rules.confidence_level
-        factor = widening(level, n_comparisons, n_sides=n_sides)
-        spread = replace(spread_candidates(assessment, factor), deviations=deviations)
-        return bound_ranks(assessment.utility, assessment.feasible, spread)
-
-    low, high = _holm_step_down(bound, n_candidates)
-    return np.where(_may_be_best(bound, n_candidates), 1, np.maximum(low, 2)), high
+    low, high = _holm_step_down(assessment)
+    return np.where(_may_be_best(assessment), 1, np.maximum(low, 2)), high
 
 
-def _holm_step_down(bound: BoundRanks, n_candidates: int) -> tuple[Ints, Ints]:
+def _holm_step_down(assessment: Assessment) -> tuple[Ints, Ints]:
     """Bound ranks by all pairs, corrected again for the pairs that are still tied.
 
     Pairs that are in order at a level corrected for all of them leave the others a milder one
     (Holm, Scandinavian Journal of Statistics 6, 1979).
     """
-    n_left = math.comb(n_candidates, 2)
+    n_left = math.comb(len(assessment.chosen), 2)
     while True:
-        low, high = bound(n_left, 2)
+        low, high = _bound_together(assessment, n_left, n_sides=2)
         n_tied = int((high - low).sum()) // 2
         if n_tied > WORTH_ANOTHER_STEP * n_left or n_tied == 0:
             return low, high
         n_left = n_tied
 
 
-def _may_be_best(bound: BoundRanks, n_candidates: int) -> Bools:
+def _may_be_best(assessment: Assessment) -> Bools:
     """Tell which candidates may be the best of all, the true one among them at the level asked for.
 
     Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is
     missed only if one of the others seems surely better than it, so the level is corrected for
-    the others, not for all pairs, and for one side.
+    the others, not for all pairs, and for one side. Those that something surely beats are no
+    rivals any more: what is left is compared again at a level for so many (the model confidence
+    set, Hansen, Lunde and Nason, Econometrica 79, 2011).
     """
-    low, _ = bound(n_candidates - 1, 1)
-    may_be_best: Bools = low == 1
+    n_before, left = 0, np.arange(len(assessment.chosen))
+    while len(left) != n_before:
+        n_before = len(left)
+        among = replace(assessment, chosen=assessment.chosen[left])
+        left = left[_bound_together(among, n_before - 1, n_sides=1)[0] == 1]
+    may_be_best: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
+    may_be_best[left] = True
     return may_be_best
+
+
+def _bound_together(
+    assessment: Assessment, n_comparisons: int, *, n_sides: int
+) -> tuple[Ints, Ints]:
+    """Bound ranks by intervals that hold in so many comparisons together.
+
+    Each comparison may err on so many sides.
+    """
+    factor = widening(assessment.rules.confidence_level, n_comparisons, n_sides=n_sides)
+    deviations = standardise_deviations(assessment.table, assessment.chosen)
+    spread = replace(spread_candidates(assessment, factor), deviations=deviations)
+    return bound_ranks(assessment.utility, assessment.feasible, spread)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories.rankings import make_application, make_profile, number_of, rank
+from factories.rankings import make_application, make_profile, make_rules, number_of, rank
 
 from rightfit.profiling.profiles.prediction_quality import share_interval
 from rightfit.quality.standard_errors import pack_deviations
@@ -54,6 +54,19 @@ def test_of_many_equal_models_the_winner_is_judged_near_their_common_truth() -> 
 
     assert np.mean(optimisms) == pytest.approx(0.0308, abs=0.01)  # 1.54 standard errors of 0.02
     assert abs(np.mean(errors)) < 0.012  # of means of 20: the standard error is 0.005
+
+
+def test_a_winner_by_the_tie_rule_is_judged_free_of_the_luck_of_that_choice() -> None:
+    same_for_all = {"latency_p50_ms": {"weight": 1, "worst": 100, "best": 1}}
+    by_quality = make_rules(ties={"rule": [{"by": "quality", "prefer": "higher"}]})
+    errors = []
+    for seed in range(20):
+        models = enumerate(draw_hits(10, 0.8, seed))
+        rows = [answering(f"a-{i}", hits, latency_p50_ms=9) for i, hits in models]
+        application = make_application(objectives=same_for_all)
+        errors.append(judge(rank(*rows, application=application, rules=by_quality)).raw - 0.8)
+
+    assert abs(np.mean(errors)) < 0.012
 
 
 def test_a_winner_without_a_rival_is_as_good_as_measured() -> None:

@@ -214,6 +214,10 @@ def choose_configurations(
 
 def tie_preference(table: ProfileTable, key: TieKey, rows: Ints | slice) -> Floats:
     """Return a tie key's values with the better one higher; what was not measured comes last."""
-    values = table.values(key.by)[rows]
+    return put_better_higher(table.values(key.by)[rows], key)
+
+
+def put_better_higher(values: Floats, key: TieKey) -> Floats:
+    """Return some values of a tie key's metric as :func:`tie_preference` returns all of them."""
     signed = values if key.prefer == "higher" else -values
     return np.where(np.isnan(signed), -np.inf, signed)

@@ -75,10 +75,14 @@ def judge_outside_bags(
     drawn = rng.poisson(BAG_SIZE, size=(N_BAGS, found.shape[1]))
     inside = (drawn / BAG_SIZE) @ found.T  # (N_BAGS, n_candidates), in raw quality
     inside -= inside.mean(axis=0)  # one that wins in every bag needs no correction
-    values = {
+    moved = {
+        metric: table.values(metric)[rows] + inside * _slopes(assessment, metric, rows)
+        for metric in QUALITIES
+    }
+    values = moved | {
         metric: np.broadcast_to(table.values(metric)[rows], inside.shape)
-        + (inside * _slopes(assessment, metric, rows) if metric in QUALITIES else 0.0)
         for metric in assessment.application.needed_metrics()
+        if metric not in moved
     }
     limits = [limit.at(rows) for limit in assessment.limits]
     for position, limit in enumerate(limits):
@@ -87,7 +91,8 @@ def judge_outside_bags(
             best = np.fmax.reduce(values[limit.metric], axis=1, keepdims=True)
             limits[position] = replace(limit, bound=limit.bound + best - measured)
     judged = judge_profiles(values, assessment.application, limits=tuple(limits))
-    winners = choose_winners(assessment, candidates, judged.utility, judged.feasible & could_win)
+    allowed = judged.feasible & could_win
+    winners = choose_winners(assessment, candidates, judged.utility, allowed, moved)
     bags = np.flatnonzero(winners >= 0)
     outside = table.values(RAW)[rows] - BAG_SIZE * inside
     return float(outside[bags, winners[bags]].mean()) if len(bags) else np.nan
