@@ -60,7 +60,7 @@ def ship(asked: dict[str, Any], folder: Path) -> None:
     found = call(asked, folder)
     test = pl.read_parquet(Path(asked["rows"]) / "test.parquet").drop(asked["target"])
     predicted, models = {}, []
-    for name in found.applications.root:
+    for name in found.applications:
         chosen, note = choose(found, name)
         predicted[name] = pl.Series(chosen.predict(test), strict=False)
         try:
@@ -79,9 +79,7 @@ def choose(found: SearchResult, application: str) -> tuple[FittedModel, str]:
         return found.best(application), ""
     except RightfitError as err:
         said = str(err)
-    free = found.applications.root[application].model_copy(
-        update={"constraints": {}, "workload": None}
-    )
+    free = found.applications[application].model_copy(update={"constraints": {}, "workload": None})
     freed = SearchResult(
         rf.rank(found.profiles, {application: free}),
         found.trials,

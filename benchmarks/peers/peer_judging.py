@@ -295,7 +295,7 @@ def _judge_budget(
                 cpu_s, _ = read_ended(folder)
                 taken.append({"table": table, "contender": name, "cpu_s": cpu_s})
                 answered += read_answered(folder, root / "rows" / table)
-        rows = choose(answered, applications.root)
+        rows = choose(answered, applications)
         chosen += [{"table": table, **row} for row in rows]
         _print_table(table, own, answered, applications)
     return pl.DataFrame(chosen, infer_schema_length=None), pl.DataFrame(taken)
@@ -322,9 +322,9 @@ def _print_table(
     table: str, own: Mapping[str, Path], answered: Sequence[Answered], applications: Applications
 ) -> None:
     """Print a table's models, each with its utilities; * marks a broken limit."""
-    names = list(applications.root)
+    names = list(applications)
     utilities = {}
-    for name, application in applications.root.items():
+    for name, application in applications.items():
         judged = judge_answered(answered, application)
         utilities[name] = [
             NOTHING if np.isnan(u) else f"{u:.3f}{'' if ok else '*'}"

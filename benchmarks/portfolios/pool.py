@@ -1,12 +1,13 @@
 """Should families share one budget per dataset? Whole trainings replayed from the recording.
 
-``python benchmarks/portfolios/pool.py`` spends the same work on each table in three ways, and
+``python benchmarks/portfolios/pool.py`` spends the same work on each table in several ways, and
 prints the mean tested utility of the sample applications' choices, tables as units:
 
 - ``split``: each family gets the same share, spent on its default and its portfolio in order;
 - ``split, ordered``: the same shares, but after its default a family trains first the configuration
   that promises the applications most for its cost;
-- ``pool``: every default that fits its share, then whatever promises most of all families.
+- ``pool``: every default that fits its share, then whatever promises most of all families;
+- ``all``: everything that was recorded, at any cost: what no order of the same can exceed by much.
 
 A configuration promises what it added to its family's default on the other tables: the mean, over
 these, of how far the default here plus that gain exceeds the best so far, over the square root of
@@ -191,13 +192,14 @@ def main() -> None:
         default_s = float(
             np.mean([table.cost_s[m, 0] for m in table.cells if (m, 0) in table.cost_s])
         )
-        found[name] = {way: [] for way in ("split", "split, ordered", "pool")}
+        found[name] = {way: [] for way in ("split", "split, ordered", "pool", "all")}
         for budget in BUDGETS:
             share_s = budget * default_s
             ways = {
                 "split": spend_split(table, orders, share_s),
                 "split, ordered": spend_promising(table, promises, share_s, is_shared=False),
                 "pool": spend_promising(table, promises, share_s, is_shared=True),
+                "all": list(table.cost_s),
             }
             for way, trained in ways.items():
                 found[name][way].append(table.judge(trained))

@@ -182,7 +182,7 @@ def _judge(
 
 def _read_applications(path: Path) -> dict[str, Application]:
     read = yaml.safe_load(path.read_text(encoding="utf-8"))["applications"]
-    return dict(Applications.model_validate(read).root)
+    return dict(Applications.model_validate(read))
 
 
 def _draw(place: int) -> Application:

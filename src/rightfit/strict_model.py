@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    RootModel,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -33,6 +34,8 @@ MAX_CHECKPOINTS = 64  # each at twice the length of the one before
 MAX_BATCH_SIZE = 2**18  # rows that are held in memory at once
 MAX_INPUT = 60  # characters of what a message repeats
 PREFIX = "Value error, "  # with which pydantic begins the message of a validator
+
+Item = TypeVar("Item")
 
 
 def _read_thread_count(value: Any) -> Any:
@@ -93,6 +96,24 @@ class StrictModel(BaseModel):
             if repeated:
                 raise ValueError(f"must not repeat an entry, but repeats {repeated[0]}")
         return value
+
+
+class NamedModels(RootModel[dict[str, Item]], Mapping[str, Item]):
+    """Models by their names, a mapping in the order in which they were written."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def __getitem__(self, name: str) -> Item:
+        """Return the model of a name."""
+        return self.root[name]
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]  # pydantic yields its fields
+        """Yield the names."""
+        return iter(self.root)
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+        return len(self.root)
 
 
 class OneSentence(type(BaseModel)):  # type: ignore[misc]  # pydantic names its metaclass nowhere

@@ -168,7 +168,7 @@ def test_other_weights_are_checked_like_the_first_ones(profiles: rf.Profiles) ->
 
     changed = ranking.with_weights("one", quality=5)
 
-    assert changed.applications.root["one"].objectives["quality"].weight == 5
+    assert changed.applications["one"].objectives["quality"].weight == 5
     for weight in (float("nan"), float("inf"), -1):
         with pytest.raises(rf.RightfitError, match=r"applications.*weight"):
             ranking.with_weights("one", quality=weight)

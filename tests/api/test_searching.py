@@ -392,7 +392,7 @@ def test_the_winner_is_exported_as_the_command_does(
 def test_what_is_shipped_has_learnt_from_every_row(applications: Any) -> None:
     found = search(HOUSES.drop("price"), "is_dear", applications=applications, **QUICK)
 
-    (name,) = found.applications.root
+    (name,) = found.applications
     decision = found.ranking.decision(name)
     assert found.best().is_refitted
     assert (

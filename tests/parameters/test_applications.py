@@ -25,9 +25,9 @@ def applications(project_path: Path) -> dict[str, Any]:
 def test_shipped_applications_are_valid(applications: dict[str, Any]) -> None:
     params = ApplicationsParams.model_validate(applications)
 
-    assert list(params.root) == ["satellite_archive", "edge_device", "web_api", "accuracy_first"]
-    assert list(params.root["accuracy_first"].objectives) == ["quality"]
-    assert params.root["accuracy_first"].constraints == {}
+    assert list(params) == ["satellite_archive", "edge_device", "web_api", "accuracy_first"]
+    assert list(params["accuracy_first"].objectives) == ["quality"]
+    assert params["accuracy_first"].constraints == {}
 
 
 def test_costs_come_first_among_ties_where_they_count(applications: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ def test_threads_can_be_limited(applications: dict[str, Any]) -> None:
 
     params = ApplicationsParams.model_validate(applications)
 
-    assert params.root["web_api"].constraints["n_threads"].max == 1
+    assert params["web_api"].constraints["n_threads"].max == 1
 
 
 def test_unknown_metric_of_a_ready_application_is_refused_too() -> None:
@@ -127,7 +127,7 @@ def test_rate_needs_the_metric_that_it_is_for(applications: dict[str, Any]) -> N
         ApplicationsParams.model_validate(applications)
 
     applications["web_api"]["constraints"][LOAD] = {"max": 50}
-    assert ApplicationsParams.model_validate(applications).root["web_api"].rate_per_s == 100
+    assert ApplicationsParams.model_validate(applications)["web_api"].rate_per_s == 100
 
 
 def test_two_rates_are_refused_with_the_way_out(applications: dict[str, Any]) -> None:

@@ -203,7 +203,7 @@ class FittedModel:
         return Answer(
             application=name,
             dataset=dataset,
-            purpose=self._ranking.applications.root[name].description,
+            purpose=self._ranking.applications[name].description,
             decision=decision,
             profiles=tuple(self._ranking.profiles.select(candidate=self.candidate)),
             origin=Origin(version, version, None, self._ranking.profiles.environment),

@@ -306,7 +306,7 @@ class Ranking:
         """
         name = require_dataset(self.profiles.datasets, dataset)
         rows = self.table.filter(application=self._require(application), dataset=name)
-        asked = self.applications.root[application].needed_metrics()
+        asked = self.applications[application].needed_metrics()
         shown = [metric for metric in asked if metric not in QUALITIES]
         placed = []
         for row in rows.iter_rows(named=True):
@@ -339,7 +339,7 @@ class Ranking:
         Raises:
             RightfitError: If there is no such application or objective, or a weight is none.
         """
-        asked = self.applications.root[self._require(application)]
+        asked = self.applications[self._require(application)]
         block = asked.model_dump(exclude_unset=True)
         goals = block["objectives"]
         for metric, weight in weights.items():
@@ -349,8 +349,8 @@ class Ranking:
                     f"objectives: {', '.join(goals)}."
                 )
             goals[metric]["weight"] = weight
-        changed = read_applications({application: block}).root
-        return replace(self, applications=Applications({**self.applications.root, **changed}))
+        changed = read_applications({application: block})
+        return replace(self, applications=Applications({**self.applications, **changed}))
 
     def report(self, path: str | Path) -> Path:
         """Write the report: one HTML file that opens offline; its folder is made.
@@ -438,11 +438,11 @@ class Ranking:
         return Profile.from_row(rows.row(0, named=True))
 
     def _require(self, application: str) -> str:
-        names = [name for name, _ in self.applications.items()]
-        if application not in names:
+        if application not in self.applications:
+            near = suggest(str(application), self.applications)
             raise RightfitError(
-                f"There is no application {application!r}{suggest(application, names)}; "
-                f"applications: {', '.join(names)}."
+                f"There is no application {application!r}{near}; "
+                f"applications: {', '.join(self.applications)}."
             )
         return application
 

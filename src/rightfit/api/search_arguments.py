@@ -129,8 +129,8 @@ def read_rules(
     if applications is None:
         named = ApplicationsParams.model_validate({BY_QUALITY: _NEUTRAL})
     else:  # nobody has looked at the metrics of an Applications object yet
-        given = applications.root if isinstance(applications, Applications) else applications
-        named = ApplicationsParams(read_applications(given).root)
+        given = dict(applications) if isinstance(applications, Applications) else applications
+        named = ApplicationsParams(read_applications(given))
     stopping, rule = _read_stopping(early_stopping)
     models = _read_models(families)
     is_parallel = n_workers != 1 and len(models) > 1
@@ -147,7 +147,7 @@ def read_rules(
         training["n_threads"] = n_threads or max(1, usable_cores() // (n_workers or 1))
     blocks = complete_parameters(
         {
-            "applications": named.root,
+            "applications": named,
             "training": training,
             "evaluation": {"preset": preset},
             "refit": {"when": refit},

@@ -161,7 +161,7 @@ class SearchResult:
         Raises:
             RightfitError: If there is no such application, or no candidate keeps its limits.
         """
-        names = list(self.applications.root)
+        names = list(self.applications)
         name = names[0] if application is None and len(names) == 1 else application
         if name is None or name not in names:
             raise RightfitError(
@@ -172,7 +172,7 @@ class SearchResult:
         if chosen is None:
             raise RightfitError(self.ranking.decision(name).sentence)
         refits = self.ranking.refits.get(self.data_card.dataset)
-        shipped = decide_shipping(chosen, self.applications.root[name], refits)
+        shipped = decide_shipping(chosen, self.applications[name], refits)
         found = self._refitted if shipped.is_refitted else self._candidates
         return FittedModel(
             found[chosen.candidate],
@@ -185,7 +185,7 @@ class SearchResult:
         )
 
     def __repr__(self) -> str:
-        chosen = {name: _find_choice(self.ranking, name) for name in self.applications.root}
+        chosen = {name: _find_choice(self.ranking, name) for name in self.applications}
         lines = [
             f"  {name}: {one.candidate} ({one.serving.label})" if one else f"  {name}: none"
             for name, one in chosen.items()
@@ -466,7 +466,7 @@ class _Search:
             )
         candidates = {name: b for one in outcomes.values() for name, b in one.candidates.items()}
         trials = {name: one.trials for name, one in outcomes.items()}
-        searched = {name: block.space.root for name, block in rules.models.items()}
+        searched = {name: block.space for name, block in rules.models.items()}
         measured = self._measure(candidates, read_fit_costs(trials))
         table = add_settings(measured, candidates, searched=searched)
         refits, refitted = self._refit(table, outcomes)

@@ -145,7 +145,7 @@ def measure_candidates(
                 )
             ),
         )
-        named = {one.environment for one in choosers.root.values()}
+        named = {one.environment for one in choosers.values()}
         elsewhere = [
             profile_elsewhere(given, name, paths, bench, measurements, params)
             for name in sorted(filter(None, named))
@@ -281,7 +281,7 @@ def list_servings(params: EvaluationParams, environment: Environment) -> list[Se
 def list_paths(applications: Applications, params: EvaluationParams) -> list[RequestPath]:
     """Return the request paths that applications name, in a fixed order."""
     otherwise = find_default_path(applications, params)
-    named = {one.request_path or otherwise for one in applications.root.values()}
+    named = {one.request_path or otherwise for one in applications.values()}
     return [path for path in (MODEL, REQUEST) if path in named]
 
 
@@ -291,7 +291,7 @@ def find_default_path(applications: Applications, params: EvaluationParams) -> R
     The ranking gives them whole requests wherever those are measured, so where one application
     names them, they hold for all that name none.
     """
-    named = {one.request_path for one in applications.root.values()}
+    named = {one.request_path for one in applications.values()}
     return REQUEST if REQUEST in named else params.request_path
 
 

@@ -42,7 +42,7 @@ def could_be_chosen(
         nothing is worth measuring further.
     """
     chosen = np.zeros(profiles.height, dtype=bool)
-    for application in applications.root.values():
+    for application in applications.values():
         needed = set(application.needed_metrics())
         if not REFINABLE & needed:
             continue

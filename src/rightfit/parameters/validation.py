@@ -336,7 +336,7 @@ def _find_grid_size(params: ModelParams, parameters: RawParameters) -> Iterator[
     is_grid = look_up(parameters, "training.sampler") == "grid"
     if not is_grid or not isinstance(n_points, int) or not 1 < n_points <= MAX_GRID_POINTS:
         return
-    size = math.prod(len(item.grid(n_points)) for item in params.space.root.values())
+    size = math.prod(len(item.grid(n_points)) for item in params.space.values())
     if size > MAX_GRID:
         yield (
             f"training.n_grid_points={n_points} makes a grid of {size:,} configurations; at most "

@@ -143,7 +143,7 @@ class DecisionView:
 def view_decisions(results: Results, application: str) -> list[DecisionView]:
     """Build the views of an application's decisions, one per dataset."""
     effects = results.limit_effects.filter(application=application, change=REMOVED)
-    costs = list_costs(results.applications.root[application])[:MAX_COSTS]
+    costs = list_costs(results.applications[application])[:MAX_COSTS]
     views = []
     for dataset, decision in results.recommendations[application].datasets.items():
         here = results, application, dataset, decision
@@ -202,7 +202,7 @@ def _list_figures(
         interval=format_ends(found.raw_low, found.raw_high) if found else CHOSE_IT,
         limits=of_quality,
     )
-    costs = list_costs(results.applications.root[application])
+    costs = list_costs(results.applications[application])
     n_limited = sum(name in limits for name in costs)
     for name in costs[: max(N_FIGURES - 1, n_limited)]:
         judged = next((one.value for one in decision.limits if one.metric == name), None)

@@ -159,7 +159,7 @@ def _write_decision(results: Results, application: str, dataset: str, decision: 
         "unseen": [quality.raw, quality.raw_low, quality.raw_high] if quality else None,
         "values": {
             name: _round(headline.metrics[name])
-            for name in list_costs(results.applications.root[application])
+            for name in list_costs(results.applications[application])
             if name in headline.metrics
         },
     }

@@ -277,7 +277,7 @@ def compare_winners(
     for one in compare_baselines(before, now, margin_pct=margin_pct):
         kept = now.winners[one.application][one.dataset]
         if kept is not None:
-            broken = _list_broken(kept, applications.root[one.application])
+            broken = _list_broken(kept, applications[one.application])
             found.append(
                 WatchedWinner(
                     one.application,

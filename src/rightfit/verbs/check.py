@@ -100,7 +100,7 @@ def read_present(
     Raises:
         ValueError: If nothing was ranked that the configuration asks for.
     """
-    applications = ApplicationsParams.model_validate(parameters["applications"]).root
+    applications = ApplicationsParams.model_validate(parameters["applications"])
     _, ranked = load_recommendations(results)
     asked = {name: applications[name].needed_metrics() for name in ranked if name in applications}
     if not asked:

@@ -67,7 +67,7 @@ def watch_winners(
     answers = [
         answer
         for answer in read_answers(results)
-        if answer.application in applications.root
+        if answer.application in applications
         and (winner := answer.decision.winner) is not None
         and winner.model not in grid.imported
         and split_device(winner.serving.device)[1] is None  # measured here

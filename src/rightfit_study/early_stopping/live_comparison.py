@@ -170,9 +170,7 @@ def _choose(
     finished = read_finished(search.trials, cell, n_checkpoints=n_checkpoints)
     trained = [trial for trial in finished.trials if finished.is_trained(trial)]
     forecast = PausingRule(targets).forecast(Pool(trained, n_checkpoints))
-    chosen: dict[str, tuple[ObservedTrial, Serving] | None] = dict.fromkeys(
-        targets.applications.root
-    )
+    chosen: dict[str, tuple[ObservedTrial, Serving] | None] = dict.fromkeys(targets.applications)
     if forecast is None:
         return chosen
     for name, utility in forecast.utilities.items():
@@ -200,7 +198,7 @@ def _utility(
     quality: float,
     default: float,
 ) -> float:
-    application = targets.applications.root[name]
+    application = targets.applications[name]
     last, costs = winner.last, ServingCosts(targets.prior.lines)
     metrics = {
         metric: costs.predict(last.structure, serving, metric)[0] for metric in SERVED_COLUMNS

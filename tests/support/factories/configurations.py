@@ -11,4 +11,4 @@ from rightfit.tuning.search.space import ModelBlock
 def least_configuration(family: str) -> dict[str, Any]:
     """Return the fixed settings and the first value of each searched one."""
     params = ModelBlock.model_validate(read_default("models")[family])
-    return {**params.fixed, **{name: item.grid(2)[0] for name, item in params.space.root.items()}}
+    return {**params.fixed, **{name: item.grid(2)[0] for name, item in params.space.items()}}

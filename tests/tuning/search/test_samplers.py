@@ -50,7 +50,7 @@ def test_given_parameters_are_tried_without_a_queue() -> None:
 
     trial = study.ask()
 
-    assert {name: item.suggest(trial, name) for name, item in SPACE.root.items()} == {
+    assert {name: item.suggest(trial, name) for name, item in SPACE.items()} == {
         "x": 0.25,
         "kind": "b",
     }

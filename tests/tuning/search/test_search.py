@@ -322,7 +322,7 @@ def test_search_goes_on_when_machine_grid_or_applications_change(
     account = account_search(found, cell, after, make_targets(**change))
 
     assert len(found) == 8
-    assert set(account["application"]) == set(make_targets(**change).applications.root)
+    assert set(account["application"]) == set(make_targets(**change).applications)
     assert find_incumbents(found, cell, make_targets(**change), n_checkpoints=2)
 
 

@@ -33,7 +33,7 @@ def test_suggest_returns_fixed_and_searched_settings() -> None:
 
 
 def test_grid_is_even_and_logarithmic_where_asked() -> None:
-    space = ModelParams.model_validate(PARAMS).space.root
+    space = ModelParams.model_validate(PARAMS).space
 
     assert space["rate"].grid(3) == pytest.approx([0.01, 0.1, 1.0])
     assert space["units"].grid(3) == [2, 5, 8]

@@ -100,7 +100,7 @@ def profile_candidates(
         params=params,
         choosers=applications,
     )
-    searched = {model: block.space.root for model, block in blocks.items()}
+    searched = {model: block.space for model, block in blocks.items()}
     return add_settings(profiles, candidates, searched=searched)
 
 

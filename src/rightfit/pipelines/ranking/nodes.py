@@ -45,7 +45,7 @@ def rank_candidates(
                 *(assessment.name, dataset, metrics),
             )
     logger.info(
-        "Ranked %d profiles for %d applications", resource_profiles.height, len(applications.root)
+        "Ranked %d profiles for %d applications", resource_profiles.height, len(applications)
     )
     return found.table, write_as_text(found.table, "violations"), found.breakdown
 

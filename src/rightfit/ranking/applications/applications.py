@@ -7,14 +7,13 @@ the parameters enter the pipeline.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
-from pydantic import ConfigDict, Field, RootModel, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from rightfit.profiling.metrics import METRICS, columns_from
 from rightfit.request_path import RequestPath
-from rightfit.strict_model import Number, OneSentence, Seed, StrictModel
+from rightfit.strict_model import NamedModels, Number, OneSentence, Seed, StrictModel
 
 if TYPE_CHECKING:  # commands that only read results need no numpy
     import numpy as np
@@ -170,21 +169,19 @@ class Application(StrictModel, metaclass=OneSentence):
         return list(dict.fromkeys([*self.weighted(), *self.constraints]))
 
 
-class Applications(RootModel[dict[str, Application]]):
+class Applications(NamedModels[Application]):
     """All applications by name (``params:applications``)."""
-
-    model_config = ConfigDict(frozen=True)
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        if not self.root:
+        if not self:
             raise ValueError(f"applications is empty, so there is nothing to rank for. {WHERE}")
         return self
 
     @property
     def asks_costs(self) -> bool:
         """Whether any of them asks for what only measuring a served model finds."""
-        needed = {metric for one in self.root.values() for metric in one.needed_metrics()}
+        needed = {metric for one in self.values() for metric in one.needed_metrics()}
         return not needed <= {*columns_from("predictions", "training"), THREADS}
 
     def describe_demands(self) -> dict[str, list[object]]:
@@ -199,10 +196,6 @@ class Applications(RootModel[dict[str, Application]]):
             ]
             for name, one in self.items()
         }
-
-    def items(self) -> Iterator[tuple[str, Application]]:
-        """Yield (name, application) in the YAML's order."""
-        yield from self.root.items()
 
 
 class TieKey(StrictModel):

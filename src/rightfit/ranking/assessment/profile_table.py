@@ -333,7 +333,7 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
                 f"applications.{name}: request_path is {application.request_path}, but "
                 f"resource_profiles holds {', '.join(own.paths)} only"
             )
-    unknown_names = sorted(set(rules.ties.rule_by_application) - set(applications.root))
+    unknown_names = sorted(set(rules.ties.rule_by_application) - set(applications))
     faults += [
         f"ranking.ties.rule_by_application: no such application {name!r}" for name in unknown_names
     ]

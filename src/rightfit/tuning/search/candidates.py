@@ -195,7 +195,7 @@ def find_incumbents(
     complete = [trial.number for trial in trials if trial.state == TrialState.COMPLETE]
     if forecast is None or not complete:
         return []
-    names = list(targets.applications.root)
+    names = list(targets.applications)
     values = [[forecast.appraise(number, name) for name in names] for number in complete]
     by_number = {trial.number: trial.qualities[-1] for trial in forecast.pool.trials}
     chosen = select_covering_trials(np.array(values), np.array([by_number[n] for n in complete]))

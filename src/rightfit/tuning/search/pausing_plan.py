@@ -73,8 +73,8 @@ class PausingPlan:
             forecast = self.rule.forecast(self._read(trials))
             if forecast is None:
                 return None
-            names = [n for n in self.targets.applications.root if n not in forecast.infeasible()]
-            names = names or list(self.targets.applications.root)
+            names = [n for n in self.targets.applications if n not in forecast.infeasible()]
+            names = names or list(self.targets.applications)
             name = names[index % len(names)]
             sampler = make_sampler(self.settings, index)
             scored = optuna.create_study(direction="maximize", sampler=sampler)
@@ -204,7 +204,7 @@ class PausingPlan:
         forecast = self.rule.forecast(Pool(ended, n_checkpoints))
         if forecast is None:
             return set()
-        names = self.targets.applications.root
+        names = self.targets.applications
         best = max(ended, key=lambda trial: (trial.qualities[-1], -trial.number))
         incumbents = (
             max(ended, key=lambda trial: (forecast.appraise(trial.number, name), -trial.number))

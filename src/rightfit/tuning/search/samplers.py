@@ -51,8 +51,8 @@ def make_sampler(training: TrainingParams, index: int) -> optuna.samplers.BaseSa
 
 def grid_points(space: Space, training: TrainingParams) -> list[Configuration]:
     """Return the points of a grid over a space in a random order, which the seed decides."""
-    names = list(space.root)
-    values = [space.root[name].grid(training.n_grid_points) for name in names]
+    names = list(space)
+    values = [space[name].grid(training.n_grid_points) for name in names]
     points = [dict(zip(names, point, strict=True)) for point in itertools.product(*values)]
     order = np.random.default_rng(training.seed).permutation(len(points))
     return [points[position] for position in order]

@@ -366,7 +366,7 @@ def read_limits(settings: SearchSettings) -> Budget:
 
 def count_configurations(cell: Cell, settings: SearchSettings) -> int | None:
     """Return how many configurations there are; ``None`` for any number."""
-    if not cell.params.space.root:
+    if not cell.params.space:
         return 1
     if settings.sampler == "grid":
         return len(grid_points(cell.params.space, settings))

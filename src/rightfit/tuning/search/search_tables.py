@@ -167,7 +167,7 @@ def account_search(
     pool = read_finished(trials, cell, n_checkpoints=n_checkpoints)
     forecast = PausingRule(targets).forecast(pool)
     rows = []
-    for name in targets.applications.root:
+    for name in targets.applications:
         row: dict[str, Any] = {"application": name}
         if forecast is not None:
             row["winner"], row["utility"] = _find_winner(forecast, name)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict, Field, RootModel, model_validator
+from pydantic import Field, model_validator
 
 from rightfit.families.family import Configuration, Family, split_training
 from rightfit.families.registry import MADE, refer_to_family
 from rightfit.families.schema import Task
-from rightfit.strict_model import Number, StrictModel, WholeNumber
+from rightfit.strict_model import NamedModels, Number, StrictModel, WholeNumber
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -96,16 +96,12 @@ class Choice(StrictModel):
 Value = str | int | float | bool | None
 
 
-class Space(
-    RootModel[dict[str, Annotated[FloatRange | IntRange | Choice, Field(discriminator="type")]]]
-):
+class Space(NamedModels[Annotated[FloatRange | IntRange | Choice, Field(discriminator="type")]]):
     """Hyper-parameter name → what it may be.
 
     ``{low: 1, high: 9}`` is a range of whole numbers, ``{low: 0.1, high: 9}`` one of numbers and
     ``{choices: [a, b]}`` a list; ``type`` may say so.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -144,18 +140,18 @@ class ModelParams(StrictModel):
         wrong = []
         for where, values in given.items():
             for name, value in values.items():
-                searched = self.space.root.get(name)
+                searched = self.space.get(name)
                 if isinstance(searched, IntRange) and type(value) is not int:
                     wrong.append(f"{where}.{name} must be a whole number, but is {value!r}")
                 elif isinstance(searched, FloatRange) and type(value) not in (int, float):
                     wrong.append(f"{where}.{name} must be a number, but is {value!r}")
-        known = {*self.fixed, *self.space.root}
+        known = {*self.fixed, *self.space}
         for where, entry in firsts.items():
             if unknown := sorted(set(entry) - known):
                 wrong.append(
                     f"{where} names {unknown}, but the model's settings are {sorted(known)}"
                 )
-            if missing := sorted(set(self.space.root) - set(entry)):
+            if missing := sorted(set(self.space) - set(entry)):
                 wrong.append(f"{where} lacks {missing}; it must give each searched setting a value")
             elif not entry:
                 wrong.append(f"{where} is empty; leave it out")
@@ -165,13 +161,13 @@ class ModelParams(StrictModel):
 
     @model_validator(mode="after")
     def _check_overlap(self) -> ModelParams:
-        twice = sorted(set(self.fixed) & set(self.space.root))
+        twice = sorted(set(self.fixed) & set(self.space))
         if twice:
             raise ValueError(f"{twice} stand both under fixed and under space; keep one of them.")
-        if self.default is not None and set(self.default) != set(self.space.root):
+        if self.default is not None and set(self.default) != set(self.space):
             raise ValueError(
                 f"default names {sorted(self.default)}, but the space has "
-                f"{sorted(self.space.root)}. Give the default of every searched setting."
+                f"{sorted(self.space)}. Give the default of every searched setting."
             )
         if unknown := sorted(set(self.default_in_regression) - set(self.default or {})):
             raise ValueError(
@@ -200,7 +196,7 @@ class ModelParams(StrictModel):
         Raises:
             ValueError: If one is missing or unknown.
         """
-        family.check_configuration({**dict.fromkeys(self.space.root), **self.fixed})
+        family.check_configuration({**dict.fromkeys(self.space), **self.fixed})
 
     def check_length(self, family: Family, n_checkpoints: int) -> None:
         """Check that the shortest training has as many epochs or trees as checkpoints.
@@ -209,7 +205,7 @@ class ModelParams(StrictModel):
             ValueError: If it has fewer, or more than any machine would finish, or a fraction.
         """
         name = family.length_setting or ""
-        searched = self.space.root.get(name)
+        searched = self.space.get(name)
         ends: list[Any] = searched.grid(2) if searched else [self.fixed.get(name)]
         lengths = [length for length in ends if isinstance(length, int | float)]
         if not lengths:
@@ -224,7 +220,7 @@ class ModelParams(StrictModel):
 
     def list_extremes(self) -> Iterator[Configuration]:
         """Yield configurations that together hold both ends of each range and all choices."""
-        values = {name: item.grid(2) for name, item in self.space.root.items()}
+        values = {name: item.grid(2) for name, item in self.space.items()}
         first = self.fixed | {name: ends[0] for name, ends in values.items()}
         yield first
         for name, ends in values.items():
@@ -239,8 +235,8 @@ class ModelParams(StrictModel):
             task: What is learnt.
         """
         default = self.default
-        if default is None and set(self.space.root) <= set(library):
-            default = {name: library[name] for name in self.space.root}
+        if default is None and set(self.space) <= set(library):
+            default = {name: library[name] for name in self.space}
         if default is None:
             return None
         own = dict(default) | (self.default_in_regression if task == "regression" else {})
@@ -259,7 +255,7 @@ class ModelParams(StrictModel):
         default = self.first(library, task)
         found = [] if default is None else [default]
         for entry in self.portfolio:
-            searched = {name: entry[name] for name in self.space.root}
+            searched = {name: entry[name] for name in self.space}
             if self._holds(entry) and searched not in found:
                 found.append(searched)
         return found
@@ -267,15 +263,13 @@ class ModelParams(StrictModel):
     def _holds(self, values: Mapping[str, Value]) -> bool:
         """Tell whether values lie in the space, and are those of the fixed settings."""
         return all(
-            self.space.root[name].contains(value)
-            if name in self.space.root
-            else self.fixed[name] == value
+            self.space[name].contains(value) if name in self.space else self.fixed[name] == value
             for name, value in values.items()
         )
 
     def suggest(self, trial: Trial) -> Configuration:
         """Return a whole configuration for a trial."""
-        suggested = {name: item.suggest(trial, name) for name, item in self.space.root.items()}
+        suggested = {name: item.suggest(trial, name) for name, item in self.space.items()}
         return {**self.fixed, **suggested}
 
 
