@@ -142,7 +142,6 @@ def test_applications_must_not_be_empty() -> None:
         Applications.model_validate({})
 
 
-
 def test_demands_tell_limits_and_needed_metrics_apart_but_no_weights_and_bounds() -> None:
     def objective(**changes: Any) -> dict[str, Objective]:
         return {"quality": Objective(**{"weight": 3, "worst": 0.5, "best": 1.0, **changes})}

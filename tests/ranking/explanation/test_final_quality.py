@@ -69,6 +69,20 @@ def test_a_winner_by_the_tie_rule_is_judged_free_of_the_luck_of_that_choice() ->
     assert abs(np.mean(errors)) < 0.012
 
 
+def test_a_winner_is_judged_by_itself_where_another_one_is_chosen_as_often() -> None:
+    both = {"weight": 1, "worst": 0, "best": 1}
+    application = make_application(objectives={"quality": both, "cpu_cores": both})
+    good, bad = draw_hits(1, 0.9, 0)[0], draw_hits(1, 0.7, 1)[0]
+    costs = [1.0 - (2 * hits.mean() - 1) for hits in (good, bad)]  # of the same utility
+
+    rows = [answering("a-1", good, cpu_cores=costs[0]), answering("a-2", bad, cpu_cores=costs[1])]
+    ranked = rank(*rows, application=application)
+    found = judge(ranked)
+
+    assert ranked.assessment.utility == pytest.approx(ranked.assessment.utility[0])
+    assert found.raw == pytest.approx(found.chosen_by, abs=0.035)
+
+
 def test_a_winner_without_a_rival_is_as_good_as_measured() -> None:
     good, bad = draw_hits(1, 0.95, 0)[0], draw_hits(1, 0.6, 1)[0]
 

@@ -37,7 +37,7 @@ def judge_winner(ranked: ApplicationRanking, winner: int) -> FinalQuality | None
         return FinalQuality(raw=row[FINAL], raw_low=ends[0], raw_high=ends[1], chosen_by=chosen_by)
     dataset = int(table.dataset_of_candidate[winner])
     part = table.candidate_slices[dataset]
-    raw = judge_outside_bags(
+    raw = chosen_by - find_optimism(
         ranked.assessment,
         np.arange(part.start, part.stop),
         ranked.rank_low[part] == 1,
@@ -53,10 +53,10 @@ def judge_winner(ranked: ApplicationRanking, winner: int) -> FinalQuality | None
     return FinalQuality(raw=raw, raw_low=low, raw_high=high, chosen_by=chosen_by, how="nested")
 
 
-def judge_outside_bags(
+def find_optimism(
     assessment: Assessment, candidates: Ints, could_win: Bools, rng: np.random.Generator
 ) -> float:
-    """Estimate the raw quality of the winner, free of the luck that it was chosen by.
+    """Estimate how much of the winner's raw quality is the luck that it was chosen by.
 
     Args:
         assessment: All candidates with their chosen profiles.
@@ -65,8 +65,9 @@ def judge_outside_bags(
         rng: Source of randomness.
 
     Returns:
-        The mean raw quality outside the bags of what is chosen in them; NaN where the deviations of
-        the qualities are not known, or nothing is chosen in any bag.
+        By how much the raw quality of what is chosen in a bag is higher inside the bag than
+        outside, on average; NaN where the deviations of the qualities are not known, or nothing is
+        chosen in any bag.
     """
     table, rows = assessment.table, assessment.chosen[candidates]
     found = read_deviations(table, rows)
@@ -94,8 +95,9 @@ def judge_outside_bags(
     allowed = judged.feasible & could_win
     winners = choose_winners(assessment, candidates, judged.utility, allowed, moved)
     bags = np.flatnonzero(winners >= 0)
-    outside = table.values(RAW)[rows] - BAG_SIZE * inside
-    return float(outside[bags, winners[bags]].mean()) if len(bags) else np.nan
+    # what a row adds to the bag, it takes from the outside
+    lucky = (1 + BAG_SIZE) * inside[bags, winners[bags]]
+    return float(lucky.mean()) if len(bags) else np.nan
 
 
 def _slopes(assessment: Assessment, metric: str, rows: Ints) -> Floats:
