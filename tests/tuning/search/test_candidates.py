@@ -42,6 +42,18 @@ def test_default_is_kept_where_validation_rows_cannot_tell_it_from_the_best() ->
     assert choose_candidates([far, best, *others], n_candidates=3) == [8, 0]
 
 
+def test_where_nobody_asks_costs_the_next_best_are_taken_not_the_smallest() -> None:
+    errors = {"quality_error": 0.02}
+    best, next_best, third = (CompleteTrial(n, 0.9 - n / 100, 9.0, 9.0, **errors) for n in range(3))
+    small = CompleteTrial(3, 0.5, 1.0, 1.0, **errors)
+
+    trials = [small, third, next_best, best]
+
+    assert choose_candidates(trials, n_candidates=4) == [0, 3]
+    assert choose_candidates(trials, n_candidates=4, by_quality=True) == [0, 1, 2]
+    assert choose_candidates(trials, n_candidates=2, by_quality=True) == [0, 1]
+
+
 def test_equal_trials_are_chosen_once() -> None:
     twins = [CompleteTrial(n, 0.9, 1.0, 1.0) for n in (3, 4)]
 

@@ -51,7 +51,11 @@ class CompleteTrial:
 
 
 def choose_candidates(
-    trials: list[CompleteTrial], *, n_candidates: int, incumbents: Sequence[int] = ()
+    trials: list[CompleteTrial],
+    *,
+    n_candidates: int,
+    incumbents: Sequence[int] = (),
+    by_quality: bool = False,
 ) -> list[int]:
     """Choose the trials to evaluate.
 
@@ -60,12 +64,14 @@ def choose_candidates(
     sqrt(2 ln n). For two trials that is about the rule of one standard error (Breiman et al.,
     Classification and Regression Trees, 1984). Then the smallest and the fastest on the Pareto
     front of quality against size, then those of the front whose sizes fill the largest gaps (on a
-    log scale).
+    log scale). Where nobody asks what serving costs, instead the next best that are no further
+    below.
 
     Args:
         trials: Complete trials.
         n_candidates: At most so many are chosen; at least 1.
         incumbents: Numbers of the trials that applications want, the most wanted first.
+        by_quality: Whether no application asks for a cost of serving.
 
     Returns:
         Trial numbers, the best by quality first.
@@ -84,11 +90,15 @@ def choose_candidates(
         *(by_number[number] for number in incumbents),
         best,
         *(trial for trial in trials if trial.is_default and trial.quality_raw >= lowest),
-        min(front, key=lambda trial: trial.n_parameters),
-        min(front, key=lambda trial: trial.n_operations),
     ]
+    if by_quality:
+        near = (trial for trial in trials if trial.quality_raw >= lowest)
+        chosen += sorted(near, key=lambda trial: -trial.quality_raw)
+    else:
+        chosen.append(min(front, key=lambda trial: trial.n_parameters))
+        chosen.append(min(front, key=lambda trial: trial.n_operations))
     chosen = list(dict.fromkeys(chosen))[:n_candidates]
-    rest = [trial for trial in front if trial not in chosen]
+    rest = [] if by_quality else [trial for trial in front if trial not in chosen]
 
     def gap(trial: CompleteTrial) -> float:
         return min(abs(math.log(trial.n_parameters / other.n_parameters)) for other in chosen)
@@ -173,7 +183,12 @@ def choose_complete(study: optuna.Study, cell: Cell, settings: SearchSettings) -
     ]
     if not complete:
         return []
-    return choose_candidates(complete, n_candidates=settings.n_candidates, incumbents=incumbents)
+    return choose_candidates(
+        complete,
+        n_candidates=settings.n_candidates,
+        incumbents=incumbents,
+        by_quality=targets is not None and not targets.applications.asks_costs,
+    )
 
 
 def find_incumbents(
