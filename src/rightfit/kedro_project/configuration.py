@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -50,6 +51,7 @@ from rightfit.parameters.defaults import (
     find_values,
 )
 from rightfit.parameters.grid import Grid, read_grid
+from rightfit.spelling import suggest
 
 logger = logging.getLogger(__name__)
 
@@ -300,14 +302,17 @@ def find_unread(loader: AbstractConfigLoader, parameters: RawParameters) -> Iter
     texts = [*list_texts(loader), *inputs]
     others = [block for block in parameters if block not in {*BLOCKS, *PROJECT_BLOCKS}]
     for name in names:
-        if name and (name in in_files or any(f"params:{name}" in text for text in texts)):
+        read = re.compile(rf"params:{re.escape(name)}(?!\w)")  # rankin is no part of ranking
+        if name and (name in in_files or any(map(read.search, texts))):
             continue
         places = [
             place
             for block in (*BLOCKS, *others)
             for place, _ in find_values(parameters[block], [name], block)
         ]
-        hint = f"; did you mean {' or '.join(places[:3])}?" if places else "."
+        hint = f"{suggest(name, known)}."
+        if places:
+            hint = f"; did you mean {' or '.join(places[:3])}?"
         yield f"--params sets {name!r}, which nothing reads{hint}"
 
 
