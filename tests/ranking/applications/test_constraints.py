@@ -32,6 +32,16 @@ def test_limits_are_resolved_in_the_order_of_the_yaml() -> None:
     assert limits[2].bound == 20
 
 
+def test_loss_that_is_exactly_allowed_is_not_broken_by_rounding() -> None:
+    raw = np.array([0.722, 0.702])
+    quality = (raw - 0.5) / (1.0 - 0.5)
+    application = make_application(constraints={"quality": {"max_degradation": 0.04}})
+    (limit,) = resolve_limits(application, {"quality": quality.max()})
+
+    assert quality[0] - 0.04 > quality[1]
+    assert measure_excess(quality, limit).tolist() == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "excess"),
     [

@@ -10,6 +10,8 @@ import numpy as np
 from rightfit.ranking.applications.applications import Application, LimitKind
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, Values, compute_utility
 
+ROUNDING = 1e-9  # of an allowed loss: one that is exactly allowed is not broken by rounding
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -65,7 +67,7 @@ def resolve_limits(application: Application, best: Mapping[str, Floats]) -> tupl
     """
     limits = []
     for metric, kind, value in application.list_limits():
-        bound = best[metric] - value if kind == "max_degradation" else value
+        bound = best[metric] - value * (1 + ROUNDING) if kind == "max_degradation" else value
         limits.append(Limit(metric, kind, np.asarray(bound, dtype=np.float64)))
     return tuple(limits)
 

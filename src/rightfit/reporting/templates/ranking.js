@@ -27,7 +27,7 @@ const Ranking = (() => {
   function boundOf(limit, profiles) {
     if (limit.kind !== "max_degradation") return limit.value;
     const measured = profiles.map((profile) => profile.values[limit.metric]).filter(known);
-    return Math.max(...measured) - limit.value;
+    return Math.max(...measured) - limit.value * (1 + 1e-9); // as in Python, against rounding
   }
 
   // By how much each limit is broken, as a share of the limit.
