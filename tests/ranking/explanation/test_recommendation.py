@@ -122,6 +122,7 @@ def test_recommendation_reports_the_nearest_miss_where_none_qualifies() -> None:
         "No candidate qualifies for landsat. The nearest, linear-1 (onnx, 1 thread), breaks a "
         "limit: latency p50 is 5 ms, 1 ms above the 4 ms allowed."
     )
+    assert decision["reversal"] == "No single limit moved by 10 % lets a candidate qualify."
 
 
 def test_where_only_disturbed_timings_break_limits_it_is_not_known_who_qualifies() -> None:
@@ -232,7 +233,26 @@ def test_relaxation_of_a_degradation_is_in_its_own_terms() -> None:
     found = find_relaxations(ranked.assessment, 0)
 
     assert found is not None
-    assert [(r.metric, r.limit, r.needed) for r in found.limits] == [("quality", 0.125, 0.25)]
+    assert [(r.metric, r.limit) for r in found.limits] == [("quality", 0.125)]
+    assert found.limits[0].needed == pytest.approx(0.25)
+
+
+def test_limits_as_they_are_written_let_the_nearest_profile_qualify() -> None:
+    rows = [make_profile("a-1", quality=0.5, latency_p50_ms=30, peak_memory_mib=58.036)]
+    found = find_relaxations(
+        rank(
+            *rows,
+            application=make_application(
+                constraints={"peak_memory_mib": {"max": 10}, "quality": {"min": 0.9}}
+            ),
+        ).assessment,
+        0,
+    )
+
+    assert str(found) == (
+        "a-1 (onnx, 1 thread), with peak memory at most 58.1 MiB instead of 10 MiB and scaled "
+        "quality at least 0.5 instead of 0.9"
+    )
 
 
 def test_relaxation_says_what_requests_hold() -> None:
@@ -284,6 +304,18 @@ def test_deadline_says_that_no_candidate_has_a_higher_quality() -> None:
     assert describe_deadline(ranked.assessment, np.array([0, 1])) == (
         "2 h; it takes 30 min; no candidate has a higher quality."
     )
+
+
+def test_deadline_where_none_qualifies_is_that_of_the_nearest_miss() -> None:
+    rows = [
+        make_profile("a-1", quality=0.9, quality_raw=0.95, throughput_rows_per_s=200.0),
+        make_profile("b-1", quality=0.8, quality_raw=0.90, throughput_rows_per_s=400.0),
+    ]
+    decision = recommend_ranked(rank(*rows, application=archive()))["test"].datasets["landsat"]
+
+    assert decision.nearest_miss is not None
+    assert decision.nearest_miss.candidate == "b-1"
+    assert decision.deadline == ("2 h; b-1 takes 2 h 30 min, a-1 (best quality) 5 h: too late.")
 
 
 def test_deadline_says_whose_time_was_disturbed() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import Any, Literal
 
 import yaml
@@ -21,7 +22,13 @@ from pydantic import (
     field_validator,
 )
 
-from rightfit.formatting import format_interval, format_number, format_quality, format_share
+from rightfit.formatting import (
+    N_DIGITS,
+    format_interval,
+    format_number,
+    format_quality,
+    format_share,
+)
 from rightfit.naming import TIMES, describe_limit, format_metric, listing, metric_unit
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.applications.applications import QUALITIES, LimitKind
@@ -194,11 +201,15 @@ class NearestProfile(Served):
     limits: list[Relaxation]
 
     def __str__(self) -> str:
-        limits = [
-            f"{describe_limit(limit.metric, limit.kind, limit.needed)} instead of "
-            f"{format_number(limit.limit)} {metric_unit(limit.metric)}".rstrip()
-            for limit in self.limits
-        ]
+        limits = []
+        for limit in self.limits:
+            # a limit as it is written here must do: what is rounded is rounded outwards
+            outwards = ROUND_FLOOR if limit.kind == "min" else ROUND_CEILING
+            needed = Context(prec=N_DIGITS, rounding=outwards).create_decimal(str(limit.needed))
+            limits.append(
+                f"{describe_limit(limit.metric, limit.kind, float(needed))} instead of "
+                f"{format_number(limit.limit)} {metric_unit(limit.metric)}".rstrip()
+            )
         return f"{self.label}, with {listing(limits)}"
 
 

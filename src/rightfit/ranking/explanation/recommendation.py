@@ -156,6 +156,8 @@ class _RankedRows:
 def describe_deadline(assessment: Assessment, candidates: Ints) -> str:
     """Say how long the workload takes with the first candidate and with the one of best quality.
 
+    The first one is named where it is no winner.
+
     Returns:
         A few words; empty if there is no workload, or no throughput of the first one or no quality
         is known.
@@ -169,8 +171,9 @@ def describe_deadline(assessment: Assessment, candidates: Ints) -> str:
     first_h, best_h = (
         workload.n_rows / float(rows_per_s[place]) / S_PER_HOUR for place in (0, best)
     )
-    said = f"{format_duration(workload.hours)}; it takes {format_duration(first_h)}"
     timed = table.frame[rows[:1]]
+    first = "it" if assessment.feasible[candidates[0]] else timed["candidate"][0]
+    said = f"{format_duration(workload.hours)}; {first} takes {format_duration(first_h)}"
     if quality[best] <= quality[0] or np.isnan(best_h):
         said += "; no candidate has a higher quality."
     else:
@@ -317,6 +320,7 @@ def _decide(
     miss = None
     if not winner and (number := find_nearest_miss(rows.ranked, dataset)) is not None:
         miss = NearestMiss(**vars(rows.candidate(number)), violations=rows.violations(number))
+        best_first = np.array([number, *best_first[best_first != number]])
     outcomes = rows.rankings["outcome"]
     undecided = [rows.candidate(one).label for one in places if outcomes[one] == "undecided"]
     not_known = ""
@@ -337,9 +341,13 @@ def _decide(
             f"{otherwise.candidate} ({otherwise.serving.label}) would be chosen otherwise, but is "
             "not surely better than the earlier winner."
         )
-    reversal = f"{NO_SMALL_CHANGE.format(assessment.rules.limit_change_pct)} the winner."
+    change_pct = assessment.rules.limit_change_pct
     if reversals:
         reversal = reversals[0].sentence
+    elif winner:
+        reversal = f"{NO_SMALL_CHANGE.format(change_pct)} the winner."
+    else:
+        reversal = f"No single limit moved by {change_pct:g} % lets a candidate qualify."
     return Decision(
         outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
         sentence=_word_decision(name, winner, not_known, miss, first=rows.candidate(places[0])),
