@@ -10,7 +10,13 @@ import polars as pl
 from rightfit.naming import metric_name, metric_title, metric_unit, objective_name, words
 from rightfit.profiling.metrics import METRICS_BY_COLUMN, find_slowdown
 from rightfit.profiling.serving import ELSEWHERE, Serving, split_device
-from rightfit.ranking.applications.applications import QUALITIES, Application, RankingRules
+from rightfit.ranking.applications.applications import (
+    QUALITIES,
+    S_PER_HOUR,
+    THROUGHPUT,
+    Application,
+    RankingRules,
+)
 from rightfit.ranking.assessment.assessment import UTILITY_DIGITS
 from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision
@@ -100,7 +106,12 @@ def collect_page_data(results: Results) -> Json:
 
 
 def list_parts(name: str, application: Application, rules: RankingRules) -> Json:
-    """List an application's objectives, limits and tie rule."""
+    """List an application's objectives, limits and tie rule.
+
+    A limit is ``written_as`` a key of the YAML, whose number is ``per_unit`` times the limit: a
+    deadline's rows are a throughput times its seconds.
+    """
+    workload = application.workload
     return {
         "aggregation": application.aggregation,
         "objectives": [
@@ -113,7 +124,14 @@ def list_parts(name: str, application: Application, rules: RankingRules) -> Json
                 "kind": kind,
                 "value": value,
                 "slowdown": find_slowdown(metric),
+                "written_as": f"constraints.{metric}.{kind}",
+                "per_unit": 1,
             }
+            | (
+                {"written_as": "workload.n_rows", "per_unit": workload.hours * S_PER_HOUR}
+                if workload and (metric, kind) == (THROUGHPUT, "min")
+                else {}
+            )
             for metric, kind, value in application.list_limits()
         ],
         "ties": [key.model_dump() for key in rules.ties.for_application(name, application)],

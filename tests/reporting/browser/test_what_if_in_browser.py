@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from factories.reports import LADDER, build_results, make_profiles
 from playwright.sync_api import expect
 
 from rightfit.ranking.application_ranking import order_candidates
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.assessment.assessment import assess_candidates
 from rightfit.ranking.assessment.profile_table import read_profiles
+from rightfit.reporting.html_report import render_report
 from rightfit.reporting.page_data import collect_page_data, list_parts
 from rightfit.reporting.run_results import Results
 
@@ -129,6 +131,55 @@ def test_what_if_keeps_the_winner_within_the_measuring_errors(
     assert page.locator("#what-if-results p").first.text_content() == (
         "linear-03 (onnx, 1 thread) stays; net-09 has 0.002 more utility, within the errors"
     )
+
+
+@pytest.mark.browser
+def test_what_if_writes_a_deadline_as_its_rows(
+    open_page: Callable[..., Any], applications: dict[str, Any], tmp_path: Path
+) -> None:
+    archive = copy.deepcopy(applications["satellite_archive"])
+    del archive["constraints"]["throughput_rows_per_s"]
+    archive["workload"] = {"n_rows": 7.2e9, "hours": 2}
+    path = tmp_path / "report.html"
+    path.write_text(render_report(build_results({"archive": archive}), LADDER), encoding="utf-8")
+    page = open_page(path.as_uri())
+    page.get_by_label("Limit: throughput at least").press("Home")  # the slowest, 5,300 rows/s
+
+    assert page.locator("#what-if-command").text_content() == (
+        'kedro run --pipelines ranking --params "applications.archive.workload.n_rows=38160000"'
+    )
+
+
+@pytest.mark.browser
+def test_what_is_missing_is_called_so(
+    open_page: Callable[..., Any], applications: dict[str, Any], tmp_path: Path
+) -> None:
+    """A winner without a place on the log axis, others without a measurement, large losses."""
+    api = copy.deepcopy(applications["web_api"])
+    api["objectives"]["model_memory_mib"] = {"weight": 1, "worst": 10, "best": 0}
+    api["constraints"] = {"latency_p99_ms": {"max": 0.08}}
+    is_winner, is_other = pl.col("candidate") == "net-09", pl.col("model") == "linear"
+    profiles = make_profiles().with_columns(
+        model_memory_mib=pl.when(is_winner).then(0.0).otherwise("model_memory_mib"),
+        latency_p99_ms=pl.when(is_other).then(None).otherwise("latency_p99_ms"),
+        quality_raw=1e6 * (pl.col("quality_raw") - 1),
+        quality_raw_low=pl.lit(None, pl.Float64),
+        quality_raw_high=pl.lit(None, pl.Float64),
+    )
+    path = tmp_path / "report.html"
+    results = build_results({"web_api": api}, profiles.filter(pl.col("model") != "forest"))
+    path.write_text(render_report(results, LADDER), encoding="utf-8")
+    page = open_page(path.as_uri())
+    shown = page.locator("#what-if-results section").first.inner_text()
+    page.locator("#cost").select_option(label="model memory")
+    caption = page.locator("#charts figcaption").first.inner_text()
+
+    assert "net-09 (onnx, 1 thread) stays" in shown
+    assert "linear-03, lacks a measurement" in shown
+    assert "net-05, breaks a limit" not in shown
+    assert caption.endswith("net-09 fits best; it is not drawn, since its model memory is 0 MiB.")
+    assert "-160 k" in page.locator("#charts .tick").all_text_contents()
+    assert page.complaints == []
 
 
 @pytest.mark.browser

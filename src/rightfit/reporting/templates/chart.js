@@ -29,8 +29,11 @@ const Chart = (() => {
     const step = niceStep(high - low, 4);
     const first = Math.ceil(low / step - 1e-9);
     const n = Math.floor((high - first * step) / step + 1e-9);
-    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-    return Array.from({ length: n + 1 }, (_, i) => [(first + i) * step, ((first + i) * step).toFixed(digits)]);
+    // a loss in the unit of its target may have more digits than there is room for
+    const [size, letter] = [[1e9, " G"], [1e6, " M"], [1e3, " k"]].find(([least]) => Math.max(-low, high) >= 10 * least) ?? [1, ""];
+    const digits = Math.max(0, -Math.floor(Math.log10(step / size) + 1e-9));
+    return Array.from({ length: n + 1 }, (_, i) => (first + i) * step)
+      .map((tick) => [tick, `${(tick / size).toFixed(digits)}${letter}`]);
   }
 
   function logTicks(low, high, write, room) {

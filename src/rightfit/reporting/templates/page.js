@@ -32,9 +32,11 @@
   }
 
   const write = (value, metric) => `${number(value)} ${data.metrics[metric].unit}`.trim();
-  const quality = (value) => (Math.abs(value) >= 10 ? number(value) : value.toFixed(3));
+  const quality = (value) => (value === 0 || (Math.abs(value) >= 0.0005 && Math.abs(value) < 10)
+    ? value.toFixed(3) : number(value));
   const between = ([low, high], as) => (known(low) && known(high) ? ` (${as(low)}–${as(high)})` : "");
   const sentence = (text) => text[0].toUpperCase() + text.slice(1);
+  const faultOf = ({ utility, excess }) => (Number.isNaN(utility) || excess === Infinity ? "lacks a measurement" : "breaks a limit");
 
   // ── The decision: the card's winner stands until another is better by more than the errors. ──
 
@@ -73,38 +75,50 @@
     });
   }
 
-  function describe(decided, marks, cost, title) {
+  // Named as on the card.
+  function title({ winner, ranked }) {
+    if (winner) return `${winner.candidate} (${winner.serving})`;
+    return ranked.some((one) => one.undecided) ? "undecided" : "none qualifies";
+  }
+
+  function describe(decided, marks, cost, quantity) {
     const { winner } = decided;
     const top = marks.reduce((best, mark) => (!best || mark.y > best.y ? mark : best), null);
+    if (!winner) return { top, text: `${sentence(title(decided))}.` };
     const own = marks.find((mark) => mark.one === winner);
-    if (!own) return { top, text: "No candidate qualifies." };
+    if (!own) { // a cost of 0 has no place on a log scale
+      const { x } = markOf(decided, winner, cost);
+      const [measured, value] = x > 0 ? [quantity, null] : [data.metrics[cost].name, x];
+      const what = known(value) ? write(value, cost) : "not measured";
+      return { top, text: `${winner.candidate} fits best; it is not drawn, since its ${measured} is ${what}.` };
+    }
     if (!(top.y > own.y)) return { top: own, text: `${winner.candidate} is the most accurate, too.` };
     const ratio = top.x / own.x;
     const more = ratio > 1 ? `${number(ratio)} × the` : `1/${number(1 / ratio)} of the`;
     const times = ratio < 1.1 && ratio > 0.9 ? "about the same" : more;
-    const gain = `${quality(top.y - own.y)} more ${title}`;
+    const gain = `${quality(top.y - own.y)} more ${quantity}`;
     return { top, text: `${top.one.candidate} has ${gain}, at ${times} ${data.metrics[cost].name}.` };
   }
 
   function drawChart(figure, decided) {
     const { dataset, ranked, winner } = decided;
-    const { name, quality: title, rows } = data.datasets[dataset];
+    const { name, quality: quantity, rows } = data.datasets[dataset];
     const cost = costs.value;
     const { title: xTitle, better } = data.metrics[cost];
     const marks = ranked.map((one) => markOf(decided, one, cost)).filter((mark) => mark.x > 0 && known(mark.y));
-    const { top, text } = marks.length ? describe(decided, marks, cost, title) : { text: "Not measured." };
+    const { top, text } = describe(decided, marks, cost, quantity);
     for (const mark of marks) {
       if (mark === top) Object.assign(mark, { role: "top", label: `${mark.one.candidate}, most accurate` });
       if (mark.one === winner) Object.assign(mark, { role: "winner", label: mark.one.candidate });
       mark.text = [
         mark.one.candidate, mark.one.serving,
-        `${title} ${quality(mark.y)}${between(mark.ends.y, quality)}`,
+        `${quantity} ${quality(mark.y)}${between(mark.ends.y, quality)}`,
         `${data.metrics[cost].name} ${write(mark.x, cost)}${between(mark.ends.x, number)}`,
-        ...(mark.feasible ? [] : ["breaks a limit"]),
+        ...(mark.feasible ? [] : [faultOf(mark.one)]),
       ];
     }
     figure.querySelector("figcaption").replaceChildren(
-      element("b", { textContent: sentence(name) }), ` ${title} on ${rows}. ${text}`,
+      element("b", { textContent: sentence(name) }), ` ${quantity} on ${rows}. ${text}`,
     );
     const div = figure.querySelector("div");
     if (!marks.length) return div.replaceChildren();
@@ -112,7 +126,7 @@
     return Chart.draw(div, {
       marks, better, limits: limitsOf(decided, cost), write: number,
       xTitle: `${xTitle}, ${better} is better`,
-      alt: `${name}: ${title} against ${data.metrics[cost].name}. ${wins} ${text}`,
+      alt: `${name}: ${quantity} against ${data.metrics[cost].name}. ${wins} ${text}`,
     });
   }
 
@@ -168,22 +182,21 @@
     });
   }
 
-  const title = (one) => (one ? `${one.candidate} (${one.serving})` : "none qualifies");
-
-  function showVerdict({ dataset, decision, ranked, winner, isCard }) {
-    const before = decideUntouched(dataset);
-    const changed = title(before) !== title(winner);
+  function showVerdict(decided) {
+    const { dataset, ranked, winner, isCard } = decided;
+    const [before, now] = [decide(dataset, original()), decided].map(title);
+    const changed = before !== now;
     const leader = ranked.find((one) => one.feasible);
     const more = isCard && leader !== winner ? (leader.utility - winner.utility).toFixed(3) : "";
     const within = more && `; ${leader.candidate} has ${more} more utility, within the errors`;
-    const stays = winner ? `${title(winner)} stays${within}` : "still none qualifies";
-    const verdict = changed ? `${title(winner)} instead of ${title(before)}` : stays;
+    const stays = winner ? `${now} stays${within}` : `still ${now}`;
+    const verdict = changed ? `${now} instead of ${before}` : stays;
     const bars = ranked.slice(0, 4).map((one) => {
       const utility = Number.isNaN(one.utility) ? 0 : one.utility;
       const bar = element("span", { className: "bar" }, element("i", {}));
       bar.firstChild.style.setProperty("--value", utility);
       bar.firstChild.style.background = data.marks[one.model].color;
-      const name = one.feasible ? one.candidate : `${one.candidate}, breaks a limit`;
+      const name = one.feasible ? one.candidate : `${one.candidate}, ${faultOf(one)}`;
       return element("li", { className: one.feasible ? "" : "out" }, name, bar,
         element("span", { textContent: utility.toFixed(3) }));
     });
@@ -192,8 +205,6 @@
       element("p", { textContent: verdict }), element("ol", {}, ...bars));
   }
 
-  const decideUntouched = (dataset) => decide(dataset, original()).winner;
-
   function changes() {
     const prefix = `applications.${chosen}`;
     const weights = current.objectives
@@ -201,7 +212,7 @@
       .map((goal) => `${prefix}.objectives.${goal.metric}.weight=${goal.weight}`);
     const limits = current.limits
       .filter((limit, i) => limit.value !== original().limits[i].value)
-      .map((limit) => `${prefix}.constraints.${limit.metric}.${limit.kind}=${limit.value}`);
+      .map((limit) => `${prefix}.${limit.written_as}=${limit.value * limit.per_unit}`);
     return [...weights, ...limits];
   }
 
