@@ -38,7 +38,7 @@ def test_report_sentences_change_with_a_limit(
     assert "Limits: peak memory at most 50 MiB." in after
     assert "none qualifies" not in before.split('id="case"', 1)[0]
     assert after.split('id="case"', 1)[0].count(">none qualifies<") == 3
-    assert "; in 3 none fits." in after
+    assert "; in 3 there is no winner." in after
 
 
 def test_dataset_that_an_application_was_not_measured_on_stays_empty(
@@ -102,7 +102,7 @@ def test_headline_counts_decisions_without_a_winner(
 
     assert write_headline(found) == (
         "The model of highest quality fits best in 0 of 3 cases (1 application on 3 datasets); "
-        "0 of 18 models win at least once; in 3 none fits."
+        "0 of 18 models win at least once; in 3 there is no winner."
     )
 
 

@@ -152,7 +152,7 @@ def write_headline(results: Results) -> str:
         f"({count(len(results.recommendations), 'application')} on "
         f"{count(len(results.datasets), 'dataset')}); {len(set(winners))} of "
         f"{count(n_candidates, 'model')} win at least once"
-        f"{f'; in {n_none} none fits' if n_none else ''}."
+        f"{f'; in {n_none} there is no winner' if n_none else ''}."
     )
 
 

@@ -44,6 +44,22 @@ def test_utility_bars_are_pale_where_a_limit_is_broken(results: Results) -> None
     assert [opacity == 1.0 for opacity in figure.data[0].marker.opacity] == feasible.to_list()
 
 
+def test_utility_chart_tells_what_lacks_a_measurement_from_what_breaks_a_limit(
+    results: Results,
+) -> None:
+    lacking = results.rankings.with_columns(feasible=pl.lit(value=False)).with_columns(
+        outcome=pl.when(pl.col("model") == "net").then(pl.lit("unmeasured")).otherwise("outcome")
+    )
+    figure = draw_utilities(
+        lacking, results.utility_breakdown, application="web_api", marks=results.marks
+    )
+    ends = [trace for trace in figure.data if trace.type == "scatter"]
+    verdicts = {trace.name: set(trace.customdata) for trace in ends}
+
+    assert verdicts["net"] == {", lacks a measurement"}
+    assert verdicts["linear"] == {", breaks a limit"}
+
+
 def test_utility_chart_heads_every_dataset(results: Results) -> None:
     figure = draw_utilities(
         results.rankings,

@@ -47,8 +47,15 @@ def test_sensitivity_without_limits_or_feasible_candidates() -> None:
         schema={"application": pl.String, "dataset": pl.String, "win_share": pl.Float64}
     )
 
-    assert describe_reversals(shadows, 10) == "No application has a limit."
+    # a limit on a count, such as n_threads, is only removed
+    assert describe_reversals(shadows, 10) == (
+        "No application has a limit that could be moved by 10 %."
+    )
     assert describe_win_shares(shares) == "No candidate is within the limits."
+    alone = {"application": ["web_api"], "dataset": ["landsat"], "win_share": [1.0]}
+    assert describe_win_shares(pl.DataFrame(alone | {"candidate": ["net-1"]})).startswith(
+        "1 of 1 decision has one candidate with "
+    )
 
 
 def test_stops_say_the_rule_the_saving_and_the_nearest_miss(results: Results) -> None:
@@ -183,6 +190,7 @@ def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> No
     assert section.tables[1].rows == (
         ("GPU utilisation", "72", "no NVIDIA driver on this machine"),
     )
+    assert ("gpus", "none") in section.tables[-1].rows
     assert section.tables[0].rows[0][:5] == ("landsat", "linear", "8", "0", "900")
 
 

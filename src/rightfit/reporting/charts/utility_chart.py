@@ -112,7 +112,14 @@ def _bars(part: pl.DataFrame, metric: str, tone: str) -> Bar:
 def _ends(placed: pl.DataFrame, mark: Mark) -> Scatter:
     """Mark the ends of a family's bars in its colour, with the intervals of the utilities."""
     utility, low, high = placed["utility"], placed["utility_low"], placed["utility_high"]
-    verdicts = ["" if feasible else ", breaks a limit" for feasible in placed["feasible"]]
+    verdicts = [
+        ", lacks a measurement"
+        if outcome == "unmeasured"
+        else ""
+        if feasible
+        else ", breaks a limit"
+        for outcome, feasible in placed.select("outcome", "feasible").iter_rows()
+    ]
     return Scatter(
         x=utility.to_list(),
         y=placed["place"].to_list(),

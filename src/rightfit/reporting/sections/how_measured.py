@@ -223,7 +223,7 @@ def _tabulate_data(results: Results) -> Table:
 def _write_value(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {version}" for name, version in value.items())
-    return "none" if value in (None, (), "") else str(value)
+    return "none" if value in (None, [], "") else str(value)
 
 
 def build_profiles(results: Results) -> Section:

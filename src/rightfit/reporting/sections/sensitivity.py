@@ -79,7 +79,7 @@ def build_sensitivity(results: Results) -> Section:
 def describe_reversals(moved: pl.DataFrame, change_pct: float) -> str:
     """Say how many limits would change a winner if they moved by ``change_pct``."""
     if not moved.height:
-        return "No application has a limit."
+        return f"No application has a limit that could be moved by {change_pct:g} %."
     limits = moved.group_by("application", "dataset", "metric", "kind").agg(pl.col("flips").any())
     n_reversals = int(limits["flips"].sum())
     verb = "changes" if n_reversals < 2 else "change"
@@ -117,7 +117,7 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
     least = first[-1]
     n_clear = sum(row["win_share"] > 0.5 for row in first)
     return (
-        f"{f'{n_clear} of' if n_clear < len(first) else 'All'} {len(first)} decisions have one "
+        f"{n_clear} of {count(len(first), 'decision')} {'has' if n_clear == 1 else 'have'} one "
         f"candidate with the highest utility under more than half of all weightings. Least clear: "
         f"{words(least['application'])} on {words(least['dataset'])}, where {least['candidate']} "
         f"has it under {format_share(least['win_share'])}."
