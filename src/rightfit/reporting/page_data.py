@@ -186,14 +186,15 @@ def _write_decision(results: Results, application: str, dataset: str, decision: 
 def _margin(winner: Json, other: Json) -> float:
     """Return by how much another's utility may exceed the winner's within the measuring errors.
 
-    At least what it does now: the ranking, which knows more, did not put it first.
+    At least what it does now, if it is feasible: the ranking, which knows more, did not put it
+    first.
     """
     if winner["utility"] is None or other["utility"] is None:
         return 0.0
-    gap: float = other["utility"] - winner["utility"]
+    gap: float = other["utility"] - winner["utility"] if other["feasible"] else 0.0
     sides = (winner["utility_high"], winner["utility"]), (other["utility"], other["utility_low"])
     errors = [high - low for high, low in sides if high is not None and low is not None]
-    return max(gap, math.hypot(*errors), 0.0)
+    return max(gap, math.hypot(*errors))
 
 
 def _finite(value: float | None) -> float | None:
