@@ -204,11 +204,13 @@ def test_static_copy_of_kedro_viz_is_built(study: TinyStudy, tmp_path: Path) -> 
         shutil.copy(PROJECT / name, tmp_path / name)
     (tmp_path / "data").symlink_to(study.root)
 
-    subprocess.run(
+    built = subprocess.run(
         [sys.executable, "-m", "kedro", "viz", "build", "--include-hooks", "--include-previews"],
         cwd=tmp_path,  # it writes into the project's folder
         env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1", "KEDRO_ENV": "test"},
         check=True,
+        capture_output=True,
+        text=True,
     )
 
     shown = json.loads((tmp_path / "build" / "api" / "pipelines" / "perf").read_text())
@@ -216,6 +218,7 @@ def test_static_copy_of_kedro_viz_is_built(study: TinyStudy, tmp_path: Path) -> 
     assert (tmp_path / "build" / "index.html").is_file()
     assert layers["landsat_front_chart"] == "reporting"
     assert layers["landsat.train"] == "model_input"
+    assert "TypeError" not in built.stdout + built.stderr  # all that is stored can be previewed
 
 
 @pytest.mark.parametrize(("document", "command"), COMMANDS)

@@ -34,6 +34,8 @@ def test_model_is_saved_as_plain_json_and_loaded_as_itself(
     assert json.loads(path.read_text())["dropped"] == [{"reason": "late", "n_rows": 1}]
     assert catalog.load("counts") == COUNTS
     assert catalog.exists("counts")
+    shown = catalog.get("counts").preview()  # by kedro-viz
+    assert json.loads(shown) == json.loads(path.read_text())
 
 
 def test_file_of_another_form_is_refused(catalog: DataCatalog, tmp_path: Path) -> None:

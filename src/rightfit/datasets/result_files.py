@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 from pathlib import PurePosixPath
 from typing import Any
 
 from kedro.io.core import VersionNotFoundError
+from kedro_datasets._typing import JSONPreview
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.text import TextDataset
 from pydantic import TypeAdapter
@@ -48,6 +50,11 @@ class JsonModelDataset(JSONDataset):  # type: ignore[misc]
         JSONDataset.save.__wrapped__(
             self, self._adapter().dump_python(data, mode="json", warnings="error")
         )
+
+    def preview(self) -> JSONPreview:
+        """Return the record as JSON, as kedro-viz shows it."""
+        record = JsonModelDataset.load.__wrapped__(self)
+        return JSONPreview(json.dumps(self._adapter().dump_python(record, mode="json")))
 
     def _adapter(self) -> TypeAdapter[object]:
         module, _, name = self._model.rpartition(".")
