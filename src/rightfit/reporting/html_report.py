@@ -146,12 +146,12 @@ def write_headline(results: Results) -> str:
     best_candidates = set(best.select("dataset", "candidate").iter_rows())  # several: equal ones
     n_best = sum(winner in best_candidates for winner in winners)
     n_candidates = results.profiles.select("dataset", "model", "candidate").n_unique()
-    n_none = len(decisions) - len(winners)
+    n_none, n_winners = len(decisions) - len(winners), len(set(winners))
     return (
         f"The model of highest quality fits best in {n_best} of {count(len(decisions), 'case')} "
         f"({count(len(results.recommendations), 'application')} on "
-        f"{count(len(results.datasets), 'dataset')}); {len(set(winners))} of "
-        f"{count(n_candidates, 'model')} win at least once"
+        f"{count(len(results.datasets), 'dataset')}); {n_winners} of "
+        f"{count(n_candidates, 'model')} {'wins' if n_winners == 1 else 'win'} at least once"
         f"{f'; in {n_none} there is no winner' if n_none else ''}."
     )
 
@@ -198,8 +198,10 @@ def _write_legend(results: Results) -> str:
     n_disturbed = results.profiles["disturbed"].sum()
     keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in results.rules.ties.rule])
     kept = "an earlier ranking's winner stays, otherwise " * results.rules.keep_winner
+    found = [one.quality for _, _, one in list_decisions(results.recommendations) if one.quality]
+    where = " or ".join(dict.fromkeys(one.where for one in found)) or "on the rows that chose"
     return (
-        f"Quality: on test rows that nothing was chosen by, with its {level} interval; its limit "
+        f"Quality: {where}, with its {level} interval; its limit "
         "is judged on the rows that choose. Settings in bold were searched. Clear: the winner "
         "leads by more than the measuring errors. Tied: the measurements cannot tell it from so "
         f"many others, named under Candidates; {kept}the first of these that differs decides: "

@@ -19,7 +19,7 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.assessment.assessment import UTILITY_DIGITS
 from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
-from rightfit.ranking.explanation.decisions import Decision
+from rightfit.ranking.explanation.decisions import WHERE_JUDGED, Decision
 from rightfit.reporting.run_results import Results, list_costs, show_unseen
 
 DEFAULT_COSTS = ("latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "model_size_mib")
@@ -174,7 +174,10 @@ def _write_decision(results: Results, application: str, dataset: str, decision: 
         "serving": winner.serving.label,
         "tied": decision.tied_with,
         "margin": {row["candidate"]: _margin(own, row) for row in rows.iter_rows(named=True)},
-        "unseen": [quality.raw, quality.raw_low, quality.raw_high] if quality else None,
+        # one that is corrected for luck does not compare with the others', which are not
+        "unseen": [quality.raw, quality.raw_low, quality.raw_high]
+        if quality and not quality.where.startswith(WHERE_JUDGED["nested"])
+        else None,
         "values": {
             name: _round(headline.metrics[name])
             for name in list_costs(results.applications[application])
