@@ -53,7 +53,7 @@ class JsonModelDataset(JSONDataset):  # type: ignore[misc]
 
     def preview(self) -> JSONPreview:
         """Return the record as JSON, as kedro-viz shows it."""
-        record = JsonModelDataset.load.__wrapped__(self)
+        record = self._copy().load()
         return JSONPreview(json.dumps(self._adapter().dump_python(record, mode="json")))
 
     def _adapter(self) -> TypeAdapter[object]:
