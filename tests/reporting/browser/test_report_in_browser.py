@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from factories.reports import LADDER, make_profiles
+from factories.reports import LADDER, build_results, make_profiles
 from playwright.sync_api import expect
 
 from rightfit.reporting.html_report import render_report
@@ -45,6 +45,20 @@ def test_report_opens_offline_without_complaint(
     assert page.complaints == []
     assert page.locator("#charts svg").count() == 3
     assert width == SIZES[size]["width"]
+
+
+@pytest.mark.browser
+def test_long_names_do_not_widen_the_page(
+    open_page: Callable[..., Any], applications: dict[str, Any], tmp_path: Path
+) -> None:
+    name = "archive" * 9
+    profiles = make_profiles().with_columns(candidate=pl.col("candidate") + "-tuned" * 9)
+    path = tmp_path / "report.html"
+    results = build_results({name: applications["satellite_archive"]}, profiles)
+    path.write_text(render_report(results, LADDER), encoding="utf-8")
+    page = open_page(path.as_uri(), viewport=SIZES["phone"])
+
+    assert page.evaluate("document.documentElement.scrollWidth") == SIZES["phone"]["width"]
 
 
 @pytest.mark.browser
