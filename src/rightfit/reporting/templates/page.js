@@ -198,7 +198,7 @@
       bar.firstChild.style.background = data.marks[one.model].color;
       const name = one.feasible ? one.candidate : `${one.candidate}, ${faultOf(one)}`;
       return element("li", { className: one.feasible ? "" : "out" }, name, bar,
-        element("span", { textContent: utility.toFixed(3) }));
+        element("span", { textContent: Number.isNaN(one.utility) ? "–" : utility.toFixed(3) }));
     });
     return element("section", { className: changed ? "changed" : "" },
       element("h3", { textContent: sentence(data.datasets[dataset].name) }),
