@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,29 @@ def test_long_names_do_not_widen_the_page(
     page = open_page(path.as_uri(), viewport=SIZES["phone"])
 
     assert page.evaluate("document.documentElement.scrollWidth") == SIZES["phone"]["width"]
+
+
+@pytest.mark.browser
+def test_reasons_beside_three_costs_are_on_the_desk_in_full(
+    open_page: Callable[..., Any], applications: dict[str, Any], tmp_path: Path
+) -> None:
+    device = copy.deepcopy(applications["edge_device"])
+    device["constraints"] = {
+        "peak_memory_one_row_mib": {"max": 96},
+        "throughput_rows_per_s": {"min": 1},
+    }
+    profiles = make_profiles().with_columns(
+        low=pl.col("peak_memory_one_row_mib") * 0.99, high=pl.col("peak_memory_one_row_mib") * 1.02
+    )
+    profiles = profiles.rename({end: f"peak_memory_one_row_mib_{end}" for end in ("low", "high")})
+    path = tmp_path / "report.html"
+    path.write_text(render_report(build_results({"device": device}, profiles), LADDER), "utf-8")
+    page = open_page(path.as_uri(), viewport=SIZES["desk"])
+    hidden = page.evaluate(
+        "[...document.querySelectorAll('.board .table')].map(t => t.scrollWidth - t.clientWidth)"
+    )
+
+    assert set(hidden) == {0}
 
 
 @pytest.mark.browser

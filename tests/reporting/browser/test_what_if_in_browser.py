@@ -14,6 +14,7 @@ import pytest
 from factories.reports import LADDER, build_results, make_profiles
 from playwright.sync_api import expect
 
+from rightfit.formatting import NOT_MEASURED
 from rightfit.ranking.application_ranking import order_candidates
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.assessment.assessment import assess_candidates
@@ -175,7 +176,7 @@ def test_what_is_missing_is_called_so(
     caption = page.locator("#charts figcaption").first.inner_text()
 
     assert "net-09 (onnx, 1 thread) stays" in shown
-    assert "linear-03, lacks a measurement\n–" in shown
+    assert f"linear-03, lacks a measurement\n{NOT_MEASURED}" in shown
     assert "net-05, breaks a limit" not in shown
     assert caption.endswith("net-09 fits best; it is not drawn, since its model memory is 0 MiB.")
     assert "-160 k" in page.locator("#charts .tick").all_text_contents()
