@@ -146,9 +146,11 @@ class KeptLimit(FrozenModel):
         '3.1 \N{MULTIPLICATION SIGN} that'
         >>> KeptLimit(metric="quality_raw", kind="min", bound=0.9, value=0.91).room
         '0.010 to spare'
+        >>> KeptLimit(metric="quality_raw", kind="min", bound=0.702 - 1e-11, value=0.702).room
+        '0.000 to spare'
         """
         if self.metric in QUALITIES:
-            return f"{format_quality(self.value - self.bound)} to spare"
+            return f"{format_quality(round(self.value - self.bound, 9))} to spare"
         if self.kind == "max" and self.bound > 0:
             share = 100 * (1 - self.value / self.bound)
             return f"{min(99, math.floor(share))} % left" if share > 0 else "at the limit"
