@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from factories.reports import make_profiles
+from factories.reports import LADDER, make_profiles
 
 from rightfit.reporting.html_report import describe_application, render_report, write_headline
 from rightfit.reporting.run_results import Results
@@ -111,3 +111,10 @@ def test_request_names_weights_and_limits(results: Results) -> None:
         "Weights: quality 56 %, throughput 33 % and peak memory 11 %. Limits: throughput at least "
         "200 k rows/s and scaled quality at most 0.1 below the best."
     )
+
+
+def test_command_that_ranks_anew_is_shown_in_a_project_alone(results: Results) -> None:
+    shown = '<p class="quiet">To rank with these values: <code'
+
+    assert shown in render_report(replace(results, run="2026-11-24T17.26.45.228Z"), LADDER)
+    assert shown not in render_report(results, LADDER)

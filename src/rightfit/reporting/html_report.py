@@ -109,6 +109,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
             *([f"run {results.run}"] if results.run else []),
         ],
         applications=applications,
+        is_of_project=bool(results.run),  # else there is nothing that kedro could run
         **_arrange(applications, results.datasets),
         marks=results.marks,
         legend=_write_legend(results),
