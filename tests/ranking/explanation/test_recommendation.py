@@ -166,6 +166,18 @@ def test_recommendation_says_when_nothing_could_be_judged() -> None:
     )
 
 
+def test_no_family_differs_where_only_one_dataset_has_a_winner() -> None:
+    across = recommend_for(
+        *ROWS,
+        make_profile("net-1", dataset="flights", quality=0.2, latency_p50_ms=500),
+        latency_p50_ms={"max": 100},
+    )["across_datasets"]
+
+    assert across["winning_family"] == {"landsat": "net", "flights": None}
+    assert not across["winner_changes"]
+    assert across["sentence"].startswith("One family wins on every dataset that has a winner; ")
+
+
 def test_recommendation_compares_the_datasets() -> None:
     across = recommend_for(
         *ROWS,

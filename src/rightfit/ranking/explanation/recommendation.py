@@ -444,14 +444,14 @@ def _compare_datasets(
         for dataset, decision in decisions.items()
     }
     choice = next((family for family in families if family.is_robust_choice), None)
-    changes = len(set(won_by.values())) > 1
+    n_families = len({family for family in won_by.values() if family})
     sentence = "No family qualifies on any dataset."
     if choice is not None:
-        start = (
-            "The winning family differs between datasets"
-            if changes
-            else "One family wins on every dataset"
-        )
+        start = "One family wins on every dataset"
+        if n_families > 1:
+            start = "The winning family differs between datasets"
+        elif None in won_by.values():
+            start = f"{start} that has a winner"
         sentence = (
             f"{start}; the robust choice is {choice.model}: it qualifies on {choice.n_feasible} of "
             f"{count(choice.n_datasets, 'dataset')}, with mean rank {choice.mean_rank:.3g} and "
@@ -459,7 +459,7 @@ def _compare_datasets(
         )
     return AcrossDatasets(
         winning_family=won_by,
-        winner_changes=changes,
+        winner_changes=n_families > 1,
         robust_choice=choice.model if choice else None,
         mean_rank=choice.mean_rank if choice else None,
         worst_rank=choice.worst_rank if choice else None,
