@@ -207,7 +207,9 @@ class NearestProfile(Served):
         for limit in self.limits:
             # a limit as it is written here must do: what is rounded is rounded outwards
             outwards = ROUND_FLOOR if limit.kind == "min" else ROUND_CEILING
-            needed = Context(prec=N_DIGITS, rounding=outwards).create_decimal(str(limit.needed))
+            needed = Context(prec=N_DIGITS, rounding=outwards).create_decimal(
+                f"{limit.needed:.12g}"
+            )
             limits.append(
                 f"{describe_limit(limit.metric, limit.kind, float(needed))} instead of "
                 f"{format_number(limit.limit)} {metric_unit(limit.metric)}".rstrip()
