@@ -31,6 +31,7 @@ def test_terminal_names_every_winner_with_its_figures(results: Results) -> None:
         *("0.894", "0.017", "240", "k", "68.8", "micro"),
     ]
     assert lines[place + 2].split() == ["when", "chosen"]
+    assert "Quality: on the rows that chose, with its 95 % interval." in map(str.strip, lines)
     assert sum(line.rstrip().endswith((" micro", " small")) for line in lines) == 12
 
 

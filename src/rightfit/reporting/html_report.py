@@ -27,7 +27,11 @@ from rightfit.naming import (
 )
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.applications import Application
-from rightfit.ranking.explanation.decisions import list_decisions, write_value
+from rightfit.ranking.explanation.decisions import (
+    describe_where_judged,
+    list_decisions,
+    write_value,
+)
 from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.page_data import collect_page_data
 from rightfit.reporting.run_results import Results
@@ -195,16 +199,14 @@ def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[s
 
 def _write_legend(results: Results) -> str:
     """Explain the words of the first screen, with the figures of this run."""
-    level = format_share(results.rules.confidence_level)
+    judged = describe_where_judged(results.recommendations)
     n_disturbed = results.profiles["disturbed"].sum()
     keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in results.rules.ties.rule])
     kept = "an earlier ranking's winner stays, otherwise " * results.rules.keep_winner
-    found = [one.quality for _, _, one in list_decisions(results.recommendations) if one.quality]
-    where = " or ".join(dict.fromkeys(one.where for one in found)) or "on the rows that chose"
     return (
-        f"Quality: {where}, with its {level} interval; its limit "
-        "is judged on the rows that choose. Settings in bold were searched. Clear: the winner "
-        "leads by more than the measuring errors. Tied: the measurements cannot tell it from so "
+        f"Quality: {judged}, with its 95 % interval; its limit is judged on the rows that "
+        "choose. Settings in bold were searched. Clear: the winner leads by more than the "
+        "measuring errors. Tied: the measurements cannot tell it from so "
         f"many others, named under Candidates; {kept}the first of these that differs decides: "
         f"{keys}; where quality is the only objective, utility comes first. Other work disturbed "
         f"{n_disturbed} of {count(results.profiles.height, 'measurement')}; a winner's is marked."

@@ -8,9 +8,13 @@ from rich.table import Table
 
 from rightfit.formatting import NOT_MEASURED, clean_text, format_ends, format_number, format_quality
 from rightfit.naming import TIMES
-from rightfit.ranking.explanation.decisions import Recommendations, find_facts, list_decisions
+from rightfit.ranking.explanation.decisions import (
+    Recommendations,
+    describe_where_judged,
+    find_facts,
+    list_decisions,
+)
 
-QUALITY = "Quality: on rows not used for the choice, with its 95 % interval."
 HEADS_BY_METRIC = {
     "latency_p50_ms": "p50 ms",
     "throughput_rows_per_s": "rows/s",
@@ -31,7 +35,7 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
     """
     decisions = list_decisions(recommendations)
     caption = [
-        QUALITY,
+        f"Quality: {describe_where_judged(recommendations)}, with its 95 % interval.",
         *(  # why there is no winner, or that another candidate may be better on a quiet machine
             f"{application}, {dataset}: {fact.text}"
             for application, dataset, decision in decisions

@@ -421,6 +421,12 @@ def list_decisions(recommendations: Recommendations) -> list[tuple[str, str, Dec
     ]
 
 
+def describe_where_judged(recommendations: Recommendations) -> str:
+    """Say by which rows the qualities of the models that are shipped were found."""
+    found = [one.quality for _, _, one in list_decisions(recommendations) if one.quality]
+    return " or ".join(dict.fromkeys(one.where for one in found)) or "on the rows that chose"
+
+
 def write_recommendations(recommendations: Recommendations) -> dict[str, object]:
     """Return recommendations as plain JSON types."""
     document: dict[str, object] = _DOCUMENT.dump_python(dict(recommendations), mode="json")
