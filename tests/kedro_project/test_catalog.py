@@ -43,7 +43,7 @@ def test_earlier_winners_lie_where_the_project_keeps_its_recommendations() -> No
     assert completed["earlier_winners"] == own | {
         "type": "rightfit.datasets.earlier_runs.EarlierWinnersDataset",
         "versioned": True,
-        "metadata": {"kedro-viz": {"layer": "model_output"}},
+        "metadata": {"kedro-viz": {"layer": "model_output", "preview": False}},
     }
 
 
