@@ -85,6 +85,16 @@ def test_fewer_threads_are_out_where_they_lose_more_than_a_tie_may(
     assert choices([two, one], LATENCY) == [True, expected]
 
 
+@pytest.mark.parametrize(("cheaper", "expected"), [(1.0, True), (4.0, False)])
+def test_a_device_of_cheaper_hardware_is_out_where_it_loses_more_than_a_tie_may(
+    cheaper: float, expected: bool
+) -> None:
+    gpu = profile("a", latency=(4.0, 5.0, 6.0), min_hardware_tier=4.0)
+    cpu = profile("a", latency=(8.0, 9.0, 10.0), min_hardware_tier=cheaper)
+
+    assert choices([gpu, cpu], LATENCY) == [True, expected]
+
+
 def test_that_loss_is_the_default_tie_rules() -> None:
     assert read_default("ranking")["ties"]["max_utility_loss"] == MAX_UTILITY_LOSS
 

@@ -2,9 +2,9 @@
 
 A profile is out for an application if it breaks a limit even at the favourable ends of its
 intervals, or if another one that surely keeps all limits has more utility at its unfavourable ends
-than this one at its favourable ends; for a configuration of fewer threads than its model's best one
-that must be more than a tie rule may give up. A profile that is out for every application is left
-alone.
+than this one at its favourable ends; for a configuration of fewer threads or cheaper hardware than
+its model's best one that must be more than a tie rule may give up. A profile that is out for every
+application is left alone.
 Timings that other work disturbed may be better on a quiet machine, see ``find_slowdown``.
 """
 
@@ -64,8 +64,10 @@ def could_be_chosen(
 def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: Bools) -> Bools:
     """Tell which profiles have less utility than another that is sure to be allowed."""
     same = profiles["candidate"].to_numpy()[:, None] == profiles["candidate"].to_numpy()[None, :]
-    threads = _floats(profiles["n_threads"])
-    loss = np.where(threads[:, None] < threads[None, :], MAX_UTILITY_LOSS, 0.0)
+    loss = np.zeros(same.shape)
+    for column in {"n_threads", "min_hardware_tier"} & set(profiles.columns):
+        needed = _floats(profiles[column])
+        loss[needed[:, None] < needed[None, :]] = MAX_UTILITY_LOSS
     # The same model gives the same answers: between its profiles quality is no uncertainty.
     beaten = np.where(
         same,
