@@ -207,6 +207,18 @@ def test_ties_name_the_key_that_decides() -> None:
     ]
 
 
+def test_a_key_does_not_decide_for_what_is_too_far_below_the_highest_utility() -> None:
+    rows = make_tiered(("a-1", 0.80, 3.0), ("a-2", 0.77, 2.0), ("a-3", 0.74, 1.0), reach=0.2)
+    ranked = rank(*rows, application=COSTS_HARDLY_COUNT)
+
+    outcomes = tabulate_outcomes(ranked)
+
+    assert outcomes["outcome"].to_list() == ["tied", "winner", "tied"]
+    assert outcomes["preference"].to_list() == [
+        *("the lower hardware tier", "the lower hardware tier", "the higher utility")
+    ]
+
+
 TRIALS = pl.DataFrame(
     {
         "dataset": ["landsat"] * 4,

@@ -203,10 +203,13 @@ def _find_preferences(assessment: Assessment, rival: Ints) -> Names:
         else:
             value = tie_preference(assessment.table, key, assessment.chosen)
         preference[value != value[other]] = f"the {key.prefer} {metric_name(key.by)}"
-    gap = np.abs(assessment.utility - assessment.utility[other])
-    preference[gap > assessment.rules.ties.max_utility_loss] = "the higher utility"
-    for position in assessment.kept:
-        preference[assessment.table.candidate_slices[position]] = "the earlier winner"
+    reached = np.where(assessment.feasible, assessment.utility, -np.inf)
+    for position, part in enumerate(assessment.table.candidate_slices):
+        # the keys decide among those near the highest utility, whichever of them comes first
+        too_low = reached < reached[part].max() - assessment.rules.ties.max_utility_loss
+        preference[part][(too_low | too_low[other])[part]] = "the higher utility"
+        if position in assessment.kept:
+            preference[part] = "the earlier winner"
     return preference
 
 
