@@ -53,6 +53,7 @@ from rightfit.http_load.served import (
     start_server,
 )
 from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.request_path.raw_inputs import list_inputs
 from rightfit.serving.export_folder import export_model
 from rightfit.serving.sizing import Raised, size_deployment
 from rightfit.verbs.load import summarise_curve
@@ -163,7 +164,7 @@ def try_size(seconds: float, try_seconds: float) -> bool:
         model = make_model(Path(name) / "model")
         answer = choose(model)
         export_model(answer, model, folder)
-        bodies = write_bodies(make_raw().head(100), model.encoder)
+        bodies = write_bodies(make_raw().head(100), list_inputs(model.encoder))
         rows.write_text(json.dumps([row for body in bodies for row in json.loads(body)]))
         curve = load_export(
             folder,

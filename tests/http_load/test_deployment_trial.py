@@ -14,6 +14,7 @@ from rightfit.http_load.deployment_trial import TrialResult, read_deployment, tr
 from rightfit.http_load.load_records import LatencyLimit
 from rightfit.http_load.loading import write_bodies
 from rightfit.http_load.served import ContainerLimits, Throttling, confine, read_throttling
+from rightfit.request_path.raw_inputs import list_inputs
 from rightfit.serving.export_folder import export_model
 from rightfit.serving.model_call import Model
 from rightfit.serving.server import MAX_REQUESTS_VARIABLE
@@ -47,7 +48,7 @@ def test_winner_holds_its_share_of_the_rate_and_too_little_memory_is_noticed(
 ) -> None:
     answer = choose(model)
     export_model(answer, model, tmp_path / "out")
-    bodies = write_bodies(make_raw().head(10), model.encoder)
+    bodies = write_bodies(make_raw().head(10), list_inputs(model.encoder))
     text, meagre = (
         write_deployment(answer),
         write_deployment(answer, ServedFigures(50, 5_000, 0.5, peak_memory_mib=20)),

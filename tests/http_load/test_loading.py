@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ from factories.studies import make_raw
 
 from rightfit.http_load import loading
 from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
-from rightfit.http_load.loading import HttpLoadParams, ServedWinner, WinnerBench, write_bodies
+from rightfit.http_load.loading import HttpLoadParams, ServedWinner, WinnerBench, read_bodies
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
+from rightfit.request_path.usage import TensorInput
 
 pytestmark = pytest.mark.whole
 
@@ -94,22 +97,51 @@ def test_winners_left_over_say_that_the_time_was_spent(
     )
 
 
-def test_bodies_hold_the_columns_that_the_encoder_reads() -> None:
-    rows = pl.DataFrame(
-        {"size": [1.5, None], "kind": ["a", None], "photo": [b"\x00\xff", b"\x01\x02"], "x": [1, 2]}
-    )
-    steps = [
-        {"kind": "standardise", "column": "size"},
-        {"kind": "one_hot", "column": "kind"},
-        {"kind": "pixels", "column": "photo"},
-    ]
+IMAGES_AND_MORE = (
+    TensorInput("numbers", "float64", ("size",)),
+    TensorInput("texts", "string", ("kind",)),
+    TensorInput("image", "uint8", ("photo",)),
+)
 
-    bodies = write_bodies(rows, {"version": 1, "steps": steps})  # type: ignore[typeddict-item]
 
-    assert [json.loads(body) for body in bodies] == [
-        [{"size": 1.5, "kind": "a", "photo": "AP8="}],
-        [{"size": None, "kind": None, "photo": "AQI="}],
-    ]
+def test_bodies_hold_the_columns_that_the_model_reads(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    rows = {
+        "size": [1.5, None, math.nan],
+        "kind": ["a", None, "b"],
+        "photo": [b"\x00\xff", b"\x01\x02", b""],
+        "day": [date(2026, 1, 1)] * 3,
+    }
+    pl.DataFrame(rows).write_parquet(path)
+
+    bodies = read_bodies(path, IMAGES_AND_MORE, n_rows=1)
+    pairs = read_bodies(path, IMAGES_AND_MORE, n_rows=2)
+
+    first = {"size": 1.5, "kind": "a", "photo": "AP8="}
+    second = {"size": None, "kind": None, "photo": "AQI="}
+    third = {"size": None, "kind": "b", "photo": ""}
+    assert [json.loads(body) for body in bodies] == [[first], [second], [third]]
+    assert [json.loads(body) for body in pairs] == [[first, second]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "n_rows", "message"),
+    [
+        ("rows.csv", "size,kind\n1,a\n", 1, r"reads the columns \['photo'\], which are not there"),
+        ("rows.csv", "size,kind,photo\nbig,a,\n", 1, "cannot be read: conversion from `str`"),
+        ("rows.json", '[{"size": 1}]', 2, "it has 1 rows, a request has 2"),
+        ("rows.json", "[]", 1, "it has 0 rows, a request has 1"),
+        ("rows.json", "[1]", 1, "must hold a list of rows, one object each"),
+        ("rows.json", '[{"size": NaN}]', 1, "not JSON compliant"),
+    ],
+)
+def test_rows_that_make_no_request_are_refused(
+    tmp_path: Path, name: str, content: str, n_rows: int, message: str
+) -> None:
+    (tmp_path / name).write_text(content)
+
+    with pytest.raises(ValueError, match=message):
+        read_bodies(tmp_path / name, IMAGES_AND_MORE, n_rows=n_rows)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,16 @@ def test_loaded_server_counts_instead_of_the_bare_model(model: Model) -> None:
     assert "within a p99 of 20 ms (rightfit load)" in text
 
 
+def test_rows_of_a_request_count_where_rows_are_asked_for(model: Model) -> None:
+    served = ServedFigures(500, 20, 1.3, 180.5, limit_share=0.95, n_rows=32)
+    rows, text = size(model, "offline", served=served)
+    requests, _ = size(model, "server", served=served)
+
+    assert rows["replicas"] == 10  # 100,000 × 1.5 / (500 × 32) = 9.4
+    assert requests["replicas"] == 6
+    assert "over 16 k rows/s of one server, with 32 rows a request, within a p95 of 20 ms" in text
+
+
 def test_requests_are_sized_by_a_load_alone(model: Model) -> None:
     with pytest.raises(
         ValueError, match=r"rate that one server sustains is not known\. Load the exported"

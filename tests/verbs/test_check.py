@@ -193,7 +193,7 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     step = {
         "loop": "open",
         "level": 500.0,
-        "latency_ms": {"0.5": None},
+        "latency_ms": {"0.5": None, "0.99": None},
         "throughput_per_s": 500.0,
         "n_requests": 1500,
         "errors": {},
@@ -216,10 +216,12 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     }
     (tmp_path / "load.json").write_text(json.dumps(curve))
     (tmp_path / "other.json").write_text("[]")
+    (tmp_path / "rows.json").write_text(json.dumps(curve | {"n_rows": 2.5}))
 
     bare = ask(*command)
     served = ask(*command, "--load", tmp_path / "load.json")
     other = ask(*command, "--load", tmp_path / "other.json")
+    rows = ask(*command, "--load", tmp_path / "rows.json")
 
     assert bare.exit_code == 1
     assert "rightfit size --load load.json" in bare.output
@@ -227,6 +229,7 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     assert yaml.safe_load(served.output)["spec"]["replicas"] == 6  # 2,000 × 1.3 / 500 = 5.2
     assert other.exit_code == 1
     assert "is not what rightfit load --json prints" in other.output
+    assert "These are no figures of a server" in rows.output
 
 
 def test_size_counts_the_load_that_the_run_made(ask: Ask, study: Study, open_catalog: Any) -> None:

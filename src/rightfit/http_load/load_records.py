@@ -98,6 +98,7 @@ class LoadCurve:
         limit_ms: That limit, of the percentile ``limit_share``.
         knee_per_s: Highest rate tried at which that percentile is at most twice that of the lowest
             rate.
+        n_rows: Rows of each request.
     """
 
     closed: tuple[LoadStep, ...]
@@ -107,6 +108,7 @@ class LoadCurve:
     limit_ms: float
     knee_per_s: float | None
     limit_share: float = 0.99
+    n_rows: int = 1
 
     @property
     def limit(self) -> LatencyLimit:

@@ -10,9 +10,9 @@ import math
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from pydantic import Field
@@ -34,8 +34,8 @@ from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.measuring.lock import machine_lock
 from rightfit.ranking.applications.applications import Scenario
 from rightfit.ranking.explanation.decisions import RankedCandidate
-from rightfit.request_path.raw_inputs import IMAGE, TEXTS, EncoderJson, list_inputs
-from rightfit.request_path.usage import CALL, PROFILE, read_export
+from rightfit.request_path.raw_inputs import list_inputs
+from rightfit.request_path.usage import CALL, PROFILE, TensorInput, read_export
 from rightfit.serving.export_folder import write_call, write_hashes, write_server
 from rightfit.serving.model_call import GRAPH_FILE, Model
 from rightfit.strict_model import MAX_COUNT, MAX_MS, MAX_S
@@ -43,6 +43,7 @@ from rightfit.strict_model import MAX_COUNT, MAX_MS, MAX_S
 logger = logging.getLogger(__name__)
 
 MAX_BODIES = 1_000  # different requests; further rows are not asked about
+MAX_ROWS = 100_000  # of a table that are read
 MAX_SAID = 300  # bytes of a refusal that are shown
 OK = 200
 WARM_UP_S = 0.5
@@ -69,8 +70,9 @@ def load_export(
             there are fewer cores.
         RuntimeError: If the server does not start.
     """
-    read_export(folder, needed=[PROFILE])  # refuses what is not as it was exported
-    bodies = read_bodies(rows, batch)
+    # refuses what is not as it was exported
+    inputs = read_export(folder, needed=[PROFILE]).inputs
+    bodies = read_bodies(rows, inputs, n_rows=batch)
     own, others = split_cores()
     if cores is not None and cores > len(others):
         raise ValueError(
@@ -83,7 +85,8 @@ def load_export(
     with machine_lock(), start_server(command, place=place) as served:
         order = LoadOrder(served.port, bodies, warm_up_s=WARM_UP_S, measured_s=seconds, core=own)
         require_answer(order)
-        return measure_curve(served, order, limit=LatencyLimit(0.99, limit_ms))
+        curve = measure_curve(served, order, limit=LatencyLimit(0.99, limit_ms))
+    return replace(curve, n_rows=batch)
 
 
 class HttpLoadParams(CurvePlan):
@@ -126,7 +129,8 @@ def load_winner(
         write_server(folder, call)
         (folder / PROFILE).write_text("{}", encoding="utf-8")
         write_hashes(folder, (CALL, GRAPH_FILE, PROFILE))
-        bodies = write_bodies(winner.rows.head(settings.n_requests), winner.model.encoder)
+        rows = winner.rows.head(settings.n_requests)
+        bodies = write_bodies(rows, list_inputs(winner.model.encoder))
         own, others = split_cores()
         program = str(folder / "server.py")
         command = [sys.executable, program, "--max-requests", str(MAX_REQUESTS)]
@@ -217,56 +221,62 @@ def require_answer(order: LoadOrder) -> None:
         raise ValueError(f"The server refuses the first rows, with status {answer.status}: {said}")
 
 
-def read_bodies(path: Path, batch: int) -> tuple[str, ...]:
+def read_bodies(path: Path, inputs: Sequence[TensorInput], *, n_rows: int) -> tuple[str, ...]:
     """Read the bodies of requests from a file of raw rows.
 
-    The file is a JSON list of objects, or a .parquet or .csv table.
+    The file is a JSON list of objects, which are sent as they are; or a .parquet or .csv table, of
+    which the columns are sent that the model reads.
 
     Raises:
-        ValueError: If the file holds something else.
+        ValueError: If the file holds something else, or fewer rows than a request has.
     """
-    found = _read_rows(path)
-    if not isinstance(found, list) or not found or not all(isinstance(row, dict) for row in found):
-        raise ValueError(f"{path} must hold a list of rows, one object each, at least one.")
-    if batch > len(found):
-        raise ValueError(f"--batch {batch} is more than the {len(found)} rows of {path}.")
-    starts = range(0, min(len(found) - batch + 1, MAX_BODIES * batch), batch)
-    try:
-        return tuple(json.dumps(found[i : i + batch], allow_nan=False) for i in starts)
-    except (TypeError, ValueError) as err:
-        raise ValueError(f"{path} holds what JSON cannot write: {err}.") from err
-
-
-def _read_rows(path: Path) -> Any:
     require_regular(path)
     try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path, n_rows=100_000).to_dicts()
-        if path.suffix == ".csv":
-            return pl.read_csv(path, n_rows=100_000).to_dicts()
-        return json.loads(path.read_text(encoding="utf-8"))
+        if path.suffix in (".parquet", ".csv"):
+            read = pl.read_parquet if path.suffix == ".parquet" else pl.read_csv
+            return write_bodies(read(path, n_rows=MAX_ROWS), inputs, n_rows=n_rows)
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError("it must hold a list of rows, one object each")
+        return _join_rows(rows, n_rows)
     except (pl.exceptions.PolarsError, ValueError, RecursionError) as err:
         raise ValueError(f"{path} cannot be read: {err}") from err
 
 
-def write_bodies(rows: pl.DataFrame, encoder: EncoderJson) -> tuple[str, ...]:
-    """Write requests of one row each, with the raw columns that an encoder reads."""
+def write_bodies(
+    rows: pl.DataFrame, inputs: Sequence[TensorInput], *, n_rows: int = 1
+) -> tuple[str, ...]:
+    """Write requests of the raw columns that a model reads.
+
+    Raises:
+        ValueError: If columns or rows are missing.
+    """
     columns: dict[str, list[object]] = {}
-    for one in list_inputs(encoder):
+    if lacking := [name for one in inputs for name in one.columns if name not in rows.columns]:
+        raise ValueError(f"the model reads the columns {lacking}, which are not there")
+    for one in inputs:
         for name in one.columns:
-            if one.name == IMAGE:
+            if one.dtype == "uint8":
                 columns[name] = [
                     None if image is None else base64.b64encode(image).decode()
                     for image in rows[name]
                 ]
-            elif one.name == TEXTS:
+            elif one.dtype == "string":
                 columns[name] = rows[name].cast(pl.String).to_list()
             else:
                 columns[name] = [
                     None if number is None or not math.isfinite(number) else number
                     for number in rows[name].cast(pl.Float64)
                 ]
-    return tuple(
-        json.dumps([{name: values[i] for name, values in columns.items()}], allow_nan=False)
-        for i in range(rows.height)
+    return _join_rows(
+        [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
+        n_rows,
     )
+
+
+def _join_rows(rows: list[dict[str, object]], n_rows: int) -> tuple[str, ...]:
+    """Return bodies of so many rows each."""
+    if not n_rows <= len(rows):
+        raise ValueError(f"it has {len(rows)} rows, a request has {n_rows}")
+    starts = range(0, min(len(rows) - n_rows + 1, MAX_BODIES * n_rows), n_rows)
+    return tuple(json.dumps(rows[i : i + n_rows], allow_nan=False) for i in starts)

@@ -24,6 +24,8 @@ class ServedFigures:
     limit_ms: float
     server_cores: float
     peak_memory_mib: float
+    limit_share: float = 0.99
+    n_rows: int = 1  # of each request
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,11 @@ def size_deployment(
     winner, profile = require_winner(answer), answer.profile
     if profile is None:
         raise ValueError("The profile that decided is no longer stored. Run: kedro run")
+    unit = "rows" if scenario == OFFLINE else "requests"
     sizes = (
         _size_model(profile, scenario, headroom_pct)
         if served is None
-        else _size_server(profile, served, headroom_pct)
+        else _size_server(profile, served, headroom_pct, unit=unit)
     )
     n_replicas = max(1, math.ceil(rate_per_s * (1 + headroom_pct / 100) / sizes.capacity.value))
     replicas = _Sourced(
@@ -109,7 +112,6 @@ def size_deployment(
     more_mib = sizes.memory_limit_mib.value * raised.memory_share
     memory_limit = sizes.memory_limit_mib.raise_by(more_mib)
     name = re.sub(r"[^a-z0-9]+", "-", f"{answer.application}-{answer.dataset}".lower()).strip("-")
-    unit = "rows" if scenario == OFFLINE else "requests"
     threads = [
         f'            - {{name: {variable}, value: "{winner.serving.n_threads}"}}'
         for variable in THREAD_VARIABLES
@@ -145,7 +147,9 @@ def size_deployment(
     return "\n".join(lines) + "\n"
 
 
-def _size_server(profile: Profile, served: ServedFigures, headroom_pct: float) -> _Sizes:
+def _size_server(
+    profile: Profile, served: ServedFigures, headroom_pct: float, *, unit: str
+) -> _Sizes:
     """Return what loading one server of the model has found."""
     # the server's libraries take 0.4 s to import
     from rightfit.serving.server import BUSY, MAX_REQUESTS_VARIABLE, Limits
@@ -161,11 +165,13 @@ def _size_server(profile: Profile, served: ServedFigures, headroom_pct: float) -
     memory = _Sourced(
         served.peak_memory_mib, "highest resident memory of the server (rightfit load)"
     )
+    capacity = served.highest_rate_per_s * (served.n_rows if unit == "rows" else 1)
+    each = f", with {served.n_rows} rows a request," if served.n_rows > 1 else ""
     return _Sizes(
         capacity=_Sourced(
-            served.highest_rate_per_s,
-            f"{format_number(served.highest_rate_per_s)} requests/s of one server within a p99 of "
-            f"{served.limit_ms:g} ms (rightfit load)",
+            capacity,
+            f"{format_number(capacity)} {unit}/s of one server{each} within a "
+            f"p{served.limit_share * 100:g} of {served.limit_ms:g} ms (rightfit load)",
         ),
         cores_requested=_Sourced(
             math.ceil(served.server_cores * 10) / 10,

@@ -17,7 +17,14 @@ from rightfit.http_load.loading import read_bodies
 from rightfit.http_load.served import split_cores
 from rightfit.processes.codec import from_plain
 from rightfit.processes.regular_files import require_regular
-from rightfit.serving.sizing import NOT_RAISED, Raised, ServedFigures, size_deployment
+from rightfit.request_path.usage import read_export
+from rightfit.serving.sizing import (
+    NOT_RAISED,
+    OFFLINE,
+    Raised,
+    ServedFigures,
+    size_deployment,
+)
 from rightfit.verbs.options import (
     APPLICATION,
     DATASET,
@@ -123,12 +130,14 @@ def size(
         if folder is None or rows is None or served is None:
             text = write(NOT_RAISED)
         else:
-            bodies = read_bodies(rows, 1)
-            limit = LatencyLimit(0.99, served.limit_ms)
+            inputs = read_export(folder).inputs
+            bodies = read_bodies(rows, inputs, n_rows=served.n_rows)
+            limit = LatencyLimit(served.limit_share, served.limit_ms)
+            requests_per_s = rate_per_s / (served.n_rows if scenario == OFFLINE else 1)
 
             def attempt(text: str) -> TrialResult:
                 return try_deployment(
-                    text, folder, bodies, rate_per_s=rate_per_s, limit=limit, seconds=seconds
+                    text, folder, bodies, rate_per_s=requests_per_s, limit=limit, seconds=seconds
                 )
 
             text = settle_size(write, attempt, n_cores=len(split_cores()[1]), say=say)
@@ -161,14 +170,20 @@ def read_served_figures(curve: LoadCurve) -> ServedFigures:
     rate = curve.highest_rate_per_s
     steps = [] if rate is None else [step for step in curve.opened if step.level <= rate]
     if rate is None or not steps:
-        raise ValueError(f"At no rate of the load was the p99 within {curve.limit_ms:g} ms.")
+        raise ValueError(f"No rate of the load keeps {curve.limit}.")
     figures = ServedFigures(
         highest_rate_per_s=rate,
         limit_ms=curve.limit_ms,
         server_cores=max(step.server_cores for step in steps),
         peak_memory_mib=max(step.peak_memory_mib for step in (*curve.closed, *curve.opened)),
+        limit_share=curve.limit_share,
+        n_rows=curve.n_rows,
     )
-    if not all(0 < figure < math.inf for figure in asdict(figures).values()):
+    if (
+        not all(0 < figure < math.inf for figure in asdict(figures).values())
+        or figures.limit_share not in steps[0].latency_ms
+        or type(figures.n_rows) is not int
+    ):
         raise ValueError(f"These are no figures of a server: {figures}.")
     return figures
 
