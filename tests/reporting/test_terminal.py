@@ -83,15 +83,21 @@ def test_terminal_takes_names_for_text(results: Results) -> None:
     assert "\x1b" not in text
 
 
-@pytest.mark.parametrize(("refitted", "is_named"), [(0.95, False), (0.5, True)])
+@pytest.mark.parametrize(
+    ("refitted", "is_named", "chose_nothing", "where"),
+    [
+        (0.95, False, True, "on test rows not used for the choice"),
+        (0.5, True, False, "on all test rows"),
+    ],
+)
 def test_terminal_shows_what_is_shipped_and_names_a_refit_that_is_worse(
-    refitted: float, is_named: bool, results: Results
+    refitted: float, is_named: bool, chose_nothing: bool, where: str, results: Results
 ) -> None:
     there = copy.deepcopy(results.recommendations)
     decision = there["web_api"].datasets["landsat"]
     quality = RefitQuality(
         n_rows=400,
-        chose_nothing=True,
+        chose_nothing=chose_nothing,
         chosen=RawQuality(raw=0.9, low=0.87, high=0.93),
         refitted=RawQuality(raw=refitted, low=refitted - 0.03, high=refitted + 0.03),
     )
@@ -103,3 +109,5 @@ def test_terminal_shows_what_is_shipped_and_names_a_refit_that_is_worse(
     ends = f"{refitted - 0.03:.3f}\N{EN DASH}{refitted + 0.03:.3f}"
     assert f"tied with 1 {refitted:.3f} 0.017 240 k 68.8 micro {ends}" in text
     assert ("landsat: forest-14 is shipped trained again" in text) is is_named
+    assert text.count("Quality: ") == 1
+    assert f"Quality: {where}, with its 95 % interval." in text

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
 import pytest
 import yaml
 from click.testing import Result
-from factories.reports import make_load_curves
+from factories.reports import make_load_curve, make_load_curves
 from factories.studies import APPLICATIONS, LATER, RANKING, Study, make_measured, rank
 
+from rightfit.http_load.deployment_trial import TrialResult
+from rightfit.http_load.load_records import LatencyLimit
+from rightfit.processes.codec import to_plain
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.serving.baseline import compare_baselines
+from rightfit.verbs import size
 from rightfit.verbs.check import read_present
 from rightfit.verbs.stored import StoredResults
 
@@ -230,6 +236,34 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     assert other.exit_code == 1
     assert "is not what rightfit load --json prints" in other.output
     assert "These are no figures of a server" in rows.output
+
+
+@pytest.mark.parametrize(("scenario", "rate_per_s"), [("server", 2_000), ("offline", 1_000)])
+def test_a_deployment_is_tried_with_requests_as_they_were_loaded(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenario: str, rate_per_s: float
+) -> None:
+    curve = replace(make_load_curve(), limit_share=0.95, n_rows=2)
+    (tmp_path / "load.json").write_text(json.dumps(to_plain(curve)))
+    (tmp_path / "rows.json").write_text('[{"a": 1}, {"a": 2}, {"a": 3}]')
+    tried = []
+
+    def hold(_: str, __: Path, bodies: tuple[str, ...], **asked: Any) -> TrialResult:
+        tried.append((bodies, asked))
+        return TrialResult("held", ())
+
+    application = SimpleNamespace(scenario=scenario)
+    monkeypatch.setattr(size, "load_recommendations", lambda _: ("", {"web_api": application}))
+    monkeypatch.setattr(size, "read_export", lambda _: SimpleNamespace(inputs=()))
+    monkeypatch.setattr(size, "try_deployment", hold)
+    files = ("--load", tmp_path / "load.json", "--rows", tmp_path / "rows.json")
+    result = ask(
+        *("size", "-a", "web_api", "-d", "landsat", "--rate", "2000", "--try", tmp_path, *files)
+    )
+
+    assert result.exit_code == 0, result.output
+    limit = LatencyLimit(0.95, 5.0)
+    expected = {"rate_per_s": rate_per_s, "limit": limit, "seconds": 60}
+    assert tried == [(('[{"a": 1}, {"a": 2}]',), expected)]
 
 
 def test_size_counts_the_load_that_the_run_made(ask: Ask, study: Study, open_catalog: Any) -> None:

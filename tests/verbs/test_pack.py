@@ -37,7 +37,7 @@ def test_folder_that_holds_something_is_not_packed_into(ask_with_rows: Ask, tmp_
     result = ask_with_rows("pack", tmp_path)
 
     assert result.exit_code == 1
-    assert "not an empty folder" in result.output
+    assert "not an empty folder. Name another one. (Only an export may be" in result.output
 
 
 def test_unknown_dataset_is_not_packed(ask_with_rows: Ask, tmp_path: Path) -> None:

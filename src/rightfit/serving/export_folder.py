@@ -88,7 +88,8 @@ def check_folder(folder: Path, *, force: bool) -> None:
         return
     if folder.exists():
         raise FileExistsError(
-            f"{folder} is not an empty folder. Name another one, or write into it with --force."
+            f"{folder} is not an empty folder. Name another one. (Only an export may be written "
+            "over another: --force, or force=True in Python.)"
         )
 
 

@@ -114,6 +114,18 @@ def test_scores_are_no_probabilities(tmp_path: Path) -> None:
         import_model(path)
 
 
+def test_values_of_a_library_are_not_called_logits_which_are_of_onnx_files(tmp_path: Path) -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    table = lightgbm.Dataset(ROWS, 100 * ROWS[:, 0])
+    model = lightgbm.train({"objective": "regression", "verbose": -1}, table, 5)
+    model.save_model(tmp_path / "model.txt")
+
+    with pytest.raises(ValueError, match=r"probabilities must lie in \[0, 1\]") as refused:
+        import_model(tmp_path / "model.txt")
+
+    assert "logits" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -85,7 +85,7 @@ def test_chosen_columns_come_in_the_readers_order() -> None:
 
     assert table.select(["c", "a"], of="m").to("pandas").columns.tolist() == ["c", "a"]
     with pytest.raises(
-        RightfitError, match=r"m was fitted on the columns \['aa', 'b'\].*'a' meant"
+        RightfitError, match=r"m was fitted on the columns \['aa', 'b'\].*'a' meant.*raw or encoded"
     ):
         table.select(["aa", "b"], of="m")
 

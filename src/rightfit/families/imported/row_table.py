@@ -81,8 +81,8 @@ class RowTable:
             hint = f" (is {near!r} meant?)" if near else ""
             raise RightfitError(
                 f"{of} was fitted on the columns {shorten(names)}; the rows lack "
-                f"{shorten(missing)}{hint}. They have {shorten(self.columns)}. Give it the rows "
-                "that it was fitted on, not encoded ones."
+                f"{shorten(missing)}{hint}. They have {shorten(self.columns)}. Give it rows as "
+                "it was fitted on, raw or encoded."
             )
         if list(names) == list(self.columns):
             return self

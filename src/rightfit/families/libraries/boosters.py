@@ -23,6 +23,7 @@ from rightfit.families.family import (
 )
 from rightfit.families.onnx_graph import read_opsets, replace_output, set_opsets
 from rightfit.families.schema import InputSchema, Task
+from rightfit.spelling import name_some
 
 _OPSET, _IR_VERSION = 15, 8  # that go together
 
@@ -139,7 +140,11 @@ class BoosterFamily(Family):
         except Exception as err:  # each library raises kinds of its own
             raise ValueError(f"{path} holds no model of {self.library}: {err}") from err
         if not fits:
-            raise ValueError(f"{path} holds a model of other columns or classes.")
+            classes = f" and the classes {name_some(schema.classes)}" if schema.classes else ""
+            raise ValueError(
+                f"{path.name} holds a model of other columns or classes: asked for are "
+                f"{schema.n_features} columns, {name_some(schema.features)}{classes}."
+            )
         return Booster(trees, schema.task)
 
     def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
