@@ -88,7 +88,7 @@ def test_failed_cell_and_measurement_end_the_command_with_their_reasons() -> Non
     told = str(caught.value)
     assert caught.value.exit_code == 3
     assert "a.svm: no trial was completed: failed: 0; failed: 1" in told
-    assert "a.net: net-000 (onnx, 1 threads, cpu): it does not run: no answer within 5 s" in told
+    assert "a.net: net-000 (onnx, 1 thread, cpu): it does not run: no answer within 5 s" in told
 
 
 def test_failed_trials_and_refused_exports_are_listed_but_no_failure(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,3 +46,16 @@ def test_unknown_dataset_is_not_packed(ask_with_rows: Ask, tmp_path: Path) -> No
 
     assert result.exit_code == 1
     assert "There is no dataset 'moon'" in result.output
+
+
+def test_a_pack_without_candidates_is_refused(
+    ask_with_rows: Ask, study: Study, tmp_path: Path
+) -> None:
+    for folder in (study.root / "06_models" / "landsat").iterdir():
+        shutil.rmtree(folder)
+
+    result = ask_with_rows("pack", "--dataset", "landsat", tmp_path / "packed")
+
+    assert result.exit_code == 1
+    assert "There is nothing to pack" in result.output
+    assert not (tmp_path / "packed").exists()

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import polars as pl
 
-from rightfit.formatting import clean_text
+from rightfit.formatting import clean_text, count
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.error_messages import load_result
 from rightfit.kedro_project.kedro_private import Catalog
@@ -64,7 +64,8 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
             continue
         for profile in _select_useless(load_result(catalog, name)).to_dicts():
             reason, cell = _find_reason(profile), f"{profile['dataset']}.{profile['model']}"
-            served = f"{profile['runtime']}, {profile['n_threads']} threads, {profile['device']}"
+            threads = count(profile["n_threads"], "thread")
+            served = f"{profile['runtime']}, {threads}, {profile['device']}"
             line = f"{cell}: {profile['candidate']} ({served}): {_shorten(reason)}"
             (remarks if REFUSED in reason else failed).append(line)
     for line in remarks:

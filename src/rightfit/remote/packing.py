@@ -71,7 +71,7 @@ def pack_dataset(
 
     Answers are judged where the study is, on all test rows; the other machine only times them.
 
-    Each candidate must have an ONNX export.
+    There must be a candidate, and each must have an ONNX export.
     """
     n_rows = count_rows(settings.batch_sizes)
     files = find_files(folder, data_card.dataset)
@@ -82,7 +82,7 @@ def pack_dataset(
         target.mkdir()
         for file in (MANIFEST, *bundle.files):
             shutil.copyfile(bundle.path / file, target / file)
-    features = list(next(iter(candidates.values())).schema.features) if candidates else []
+    features = list(next(iter(candidates.values())).schema.features)
     np.save(
         files.rows,
         np.ascontiguousarray(test.head(n_rows).select(features).to_numpy(), dtype=np.float32),

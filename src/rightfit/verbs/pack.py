@@ -53,7 +53,7 @@ def pack_candidates(
         What was written, and the candidates that were left out.
 
     Raises:
-        ValueError: If nothing was measured yet, or there is no such dataset.
+        ValueError: If nothing was measured yet, there is no such dataset, or nothing to pack.
         FileExistsError: If the folder holds something.
     """
     check_folder(folder, force=False)
@@ -82,6 +82,8 @@ def pack_candidates(
                     candidates[candidate] = bundle
                 else:
                     left_out.append(f"{name} {candidate}")
+        if not candidates:
+            continue
         test, rows, encoder, data_card = (
             results.load_newest(f"{name}.{kind}", at_most=measured_in)
             for kind in ("test", "rows", "encoder", "data_card")
@@ -97,6 +99,11 @@ def pack_candidates(
                 request_paths=paths,
                 settings=params.settings,
             )
+        )
+    if not packed:
+        raise ValueError(
+            "There is nothing to pack: no candidate of a search has an ONNX export. Measured only "
+            f"where they run: {', '.join(left_out) or 'none'}."
         )
     found = Pack(
         FORMAT_VERSION,

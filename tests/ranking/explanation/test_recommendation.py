@@ -414,7 +414,7 @@ def test_replacement_names_a_broken_limit() -> None:
     )
 
     assert [one.metric for one in found.violations] == ["quality"]
-    assert found.sentence.endswith("It breaks the application's limit on scaled quality.")
+    assert found.sentence.endswith("s. incumbent breaks the application's limit on scaled quality.")
 
 
 def test_replacement_says_a_tie() -> None:

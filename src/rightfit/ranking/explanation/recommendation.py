@@ -486,8 +486,9 @@ def compare_with_winner(
     ]
     breaks = sorted({metric_name(one.metric) for one in violations if one.value is not None})
     unknown = sorted({metric_name(one.metric) for one in violations if one.value is None})
-    fault = f" It breaks the application's limit on {listing(breaks)}." if breaks else ""
-    fault += f" It lacks a measurement of {listing(unknown)}." if unknown else ""
+    name = incumbent.candidate
+    fault = f" {name} breaks the application's limit on {listing(breaks)}." if breaks else ""
+    fault += f" {name} lacks a measurement of {listing(unknown)}." if unknown else ""
     gain = None
     if winner is None:
         sentence = f"{incumbent.label}, imported, is not to be replaced: none qualifies.{fault}"
