@@ -79,6 +79,10 @@ def test_random_rows_are_said_to_be_random(folder: Path) -> None:
         ),
         (["../model.onnx", "--rows", "no.parquet"], "rows no.parquet cannot be read"),
         (
+            ["../model.onnx", "--rows", "../rows.parquet", "--columns", "a,b", "--target", "b"],
+            "--columns names the target, 'b'",
+        ),
+        (
             ["../model.onnx", "--rows", "../rows.parquet", "--columns", "a,b,c,e"],
             r"has no columns ['e']",
         ),

@@ -355,6 +355,8 @@ def _read_rows(path: Path, columns: Sequence[str] | None, target: str | None) ->
             raise RightfitError(f"{path} has no columns {missing}; it has {list(table.columns)}.")
         if twice := sorted({name for name in columns if columns.count(name) > 1}):
             raise RightfitError(f"--columns names {twice} twice.")
+        if target in columns:
+            raise RightfitError(f"--columns names the target, {target!r}, which no model reads.")
         table = table.select([*columns, *([target] if target else [])], of="--columns")
     if empty := [
         name
