@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.spec import Features
 from rightfit.request_path.encoder import Encoder, TargetMean, name_features
+from rightfit.request_path.opening import compile_encoder
 
 TRAIN = pl.DataFrame(
     {
@@ -170,6 +171,19 @@ def test_integer_categories_are_encoded() -> None:
     assert encoded["weekday=7"].to_list() == [0, 1, 1]
 
 
+@pytest.mark.parametrize("sent", [1, 1.0, "1"])
+def test_whole_numbers_as_categories_are_the_same_however_json_writes_them(sent: object) -> None:
+    train = pl.DataFrame({"deck": [1.0, 2.5, 2.5, None]})
+    chosen = features(numeric=[], indicate_missing=[], categorical=["deck"])
+    encoder = fit_encoder_steps(chosen, train)
+
+    encoded = apply_encoder(encoder, train)
+    served = compile_encoder(encoder.to_json())({"deck": [sent, 2.5, "2.5", None]})
+
+    assert encoded.columns == ["deck=1", "deck=2.5", "deck=<other>"]
+    assert served.tolist() == encoded.to_numpy().tolist()
+
+
 def test_image_becomes_pixels_between_0_and_1_row_by_row() -> None:
     train = pl.DataFrame({"image": [bytes([0, 51, 102, 255]), bytes([255, 0, 0, 0])]})
     chosen = features(
@@ -230,5 +244,5 @@ def test_rows_without_a_column_are_refused() -> None:
 
 
 def test_encoder_of_another_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="must be of version 1"):
-        Encoder.model_validate({"version": 2, "steps": []})
+    with pytest.raises(ValueError, match="must be of version 2"):
+        Encoder.model_validate({"version": 1, "steps": []})

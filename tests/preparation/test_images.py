@@ -107,7 +107,7 @@ def test_requests_of_image_files_are_encoded_as_in_training() -> None:
 @pytest.mark.parametrize("value", [None, "no base64!", "YWI=", 7])
 def test_a_request_without_an_image_is_refused(value: object) -> None:
     step = {"kind": "picture", "column": "photo", "shape": SHAPE}
-    encode = compile_encoder({"version": 1, "steps": [step]})  # type: ignore[typeddict-item]
+    encode = compile_encoder({"version": 2, "steps": [step]})  # type: ignore[typeddict-item]
 
     with pytest.raises(ValueError, match=r"image|base64"):
         encode({"photo": [value]})

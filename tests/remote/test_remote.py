@@ -385,27 +385,27 @@ def replace_by_pipe(folder: Path, name: str) -> None:
         ),
         (lambda place: rewrite_encoder(place, None), "encoder.json is damaged: Input should be"),
         (
-            lambda place: rewrite_encoder(place, {"version": 2, "steps": []}),
-            "The encoder must be of version 1, but got 2",
+            lambda place: rewrite_encoder(place, {"version": 1, "steps": []}),
+            "The encoder must be of version 2, but got 1",
         ),
         (
-            lambda place: rewrite_encoder(place, {"version": 1, "steps": []}),
+            lambda place: rewrite_encoder(place, {"version": 2, "steps": []}),
             "steps: List should have at least 1 item",
         ),
         (
-            lambda place: rewrite_encoder(place, {"version": 1, "steps": [{"kind": "magic"}]}),
+            lambda place: rewrite_encoder(place, {"version": 2, "steps": [{"kind": "magic"}]}),
             r"steps\.0: Input tag 'magic' found using 'kind' does not match",
         ),
         (
             lambda place: rewrite_encoder(
                 place,
-                {"version": 1, "steps": [{"kind": "standardise", "column": "size", "scale": 0}]},
+                {"version": 2, "steps": [{"kind": "standardise", "column": "size", "scale": 0}]},
             ),
             r"steps\.0\.standardise\.fill: Field required",
         ),
         (
             lambda place: rewrite_encoder(
-                place, {"version": 1, "steps": [{"kind": "indicate", "column": "weight"}]}
+                place, {"version": 2, "steps": [{"kind": "indicate", "column": "weight"}]}
             ),
             r"raw_rows\.npy must hold .* lacks \['weight'\]",
         ),

@@ -11,12 +11,12 @@ from factories.studies import fit_encoder, make_raw
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.spec import Features
 from rightfit.request_path.opening import compile_encoder
-from rightfit.request_path.raw_inputs import EncoderJson, StepJson
+from rightfit.request_path.raw_inputs import ENCODER_VERSION, EncoderJson, StepJson
 from rightfit.request_path.usage import TensorInput, make_feed, to_columns
 
 
 def make_encoder(*steps: StepJson) -> EncoderJson:
-    return EncoderJson(version=1, steps=steps)
+    return EncoderJson(version=ENCODER_VERSION, steps=steps)
 
 
 def test_rows_are_encoded_as_in_training() -> None:
@@ -88,8 +88,8 @@ def test_steps_may_stand_in_any_order() -> None:
 
 
 def test_an_encoder_of_another_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="version 1: 2"):
-        compile_encoder(EncoderJson(version=2, steps=[]))
+    with pytest.raises(ValueError, match="version 2: 1"):
+        compile_encoder(EncoderJson(version=1, steps=[]))
 
 
 def test_missing_columns_are_named() -> None:

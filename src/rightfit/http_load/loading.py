@@ -26,6 +26,7 @@ from rightfit.http_load.served import (
     split_cores,
     start_server,
 )
+from rightfit.preparation.encoding import write_texts
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.leftovers import temporary_folder
 from rightfit.processes.regular_files import require_regular
@@ -262,7 +263,7 @@ def write_bodies(
                     for image in rows[name]
                 ]
             elif one.dtype == "string":
-                columns[name] = rows[name].cast(pl.String).to_list()
+                columns[name] = write_texts(rows.select(name))[name].to_list()
             else:
                 columns[name] = [
                     None if number is None or not math.isfinite(number) else number

@@ -118,7 +118,7 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     for step in encoder.steps:  # a column alone need not be laid beside others row by row
         column, alone = rows.select(step.column), Encoder(steps=(step,))
         if isinstance(step, OneHot | TargetMean):
-            column = column.cast(pl.String)
+            column = write_texts(column)
             distinct = column.unique()
             if distinct.height <= N_BATCH_ROWS:
                 of_distinct = _run_graph(alone, distinct).with_columns(distinct)
@@ -129,6 +129,12 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
                 continue
         encoded.append(_run_graph(alone, column))
     return pl.concat(encoded, how="horizontal")
+
+
+def write_texts(columns: pl.DataFrame) -> pl.DataFrame:
+    """Write categories as texts: 1.0 as 1, since JSON does not tell one from the other."""
+    texts = pl.selectors.float().cast(pl.String).str.strip_suffix(".0")
+    return columns.with_columns(texts).cast(pl.String)
 
 
 def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame:
@@ -168,7 +174,7 @@ def _read_tensor(rows: pl.DataFrame, one: TensorInput) -> npt.NDArray[Any]:
     if one.name == NUMBERS:
         return columns.cast(pl.Float64).to_numpy(order="c")
     if one.name == TEXTS:
-        texts = columns.cast(pl.String).fill_null("")
+        texts = write_texts(columns).fill_null("")
         return np.array([column.to_list() for column in texts], dtype=object).T.copy()
     image = columns.to_series()
     if one.image_shape is None:
@@ -206,7 +212,8 @@ def _fit_standardise(column: pl.Series) -> Standardise:
 
 
 def _fit_one_hot(column: pl.Series, *, min_share: float) -> OneHot:
-    counts = column.drop_nulls().cast(pl.String).value_counts(name="n_rows")
+    texts = write_texts(column.to_frame()).to_series()
+    counts = texts.drop_nulls().value_counts(name="n_rows")
     frequent = counts.filter(pl.col("n_rows") >= max(1.0, min_share * column.len()))
     categories = sorted(frequent[column.name].to_list())
     return OneHot(
@@ -228,7 +235,7 @@ def _fit_target_mean(
     if n_known < FEWEST_MEANS:
         return None
     known = {name: place for place, name in enumerate(one_hot.categories)}
-    texts = column.cast(pl.String).fill_null("")
+    texts = write_texts(column.to_frame()).to_series().fill_null("")
     places = texts.replace_strict(known, default=n_known, return_dtype=pl.Int64).to_numpy()
     deviations = values - values.mean()
     n_rows = np.bincount(places, minlength=n_known + 1)

@@ -16,7 +16,7 @@ from rightfit.families.imported.row_table import RowTable, take_stored
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.data_card import read_input_schema
 from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.encoding import apply_encoder
+from rightfit.preparation.encoding import apply_encoder, write_texts
 from rightfit.request_path.encoder import Encoder
 from rightfit.request_path.raw_inputs import IMAGE, TEXTS
 from rightfit.request_path.usage import TensorInput
@@ -147,6 +147,8 @@ def _to_array(column: pl.Series, one: TensorInput) -> npt.NDArray[np.generic]:
         content = b"".join(column.to_list())
         return np.frombuffer(content, dtype=np.uint8).reshape(len(column), -1)
     if one.name == TEXTS:
-        texts = np.array(column.cast(pl.String).fill_null("").to_list(), dtype=np.str_)
+        texts = np.array(
+            write_texts(column.to_frame()).to_series().fill_null("").to_list(), dtype=np.str_
+        )
         return texts if texts.dtype.itemsize else texts.astype("U1")
     return column.cast(pl.Float64).to_numpy()

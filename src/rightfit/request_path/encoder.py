@@ -1,6 +1,6 @@
 """How raw rows become model input: steps that were fitted on train rows, written down as JSON.
 
-An encoder is a JSON object ``{"version": 1, "steps": [...]}``; a step reads one column and gives
+An encoder is a JSON object ``{"version": 2, "steps": [...]}``; a step reads one column and gives
 one or more feature columns. Whoever serves a model needs the encoder and the raw row, nothing else.
 """
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from rightfit.request_path.usage import TensorInput
 
-ENCODER_VERSION = 1
+ENCODER_VERSION = 2
 NUMBERS, TEXTS, IMAGE = "numbers", "texts", "image"
 INPUT_OF = {
     "number": NUMBERS,
@@ -79,7 +79,7 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
         ValueError: If the encoder is of another version.
 
     >>> step = StepJson(kind="indicate", column="age")
-    >>> list_inputs(EncoderJson(version=1, steps=[step]))
+    >>> list_inputs(EncoderJson(version=ENCODER_VERSION, steps=[step]))
     (TensorInput(name='numbers', dtype='float64', columns=('age',), image_shape=None),)
     """
     if encoder["version"] != ENCODER_VERSION:

@@ -268,13 +268,15 @@ def decode_image(content: bytes, shape: Sequence[int]) -> npt.NDArray[np.uint8]:
 def write_text(value: Any) -> str:
     """Write a category as text; a missing one is empty.
 
-    >>> [write_text(value) for value in ("JFK", 7, True, None)]
-    ['JFK', '7', 'true', '']
+    >>> [write_text(value) for value in ("JFK", 7, 7.0, True, None)]
+    ['JFK', '7', '7', 'true', '']
     """
     if type(value) is str:
         return value
     if value is None:
         return ""
+    if isinstance(value, float):
+        return str(value).removesuffix(".0")
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -27,7 +27,7 @@ from rightfit.profiling.profiles.prediction_quality import measure_quality
 from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 from rightfit.quality.metric import QualityMetric
-from rightfit.request_path.raw_inputs import EncoderJson, StepJson
+from rightfit.request_path.raw_inputs import ENCODER_VERSION, EncoderJson, StepJson
 
 pytestmark = pytest.mark.whole
 
@@ -129,7 +129,7 @@ def raw_cell(cell: CandidateSet, blobs: TrainingData, tmp_path: Path) -> Candida
     for i, name in enumerate(names):
         rows[name] = blobs.rows[:, i]
     np.save(tmp_path / "raw.npy", rows)
-    encoder = EncoderJson(version=1, steps=steps)
+    encoder = EncoderJson(version=ENCODER_VERSION, steps=steps)
     return replace(cell, requests=RawRequests(tmp_path / "raw.npy", encoder, tmp_path))
 
 
