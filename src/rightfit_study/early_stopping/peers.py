@@ -80,7 +80,10 @@ def train_peer(search: RecordedSearch, policy: Policy) -> None:
         case "hyperband":
             pruner = optuna.pruners.HyperbandPruner(1, last, int(value))
     study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.RandomSampler(), pruner=pruner
+        study_name=search.cell.name,  # hyperband's brackets follow from it; a drawn one differs
+        direction="maximize",
+        sampler=optuna.samplers.RandomSampler(),
+        pruner=pruner,
     )
     for number in range(len(search.order)):
         running = study.ask()

@@ -108,6 +108,17 @@ def test_optunas_pruners_stop_some_and_not_all(kind: str, setting: float) -> Non
     assert 0 < n_trained < 20
 
 
+def test_hyperband_stops_the_same_trainings_in_each_replay() -> None:
+    large = recorded_cell([0.9 - 0.01 * i for i in range(20)], [100.0] * 20)
+    found = []
+    for _ in range(3):
+        search = RecordedSearch(large, list(range(20)))
+        train_peer(search, Policy("hyperband", 2, "all"))
+        found.append([len(trial.qualities) for trial in search.pool().trials])
+
+    assert found[0] == found[1] == found[2]
+
+
 def test_fixed_promotion_trains_for_each_application_the_best_after_each_look() -> None:
     sizes = [10.0 * (i + 1) for i in range(10)]
     cell = recorded_cell([0.9 - 0.01 * i for i in range(9)] + [0.95], sizes)
