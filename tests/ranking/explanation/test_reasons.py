@@ -277,3 +277,18 @@ def test_quality_is_that_of_the_choice_only_where_another_is_known(
     reasons = explain_candidates(rank(*profiles))["reason"]
 
     assert said in reasons[0]
+
+
+@pytest.mark.parametrize(("final", "said"), [(None, "quality"), (0.7, "quality when chosen")])
+def test_tie_by_quality_says_that_it_is_the_one_that_chose(final: float | None, said: str) -> None:
+    by_quality = make_rules(ties={"rule": [{"by": "quality", "prefer": "higher"}]})
+    profiles = [
+        make_profile(
+            name, **around("quality", quality, 0.3), final_quality_raw=final, latency_p50_ms=1.0
+        )
+        for name, quality in (("forest-001", 0.9), ("forest-002", 0.89))
+    ]
+
+    reasons = explain_candidates(rank(*profiles, rules=by_quality))["reason"]
+
+    assert reasons[0].endswith(f"the tie rule prefers the higher scaled {said}")

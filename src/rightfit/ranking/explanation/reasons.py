@@ -74,13 +74,16 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     rows_seen = table.dataset_of_row[~np.isnan(table.values(FINAL))]
     is_seen = np.bincount(rows_seen, minlength=len(table.datasets)) > 0
     shown = np.where(is_raw, "quality_raw", metric)
-    is_other = is_seen[table.dataset_of_candidate] & np.isin(shown.astype(str), QUALITIES)
+    is_seen = is_seen[table.dataset_of_candidate]
+    is_other = is_seen & np.isin(shown.astype(str), QUALITIES)
     names = table.frame["candidate"].gather(rows)
     frame = pl.DataFrame(
         {
             "outcome": outcome,
             "is_tied": is_tied,
-            "preference": np.where(is_tied, _find_preferences(assessment, rival), "").astype(str),
+            "preference": np.where(
+                is_tied, _find_preferences(assessment, rival, is_seen), ""
+            ).astype(str),
             "has_rival": rival != NO_RIVAL,
             "rival": names.gather(other),
             "metric": metric.astype(str),
@@ -193,8 +196,14 @@ def _find_undecided_rivals(ranked: ApplicationRanking) -> Bools:
     return may_gain
 
 
-def _find_preferences(assessment: Assessment, rival: Ints) -> Names:
-    """Say what decides between each candidate and its rival: the first key in which they differ."""
+def _find_preferences(assessment: Assessment, rival: Ints, is_seen: Bools) -> Names:
+    """Say what decides between each candidate and its rival: the first key in which they differ.
+
+    Args:
+        assessment: The candidates.
+        rival: Number of each one's rival.
+        is_seen: Whether people see another quality than the one that chose, shape (n_candidates,).
+    """
     other = np.maximum(rival, 0)
     preference: Names = np.full(len(rival), "the first by name", dtype=object)
     for key in reversed(assessment.tie_rule):
@@ -202,7 +211,9 @@ def _find_preferences(assessment: Assessment, rival: Ints) -> Names:
             value = assessment.utility
         else:
             value = tie_preference(assessment.table, key, assessment.chosen)
-        preference[value != value[other]] = f"the {key.prefer} {metric_name(key.by)}"
+        name = f"the {key.prefer} {metric_name(key.by)}"
+        differs, is_other = value != value[other], is_seen & (key.by in QUALITIES)
+        preference[differs] = np.where(is_other, f"{name} when chosen", name)[differs]
     reached = np.where(assessment.feasible, assessment.utility, -np.inf)
     for position, part in enumerate(assessment.table.candidate_slices):
         # the keys decide among those near the highest utility, whichever of them comes first
