@@ -3,11 +3,10 @@
 Run from the repository's root: ``python benchmarks/search_budgets.py --root FOLDER``.
 Budgets are CPU seconds, so the machine need not be quiet for the searches. What a search has kept
 as candidates is judged on all test rows, which it has never seen: each application takes the
-candidate and serving configuration of most utility by validation quality and the search's own short
-measurements, and gets its utility with the test quality; 0 where a limit is broken then. What the
-search had no budget left to measure is measured afterwards, as a run's evaluation does. Limits
-relative to the best quality count from the best that any budget has reached with that seed. The
-last line is JSON:
+candidate and serving configuration of most utility by validation quality and the costs that follow
+from its structure, and gets its utility with the test quality; 0 where a limit is broken then.
+Limits relative to the best quality count from the best that any budget has reached with that seed.
+The last line is JSON:
 
 - ``utility_B``: mean utility of the winners with budget B;
 - ``loss_B``, ``loss_B_error``: what is lost against the first budget, and its standard error over
@@ -215,7 +214,7 @@ def _test_candidates(
     trials = {trial.number: trial for trial in pool.trials}
     found, costs = [], ServingCosts(settings.targets.prior.lines)
     for name, stored in candidates.items():
-        bundle = replace(stored, family=cell.family)
+        bundle = search.store.trust_recorded(replace(stored, family=cell.family))
         tested = _score(cell.quality, bundle.load_native(), cell.family, test)
         trial = trials[int(name.rpartition("-")[2])]
         for serving in settings.targets.servings:

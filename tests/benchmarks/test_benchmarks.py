@@ -189,6 +189,20 @@ def test_main_job_benchmark_runs(project_path: Path, sample_data: Path) -> None:
     assert figures["second_s"] > 0
 
 
+@pytest.mark.slow
+def test_search_budgets_benchmark_judges_what_it_kept(
+    project_path: Path, sample_data: Path, tmp_path: Path
+) -> None:
+    printed = run_benchmark(
+        project_path,
+        "search_budgets.py",
+        *("--root", str(tmp_path), "--env", "test", "--budgets", "2", "--seeds", "1"),
+        *("--params", "grid.datasets=[landsat]", "grid.models=[linear]"),
+    )
+
+    assert 0 < read_figures(printed)["utility_2"] < 1
+
+
 def test_earlier_version_lies_beside_this_one_for_a_while(
     project_path: Path, tmp_path: Path
 ) -> None:
