@@ -184,6 +184,21 @@ def test_whole_numbers_as_categories_are_the_same_however_json_writes_them(sent:
     assert served.tolist() == encoded.to_numpy().tolist()
 
 
+@pytest.mark.parametrize("dtype", [pl.Float64, pl.Float32])
+@pytest.mark.parametrize("written", ["0.00001", "1e-7", "0.1", "7", "3e16", "30000000000000000"])
+def test_numbers_as_categories_are_those_of_requests(dtype: Any, written: str) -> None:
+    train = pl.DataFrame({"dose": pl.Series([float(written), 5.0, 5.0], dtype=dtype)})
+    encoder = fit_encoder_steps(
+        features(numeric=[], indicate_missing=[], categorical=["dose"]), train
+    )
+
+    encoded = apply_encoder(encoder, train)
+    served = compile_encoder(encoder.to_json())({"dose": [json.loads(written)]})
+
+    assert encoded.row(0)[-1] == 0  # <other>
+    assert served.tolist() == [list(encoded.row(0))]
+
+
 def test_image_becomes_pixels_between_0_and_1_row_by_row() -> None:
     train = pl.DataFrame({"image": [bytes([0, 51, 102, 255]), bytes([255, 0, 0, 0])]})
     chosen = features(

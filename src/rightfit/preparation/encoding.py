@@ -35,7 +35,7 @@ from rightfit.request_path.encoder import (
 )
 from rightfit.request_path.encoder_graph import build_encoder
 from rightfit.request_path.raw_inputs import NUMBERS, TEXTS, list_inputs, split_words
-from rightfit.request_path.usage import TensorInput, decode_image
+from rightfit.request_path.usage import TensorInput, decode_image, write_text
 
 NOT_CATEGORIES = (OTHER, MEAN, "")  # a request writes a missing text as an empty one
 MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing about others
@@ -132,8 +132,9 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_texts(columns: pl.DataFrame) -> pl.DataFrame:
-    """Write categories as texts: 1.0 as 1, since JSON does not tell one from the other."""
-    texts = pl.selectors.float().cast(pl.String).str.strip_suffix(".0")
+    """Write categories as texts, numbers as requests do: see :func:`write_text`."""
+    digits = pl.selectors.float().cast(pl.String)  # the fewest, of Float32 too
+    texts = digits.map_elements(lambda text: write_text(float(text)), return_dtype=pl.String)
     return columns.with_columns(texts).cast(pl.String)
 
 

@@ -268,16 +268,20 @@ def decode_image(content: bytes, shape: Sequence[int]) -> npt.NDArray[np.uint8]:
 def write_text(value: Any) -> str:
     """Write a category as text; a missing one is empty.
 
-    >>> [write_text(value) for value in ("JFK", 7, 7.0, True, None)]
-    ['JFK', '7', '7', 'true', '']
+    JSON does not tell 7.0 from 7, so both are ``7``.
+
+    >>> [write_text(value) for value in ("JFK", 7, 7.0, 2e16, True, None)]
+    ['JFK', '7', '7', '20000000000000000', 'true', '']
+    >>> [write_text(value) for value in (np.float32(7), np.float32(0.1), np.True_)]
+    ['7', '0.1', 'true']
     """
     if type(value) is str:
         return value
     if value is None:
         return ""
-    if isinstance(value, float):
-        return str(value).removesuffix(".0")
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, float | np.floating) and value.is_integer():
+        return str(int(value))
+    return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)
 
 
 def name_answers(
