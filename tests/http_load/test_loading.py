@@ -16,7 +16,7 @@ from factories.studies import make_raw
 
 from rightfit.http_load import loading
 from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
-from rightfit.http_load.loading import HttpLoadParams, ServedWinner, WinnerBench, read_bodies
+from rightfit.http_load.loading import HttpLoadParams, ServedWinner, WinnerBench, read_bodies, write_bodies
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 from rightfit.request_path.usage import TensorInput
@@ -122,6 +122,15 @@ def test_bodies_hold_the_columns_that_the_model_reads(tmp_path: Path) -> None:
     third = {"size": None, "kind": "b", "photo": ""}
     assert [json.loads(body) for body in bodies] == [[first], [second], [third]]
     assert [json.loads(body) for body in pairs] == [[first, second]]
+
+
+@pytest.mark.parametrize("image", ["AP8=", [0, 255]])
+def test_images_of_a_table_may_be_written_as_in_requests(image: object) -> None:
+    rows = pl.DataFrame({"size": [1.5], "kind": ["a"], "photo": [image]})
+
+    (body,) = write_bodies(rows, IMAGES_AND_MORE)
+
+    assert json.loads(body)[0]["photo"] == image
 
 
 @pytest.mark.parametrize(

@@ -258,9 +258,9 @@ def write_bodies(
     for one in inputs:
         for name in one.columns:
             if one.dtype == "uint8":
-                columns[name] = [
-                    None if image is None else base64.b64encode(image).decode()
-                    for image in rows[name]
+                columns[name] = [  # a table may hold them as requests do: as texts, or as lists
+                    base64.b64encode(image).decode() if isinstance(image, bytes) else image
+                    for image in rows[name].to_list()
                 ]
             elif one.dtype == "string":
                 columns[name] = write_texts(rows.select(name))[name].to_list()
