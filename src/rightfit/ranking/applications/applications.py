@@ -29,6 +29,7 @@ WHERE = "Correct conf/base/parameters_applications.yml."
 UTILITY = "utility"  # in a tie rule: the utility itself
 N_MODELS = "n_models"  # and of how many models a candidate consists: 2 in a cascade
 MAX_DRAWS = 1_000_000  # minutes for a thousand profiles
+ROUNDING = 1e-9  # of an allowed loss: one that is exactly allowed is not broken by rounding
 # max_degradation is a loss of one of these
 RELATIVE_METRICS = tuple(m.column for m in METRICS if m.allows_relative_limit)
 

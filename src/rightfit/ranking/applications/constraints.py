@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rightfit.ranking.applications.applications import Application, LimitKind
+from rightfit.ranking.applications.applications import ROUNDING, Application, LimitKind
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, Values, compute_utility
-
-ROUNDING = 1e-9  # of an allowed loss: one that is exactly allowed is not broken by rounding
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from rightfit.formatting import (
 )
 from rightfit.naming import TIMES, describe_limit, format_metric, listing, metric_unit
 from rightfit.profiling.profile import Profile
-from rightfit.ranking.applications.applications import QUALITIES, LimitKind
+from rightfit.ranking.applications.applications import QUALITIES, ROUNDING, LimitKind
 from rightfit.ranking.explanation.shipping import FrozenModel, Refit, Served, Shipped
 from rightfit.request_path import MODEL
 
@@ -148,9 +148,13 @@ class KeptLimit(FrozenModel):
         '0.010 to spare'
         >>> KeptLimit(metric="quality_raw", kind="min", bound=0.702 - 1e-11, value=0.702).room
         '0.000 to spare'
+        >>> KeptLimit(metric="quality_raw", kind="min", bound=-5e4 - 5e-6, value=-5e4).room
+        '0.000 to spare'
         """
         if self.metric in QUALITIES:
-            return f"{format_quality(round(self.value - self.bound, 9))} to spare"
+            spare = self.value - self.bound
+            is_rounding = abs(spare) < 2 * ROUNDING * max(1.0, abs(self.bound))
+            return f"{format_quality(0.0 if is_rounding else spare)} to spare"
         if self.kind == "max" and self.bound > 0:
             share = 100 * (1 - self.value / self.bound)
             return f"{min(99, math.floor(share))} % left" if share > 0 else "at the limit"
