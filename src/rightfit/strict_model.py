@@ -112,7 +112,7 @@ class NamedModels(RootModel[dict[str, Item]], Mapping[str, Item]):
         return iter(self.root)
 
     def __len__(self) -> int:
-        """Return how many they are."""
+        """Return the number of models."""
         return len(self.root)
 
 

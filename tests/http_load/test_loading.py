@@ -16,7 +16,13 @@ from factories.studies import make_raw
 
 from rightfit.http_load import loading
 from rightfit.http_load.load_records import LatencyLimit, find_latency_limit
-from rightfit.http_load.loading import HttpLoadParams, ServedWinner, WinnerBench, read_bodies, write_bodies
+from rightfit.http_load.loading import (
+    HttpLoadParams,
+    ServedWinner,
+    WinnerBench,
+    read_bodies,
+    write_bodies,
+)
 from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.applications.applications import Application
 from rightfit.request_path.usage import TensorInput

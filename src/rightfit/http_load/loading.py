@@ -44,7 +44,7 @@ from rightfit.strict_model import MAX_COUNT, MAX_MS, MAX_S
 logger = logging.getLogger(__name__)
 
 MAX_BODIES = 1_000  # different requests; further rows are not asked about
-MAX_ROWS = 100_000  # of a table that are read
+MAX_ROWS = 100_000  # read of a table
 MAX_SAID = 300  # bytes of a refusal that are shown
 OK = 200
 WARM_UP_S = 0.5
@@ -276,7 +276,7 @@ def write_bodies(
 
 
 def _join_rows(rows: list[dict[str, object]], n_rows: int) -> tuple[str, ...]:
-    """Return bodies of so many rows each."""
+    """Return bodies of ``n_rows`` rows each; rows left over make none."""
     if not n_rows <= len(rows):
         raise ValueError(f"it has {len(rows)} rows, a request has {n_rows}")
     starts = range(0, min(len(rows) - n_rows + 1, MAX_BODIES * n_rows), n_rows)

@@ -260,7 +260,7 @@ def choose_winners(
         candidates: Numbers of those of one dataset.
         utility: As measured, shape (n_measurements, n_candidates).
         allowed: Feasible and not significantly beaten, of a shape that goes with ``utility``.
-        measured: Metrics whose values differ between the measurements, each of that shape, too.
+        measured: Values of the metrics that differ between the measurements, of the same shape.
 
     Returns:
         Positions in ``candidates``, of equal ones the first; -1 where none is allowed.
@@ -320,9 +320,9 @@ def _may_be_best(assessment: Assessment) -> Bools:
 
     Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is
     missed only if one of the others seems surely better than it, so the level is corrected for
-    the others, not for all pairs, and for one side. Those that something surely beats are no
-    rivals any more: what is left is compared again at a level for so many (the model confidence
-    set, Hansen, Lunde and Nason, Econometrica 79, 2011).
+    the others, not for all pairs, and for one side. Candidates that another one surely beats are no
+    rivals any more: the rest is compared again, at the level for that smaller number (the model
+    confidence set, Hansen, Lunde and Nason, Econometrica 79, 2011).
     """
     n_before, left = 0, np.arange(len(assessment.chosen))
     while len(left) != n_before:
@@ -337,10 +337,7 @@ def _may_be_best(assessment: Assessment) -> Bools:
 def _bound_together(
     assessment: Assessment, n_comparisons: int, *, n_sides: int
 ) -> tuple[Ints, Ints]:
-    """Bound ranks by intervals that hold in so many comparisons together.
-
-    Each comparison may err on so many sides.
-    """
+    """Bound ranks by intervals that hold in all comparisons together, see :func:`widening`."""
     factor = widening(assessment.rules.confidence_level, n_comparisons, n_sides=n_sides)
     deviations = standardise_deviations(assessment.table, assessment.chosen)
     spread = replace(spread_candidates(assessment, factor), deviations=deviations)

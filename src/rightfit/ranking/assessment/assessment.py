@@ -218,6 +218,6 @@ def tie_preference(table: ProfileTable, key: TieKey, rows: Ints | slice) -> Floa
 
 
 def put_better_higher(values: Floats, key: TieKey) -> Floats:
-    """Return some values of a tie key's metric as :func:`tie_preference` returns all of them."""
+    """Turn values of a tie key's metric so that higher is better; NaN becomes -inf."""
     signed = values if key.prefer == "higher" else -values
     return np.where(np.isnan(signed), -np.inf, signed)
