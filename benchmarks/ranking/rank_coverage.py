@@ -26,6 +26,8 @@ from rightfit.parameters.applications import ApplicationsParams
 from rightfit.ranking import application_ranking
 from rightfit.ranking.application_ranking import ApplicationRanking, rank_applications
 from rightfit.ranking.applications.applications import RankingRules
+from rightfit.ranking.applications.utility import Bools
+from rightfit.ranking.assessment.assessment import Assessment
 from rightfit.ranking.assessment.profile_table import ProfileTable, read_profiles
 
 N_TEST_ROWS = 2_000
@@ -47,6 +49,8 @@ class Coverage:
         tied: Mean number of candidates tied with the winner, itself included.
         best_by_pairs: The same share if all pairs are compared, not each with the best.
         tied_by_pairs: The same number then.
+        best_once: The same share if what is surely beaten stays a rival of the rest.
+        tied_once: The same number then.
         best_by_chance: The same share for the fewest candidates that hold the best with 95 % by
             their probabilities of being best.
         tied_by_chance: How many they are.
@@ -59,6 +63,8 @@ class Coverage:
     tied: float
     best_by_pairs: float
     tied_by_pairs: float
+    best_once: float
+    tied_once: float
     best_by_chance: float
     tied_by_chance: float
 
@@ -88,16 +94,19 @@ def measure_coverage(
         frames = pair_and_unpair(profiles)
         for way in ways:
             table = read_profiles(frames[way])
-            for true, one, by_pairs in zip(
+            plain = table, applications, rules.model_copy(update={"n_draws": 1})
+            for true, one, by_pairs, once in zip(
                 true_ranks,
                 rank_applications(table, applications, rules),
-                rank_by_pairs(table, applications, rules.model_copy(update={"n_draws": 1})),
+                rank_by(_compare_pairs, *plain),
+                rank_by(_compare_once, *plain),
                 strict=True,
             ):
                 inside = (one.rank_low <= true.rank) & (true.rank <= one.rank_high)
                 width = float((one.rank_high - one.rank_low).mean())
                 best = int(np.flatnonzero(true.rank == 1)[0])
-                sets = (one.rank_low == 1, by_pairs.rank_low == 1, choose_by_chance(one))
+                bounded = (ranked.rank_low == 1 for ranked in (one, by_pairs, once))
+                sets = (*bounded, choose_by_chance(one))
                 tied = [
                     float(figure) for one_set in sets for figure in (one_set[best], one_set.sum())
                 ]
@@ -114,18 +123,34 @@ def choose_by_chance(ranked: ApplicationRanking) -> np.typing.NDArray[np.bool_]:
     return chosen if total[-1] > 0 else ranked.rank_low == 1
 
 
-def rank_by_pairs(
-    table: ProfileTable, applications: ApplicationsParams, rules: RankingRules
+def rank_by(
+    rule: Callable[[Assessment], Bools],
+    table: ProfileTable,
+    applications: ApplicationsParams,
+    rules: RankingRules,
 ) -> list[ApplicationRanking]:
-    """Rank by all pairs alone: the rule that comparisons with the best replaced."""
+    """Rank by another rule of which candidates may be the best."""
     with_best = application_ranking._may_be_best
-    application_ranking._may_be_best = lambda assessment: (
-        application_ranking._holm_step_down(assessment)[0] == 1
-    )
+    application_ranking._may_be_best = rule  # type: ignore[assignment]
     try:
         return rank_applications(table, applications, rules)
     finally:
         application_ranking._may_be_best = with_best
+
+
+def _compare_pairs(assessment: Assessment) -> Bools:
+    """Compare all pairs: the rule that comparisons with the best replaced."""
+    may_be_best: Bools = application_ranking._holm_step_down(assessment)[0] == 1
+    return may_be_best
+
+
+def _compare_once(assessment: Assessment) -> Bools:
+    """Compare with the best, at a level for all candidates (Hsu alone)."""
+    n_rivals = len(assessment.chosen) - 1
+    may_be_best: Bools = (
+        application_ranking._bound_together(assessment, n_rivals, n_sides=1)[0] == 1
+    )
+    return may_be_best
 
 
 def pair_and_unpair(profiles: pl.DataFrame) -> dict[str, pl.DataFrame]:

@@ -16,7 +16,9 @@ the applications are the shipped ones. The last line is JSON:
 - ``best_held``: share of runs in recorded noise in which the candidates tied with the winner
   include the true best, the least of all recordings and applications; ``tied_with_winner``: how
   many they are on average, over all recordings and applications; ``tied_with_winner_before``: the
-  same when all pairs are compared instead of each with the best;
+  same when all pairs are compared instead of each with the best; ``tied_with_winner_once``: when
+  what is surely beaten stays a rival of the rest; ``best_held_equal``: as ``best_held``, but of
+  candidates as good as equal with normal errors;
 - ``interval_covers_screened``, ``interval_covers``: share of single intervals of a cost in that
   noise that contain the truth, of what was screened out after two to five processes, and of the
   rest;
@@ -127,6 +129,8 @@ def check_coverage(
         "coverage_noise": min(one.joint for one in in_noise),
         "best_held": min(one.best for one in in_noise),
         "tied_with_winner": float(np.mean([one.tied for one in in_noise])),
+        "best_held_equal": min(one.best for one in equal["paired"].values()),
+        "tied_with_winner_once": float(np.mean([one.tied_once for one in in_noise])),
         "tied_with_winner_before": float(np.mean([one.tied_by_pairs for one in in_noise])),
         "interval_covers_screened": float(np.mean(covered[True])),
         "interval_covers": float(np.mean(covered[False])),
@@ -151,7 +155,8 @@ def _print_coverage(what: str, by_how: dict[str, dict[str, Coverage]]) -> None:
                 f"coverage, {what}, {how} {name}: all ranks of a run {found.joint:.3f}, a single "
                 f"rank {found.single:.4f}; tied with {found.width:.2f} on average; the best is "
                 f"among {found.tied:.2f} in {found.best:.3f} (by pairs {found.tied_by_pairs:.2f} "
-                f"in {found.best_by_pairs:.3f}, by chance {found.tied_by_chance:.2f} in "
+                f"in {found.best_by_pairs:.3f}, once {found.tied_once:.2f} in "
+                f"{found.best_once:.3f}, by chance {found.tied_by_chance:.2f} in "
                 f"{found.best_by_chance:.3f})",
                 flush=True,
             )

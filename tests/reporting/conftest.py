@@ -48,3 +48,15 @@ def report_path(results: Results, tmp_path_factory: pytest.TempPathFactory) -> P
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(render_report(results, LADDER), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def open_report(open_page: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    """Opens the report of some results in the browser."""
+
+    def open_one(results: Results, **options: Any) -> Any:
+        path = tmp_path / "report.html"
+        path.write_text(render_report(results, LADDER), encoding="utf-8")
+        return open_page(path.as_uri(), **options)
+
+    return open_one

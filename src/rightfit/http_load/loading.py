@@ -263,7 +263,7 @@ def write_bodies(
                     for image in rows[name].to_list()
                 ]
             elif one.dtype == "string":
-                columns[name] = write_texts(rows.select(name))[name].to_list()
+                columns[name] = write_texts(rows[name]).to_list()
             else:
                 columns[name] = [
                     None if number is None or not math.isfinite(number) else number

@@ -118,7 +118,7 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     for step in encoder.steps:  # a column alone need not be laid beside others row by row
         column, alone = rows.select(step.column), Encoder(steps=(step,))
         if isinstance(step, OneHot | TargetMean):
-            column = write_texts(column)
+            column = write_texts(rows[step.column]).to_frame()
             distinct = column.unique()
             if distinct.height <= N_BATCH_ROWS:
                 of_distinct = _run_graph(alone, distinct).with_columns(distinct)
@@ -131,11 +131,12 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(encoded, how="horizontal")
 
 
-def write_texts(columns: pl.DataFrame) -> pl.DataFrame:
+def write_texts(column: pl.Series) -> pl.Series:
     """Write categories as texts, numbers as requests do: see :func:`write_text`."""
-    digits = pl.selectors.float().cast(pl.String)  # the fewest, of Float32 too
-    texts = digits.map_elements(lambda text: write_text(float(text)), return_dtype=pl.String)
-    return columns.with_columns(texts).cast(pl.String)
+    texts = column.cast(pl.String)  # of floats the fewest digits, of Float32 too
+    if not column.dtype.is_float():
+        return texts
+    return texts.map_elements(lambda text: write_text(float(text)), return_dtype=pl.String)
 
 
 def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame:
@@ -175,8 +176,8 @@ def _read_tensor(rows: pl.DataFrame, one: TensorInput) -> npt.NDArray[Any]:
     if one.name == NUMBERS:
         return columns.cast(pl.Float64).to_numpy(order="c")
     if one.name == TEXTS:
-        texts = write_texts(columns).fill_null("")
-        return np.array([column.to_list() for column in texts], dtype=object).T.copy()
+        texts = [write_texts(column).fill_null("").to_list() for column in columns]
+        return np.array(texts, dtype=object).T.copy()
     image = columns.to_series()
     if one.image_shape is None:
         content = np.frombuffer(b"".join(image.to_list()), dtype=np.uint8)
@@ -213,8 +214,7 @@ def _fit_standardise(column: pl.Series) -> Standardise:
 
 
 def _fit_one_hot(column: pl.Series, *, min_share: float) -> OneHot:
-    texts = write_texts(column.to_frame()).to_series()
-    counts = texts.drop_nulls().value_counts(name="n_rows")
+    counts = write_texts(column).drop_nulls().value_counts(name="n_rows")
     frequent = counts.filter(pl.col("n_rows") >= max(1.0, min_share * column.len()))
     categories = sorted(frequent[column.name].to_list())
     return OneHot(
@@ -236,7 +236,7 @@ def _fit_target_mean(
     if n_known < FEWEST_MEANS:
         return None
     known = {name: place for place, name in enumerate(one_hot.categories)}
-    texts = write_texts(column.to_frame()).to_series().fill_null("")
+    texts = write_texts(column).fill_null("")
     places = texts.replace_strict(known, default=n_known, return_dtype=pl.Int64).to_numpy()
     deviations = values - values.mean()
     n_rows = np.bincount(places, minlength=n_known + 1)

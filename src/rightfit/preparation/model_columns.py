@@ -147,8 +147,6 @@ def _to_array(column: pl.Series, one: TensorInput) -> npt.NDArray[np.generic]:
         content = b"".join(column.to_list())
         return np.frombuffer(content, dtype=np.uint8).reshape(len(column), -1)
     if one.name == TEXTS:
-        texts = np.array(
-            write_texts(column.to_frame()).to_series().fill_null("").to_list(), dtype=np.str_
-        )
+        texts = np.array(write_texts(column).fill_null("").to_list(), dtype=np.str_)
         return texts if texts.dtype.itemsize else texts.astype("U1")
     return column.cast(pl.Float64).to_numpy()

@@ -19,7 +19,7 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.assessment.assessment import UTILITY_DIGITS
 from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
-from rightfit.ranking.explanation.decisions import WHERE_JUDGED, Decision
+from rightfit.ranking.explanation.decisions import Decision
 from rightfit.reporting.run_results import Results, list_costs, show_unseen
 
 DEFAULT_COSTS = ("latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "model_size_mib")
@@ -168,15 +168,16 @@ def _write_decision(results: Results, application: str, dataset: str, decision: 
     if winner is None or headline is None:
         return {"winner": None}
     rows = results.rankings.filter(application=application, dataset=dataset)
-    own = rows.row(0, named=True)
+    own, final = rows.row(0, named=True), decision.final_quality
+    # a quality that is corrected for luck does not compare with the others', which are not
+    is_corrected = quality and final and final.how == "nested" and quality.raw == final.raw
     return {
         "winner": winner.candidate,
         "serving": winner.serving.label,
         "tied": decision.tied_with,
         "margin": {row["candidate"]: _margin(own, row) for row in rows.iter_rows(named=True)},
-        # one that is corrected for luck does not compare with the others', which are not
         "unseen": [quality.raw, quality.raw_low, quality.raw_high]
-        if quality and not quality.where.startswith(WHERE_JUDGED["nested"])
+        if quality and not is_corrected
         else None,
         "values": {
             name: _round(headline.metrics[name])

@@ -6,12 +6,11 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from factories.reports import APPLICATIONS, LADDER, build_results, make_profiles
+from factories.reports import APPLICATIONS, build_results, make_profiles
 from rich.console import Console
 
 from rightfit.profiling.serving import Serving
@@ -19,7 +18,6 @@ from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.explanation.shipping import RawQuality, Refit, RefitQuality, Shipped
 from rightfit.reporting.decision_views import DISTURBED
-from rightfit.reporting.html_report import render_report
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.terminal import tabulate_winners
 from rightfit.serving.answer import Answer, Origin
@@ -95,12 +93,10 @@ def list_decisions(results: Results) -> Iterator[tuple[str, str, Decision]]:
 @pytest.mark.browser
 @pytest.mark.parametrize("case", CASES)
 def test_every_part_names_the_same_winner_with_the_same_quality(
-    case: str, open_page: Callable[..., Any], tmp_path: Path
+    case: str, open_report: Callable[..., Any]
 ) -> None:
     results = CASES[case]()
-    path = tmp_path / "report.html"
-    path.write_text(render_report(results, LADDER), encoding="utf-8")
-    page = open_page(path.as_uri(), viewport={"width": 1280, "height": 900})
+    page = open_report(results, viewport={"width": 1280, "height": 900})
     terminal = read_terminal(results)
     for name, dataset, decision in list_decisions(results):
         page.locator(f"#tab-{name}").click()

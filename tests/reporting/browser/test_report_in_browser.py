@@ -10,10 +10,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from factories.reports import LADDER, build_results, make_profiles
+from factories.reports import build_results, make_profiles
 from playwright.sync_api import expect
 
-from rightfit.reporting.html_report import render_report
 from rightfit.reporting.run_results import Results
 
 pytestmark = pytest.mark.long
@@ -50,21 +49,19 @@ def test_report_opens_offline_without_complaint(
 
 @pytest.mark.browser
 def test_long_names_do_not_widen_the_page(
-    open_page: Callable[..., Any], applications: dict[str, Any], tmp_path: Path
+    open_report: Callable[..., Any], applications: dict[str, Any]
 ) -> None:
     name = "archive" * 9
     profiles = make_profiles().with_columns(candidate=pl.col("candidate") + "-tuned" * 9)
-    path = tmp_path / "report.html"
     results = build_results({name: applications["satellite_archive"]}, profiles)
-    path.write_text(render_report(results, LADDER), encoding="utf-8")
-    page = open_page(path.as_uri(), viewport=SIZES["phone"])
+    page = open_report(results, viewport=SIZES["phone"])
 
     assert page.evaluate("document.documentElement.scrollWidth") == SIZES["phone"]["width"]
 
 
 @pytest.mark.browser
 def test_reasons_beside_three_costs_are_on_the_desk_in_full(
-    open_page: Callable[..., Any], applications: dict[str, Any], tmp_path: Path
+    open_report: Callable[..., Any], applications: dict[str, Any]
 ) -> None:
     device = copy.deepcopy(applications["edge_device"])
     device["constraints"] = {
@@ -75,9 +72,7 @@ def test_reasons_beside_three_costs_are_on_the_desk_in_full(
         low=pl.col("peak_memory_one_row_mib") * 0.99, high=pl.col("peak_memory_one_row_mib") * 1.02
     )
     profiles = profiles.rename({end: f"peak_memory_one_row_mib_{end}" for end in ("low", "high")})
-    path = tmp_path / "report.html"
-    path.write_text(render_report(build_results({"device": device}, profiles), LADDER), "utf-8")
-    page = open_page(path.as_uri(), viewport=SIZES["desk"])
+    page = open_report(build_results({"device": device}, profiles), viewport=SIZES["desk"])
     hidden = page.evaluate(
         "[...document.querySelectorAll('.board .table')].map(t => t.scrollWidth - t.clientWidth)"
     )
@@ -189,13 +184,11 @@ def test_cell_leads_to_its_record_which_prints_alone(
 
 @pytest.mark.browser
 def test_button_copies_the_settings_as_yaml(
-    open_page: Callable[..., Any], make_results: Callable[..., Results], tmp_path: Path
+    open_report: Callable[..., Any], make_results: Callable[..., Results]
 ) -> None:
     settings = pl.lit('{"searched": {"alpha": 0.25}, "fixed": {"penalty": "l2"}}')
     results = make_results(profiles=make_profiles().with_columns(settings=settings))
-    path = tmp_path / "report.html"
-    path.write_text(render_report(results, LADDER), encoding="utf-8")
-    page = open_page(path.as_uri(), permissions=["clipboard-read", "clipboard-write"])
+    page = open_report(results, permissions=["clipboard-read", "clipboard-write"])
     page.locator("#cell-web_api-landsat .copy").click()
 
     expect(page.locator("#cell-web_api-landsat .copy")).to_have_text("copied")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from factories.reports import LADDER, build_results, make_profiles
+from factories.reports import build_results, make_profiles
 from playwright.sync_api import expect
 
 from rightfit.formatting import NOT_MEASURED
@@ -19,7 +19,6 @@ from rightfit.ranking.application_ranking import order_candidates
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.assessment.assessment import assess_candidates
 from rightfit.ranking.assessment.profile_table import read_profiles
-from rightfit.reporting.html_report import render_report
 from rightfit.reporting.page_data import collect_page_data, list_parts
 from rightfit.reporting.run_results import Results
 
@@ -136,14 +135,12 @@ def test_what_if_keeps_the_winner_within_the_measuring_errors(
 
 @pytest.mark.browser
 def test_what_if_writes_a_deadline_as_its_rows(
-    open_page: Callable[..., Any], applications: dict[str, Any], tmp_path: Path
+    open_report: Callable[..., Any], applications: dict[str, Any]
 ) -> None:
     archive = copy.deepcopy(applications["satellite_archive"])
     del archive["constraints"]["throughput_rows_per_s"]
     archive["workload"] = {"n_rows": 7.2e9, "hours": 2}
-    path = tmp_path / "report.html"
-    path.write_text(render_report(build_results({"archive": archive}), LADDER), encoding="utf-8")
-    page = open_page(path.as_uri())
+    page = open_report(build_results({"archive": archive}))
     page.get_by_label("Limit: throughput at least").press("Home")  # the slowest, 5,300 rows/s
 
     assert page.locator("#what-if-command").text_content() == (
@@ -153,7 +150,7 @@ def test_what_if_writes_a_deadline_as_its_rows(
 
 @pytest.mark.browser
 def test_what_is_missing_is_called_so(
-    open_page: Callable[..., Any], applications: dict[str, Any], tmp_path: Path
+    open_report: Callable[..., Any], applications: dict[str, Any]
 ) -> None:
     """A winner without a place on the log axis, others without a measurement, large losses."""
     api = copy.deepcopy(applications["web_api"])
@@ -167,10 +164,8 @@ def test_what_is_missing_is_called_so(
         quality_raw_low=pl.lit(None, pl.Float64),
         quality_raw_high=pl.lit(None, pl.Float64),
     )
-    path = tmp_path / "report.html"
     results = build_results({"web_api": api}, profiles.filter(pl.col("model") != "forest"))
-    path.write_text(render_report(results, LADDER), encoding="utf-8")
-    page = open_page(path.as_uri())
+    page = open_report(results)
     shown = page.locator("#what-if-results section").first.inner_text()
     page.locator("#cost").select_option(label="model memory")
     caption = page.locator("#charts figcaption").first.inner_text()

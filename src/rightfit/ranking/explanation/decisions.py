@@ -32,11 +32,17 @@ from rightfit.formatting import (
 from rightfit.naming import TIMES, describe_limit, format_metric, listing, metric_unit
 from rightfit.profiling.profile import Profile
 from rightfit.ranking.applications.applications import QUALITIES, ROUNDING, LimitKind
-from rightfit.ranking.explanation.shipping import FrozenModel, Refit, Served, Shipped
+from rightfit.ranking.explanation.shipping import (
+    NOT_CHOOSING,
+    FrozenModel,
+    Refit,
+    Served,
+    Shipped,
+)
 from rightfit.request_path import MODEL
 
 WHERE_JUDGED = {
-    "held_out": "on test rows not used for the choice",
+    "held_out": NOT_CHOOSING,
     "nested": "by nested resampling, for want of test rows",
 }
 P50 = "latency_p50_ms"

@@ -23,6 +23,7 @@ from rightfit.ranking.applications.applications import Application
 KEYS = tuple(field.name for field in fields(Serving))
 NOT_YET = "it has not been refitted yet; run: kedro run --pipelines refit,ranking"
 NOT_WANTED = "no refit was wanted"
+NOT_CHOOSING = "on test rows not used for the choice"
 ERRORS_IN_INTERVAL = 2 * 1.96  # standard errors in the width of a 95 % interval
 NO_SERVING_COSTS = columns_from("predictions", "training")
 
@@ -88,7 +89,7 @@ class RefitQuality(FrozenModel):
     @property
     def where(self) -> str:
         """In words, the rows."""
-        return "on test rows not used for the choice" if self.chose_nothing else "on all test rows"
+        return NOT_CHOOSING if self.chose_nothing else "on all test rows"
 
     @property
     def is_worse(self) -> bool:
