@@ -106,3 +106,11 @@ def test_fault_without_another_block_has_no_example() -> None:
     faults = explain_faults("tables", {"mine": {"columns": []}}, ["mine"], Table)
 
     assert faults == ["tables.mine.licence is missing"]
+
+
+def test_unknown_key_is_compared_with_those_beside_it_where_there_is_no_other_block() -> None:
+    wrong = {**RIGHT, "column": []}
+
+    assert explain_faults("", {"mine": wrong}, ["mine"], Table) == [
+        "mine.column is unknown; did you mean 'columns'?"
+    ]

@@ -61,7 +61,7 @@ def explain_faults(
             where = f"{kind}.{name}" if kind else name
             misspelt = _pair_misspelt(err.errors())
             faults += [
-                _explain(where, fault, others, misspelt)
+                _explain(where, fault, blocks[name], others, misspelt)
                 for fault in err.errors()
                 if fault["type"] != "missing"
                 or not (
@@ -89,7 +89,7 @@ def _join(where: str, path: Path) -> str:
 
 
 def _explain(
-    where: str, fault: Any, others: Mapping[str, Any], misspelt: Mapping[Path, Path]
+    where: str, fault: Any, own: object, others: Mapping[str, Any], misspelt: Mapping[Path, Path]
 ) -> str:
     path: Path = fault["loc"]
     forms = [  # pydantic adds the types of a value's alternatives to its keys
@@ -107,7 +107,10 @@ def _explain(
     if fault["type"] == "extra_forbidden":
         holders = [_follow(path[:-1], block) for block in others.values()]
         known = sorted({str(key) for one in holders if isinstance(one, Mapping) for key in one})
-        near = misspelt[path][-1] if path in misspelt else find_nearest(str(path[-1]), known)
+        holder = _follow(path[:-1], own)  # with the defaults it holds what else there is
+        beside = sorted({*map(str, holder)} - {path[-1]}) if isinstance(holder, Mapping) else []
+        near = misspelt[path][-1] if path in misspelt else None
+        near = near or find_nearest(str(path[-1]), known) or find_nearest(str(path[-1]), beside)
         hint = f"; did you mean {near!r}?" if near else f"; others have {known}" if known else ""
         return f"{key} is unknown{hint}"
     if fault["type"] == "missing":
