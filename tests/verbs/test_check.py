@@ -21,6 +21,7 @@ from rightfit.http_load.deployment_trial import TrialResult
 from rightfit.http_load.load_records import LatencyLimit
 from rightfit.processes.codec import to_plain
 from rightfit.ranking.explanation.decisions import write_recommendations
+from rightfit.request_path.usage import PROFILE
 from rightfit.serving.baseline import compare_baselines
 from rightfit.verbs import size
 from rightfit.verbs.check import read_present
@@ -253,17 +254,20 @@ def test_a_deployment_is_tried_with_requests_as_they_were_loaded(
 
     application = SimpleNamespace(scenario=scenario)
     monkeypatch.setattr(size, "load_recommendations", lambda _: ("", {"web_api": application}))
-    monkeypatch.setattr(size, "read_export", lambda _: SimpleNamespace(inputs=()))
+    monkeypatch.setattr(size, "read_export", lambda *_, **__: SimpleNamespace(inputs=()))
     monkeypatch.setattr(size, "try_deployment", hold)
     files = ("--load", tmp_path / "load.json", "--rows", tmp_path / "rows.json")
-    result = ask(
-        *("size", "-a", "web_api", "-d", "landsat", "--rate", "2000", "--try", tmp_path, *files)
-    )
+    command = ("size", "-a", "web_api", "-d", "landsat", "--rate", "2000", "--try", tmp_path)
+    (tmp_path / PROFILE).write_text('{"dataset": "landsat", "candidate": "linear-000"}')
+    result = ask(*command, *files)
+    (tmp_path / PROFILE).write_text('{"dataset": "landsat", "candidate": "forest-000"}')
+    other = ask(*command, *files)
 
     assert result.exit_code == 0, result.output
     limit = LatencyLimit(0.95, 5.0)
     expected = {"rate_per_s": rate_per_s, "limit": limit, "seconds": 60}
     assert tried == [(('[{"a": 1}, {"a": 2}]',), expected)]
+    assert "holds forest-000, exported for landsat, and not linear-000, the winner" in other.output
 
 
 def test_size_counts_the_load_that_the_run_made(ask: Ask, study: Study, open_catalog: Any) -> None:

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from click.testing import Result
 from factories.studies import Study
 
 from rightfit.datasets.stores import JsonStoreDataset
+from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import load_watch
 from rightfit.verbs import watch as watching
+from rightfit.verbs.stored import StoredResults
+from rightfit.verbs.stored_answers import read_answers
 
 pytestmark = pytest.mark.whole
 
@@ -27,6 +31,27 @@ def test_winner_is_measured_again_and_what_was_found_is_kept(
     kept = load_watch(store)
     assert kept is not None
     assert result.exit_code == bool(kept.changed)
+
+
+def test_winners_that_are_not_measured_here_are_named(
+    ask_with_rows: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_twice(results: StoredResults) -> list[Answer]:
+        here = next(one for one in read_answers(results) if one.decision.winner)
+        winner = here.decision.winner
+        assert winner is not None
+        serving = replace(winner.serving, device="cpu@board")
+        there = winner.model_copy(update={"serving": serving})
+        decision = here.decision.model_copy(update={"winner": there})
+        return [here, replace(here, decision=decision)]
+
+    monkeypatch.setattr(watching, "read_answers", read_twice)
+
+    result = ask_with_rows("watch", "--margin-pct", "1000")
+
+    named = "not watched  linear-000, web_api on landsat: measured on board\n"
+    assert named in result.output
+    assert "of 1 changed" in result.output
 
 
 def test_watch_needs_a_ranking(ask_with_rows: Ask, study: Study) -> None:

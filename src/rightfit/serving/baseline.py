@@ -124,11 +124,19 @@ class WatchedWinner:
 
 @dataclass(frozen=True)
 class Watch:
-    """All winners of a ranking, measured again."""
+    """The winners of a ranking, measured again.
+
+    Args:
+        watched_at: When, in UTC.
+        ranked_in: Version of the ranking.
+        winners: Those that were measured again.
+        left_out: Those that cannot be measured here, in words, with the reason.
+    """
 
     watched_at: str
     ranked_in: str
     winners: tuple[WatchedWinner, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def changed(self) -> list[WatchedWinner]:

@@ -17,7 +17,7 @@ from rightfit.http_load.loading import read_bodies
 from rightfit.http_load.served import split_cores
 from rightfit.processes.codec import from_plain
 from rightfit.processes.regular_files import require_regular
-from rightfit.request_path.usage import read_export
+from rightfit.request_path.usage import PROFILE, read_export
 from rightfit.serving.sizing import (
     NOT_RAISED,
     OFFLINE,
@@ -130,7 +130,15 @@ def size(
         if folder is None or rows is None or served is None:
             text = write(NOT_RAISED)
         else:
-            inputs = read_export(folder).inputs
+            inputs = read_export(folder, needed=[PROFILE]).inputs
+            held = json.loads((folder / PROFILE).read_bytes())
+            winner = answer.decision.winner
+            if winner and (held["dataset"], held["candidate"]) != (dataset, winner.candidate):
+                raise ValueError(
+                    f"{folder} holds {held['candidate']}, exported for {held['dataset']}, and not "
+                    f"{winner.candidate}, the winner. Export it: rightfit export --application "
+                    f"{application} --dataset {dataset} NEW_FOLDER"
+                )
             bodies = read_bodies(rows, inputs, n_rows=served.n_rows)
             limit = LatencyLimit(served.limit_share, served.limit_ms)
             requests_per_s = rate_per_s / (served.n_rows if scenario == OFFLINE else 1)

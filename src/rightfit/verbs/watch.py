@@ -45,6 +45,7 @@ def watch(place: Place, *, margin_pct: float, as_json: bool) -> None:
             verdict = "CHANGED  " if one.changes else "unchanged"
             echo_lines([f"{verdict}  {one.candidate}, {one.application} on {one.dataset}"])
             echo_lines(f"           {text}" for text in one.remarks)
+        echo_lines(f"not watched  {text}" for text in found.left_out)
         echo_lines([f"{len(found.changed)} of {len(found.winners)} changed"])
     if found.changed:
         raise click.exceptions.Exit(1)
@@ -56,7 +57,7 @@ def watch_winners(
     """Measure the winners again, compare with their stored figures, and keep what was found.
 
     Nothing is ranked: a machine that got slower would favour the candidates that are not measured
-    again. Winners that another machine has measured, or that are imported, are left out.
+    again. Winners that another machine has measured, or that are imported, are left out and named.
 
     Raises:
         ValueError: If nothing was ranked yet, or there is no winner to measure here.
@@ -64,14 +65,18 @@ def watch_winners(
     params = EvaluationParams.model_validate(parameters["evaluation"])
     applications = ApplicationsParams.model_validate(parameters["applications"])
     grid = read_grid(parameters)
-    answers = [
-        answer
-        for answer in read_answers(results)
-        if answer.application in applications
-        and (winner := answer.decision.winner) is not None
-        and winner.model not in grid.imported
-        and split_device(winner.serving.device)[1] is None  # measured here
-    ]
+    answers, left_out = [], []
+    for answer in read_answers(results):
+        winner = answer.decision.winner
+        if winner is None or answer.application not in applications:
+            continue
+        _, elsewhere = split_device(winner.serving.device)
+        if winner.model in grid.imported or elsewhere is not None:
+            reason = "imported" if elsewhere is None else f"measured on {elsewhere}"
+            whose = f"{answer.application} on {answer.dataset}"
+            left_out.append(f"{winner.candidate}, {whose}: {reason}")
+        else:
+            answers.append(answer)
     if not answers:
         raise ValueError(
             "There is no winner to measure again: none qualifies for an application of the "
@@ -107,6 +112,7 @@ def watch_winners(
                 if one.profile and one.profile.disturbed
             },
         ),
+        left_out=tuple(left_out),
     )
     results.load_current("watches").put_record(WATCH_KEY, found)
     return found
