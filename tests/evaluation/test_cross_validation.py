@@ -111,6 +111,15 @@ def test_folds_are_alike_and_hold_no_validation_row() -> None:
     ).all()
 
 
+def test_the_only_row_of_a_class_always_teaches() -> None:
+    rows = pl.DataFrame({"label": [0] * 9 + [1], "part": ["train"] * 10})
+
+    folds = cross_validation._draw_folds(rows, is_number=False, seed=0)
+
+    assert folds[9] == -1
+    assert (folds[:9] >= 0).all()
+
+
 @pytest.mark.parametrize(("budget_cpu_s", "share"), [(4.0, 1.0), (2.5, 0.5), (0.9, 0.0)])
 def test_no_more_folds_judge_than_the_budget_pays_for(
     tmp_path: Path, budget_cpu_s: float, share: float

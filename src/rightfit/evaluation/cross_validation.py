@@ -150,11 +150,16 @@ def _draw_folds(rows: pl.DataFrame, *, is_number: bool, seed: int) -> npt.NDArra
         seed: Of the drawing.
 
     Returns:
-        Number of each row's fold, -1 for a validation row, shape (n_rows,).
+        Number of each row's fold, shape (n_rows,); -1 for a row that always teaches: one for
+        validation, or the only one of its class.
     """
+    labels = rows["label"]
+    is_drawn = rows["part"] == "train"
+    if not is_number:
+        is_drawn &= ~labels.is_unique()
+    drawn = np.flatnonzero(is_drawn.to_numpy())
+    strata = find_strata(labels.to_numpy()[drawn], is_number=is_number)
+    keys = np.random.PCG64(seed).random_raw(len(drawn))
     folds = np.full(rows.height, -1)
-    train = np.flatnonzero((rows["part"] == "train").to_numpy())
-    strata = find_strata(rows["label"].to_numpy()[train], is_number=is_number)
-    keys = np.random.PCG64(seed).random_raw(len(train))
-    folds[train[np.lexsort((keys, strata))]] = np.arange(len(train)) % N_FOLDS
+    folds[drawn[np.lexsort((keys, strata))]] = np.arange(len(drawn)) % N_FOLDS
     return folds
