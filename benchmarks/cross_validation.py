@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from sklearn.metrics import accuracy_score
 from tables import TableSource, read_frames
 
 import rightfit as rf
@@ -100,7 +101,7 @@ def judge(train: pl.DataFrame, test: pl.DataFrame, target: str, name: str, seed:
                 truth, said = (one.cast(pl.Float64).to_numpy() for one in (values, answers))
                 quality = 1 - float(np.mean((truth - said) ** 2)) / float(truth.var())
             else:
-                quality = (values.cast(pl.String) == answers.cast(pl.String)).sum() / values.len()
+                quality = accuracy_score(values.cast(pl.String), answers.cast(pl.String))
             found.append((quality, spent_s + (found[0][1] if found and times == 1 else 0)))
     return np.array(found)
 

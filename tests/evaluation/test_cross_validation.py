@@ -111,6 +111,16 @@ def test_folds_are_alike_and_hold_no_validation_row() -> None:
     ).all()
 
 
+def test_a_class_of_fewer_rows_than_folds_is_left_out_with_the_others(tmp_path: Path) -> None:
+    rare = pl.when(pl.col("late") < 4).then(pl.lit("rare")).otherwise("label")
+    prepared = prepare(make_table().with_columns(label=rare))
+
+    found = validate(prepared, make_candidates(prepared, tmp_path), tmp_path / "left_out")
+
+    assert found is not None
+    assert 0 < np.bincount(found.targets)[1] < 4
+
+
 def test_the_only_row_of_a_class_always_teaches() -> None:
     rows = pl.DataFrame({"label": [0] * 9 + [1], "part": ["train"] * 10})
 

@@ -29,7 +29,7 @@ from rightfit.profiling.measuring.jobs import FitCosts, LeftOutRows
 from rightfit.tuning.parallel.refits import train_side_by_side
 from rightfit.tuning.refitting import LEFT_OUT, TRAINED_ON, FoldJob
 from rightfit.tuning.search.cell import write_data
-from rightfit.tuning.search.setting_up import make_data, make_settings
+from rightfit.tuning.search.setting_up import make_data, make_labelled_rows, make_settings
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.study_store import fingerprint_family
 
@@ -103,7 +103,7 @@ def cross_validate(
             place = folder / f"fold-{number}"
             place.mkdir(parents=True, exist_ok=True)
             write_data(place, TRAINED_ON, make_data(taught, schema))
-            write_data(place, LEFT_OUT, make_data(left_out, schema))
+            write_data(place, LEFT_OUT, make_labelled_rows(left_out, schema))
             targets.append(schema.cast_labels(left_out["label"].to_numpy()))
             for name, bundle in candidates.items():
                 family = families[bundle.model]

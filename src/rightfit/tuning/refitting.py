@@ -28,7 +28,7 @@ from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.profiles.prediction_quality import find_final_rows, quality_interval
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.explanation.shipping import RawQuality, RefitComparison, RefitQuality
-from rightfit.tuning.search.cell import map_data
+from rightfit.tuning.search.cell import map_data, map_labelled_rows
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
 
 logger = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class FoldJob:
             n_threads=self.n_threads,
             device=self.device,
         )
-        rows = map_data(self.rows, LEFT_OUT, self.schema).rows
+        rows = map_labelled_rows(self.rows, LEFT_OUT, self.schema).rows
         found = get_family(self.family).predict(model, rows)
         checked = check_predictions(found, n_rows=len(rows), schema=self.schema)
         partial = self.answers.with_suffix(".partial.npy")
