@@ -54,15 +54,22 @@ def test_first_run_has_no_winners_before(tmp_path: Path) -> None:
     assert open_at(tmp_path, "2026-01-01").load() == {}
 
 
-def test_damaged_document_counts_as_none_and_is_named_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_damaged_document_is_passed_over_and_named_once(
+    tmp_path: Path, recommended: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    write(tmp_path, "2026-01-01", DAMAGED)
-    dataset = open_at(tmp_path, "2026-01-02")
+    write(tmp_path, "2026-01-01", json.dumps(recommended))
+    write(tmp_path, "2026-01-02", DAMAGED)
+    dataset = open_at(tmp_path, "2026-01-03")
 
-    assert [dataset.load(), dataset.load()] == [{}, {}]
+    assert dataset.load() == dataset.load() == open_at(tmp_path, "2026-01-02").load() != {}
     (line,) = (record.message for record in caplog.records if record.levelname == "WARNING")
-    assert line.startswith("No winner is kept: ")
+    assert "2026-01-02 cannot be read" in line
+
+
+def test_damaged_document_alone_counts_as_none(tmp_path: Path) -> None:
+    write(tmp_path, "2026-01-01", DAMAGED)
+
+    assert open_at(tmp_path, "2026-01-02").load() == {}
 
 
 def test_winners_are_not_saved(tmp_path: Path) -> None:

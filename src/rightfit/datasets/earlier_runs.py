@@ -32,7 +32,7 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
     def load(self) -> Any:
         """Return the winners, as ``Winners``; none where there was no run before.
 
-        What cannot be read counts as none, with one line in the log.
+        What cannot be read is passed over, with one line in the log.
         """
         now = self.resolve_save_version()
         return self._read(version for version in self._versions if now is None or version < now)
@@ -55,23 +55,24 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
         return found
 
     def _read(self, versions: Iterator[str]) -> Any:
-        version = next(versions, None)
-        if version is None:
-            return {}
-        if version not in self._by_version:
-            # late: hooks import this module whenever a command starts
-            from rightfit.ranking.explanation.recommendation import read_winners
+        for version in versions:
+            if version not in self._by_version:
+                # late: hooks import this module whenever a command starts
+                from rightfit.ranking.explanation.recommendation import read_winners
 
-            winners: Any = {}
-            try:
-                with self._fs.open(str(self._get_versioned_path(version))) as file:
-                    winners = read_winners(json.load(file))
-            except (OSError, ValueError) as err:
-                logger.warning(
-                    "No winner is kept: %s of %s cannot be read: %s", self._filepath, version, err
-                )
-            self._by_version[version] = winners
-        return self._by_version[version]
+                winners: Any = None
+                try:
+                    with self._fs.open(str(self._get_versioned_path(version))) as file:
+                        winners = read_winners(json.load(file))
+                except (OSError, ValueError) as err:  # a run that was cut off has left half of it
+                    logger.warning(
+                        "Its winners are passed over: %s of %s cannot be read: %s",
+                        *(self._filepath, version, err),
+                    )
+                self._by_version[version] = winners
+            if self._by_version[version] is not None:
+                return self._by_version[version]
+        return {}
 
 
 @dataclass(frozen=True)
