@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, DatasetError, MemoryDataset
+from kedro.io.core import Version
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 from pydantic import Field
 
+from rightfit.datasets.result_files import ReportDataset
 from rightfit.kedro_project.checks import refuse_unusable_surroundings
 from rightfit.kedro_project.command_line import prepared_process
 from rightfit.kedro_project.configuration import ConfigurationError
@@ -134,6 +136,20 @@ def test_recommendations_of_another_pipeline_are_not_shown(
     RunHook().after_pipeline_run(FOREIGN, catalog)
 
     assert capsys.readouterr().out == ""
+
+
+def test_kept_report_is_named_where_it_is_when_its_latest_file_was_deleted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "reports" / "report.html"
+    report = ReportDataset(filepath=str(place), version=Version(None, "2026-01-01"))
+    report.save("a report")
+    own = Pipeline([node for node in OWN["reporting"].nodes if "report" in node.outputs])
+    for path in (tmp_path / "report.html", place / "2026-01-01" / "report.html"):
+        RunHook().after_pipeline_run(own, DataCatalog({"report": report}))
+
+        assert capsys.readouterr().out == f"Report: {path}\n"
+        path.unlink()
 
 
 def test_run_without_the_session_says_what_settings_lack(
