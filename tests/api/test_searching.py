@@ -22,7 +22,10 @@ from fakes.stopping_rules import BehindBest, NeedsArgument, NoRule
 from rightfit.api import searching
 from rightfit.api.searching import search
 from rightfit.errors import RightfitError
+from rightfit.families.bundle import Bundle
 from rightfit.request_path.usage import PROFILE, read_export
+from rightfit.tuning.refitting import train_again
+from rightfit.tuning.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole
 
@@ -303,6 +306,45 @@ def test_a_later_search_in_a_folder_leaves_earlier_models_as_they_were(tmp_path:
     answers = [model.predict(table).tolist() for model in refitted]
     assert answers[0] != answers[1]  # of other rows
     assert answers[0] == answers[2]
+
+
+def test_a_result_lasts_when_the_working_directory_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = HOUSES.drop("is_dear")
+    monkeypatch.chdir(tmp_path)
+    found = search(table, "price", folder="kept", **QUICK)
+    expected = found.best().predict(table).tolist()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+
+    assert found.best().predict(table).tolist() == expected
+
+
+def test_searches_in_one_folder_train_a_refit_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(*args: Any, store: StudyStore, **options: Any) -> Bundle:
+        lock = store.locked(f"refit.{args[3].name}", waiting=None)
+        with pytest.raises(BlockingIOError), lock:
+            pass
+        return train_again(*args, store=store, **options)
+
+    monkeypatch.setattr(searching, "train_again", train)
+
+    assert search(HOUSES.drop("is_dear"), "price", folder=tmp_path, **QUICK).best().is_refitted
+
+
+def test_a_refit_is_made_anew_in_place_of_whatever_else_is_there(tmp_path: Path) -> None:
+    table = HOUSES.drop("is_dear")
+    first = search(table, "price", folder=tmp_path, **QUICK).best()
+    expected = first.predict(table).tolist()
+    shutil.rmtree(first._bundle.path)
+    first._bundle.path.write_text("no folder")
+
+    assert search(table, "price", folder=tmp_path, **QUICK).best().predict(table).tolist() == (
+        expected
+    )
 
 
 def test_a_result_travels_with_its_models(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ class Workspace:
             self.folder = make_lasting_folder(self)
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            self.folder = folder
+            self.folder = folder.absolute()  # the working directory may change while it is used
         self.measurements = JsonStore(self.folder / "measurements")
         studies = self.folder / "studies"
         is_private = folder is None and in_memory
@@ -601,18 +601,19 @@ class _Search:
             key = key_refit(chosen.sha256, family, n_rows=rows.height, seed=settings.seed)
             folder = self._workspace.folder / "refits" / key
             store = self._workspace.studies.cell(f"{self._card.dataset}.{chosen.model}")
-            bundle = read_refit(folder, family, store)
-            if bundle is None:
-                bundle = train_again(
-                    chosen,
-                    family,
-                    make_data(rows, self._card.input_schema),
-                    folder,
-                    seed=settings.seed,
-                    n_threads=settings.n_threads,
-                    device=settings.device,
-                )
-                store.record_weights(bundle)
+            with store.locked(f"refit.{key}"):  # another search in the folder may need it too
+                bundle = read_refit(folder, family, store)
+                if bundle is None:
+                    bundle = train_again(
+                        chosen,
+                        family,
+                        make_data(rows, self._card.input_schema),
+                        folder,
+                        store=store,
+                        seed=settings.seed,
+                        n_threads=settings.n_threads,
+                        device=settings.device,
+                    )
             bundles[winner.candidate] = bundle
             compared = None
             if not (test.is_empty() or learnt_from_test):

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +189,16 @@ def refit(job: RefitJob, *, again: bool) -> tuple[Bundle, RefitComparison | None
     test = map_data(job.rows, TEST, job.data_card.input_schema)
     with job.store.locked(f"refit.{job.key}"):
         if not job.is_trained:
-            _train(job, chosen)
+            train_again(
+                chosen,
+                job.family,
+                map_data(job.rows, TRAINED_ON, job.data_card.input_schema),
+                job.folder,
+                store=job.store,
+                seed=job.seed,
+                n_threads=job.n_threads,
+                device=job.device,
+            )
         bundle = job.store.trust_recorded(read_bundle(job.folder, family=job.family))
         bundle = offer_onnx(bundle, test.rows, again=again)
     if chosen.onnx and not bundle.onnx:
@@ -211,23 +220,35 @@ def train_again(
     data: TrainingData,
     folder: Path,
     *,
+    store: StudyStore,
     seed: int,
     n_threads: int,
     device: str,
 ) -> Bundle:
     """Train a model's configuration on other rows, to its full length, and write the bundle.
 
+    Nobody else may do so meanwhile. A process that dies leaves no bundle that counts.
+
     Args:
         chosen: The model.
         family: Import path of its family.
         data: Rows to learn from.
-        folder: For the bundle.
+        folder: For the bundle; what is there is no bundle that counts, and is replaced.
+        store: Its cell's searches, which record the weights.
         seed: Seed of the training.
         n_threads: Threads it may use.
         device: ``cpu`` or ``cuda``.
     """
-    return write_bundle(
-        folder,
+    partial = folder.with_suffix(".partial")
+    if folder.exists():
+        logger.warning("The refit in %s is damaged: it is trained again", folder)
+    for place in (partial, folder):  # of a process that died, and a damaged one
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink(missing_ok=True)
+    written = write_bundle(
+        partial,
         _train_fully(
             chosen.configuration, family, data, seed=seed, n_threads=n_threads, device=device
         ),
@@ -237,6 +258,9 @@ def train_again(
         schema=chosen.schema,
         data_version=chosen.data_version,
     )
+    store.record_weights(written)
+    partial.rename(folder)
+    return replace(written, path=folder)
 
 
 def _train_fully(
@@ -255,26 +279,6 @@ def _train_fully(
         run = TrainingRun(configuration, data, seed=seed, n_threads=n_threads, device=device)
         *_, last = learner.train(run)
     return last.model
-
-
-def _train(job: RefitJob, chosen: Bundle) -> None:
-    """Train and write the bundle; a process that dies leaves none that counts."""
-    partial = job.folder.with_suffix(".partial")
-    if job.folder.exists():
-        logger.warning("The refit in %s is damaged: it is trained again", job.folder)
-    for folder in (partial, job.folder):  # of a process that died, and a damaged one
-        shutil.rmtree(folder, ignore_errors=True)
-    written = train_again(
-        chosen,
-        job.family,
-        map_data(job.rows, TRAINED_ON, job.data_card.input_schema),
-        partial,
-        seed=job.seed,
-        n_threads=job.n_threads,
-        device=job.device,
-    )
-    job.store.record_weights(written)
-    partial.rename(job.folder)
 
 
 def compare_models(
