@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from factories.bundles import train_bundle
 from factories.configurations import least_configuration
 
 from rightfit.errors import RightfitError
+from rightfit.families import bundle_exports
 from rightfit.families.bundle import Bundle, read_bundle
-from rightfit.families.bundle_exports import add_onnx
+from rightfit.families.bundle_exports import add_onnx, offer_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.predictions import compare_predictions
 from rightfit.families.registry import BUILT_IN, get_family
@@ -234,6 +236,21 @@ def test_export_of_a_model_that_answers_nan_is_refused(
 
     with pytest.raises(ValueError, match="does not answer as the native model"):
         add_onnx(bundle, blobs.rows)
+
+
+def test_full_disk_refuses_no_export(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meet_full_disk(path: Path, _: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    bundle = make_bundle("linear", blobs, tmp_path / "bundle")
+    with monkeypatch.context() as full, pytest.raises(OSError, match="No space left"):
+        full.setattr(bundle_exports, "write_replacing", meet_full_disk)
+        offer_onnx(bundle, blobs.rows)
+
+    assert read_bundle(bundle.path).onnx_refused is None
+    assert offer_onnx(bundle, blobs.rows).onnx is not None
 
 
 def test_measuring_process_opens_only_what_was_checked(blobs: TrainingData, tmp_path: Path) -> None:

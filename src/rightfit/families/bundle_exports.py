@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from rightfit.families.predictions import (
 
 logger = logging.getLogger(__name__)
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 MAX_REASON = 300  # characters of a refused export's reason
 
 
@@ -100,6 +102,9 @@ def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
 
     Returns:
         The bundle with its ONNX file, or with the reason that there is none.
+
+    Raises:
+        OSError: If the disk is full.
     """
     return offer_export(bundle, lambda: add_onnx(bundle, rows), again=again)
 
@@ -117,6 +122,8 @@ def offer_export(
     try:
         return export()
     except Exception as err:  # converters and runtimes raise whatever they stumble over
+        if isinstance(err, OSError) and err.errno in FULL:
+            raise  # says nothing of the model, and the next run would keep what it led to
         kind = "" if isinstance(err, RightfitError) else f"{type(err).__name__}: "
         reason = " ".join(f"{kind}{err}".split())[:MAX_REASON]
         logger.log(
