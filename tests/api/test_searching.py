@@ -168,6 +168,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"families": 5}, "families must be names, import paths, or blocks by name"),
         ({"families": [None]}, "families must be names, import paths, or blocks by name"),
         ({"folder": __file__}, "folder: .* cannot be used: File exists"),
+        ({"folder": "/proc"}, "folder: /proc cannot be used"),
         ({"task": "guess"}, r"dataset\.task: .*'classification' or 'regression'"),
         ({"quality": {"name": "r2", "best": float("nan")}}, r"dataset\.quality\.best: .*finite"),
         ({"dataset": [1]}, "dataset must be a block as in parameters_datasets.yml"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -105,6 +106,8 @@ class Workspace:
             self.folder = make_lasting_folder(self)
         else:
             folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):  # fails before anything slow
+                pass
             self.folder = folder.absolute()  # the working directory may change while it is used
         self.measurements = JsonStore(self.folder / "measurements")
         studies = self.folder / "studies"
