@@ -226,6 +226,18 @@ def test_files_that_seem_the_same_are_read_where_that_is_asked_for(project: Proj
     assert project.catalog("4").load("doubled") == [2, 4]
 
 
+def test_version_that_a_killed_run_left_is_no_longer_the_newest_after_results_are_verified(
+    project: Project,
+) -> None:
+    project.run("1")
+    project.catalog("2").save("doubled", [1000])
+
+    assert project.run("3") == []
+    assert project.run("4", parameters={"verify_results": True}) == ["double", "total"]
+    assert project.run("5", parameters={"verify_results": True}) == []
+    assert project.catalog("5").load("doubled") == [2, 4]
+
+
 def test_damaged_input_that_no_step_makes_is_refused_with_the_cure(project: Project) -> None:
     project.run("1")
     cut(project.folder / "doubled.json" / "1" / "doubled.json")

@@ -69,7 +69,8 @@ class ReusedResults:
     """What a run keeps of earlier runs, and what it records of its own results.
 
     Steps always run with ``--params reuse_results=false``. Stored files whose size and times are
-    as recorded are read only with ``--params verify_results=true``.
+    as recorded are read only with ``--params verify_results=true``, which also makes anew what has
+    a newer version that no step has finished.
 
     Args:
         pipeline: What is to run.
@@ -323,6 +324,10 @@ class _Stored:
             record = self._records.read_result(name)
             dataset = self._catalog.get(name)
             is_there = record is not None and has_version(dataset, record.version)
+            if record is not None and is_there and self._reads_all and is_versioned(dataset):
+                # a newer one, which no step has finished, is what everybody else reads
+                found, now = dataset.list_versions(full_path=False), dataset.resolve_save_version()
+                is_there = not any(record.version < one <= str(now) for one in found)
             self._stored[name] = self._verify(record, dataset) if record and is_there else None
         return self._stored[name]
 
