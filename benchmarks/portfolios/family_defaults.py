@@ -203,7 +203,14 @@ def _refit_best(
         ),
     )
     return train_again(
-        chosen, reference, whole, folder / "refit", seed=SEED, n_threads=1, device="cpu"
+        chosen,
+        reference,
+        whole,
+        folder / "refit",
+        store=StudyStore(folder, None),
+        seed=SEED,
+        n_threads=1,
+        device="cpu",
     )
 
 

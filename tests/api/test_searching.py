@@ -327,7 +327,7 @@ def test_searches_in_one_folder_train_a_refit_one_after_the_other(
 ) -> None:
     def train(*args: Any, store: StudyStore, **options: Any) -> Bundle:
         lock = store.locked(f"refit.{args[3].name}", waiting=None)
-        with pytest.raises(BlockingIOError), lock:
+        with pytest.raises(BlockingIOError, match="holds the lock"), lock:
             pass
         return train_again(*args, store=store, **options)
 
