@@ -38,3 +38,11 @@ def test_described_ensemble_trains_saves_and_exports(
     answers = extra_trees.predict(loaded, blobs.rows)
     np.testing.assert_array_equal(answers, extra_trees.predict(last.model, blobs.rows))
     np.testing.assert_allclose(exported, answers, atol=1e-6)
+
+
+def test_gradient_boosting_has_trees_of_each_class(blobs: TrainingData) -> None:
+    family = EnsembleFamily("sklearn.ensemble.GradientBoostingClassifier", settings=("max_depth",))
+
+    *_, last = family.train(TrainingRun({"n_estimators": 6}, blobs, n_checkpoints=2))
+
+    assert family.describe_structure(last.model)["n_trees"] == 6 * blobs.schema.n_classes

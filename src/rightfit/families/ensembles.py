@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rightfit.errors import RightfitError
 from rightfit.families.family import (
     Checkpoint,
@@ -100,7 +102,8 @@ class EnsembleFamily(SklearnFamily):
 
     def list_trees(self, model: Any) -> list[Any]:
         """Return the trees of a fitted ensemble; a family of other members overrides this."""
-        return [estimator.tree_ for estimator in model.estimators_]
+        members = np.asarray(model.estimators_, dtype=object)  # of gradient boosting one a class
+        return [member.tree_ for member in members.ravel()]
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Add members until there are as many as configured; a step is a member."""
