@@ -126,3 +126,10 @@ def test_bounds_may_be_given() -> None:
     metric = plan_judging({"m": say("regression")}, targets, loss).metric
 
     assert metric.scale(-10) == 0.75
+
+
+def test_gap_of_pandas_texts_is_a_missing_target() -> None:
+    rows = read_row_table(np.zeros((2, 1)))
+
+    with pytest.raises(RightfitError, match="1 of 2 targets are missing"):
+        read_targets(pd.Series(["yes", None], dtype="string"), rows)

@@ -119,7 +119,10 @@ def read_targets(targets: object, rows: RowTable) -> tuple[Labels, RowTable]:
 def _check(targets: Labels, rows: RowTable) -> Labels:
     if len(targets) != len(rows):
         raise RightfitError(f"There are {len(targets)} targets for {len(rows)} rows.")
-    n_gaps = sum(one is None or one != one for one in targets.tolist())
+    is_gap = (  # pandas' NA, which need not be installed, is neither equal nor unequal to itself
+        one is None or type(one).__name__ == "NAType" or one != one for one in targets.tolist()
+    )
+    n_gaps = sum(is_gap)
     if n_gaps:
         raise RightfitError(
             f"{n_gaps} of {len(targets)} targets are missing; leave out their rows, or all targets."

@@ -14,6 +14,7 @@ import numpy as np
 from rightfit.extras import require
 from rightfit.families.family import Family, Rows
 from rightfit.families.onnx_graph import GraphBuilder, replace_output
+from rightfit.families.predictions import softmax
 from rightfit.families.schema import InputSchema
 from rightfit.families.tree_export import add_trees_as_arrays
 
@@ -74,6 +75,24 @@ def predict_sklearn(model: Any, rows: Rows) -> Rows:
         return probabilities
     values: Rows = model.predict(rows).astype(np.float32, copy=False)[:, None]
     return values
+
+
+def has_class_scores(model: Any) -> bool:
+    """Tell whether a classifier's ``decision_function`` scores classes, not pairs of classes."""
+    arguments = model.get_params().items() if hasattr(model, "get_params") else ()
+    of_pairs = any(
+        name.rpartition("__")[2] == "decision_function_shape" and value == "ovo"
+        for name, value in arguments
+    )
+    return hasattr(model, "decision_function") and (len(model.classes_) == 2 or not of_pairs)
+
+
+def share_scores(model: Any, rows: Any) -> Rows:
+    """Return class probabilities: a classifier's scores put through a sigmoid or softmax."""
+    scores = np.asarray(model.decision_function(rows), dtype=np.float64)
+    if scores.ndim == 1:  # of the second of two classes
+        scores = np.stack([np.zeros_like(scores), scores], axis=1)
+    return softmax(scores).astype(np.float32, copy=False)
 
 
 def measure_tree(tree: Any) -> tuple[int, float, float]:

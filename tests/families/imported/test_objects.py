@@ -11,6 +11,8 @@ import pytest
 from factories.own_models import NUMBERS, ROWS, TARGETS, fit_linear, fit_pipeline, guess_by_age
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from rightfit.errors import RightfitError
@@ -139,6 +141,49 @@ def test_labels_of_a_classifier_without_scores_are_certain(tmp_path: Path) -> No
     found = answer(bundle(Voter(), tmp_path, ("no", "yes")))
 
     np.testing.assert_array_equal(found[:, 1], (ROWS["age"] > 0).astype(float))
+
+
+def test_scores_between_0_and_1_are_no_probabilities(tmp_path: Path) -> None:
+    model = RidgeClassifier(alpha=1e3).fit(NUMBERS, TARGETS)
+    likely = NUMBERS[(model.decision_function(NUMBERS) > 0)]  # as in rows sorted by class
+
+    found = answer(bundle(model, tmp_path, ("no", "yes"), rows=likely), likely)
+
+    assert (model.decision_function(likely) < 0.5).all()
+    assert (found.argmax(axis=1) == 1).all()
+
+
+def test_scores_of_pairs_are_no_scores_of_classes(tmp_path: Path) -> None:
+    targets = np.array(["old", "young", "newborn"])[np.digitize(-ROWS["age"], [-0.5, 0.5])]
+    model = make_pipeline(StandardScaler(), SVC(decision_function_shape="ovo"))
+    model.fit(NUMBERS, targets)
+
+    found = answer(bundle(model, tmp_path, ("newborn", "old", "young")))
+
+    assert (model.classes_[found.argmax(axis=1)] == model.predict(NUMBERS)).all()
+
+
+@pytest.mark.parametrize(
+    ("function", "fault"),
+    [
+        (lambda rows: rows["age"] > 0, r"the classes \['False', 'True'\], but those known are"),
+        (lambda rows: None, r"answers object of shape \(\)"),
+        (lambda rows: rows["age"][:0], "must answer each row"),
+    ],
+    ids=["other classes", "nothing", "no row"],
+)
+def test_first_answers_must_fit_the_targets(
+    function: Callable[[Any], Any], fault: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RightfitError, match=fault):
+        bundle(function, tmp_path, ("no", "yes"))
+
+
+def test_class_that_no_target_has_is_named(tmp_path: Path) -> None:
+    found = bundle(lambda rows: ["yes"] * 16 + ["maybe"] * (len(rows) - 16), tmp_path, ("no", "yes"))
+
+    with pytest.raises(RightfitError, match=r"the classes \['maybe'\], but those known"):
+        answer(found)
 
 
 @pytest.mark.parametrize(

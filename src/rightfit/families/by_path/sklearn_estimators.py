@@ -29,17 +29,18 @@ from rightfit.families.family import (
     Scaling,
     TrainingRun,
 )
-from rightfit.families.predictions import softmax
 from rightfit.families.schema import InputSchema, Task
 from rightfit.families.sklearn_io import (
     ESTIMATOR_TYPES,
     SklearnFamily,
     export_scores,
     export_sklearn_onnx,
+    has_class_scores,
     load_skops,
     measure_tree,
     predict_sklearn,
     set_joblib_threads,
+    share_scores,
 )
 from rightfit.families.sklearn_training import grow_members, grow_passes, grow_rows
 
@@ -150,19 +151,15 @@ class EstimatorFamily(SklearnFamily):
         """Return class probabilities, or a regressor's values.
 
         Of a classifier that has no probabilities: its scores put through a sigmoid or softmax,
-        which keeps their order and is not calibrated; without scores 1 for the predicted class.
+        which keeps their order and is not calibrated; without scores of the classes 1 for the one
+        predicted.
         """
         if hasattr(model, "predict_proba") or not hasattr(model, "classes_"):
             return predict_sklearn(model, rows)
-        if hasattr(model, "decision_function"):
-            scores = np.asarray(model.decision_function(rows), dtype=np.float64)
-            if scores.ndim == 1:  # of the second of two classes
-                scores = np.stack([np.zeros_like(scores), scores], axis=1)
-            answers = softmax(scores)
-        else:
-            answers = np.eye(len(model.classes_))[model.predict(rows)]
-        probabilities: Rows = answers.astype(np.float32, copy=False)
-        return probabilities
+        if has_class_scores(model):
+            return share_scores(model, rows)
+        certain: Rows = np.eye(len(model.classes_), dtype=np.float32)[model.predict(rows)]
+        return certain
 
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:  # noqa: ARG002
         """Set the joblib threads where there are any; those of OpenMP are the process'."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.errors import RightfitError
-from rightfit.families.imported.objects import Facts, PredictionKind, make_call
+from rightfit.families.imported.objects import Facts, PredictionKind, make_call, make_finish
 from rightfit.families.imported.row_table import Form, RowTable
 from rightfit.families.onnx_session import first_line
 from rightfit.families.predictions import TOLERANCE
@@ -137,8 +137,12 @@ def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -
     if schema is None:
         return "any"
     answers = np.asarray(found)
-    flat = answers.reshape(len(answers), -1)
     n_classes, shape = schema.n_classes, answers.shape
+    if not answers.size or not shape:
+        raise RightfitError(
+            f"{facts.name} answers {answers.dtype} of shape {shape}; it must answer each row."
+        )
+    flat = answers.reshape(len(answers), -1)
     is_number = answers.dtype.kind in "fiub"
     if not n_classes:
         if is_number and flat.shape[1] == 1:
@@ -153,6 +157,10 @@ def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -
             f"{list(schema.classes[:10])}. Give them as they were when it was fitted."
         )
     if answers.ndim == 1 and answers.dtype.kind != "f":
+        try:
+            make_finish((), schema, "labels")(answers)
+        except RightfitError as err:
+            raise RightfitError(f"{facts.name} can't be judged: {err}.") from err
         return "labels"
     if is_number and n_classes == 2 and flat.shape[1] == 1:
         return "second" if _are_shares(flat) else "score"

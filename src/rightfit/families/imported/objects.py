@@ -23,7 +23,13 @@ from rightfit.extras import is_of
 from rightfit.families.family import Configuration, ServedFamily
 from rightfit.families.predictions import softmax
 from rightfit.families.schema import InputSchema, Task
-from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops, set_joblib_threads
+from rightfit.families.sklearn_io import (
+    ESTIMATOR_TYPES,
+    has_class_scores,
+    load_skops,
+    set_joblib_threads,
+    share_scores,
+)
 
 Kind = Literal["estimator", "lightgbm", "xgboost", "catboost", "torch", "function", "onnx"]
 Matrix = npt.NDArray[Any]
@@ -207,9 +213,11 @@ def make_call(
     if kind == "estimator":
         if hasattr(model, "get_params"):
             set_joblib_threads(model, n_threads)
-        likeliest = ("predict_proba", "decision_function") if classes else ()
-        method = next((name for name in likeliest if hasattr(model, name)), "predict")
-        return getattr(model, method)  # type: ignore[no-any-return]
+        if classes and hasattr(model, "predict_proba"):
+            return model.predict_proba  # type: ignore[no-any-return]
+        if classes and has_class_scores(model):
+            return lambda rows: share_scores(model, rows)
+        return model.predict  # type: ignore[no-any-return]
     if kind == "lightgbm":
         return lambda rows: model.predict(rows, num_threads=n_threads)
     if kind == "xgboost":
@@ -254,9 +262,18 @@ def make_finish(
     if answers == "labels":
         positions = {name: position for position, name in enumerate(schema.classes)}
         certain = np.eye(schema.n_classes, dtype=np.float32)
-        return lambda found: certain[
-            [positions[name_class(label)] for label in np.asarray(found).tolist()]
-        ]
+
+        def finish(found: Any) -> Any:
+            names = [name_class(label) for label in np.asarray(found).tolist()]
+            if unknown := sorted(set(names) - set(positions)):
+                raise RightfitError(
+                    f"it answers the classes {unknown[:10]}, but those known are "
+                    f"{list(schema.classes[:10])}. Let it answer labels as the targets hold them, "
+                    "or give it the attribute classes_ with all of them"
+                )
+            return certain[[positions[name] for name in names]]
+
+        return finish
     both = _MAKE_BOTH[answers]
     if schema.agrees_with(classes):
         return lambda found: both(_as_floats(found))
