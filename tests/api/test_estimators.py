@@ -197,3 +197,8 @@ def test_numbers_are_features_whatever_their_values() -> None:
     frame = frame.with_columns(pl.col("gone").cast(pl.Float64))
 
     assert list_features(frame)["numeric"] == ["id", "constant"]
+
+
+def test_a_frame_without_columns_is_refused() -> None:
+    with pytest.raises(RightfitError, match="X must have columns"):
+        RightfitClassifier().fit(pd.DataFrame(index=range(4)), ["a", "b"] * 2)

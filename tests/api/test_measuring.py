@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,22 @@ def test_without_targets_no_quality_is_made_up() -> None:
     assert found.latency_p50_ms.value > 0
 
 
-def test_model_without_the_form_that_is_asked_for_says_why() -> None:
-    reason = "No model runs in onnx: rule: a function has no ONNX form."
-    with pytest.raises(RightfitError, match=reason):
-        measure(guess_by_age, ROWS, TARGETS, name="rule", runtime="onnx")
+@pytest.mark.parametrize(
+    ("make", "runtime", "reason"),
+    [
+        (lambda: guess_by_age, "onnx", "a function has no ONNX form"),
+        (
+            lambda: LogisticRegression().fit(NUMBERS, TARGETS),
+            "onnx_int8",
+            "the model has no file that it opens",
+        ),
+    ],
+)
+def test_model_without_the_form_that_is_asked_for_says_why(
+    make: Callable[[], Any], runtime: str, reason: str
+) -> None:
+    with pytest.raises(RightfitError, match=f"No model runs in {runtime}: m, {runtime}: {reason}"):
+        measure(make(), ROWS, TARGETS, name="m", runtime=runtime)
 
 
 def test_model_that_fails_while_it_is_measured_says_so() -> None:

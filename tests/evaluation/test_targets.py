@@ -133,3 +133,10 @@ def test_gap_of_pandas_texts_is_a_missing_target() -> None:
 
     with pytest.raises(RightfitError, match="1 of 2 targets are missing"):
         read_targets(pd.Series(["yes", None], dtype="string"), rows)
+
+
+def test_metric_that_cannot_judge_guessing_says_so_once() -> None:
+    scorer = make_scorer(f1_score, pos_label="yes")
+
+    with pytest.raises(RightfitError, match=r"^quality: what guessing reaches"):
+        plan_judging({"a": BINARY}, np.array(["no", "yes"]), scorer)

@@ -38,6 +38,7 @@ def test_own_runtime_is_measured_beside_the_librarys(tmp_path: Path) -> None:
         ("openvino", r"There is no runtime 'openvino'; the library has \['native', 'onnx'"),
         ("nowhere.Runtime", "There is no runtime 'nowhere.Runtime': No module named 'nowhere'"),
         ("fakes.runtimes.Other", "has no attribute 'Other'"),
+        ("rightfit.Profile", "rightfit.Profile can't be made without arguments: .*missing"),
         ("fakes.runtimes.NO_RUNTIME", r"\['list_files', 'list_imports', 'open'\] are missing"),
     ],
 )

@@ -176,6 +176,16 @@ def test_rows_without_an_image_are_named_before_anything_runs() -> None:
         check_tables(spec, {"photos": wrong}, dataset_name="photos")
 
 
+def test_a_few_files_of_another_kind_are_named_and_not_taken_for_pixels() -> None:
+    block, tables = make_photos()
+    other = pl.Series([b"Thumbs.db", b"\xff\xd8\xff, no photograph"])
+    photos = tables["photos"].with_columns(image=other.append(tables["photos"]["image"][2:]))
+
+    spec = complete_block(block, {"photos": photos}, dataset_name="photos").spec
+    with pytest.raises(RawTableError, match=r"2 of 40 rows hold something else.*a/0 of my photos"):
+        check_tables(spec, {"photos": photos}, dataset_name="photos")
+
+
 def test_damaged_images_are_named_before_anything_runs() -> None:
     block, tables = make_photos()
     spec = complete_block(block, tables, dataset_name="photos").spec

@@ -126,6 +126,8 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         """Read a checked frame; scikit-learn goes by position where names are no texts."""
         frame = require_names(read_frame(rows, entry="X"), entry="X")
         assert isinstance(frame, pl.DataFrame)  # noqa: S101 - no lazy frame is one of scikit-learn's
+        if not frame.width:
+            raise RightfitError("X must have columns, but has 0 feature(s).")
         if not hasattr(self, "feature_names_in_"):
             positions = _name_positions(frame.width)
             frame = frame.rename(dict(zip(frame.columns, positions, strict=True)))

@@ -26,7 +26,8 @@ from rightfit.families.imported.feeding import Tensor, find_feeds, read_inputs, 
 from rightfit.families.imported.importing import open_onnx
 from rightfit.families.imported.kinds import resolve_file
 from rightfit.families.imported.row_table import RowTable, read_row_table
-from rightfit.families.runtimes import NATIVE, available_runtimes
+from rightfit.families.runtimes import NATIVE, available_runtimes, can_serve
+from rightfit.formatting import end_sentence
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.processes.json_store import JsonStore
@@ -152,10 +153,18 @@ def measure_models(
                     for name, one in bundles.items()
                 }
             refused = {name: one.onnx_refused for name, one in bundles.items() if one.onnx_refused}
+            left_out = {
+                f"{name}, {runtime}": refused.get(name, "the model has no file that it opens")
+                for name, one in bundles.items()
+                for runtime in wanted
+                if runtime != NATIVE and not can_serve(one, runtime)
+            }
             files = write_model_rows(bundles, table, folder, wanted)
             if not files:
-                reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
-                raise RightfitError(f"No model runs in {', '.join(wanted)}: {reasons}.")
+                reasons = "; ".join(f"{label}: {reason}" for label, reason in left_out.items())
+                raise RightfitError(
+                    f"No model runs in {', '.join(wanted)}: {end_sentence(reasons)}"
+                )
             settings = _fit_batches(params.settings, given, bundles, table)
             profiles = profile_set(
                 CandidateSet(
@@ -192,7 +201,6 @@ def measure_models(
         pool.close()
     metric = None if judging.labels is None else judging.metric
     is_refused = pl.col("candidate").is_in(list(refused)) & (pl.col("runtime") == "onnx")
-    left_out = {f"{name}, onnx": reason for name, reason in refused.items()}
     return MeasuredModels(profiles.filter(~is_refused), here, metric, n_rows, left_out)
 
 

@@ -205,7 +205,7 @@ def _choose_metric(
             return metric.model_copy(update={"worst": worst, "best": best})
         worst = guess_quality(pl.Series(labels), metric, task)
     except ValueError as err:
-        raise RightfitError(f"quality: {err}") from err
+        raise RightfitError(f"quality: {str(err).removeprefix('quality: ')}") from err
     best = 0.0 if worst < 0 and is_function(metric.name) else metric.best  # 0 of losses
     if worst < best:
         return metric.model_copy(update={"worst": worst, "best": best})

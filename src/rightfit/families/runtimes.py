@@ -125,7 +125,12 @@ def find_runtime(name: str) -> Runtime:
         found = getattr(importlib.import_module(module), attribute) if module else None
     except (ModuleNotFoundError, AttributeError) as err:
         raise RightfitError(f"There is no runtime {name!r}: {err}.") from err
-    runtime: Any = found() if isinstance(found, type) else found
+    try:
+        runtime: Any = found() if isinstance(found, type) else found
+    except TypeError as err:
+        raise RightfitError(
+            f"The runtime {name} can't be made without arguments: {err}. Name an object."
+        ) from err
     lacks = [one for one in ("list_files", "list_imports", "open") if not hasattr(runtime, one)]
     if lacks:
         raise RightfitError(

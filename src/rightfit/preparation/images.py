@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 import polars as pl
@@ -15,7 +16,6 @@ from rightfit.request_path.usage import FORMATS
 MAX_SIDE = 32  # of an inferred shape, in pixels: each pixel is a column of the encoded table
 N_LOOKED_AT = 200  # images from which a shape is inferred
 GREY_MODES = ("1", "L", "LA", "I", "I;16")  # Pillow's
-BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff")
 SPLIT = {"train", "test"}  # names of two folders
 
 
@@ -64,19 +64,20 @@ def tabulate_files(files: Mapping[str, bytes]) -> pl.DataFrame:
 def infer_shape(column: pl.Series) -> tuple[int, int, int] | None:
     """Return the shape that a column's image files have most often, its longer side limited.
 
-    ``None`` if they are no PNG or JPEG files.
+    ``None`` if most are no PNG or JPEG files; a few others are named when the table is checked.
     """
     require_pillow()
     from PIL import Image
 
     known = column.drop_nulls().head(N_LOOKED_AT)
-    if not all(content.startswith(BEGINNINGS) for content in known):
-        return None
+    unreadable = (OSError, Image.DecompressionBombError)
     sizes, modes = Counter[tuple[int, int]](), set()
     for content in known:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with suppress(*unreadable), Image.open(io.BytesIO(content), formats=FORMATS) as image:
             sizes[image.size] += 1
             modes.add(image.mode)
+    if 2 * sizes.total() <= len(known):
+        return None
     ((width, height), _), *_ = sizes.most_common(1)
     scale = min(1.0, MAX_SIDE / max(width, height))
     n_channels = 1 if modes <= set(GREY_MODES) else 3

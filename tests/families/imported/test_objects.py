@@ -180,7 +180,9 @@ def test_first_answers_must_fit_the_targets(
 
 
 def test_class_that_no_target_has_is_named(tmp_path: Path) -> None:
-    found = bundle(lambda rows: ["yes"] * 16 + ["maybe"] * (len(rows) - 16), tmp_path, ("no", "yes"))
+    found = bundle(
+        lambda rows: ["yes"] * 16 + ["maybe"] * (len(rows) - 16), tmp_path, ("no", "yes")
+    )
 
     with pytest.raises(RightfitError, match=r"the classes \['maybe'\], but those known"):
         answer(found)
