@@ -249,6 +249,16 @@ def test_relaxation_of_a_degradation_is_in_its_own_terms() -> None:
     assert found.limits[0].needed == pytest.approx(0.25)
 
 
+def test_relaxation_asks_for_the_very_value_of_the_profile() -> None:
+    slow = make_profile("a-1", quality=0.5, latency_p50_ms=30, fit_time_s=0.221)
+    limited = make_application(constraints={"fit_time_s": {"min": 1.85}})
+
+    found = find_relaxations(rank(slow, application=limited).assessment, 0)
+
+    assert found is not None
+    assert found.limits[0].needed == 0.221  # 1.85 - (1.85 - it) is above
+
+
 def test_limits_as_they_are_written_let_the_nearest_profile_qualify() -> None:
     rows = [make_profile("a-1", quality=0.5, latency_p50_ms=30, peak_memory_mib=58.036)]
     found = find_relaxations(

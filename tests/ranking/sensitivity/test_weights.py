@@ -87,6 +87,21 @@ def test_leader_changes_just_beyond_the_end_and_not_before(aggregation: str) -> 
     assert leader(row["weight_low"] * 0.999) == row["leader_below"]
 
 
+def test_candidate_whose_utility_is_0_leads_under_no_weights() -> None:
+    multiplied = application(9, aggregation="geometric")
+    too_slow = make_profile("a-5", quality=1.0, latency_p50_ms=100)
+    ranked = rank(*ROWS, too_slow, application=multiplied)
+    beside_another = rank(
+        too_slow,
+        make_profile("a-6", quality=0.0, latency_p50_ms=1),
+        application=multiplied,
+    )
+
+    assert tabulate_weight_intervals([ranked]).row(0, named=True)["leader_above"] is None
+    assert tabulate_weight_intervals([beside_another])["leader_below"].to_list() == [None, None]
+    assert share_weight_space(beside_another.assessment)[0].tolist() == [0.5, 0.5]
+
+
 def test_another_configuration_of_the_leader_is_no_change() -> None:
     ranked = rank(
         make_profile("a-1", quality=0.9, latency_p50_ms=90),

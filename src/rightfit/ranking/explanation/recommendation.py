@@ -226,7 +226,8 @@ def find_relaxations(assessment: Assessment, dataset: int) -> NearestProfile | N
     for limit, amount in zip(limits, excess[:, nearest].tolist(), strict=True):
         if amount > 0:
             written = assessment.application.constraints[limit.metric].limits()[limit.kind]
-            needed = written - amount if limit.kind == "min" else written + amount
+            value = float(table.values(limit.metric)[rows[nearest]])  # to the last digit
+            needed = written + amount if limit.kind == "max_degradation" else value
             relaxations.append(
                 Relaxation(
                     metric=limit.metric,

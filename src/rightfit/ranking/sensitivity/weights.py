@@ -168,6 +168,8 @@ def find_contenders(assessment: Assessment, dataset: int) -> Contenders:
     table = assessment.table
     rows = np.flatnonzero(assessment.judgement.feasible & (table.dataset_of_row == dataset))
     scores = np.array(assessment.scores(rows))
+    if assessment.application.aggregation == "geometric":
+        scores[:, (scores == 0).any(axis=0)] = 0.0  # the utility is 0 whatever the weights
     utility = assessment.judgement.utility[rows]
     best = utility.max(initial=0.0)  # kept even if dominated by less than the utility's rounding
     kept = find_pareto_front(scores.T) | (utility == best)
