@@ -99,7 +99,23 @@ def test_final_rows_hold_their_share_of_every_class_and_never_all_of_one(
     assert final.sum() == pytest.approx(0.33 * len(labels), abs=3)
     assert (final == find_final_rows(labels, share=0.33, min_rows=500)).all()
     assert len(np.unique(labels[~final])) >= 3
+    assert len(np.unique(labels[final])) >= 3
     assert not find_final_rows(labels, share=0.33, min_rows=1_000).any()
+    assert not find_final_rows(labels, share=0.0, min_rows=500).any()
+
+
+def test_rows_with_a_class_of_one_row_are_not_divided() -> None:
+    labels = np.repeat([0, 1], [999, 1])
+
+    assert not find_final_rows(labels, share=0.33, min_rows=500).any()
+
+
+def test_r2_of_rows_of_one_value_has_no_error() -> None:
+    metric = QualityMetric(name="r2", worst=0.0, best=1.0)
+    labels, answers = np.zeros(50), np.linspace(0, 1, 50)[:, None]
+
+    assert not find_deviations(metric, labels, answers).any()
+    assert quality_interval(metric, labels, answers, seed=0) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "roc_auc"])

@@ -199,6 +199,8 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
         return _centred(-squared) / (2 * math.sqrt(mean))
     spread = (labels - labels.mean()) ** 2  # r2 = 1 - mean(squared) / mean(spread)
     variance = float(spread.mean())
+    if not variance:  # rows of one value, as of a target that is rarely another
+        return np.zeros(len(labels))
     effects: Floats = (spread * mean / variance - squared) / variance
     return effects
 

@@ -234,8 +234,9 @@ def find_final_rows(
 
     Args:
         targets: True class positions, or values in regression, shape (n_rows,).
-        share: Share of the rows to leave out; of each class so many, rounded down.
-        min_rows: A test split with fewer rows is not divided: all of them choose.
+        share: Share of the rows to leave out; of each class so many, rounded down, but at least one.
+        min_rows: A test split with fewer rows is not divided: all of them choose. Nor is one with a
+            class of a single row: many metrics need rows of each.
 
     Returns:
         Shape (n_rows,); the same for every candidate.
@@ -244,12 +245,14 @@ def find_final_rows(
     3
     """
     final = np.zeros(len(targets), dtype=np.bool_)
-    if len(targets) < min_rows:
+    if len(targets) < min_rows or not share:
         return final
     rng = np.random.default_rng(_SEED)
     is_class = targets.dtype.kind in "iu"
     strata = np.unique(targets) if is_class else [None]
     for label in strata:
         rows = np.flatnonzero(targets == label) if label is not None else np.arange(len(targets))
-        final[rng.permutation(rows)[: int(share * len(rows))]] = True
+        if len(rows) == 1:
+            return np.zeros_like(final)
+        final[rng.permutation(rows)[: max(1, int(share * len(rows)))]] = True
     return final
