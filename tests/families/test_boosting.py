@@ -8,6 +8,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from rightfit.families.boosting import FAMILY
 from rightfit.families.family import TrainingData, TrainingRun
+from rightfit.families.onnx_session import open_session
+from rightfit.families.schema import InputSchema
 
 CONFIGURATION = {
     "max_iter": 6,
@@ -38,6 +40,18 @@ def test_checkpoints_lead_to_the_model_trained_at_once(blobs: TrainingData) -> N
     np.testing.assert_array_equal(
         FAMILY.predict(at_once, blobs.rows), FAMILY.predict(in_parts, blobs.rows)
     )
+
+
+def test_export_parts_neighbouring_numbers_as_the_model_does() -> None:
+    steps = np.repeat(np.arange(20), 20)
+    rows = (1 + steps[:, None] * np.finfo(np.float32).eps).astype(np.float32)
+    schema = InputSchema(("x",), ("even", "odd"), None)
+    *_, last = FAMILY.train(TrainingRun({"max_iter": 5}, TrainingData(rows, steps % 2, schema)))
+
+    session = open_session(FAMILY.export_onnx(last.model, schema))
+
+    answers = session.run([schema.output_name], {"rows": rows})[0]
+    np.testing.assert_allclose(answers, FAMILY.predict(last.model, rows), atol=1e-5)
 
 
 def test_native_categories_are_refused_because_their_export_is_wrong(blobs: TrainingData) -> None:

@@ -1,4 +1,4 @@
-"""Have skl2onnx take over decision trees as arrays, not node by node.
+"""Have skl2onnx take over decision trees as arrays, not node by node; thresholds of 32 bits.
 
 A large forest takes a fraction of the time; the ONNX model is the same to the byte.
 """
@@ -36,6 +36,18 @@ def add_trees_as_arrays() -> None:
             module = importlib.import_module(f"skl2onnx.operator_converters.{name}")
             if getattr(module, _NAME) is by_node:
                 setattr(module, _NAME, own)
+
+
+def round_thresholds(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Round thresholds down to 32 bits: ``x <= threshold`` then holds for the same float32 x.
+
+    >>> round_thresholds(np.array([0.5, 1.0 - 1e-9])).tolist()
+    [0.5, 0.9999999403953552]
+    """
+    with np.errstate(over="ignore"):  # of what is beyond 32 bits the largest that they hold
+        rounded = thresholds.astype(np.float32)
+    below = np.nextafter(rounded, np.float32(-np.inf))
+    return np.where(rounded > thresholds, below, rounded)
 
 
 def _add_tree(
@@ -90,16 +102,12 @@ def _list_nodes(tree: Any, tree_id: int) -> dict[str, npt.NDArray[Any]]:
     """Return the attributes of the nodes; those that a leaf has no use for are 0."""
     leaves, n_nodes = tree.children_left < 0, tree.node_count
     zeros = np.zeros(n_nodes, dtype=np.int64)
-    # x <= threshold must hold for the same float32 x as with scikit-learn's float64 threshold
-    thresholds = tree.threshold.astype(np.float32)
-    below = np.nextafter(thresholds, np.float32(-np.inf))
-    thresholds = np.where(thresholds > tree.threshold, below, thresholds)
     return {
         "nodes_treeids": zeros + tree_id,
         "nodes_nodeids": np.arange(n_nodes),
         "nodes_featureids": np.where(leaves, 0, tree.feature),
         "nodes_modes": np.where(leaves, "LEAF", "BRANCH_LEQ"),
-        "nodes_values": np.where(leaves, 0.0, thresholds),
+        "nodes_values": np.where(leaves, 0.0, round_thresholds(tree.threshold)),
         "nodes_truenodeids": np.where(leaves, 0, tree.children_left),
         "nodes_falsenodeids": np.where(leaves, 0, tree.children_right),
         "nodes_missing_value_tracks_true": zeros,

@@ -14,6 +14,7 @@ from factories.bundles import store_model
 from rightfit.families.bundle import read_bundle
 from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import TrainingData, TrainingRun
+from rightfit.families.onnx_session import open_session
 from rightfit.families.registry import LIBRARIES, get_family
 from rightfit.families.runtimes import open_predictor
 from rightfit.families.schema import InputSchema
@@ -99,6 +100,19 @@ def test_looks_have_growing_numbers_of_trees(name: str, noisy: TrainingData) -> 
     n_classes = noisy.schema.n_classes
     each = 1 if n_classes == 2 or name == "catboost" else n_classes  # its leaves hold all classes
     assert looks == [(2, 2 * each), (4, 4 * each), (8, 8 * each)]
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_export_parts_neighbouring_numbers_as_the_model_does(name: str) -> None:
+    family, steps = get_family(name), np.repeat(np.arange(20), 40)
+    rows = (1 + steps[:, None] * np.finfo(np.float32).eps).astype(np.float32)
+    schema = InputSchema(("x",), ("even", "odd"), None)
+    (*_, last) = train(name, TrainingData(rows, steps % 2, schema))
+
+    session = open_session(family.export_onnx(last.model, schema))
+
+    answers = session.run([schema.output_name], {"rows": rows})[0]
+    np.testing.assert_allclose(answers, family.predict(last.model, rows), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

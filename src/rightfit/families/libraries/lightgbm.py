@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rightfit.families.family import Checkpoint, Configuration, Rows, TrainingData
 from rightfit.families.libraries.boosters import (
     Booster,
@@ -16,8 +18,11 @@ from rightfit.families.libraries.boosters import (
     shape_predictions,
 )
 from rightfit.families.schema import InputSchema
+from rightfit.families.tree_export import round_thresholds
 
 _COUNTS = re.compile(r"^(leaf_count|internal_count|num_leaves)=(.*)$", re.MULTILINE)
+_THRESHOLDS = re.compile(r"^threshold=(.*)$", re.MULTILINE)
+_SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)  # of their texts, which need not be said
 
 
 class LightgbmFamily(BoosterFamily):
@@ -63,6 +68,17 @@ class LightgbmFamily(BoosterFamily):
         """See :class:`rightfit.families.family.Family`."""
         answers = model.trees.predict(rows, num_threads=model.n_threads)
         return shape_predictions(answers, model.task)
+
+    def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
+        """Convert with onnxmltools, with thresholds that ONNX holds; see ``round_thresholds``."""
+
+        def write(found: re.Match[str]) -> str:
+            thresholds = round_thresholds(np.array(found[1].split(), dtype=np.float64))
+            return f"threshold={' '.join(map(str, thresholds.tolist()))}"
+
+        text = _SIZES.sub("", _THRESHOLDS.sub(write, model.trees.model_to_string()))
+        trees = self.import_library().Booster(model_str=text)
+        return super().export_onnx(Booster(trees, model.task), schema)
 
     def save_weights(self, model: Booster, path: Path) -> None:
         """Write the model as LightGBM's text."""
