@@ -11,6 +11,7 @@ from sklearn import metrics
 from rightfit.families.schema import Task
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import check_metric, find_score, read_function_sources
+from rightfit.request_path.usage import name_answers
 
 LABELS = np.array([0, 1, 2, 2, 1, 0])
 PROBABILITIES = np.array(
@@ -84,6 +85,18 @@ def test_bounds_of_a_negated_loss_have_either_sign(bounds: tuple[float, float]) 
 
     assert metric.score(VALUES, ANSWERS) == -1.0
     assert metric.scale(-1.0) == 0.875
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.6, 0.7, 0.9])
+def test_class_at_the_threshold_is_the_one_that_an_export_names(threshold: float) -> None:
+    answers = np.array([[1 - threshold, threshold]], dtype=np.float32)
+    metric = QualityMetric(name="accuracy", worst=0.0, best=1.0, threshold=threshold)
+
+    (named,) = name_answers(answers, ["no", "yes"], threshold)
+
+    assert named["class"] == "yes"
+    assert metric.decide(answers).argmax(axis=1).tolist() == [1]
+    assert metric.decide(answers.astype(np.float64)).argmax(axis=1).tolist() == [1]
 
 
 def test_threshold_moves_the_predicted_class_alone() -> None:

@@ -136,10 +136,8 @@ class FittedModel:
         labels = self._feeding.labels
         if labels is None:
             return answers[:, 0]
-        threshold = self._feeding.data_card.quality.threshold
-        if threshold is not None:
-            return np.asarray(labels[(answers[:, 1] >= threshold).astype(np.int64)])
-        return np.asarray(labels[answers.argmax(axis=1)])
+        decided = self._feeding.data_card.quality.decide(answers)
+        return np.asarray(labels[decided.argmax(axis=1)])
 
     def predict_proba(self, rows: object) -> npt.NDArray[np.float64]:
         """Predict the probability of each class.

@@ -134,6 +134,6 @@ def move_threshold(probabilities: Array, threshold: float) -> Array:
     """
     second = probabilities[:, 1].astype(np.float64)
     above = 0.5 + (second - threshold) / (2 * (1 - threshold))
-    is_second = second >= threshold
+    is_second = second.astype(np.float32) >= np.float32(threshold)  # as an export compares them
     moved = np.where(is_second, np.maximum(above, np.nextafter(0.5, 1)), second / (2 * threshold))
     return np.stack([1 - moved, moved], axis=1)

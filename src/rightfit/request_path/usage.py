@@ -310,9 +310,10 @@ def name_answers(
         )
     if not classes:
         return [{"value": value} for value in answers[:, 0].tolist()]
+    least = None if threshold is None else np.float32(threshold)  # answers are of 32 bits too
     return [
         {
-            "class": classes[int(row.argmax() if threshold is None else row[1] >= threshold)],
+            "class": classes[int(row.argmax() if least is None else row[1] >= least)],
             "probabilities": dict(zip(classes, row.tolist(), strict=True)),
         }
         for row in answers

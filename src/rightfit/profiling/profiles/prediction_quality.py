@@ -234,7 +234,8 @@ def find_final_rows(
 
     Args:
         targets: True class positions, or values in regression, shape (n_rows,).
-        share: Share of the rows to leave out; of each class so many, rounded down, but at least one.
+        share: Share of the rows to leave out; of each class so many, rounded down, but one at
+            least.
         min_rows: A test split with fewer rows is not divided: all of them choose. Nor is one with a
             class of a single row: many metrics need rows of each.
 
