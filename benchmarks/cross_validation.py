@@ -137,12 +137,12 @@ def main() -> None:
         print(f"{name}: {describe(np.mean(listed, axis=0))}")
     means = np.array([np.mean(listed, axis=0) for listed in found.values()])
     for number, way in enumerate(WAYS):
-        gained = means[:, number, 0] - means[:, 0, 0]
+        gained, off = means[:, number, 0] - means[:, 0, 0], means[:, number, 1]
         error = float(gained.std(ddof=1)) / math.sqrt(len(gained))
         print(
             f"{way}: {gained.mean():+.4f} ± {error:.4f} (tables as units), median "
-            f"{np.median(gained):+.4f}; what it tells is off by {means[:, number, 1].mean():.4f}, median "
-            f"{np.median(means[:, number, 1]):.4f}; {means[:, number, 2].mean():.0f} CPU seconds"
+            f"{np.median(gained):+.4f}; what it tells is off by {off.mean():.4f}, median "
+            f"{np.median(off):.4f}; {means[:, number, 2].mean():.0f} CPU seconds"
         )
 
 
