@@ -41,7 +41,6 @@ from rightfit.evaluation.candidate_measuring import (
     measure_candidates,
     read_fit_costs,
 )
-from rightfit.evaluation.cross_validation import cross_validate, is_judged_by_few
 from rightfit.evaluation.winner_refits import (
     RefitInputs,
     WinnerToRefit,
@@ -253,8 +252,7 @@ def search(
 
     The table is described, split and encoded as a project's is: 20 % of the rows are kept for the
     test, a fifth of the others validates. Families are searched side by side; the best of each are
-    measured in fresh processes and ranked by the test rows. Fewer than 500 test rows, drawn at
-    random, would choose by chance: there the train rows judge as well, by cross-validation.
+    measured in fresh processes and ranked by the test rows.
 
     Without applications quality alone decides: candidates are judged in this process, nothing is
     exported or measured, and every cost in ``profiles`` is null.
@@ -269,8 +267,7 @@ def search(
             blocks by name as in ``parameters_models.yml``. ``None``: ``linear``, ``forest``,
             ``boosting``, ``lightgbm`` and ``catboost``, as far as their libraries are installed.
         budget_cpu_s: CPU seconds that the families may spend on searching, shared evenly; exporting
-            and measuring the candidates comes on top, and on small tables as much again at most for
-            cross-validation. ``None``: no limit.
+            and measuring the candidates comes on top. ``None``: no limit.
         n_trials: Configurations of each family at most; ``None``: the library's limit.
         task: ``classification`` or ``regression``; ``None``: as the target's values suggest.
         quality: Metric that judges: a scorer of scikit-learn, or a mapping as in a dataset's block
@@ -519,23 +516,9 @@ class _Search:
     def _measure(self, candidates: Mapping[str, Bundle], costs: FitCosts) -> pl.DataFrame:
         """Measure all families' candidates in the same turns: none goes on that another beats."""
         rules = self._rules
-        left_out, budget_cpu_s = None, rules.training.budget_cpu_s
-        if len(candidates) > 1 and is_judged_by_few(self._prepared):
-            left_out = cross_validate(
-                candidates,
-                {name: block.family for name, block in rules.models.items()},
-                costs,
-                self._prepared,
-                rules.training,
-                folder=self._workspace.folder / "left_out",
-                budget_cpu_s=budget_cpu_s and budget_cpu_s * len(rules.models),
-                in_parallel=rules.is_parallel,
-            )
         if not rules.applications.asks_costs:
             judges = self._parts["validation" if self._parts["test"].is_empty() else "test"]
-            return judge_candidates(
-                candidates, costs, judges, self._card, rules.evaluation, left_out=left_out
-            )
+            return judge_candidates(candidates, costs, judges, self._card, rules.evaluation)
         return measure_candidates(
             candidates,
             costs,
@@ -545,7 +528,6 @@ class _Search:
             measurements=self._workspace.measurements,
             params=rules.evaluation,
             choosers=rules.applications,
-            left_out=left_out,
         )
 
     @property

@@ -30,7 +30,6 @@ from rightfit.profiling.hardware.environment import (
 from rightfit.profiling.measuring.jobs import (
     CandidateSet,
     FitCosts,
-    LeftOutRows,
     RawRequests,
     plan_jobs,
     plan_servings,
@@ -89,7 +88,6 @@ def measure_candidates(
     choosers: ApplicationsParams,
     table: RowTable | None = None,
     rivals: pl.DataFrame | None = None,
-    left_out: LeftOutRows | None = None,
 ) -> pl.DataFrame:
     """Measure candidates of a dataset, beside each other, under all serving configurations.
 
@@ -104,7 +102,6 @@ def measure_candidates(
         choosers: Applications that choose among the profiles.
         table: Rows of imported models, in place of the encoded columns of ``test``.
         rivals: Profiles of the dataset that are measured already, which these compete with.
-        left_out: Further rows that judge.
 
     Returns:
         One row per candidate, serving configuration and request path that an application names.
@@ -125,7 +122,6 @@ def measure_candidates(
 
     with _open_bench(test, features, params) as bench:
         given = _make_set(candidates, costs, test, data_card, here, params)
-        given = replace(given, left_out=left_out)
         if table is not None:
             given = replace(
                 given, rows=write_model_rows(candidates, table, bench.folder, params.runtimes)
@@ -187,8 +183,6 @@ def judge_candidates(
     judges: pl.DataFrame,
     data_card: DataCard,
     params: EvaluationParams,
-    *,
-    left_out: LeftOutRows | None,
 ) -> pl.DataFrame:
     """Judge candidates of a dataset in this process, where quality alone decides.
 
@@ -198,14 +192,12 @@ def judge_candidates(
         judges: Encoded rows that choose, with the column ``label``.
         data_card: The dataset's card.
         params: How the test rows are divided.
-        left_out: Further rows that judge.
 
     Returns:
         One row per candidate; what only measuring finds is null.
     """
     here = describe_environment()
     given = _make_set(candidates, costs, judges, data_card, here, params)
-    given = replace(given, left_out=left_out)
     features = data_card.input_schema.features
     rows = np.ascontiguousarray(judges.select(features).to_numpy(), dtype=np.float32)
     return profile_unmeasured(given, rows)

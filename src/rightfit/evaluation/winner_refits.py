@@ -28,7 +28,7 @@ from rightfit.ranking.applications.applications import Applications, RankingRule
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.shipping import KEYS, Refit, RefitComparison, Refits
 from rightfit.tuning import refitting
-from rightfit.tuning.parallel.refits import train_side_by_side
+from rightfit.tuning.parallel.refits import refit_side_by_side
 from rightfit.tuning.refitting import (
     TEST,
     TRAINED_ON,
@@ -202,7 +202,7 @@ def refit_with_more_rows(
             write_data(folder, TEST, make_data(inputs.test, schema))
         if due:
             write_data(folder, TRAINED_ON, make_data(inputs.rows, schema))
-            train_side_by_side(due, n_at_once=inputs.training.share_cores(len(due))[0])
+            refit_side_by_side(due, n_at_once=inputs.training.share_cores(len(due))[0])
         trained = {name: _train(name, job, again=job not in due) for name, job in jobs.items()}
     found, bundles = [], {}
     for winner, plan in zip(winners, planned, strict=True):

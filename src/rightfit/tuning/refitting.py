@@ -1,4 +1,4 @@
-"""Models trained again: chosen ones on more rows, and compared; candidates without some rows."""
+"""Refits: chosen models trained again on more rows, and compared."""
 
 from __future__ import annotations
 
@@ -10,25 +10,23 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from rightfit.families.bundle import ONNX_FILE, Bundle, read_bundle, write_bundle
 from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.family import Configuration, Rows, TrainingData, TrainingRun
+from rightfit.families.family import Rows, TrainingData, TrainingRun
 from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
 from rightfit.families.runtimes import NATIVE, describe_code, open_predictor
-from rightfit.families.schema import InputSchema
 from rightfit.preparation.data_card import DataCard
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import fingerprint
 from rightfit.profiling.profiles.prediction_quality import find_final_rows, quality_interval
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.explanation.shipping import RawQuality, RefitComparison, RefitQuality
-from rightfit.tuning.search.cell import map_data, map_labelled_rows
+from rightfit.tuning.search.cell import map_data
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
 
 logger = logging.getLogger(__name__)
@@ -36,7 +34,7 @@ logger = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
 
 ONNX = "onnx"
-TRAINED_ON, TEST, LEFT_OUT = "trained_on", "test", "left_out"  # names of the rows
+TRAINED_ON, TEST = "trained_on", "test"  # names of the rows
 
 
 @dataclass(frozen=True)
@@ -102,54 +100,6 @@ class RefitJob:
     def is_trained(self) -> bool:
         """Whether nothing is left to train: the refit is there, and its files are as written."""
         return read_refit(self.folder, self.family, self.store) is not None
-
-    def carry_out(self) -> None:
-        """Train and compare, unless that was done before."""
-        refit(self, again=True)
-
-
-@dataclass(frozen=True)
-class FoldJob:
-    """A training of a candidate's configuration without the rows of a fold, for any process.
-
-    Args:
-        rows: Folder of the rows that teach and of those left out, see ``write_data``.
-        schema: Of these rows.
-        family: Import path of the candidate's family.
-        configuration: The candidate's.
-        answers: File for the answers to the rows left out, shape (n_rows, n_outputs).
-        n_threads: Threads the training may use.
-        device: ``cpu`` or ``cuda``.
-        seed: Seed of the training.
-        expected_s: What the training takes, going by the candidate's.
-    """
-
-    rows: Path
-    schema: InputSchema
-    family: str
-    configuration: Configuration
-    answers: Path
-    n_threads: int
-    device: str
-    seed: int
-    expected_s: float
-
-    def carry_out(self) -> None:
-        """Train and answer; a process that dies leaves no answers that count."""
-        model = _train_fully(
-            self.configuration,
-            self.family,
-            map_data(self.rows, TRAINED_ON, self.schema),
-            seed=self.seed,
-            n_threads=self.n_threads,
-            device=self.device,
-        )
-        rows = map_labelled_rows(self.rows, LEFT_OUT, self.schema).rows
-        found = get_family(self.family).predict(model, rows)
-        checked = check_predictions(found, n_rows=len(rows), schema=self.schema)
-        partial = self.answers.with_suffix(".partial.npy")
-        np.save(partial, checked, allow_pickle=False)
-        partial.rename(self.answers)
 
 
 def key_refit(chosen_sha256: str, family: str, *, n_rows: int, seed: int) -> str:
@@ -247,11 +197,14 @@ def train_again(
             shutil.rmtree(place, ignore_errors=True)
         else:
             place.unlink(missing_ok=True)
+    learner = get_family(family)
+    learner.load_libraries()  # whose threads are limited
+    with threadpool_limits(n_threads):
+        run = TrainingRun(chosen.configuration, data, seed=seed, n_threads=n_threads, device=device)
+        *_, last = learner.train(run)
     written = write_bundle(
         partial,
-        _train_fully(
-            chosen.configuration, family, data, seed=seed, n_threads=n_threads, device=device
-        ),
+        last.model,
         model=chosen.model,
         family=family,
         configuration=chosen.configuration,
@@ -261,24 +214,6 @@ def train_again(
     store.record_weights(written)
     partial.rename(folder)
     return replace(written, path=folder)
-
-
-def _train_fully(
-    configuration: Configuration,
-    family: str,
-    data: TrainingData,
-    *,
-    seed: int,
-    n_threads: int,
-    device: str,
-) -> object:
-    """Train a configuration to its full length; return the model."""
-    learner = get_family(family)
-    learner.load_libraries()  # whose threads are limited
-    with threadpool_limits(n_threads):
-        run = TrainingRun(configuration, data, seed=seed, n_threads=n_threads, device=device)
-        *_, last = learner.train(run)
-    return last.model
 
 
 def compare_models(

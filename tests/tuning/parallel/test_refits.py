@@ -17,7 +17,7 @@ from rightfit.families.family import TrainingData
 from rightfit.processes.lifeline import list_descendants
 from rightfit.tuning.parallel import refits
 from rightfit.tuning.parallel.forked_workers import close_shared_fork_server
-from rightfit.tuning.parallel.refits import train_side_by_side
+from rightfit.tuning.parallel.refits import refit_side_by_side
 from rightfit.tuning.refitting import TEST, TRAINED_ON, FinalRows, RefitJob, refit
 from rightfit.tuning.search.cell import write_data
 from rightfit.tuning.search.tasks import Ended
@@ -80,7 +80,7 @@ def test_refits_side_by_side_are_those_made_one_by_one(
     shutil.copytree(tmp_path / "studies", tmp_path / "alone")  # the record of what was written
     alone = [refit(replace(job, **elsewhere), again=True) for job in jobs]
 
-    train_side_by_side(jobs, n_at_once=2)
+    refit_side_by_side(jobs, n_at_once=2)
     monkeypatch.setattr("rightfit.tuning.refitting.write_bundle", None)
     made = [refit(job, again=False) for job in jobs]
 
@@ -95,7 +95,7 @@ def test_refit_that_breaks_spoils_no_other_and_its_error_is_met_again(tmp_path: 
     broken, fine = make_jobs(tmp_path, n=2)
     broken = replace(broken, chosen=tmp_path / "nowhere")
 
-    train_side_by_side([broken, fine], n_at_once=1)
+    refit_side_by_side([broken, fine], n_at_once=1)
 
     assert fine.is_trained
     assert not broken.is_trained
@@ -115,7 +115,7 @@ def test_the_longest_refit_begins_first(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(refits, "wait_for", lambda working: working[:1])
     monkeypatch.setattr(refits, "hear", lambda _: [Ended("")])
 
-    train_side_by_side(make_jobs(tmp_path, n=3), n_at_once=2)
+    refit_side_by_side(make_jobs(tmp_path, n=3), n_at_once=2)
 
     assert begun == [3, 2, 1]
 
@@ -131,6 +131,6 @@ def test_interrupted_refits_leave_no_process(
     before = set(list_descendants(os.getpid()))
 
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        train_side_by_side(make_jobs(tmp_path, n=2), n_at_once=2)
+        refit_side_by_side(make_jobs(tmp_path, n=2), n_at_once=2)
 
     assert not set(list_descendants(os.getpid())) - before

@@ -238,7 +238,6 @@ def plan_jobs(
         servings: Serving configurations of the evaluation.
         requests: Raw rows and encoder, for requests of raw columns.
         rows: Rows of candidates that read none of the bench, by candidate and runtime.
-        left_out: Further rows that judge, by cross-validation; ``None``: the test rows alone do.
     """
     listed = list(servings)
     return [
@@ -254,19 +253,6 @@ def plan_jobs(
         for serving in listed
         if serving.device in bundle.load_family().devices and can_serve(bundle, serving.runtime)
     ]
-
-
-@dataclass(frozen=True)
-class LeftOutRows:
-    """Train rows with each candidate's answers by models that were trained without them.
-
-    Args:
-        targets: True class positions, or values, shape (n_rows,).
-        answers: By candidate, shape (n_rows, n_outputs).
-    """
-
-    targets: npt.NDArray[Any]
-    answers: Mapping[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -302,7 +288,6 @@ class CandidateSet:
     requests: RawRequests | None = None
     final_rows: npt.NDArray[np.bool_] | None = None
     rows: Mapping[tuple[str, str], RowsFile] = field(default_factory=dict)
-    left_out: LeftOutRows | None = None
 
     def key(self, job: Job, settings: MeasuringSettings) -> str:
         """Return the key that the measurement of a job is kept under."""

@@ -353,7 +353,9 @@ def _describe_refused(given: CandidateSet, servings: Sequence[Serving]) -> Itera
 def _judge_native(given: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
     bundle = given.candidates[name]
     family = bundle.load_family()
-    quality = judge_answers(given, name, lambda: family.predict(bundle.load_native(), rows))
+    quality = judge_answers(
+        given, bundle.schema, lambda: family.predict(bundle.load_native(), rows)
+    )
     job = Job(f"{given.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
     profile = _begin_profile(given, job, quality)
     profile.set_encoding(None)

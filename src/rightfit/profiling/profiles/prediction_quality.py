@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.families.predictions import check_predictions
+from rightfit.families.schema import InputSchema
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.distributions import beta_quantile
 from rightfit.profiling.measuring.jobs import CandidateSet, Job
@@ -98,8 +99,7 @@ def measure_quality(
         return NO_TARGETS
     answering = replace(job, serving=replace(job.serving, n_threads=0))
     n_final = 0 if given.final_rows is None else int(given.final_rows.sum())
-    n_left_out = () if given.left_out is None else (len(given.left_out.targets),)
-    asked = (*given.quality.raw_parts, n_final, *n_left_out)
+    asked = (*given.quality.raw_parts, n_final)
     key = answering.key(quality=asked, data_version=given.data_version, seed=given.seed)
     kept = store.get_record(key, PredictionQuality)
     if kept is not None:
@@ -109,26 +109,25 @@ def measure_quality(
         job.prepare()
         return predict(job.subject, bench)
 
-    result = judge_answers(given, job.candidate, answer)
+    result = judge_answers(given, job.bundle.schema, answer)
     if isinstance(result, PredictionQuality):
         store.put_record(key, result)
     return result
 
 
 def judge_answers(
-    given: CandidateSet, candidate: str, answer: Callable[[], npt.NDArray[Any]]
+    given: CandidateSet, schema: InputSchema, answer: Callable[[], npt.NDArray[Any]]
 ) -> PredictionQuality | str:
     """Judge what a model answers to the test rows, or say why it cannot be judged.
 
     Args:
         given: Holds the targets, the metric, and which rows are left for the final judgement.
-        candidate: Name of the model.
-        answer: Has the model answer all test rows; may fail.
+        schema: Of the model.
+        answer: Has the model answer all rows; may fail.
     """
     if given.targets is None:
         return NO_TARGETS
     try:
-        schema = given.candidates[candidate].schema
         predictions = check_predictions(answer(), n_rows=len(given.targets), schema=schema)
     except (RuntimeError, ValueError) as err:
         return str(err)
@@ -136,9 +135,6 @@ def judge_answers(
     if given.final_rows is not None and given.final_rows.any():
         final = _score(given, targets[given.final_rows], predictions[given.final_rows])
         targets, predictions = targets[~given.final_rows], predictions[~given.final_rows]
-    if given.left_out is not None:
-        targets = np.concatenate([given.left_out.targets, targets])
-        predictions = np.concatenate([given.left_out.answers[candidate], predictions])
     return PredictionQuality(
         *_score(given, targets, predictions),
         deviations=pack_deviations(find_deviations(given.quality, targets, predictions)),

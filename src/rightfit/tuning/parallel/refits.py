@@ -1,4 +1,4 @@
-"""Single trainings side by side, in processes that have the libraries already."""
+"""Refits side by side, in processes that have the libraries already."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pydantic import TypeAdapter
 from rightfit.processes.channel import Channel, wait_for
 from rightfit.processes.starting import ForkServer
 from rightfit.tuning.parallel.forked_workers import forking, hear
-from rightfit.tuning.refitting import FoldJob, RefitJob
+from rightfit.tuning.refitting import RefitJob
 from rightfit.tuning.search.tasks import Ended, StartRefit
 
 logger = logging.getLogger(__name__)
 
 
-def train_side_by_side(jobs: Sequence[RefitJob | FoldJob], *, n_at_once: int) -> None:
-    """Carry out trainings, each in a process of its own; what they made is in its files.
+def refit_side_by_side(jobs: Sequence[RefitJob], *, n_at_once: int) -> None:
+    """Carry out refits, each in a process of its own; what they made is found by ``refit``.
 
     The longest begins first. One that breaks, or whose process dies, is left as it is: who needs it
     tries again and meets the error.
@@ -36,18 +36,18 @@ def train_side_by_side(jobs: Sequence[RefitJob | FoldJob], *, n_at_once: int) ->
                 for channel in wait_for(working):
                     for end in hear(channel):  # it sends nothing else
                         if not isinstance(end, Ended) or end.error:
-                            logger.debug("A training broke, the run tries it again: %s", end)
+                            logger.debug("A refit broke, the run tries it again: %s", end)
                         channel.close()
                         working.remove(channel)
     except BrokenPipeError:
-        logger.debug("The process that starts the trainings has died, the run goes on")
+        logger.debug("The process that starts the refits has died, the run goes on")
     finally:
         for channel in working:
             channel.close()
 
 
-def _begin(server: ForkServer, job: RefitJob | FoldJob) -> Channel:
+def _begin(server: ForkServer, job: RefitJob) -> Channel:
     channel = server.fork(job.family)
-    text = TypeAdapter(type(job)).dump_json(job).decode()
+    text = TypeAdapter(RefitJob).dump_json(job).decode()
     channel.send(StartRefit(text, logger.getEffectiveLevel()))
     return channel

@@ -2,7 +2,7 @@
 
 The fork server imports the libraries of the families that it is given, one after the other while
 nobody asks for a process, so that none waits for the libraries of another family. A forked process
-carries out the tasks of one search, or one training.
+carries out the tasks of one search, or one refit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rightfit.families.registry import get_family
 from rightfit.processes.channel import Channel
 from rightfit.processes.fork_server import SERVER_KINDS, connect_to_parent, serve_forks
 from rightfit.processes.lifeline import end_with_parent
-from rightfit.tuning.refitting import FoldJob, RefitJob
+from rightfit.tuning.refitting import RefitJob, refit
 from rightfit.tuning.search.cell import read_job
 from rightfit.tuning.search.task_worker import TaskWorker
 from rightfit.tuning.search.tasks import KINDS, Ended, Logged, Start, StartRefit
@@ -58,7 +58,7 @@ def run_worker(channel: Channel) -> int:
             while (task := channel.receive()) is not None:
                 channel.send(worker.carry_out(task))
             return 0
-        TypeAdapter[RefitJob | FoldJob](RefitJob | FoldJob).validate_json(start.job).carry_out()
+        refit(TypeAdapter(RefitJob).validate_json(start.job), again=True)
     except Exception as err:  # the run goes on with it and will meet the error again
         logging.getLogger(__name__).debug("%s", traceback.format_exc())
         channel.send(Ended(f"{type(err).__name__}: {err}"))

@@ -94,7 +94,7 @@ class StartRefit:
     """A process trains a model again, and ends.
 
     Args:
-        job: A ``RefitJob`` or ``FoldJob`` as JSON.
+        job: A ``RefitJob`` as JSON.
         log_level: Lowest level that it tells.
     """
 
