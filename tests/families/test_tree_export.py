@@ -12,12 +12,18 @@ from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
 from rightfit.families import sklearn_io, tree_export
+from rightfit.families.by_path.sklearn_estimators import EstimatorFamily
+from rightfit.families.onnx_session import open_session
 from rightfit.families.schema import InputSchema
 
 SEED = 0
@@ -55,6 +61,29 @@ def test_a_regressor_is_exported_to_the_byte_as_by_skl2onnx(
     estimator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _compare(estimator.fit(*_make_rows()), (), monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("boosting", "classes"),
+    [
+        (HistGradientBoostingClassifier(max_iter=5), ("even", "odd")),
+        (HistGradientBoostingClassifier(max_iter=5), ("even", "odd", "none")),
+        (HistGradientBoostingRegressor(max_iter=5), ()),
+    ],
+)
+def test_boosted_trees_within_another_model_part_neighbouring_numbers_as_it_does(
+    boosting: Any, classes: tuple[str, ...]
+) -> None:
+    steps = np.repeat(np.arange(20), 20)
+    rows = (1 + steps[:, None] * np.finfo(np.float32).eps).astype(np.float32)
+    schema = InputSchema(("x",), classes, None)
+    model = make_pipeline(FunctionTransformer(), boosting).fit(rows, steps % (len(classes) or 2))
+
+    session = open_session(EstimatorFamily("sklearn.pipeline.Pipeline").export_onnx(model, schema))
+
+    predict = model.predict_proba if classes else model.predict
+    answers = session.run([schema.output_name], {"rows": rows})[0]
+    np.testing.assert_allclose(answers.squeeze(), predict(rows), atol=1e-5)
 
 
 def _make_rows() -> tuple[Any, Any]:

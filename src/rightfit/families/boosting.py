@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from copy import deepcopy
 from typing import Any
 
 from rightfit.families.ensembles import EnsembleFamily
 from rightfit.families.schema import InputSchema
-from rightfit.families.tree_export import round_thresholds
 
 
 class BoostingFamily(EnsembleFamily):
@@ -31,9 +29,6 @@ class BoostingFamily(EnsembleFamily):
                 "reads categories as numbers. Encode them in parameters_datasets.yml "
                 "(features.categorical)."
             )
-        model = deepcopy(model)
-        for tree in self.list_trees(model):
-            tree.nodes["num_threshold"] = round_thresholds(tree.nodes["num_threshold"])
         with warnings.catch_warnings():
             # the converter writes False for 0, which protobuf refuses from 7.34 on
             warnings.simplefilter("ignore", DeprecationWarning)

@@ -10,21 +10,24 @@ import functools
 import importlib
 from collections.abc import Callable
 from inspect import signature
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 _NAME = "add_tree_to_attribute_pairs"
+_HIST_NAME = f"{_NAME}_hist_gradient_boosting"
 _CONVERTERS = ("decision_tree", "gradient_boosting", "isolation_forest", "random_forest")
 """Modules of skl2onnx that import the function of that name."""
 
 
 @functools.cache
 def add_trees_as_arrays() -> None:
-    """Put an own function in the place of skl2onnx's that adds a tree to an ensemble.
+    """Put own functions in the place of skl2onnx's that add a tree to an ensemble.
 
-    There is no public way to; where skl2onnx has changed, exports only take longer.
+    There is no public way to; where skl2onnx has changed, exports take longer, and those of
+    histogram boosting round thresholds to the nearest.
     """
     with contextlib.suppress(ImportError, AttributeError):
         from skl2onnx.common import tree_ensemble
@@ -36,6 +39,8 @@ def add_trees_as_arrays() -> None:
             module = importlib.import_module(f"skl2onnx.operator_converters.{name}")
             if getattr(module, _NAME) is by_node:
                 setattr(module, _NAME, own)
+        forests = importlib.import_module("skl2onnx.operator_converters.random_forest")
+        setattr(forests, _HIST_NAME, functools.partial(_add_rounded, getattr(forests, _HIST_NAME)))
 
 
 def round_thresholds(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -48,6 +53,20 @@ def round_thresholds(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
         rounded = thresholds.astype(np.float32)
     below = np.nextafter(rounded, np.float32(-np.inf))
     return np.where(rounded > thresholds, below, rounded)
+
+
+def _add_rounded(
+    by_node: Callable[..., None],
+    attr_pairs: dict[str, list[Any]],
+    is_classifier: bool,
+    tree: Any,
+    *others: Any,
+    **named: Any,
+) -> None:
+    """Add a tree of histogram boosting, whose thresholds skl2onnx would round to the nearest."""
+    nodes = tree.nodes.copy()
+    nodes["num_threshold"] = round_thresholds(nodes["num_threshold"])
+    by_node(attr_pairs, is_classifier, SimpleNamespace(nodes=nodes), *others, **named)
 
 
 def _add_tree(
