@@ -59,6 +59,7 @@ def test_imports_are_followed_within_the_package_and_the_library(family: str) ->
         "rightfit.extras",
         "rightfit.families.family",
         "rightfit.families.onnx_graph",
+        "rightfit.families.predictions",
         "rightfit.families.schema",
         "rightfit.families.sklearn_io",
         "rightfit.families.tree_export",
