@@ -15,6 +15,7 @@ from rightfit.families.imported.objects import Facts, name_class
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.schema import Task
 from rightfit.preparation.inference import guess_quality
+from rightfit.preparation.tables import is_missing
 from rightfit.quality.metric import QualityMetric
 from rightfit.quality.scorers import NEGATED, check_metric, is_function, wrap_function
 
@@ -119,10 +120,7 @@ def read_targets(targets: object, rows: RowTable) -> tuple[Labels, RowTable]:
 def _check(targets: Labels, rows: RowTable) -> Labels:
     if len(targets) != len(rows):
         raise RightfitError(f"There are {len(targets)} targets for {len(rows)} rows.")
-    is_gap = (  # pandas' NA, which need not be installed, is neither equal nor unequal to itself
-        one is None or type(one).__name__ == "NAType" or one != one for one in targets.tolist()
-    )
-    n_gaps = sum(is_gap)
+    n_gaps = sum(map(is_missing, targets.tolist()))
     if n_gaps:
         raise RightfitError(
             f"{n_gaps} of {len(targets)} targets are missing; leave out their rows, or all targets."

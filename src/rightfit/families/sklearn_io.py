@@ -87,7 +87,7 @@ def has_class_scores(model: Any) -> bool:
     return hasattr(model, "decision_function") and (len(model.classes_) == 2 or not of_pairs)
 
 
-def share_scores(model: Any, rows: Any) -> Rows:
+def softmax_scores(model: Any, rows: Any) -> Rows:
     """Return class probabilities: a classifier's scores put through a sigmoid or softmax."""
     scores = np.asarray(model.decision_function(rows), dtype=np.float64)
     if scores.ndim == 1:  # of the second of two classes

@@ -1,6 +1,7 @@
-"""Have skl2onnx take over decision trees as arrays, not node by node; thresholds of 32 bits.
+"""Have skl2onnx take over decision trees as arrays, not node by node, and round thresholds down.
 
-A large forest takes a fraction of the time; the ONNX model is the same to the byte.
+A large forest takes a fraction of the time; its ONNX model is the same to the byte. Histogram
+boosting's trees keep to their own thresholds, which skl2onnx rounds to the nearest of 32 bits.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def add_trees_as_arrays() -> None:
             if getattr(module, _NAME) is by_node:
                 setattr(module, _NAME, own)
         forests = importlib.import_module("skl2onnx.operator_converters.random_forest")
-        setattr(forests, _HIST_NAME, functools.partial(_add_rounded, getattr(forests, _HIST_NAME)))
+        by_tree = getattr(forests, _HIST_NAME)
+        if list(signature(by_tree).parameters)[:3] == ["attr_pairs", "is_classifier", "tree"]:
+            setattr(forests, _HIST_NAME, functools.partial(_add_rounded, by_tree))
 
 
 def round_thresholds(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -56,7 +59,7 @@ def round_thresholds(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
 
 
 def _add_rounded(
-    by_node: Callable[..., None],
+    by_tree: Callable[..., None],
     attr_pairs: dict[str, list[Any]],
     is_classifier: bool,
     tree: Any,
@@ -66,7 +69,7 @@ def _add_rounded(
     """Add a tree of histogram boosting, whose thresholds skl2onnx would round to the nearest."""
     nodes = tree.nodes.copy()
     nodes["num_threshold"] = round_thresholds(nodes["num_threshold"])
-    by_node(attr_pairs, is_classifier, SimpleNamespace(nodes=nodes), *others, **named)
+    by_tree(attr_pairs, is_classifier, SimpleNamespace(nodes=nodes), *others, **named)
 
 
 def _add_tree(

@@ -125,9 +125,9 @@ class RunHook:
         if "report" in outputs:
             report = catalog.get("report")
             latest = getattr(report, "latest", None)  # a project may store it in its own way
-            version = find_versioned_path(report)  # the report may be kept, its latest file deleted
-            is_gone = latest is not None and version is not None and not Path(latest).is_file()
-            click.echo(f"Report: {version if is_gone else latest or version or 'report'}")
+            if latest is None or not Path(latest).is_file():  # a kept report's may be deleted
+                latest = find_versioned_path(report) or latest or "report"
+            click.echo(f"Report: {latest}")
         report_failures(outputs, catalog)
 
     @hook_impl(tryfirst=True)  # another hook may end the command with an error of its own

@@ -170,7 +170,7 @@ def read_records(records: Sequence[object], *, entry: str) -> pl.DataFrame:
     ['a', None]
     """
     rows = [
-        {name: None if _is_missing(value) else value for name, value in record.items()}
+        {name: None if is_missing(value) else value for name, value in record.items()}
         if isinstance(record, Mapping)
         else record
         for record in records
@@ -184,10 +184,12 @@ def read_records(records: Sequence[object], *, entry: str) -> pl.DataFrame:
         ) from err
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Tell whether a Python value stands for a missing one: None, NaN, pandas' NaT or NA."""
     if isinstance(value, float | np.floating | Decimal):
         return math.isnan(value)
-    return type(value).__name__ in ("NaTType", "NAType")  # pandas', which need not be installed
+    names = ("NoneType", "NaTType", "NAType")  # pandas need not be installed
+    return type(value).__name__ in names
 
 
 def _join_partitions(raw: Mapping[Any, Any], entry: str) -> Table:

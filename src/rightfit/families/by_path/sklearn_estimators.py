@@ -40,7 +40,7 @@ from rightfit.families.sklearn_io import (
     measure_tree,
     predict_sklearn,
     set_joblib_threads,
-    share_scores,
+    softmax_scores,
 )
 from rightfit.families.sklearn_training import grow_members, grow_passes, grow_rows
 
@@ -157,7 +157,7 @@ class EstimatorFamily(SklearnFamily):
         if hasattr(model, "predict_proba") or not hasattr(model, "classes_"):
             return predict_sklearn(model, rows)
         if has_class_scores(model):
-            return share_scores(model, rows)
+            return softmax_scores(model, rows)
         certain: Rows = np.eye(len(model.classes_), dtype=np.float32)[model.predict(rows)]
         return certain
 

@@ -28,7 +28,7 @@ from rightfit.families.sklearn_io import (
     has_class_scores,
     load_skops,
     set_joblib_threads,
-    share_scores,
+    softmax_scores,
 )
 
 Kind = Literal["estimator", "lightgbm", "xgboost", "catboost", "torch", "function", "onnx"]
@@ -216,7 +216,7 @@ def make_call(
         if classes and hasattr(model, "predict_proba"):
             return model.predict_proba  # type: ignore[no-any-return]
         if classes and has_class_scores(model):
-            return lambda rows: share_scores(model, rows)
+            return lambda rows: softmax_scores(model, rows)
         return model.predict  # type: ignore[no-any-return]
     if kind == "lightgbm":
         return lambda rows: model.predict(rows, num_threads=n_threads)
