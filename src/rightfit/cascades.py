@@ -85,9 +85,15 @@ class Cascade:
 
 
 def find_members(
-    candidates: Mapping[str, Bundle], profiles: pl.DataFrame, validation: pl.DataFrame
+    candidates: Mapping[str, Bundle], profiles: pl.DataFrame, predictions: pl.DataFrame
 ) -> list[Member]:
-    """Let the candidates that were measured in ONNX answer the validation rows.
+    """List the candidates that were measured in ONNX.
+
+    Args:
+        candidates: Bundles by name.
+        profiles: What was measured of them.
+        predictions: Their predictions for the validation rows before they learnt from them: a
+            column of arrays each.
 
     Returns:
         Those with a throughput; each with the highest of its serving configurations.
@@ -98,13 +104,13 @@ def find_members(
         .agg(pl.col("throughput_rows_per_s").max())
     )
     return [
-        Member(name, answer(candidates[name], validation), rows_per_s)
+        Member(name, predictions[name].to_numpy(), rows_per_s)
         for name, rows_per_s in measured.iter_rows()
         if name in candidates and ONNX_FILE in candidates[name].files
     ]
 
 
-def answer(bundle: Bundle, validation: pl.DataFrame) -> Answers:
+def _answer(bundle: Bundle, validation: pl.DataFrame) -> Answers:
     """Let a bundle's ONNX file answer encoded rows; return class probabilities."""
     rows = validation.select(bundle.schema.features).to_numpy()
     predict = open_predictor(bundle, runtime=RUNTIME, n_threads=1, device="cpu")
@@ -202,22 +208,22 @@ def join_members(
     )
 
 
-def check_cascade(bundle: Bundle, answers: Mapping[str, Answers], rows: pl.DataFrame) -> None:
+def check_cascade(bundle: Bundle, candidates: Mapping[str, Bundle], rows: pl.DataFrame) -> None:
     """Compare a cascade's answers with those of its two models.
 
     Args:
         bundle: The cascade.
-        answers: Those of its models by name, each of shape (n_rows, n_classes).
-        rows: Encoded rows that they answered.
+        candidates: Holds both.
+        rows: Encoded rows to answer.
 
     Raises:
         RightfitError: If they differ by more than rounding.
     """
-    cheap, expensive = (answers[bundle.configuration[role]] for role in ROLES)
+    cheap, expensive = (_answer(candidates[bundle.configuration[role]], rows) for role in ROLES)
     threshold = bundle.configuration["threshold"]
     unsure = cheap.max(axis=1) < np.float32(threshold)
     expected = np.where(unsure[:, None], expensive, cheap)
-    found = answer(bundle, rows)
+    found = _answer(bundle, rows)
     # near the threshold, rounding may send a row the other way
     near = np.abs(cheap.max(axis=1) - threshold) <= TOLERANCE
     difference = np.abs(found - expected).max(axis=1)[~near].max(initial=0.0)

@@ -38,6 +38,20 @@ PREFIX = "Value error, "  # with which pydantic begins the message of a validato
 Item = TypeVar("Item")
 
 
+def split_names(names: Any) -> Any:
+    """Return names given on a command line as a list; anything else stays as it is.
+
+    ``--params`` splits at commas and passes texts, so names are separated by spaces there:
+    ``--params "grid.datasets=landsat shuttle"``. Brackets are allowed: ``grid.datasets=[landsat]``.
+
+    >>> split_names("[landsat]"), split_names("landsat shuttle"), split_names(["landsat"])
+    (['landsat'], ['landsat', 'shuttle'], ['landsat'])
+    """
+    if not isinstance(names, str):
+        return names
+    return names.strip("[] ").replace(",", " ").split()
+
+
 def _read_thread_count(value: Any) -> Any:
     is_count = type(value) is int and 1 <= value <= MAX_THREADS
     if not is_count and value != "all":
@@ -53,6 +67,7 @@ Number = Annotated[float, Field(ge=-MAX_SIZE, le=MAX_SIZE)]
 WholeNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]
 BatchSize = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
 DelayShare = Annotated[float, Field(gt=0, le=1_000)]  # over 1 where several threads wait
+Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 ThreadCount = Annotated[int | Literal["all"], BeforeValidator(_read_thread_count)]
 
 

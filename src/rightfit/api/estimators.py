@@ -150,7 +150,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             budget_cpu_s=self.budget_cpu_s,
             n_trials=self.n_trials,
             early_stopping=self.early_stopping,
-            refit="all_rows" if self.refit else "never",
+            refit=self.refit,
             n_workers=None if has_test else 1,
             n_threads=None if has_test else 1,
             n_checkpoints=count_checkpoints(int((~is_validation).sum())),

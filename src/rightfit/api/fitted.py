@@ -27,7 +27,7 @@ from rightfit.preparation.description import DatasetSpec
 from rightfit.preparation.prepared import encode_new_rows
 from rightfit.preparation.tables import read_frame, read_records
 from rightfit.processes.leftovers import temporary_folder
-from rightfit.ranking.explanation.shipping import ChosenServing
+from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.request_path.encoder import Encoder
 from rightfit.serving.answer import Answer, Origin
 from rightfit.serving.export_folder import check_folder, export_model
@@ -86,23 +86,24 @@ class FittedModel:
     Attributes:
         candidate: Its name, ``{model}-{number of its trial}``.
         serving: The serving configuration it was chosen in; it answers in the same.
-        is_refitted: Whether it was trained again, on more rows, once it was chosen.
+        learnt_since: From which rows it has learnt after it was measured and ranked, in words;
+            ``None``: it is the very model that was ranked.
     """
 
     def __init__(
         self,
         bundle: Bundle,
-        chosen: ChosenServing,
+        chosen: ProfileKey,
         feeding: Feeding,
         *,
         keeper: object,
         ranking: Ranking,
         application: str,
-        is_refitted: bool,
+        learnt_since: str | None,
     ) -> None:
         self.candidate = chosen.candidate
         self.serving = chosen.serving
-        self.is_refitted = is_refitted
+        self.learnt_since = learnt_since
         self._bundle = bundle
         self._feeding = feeding
         self._keeper = keeper  # the bundle's files last as long as it
@@ -192,11 +193,6 @@ class FittedModel:
         """Return the decision for this model, with what was measured of it."""
         name, dataset = self._application, self._feeding.data_card.dataset
         decision = self._ranking.decision(name)
-        if decision.shipped is not None and decision.refit is not None:
-            # its export has changed the bundle's own hash
-            refit = decision.refit.model_copy(update={"sha256": self._bundle.sha256})
-            shipped = decision.shipped.model_copy(update={"refit": refit})
-            decision = decision.model_copy(update={"shipped": shipped})
         version = datetime.now(UTC).strftime("%Y-%m-%dT%H.%M.%S.000Z")
         return Answer(
             application=name,
@@ -205,6 +201,7 @@ class FittedModel:
             decision=decision,
             profiles=tuple(self._ranking.profiles.select(candidate=self.candidate)),
             origin=Origin(version, version, None, self._ranking.profiles.environment),
+            learnt_since=self.learnt_since,
         )
 
     def _answer_rows(self, rows: object) -> npt.NDArray[np.float64]:
@@ -229,8 +226,8 @@ class FittedModel:
         return answers.astype(np.float64)
 
     def __repr__(self) -> str:
-        refitted = ", refitted" if self.is_refitted else ""
-        return f"FittedModel({self.candidate}, {self.serving}{refitted})"
+        learnt = f", has learnt {self.learnt_since}" if self.learnt_since else ""
+        return f"FittedModel({self.candidate}, {self.serving}{learnt})"
 
     def __getstate__(self) -> dict[str, object]:
         """Return what a copy is made of: the bundle's files travel with it."""

@@ -175,7 +175,6 @@ class Profiles(Sequence[Profile]):
             RightfitError: If there are several datasets and none is named.
         """
         from rightfit.reporting.charts.front_chart import draw_front
-        from rightfit.reporting.run_results import quality_title
 
         name = require_dataset(self.datasets, dataset)
         winners = self.table.clear().select(pl.lit("").alias("application"), *PROFILE_KEYS)
@@ -183,7 +182,7 @@ class Profiles(Sequence[Profile]):
         return draw_front(
             self.table.filter(dataset=name),
             dataset=name,
-            quality_title=quality_title(metric) if metric else "quality",
+            quality_title=metric.title if metric else "quality",
             marks=marks_of(self.table["model"]),
             limits=[],
             winners=winners,

@@ -18,6 +18,7 @@ from rightfit.conf_expansion import find_expansion
 from rightfit.errors import RightfitError
 from rightfit.formatting import format_quality
 from rightfit.http_load.load_records import LoadCurves
+from rightfit.naming import sentence_case
 from rightfit.parameters.applications import ApplicationsParams, find_contradictions, find_misnamed
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
@@ -40,6 +41,7 @@ from rightfit.ranking.applications.applications import (
     RankingRules,
 )
 from rightfit.ranking.assessment.profile_table import (
+    ProfileKey,
     ProfileTable,
     check_columns,
     complete_paths,
@@ -51,13 +53,11 @@ from rightfit.ranking.explanation.rankings import (
     tabulate_rankings,
     tabulate_robust_choices,
 )
-from rightfit.ranking.explanation.recommendation import NO_REFITS, recommend
-from rightfit.ranking.explanation.shipping import Refits
+from rightfit.ranking.explanation.recommendation import recommend
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
 from rightfit.reporting.charts.palette import marks_of
-from rightfit.serving.answer import profile_refit
 from rightfit.spelling import suggest
 from rightfit.strict_model import StrictModel
 
@@ -166,7 +166,6 @@ class Ranking:
         applications: What is asked for.
         rules: Confidence and tie rules.
         imported: Families whose candidates are already in use; decisions compare them with winners.
-        refits: Refits of winners, by dataset.
         earlier: Winners of an earlier ranking, by application.
     """
 
@@ -174,7 +173,6 @@ class Ranking:
     applications: Applications
     rules: RankingRules
     imported: Collection[str] = ()
-    refits: Mapping[str, Refits] = field(default_factory=lambda: dict(NO_REFITS))
     earlier: Winners = field(default_factory=dict)
 
     def check(self) -> None:
@@ -243,7 +241,6 @@ class Ranking:
             limit_effects=self.limit_effects,
             robust_choices=self.robust_choices,
             imported=self.imported,
-            refits=self.refits,
         )
 
     def decision(self, application: str, dataset: str | None = None) -> Decision:
@@ -260,20 +257,16 @@ class Ranking:
         return datasets[require_dataset(list(datasets), dataset)]
 
     def winner(self, application: str, dataset: str | None = None) -> Profile | None:
-        """Return the profile of the winner as it is shipped, which is refitted where it was.
-
-        ``None`` where no candidate keeps the limits.
+        """Return the profile of the winner; ``None`` where no candidate meets the limits.
 
         Raises:
             RightfitError: As of :meth:`decision`.
         """
-        decision = self.decision(application, dataset)
-        found = decision.winner
-        if found is None:
-            return None
+        self._require(application)
         name = require_dataset(self.profiles.datasets, dataset)
-        profile = self._find_profile(name, found.model, found.candidate, found.serving)
-        return profile if decision.refit is None else profile_refit(profile, decision.refit)
+        (ranked,) = (one for one in self.ranked if one.assessment.name == application)
+        key = ranked.winner(name)
+        return None if key is None else self._find_profile(name, key)
 
     def explain(self, candidate: str, application: str, dataset: str | None = None) -> str:
         """Say in one sentence why a candidate has its place for an application.
@@ -299,7 +292,7 @@ class Ranking:
     def leaderboard(self, application: str, dataset: str | None = None) -> pl.DataFrame:
         """Return an application's candidates in order, as a short table of texts.
 
-        Their quality is the one on rows not used for the choice, where there are such rows.
+        Their quality, under the name of its metric, is the one on all test rows.
 
         Raises:
             RightfitError: As of :meth:`decision`.
@@ -311,13 +304,13 @@ class Ranking:
         placed = []
         for row in rows.iter_rows(named=True):
             serving = Serving(row["runtime"], row["n_threads"], row["device"], row["request_path"])
-            profile = self._find_profile(name, row["model"], row["candidate"], serving)
+            profile = self._find_profile(name, ProfileKey(row["model"], row["candidate"], serving))
             placed.append(
                 {
                     "rank": row["rank"],
                     "candidate": row["candidate"],
                     "serving": serving.label,
-                    "quality": str(profile.unseen_quality),
+                    profile.quality_metric: str(profile.quality_raw),
                     **{
                         metric: str(profile[metric]) if metric in profile.figures else ""
                         for metric in shown
@@ -411,7 +404,6 @@ class Ranking:
             applications=self.applications,
             rules=self.rules,
             imported=tuple(self.imported),
-            refits=self.refits,
             earlier=self.earlier,
         )
         (target / RANKING_FILE).write_text(asked.model_dump_json(indent=2), encoding="utf-8")
@@ -431,9 +423,9 @@ class Ranking:
             raise RightfitError(f"{folder} holds no ranking: {err}") from err
         return cls(profiles, **dict(asked))
 
-    def _find_profile(self, dataset: str, model: str, candidate: str, serving: Serving) -> Profile:
+    def _find_profile(self, dataset: str, key: ProfileKey) -> Profile:
         rows = self.profiles.table.filter(
-            dataset=dataset, model=model, candidate=candidate, **vars(serving)
+            dataset=dataset, model=key.model, candidate=key.candidate, **vars(key.serving)
         )
         return Profile.from_row(rows.row(0, named=True))
 
@@ -449,8 +441,9 @@ class Ranking:
     def __repr__(self) -> str:
         lines = [
             f"  {name}, {dataset}: {decision.sentence}"
-            + (f" Quality {decision.quality}." if decision.quality else "")
+            + (f" {sentence_case(str(winner.quality))}." if winner and winner.quality else "")
             for name, dataset, decision in list_decisions(self.recommendations)
+            for winner in (decision.winner,)
         ]
         return "\n".join(["Ranking", *lines])
 
@@ -460,7 +453,7 @@ class Ranking:
                 "application": name,
                 "dataset": dataset,
                 "decision": decision.sentence,
-                "quality": str(decision.quality or ""),
+                "quality": str((decision.winner and decision.winner.quality) or ""),
             }
             for name, dataset, decision in list_decisions(self.recommendations)
         ]
@@ -473,7 +466,6 @@ class _Asked(StrictModel):
     applications: Applications
     rules: RankingRules
     imported: tuple[str, ...] = ()
-    refits: Mapping[str, Refits] = Field(default_factory=dict)
     earlier: Winners = Field(default_factory=dict)
 
 

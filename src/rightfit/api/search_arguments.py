@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from numbers import Integral, Real
-from typing import Literal, TypeVar, get_args
+from typing import Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -20,7 +20,7 @@ from rightfit.families.registry import get_family
 from rightfit.formatting import end_sentence
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import complete_parameters, merge, read_default
-from rightfit.parameters.evaluation import EvaluationParams, RefitParams, RefitWhen
+from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.faults import explain_faults
 from rightfit.profiling.hardware.environment import usable_cores
 from rightfit.ranking.applications.applications import Applications, RankingRules
@@ -68,7 +68,7 @@ class Rules:
         training: Budget and rules of each family's search.
         evaluation: How candidates are measured.
         ranking: How they are ranked.
-        refit: Whether winners are trained again.
+        refit: Whether the delivered models learn from all rows.
         stopping: A rule given as an object; ``None``: the one that ``training`` names.
         is_parallel: Whether families are searched side by side, in processes of their own.
     """
@@ -78,7 +78,7 @@ class Rules:
     training: TrainingParams
     evaluation: EvaluationParams
     ranking: RankingRules
-    refit: RefitParams
+    refit: bool
     stopping: StoppingRule | None
     is_parallel: bool
 
@@ -90,7 +90,7 @@ def read_rules(
     budget_cpu_s: float | None,
     n_trials: int | None,
     early_stopping: StoppingLike,
-    refit: RefitWhen,
+    refit: bool,
     n_workers: int | None,
     seed: int,
     preset: Preset = "quick",
@@ -105,7 +105,7 @@ def read_rules(
         budget_cpu_s: CPU seconds of all families together.
         n_trials: Configurations of each family.
         early_stopping: Name, import path, class or object.
-        refit: Whether winners are trained again, and on which rows.
+        refit: Whether the delivered models learn from all rows.
         n_workers: Processes that train at once; ``None``: as many as there are cores.
         seed: Seed of sampling and training.
         preset: How thoroughly candidates are measured.
@@ -124,8 +124,8 @@ def read_rules(
         )
     if n_workers is not None and not (isinstance(n_workers, Integral) and n_workers >= 1):
         raise RightfitError(f"n_workers must be 1 or more processes, but got {n_workers!r}.")
-    if refit not in get_args(RefitWhen):
-        raise RightfitError(f"refit must be one of {get_args(RefitWhen)}, but got {refit!r}.")
+    if not isinstance(refit, bool):
+        raise RightfitError(f"refit must be True or False, but got {refit!r}.")
     if applications is None:
         named = ApplicationsParams.model_validate({BY_QUALITY: _NEUTRAL})
     else:  # nobody has looked at the metrics of an Applications object yet
@@ -150,7 +150,6 @@ def read_rules(
             "applications": named,
             "training": training,
             "evaluation": {"preset": preset},
-            "refit": {"when": refit},
         }
     )
     rules = Rules(
@@ -159,7 +158,7 @@ def read_rules(
         training=_validate(TrainingParams, blocks["training"]),
         evaluation=_validate(EvaluationParams, blocks["evaluation"]),
         ranking=_validate(RankingRules, blocks["ranking"]),
-        refit=_validate(RefitParams, blocks["refit"]),
+        refit=refit,
         stopping=rule,
         is_parallel=is_parallel,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,19 +42,11 @@ from rightfit.evaluation.candidate_measuring import (
     measure_candidates,
     read_fit_costs,
 )
-from rightfit.evaluation.winner_refits import (
-    RefitInputs,
-    WinnerToRefit,
-    find_refit_rows,
-    find_winners,
-    refit_with_more_rows,
-)
 from rightfit.families.bundle import Bundle
 from rightfit.families.registry import get_family
 from rightfit.families.schema import Task
 from rightfit.formatting import end_sentence
 from rightfit.parameters.defaults import read_key
-from rightfit.parameters.evaluation import RefitWhen
 from rightfit.parameters.faults import explain_faults
 from rightfit.preparation.data_card import DataCard
 from rightfit.preparation.description import DatasetBlock
@@ -66,7 +59,7 @@ from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import FitCosts
 from rightfit.profiling.measuring.worker_pool import close_shared_pool
 from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.explanation.shipping import ChosenServing, Refit, Refits, decide_shipping
+from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.spelling import suggest
 from rightfit.tuning.parallel.forked_workers import close_shared_fork_server
 from rightfit.tuning.parallel.planned_search import (
@@ -74,14 +67,17 @@ from rightfit.tuning.parallel.planned_search import (
     SearchOutcome,
     complete_search,
     plan_search,
+    train_on_more,
 )
 from rightfit.tuning.parallel.side_by_side import OnTrial, search_in_parallel
-from rightfit.tuning.refitting import FinalRows, compare_models, key_refit, read_refit, train_again
 from rightfit.tuning.search.search import is_over
-from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings
+from rightfit.tuning.search.setting_up import make_cell, make_labelled_rows
 from rightfit.tuning.studies.study_store import PrivateStudyStore, StudyStore
 
+logger = logging.getLogger(__name__)
+
 NAME = "data"  # of the dataset
+LEARNT_ALL = "all rows since it was ranked, those that judged it too"
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
 READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
     ".parquet": pl.scan_parquet,
@@ -171,27 +167,29 @@ class SearchResult:
                 f"best takes one of the applications {names}, not {name!r}"
                 f"{suggest(name or '', names)}."
             )
-        chosen = _find_choice(self.ranking, name)
-        if chosen is None:
+        winner = self._find_winner(name)
+        if winner is None:
             raise RightfitError(self.ranking.decision(name).sentence)
-        refits = self.ranking.refits.get(self.data_card.dataset)
-        shipped = decide_shipping(chosen, self.applications[name], refits)
-        found = self._refitted if shipped.is_refitted else self._candidates
+        is_refitted = winner.candidate in self._refitted
+        bundles = self._refitted if is_refitted else self._candidates
         return FittedModel(
-            found[chosen.candidate],
-            chosen,
+            bundles[winner.candidate],
+            winner,
             self._feeding,
             keeper=self._workspace,
             ranking=self.ranking,
             application=name,
-            is_refitted=shipped.is_refitted,
+            learnt_since=LEARNT_ALL if is_refitted else None,
         )
 
+    def _find_winner(self, application: str) -> ProfileKey | None:
+        return self.ranking.winners[application].get(self.data_card.dataset)
+
     def __repr__(self) -> str:
-        chosen = {name: _find_choice(self.ranking, name) for name in self.applications}
+        winners = {name: self._find_winner(name) for name in self.applications}
         lines = [
-            f"  {name}: {one.candidate} ({one.serving.label})" if one else f"  {name}: none"
-            for name, one in chosen.items()
+            f"  {name}: {key.candidate} ({key.serving.label})" if key else f"  {name}: none"
+            for name, key in winners.items()
         ]
         n_trials, n_candidates = self.trials.height, len(self._candidates)
         return "\n".join([f"SearchResult: {n_trials} trials, {n_candidates} candidates", *lines])
@@ -220,16 +218,6 @@ class SearchResult:
             setattr(self, place, copied)
 
 
-def _find_choice(ranking: Ranking, application: str) -> ChosenServing | None:
-    """Return what an application chooses; ``None`` where no candidate keeps its limits."""
-    ranked = next(one for one in ranking.ranked if one.assessment.name == application)
-    first, assessment = ranked.order[0], ranked.assessment
-    if not assessment.feasible[first]:
-        return None
-    row = assessment.table.frame.row(int(assessment.chosen[first]), named=True)
-    return ChosenServing.model_validate(row)
-
-
 def search(
     table: object,
     target: str,
@@ -243,7 +231,7 @@ def search(
     dataset: Mapping[str, object] | None = None,
     early_stopping: StoppingLike = "pausing",
     preset: Preset = "quick",
-    refit: RefitWhen = "all_rows",
+    refit: bool = True,
     n_workers: int | None = None,
     seed: int = 0,
     folder: str | Path | None = None,
@@ -277,10 +265,9 @@ def search(
         early_stopping: ``pausing``, one of Optuna's pruners by name, ``none``, or a rule of your
             own: see :class:`rightfit.StoppingRule`. It is asked in this process, which schedules.
         preset: How thoroughly candidates are measured: ``quick``, ``standard`` or ``publish``.
-        refit: Whether winners are trained again before they are shipped. ``all_rows``: on every row
-            of the table; the quality that is told is that of the chosen model, by test rows that it
-            had not seen. ``always``: on train and validation rows, so that the test rows judge the
-            refitted model. ``never``: they are shipped as they were chosen.
+        refit: Whether the models that ``best`` returns have learnt from the test rows too, once all
+            was measured, as scikit-learn's searches do. Every figure stays that of the model that
+            was measured and ranked, which has learnt from train and validation rows.
         n_workers: Processes that train at the same time; 1: this process alone trains. ``None``:
             as many as there are cores.
         seed: Seed of sampling and training. With ``n_trials`` and ``budget_cpu_s=None`` the same
@@ -472,20 +459,15 @@ class _Search:
         searched = {name: block.space for name, block in rules.models.items()}
         measured = self._measure(candidates, read_fit_costs(trials))
         table = add_settings(measured, candidates, searched=searched)
-        refits, refitted = self._refit(table, outcomes)
         name = self._card.dataset
         profiles = Profiles(table, describe_environment(), {name: self._card.quality})
+        ranking = Ranking(profiles, rules.applications, rules.ranking)
         return SearchResult(
-            ranking=Ranking(
-                profiles,
-                rules.applications,
-                rules.ranking,
-                refits={} if refits is None else {name: refits},
-            ),
+            ranking=ranking,
             trials=_stack(trials),
             learning_curves=_stack({name: one.learning_curves for name, one in outcomes.items()}),
             candidates=candidates,
-            refitted=refitted,
+            refitted=self._refit(ranking, searches, outcomes) if rules.refit else {},
             feeding=feeding,
             workspace=self._workspace,
         )
@@ -510,6 +492,8 @@ class _Search:
                 n_searches=len(rules.models) if rules.is_parallel else 1,
             )
             planned = replace(planned, exports=rules.applications.asks_costs, rule=rules.stopping)
+            if self._judges_by_validation or self._parts["validation"] is self._parts["train"]:
+                planned = replace(planned, cell=replace(planned.cell, learns_validation=False))
             searches.append(planned.with_rows_of(searches[0]) if searches else planned)
         return searches
 
@@ -517,7 +501,7 @@ class _Search:
         """Measure all families' candidates in the same turns: none goes on that another beats."""
         rules = self._rules
         if not rules.applications.asks_costs:
-            judges = self._parts["validation" if self._parts["test"].is_empty() else "test"]
+            judges = self._parts["validation" if self._judges_by_validation else "test"]
             return judge_candidates(candidates, costs, judges, self._card, rules.evaluation)
         return measure_candidates(
             candidates,
@@ -531,99 +515,43 @@ class _Search:
         )
 
     @property
+    def _judges_by_validation(self) -> bool:
+        """Whether there are no test rows, so that candidates must not learn the validation rows."""
+        return self._parts["test"].is_empty()
+
+    @property
     def _raw_test(self) -> RawTest:
         return RawTest(self._prepared.take("test"), self._prepared.encoder.to_json())
 
     def _refit(
-        self, profiles: pl.DataFrame, outcomes: Mapping[str, SearchOutcome]
-    ) -> tuple[Refits | None, Mapping[str, Bundle]]:
-        """Train the winners again, where that is wanted.
+        self,
+        ranking: Ranking,
+        searches: Sequence[PlannedSearch],
+        outcomes: Mapping[str, SearchOutcome],
+    ) -> dict[str, Bundle]:
+        """Train the winners on all rows, those that judged too; return their bundles by name.
 
-        Returns:
-            What was found, and the refitted bundles by candidate name.
+        Nothing is measured again. One whose training would take longer than
+        ``training.final.max_s``, or fails, is delivered as it was ranked.
         """
         rules = self._rules
-        if rules.refit.when == "never":
-            return None, {}
-        winners = find_winners(profiles, rules.applications, rules.ranking, self._card.dataset)
-        if not rules.applications.asks_costs:
-            return self._refit_here(winners, outcomes)
-        return refit_with_more_rows(
-            winners,
-            {name: block.family for name, block in rules.models.items()},
-            {name: outcome.candidates for name, outcome in outcomes.items()},
-            RefitInputs(
-                data_card=self._card,
-                profiles=profiles,
-                train=self._parts["train"],
-                validation=self._parts["validation"],
-                test=self._parts["test"],
-                raw=self._raw_test,
-                studies=self._workspace.studies,
-                measurements=self._workspace.measurements,
-                refit=rules.refit,
-                training=rules.training,
-                evaluation=rules.evaluation,
-                applications=rules.applications,
-            ),
-        )
-
-    def _refit_here(
-        self, winners: Sequence[WinnerToRefit], outcomes: Mapping[str, SearchOutcome]
-    ) -> tuple[Refits, Mapping[str, Bundle]]:
-        """Train winners again in this process; nothing is exported.
-
-        They are compared with the chosen models where there are rows for a test.
-        """
-        rules, test, params = self._rules, self._parts["test"], self._rules.evaluation
-        rows = find_refit_rows(rules.refit, **self._parts)
-        learnt_from_test = rules.refit.learns_from_test and not test.is_empty()
-        found, bundles = [], {}
-        for winner in winners:
-            chosen = outcomes[winner.model].candidates[winner.candidate]
-            family = rules.models[chosen.model].family
-            settings = make_settings(rules.training, family)
-            key = key_refit(chosen.sha256, family, n_rows=rows.height, seed=settings.seed)
-            folder = self._workspace.folder / "refits" / key
-            store = self._workspace.studies.cell(f"{self._card.dataset}.{chosen.model}")
-            with store.locked(f"refit.{key}"):  # another search in the folder may need it too
-                bundle = read_refit(folder, family, store)
-                if bundle is None:
-                    bundle = train_again(
-                        chosen,
-                        family,
-                        make_data(rows, self._card.input_schema),
-                        folder,
-                        store=store,
-                        seed=settings.seed,
-                        n_threads=settings.n_threads,
-                        device=settings.device,
-                    )
-            bundles[winner.candidate] = bundle
-            compared = None
-            if not (test.is_empty() or learnt_from_test):
-                compared = compare_models(
-                    chosen,
-                    bundle,
-                    data_card=self._card,
-                    test=make_data(test, self._card.input_schema),
-                    judging=FinalRows(params.final_share, params.final_min_rows, params.seed),
-                    known=self._workspace.measurements,
+        judges = self._parts["validation" if self._judges_by_validation else "test"]
+        if judges is self._parts["train"]:  # learnt already
+            return {}
+        by_model = {search.cell.model: search for search in searches}
+        keys = {key.candidate: key for found in ranking.winners.values() for key in found.values()}
+        held_out = make_labelled_rows(judges, self._card.input_schema)
+        refitted = {}
+        for name, key in keys.items():
+            search, ranked = by_model[key.model], outcomes[key.model].candidates[name]
+            bundle = train_on_more(search, name, held_out, exports=rules.applications.asks_costs)
+            if ranked.onnx and not bundle.onnx:
+                logger.warning(
+                    "%s is delivered as it was ranked: its ONNX export was refused", name
                 )
-            found.append(
-                Refit(
-                    candidate=winner.candidate,
-                    model=winner.model,
-                    quality_raw=winner.quality_raw,
-                    n_rows_chosen=self._parts["train"].height,
-                    n_rows=rows.height,
-                    quality=compared and compared.quality,
-                    learnt_from_test=learnt_from_test,
-                    chosen_sha256=chosen.sha256,
-                    sha256=bundle.sha256,
-                )
-            )
-        return Refits(found=tuple(found)), bundles
+            elif bundle.n_training_rows != ranked.n_training_rows:
+                refitted[name] = bundle
+        return refitted
 
 
 def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

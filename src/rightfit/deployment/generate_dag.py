@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     if chosen.pipeline not in registered:
         raise RightfitError(f"There is no pipeline {chosen.pipeline!r}, but {sorted(registered)}.")
     stages = find_stages(chosen.pipeline, registered)
-    dag_settings.check_stages(set(registered))  # refit may be a stage of nothing
+    dag_settings.check_stages(set(registered))
 
     def place(stage: str) -> dict[str, str]:
         given = {"pool": dag_settings.pools.get(stage), "queue": dag_settings.queues.get(stage)}

@@ -1,1 +1,1 @@
-"""Candidates of a dataset measured, and its winners refitted: for pipelines and from Python."""
+"""Candidates of a dataset measured: for pipelines and from Python."""

@@ -24,7 +24,7 @@ from rightfit.request_path import RequestPath
 
 QUALITIES = columns_from("predictions")
 LATENCIES = tuple(LATENCY_COLUMNS.values())  # of rising percentiles
-MAX_UTILITY_LOSS = 0.05  # that the default tie rule gives up for cheaper hardware
+EQUAL_WITHIN = 0.01  # utility that the default tie rule may give up for cheaper hardware
 # An application that needs none of them chooses the same however long is measured.
 REFINABLE = {metric.column for metric in METRICS if metric.is_refinable}
 
@@ -67,7 +67,7 @@ def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: B
     loss = np.zeros(same.shape)
     for column in {"n_threads", "min_hardware_tier"} & set(profiles.columns):
         needed = _floats(profiles[column])
-        loss[needed[:, None] < needed[None, :]] = MAX_UTILITY_LOSS
+        loss[needed[:, None] < needed[None, :]] = EQUAL_WITHIN
     # The same model gives the same answers: between its profiles quality is no uncertainty.
     beaten = np.where(
         same,

@@ -59,6 +59,7 @@ class Bundle:
         family: Import path of its family, from the configuration; ``None`` where the reader did not
             need it.
         is_trusted: Whether its native weights may be opened.
+        n_training_rows: Rows that it has learnt from; ``None``: not known.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Bundle:
     sha256: str
     family: str | None
     is_trusted: bool = False
+    n_training_rows: int | None = None
 
     @property
     def weights_sha256(self) -> str:
@@ -137,6 +139,7 @@ def write_bundle(
     configuration: Configuration,
     schema: InputSchema,
     data_version: str,
+    n_training_rows: int | None = None,
 ) -> Bundle:
     """Write a trained model's native weights as a bundle.
 
@@ -157,6 +160,7 @@ def write_bundle(
         schema=schema,
         data_version=data_version,
         files=[learner.weights_file],
+        n_training_rows=n_training_rows,
     )
 
 
@@ -170,6 +174,7 @@ def write_bundle_files(
     schema: InputSchema,
     data_version: str = "",
     files: Sequence[str] | None = None,
+    n_training_rows: int | None = None,
 ) -> Bundle:
     """Write the manifest of a folder that holds a model. The family's import path is not written.
 
@@ -182,6 +187,7 @@ def write_bundle_files(
         schema: Its input columns and classes.
         data_version: Version of the data it was trained on; empty: not known.
         files: Files that become part of the bundle; ``None``: all in the folder.
+        n_training_rows: Rows that the model has learnt from; ``None``: not known.
 
     Returns:
         The bundle, trusted: whoever calls this has asked whether the model's file is.
@@ -194,6 +200,7 @@ def write_bundle_files(
         "configuration": configuration,
         "input_schema": schema.to_dict(),
         "data_version": data_version,
+        "n_training_rows": n_training_rows,
         "versions": _versions(family),
         "onnx": None,
         "files": {name: hash_regular_file(folder / name) for name in names},
@@ -255,6 +262,7 @@ def read_bundle(
         sha256=sha256,
         family=family,
         is_trusted=trust,
+        n_training_rows=manifest.get("n_training_rows"),
     )
 
 

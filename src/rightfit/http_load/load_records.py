@@ -10,7 +10,7 @@ from rightfit.formatting import NOT_MEASURED, format_number
 from rightfit.profiling.estimate import Interval
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application
-from rightfit.ranking.explanation.decisions import KeptLimit, RankedCandidate
+from rightfit.ranking.explanation.decisions import LimitOutcome, RankedCandidate
 
 Loop = Literal["open", "closed"]
 
@@ -168,11 +168,11 @@ class WinnerLoad:
         candidate, serving = (winner.candidate, winner.serving) if winner else (None, None)
         return cls(application, dataset, candidate, limit, curve, reason, serving)
 
-    def describe_breach(self, limits: Sequence[KeptLimit]) -> str:
-        """Say that a limit which the winner keeps one request at a time is broken under load.
+    def describe_breach(self, limits: Sequence[LimitOutcome]) -> str:
+        """Say that a limit that the winner meets one request at a time is broken under load.
 
         Args:
-            limits: Limits that the winner keeps.
+            limits: Limits that the winner meets.
 
         Returns:
             A sentence; empty where load breaks none of them, or nothing was loaded.

@@ -231,5 +231,5 @@ def measure_winners(recommendations: Recommendations) -> dict[str, float]:
 def _list_winners(recommendations: Recommendations) -> Iterable[tuple[str, RankedCandidate]]:
     for application, recommendation in recommendations.items():
         for dataset, decision in recommendation.datasets.items():
-            if decision.headline is not None:  # with the figures of the model that is shipped
-                yield f"{application}/{dataset}", decision.headline
+            if decision.winner is not None:
+                yield f"{application}/{dataset}", decision.winner

@@ -31,7 +31,6 @@ BOXES = {
     "data_engineering": "data_engineering",
     "training": "training",
     "evaluation": "performance_evaluation",
-    "refit": "ranking",
     "ranking": "ranking",
     "http_load": "ranking",
     "reporting": "report",

@@ -24,7 +24,7 @@ NOW = {
     "evaluation": "measuring",
     "http_load": "loading winners' servers",
 }
-SLOW = ("training", "evaluation", "refit", "http_load")  # but for what collects their results
+SLOW = ("training", "evaluation", "http_load")  # but for what collects their results
 LEAST_S = 0.25  # between two drawings for trials
 N_OTHER_LINES = 6  # of the display, beside cells
 

@@ -32,8 +32,7 @@ from rightfit.parameters.grid import Grid
 logger = logging.getLogger(__name__)
 
 # Not http_load: its curves say which winner they are of, and may be older than the ranking.
-STAGES = ("data_engineering", "training", "evaluation", "refit", "ranking", "reporting")
-REFIT = STAGES.index("refit")  # what a ranking finds there by content: it belongs to no version
+STAGES = ("data_engineering", "training", "evaluation", "ranking", "reporting")
 _DATED = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
@@ -132,8 +131,7 @@ def choose_versions(
         for name, versions in counting.items():
             if versions:
                 chosen[name] = max(common) if common else versions[0]
-                if group.stage != REFIT:
-                    newest[group] = max(newest.get(group, ""), chosen[name])
+                newest[group] = max(newest.get(group, ""), chosen[name])
     return chosen
 
 
@@ -179,7 +177,7 @@ def _list_counting(
 
 def _fits(version: str, group: Group, grid: Grid, records: RecordStore | None) -> bool:
     """Tell whether a version was made for the same cells, as far as that is known."""
-    is_collection = len(group.place) < 2 and group.stage not in (0, REFIT)  # of several models
+    is_collection = len(group.place) < 2 and group.stage != 0  # of several models
     made_for = records.read_grid(version) if records is not None and is_collection else None
     if made_for is None:
         return True

@@ -20,7 +20,6 @@ BLOCKS = (
     "http_load",
     "models",
     "ranking",
-    "refit",
     "training",
 )
 """Blocks that the library has values for."""

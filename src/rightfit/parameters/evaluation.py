@@ -1,22 +1,19 @@
-"""Parameters of two stages: evaluation measures candidates, refit trains winners again."""
+"""Parameters of the evaluation stage, which measures candidates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from rightfit.families.runtimes import find_runtime
 from rightfit.parameters.defaults import RawParameters
-from rightfit.parameters.grid import Names
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.ranking.applications.applications import UNDER_LOAD, Applications
 from rightfit.request_path import RequestPath
-from rightfit.strict_model import MAX_S, Seed, StrictModel, ThreadCount
-
-RefitWhen = Literal["all_rows", "always", "never"]
+from rightfit.strict_model import Seed, StrictModel, ThreadCount
 
 
 def _check_runtime(name: str) -> str:
@@ -67,23 +64,6 @@ class EvaluationParams(StrictModel):
         return self
 
 
-class RefitParams(StrictModel):
-    """Which datasets' winners are refitted, and how long that may take (``params:refit``).
-
-    ``always`` trains on train and validation rows, so that the test rows judge the refitted model;
-    ``all_rows`` on the test rows too: then the figures of quality stay those of the chosen model.
-    """
-
-    when: RefitWhen
-    never_for: Names = ()
-    budget_s: float = Field(ge=0, le=MAX_S)  # of training per dataset, as expected from the search
-
-    @property
-    def learns_from_test(self) -> bool:
-        """Whether the test rows are learnt from, so that they cannot judge."""
-        return self.when == "all_rows"
-
-
 def find_load_faults(parameters: RawParameters) -> Iterator[str]:
     """Describe applications that ask for figures under load where the preset measures none.
 
@@ -109,18 +89,3 @@ def find_load_faults(parameters: RawParameters) -> Iterator[str]:
                 "Name its rate (rate_per_s: 100), or take evaluation.preset: standard. Correct "
                 "parameters_applications.yml or parameters_evaluation.yml."
             )
-
-
-def find_refit_faults(parameters: RawParameters) -> Iterator[str]:
-    """Describe datasets that are declared not to be refitted, and do not exist."""
-    datasets = parameters.get("datasets")
-    try:
-        named = RefitParams.model_validate(parameters.get("refit")).never_for
-    except ValidationError:
-        return  # told with its block
-    unknown = sorted(set(named) - set(datasets)) if isinstance(datasets, Mapping) else []
-    if unknown and isinstance(datasets, Mapping):
-        yield (
-            f"refit.never_for names {unknown}, described are {sorted(map(str, datasets))} "
-            "(parameters_datasets.yml). Correct parameters_refit.yml."
-        )

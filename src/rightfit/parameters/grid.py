@@ -8,16 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from rightfit.errors import RightfitError
 from rightfit.families.registry import refer_to_family
 from rightfit.formatting import end_sentence
-from rightfit.parameters.defaults import RawParameters, read_key
+from rightfit.parameters.defaults import RawParameters
 from rightfit.parameters.faults import explain_faults
-from rightfit.strict_model import StrictModel
+from rightfit.strict_model import Names, StrictModel, split_names
 
 NAME = re.compile(r"\w[\w-]*")
 MAX_NAME_BYTES = 100
@@ -40,7 +40,6 @@ class Grid:
         imported: Datasets of each model that takes part without a search, by the model's name.
         datasets_of: Datasets of each searched model that is not for all of them.
         cascades: Names of the models that are made of two candidates of the others.
-        refitted: Datasets whose winners are trained again on train and validation rows.
     """
 
     tables: Mapping[str, tuple[str, ...]]
@@ -48,7 +47,6 @@ class Grid:
     imported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     datasets_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cascades: tuple[str, ...] = ()
-    refitted: tuple[str, ...] = ()
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -96,23 +94,6 @@ class Grid:
         )
 
 
-def split_names(names: Any) -> Any:
-    """Return names given on a command line as a list; anything else stays as it is.
-
-    ``--params`` splits at commas and passes texts, so names are separated by spaces there:
-    ``--params "grid.datasets=landsat shuttle"``. Brackets are allowed: ``grid.datasets=[landsat]``.
-
-    >>> split_names("[landsat]"), split_names("landsat shuttle"), split_names(["landsat"])
-    (['landsat'], ['landsat', 'shuttle'], ['landsat'])
-    """
-    if not isinstance(names, str):
-        return names
-    return names.strip("[] ").replace(",", " ").split()
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
-
-
 class GridParams(StrictModel):
     """The cells of a study (``params:grid``)."""
 
@@ -152,10 +133,6 @@ def read_grid(parameters: RawParameters) -> Grid:
         for name, one in models.items()
     }
     searched = [name for name, one in models.items() if is_searched(one)]
-    refit = parameters.get("refit")
-    is_refitting = read_key(refit, "when") in ("always", "all_rows")
-    named = split_names(read_key(refit, "never_for"))
-    never_for = named if isinstance(named, list | tuple) else ()
     return Grid(
         tables,
         families={name: _find_family(name, models[name]) for name in searched},
@@ -164,7 +141,6 @@ def read_grid(parameters: RawParameters) -> Grid:
             name: datasets_of[name] for name in searched if datasets_of[name] != tuple(tables)
         },
         cascades=tuple(name for name, one in models.items() if is_cascade(one)),
-        refitted=tuple(name for name in datasets if is_refitting and name not in never_for),
     )
 
 

@@ -20,9 +20,7 @@ from rightfit.parameters.applications import find_contradictions, find_misnamed
 from rightfit.parameters.defaults import RawParameters, find_values
 from rightfit.parameters.evaluation import (
     EvaluationParams,
-    RefitParams,
     find_load_faults,
-    find_refit_faults,
 )
 from rightfit.parameters.faults import explain_faults
 from rightfit.parameters.grid import (
@@ -48,7 +46,6 @@ WHOLE_BLOCKS: Mapping[str, type[BaseModel]] = {
     "evaluation": EvaluationParams,
     "http_load": HttpLoadParams,
     "ranking": RankingRules,
-    "refit": RefitParams,
     "training": TrainingParams,
 }
 NAMED_BLOCKS: Mapping[str, type[BaseModel]] = {
@@ -134,7 +131,7 @@ def find_block_faults(
     faults += find_contradictions(parameters.get("applications"))
     faults += _find_tie_faults(parameters)
     faults += find_file_faults(list_named(parameters, "models"))
-    faults += find_refit_faults(parameters)
+    faults += _find_final_training_faults(parameters)
     faults += _find_stopping_faults(parameters)
     if "evaluation" in stages:
         faults += find_load_faults(parameters)
@@ -175,6 +172,22 @@ def _find_named_faults(parameters: RawParameters) -> Iterator[str]:
         "applications", applications, applications, Application, misnamed=misnamed
     ):
         yield f"{end_sentence(fault)} Correct parameters_applications.yml."
+
+
+def _find_final_training_faults(parameters: RawParameters) -> Iterator[str]:
+    """Describe datasets whose validation rows are kept from candidates, and that do not exist."""
+    datasets = parameters.get("datasets")
+    try:
+        named = TrainingParams.model_validate(parameters.get("training")).final.never_for
+    except ValidationError:
+        return  # told with its block
+    unknown = sorted(set(named) - set(datasets)) if isinstance(datasets, Mapping) else []
+    if unknown and isinstance(datasets, Mapping):
+        yield (
+            f"training.final.never_for names {unknown}, described are "
+            f"{sorted(map(str, datasets))} (parameters_datasets.yml). Correct "
+            "parameters_training.yml."
+        )
 
 
 def _find_tie_faults(parameters: RawParameters) -> Iterator[str]:

@@ -22,7 +22,6 @@ from rightfit.pipelines import (
     evaluation,
     http_load,
     ranking,
-    refit,
     reporting,
     training,
 )
@@ -33,7 +32,6 @@ _STAGES = {
     "data_engineering": data_engineering,
     "training": training,
     "evaluation": evaluation,
-    "refit": refit,
     "ranking": ranking,
     "http_load": http_load,
     "reporting": reporting,
@@ -56,6 +54,4 @@ def create_pipelines(grid: Grid | None) -> dict[str, Pipeline]:
         warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
         stages = {name: stage.create_pipeline(grid) for name, stage in _STAGES.items()}
         whole = Pipeline([node for stage in stages.values() for node in stage.nodes])
-    if not stages["refit"].nodes:  # Kedro would refuse it with a traceback
-        stages["refit"] = refit.create_remark()
     return {**stages, "perf": whole}

@@ -106,8 +106,10 @@ class Profile(MetricTable):
         n_latency_samples: Calls of one row that were timed.
         disturbed: Whether another process took the cores while it was timed; ``None``: not known.
         encoding_ms: Part of the median latency that encoding takes; ``None``: not compared.
-        final_quality: Raw quality on test rows that nothing was chosen by.
+        final_quality: Raw quality on test rows that were kept aside (``evaluation.final_share``).
         how: How it was measured; ``None`` where nothing was.
+        quality_metric: What its raw quality is called.
+        model_sha256: SHA-256 (hex) of the measured model's weights; ``None``: not known.
     """
 
     dataset: str
@@ -123,12 +125,8 @@ class Profile(MetricTable):
     encoding_ms: float | None = None
     final_quality: Figure = NOT_KEPT
     how: MeasuredHow | None = None
-
-    @property
-    def unseen_quality(self) -> Figure:
-        """Quality on rows that nothing was chosen by; where there are none, on those that chose."""
-        final = self.final_quality
-        return self.figures["quality_raw"] if final.value is None else final
+    quality_metric: str = "quality"
+    model_sha256: str | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, object]) -> Profile:
@@ -173,6 +171,8 @@ class Profile(MetricTable):
             encoding_ms=cells.get("encoding_ms"),
             final_quality=read(MetricTable.quality_raw, "final_quality_raw", NOT_KEPT.reason),
             how=measured_how,
+            quality_metric=cells.get("quality_metric") or "quality",
+            model_sha256=cells.get("model_sha256"),
         )
 
     def __getitem__(self, metric: str) -> Figure:
@@ -221,14 +221,16 @@ class ProfileBuilder:
         environment_id: Fingerprint of the machine and its libraries.
         how: How it was measured; ``None`` where nothing was.
         hardware_tier: Name of the smallest tier it runs on.
-        values: Metrics, ends of intervals, and the quality on test rows that nothing was chosen by,
-            which no application may ask for; by column.
+        values: Metrics, ends of intervals, and the quality on test rows that were kept aside, which
+            no application may ask for; by column.
         reasons: Why a metric is null, by its column.
         best_batch_size: Rows a call of the throughput.
         n_latency_samples: Calls of one row that were timed.
         disturbed: Whether another process took the cores while timing.
         encoding_ms: Part of the median latency that encoding takes; ``None``: not known.
         quality_deviations: How the quality deviates row by row, for comparisons in pairs.
+        quality_metric: What its raw quality is called.
+        model_sha256: SHA-256 (hex) of the measured model's weights.
     """
 
     dataset: str = ""
@@ -245,6 +247,8 @@ class ProfileBuilder:
     disturbed: bool | None = None
     encoding_ms: float | None = None
     quality_deviations: str | None = None
+    quality_metric: str | None = None
+    model_sha256: str | None = None
 
     def set(self, column: str, value: float) -> None:
         """Set a value of which no interval is known."""
@@ -298,6 +302,8 @@ class ProfileBuilder:
             "disturbed": self.disturbed,
             "encoding_ms": self.encoding_ms,
             "quality_deviations": self.quality_deviations,
+            "quality_metric": self.quality_metric,
+            "model_sha256": self.model_sha256,
             "environment_id": self.environment_id,
             "null_reasons": {column: self.reasons.get(column) for column in REASONS_OF},
             "measured_how": None if self.how is None else asdict(self.how),
@@ -324,6 +330,8 @@ def profiles_schema() -> Mapping[str, Any]:
         "encoding_ms": pl.Float64,
         **dict.fromkeys(FINAL_COLUMNS, pl.Float64),
         "quality_deviations": pl.String,
+        "quality_metric": pl.String,
+        "model_sha256": pl.String,
         "environment_id": pl.String,
         **dict.fromkeys(INTERVAL_COLUMNS, pl.Float64),
         "null_reasons": pl.Struct(dict.fromkeys(REASONS_OF, pl.String)),

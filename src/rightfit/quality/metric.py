@@ -24,6 +24,19 @@ class QualityBlock(StrictModel):
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
+TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "roc_auc": "ROC AUC",
+    "roc_auc_ovr": "ROC AUC (one against the rest)",
+    "f1_macro": "macro F1",
+    "neg_log_loss": "negative log loss",
+    "neg_mean_absolute_error": "negative mean absolute error",
+    "neg_root_mean_squared_error": "negative RMSE",
+    "r2": "R²",
+}
+
+
 class QualityMetric(QualityBlock, metaclass=OneSentence):
     """A dataset's quality metric with the bounds that make it comparable across datasets.
 
@@ -65,6 +78,22 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
         metric = cls(name=name, worst=0.0, best=1.0)
         metric._function = function
         return metric
+
+    @property
+    def title(self) -> str:
+        """What a raw value is called; losses count negative, and are called so.
+
+        >>> QualityMetric(name="accuracy", worst=0.5, best=1.0).title
+        'accuracy'
+        >>> QualityMetric(name="sklearn.metrics.mean_pinball_loss", worst=40, best=0).title
+        'negative mean pinball loss'
+        """
+        bare = self.name.removeprefix(NEGATED)
+        spelt = bare.rpartition(".")[2].replace("_", " ")
+        is_loss = bare != self.name or self.sign < 0
+        title = TITLES.get(self.name) or (f"negative {spelt}" if is_loss else spelt)
+        options = ", ".join(f"{name} {value}" for name, value in self.options.items())
+        return f"{title} ({options})" if options else title
 
     @property
     def sign(self) -> int:

@@ -24,7 +24,8 @@ from rightfit.ranking.assessment.assessment import (
     Assessment,
     Kept,
     assess_candidates,
-    put_better_higher,
+    is_practically_equal,
+    orient,
     tie_preference,
 )
 from rightfit.ranking.assessment.pareto import find_pareto_front
@@ -55,7 +56,8 @@ class ApplicationRanking:
         rank_low: Best rank within the measuring errors.
         rank_high: Worst rank within the measuring errors.
         spread: Distance from each utility to the ends of its interval; sure feasibility.
-        p_best: Probability of being the best feasible candidate of the dataset.
+        p_best: Probability that it is feasible, and no other feasible one is better by more than
+            ``equal_within``.
         pareto: On the front of the feasible candidates in the application's objectives.
     """
 
@@ -67,6 +69,12 @@ class ApplicationRanking:
     spread: Spread
     p_best: Floats
     pareto: Bools
+
+    def winner(self, dataset: str) -> ProfileKey | None:
+        """Return the profile that is recommended on a dataset; ``None``: none qualifies."""
+        table = self.assessment.table
+        row = find_winning_rows(self.assessment, self.order)[table.datasets.index(dataset)]
+        return None if row is None else table.read_key(row)
 
 
 def rank_applications(
@@ -94,13 +102,16 @@ def rank_applications(
 def rank_application(assessment: Assessment, earlier: DatasetWinners) -> ApplicationRanking:
     """Rank assessed candidates, dataset by dataset, after an earlier ranking with its winners."""
     assessment = keep_winners(assessment, earlier)
-    order, rank_low, rank_high = resolve_ties(assessment)
+    order = order_candidates(assessment)
+    rank_low, rank_high = bound_candidates(assessment)
     rank = np.empty(len(order), dtype=np.int64)
     p_best: Floats = np.zeros(len(assessment.chosen))
     pareto: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     for position, part in enumerate(assessment.table.candidate_slices):
         rank[order[part]] = np.arange(1, part.stop - part.start + 1)
-        candidates = part.start + np.flatnonzero(rank_low[part] == 1)
+        candidates = part.start + np.flatnonzero(
+            (rank_low[part] == 1) | find_near_best(assessment, part)
+        )
         rng = np.random.default_rng([assessment.rules.seed, position])
         p_best[candidates] = simulate_best(
             assessment, candidates, n_draws=assessment.rules.n_draws, rng=rng
@@ -120,37 +131,28 @@ def rank_application(assessment: Assessment, earlier: DatasetWinners) -> Applica
 
 
 def keep_winners(assessment: Assessment, earlier: DatasetWinners) -> Assessment:
-    """Let earlier winners stand that are feasible and that nothing surely beats.
+    """Let earlier winners stand that are feasible and practically equal to the best.
 
     Returns:
         The assessment, in which they have their earlier serving configurations.
     """
     table = assessment.table
-    rows = {}
-    for position, dataset in enumerate(table.datasets):
-        if assessment.rules.keep_winner and dataset in earlier:
-            row = table.find_row(dataset, earlier[dataset])
-            if row is not None and assessment.judgement.feasible[row]:
-                rows[position] = row
-    if not rows:
+    if not assessment.rules.keep_winner or not earlier:
         return assessment
-    firsts = find_winning_rows(assessment, resolve_ties(assessment)[0])
+    firsts = find_winning_rows(assessment, order_candidates(assessment))
     chosen, kept = assessment.chosen.copy(), {}
-    for position, row in rows.items():
-        first = firsts[position]
-        if first is None or row == first:
+    utility, within = assessment.judgement.utility, assessment.rules.equal_within
+    for position, (dataset, first) in enumerate(zip(table.datasets, firsts, strict=True)):
+        row = table.find_row(dataset, earlier[dataset]) if dataset in earlier else None
+        if row is None or first is None or not assessment.judgement.feasible[row] or row == first:
             continue
-        # it stands if nothing surely beats it, its candidate's own best profile included
-        candidate = int(table.candidate_of_row[row])
-        part, moved = table.candidate_slices[position], assessment.chosen.copy()
-        moved[candidate] = row
-        low, _ = _bound_dataset(replace(assessment, chosen=moved[part]))
-        own = np.array([row, assessment.chosen[candidate]])
-        own_low, _ = _bound_dataset(replace(assessment, chosen=own))
-        if low[candidate - part.start] == 1 and own_low[0] == 1:
+        part = table.candidate_slices[position]
+        highest = assessment.utility[part][assessment.feasible[part]].max()
+        if is_practically_equal(utility[row], highest, within):
+            candidate = int(table.candidate_of_row[row])
             chosen[candidate] = row
             kept[position] = Kept(candidate, otherwise=first)
-    return replace(assessment, chosen=chosen, kept=kept)
+    return replace(assessment, chosen=chosen, kept=kept) if kept else assessment
 
 
 def find_winning_rows(assessment: Assessment, order: Ints) -> list[int | None]:
@@ -160,13 +162,9 @@ def find_winning_rows(assessment: Assessment, order: Ints) -> list[int | None]:
 
 
 def list_winner_keys(ranked: ApplicationRanking) -> DatasetWinners:
-    """Return what a later ranking would keep."""
-    table, rows = ranked.assessment.table, find_winning_rows(ranked.assessment, ranked.order)
-    return {
-        dataset: table.read_key(row)
-        for dataset, row in zip(table.datasets, rows, strict=True)
-        if row is not None
-    }
+    """Return the winners by dataset, where there is one, for a later ranking to keep."""
+    winners = {dataset: ranked.winner(dataset) for dataset in ranked.assessment.table.datasets}
+    return {dataset: key for dataset, key in winners.items() if key is not None}
 
 
 def change_limits(
@@ -180,7 +178,7 @@ def change_limits(
     """
     application = assessment.application.model_copy(update={"constraints": dict(constraints)})
     other = assess_candidates(assessment.table, assessment.name, application, assessment.rules)
-    winners = find_winning_rows(other, resolve_ties(other)[0])
+    winners = find_winning_rows(other, order_candidates(other))
     for position, kept in assessment.kept.items():
         row = int(assessment.chosen[kept.candidate])
         if winners[position] == kept.otherwise and other.judgement.feasible[row]:
@@ -188,42 +186,50 @@ def change_limits(
     return other, winners
 
 
-def resolve_ties(assessment: Assessment) -> tuple[Ints, Ints, Ints]:
-    """Order the candidates, bound their ranks and put first what the tie rule prefers.
+def order_candidates(assessment: Assessment) -> Ints:
+    """Order candidates within their datasets, best first: by utility, feasible ones first.
 
-    First comes the kept winner of an earlier ranking, where there is one; else the tie rule chooses
-    among the feasible candidates that no other significantly beats and whose utility is within
-    ``max_utility_loss`` of the highest. The others keep their order.
+    Among those that are practically equal to the best the tie rule chooses the first one, unless an
+    earlier winner stands.
 
     Returns:
-        Order, lowest and highest ranks, as in :class:`ApplicationRanking`.
+        Candidate numbers, shape (n_candidates,): dataset after dataset.
     """
-    order = order_candidates(assessment)
-    low = np.empty(len(assessment.chosen), dtype=np.int64)
-    high = low.copy()
+    order = _order_by_utility(assessment)
     for position, part in enumerate(assessment.table.candidate_slices):
-        low[part], high[part] = _bound_dataset(replace(assessment, chosen=assessment.chosen[part]))
         places = order[part]
         if position in assessment.kept:
             (winner,) = np.flatnonzero(places == assessment.kept[position].candidate)
         else:
-            allowed = assessment.feasible[places] & (low[places] == 1)
             (winner,) = choose_winners(
-                assessment, places, assessment.utility[None, places], allowed
+                assessment, places, assessment.utility[None, places], assessment.feasible[places]
             )
         if winner > 0:
             order[part] = [places[winner], *np.delete(places, winner)]
-    return order, low, high
+    return order
 
 
-def order_candidates(assessment: Assessment) -> Ints:
-    """Order candidates within their datasets, best first: feasible ones, then by utility.
+def bound_candidates(assessment: Assessment) -> tuple[Ints, Ints]:
+    """Return the lowest and the highest rank of each candidate within the measuring errors."""
+    low = np.empty(len(assessment.chosen), dtype=np.int64)
+    high = low.copy()
+    for part in assessment.table.candidate_slices:
+        low[part], high[part] = _bound_dataset(replace(assessment, chosen=assessment.chosen[part]))
+    return low, high
 
-    Between exactly equal candidates the tie rule decides, and last family and name.
 
-    Returns:
-        Candidate numbers, shape (n_candidates,): dataset after dataset, best first.
-    """
+def find_near_best(assessment: Assessment, part: slice) -> Bools:
+    """Tell which candidates of a dataset are feasible and practically equal to the best."""
+    utility, feasible = assessment.utility[part], assessment.feasible[part]
+    reached = np.where(feasible, utility, -np.inf)
+    near = is_practically_equal(
+        reached, reached.max(initial=-np.inf), assessment.rules.equal_within
+    )
+    return feasible & near
+
+
+def _order_by_utility(assessment: Assessment) -> Ints:
+    """Order candidates by feasibility and utility; of exactly equal ones the tie rule decides."""
     level = fold_feasibility(assessment.utility, assessment.feasible)
     order = np.concatenate(
         [part.start + np.argsort(-level[part]) for part in assessment.table.candidate_slices]
@@ -259,19 +265,19 @@ def choose_winners(
         assessment: The candidates.
         candidates: Numbers of those of one dataset.
         utility: As measured, shape (n_measurements, n_candidates).
-        allowed: Feasible and not significantly beaten, of a shape that goes with ``utility``.
+        allowed: Whether each is feasible, of a shape that goes with ``utility``.
         measured: Values of the metrics that differ between the measurements, of the same shape.
 
     Returns:
         Positions in ``candidates``, of equal ones the first; -1 where none is allowed.
     """
     reached = np.where(allowed, utility, -np.inf)
-    least = reached.max(axis=1, keepdims=True) - assessment.rules.ties.max_utility_loss
-    tied = allowed & (utility >= least)
+    highest = reached.max(axis=1, keepdims=True)
+    tied = allowed & is_practically_equal(utility, highest, assessment.rules.equal_within)
     several = {UTILITY: utility, **measured}
     for key in assessment.tie_rule:
         if key.by in several:
-            preference = put_better_higher(several[key.by], key)
+            preference = orient(several[key.by], key)
         else:
             preference = tie_preference(assessment.table, key, assessment.chosen[candidates])
         among = np.where(tied, preference, -np.inf)

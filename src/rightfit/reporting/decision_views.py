@@ -34,22 +34,37 @@ from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import QUALITIES, THREADS, THROUGHPUT
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, SERVING_KEYS
-from rightfit.ranking.explanation.decisions import Decision, Fact, RankedCandidate, find_facts
+from rightfit.ranking.explanation.decisions import (
+    Decision,
+    Fact,
+    FactKind,
+    RankedCandidate,
+    find_facts,
+)
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
-from rightfit.reporting.run_results import Results, list_costs, show_unseen
+from rightfit.reporting.run_results import Results, list_costs
 from rightfit.reporting.sections.section import Table, number, sentence, tabulate, text
 from rightfit.typed_tables import read_rows
 
 N_FIGURES = 3  # in a cell, the quality included; limits are always shown
-CHOSE_IT = "on the rows that chose it"
 DISTURBED = "disturbed while timed: faster on a quiet machine"
 UNBROKEN = "\N{NO-BREAK SPACE}"  # between a number and its unit
 MAX_COSTS = 3  # columns of a leaderboard
 MAX_REVERSALS = 5
 SMALLEST_SHARE = 0.005  # a smaller probability is not 0, but rounds to it
-IN_RECORD = (
-    *("Settings", "Quality", "When chosen", "Shipped", "Tied with", "Kept"),
-    *("Not known", "In use", "Deadline", "Would qualify"),
+IN_RECORD: tuple[FactKind, ...] = (
+    "settings",
+    "quality",
+    "correction",
+    "held_out",
+    "chance",
+    "equal",
+    "not_told_apart",
+    "kept",
+    "not_known",
+    "in_use",
+    "deadline",
+    "relaxation",
 )
 """Facts of a decision record; its leaderboard and its first screen say the others."""
 
@@ -107,7 +122,7 @@ class DecisionView:
         application: Name of the application.
         dataset: Name of the dataset.
         decision: What is recommended.
-        candidate: The winner as it is shipped, else the nearest miss; ``None``: nothing to name.
+        candidate: The winner, else the nearest miss; ``None``: nothing to name.
         figures: What it reaches.
         served: Limits of how it is served, as of a figure.
         badge: How sure the decision is.
@@ -154,14 +169,14 @@ def view_decisions(results: Results, application: str) -> list[DecisionView]:
                 application=application,
                 dataset=dataset,
                 decision=decision,
-                candidate=decision.headline or decision.nearest_miss,
+                candidate=decision.subject,
                 figures=tuple(_list_figures(*here)),
                 served=tuple(
                     (True, f"≤ {format_number(one.bound)}")
                     for one in decision.limits
                     if one.metric == THREADS
                 ),
-                badge=decision.tie or ("clear" if decision.winner else decision.without_winner),
+                badge=decision.status,
                 warnings=tuple(_list_warnings(*here)),
                 title=words(dataset),
                 quality=results.quality_title(dataset),
@@ -179,27 +194,25 @@ def view_decisions(results: Results, application: str) -> list[DecisionView]:
 def _list_figures(
     results: Results, application: str, dataset: str, decision: Decision
 ) -> Iterator[CellFigure]:
-    if decision.headline is None:
+    if decision.winner is None:
         miss = decision.nearest_miss
         for broken in miss.violations if miss else ():
-            sign = "≤" if broken.kind == "max" else "≥"
-            amount = format_metric(broken.metric, broken.amount)
             yield CellFigure(
                 value=format_metric(broken.metric, broken.value).replace(" ", UNBROKEN),
                 name=metric_name(broken.metric),
-                limits=((False, f"{sign} {format_number(broken.limit)}, {amount} beyond"),),
+                limits=((False, broken.short),),
             )
         return
-    metrics, found = decision.headline.metrics, decision.quality
+    metrics, quality = decision.winner.metrics, decision.winner.quality
     limits = {
         name: tuple((True, one.short) for one in decision.limits if one.metric == name)
         for name in dict.fromkeys(one.metric for one in decision.limits)
     }
     of_quality = tuple(one for name in QUALITIES for one in limits.get(name, ()))
     yield CellFigure(
-        value=format_quality(found.raw if found else metrics.get("quality_raw")),
+        value=format_quality(quality.value if quality else None),
         name=results.quality_title(dataset),
-        interval=format_ends(found.raw_low, found.raw_high) if found else CHOSE_IT,
+        interval=format_ends(quality.low, quality.high) if quality else "",
         limits=of_quality,
     )
     costs = list_costs(results.applications[application])
@@ -217,48 +230,37 @@ def _list_figures(
 def _list_warnings(
     results: Results, application: str, dataset: str, decision: Decision
 ) -> Iterator[str]:
-    if decision.headline is None:
+    if decision.winner is None:
         if decision.nearest_miss is None or decision.outcome == "undecided":
-            yield from (fact.text for fact in find_facts(decision, "Decision"))
+            yield from (fact.text for fact in find_facts(decision, "decision"))
         return
     if (results.find_profile(dataset, decision) or {}).get("disturbed"):
         yield DISTURBED
-    yield from (fact.text.rstrip(".") for fact in find_facts(decision, "Not known"))
+    yield from (fact.text.rstrip(".") for fact in find_facts(decision, "not_known"))
     load = results.load_curves.find(application, dataset, decision.winner)
     if load and (breach := load.describe_breach(decision.limits)):
         yield breach.rstrip(".")
-    if decision.shipped and decision.shipped.is_notable:
-        yield from (f"shipped {fact.text}" for fact in find_facts(decision, "Shipped"))
     for one in results.watch.changed if results.watch else ():
         if (one.application, one.dataset, one.candidate) == (
             application,
             dataset,
-            decision.headline.candidate,
+            decision.winner.candidate,
         ):
             yield f"changed since: {'; '.join(one.remarks)}"
 
 
 def _list_places(
-    results: Results, application: str, dataset: str, decision: Decision, *, costs: list[str]
+    results: Results, application: str, dataset: str, _decision: Decision, *, costs: list[str]
 ) -> Iterator[BoardRow]:
     here = {"application": application, "dataset": dataset}
     key = itemgetter(*PROFILE_KEYS)
     profiles = {
-        key(row): row
-        for row in show_unseen(results.profiles.filter(dataset=dataset)).iter_rows(named=True)
+        key(row): row for row in results.profiles.filter(dataset=dataset).iter_rows(named=True)
     }
     parts = results.utility_breakdown.filter(**here).partition_by("candidate", as_dict=True)
     for row in results.rankings.filter(**here).iter_rows(named=True):
-        is_winner = row["rank"] == 1 and decision.winner is not None
         profile = profiles.get(key(row), {})  # empty: measured anew since, not ranked yet
-        if is_winner:
-            profile = results.find_profile(dataset, decision) or profile
-        shipped = decision.quality if is_winner else None
-        raw, raw_low, raw_high = (
-            (shipped.raw, shipped.raw_low, shipped.raw_high)
-            if shipped
-            else (profile.get(f"quality_raw{end}") for end in ("", "_low", "_high"))
-        )
+        raw, raw_low, raw_high = (profile.get(f"quality_raw{end}") for end in ("", "_low", "_high"))
         low, high = row["utility_low"], row["utility_high"]
         ends = "" if low is None or high is None else f"{low:.2f}\N{EN DASH}{high:.2f}"
         if not row["feasible"]:
@@ -316,13 +318,13 @@ def _list_facts(
         else:
             over_http = f"Not measured: {load.reason if load else NOT_LOADED}"
     facts = [
-        *find_facts(decision, *(IN_RECORD if decision.winner else ("Decision", *IN_RECORD))),
-        Fact("Limits", _describe_prices(prices, results.quality_title(dataset))),
-        Fact("Over HTTP", over_http),
+        *find_facts(decision, *(IN_RECORD if decision.winner else ("decision", *IN_RECORD))),
+        Fact("prices", _describe_prices(prices, results.quality_title(dataset))),
+        Fact("over_http", over_http),
     ]
     for fact in facts:
         if fact.text:
-            yield Fact(fact.term, f"{sentence_case(fact.text).removesuffix('.')}.")
+            yield Fact(fact.kind, f"{sentence_case(fact.text).removesuffix('.')}.")
 
 
 def _describe_prices(prices: list[LimitEffect], quality_title: str) -> str:
@@ -429,5 +431,3 @@ def _list_unmeasured(
         names = [metric_name(one.column) for one in metrics if one.column in measured]
         if names:
             yield f"{sentence_case(listing(names))}: {reason}."
-    if decision.quality is None:
-        yield "The winner's quality on rows not used for the choice."

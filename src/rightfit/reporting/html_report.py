@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from rightfit.formatting import (
     count,
     format_duration,
     format_number,
+    format_quality,
     format_share,
     format_version,
 )
@@ -28,7 +28,8 @@ from rightfit.naming import (
 from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import (
-    describe_where_judged,
+    CLEAR,
+    LIKELY,
     list_decisions,
     write_value,
 )
@@ -139,26 +140,45 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
 
 
 def write_headline(results: Results) -> str:
-    """Say in one sentence how often the model of highest quality fits best, and how many win.
-
-    The highest quality is that on the rows that choose, by which the applications choose too.
-    """
+    """Say how many models win, and what taking the most accurate one everywhere would cost."""
     decisions = list_decisions(results.recommendations)
-    winners = [(dataset, d.winner.candidate) for _, dataset, d in decisions if d.winner]
-    best = results.profiles.filter(
-        pl.col("quality_raw") == pl.col("quality_raw").max().over("dataset")
+    winners = {(dataset, d.winner.candidate) for _, dataset, d in decisions if d.winner}
+    n_none = sum(d.winner is None for _, _, d in decisions)
+    best = dict(
+        results.profiles.sort("quality_raw", descending=True, nulls_last=True, maintain_order=True)
+        .unique("dataset", keep="first", maintain_order=True)
+        .select("dataset", "candidate")
+        .iter_rows()
     )
-    best_candidates = set(best.select("dataset", "candidate").iter_rows())  # several: equal ones
-    n_best = sum(winner in best_candidates for winner in winners)
-    n_candidates = results.profiles.select("dataset", "model", "candidate").n_unique()
-    n_none, n_winners = len(decisions) - len(winners), len(set(winners))
-    return (
-        f"The model of highest quality fits best in {n_best} of {count(len(decisions), 'case')} "
-        f"({count(len(results.recommendations), 'application')} on "
-        f"{count(len(results.datasets), 'dataset')}); {n_winners} of "
-        f"{count(n_candidates, 'model')} {'wins' if n_winners == 1 else 'win'} at least once"
-        f"{f'; in {n_none} there is no winner' if n_none else ''}."
+    lost, n_broken = [], 0
+    for application, dataset, decision in decisions:
+        row = results.rankings.filter(
+            application=application, dataset=dataset, candidate=best[dataset]
+        )
+        if decision.winner is None or decision.winner.utility is None or row.is_empty():
+            continue
+        if not row["feasible"][0]:
+            n_broken += 1
+        elif row["utility"][0] is not None:
+            lost.append(decision.winner.utility - row["utility"][0])
+    cases = (
+        f"{count(len(results.recommendations), 'application')} on "
+        f"{count(len(results.datasets), 'dataset')}"
     )
+    head = f"{cases}: {count(len(winners), 'different winner')}"
+    head += f", and none in {n_none} of {len(decisions)} cases" if n_none else ""
+    costs = []
+    if n_broken:
+        costs.append(f"break limits in {count(n_broken, 'case')}")
+    if lost:
+        costs.append(
+            f"lose {format_quality(max(0.0, sum(lost) / len(lost)))} of utility on average"
+        )
+    if n_broken and lost:
+        costs[-1] += f" in the other {len(lost)}"
+    if not costs:
+        return f"{head}."
+    return f"{head}. Taking the most accurate model everywhere would {listing(costs)}."
 
 
 def describe_application(application: Application) -> str:
@@ -199,15 +219,16 @@ def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[s
 
 def _write_legend(results: Results) -> str:
     """Explain the words of the first screen, with the figures of this run."""
-    judged = describe_where_judged(results.recommendations)
     n_disturbed = results.profiles["disturbed"].sum()
     keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in results.rules.ties.rule])
-    kept = "an earlier ranking's winner stays, otherwise " * results.rules.keep_winner
+    kept = "the last run's winner stands, otherwise " * results.rules.keep_winner
+    within = format_number(results.rules.equal_within)
     return (
-        f"Quality: {judged}, with its 95 % interval; its limit is judged on the rows that "
-        "choose. Settings in bold were searched. Clear: the winner leads by more than the "
-        "measuring errors. Tied: the measurements cannot tell it from so "
-        f"many others, named under Candidates; {kept}the first of these that differs decides: "
-        f"{keys}; where quality is the only objective, utility comes first. Other work disturbed "
-        f"{n_disturbed} of {count(results.profiles.height, 'measurement')}; a winner's is marked."
+        "Quality is measured on all test rows; its 95 % interval stands beside it. "
+        f"Clear, likely and open: the chance that no other candidate is better by {within} of "
+        f"utility or more is at least {format_share(CLEAR)}, at least {format_share(LIKELY)}, or "
+        f"less. Practically equal: the utilities differ by less than {within}; among those {kept}"
+        f"the first of these that differs decides: {keys}; where quality is the only objective, "
+        f"utility comes first. Settings in bold were searched. Other work disturbed {n_disturbed} "
+        f"of {count(results.profiles.height, 'measurement')}; a disturbed winner is marked."
     )

@@ -20,7 +20,7 @@ from rightfit.ranking.applications.applications import (
 from rightfit.ranking.assessment.assessment import UTILITY_DIGITS
 from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision
-from rightfit.reporting.run_results import Results, list_costs, show_unseen
+from rightfit.reporting.run_results import Results, list_costs
 
 DEFAULT_COSTS = ("latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "model_size_mib")
 
@@ -53,14 +53,11 @@ def collect_page_data(results: Results) -> Json:
         metric = results.qualities.get(dataset)
         # the raw qualities that count as 0 and as 1
         worst, best = metric.raw_bounds if metric else (0.0, 1.0)
-        mine = results.profiles.filter(dataset=dataset)
-        has_unseen = "final_quality_raw" in mine.columns and mine["final_quality_raw"].count() > 0
         datasets[dataset] = {
             "name": words(dataset),
             "quality": results.quality_title(dataset),
             "worst": worst,
             "best": best,
-            "rows": "unseen rows" if has_unseen else "the rows that chose",
         }
     return {
         "applications": {
@@ -80,7 +77,7 @@ def collect_page_data(results: Results) -> Json:
         },
         "decisions": {
             name: {
-                dataset: _write_decision(results, name, dataset, decision)
+                dataset: _write_decision(decision)
                 for dataset, decision in recommendation.datasets.items()
             }
             for name, recommendation in results.recommendations.items()
@@ -136,13 +133,13 @@ def list_parts(name: str, application: Application, rules: RankingRules) -> Json
         ],
         "ties": [key.model_dump() for key in rules.ties.for_application(name, application)],
         "utility_digits": UTILITY_DIGITS,
-        "max_utility_loss": rules.ties.max_utility_loss,
+        "equal_within": rules.equal_within,
+        "keep_winner": rules.keep_winner,
     }
 
 
 def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[Json]:
     """List profiles; ``values`` with their intervals, ``None`` where nothing was measured."""
-    unseen = show_unseen(profiles).to_dicts()
     return [
         {
             "model": row["model"],
@@ -156,49 +153,17 @@ def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[Json]:
                 for name in columns
                 if name not in QUALITIES and row.get(f"{name}_low") is not None
             },
-            "unseen": [_round(seen.get(f"quality_raw{end}")) for end in ("", "_low", "_high")],
+            "quality": [_round(row.get(f"quality_raw{end}")) for end in ("", "_low", "_high")],
         }
-        for row, seen in zip(profiles.to_dicts(), unseen, strict=True)
+        for row in profiles.to_dicts()
     ]
 
 
-def _write_decision(results: Results, application: str, dataset: str, decision: Decision) -> Json:
-    """Write who won and by how much others could be above it without being surely better."""
-    winner, headline, quality = decision.winner, decision.headline, decision.quality
-    if winner is None or headline is None:
+def _write_decision(decision: Decision) -> Json:
+    """Write who won; the same stands under other weights as long as it is practically the best."""
+    if decision.winner is None:
         return {"winner": None}
-    rows = results.rankings.filter(application=application, dataset=dataset)
-    own, final = rows.row(0, named=True), decision.final_quality
-    # a quality that is corrected for luck does not compare with the others', which are not
-    is_corrected = quality and final and final.how == "nested" and quality.raw == final.raw
-    return {
-        "winner": winner.candidate,
-        "serving": winner.serving.label,
-        "tied": decision.tied_with,
-        "margin": {row["candidate"]: _margin(own, row) for row in rows.iter_rows(named=True)},
-        "unseen": [quality.raw, quality.raw_low, quality.raw_high]
-        if quality and not is_corrected
-        else None,
-        "values": {
-            name: _round(headline.metrics[name])
-            for name in list_costs(results.applications[application])
-            if name in headline.metrics
-        },
-    }
-
-
-def _margin(winner: Json, other: Json) -> float:
-    """Return by how much another's utility may exceed the winner's within the measuring errors.
-
-    At least what it does now, if it is feasible: the ranking, which knows more, did not put it
-    first.
-    """
-    if winner["utility"] is None or other["utility"] is None:
-        return 0.0
-    gap: float = other["utility"] - winner["utility"] if other["feasible"] else 0.0
-    sides = (winner["utility_high"], winner["utility"]), (other["utility"], other["utility_low"])
-    errors = [high - low for high, low in sides if high is not None and low is not None]
-    return max(gap, math.hypot(*errors))
+    return {"winner": decision.winner.candidate, "serving": decision.winner.serving.label}
 
 
 def _finite(value: float | None) -> float | None:

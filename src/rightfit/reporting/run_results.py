@@ -12,7 +12,6 @@ from rightfit.http_load.load_records import LoadCurves
 from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.quality.metric import QualityMetric
-from rightfit.quality.scorers import NEGATED
 from rightfit.ranking.applications.applications import (
     QUALITIES,
     THREADS,
@@ -24,18 +23,6 @@ from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.reporting.charts.palette import Mark, marks_of
 from rightfit.serving.baseline import Watch
-
-QUALITY_TITLES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "roc_auc": "ROC AUC",
-    "roc_auc_ovr": "ROC AUC (one against the rest)",
-    "f1_macro": "macro F1",
-    "neg_log_loss": "negative log loss",
-    "neg_mean_absolute_error": "negative mean absolute error",
-    "neg_root_mean_squared_error": "negative RMSE",
-    "r2": "R²",
-}
 
 
 @dataclass(frozen=True)
@@ -97,7 +84,7 @@ class Results:
         return marks_of(self.profiles["model"])
 
     def find_profile(self, dataset: str, decision: Decision) -> dict[str, Any] | None:
-        """Return the profile of a winner as it is shipped; ``None`` if it is no longer stored."""
+        """Return the profile of a decision's winner; ``None`` if it is no longer stored."""
         winner = decision.winner
         if winner is None:
             return None
@@ -107,11 +94,7 @@ class Results:
             candidate=winner.candidate,
             **vars(winner.serving),
         )
-        if rows.is_empty():
-            return None
-        refit = decision.refit
-        columns = {} if refit is None else refit.read_columns(winner.serving)
-        return {**rows.row(0, named=True), **columns}
+        return None if rows.is_empty() else rows.row(0, named=True)
 
     def list_winners(self, *columns: str) -> pl.DataFrame:
         """Return the winners' rows of the rankings, with some columns of their profiles."""
@@ -123,39 +106,7 @@ class Results:
     def quality_title(self, dataset: str) -> str:
         """Return what a dataset's raw quality is called."""
         metric = self.qualities.get(dataset)
-        return "quality" if metric is None else quality_title(metric)
-
-
-def show_unseen(profiles: pl.DataFrame) -> pl.DataFrame:
-    """Return profiles with the quality that people see: by rows not used for the choice, if any."""
-    seen = [f"quality_raw{end}" for end in ("", "_low", "_high")]
-    return profiles.with_columns(
-        pl.when(pl.col("final_quality_raw").is_not_null())
-        .then(pl.col(f"final_{name}"))
-        .otherwise(pl.col(name))
-        .alias(name)
-        for name in seen
-        if f"final_{name}" in profiles.columns and name in profiles.columns
-    )
-
-
-def quality_title(metric: QualityMetric) -> str:
-    """Return what a raw quality is called; losses count negative, and are called so."""
-    options = ", ".join(f"{name} {value}" for name, value in metric.options.items())
-    title = QUALITY_TITLES.get(metric.name) or _spell_out(metric)
-    return f"{title} ({options})" if options else title
-
-
-def _spell_out(metric: QualityMetric) -> str:
-    """Return a metric's name in words.
-
-    >>> _spell_out(QualityMetric(name="sklearn.metrics.mean_pinball_loss", worst=40, best=0))
-    'negative mean pinball loss'
-    """
-    bare = metric.name.removeprefix(NEGATED)
-    is_loss = bare != metric.name or metric.sign < 0
-    said = bare.rpartition(".")[2].replace("_", " ")
-    return f"negative {said}" if is_loss else said
+        return "quality" if metric is None else metric.title
 
 
 def select_winners(rankings: pl.DataFrame) -> pl.DataFrame:

@@ -6,11 +6,19 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from rightfit.formatting import NOT_MEASURED, clean_text, format_ends, format_number, format_quality
-from rightfit.naming import TIMES
+from rightfit.formatting import (
+    NOT_MEASURED,
+    clean_text,
+    format_ends,
+    format_number,
+    format_quality,
+    format_share,
+)
+from rightfit.naming import TIMES, listing
 from rightfit.ranking.explanation.decisions import (
+    CLEAR,
+    LIKELY,
     Recommendations,
-    describe_where_judged,
     find_facts,
     list_decisions,
 )
@@ -22,39 +30,48 @@ HEADS_BY_METRIC = {
 }
 
 
+LEGEND = (
+    "clear, likely, open: the chance that no other candidate is better by more than practical "
+    f"equality is at least {format_share(CLEAR)}, at least {format_share(LIKELY)}, or less. "
+    f"{TIMES}1: threads. Tier: the smallest machine on which it meets the limits."
+)
+
+
 def tabulate_winners(recommendations: Recommendations) -> Table:
     """Build the table that ends a run: one line per application and dataset.
 
-    Its figures are those of the models that are shipped, the quality by rows that chose nothing,
-    as far as there are such rows.
-
     Returns:
         A rich table that fits 80 columns. Where no candidate is within the limits, the line says
-        so and the caption names the nearest miss. It names refits that are worse or not made
-        yet, and what deadlines mean.
+        so and the caption names the nearest miss. It says what deadlines mean.
     """
     decisions = list_decisions(recommendations)
+    metrics = {
+        dataset: decision.winner.quality.metric
+        for _, dataset, decision in decisions
+        if decision.winner and decision.winner.quality
+    }
+    by_metric = {
+        name: [dataset for dataset, metric in metrics.items() if metric == name]
+        for name in dict.fromkeys(metrics.values())
+    }
+    named = "; ".join(
+        name if len(by_metric) == 1 else f"{name} of {listing(datasets)}"
+        for name, datasets in by_metric.items()
+    )
     caption = [
-        f"Quality: {describe_where_judged(recommendations)}, with its 95 % interval.",
+        f"Quality: {named or 'not known'}, on all test rows, with its 95 % interval.",
+        LEGEND,
         *(  # why there is no winner, or that another candidate may be better on a quiet machine
             f"{application}, {dataset}: {fact.text}"
             for application, dataset, decision in decisions
-            for fact in find_facts(decision, "Not known" if decision.winner else "Decision")
+            for fact in find_facts(decision, "not_known" if decision.winner else "decision")
         ),
     ]
-    caption += sorted(
-        {
-            f"{dataset}: {decision.winner.candidate} is shipped {fact.text}"
-            for _, dataset, decision in decisions
-            if decision.winner and decision.shipped and decision.shipped.is_notable
-            for fact in find_facts(decision, "Shipped")
-        }
-    )
     for application, recommendation in recommendations.items():
         deadlines = [
             f"  {dataset}: {fact.text}"
             for dataset, decision in recommendation.datasets.items()
-            for fact in find_facts(decision, "Deadline")
+            for fact in find_facts(decision, "deadline")
         ]
         caption += [f"Deadline of {application}:", *deadlines] if deadlines else []
     table = Table(
@@ -74,25 +91,24 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
         table.add_section()
         table.add_row(f"[bold]{_show(application)}[/bold]")
         for dataset, decision in recommendation.datasets.items():
-            winner = decision.headline
+            winner = decision.winner
             if winner is None:
                 table.add_row(f"  {_show(dataset)}", f"[red]{decision.without_winner}[/red]")
                 continue
-            tie = f" [yellow]{decision.tie}[/yellow]" if decision.tie else ""
+            color = "green" if decision.mark == "clear" else "yellow"
+            status = f" [{color}]{decision.status}[/{color}]"
             serving = winner.serving
             device = "" if serving.device == "cpu" else f" {_show(serving.device)}"
-            metrics, found = winner.metrics, decision.quality
-            if found:
-                ends = format_ends(found.raw_low, found.raw_high)
-                quality = f"{format_quality(found.raw)}\n{ends}".rstrip()
-            else:
-                quality = f"{format_quality(metrics.get('quality_raw'))}\nwhen chosen"
+            quality = NOT_MEASURED
+            if winner.quality:
+                ends = format_ends(winner.quality.low, winner.quality.high)
+                quality = f"{format_quality(winner.quality.value)}\n{ends}".rstrip()
             table.add_row(
                 f"  {_show(dataset)}",
                 f"{_show(winner.candidate)} {serving.runtime} {TIMES}{serving.n_threads}"
-                f"{device}{tie}",
+                f"{device}{status}",
                 quality,
-                *(format_number(metrics.get(name)) for name in HEADS_BY_METRIC),
+                *(format_number(winner.metrics.get(name)) for name in HEADS_BY_METRIC),
                 _show(winner.hardware_tier or NOT_MEASURED),
             )
     return table

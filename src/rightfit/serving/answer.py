@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rightfit.formatting import format_version
 from rightfit.processes.codec import to_plain
 from rightfit.profiling.hardware.environment import Environment
-from rightfit.profiling.metrics import METRICS_BY_COLUMN, Figure, MetricTable, columns_from
 from rightfit.profiling.profile import NOT_COMPARED, Profile
 from rightfit.ranking.explanation.decisions import (
     Decision,
@@ -15,7 +14,6 @@ from rightfit.ranking.explanation.decisions import (
     decision_facts,
     describe_disturbance,
 )
-from rightfit.ranking.explanation.shipping import Refit, Shipped
 
 UNSTORED = "on a machine whose description was not stored"
 OUT_OF_DATE = "profiles of {} are not ranked yet; run: kedro run --pipelines ranking"
@@ -43,7 +41,8 @@ class Origin:
 class Answer:
     """The decision for one application and dataset, with what was measured of the winner.
 
-    ``under_load`` says in words which limit a test of the winner over HTTP has broken.
+    ``under_load`` says in words which limit a test of the winner over HTTP has broken,
+    ``learnt_since`` from which rows the delivered model has learnt after it was measured.
     """
 
     application: str
@@ -53,15 +52,13 @@ class Answer:
     profiles: tuple[Profile, ...]
     origin: Origin
     under_load: str | None = None
+    learnt_since: str | None = None
 
     @property
     def profile(self) -> Profile | None:
-        """The profile of the model that is shipped, in the serving configuration that decided."""
-        subject, refit = self.decision.subject, self.decision.refit
-        for one in self.profiles:
-            if subject and one.serving == subject.serving:
-                return one if refit is None else profile_refit(one, refit)
-        return None
+        """The profile in the serving configuration that decided."""
+        subject = self.decision.subject
+        return next((p for p in self.profiles if subject and p.serving == subject.serving), None)
 
     @property
     def disturbance(self) -> str:
@@ -74,43 +71,12 @@ class Answer:
         newer = self.origin.newer_profiles
         return [
             decision,
-            *([Fact("Under load", self.under_load)] if self.under_load else []),
+            *([Fact("under_load", self.under_load)] if self.under_load else []),
             *others,
-            *([] if self.profile else [Fact("Measured", NO_PROFILE)]),
-            Fact("", describe_origin(self.origin)),
-            *([Fact("Out of date", OUT_OF_DATE.format(format_version(newer)))] if newer else []),
+            *([] if self.profile else [Fact("disturbance", NO_PROFILE)]),
+            Fact("origin", describe_origin(self.origin)),
+            *([Fact("out_of_date", OUT_OF_DATE.format(format_version(newer)))] if newer else []),
         ]
-
-    def as_chosen(self, reason: str) -> Answer:
-        """Return the answer for the model that was chosen, also if it was refitted."""
-        refit = self.decision.shipped and self.decision.shipped.refit
-        shipped = Shipped(is_refitted=False, sentence=f"as it was chosen: {reason}", refit=refit)
-        return replace(self, decision=self.decision.model_copy(update={"shipped": shipped}))
-
-
-def profile_refit(chosen: Profile, refit: Refit) -> Profile:
-    """Return the profile of a refitted model in the serving configuration that was chosen.
-
-    Costs that were not measured again are those of the chosen model, costs of training too.
-    """
-    row = refit.find_profile(chosen.serving)
-    found = chosen if row is None else Profile.from_row(row)
-    figures = {**found.figures, **{name: chosen[name] for name in columns_from("training")}}
-    quality = refit.quality
-    if quality is None:  # no rows are left that could judge it: the chosen model's holds
-        return replace(found, figures=figures)
-    if row is None and quality.columns:
-        found_on = quality.columns
-        figures |= {
-            name: Figure(metric, found_on[name], found_on[f"{name}_low"], found_on[f"{name}_high"])
-            for name, metric in METRICS_BY_COLUMN.items()
-            if metric.source == "predictions"
-        }
-    final = found.final_quality
-    if quality.chose_nothing:
-        ends = quality.refitted.low, quality.refitted.high
-        final = Figure(MetricTable.quality_raw, quality.refitted.raw, *ends)
-    return replace(found, figures=figures, final_quality=final)
 
 
 def answer_to_json(answer: Answer) -> dict[str, object]:
@@ -122,6 +88,7 @@ def answer_to_json(answer: Answer) -> dict[str, object]:
         **answer.decision.model_dump(mode="json", exclude={"reversals"}),
         "disturbed": profile and profile.disturbed,
         "under_load": answer.under_load,
+        "learnt_since": answer.learnt_since,
         "ranked_in": origin.ranked_in,
         "measured_in": origin.measured_in,
         "newer_profiles": origin.newer_profiles,
@@ -153,6 +120,8 @@ def profile_to_json(profile: Profile) -> dict[str, object]:
         "best_batch_size": profile.best_batch_size,
         "n_latency_samples": profile.n_latency_samples,
         "disturbed": profile.disturbed,
+        "quality_metric": profile.quality_metric,
+        "model_sha256": profile.model_sha256,
         "encoding_ms": profile.encoding_ms,
         "final_quality_raw": profile.final_quality.value,
         "metrics": {

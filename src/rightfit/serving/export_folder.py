@@ -20,8 +20,6 @@ from rightfit.families.bundle_files import (
     write_replacing,
 )
 from rightfit.families.export_check import HASHES
-from rightfit.families.runtimes import runtime_files
-from rightfit.profiling.worker.units import BYTES_PER_MIB
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path import usage
 from rightfit.request_path.encoder_graph import join_encoder
@@ -194,16 +192,10 @@ def _check_belongs(answer: Answer, model: Model) -> None:
             f"it was trained on data version {bundle.data_version}, the stored encoder belongs to "
             f"{model.data_card.data_version}"
         )
-    refit = answer.decision.refit
-    if refit is not None and bundle.sha256 != refit.sha256:
-        faults.append("it is not the refitted model")
     if profile is None:
         faults.append("the profile that decided is no longer stored")
-    elif refit is None and (measured_mib := profile.model_size_mib.value) is not None:
-        files = runtime_files(bundle, profile.serving.runtime)
-        size_mib = sum(file.stat().st_size for file in files) / BYTES_PER_MIB
-        if size_mib != measured_mib:
-            faults.append(f"it has {size_mib} MiB, the measured one had {measured_mib} MiB")
+    elif answer.learnt_since is None and bundle.weights_sha256 != profile.model_sha256:
+        faults.append("its weights are not those that were measured")
     if faults:
         raise ValueError(
             f"{bundle.path} is not the model that was ranked: {'; '.join(faults)}. Run: kedro run "

@@ -63,6 +63,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         call=call,
         data_card=model.data_card,
         name_columns=_name_columns,
+        trained_on=_describe_rows(model),
         raw_columns=[
             {"names": Markdown(", ".join(columns)), "how": HOW_ENCODED[kind]}
             for kind, columns in names.items()
@@ -74,6 +75,19 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         went_in=describe_input(answer.profile) if answer.profile else "not known",
         origin=describe_origin(answer.origin),
     )
+
+
+def _describe_rows(model: Model) -> str:
+    """Say how many rows the model has learnt from, and of which parts."""
+    n_rows, rows = model.data_card.n_rows, model.bundle.n_training_rows
+    if rows is None:
+        return "of rows that are not known"
+    parts = {
+        n_rows["train"]: "train rows",
+        n_rows["train"] + n_rows["validation"]: "train and validation rows",
+        sum(n_rows.values()): "train, validation and test rows",
+    }
+    return f"{rows:,} {parts.get(rows, 'rows')}"
 
 
 class Markdown(str):

@@ -7,8 +7,6 @@ from pathlib import Path
 import click
 
 from rightfit.errors import NothingStoredError
-from rightfit.families.bundle import Bundle
-from rightfit.ranking.explanation.shipping import Refit
 from rightfit.serving.answer import Answer
 from rightfit.serving.export_folder import check_folder, export_model, require_winner
 from rightfit.serving.model_call import Model, feed_model
@@ -26,9 +24,6 @@ SECTION = "Use"
 @click.option(
     "--with-server", is_flag=True, help="Add a program that serves it over HTTP, and a Dockerfile."
 )
-@click.option(
-    "--as-chosen", is_flag=True, help="Export the model that was chosen, also if it was refitted."
-)
 @click.argument("folder", type=NEW_FOLDER)
 @where
 def export(
@@ -39,22 +34,17 @@ def export(
     *,
     force: bool,
     with_server: bool,
-    as_chosen: bool,
 ) -> None:
     """Write a winning model into a folder, with how to use it and what was measured."""
     with faults_as_message():
         check_folder(folder, force=force)
         results = place.open_results()
         (answer,) = read_answers(results, application, dataset)
-        if as_chosen:
-            answer = answer.as_chosen("that was asked for (--as-chosen)")
         model = read_winning_model(results, answer)
         written = export_model(answer, model, folder, with_server=with_server)
-    shipped = answer.decision.shipped
     echo_lines(
         [
             answer.decision.sentence,
-            *([f"Exported: {shipped.sentence}"] if shipped else []),
             f"Measured: {answer.disturbance}",
             f"Wrote {len(written)} files to {folder}; start with {folder / 'README.md'}",
         ]
@@ -62,7 +52,7 @@ def export(
 
 
 def read_winning_model(results: StoredResults, answer: Answer) -> Model:
-    """Read the bundle that is shipped and what is needed to feed it, as when it was measured.
+    """Read a winner's bundle and what is needed to feed it, as when it was measured.
 
     Raises:
         ValueError: If one of them is no longer stored, or damaged.
@@ -71,7 +61,6 @@ def read_winning_model(results: StoredResults, answer: Answer) -> Model:
     cell = f"{answer.dataset}.{winner.model}.candidates"
     version = results.find_version(cell, at_most=answer.origin.measured_in)
     bundles = results.load(cell, version)
-    refit = answer.decision.refit
     if winner.candidate not in bundles:
         raise NothingStoredError(
             f"{winner.candidate} is not among the candidates of {version}: {sorted(bundles)}. "
@@ -81,27 +70,6 @@ def read_winning_model(results: StoredResults, answer: Answer) -> Model:
         results.load_newest(f"{answer.dataset}.{name}", at_most=version)
         for name in ("encoder", "data_card")
     )
-    if refit is None:
-        with results.reading(cell, version):
-            bundle = bundles[winner.candidate]
-    else:
-        bundle = _find_refitted(results, answer.dataset, refit)
+    with results.reading(cell, version):
+        bundle = bundles[winner.candidate]
     return feed_model(bundle, encoder, data_card)
-
-
-def _find_refitted(results: StoredResults, dataset: str, refit: Refit) -> Bundle:
-    """Return the refitted bundle that a recommendation means, whichever run has stored it.
-
-    Raises:
-        NothingStoredError: If it is no longer stored.
-    """
-    entry = f"{dataset}.refitted"
-    for version in reversed(results.list_versions(entry)):
-        with results.reading(entry, version):
-            found: Bundle | None = results.load(entry, version).get(refit.candidate)
-        if found is not None and found.sha256 == refit.sha256:
-            return found
-    raise NothingStoredError(
-        f"The refitted {refit.candidate} is no longer stored. Run: kedro run --pipelines "
-        "refit,ranking (or export the model as it was chosen: --as-chosen)"
-    )

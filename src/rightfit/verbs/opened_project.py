@@ -20,7 +20,6 @@ from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import Environment
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.explanation.recommendation import read_winners
-from rightfit.ranking.explanation.shipping import Refits
 
 if TYPE_CHECKING:  # it imports Kedro, which only who opens a project needs
     from rightfit.verbs.stored import StoredResults
@@ -95,11 +94,6 @@ class Project:
     def ranking(self) -> Ranking:
         """The stored profiles, ranked for the applications as they are configured now."""
         models = cast("Mapping[str, object]", self._parameters["models"])
-        refits = {
-            name: found
-            for name in self.profiles.datasets
-            if (found := self._find(f"{name}.refits", Refits)) is not None
-        }
         try:
             earlier = read_winners(self._find("recommendations", dict) or {})
         except ValidationError:  # the last ranking is of another form
@@ -109,7 +103,6 @@ class Project:
             ApplicationsParams.model_validate(self._parameters["applications"]),
             RankingRules.model_validate(self._parameters["ranking"]),
             imported=[name for name, block in models.items() if is_imported(block)],
-            refits=refits,
             earlier=earlier,
         )
 

@@ -82,17 +82,18 @@ def watch_winners(
             "There is no winner to measure again: none qualifies for an application of the "
             "configuration, or all are imported or were measured on another machine."
         )
-    by_kind: dict[tuple[str, bool], list[Answer]] = {}
+    by_dataset: dict[str, list[Answer]] = {}
     for answer in answers:
-        by_kind.setdefault(_kind(answer), []).append(answer)
-    fresh = {kind: _measure(results, params, of, grid.families) for kind, of in by_kind.items()}
+        by_dataset.setdefault(answer.dataset, []).append(answer)
+    fresh = {
+        dataset: _measure(results, params, of_dataset, grid.families)
+        for dataset, of_dataset in by_dataset.items()
+    }
     now = [
         replace(
             answer,
-            # the refit's are measured
-            decision=answer.decision.model_copy(update={"shipped": None}),
             profiles=read_candidate_profiles(
-                fresh[_kind(answer)], answer.dataset, answer.decision.subject
+                fresh[answer.dataset], answer.dataset, answer.decision.subject
             ),
         )
         for answer in answers
@@ -116,11 +117,6 @@ def watch_winners(
     )
     results.load_current("watches").put_record(WATCH_KEY, found)
     return found
-
-
-def _kind(answer: Answer) -> tuple[str, bool]:
-    """Return dataset, and whether the model is a refit: one candidate may be shipped as both."""
-    return answer.dataset, answer.decision.refit is not None
 
 
 def _measure(

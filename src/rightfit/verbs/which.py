@@ -35,6 +35,6 @@ def which(place: Place, application: str | None, dataset: str | None, *, as_json
     echo_lines([f"{application}: {answers[0].purpose}"])
     for answer in answers:
         echo_lines(
-            fact.text if fact.term == "Decision" else f"  {fact.term.lower():<15} {fact.text}"
+            fact.text if fact.kind == "decision" else f"  {fact.term.lower():<17} {fact.text}"
             for fact in answer.list_facts()
         )

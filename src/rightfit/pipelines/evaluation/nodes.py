@@ -158,21 +158,29 @@ def profile_cascades(
     applications: ApplicationsParams,
     model: CascadeBlock,
     profiles: pl.DataFrame,
-    *members: Mapping[str, Bundle],
+    *members: Any,
     cell_name: str,
 ) -> tuple[dict[str, Bundle], pl.DataFrame]:
     """Make the cascades that promise most, and measure them as all other candidates are measured.
 
     What was predicted of them counts for nothing. ``profiles`` are those of the dataset's
-    candidates, ``members`` the candidates of each searched model.
+    candidates; ``members`` are the candidates of each searched model, then the predictions of each
+    model's for the validation rows.
 
     Returns:
         Bundles by name; and one row per candidate, serving configuration and request path that an
         application names.
     """
-    candidates = {name: bundle for one in members for name, bundle in one.items()}
+    n_models = len(members) // 2
+    candidates = {name: bundle for stored in members[:n_models] for name, bundle in stored.items()}
     cascades = build_cascades(
-        candidates, profiles, validation, data_card, model, cell_name=cell_name
+        candidates,
+        profiles,
+        validation,
+        pl.concat(members[n_models:], how="horizontal"),
+        data_card,
+        model,
+        cell_name=cell_name,
     )
     measured = measure_candidates(
         {name: replace(bundle, family=ONNX_ONLY) for name, bundle in cascades.items()},
@@ -192,12 +200,16 @@ def build_cascades(
     candidates: Mapping[str, Bundle],
     profiles: pl.DataFrame,
     validation: pl.DataFrame,
+    predictions: pl.DataFrame,
     data_card: DataCard,
     model: CascadeBlock,
     *,
     cell_name: str,
 ) -> dict[str, Bundle]:
     """Make the cascades of a dataset's candidates that promise most.
+
+    Thresholds are chosen by ``predictions``: those that candidates made for the validation rows
+    before they learnt from them.
 
     Returns:
         Bundles by name; empty where no cascade promises more than single candidates.
@@ -206,7 +218,7 @@ def build_cascades(
         logger.warning("%s: only classifiers say how sure they are; no cascade is made", cell_name)
         return {}
     labels = validation["label"].to_numpy()
-    members = find_members(candidates, profiles, validation)
+    members = find_members(candidates, profiles, predictions)
     chosen = choose_cascades(
         members,
         lambda answers: data_card.quality.score(labels, answers),
@@ -218,7 +230,7 @@ def build_cascades(
         label = name_candidate(name, number)
         try:
             bundle = join_members(asdict(cascade), candidates, folder / label, model=name)
-            check_cascade(bundle, {one.name: one.answers for one in members}, validation)
+            check_cascade(bundle, candidates, validation)
         except ValueError as err:
             logger.warning("%s: left out %s: %s", cell_name, cascade, err)
             continue

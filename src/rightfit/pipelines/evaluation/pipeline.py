@@ -73,7 +73,11 @@ def create_pipeline(grid: Grid) -> Pipeline:
                     *MEASURING,
                     f"params:models.{model}",
                     f"{dataset}.profiles",
-                    *(f"{dataset}.{one}.candidates" for one in grid.list_searched(dataset)),
+                    *(
+                        f"{dataset}.{searched}.{name}"
+                        for name in ("candidates", "validation_predictions")
+                        for searched in grid.list_searched(dataset)
+                    ),
                 ],
                 outputs=[f"{cell}.candidates", f"{cell}.profiles"],
                 name=f"{model}.profile_cascades",

@@ -15,7 +15,6 @@ from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import RankedCandidate, read_recommendations
-from rightfit.ranking.explanation.shipping import Refit
 from rightfit.serving.model_call import feed_model
 
 logger = logging.getLogger(__name__)
@@ -32,8 +31,8 @@ def load_winners(
 ) -> LoadCurves:
     """Load the winners' servers, as far as the time goes.
 
-    ``stored`` holds the ``.rows``, ``.encoder`` and ``.data_card`` of each dataset, its
-    ``.refitted`` winners where they are refitted, and the ``.candidates`` of each cell.
+    ``stored`` holds the ``.rows``, ``.encoder`` and ``.data_card`` of each dataset, and the
+    ``.candidates`` of each cell.
 
     Returns:
         An entry per application and dataset, with the reason where nothing was measured.
@@ -46,7 +45,7 @@ def load_winners(
             limit = find_latency_limit(asked[name], http_load.p99_limit_ms)
             curve, reason = None, _refuse(decision.winner, asked[name], http_load)
             if decision.winner is not None and not reason:
-                served = _find_winner(dataset, decision.winner, decision.refit, stored)
+                served = _find_winner(dataset, decision.winner, stored)
                 curve, reason = bench.load(served, limit) if served else (None, NOT_STORED)
             loads.append(WinnerLoad.of(name, dataset, decision.winner, limit, curve, reason))
     if bench.spent_s:
@@ -68,12 +67,12 @@ def _refuse(
 
 
 def _find_winner(
-    dataset: str, candidate: RankedCandidate, refit: Refit | None, stored: Mapping[str, Any]
+    dataset: str, candidate: RankedCandidate, stored: Mapping[str, Any]
 ) -> ServedWinner | None:
-    """Return the model that is shipped, with what is needed to serve it; ``None``: it is gone."""
-    place = f"{candidate.model}.candidates" if refit is None else "refitted"
-    bundle = stored.get(f"{dataset}.{place}", {}).get(candidate.candidate)
-    if bundle is None or (refit is not None and bundle.sha256 != refit.sha256):
+    """Return a winner's model with what is needed to serve it; ``None``: it is gone."""
+    bundles = stored.get(f"{dataset}.{candidate.model}.candidates", {})
+    bundle = bundles.get(candidate.candidate)
+    if bundle is None:
         return None
     model = feed_model(bundle, stored[f"{dataset}.encoder"], stored[f"{dataset}.data_card"])
     rows = stored[f"{dataset}.rows"].filter(pl.col("part") == "test")

@@ -18,7 +18,6 @@ def create_pipeline(grid: Grid) -> Pipeline:
         *("recommendations", "measurements"),
         *(f"{dataset}.{kind}" for dataset in grid.datasets for kind in OF_DATASET),
         *(f"{dataset}.{model}.candidates" for dataset, model in grid.cells()),
-        *(f"{dataset}.refitted" for dataset in grid.refitted),
     ]
     inputs = {name: f"params:{name}" for name in blocks} | {name: name for name in names}
     box = BOXES["http_load"]

@@ -1,6 +1,6 @@
 """Nodes of the ranking stage. Each ranks anew: that takes less than reading a file.
 
-The winners of the run before stand until another candidate is surely better.
+The winners of the run before stand among practically equal candidates.
 """
 
 from __future__ import annotations
@@ -18,12 +18,9 @@ from rightfit.ranking.assessment.profile_table import find_unmeasured
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.reasons import tabulate_rejections
 from rightfit.ranking.explanation.recommendation import recommend
-from rightfit.ranking.explanation.shipping import Refits
 from rightfit.typed_tables import write_as_text
 
 logger = logging.getLogger(__name__)
-
-REFITS_OF = "refits_of_"  # a dataset's name may be that of another input
 
 
 def rank_candidates(
@@ -85,19 +82,14 @@ def recommend_candidates(
     limit_effects: pl.DataFrame,
     robust_choices: pl.DataFrame,
     imported: tuple[str, ...],
-    **refits: Refits,
 ) -> dict[str, object]:
-    """Name the winner per application and dataset, and what would change it, as JSON types.
-
-    ``refits`` holds the winners' refits, as ``refits_of_{dataset}``.
-    """
+    """Name the winner per application and dataset, and what would change it, as JSON types."""
     found = recommend(
         _rank(resource_profiles, applications, ranking, earlier_winners).ranked,
         weight_intervals=weight_intervals,
         limit_effects=limit_effects,
         robust_choices=robust_choices,
         imported=imported,
-        refits={name.removeprefix(REFITS_OF): refit for name, refit in refits.items()},
     )
     return write_recommendations(found)
 

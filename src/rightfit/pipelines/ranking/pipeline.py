@@ -10,7 +10,6 @@ from kedro.pipeline import Node, Pipeline
 from rightfit.kedro_project.nodes import BOXES, NodeFunction
 from rightfit.parameters.grid import Grid
 from rightfit.pipelines.ranking.nodes import (
-    REFITS_OF,
     explain_rankings,
     rank_candidates,
     recommend_candidates,
@@ -33,7 +32,6 @@ def create_pipeline(grid: Grid) -> Pipeline:
     trials = [f"{dataset}.trials" for dataset in grid.datasets]
     recommending = NodeFunction(recommend_candidates, imported=tuple(grid.imported))
     named_inputs = {name.removeprefix("params:"): name for name in (*INPUTS, *SENSITIVITIES)}
-    named_inputs |= {f"{REFITS_OF}{dataset}": f"{dataset}.refits" for dataset in grid.refitted}
     return Pipeline(
         [
             _node(rank_candidates, INPUTS, ["rankings", "rankings_csv", "utility_breakdown"]),

@@ -23,12 +23,7 @@ from rightfit.reporting.charts.front_chart import (
 from rightfit.reporting.charts.palette import marks_of
 from rightfit.reporting.charts.utility_chart import draw_utilities, draw_winners
 from rightfit.reporting.html_report import render_report
-from rightfit.reporting.run_results import (
-    Results,
-    quality_title,
-    select_winners,
-    show_unseen,
-)
+from rightfit.reporting.run_results import Results, select_winners
 from rightfit.serving.baseline import load_watch
 
 UTILITIES, WINNERS = "utilities of applications", "winners"  # among charts of datasets
@@ -58,9 +53,9 @@ def draw_charts(
             charts[dataset] = draw_nothing(dataset)
             continue
         charts[dataset] = draw_front(
-            show_unseen(profiles),
+            profiles,
             dataset=dataset,
-            quality_title=quality_title(card.quality),
+            quality_title=card.quality.title,
             marks=marks,
             limits=find_limit_lines(applications, profiles, card.quality),
             winners=winners.filter(dataset=dataset).select("application", *PROFILE_KEYS),

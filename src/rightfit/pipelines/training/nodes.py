@@ -80,12 +80,14 @@ def tune_model(
     evaluation: EvaluationParams,
     *,
     cell_name: str,
+    predicts: bool = False,
     **siblings: ModelBlock,
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, dict[str, Bundle]]:
+) -> tuple[object, ...]:
     """Search one cell and keep its candidates.
 
     Returns:
-        Trials, learning curves, the account of the search, and the candidates' bundles by name.
+        Trials, learning curves, the account of the search, and the candidates' bundles by name;
+        with ``predicts``, their predictions for the validation rows before they learnt from them.
     """
     from rightfit.tuning.parallel.planned_search import complete_search
 
@@ -103,7 +105,7 @@ def tune_model(
         **siblings,
     )
     with show_progress() as on_trial:
-        outcome = complete_search(planned, on_trial=on_trial)
+        outcome = complete_search(planned, on_trial=on_trial, predicts=predicts)
     # what the search could not do, and what would help
     for row in outcome.account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
         logger.debug(
@@ -115,7 +117,7 @@ def tune_model(
     advice = outcome.account["advice"].drop_nulls()
     if len(advice):
         logger.warning("%s: the search %s", cell_name, advice[0])
-    return outcome
+    return tuple(outcome) if predicts else tuple(outcome[:-1])
 
 
 def import_model(

@@ -13,6 +13,7 @@ from rightfit.ranking.applications.applications import Applications
 
 BOX = BOXES["training"]
 TABLES = ("trials", "learning_curves", "search_audit")
+PREDICTIONS = "validation_predictions"
 
 
 def create_pipeline(grid: Grid) -> Pipeline:
@@ -49,8 +50,10 @@ def create_pipeline(grid: Grid) -> Pipeline:
             "evaluation": "params:evaluation",
             **siblings,
         }
+        in_cascades = any(of_dataset == dataset for of_dataset, _ in grid.cascade_cells())
         search = NodeFunction(
             tune_model,
+            predicts=in_cascades,
             hints=siblings.values(),  # what the dataset's other families are known to reach
             parts={"params:applications": Applications.describe_demands},
             plan=partial(plan_cell, cell_name=cell),
@@ -61,7 +64,10 @@ def create_pipeline(grid: Grid) -> Pipeline:
             Node(
                 search,
                 inputs=inputs,
-                outputs=[f"{cell}.{name}" for name in (*TABLES, "candidates")],
+                outputs=[
+                    f"{cell}.{name}"
+                    for name in (*TABLES, "candidates", *([PREDICTIONS] if in_cascades else []))
+                ],
                 name="tune_model",
                 namespace=f"{BOX}.{cell}",
             )

@@ -243,6 +243,8 @@ def _begin_profile(
         job.serving,
         given.environment_id,
         how=how,
+        quality_metric=given.quality.title,
+        model_sha256=job.bundle.weights_sha256,
     )
     set_quality(profile, quality, given.quality)
     fit_costs = given.fit_costs.get(job.candidate, {})

@@ -49,7 +49,7 @@ class PredictionQuality:
         raw_low: Lower end.
         raw_high: Upper end.
         deviations: Of that quality, from :func:`pack_deviations`.
-        final: Quality on the rows that nothing was chosen by, with its interval; ``None`` where the
+        final: Quality on the test rows that were kept aside, with its interval; ``None`` where the
             test split was not divided.
     """
 
@@ -76,7 +76,7 @@ def set_quality(
         profile.values[f"quality{end}"] = metric.scale(raw)
     profile.quality_deviations = quality.deviations
     if quality.final is None:
-        profile.reasons["final_quality_raw"] = "all test rows were needed to choose"
+        profile.reasons["final_quality_raw"] = "all test rows choose"
     else:
         profile.values |= dict(zip(FINAL_COLUMNS, quality.final, strict=True))
 

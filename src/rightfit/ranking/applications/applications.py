@@ -207,15 +207,14 @@ class TieKey(StrictModel):
 
 
 class TieRules(StrictModel):
-    """Rules that decide between candidates that the measurements cannot distinguish.
+    """Rules that decide between practically equal candidates.
 
-    They decide between a candidate's serving configurations of nearly the same utility, too.
+    They decide between practically equal serving configurations of one candidate, too.
 
     Keys are compared one after the other; the first difference decides. A value that was not
     measured loses.
     """
 
-    max_utility_loss: float = Field(ge=0, le=1)  # largest loss of utility by the rule
     rule: tuple[TieKey, ...] = Field(min_length=1)
     rule_by_application: dict[str, tuple[TieKey, ...]]  # exceptions
 
@@ -223,7 +222,7 @@ class TieRules(StrictModel):
         """Return the rule that holds for an application.
 
         One whose only objective is quality has said that costs do not count: by the common rule it
-        looks at the utility first, and no key gives up quality within its error.
+        looks at the utility first.
         """
         if name in self.rule_by_application:
             return self.rule_by_application[name]
@@ -246,7 +245,8 @@ class RankingRules(StrictModel):
     )  # a share of weight space within 1 point at 95 %
     limit_change_pct: float = Field(gt=0, lt=100)  # how far limits are loosened and tightened
     seed: Seed
-    keep_winner: bool = True  # an earlier ranking's winner stands until another is surely better
+    equal_within: float = Field(ge=0, le=1)  # utilities that differ by less are practically equal
+    keep_winner: bool = True  # an earlier ranking's winner stands among practically equal ones
     ties: TieRules
 
     @model_validator(mode="after")

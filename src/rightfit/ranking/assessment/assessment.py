@@ -1,8 +1,8 @@
 """Assessment: every candidate as one application sees it, with its best serving configuration.
 
 One profile represents a candidate: a feasible one rather than an infeasible one; where none is
-feasible, one that a quiet machine may show to be, then the one nearest to the limits. Among those
-of nearly the highest utility the tie rule decides, as it does between candidates; then utility,
+feasible, one that a quiet machine may show to be, then the one nearest to the limits. Among
+practically equal ones the tie rule decides, as it does between candidates; then utility,
 and last the order of runtime, threads and device.
 """
 
@@ -134,8 +134,9 @@ def assess_candidates(
     for limit in limits:
         undecided &= measure_excess(quiet[limit.metric], limit) == 0
     rule = rules.ties.for_application(name, application)
-    loss = rules.ties.max_utility_loss
-    chosen = choose_configurations(table, judgement, undecided, rule, max_utility_loss=loss)
+    chosen = choose_configurations(
+        table, judgement, undecided, rule, equal_within=rules.equal_within
+    )
     return Assessment(
         name,
         application,
@@ -178,12 +179,13 @@ def choose_configurations(
     undecided: Bools,
     rule: tuple[TieKey, ...],
     *,
-    max_utility_loss: float,
+    equal_within: float,
 ) -> Ints:
     """Choose one row per candidate.
 
-    No key of the rule gives up more than ``max_utility_loss``. Keys of quality are left out: a
-    candidate is the same model in each configuration, and what an export rounds decides nothing.
+    The rule decides among those whose utility is less than ``equal_within`` below the highest. Keys
+    of quality are left out: a candidate is the same model in each configuration, and what an export
+    rounds decides nothing.
 
     Returns:
         Row of the chosen profile of each candidate, shape (n_candidates,).
@@ -202,7 +204,7 @@ def choose_configurations(
     standing = np.where(judgement.feasible, 2.0, np.where(undecided, 1.0, 0.0))
     for values in (standing, np.where(utility < 0, 0.0, 1.0), -judgement.excess):
         alive &= values == best(values)
-    alive &= utility >= best(utility) - max_utility_loss
+    alive &= is_practically_equal(utility, best(utility), equal_within)
     for key in rule:
         if key.by not in QUALITIES:
             values = utility if key.by == UTILITY else tie_preference(table, key, slice(None))
@@ -212,12 +214,18 @@ def choose_configurations(
     return np.minimum.reduceat(rows, starts)
 
 
+def is_practically_equal(utility: Floats, highest: Floats, equal_within: float) -> Bools:
+    """Tell which utilities are less than ``equal_within`` below the highest, or equal to it."""
+    near: Bools = (utility == highest) | (utility > highest - equal_within)
+    return near
+
+
 def tie_preference(table: ProfileTable, key: TieKey, rows: Ints | slice) -> Floats:
     """Return a tie key's values with the better one higher; what was not measured comes last."""
-    return put_better_higher(table.values(key.by)[rows], key)
+    return orient(table.values(key.by)[rows], key)
 
 
-def put_better_higher(values: Floats, key: TieKey) -> Floats:
+def orient(values: Floats, key: TieKey) -> Floats:
     """Turn values of a tie key's metric so that higher is better; NaN becomes -inf."""
     signed = values if key.prefer == "higher" else -values
     return np.where(np.isnan(signed), -np.inf, signed)

@@ -27,7 +27,7 @@ CANDIDATE_KEYS = ("dataset", "model", "candidate")
 SERVING_KEYS = ("runtime", "n_threads", "device")
 PATH = "request_path"
 PROFILE_KEYS = (*CANDIDATE_KEYS, *SERVING_KEYS, PATH)
-FINAL = "final_quality_raw"  # on rows that nothing was chosen by
+FINAL = "final_quality_raw"  # on test rows that were kept aside
 DISTURBED = "disturbed"
 DEVIATIONS = "quality_deviations"
 OPTIONAL = pl.Schema(
@@ -37,6 +37,7 @@ OPTIONAL = pl.Schema(
         "encoding_ms": pl.Float64,
         **dict.fromkeys((FINAL, f"{FINAL}_low", f"{FINAL}_high"), pl.Float64),
         "min_hardware_tier_name": pl.String,
+        "quality_metric": pl.String,
         "settings": pl.String,
     }
 )
@@ -178,14 +179,13 @@ class ProfileTable:
         best = np.fmax.reduceat(self.values(metric), self.dataset_starts)
         return best[self.dataset_of_row]
 
-    def seen_quality(self) -> Floats:
-        """Return the raw qualities that people see: by rows not used for the choice, where known.
-
-        Shape (n_rows,); NaN where none was measured.
-        """
-        chosen_by = self.values("quality_raw")
-        final = self.values(FINAL)
-        return np.where(np.isnan(final), chosen_by, final)
+    def read_ends(self, metric: str, row: int) -> tuple[float | None, float | None]:
+        """Return the measured ends of a value's 95 % interval, ``None`` where there is none."""
+        names = f"{metric}_low", f"{metric}_high"
+        if any(name not in self.frame.columns for name in names):
+            return None, None
+        low, high = (self.frame[name][row] for name in names)
+        return low, high
 
     def scale_of_quality(self, dataset: int) -> tuple[float, float] | None:
         """Return by which factor and offset a scaled quality becomes the dataset's own metric.

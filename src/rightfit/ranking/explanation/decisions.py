@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
+from functools import partial
 from typing import Any, Literal
 
 import yaml
@@ -17,9 +18,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     TypeAdapter,
     computed_field,
     field_validator,
+    model_serializer,
+    model_validator,
 )
 
 from rightfit.formatting import (
@@ -29,24 +33,76 @@ from rightfit.formatting import (
     format_quality,
     format_share,
 )
-from rightfit.naming import TIMES, describe_limit, format_metric, listing, metric_unit
-from rightfit.profiling.profile import Profile
-from rightfit.ranking.applications.applications import QUALITIES, ROUNDING, LimitKind
-from rightfit.ranking.explanation.shipping import (
-    NOT_CHOOSING,
-    FrozenModel,
-    Refit,
-    Served,
-    Shipped,
+from rightfit.naming import (
+    TIMES,
+    describe_limit,
+    format_metric,
+    listing,
+    metric_name,
+    metric_unit,
 )
+from rightfit.profiling.profile import Profile
+from rightfit.profiling.serving import Serving
+from rightfit.ranking.applications.applications import QUALITIES, ROUNDING, LimitKind
 from rightfit.request_path import MODEL
 
-WHERE_JUDGED = {
-    "held_out": NOT_CHOOSING,
-    "nested": "by nested resampling, for want of test rows",
-}
 P50 = "latency_p50_ms"
 SETTINGS = "settings"  # column of profiles and rankings: this model as JSON, null: not known
+SERVING_FIELDS = tuple(field.name for field in fields(Serving))
+CLEAR, LIKELY = 0.95, 0.75  # least chance of being practically the best; below: open
+
+Mark = Literal["clear", "likely", "open"]
+
+
+class FrozenModel(BaseModel):
+    """Part of a document; unknown keys, of another version, are passed over."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Served(FrozenModel):
+    """A candidate in one serving configuration.
+
+    In JSON the configuration's fields stand beside the others; documents that lack the request path
+    mean rows as the model reads them.
+    """
+
+    serving: Serving
+    candidate: str
+
+    @property
+    def label(self) -> str:
+        """Name and serving configuration."""
+        return f"{self.candidate} ({self.serving.label})"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nest(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping) or "serving" in raw:
+            return raw
+        others = {key: value for key, value in raw.items() if key not in SERVING_FIELDS}
+        return others | {"serving": {key: raw[key] for key in SERVING_FIELDS if key in raw}}
+
+    @model_serializer(mode="wrap")
+    def _flatten(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        del written["serving"]
+        return asdict(self.serving) | written
+
+
+class Quality(FrozenModel):
+    """A quality in the dataset's own metric, with its 95 % interval.
+
+    ``metric`` is what the metric is called; the ends are ``None`` where they are not known.
+    """
+
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        return f"{self.metric} {format_interval(self.value, self.low, self.high)}"
 
 
 class Settings(BaseModel):
@@ -95,10 +151,10 @@ class RankedCandidate(Served):
     """A candidate in the serving configuration chosen for the application.
 
     ``utility`` lies in [0, 1]; it, its interval and metrics are ``None`` where not measured.
-    ``p_best`` is the probability of being the best feasible candidate, ``rank_low`` to
-    ``rank_high`` the ranks within the measuring errors. ``encoding_ms`` is the part of the median
-    latency that encoding takes, ``None`` where it was not compared. ``settings`` are the
-    hyper-parameters, ``None`` where they are not known.
+    ``p_best`` is the probability that no other feasible candidate is better by more than practical
+    equality, ``rank_low`` to ``rank_high`` the ranks within the measuring errors. ``encoding_ms``
+    is the part of the median latency that encoding takes, ``None`` where it was not compared.
+    ``settings`` are the hyper-parameters, ``None`` where they are not known.
     """
 
     model: str
@@ -112,6 +168,7 @@ class RankedCandidate(Served):
     rank_high: int
     reason: str
     settings: Settings | None = None
+    quality: Quality | None = None
     metrics: dict[str, float | None]
 
     @field_validator("settings", mode="before")
@@ -120,43 +177,50 @@ class RankedCandidate(Served):
         return Settings.model_validate_json(raw) if isinstance(raw, str) else raw
 
 
-class BrokenLimit(FrozenModel):
-    """A limit that a candidate breaks; values are ``None`` where nothing was measured."""
+class LimitOutcome(FrozenModel):
+    """A limit of an application, and how a candidate stands to it.
 
-    metric: str
-    kind: LimitKind
-    limit: float | None
-    value: float | None
-    amount: float | None
-    relative: float | None  # the amount as a share of the limit
-
-
-class KeptLimit(FrozenModel):
-    """A limit that a winner keeps, with the value that was judged.
-
-    Of a quality both are in the dataset's own metric, where the profiles tell the scale.
+    Bound and value of a quality are in the dataset's own metric, where the profiles tell the scale.
+    ``excess`` is the amount by which the value is beyond the bound, 0 within it, and ``relative``
+    the same as a share of the bound; all but the kind are ``None`` where nothing was measured.
     """
 
     metric: str
     kind: LimitKind
-    bound: float
-    value: float
+    bound: float | None
+    value: float | None
+    excess: float | None = 0.0
+    relative: float | None = 0.0
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the candidate meets the limit."""
+        return self.excess == 0
+
+    @property
+    def sign(self) -> str:
+        """The relation that a limit asks for."""
+        return "≤" if self.kind == "max" else "≥"
 
     @property
     def room(self) -> str:
         """How much of the limit is left, in words.
 
-        >>> KeptLimit(metric="latency_p95_ms", kind="max", bound=10, value=2.5).room
+        >>> LimitOutcome(metric="latency_p95_ms", kind="max", bound=10, value=2.5).room
         '75 % left'
-        >>> KeptLimit(metric="throughput_rows_per_s", kind="min", bound=1e4, value=3.1e4).room
+        >>> LimitOutcome(metric="throughput_rows_per_s", kind="min", bound=1e4, value=3.1e4).room
         '3.1 \N{MULTIPLICATION SIGN} that'
-        >>> KeptLimit(metric="quality_raw", kind="min", bound=0.9, value=0.91).room
+        >>> LimitOutcome(metric="quality_raw", kind="min", bound=0.9, value=0.91).room
         '0.010 to spare'
-        >>> KeptLimit(metric="quality_raw", kind="min", bound=0.702 - 1e-11, value=0.702).room
+        >>> LimitOutcome(metric="quality_raw", kind="min", bound=0.702 - 1e-11, value=0.702).room
         '0.000 to spare'
-        >>> KeptLimit(metric="quality_raw", kind="min", bound=-5e4 - 5e-6, value=-5e4).room
+        >>> LimitOutcome(metric="quality_raw", kind="min", bound=-5e4 - 5e-6, value=-5e4).room
         '0.000 to spare'
         """
+        if self.value is None or self.bound is None:
+            return "not measured"
+        if not self.is_met:
+            return f"{format_metric(self.metric, self.excess)} beyond"
         if self.metric in QUALITIES:
             spare = self.value - self.bound
             is_rounding = abs(spare) < 2 * ROUNDING * max(1.0, abs(self.bound))
@@ -172,25 +236,27 @@ class KeptLimit(FrozenModel):
     def short(self) -> str:
         """The limit and the room, for a place that names the metric.
 
-        >>> KeptLimit(metric="latency_p95_ms", kind="max", bound=10, value=2.5).short
-        '≤ 10, 75 % left'
-        >>> KeptLimit(metric="quality_raw", kind="min", bound=0.9, value=0.91).short
-        '0.910 when chosen ≥ 0.900, 0.010 to spare'
+        >>> LimitOutcome(metric="latency_p95_ms", kind="max", bound=10, value=2.5).short
+        '≤ 10 ms, 75 % left'
+        >>> LimitOutcome(metric="quality_raw", kind="min", bound=0.9, value=0.91).short
+        '≥ 0.900, 0.010 to spare'
         """
-        sign = "≤" if self.kind == "max" else "≥"
         if self.metric in QUALITIES:
-            judged = f"{format_quality(self.value)} when chosen"
-            return f"{judged} {sign} {format_quality(self.bound)}, {self.room}"
-        return f"{sign} {format_number(self.bound)}, {self.room}"
+            return f"{self.sign} {format_quality(self.bound)}, {self.room}"
+        return f"{self.sign} {format_metric(self.metric, self.bound)}, {self.room}"
 
     def __str__(self) -> str:
-        return f"{describe_limit(self.metric, self.kind, self.bound)}: {self.room}"
+        bound = format_quality if self.metric in QUALITIES else partial(format_metric, self.metric)
+        return (
+            f"{metric_name(self.metric)} {bound(self.value)} {self.sign} {bound(self.bound)}: "
+            f"{self.room}"
+        )
 
 
 class NearestMiss(RankedCandidate):
     """The candidate that breaks its limits by the least share of them in sum."""
 
-    violations: list[BrokenLimit]
+    violations: list[LimitOutcome]
 
 
 class Relaxation(FrozenModel):
@@ -259,53 +325,30 @@ class Replacement(FrozenModel):
     """
 
     incumbent: RankedCandidate
-    violations: list[BrokenLimit]
+    violations: list[LimitOutcome]
     utility_gain: float | None
-    is_tied: bool
+    is_equal: bool
     changes: list[MetricChange]
     sentence: str
 
 
-class FinalQuality(FrozenModel):
-    """A winner's raw quality on rows not used for the choice, beside the one that chose it.
+class CorrectedQuality(FrozenModel):
+    """A winner's quality, corrected for having been chosen by the same test rows.
 
-    ``chosen_by`` is the best of several, so it flatters; ``optimism`` is by how much it lies above
-    ``raw``, negative where it does not. ``how``: measured on test rows that were ``held_out`` of
-    choosing, or, where there are too few to hold out, by ``nested`` resampling.
+    The highest of several measured qualities is too high by chance: ``bias`` is by how much, on
+    average, ``value`` what is left, with its 95 % interval.
     """
 
-    raw: float
-    raw_low: float | None
-    raw_high: float | None
-    chosen_by: float
-    how: Literal["held_out", "nested"] = "held_out"
-
-    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
-    @property
-    def optimism(self) -> float:
-        """By how much the figure used for the choice is above the other one."""
-        return self.chosen_by - self.raw
-
-    @property
-    def where(self) -> str:
-        """In words, by what it was judged."""
-        return WHERE_JUDGED[self.how]
-
-
-class ShippedQuality(FrozenModel):
-    """Raw quality of the model that is shipped, with its 95 % interval.
-
-    ``where`` says in words by which rows: those that nothing was chosen by, as far as there are. Of
-    a model that has learnt from all rows since, it is the quality that it was chosen with.
-    """
-
-    raw: float
-    raw_low: float | None
-    raw_high: float | None
-    where: str
+    value: float
+    low: float | None
+    high: float | None
+    bias: float
 
     def __str__(self) -> str:
-        return f"{format_interval(self.raw, self.raw_low, self.raw_high)} {self.where}"
+        return (
+            f"{format_interval(self.value, self.low, self.high)}, corrected by "
+            f"{format_quality(self.bias)} for having been chosen by the same rows"
+        )
 
 
 class Decision(FrozenModel):
@@ -314,34 +357,34 @@ class Decision(FrozenModel):
     The outcome is ``undecided`` where no candidate qualifies for sure, and some fail only by
     timings that other work on the machine disturbed. ``nearest_miss`` and ``relax`` are ``None``
     where there is a winner, and where no candidate has every measurement the application needs.
-    ``tied_with`` names the candidates that the measurements cannot distinguish from the winner.
-    ``kept`` names the candidate that would have won without an earlier ranking, in a sentence;
-    empty where that is the winner itself. ``not_known`` names, in a sentence, the candidates that
-    may be better than the winner on a quiet machine, as other work disturbed their timings.
-    ``final_quality`` is the winner's without the luck of having been chosen, ``None`` where that is
-    not known. ``reversals`` start with the smallest change;
-    ``reversal`` is that one in a sentence. ``replacements`` has one entry per imported model.
-    ``shipped`` says whether the winner is shipped refitted; ``None`` where there is no winner.
-    ``winner`` holds the figures that chose it, ``quality`` is that of the model that is shipped,
-    ``limits`` are those that it keeps.
+    ``equal_to`` names the feasible candidates whose utility differs from the winner's by less than
+    ``equal_within``, ``not_told_apart`` the others that may be the best within the measuring
+    errors. ``kept`` names the candidate that would have won without an earlier ranking, in a
+    sentence; empty where that is the winner itself. ``not_known`` names, in a sentence, the
+    candidates that may be better than the winner on a quiet machine, as other work disturbed their
+    timings. ``corrected_quality`` is the winner's without the bias of having been chosen, ``None``
+    where that is not known; ``held_out_quality`` the one on test rows that were kept aside.
+    ``reversals`` start with the smallest change; ``reversal`` is that one in a sentence.
+    ``replacements`` has one entry per imported model. ``limits`` are those that the winner meets.
     """
 
     outcome: Literal["winner", "none_qualifies", "undecided"]
     sentence: str
     winner: RankedCandidate | None
     runner_up: RankedCandidate | None
-    tied_with: list[str]
+    equal_to: list[str]
+    not_told_apart: list[str]
     kept: str = ""
     not_known: str = ""
-    final_quality: FinalQuality | None = None
+    corrected_quality: CorrectedQuality | None = None
+    held_out_quality: Quality | None = None
     nearest_miss: NearestMiss | None
     relax: NearestProfile | None
     reversals: list[Reversal]
     reversal: str
     replacements: list[Replacement] = Field(default_factory=list)
     deadline: str = ""
-    shipped: Shipped | None = None
-    limits: list[KeptLimit] = Field(default_factory=list)
+    limits: list[LimitOutcome] = Field(default_factory=list)
 
     @property
     def subject(self) -> RankedCandidate | None:
@@ -353,48 +396,29 @@ class Decision(FrozenModel):
         """Why there is no winner: none qualifies, or that is undecided."""
         return self.outcome.replace("_", " ")
 
-    @property
-    def tie(self) -> str:
-        """Whether the winner is kept, and how many candidates are tied with it, in words."""
-        n_tied = len(self.tied_with)
-        return ", ".join(["kept"] * bool(self.kept) + [f"tied with {n_tied}"] * bool(n_tied))
-
-    @property
-    def refit(self) -> Refit | None:
-        """The refit that is shipped; ``None``: the winner is shipped as it was chosen."""
-        return self.shipped.refit if self.shipped and self.shipped.is_refitted else None
-
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
-    def quality(self) -> ShippedQuality | None:
-        """Raw quality of the model that is shipped; ``None`` where it is not known."""
-        refit, final = self.refit, self.final_quality
-        if refit is not None and not refit.learnt_from_test:
-            found = refit.quality
-            if found is None:
-                return None
-            raw, low, high = found.refitted.raw, found.refitted.low, found.refitted.high
-            return ShippedQuality(raw=raw, raw_low=low, raw_high=high, where=found.where)
-        if final is None:
-            return None
-        where = final.where if refit is None else f"{final.where}, before it learnt from all rows"
-        return ShippedQuality(
-            raw=final.raw, raw_low=final.raw_low, raw_high=final.raw_high, where=where
-        )
+    def mark(self) -> Mark | None:
+        """How sure the winner is, by its chance of being practically the best; none: no winner."""
+        return None if self.winner is None else mark_chance(self.winner.p_best)
 
     @property
-    def headline(self) -> RankedCandidate | None:
-        """The winner with the figures of the model that is shipped; its utility chose it."""
-        if self.winner is None:
-            return None
-        metrics, tier = dict(self.winner.metrics), self.winner.hardware_tier
-        if self.refit is not None:
-            columns = self.refit.read_columns(self.winner.serving)
-            metrics |= {name: columns[name] for name in metrics.keys() & columns.keys()}
-            tier = columns.get("min_hardware_tier_name", tier)
-        if self.quality is not None:
-            metrics["quality_raw"] = self.quality.raw
-        return self.winner.model_copy(update={"metrics": metrics, "hardware_tier": tier})
+    def status(self) -> str:
+        """The mark, and whether the winner is kept or has practically equal rivals, in words."""
+        if self.mark is None:
+            return self.without_winner
+        n_equal = len(self.equal_to)
+        equal = [f"practically equal: {n_equal}"] if n_equal else []
+        return ", ".join([self.mark, *(["kept"] if self.kept else []), *equal])
+
+
+def mark_chance(chance: float) -> Mark:
+    """Name a chance of being practically the best.
+
+    >>> [mark_chance(chance) for chance in (0.97, 0.8, 0.5)]
+    ['clear', 'likely', 'open']
+    """
+    return "clear" if chance >= CLEAR else "likely" if chance >= LIKELY else "open"
 
 
 class AcrossDatasets(FrozenModel):
@@ -431,12 +455,6 @@ def list_decisions(recommendations: Recommendations) -> list[tuple[str, str, Dec
     ]
 
 
-def describe_where_judged(recommendations: Recommendations) -> str:
-    """Say by which rows the qualities of the models that are shipped were found."""
-    found = [one.quality for _, _, one in list_decisions(recommendations) if one.quality]
-    return " or ".join(dict.fromkeys(one.where for one in found)) or "on the rows that chose"
-
-
 def write_recommendations(recommendations: Recommendations) -> dict[str, object]:
     """Return recommendations as plain JSON types."""
     document: dict[str, object] = _DOCUMENT.dump_python(dict(recommendations), mode="json")
@@ -452,12 +470,70 @@ def read_recommendations(document: object) -> Recommendations:
     return _DOCUMENT.validate_python(document)
 
 
+FactKind = Literal[
+    "decision",
+    "settings",
+    "quality",
+    "correction",
+    "held_out",
+    "limit",
+    "runner_up",
+    "chance",
+    "equal",
+    "not_told_apart",
+    "kept",
+    "not_known",
+    "in_use",
+    "deadline",
+    "reversal",
+    "relaxation",
+    "input",
+    "disturbance",
+    "under_load",
+    "origin",
+    "out_of_date",
+    "prices",
+    "over_http",
+]
+TERMS: Mapping[FactKind, str] = {
+    "decision": "Decision",
+    "settings": "Settings",
+    "quality": "Quality",
+    "correction": "Corrected",
+    "held_out": "Held-out rows",
+    "limit": "Limit",
+    "runner_up": "Runner-up",
+    "chance": "Chance of best",
+    "equal": "Practically equal",
+    "not_told_apart": "Not told apart",
+    "kept": "Kept",
+    "not_known": "Not known",
+    "in_use": "In use",
+    "deadline": "Deadline",
+    "reversal": "Would change it",
+    "relaxation": "Would qualify",
+    "input": "Request",
+    "disturbance": "Measured",
+    "under_load": "Under load",
+    "origin": "",
+    "out_of_date": "Out of date",
+    "prices": "Limits",
+    "over_http": "Over HTTP",
+}
+"""Heading of each kind of fact."""
+
+
 @dataclass(frozen=True)
 class Fact:
-    """A term, and what is known by it."""
+    """Something that is known of a decision, in words."""
 
-    term: str
+    kind: FactKind
     text: str
+
+    @property
+    def term(self) -> str:
+        """Its heading."""
+        return TERMS[self.kind]
 
 
 def decision_facts(decision: Decision, profile: Profile | None = None) -> list[Fact]:
@@ -468,48 +544,41 @@ def decision_facts(decision: Decision, profile: Profile | None = None) -> list[F
 
     Args:
         decision: The decision.
-        profile: Profile of the model that is shipped; ``None`` where it is not at hand.
+        profile: Profile of the winner; ``None`` where it is not at hand.
 
     Returns:
-        The facts that there are, in order; a term may stand more than once.
+        The facts that there are, in order; a kind may stand more than once.
     """
-    runner_up, final = decision.runner_up, decision.final_quality
-    chosen = ""
-    if final is not None:
-        chosen = (
-            f"{format_quality(final.chosen_by)} on the rows used "
-            f"(optimism {format_quality(final.optimism)})"
-        )
-        if decision.refit is not None:  # "Quality" is that of the refitted model, this the winner's
-            own = format_interval(final.raw, final.raw_low, final.raw_high)
-            chosen = f"{own} {final.where}; {chosen}"
-    facts: list[tuple[str, object]] = [
-        ("Decision", decision.sentence),
-        ("Settings", decision.winner and decision.winner.settings),
-        ("Quality", decision.quality),
-        ("When chosen", chosen),
-        *(("Limit", limit) for limit in decision.limits),
+    winner, runner_up = decision.winner, decision.runner_up
+    facts: list[tuple[FactKind, object]] = [
+        ("decision", decision.sentence),
+        ("settings", winner and winner.settings),
+        ("quality", winner and winner.quality),
+        ("correction", decision.corrected_quality),
+        ("held_out", decision.held_out_quality),
+        *(("limit", limit) for limit in decision.limits),
         (
-            "Runner-up",
+            "runner_up",
             runner_up and f"{runner_up.label}, utility {format_quality(runner_up.utility)}",
         ),
-        ("Tied with", decision.tied_with and listing(decision.tied_with)),
-        ("Kept", decision.kept),
-        ("Not known", decision.not_known),
-        ("Shipped", decision.shipped and decision.shipped.sentence),
-        *(("In use", one.sentence) for one in decision.replacements),
-        ("Deadline", decision.deadline),
-        ("Would change it", decision.reversal),
-        ("Would qualify", decision.relax),
-        ("What went in", profile and describe_input(profile)),
-        ("Measured", profile and describe_disturbance(profile)),
+        ("chance", winner and f"{format_share(winner.p_best)} ({mark_chance(winner.p_best)})"),
+        ("equal", decision.equal_to and listing(decision.equal_to)),
+        ("not_told_apart", decision.not_told_apart and listing(decision.not_told_apart)),
+        ("kept", decision.kept),
+        ("not_known", decision.not_known),
+        *(("in_use", replacement.sentence) for replacement in decision.replacements),
+        ("deadline", decision.deadline),
+        ("reversal", decision.reversal),
+        ("relaxation", decision.relax),
+        ("input", profile and describe_input(profile)),
+        ("disturbance", profile and describe_disturbance(profile)),
     ]
-    return [Fact(term, str(fact)) for term, fact in facts if fact]
+    return [Fact(kind, str(content)) for kind, content in facts if content]
 
 
-def find_facts(decision: Decision, *terms: str) -> Iterator[Fact]:
-    """Yield the facts of a decision that stand under one of some terms."""
-    yield from (fact for fact in decision_facts(decision) if fact.term in terms)
+def find_facts(decision: Decision, *kinds: FactKind) -> Iterator[Fact]:
+    """Yield the facts of a decision that are of some kinds."""
+    yield from (fact for fact in decision_facts(decision) if fact.kind in kinds)
 
 
 def describe_input(profile: Profile) -> str:

@@ -6,9 +6,10 @@ Table ``rankings``: one row per application, dataset and candidate, best first. 
 ``device`` (the serving configuration chosen for the application), ``request_path`` (``request``:
 raw columns in, ``model``: encoded rows in), ``encoding_ms`` (part of the median latency; null: not
 known), ``utility`` (null: an objective was not measured), ``utility_low``, ``utility_high``,
-``feasible``, ``violations`` (list of structs of ``metric``, ``kind``, ``limit``, ``value``,
-``amount``, ``relative``; null values: not measured), ``pareto``, ``hardware_tier``, ``reason`` (one
-sentence), ``p_best`` (probability of being the best feasible one), ``outcome`` (see
+``feasible``, ``violations`` (list of structs of ``metric``, ``kind``, ``bound``, ``value``,
+``excess``, ``relative``; null values: not measured), ``pareto``, ``hardware_tier``, ``reason`` (one
+sentence), ``p_best`` (probability that no other feasible one is
+better by more than ``equal_within``), ``outcome`` (see
 :mod:`rightfit.ranking.explanation.reasons`) and ``settings`` (the hyper-parameters as JSON,
 ``searched`` and ``fixed``; null: not known).
 
@@ -45,7 +46,7 @@ VIOLATIONS = pl.List(
     pl.Struct(
         {
             **dict.fromkeys(("metric", "kind"), pl.String),
-            **dict.fromkeys(("limit", "value", "amount", "relative"), pl.Float64),
+            **dict.fromkeys(("bound", "value", "excess", "relative"), pl.Float64),
         }
     )
 )
@@ -93,22 +94,22 @@ def _list_violations(assessment: Assessment) -> pl.Series:
     n = len(assessment.chosen)
     if not assessment.limits:
         return pl.repeat([], n, dtype=VIOLATIONS, eager=True)
-    is_broken = pl.col("amount").is_null() | (pl.col("amount") > 0)
+    is_broken = pl.col("excess").is_null() | (pl.col("excess") > 0)
     broken = []
     for limit in (limit.at(assessment.chosen) for limit in assessment.limits):
         value = assessment.table.values(limit.metric)[assessment.chosen]
-        amount = measure_excess(value, limit)
-        facts = pl.DataFrame(
+        excess = measure_excess(value, limit)
+        columns = pl.DataFrame(
             {
                 "metric": pl.repeat(limit.metric, n, eager=True),
                 "kind": pl.repeat(limit.kind, n, eager=True),
-                "limit": np.broadcast_to(limit.bound, value.shape),
+                "bound": np.broadcast_to(limit.bound, value.shape),
                 "value": value,
-                "amount": amount,
-                "relative": relate_excess(amount, limit),
+                "excess": excess,
+                "relative": relate_excess(excess, limit),
             }
         ).with_columns(cs.float().fill_nan(None))
-        broken.append(facts.select(pl.when(is_broken).then(pl.struct(pl.all()))).to_series())
+        broken.append(columns.select(pl.when(is_broken).then(pl.struct(pl.all()))).to_series())
     joined = pl.DataFrame({str(i): found for i, found in enumerate(broken)})
     return joined.select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
 

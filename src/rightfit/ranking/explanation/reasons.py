@@ -2,7 +2,8 @@
 
 Outcomes are ``winner``; ``unmeasured`` (a metric the application needs is missing); ``violates``
 (breaks a limit); ``undecided`` (breaks limits, or is worth less than the winner, only by timings
-that other work on the machine disturbed); ``tied`` (feasible, and none beats it significantly);
+that other work on the machine disturbed); ``equal`` (feasible, its utility differs from the
+winner's by less than ``equal_within``); ``open`` (feasible, and none beats it significantly);
 ``dominated`` (a feasible rival is at least as good in every objective and better in one);
 ``outscored`` (all others).
 """
@@ -19,13 +20,16 @@ import polars as pl
 import polars.selectors as cs
 
 from rightfit.naming import metric_name, metric_unit, name_candidate, write_numbers
-from rightfit.ranking.application_ranking import ApplicationRanking, place_in_objectives
-from rightfit.ranking.applications.applications import QUALITIES, UTILITY
+from rightfit.ranking.application_ranking import (
+    ApplicationRanking,
+    find_near_best,
+    place_in_objectives,
+)
+from rightfit.ranking.applications.applications import UTILITY
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, make_additive
 from rightfit.ranking.assessment.assessment import Assessment, describe_chosen, tie_preference
 from rightfit.ranking.assessment.pareto import find_dominators
-from rightfit.ranking.assessment.profile_table import FINAL
 from rightfit.typed_tables import table_schema, write_rows
 
 Names = npt.NDArray[np.object_]
@@ -43,17 +47,33 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     assessment, table = ranked.assessment, ranked.assessment.table
     rows, feasible = assessment.chosen, assessment.feasible
     is_winner = (ranked.rank == 1) & feasible
-    rival, is_tied, is_dominated = _find_rivals(ranked)
+    rival, is_equal, is_dominated = _find_rivals(ranked)
+    is_open = feasible & (ranked.rank_low == 1)
     missing: Names = np.full(len(rows), "", dtype=object)
     for name in reversed(assessment.application.needed_metrics()):  # the first one is named
         missing[np.isnan(table.values(name)[rows])] = name
     broken, limit, excess = _find_broken(assessment)
     outcome = np.select(
         [
-            *(is_winner, missing != "", assessment.undecided[rows], ~feasible),
-            *(is_tied, _find_undecided_rivals(ranked), is_dominated),
+            is_winner,
+            missing != "",
+            assessment.undecided[rows],
+            ~feasible,
+            is_equal,
+            is_open,
+            _find_undecided_rivals(ranked),
+            is_dominated,
         ],
-        ["winner", "unmeasured", "undecided", "violates", "tied", "undecided", "dominated"],
+        [
+            "winner",
+            "unmeasured",
+            "undecided",
+            "violates",
+            "equal",
+            "open",
+            "undecided",
+            "dominated",
+        ],
         "outscored",
     )
     has_broken = np.isin(outcome, ("undecided", "violates")) & ~feasible
@@ -70,25 +90,17 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     scale = np.array([one or (np.nan, np.nan) for one in scales])[table.dataset_of_candidate]
     is_raw = (metric == "quality") & ~np.isnan(scale[:, 0])
     factor, offset = np.where(is_raw, scale[:, 0], 1.0), np.where(is_raw, scale[:, 1], 0.0)
-    # a quality that chose is not the one that people see, where both are known
-    rows_seen = table.dataset_of_row[~np.isnan(table.values(FINAL))]
-    is_seen = np.bincount(rows_seen, minlength=len(table.datasets)) > 0
     shown = np.where(is_raw, "quality_raw", metric)
-    is_seen = is_seen[table.dataset_of_candidate]
-    is_other = is_seen & np.isin(shown.astype(str), QUALITIES)
     names = table.frame["candidate"].gather(rows)
     frame = pl.DataFrame(
         {
             "outcome": outcome,
-            "is_tied": is_tied,
-            "preference": np.where(
-                is_tied, _find_preferences(assessment, rival, is_seen), ""
-            ).astype(str),
+            "is_equal": is_equal,
+            "preference": np.where(is_equal, _find_preferences(assessment, rival), "").astype(str),
             "has_rival": rival != NO_RIVAL,
             "rival": names.gather(other),
             "metric": metric.astype(str),
-            "label": _replace_each(shown, metric_name)
-            + pl.Series(np.where(is_other, " when chosen", "")),
+            "label": _replace_each(shown, metric_name),
             "unit": _replace_each(metric, lambda name: f" {metric_unit(name)}".rstrip()),
             "limit": np.where(has_broken, factor * limit + offset, np.nan),
             "excess": np.where(has_broken, factor * excess, np.nan),
@@ -114,8 +126,8 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
     value = _with_unit("value")
     against = pl.format("{} ({} against {})", "label", value, write_numbers("rival_value"))
     scored = pl.format("utility {} against {} of {}", own, other, "rival")
-    tied = pl.format(
-        "with {} (utility {} against {}): the tie rule prefers {}",
+    equal = pl.format(
+        "practically equal to {} (utility {} against {}): {} decides",
         *("rival", own, other, "preference"),
     )
     is_low = pl.col("value") < pl.col("limit")
@@ -129,8 +141,8 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
     sentences = {
         "winner": pl.when(pl.col("rival").is_null())
         .then(pl.format("the only feasible candidate, utility {}", own))
-        .when("is_tied")
-        .then(pl.concat_str(pl.lit("tied first "), tied))
+        .when("is_equal")
+        .then(equal)
         .otherwise(pl.format("highest {}; ahead most on {}", scored, against)),
         "unmeasured": pl.concat_str(
             pl.format("not measured: {}", "label"),
@@ -144,7 +156,8 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
             .then(pl.lit("be better"))
             .otherwise(pl.lit("keep it")),
         ),
-        "tied": pl.concat_str(pl.lit("tied "), tied),
+        "equal": equal,
+        "open": pl.format("{}; not told apart by these measurements", scored),
         "dominated": pl.format(
             "dominated by {}: better in no objective, worse on {}", "rival", against
         ),
@@ -158,24 +171,29 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
 
 
 def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
-    """Return each candidate's rival, whether it is tied for the first place, or dominated."""
-    n = len(ranked.rank)
+    """Return each candidate's rival, whether it is practically equal to it, or dominated by one.
+
+    The rival is the winner, or what dominates the candidate; a winner's is the best of the others,
+    of practically equal ones where there are any.
+    """
+    assessment, n = ranked.assessment, len(ranked.rank)
     rival: Ints = np.full(n, NO_RIVAL, dtype=np.int64)
-    tied, dominated = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
-    for part in ranked.assessment.table.candidate_slices:
+    equal, dominated = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+    for part in assessment.table.candidate_slices:
         places = ranked.order[part]
-        places = places[ranked.assessment.feasible[places]]
+        places = places[assessment.feasible[places]]
         if len(places) < 2:
             continue
-        possible = ranked.rank_low[places] == 1
-        tied[places] = possible & (possible.sum() > 1)
-        dominator = find_dominators(place_in_objectives(ranked.assessment, places))
-        lost = (dominator >= 0) & ~possible
+        utility, within = assessment.utility[places], assessment.rules.equal_within
+        near = (utility == utility[0]) | (np.abs(utility - utility[0]) < within)
+        equal[places] = near & (near.sum() > 1)
+        dominator = find_dominators(place_in_objectives(assessment, places))
+        lost = (dominator >= 0) & ~near & (ranked.rank_low[places] > 1)
         dominated[places] = lost
         rival[places] = places[np.where(lost, dominator, 0)]
-        others = np.flatnonzero(tied[places[1:]])
+        others = np.flatnonzero(near[1:])
         rival[places[0]] = places[1 + (others[0] if len(others) else 0)]
-    return rival, tied, dominated
+    return rival, equal, dominated
 
 
 def _find_undecided_rivals(ranked: ApplicationRanking) -> Bools:
@@ -196,31 +214,26 @@ def _find_undecided_rivals(ranked: ApplicationRanking) -> Bools:
     return may_gain
 
 
-def _find_preferences(assessment: Assessment, rival: Ints, is_seen: Bools) -> Names:
-    """Say what decides between each candidate and its rival: the first key in which they differ.
+def _find_preferences(assessment: Assessment, rival: Ints) -> Names:
+    """Name what decides between each candidate and its rival: the first tie key that differs.
 
     Args:
         assessment: The candidates.
         rival: Number of each one's rival.
-        is_seen: Whether people see another quality than the one that chose, shape (n_candidates,).
     """
     other = np.maximum(rival, 0)
-    preference: Names = np.full(len(rival), "the first by name", dtype=object)
+    preference: Names = np.full(len(rival), "the name", dtype=object)
     for key in reversed(assessment.tie_rule):
         if key.by == UTILITY:
             value = assessment.utility
         else:
             value = tie_preference(assessment.table, key, assessment.chosen)
-        name = f"the {key.prefer} {metric_name(key.by)}"
-        differs, is_other = value != value[other], is_seen & (key.by in QUALITIES)
-        preference[differs] = np.where(is_other, f"{name} when chosen", name)[differs]
-    reached = np.where(assessment.feasible, assessment.utility, -np.inf)
+        preference[value != value[other]] = f"the {key.prefer} {metric_name(key.by)}"
     for position, part in enumerate(assessment.table.candidate_slices):
         # the keys decide among those near the highest utility, whichever of them comes first
-        too_low = reached < reached[part].max() - assessment.rules.ties.max_utility_loss
-        preference[part][(too_low | too_low[other])[part]] = "the higher utility"
+        preference[part][~find_near_best(assessment, part)] = "the higher utility"
         if position in assessment.kept:
-            preference[part] = "the earlier winner"
+            preference[part] = "the last run's winner"
     return preference
 
 

@@ -24,28 +24,22 @@ from rightfit.naming import (
 )
 from rightfit.ranking.application_ranking import ApplicationRanking, Winners
 from rightfit.ranking.applications.applications import (
-    QUALITIES,
     S_PER_HOUR,
     THROUGHPUT,
     Application,
-    LimitKind,
 )
-from rightfit.ranking.applications.constraints import measure_excess
+from rightfit.ranking.applications.constraints import measure_excess, relate_excess
 from rightfit.ranking.applications.utility import Ints
 from rightfit.ranking.assessment.assessment import Assessment
-from rightfit.ranking.assessment.profile_table import (
-    DISTURBED,
-    FINAL,
-    ProfileKey,
-)
+from rightfit.ranking.assessment.profile_table import DISTURBED, FINAL, ProfileKey
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
-    BrokenLimit,
     Decision,
-    KeptLimit,
+    LimitOutcome,
     MetricChange,
     NearestMiss,
     NearestProfile,
+    Quality,
     RankedCandidate,
     Recommendation,
     Recommendations,
@@ -54,15 +48,13 @@ from rightfit.ranking.explanation.decisions import (
     Reversal,
     read_recommendations,
 )
-from rightfit.ranking.explanation.final_quality import judge_winner
 from rightfit.ranking.explanation.rankings import FamilyComparison, tabulate_rankings
-from rightfit.ranking.explanation.shipping import ChosenServing, Refits, Shipped, decide_shipping
+from rightfit.ranking.explanation.selection_bias import correct_winner
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect
 from rightfit.ranking.sensitivity.weights import WeightInterval
 from rightfit.typed_tables import read_rows
 
 ARROW = "\N{RIGHTWARDS ARROW}"
-NO_REFITS: Mapping[str, Refits] = {}
 MAX_FACTOR = 10  # a weight that must grow or shrink more tells nobody how sure the winner is
 NO_SMALL_CHANGE = (
     "No single weight up to ten times as large or as small, and no single limit moved by {:g} %, "
@@ -77,7 +69,6 @@ def recommend(
     limit_effects: pl.DataFrame,
     robust_choices: pl.DataFrame,
     imported: Collection[str] = (),
-    refits: Mapping[str, Refits] = NO_REFITS,
 ) -> Recommendations:
     """Recommend a candidate per application and dataset; the tables say what would change it."""
     recommendations = {}
@@ -95,7 +86,6 @@ def recommend(
                 intervals=[row for row in intervals if row.dataset == dataset],
                 effects=[row for row in effects if row.dataset == dataset],
                 imported=imported,
-                refits=refits.get(dataset),
             )
             for position, dataset in enumerate(assessment.table.datasets)
         }
@@ -145,12 +135,58 @@ class _RankedRows:
     def candidate(self, number: int) -> RankedCandidate:
         """Return a candidate as it is published."""
         row = int(self.ranked.assessment.chosen[number])
-        found = self.rankings.row(number, named=True)
-        return RankedCandidate(**found, metrics=self.metrics.row(row, named=True))
+        return RankedCandidate(
+            **self.rankings.row(number, named=True),
+            quality=self.quality(number, "quality_raw"),
+            metrics=self.metrics.row(row, named=True),
+        )
 
-    def violations(self, number: int) -> list[BrokenLimit]:
-        """Return the limits that a candidate breaks."""
-        return [BrokenLimit(**one) for one in self.rankings["violations"][number]]
+    def quality(self, number: int, column: str) -> Quality | None:
+        """Return one of a candidate's qualities, with what the metric is called."""
+        table, row = self.ranked.assessment.table, int(self.ranked.assessment.chosen[number])
+        value = table.values(column)[row]
+        if np.isnan(value):
+            return None
+        low, high = table.read_ends(column, row)
+        name = table.frame["quality_metric"][row] or "quality"
+        return Quality(metric=name, value=float(value), low=low, high=high)
+
+    def limits(self, number: int) -> list[LimitOutcome]:
+        """Return how a candidate stands to each limit of its application."""
+        assessment = self.ranked.assessment
+        table, rows = assessment.table, assessment.chosen[[number]]
+        scale = table.scale_of_quality(int(table.dataset_of_candidate[number]))
+        outcomes = []
+        for limit in (limit.at(rows) for limit in assessment.limits):
+            value, bound = table.values(limit.metric)[rows], np.atleast_1d(limit.bound)
+            excess = measure_excess(value, limit)
+            figures = [bound, value, excess, relate_excess(excess, limit)]
+            bound_, value_, excess_, relative = (
+                None if np.isnan(figure[0]) else float(figure[0]) for figure in figures
+            )
+            metric = limit.metric
+            if metric == "quality" and scale is not None:  # in the dataset's own metric
+                metric, (factor, offset) = "quality_raw", scale
+                bound_, value_ = (
+                    None if figure is None else factor * figure + offset
+                    for figure in (bound_, value_)
+                )
+                excess_ = None if excess_ is None else abs(factor) * excess_
+            outcomes.append(
+                LimitOutcome(
+                    metric=metric,
+                    kind="min" if limit.is_floor else "max",
+                    bound=bound_,
+                    value=value_,
+                    excess=excess_,
+                    relative=relative,
+                )
+            )
+        return outcomes
+
+    def violations(self, number: int) -> list[LimitOutcome]:
+        """Return the limits that a candidate breaks, or was not measured for."""
+        return [limit for limit in self.limits(number) if not limit.is_met]
 
 
 def describe_deadline(assessment: Assessment, candidates: Ints) -> str:
@@ -164,7 +200,7 @@ def describe_deadline(assessment: Assessment, candidates: Ints) -> str:
     """
     workload, table = assessment.application.workload, assessment.table
     rows = assessment.chosen[candidates]
-    rows_per_s, quality = table.values(THROUGHPUT)[rows], table.seen_quality()[rows]
+    rows_per_s, quality = table.values(THROUGHPUT)[rows], table.values("quality_raw")[rows]
     if workload is None or np.isnan(rows_per_s[0]) or np.isnan(quality).all():
         return ""
     best = int(np.nanargmax(quality))
@@ -242,7 +278,10 @@ def find_relaxations(assessment: Assessment, dataset: int) -> NearestProfile | N
 
 
 def list_reversals(
-    intervals: Iterable[WeightInterval], effects: Iterable[LimitEffect], *, winner: str | None
+    intervals: Iterable[WeightInterval],
+    effects: Iterable[LimitEffect],
+    *,
+    leaders: Collection[str | None],
 ) -> list[Reversal]:
     """List what would change the winner of one application on one dataset.
 
@@ -251,8 +290,8 @@ def list_reversals(
     Args:
         intervals: Its weight intervals on the dataset.
         effects: The effects of its limits on the dataset.
-        winner: Candidate that is recommended now. The tie rule may have put it before the leader;
-            then its taking the lead is no change.
+        leaders: The candidate that is recommended now and the one of the highest utility, which may
+            be another one, practically equal: that one of them takes the lead is no change.
     """
     found = []
     for row in intervals:
@@ -260,7 +299,7 @@ def list_reversals(
             (row.leader_below, row.weight_low, "falls below"),
             (row.leader_above, row.weight_high, "exceeds"),
         ):
-            if leader is None or beyond is None or leader == winner:
+            if leader is None or beyond is None or leader in leaders:
                 continue
             if not 1 / MAX_FACTOR <= beyond / row.weight <= MAX_FACTOR:
                 continue
@@ -308,7 +347,6 @@ def _decide(
     intervals: list[WeightInterval],
     effects: list[LimitEffect],
     imported: Collection[str],
-    refits: Refits | None,
 ) -> Decision:
     assessment = rows.ranked.assessment
     name = assessment.table.datasets[dataset]
@@ -316,31 +354,31 @@ def _decide(
     places = best_first.tolist()
     feasible = [place for place in places if assessment.feasible[place]]
     winner, runner_up = ([rows.candidate(number) for number in feasible[:2]] + [None, None])[:2]
-    reversals = list_reversals(intervals, effects, winner=winner.candidate if winner else None)
-    tied = rows.rankings[feasible[1:]].filter(pl.col("outcome") == "tied")["candidate"].to_list()
+    outcomes, names = rows.rankings["outcome"], rows.rankings["candidate"]
+    leaders = [winner.candidate] if winner else []
+    if feasible:
+        leaders.append(names[max(feasible, key=lambda number: assessment.utility[number])])
+    reversals = list_reversals(intervals, effects, leaders=leaders)
+    equal, open_ = (
+        [names[number] for number in feasible[1:] if outcomes[number] == outcome]
+        for outcome in ("equal", "open")
+    )
     miss = None
     if not winner and (number := find_nearest_miss(rows.ranked, dataset)) is not None:
         miss = NearestMiss(**vars(rows.candidate(number)), violations=rows.violations(number))
         best_first = np.array([number, *best_first[best_first != number]])
-    outcomes = rows.rankings["outcome"]
-    undecided = [rows.candidate(one).label for one in places if outcomes[one] == "undecided"]
+    undecided = [
+        rows.candidate(number).label for number in places if outcomes[number] == "undecided"
+    ]
     not_known = ""
     if undecided:
         not_known = _report_undecided(name, undecided, has_winner=winner is not None)
-    shipped = None
-    if winner:
-        chosen = ChosenServing(
-            candidate=winner.candidate,
-            serving=winner.serving,
-            quality_raw=winner.metrics.get("quality_raw"),
-        )
-        shipped = decide_shipping(chosen, assessment.application, refits)
     kept = ""
     if dataset in assessment.kept:
         otherwise = assessment.table.read_key(assessment.kept[dataset].otherwise)
         kept = (
-            f"{otherwise.candidate} ({otherwise.serving.label}) would be chosen otherwise, but is "
-            "not surely better than the earlier winner."
+            f"the winner of the last run stands; {otherwise.candidate} "
+            f"({otherwise.serving.label}), practically equal, would be chosen otherwise."
         )
     change_pct = assessment.rules.limit_change_pct
     if reversals:
@@ -354,24 +392,25 @@ def _decide(
         sentence=_word_decision(name, winner, not_known, miss, first=rows.candidate(places[0])),
         winner=winner,
         runner_up=runner_up,
-        tied_with=tied,
+        equal_to=equal,
+        not_told_apart=open_,
         kept=kept,
         not_known=not_known if winner else "",
-        final_quality=judge_winner(rows.ranked, feasible[0]) if feasible else None,
+        corrected_quality=correct_winner(rows.ranked, feasible[0]) if feasible else None,
+        held_out_quality=rows.quality(feasible[0], FINAL) if feasible else None,
         nearest_miss=miss,
         relax=None if winner or undecided else find_relaxations(assessment, dataset),
         reversals=reversals,
         reversal=reversal,
         deadline=describe_deadline(assessment, best_first),
-        shipped=shipped,
-        limits=_list_limits(assessment, feasible[0], dataset, shipped) if feasible else [],
+        limits=rows.limits(feasible[0]) if feasible else [],
         replacements=[
             compare_with_winner(
                 rows.candidate(number),
                 winner,
                 assessment.application,
                 violations=rows.violations(number),
-                is_tied=rows.rankings["candidate"][number] in tied,
+                is_equal=names[number] in equal,
             )
             for number in places
             if rows.rankings["model"][number] in imported
@@ -397,28 +436,6 @@ def _word_decision(
         f"No candidate qualifies for {dataset}: each lacks a measurement the application needs. "
         f"{first.label}: {first.reason}."
     )
-
-
-def _list_limits(
-    assessment: Assessment, winner: int, dataset: int, shipped: Shipped | None
-) -> list[KeptLimit]:
-    """List the limits with the winner's values: its own qualities, the costs of what is shipped."""
-    row = int(assessment.chosen[winner])
-    refit = shipped.refit if shipped and shipped.is_refitted else None
-    measured = {} if refit is None else refit.read_columns(assessment.table.read_key(row).serving)
-    scale = assessment.table.scale_of_quality(dataset)
-    found = []
-    for limit in assessment.limits:
-        metric, bound = limit.metric, float(limit.at(np.array([row])).bound.flat[0])
-        value = float(assessment.table.values(metric)[row])
-        if metric == "quality" and scale is not None:
-            metric = "quality_raw"
-            bound, value = (scale[0] * one + scale[1] for one in (bound, value))
-        elif metric not in QUALITIES and measured.get(metric) is not None:
-            value = float(measured[metric])
-        kind: LimitKind = "min" if limit.is_floor else "max"
-        found.append(KeptLimit(metric=metric, kind=kind, bound=bound, value=value))
-    return found
 
 
 def _report_undecided(dataset: str, labels: list[str], *, has_winner: bool) -> str:
@@ -473,8 +490,8 @@ def compare_with_winner(
     winner: RankedCandidate | None,
     application: Application,
     *,
-    violations: Sequence[BrokenLimit],
-    is_tied: bool,
+    violations: Sequence[LimitOutcome],
+    is_equal: bool,
 ) -> Replacement:
     """Compare an imported model with the winner."""
     is_winner = winner is not None and winner.candidate == incumbent.candidate
@@ -504,18 +521,18 @@ def compare_with_winner(
                 for one in changes
             ),
         ]
-        tie = " The measurements cannot distinguish the two." if is_tied else ""
+        equal = " The two are practically equal." if is_equal else ""
         sentence = (
             f"{incumbent.label}, imported, fits best: there is nothing to gain by changing."
             if is_winner
             else f"Changing from {incumbent.label}, imported, to {winner.label}: "
-            f"{listing(figures)}.{tie}{fault}"
+            f"{listing(figures)}.{equal}{fault}"
         )
     return Replacement(
         incumbent=incumbent,
         violations=list(violations),
         utility_gain=gain,
-        is_tied=is_tied,
+        is_equal=is_equal,
         changes=changes,
         sentence=sentence,
     )

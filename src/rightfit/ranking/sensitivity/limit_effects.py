@@ -144,7 +144,7 @@ def _describe(
         "winner": key.candidate,
         "serving": key.serving.label,
         "utility": float(assessment.judgement.utility[row]),
-        "quality_raw": read(table.seen_quality()),
+        "quality_raw": read(table.values("quality_raw")),
         THROUGHPUT: read(table.values(THROUGHPUT)),
         "value": metric and read(table.values(metric)),
     }

@@ -1,4 +1,9 @@
-"""Selection probability: how probably a candidate is the best one that qualifies, by simulation."""
+"""Selection probability: how probably no other candidate is better by more than practical equality.
+
+That is the region of practical equivalence of Bayesian comparisons (Kruschke, Advances in Methods
+and Practices in Psychological Science 1, 2018; Benavoli et al., Journal of Machine Learning
+Research 18, 2017), by simulation of the measuring errors.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,9 @@ from functools import cached_property
 import numpy as np
 
 from rightfit.ranking.applications.applications import QUALITIES
-from rightfit.ranking.applications.constraints import Limit, fold_feasibility, judge_profiles
+from rightfit.ranking.applications.constraints import Limit, judge_profiles
 from rightfit.ranking.applications.utility import Floats, Ints
-from rightfit.ranking.assessment.assessment import Assessment
+from rightfit.ranking.assessment.assessment import Assessment, is_practically_equal
 from rightfit.ranking.uncertainty.paired_comparison import (
     draw_together,
     standardise_deviations,
@@ -23,23 +28,25 @@ _VALUES_AT_ONCE = 4_000_000
 def simulate_best(
     assessment: Assessment, candidates: Ints, *, n_draws: int, rng: np.random.Generator
 ) -> Floats:
-    """Estimate how probably each of some candidates of one dataset is the best feasible one.
+    """Estimate how probably each of some candidates of one dataset is practically the best.
+
+    It is, where it is feasible and no other feasible one is better by ``equal_within`` or more.
 
     Each draw moves every metric within its interval, taken as a normal distribution whose two
     halves may differ in width, independently of the others but for qualities, which are paired.
-    Equal ones share a draw.
 
     Returns:
-        Probabilities, shape (n_compared,); they sum to the probability that any is feasible.
+        Probabilities, shape (n_compared,). Practically equal candidates may all have a high one.
     """
     wins = np.zeros(len(candidates))
     step = max(1, _VALUES_AT_ONCE // max(len(candidates), 1))
     for start in range(0, n_draws, step):
         draw = _Draw(assessment, assessment.chosen[candidates], min(step, n_draws - start), rng)
         judged = judge_profiles(draw.values(), assessment.application, limits=draw.limits())
-        level = fold_feasibility(judged.utility, judged.feasible)
-        best = (level == level.max(axis=1, keepdims=True)) & judged.feasible
-        wins += (best / np.maximum(best.sum(axis=1, keepdims=True), 1)).sum(axis=0)
+        reached = np.where(judged.feasible, judged.utility, -np.inf)
+        highest = reached.max(axis=1, keepdims=True)
+        near = is_practically_equal(reached, highest, assessment.rules.equal_within)
+        wins += (near & judged.feasible).sum(axis=0)
     return wins / n_draws
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import polars as pl
 from plotly.graph_objects import Bar, Figure, Scatter
 
-from rightfit.formatting import format_quality
 from rightfit.naming import objective_name, sentence_case, serving_labels, words
 from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Recommendations, list_decisions
@@ -148,13 +147,11 @@ def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) ->
     drawn = [decision.winner and marks[decision.winner.model] for _, _, decision in cells]
     texts = []
     for _, _, decision in cells:
-        winner = decision.headline
+        winner = decision.winner
         if winner is None:
             texts.append(decision.without_winner)
             continue
-        quality = format_quality(winner.metrics.get("quality_raw"))
-        tie = f"<br>{decision.tie}" if decision.tie else ""
-        texts.append(f"<b>{winner.candidate}</b><br>{quality}{tie}")
+        texts.append(f"<b>{winner.candidate}</b><br>{winner.quality or ''}<br>{decision.status}")
     return Figure(
         data=[
             Scatter(

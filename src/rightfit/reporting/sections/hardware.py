@@ -9,7 +9,7 @@ import polars as pl
 from rightfit.formatting import NOT_MEASURED, format_number, format_quality
 from rightfit.naming import listing, sentence_case, words
 from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
-from rightfit.reporting.run_results import Results, select_winners, show_unseen
+from rightfit.reporting.run_results import Results, select_winners
 from rightfit.reporting.sections.section import (
     Column,
     Section,
@@ -26,7 +26,7 @@ VERDICTS = ("fits", "does not fit", "not measurable")
 
 def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
     """Price every winner, and say where larger machines improve the best quality."""
-    profiles = show_unseen(results.profiles)
+    profiles = results.profiles
     names = [tier.name for tier in tiers]
     wins = dict(select_winners(results.rankings)["hardware_tier"].value_counts().iter_rows())
     kept_on = [
@@ -46,7 +46,7 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
         id="hardware",
         title="Hardware tiers and costs",
         sentences=(
-            f"Smallest tiers on which the winners keep their limits: {listing(kept_on)}."
+            f"Smallest tiers on which the winners meet their limits: {listing(kept_on)}."
             if kept_on
             else "No winner fits a tier of the ladder.",
         ),

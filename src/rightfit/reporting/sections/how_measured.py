@@ -9,7 +9,7 @@ import polars as pl
 from rightfit.formatting import count, format_quality
 from rightfit.naming import listing, metric_name, metric_title, sentence_case, words
 from rightfit.processes.codec import to_plain
-from rightfit.ranking.explanation.decisions import FinalQuality, list_decisions
+from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (
     Column,
@@ -43,7 +43,6 @@ ENDS = {
 def build_measuring(results: Results) -> Section:
     """Say where and how often it was measured, what was disturbed and what is missing."""
     here = results.environment
-    finals, finals_tables = _compare_finals(results)
     missing = Counter(
         (column, reason)
         for reasons in results.profiles["null_reasons"].drop_nulls()
@@ -70,7 +69,6 @@ def build_measuring(results: Results) -> Section:
             describe_thoroughness(results.profiles),
             describe_disturbed_profiles(results.profiles),
             *describe_drift(results.profiles),
-            *finals,
         ),
         tables=(
             tabulate(
@@ -85,7 +83,7 @@ def build_measuring(results: Results) -> Section:
                     for name in half_widths_pct
                 ),
             ),
-            *finals_tables,
+            *_tabulate_corrections(results),
             tabulate(
                 "Missing metrics",
                 missing.most_common(),
@@ -150,55 +148,32 @@ def describe_drift(profiles: pl.DataFrame) -> list[str]:
         if seen["n_blocks_seen"]
         else "assumed, because there were too few profiles to estimate it from"
     )
-    n_drifting = sum(how["is_drifting"] for how in timed)
-    marked = f" {count(n_drifting, 'profile')} drifted more than intervals can hold." * (
-        n_drifting > 0
-    )
     return [
         "Intervals of times include what the machine's drift adds to all processes of a "
-        f"measurement: {seen['common_mode_error_pct']:.1f} %, {source}.{marked}"
+        f"measurement: {seen['common_mode_error_pct']:.1f} %, {source}."
     ]
 
 
-def _compare_finals(results: Results) -> tuple[list[str], list[Table]]:
-    """Compare the winners' quality on rows not used for the choice with the one that chose them.
-
-    Nested resampling judges a choice, so one candidate may have several qualities.
-
-    Returns:
-        How many are worse, for each way in which that is known, and a table; nothing if it is not.
-    """
-    applications: dict[tuple[str, str, FinalQuality], list[str]] = {}
-    for application, dataset, decision in list_decisions(results.recommendations):
-        if decision.winner and decision.final_quality:
-            key = dataset, decision.winner.candidate, decision.final_quality
-            applications.setdefault(key, []).append(application)
-    by_how: dict[str, list[FinalQuality]] = {}
-    for _, _, final in applications:
-        by_how.setdefault(final.how, []).append(final)
-    sentences = [
-        f"Judged {found[0].where}, {sum(final.optimism > 0 for final in found)} of "
-        f"{count(len(found), 'winner')} {'is' if len(found) == 1 else 'are'} worse than on the "
-        "rows that they were chosen by."
-        for found in by_how.values()
+def _tabulate_corrections(results: Results) -> list[Table]:
+    """List by how much the winners' qualities are too high for having been chosen by them."""
+    rows = [
+        {"dataset": dataset, "application": name, "winner": decision.winner, "decision": decision}
+        for name, dataset, decision in list_decisions(results.recommendations)
+        if decision.winner and decision.winner.quality and decision.corrected_quality
     ]
     table = tabulate(
-        "Quality of the winners on rows not used for the choice",
-        [
-            {"dataset": dataset, "winner": winner, "final": final, "applications": names}
-            for (dataset, winner, final), names in applications.items()
-        ],
-        *keys("dataset"),
-        text("Winner", lambda row: row["winner"]),
-        text("Applications", lambda row: listing([words(name) for name in row["applications"]])),
-        number("On rows of the choice", lambda row: format_quality(row["final"].chosen_by)),
-        number("On other rows", lambda row: format_quality(row["final"].raw)),
-        number("from", lambda row: format_quality(row["final"].raw_low)),
-        number("to", lambda row: format_quality(row["final"].raw_high)),
-        number("Optimism", lambda row: format_quality(row["final"].optimism)),
-        text("Judged", lambda row: row["final"].where),
+        "Quality of the winners, corrected for having been chosen by the same rows",
+        rows,
+        *keys("dataset", "application"),
+        text("Winner", lambda row: row["winner"].candidate),
+        text("Measured", lambda row: str(row["winner"].quality)),
+        number("Too high by", lambda row: format_quality(row["decision"].corrected_quality.bias)),
+        number("Corrected", lambda row: format_quality(row["decision"].corrected_quality.value)),
+        number("from", lambda row: format_quality(row["decision"].corrected_quality.low)),
+        number("to", lambda row: format_quality(row["decision"].corrected_quality.high)),
+        text("Held-out rows", lambda row: str(row["decision"].held_out_quality or "none")),
     )
-    return sentences, [table] if applications else []
+    return [table] if rows else []
 
 
 def _tabulate_data(results: Results) -> Table:
@@ -247,6 +222,6 @@ def build_profiles(results: Results) -> Section:
     return Section(
         id="profiles",
         title="All profiles",
-        sentences=("Quality here is that on the rows that chose the winners.",),
+        sentences=("Every measured profile, with its quality on all test rows.",),
         tables=tuple(tables),
     )

@@ -38,30 +38,24 @@
   const sentence = (text) => text[0].toUpperCase() + text.slice(1);
   const faultOf = ({ utility, excess }) => (Number.isNaN(utility) || excess === Infinity ? "lacks a measurement" : "breaks a limit");
 
-  // ── The decision: the card's winner stands until another is better by more than the errors. ──
+  // ── The decision: the card's winner stands among practically equal candidates. ──
 
   function decide(dataset, application) {
     const decision = data.decisions[chosen][dataset];
     const pool = data.profiles[dataset].filter((profile) => profile.path === application.path);
     const ranked = Ranking.rank(pool, application, decision);
-    const stays = ranked.find((one) => one.candidate === decision.winner);
-    const margin = (one) => (decision.margin[one.candidate] ?? 0) + 1e-9;
-    const beaten = !stays?.feasible || ranked.some(
-      (one) => one.feasible && one.utility - stays.utility > margin(one),
-    );
-    const winner = beaten ? ranked.find((one) => one.feasible) : stays;
-    return { dataset, decision, ranked, winner, isCard: Boolean(winner) && winner === stays };
+    const winner = Ranking.choose(ranked, application, decision);
+    return { dataset, decision, ranked, winner };
   }
 
   // ── Charts ──
 
-  // What people see of a candidate: the card's figures of a winner, else its own.
-  function markOf({ decision, winner, isCard }, one, cost) {
-    const shipped = isCard && one === winner ? decision : {};
-    const x = shipped.values?.[cost] ?? one.values[cost];
-    const [y, ...yEnds] = shipped.unseen ?? one.unseen;
-    const xEnds = x === one.values[cost] ? one.ends[cost] ?? [null, null] : [null, null];
-    return { one, x, y, ends: { x: xEnds, y: yEnds }, feasible: one.feasible, ...data.marks[one.model] };
+  function markOf(one, cost) {
+    const [y, ...yEnds] = one.quality;
+    return {
+      one, x: one.values[cost], y, ends: { x: one.ends[cost] ?? [null, null], y: yEnds },
+      feasible: one.feasible, ...data.marks[one.model],
+    };
   }
 
   function limitsOf({ dataset, ranked }, cost) {
@@ -87,7 +81,7 @@
     if (!winner) return { top, text: `${sentence(title(decided))}.` };
     const own = marks.find((mark) => mark.one === winner);
     if (!own) { // a cost of 0 has no place on a log scale
-      const { x } = markOf(decided, winner, cost);
+      const { x } = markOf(winner, cost);
       const [measured, value] = x > 0 ? [quantity, null] : [data.metrics[cost].name, x];
       const what = known(value) ? write(value, cost) : "not measured";
       return { top, text: `${winner.candidate} fits best; it is not drawn, since its ${measured} is ${what}.` };
@@ -102,10 +96,10 @@
 
   function drawChart(figure, decided) {
     const { dataset, ranked, winner } = decided;
-    const { name, quality: quantity, rows } = data.datasets[dataset];
+    const { name, quality: quantity } = data.datasets[dataset];
     const cost = costs.value;
     const { title: xTitle, better } = data.metrics[cost];
-    const marks = ranked.map((one) => markOf(decided, one, cost)).filter((mark) => mark.x > 0 && known(mark.y));
+    const marks = ranked.map((one) => markOf(one, cost)).filter((mark) => mark.x > 0 && known(mark.y));
     const { top, text } = describe(decided, marks, cost, quantity);
     for (const mark of marks) {
       if (mark === top) Object.assign(mark, { role: "top", label: `${mark.one.candidate}, most accurate` });
@@ -118,7 +112,7 @@
       ];
     }
     figure.querySelector("figcaption").replaceChildren(
-      element("b", { textContent: sentence(name) }), ` ${quantity} on ${rows}. ${text}`,
+      element("b", { textContent: sentence(name) }), ` ${quantity} on all test rows. ${text}`,
     );
     const div = figure.querySelector("div");
     if (!marks.length) return div.replaceChildren();
@@ -183,12 +177,12 @@
   }
 
   function showVerdict(decided) {
-    const { dataset, ranked, winner, isCard } = decided;
+    const { dataset, ranked, winner } = decided;
     const [before, now] = [decide(dataset, original()), decided].map(title);
     const changed = before !== now;
     const leader = ranked.find((one) => one.feasible);
-    const more = isCard && leader !== winner ? (leader.utility - winner.utility).toFixed(3) : "";
-    const within = more && `; ${leader.candidate} has ${more} more utility, within the errors`;
+    const more = leader && leader !== winner ? (leader.utility - winner.utility).toFixed(3) : "";
+    const within = more && `; ${leader.candidate} has ${more} more utility, which is practically equal`;
     const stays = winner ? `${now} stays${within}` : `still ${now}`;
     const verdict = changed ? `${now} instead of ${before}` : stays;
     const bars = ranked.slice(0, 4).map((one) => {

@@ -86,7 +86,7 @@ const Ranking = (() => {
     const unit = 10 ** application.utility_digits;
     const rounded = (p) => (known(p.utility) ? Math.round(p.utility * unit) : -unit);
     const key = (tie) => (tie.by === "utility" ? rounded : (profile) => preference(profile, tie));
-    const isNear = (p, best) => standsLike(p, best) && rounded(best) - rounded(p) <= application.max_utility_loss * unit;
+    const isNear = (p, best) => standsLike(p, best) && (rounded(best) === rounded(p) || rounded(best) - rounded(p) < application.equal_within * unit);
     const byStanding = compareBy([
       (p) => (p.feasible ? 2 : Number(p.undecided)),
       (p) => Number(known(p.utility)),
@@ -94,7 +94,7 @@ const Ranking = (() => {
       rounded,
     ]);
     const byRule = compareBy([...application.ties.filter(isNoQuality).map(key), rounded]);
-    const configurations = new Map(); // of each candidate, those of nearly the highest utility
+    const configurations = new Map(); // of each candidate, those practically equal to the best
     for (const profile of judged.sort(byStanding)) {
       const near = configurations.get(profile.candidate) || [];
       if (!near.length || isNear(profile, near[0])) near.push(profile);
@@ -108,5 +108,15 @@ const Ranking = (() => {
     return chosen.sort(compareBy([standing, ...ties]));
   }
 
-  return { rank, scoreMetric, utilityOf };
+  /** Choose among the candidates that are practically equal to the best: the earlier winner, else by the tie rule. */
+  function choose(ranked, application, { winner, serving } = {}) {
+    const feasible = ranked.filter((one) => one.feasible);
+    const near = feasible.filter(({ utility }) => utility === feasible[0].utility || utility > feasible[0].utility - application.equal_within);
+    const kept = application.keep_winner && near.find((one) => one.candidate === winner && one.serving === serving);
+    const key = (tie) => (tie.by === "utility" ? (one) => one.utility : (one) => preference(one, tie));
+    const better = (a, b) => application.ties.map(key).map((of) => of(b) - of(a)).find((gap) => gap !== 0) ?? 0;
+    return kept || near.sort(better)[0];
+  }
+
+  return { rank, choose, scoreMetric, utilityOf };
 })();

@@ -1,1 +1,1 @@
-"""Several searches or refits at once: their processes, and the cores they share."""
+"""Several searches at once: their processes, and the cores they share."""

@@ -1,7 +1,6 @@
-"""Forked processes of this machine that carry out searches and refits, and what forks them.
+"""Forked processes of this machine that carry out searches, and what forks them.
 
-The process that forks imports for seconds, so a run starts it before it needs any, and keeps it:
-the searches and the refits come out of the same one.
+The process that forks imports for seconds, so a run starts it before it needs any, and keeps it.
 """
 
 from __future__ import annotations

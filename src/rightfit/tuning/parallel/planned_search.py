@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 from optuna.trial import TrialState
 
 from rightfit.families.bundle import Bundle
+from rightfit.families.family import LabelledRows
 from rightfit.formatting import count
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.search.candidates import bundle_candidates
-from rightfit.tuning.search.cell import Cell, SearchSettings
+from rightfit.tuning.search.candidates import bundle_candidates, plan_finish, predict_validation
+from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.search import SearchFailedError, run_search
 from rightfit.tuning.search.search_scheduler import open_study, read_limits, read_trials
 from rightfit.tuning.search.search_tables import (
@@ -29,6 +31,7 @@ from rightfit.tuning.search.search_tables import (
 from rightfit.tuning.search.setting_up import WantedServings, make_settings, make_targets
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.stopping import StoppingRule
+from rightfit.tuning.search.task_worker import TaskWorker
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.budget import GUARD, spent_cpu_s
 from rightfit.tuning.studies.study_store import StudyStore
@@ -69,7 +72,7 @@ class PlannedSearch:
     @property
     def dataset(self) -> str:
         """The dataset's name."""
-        return self.cell.name.rpartition(".")[0]
+        return self.cell.dataset
 
     @property
     def has_default_first(self) -> bool:
@@ -147,7 +150,7 @@ def plan_search(
         settings = settings.model_copy(update={"targets": targets})
     n_at_once, _ = training.share_cores(n_searches)
     return PlannedSearch(
-        cell,
+        replace(cell, learns_validation=training.final.covers(cell.dataset)),
         settings,
         studies,
         siblings,
@@ -164,16 +167,22 @@ class SearchOutcome(NamedTuple):
         account: What it spent, and what each application got; no rows where quality alone steered,
             or the search has failed.
         candidates: Bundles by candidate name, the best by quality first; none if it has failed.
+        validation_predictions: What they predicted for the validation rows before they learnt from
+            them, see ``predict_validation``; empty unless asked for.
     """
 
     trials: pl.DataFrame
     learning_curves: pl.DataFrame
     account: pl.DataFrame
     candidates: dict[str, Bundle]
+    validation_predictions: pl.DataFrame
 
 
 def complete_search(
-    planned: PlannedSearch, *, on_trial: Callable[[str, int, int | None], None]
+    planned: PlannedSearch,
+    *,
+    on_trial: Callable[[str, int, int | None], None],
+    predicts: bool = False,
 ) -> SearchOutcome:
     """Search a cell until its budget is spent, unless that is done already; keep its candidates.
 
@@ -182,6 +191,7 @@ def complete_search(
     Args:
         planned: The search.
         on_trial: Called with the cell's name, the trials begun and ``n_trials``.
+        predicts: Whether the candidates' predictions for the validation rows are returned.
     """
     search = planned.tell_known_quality()
     cell, settings, store = search.cell, search.settings, search.store
@@ -195,7 +205,8 @@ def complete_search(
         trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
         if trials.is_empty():
             trials = tabulate_failure(str(err))
-        return SearchOutcome(trials, tabulate_curves(study, cell.quality), no_account, {})
+        curves = tabulate_curves(study, cell.quality)
+        return SearchOutcome(trials, curves, no_account, {}, pl.DataFrame())
     if read_limits(settings).is_guarded(finished_trials(study)):
         logger.warning(
             "%s took %g times its budget of %g CPU seconds and was ended: on a faster or an idle "
@@ -219,4 +230,42 @@ def complete_search(
     if len(missed):
         found += f"; no trial satisfies {', '.join(missed)}, other cells' may"
     logger.info("%s: %s", cell.name, found)
-    return SearchOutcome(trials, tabulate_curves(study, cell.quality), account, candidates)
+    predictions = predict_validation(study, cell, settings, store) if predicts else pl.DataFrame()
+    curves = tabulate_curves(study, cell.quality)
+    return SearchOutcome(trials, curves, account, candidates, predictions)
+
+
+def train_on_more(
+    planned: PlannedSearch, candidate: str, rows: LabelledRows, *, exports: bool
+) -> Bundle:
+    """Train a candidate of a completed search on more rows than it has learnt from.
+
+    Args:
+        planned: The search.
+        candidate: Its name.
+        rows: Rows to learn from, beside the cell's own.
+        exports: Whether it is exported to ONNX.
+
+    Returns:
+        The bundle; that of the candidate itself where training it would take longer than
+        ``training.final.max_s``, or fails.
+    """
+    cell = planned.cell
+    more = [cell.validation, rows] if cell.learns_validation else [rows]
+    whole = replace(
+        cell,
+        learns_validation=True,
+        validation=LabelledRows(
+            np.concatenate([part.rows for part in more]),
+            np.concatenate([part.labels for part in more]),
+            rows.schema,
+        ),
+    )
+    number = int(candidate.rpartition("-")[2])
+    trial = read_trials(cell, planned.settings, planned.store)[number]
+    task = plan_finish(trial, whole, planned.settings, exports=exports)
+    name = study_name(cell, planned.settings)
+    with planned.store.locked(f"{name}.export"):
+        if not task.learns_validation:  # too long: as it was ranked
+            whole, task = cell, plan_finish(trial, cell, planned.settings, exports=exports)
+        return TaskWorker(whole, planned.settings, planned.store, name).finish(task)

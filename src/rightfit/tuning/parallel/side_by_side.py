@@ -224,7 +224,8 @@ class _SideBySide:
                 search.store,
                 rule=search.rule,
                 only_default=search.only_default,
-                exports=search.exports and not search.only_default,
+                finishes=not search.only_default,
+                exports=search.exports,
             )
             rows = _rows(self._folder, search)
             self._executor.begin(

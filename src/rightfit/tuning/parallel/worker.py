@@ -1,8 +1,8 @@
-"""The processes of searches and refits: ``python -m rightfit.tuning.parallel.worker``.
+"""The processes of searches: ``python -m rightfit.tuning.parallel.worker``.
 
 The fork server imports the libraries of the families that it is given, one after the other while
 nobody asks for a process, so that none waits for the libraries of another family. A forked process
-carries out the tasks of one search, or one refit.
+carries out the tasks of one search.
 """
 
 from __future__ import annotations
@@ -14,16 +14,13 @@ import signal
 import sys
 import traceback
 
-from pydantic import TypeAdapter
-
 from rightfit.families.registry import get_family
 from rightfit.processes.channel import Channel
 from rightfit.processes.fork_server import SERVER_KINDS, connect_to_parent, serve_forks
 from rightfit.processes.lifeline import end_with_parent
-from rightfit.tuning.refitting import RefitJob, refit
 from rightfit.tuning.search.cell import read_job
 from rightfit.tuning.search.task_worker import TaskWorker
-from rightfit.tuning.search.tasks import KINDS, Ended, Logged, Start, StartRefit
+from rightfit.tuning.search.tasks import KINDS, Ended, Logged, Start
 
 
 def main() -> None:
@@ -47,23 +44,19 @@ def _load(family: str) -> None:
 def run_worker(channel: Channel) -> int:
     """Work on what the run names; return the exit status."""
     start = channel.receive()
-    if not isinstance(start, Start | StartRefit):
+    if not isinstance(start, Start):
         return 1
     logging.getLogger().addHandler(_Forwarding(channel))
     logging.captureWarnings(True)
     logging.getLogger("rightfit").setLevel(start.log_level)
     try:
-        if isinstance(start, Start):
-            worker = TaskWorker(*read_job(start.job))
-            while (task := channel.receive()) is not None:
-                channel.send(worker.carry_out(task))
-            return 0
-        refit(TypeAdapter(RefitJob).validate_json(start.job), again=True)
+        worker = TaskWorker(*read_job(start.job))
+        while (task := channel.receive()) is not None:
+            channel.send(worker.carry_out(task))
     except Exception as err:  # the run goes on with it and will meet the error again
         logging.getLogger(__name__).debug("%s", traceback.format_exc())
         channel.send(Ended(f"{type(err).__name__}: {err}"))
         return 1
-    channel.send(Ended(""))
     return 0
 
 

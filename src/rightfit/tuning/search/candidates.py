@@ -6,6 +6,7 @@ middle of quality against size.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import optuna
+import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.families.bundle import Bundle
-from rightfit.families.bundle_exports import offer_onnx
+from rightfit.families.registry import get_family
 from rightfit.naming import name_candidate
 from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule
 from rightfit.tuning.search.cell import Cell, SearchSettings
@@ -25,6 +27,8 @@ from rightfit.tuning.search.task_worker import TaskWorker
 from rightfit.tuning.search.tasks import Task
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
+
+logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
 
@@ -129,7 +133,7 @@ def bundle_candidates(
     *,
     exports: bool = True,
 ) -> dict[str, Bundle]:
-    """Export the chosen trials to ONNX; one whose export is refused stays native.
+    """Make candidates of the chosen trials; one whose export to ONNX is refused stays native.
 
     Args:
         study: A search with at least one complete trial.
@@ -144,15 +148,59 @@ def bundle_candidates(
     worker = TaskWorker(cell, settings, store, study.study_name)
     bundles = {}
     for number in choose_complete(study, cell, settings):
-        record = study.get_trials(deepcopy=False)[number].user_attrs
-        task = Task("export", number, record[CONFIGURATION], len(record[CURVE]))
+        task = plan_finish(
+            study.get_trials(deepcopy=False)[number], cell, settings, exports=exports
+        )
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
             store.sweep_partial_files(study.study_name)
-            bundle = worker.read_model(task)
-            if exports:
-                bundle = offer_onnx(bundle, cell.validation.rows, again=True)
-        bundles[name_candidate(cell.model, number)] = bundle
+            bundles[name_candidate(cell.model, number)] = worker.finish(task)
     return bundles
+
+
+def plan_finish(trial: FrozenTrial, cell: Cell, settings: SearchSettings, *, exports: bool) -> Task:
+    """Plan the task that makes a candidate of a complete trial.
+
+    It learns from the validation rows too, unless that would take longer than
+    ``training.final.max_s``, going by the trial's own training.
+    """
+    curve = trial.user_attrs[CURVE]
+    n_train, n_judged = len(cell.train.labels), len(cell.validation.labels)
+    expected_s = curve[-1]["fit_time_s"] * (n_train + n_judged) / n_train
+    learns_validation = cell.learns_validation and expected_s <= settings.final.max_s
+    if cell.learns_validation and not learns_validation:
+        logger.warning(
+            "%s: candidate %d has learnt from train rows alone; from validation rows too it would "
+            "take some %.0f s, training.final.max_s is %g",
+            *(cell.name, trial.number, expected_s, settings.final.max_s),
+        )
+    return Task(
+        "finish",
+        trial.number,
+        trial.user_attrs[CONFIGURATION],
+        len(curve),
+        learns_validation=learns_validation,
+        exports=exports,
+    )
+
+
+def predict_validation(
+    study: optuna.Study, cell: Cell, settings: SearchSettings, store: StudyStore
+) -> pl.DataFrame:
+    """Return the predictions that candidates made for the validation rows before they learnt them.
+
+    Returns:
+        One row per validation row, one column of arrays per candidate: class probabilities, or
+        one value.
+    """
+    worker = TaskWorker(cell, settings, store, study.study_name)
+    family = get_family(cell.family)
+    predictions = []
+    for number in choose_complete(study, cell, settings):
+        trial = study.get_trials(deepcopy=False)[number]
+        bundle = worker.read_model(plan_finish(trial, cell, settings, exports=False))
+        rows = family.predict(bundle.load_native(), cell.validation.rows)
+        predictions.append(pl.Series(name_candidate(cell.model, number), rows))
+    return pl.DataFrame(predictions)
 
 
 def choose_complete(study: optuna.Study, cell: Cell, settings: SearchSettings) -> list[int]:

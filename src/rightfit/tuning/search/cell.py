@@ -42,6 +42,7 @@ class Cell:
         validation: Rows to judge by.
         quality: The dataset's quality metric.
         data_version: Version of the data.
+        learns_validation: Whether candidates learn from the validation rows too, at last.
     """
 
     name: str
@@ -51,11 +52,25 @@ class Cell:
     validation: LabelledRows
     quality: QualityMetric
     data_version: str
+    learns_validation: bool = False
 
     @property
     def model(self) -> str:
         """The model's name in the configuration."""
         return self.name.rpartition(".")[2]
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name."""
+        return self.name.rpartition(".")[0]
+
+    def final_rows(self) -> TrainingData:
+        """Return the rows that candidates learn from at last: train and validation rows."""
+        return TrainingData(
+            np.concatenate([self.train.rows, self.validation.rows]),
+            np.concatenate([self.train.labels, self.validation.labels]),
+            self.train.schema,
+        )
 
     def default(self) -> Configuration | None:
         """Return the searched settings that need no search; ``None`` without a default."""
@@ -90,7 +105,8 @@ class SearchJob:
         folder: Where the rows are.
         train: Schema of the rows to learn from.
         validation: Schema of the rows to judge by.
-        name: See :class:`Cell`, also for ``family``, ``params``, ``quality``, ``data_version``.
+        name: See :class:`Cell`, also for ``family``, ``params``, ``quality``, ``data_version`` and
+            ``learns_validation``.
         settings: Budget and rules.
         store: Where the bundles are kept; a worker has nothing to do with the study.
         study_name: The study's name, by which they are kept.
@@ -104,6 +120,7 @@ class SearchJob:
     validation: InputSchema
     quality: QualityMetric
     data_version: str
+    learns_validation: bool
     settings: SearchSettings
     store: StudyStore
     study_name: str
@@ -169,6 +186,7 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
         validation=cell.validation.schema,
         quality=cell.quality,
         data_version=cell.data_version,
+        learns_validation=cell.learns_validation,
         settings=settings,
         store=replace(store, folder=store.folder.absolute(), storage=None),
         study_name=study_name(cell, settings),
@@ -187,5 +205,6 @@ def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore, str]:
         validation=map_labelled_rows(job.folder, "validation", job.validation),
         quality=job.quality,
         data_version=job.data_version,
+        learns_validation=job.learns_validation,
     )
     return cell, job.settings, job.store, job.study_name

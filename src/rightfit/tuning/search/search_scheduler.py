@@ -24,7 +24,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.tuning.pausing.pausing_rule import Step
-from rightfit.tuning.search.candidates import choose_complete
+from rightfit.tuning.search.candidates import choose_complete, plan_finish
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
 from rightfit.tuning.search.pausing_plan import NEW, PausingPlan
 from rightfit.tuning.search.samplers import give_parameters, grid_points, make_sampler
@@ -64,7 +64,8 @@ class SearchScheduler:
         store: Where the study and its bundles are kept.
         rule: Stops trials in place of the one that the settings name.
         only_default: Train the family's default and nothing else, where applications steer.
-        exports: Whether its candidates are exported to ONNX when it is over.
+        finishes: Whether candidates are made of the chosen trials when it is over.
+        exports: Whether these are exported to ONNX.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class SearchScheduler:
         *,
         rule: StoppingRule | None = None,
         only_default: bool = False,
+        finishes: bool = False,
         exports: bool = False,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by others
@@ -90,8 +92,8 @@ class SearchScheduler:
         self._deciding_s: dict[int, float] = {}  # of the same
         self._n_lost: Counter[tuple[str, int]] = Counter()  # tasks that no record counts
         self._is_trained = False  # nothing more is trained
-        self._last: deque[Task] = deque()  # what is left then: models to keep, candidates to export
-        self._exports = exports
+        self._last: deque[Task] = deque()  # what is left then: models to keep and to finish
+        self._finishes, self._exports = finishes, exports
         self._take_over()
 
     @property
@@ -125,10 +127,17 @@ class SearchScheduler:
         if task is None and self._is_trained:
             if not self._last and not self._out:  # all that is wanted has been kept
                 self._end_paused_trials()
-                if self._exports:
-                    for number in choose_complete(self.pool.study, self.cell, self.settings):
-                        self._last.append(self._make_task("export", self.pool.trials[number]))
-                self._exports = False
+                if self._finishes:
+                    self._last += [
+                        plan_finish(
+                            self.pool.trials[number],
+                            self.cell,
+                            self.settings,
+                            exports=self._exports,
+                        )
+                        for number in choose_complete(self.pool.study, self.cell, self.settings)
+                    ]
+                self._finishes = False
             task = self._last.popleft() if self._last else None
         if task is not None:
             self._out[task.number] = task
@@ -313,7 +322,7 @@ class SearchScheduler:
             self.pool.note(number, stop | {STOP_CHECKPOINT: len(curve)})
             self.pool.end(number, TrialState.PRUNED)
 
-    def _make_task(self, kind: Literal["train", "keep", "export"], trial: FrozenTrial) -> Task:
+    def _make_task(self, kind: Literal["train", "keep"], trial: FrozenTrial) -> Task:
         configuration = trial.user_attrs[CONFIGURATION]
         return Task(kind, trial.number, configuration, self._n_passed(trial))
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import optuna
 from sqlalchemy.exc import SQLAlchemyError
+from threadpoolctl import threadpool_limits
 
 from rightfit.families.bundle import Bundle, read_bundle, write_bundle
 from rightfit.families.bundle_exports import offer_onnx
@@ -66,10 +67,9 @@ class TaskWorker:
                     look = self._trainings.look_at(task.number, task.n_checkpoints)
                     if look is None:
                         look = self._repeat(task)
-                    found["model_size_mib"] = _measure_size_mib(self._write(task, look))
-                case "export":
-                    bundle = self.read_model(task)
-                    offer_onnx(bundle, self._cell.validation.rows, again=True)
+                    found["model_size_mib"] = _measure_size_mib(self._write_trial(task, look))
+                case "finish":
+                    self.finish(task)
         except SEARCH_FAULTS:
             raise
         except Exception as err:  # a family may raise anything
@@ -88,7 +88,7 @@ class TaskWorker:
         for _ in range(n_missing):
             look = next(training)
         if n_passed + 1 == self._settings.n_checkpoints:
-            found["model_size_mib"] = _measure_size_mib(self._write(task, look))
+            found["model_size_mib"] = _measure_size_mib(self._write_trial(task, look))
         else:
             self._trainings.keep(task.number, n_passed + 1, training, look)
         found["point"] = look.point
@@ -96,32 +96,84 @@ class TaskWorker:
     def read_model(self, task: Task) -> Bundle:
         """Read a complete trial's bundle; a damaged one is made anew, repeating the training."""
         try:
-            folder = self._store.bundle_folder(self._study_name, task.number)
-            bundle = self._store.trust_recorded(read_bundle(folder, family=self._cell.family))
-            if bundle.is_trusted:
-                return bundle
-            raise ValueError(f"no search of this data root has written {bundle.weights_file}")
+            return self._read(task)
         except (FileNotFoundError, NotADirectoryError, ValueError) as err:
             logger.warning("%s: trial %d is trained again: %s", self._cell.name, task.number, err)
-        return self._write(task, self._repeat(task))
+        return self._write_trial(task, self._repeat(task))
+
+    def _read(self, task: Task, variant: str = "") -> Bundle:
+        folder = self._store.bundle_folder(self._study_name, task.number, variant)
+        bundle = self._store.trust_recorded(read_bundle(folder, family=self._cell.family))
+        if not bundle.is_trusted:
+            raise ValueError(f"no search of this data root has written {bundle.weights_file}")
+        return bundle
+
+    def finish(self, task: Task) -> Bundle:
+        """Return a complete trial's candidate: trained on validation rows too, and exported.
+
+        A candidate whose last training fails is the trial's own model, which is logged.
+        """
+        try:
+            bundle = self._read_final(task) if task.learns_validation else self.read_model(task)
+        except SEARCH_FAULTS:
+            raise
+        except Exception as err:  # a family may raise anything
+            logger.warning(
+                "%s: candidate %d has learnt from train rows alone, training it on validation rows "
+                "too has failed: %s: %s",
+                *(self._cell.name, task.number, type(err).__name__, err),
+            )
+            bundle = self.read_model(task)
+        if task.exports:
+            bundle = offer_onnx(bundle, self._cell.validation.rows, again=True)
+        return bundle
+
+    def _read_final(self, task: Task) -> Bundle:
+        """Read a candidate that has learnt from all rows of the cell; train it where it is not."""
+        n_rows = len(self._cell.train.labels) + len(self._cell.validation.labels)
+        variant = f"{n_rows}-rows-{task.n_checkpoints}"
+        try:
+            return self._read(task, variant)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as err:
+            logger.debug("%s: trial %d is trained finally: %s", self._cell.name, task.number, err)
+        n_checkpoints = self._settings.n_checkpoints
+        is_whole = task.n_checkpoints == n_checkpoints
+        rows = self._cell.final_rows()
+        run = TrainingRun(
+            task.configuration,
+            rows,
+            n_checkpoints=1 if is_whole else n_checkpoints,
+            seed=self._settings.seed,
+            n_threads=self._settings.n_threads,
+            device=self._settings.device,
+        )
+        family = get_family(self._cell.family)
+        family.load_libraries()  # whose threads are limited
+        with threadpool_limits(self._settings.n_threads):
+            *_, last = islice(family.train(run), 1 if is_whole else task.n_checkpoints)
+        return self._write(task, last.model, n_rows=n_rows, variant=variant)
 
     def _repeat(self, task: Task) -> Look:
         return repeat_training(task.configuration, self._cell, self._settings, task.n_checkpoints)
 
-    def _write(self, task: Task, look: Look) -> Bundle:
-        """Write a trial's bundle."""
-        with self._store.new_bundle(self._study_name, task.number) as folder:
+    def _write_trial(self, task: Task, look: Look) -> Bundle:
+        return self._write(task, look.model, n_rows=len(self._cell.train.labels))
+
+    def _write(self, task: Task, model: Any, *, n_rows: int, variant: str = "") -> Bundle:
+        """Write the bundle of a trial, or of the candidate that it has become."""
+        with self._store.new_bundle(self._study_name, task.number, variant) as folder:
             written = write_bundle(
                 folder,
-                look.model,
+                model,
                 model=self._cell.model,
                 family=self._cell.family,
                 configuration=task.configuration,
                 schema=self._cell.train.schema,
                 data_version=self._cell.data_version,
+                n_training_rows=n_rows,
             )
         self._store.record_weights(written)
-        path = self._store.bundle_folder(self._study_name, task.number)
+        path = self._store.bundle_folder(self._study_name, task.number, variant)
         return replace(written, path=path)
 
 

@@ -19,16 +19,21 @@ class Task:
 
     Args:
         kind: ``train`` to the next checkpoint, and keep the model at the last one; ``keep`` the
-            model of a training that was cut short; ``export`` a kept model to ONNX.
+            model of a training that was cut short; ``finish`` a kept model, which becomes a
+            candidate.
         number: The trial's number.
         configuration: All settings of its model.
         n_checkpoints: Checkpoints that its training has passed.
+        learns_validation: Whether a candidate is trained on the validation rows, too.
+        exports: Whether a candidate is exported to ONNX.
     """
 
-    kind: Literal["train", "keep", "export"]
+    kind: Literal["train", "keep", "finish"]
     number: int
     configuration: Configuration
     n_checkpoints: int
+    learns_validation: bool = False
+    exports: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,19 +95,6 @@ class Start:
 
 
 @dataclass(frozen=True)
-class StartRefit:
-    """A process trains a model again, and ends.
-
-    Args:
-        job: A ``RefitJob`` as JSON.
-        log_level: Lowest level that it tells.
-    """
-
-    job: str
-    log_level: int
-
-
-@dataclass(frozen=True)
 class Logged:
     """A line of a process' log."""
 
@@ -113,13 +105,13 @@ class Logged:
 
 @dataclass(frozen=True)
 class Ended:
-    """A process' work is over.
+    """A process' work has broken.
 
     Args:
-        error: What broke it; empty if nothing did.
+        error: What broke it.
     """
 
     error: str
 
 
-KINDS = name_kinds(Start, StartRefit, Task, TaskResult, Logged, Ended)
+KINDS = name_kinds(Start, Task, TaskResult, Logged, Ended)

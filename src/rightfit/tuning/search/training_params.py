@@ -12,6 +12,7 @@ from rightfit.strict_model import (
     MAX_PROCESSES,
     MAX_S,
     MAX_SIZE,
+    Names,
     Seed,
     StrictModel,
     ThreadCount,
@@ -20,6 +21,22 @@ from rightfit.tuning.pausing.pausing_params import PausingParams
 from rightfit.tuning.search.stopping import Stopping
 
 MAX_TRIALS = 1_000_000
+
+
+class FinalTraining(StrictModel):
+    """How candidates are trained once more before they are measured (``training.final``).
+
+    The model that is measured, ranked and shipped has learnt from train and validation rows, with
+    the settings and for the length that the validation rows chose.
+    """
+
+    learns_validation: bool  # false: candidates stay as the search has trained them
+    never_for: Names = ()  # datasets whose validation rows must not be learnt from
+    max_s: float = Field(ge=0, le=MAX_S)  # of one training; a longer one is left out
+
+    def covers(self, dataset: str) -> bool:
+        """Tell whether candidates of a dataset learn from its validation rows."""
+        return self.learns_validation and dataset not in self.never_for
 
 
 class TrainingParams(StrictModel):
@@ -40,6 +57,7 @@ class TrainingParams(StrictModel):
     early_stopping: Stopping
     n_startup_trials: int = Field(ge=1, le=MAX_TRIALS)  # random; complete before a median stop
     n_candidates: int = Field(gt=0, le=MAX_TRIALS)  # per cell, at most
+    final: FinalTraining
     n_threads: ThreadCount
     device: Literal["cpu", "cuda", "auto"]
     seed: Seed

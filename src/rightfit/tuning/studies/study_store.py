@@ -100,18 +100,18 @@ class StudyStore:
                     _opened[self._identify()] = storage
         return storage
 
-    def bundle_folder(self, study_name: str, number: int) -> Path:
-        """Return the folder of a trial's bundle."""
-        return self.folder / study_name / f"{number:05d}"
+    def bundle_folder(self, study_name: str, number: int, variant: str = "") -> Path:
+        """Return the folder of a trial's bundle, or of a ``variant`` of the model."""
+        return self.folder / study_name / "-".join(filter(None, [f"{number:05d}", variant]))
 
     @contextlib.contextmanager
-    def new_bundle(self, study_name: str, number: int) -> Iterator[Path]:
+    def new_bundle(self, study_name: str, number: int, variant: str = "") -> Iterator[Path]:
         """Give a folder to write a bundle in; it becomes the trial's once the block is through.
 
         A process that dies in between leaves a folder that no one takes for a bundle. Two that
         write the same trial, because one's scheduler is gone, leave one whole bundle.
         """
-        final = self.bundle_folder(study_name, number)
+        final = self.bundle_folder(study_name, number, variant)
         final.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix=f"{final.name}.", suffix=".partial", dir=final.parent, ignore_cleanup_errors=True

@@ -1,4 +1,9 @@
-"""The winner's quality, free of the luck that it was chosen by."""
+"""Selection bias: by how much the quality of a winner is too high for having been chosen by it.
+
+All test rows choose, so the best of several measured qualities flatters. The bias is estimated by a
+bootstrap: choosing again in bags of test rows, and comparing what is chosen inside and outside the
+bag (the optimism of Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 17).
+"""
 
 from __future__ import annotations
 
@@ -10,10 +15,9 @@ import numpy as np
 from rightfit.ranking.application_ranking import ApplicationRanking, choose_winners
 from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import judge_profiles
-from rightfit.ranking.applications.utility import Bools, Floats, Ints
+from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.assessment.assessment import Assessment
-from rightfit.ranking.assessment.profile_table import FINAL
-from rightfit.ranking.explanation.decisions import FinalQuality
+from rightfit.ranking.explanation.decisions import CorrectedQuality
 from rightfit.ranking.uncertainty.paired_comparison import read_deviations
 
 N_BAGS = 500
@@ -21,47 +25,46 @@ BAG_SIZE = 4  # how often a bag holds a row, on average
 RAW = "quality_raw"
 
 
-def judge_winner(ranked: ApplicationRanking, winner: int) -> FinalQuality | None:
-    """Judge a winner on the rows that were held out, else by nested resampling.
+def correct_winner(ranked: ApplicationRanking, winner: int) -> CorrectedQuality | None:
+    """Correct a winner's quality for having been chosen by it.
+
+    Args:
+        ranked: The ranking.
+        winner: Number of the candidate.
 
     Returns:
-        Its quality; ``None`` where nothing is known of how the qualities deviate.
+        Its corrected quality; ``None`` where nothing is known of how the qualities deviate.
     """
     table = ranked.assessment.table
-    row = table.frame.row(int(ranked.assessment.chosen[winner]), named=True)
-    chosen_by = row.get("quality_raw")
-    if chosen_by is None:
+    row = int(ranked.assessment.chosen[winner])
+    measured = float(table.values(RAW)[row])
+    if np.isnan(measured):
         return None
-    if row[FINAL] is not None:
-        ends = row[f"{FINAL}_low"], row[f"{FINAL}_high"]
-        return FinalQuality(raw=row[FINAL], raw_low=ends[0], raw_high=ends[1], chosen_by=chosen_by)
     dataset = int(table.dataset_of_candidate[winner])
     part = table.candidate_slices[dataset]
-    raw = chosen_by - find_optimism(
+    bias = find_selection_bias(
         ranked.assessment,
         np.arange(part.start, part.stop),
-        ranked.rank_low[part] == 1,
         np.random.default_rng([ranked.assessment.rules.seed, dataset]),
     )
-    if np.isnan(raw):
+    if np.isnan(bias):
         return None
-    low, high = row.get("quality_raw_low"), row.get("quality_raw_high")
+    low, high = table.read_ends(RAW, row)
+    value = measured - bias
     if low is not None and high is not None:
         # the correction is uncertain by about its own size
-        low = raw - hypot(chosen_by - low, chosen_by - raw)
-        high = raw + hypot(high - chosen_by, chosen_by - raw)
-    return FinalQuality(raw=raw, raw_low=low, raw_high=high, chosen_by=chosen_by, how="nested")
+        low, high = value - hypot(measured - low, bias), value + hypot(high - measured, bias)
+    return CorrectedQuality(value=value, low=low, high=high, bias=bias)
 
 
-def find_optimism(
-    assessment: Assessment, candidates: Ints, could_win: Bools, rng: np.random.Generator
+def find_selection_bias(
+    assessment: Assessment, candidates: Ints, rng: np.random.Generator
 ) -> float:
-    """Estimate how much of the winner's raw quality is the luck that it was chosen by.
+    """Estimate by how much the winner's raw quality is too high for having been chosen by it.
 
     Args:
         assessment: All candidates with their chosen profiles.
         candidates: Numbers of those of one dataset.
-        could_win: Whether no other candidate significantly beats them, shape (n_candidates,).
         rng: Source of randomness.
 
     Returns:
@@ -70,11 +73,11 @@ def find_optimism(
         chosen in any bag.
     """
     table, rows = assessment.table, assessment.chosen[candidates]
-    found = read_deviations(table, rows)
-    if found is None:
+    deviations = read_deviations(table, rows)
+    if deviations is None:
         return np.nan
-    drawn = rng.poisson(BAG_SIZE, size=(N_BAGS, found.shape[1]))
-    inside = (drawn / BAG_SIZE) @ found.T  # (N_BAGS, n_candidates), in raw quality
+    drawn = rng.poisson(BAG_SIZE, size=(N_BAGS, deviations.shape[1]))
+    inside = (drawn / BAG_SIZE) @ deviations.T  # (N_BAGS, n_candidates), in raw quality
     inside -= inside.mean(axis=0)  # one that wins in every bag needs no correction
     moved = {
         metric: table.values(metric)[rows] + inside * _slopes(assessment, metric, rows)
@@ -92,8 +95,7 @@ def find_optimism(
             best = np.fmax.reduce(values[limit.metric], axis=1, keepdims=True)
             limits[position] = replace(limit, bound=limit.bound + best - measured)
     judged = judge_profiles(values, assessment.application, limits=tuple(limits))
-    allowed = judged.feasible & could_win
-    winners = choose_winners(assessment, candidates, judged.utility, allowed, moved)
+    winners = choose_winners(assessment, candidates, judged.utility, judged.feasible, moved)
     bags = np.flatnonzero(winners >= 0)
     # what a row adds to the bag, it takes from the outside
     lucky = (1 + BAG_SIZE) * inside[bags, winners[bags]]
