@@ -63,7 +63,7 @@ def build_replacements(results: Results) -> list[Section]:
             "found": found,
             "gain": NOT_MEASURED
             if found.utility_gain is None
-            else f"{found.utility_gain:+.3f}{' (tied)' if found.is_equal else ''}",
+            else f"{found.utility_gain:+.3f}{' (practically equal)' if found.is_equal else ''}",
         }
         for name, dataset, decision in list_decisions(results.recommendations)
         for found in decision.replacements
