@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test test-long test-quick test-core test-lowest attack attack-quick check lint types contracts viz docs docs-serve docs-images dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-peers bench-defaults bench-repeat clean
+.PHONY: help install perf test test-long test-quick test-core test-lowest check-run attack attack-quick check lint types contracts viz docs docs-serve docs-images dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-peers bench-defaults bench-repeat clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -44,6 +44,9 @@ test-core: ## test the core in a fresh environment: make test-core PYTHONS="pyth
 
 test-lowest: ## test the lowest versions that pyproject.toml declares, in a fresh environment
 	$(PYTHON) tests/environments.py lowest $(or $(PYTHONS),$(PYTHON))
+
+check-run: .venv/.installed ## hold the last run's report, tables, commands and exports together
+	$(BIN)/python tests/check_run.py .
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

@@ -61,10 +61,6 @@ PARAMETERS: Mapping[str, tuple[str, Mapping[str, type[BaseModel]]]] = {
         {"evaluation": WHOLE_BLOCKS["evaluation"]},
     ),
     "ranking": ("Rules for every application.", {"ranking": WHOLE_BLOCKS["ranking"]}),
-    "refit": (
-        "Training the winners again before they are shipped.",
-        {"refit": WHOLE_BLOCKS["refit"]},
-    ),
     "http_load": (
         "Loading the winners over HTTP.",
         {"http_load": WHOLE_BLOCKS["http_load"]},

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import polars as pl
 import pytest
+from factories.data_cards import make_data_card
 from factories.studies import make_bundle
 
 from rightfit.cascades import (
     Cascade,
     Member,
+    check_cascade,
     choose_cascades,
+    find_members,
     join_cascade,
     join_members,
     predict_cascades,
@@ -20,6 +24,8 @@ from rightfit.families.bundle import Bundle
 from rightfit.families.family import TrainingData
 from rightfit.families.runtimes import available_runtimes, open_predictor
 from rightfit.families.schema import InputSchema
+from rightfit.parameters.grid import CascadeBlock
+from rightfit.pipelines.evaluation.nodes import build_cascades
 
 CLASSES = ("low", "middle", "high")
 FEATURES = ("a", "b", "c")
@@ -138,3 +144,85 @@ def test_no_cascade_is_made_where_none_gains(members: tuple[list[Member], np.nda
     assert list(predict_cascades([expensive, slow_and_worse], score)) == []
     assert choose_cascades([cheap, nearly_as_fast], score, n_cascades=3) == []
     assert choose_cascades([cheap], score, n_cascades=3) == []
+
+
+# Thresholds are chosen by what candidates predicted before they learnt the validation rows.
+
+
+def measured(**rows_per_s: float | None) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "candidate": list(rows_per_s),
+            "runtime": ["onnx"] * len(rows_per_s),
+            "throughput_rows_per_s": list(rows_per_s.values()),
+        }
+    )
+
+
+def predict_doubtfully(labels: np.ndarray, n_sure: int) -> np.ndarray:
+    """Be sure of the first rows, and right; be wrong in doubt of the others."""
+    is_sure = np.arange(len(labels)) < n_sure
+    answers = np.full((len(labels), len(CLASSES)), 0.3, dtype=np.float32)
+    answers[np.arange(len(labels)), np.where(is_sure, labels, (labels + 1) % 3)] = np.where(
+        is_sure, 0.9, 0.4
+    )
+    return answers
+
+
+def test_members_predict_as_before_they_learnt_validation_rows(bundles: dict[str, Bundle]) -> None:
+    predictions = {name: np.full((4, 3), 1 / 3, dtype=np.float32) for name in bundles}
+    profiles = pl.concat(
+        [measured(cheap=1e3, expensive=None, other=1e9), measured(cheap=2e3)]
+    )
+
+    (member,) = find_members(bundles, profiles, pl.DataFrame(predictions))
+
+    assert (member.name, member.rows_per_s) == ("cheap", 2e3)
+    np.testing.assert_array_equal(member.answers, predictions["cheap"])
+
+
+def test_threshold_of_a_cascade_is_chosen_by_those_predictions(bundles: dict[str, Bundle]) -> None:
+    rows, labels = make_rows(100, 0)  # which the models have learnt
+    validation = pl.DataFrame(rows, schema=list(FEATURES)).with_columns(label=labels)
+    predictions = {
+        "cheap": predict_doubtfully(labels, 70),
+        "expensive": predict_doubtfully(labels, 100),
+    }
+    quality = {"name": "accuracy", "worst": 0.0, "best": 1.0}
+    card = make_data_card(
+        "blobs", input_schema=bundles["cheap"].schema.to_dict(), quality=quality
+    )
+
+    cascades = build_cascades(
+        bundles,
+        measured(cheap=1e6, expensive=1e3),
+        validation,
+        pl.DataFrame(predictions),
+        card,
+        CascadeBlock(family="cascade", n_candidates=1),
+        cell_name="blobs.cascade",
+    )
+
+    (bundle,) = cascades.values()
+    assert 0.4 < bundle.configuration["threshold"] <= 0.9
+    assert bundle.configuration["passed_on"] == pytest.approx(0.3)
+    assert bundle.configuration["predicted_quality"] == 1.0
+    sure = answer(bundles["cheap"], rows).max(axis=1) >= bundle.configuration["threshold"]
+    np.testing.assert_array_equal(
+        answer(bundle, rows)[sure], answer(bundles["cheap"], rows)[sure]
+    )
+    check_cascade(bundle, bundles, validation)
+
+
+def test_cascade_of_another_threshold_is_refused(
+    bundles: dict[str, Bundle], tmp_path: Path
+) -> None:
+    rows, _ = make_rows(300, 7)
+    cascade = Cascade("cheap", "expensive", 0.9, 0.9, 0.9, 1.0)
+    bundle = join_members(asdict(cascade), bundles, tmp_path / "cascade-000", model="cascade")
+    lower = replace(bundle, configuration=bundle.configuration | {"threshold": 0.4})
+    validation = pl.DataFrame(rows, schema=list(FEATURES))
+
+    check_cascade(bundle, bundles, validation)
+    with pytest.raises(ValueError, match=r"differ"):
+        check_cascade(lower, bundles, validation)

@@ -24,10 +24,11 @@ the applications are the shipped ones. The last line is JSON:
   rest;
 - ``ties_resolved``: share of the pairs tied unpaired that pairing puts in order, of the
   application that sees quality alone;
-- ``selection_optimism``, ``final_bias``: mean error of the winners' quality on the rows that chose
-  them, and of the one reported from rows that were held out; ``nested_optimism``, ``nested_bias``:
-  the same for a small test set, reported by nested resampling. ``final_covers`` and
-  ``nested_covers``: share of its intervals that contain the truth.
+- ``selection_bias``, ``corrected_bias``: mean error of the winners' measured quality, and of the
+  corrected one; the largest over 200 to 10,000 test rows and 5 to 40 candidates.
+  ``corrected_covers``: share of its intervals that contain the truth, the least of them;
+- ``chance_error``: by how much the chance of best that is told of winners differs from the share
+  that truly is, on average over classes of the chance.
 
 ``--ties FILE`` counts instead what pairing resolves in stored resource profiles, and what pairing
 timings could resolve at most: what is left tied when timings are exact.
@@ -36,6 +37,7 @@ timings could resolve at most: what is left tied when timings are exact.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import resource
@@ -47,7 +49,7 @@ import polars as pl
 import yaml
 from rank_coverage import Coverage, InNoise, measure_coverage, measure_normally, pair_and_unpair
 from simulated_processes import TIMES, Noise, load_noise
-from simulated_studies import DIVIDED, UNDIVIDED, judge_winners, make_profiles, simulate_truth
+from simulated_studies import judge_chances, judge_winners, make_profiles, simulate_truth
 
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.defaults import complete_parameters
@@ -61,6 +63,8 @@ N_APPLICATIONS = 10
 N_CONFIGURATIONS = 4
 KIB_PER_GIB = 2**20
 NEARLY_EQUAL = 1e4
+TEST_ROWS, CANDIDATES = (200, 700, 2_000, 10_000), (5, 12, 40)
+CHANCES = (0.0, 0.2, 0.4, 0.6, 0.75, 0.8, 0.9, 0.95, 0.99, 1.01)
 TIMINGS = ("latency", "throughput", "load_time", "max_rate", "cost_usd", "encoding")
 
 
@@ -81,6 +85,7 @@ def main() -> None:
     figures = time_all(options.exponents, applications, rules)
     figures |= check_coverage(options.runs, applications, rules)
     figures |= check_bias(options.studies, applications, rules)
+    figures |= check_chances(10 * options.studies, applications, rules)
     print(json.dumps({key: round(float(value), 4) for key, value in figures.items()}))
 
 
@@ -165,19 +170,44 @@ def _print_coverage(what: str, by_how: dict[str, dict[str, Coverage]]) -> None:
 def check_bias(
     n_studies: int, applications: ApplicationsParams, rules: RankingRules
 ) -> dict[str, float]:
-    """Check the reported quality of winners, on held-out rows and by nested resampling."""
-    figures: dict[str, float] = {}
-    for rows, names in ((DIVIDED, ("selection", "final")), (UNDIVIDED, ("nested", "nested"))):
-        found = judge_winners(n_studies, rows, applications, rules)
+    """Check the corrected quality of winners, by test rows and candidates."""
+    cells = {}
+    for n_rows, n_candidates in itertools.product(TEST_ROWS, CANDIDATES):
+        judged = judge_winners(n_studies, n_rows, n_candidates, applications, rules)
+        cells[n_rows, n_candidates] = judged
         print(
-            f"winners chosen by {rows[0]} rows, {found.how}: optimism {found.optimism:+.4f}, bias "
-            f"{found.bias:+.4f} with standard error {found.bias_error:.4f}; interval covers in "
-            f"{found.covers:.3f}",
+            f"winners of {n_candidates} chosen by {n_rows:,} rows: measured too high by "
+            f"{judged.optimism:+.4f}, corrected {judged.bias:+.4f} with standard error "
+            f"{judged.bias_error:.4f}; interval covers in {judged.covers:.3f}",
             flush=True,
         )
-        figures |= {f"{names[0]}_optimism": found.optimism, f"{names[1]}_bias": found.bias}
-        figures[f"{names[1]}_covers"] = found.covers
-    return figures
+    return {
+        "selection_bias": max(abs(judged.optimism) for judged in cells.values()),
+        "corrected_bias": max(abs(judged.bias) for judged in cells.values()),
+        "corrected_covers": min(judged.covers for judged in cells.values()),
+    }
+
+
+def check_chances(
+    n_studies: int, applications: ApplicationsParams, rules: RankingRules
+) -> dict[str, float]:
+    """Check whether winners are practically the best as often as is told."""
+    told = judge_chances(n_studies, applications, rules)
+    gaps = []
+    for low, high in itertools.pairwise(CHANCES):
+        within = told[(told[:, 0] >= low) & (told[:, 0] < high)]
+        if len(within) == 0:
+            continue
+        chance, share = within.mean(axis=0)
+        error = math.sqrt(share * (1 - share) / len(within))
+        print(
+            f"chance of best {low:.2f} to {min(high, 1):.2f}: {len(within)} winners, told "
+            f"{chance:.3f} on average, right {share:.3f} (standard error {error:.3f})",
+            flush=True,
+        )
+        gaps.append((abs(chance - share), len(within)))
+    sizes = np.array([size for _, size in gaps])
+    return {"chance_error": float(np.average([gap for gap, _ in gaps], weights=sizes))}
 
 
 def count_ties(

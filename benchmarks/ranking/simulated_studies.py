@@ -15,20 +15,19 @@ import polars as pl
 from scipy.stats import norm
 
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.profiling.profiles.prediction_quality import share_interval
 from rightfit.quality.standard_errors import pack_deviations
 from rightfit.ranking.application_ranking import rank_applications
 from rightfit.ranking.applications.applications import RankingRules
-from rightfit.ranking.assessment.profile_table import FINAL, ProfileTable, read_profiles
-from rightfit.ranking.explanation.final_quality import judge_winner
+from rightfit.ranking.assessment.profile_table import ProfileTable, read_profiles
+from rightfit.ranking.explanation.selection_bias import correct_winner
 
 Floats = npt.NDArray[np.float64]
 
-N_CANDIDATES = 20
+N_CANDIDATES = 20  # of the studies that rank coverage is checked on
 CROWDINGS = (1.0, 10.0)
 ROW_CORRELATION = 0.8  # of how hard a row is for two candidates, on the probit scale
 Z_95 = 1.959963984540054
-# Test rows that choose and rows that are held out of it: of 2,000 rows a third, of 600 rows none.
-DIVIDED, UNDIVIDED = (1_340, 660), (600, 0)
 
 # median and spread (standard deviation of the logarithm) of the simulated candidates' metrics, and
 # the relative error of measuring each
@@ -101,9 +100,8 @@ def draw_hits(quality: Floats, n_rows: int, rng: np.random.Generator) -> npt.NDA
 def measure_qualities(hits: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """Return accuracies with their intervals and deviations."""
     n_rows = hits.shape[1]
-    quality = hits.mean(axis=1)
-    reach = Z_95 * np.sqrt(quality * (1 - quality) / n_rows)
-    ends = {"": quality, "_low": quality - reach, "_high": quality + reach}
+    low, high = zip(*(share_interval(int(right.sum()), n_rows) for right in hits), strict=True)
+    ends = {"": hits.mean(axis=1), "_low": np.array(low), "_high": np.array(high)}
     return {
         **{f"quality{end}": value for end, value in ends.items()},
         **{f"quality_raw{end}": value for end, value in ends.items()},
@@ -124,61 +122,90 @@ def measure_costs(truth: dict[str, Floats], rng: np.random.Generator) -> dict[st
 
 @dataclass(frozen=True)
 class Judged:
-    """How far the figures of winners are from the truth, over all studies and applications.
+    """How far what is told of winners is from the truth, over all studies and applications.
 
     Args:
-        optimism: Mean error of the quality that chose.
-        bias: Mean error of the quality that is reported as not chosen by.
+        optimism: Mean error of the measured quality.
+        bias: Mean error of the corrected one.
         bias_error: Standard error of the latter.
-        covers: Share of its intervals that contain the truth.
-        how: ``held_out`` or ``nested``.
+        covers: Share of the corrected intervals that contain the truth.
     """
 
     optimism: float
     bias: float
     bias_error: float
     covers: float
-    how: str
 
 
 def judge_winners(
     n_studies: int,
-    rows: tuple[int, int],
+    n_rows: int,
+    n_candidates: int,
     applications: ApplicationsParams,
     rules: RankingRules,
 ) -> Judged:
-    """Rank simulated studies and compare the winners' figures with the truth.
+    """Rank simulated studies and compare the winners' qualities with the truth.
 
     What all candidates of a study err on average is subtracted from both errors: its mean is known
     to be 0, and without it a quarter of the studies do.
+
+    Args:
+        n_studies: Studies, half of them crowded.
+        n_rows: Test rows of each.
+        n_candidates: Candidates of each.
+        applications: Who chooses.
+        rules: Rules of ranking.
     """
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng([2, n_rows, n_candidates])
     rules = rules.model_copy(update={"n_draws": 1})  # selection probabilities are not looked at
-    found: list[tuple[float, float, bool]] = []
-    how = ""
+    errors: list[tuple[float, float, bool]] = []
     for study in range(n_studies):
-        truth = simulate_truth(N_CANDIDATES, rng, crowding=CROWDINGS[study % len(CROWDINGS)])
-        choosing, held_out = (draw_hits(truth["quality"], n, rng) for n in rows)
-        seen = measure_qualities(choosing) | measure_costs(truth, rng) | {"truth": truth["quality"]}
-        luck = luck_of_final = seen["quality"].mean() - truth["quality"].mean()
-        if rows[1]:
-            final = measure_qualities(held_out)
-            seen |= {f"{FINAL}{end}": final[f"quality{end}"] for end in ("", "_low", "_high")}
-            luck_of_final = final["quality"].mean() - truth["quality"].mean()
-        for one in rank_applications(tabulate_metrics(seen), applications, rules):
-            winner = int(one.order[0])
-            if not one.assessment.feasible[winner]:
+        truth = simulate_truth(n_candidates, rng, crowding=CROWDINGS[study % len(CROWDINGS)])
+        hits = draw_hits(truth["quality"], n_rows, rng)
+        seen = measure_qualities(hits) | measure_costs(truth, rng) | {"truth": truth["quality"]}
+        luck = seen["quality"].mean() - truth["quality"].mean()
+        for ranked in rank_applications(tabulate_metrics(seen), applications, rules):
+            winner = int(ranked.order[0])
+            if not ranked.assessment.feasible[winner]:
                 continue
-            judged = judge_winner(one, winner)
-            true = one.assessment.table.values("truth")[one.assessment.chosen[winner]]
-            if judged is None or judged.raw_low is None or judged.raw_high is None:
-                raise ValueError(f"a simulated winner was not judged: {judged}")
-            covers = judged.raw_low <= true <= judged.raw_high
-            found.append(
-                (judged.chosen_by - luck - true, judged.raw - luck_of_final - true, covers)
-            )
-            how = judged.how
-    optimism, bias, covers = np.array(found, dtype=np.float64).T
+            corrected = correct_winner(ranked, winner)
+            true = ranked.assessment.table.values("truth")[ranked.assessment.chosen[winner]]
+            if corrected is None or corrected.low is None or corrected.high is None:
+                raise ValueError(f"a simulated winner was not judged: {corrected}")
+            error = corrected.value - luck - true
+            covers = corrected.low <= true <= corrected.high
+            errors.append((error + corrected.bias, error, covers))
+    optimism, bias, covers = np.array(errors, dtype=np.float64).T
     # winners of one study share its rows: their errors count as one
-    error = bias.std() / np.sqrt(n_studies)
-    return Judged(optimism.mean(), bias.mean(), error, covers.mean(), how)
+    return Judged(optimism.mean(), bias.mean(), bias.std() / np.sqrt(n_studies), covers.mean())
+
+
+def judge_chances(
+    n_studies: int, applications: ApplicationsParams, rules: RankingRules
+) -> npt.NDArray[np.float64]:
+    """Compare the winners' chances of being practically the best with the truth.
+
+    Returns:
+        Shape (n_decisions, 2): the chance that is told, and whether the winner truly meets all
+        limits and no other that does is better by ``equal_within`` or more.
+    """
+    rng = np.random.default_rng(3)
+    told: list[tuple[float, bool]] = []
+    for study in range(n_studies):
+        truth = simulate_truth(12, rng, crowding=(1.0, 3.0, 10.0)[study % 3])
+        true = tabulate_metrics(truth | {"quality_raw": truth["quality"]})
+        hits = draw_hits(truth["quality"], (500, 2_000)[study % 2], rng)
+        seen = tabulate_metrics(measure_qualities(hits) | measure_costs(truth, rng))
+        for ranked, exact in zip(
+            rank_applications(seen, applications, rules),
+            rank_applications(true, applications, rules),
+            strict=True,
+        ):
+            winner = int(ranked.order[0])
+            if not ranked.assessment.feasible[winner]:
+                continue
+            feasible, utility = exact.assessment.feasible, exact.assessment.utility
+            highest = utility[feasible].max(initial=-np.inf)
+            is_right = feasible[winner] and utility[winner] > highest - rules.equal_within
+            told.append((float(ranked.p_best[winner]), bool(is_right)))
+    return np.array(told, dtype=np.float64)

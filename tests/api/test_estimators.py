@@ -96,7 +96,7 @@ def test_without_an_application_no_process_is_started_and_nothing_measured(
     model = RightfitClassifier(**QUICK).fit(*load_iris(return_X_y=True))
 
     assert set(psutil.Process().children()) <= children
-    assert model.best_.is_refitted
+    assert model.best_.learnt_since
     assert model.best_.serving.runtime == "native"
     assert model.trials_.height == 2
 
@@ -124,7 +124,7 @@ def test_an_application_has_candidates_measured(children: set[psutil.Process]) -
 
     assert all(one["latency_p50_ms"].value > 0 for one in model.profiles_)
     assert model.ranking_.winner("application").candidate == model.best_.candidate
-    assert model.best_.is_refitted
+    assert model.best_.learnt_since
     assert model.score(*load_iris(return_X_y=True)) > 0.9
     assert clone(model).application == application
     assert set(psutil.Process().children()) <= children

@@ -21,7 +21,7 @@ SIGNATURES = {
     "search": (
         "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, n_trials=None, "
         "task=None, quality=None, dataset=None, early_stopping='pausing', preset='quick', "
-        "refit='all_rows', n_workers=None, seed=0, folder=None)"
+        "refit=True, n_workers=None, seed=0, folder=None)"
     ),
     "RightfitClassifier": (
         "(application=None, *, families=None, budget_cpu_s=60.0, n_trials=None, quality=None, "

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,9 @@ from fakes.stopping_rules import BehindBest, NeedsArgument, NoRule
 from rightfit.api import searching
 from rightfit.api.searching import search
 from rightfit.errors import RightfitError
-from rightfit.families.bundle import Bundle
+from rightfit.families.family import Checkpoint, TrainingRun
+from rightfit.families.registry import get_family
 from rightfit.request_path.usage import PROFILE, read_export
-from rightfit.tuning.refitting import train_again
-from rightfit.tuning.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole
 
@@ -180,7 +179,8 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"families": {"linear": None}}, "the block of linear must be a mapping"),
         ({"families": ["linear", "my_models.linear"]}, "two different ones are called linear"),
         ({"families": []}, "must name at least one family"),
-        ({"refit": "all"}, "refit must be one of .'all_rows', 'always', 'never'., but got 'all'"),
+        ({"refit": "all_rows"}, "refit must be True or False, but got 'all_rows'"),
+        ({"refit": 1}, "refit must be True or False, but got 1"),
         ({"families": ["cascade"]}, "there is no family 'cascade'"),
         ({"families": ["sklearn.svm.NoSuch"]}, "The module sklearn.svm has no 'NoSuch'"),
         ({"families": {"linear": {"fixed": {"alfa": 1}}}}, "unknown=.*'alfa'"),
@@ -299,12 +299,12 @@ def test_a_search_in_a_folder_is_continued(tmp_path: Path) -> None:
 
 def test_a_later_search_in_a_folder_leaves_earlier_models_as_they_were(tmp_path: Path) -> None:
     table = HOUSES.drop("is_dear")
-    refitted = [
+    models = [
         search(table, "price", folder=tmp_path, refit=refit, **QUICK).best()
-        for refit in ("all_rows", "always", "all_rows")
+        for refit in (True, False, True)
     ]
 
-    answers = [model.predict(table).tolist() for model in refitted]
+    answers = [model.predict(table).tolist() for model in models]
     assert answers[0] != answers[1]  # of other rows
     assert answers[0] == answers[2]
 
@@ -322,21 +322,9 @@ def test_a_result_lasts_when_the_working_directory_changes(
     assert found.best().predict(table).tolist() == expected
 
 
-def test_searches_in_one_folder_train_a_refit_one_after_the_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_model_of_all_rows_is_made_anew_in_place_of_whatever_else_is_there(
+    tmp_path: Path,
 ) -> None:
-    def train(*args: Any, store: StudyStore, **options: Any) -> Bundle:
-        lock = store.locked(f"refit.{args[3].name}", waiting=None)
-        with pytest.raises(BlockingIOError, match="holds the lock"), lock:
-            pass
-        return train_again(*args, store=store, **options)
-
-    monkeypatch.setattr(searching, "train_again", train)
-
-    assert search(HOUSES.drop("is_dear"), "price", folder=tmp_path, **QUICK).best().is_refitted
-
-
-def test_a_refit_is_made_anew_in_place_of_whatever_else_is_there(tmp_path: Path) -> None:
     table = HOUSES.drop("is_dear")
     first = search(table, "price", folder=tmp_path, **QUICK).best()
     expected = first.predict(table).tolist()
@@ -399,7 +387,7 @@ def measured(children: set[psutil.Process]) -> searching.SearchResult:
         applications=SMALL_MODEL,
         families=["linear"],
         n_trials=2,
-        refit="always",
+        refit=False,
     )
 
 
@@ -409,9 +397,8 @@ def test_candidates_are_measured_for_applications(
     assert {one.serving.runtime for one in measured.profiles} == {"native", "onnx"}
     assert all(one["latency_p50_ms"].value > 0 for one in measured.profiles)
     assert measured.ranking.winner("small_box").serving == measured.best().serving
-    assert "trained again" in measured.ranking.decision("small_box").shipped.sentence
     assert measured.best().serving.n_threads == 1
-    assert measured.best("small_box").is_refitted
+    assert measured.best("small_box").learnt_since is None
     assert set(psutil.Process().children()) <= children
 
 
@@ -432,27 +419,65 @@ def test_the_winner_is_exported_as_the_command_does(
 
 
 @pytest.mark.parametrize("applications", [None, SMALL_MODEL])
-def test_what_is_shipped_has_learnt_from_every_row(applications: Any) -> None:
-    found = search(HOUSES.drop("price"), "is_dear", applications=applications, **QUICK)
-
-    (name,) = found.applications
-    decision = found.ranking.decision(name)
-    assert found.best().is_refitted
-    assert (
-        "200 train, validation and test rows, 128 when it was chosen" in decision.shipped.sentence
+def test_delivered_model_learns_all_rows_and_no_figure_changes(
+    applications: Any, tmp_path: Path
+) -> None:
+    """Of 200 rows 128 train, 32 validate and 40 judge."""
+    table = HOUSES.drop("price")
+    delivered, ranked = (
+        search(table, "is_dear", applications=applications, refit=refit, folder=tmp_path, **QUICK)
+        for refit in (True, False)
     )
-    assert decision.quality.raw == decision.final_quality.raw
-    assert decision.quality.where.endswith("before it learnt from all rows")
+
+    (name,) = delivered.applications
+    assert delivered.best().learnt_since
+    assert ranked.best().learnt_since is None
+    assert [found.best()._bundle.n_training_rows for found in (delivered, ranked)] == [200, 160]
+    qualities, hashes = (
+        [
+            {row["candidate"]: row[column] for row in found.profiles.table.to_dicts()}
+            for found in (delivered, ranked)
+        ]
+        for column in ("quality_raw", "model_sha256")
+    )
+    assert qualities[0] == qualities[1]
+    assert hashes[0] == hashes[1]
+    winner = ranked.ranking.winner(name)
+    assert winner is not None
+    assert winner.model_sha256 == ranked.best()._bundle.weights_sha256
+    assert winner.model_sha256 != delivered.best()._bundle.weights_sha256
 
 
-@pytest.mark.parametrize("refit", ["always", "never"])
-def test_what_quality_alone_has_chosen_is_exported_too(refit: Any, tmp_path: Path) -> None:
+def test_delivered_model_is_the_ranked_one_where_learning_all_rows_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    linear = get_family("linear")
+    train = linear.train
+
+    def fail_on_all_rows(run: TrainingRun) -> Iterator[Checkpoint]:
+        if len(run.data.labels) == len(HOUSES):
+            raise ArithmeticError("overflow")
+        yield from train(run)
+
+    monkeypatch.setattr(linear, "train", fail_on_all_rows)
+    found = search(HOUSES.drop("is_dear"), "price", n_workers=1, **QUICK)
+
+    winner = found.ranking.winner("quality")
+    assert winner is not None
+    assert found.best()._bundle.weights_sha256 == winner.model_sha256
+    assert found.best().learnt_since is None
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_what_quality_alone_has_chosen_is_exported_too(refit: bool, tmp_path: Path) -> None:
     model = search(HOUSES.drop("is_dear"), "price", refit=refit, **QUICK).best()
 
     model.export(tmp_path)
 
     read_export(tmp_path, needed=[PROFILE])
-    assert model.is_refitted == (refit == "always")
+    assert (model.learnt_since is not None) is refit
+    n_rows = {True: "200 train, validation and test rows", False: "160 train and validation rows"}
+    assert n_rows[refit] in (tmp_path / "README.md").read_text()
     with pytest.raises(RightfitError, match="is not an empty folder"):
         model.export(tmp_path)
 

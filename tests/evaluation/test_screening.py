@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.evaluation.screening import MAX_UTILITY_LOSS, could_be_chosen
+from rightfit.evaluation.screening import EQUAL_WITHIN, could_be_chosen
 from rightfit.parameters.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
 
@@ -71,7 +71,8 @@ def test_profile_is_out_when_another_is_surely_better(
 @pytest.mark.parametrize(
     ("candidate", "latency", "expected"),
     [
-        ("a", (8.0, 9.0, 10.0), True),  # at best 0.02 less: the cheaper machine may be worth that
+        ("a", (6.5, 9.0, 10.0), True),  # at best 0.005 less: the cheaper machine may be worth that
+        ("a", (8.0, 9.0, 10.0), False),  # at best 0.02 less
         ("a", (20.0, 21.0, 22.0), False),
         ("b", (8.0, 9.0, 10.0), False),  # another model is surely beaten
     ],
@@ -90,13 +91,13 @@ def test_a_device_of_cheaper_hardware_is_out_where_it_loses_more_than_a_tie_may(
     cheaper: float, expected: bool
 ) -> None:
     gpu = profile("a", latency=(4.0, 5.0, 6.0), min_hardware_tier=4.0)
-    cpu = profile("a", latency=(8.0, 9.0, 10.0), min_hardware_tier=cheaper)
+    cpu = profile("a", latency=(6.5, 9.0, 10.0), min_hardware_tier=cheaper)
 
     assert choices([gpu, cpu], LATENCY) == [True, expected]
 
 
 def test_that_loss_is_the_default_tie_rules() -> None:
-    assert read_default("ranking")["ties"]["max_utility_loss"] == MAX_UTILITY_LOSS
+    assert read_default("ranking")["equal_within"] == EQUAL_WITHIN
 
 
 def test_figure_whose_interval_is_unknown_may_be_anything() -> None:

@@ -103,23 +103,3 @@ def test_searched_model_for_an_unknown_dataset_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"models\.svm\.datasets must list datasets of"):
         read_grid(PARAMETERS | {"models": models})
-
-
-@pytest.mark.parametrize(
-    ("refit", "refitted"),
-    [
-        ({"when": "always"}, ("flights", "landsat")),
-        ({"when": "always", "never_for": ["landsat"]}, ("flights",)),
-        ({"when": "always", "never_for": "flights landsat"}, ()),  # as on a command line
-        ({"when": "never"}, ()),
-    ],
-)
-def test_winners_are_refitted_where_that_is_not_declared_wrong(
-    refit: dict[str, Any], refitted: tuple[str, ...]
-) -> None:
-    parameters = PARAMETERS | {
-        "grid": {"datasets": ["flights", "landsat"], "models": ["net"]},
-        "refit": refit,
-    }
-
-    assert read_grid(parameters).refitted == refitted

@@ -50,13 +50,23 @@ def test_a_fault_of_a_whole_block_ends_in_one_full_stop(training: dict[str, Any]
     assert ".." not in fault
 
 
-def test_dataset_that_is_never_refitted_must_exist() -> None:
-    parameters = complete_parameters({"datasets": {"flights": {}}, "refit": {"never_for": ["x"]}})
+def find_faults_of_final_training(**final: Any) -> list[str]:
+    parameters = complete_parameters(
+        {"datasets": {"flights": {}}, "training": {"final": final}}
+    )
+    return [fault for fault in find_block_faults(parameters) if "training.final" in fault]
 
-    [fault] = [fault for fault in find_block_faults(parameters) if "never_for" in fault]
 
-    assert fault.startswith("refit.never_for names ['x'], described are ['flights']")
-    assert fault.endswith("Correct parameters_refit.yml.")
+def test_dataset_whose_validation_rows_are_never_learnt_must_exist() -> None:
+    [fault] = find_faults_of_final_training(never_for=["x", "flights"])
+
+    assert fault.startswith("training.final.never_for names ['x'], described are ['flights']")
+    assert fault.endswith("Correct parameters_training.yml.")
+
+
+@pytest.mark.parametrize("never_for", [[], ["flights"], "flights"])
+def test_dataset_whose_validation_rows_are_never_learnt_may_be_named(never_for: Any) -> None:
+    assert find_faults_of_final_training(never_for=never_for) == []
 
 
 def find_faults_of_model(model: dict[str, Any], dataset: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from factories.rankings import (
     make_rules,
     make_tiered,
     names_in_order,
+    number_of,
     rank,
 )
 from hypothesis import given
@@ -22,11 +24,11 @@ from hypothesis import strategies as st
 from rightfit.ranking.application_ranking import (
     ApplicationRanking,
     change_limits,
-    find_winning_rows,
     rank_applications,
 )
+from rightfit.ranking.applications.applications import Constraint
 from rightfit.ranking.assessment.profile_table import read_profiles
-from rightfit.ranking.explanation.reasons import explain_candidates
+from rightfit.ranking.explanation.reasons import tabulate_outcomes
 
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
 QUALITY_ALONE = make_application(objectives=QUALITY)
@@ -62,16 +64,16 @@ def test_pareto_front_is_that_of_the_feasible_in_the_objectives() -> None:
     assert ranked.pareto.tolist() == [True, True, False, False]
 
 
-def test_selection_probabilities_of_a_dataset_sum_to_one_and_leave_the_surely_beaten_out() -> None:
+def test_practically_equal_ones_both_have_a_high_chance_and_the_surely_beaten_none() -> None:
     ranked = rank(
-        make_profile("a-1", **around("quality", 0.80, 0.05), latency_p50_ms=10),
-        make_profile("a-2", **around("quality", 0.79, 0.05), latency_p50_ms=10),
-        make_profile("a-3", **around("quality", 0.10, 0.05), latency_p50_ms=10),
+        make_profile("a-1", **around("quality", 0.800, 0.005), latency_p50_ms=10),
+        make_profile("a-2", **around("quality", 0.796, 0.005), latency_p50_ms=10),
+        make_profile("a-3", **around("quality", 0.100, 0.005), latency_p50_ms=10),
     )
 
-    assert ranked.p_best.sum() == 1.0
+    assert ranked.p_best[0] > 0.95
+    assert ranked.p_best[1] > 0.95
     assert ranked.p_best[2] == 0.0
-    assert ranked.p_best[0] > ranked.p_best[1] > 0
 
 
 def test_applications_are_ranked_in_their_order_and_disagree() -> None:
@@ -107,6 +109,20 @@ def test_order_is_feasible_first_then_by_utility_then_unmeasured() -> None:
     assert ranked.rank.tolist() == [2, 4, 3, 1]
 
 
+def test_winner_is_the_first_of_its_dataset_where_that_one_is_feasible() -> None:
+    ranked = rank(
+        profile("a-1", 0.4, dataset="x", peak_memory_mib=50),
+        profile("a-2", 0.9, dataset="x", peak_memory_mib=200),
+        profile("a-1", 0.9, dataset="y", peak_memory_mib=200),
+        application=make_application(constraints={"peak_memory_mib": {"max": 100}}),
+    )
+
+    winner = ranked.winner("x")
+    assert winner is not None
+    assert (winner.candidate, winner.serving.runtime) == ("a-1", "onnx")
+    assert ranked.winner("y") is None
+
+
 def test_order_starts_anew_in_each_dataset() -> None:
     ranked = rank(
         profile("a-1", 0.4, dataset="x"),
@@ -130,8 +146,23 @@ def test_equal_candidates_are_ordered_by_the_tie_rule_then_by_name() -> None:
     assert set(ranked.rank_high.tolist()) == {4}
 
 
-def test_tie_rule_puts_the_cheaper_first_among_those_that_cannot_be_told_apart() -> None:
-    rows = make_tiered(("a-1", 0.80, 2.0), ("a-2", 0.78, 1.0), ("a-3", 0.20, 1.0), reach=0.05)
+@pytest.mark.parametrize("reach", [0.0, 0.05])
+@pytest.mark.parametrize(
+    ("quality", "first"), [(0.795, "a-2"), (0.791, "a-2"), (0.789, "a-1"), (0.70, "a-1")]
+)
+def test_candidate_of_cheaper_hardware_comes_first_only_where_it_is_practically_equal(
+    quality: float, first: str, reach: float
+) -> None:
+    rows = make_tiered(("a-1", 0.80, 2.0), ("a-2", quality, 1.0), ("a-3", 0.2, 1.0), reach=reach)
+
+    ranked = rank(*rows, application=COSTS_HARDLY_COUNT)
+
+    assert names_in_order(ranked)[0] == first
+    assert names_in_order(ranked)[2] == "a-3"
+
+
+def test_tie_rule_chooses_the_winner_alone_and_the_others_follow_by_utility() -> None:
+    rows = make_tiered(("a-1", 0.80, 2.0), ("a-2", 0.797, 2.0), ("a-3", 0.794, 1.0), reach=0.0)
 
     cheaper_first = rank(*rows, application=COSTS_HARDLY_COUNT)
     utility_first = rank(
@@ -140,7 +171,7 @@ def test_tie_rule_puts_the_cheaper_first_among_those_that_cannot_be_told_apart()
         rules=make_rules(ties={"rule": [{"by": "utility", "prefer": "higher"}]}),
     )
 
-    assert names_in_order(cheaper_first) == ["a-2", "a-1", "a-3"]
+    assert names_in_order(cheaper_first) == ["a-3", "a-1", "a-2"]
     assert names_in_order(utility_first) == ["a-1", "a-2", "a-3"]
 
 
@@ -162,28 +193,34 @@ def test_of_equals_one_model_comes_before_a_cascade() -> None:
         ]
         return names_in_order(rank(*rows, application=COSTS_HARDLY_COUNT, rules=rules))
 
-    assert order(0.79) == ["a-1", "c-0"]
-    assert order(0.20) == ["c-0", "a-1"]
+    assert order(0.795) == ["a-1", "c-0"]
+    assert order(0.780) == ["c-0", "a-1"]
 
 
-def test_tie_rule_gives_up_no_more_utility_than_allowed() -> None:
-    rows = [
-        make_profile("a-1", **around("quality", 0.80, 0.2), min_hardware_tier=2.0),
-        make_profile("a-2", **around("quality", 0.70, 0.2), min_hardware_tier=1.0),
-    ]
-    rules = make_rules(ties={"max_utility_loss": 0.09})
+@pytest.mark.parametrize(
+    ("equal_within", "first"), [(0.0, "a-1"), (0.04, "a-1"), (0.06, "a-2"), (1.0, "a-2")]
+)
+def test_tie_rule_gives_up_less_utility_than_is_practically_equal(
+    equal_within: float, first: str
+) -> None:
+    rows = make_tiered(("a-1", 0.80, 2.0), ("a-2", 0.75, 1.0), reach=0.2)
+    rules = make_rules(equal_within=equal_within)
 
-    assert names_in_order(rank(*rows, application=QUALITY_ALONE, rules=rules)) == ["a-1", "a-2"]
+    ranked = rank(*rows, application=COSTS_HARDLY_COUNT, rules=rules)
+
+    assert names_in_order(ranked)[0] == first
 
 
 def test_tie_rule_never_puts_an_infeasible_candidate_first() -> None:
     ranked = rank(
-        make_profile("a-1", **around("quality", 0.80, 0.1), min_hardware_tier=2.0),
-        make_profile("a-2", **around("quality", 0.79, 0.1), min_hardware_tier=1.0),
-        application=make_application(objectives=QUALITY, constraints={"quality": {"min": 0.795}}),
+        *make_tiered(("a-1", 0.80, 2.0), ("a-2", 0.794, 1.0), reach=0.1),
+        application=COSTS_HARDLY_COUNT.model_copy(
+            update={"constraints": {"quality": Constraint(min=0.795)}}
+        ),
     )
 
     assert names_in_order(ranked) == ["a-1", "a-2"]
+    assert ranked.assessment.feasible.tolist() == [True, False]
 
 
 @st.composite
@@ -202,20 +239,39 @@ def candidates(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @given(rows=candidates(), data=st.data())
-def test_removing_candidates_never_reverses_two_others(
+def test_removing_candidates_reverses_no_two_others_that_are_not_practically_equal(
     rows: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     application = make_application(constraints={"latency_p50_ms": {"max": 15}})
-    kept = data.draw(st.lists(st.sampled_from(rows), min_size=1, unique_by=id))
-    names = {row["candidate"] for row in kept}
+    rules = make_rules(equal_within=data.draw(st.sampled_from([0.0, 0.01, 0.1])))
+    remaining = data.draw(st.lists(st.sampled_from(rows), min_size=1, unique_by=id))
 
-    before = names_in_order(rank(*rows, application=application))
-    after = names_in_order(rank(*kept, application=application))
+    before = rank(*rows, application=application, rules=rules)
+    after = rank(*remaining, application=application, rules=rules)
 
-    assert after == [name for name in before if name in names]
+    place = {name: place for place, name in enumerate(names_in_order(before))}
+    utility = {
+        name: before.assessment.utility[number_of(before.assessment, name)] for name in place
+    }
+    for first, second in itertools.combinations(names_in_order(after), 2):
+        gap = abs(utility[first] - utility[second])
+        assert place[first] < place[second] or 0 < gap < rules.equal_within
 
 
-# Winners of an earlier ranking stand until another candidate is surely better.
+@given(rows=candidates(), equal_within=st.sampled_from([0.0, 0.01, 0.1]))
+def test_no_feasible_candidate_is_worth_more_than_the_first_by_the_band_or_beyond(
+    rows: list[dict[str, Any]], equal_within: float
+) -> None:
+    rules = make_rules(equal_within=equal_within)
+
+    assessment = (ranked := rank(*rows, rules=rules)).assessment
+
+    first, others = assessment.utility[ranked.order[0]], assessment.utility[ranked.order[1:]]
+    assert others.max() - first < max(equal_within, 1e-12)
+    assert (np.diff(others) <= 0).all()
+
+
+# Winners of an earlier ranking stand while they are practically equal to the best.
 
 
 def measure(*qualities: float, reach: float = 0.03, **values: Any) -> list[dict[str, Any]]:
@@ -240,25 +296,33 @@ def test_winner_stands_where_another_measurement_would_change_it(
 ) -> None:
     rules = make_rules(keep_winner=keep_winner)
 
-    before, after = rank_twice(measure(0.80, 0.79), measure(0.79, 0.80), rules=rules)
+    before, after = rank_twice(measure(0.80, 0.79), measure(0.795, 0.80), rules=rules)
 
     assert names_in_order(before)[0] == "a-0"
     assert names_in_order(after)[0] == second
 
 
-def test_winner_stands_beyond_the_loss_that_the_keys_of_the_tie_rule_may_cause() -> None:
-    rules = make_rules(ties={"max_utility_loss": 0.0})
+@pytest.mark.parametrize("reach", [0.0, 0.03, 0.2])
+@pytest.mark.parametrize(("quality", "first"), [(0.791, "a-0"), (0.789, "a-1"), (0.70, "a-1")])
+def test_winner_stands_within_the_band_and_not_beyond_it(
+    quality: float, first: str, reach: float
+) -> None:
+    _, after = rank_twice(measure(0.80, 0.79), measure(quality, 0.80, reach=reach))
 
-    _, after = rank_twice(measure(0.80, 0.79), measure(0.77, 0.80), rules=rules)
+    assert names_in_order(after)[0] == first
+    assert (0 in after.assessment.kept) == (first == "a-0")
+
+
+def test_winner_that_the_tie_rule_would_not_choose_stands_within_the_band() -> None:
+    def measure_tiers(first: float) -> list[dict[str, Any]]:
+        return make_tiered(("a-0", first, 2.0), ("a-1", 0.80, 1.0), reach=0.0)
+
+    _, after = rank_twice(
+        measure_tiers(0.82), measure_tiers(0.805), application=COSTS_HARDLY_COUNT
+    )
 
     assert names_in_order(after) == ["a-0", "a-1"]
-
-
-def test_surely_better_candidate_replaces_the_winner() -> None:
-    _, after = rank_twice(measure(0.80, 0.79), measure(0.70, 0.80))
-
-    assert names_in_order(after) == ["a-1", "a-0"]
-    assert after.assessment.kept == {}
+    assert names_in_order(rank(*measure_tiers(0.805), application=COSTS_HARDLY_COUNT))[0] == "a-1"
 
 
 def test_winner_that_breaks_a_limit_is_replaced() -> None:
@@ -281,7 +345,7 @@ def test_winner_that_is_no_candidate_any_more_is_replaced() -> None:
 
 def test_each_dataset_keeps_its_own_winner() -> None:
     first = measure(0.80, 0.79, dataset="x") + measure(0.80, 0.79, dataset="y")
-    second = measure(0.79, 0.80, dataset="x") + measure(0.70, 0.80, dataset="y")
+    second = measure(0.795, 0.80, dataset="x") + measure(0.78, 0.80, dataset="y")
 
     _, after = rank_twice(first, second)
 
@@ -289,39 +353,35 @@ def test_each_dataset_keeps_its_own_winner() -> None:
     assert list(after.assessment.kept) == [0]
 
 
-def test_winner_keeps_its_serving_configuration() -> None:
-    def measure_threads(one: float, two: float, reach: float) -> list[dict[str, Any]]:
+def test_winner_keeps_its_serving_configuration_within_the_band() -> None:
+    def measure_threads(single_ms: float, double_ms: float) -> list[dict[str, Any]]:
         return [
-            make_profile("a-0", quality=0.8, **around("latency_p50_ms", ms, reach), n_threads=n)
-            for n, ms in ((1, one), (2, two))
+            make_profile("a-0", quality=0.8, latency_p50_ms=latency_ms, n_threads=n_threads)
+            for n_threads, latency_ms in ((1, single_ms), (2, double_ms))
         ]
 
-    before = rank(*measure_threads(10, 11, 3))
-    noisy = rank(*measure_threads(11, 10, 3), after=before)
-    exact = rank(*measure_threads(11, 10, 0.1), after=before)
+    before = rank(*measure_threads(10, 11))
+    near = rank(*measure_threads(10.5, 10), after=before)  # 0.005 of utility
+    far = rank(*measure_threads(12, 10), after=before)  # 0.02
 
-    rows = [
-        one.assessment.table.frame["n_threads"][find_winning_rows(one.assessment, one.order)[0]]
-        for one in (noisy, exact)
-    ]
-    assert rows == [1, 2]
+    winners = [ranked.winner("landsat") for ranked in (near, far)]
+    assert [winner and winner.serving.n_threads for winner in winners] == [1, 2]
 
 
 def test_kept_winner_is_the_same_when_it_is_ranked_again() -> None:
-    _, once = rank_twice(measure(0.80, 0.79), second := measure(0.79, 0.80))
+    _, once = rank_twice(measure(0.80, 0.79), second := measure(0.795, 0.80))
     again = rank(*second, application=QUALITY_ALONE, after=once)
 
     assert again.order.tolist() == once.order.tolist()
-    assert again.assessment.kept == once.assessment.kept
+    assert again.assessment.kept == once.assessment.kept != {}
 
 
 def test_kept_winner_and_its_rivals_are_explained_by_it() -> None:
-    _, after = rank_twice(measure(0.80, 0.79), measure(0.79, 0.80))
+    _, after = rank_twice(measure(0.80, 0.79), measure(0.795, 0.80))
 
-    assert explain_candidates(after)["reason"].to_list() == [
-        "tied first with a-1 (utility 0.79 against 0.8): the tie rule prefers the earlier winner",
-        "tied with a-0 (utility 0.8 against 0.79): the tie rule prefers the earlier winner",
-    ]
+    outcomes = tabulate_outcomes(after)
+    assert outcomes.select("outcome", "rival").rows() == [("winner", "a-1"), ("equal", "a-0")]
+    assert outcomes["preference"].to_list() == ["the last run's winner"] * 2
 
 
 def test_limit_replaces_a_kept_winner_where_it_changes_the_choice_without_it() -> None:
@@ -333,8 +393,8 @@ def test_limit_replaces_a_kept_winner_where_it_changes_the_choice_without_it() -
 
     limited = make_application(objectives=QUALITY, constraints={"peak_memory_mib": {"max": 100}})
     _, after = rank_twice(
-        measure_with_memory(0.80, 0.79, 0.81),
-        measure_with_memory(0.79, 0.80, 0.81),
+        measure_with_memory(0.80, 0.79, 0.83),
+        measure_with_memory(0.795, 0.80, 0.83),
         application=limited,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from factories.reports import make_load_curve
+from factories.reports import make_load_curve, make_profiles
 
 from rightfit.http_load.load_records import LoadCurves
 from rightfit.reporting.decision_views import DecisionView, view_decisions
@@ -34,20 +34,22 @@ def test_cell_without_a_winner_names_the_limits_broken(
 
     assert [view.badge for view in views] == ["none qualifies"] * 3
     assert views[0].warnings == ()
-    assert views[0].figures[0].limits == ((False, "\N{LESS-THAN OR EQUAL TO} 1, 57 MiB beyond"),)
+    assert views[0].figures[0].limits == (
+        (False, "\N{LESS-THAN OR EQUAL TO} 1 MiB, 57 MiB beyond"),
+    )
 
 
 def test_cell_shows_figures_and_the_room_below_each_limit(results: Results) -> None:
     cell = view_decisions(results, "satellite_archive")[0]
 
     assert cell.candidate is not None
-    assert (cell.candidate.candidate, cell.badge) == ("net-09", "tied with 1")
+    assert (cell.candidate.candidate, cell.badge) == ("net-09", "clear, practically equal: 1")
     assert [(one.value, one.name, one.limits) for one in cell.figures] == [
-        ("0.861", "accuracy", ((True, "0.861 when chosen ≥ 0.837, 0.024 to spare"),)),
+        ("0.861", "accuracy", ((True, "≥ 0.837, 0.024 to spare"),)),
         (
             "5.92\N{NO-BREAK SPACE}M\N{NO-BREAK SPACE}rows/s",
             "throughput",
-            ((True, "\N{GREATER-THAN OR EQUAL TO} 200 k, 29.6 \N{MULTIPLICATION SIGN} that"),),
+            ((True, "≥ 200 k rows/s, 29.6 \N{MULTIPLICATION SIGN} that"),),
         ),
         ("59\N{NO-BREAK SPACE}MiB", "peak memory", ()),
     ]
@@ -75,7 +77,36 @@ def test_leaderboard_holds_every_candidate_with_its_figures_and_why(results: Res
     assert (first.quality.text, first.quality.interval) == ("0.894", "0.882\N{EN DASH}0.906")
     assert first.costs[0].text == "0.0408"
     assert sum(share for share, _ in first.parts) == pytest.approx(first.utility.order)
-    assert second.why.startswith("tied with forest-14 (utility ")
+    assert second.outcome == "open"
+    assert "forest-14" in second.why
+
+
+def test_leaderboard_calls_candidates_within_the_band_practically_equal(results: Results) -> None:
+    board = find(results, "edge_device", "landsat")
+
+    assert [(place.candidate, place.outcome) for place in board.places[:2]] == [
+        ("linear-03", "winner"),
+        ("linear-11", "equal"),
+    ]
+    assert board.decision.equal_to == ["linear-11"]
+
+
+def test_decision_shows_one_quality_and_the_held_out_one_as_a_further_fact(
+    make_results: Callable[..., Results],
+) -> None:
+    profiles = make_profiles().with_columns(
+        final_quality_raw=pl.lit(0.123),
+        final_quality_raw_low=pl.lit(0.1),
+        final_quality_raw_high=pl.lit(0.2),
+    )
+    board = find(make_results(profiles=profiles), "web_api", "landsat")
+
+    facts = {fact.kind: fact.text for fact in board.facts}
+    assert board.figures[0].value == "0.894"
+    assert board.places[0].quality.text == "0.894"
+    assert "0.894" in facts["quality"]
+    assert "0.123" in facts["held_out"]
+    assert not any("0.123" in text for kind, text in facts.items() if kind != "held_out")
 
 
 def test_ranking_is_shown_where_a_profile_is_no_longer_stored(results: Results) -> None:
@@ -86,11 +117,11 @@ def test_ranking_is_shown_where_a_profile_is_no_longer_stored(results: Results) 
     assert board.unmeasured == ("The winner's profile is no longer stored.",)
 
 
-def test_tied_candidate_that_never_wins_has_a_small_chance_not_none(results: Results) -> None:
+def test_open_candidate_that_never_wins_has_a_small_chance_not_none(results: Results) -> None:
     ranked = results.rankings.with_columns(p_best=pl.col("p_best") * 0.001)
     board = find(replace(results, rankings=ranked), "web_api", "landsat")
 
-    assert board.places[1].outcome == "tied"
+    assert board.places[1].outcome == "open"
     assert board.places[1].chance.text == "< 1 %"
     assert board.places[-1].chance.text == "\N{EN DASH}"  # breaks a limit
 
@@ -132,10 +163,9 @@ def test_only_what_others_have_is_called_not_measured(results: Results) -> None:
     some = pl.when(pl.col("candidate") != "linear-03").then(pl.col("load_time_ms"))
     lacking = replace(results, profiles=results.profiles.with_columns(load_time_ms=some))
 
-    assert find(results, "edge_device", "landsat").unmeasured == (
-        "The winner's quality on rows not used for the choice.",
-    )
-    assert find(lacking, "edge_device", "landsat").unmeasured[0].startswith("Load")
+    assert find(results, "edge_device", "landsat").unmeasured == ()
+    (unmeasured,) = find(lacking, "edge_device", "landsat").unmeasured
+    assert unmeasured.startswith("Load")
 
 
 def test_where_none_qualifies_the_page_names_the_limit_to_relax(

@@ -3,49 +3,47 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
-from factories.reports import APPLICATIONS, LADDER, build_results
+import polars as pl
+from factories.rankings import make_application, make_rules
+from factories.reports import APPLICATIONS, build_results, make_profiles
 
-from rightfit.ranking.explanation.decisions import FinalQuality
-from rightfit.reporting.html_report import render_report
-from rightfit.reporting.page_data import collect_page_data
+from rightfit.ranking.explanation.decisions import CorrectedQuality
+from rightfit.reporting.page_data import collect_page_data, list_parts
 
 
-def test_margin_is_of_errors_alone_where_a_limit_kept_another_from_winning() -> None:
+def test_decisions_are_winners_in_their_serving_configurations() -> None:
     device = copy.deepcopy(APPLICATIONS["edge_device"])
-    device["constraints"] = {"model_size_mib": {"min": 0.05}}  # linear-03 and linear-11 break it
-    results = build_results({"edge_device": device})
-    rows = {row["candidate"]: row for row in results.rankings.filter(dataset="landsat").to_dicts()}
-    found = collect_page_data(results)["decisions"]["edge_device"]["landsat"]
-    gap = rows["linear-03"]["utility"] - rows["net-09"]["utility"]
+    device["constraints"]["peak_memory_mib"]["max"] = 1
+    results = build_results(APPLICATIONS | {"edge_device": device})
 
-    assert found["winner"] == "net-09"
-    assert not rows["linear-03"]["feasible"]
-    assert 0 < found["margin"]["linear-03"] < gap
-    assert found["margin"]["forest-14"] > 0
+    decisions = collect_page_data(results)["decisions"]
 
-
-def test_quality_corrected_for_luck_is_not_drawn_beside_others_that_are_not() -> None:
-    results = build_results({"accuracy_first": APPLICATIONS["accuracy_first"]})
-    recommendation = results.recommendations["accuracy_first"]
-    judged = {
-        how: FinalQuality(raw=0.8, raw_low=0.7, raw_high=0.9, chosen_by=0.9, how=how)
-        for how in ("nested", "held_out")
+    winner = results.recommendations["web_api"].datasets["landsat"].winner
+    assert winner is not None
+    assert decisions["web_api"]["landsat"] == {
+        "winner": winner.candidate,
+        "serving": winner.serving.label,
     }
-    datasets = {
-        dataset: decision.model_copy(update={"final_quality": judged[how]})
-        for (dataset, decision), how in zip(
-            recommendation.datasets.items(), ("nested", "held_out", "held_out"), strict=True
-        )
-    }
-    changed = recommendation.model_copy(update={"datasets": datasets})
-    results = replace(results, recommendations={"accuracy_first": changed})
-    found = collect_page_data(results)["decisions"]["accuracy_first"]
+    assert decisions["edge_device"]["landsat"] == {"winner": None}
 
-    assert found["landsat"]["unseen"] is None
-    assert found["flights"]["unseen"] == [0.8, 0.7, 0.9]
-    assert (
-        "Quality: by nested resampling, for want of test rows or on test rows not used for the "
-        "choice, with its 95 % interval"
-    ) in render_report(results, LADDER)
+
+def test_one_quality_of_each_profile_is_drawn_whatever_corrects_or_holds_out_another() -> None:
+    results = build_results(profiles=make_profiles().with_columns(final_quality_raw=pl.lit(0.1)))
+    corrected = CorrectedQuality(value=0.2, low=0.1, high=0.3, bias=0.5)
+    for recommendation in results.recommendations.values():
+        for dataset, decision in recommendation.datasets.items():
+            changed = decision.model_copy(update={"corrected_quality": corrected})
+            recommendation.datasets[dataset] = changed
+
+    profiles = collect_page_data(results)["profiles"]["landsat"]
+
+    qualities = {profile["candidate"]: profile["quality"] for profile in profiles}
+    assert qualities["forest-14"] == [0.894, 0.882, 0.906]
+    assert qualities["linear-03"] == [0.839, 0.827, 0.851]
+
+
+def test_scripts_know_the_band_and_whether_winners_are_kept() -> None:
+    parts = list_parts("page", make_application(), make_rules(equal_within=0.03, keep_winner=False))
+
+    assert (parts["equal_within"], parts["keep_winner"]) == (0.03, False)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rightfit.ranking.explanation.shipping import RawQuality, Refit, RefitQuality, Shipped
+from rightfit.ranking.explanation.decisions import Quality
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.terminal import tabulate_winners
 
@@ -27,11 +27,10 @@ def test_terminal_names_every_winner_with_its_figures(results: Results) -> None:
     place = next(i for i, line in enumerate(lines) if "web_api" in line)
 
     assert lines[place + 1].split() == [
-        *("landsat", "forest-14", "onnx", "×1", "tied", "with", "1"),  # noqa: RUF001
+        *("landsat", "forest-14", "onnx", "×1", "likely"),  # noqa: RUF001
         *("0.894", "0.017", "240", "k", "68.8", "micro"),
     ]
-    assert lines[place + 2].split() == ["when", "chosen"]
-    assert "Quality: on the rows that chose, with its 95 % interval." in map(str.strip, lines)
+    assert lines[place + 2].split() == ["0.882\N{EN DASH}0.906"]
     assert sum(line.rstrip().endswith((" micro", " small")) for line in lines) == 12
 
 
@@ -42,16 +41,27 @@ def test_terminal_names_the_machine_where_it_is_another_one(results: Results) ->
     winner = decision.winner.model_copy(update={"serving": serving})
     there["web_api"].datasets["landsat"] = decision.model_copy(update={"winner": winner})
 
-    assert "forest-14 onnx ×1 cpu@board tied with 1" in show(there, 120)  # noqa: RUF001
+    assert "forest-14 onnx ×1 cpu@board likely" in show(there, 120)  # noqa: RUF001
 
 
 def test_terminal_says_that_a_winner_is_kept(results: Results) -> None:
     kept = copy.deepcopy(results.recommendations)
     decision = kept["web_api"].datasets["landsat"]
-    other = "forest-9 would be chosen otherwise."
-    kept["web_api"].datasets["landsat"] = decision.model_copy(update={"kept": other})
+    update = {"kept": "forest-9 would be chosen otherwise.", "equal_to": ["forest-9"]}
+    kept["web_api"].datasets["landsat"] = decision.model_copy(update=update)
 
-    assert "forest-14 onnx ×1 kept, tied with 1" in show(kept, 120)  # noqa: RUF001
+    status = "likely, kept, practically equal: 1"
+    assert f"forest-14 onnx ×1 {status}" in show(kept, 160)  # noqa: RUF001
+
+
+@pytest.mark.parametrize(("chance", "mark"), [(0.96, "clear"), (0.8, "likely"), (0.7, "open")])
+def test_terminal_marks_how_sure_a_winner_is(chance: float, mark: str, results: Results) -> None:
+    other = copy.deepcopy(results.recommendations)
+    decision = other["web_api"].datasets["landsat"]
+    winner = decision.winner.model_copy(update={"p_best": chance})
+    other["web_api"].datasets["landsat"] = decision.model_copy(update={"winner": winner})
+
+    assert f"forest-14 onnx ×1 {mark} " in show(other, 120)  # noqa: RUF001
 
 
 @pytest.mark.parametrize("width", [80, 160])
@@ -83,31 +93,20 @@ def test_terminal_takes_names_for_text(results: Results) -> None:
     assert "\x1b" not in text
 
 
-@pytest.mark.parametrize(
-    ("refitted", "is_named", "chose_nothing", "where"),
-    [
-        (0.95, False, True, "on test rows not used for the choice"),
-        (0.5, True, False, "on all test rows"),
-    ],
-)
-def test_terminal_shows_what_is_shipped_and_names_a_refit_that_is_worse(
-    refitted: float, is_named: bool, chose_nothing: bool, where: str, results: Results
-) -> None:
-    there = copy.deepcopy(results.recommendations)
-    decision = there["web_api"].datasets["landsat"]
-    quality = RefitQuality(
-        n_rows=400,
-        chose_nothing=chose_nothing,
-        chosen=RawQuality(raw=0.9, low=0.87, high=0.93),
-        refitted=RawQuality(raw=refitted, low=refitted - 0.03, high=refitted + 0.03),
-    )
-    refit = Refit(candidate="forest-14", model="forest", quality_raw=(0.894,), quality=quality)
-    shipped = Shipped(is_refitted=True, sentence="trained again", refit=refit)
-    there["web_api"].datasets["landsat"] = decision.model_copy(update={"shipped": shipped})
-    text = " ".join(show(there, 160).split())
+def test_terminal_names_each_metric_once_with_its_datasets(results: Results) -> None:
+    text = " ".join(show(results.recommendations, 160).split())
 
-    ends = f"{refitted - 0.03:.3f}\N{EN DASH}{refitted + 0.03:.3f}"
-    assert f"tied with 1 {refitted:.3f} 0.017 240 k 68.8 micro {ends}" in text
-    assert ("landsat: forest-14 is shipped trained again" in text) is is_named
-    assert text.count("Quality: ") == 1
-    assert f"Quality: {where}, with its 95 % interval." in text
+    assert "accuracy of landsat and fashion_mnist; ROC AUC of flights" in text
+
+
+def test_terminal_shows_the_one_quality_of_a_winner_whatever_is_held_out(
+    results: Results,
+) -> None:
+    other = copy.deepcopy(results.recommendations)
+    decision = other["web_api"].datasets["landsat"]
+    held_out = Quality(metric="accuracy", value=0.123, low=0.1, high=0.2)
+    other["web_api"].datasets["landsat"] = decision.model_copy(
+        update={"held_out_quality": held_out}
+    )
+
+    assert show(other, 160) == show(results.recommendations, 160)

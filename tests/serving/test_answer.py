@@ -1,51 +1,82 @@
-"""The profile of a refitted winner."""
+"""What an answer holds of a decision, for people and for programs."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
-from factories.rankings import make_refit_quality
+import pytest
+from factories.exports import choose
 
-from rightfit.profiling.profile import Profile
-from rightfit.ranking.explanation.shipping import Refit
-from rightfit.serving.answer import profile_refit
-
-SERVING = {"runtime": "onnx", "n_threads": 1, "device": "cpu", "request_path": "request"}
-
-
-def make_row(**metrics: float) -> dict[str, Any]:
-    """What was measured of a model, as in resource_profiles."""
-    names = dict.fromkeys(("dataset", "model", "candidate", "environment_id"), "-")
-    return names | SERVING | metrics
+from rightfit.ranking.explanation.decisions import Fact
+from rightfit.serving.answer import NO_PROFILE, Answer, answer_to_json, profile_to_json
+from rightfit.serving.model_call import Model
 
 
-def make_refit(*profiles: dict[str, Any]) -> Refit:
-    return Refit(
-        candidate="-",
-        model="-",
-        quality_raw=(),
-        quality=make_refit_quality(0.81),
-        profiles=profiles,
-    )
+@pytest.fixture
+def answer(model: Model) -> Answer:
+    return choose(model)
 
 
-CHOSEN = Profile.from_row(make_row(latency_p50_ms=2.0, fit_time_s=9.0, quality_raw=0.9))
+def test_profile_is_the_one_in_the_serving_configuration_that_decided(answer: Answer) -> None:
+    winner = answer.decision.winner
+    assert winner is not None
+
+    profile = answer.profile
+
+    assert len(answer.profiles) == 2
+    assert profile is not None
+    assert (profile.candidate, profile.serving) == (winner.candidate, winner.serving)
+    assert replace(answer, profiles=answer.profiles[1:]).profile is None
 
 
-def test_refit_of_the_same_structure_has_the_costs_that_were_measured_and_its_own_quality() -> None:
-    profile = profile_refit(CHOSEN, make_refit())
+def test_answer_of_a_decision_without_a_winner_has_the_profile_of_the_nearest_miss(
+    model: Model,
+) -> None:
+    answer = choose(model, "dreamer")
 
-    assert float(profile.latency_p50_ms) == 2.0
-    assert (profile.quality_raw.value, profile.quality_raw.low) == (0.8, 0.78)
-    assert (profile.quality.value, profile.quality.high) == (0.6, 0.65)
-    assert profile.final_quality.value == 0.81
+    assert answer.decision.winner is None
+    assert answer.profile is not None
+    assert answer.profile.candidate == "linear-000"
 
 
-def test_refit_of_another_structure_has_the_figures_measured_of_it() -> None:
-    row = make_row(latency_p50_ms=3.0, quality_raw=0.85)
-    profile = profile_refit(CHOSEN, make_refit(row))
+def test_facts_begin_with_the_decision_and_end_with_their_origin(answer: Answer) -> None:
+    origin = replace(answer.origin, newer_profiles="2026-01-09T00.00.00.000Z")
+    more = replace(answer, under_load="no rate tried keeps it", profiles=(), origin=origin)
 
-    assert float(profile.latency_p50_ms) == 3.0
-    assert float(profile.quality_raw) == 0.85
-    assert profile.final_quality.value == 0.81
-    assert float(profile.fit_time_s) == 9.0  # of the search that found it
+    kinds, others = ([fact.kind for fact in known.list_facts()] for known in (answer, more))
+
+    assert kinds[0] == "decision"
+    assert kinds[-1] == "origin"
+    assert others[:2] == ["decision", "under_load"]
+    assert others[-2:] == ["origin", "out_of_date"]
+    assert Fact("disturbance", NO_PROFILE) in more.list_facts()
+
+
+def test_programs_get_the_figures_that_people_see(answer: Answer) -> None:
+    winner, profile = answer.decision.winner, answer.profile
+    assert winner is not None
+    assert winner.quality is not None
+    assert profile is not None
+
+    document, stored = answer_to_json(answer), profile_to_json(profile)
+
+    shown = f"accuracy {winner.quality.value:.3f}"
+    assert shown in {fact.kind: fact.text for fact in answer.list_facts()}["quality"]
+    assert document["winner"]["quality"]["value"] == winner.quality.value  # type: ignore[index]
+    assert document["mark"] == answer.decision.mark
+    metrics = stored["metrics"]
+    assert isinstance(metrics, dict)
+    assert metrics["quality_raw"]["value"] == winner.quality.value
+    assert stored["quality_metric"] == winner.quality.metric
+
+
+def test_programs_are_told_from_which_rows_the_model_has_learnt_since(answer: Answer) -> None:
+    later = replace(answer, learnt_since="all rows")
+
+    assert answer_to_json(answer)["learnt_since"] is None
+    assert answer_to_json(later)["learnt_since"] == "all rows"
+
+
+def test_stored_profile_names_the_weights_that_were_measured(model: Model, answer: Answer) -> None:
+    assert answer.profile is not None
+    assert profile_to_json(answer.profile)["model_sha256"] == model.bundle.weights_sha256

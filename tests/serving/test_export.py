@@ -117,6 +117,52 @@ def test_readme_says_how_to_feed_it(exported: Path) -> None:
     assert "`day`: weekday of `time`" in readme
 
 
+def test_profile_names_the_weights_that_are_exported(exported: Path) -> None:
+    stored = json.loads((exported / "profile.json").read_text())["profile"]
+
+    assert stored["model_sha256"] == read_bundle(exported / "bundle").weights_sha256
+    assert stored["quality_metric"] == "accuracy"
+
+
+def test_model_that_has_learnt_since_it_was_ranked_is_exported_and_says_so(
+    model: Model, tmp_path: Path
+) -> None:
+    answer = choose(model, model_sha256="0" * 64)
+    since = "all rows, those that judged it too"
+
+    export_model(dataclasses.replace(answer, learnt_since=since), model, tmp_path / "later")
+    export_model(choose(model), model, tmp_path / "ranked")
+
+    later, ranked = (
+        (tmp_path / name / "README.md").read_text() for name in ("later", "ranked")
+    )
+    assert f"It has learnt {since}" in later
+    assert "It has learnt" not in ranked
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "text"),
+    [
+        (60, "60 train rows."),
+        (75, "75 train and validation rows."),
+        (95, "95 train, validation and test rows."),
+        (88, "88 rows."),
+        (None, "of rows that are not known."),
+    ],
+)
+def test_readme_says_from_how_many_rows_the_model_has_learnt(
+    n_rows: int | None, text: str, model: Model, tmp_path: Path
+) -> None:
+    card = make_data_card(n_rows={"train": 60, "validation": 15, "test": 20})
+    bundle = dataclasses.replace(model.bundle, n_training_rows=n_rows)
+
+    export_model(
+        choose(model), dataclasses.replace(model, bundle=bundle, data_card=card), tmp_path
+    )
+
+    assert f"data version v1, {text}\n" in (tmp_path / "README.md").read_text()
+
+
 def test_source_that_is_a_sentence_ends_in_one_full_stop(model: Model, tmp_path: Path) -> None:
     card = make_data_card(source="A shop's records, split column added.")
 
@@ -151,8 +197,9 @@ def test_none_qualifies_is_an_error_with_the_nearest_miss(model: Model, tmp_path
 
 
 def test_a_model_that_was_not_measured_is_refused(model: Model, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"not the model that was ranked: it has .* MiB"):
-        export_model(choose(model, model_size_mib=99.0), model, tmp_path / "out")
+    for sha256 in ("0" * 64, None):  # another model's, and of an older version
+        with pytest.raises(ValueError, match=r"its weights are not those that were measured"):
+            export_model(choose(model, model_sha256=sha256), model, tmp_path / "out")
     other = dataclasses.replace(model, data_card=make_data_card(data_version="v2"))
     with pytest.raises(ValueError, match=r"data version v1, the stored encoder belongs to v2"):
         export_model(choose(model), other, tmp_path / "out")

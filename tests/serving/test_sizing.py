@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -11,7 +11,6 @@ from factories.exports import choose
 
 from rightfit.profiling.profile import MeasuredHow
 from rightfit.profiling.worker.results import LimitTrial
-from rightfit.ranking.explanation.shipping import Refit, Shipped
 from rightfit.serving.model_call import Model
 from rightfit.serving.sizing import ServedFigures, size_deployment
 
@@ -53,26 +52,6 @@ def test_replicas_follow_from_the_lower_end_of_the_measured_rate(model: Model) -
     }
     (container,) = spec["template"]["spec"]["containers"]
     assert {"name": "OMP_NUM_THREADS", "value": "1"} in container["env"]
-
-
-def test_refitted_winner_is_sized_by_what_was_measured_of_the_refit(model: Model) -> None:
-    answer = choose(model, **FIGURES)
-    assert answer.decision.winner is not None
-    serving = asdict(answer.decision.winner.serving)
-    names = dict.fromkeys(("dataset", "model", "candidate", "environment_id"), "-")
-    row = names | serving | FIGURES | {"throughput_rows_per_s_low": 25_000.0}
-    refit = Refit(candidate="linear-000", model="linear", quality_raw=(), profiles=(row,))
-    shipped = Shipped(is_refitted=True, sentence="trained again", refit=refit)
-    decision = answer.decision.model_copy(update={"shipped": shipped})
-    text = size_deployment(
-        replace(answer, decision=decision),
-        "offline",
-        rate_per_s=100_000,
-        headroom_pct=50,
-        served=None,
-    )
-
-    assert yaml.safe_load(text)["spec"]["replicas"] == 6  # 100,000 × 1.5 / 25,000
 
 
 def test_memory_limit_that_was_tried_is_preferred(model: Model) -> None:

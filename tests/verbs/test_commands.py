@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,13 +14,12 @@ import optuna
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from factories.studies import LATER, VERSION, Study, make_measured, rank, refit
+from factories.studies import LATER, VERSION, Study, make_measured, rank
 
 import rightfit.verbs
 from rightfit.__main__ import main
 from rightfit.families.bundle import read_bundle
 from rightfit.ranking.explanation.decisions import write_recommendations
-from rightfit.ranking.explanation.shipping import Refit, Refits
 from rightfit.verbs.commands import SECTIONS, VERBS, find_verbs, load_verb, verbs
 
 pytestmark = pytest.mark.whole
@@ -37,7 +37,8 @@ def test_which_says_winner_runner_up_and_how_it_was_measured(ask: Ask) -> None:
     assert result.exit_code == 0
     assert "answer a page" in result.output
     assert "\nlinear-000 (onnx, 1 thread) fits landsat best" in result.output
-    assert "measured        undisturbed" in result.output
+    assert re.search(r"^  measured +undisturbed$", result.output, re.MULTILINE)
+    assert re.search(r"^  quality +accuracy 0\.850 ", result.output, re.MULTILINE)
     assert "run of 2026-01-02 03:04 UTC, on Hand-made CPU, 2 cores, 8 GiB" in result.output
 
 
@@ -151,37 +152,22 @@ def test_export_writes_a_folder_once(ask: Ask, tmp_path: Path) -> None:
     assert forced.exit_code == 0
 
 
-def test_export_writes_the_refitted_model_and_says_so(
+def test_export_writes_the_model_that_was_measured(
     ask: Ask, study: Study, open_catalog: Any, tmp_path: Path
 ) -> None:
-    refitted = refit(study, tmp_path / "refitted")
-    made = Refit(
-        candidate="linear-000",
-        model="linear",
-        quality_raw=(0.8,),
-        n_rows_chosen=60,
-        n_rows=75,
-        chosen_sha256=study.bundle.sha256,
-        sha256=refitted.sha256,
-    )
-    profiles = make_measured(study.bundle).with_columns(quality_raw=pl.col("quality"))
-    recommendations = rank(profiles, landsat=Refits(found=(made,)))
+    command = ("export", "-a", "web_api", "-d", "landsat", tmp_path / "out")
+    measured = ask(*command)
+    bundle = read_bundle(tmp_path / "out" / "bundle")
+    profiles = make_measured(study.bundle).with_columns(model_sha256=pl.lit("0" * 64))
     catalog = open_catalog(study.root, LATER)
-    catalog.save("recommendations", write_recommendations(recommendations))
-    command = ("export", "-a", "web_api", "-d", "landsat", tmp_path / "out", "--force")
+    catalog.save("resource_profiles", profiles)
+    catalog.save("recommendations", write_recommendations(rank(profiles)))
+    other = ask(*command, "--force")
 
-    lost = ask(*command)
-    catalog.save("landsat.refitted", {"linear-000": refitted})
-    shipped = ask(*command)
-    shipped_sha256 = read_bundle(tmp_path / "out" / "bundle").sha256
-    as_chosen = ask(*command, "--as-chosen")
-
-    assert "no longer stored" in lost.output
-    assert "Exported: trained again on 75 train and validation rows, 60 when" in shipped.output
-    assert shipped_sha256 == refitted.sha256
-    assert "as it was chosen" in as_chosen.output
-    assert read_bundle(tmp_path / "out" / "bundle").sha256 == study.bundle.sha256
-    assert "shipped         trained again on 75" in ask("which", "-a", "web_api").output
+    assert measured.exit_code == 0, measured.output
+    assert bundle.weights_sha256 == study.bundle.weights_sha256
+    assert other.exit_code == 1
+    assert "its weights are not those that were measured" in other.output
 
 
 def test_studies_prints_where_a_cell_s_searches_are(ask: Ask, study: Study) -> None:

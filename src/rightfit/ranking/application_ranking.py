@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -13,7 +11,6 @@ import numpy as np
 
 from rightfit.ranking.applications.applications import (
     UTILITY,
-    Application,
     Applications,
     Constraint,
     RankingRules,
@@ -91,12 +88,10 @@ def rank_applications(
         rules: Rules of ranking.
         earlier: Winners of an earlier ranking, by application.
     """
-
-    def rank(item: tuple[str, Application]) -> ApplicationRanking:
-        return rank_application(assess_candidates(table, *item, rules), earlier.get(item[0], {}))
-
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy computes outside Python's lock
-        return list(threads.map(rank, applications.items()))
+    return [
+        rank_application(assess_candidates(table, name, application, rules), earlier.get(name, {}))
+        for name, application in applications.items()
+    ]
 
 
 def rank_application(assessment: Assessment, earlier: DatasetWinners) -> ApplicationRanking:

@@ -26,6 +26,7 @@ class ServedFigures:
     peak_memory_mib: float
     limit_share: float = 0.99
     n_rows: int = 1  # of each request
+    disturbed: bool = False  # the load generator was late
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def size_deployment(
         if served is None
         else _size_server(profile, served, headroom_pct, unit=unit)
     )
+    is_late = served is not None and served.disturbed
     n_replicas = max(1, math.ceil(rate_per_s * (1 + headroom_pct / 100) / sizes.capacity.value))
     replicas = _Sourced(
         n_replicas,
@@ -122,6 +124,7 @@ def size_deployment(
     lines = [
         f"# {answer.application} on {answer.dataset}: {winner.label}",
         f"# for {format_number(rate_per_s)} {unit} a second; measured {answer.disturbance}",
+        *(["# the load it rests on was disturbed: load the server again"] if is_late else []),
         f"# {describe_origin(answer.origin)}",
         "# A patch: kubectl patch deployment NAME --patch-file THIS, after setting the names.",
         "apiVersion: apps/v1",

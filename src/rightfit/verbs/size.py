@@ -186,9 +186,12 @@ def read_served_figures(curve: LoadCurve) -> ServedFigures:
         peak_memory_mib=max(step.peak_memory_mib for step in (*curve.closed, *curve.opened)),
         limit_share=curve.limit_share,
         n_rows=curve.n_rows,
+        disturbed=curve.disturbed,
     )
     if (
-        not all(0 < figure < math.inf for figure in asdict(figures).values())
+        not all(
+            0 < figure < math.inf for name, figure in asdict(figures).items() if name != "disturbed"
+        )
         or figures.limit_share not in steps[0].latency_ms
         or type(figures.n_rows) is not int
     ):

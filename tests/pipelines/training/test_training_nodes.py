@@ -36,6 +36,7 @@ TRAINING: dict[str, Any] = {
     "early_stopping": "none",
     "n_startup_trials": 1,
     "n_candidates": 2,
+    "final": {"learns_validation": True, "max_s": 60},
     "n_threads": "all",
     "device": "cpu",
     "seed": 1,
@@ -55,7 +56,14 @@ LINEAR: dict[str, Any] = {
 }
 
 
-def tune(data: TrainingData, folder: Path, model: dict[str, Any], **training: Any) -> Any:
+def tune(
+    data: TrainingData,
+    folder: Path,
+    model: dict[str, Any],
+    *,
+    predicts: bool = False,
+    **training: Any,
+) -> Any:
     frame = pl.DataFrame(data.rows, schema=list(data.schema.features)).with_columns(
         label=pl.Series(data.labels)
     )
@@ -71,6 +79,7 @@ def tune(data: TrainingData, folder: Path, model: dict[str, Any], **training: An
         ApplicationsParams.model_validate(APPLICATIONS.model_dump()),
         EVALUATION,
         cell_name="blobs.linear",
+        predicts=predicts,
     )
 
 
@@ -86,6 +95,36 @@ def test_tune_model_returns_trials_curves_and_exported_candidates(
     for name, bundle in candidates.items():
         assert name.startswith("linear-")
         assert bundle.onnx["agreement"] >= 0.999
+
+
+@pytest.mark.parametrize(
+    ("final", "n_rows"),
+    [
+        ({"learns_validation": True, "max_s": 60}, 120),
+        ({"learns_validation": True, "never_for": ["others"], "max_s": 60}, 120),
+        ({"learns_validation": True, "never_for": ["blobs"], "max_s": 60}, 60),
+        ({"learns_validation": True, "max_s": 0}, 60),  # it would take too long
+        ({"learns_validation": False, "max_s": 60}, 60),
+    ],
+)
+def test_candidates_learn_validation_rows_unless_that_is_declared_wrong(
+    blobs: TrainingData, tmp_path: Path, final: dict[str, Any], n_rows: int
+) -> None:
+    """There are 60 rows to train on, and the same 60 to judge by."""
+    *_, candidates = tune(blobs, tmp_path, LINEAR, final=final)
+
+    assert {bundle.n_training_rows for bundle in candidates.values()} == {n_rows}
+
+
+def test_validation_predictions_are_returned_where_cascades_want_them(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    *_, candidates, predictions = tune(blobs, tmp_path, LINEAR, predicts=True)
+
+    assert predictions.columns == list(candidates)
+    assert predictions.height == len(blobs.labels)
+    probabilities = predictions.to_series().to_numpy()
+    assert probabilities.shape == (len(blobs.labels), len(blobs.schema.classes))
 
 
 def test_tune_model_lets_applications_steer_and_accounts_for_the_search(

@@ -49,11 +49,15 @@ def test_rankings_have_the_contract_and_the_order_of_the_ranks() -> None:
         "(0.9 against 0.5)",
         "p_best": 1.0,
         "outcome": "winner",
+        "quality_metric": None,
+        "quality_raw": None,
+        "quality_raw_low": None,
+        "quality_raw_high": None,
     }
     assert {rankings.schema[name] for name in ("dataset", "model")} == {pl.String()}
 
 
-def test_violations_are_named_with_limit_and_amount() -> None:
+def test_violations_are_named_with_bound_and_excess() -> None:
     ranked = rank(
         make_profile("a-1", quality=0.9, latency_p50_ms=30),
         make_profile("a-2", quality=0.5, latency_p50_ms=30),
@@ -71,15 +75,15 @@ def test_violations_are_named_with_limit_and_amount() -> None:
         {
             "metric": "latency_p50_ms",
             "kind": "max",
-            "limit": 20.0,
+            "bound": 20.0,
             "value": 30.0,
-            "amount": 10.0,
+            "excess": 10.0,
             "relative": 0.5,
         }
     ]
     assert [v["metric"] for v in violations["a-2"]] == ["latency_p50_ms", "quality"]
-    assert violations["a-2"][1]["limit"] == pytest.approx(0.6)
-    assert violations["a-2"][1]["amount"] == pytest.approx(0.1)
+    assert violations["a-2"][1]["bound"] == pytest.approx(0.6)
+    assert violations["a-2"][1]["excess"] == pytest.approx(0.1)
 
 
 def test_what_was_not_measured_is_null_and_never_feasible() -> None:
@@ -101,9 +105,9 @@ def test_what_was_not_measured_is_null_and_never_feasible() -> None:
         {
             "metric": "peak_memory_mib",
             "kind": "max",
-            "limit": 20.0,
+            "bound": 20.0,
             "value": None,
-            "amount": None,
+            "excess": None,
             "relative": None,
         }
     ]

@@ -78,18 +78,26 @@ def test_reason_changes_with_the_limit() -> None:
     assert reasons(row)["a-1"] == "the only feasible candidate, utility 0.505"
 
 
-def test_reason_of_a_tie_names_the_rule_on_both_sides() -> None:
+def test_reasons_of_practically_equal_ones_name_the_key_that_decides() -> None:
     found = reasons(
         make_profile("a-1", **around("quality", 0.80, 0.1), **CHEAP, min_hardware_tier=2.0),
-        make_profile("a-2", **around("quality", 0.78, 0.1), **CHEAP, min_hardware_tier=1.0),
+        make_profile("a-2", **around("quality", 0.79, 0.1), **CHEAP, min_hardware_tier=1.0),
     )
 
-    assert found == {
-        "a-1": "tied with a-2 (utility 0.65 against 0.64): the tie rule "
-        "prefers the lower hardware tier",
-        "a-2": "tied first with a-1 (utility 0.64 against 0.65): the tie rule "
-        "prefers the lower hardware tier",
-    }
+    assert found["a-2"].startswith("practically equal to a-1 (utility 0.645 against 0.65): ")
+    assert found["a-1"].startswith("practically equal to a-2 (utility 0.65 against 0.645): ")
+    assert all("the lower hardware tier" in reason for reason in found.values())
+
+
+def test_candidate_beyond_the_band_that_no_measurement_tells_apart_is_open() -> None:
+    ranked = rank(
+        make_profile("a-1", **around("quality", 0.80, 0.1), **CHEAP, min_hardware_tier=2.0),
+        make_profile("a-2", **around("quality", 0.77, 0.1), **CHEAP, min_hardware_tier=1.0),
+        make_profile("a-3", **around("quality", 0.20, 0.1), **CHEAP, min_hardware_tier=1.0),
+    )
+
+    assert tabulate_outcomes(ranked)["outcome"].to_list() == ["winner", "open", "dominated"]
+    assert "not told apart" in explain_candidates(ranked)["reason"][1]
 
 
 def test_reason_gives_large_numbers_in_short_form() -> None:
@@ -185,38 +193,44 @@ def test_the_only_feasible_candidate_has_no_rival() -> None:
     outcomes = tabulate_outcomes(ranked)
 
     assert outcomes["rival"][number_of(ranked.assessment, "a-1")] is None
-    assert not outcomes["is_tied"].any()
+    assert not outcomes["is_equal"].any()
 
 
-def test_ties_name_the_key_that_decides() -> None:
+def test_equal_outcomes_name_the_key_that_decides() -> None:
     rows = make_tiered(
-        *(("a-1", 0.80, 2.0), ("a-2", 0.79, 1.0), ("a-3", 0.60, 1.0), ("a-4", 0.78, 1.0)), reach=0.2
+        *(("a-1", 0.800, 2.0), ("a-2", 0.796, 1.0), ("a-3", 0.60, 1.0), ("a-4", 0.794, 1.0)),
+        reach=0.2,
     )
-    ranked = rank(
-        *rows,
-        application=COSTS_HARDLY_COUNT,
-        rules=make_rules(ties={"max_utility_loss": 0.05}),
-    )
-
-    outcomes = tabulate_outcomes(ranked)
-
-    assert outcomes["outcome"].to_list() == ["tied", "winner", "tied", "tied"]
-    assert outcomes["preference"].to_list() == [
-        *("the lower hardware tier", "the lower hardware tier"),
-        *("the higher utility", "the higher utility"),
-    ]
-
-
-def test_a_key_does_not_decide_for_what_is_too_far_below_the_highest_utility() -> None:
-    rows = make_tiered(("a-1", 0.80, 3.0), ("a-2", 0.77, 2.0), ("a-3", 0.74, 1.0), reach=0.2)
     ranked = rank(*rows, application=COSTS_HARDLY_COUNT)
 
     outcomes = tabulate_outcomes(ranked)
 
-    assert outcomes["outcome"].to_list() == ["tied", "winner", "tied"]
+    assert outcomes["outcome"].to_list() == ["equal", "winner", "open", "equal"]
+    assert outcomes["preference"].to_list() == [
+        *("the lower hardware tier", "the lower hardware tier", "", "the higher utility")
+    ]
+
+
+def test_a_key_does_not_decide_for_what_is_too_far_below_the_highest_utility() -> None:
+    rows = make_tiered(("a-1", 0.800, 3.0), ("a-2", 0.795, 2.0), ("a-3", 0.788, 1.0), reach=0.2)
+    ranked = rank(*rows, application=COSTS_HARDLY_COUNT)
+
+    outcomes = tabulate_outcomes(ranked)
+
+    # a-3 is practically equal to the winner, and not to the highest utility
+    assert outcomes["outcome"].to_list() == ["equal", "winner", "equal"]
     assert outcomes["preference"].to_list() == [
         *("the lower hardware tier", "the lower hardware tier", "the higher utility")
     ]
+
+
+@pytest.mark.parametrize(("quality", "outcome"), [(0.791, "equal"), (0.789, "dominated")])
+def test_outcome_equal_ends_with_the_band(quality: float, outcome: str) -> None:
+    rows = make_tiered(("a-1", 0.80, 1.0), ("a-2", quality, 1.0), reach=0.0)
+
+    outcomes = tabulate_outcomes(rank(*rows, application=COSTS_HARDLY_COUNT))
+
+    assert outcomes["outcome"].to_list() == ["winner", outcome]
 
 
 TRIALS = pl.DataFrame(
@@ -262,33 +276,30 @@ def test_rejections_give_a_reason_for_candidates_and_unfinished_trials() -> None
     assert table["excess"][1] == 10
 
 
-@pytest.mark.parametrize(
-    ("final", "said"), [(None, "on quality ("), (0.7, "quality when chosen (")]
-)
-def test_quality_is_that_of_the_choice_only_where_another_is_known(
-    final: float | None, said: str
-) -> None:
-    known = {"final_quality_raw": final, "latency_p50_ms": 1.0}
+@pytest.mark.parametrize("held_out", [None, 0.7])
+def test_quality_of_held_out_rows_changes_no_reason(held_out: float | None) -> None:
     profiles = [
-        make_profile(name, quality=quality, quality_raw=quality, **known)
+        make_profile(
+            name,
+            quality=quality,
+            quality_raw=quality,
+            final_quality_raw=held_out,
+            latency_p50_ms=1.0,
+        )
         for name, quality in (("forest-001", 0.9), ("forest-002", 0.5))
     ]
 
-    reasons = explain_candidates(rank(*profiles))["reason"]
-
-    assert said in reasons[0]
+    assert "on quality (0.9 against 0.5)" in explain_candidates(rank(*profiles))["reason"][0]
 
 
-@pytest.mark.parametrize(("final", "said"), [(None, "quality"), (0.7, "quality when chosen")])
-def test_tie_by_quality_says_that_it_is_the_one_that_chose(final: float | None, said: str) -> None:
+def test_quality_may_decide_between_practically_equal_ones() -> None:
     by_quality = make_rules(ties={"rule": [{"by": "quality", "prefer": "higher"}]})
     profiles = [
-        make_profile(
-            name, **around("quality", quality, 0.3), final_quality_raw=final, latency_p50_ms=1.0
-        )
-        for name, quality in (("forest-001", 0.9), ("forest-002", 0.89))
+        make_profile("forest-001", **around("quality", 0.900, 0.3), latency_p50_ms=1.05),
+        make_profile("forest-002", **around("quality", 0.895, 0.3), latency_p50_ms=1.0),
     ]
 
-    reasons = explain_candidates(rank(*profiles, rules=by_quality))["reason"]
+    outcomes = tabulate_outcomes(rank(*profiles, rules=by_quality))
 
-    assert reasons[0].endswith(f"the tie rule prefers the higher scaled {said}")
+    assert outcomes["outcome"].to_list() == ["winner", "equal"]
+    assert outcomes["preference"].to_list() == ["the higher scaled quality"] * 2

@@ -65,7 +65,8 @@ def test_recommendation_names_winner_runner_up_and_reversal() -> None:
     assert decision["winner"]["metrics"]["peak_memory_mib"] == 12.5
     assert decision["winner"]["metrics"]["fit_time_s"] is None
     assert decision["runner_up"]["candidate"] == "linear-1"
-    assert decision["tied_with"] == []
+    assert decision["equal_to"] == decision["not_told_apart"] == []
+    assert decision["mark"] == "clear"
     assert decision["sentence"] == (
         "net-1 (onnx, 1 thread) fits landsat best: highest utility 0.525 against 0.475 of "
         "linear-1; ahead most on scaled quality (0.9 against 0.3)."
@@ -75,16 +76,83 @@ def test_recommendation_names_winner_runner_up_and_reversal() -> None:
     assert decision["nearest_miss"] is None
 
 
-def test_recommendation_names_the_tied() -> None:
+def test_recommendation_names_the_practically_equal_and_those_that_are_not_told_apart() -> None:
     decision = recommend_for(
         make_profile("net-1", **around("quality", 0.80, 0.1), latency_p50_ms=10),
         make_profile("net-2", **around("quality", 0.79, 0.1), latency_p50_ms=10),
-        make_profile("net-3", **around("quality", 0.10, 0.1), latency_p50_ms=10),
+        make_profile("net-3", **around("quality", 0.75, 0.1), latency_p50_ms=10),
+        make_profile("net-4", **around("quality", 0.10, 0.1), latency_p50_ms=10),
     )["datasets"]["landsat"]
 
-    assert decision["tied_with"] == ["net-2"]
+    assert decision["equal_to"] == ["net-2"]
+    assert decision["not_told_apart"] == ["net-3"]
     assert decision["kept"] == ""
-    assert decision["winner"]["rank_high"] == 2
+    assert decision["mark"] == "open"
+    assert decision["winner"]["rank_high"] == 3
+
+
+def test_practically_equal_candidate_leaves_the_winner_clear() -> None:
+    decision = recommend_for(
+        make_profile("net-1", **around("quality", 0.800, 0.001), latency_p50_ms=10),
+        make_profile("net-2", **around("quality", 0.795, 0.001), latency_p50_ms=10),
+    )["datasets"]["landsat"]
+
+    assert (decision["mark"], decision["equal_to"]) == ("clear", ["net-2"])
+
+
+def test_qualities_carry_their_metric_and_all_interval_ends() -> None:
+    decision = recommend_for(
+        make_profile(
+            "net-1",
+            quality=0.6,
+            **around("quality_raw", 0.80, 0.05),
+            **around("final_quality_raw", 0.78, 0.07),
+            quality_metric="accuracy",
+            latency_p50_ms=10,
+        ),
+    )["datasets"]["landsat"]
+
+    assert decision["winner"]["quality"] == {
+        "metric": "accuracy",
+        "value": 0.8,
+        "low": pytest.approx(0.75),
+        "high": pytest.approx(0.85),
+    }
+    assert decision["held_out_quality"] == {
+        "metric": "accuracy",
+        "value": 0.78,
+        "low": pytest.approx(0.71),
+        "high": pytest.approx(0.85),
+    }
+
+
+def test_limits_of_a_winner_are_met_and_in_the_metric_of_the_dataset() -> None:
+    """The quality is scaled from an accuracy of 0.5 (0) to 1 (1)."""
+    decision = recommend_for(
+        make_profile("net-1", quality=0.8, quality_raw=0.90, latency_p50_ms=10),
+        make_profile("net-2", quality=0.4, quality_raw=0.70, latency_p50_ms=10),
+        quality={"min": 0.6},
+        latency_p50_ms={"max": 40},
+    )["datasets"]["landsat"]
+
+    latency, quality = sorted(decision["limits"], key=lambda limit: limit["metric"])
+    assert (latency["bound"], latency["value"], latency["excess"]) == (40, 10, 0)
+    assert (quality["metric"], quality["kind"]) == ("quality_raw", "min")
+    assert [quality[key] for key in ("bound", "value", "excess")] == pytest.approx([0.8, 0.9, 0])
+
+
+def test_broken_limit_of_quality_is_in_the_metric_of_the_dataset() -> None:
+    decision = recommend_for(
+        make_profile("net-1", quality=0.8, quality_raw=0.90, latency_p50_ms=10),
+        make_profile("net-2", quality=0.4, quality_raw=0.70, latency_p50_ms=10),
+        quality={"min": 0.9},
+    )["datasets"]["landsat"]
+
+    (violation,) = decision["nearest_miss"]["violations"]
+    assert violation["metric"] == "quality_raw"
+    assert [violation[key] for key in ("bound", "value", "excess")] == pytest.approx(
+        [0.95, 0.9, 0.05]
+    )
 
 
 def test_recommendation_says_who_would_win_without_an_earlier_winner() -> None:
@@ -99,11 +167,9 @@ def test_recommendation_says_who_would_win_without_an_earlier_winner() -> None:
 
     assert decision.winner is not None
     assert decision.winner.candidate == "net-1"
-    assert decision.kept == (
-        "net-2 (onnx, 1 thread) would be chosen otherwise, but is not surely better than the "
-        "earlier winner."
-    )
-    assert decision.tie == "kept, tied with 1"
+    assert "net-2 (onnx, 1 thread)" in decision.kept
+    assert decision.equal_to == ["net-2"]
+    assert "kept" in decision.status
 
 
 def test_recommendation_reports_the_nearest_miss_where_none_qualifies() -> None:
@@ -113,7 +179,7 @@ def test_recommendation_reports_the_nearest_miss_where_none_qualifies() -> None:
     assert decision["winner"] is None
     assert decision["runner_up"] is None
     assert decision["nearest_miss"]["candidate"] == "linear-1"
-    assert decision["nearest_miss"]["violations"][0]["amount"] == 1.0
+    assert decision["nearest_miss"]["violations"][0]["excess"] == 1.0
     assert decision["relax"]["candidate"] == "linear-1"
     assert decision["relax"]["limits"] == [
         {"metric": "latency_p50_ms", "kind": "max", "limit": 4.0, "needed": 5.0, "excess": 1.0}
@@ -417,28 +483,33 @@ def test_imported_winner_gains_nothing_by_changing() -> None:
 
 
 def test_replacement_names_a_broken_limit() -> None:
-    found = compare(
+    replacement = compare(
         make_profile("incumbent", **OLD),
         make_profile("net-1", **NEW),
         quality={"min": 0.8},
     )
 
-    assert [one.metric for one in found.violations] == ["quality"]
-    assert found.sentence.endswith("s. incumbent breaks the application's limit on scaled quality.")
+    (violation,) = replacement.violations
+    assert (violation.metric, violation.bound, violation.value) == ("quality_raw", 0.8, 0.6)
+    assert violation.excess == pytest.approx(0.2)
+    assert replacement.sentence.endswith("incumbent breaks the application's limit on quality.")
 
 
-def test_replacement_says_a_tie() -> None:
-    found = compare(
+@pytest.mark.parametrize(("quality", "is_equal"), [(0.615, True), (0.65, False)])
+def test_replacement_says_whether_the_two_are_practically_equal(
+    quality: float, is_equal: bool
+) -> None:
+    replacement = compare(
         make_profile(
             "incumbent", **around("quality", 0.6, 0.2), quality_raw=0.6, latency_p50_ms=10.0
         ),
         make_profile(
-            "net-1", **around("quality", 0.65, 0.2), quality_raw=0.65, latency_p50_ms=10.0
+            "net-1", **around("quality", quality, 0.2), quality_raw=quality, latency_p50_ms=10.0
         ),
     )
 
-    assert found.is_tied
-    assert "cannot distinguish" in found.sentence
+    assert replacement.is_equal is is_equal
+    assert ("practically equal" in replacement.sentence) is is_equal
 
 
 def test_replacement_is_of_imported_models_only() -> None:
@@ -474,7 +545,7 @@ def test_flips_come_with_the_smallest_change_first() -> None:
         )
     ]
 
-    reversals = list_reversals(*read_sensitivity(ranked), winner="a-1")
+    reversals = list_reversals(*read_sensitivity(ranked), leaders=["a-1"])
 
     assert [(reversal.kind, reversal.metric, reversal.winner) for reversal in reversals] == [
         ("limit", "latency_p50_ms", "a-2"),
@@ -496,17 +567,20 @@ def test_limit_that_no_candidate_meets_is_reported() -> None:
         rank(TWO[0], application=make_application(constraints={"latency_p50_ms": {"max": 52}}))
     ]
 
-    (reversal,) = list_reversals(*read_sensitivity(ranked), winner="a-1")
+    (reversal,) = list_reversals(*read_sensitivity(ranked), leaders=["a-1"])
 
     assert reversal.winner is None
     assert reversal.sentence.endswith("at most 46.8 ms (now 52 ms), no candidate qualifies.")
 
 
-def test_lead_of_the_recommended_candidate_is_no_flip() -> None:
-    found = read_sensitivity([rank(*TWO)])
+def test_lead_of_the_recommended_candidate_or_of_the_highest_utility_is_no_flip() -> None:
+    sensitivity = read_sensitivity([rank(*TWO)])
 
-    assert {reversal.winner for reversal in list_reversals(*found, winner="a-1")} == {"a-2"}
-    assert list_reversals(*found, winner="a-2") == []
+    def list_winners(*leaders: str) -> set[str | None]:
+        return {reversal.winner for reversal in list_reversals(*sensitivity, leaders=leaders)}
+
+    assert list_winners("a-1") == {"a-2"}
+    assert list_winners("a-2") == list_winners("a-1", "a-2") == set()
 
 
 def test_missing_flip_is_reported() -> None:
@@ -533,4 +607,4 @@ def test_weight_that_must_change_more_than_tenfold_is_no_flip(
 ) -> None:
     interval = WeightInterval("api", "landsat", "quality", leader="a-1", weight=2.0, **ends)
 
-    assert len(list_reversals([interval], [], winner="a-1")) == n_reversals
+    assert len(list_reversals([interval], [], leaders=["a-1"])) == n_reversals

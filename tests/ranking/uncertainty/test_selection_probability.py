@@ -20,19 +20,28 @@ def simulate(*rows: dict[str, object], **constraints: dict[str, float]) -> np.nd
 def test_chance_of_the_better_of_two_is_that_of_the_normal_difference() -> None:
     reach = 1.959964 * 0.03
 
-    found = simulate(
+    chances = simulate(
         make_profile("a-1", **around("quality", 0.56, reach)),
         make_profile("a-2", **around("quality", 0.50, reach)),
     )
 
-    assert found[0] == pytest.approx(0.9214, abs=0.01)  # Phi(0.06 / (0.03 sqrt 2))
-    assert found.sum() == pytest.approx(1.0)
+    # it is not worse by 0.01 or more: Phi(0.07 / (0.03 sqrt 2)); the other: Phi(-0.05 / …)
+    assert chances.tolist() == pytest.approx([0.9505, 0.1193], abs=0.01)
 
 
-def test_equal_ones_share_their_chances() -> None:
+def test_equal_ones_are_all_practically_the_best() -> None:
     rows = [make_profile(name, quality=0.5) for name in ("a-1", "a-2")]
 
-    assert simulate(*rows).tolist() == [0.5, 0.5]
+    assert simulate(*rows).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(("quality", "chance"), [(0.491, 1.0), (0.489, 0.0)])
+def test_exact_measurements_are_practically_equal_within_the_band(
+    quality: float, chance: float
+) -> None:
+    chances = simulate(make_profile("a-1", quality=0.5), make_profile("a-2", quality=quality))
+
+    assert chances.tolist() == [1.0, chance]
 
 
 def test_chance_counts_only_where_feasible() -> None:
@@ -58,9 +67,9 @@ def test_the_best_quality_does_not_fall_out_of_a_degradation_of_itself() -> None
 
 
 def test_halves_of_an_interval_may_differ() -> None:
-    found = simulate(
+    chances = simulate(
         make_profile("a-1", quality=0.5, quality_low=0.5, quality_high=0.6),
-        make_profile("a-2", **around("quality", 0.4999, 0.0)),
+        make_profile("a-2", **around("quality", 0.4899, 0.0)),
     )
 
-    assert found.tolist() == [1.0, 0.0]
+    assert chances.tolist() == [1.0, 0.0]

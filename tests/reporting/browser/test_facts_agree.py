@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -13,10 +12,10 @@ import pytest
 from factories.reports import APPLICATIONS, build_results, make_profiles
 from rich.console import Console
 
+from rightfit.formatting import format_quality
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.decisions import Decision
-from rightfit.ranking.explanation.shipping import RawQuality, Refit, RefitQuality, Shipped
 from rightfit.reporting.decision_views import DISTURBED
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.terminal import tabulate_winners
@@ -53,34 +52,23 @@ def keep_earlier() -> Results:
     return build_results(APPLICATIONS, profiles, earlier=earlier)
 
 
-def refit() -> Results:
-    results = change()
-    recommendations = copy.deepcopy(results.recommendations)
-    for recommendation in recommendations.values():
-        for dataset, decision in recommendation.datasets.items():
-            if decision.winner is not None:
-                shipped = ship(decision)
-                recommendation.datasets[dataset] = decision.model_copy(update={"shipped": shipped})
-    return replace(results, recommendations=recommendations)
-
-
-def ship(decision: Decision) -> Shipped:
-    assert decision.winner is not None
-    found = RawQuality(raw=0.777, low=0.75, high=0.8)
-    quality = RefitQuality(n_rows=400, chose_nothing=True, chosen=found, refitted=found)
-    winner = decision.winner
-    refit = Refit(
-        candidate=winner.candidate, model=winner.model, quality_raw=(0.1,), quality=quality
-    )
-    return Shipped(is_refitted=True, sentence="trained again", refit=refit)
+def measure_losses() -> Results:
+    """Qualities as negative losses, as of a regression."""
+    raw = {
+        f"quality_raw{end}": 1e4 * (pl.col(f"quality_raw{end}") - 1) for end in ("", "_low", "_high")
+    }
+    applications = copy.deepcopy(APPLICATIONS)
+    del applications["web_api"]["constraints"]["quality_raw"]  # of an accuracy
+    profiles = make_profiles().with_columns(**raw, quality_metric=pl.lit("negative RMSE"))
+    return build_results(applications, profiles)
 
 
 CASES: Mapping[str, Callable[[], Results]] = {
-    "ties": change,
+    "held out": change,
     "kept": keep_earlier,
     "disturbed": lambda: change(pl.lit(value=True).alias("disturbed")),
     "none qualifies": lambda: change(peak_memory_mib=1.0),
-    "refitted": refit,
+    "losses": measure_losses,
 }
 
 
@@ -121,13 +109,13 @@ def test_every_part_names_the_same_winner_with_the_same_quality(
         assert answer.startswith(decision.winner.label)
         assert terminal[name, dataset].startswith(candidate)
         assert all(one.winner != candidate for one in decision.reversals)
-        assert decision.quality is not None or case == "kept"
-        if decision.quality is not None:
-            quality = f"{decision.quality.raw:.3f}"
-            assert quality in card
-            assert quality in record.inner_text()
-            assert quality in answer
-            assert quality in terminal[name, dataset]
+        quality = format_quality(decision.winner.quality.value)
+        for part in (card, record.inner_text(), answer, terminal[name, dataset]):
+            assert quality in part
+        assert decision.winner.quality.metric in answer
+        assert decision.status in card
+        assert decision.status in terminal[name, dataset]
+        assert f"({decision.mark})" in answer
         assert (DISTURBED in card) is bool(
             (results.find_profile(dataset, decision) or {})["disturbed"]
         )
@@ -143,10 +131,14 @@ def test_cases_are_awkward() -> None:
     def decisions(case: str) -> list[Decision]:
         return [decision for _, _, decision in list_decisions(CASES[case]())]
 
-    assert any(one.tied_with for one in decisions("ties"))
-    assert any(one.kept for one in decisions("kept"))
-    assert sum(one.winner is None for one in decisions("none qualifies")) == 3
-    assert all(one.refit for one in decisions("refitted"))
+    assert any(decision.equal_to for decision in decisions("held out"))
+    assert all(decision.held_out_quality for decision in decisions("held out"))
+    assert any(decision.kept for decision in decisions("kept"))
+    assert sum(decision.winner is None for decision in decisions("none qualifies")) == 3
+    assert all(decision.winner.quality.value < 0 for decision in decisions("losses"))
+    assert {decision.mark for case in CASES for decision in decisions(case)} == {
+        *("clear", "likely", "open", None)
+    }
 
 
 def answer_of(application: str, dataset: str, decision: Decision) -> Answer:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from rightfit.profiling.hardware.tiers import Tier
-from rightfit.ranking.explanation.decisions import FinalQuality
+from rightfit.ranking.explanation.decisions import CorrectedQuality, Quality
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain
 from rightfit.reporting.sections.how_measured import (
@@ -108,10 +108,8 @@ def test_hardware_prices_every_winner(results: Results, ladder: tuple[Tier, ...]
     section = build_hardware(results, ladder)
     prices = section.tables[0].rows
 
-    assert section.sentences == (
-        "Smallest tiers on which the winners keep their limits: micro for 9 (US$ 0.0035 per hour) "
-        "and small for 3 (US$ 0.007 per hour).",
-    )
+    (sentence,) = section.sentences
+    assert "micro for 9 (US$ 0.0035 per hour) and small for 3 (US$ 0.007 per hour)" in sentence
     # net-09: 3.7 million rows a second at 0.0035 dollars an hour
     assert prices[0][2:] == ("net-09", "onnx, 2 threads", "micro", "0.0035", "3.81 T")
     assert section.tables[1].rows[0][-3:] == ("0", "1", "0")
@@ -211,33 +209,38 @@ def test_measuring_tells_how_thoroughly_and_why_no_longer() -> None:
     assert describe_thoroughness(profiles.tail(1)) == "No profile was timed."
 
 
-def judge_winners(results: Results, *finals: FinalQuality) -> Results:
-    """Results whose applications have one winner each, judged so, on the first dataset."""
-    judged = {}
-    for (name, one), final in zip(results.recommendations.items(), finals, strict=False):
-        dataset, decision = next(iter(one.datasets.items()))
-        decided = {dataset: decision.model_copy(update={"final_quality": final})}
-        judged[name] = one.model_copy(update={"datasets": decided})
-    return replace(results, recommendations=judged)
+def correct_winners(results: Results, held_out: Quality | None) -> Results:
+    """Results whose applications have one decision each, corrected, on the first dataset."""
+    corrected = CorrectedQuality(value=0.78, low=0.7, high=0.9, bias=0.012)
+    recommendations = {}
+    for name, recommendation in results.recommendations.items():
+        dataset, decision = next(iter(recommendation.datasets.items()))
+        update = {"corrected_quality": corrected, "held_out_quality": held_out}
+        datasets = {dataset: decision.model_copy(update=update)}
+        recommendations[name] = recommendation.model_copy(update={"datasets": datasets})
+    return replace(results, recommendations=recommendations)
 
 
-def test_measuring_shows_winners_on_rows_not_used_for_the_choice(results: Results) -> None:
-    ends = {"raw_low": 0.7, "raw_high": 0.9}
-    held_out = FinalQuality(raw=0.81, chosen_by=0.8, how="held_out", **ends)
-    nested = FinalQuality(raw=0.78, chosen_by=0.8, how="nested", **ends)
-    section = build_measuring(judge_winners(results, held_out, nested))
-    table = section.tables[1]
-
-    assert {
-        "Judged on test rows not used for the choice, 0 of 1 winner is worse than on the rows that "
-        "they were chosen by.",
-        "Judged by nested resampling, for want of test rows, 1 of 1 winner is worse than on the "
-        "rows that they were chosen by.",
-    } <= {str(one) for one in section.sentences}
-    assert [row[3:8] for row in table.rows] == [
-        ("0.800", "0.810", "0.700", "0.900", "-0.010"),
-        ("0.800", "0.780", "0.700", "0.900", "0.020"),
+def test_measuring_tells_by_how_much_the_winners_qualities_are_too_high(results: Results) -> None:
+    held_out = Quality(metric="accuracy", value=0.77, low=0.6, high=0.9)
+    tables = [
+        build_measuring(correct_winners(results, quality)).tables[1] for quality in (held_out, None)
     ]
+
+    winner = results.recommendations["web_api"].datasets["landsat"].winner
+    assert winner is not None
+    row = next(row for row in tables[0].rows if row[1] == "web api")
+    assert row[2:8] == (
+        *("forest-14", str(winner.quality), "0.012", "0.780", "0.700", "0.900"),
+    )
+    assert row[8] == str(held_out)
+    assert {row[8] for row in tables[1].rows} == {"none"}
+
+
+def test_measuring_has_no_table_of_corrections_where_none_is_known(results: Results) -> None:
+    titles = [table.caption for table in build_measuring(results).tables]
+
+    assert not any("corrected" in title for title in titles)
 
 
 def test_measuring_tells_what_the_drift_of_the_machine_adds() -> None:
@@ -251,8 +254,7 @@ def test_measuring_tells_what_the_drift_of_the_machine_adds() -> None:
     )
 
     assert describe_drift(profiles) == [
-        f"{start}0.8 %, estimated from 96 time blocks. 1 profile drifted more than "
-        "intervals can hold."
+        f"{start}0.8 %, estimated from 96 time blocks."
     ]
     assert describe_drift(profiles.head(1)) == [
         f"{start}1.5 %, assumed, because there were too few profiles to estimate it from."

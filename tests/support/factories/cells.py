@@ -56,6 +56,7 @@ def make_settings(**changes: Any) -> SearchSettings:
         "breadth_share": 1.0,
         "paused_memory_mib": 1e6,
         "n_candidates": 3,
+        "final": {"learns_validation": True, "max_s": 60},
         "targets": None,
     }
     return SearchSettings.model_validate(values | changes)

@@ -15,27 +15,8 @@ from rightfit.ranking.application_ranking import (
 from rightfit.ranking.applications.applications import Application, Applications, RankingRules
 from rightfit.ranking.assessment.assessment import Assessment, assess_candidates
 from rightfit.ranking.assessment.profile_table import read_profiles
-from rightfit.ranking.explanation.shipping import RawQuality, RefitQuality
 
 METRICS = ("quality", "latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib", "fit_time_s")
-
-
-def make_refit_quality(refitted: float, half_width: float = 0.04) -> RefitQuality:
-    """Qualities of a winner that was trained again; the chosen one reached 0.79 ± 0.04."""
-    return RefitQuality(
-        n_rows=500,
-        chose_nothing=True,
-        chosen=RawQuality(raw=0.79, low=0.75, high=0.83),
-        refitted=RawQuality(raw=refitted, low=refitted - half_width, high=refitted + half_width),
-        columns={
-            "quality": 0.6,
-            "quality_low": 0.55,
-            "quality_high": 0.65,
-            "quality_raw": 0.8,
-            "quality_raw_low": 0.78,
-            "quality_raw_high": 0.82,
-        },
-    )
 
 
 def make_profile(candidate: str, **values: Any) -> dict[str, Any]:
@@ -114,8 +95,8 @@ def make_rules(*, ties: dict[str, Any] | None = None, **values: Any) -> RankingR
         "n_weight_draws": 9_604,
         "limit_change_pct": 10,
         "seed": 0,
+        "equal_within": 0.01,
         "ties": {
-            "max_utility_loss": 0.05,
             "rule": [
                 {"by": "min_hardware_tier", "prefer": "lower"},
                 {"by": "utility", "prefer": "higher"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,8 @@ def _profile(
         "quality_raw": raw,
         "quality_raw_low": raw - 0.012,
         "quality_raw_high": raw + 0.012,
+        "quality_metric": {"accuracy": "accuracy", "roc_auc": "ROC AUC"}[bounds["name"]],
+        "model_sha256": hashlib.sha256(f"{dataset} {name}".encode()).hexdigest(),
         "latency_p50_ms": p50_ms,
         "latency_p50_ms_low": p50_ms * 0.98,
         "latency_p50_ms_high": p50_ms * 1.03,
@@ -180,8 +183,8 @@ RANKING = {
     "n_weight_draws": 9_604,
     "limit_change_pct": 10,
     "seed": 1,
+    "equal_within": 0.02,
     "ties": {
-        "max_utility_loss": 0.02,
         "rule": [
             {"by": "min_hardware_tier", "prefer": "lower"},
             {"by": "utility", "prefer": "higher"},

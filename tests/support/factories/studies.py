@@ -28,7 +28,6 @@ from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
 from rightfit.ranking.explanation.rankings import tabulate_rankings, tabulate_robust_choices
 from rightfit.ranking.explanation.recommendation import recommend
-from rightfit.ranking.explanation.shipping import Refits
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 from rightfit.request_path.encoder import Encoder, name_features
@@ -44,12 +43,20 @@ FIGURES: dict[str, dict[str, Any]] = {
         "quality": 0.8,
         "quality_low": 0.78,
         "quality_high": 0.825,
+        "quality_raw": 0.85,
+        "quality_raw_low": 0.83,
+        "quality_raw_high": 0.87,
+        "quality_metric": "accuracy",
     },
     "forest-001": {
         "latency_p50_ms": 40.0,
         "quality": 0.9,
         "quality_low": 0.88,
         "quality_high": 0.92,
+        "quality_raw": 0.95,
+        "quality_raw_low": 0.93,
+        "quality_raw_high": 0.97,
+        "quality_metric": "accuracy",
     },
 }
 CONFIGURATIONS: dict[str, Configuration] = {
@@ -155,12 +162,14 @@ def store_study(catalog: DataCatalog, root: Path, folder: Path) -> Study:
 def make_measured(bundle: Bundle, *, disturbed: bool = False) -> pl.DataFrame:
     (file,) = runtime_files(bundle, "onnx")
     size_mib = file.stat().st_size / 2**20
+    sha256 = {"linear-000": bundle.weights_sha256}
     return make_profiles(
         *(
             make_profile(
                 candidate,
                 **figures,
                 model_size_mib=size_mib,
+                model_sha256=sha256.get(candidate),
                 n_threads=n_threads,
                 disturbed=disturbed,
                 environment_id=ENVIRONMENT.environment_id,
@@ -173,7 +182,7 @@ def make_measured(bundle: Bundle, *, disturbed: bool = False) -> pl.DataFrame:
     )
 
 
-def rank(profiles: pl.DataFrame, **refits: Refits) -> Recommendations:
+def rank(profiles: pl.DataFrame) -> Recommendations:
     ranked = rank_applications(
         read_profiles(profiles),
         Applications.model_validate(APPLICATIONS),
@@ -184,13 +193,4 @@ def rank(profiles: pl.DataFrame, **refits: Refits) -> Recommendations:
         weight_intervals=tabulate_weight_intervals(ranked),
         limit_effects=tabulate_limit_effects(ranked),
         robust_choices=tabulate_robust_choices(tabulate_rankings(ranked)),
-        refits=refits,
     )
-
-
-def refit(study: Study, folder: Path) -> Bundle:
-    """Return ``linear-000`` trained again, on its rows and a quarter of them twice."""
-    raw = pl.concat([study.raw, study.raw[::4]])
-    encoded = apply_encoder(Encoder.model_validate(study.encoder), raw)
-    rows = np.ascontiguousarray(encoded.to_numpy(), dtype=np.float32)
-    return make_bundle(folder, TrainingData(rows, raw["label"].to_numpy(), study.bundle.schema))

@@ -1,16 +1,29 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories import cells
 from factories.application_targets import make_targets
+from factories.recordings import application
 
-from rightfit.families.family import TrainingData
-from rightfit.tuning.parallel.planned_search import PlannedSearch
+from rightfit.families.family import Checkpoint, LabelledRows, TrainingData, TrainingRun
+from rightfit.families.registry import get_family
+from rightfit.parameters.defaults import read_default
+from rightfit.parameters.evaluation import EvaluationParams
+from rightfit.ranking.applications.applications import Applications
+from rightfit.tuning.parallel.planned_search import (
+    PlannedSearch,
+    complete_search,
+    plan_search,
+    train_on_more,
+)
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.search import run_search
 from rightfit.tuning.search.space import ModelBlock
+from rightfit.tuning.search.training_params import FinalTraining, TrainingParams
 from rightfit.tuning.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole
@@ -56,3 +69,106 @@ def test_searches_of_other_data_are_not_counted(blobs: TrainingData, tmp_path: P
     siblings = {"linear": cells.LINEAR_BLOCK}
 
     assert tell_known_quality(cell, siblings, settings, studies) is None
+
+
+@pytest.mark.parametrize(
+    ("final", "covers"),
+    [
+        ({"learns_validation": True}, True),
+        ({"learns_validation": True, "never_for": ["landsat"]}, True),
+        ({"learns_validation": True, "never_for": ["landsat", "blobs"]}, False),
+        ({"learns_validation": True, "never_for": "landsat blobs"}, False),  # of a command line
+        ({"learns_validation": False}, False),
+    ],
+)
+def test_candidates_learn_validation_rows_of_the_datasets_that_may_be_learnt(
+    final: dict[str, Any], covers: bool, blobs: TrainingData, tmp_path: Path
+) -> None:
+    final = final | {"max_s": 9}
+    training = TrainingParams.model_validate(read_default("training") | {"final": final})
+
+    planned = plan_search(
+        cells.make_cell(blobs),
+        training,
+        Applications({"accuracy": application()}),
+        EvaluationParams.model_validate(read_default("evaluation")),
+        studies=StudyStore(tmp_path, storage=None),
+        siblings={},
+        n_searches=1,
+    )
+
+    assert FinalTraining.model_validate(final).covers("blobs") is covers
+    assert planned.cell.learns_validation is covers
+
+
+def plan(
+    data: TrainingData, folder: Path, *, learns_validation: bool, **changes: Any
+) -> PlannedSearch:
+    """Plan a search on 60 rows, judged by the same."""
+    cell = cells.make_cell(data, learns_validation=learns_validation)
+    store = StudyStore(folder, storage=None)
+    return PlannedSearch(cell, cells.make_settings(**changes), store, siblings={}, n_at_once=1)
+
+
+def ignore(name: str, n_begun: int, n_trials: int | None) -> None:
+    """Take note of no progress."""
+
+
+@pytest.mark.parametrize("predicts", [True, False])
+def test_search_returns_validation_predictions_where_they_are_asked_for(
+    predicts: bool, blobs: TrainingData, tmp_path: Path
+) -> None:
+    search = plan(blobs, tmp_path, learns_validation=True)
+
+    outcome = complete_search(search, on_trial=ignore, predicts=predicts)
+
+    assert outcome.validation_predictions.columns == list(outcome.candidates) * predicts
+    assert {bundle.n_training_rows for bundle in outcome.candidates.values()} == {120}
+
+
+@pytest.mark.parametrize(("learns_validation", "n_rows"), [(True, 127), (False, 67)])
+@pytest.mark.parametrize("exports", [True, False])
+def test_candidate_is_trained_on_more_rows_than_it_has_learnt(
+    learns_validation: bool, n_rows: int, exports: bool, blobs: TrainingData, tmp_path: Path
+) -> None:
+    search = plan(blobs, tmp_path, learns_validation=learns_validation)
+    name, candidate = next(iter(complete_search(search, on_trial=ignore).candidates.items()))
+    seven = LabelledRows(blobs.rows[:7], blobs.labels[:7], blobs.schema)
+
+    bundle = train_on_more(search, name, seven, exports=exports)
+
+    assert bundle.n_training_rows == n_rows
+    assert bundle.weights_sha256 != candidate.weights_sha256
+    assert (bundle.onnx is not None) is exports
+
+
+def test_candidate_whose_training_on_more_rows_fails_stays_as_it_was_ranked(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = plan(blobs, tmp_path, learns_validation=True)
+    name, candidate = next(iter(complete_search(search, on_trial=ignore).candidates.items()))
+    seven = LabelledRows(blobs.rows[:7], blobs.labels[:7], blobs.schema)
+
+    def fail(run: TrainingRun) -> Iterator[Checkpoint]:
+        raise ArithmeticError("overflow")
+
+    monkeypatch.setattr(get_family("linear"), "train", fail)
+    bundle = train_on_more(search, name, seven, exports=False)
+
+    assert bundle.n_training_rows == candidate.n_training_rows == 120
+    assert bundle.weights_sha256 == candidate.weights_sha256
+
+
+def test_candidate_whose_training_would_take_too_long_stays_as_it_was_ranked(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    search = plan(
+        blobs, tmp_path, learns_validation=True, final={"learns_validation": True, "max_s": 0}
+    )
+    name, candidate = next(iter(complete_search(search, on_trial=ignore).candidates.items()))
+    seven = LabelledRows(blobs.rows[:7], blobs.labels[:7], blobs.schema)
+
+    bundle = train_on_more(search, name, seven, exports=False)
+
+    assert bundle.n_training_rows == candidate.n_training_rows == 60
+    assert bundle.weights_sha256 == candidate.weights_sha256

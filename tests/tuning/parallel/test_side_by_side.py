@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from harness.searching import outcomes_by_index
 from optuna.trial import TrialState
 
 from rightfit.families.bundle import read_bundle
-from rightfit.families.family import TrainingData
+from rightfit.families.family import Checkpoint, TrainingData, TrainingRun
+from rightfit.families.registry import get_family
 from rightfit.processes.lifeline import list_descendants
 from rightfit.tuning.parallel import side_by_side
 from rightfit.tuning.parallel.forked_workers import ForkedWorkers
-from rightfit.tuning.parallel.planned_search import PlannedSearch
+from rightfit.tuning.parallel.planned_search import PlannedSearch, complete_search
 from rightfit.tuning.parallel.side_by_side import SearchQueue, search_in_parallel
 from rightfit.tuning.search.cell import study_name
 from rightfit.tuning.search.search import is_over
@@ -127,6 +128,25 @@ def test_tasks_of_killed_processes_are_given_out_again(
     for one, study in zip(searches, studies, strict=True):
         for trial in study.get_trials(states=(TrialState.COMPLETE,)):
             read_bundle(one.store.bundle_folder(study.study_name, trial.number))
+
+
+def test_workers_make_the_candidates_and_nothing_is_left_to_train(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = [
+        replace(search, cell=replace(search.cell, learns_validation=True))
+        for search in plan(blobs, tmp_path, 2)
+    ]
+    search_in_parallel(searches, on_trial=ignore)
+
+    def fail(run: TrainingRun) -> Iterator[Checkpoint]:
+        raise AssertionError("all is trained")
+
+    monkeypatch.setattr(get_family("linear"), "train", fail)
+    for search in searches:
+        candidates = complete_search(search, on_trial=ignore).candidates
+        assert {bundle.n_training_rows for bundle in candidates.values()} == {120}
+        assert all(bundle.onnx for bundle in candidates.values())
 
 
 def test_rule_that_only_this_process_knows_stops_trials_of_forked_workers(

@@ -453,9 +453,9 @@ def test_missing_library_leaves_no_failed_trial_behind(
         failed = complete_search(planned, on_trial=lambda name, n_begun, n_trials: None)
     mended = run_search(cell, settings, planned.store, on_trial=ignore_progress)
 
-    trials, curves, account, candidates = failed
+    trials, curves, account, candidates, predictions = failed
     assert trials["stop_reason"].to_list() == ["failed: No module named 'lightfast'"]
-    assert (curves.height, account.height, candidates) == (0, 0, {})
+    assert (curves.height, account.height, predictions.height, candidates) == (0, 0, 0, {})
     assert tabulate_trials(mended, cell, n_checkpoints=2)["state"].unique().to_list() == [
         "complete"
     ]

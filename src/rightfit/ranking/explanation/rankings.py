@@ -11,7 +11,9 @@ known), ``utility`` (null: an objective was not measured), ``utility_low``, ``ut
 sentence), ``p_best`` (probability that no other feasible one is
 better by more than ``equal_within``), ``outcome`` (see
 :mod:`rightfit.ranking.explanation.reasons`) and ``settings`` (the hyper-parameters as JSON,
-``searched`` and ``fixed``; null: not known).
+``searched`` and ``fixed``; null: not known), ``quality_metric`` (what the quality is called) and
+``quality_raw`` with its 95 % interval ``quality_raw_low`` to ``quality_raw_high`` (on all test
+rows).
 
 Table ``robust_choices``: candidates of different datasets are different models, so families are
 compared: a family's rank on a dataset is that of its best candidate among the families' best. One
@@ -35,11 +37,13 @@ from rightfit.ranking.assessment.assessment import Assessment, describe_chosen
 from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.reasons import explain_candidates
 
+QUALITY = ("quality_metric", "quality_raw", "quality_raw_low", "quality_raw_high")
 COLUMNS = (
     *("application", "dataset", "rank", "rank_low", "rank_high", "candidate", "model"),
     *(*SERVING_KEYS, "request_path", "encoding_ms"),
     *("utility", "utility_low", "utility_high", "feasible", "violations", "pareto"),
     *("hardware_tier", "reason", "p_best", "outcome", "settings"),
+    *QUALITY,
 )
 
 VIOLATIONS = pl.List(
@@ -84,9 +88,16 @@ def tabulate_rankings(ranked: list[ApplicationRanking]) -> pl.DataFrame:
             p_best=pl.Series(one.p_best),
         )
         reasons = explain_candidates(one).select("outcome", "reason")
-        whole = pl.concat([frame, reasons], how="horizontal")
+        whole = pl.concat([frame, reasons, _read_quality(assessment)], how="horizontal")
         tables.append(whole.with_columns(cs.float().fill_nan(None)).select(COLUMNS)[one.order])
     return pl.concat(tables)
+
+
+def _read_quality(assessment: Assessment) -> pl.DataFrame:
+    """Return each candidate's quality; null where it, or its interval, was not measured."""
+    frame = assessment.table.frame[assessment.chosen]
+    lacking = [pl.lit(None, pl.Float64).alias(name) for name in QUALITY if name not in frame]
+    return frame.with_columns(lacking).select(QUALITY)
 
 
 def _list_violations(assessment: Assessment) -> pl.Series:

@@ -1,8 +1,11 @@
 """Selection bias: by how much the quality of a winner is too high for having been chosen by it.
 
-All test rows choose, so the best of several measured qualities flatters. The bias is estimated by a
-bootstrap: choosing again in bags of test rows, and comparing what is chosen inside and outside the
-bag (the optimism of Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 17).
+All test rows choose, so the best of several measured qualities flatters. A bootstrap draws the test
+rows anew, chooses again, and sees by how much what it chooses was lucky in that draw (Efron and
+Tibshirani, An Introduction to the Bootstrap, 1993). Measured qualities lie further apart than the
+true ones, since each has an error of its own; taken for true, they would let luck decide too
+seldom. So they are moved together first, by the share of their variance that is no error (James and
+Stein, Proceedings of the Fourth Berkeley Symposium, 1961).
 """
 
 from __future__ import annotations
@@ -20,8 +23,7 @@ from rightfit.ranking.assessment.assessment import Assessment
 from rightfit.ranking.explanation.decisions import CorrectedQuality
 from rightfit.ranking.uncertainty.paired_comparison import read_deviations
 
-N_BAGS = 500
-BAG_SIZE = 4  # how often a bag holds a row, on average
+N_DRAWS = 500
 RAW = "quality_raw"
 
 
@@ -68,38 +70,57 @@ def find_selection_bias(
         rng: Source of randomness.
 
     Returns:
-        By how much the raw quality of what is chosen in a bag is higher inside the bag than
-        outside, on average; NaN where the deviations of the qualities are not known, or nothing is
-        chosen in any bag.
+        By how much the raw quality of what is chosen in a draw is above its own mean, on average;
+        NaN where the deviations of the qualities are not known, or no draw chooses anything.
     """
     table, rows = assessment.table, assessment.chosen[candidates]
     deviations = read_deviations(table, rows)
     if deviations is None:
         return np.nan
-    drawn = rng.poisson(BAG_SIZE, size=(N_BAGS, deviations.shape[1]))
-    inside = (drawn / BAG_SIZE) @ deviations.T  # (N_BAGS, n_candidates), in raw quality
-    inside -= inside.mean(axis=0)  # one that wins in every bag needs no correction
+    drawn = rng.poisson(1, size=(N_DRAWS, deviations.shape[1]))
+    luck = drawn @ deviations.T  # (N_DRAWS, n_candidates), in raw quality
+    luck -= luck.mean(axis=0)  # one that wins in every draw needs no correction
+    shift = luck + shrink(table.values(RAW)[rows], deviations)
     moved = {
-        metric: table.values(metric)[rows] + inside * _slopes(assessment, metric, rows)
+        metric: table.values(metric)[rows] + shift * _slopes(assessment, metric, rows)
         for metric in QUALITIES
     }
     values = moved | {
-        metric: np.broadcast_to(table.values(metric)[rows], inside.shape)
+        metric: np.broadcast_to(table.values(metric)[rows], luck.shape)
         for metric in assessment.application.needed_metrics()
         if metric not in moved
     }
     limits = [limit.at(rows) for limit in assessment.limits]
     for position, limit in enumerate(limits):
-        if limit.kind == "max_degradation":  # it relates to the best quality of the bag
+        if limit.kind == "max_degradation":  # it relates to the best quality of the draw
             measured = np.fmax.reduce(table.values(limit.metric)[rows])
             best = np.fmax.reduce(values[limit.metric], axis=1, keepdims=True)
             limits[position] = replace(limit, bound=limit.bound + best - measured)
     judged = judge_profiles(values, assessment.application, limits=tuple(limits))
     winners = choose_winners(assessment, candidates, judged.utility, judged.feasible, moved)
-    bags = np.flatnonzero(winners >= 0)
-    # what a row adds to the bag, it takes from the outside
-    lucky = (1 + BAG_SIZE) * inside[bags, winners[bags]]
-    return float(lucky.mean()) if len(bags) else np.nan
+    chosen = np.flatnonzero(winners >= 0)
+    return float(luck[chosen, winners[chosen]].mean()) if len(chosen) else np.nan
+
+
+def shrink(qualities: Floats, deviations: Floats) -> Floats:
+    """Return what moves measured qualities to about the distance of the true ones.
+
+    Args:
+        qualities: Measured on the same rows, shape (n_candidates,).
+        deviations: What each row adds to their errors, shape (n_candidates, n_rows).
+
+    >>> shrink(np.array([0.8, 0.9]), np.zeros((2, 4))).tolist()  # no error: they are true
+    [0.0, 0.0]
+    """
+    moved: Floats = np.zeros(len(qualities))
+    known = np.flatnonzero(~np.isnan(qualities))
+    if len(known) < 2 or np.ptp(qualities[known]) == 0:
+        return moved
+    common = deviations[known].mean(axis=0)  # what all err alike changes no choice
+    error = ((deviations[known] - common) ** 2).sum() / (len(known) - 1)
+    share = min(1.0, error / qualities[known].var(ddof=1))
+    moved[known] = share * (qualities[known].mean() - qualities[known])
+    return moved
 
 
 def _slopes(assessment: Assessment, metric: str, rows: Ints) -> Floats:

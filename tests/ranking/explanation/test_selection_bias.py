@@ -9,8 +9,8 @@ from factories.rankings import make_application, make_profile, make_rules, numbe
 from rightfit.profiling.profiles.prediction_quality import share_interval
 from rightfit.quality.standard_errors import pack_deviations
 from rightfit.ranking.application_ranking import ApplicationRanking
-from rightfit.ranking.explanation.decisions import FinalQuality
-from rightfit.ranking.explanation.final_quality import judge_winner
+from rightfit.ranking.explanation.decisions import CorrectedQuality
+from rightfit.ranking.explanation.selection_bias import correct_winner
 
 QUALITY_ALONE = make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}})
 N_ROWS = 400
@@ -37,26 +37,29 @@ def draw_hits(n_models: int, truth: float, seed: int) -> list[np.ndarray]:
     return [rng.uniform(size=N_ROWS) < truth for _ in range(n_models)]
 
 
-def judge(ranked: ApplicationRanking) -> FinalQuality:
-    found = judge_winner(ranked, int(ranked.order[0]))
-    assert found is not None
-    return found
+def correct(ranked: ApplicationRanking) -> CorrectedQuality:
+    corrected = correct_winner(ranked, int(ranked.order[0]))
+    assert corrected is not None
+    return corrected
 
 
-def test_of_many_equal_models_the_winner_is_judged_near_their_common_truth() -> None:
-    errors, optimisms = [], []
+def test_of_many_equal_models_the_winner_is_corrected_to_near_their_common_truth() -> None:
+    errors, biases, n_held = [], [], 0
     for seed in range(20):
         rows = [answering(f"a-{i}", hits) for i, hits in enumerate(draw_hits(10, 0.8, seed))]
-        found = judge(rank(*rows, application=QUALITY_ALONE))
-        assert found.how == "nested"
-        errors.append(found.raw - 0.8)
-        optimisms.append(found.optimism)
+        corrected = correct(rank(*rows, application=QUALITY_ALONE))
+        assert corrected.low is not None
+        assert corrected.high is not None
+        errors.append(corrected.value - 0.8)
+        biases.append(corrected.bias)
+        n_held += corrected.low <= 0.8 <= corrected.high
 
-    assert np.mean(optimisms) == pytest.approx(0.0308, abs=0.01)  # 1.54 standard errors of 0.02
+    assert np.mean(biases) == pytest.approx(0.0308, abs=0.01)  # 1.54 standard errors of 0.02
     assert abs(np.mean(errors)) < 0.012  # of means of 20: the standard error is 0.005
+    assert n_held >= 17  # of 20, at 95 %
 
 
-def test_a_winner_by_the_tie_rule_is_judged_free_of_the_luck_of_that_choice() -> None:
+def test_a_winner_by_the_tie_rule_is_corrected_for_the_luck_of_that_choice() -> None:
     same_for_all = {"latency_p50_ms": {"weight": 1, "worst": 100, "best": 1}}
     by_quality = make_rules(ties={"rule": [{"by": "quality", "prefer": "higher"}]})
     errors = []
@@ -64,12 +67,13 @@ def test_a_winner_by_the_tie_rule_is_judged_free_of_the_luck_of_that_choice() ->
         models = enumerate(draw_hits(10, 0.8, seed))
         rows = [answering(f"a-{i}", hits, latency_p50_ms=9) for i, hits in models]
         application = make_application(objectives=same_for_all)
-        errors.append(judge(rank(*rows, application=application, rules=by_quality)).raw - 0.8)
+        corrected = correct(rank(*rows, application=application, rules=by_quality))
+        errors.append(corrected.value - 0.8)
 
     assert abs(np.mean(errors)) < 0.012
 
 
-def test_a_winner_is_judged_by_itself_where_another_one_is_chosen_as_often() -> None:
+def test_a_winner_is_corrected_by_its_own_luck_where_another_one_is_chosen_as_often() -> None:
     both = {"weight": 1, "worst": 0, "best": 1}
     application = make_application(objectives={"quality": both, "cpu_cores": both})
     good, bad = draw_hits(1, 0.9, 0)[0], draw_hits(1, 0.7, 1)[0]
@@ -77,22 +81,42 @@ def test_a_winner_is_judged_by_itself_where_another_one_is_chosen_as_often() -> 
 
     rows = [answering("a-1", good, cpu_cores=costs[0]), answering("a-2", bad, cpu_cores=costs[1])]
     ranked = rank(*rows, application=application)
-    found = judge(ranked)
+    corrected = correct(ranked)
 
     assert ranked.assessment.utility == pytest.approx(ranked.assessment.utility[0])
-    assert found.raw == pytest.approx(found.chosen_by, abs=0.035)
+    measured = ranked.assessment.table.values("quality_raw")[ranked.order[0]]
+    assert corrected.value == pytest.approx(measured, abs=0.035)
 
 
 def test_a_winner_without_a_rival_is_as_good_as_measured() -> None:
     good, bad = draw_hits(1, 0.95, 0)[0], draw_hits(1, 0.6, 1)[0]
 
-    found = judge(rank(answering("a-1", good), answering("a-2", bad), application=QUALITY_ALONE))
+    corrected = correct(
+        rank(answering("a-1", good), answering("a-2", bad), application=QUALITY_ALONE)
+    )
 
-    assert found.optimism == pytest.approx(0.0, abs=0.003)
-    assert found.raw_high is not None
-    assert found.raw_high - found.raw == pytest.approx(
+    assert corrected.bias == pytest.approx(0.0, abs=0.003)
+    assert corrected.value == pytest.approx(good.mean(), abs=0.003)
+    assert corrected.high is not None
+    assert corrected.high - corrected.value == pytest.approx(
         share_interval(int(good.sum()), N_ROWS)[1] - good.mean()
     )
+
+
+def test_the_interval_of_a_corrected_quality_is_wider_than_the_measured_one() -> None:
+    rows = [answering(f"a-{i}", hits) for i, hits in enumerate(draw_hits(10, 0.8, 0))]
+    ranked = rank(*rows, application=QUALITY_ALONE)
+
+    corrected = correct(ranked)
+
+    winner = int(ranked.assessment.chosen[ranked.order[0]])
+    low, high = ranked.assessment.table.read_ends("quality_raw", winner)
+    assert low is not None
+    assert high is not None
+    assert corrected.low is not None
+    assert corrected.high is not None
+    assert corrected.high - corrected.low > high - low
+    assert corrected.value == ranked.assessment.table.values("quality_raw")[winner] - corrected.bias
 
 
 def test_what_costs_decide_is_not_corrected() -> None:
@@ -111,24 +135,22 @@ def test_what_costs_decide_is_not_corrected() -> None:
     )
 
     assert ranked.order[0] == number_of(ranked.assessment, "a-2")
-    assert judge(ranked).optimism == pytest.approx(0.0, abs=0.003)
+    assert correct(ranked).bias == pytest.approx(0.0, abs=0.003)
 
 
-def test_rows_that_were_held_out_come_first() -> None:
+def test_rows_that_were_held_out_change_no_correction() -> None:
     (hits,) = draw_hits(1, 0.8, 0)
-    held_out = {
-        "final_quality_raw": 0.77,
-        "final_quality_raw_low": 0.7,
-        "final_quality_raw_high": 0.8,
-    }
+    held_out = {"final_quality_raw": 0.77}
 
-    found = judge(rank(answering("a-1", hits) | held_out, application=QUALITY_ALONE))
+    apart, whole = (
+        correct(rank(answering("a-1", hits) | values, application=QUALITY_ALONE))
+        for values in (held_out, {})
+    )
 
-    assert (found.how, found.raw, found.raw_low) == ("held_out", 0.77, 0.7)
-    assert found.model_dump()["optimism"] == pytest.approx(hits.mean() - 0.77)
+    assert apart == whole
 
 
-def test_without_deviations_nothing_is_said() -> None:
+def test_without_deviations_nothing_is_corrected() -> None:
     ranked = rank(make_profile("a-1", quality=0.5, quality_raw=0.5), application=QUALITY_ALONE)
 
-    assert judge_winner(ranked, 0) is None
+    assert correct_winner(ranked, 0) is None
