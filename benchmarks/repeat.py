@@ -10,6 +10,8 @@ configuration is its mean over the runs that measured it. ``--rank-again`` ranks
 - ``candidates_common``: the share of all candidates of any run that are in every run;
 - ``winners_same_min``: the fewest applications × datasets, of ``n_choices``, for which two of the
   runs chose the same candidate; ``servings_same_min``: and serve it in the same way;
+- ``unsaid``: pairs of runs with different winners of a choice of which one says neither that the
+  choice is open, nor that the other's winner is practically equal or not told apart;
 - ``utility_spread_max``: the largest difference between the winners of one choice;
 - ``utility_mean``: of all winners;
 - ``kept``: choices that a second run on the first one's data left as they were.
@@ -48,21 +50,27 @@ class Decided(NamedTuple):
         candidates: Cell and settings of each.
         winners: Key of the winner's profile, or nothing, by application and dataset.
         utilities: By application and key of a profile.
+        doubted: Candidates that a run does not tell apart from its winner, all where the choice is
+            open (``None``), by application and dataset.
     """
 
     candidates: set[tuple[str, str]]
     winners: dict[tuple[str, str], tuple[object, ...] | None]
     utilities: dict[tuple[str, tuple[object, ...]], float]
+    doubted: dict[tuple[str, str], set[str] | None]
 
 
 def read(root: Path, env: str) -> Decided:
     """Return what the run on a data folder found."""
     load = Place(str(root.resolve()), env, folder=PROJECT).open_results().load_newest
     winners: dict[tuple[str, str], tuple[object, ...] | None] = {}
+    doubted: dict[tuple[str, str], set[str] | None] = {}
     for application, found in read_recommendations(load("recommendations")).items():
         for dataset, decision in found.datasets.items():
             one = decision.winner
             winners[application, dataset] = None
+            doubts = {*decision.equal_to, *decision.not_told_apart}
+            doubted[application, dataset] = None if decision.mark == "open" else doubts
             if one is not None:
                 serving = (getattr(one.serving, key) for key in KEYS[2:])
                 winners[application, dataset] = (dataset, one.candidate, *serving)
@@ -73,7 +81,7 @@ def read(root: Path, env: str) -> Decided:
         for row in rankings.filter(pl.col("utility").is_not_null()).to_dicts()
     }
     candidates = {(row["dataset"], row["candidate"]) for row in rankings.to_dicts()}
-    return Decided(candidates, winners, utilities)
+    return Decided(candidates, winners, utilities, doubted)
 
 
 @contextmanager
@@ -112,7 +120,18 @@ def compare(runs: list[Decided]) -> dict[str, float]:
         winners = ((one.winners[choice], other.winners[choice]) for choice in choices)
         return sum((a and a[:n_keys]) == (b and b[:n_keys]) for a, b in winners)
 
+    def leaves_unsaid(one: Decided, other: Decided, choice: tuple[str, str]) -> bool:
+        mine, doubts = other.winners[choice], one.doubted[choice]
+        return doubts is not None and (mine is None or mine[1] not in doubts)
+
+    unsaid = sum(
+        leaves_unsaid(one, other, choice) or leaves_unsaid(other, one, choice)
+        for one, other in pairs
+        for choice in choices
+        if (one.winners[choice] or ())[:2] != (other.winners[choice] or ())[:2]
+    )
     return {
+        "unsaid": unsaid,
         "candidates_common": len(everywhere) / len(anywhere),
         "n_choices": len(choices),
         "winners_same_min": min(agree(one, other, 2) for one, other in pairs),

@@ -171,9 +171,7 @@ def predict_doubtfully(labels: np.ndarray, n_sure: int) -> np.ndarray:
 
 def test_members_predict_as_before_they_learnt_validation_rows(bundles: dict[str, Bundle]) -> None:
     predictions = {name: np.full((4, 3), 1 / 3, dtype=np.float32) for name in bundles}
-    profiles = pl.concat(
-        [measured(cheap=1e3, expensive=None, other=1e9), measured(cheap=2e3)]
-    )
+    profiles = pl.concat([measured(cheap=1e3, expensive=None, other=1e9), measured(cheap=2e3)])
 
     (member,) = find_members(bundles, profiles, pl.DataFrame(predictions))
 
@@ -189,9 +187,7 @@ def test_threshold_of_a_cascade_is_chosen_by_those_predictions(bundles: dict[str
         "expensive": predict_doubtfully(labels, 100),
     }
     quality = {"name": "accuracy", "worst": 0.0, "best": 1.0}
-    card = make_data_card(
-        "blobs", input_schema=bundles["cheap"].schema.to_dict(), quality=quality
-    )
+    card = make_data_card("blobs", input_schema=bundles["cheap"].schema.to_dict(), quality=quality)
 
     cascades = build_cascades(
         bundles,
@@ -208,9 +204,7 @@ def test_threshold_of_a_cascade_is_chosen_by_those_predictions(bundles: dict[str
     assert bundle.configuration["passed_on"] == pytest.approx(0.3)
     assert bundle.configuration["predicted_quality"] == 1.0
     sure = answer(bundles["cheap"], rows).max(axis=1) >= bundle.configuration["threshold"]
-    np.testing.assert_array_equal(
-        answer(bundle, rows)[sure], answer(bundles["cheap"], rows)[sure]
-    )
+    np.testing.assert_array_equal(answer(bundle, rows)[sure], answer(bundles["cheap"], rows)[sure])
     check_cascade(bundle, bundles, validation)
 
 

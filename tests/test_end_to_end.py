@@ -233,22 +233,21 @@ def test_winners_are_loaded_over_http_once(study: Study) -> None:
     assert again == curves
 
 
-def test_winners_are_refitted_and_the_ranking_says_what_is_shipped(study: Study) -> None:
-    recommendations = study.load("recommendations")
-    refitted = {name: study.load(f"{name}.refitted") for name in ("landsat", "fashion_mnist")}
-
-    won = [
-        (dataset, decision)
-        for one in recommendations.values()
-        for dataset, decision in one["datasets"].items()
+def test_winners_are_the_measured_models_which_have_learnt_validation_rows(study: Study) -> None:
+    profiles = study.load("resource_profiles")
+    winners = [
+        (dataset, decision["winner"])
+        for recommendation in study.load("recommendations").values()
+        for dataset, decision in recommendation["datasets"].items()
         if decision["winner"]
     ]
-    shipped = {(dataset, decision["winner"]["candidate"]) for dataset, decision in won}
-    assert shipped == {(dataset, name) for dataset in refitted for name in refitted[dataset]}
-    assert any(decision["shipped"]["is_refitted"] for _, decision in won)
-    for dataset, decision in won:
-        refit = decision["shipped"]["refit"]
-        assert refit["n_rows"] > refit["n_rows_chosen"]
-        assert refitted[dataset][refit["candidate"]].sha256 == refit["sha256"]
-        if decision["shipped"]["is_refitted"]:  # or it would break a limit, on a busy machine
-            assert decision["quality"]["raw"] == refit["quality"]["refitted"]["raw"]
+
+    assert winners
+    for dataset, winner in winners:
+        n_rows = study.load(f"{dataset}.data_card").n_rows
+        cell = f"{dataset}.{winner['model']}"
+        bundle = study.load(f"{cell}.candidates")[winner["candidate"]]
+        rows = profiles.filter(dataset=dataset, candidate=winner["candidate"])
+        assert set(rows["model_sha256"]) == {bundle.weights_sha256}
+        assert bundle.n_training_rows == n_rows["train"] + n_rows["validation"]
+        assert winner["quality"]["value"] in rows["quality_raw"]

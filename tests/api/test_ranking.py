@@ -182,7 +182,10 @@ def test_every_place_of_a_ranking_shows_the_same_quality(ranking: rf.Ranking) ->
 
     board = ranking.leaderboard("satellite_archive", "landsat")
 
-    assert (decided.candidate, decided.quality.value) == (winner.candidate, float(winner.quality_raw))
+    assert (decided.candidate, decided.quality.value) == (
+        winner.candidate,
+        float(winner.quality_raw),
+    )
     assert decided.quality.metric == winner.quality_metric == "accuracy"
     assert board["accuracy"][0] == str(winner.quality_raw)
     assert str(decided.quality).casefold() in repr(ranking).casefold()

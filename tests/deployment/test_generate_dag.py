@@ -95,7 +95,6 @@ def test_only_measuring_tasks_are_in_the_timing_pool(tasks: dict[str, Any]) -> N
     assert len(measuring) == 3  # one for each dataset
     assert {name for name, pool in pools.items() if pool == "rightfit_timing"} == {
         *measuring,
-        "refit",
         "http_load",
     }
 
@@ -120,8 +119,8 @@ def test_shipped_settings_are_read(project_path: Path) -> None:
     settings = read_settings(project_path / "conf" / "airflow" / "airflow.yml")
 
     assert settings.schedule is None
-    assert settings.pools == dict.fromkeys(("evaluation", "refit", "http_load"), "rightfit_timing")
-    settings.check_stages({"training", "evaluation", "refit", "http_load"})
+    assert settings.pools == dict.fromkeys(("evaluation", "http_load"), "rightfit_timing")
+    settings.check_stages({"training", "evaluation", "http_load"})
 
 
 def test_wrong_settings_are_named(project_path: Path, tmp_path: Path) -> None:
@@ -136,7 +135,7 @@ def test_wrong_settings_are_named(project_path: Path, tmp_path: Path) -> None:
 def test_unknown_stages_are_named(project_path: Path) -> None:
     settings = read_settings(project_path / "conf" / "airflow" / "airflow.yml")
 
-    with pytest.raises(ValueError, match=r"name the stages \['evaluation', 'http_load', 'refit'\]"):
+    with pytest.raises(ValueError, match=r"name the stages \['evaluation', 'http_load'\]"):
         settings.check_stages({"training"})
 
 
@@ -271,7 +270,7 @@ def test_main_job_has_one_task_per_dataset_and_one_per_search(
     assert sum(name.startswith("data_engineering.") for name in names) == n_datasets
     assert sum(name.startswith("training.") for name in names) == n_searches
     assert sum(name.startswith("evaluation.") for name in names) == n_datasets
-    whole = {"refit", "ranking", "http_load", "reporting"}
+    whole = {"ranking", "http_load", "reporting"}
     assert set(names) >= whole
     assert len(names) == 2 * n_datasets + n_searches + len(whole)
     planned = [node for task in tasks for node in task.nodes]

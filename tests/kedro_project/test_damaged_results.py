@@ -33,6 +33,7 @@ GRID = {"datasets": "landsat", "models": "linear"}
 ADVICE = re.compile(r"kedro run --pipelines (\w+)(?: --params (\w+)=true)?")
 RECOMMENDATIONS = "08_reporting/recommendations.json/*/*.json"
 WEIGHTS = "06_models/landsat/linear/candidates/*/candidates/*/weights.skops"
+FINAL_WEIGHTS = "06_models/studies/landsat/linear/landsat.linear.*/*-rows-*/weights.skops"
 TRIALS_WEIGHTS = "06_models/studies/landsat/linear/landsat.linear.*/*/weights.skops"
 WINNER = ("-a", "accuracy_first", "-d", "landsat")
 
@@ -183,9 +184,9 @@ def test_export_of_damaged_weights_is_refused_and_the_advice_cures(
         for path in study.root.glob(pattern):
             cut(path)
 
-    refused = study.ask("export", *WINNER, "--as-chosen", str(tmp_path / "out"))
+    refused = study.ask("export", *WINNER, str(tmp_path / "out"))
     study.follow(refused.output)
-    exported = study.ask("export", *WINNER, "--as-chosen", str(tmp_path / "out"))
+    exported = study.ask("export", *WINNER, str(tmp_path / "out"))
 
     assert refused.exit_code == 1
     assert "['weights.skops'] are missing, links, or do not match" in refused.output
@@ -237,12 +238,14 @@ def test_damaged_raw_table_is_named_and_no_run_is_advised(study: Study) -> None:
     assert ADVICE.findall(str(refused.value)) == []
 
 
-def test_damaged_refit_is_trained_again(study: Study, caplog: pytest.LogCaptureFixture) -> None:
-    refitted = study.find("06_models/studies/landsat/linear/refits/*/weights.skops")
-    cut(refitted)
-    cut(study.find("06_models/landsat/refitted/*/refitted/*/weights.skops"))
+def test_damaged_model_that_has_learnt_validation_rows_is_trained_again(study: Study) -> None:
+    final = study.find(FINAL_WEIGHTS)
+    cut(final)
+    cut(study.find(WEIGHTS))
 
-    study.run("refit")
+    study.run("training")
 
-    assert f"The refit in {refitted.parent} is damaged: it is trained again" in caplog.text
-    assert read_bundle(refitted.parent, trust=True, family="linear").onnx is not None
+    card = json.loads(study.find("03_primary/landsat/data_card*/*/*.json").read_text())
+    bundle = read_bundle(final.parent, trust=True, family="linear")
+    assert bundle.onnx is not None
+    assert bundle.n_training_rows == card["n_rows"]["train"] + card["n_rows"]["validation"]

@@ -14,7 +14,6 @@ from rightfit.kedro_project import versions
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.records import GridRecord, RecordStore
 from rightfit.kedro_project.versions import (
-    REFIT,
     STAGES,
     Group,
     choose_run_versions,
@@ -36,7 +35,6 @@ GROUPS = {
     "a.net.candidates": Group(1, ("a", "net")),
     "a.trials": Group(1, ("a",)),
     "resource_profiles": Group(2, ()),
-    "a.refits": Group(REFIT, ("a",)),
     "rankings": Group(STAGES.index("ranking"), ()),
 }
 
@@ -86,16 +84,6 @@ def test_input_is_no_newer_than_what_was_made_from_it(tmp_path: Path, records: R
     )
 
     assert set(chosen.values()) == {MONDAY}
-
-
-def test_refits_limit_no_profiles_and_may_be_of_another_grid(
-    tmp_path: Path, records: RecordStore
-) -> None:
-    records.write_grid(MONDAY, GridRecord(("a",), ("net",)))
-
-    chosen = choose(tmp_path, records, a__refits=(MONDAY,), resource_profiles=(TUESDAY,))
-
-    assert chosen == {"a.refits": MONDAY, "resource_profiles": TUESDAY}
 
 
 def test_results_of_one_cell_are_of_one_run(tmp_path: Path, records: RecordStore) -> None:

@@ -51,9 +51,7 @@ def test_a_fault_of_a_whole_block_ends_in_one_full_stop(training: dict[str, Any]
 
 
 def find_faults_of_final_training(**final: Any) -> list[str]:
-    parameters = complete_parameters(
-        {"datasets": {"flights": {}}, "training": {"final": final}}
-    )
+    parameters = complete_parameters({"datasets": {"flights": {}}, "training": {"final": final}})
     return [fault for fault in find_block_faults(parameters) if "training.final" in fault]
 
 

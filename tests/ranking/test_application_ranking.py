@@ -317,9 +317,7 @@ def test_winner_that_the_tie_rule_would_not_choose_stands_within_the_band() -> N
     def measure_tiers(first: float) -> list[dict[str, Any]]:
         return make_tiered(("a-0", first, 2.0), ("a-1", 0.80, 1.0), reach=0.0)
 
-    _, after = rank_twice(
-        measure_tiers(0.82), measure_tiers(0.805), application=COSTS_HARDLY_COUNT
-    )
+    _, after = rank_twice(measure_tiers(0.82), measure_tiers(0.805), application=COSTS_HARDLY_COUNT)
 
     assert names_in_order(after) == ["a-0", "a-1"]
     assert names_in_order(rank(*measure_tiers(0.805), application=COSTS_HARDLY_COUNT))[0] == "a-1"

@@ -133,9 +133,7 @@ def test_model_that_has_learnt_since_it_was_ranked_is_exported_and_says_so(
     export_model(dataclasses.replace(answer, learnt_since=since), model, tmp_path / "later")
     export_model(choose(model), model, tmp_path / "ranked")
 
-    later, ranked = (
-        (tmp_path / name / "README.md").read_text() for name in ("later", "ranked")
-    )
+    later, ranked = ((tmp_path / name / "README.md").read_text() for name in ("later", "ranked"))
     assert f"It has learnt {since}" in later
     assert "It has learnt" not in ranked
 
@@ -156,9 +154,7 @@ def test_readme_says_from_how_many_rows_the_model_has_learnt(
     card = make_data_card(n_rows={"train": 60, "validation": 15, "test": 20})
     bundle = dataclasses.replace(model.bundle, n_training_rows=n_rows)
 
-    export_model(
-        choose(model), dataclasses.replace(model, bundle=bundle, data_card=card), tmp_path
-    )
+    export_model(choose(model), dataclasses.replace(model, bundle=bundle, data_card=card), tmp_path)
 
     assert f"data version v1, {text}\n" in (tmp_path / "README.md").read_text()
 

@@ -187,7 +187,10 @@ class WinnerLoad:
             return ""
         slowest = min((step.level for step in self.curve.opened), default=None)
         rates = "" if slowest is None else f" ({format_rate(slowest)} and more)"
-        return f"Over HTTP, no rate tried{rates} keeps {self.limit}."
+        return (
+            f"Under load over HTTP, no rate tried{rates} meets {self.limit}: the limit is judged by "
+            "one request at a time."
+        )
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def keep_earlier() -> Results:
 def measure_losses() -> Results:
     """Qualities as negative losses, as of a regression."""
     raw = {
-        f"quality_raw{end}": 1e4 * (pl.col(f"quality_raw{end}") - 1) for end in ("", "_low", "_high")
+        f"quality_raw{end}": 1e4 * (pl.col(f"quality_raw{end}") - 1)
+        for end in ("", "_low", "_high")
     }
     applications = copy.deepcopy(APPLICATIONS)
     del applications["web_api"]["constraints"]["quality_raw"]  # of an accuracy

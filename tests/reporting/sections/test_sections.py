@@ -230,9 +230,7 @@ def test_measuring_tells_by_how_much_the_winners_qualities_are_too_high(results:
     winner = results.recommendations["web_api"].datasets["landsat"].winner
     assert winner is not None
     row = next(row for row in tables[0].rows if row[1] == "web api")
-    assert row[2:8] == (
-        *("forest-14", str(winner.quality), "0.012", "0.780", "0.700", "0.900"),
-    )
+    assert row[2:8] == (*("forest-14", str(winner.quality), "0.012", "0.780", "0.700", "0.900"),)
     assert row[8] == str(held_out)
     assert {row[8] for row in tables[1].rows} == {"none"}
 
@@ -253,9 +251,7 @@ def test_measuring_tells_what_the_drift_of_the_machine_adds() -> None:
         "measurement: "
     )
 
-    assert describe_drift(profiles) == [
-        f"{start}0.8 %, estimated from 96 time blocks."
-    ]
+    assert describe_drift(profiles) == [f"{start}0.8 %, estimated from 96 time blocks."]
     assert describe_drift(profiles.head(1)) == [
         f"{start}1.5 %, assumed, because there were too few profiles to estimate it from."
     ]
