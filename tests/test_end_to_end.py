@@ -94,6 +94,26 @@ def test_profiles_hold_every_cell_in_both_runtimes(study: Study) -> None:
         assert profiles[metric].null_count() == 0
 
 
+def test_winners_are_the_measured_models_which_have_learnt_validation_rows(study: Study) -> None:
+    profiles = study.load("resource_profiles")
+    winners = [
+        (dataset, decision["winner"])
+        for recommendation in study.load("recommendations").values()
+        for dataset, decision in recommendation["datasets"].items()
+        if decision["winner"]
+    ]
+
+    assert winners
+    for dataset, winner in winners:
+        n_rows = study.load(f"{dataset}.data_card").n_rows
+        cell = f"{dataset}.{winner['model']}"
+        bundle = study.load(f"{cell}.candidates")[winner["candidate"]]
+        rows = profiles.filter(dataset=dataset, candidate=winner["candidate"])
+        assert set(rows["model_sha256"]) == {bundle.weights_sha256}
+        assert bundle.n_training_rows == n_rows["train"] + n_rows["validation"]
+        assert winner["quality"]["value"] in rows["quality_raw"]
+
+
 def test_every_null_has_a_reason(study: Study) -> None:
     for profile in study.load("resource_profiles").iter_rows(named=True):
         reasons = {name for name, why in profile["null_reasons"].items() if why is not None}
@@ -231,23 +251,3 @@ def test_winners_are_loaded_over_http_once(study: Study) -> None:
     steps = [load.curve.closed for load in curves.loads if load.curve]
     assert all(any(step.throughput_per_s > 0 for step in closed) for closed in steps)
     assert again == curves
-
-
-def test_winners_are_the_measured_models_which_have_learnt_validation_rows(study: Study) -> None:
-    profiles = study.load("resource_profiles")
-    winners = [
-        (dataset, decision["winner"])
-        for recommendation in study.load("recommendations").values()
-        for dataset, decision in recommendation["datasets"].items()
-        if decision["winner"]
-    ]
-
-    assert winners
-    for dataset, winner in winners:
-        n_rows = study.load(f"{dataset}.data_card").n_rows
-        cell = f"{dataset}.{winner['model']}"
-        bundle = study.load(f"{cell}.candidates")[winner["candidate"]]
-        rows = profiles.filter(dataset=dataset, candidate=winner["candidate"])
-        assert set(rows["model_sha256"]) == {bundle.weights_sha256}
-        assert bundle.n_training_rows == n_rows["train"] + n_rows["validation"]
-        assert winner["quality"]["value"] in rows["quality_raw"]

@@ -205,6 +205,7 @@ def join_members(
         configuration=configuration,
         schema=cheap.schema,
         data_version=cheap.data_version,
+        n_training_rows=cheap.n_training_rows,
     )
 
 

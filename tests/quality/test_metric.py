@@ -25,6 +25,21 @@ def test_score_by_hand(name: str, expected: float) -> None:
     assert metric_of(name).score(LABELS, PROBABILITIES) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("metric", "title"),
+    [
+        (QualityMetric(name="roc_auc", worst=0.5, best=1.0), "ROC AUC"),
+        (QualityMetric(name="neg_root_mean_squared_error", worst=-9, best=0), "negative RMSE"),
+        (
+            QualityMetric(name="sklearn.metrics.mean_pinball_loss", worst=40, best=0),
+            "negative mean pinball loss",
+        ),
+    ],
+)
+def test_title_is_what_a_raw_value_is_called(metric: QualityMetric, title: str) -> None:
+    assert metric.title == title
+
+
 def test_roc_auc_refuses_three_classes() -> None:
     with pytest.raises(ValueError, match="roc_auc needs two classes"):
         metric_of("roc_auc").score(LABELS, np.ones((4, 3), dtype=np.float32))

@@ -545,11 +545,9 @@ class _Search:
         for name, key in keys.items():
             search, ranked = by_model[key.model], outcomes[key.model].candidates[name]
             bundle = train_on_more(search, name, held_out, exports=rules.applications.asks_costs)
-            if ranked.onnx and not bundle.onnx:
-                logger.warning(
-                    "%s is delivered as it was ranked: its ONNX export was refused", name
-                )
-            elif bundle.n_training_rows != ranked.n_training_rows:
+            if bundle is None or (ranked.onnx and not bundle.onnx):
+                logger.warning("%s is delivered as it was ranked, without the last rows", name)
+            else:
                 refitted[name] = bundle
         return refitted
 

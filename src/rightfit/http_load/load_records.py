@@ -188,8 +188,8 @@ class WinnerLoad:
         slowest = min((step.level for step in self.curve.opened), default=None)
         rates = "" if slowest is None else f" ({format_rate(slowest)} and more)"
         return (
-            f"Under load over HTTP, no rate tried{rates} meets {self.limit}: the limit is judged by "
-            "one request at a time."
+            f"Under load over HTTP, no rate tried{rates} meets {self.limit}: the limit is judged "
+            "by one request at a time."
         )
 
 

@@ -91,6 +91,9 @@ def test_profile_of_a_real_model_is_complete(cell: CandidateSet, bench: Bench) -
     profiles = profile_set(cell, SERVINGS, bench, DictStore(), tiers=TIERS, choose=choose_all)
 
     assert profiles["runtime"].to_list() == ["native", "onnx"]
+    assert profiles["quality_metric"].to_list() == ["accuracy", "accuracy"]
+    weights_sha256 = cell.candidates["linear-007"].weights_sha256
+    assert profiles["model_sha256"].to_list() == [weights_sha256, weights_sha256]
     assert profiles["quality_raw"].to_list() == [1.0, 1.0]  # the groups are far apart
     assert profiles["min_hardware_tier_name"].to_list() == ["any", "any"]
     assert profiles["fit_time_s"].to_list() == [1.5, 1.5]

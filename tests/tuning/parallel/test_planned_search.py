@@ -146,17 +146,15 @@ def test_candidate_whose_training_on_more_rows_fails_stays_as_it_was_ranked(
     blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     search = plan(blobs, tmp_path, learns_validation=True)
-    name, candidate = next(iter(complete_search(search, on_trial=ignore).candidates.items()))
+    name = next(iter(complete_search(search, on_trial=ignore).candidates))
     seven = LabelledRows(blobs.rows[:7], blobs.labels[:7], blobs.schema)
 
     def fail(run: TrainingRun) -> Iterator[Checkpoint]:
         raise ArithmeticError("overflow")
 
     monkeypatch.setattr(get_family("linear"), "train", fail)
-    bundle = train_on_more(search, name, seven, exports=False)
 
-    assert bundle.n_training_rows == candidate.n_training_rows == 120
-    assert bundle.weights_sha256 == candidate.weights_sha256
+    assert train_on_more(search, name, seven, exports=False) is None
 
 
 def test_candidate_whose_training_would_take_too_long_stays_as_it_was_ranked(
@@ -165,10 +163,7 @@ def test_candidate_whose_training_would_take_too_long_stays_as_it_was_ranked(
     search = plan(
         blobs, tmp_path, learns_validation=True, final={"learns_validation": True, "max_s": 0}
     )
-    name, candidate = next(iter(complete_search(search, on_trial=ignore).candidates.items()))
+    name = next(iter(complete_search(search, on_trial=ignore).candidates))
     seven = LabelledRows(blobs.rows[:7], blobs.labels[:7], blobs.schema)
 
-    bundle = train_on_more(search, name, seven, exports=False)
-
-    assert bundle.n_training_rows == candidate.n_training_rows == 60
-    assert bundle.weights_sha256 == candidate.weights_sha256
+    assert train_on_more(search, name, seven, exports=False) is None

@@ -171,7 +171,9 @@ class _RankedRows:
                     None if figure is None else factor * figure + offset
                     for figure in (bound_, value_)
                 )
-                excess_ = None if excess_ is None else abs(factor) * excess_
+                if excess_ is not None and bound_ is not None:
+                    excess_ = abs(factor) * excess_
+                    relative = excess_ / (abs(bound_) or 1.0)
             outcomes.append(
                 LimitOutcome(
                     metric=metric,

@@ -119,7 +119,7 @@ def shrink(qualities: Floats, deviations: Floats) -> Floats:
     common = deviations[known].mean(axis=0)  # what all err alike changes no choice
     error = ((deviations[known] - common) ** 2).sum() / (len(known) - 1)
     share = min(1.0, error / qualities[known].var(ddof=1))
-    moved[known] = share * (qualities[known].mean() - qualities[known])
+    moved[known] = share * (qualities[known].mean() - qualities[known]) + 0.0  # no -0.0
     return moved
 
 

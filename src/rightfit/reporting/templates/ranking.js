@@ -62,6 +62,8 @@ const Ranking = (() => {
       && known(a.utility) === known(b.utility);
   }
 
+  const isClose = (utility, highest, { equal_within }) => utility === highest || utility > highest - equal_within;
+
   function standing({ utility, feasible }) {
     if (Number.isNaN(utility)) return -4;
     return feasible ? utility : utility - 2;
@@ -100,10 +102,12 @@ const Ranking = (() => {
       if (!near.length || isNear(profile, near[0])) near.push(profile);
       configurations.set(profile.candidate, near);
     }
-    const kept = judged.find((p) => p.candidate === winner && p.serving === serving && p.feasible);
-    const chosen = [...configurations.values()].map((near) => (
-      kept && near[0].candidate === winner ? kept : near.sort(byRule)[0]
+    const best = [...configurations.values()].map((near) => near.sort(byRule)[0]);
+    const highest = Math.max(...best.filter((p) => p.feasible).map((p) => p.utility));
+    const kept = application.keep_winner && judged.find((p) => (
+      p.candidate === winner && p.serving === serving && p.feasible && isClose(p.utility, highest, application)
     ));
+    const chosen = best.map((p) => (kept && p.candidate === winner ? kept : p));
     const ties = application.ties.filter((tie) => tie.by !== "utility").map(key);
     return chosen.sort(compareBy([standing, ...ties]));
   }
@@ -111,7 +115,7 @@ const Ranking = (() => {
   /** Choose among the candidates that are practically equal to the best: the earlier winner, else by the tie rule. */
   function choose(ranked, application, { winner, serving } = {}) {
     const feasible = ranked.filter((one) => one.feasible);
-    const near = feasible.filter(({ utility }) => utility === feasible[0].utility || utility > feasible[0].utility - application.equal_within);
+    const near = feasible.filter(({ utility }) => isClose(utility, feasible[0].utility, application));
     const kept = application.keep_winner && near.find((one) => one.candidate === winner && one.serving === serving);
     const key = (tie) => (tie.by === "utility" ? (one) => one.utility : (one) => preference(one, tie));
     const better = (a, b) => application.ties.map(key).map((of) => of(b) - of(a)).find((gap) => gap !== 0) ?? 0;

@@ -237,7 +237,7 @@ def complete_search(
 
 def train_on_more(
     planned: PlannedSearch, candidate: str, rows: LabelledRows, *, exports: bool
-) -> Bundle:
+) -> Bundle | None:
     """Train a candidate of a completed search on more rows than it has learnt from.
 
     Args:
@@ -247,8 +247,8 @@ def train_on_more(
         exports: Whether it is exported to ONNX.
 
     Returns:
-        The bundle; that of the candidate itself where training it would take longer than
-        ``training.final.max_s``, or fails.
+        The bundle; ``None`` where the training would take longer than ``training.final.max_s``, or
+        fails, which is logged.
     """
     cell = planned.cell
     more = [cell.validation, rows] if cell.learns_validation else [rows]
@@ -265,7 +265,8 @@ def train_on_more(
     trial = read_trials(cell, planned.settings, planned.store)[number]
     task = plan_finish(trial, whole, planned.settings, exports=exports)
     name = study_name(cell, planned.settings)
+    if not task.learns_validation:
+        return None
     with planned.store.locked(f"{name}.export"):
-        if not task.learns_validation:  # too long: as it was ranked
-            whole, task = cell, plan_finish(trial, cell, planned.settings, exports=exports)
-        return TaskWorker(whole, planned.settings, planned.store, name).finish(task)
+        bundle = TaskWorker(whole, planned.settings, planned.store, name).finish(task)
+    return bundle if bundle.n_training_rows == len(whole.final_rows().labels) else None

@@ -169,8 +169,8 @@ def plan_finish(trial: FrozenTrial, cell: Cell, settings: SearchSettings, *, exp
     learns_validation = cell.learns_validation and expected_s <= settings.final.max_s
     if cell.learns_validation and not learns_validation:
         logger.warning(
-            "%s: candidate %d has learnt from train rows alone; from validation rows too it would "
-            "take some %.0f s, training.final.max_s is %g",
+            "%s: candidate %d stays as its trial trained it; on more rows that would take some "
+            "%.0f s, training.final.max_s is %g",
             *(cell.name, trial.number, expected_s, settings.final.max_s),
         )
     return Task(

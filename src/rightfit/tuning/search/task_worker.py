@@ -119,8 +119,7 @@ class TaskWorker:
             raise
         except Exception as err:  # a family may raise anything
             logger.warning(
-                "%s: candidate %d has learnt from train rows alone, training it on validation rows "
-                "too has failed: %s: %s",
+                "%s: candidate %d stays as its trial trained it, on more rows that failed: %s: %s",
                 *(self._cell.name, task.number, type(err).__name__, err),
             )
             bundle = self.read_model(task)

@@ -119,7 +119,10 @@ class StudyStore:
             partial = Path(name) / final.name
             partial.mkdir()
             yield partial
-            shutil.rmtree(final, ignore_errors=True)
+            if final.is_dir() and not final.is_symlink():
+                shutil.rmtree(final, ignore_errors=True)
+            else:
+                final.unlink(missing_ok=True)
             try:
                 partial.rename(final)
             except OSError:
