@@ -93,10 +93,6 @@ ELSEWHERE = {
     "make dashboard CELL=*": "tests/test_dashboard.py::test_dashboard_opens_the_study_of_a_cell",
     "pip install 'rightfit[[]*'": BY_HAND + "changes an environment; see make test-lowest",
     "mlflow ui *": BY_HAND + "needs the extra mlflow",
-    "make bench-early-stopping": BY_HAND + "minutes; tests/study runs its parts",
-    "python benchmarks/early_stopping.py --recorded FOLDER": (
-        BY_HAND + "minutes; tests/study runs its parts"
-    ),
     "make bench-peers*": (
         BY_HAND + "hours; tests/benchmarks/test_peer_judging.py judges what is stored"
     ),

@@ -11,42 +11,28 @@ the applications are the shipped ones. The last line is JSON:
 - ``coverage``: share of simulated measurements of a known truth in which the rank intervals of all
   candidates contain their true ranks; the least of the four applications;
 - ``coverage_unpaired``: the same when the candidates' errors count as independent;
-- ``coverage_noise``: as ``coverage``, but measured as the product does it, screening included, with
-  recorded noise of processes (``measuring/record_processes.py``); the least of all recordings;
-- ``best_held``: share of runs in recorded noise in which the candidates tied with the winner
-  include the true best, the least of all recordings and applications; ``tied_with_winner``: how
-  many they are on average, over all recordings and applications; ``tied_with_winner_before``: the
-  same when all pairs are compared instead of each with the best; ``tied_with_winner_once``: when
-  what is surely beaten stays a rival of the rest; ``best_held_equal``: as ``best_held``, but of
-  candidates as good as equal with normal errors;
-- ``interval_covers_screened``, ``interval_covers``: share of single intervals of a cost in that
-  noise that contain the truth, of what was screened out after two to five processes, and of the
-  rest;
+- ``best_held``: share of runs in which the candidates tied with the winner include the true best,
+  the least of all applications; ``tied_with_winner``: how many they are on average;
+  ``best_held_equal``: as ``best_held``, of candidates as good as equal;
 - ``ties_resolved``: share of the pairs tied unpaired that pairing puts in order, of the
   application that sees quality alone;
 - ``selection_optimism``, ``final_bias``: mean error of the winners' quality on the rows that chose
   them, and of the one reported from rows that were held out; ``nested_optimism``, ``nested_bias``:
   the same for a small test set, reported by nested resampling. ``final_covers`` and
   ``nested_covers``: share of its intervals that contain the truth.
-
-``--ties FILE`` counts instead what pairing resolves in stored resource profiles, and what pairing
-timings could resolve at most: what is left tied when timings are exact.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import resource
 import time
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import yaml
-from rank_coverage import Coverage, InNoise, measure_coverage, measure_normally, pair_and_unpair
-from simulated_processes import TIMES, Noise, load_noise
+from rank_coverage import Coverage, measure_coverage
 from simulated_studies import DIVIDED, UNDIVIDED, judge_winners, make_profiles, simulate_truth
 
 from rightfit.parameters.applications import ApplicationsParams
@@ -61,7 +47,6 @@ N_APPLICATIONS = 10
 N_CONFIGURATIONS = 4
 KIB_PER_GIB = 2**20
 NEARLY_EQUAL = 1e4
-TIMINGS = ("latency", "throughput", "load_time", "max_rate", "cost_usd", "encoding")
 
 
 def main() -> None:
@@ -72,12 +57,8 @@ def main() -> None:
     parser.add_argument(
         "--exponents", type=int, nargs="+", default=[4, 5, 6], help="of 10: profiles to rank"
     )
-    parser.add_argument("--ties", type=Path, help="stored resource profiles (parquet)")
     options = parser.parse_args()
     applications, rules = read_parameters()
-    if options.ties:
-        print(json.dumps(count_ties(options.ties, applications, rules)))
-        return
     figures = time_all(options.exponents, applications, rules)
     figures |= check_coverage(options.runs, applications, rules)
     figures |= check_bias(options.studies, applications, rules)
@@ -102,62 +83,32 @@ def time_all(
 def check_coverage(
     n_runs: int, applications: ApplicationsParams, rules: RankingRules
 ) -> dict[str, float]:
-    """Check rank intervals under normal errors and under recorded noise."""
+    """Check rank intervals under normal errors."""
     ways = ("paired", "unpaired")
-    normal = measure_coverage(n_runs, applications, rules, measure_normally, ways=ways)
-    _print_coverage("normal errors", normal)
-    equal = measure_coverage(
-        *(n_runs, applications, rules, measure_normally), crowdings=(NEARLY_EQUAL,)
-    )
+    normal = measure_coverage(n_runs, applications, rules, ways=ways)
+    _print_coverage("candidates apart and crowded", normal)
+    equal = measure_coverage(n_runs, applications, rules, crowdings=(NEARLY_EQUAL,))
     _print_coverage("candidates as good as equal", equal)
-    least = {how: min(one.joint for one in found.values()) for how, found in normal.items()}
-    by_quality = {how: found["accuracy_first"].width for how, found in normal.items()}
-    in_noise: list[Coverage] = []
-    covered: dict[bool, list[bool]] = {True: [], False: []}
-    for name, noise in load_noise().items():
-        print_pairing(name, noise)
-        measure = InNoise(noise, applications)
-        found = measure_coverage(n_runs, applications, rules, measure)
-        _print_coverage(f"recorded noise, {name}", found)
-        print(f"processes a candidate, on average: {np.mean(measure.n_processes):.1f}")
-        in_noise += found["paired"].values()
-        for was_screened, inside in measure.covered.items():
-            covered[was_screened] += inside
+    least = {way: min(one.joint for one in by_name.values()) for way, by_name in normal.items()}
+    by_quality = {way: by_name["accuracy_first"].width for way, by_name in normal.items()}
+    paired = normal["paired"].values()
     return {
         "coverage": least["paired"],
         "coverage_unpaired": least["unpaired"],
-        "coverage_noise": min(one.joint for one in in_noise),
-        "best_held": min(one.best for one in in_noise),
-        "tied_with_winner": float(np.mean([one.tied for one in in_noise])),
-        "best_held_equal": min(one.best for one in equal["paired"].values()),
-        "tied_with_winner_once": float(np.mean([one.tied_once for one in in_noise])),
-        "tied_with_winner_before": float(np.mean([one.tied_by_pairs for one in in_noise])),
-        "interval_covers_screened": float(np.mean(covered[True])),
-        "interval_covers": float(np.mean(covered[False])),
+        "best_held": min(coverage.best for coverage in paired),
+        "tied_with_winner": float(np.mean([coverage.tied for coverage in paired])),
+        "best_held_equal": min(coverage.best for coverage in equal["paired"].values()),
         "ties_resolved": 1 - by_quality["paired"] / by_quality["unpaired"],
     }
 
 
-def print_pairing(name: str, noise: Noise) -> None:
-    """Print by how much pairing within turns would narrow the difference of two timings."""
-    for metric in TIMES:
-        share = noise.share_of_turns(metric)
-        print(
-            f"recorded noise, {name}: turns hold {share:.0%} of the variance of {metric}; pairing"
-            f" would narrow a difference by {1 - math.sqrt(1 - max(0.0, share)):.0%}"
-        )
-
-
-def _print_coverage(what: str, by_how: dict[str, dict[str, Coverage]]) -> None:
-    for how, coverages in by_how.items():
-        for name, found in coverages.items():
+def _print_coverage(study: str, by_way: dict[str, dict[str, Coverage]]) -> None:
+    for way, coverages in by_way.items():
+        for name, coverage in coverages.items():
             print(
-                f"coverage, {what}, {how} {name}: all ranks of a run {found.joint:.3f}, a single "
-                f"rank {found.single:.4f}; tied with {found.width:.2f} on average; the best is "
-                f"among {found.tied:.2f} in {found.best:.3f} (by pairs {found.tied_by_pairs:.2f} "
-                f"in {found.best_by_pairs:.3f}, once {found.tied_once:.2f} in "
-                f"{found.best_once:.3f}, by chance {found.tied_by_chance:.2f} in "
-                f"{found.best_by_chance:.3f})",
+                f"coverage, {study}, {way} {name}: all ranks of a run {coverage.joint:.3f}, a "
+                f"single rank {coverage.single:.4f}; tied with {coverage.width:.2f} on average; "
+                f"the best is among {coverage.tied:.2f} in {coverage.best:.3f}",
                 flush=True,
             )
 
@@ -178,34 +129,6 @@ def check_bias(
         figures |= {f"{names[0]}_optimism": found.optimism, f"{names[1]}_bias": found.bias}
         figures[f"{names[1]}_covers"] = found.covers
     return figures
-
-
-def count_ties(
-    file: Path, applications: ApplicationsParams, rules: RankingRules
-) -> dict[str, int | float]:
-    """Count the pairs that are tied with and without pairing, in stored resource profiles."""
-    tied = {}
-    profiles = pl.read_parquet(file)
-    ends = [f"^{start}.*_{end}$" for start in TIMINGS for end in ("low", "high")]
-    ways = pair_and_unpair(profiles) | {"exact": profiles.select(pl.exclude(ends))}
-    for how, frame in ways.items():
-        ranked = rank_applications(read_profiles(frame), applications, rules)
-        tied[how] = {
-            one.assessment.name: int((one.rank_high - one.rank_low).sum()) // 2 for one in ranked
-        }
-    for name, n_unpaired in tied["unpaired"].items():
-        print(
-            f"{name}: {n_unpaired} pairs tied unpaired, {tied['paired'][name]} paired,"
-            f" {tied['exact'][name]} if timings were exact"
-        )
-    totals = {how: sum(found.values()) for how, found in tied.items()}
-    share = 1 - totals["paired"] / max(totals["unpaired"], 1)
-    return {
-        "tied_unpaired": totals["unpaired"],
-        "tied_paired": totals["paired"],
-        "tied_exact_timings": totals["exact"],
-        "share": share,
-    }
 
 
 def read_parameters() -> tuple[ApplicationsParams, RankingRules]:

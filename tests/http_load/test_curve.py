@@ -23,7 +23,7 @@ from rightfit.verbs.load import summarise_curve
 pytestmark = pytest.mark.whole
 
 ANYWHERE = ServerPlace(tuple(os.sched_getaffinity(0)))
-SERVER = Path(__file__).parents[2] / "benchmarks" / "sleeping_server.py"
+SERVER = Path(__file__).parents[1] / "support" / "harness" / "sleeping_server.py"
 
 Start = Callable[..., tuple[RunningServer, LoadOrder]]
 

@@ -25,7 +25,7 @@ NO_LOAD_TEST = "this preset serves no requests at random; the preset standard do
 NOT_IN_TRAINING = "not measured in training"
 EXACT_SIZE = "sizes of files are exact"
 # Of memory, in percent: that of the empty worker, which all processes of a measurement share, falls
-# by 0.1 to 0.3 % over 80 forks (benchmarks/recorded/processes.parquet).
+# by 0.1 to 0.3 % over 80 forks (benchmarks/measuring/record_processes.py at commit 87a3d99b).
 COMMON_MODE_MEMORY_ERROR_PCT = 0.2
 # Seen of the throughput of a small net: 1.79 M rows/s undisturbed, 620 k beside other work.
 MAX_SLOWDOWN = 3.0

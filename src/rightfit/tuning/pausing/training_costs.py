@@ -3,9 +3,9 @@
 A search's budget and its steps count these CPU seconds, not those that the process took: the same
 data, configuration and seed give the same search, whatever else the machine does. A line per
 family with coefficients of at least 0, fitted to the logarithms of timed trainings
-(``benchmarks/learn_costs.py``), turns the counts of a look into CPU seconds of the machine on which
-they were timed. On tables that it has not seen it is a factor of up to three or four off, see
-``docs/decisions/0023-budgets-of-work.md``.
+(``benchmarks/constants/learn_costs.py``), turns the counts of a look into CPU seconds of the
+machine on which they were timed. On tables that it has not seen it is a factor of up to three or
+four off, see ``docs/decisions/0023-budgets-of-work.md``.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import yaml
-from record import N_CHECKPOINTS, RECORDED, read_block
+from record_portfolios import N_CHECKPOINTS, RECORDED, read_block
 
 from rightfit.families.registry import get_family
 from rightfit.profiling.serving import Serving
@@ -42,21 +42,15 @@ class RecordedTrainings:
         model: Name of the model.
         trials: By number, each with the looks that were recorded.
         searched: Searched settings by number.
-        test_quality: By number; absent where a training was too long.
-        utility: By application, what each number is worth by its validated quality; 0 where it
-            breaks a limit or was too long; shape (n_numbers,).
-        tested: The same by tested quality.
-        own: The same by validated quality, limits counted from the family's own best: what a
-            portfolio is learnt from, since another family's lead tells nothing of this one.
+        own: By application, what each number is worth by its validated quality, limits counted from
+            the family's own best, since another family's lead says nothing about this one; 0 where
+            it breaks a limit or was too long; shape (n_numbers,).
     """
 
     table: str
     model: str
     trials: Mapping[int, ObservedTrial]
     searched: Mapping[int, Mapping[str, Any]]
-    test_quality: Mapping[int, float]
-    utility: dict[str, Floats]
-    tested: dict[str, Floats]
     own: dict[str, Floats]
 
     @property
@@ -78,7 +72,7 @@ def read_samples() -> dict[str, Application]:
 def list_applications() -> dict[str, Application]:
     """Return the sample applications, those of the replays, and some drawn at random."""
     found = read_samples()
-    replays = _read_applications(HERE.parent / "applications.yml")
+    replays = _read_applications(HERE / "applications.yml")
     found |= {f"replays_{name}": one for name, one in replays.items()}
     return found | {f"drawn_{place}": _draw(place) for place in range(N_DRAWN_APPLICATIONS)}
 
@@ -95,23 +89,11 @@ def read_recorded(
     ]
     asked = {m for one in applications.values() for m in one.needed_metrics()}
     metrics = sorted({*asked, THREADS} - {"quality"})
-    for table in {cell.table for cell in cells}:
-        siblings = [cell for cell in cells if cell.table == table]
-        validated = [
-            np.array([_final(cell.trials.get(n)) for n in range(max(cell.trials) + 1)])
-            for cell in siblings
-        ]
-        tested = [
-            np.array([cell.test_quality.get(n, np.nan) for n in range(max(cell.trials) + 1)])
-            for cell in siblings
-        ]
-        best_seen, best_true = (float(np.nanmax(np.concatenate(q))) for q in (validated, tested))
-        for cell, seen, true in zip(siblings, validated, tested, strict=True):
-            costs = _predict_costs(cell, metrics)
-            for name, one in applications.items():
-                cell.own[name] = _judge(costs, seen, one, float(np.nanmax(seen)))
-                cell.utility[name] = _judge(costs, seen, one, best_seen)
-                cell.tested[name] = _judge(costs, true, one, best_true)
+    for cell in cells:
+        costs = _predict_costs(cell, metrics)
+        validated = np.array([_final(cell.trials.get(n)) for n in range(max(cell.trials) + 1)])
+        for name, application in applications.items():
+            cell.own[name] = _judge(costs, validated, application, float(np.nanmax(validated)))
     return cells
 
 
@@ -127,7 +109,7 @@ def _final(trial: ObservedTrial | None) -> float:
 def _read_cell(table: str, model: str, rows: pl.DataFrame) -> RecordedTrainings:
     block = read_block(model)
     family = get_family(block.family)
-    trials, searched, test_quality = {}, {}, {}
+    trials, searched = {}, {}
     for (number,), looks in rows.group_by("number", maintain_order=True):
         found = looks.sort("checkpoint").to_dicts()
         configuration = {**block.fixed, **json.loads(found[0]["configuration"])}
@@ -148,9 +130,7 @@ def _read_cell(table: str, model: str, rows: pl.DataFrame) -> RecordedTrainings:
             )
         trials[int(str(number))] = ObservedTrial(int(str(number)), tuple(seen))
         searched[int(str(number))] = json.loads(found[0]["configuration"])
-        if found[-1]["test_quality"] is not None:
-            test_quality[int(str(number))] = found[-1]["test_quality"]
-    return RecordedTrainings(table, model, trials, searched, test_quality, {}, {}, {})
+    return RecordedTrainings(table, model, trials, searched, {})
 
 
 def _predict_costs(cell: RecordedTrainings, metrics: Sequence[str]) -> dict[str, Floats]:

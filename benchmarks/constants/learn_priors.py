@@ -1,6 +1,6 @@
 """Learn the priors that the library ships from recordings: ``src/…/pausing/shipped_priors.json``.
 
-Run it after ``benchmarks/recorded`` was made anew.
+``python benchmarks/constants/learn_priors.py``: run it after ``benchmarks/recorded`` was made anew.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import rightfit.tuning.pausing
 from rightfit.tuning.pausing.priors import SHIPPED
 from rightfit_study.early_stopping.recorded import dump_priors, learn_prior, read_cells
 
-HERE = Path(__file__).resolve().parent
+RECORDED = Path(__file__).resolve().parents[1] / "recorded"
 
 
 def main() -> None:
     """Read all cells of a folder and write what they teach of each family."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recorded", type=Path, default=HERE / "recorded")
+    parser.add_argument("--recorded", type=Path, default=RECORDED)
     options = parser.parse_args()
     tables = [
         pl.read_parquet(options.recorded / f"{name}.parquet") for name in ("curves", "profiles")

@@ -6,7 +6,6 @@ cluster, so that it can be killed.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,6 @@ from rightfit.families.schema import InputSchema
 from rightfit.parameters.defaults import read_default
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.parallel.planned_search import PlannedSearch
-from rightfit.tuning.parallel.side_by_side import search_in_parallel
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.studies.study_store import StudyStore
@@ -98,14 +96,3 @@ def plan_search(address: str, folder: Path, name: str, n_trials: int) -> Planned
         n_at_once=1,
         exports=False,
     )
-
-
-def main() -> None:
-    """Carry a search out."""
-    address, folder, name, n_trials = sys.argv[1:]
-    search = plan_search(address, Path(folder), name, int(n_trials))
-    search_in_parallel([search], on_trial=lambda *progress: print(*progress, flush=True))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,8 @@
 """Learn what training costs from timed trainings: ``src/…/pausing/training_costs.json``.
 
-``python benchmarks/learn_costs.py record --root FOLDER`` trains every family on parts of several
-tables and of synthetic ones with many classes and columns, one thread each, and writes
-``benchmarks/recorded/trainings.parquet``; ``fit`` fits a line per family to it and says by how much
+``python benchmarks/constants/learn_costs.py record --root FOLDER`` trains every family on parts of
+several tables and of synthetic ones with many classes and columns, one thread each, and writes
+``benchmarks/recorded/trainings.parquet``; ``fit`` fits a line per family to it and prints how far
 the lines miss on tables that they did not see. ``FOLDER`` is a data root in which ``kedro run
 --pipelines data_engineering --env full`` has prepared its datasets.
 
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from kedro.framework.startup import bootstrap_project
+from record_portfolios import read_block
 from scipy.optimize import least_squares, nnls
 from sklearn.datasets import make_classification, make_regression
 
@@ -30,19 +31,17 @@ import rightfit.tuning.pausing
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
-from rightfit.parameters.defaults import read_default
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.pausing.serving_costs import CostLine
 from rightfit.tuning.pausing.training_costs import SHIPPED, TrainingSize, count_work, name_line
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.learning_curve import follow_training
 from rightfit.tuning.search.setting_up import make_data
-from rightfit.tuning.search.space import ModelBlock
 from rightfit.verbs.stored import Place
 from rightfit_study.early_stopping.recording import draw_configuration
 
-HERE = Path(__file__).resolve().parent
-RECORDED = HERE / "recorded" / "trainings.parquet"
+PROJECT = Path(__file__).resolve().parents[2]
+RECORDED = PROJECT / "benchmarks" / "recorded" / "trainings.parquet"
 FAMILIES = (
     *("linear", "forest", "boosting", "lightgbm", "xgboost", "catboost"),
     *("svm", "knn", "net", "convnet"),
@@ -61,8 +60,8 @@ SHORT_S = 0.05  # a look that counts less
 
 def make_tables(root: Path) -> Iterator[tuple[str, TrainingData, TrainingData, QualityMetric]]:
     """Yield name, train rows, validation rows and metric of each table."""
-    bootstrap_project(HERE.parent)
-    results = Place(str(root.resolve()), "full", folder=HERE.parent).open_results()
+    bootstrap_project(PROJECT)
+    results = Place(str(root.resolve()), "full", folder=PROJECT).open_results()
     for dataset in DATASETS:
         read = {
             name: results.load_newest(f"{dataset}.{name}")
@@ -185,18 +184,13 @@ def fit() -> None:
     fitted = {}
     for name, (pairs, tables) in lines.items():
         fitted[name] = fit_logarithms(pairs)
-        one_count = [
-            ({"one": counts["passed_values"] + counts["fitted_values"]}, cost)
-            for counts, cost in pairs
-        ]
-        for title, tried in (("line", pairs), ("rows, passes and columns multiplied", one_count)):
-            misses = list_misses(tried, tables)
-            low, middle, high = np.quantile(misses, [0.1, 0.5, 0.9])
-            factor = np.exp(np.median(np.abs(np.log(misses))))
-            print(
-                f"{name}, {title}: predicted / taken {low:.2f}, {middle:.2f}, {high:.2f}; "
-                f"median miss {factor:.2f} x; {len(pairs)} looks"
-            )
+        misses = list_misses(pairs, tables)
+        low, middle, high = np.quantile(misses, [0.1, 0.5, 0.9])
+        factor = np.exp(np.median(np.abs(np.log(misses))))
+        print(
+            f"{name}: predicted / taken {low:.2f}, {middle:.2f}, {high:.2f}; "
+            f"median miss {factor:.2f} x; {len(pairs)} looks"
+        )
     document = {
         name: {
             "intercept": line.intercept,
@@ -259,11 +253,6 @@ def _count(family: str, row: dict[str, Any]) -> dict[str, float]:
         checkpoint=row["checkpoint"],
         n_checkpoints=N_CHECKPOINTS,
     )
-
-
-def read_block(model: str) -> ModelBlock:
-    """Return the library's block of a model."""
-    return ModelBlock.model_validate(read_default("models")[model])
 
 
 def main() -> None:

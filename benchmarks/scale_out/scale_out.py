@@ -1,14 +1,13 @@
-"""Benchmark of scaling: a search on a Dask cluster, killed workers and schedulers, Kedro's share.
+"""Benchmark of scaling: a search on a Dask cluster, and Kedro's share of a run.
 
-Run from the repository's root: ``python benchmarks/scale_out.py``; it starts clusters of its own on
-loopback. Trials are simulated: the training sleeps for a second, while scheduling, sampling, study,
-bundles and cluster are real. The last line is JSON:
+``python benchmarks/scale_out/scale_out.py`` starts clusters of its own on loopback. Trials are
+simulated: the training sleeps for a second, while scheduling, sampling, study, bundles and cluster
+are real. The last line is JSON:
 
 - ``speedup_2``, ``_4``, ``_8``: time of one worker over that of so many, for the same number of
   trials, from the start of the search to its end, the cluster running;
 - ``duplicates``: indices or configurations that count twice, over all searches;
 - ``lost``: trials that are missing, still running, or complete without a bundle;
-- ``n_killed``: workers and schedulers killed at random in two of these searches;
 - ``overhead_s_9``, ``_36``, ``_100``: Kedro's share of a run of so many cells, in seconds, see
   ``kedro_overhead.py``.
 """
@@ -19,20 +18,14 @@ import argparse
 import contextlib
 import json
 import logging
-import os
-import random
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dask
 import optuna
-from distributed import Client, LocalCluster, Status
+from distributed import Client, LocalCluster
 from kedro_overhead import measure_overhead_s
 from optuna.trial import TrialState
 from sleeping_trainings import TRIAL_S, SleepingTrainings, plan_search
@@ -40,12 +33,6 @@ from sleeping_trainings import TRIAL_S, SleepingTrainings, plan_search
 from rightfit.tuning.parallel.side_by_side import search_in_parallel
 from rightfit.tuning.search.search_scheduler import open_study
 from rightfit.tuning.studies.trial_attributes import configuration_index, finished_trials
-
-HERE = Path(__file__).parent
-KILL_EVERY_S = (1.0, 4.0)  # at random between these
-START_S = 8.0  # of a process that carries a search out
-N_WORKERS_OF_KILLED = 4
-SEED = 0
 
 
 def main() -> None:
@@ -56,7 +43,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[3, 6, 10], help="of the grid")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    figures: dict[str, float] = {"duplicates": 0, "lost": 0, "n_killed": 0}
+    figures: dict[str, float] = {"duplicates": 0, "lost": 0}
     with tempfile.TemporaryDirectory(prefix="rightfit-scale-out-") as name:
         folder, alone_s = Path(name), 0.0
         for n in options.n_workers:
@@ -71,15 +58,6 @@ def main() -> None:
             if n > 1:
                 figures[f"speedup_{n}"] = round(alone_s / seconds, 2)
             add_audit(figures, folder, f"workers_{n}.linear", options.n_trials)
-        with running_cluster(N_WORKERS_OF_KILLED) as cluster:
-            for part, search in (
-                ("workers", search_with_killed_workers),
-                ("schedulers", search_with_killed_schedulers),
-            ):
-                n_killed = search(cluster, folder, f"killed_{part}.linear", options.n_trials)
-                figures["n_killed"] += n_killed
-                print(f"{n_killed} {part} killed")
-                add_audit(figures, folder, f"killed_{part}.linear", options.n_trials)
         if options.sizes:
             overhead_s = measure_overhead_s(tuple(options.sizes), folder)
             for n_cells, seconds in overhead_s.items():
@@ -116,54 +94,6 @@ def time_search_s(cluster: LocalCluster, folder: Path, name: str, n_trials: int)
         search = plan_search(cluster.scheduler_address, folder, search_name, n)
         search_in_parallel([search], on_trial=lambda *_: None)
     return time.perf_counter() - started_s
-
-
-def search_with_killed_workers(
-    cluster: LocalCluster, folder: Path, name: str, n_trials: int
-) -> int:
-    """Search while workers are killed at random; return how many."""
-    moments, is_over, killed = random.Random(SEED), threading.Event(), []  # noqa: S311 - no secret
-
-    def kill() -> None:
-        while not is_over.wait(moments.uniform(*KILL_EVERY_S)):
-            processes = [one.process for one in cluster.workers.values() if one.process]
-            # a nanny gives up a worker that dies while it starts
-            pids = [one.pid for one in processes if one.status == Status.running and one.pid]
-            if pids:
-                killed.append(moments.choice(pids))
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(killed[-1], signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        search = plan_search(cluster.scheduler_address, folder, name, n_trials)
-        search_in_parallel([search], on_trial=lambda *_: None)
-    finally:
-        is_over.set()
-        killer.join()
-    return len(killed)
-
-
-def search_with_killed_schedulers(
-    cluster: LocalCluster, folder: Path, name: str, n_trials: int
-) -> int:
-    """Carry a search out in processes that are killed at random; return how many were."""
-    moments, n_killed = random.Random(SEED), 0  # noqa: S311 - no secret
-    words = [sys.executable, HERE / "sleeping_trainings.py", cluster.scheduler_address]
-    while True:
-        process = subprocess.Popen(  # noqa: S603 - our own script
-            [*map(str, [*words, folder, name, n_trials])], stdout=subprocess.DEVNULL
-        )
-        try:
-            if process.wait(timeout=START_S + moments.uniform(*KILL_EVERY_S)) != 0:
-                raise RuntimeError("A process that carried a search out has failed.")
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            n_killed += 1
-            continue
-        return n_killed
 
 
 def add_audit(figures: dict[str, float], folder: Path, name: str, n_trials: int) -> None:
