@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import kedro.framework.project
-import optuna
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
@@ -69,8 +68,8 @@ def test_report_prints_the_path_of_the_latest(ask: Ask, study: Study, open_catal
 def test_report_without_its_latest_file_is_found_by_its_version(
     ask: Ask, study: Study, open_catalog: Any
 ) -> None:
-    (study.root / "08_reporting" / "report.html").mkdir()  # of an older version of Rightfit
     open_catalog(study.root, VERSION).save("report", "<p>")
+    (study.root / "08_reporting" / "report.html").unlink()
 
     assert Path(ask("report").output.strip()).parent.name == VERSION
 
@@ -194,17 +193,6 @@ def test_studies_prints_where_a_cell_s_searches_are(ask: Ask, study: Study) -> N
     assert ask("studies", "landsat.linear").output == f"{file}\n"
     assert "name one of: landsat.linear" in ask("studies").output
     assert "No search of landsat.net" in ask("studies", "landsat.net").output
-
-
-def test_studies_of_an_earlier_version_are_copied_before_they_are_named(
-    ask: Ask, study: Study
-) -> None:
-    folder = study.root / "06_models" / "studies" / "landsat" / "svm"
-    folder.mkdir(parents=True)
-    optuna.create_study(study_name="a", storage=f"sqlite:///{folder / 'studies.db'}")
-
-    assert ask("studies", "landsat.svm").output == f"{folder / 'studies.journal'}\n"
-    assert [path.name for path in folder.glob("studies.*")] == ["studies.journal"]
 
 
 def test_which_starts_without_heavy_libraries(study: Study, project_path: Path) -> None:

@@ -41,7 +41,7 @@ class LinearFamily(SklearnFamily):
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
-        # blocks that were written before there was a choice leave out the solver: it is sgd
+        # the solver is for classes alone: it may be left out, and is sgd then
         given = {name: value for name, value in configuration.items() if name != "solver"}
         require_settings(given, _SETTINGS)
 

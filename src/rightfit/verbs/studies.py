@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import unquote
 
 import click
 
-from rightfit.tuning.studies.study_store import FORMER_FILE, STUDIES_FILE, StudyStore
+from rightfit.tuning.studies.study_store import STUDIES_FILE, StudyStore
 from rightfit.verbs.options import faults_as_message
 from rightfit.verbs.stored import Place, where
 
@@ -38,7 +37,7 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
     if store.storage is not None:
         return store.storage
     folder = store.folder
-    files = (*folder.glob(f"*/*/{STUDIES_FILE}"), *folder.glob(f"*/*/{FORMER_FILE}"))
+    files = folder.glob(f"*/*/{STUDIES_FILE}")
     searched = sorted({".".join(file.parent.relative_to(folder).parts) for file in files})
     if not searched:
         raise ValueError(
@@ -49,10 +48,7 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
             "Each cell has a file of its own" if cell is None else f"No search of {cell} is kept"
         )
         raise ValueError(f"{wrong}; name one of: {', '.join(searched)}")
-    found = store.cell(cell)
-    if not Path(found.place).exists():
-        found.open()  # copies what an earlier version has kept
-    return found.place
+    return store.cell(cell).place
 
 
 def hide_password(url: str | None, text: str | None = None) -> str:
