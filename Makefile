@@ -79,13 +79,22 @@ dashboard: .venv/.installed #: look at a cell's search in optuna-dashboard: make
 	$(BIN)/rightfit dashboard --port $(or $(PORT),8080) $(CELL)
 
 
-package: .venv/.installed ## build wheel, configuration archive and bill of materials into dist/
+package: .venv/.installed ## build wheel and configuration archive into dist/
 	rm -rf build dist
 	$(BIN)/kedro package
 
-supply: .venv/.installed #: list the dependencies' licences and known weaknesses
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[supply]'
-	$(BIN)/python -m rightfit.deployment.supply
+.venv-user/.installed: pyproject.toml constraints.txt
+	test -x .venv-user/bin/python || $(PYTHON) -m venv --without-pip .venv-user
+	$(BIN)/python -m pip --python .venv-user/bin/python install --quiet --disable-pip-version-check \
+		--constraint constraints.txt '.[all]'
+	touch $@
+
+supply: .venv/.installed .venv-user/.installed #: write the bill of materials of rightfit[all] into dist/; list licences and known weaknesses
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[supply]'
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-file dist/rightfit.cdx.json .venv-user/bin/python
+	$(BIN)/pip-licenses --python .venv-user/bin/python --order license
+	$(BIN)/pip-audit --path .venv-user/lib/python3.*/site-packages
 
 AIRFLOW_ENV ?= airflow
 airflow: package ## build the package and the Airflow DAG of perf into dist/: docs/howto/airflow.md
