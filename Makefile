@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest attack attack-quick check lint types contracts viz docs docs-serve docs-images dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-scale-out bench-peers bench-repeat bench-start bench-report clean
+.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest attack attack-quick check lint types contracts viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-scale-out bench-peers bench-repeat bench-start bench-report clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -74,10 +74,6 @@ docs-serve: docs ## serve the documentation to this machine
 
 docs-images: .venv/.installed #: make the documentation's pictures anew, from data/ and a fresh project
 	$(BIN)/python docs/pictures.py
-
-dashboard: .venv/.installed #: look at a cell's search in optuna-dashboard: make dashboard CELL=landsat.forest
-	$(BIN)/rightfit dashboard --port $(or $(PORT),8080) $(CELL)
-
 
 package: .venv/.installed ## build wheel and configuration archive into dist/
 	rm -rf build dist

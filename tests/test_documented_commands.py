@@ -90,7 +90,7 @@ ELSEWHERE = {
     "rightfit measure model.onnx *": (
         "tests/verbs/test_measure.py::test_profile_has_intervals_and_writes_nothing"
     ),
-    "make dashboard CELL=*": "tests/test_dashboard.py::test_dashboard_opens_the_study_of_a_cell",
+    "optuna-dashboard *": BY_HAND + "it serves until it is ended",
     "pip install 'rightfit[[]*'": BY_HAND + "changes an environment; see make test-lowest",
     "mlflow ui *": BY_HAND + "needs the extra mlflow",
     "make bench-peers*": (

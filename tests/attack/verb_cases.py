@@ -124,7 +124,7 @@ def _list_numbers(place: Path) -> Iterator[VerbCase]:
             if (option, number) == ("--at-least", "-1"):
                 continue
             yield VerbCase(f"{option} {number}", [*command, option, number], told=[option])
-    for command in ("serve", "dashboard", "run-server"):
+    for command in ("serve", "run-server"):
         for port in NO_PORTS:
             folder = [str(place)] if command == "serve" else []
             yield VerbCase(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote
 
 import click
 
@@ -21,7 +20,7 @@ SECTION = "Look"
 def studies(place: Place, cell: str | None, *, show_password: bool) -> None:
     """Print where a cell's searches are kept, for Optuna's tools.
 
-    CELL is a dataset and a model: landsat.forest.
+    CELL is a dataset and a model: landsat.forest. optuna-dashboard shows what is kept there.
     """
     with faults_as_message():
         url = find_studies(place.open_results().load_current("studies"), cell)
@@ -51,16 +50,10 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
     return store.cell(cell).place
 
 
-def hide_password(url: str | None, text: str | None = None) -> str:
-    """Return a text without the password of a database URL.
+def hide_password(url: str) -> str:
+    """Return the URL of a database without its password.
 
     >>> hide_password("postgresql://me:secret@host/db")
     'postgresql://me:***@host/db'
     """
-    shown = text if text is not None else url or ""
-    found = re.match(r"[^:/]+://[^@:/]*:(.+)@", url or "")
-    if not found:
-        return shown
-    for secret in {found[1], unquote(found[1])}:
-        shown = shown.replace(secret, "***")
-    return shown
+    return re.sub(r"^([^:/]+://[^@:/]*:).+@", r"\1***@", url)
