@@ -18,7 +18,7 @@ from rightfit.http_load.load_records import LatencyLimit, LoadCurve, LoadStep
 from rightfit.http_load.served import RunningServer, ServerPlace, start_server
 from rightfit.processes.lifeline import list_children
 from rightfit.profiling.intervals import Interval
-from rightfit.verbs.load import summarise_curve
+from rightfit.verbs.load_test import summarise_curve
 
 pytestmark = pytest.mark.whole
 

@@ -14,12 +14,13 @@ import pytest
 from click.testing import CliRunner, Result
 from factories.studies import LATER, VERSION, Study, make_measured, rank, refit
 
+import rightfit
 import rightfit.verbs
 from rightfit.__main__ import main
 from rightfit.families.bundle import read_bundle
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.shipping import Refit, Refits
-from rightfit.verbs.commands import SECTIONS, VERBS, find_verbs, load_verb, verbs
+from rightfit.verbs.commands import SECTIONS, find_verbs, list_verbs, load_verb, verbs
 
 pytestmark = pytest.mark.whole
 
@@ -211,13 +212,30 @@ def test_help_starts_without_heavy_libraries(project_path: Path) -> None:
     assert (UNWANTED | {"kedro", "polars", "pydantic"}).isdisjoint(result.stderr.split())
 
 
-@pytest.mark.parametrize("name", VERBS)
-def test_verb_is_listed_in_a_section_with_the_first_sentence_of_its_help(name: str) -> None:
-    command = load_verb(name)
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        (package, name)
+        for package in ("rightfit.verbs", "rightfit.verbs.remote")
+        for name in list_verbs(package)
+    ],
+)
+def test_verb_is_listed_in_a_section_with_the_first_sentence_of_its_help(
+    package: str, name: str
+) -> None:
+    verb, command = list_verbs(package)[name], load_verb(name, package)
 
+    assert command.name == name
     assert command.help is not None
-    assert command.help.splitlines()[0].rstrip(".") == VERBS[name].sentence
-    assert VERBS[name].section in SECTIONS
+    assert command.help.splitlines()[0].rstrip(".") == verb.sentence
+    assert verb.section in SECTIONS
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+
+    assert capsys.readouterr().out == f"rightfit {rightfit.__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -250,7 +268,8 @@ def say_hello() -> None:
     )
     (tmp_path / "shared.py").write_text('"""What verbs share."""\n')
     monkeypatch.setattr(rightfit.verbs, "__path__", [str(tmp_path), *rightfit.verbs.__path__])
-    monkeypatch.setattr("rightfit.verbs.commands.VERBS", dict(find_verbs(tmp_path)))
+    found = dict(find_verbs(tmp_path))
+    monkeypatch.setattr("rightfit.verbs.commands.list_verbs", lambda package: found)
 
     assert "Look:\n  say-hello  Say hello" in CliRunner().invoke(verbs, ["--help"]).output
     assert CliRunner().invoke(verbs, ["say-hello"]).output == "hello\n"

@@ -96,7 +96,7 @@ def find_contradictions(raw: Any) -> list[str]:
         named = ", ".join(f"{name}: {rate:g}" for name, rate in rates.items())
         faults.append(
             f"applications name several rates (rate_per_s of {named}), but profiles are measured "
-            "at one. Give them the same; rightfit load finds the load that a winner sustains"
+            "at one. Give them the same; rightfit load-test finds the load that a winner sustains"
         )
     return [f"{fault}. Correct parameters_applications.yml." for fault in faults]
 

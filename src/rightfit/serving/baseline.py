@@ -38,7 +38,7 @@ OF_A_BATCH = (
 """Metrics that belong to the batch size of the best throughput, which may differ between runs."""
 MAX_FAULTS = 5  # of a file that are shown
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
-DISTURBED = "other processes took the cores meanwhile: watch again on a quiet machine"
+DISTURBED = "other processes took the cores meanwhile: measure again on a quiet machine"
 WATCH_KEY = "latest"
 """Of the latest watch in its store."""
 

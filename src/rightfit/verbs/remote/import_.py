@@ -13,14 +13,14 @@ from rightfit.verbs.stored import Place, where
 SECTION = "Measure elsewhere"
 
 
-@click.command("import-profiles")
+@click.command("import")
 @click.option("--name", required=True, help="By which applications name the machine, e.g. board.")
 @click.argument("folder", type=GIVEN_FOLDER)
 @where
-def import_profiles(place: Place, folder: Path, name: str) -> None:
+def import_(place: Place, folder: Path, name: str) -> None:
     """Import the measurements of another machine.
 
-    FOLDER holds the measured.json of rightfit measure-bundles.
+    FOLDER holds the measured.json of rightfit remote measure.
     """
     with faults_as_message():
         store = place.open_results().load_current("measurements")

@@ -39,7 +39,7 @@ def pack(place: Place, folder: Path, dataset: str | None) -> None:
             "On the other machine, in that folder:",
             "  pip install -r requirements.txt",
             "  python measure.py ../measured",
-            "Then here: rightfit import-profiles measured --name NAME",
+            "Then here: rightfit remote import measured --name NAME",
         ]
     )
 

@@ -28,7 +28,7 @@ SECTION = "Use"
 HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "MiB", "")
 
 
-@click.command()
+@click.command("load-test")
 @click.option(
     "--rows",
     type=GIVEN_FILE,
@@ -58,7 +58,7 @@ HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "Mi
 @click.option("--memory-mib", type=FiniteRange(1), help="Private memory of the server.")
 @AS_JSON
 @click.argument("folder", type=GIVEN_FOLDER)
-def load(folder: Path, *, as_json: bool, **options: Any) -> None:
+def load_test(folder: Path, *, as_json: bool, **options: Any) -> None:
     """Serve an exported model and raise the load until it no longer keeps up."""
     with faults_as_message(RuntimeError):
         curve = load_export(folder, **options)

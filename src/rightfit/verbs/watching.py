@@ -1,4 +1,4 @@
-"""Measure the winners again; fail if one has left its interval or breaks a limit."""
+"""Measure the winners again, and compare them with their stored figures."""
 
 from __future__ import annotations
 
@@ -6,49 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import click
 import polars as pl
 
 from rightfit.evaluation.candidate_measuring import RawTest, measure_afresh, trust_written
 from rightfit.families.bundle import ONNX_ONLY
-from rightfit.kedro_project.command_line import set_log_level
 from rightfit.parameters.applications import ApplicationsParams
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.parameters.grid import read_grid
-from rightfit.processes.codec import to_plain
 from rightfit.profiling.serving import Serving, split_device
 from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import WATCH_KEY, Watch, compare_winners, make_baseline
 from rightfit.verbs.export import read_winning_model
-from rightfit.verbs.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
-from rightfit.verbs.stored import Place, StoredResults, where
+from rightfit.verbs.stored import StoredResults
 from rightfit.verbs.stored_answers import read_answers, read_candidate_profiles
-
-SECTION = "Maintain"
-
-
-@click.command()
-@MARGIN
-@AS_JSON
-@where
-def watch(place: Place, *, margin_pct: float, as_json: bool) -> None:
-    """Measure the winners again; fail if one has left its interval or breaks a limit."""
-    if as_json:
-        set_log_level("WARNING")  # the log goes to standard output, too
-    with faults_as_message():
-        parameters = place.read_parameters()
-        found = watch_winners(place.open_results(), parameters, margin_pct=margin_pct)
-    if as_json:
-        echo_json(to_plain(found))
-    else:
-        for one in found.winners:
-            verdict = "CHANGED  " if one.changes else "unchanged"
-            echo_lines([f"{verdict}  {one.candidate}, {one.application} on {one.dataset}"])
-            echo_lines(f"           {text}" for text in one.remarks)
-        echo_lines(f"not watched  {text}" for text in found.left_out)
-        echo_lines([f"{len(found.changed)} of {len(found.winners)} changed"])
-    if found.changed:
-        raise click.exceptions.Exit(1)
 
 
 def watch_winners(

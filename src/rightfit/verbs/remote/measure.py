@@ -13,13 +13,13 @@ from rightfit.verbs.options import GIVEN_FOLDER, NEW_FOLDER, echo_lines, faults_
 SECTION = "Measure elsewhere"
 
 
-@click.command("measure-bundles")
+@click.command()
 @click.argument("source", type=GIVEN_FOLDER)
 @click.argument("out", type=NEW_FOLDER)
-def measure_bundles(source: Path, out: Path) -> None:
+def measure(source: Path, out: Path) -> None:
     """Measure packed candidates on this machine.
 
-    SOURCE is the folder that rightfit pack has written; the figures go to OUT.
+    SOURCE is the folder that rightfit remote pack has written; the figures go to OUT.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with faults_as_message():

@@ -11,7 +11,7 @@ from factories.studies import Study
 from rightfit.datasets.stores import JsonStoreDataset
 from rightfit.serving.answer import Answer
 from rightfit.serving.baseline import load_watch
-from rightfit.verbs import watch as watching
+from rightfit.verbs import watching
 from rightfit.verbs.stored import StoredResults
 from rightfit.verbs.stored_answers import read_answers
 
@@ -23,7 +23,7 @@ Ask = Callable[..., Result]
 def test_winner_is_measured_again_and_what_was_found_is_kept(
     ask_with_rows: Ask, study: Study
 ) -> None:
-    result = ask_with_rows("watch", "--json", "--margin-pct", "1000")
+    result = ask_with_rows("check", "--measure", "--json", "--margin-pct", "1000")
 
     (winner,) = json.loads(result.stdout)["winners"]  # no candidate qualifies for the other
     assert (winner["application"], winner["candidate"]) == ("web_api", "linear-000")
@@ -47,19 +47,19 @@ def test_winners_that_are_not_measured_here_are_named(
 
     monkeypatch.setattr(watching, "read_answers", read_twice)
 
-    result = ask_with_rows("watch", "--margin-pct", "1000")
+    result = ask_with_rows("check", "--measure", "--margin-pct", "1000")
 
-    named = "not watched  linear-000, web_api on landsat: measured on board\n"
+    named = "not measured  linear-000, web_api on landsat: measured on board\n"
     assert named in result.output
     assert "of 1 changed" in result.output
 
 
-def test_watch_needs_a_ranking(ask_with_rows: Ask, study: Study) -> None:
+def test_measuring_again_needs_a_ranking(ask_with_rows: Ask, study: Study) -> None:
     for path in (study.root / "08_reporting").rglob("recommendations.json"):
         if path.is_file():
             path.unlink()
 
-    result = ask_with_rows("watch")
+    result = ask_with_rows("check", "--measure")
 
     assert result.exit_code == 1
     assert "No run has written recommendations" in result.output
@@ -70,7 +70,7 @@ def test_watch_without_a_winner_that_was_measured_here_says_so(
 ) -> None:
     monkeypatch.setattr(watching, "split_device", lambda device: (device, "board"))
 
-    result = ask_with_rows("watch")
+    result = ask_with_rows("check", "--measure")
 
     assert result.exit_code == 1
     assert "There is no winner to measure again" in result.output
@@ -81,7 +81,7 @@ def test_damaged_rows_are_named(ask_with_rows: Ask, study: Study) -> None:
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-10])
 
-    result = ask_with_rows("watch")
+    result = ask_with_rows("check", "--measure")
 
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
