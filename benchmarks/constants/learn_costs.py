@@ -31,9 +31,10 @@ import rightfit.tuning.pausing
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
+from rightfit.families.training_work import TrainingSize
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.pausing.serving_costs import CostLine
-from rightfit.tuning.pausing.training_costs import SHIPPED, TrainingSize, count_work, name_line
+from rightfit.tuning.pausing.training_costs import SHIPPED, name_line
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.search.learning_curve import follow_training
 from rightfit.tuning.search.setting_up import make_data
@@ -245,10 +246,9 @@ def fit_logarithms(pairs: list[tuple[dict[str, float], float]]) -> CostLine:
 
 def _count(family: str, row: dict[str, Any]) -> dict[str, float]:
     size = TrainingSize(row["n_rows"], row["n_judged"], row["n_features"], row["n_outputs"])
-    return count_work(
-        size,
-        family,
+    return get_family(family).count_work(
         json.loads(row["configuration"]),
+        size,
         json.loads(row["structure"]),
         checkpoint=row["checkpoint"],
         n_checkpoints=N_CHECKPOINTS,

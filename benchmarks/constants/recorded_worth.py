@@ -22,7 +22,6 @@ from rightfit.ranking.applications.constraints import judge_profiles, resolve_li
 from rightfit.tuning.pausing.observed import ObservedTrial, Seen
 from rightfit.tuning.pausing.priors import Prior, read_shipped_prior
 from rightfit.tuning.pausing.serving_costs import ServingCosts
-from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.observing import project_structure
 
 Floats = npt.NDArray[np.float64]
@@ -115,7 +114,7 @@ def _read_cell(table: str, model: str, rows: pl.DataFrame) -> RecordedTrainings:
         configuration = {**block.fixed, **json.loads(found[0]["configuration"])}
         seen = [Seen(0, None, None)]
         for look in found:
-            ratio = steps_ratio(configuration, block.family, look["checkpoint"], N_CHECKPOINTS)
+            ratio = family.steps_ratio(configuration, look["checkpoint"], N_CHECKPOINTS)
             structure = project_structure(
                 json.loads(look["structure"]), growth=family.growth, ratio=ratio
             )
