@@ -7,10 +7,13 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test test-long test-quick test-core test-lowest check-run attack attack-quick check lint types contracts viz docs docs-serve docs-images dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-peers bench-defaults bench-repeat clean
+.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest check-run attack attack-quick check lint types contracts viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-scale-out bench-peers bench-defaults bench-repeat bench-start bench-report clean
 
-help: ## list the targets
+help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+help-dev: ## list those for tests, benchmarks and releases
+	@grep -hE '^[a-z-]+:.*#: ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*#: /  make \1\t/' | expand -t 24
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -27,35 +30,35 @@ perf: .venv/.installed ## run the main job: prepare, search, measure, rank, repo
 test: .venv/.installed ## run the tests and doctests, all but test-long
 	$(PYTEST) -m 'not long'
 
-test-long: .venv/.installed ## run the tests that play whole stories: Airflow, guides, documented commands, damage
+test-long: .venv/.installed #: run the tests that play whole stories: Airflow, guides, documented commands, damage
 	$(PYTEST) -m long
 
-attack: .venv/.installed ## attack it with bad parameters, files, results and surroundings: docs/explanation/evidence/reliability.md
+attack: .venv/.installed #: attack it with bad parameters, files, results and surroundings: docs/explanation/evidence/reliability.md
 	$(BIN)/python tests/attack/attack.py
 
-attack-quick: .venv/.installed ## a sample of make attack, within a minute
+attack-quick: .venv/.installed #: a sample of make attack, within a minute
 	$(BIN)/python tests/attack/attack.py --quick
 
-test-quick: .venv/.installed ## run the tests that need neither a whole project nor a minute
+test-quick: .venv/.installed #: run the tests that need neither a whole project nor a minute
 	$(PYTEST) -m 'not (long or slow or whole or browser or airflow)'
 
-test-core: ## test the core in a fresh environment: make test-core PYTHONS="python3.11 python3.13"
+test-core: #: test the core in a fresh environment: make test-core PYTHONS="python3.11 python3.13"
 	$(PYTHON) tests/environments.py core $(or $(PYTHONS),$(PYTHON))
 
-test-lowest: ## test the lowest versions that pyproject.toml declares, in a fresh environment
+test-lowest: #: test the lowest versions that pyproject.toml declares, in a fresh environment
 	$(PYTHON) tests/environments.py lowest $(or $(PYTHONS),$(PYTHON))
 
-check-run: .venv/.installed ## hold the last run's report, tables, commands and exports together
+check-run: .venv/.installed #: hold the last run's report, tables, commands and exports together
 	$(BIN)/python tests/check_run.py .
 
-lint: .venv/.installed
+lint: .venv/.installed ## style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/.installed
+types: .venv/.installed ## types
 	$(BIN)/mypy
 
-contracts: .venv/.installed ## import directions and circles
+contracts: .venv/.installed #: import directions and circles
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/structure
 
@@ -72,20 +75,25 @@ docs: .venv/.installed ## build the documentation into site/, which opens from a
 docs-serve: docs ## serve the documentation to this machine
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory site $(or $(PORT),8000)
 
-docs-images: .venv/.installed ## make the documentation's pictures anew, from data/ and a fresh project
+docs-images: .venv/.installed #: make the documentation's pictures anew, from data/ and a fresh project
 	$(BIN)/python docs/pictures.py
 
-dashboard: .venv/.installed ## look at a cell's search in optuna-dashboard: make dashboard CELL=landsat.forest
-	$(BIN)/rightfit dashboard --port $(or $(PORT),8080) $(CELL)
-
-
-package: .venv/.installed ## build wheel, configuration archive and bill of materials into dist/
+package: .venv/.installed ## build wheel and configuration archive into dist/
 	rm -rf build dist
 	$(BIN)/kedro package
 
-supply: .venv/.installed ## list the dependencies' licences and known weaknesses
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[supply]'
-	$(BIN)/python -m rightfit.deployment.supply
+.venv-user/.installed: pyproject.toml constraints.txt
+	test -x .venv-user/bin/python || $(PYTHON) -m venv --without-pip .venv-user
+	$(BIN)/python -m pip --python .venv-user/bin/python install --quiet --disable-pip-version-check \
+		--constraint constraints.txt '.[all]'
+	touch $@
+
+supply: .venv/.installed .venv-user/.installed #: write the bill of materials of rightfit[all] into dist/; list licences and known weaknesses
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[supply]'
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-file dist/rightfit.cdx.json .venv-user/bin/python
+	$(BIN)/pip-licenses --python .venv-user/bin/python --order license
+	$(BIN)/pip-audit --path .venv-user/lib/python3.*/site-packages
 
 AIRFLOW_ENV ?= airflow
 airflow: package ## build the package and the Airflow DAG of perf into dist/: docs/howto/airflow.md
@@ -98,39 +106,16 @@ airflow: package ## build the package and the Airflow DAG of perf into dist/: do
 		'.[kedro,sklearn,torch,s3]' 'apache-airflow[postgres]>=3.3,<4' 'moto[server]>=5'
 	touch $@
 
-airflow-env: .venv-airflow/.installed ## create .venv-airflow, where the tests find Airflow
+airflow-env: .venv-airflow/.installed #: create .venv-airflow, where the tests find Airflow
 
-bench-main: .venv/.installed ## time the main job against an earlier version: make bench-main BEFORE=COMMIT; wants a quiet machine
+bench-main: .venv/.installed #: time the main job against an earlier version: make bench-main BEFORE=COMMIT; wants a quiet machine
 	$(BIN)/python benchmarks/main_job.py --before $(or $(BEFORE),HEAD^)
 
-bench-ranking: .venv/.installed ## time the ranking of up to 10^6 profiles, check its intervals
+bench-ranking: .venv/.installed #: time the ranking of up to 10^6 profiles, check its intervals
 	$(BIN)/python benchmarks/ranking/ranking.py
 
-bench-measuring: .venv/.installed ## check what docs/explanation/evidence/measuring.md claims, in 15 minutes; wants a quiet machine
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+bench-measuring: .venv/.installed #: does the instrument repeat itself, notice disturbance and find a known load; wants a quiet machine
 	$(BIN)/python benchmarks/measuring/measuring.py
-
-bench-server: .venv/.installed ## hold the p99 under load against MLPerf LoadGen
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
-	$(BIN)/python benchmarks/measuring/server_loadgen.py
-
-bench-request: .venv/.installed ## time a request of raw columns: one graph against Python encoding and a session call
-	$(BIN)/python benchmarks/measuring/request_path.py
-
-bench-serving: .venv/.installed ## is what is measured over HTTP, sized and checked right (apt-get install nghttp2-client); ten quiet minutes
-	PYTHONPATH=tests/support $(BIN)/python benchmarks/serving.py
-
-bench-check: .venv/.installed ## does rightfit check notice a winner that got 30 % slower; wants a quiet machine
-	PYTHONPATH=tests/support $(BIN)/python benchmarks/winner_check.py
-
-bench-early-stopping: .venv/.installed ## what stopping rules save and lose, replayed on recorded trainings
-	$(BIN)/python benchmarks/early_stopping.py
-
-bench-memory: .venv/.installed ## what a search of 500 trials holds on to
-	$(BIN)/python benchmarks/search_memory.py
-
-bench-large: .venv/.installed ## prepare a table of 20 million rows: its peak memory
-	$(BIN)/python benchmarks/large_table.py
 
 .venv-peers/.installed: pyproject.toml
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
@@ -138,18 +123,24 @@ bench-large: .venv/.installed ## prepare a table of 20 million rows: its peak me
 		'autogluon.tabular[catboost,fastai,lightgbm,xgboost]>=1.4,<2' 'flaml[automl]>=2.3,<3'
 	touch $@
 
-bench-peers: .venv/.installed $(if $(PEERS_ENV),,.venv-peers/.installed) ## hold it against FLAML and AutoGluon, for hours: docs/explanation/evidence/peers.md
-	PYTHONPATH=benchmarks/portfolios $(BIN)/python benchmarks/peers/peers.py --root $(or $(PEERS_ROOT),data/peers) \
+bench-peers: .venv/.installed $(if $(PEERS_ENV),,.venv-peers/.installed) #: hold it against FLAML and AutoGluon, for hours: docs/explanation/evidence/peers.md
+	PYTHONPATH=benchmarks/constants $(BIN)/python benchmarks/peers/peers.py --root $(or $(PEERS_ROOT),data/peers) \
 		--peers-env $(or $(PEERS_ENV),.venv-peers) $(OPTIONS)
 
-bench-defaults: .venv/.installed ## is any family's search worse than its library's default?
-	$(BIN)/python benchmarks/portfolios/family_defaults.py
+bench-defaults: .venv/.installed #: is any family's search worse than its library's default?
+	PYTHONPATH=benchmarks/constants $(BIN)/python benchmarks/family_defaults.py
 
-bench-repeat: .venv/.installed ## does the main job decide the same twice? five runs, two of them on a busy machine
+bench-repeat: .venv/.installed #: does the main job decide the same twice? five runs, two of them on a busy machine
 	$(BIN)/python benchmarks/repeat.py
 
-bench-scale-out: .venv/.installed ## time 1 to 8 workers of a Dask cluster on one search, and Kedro at 9 to 100 cells
-	$(BIN)/python benchmarks/scale_out.py
+bench-scale-out: .venv/.installed #: time 1 to 8 workers of a Dask cluster on one search, and Kedro at 9 to 100 cells
+	$(BIN)/python benchmarks/scale_out/scale_out.py
+
+bench-start: .venv/.installed #: time the start of each command, and its imports
+	$(BIN)/python benchmarks/start_up.py
+
+bench-report: .venv/.installed #: time ranking and report of 100 cells, from the results in data/
+	$(BIN)/python benchmarks/report_at_scale.py
 
 clean: ## remove results and build outputs; raw data, searches and .venv stay
 	rm -rf build dist site .viz data/02_intermediate data/04_feature data/05_model_input data/07_model_output data/08_reporting

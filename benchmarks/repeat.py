@@ -3,9 +3,7 @@
 Run from the repository's root: ``python benchmarks/repeat.py``. The main job runs on fresh data
 folders with one seed; the last ``--n-busy`` of the runs share the machine with a busy loop on one
 core. Utilities are compared on the profiles of all runs together: that of a candidate in a serving
-configuration is its mean over the runs that measured it. ``--rank-again`` ranks the runs in
-``--root`` anew instead, by the rules of ``--env`` (``conf/ENV/parameters_ranking.yml``), and leaves
-``kept`` out. The last line is JSON:
+configuration is its mean over the runs that measured it. The last line is JSON:
 
 - ``candidates_common``: the share of all candidates of any run that are in every run;
 - ``winners_same_min``: the fewest applications × datasets, of ``n_choices``, for which two of the
@@ -149,7 +147,6 @@ def main() -> None:
     parser.add_argument("--n-busy", type=int, default=2)
     parser.add_argument("--params", nargs="*", default=[], help="more parameters: name=value")
     parser.add_argument("--root", type=Path, help="folder to use, and to keep")
-    parser.add_argument("--rank-again", action="store_true", help="rank what is in --root anew")
     asked = parser.parse_args()
     if asked.n_runs < 2:
         parser.error("--n-runs must be 2 or more: runs are compared with each other")
@@ -167,14 +164,11 @@ def main() -> None:
                 with busy_core(is_busy=is_busy):
                     ran = version.run(root)
                 print(f"run {number + 1}, busy: {is_busy}: {ran.wall_s:.0f} s", flush=True)
-            elif asked.rank_again:
-                version.run(root, "ranking.keep_winner=false", pipelines="ranking")
             runs.append(read(root, asked.env))
         figures = compare(runs)
-        if not asked.rank_again:
-            version.run(folder / "0")
-            again = read(folder / "0", asked.env)
-            figures["kept"] = sum(again.winners[one] == won for one, won in runs[0].winners.items())
+        version.run(folder / "0")
+        again = read(folder / "0", asked.env)
+        figures["kept"] = sum(again.winners[one] == won for one, won in runs[0].winners.items())
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 
 

@@ -27,7 +27,7 @@ from rightfit.parameters.validation import NAMED_BLOCKS, WHOLE_BLOCKS
 from rightfit.profiling.metrics import METRICS
 from rightfit.profiling.profile import profiles_schema
 from rightfit.tuning.search.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
-from rightfit.verbs.commands import SECTIONS, VERBS, load_verb
+from rightfit.verbs.commands import SECTIONS, VerbGroup, list_verbs, load_verb
 
 SOURCE = Path(rightfit.__file__).parent
 CONF = SOURCE / "defaults"
@@ -121,7 +121,7 @@ def _write_commands() -> str:
     ]
     for section in SECTIONS:
         parts.append(f"## {section}\n")
-        for name in (name for name, verb in VERBS.items() if verb.section == section):
+        for name in (name for name, verb in list_verbs().items() if verb.section == section):
             parts += _describe_command(name, load_verb(name))
     return "\n".join(parts)
 
@@ -133,6 +133,9 @@ def _describe_command(name: str, command: click.Command) -> Iterator[str]:
     yield f"```text\n{' '.join(usage.split())}\n```\n"
     rows = [record for one in command.params if (record := one.get_help_record(context))]
     yield _tabulate(("option", "meaning"), [(f"`{a}`", _clean(b)) for a, b in rows])
+    if isinstance(command, VerbGroup):
+        for verb in command.verbs:
+            yield from _describe_command(f"{name} {verb}", load_verb(verb, command.package))
 
 
 def _write_parameters() -> str:

@@ -43,6 +43,7 @@ ELSEWHERE = {
     "make test": BY_HAND + "it runs such tests",
     "make viz": ("tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"),
     "rightfit which --application conveyor": TUTORIAL_TEST,
+    "rightfit explain *": "tests/verbs/test_explain.py::test_each_application_says_why",
     "kedro run --pipelines ranking --params applications.conveyor.*": TUTORIAL_TEST,
     "rightfit export --application interactive *": TUTORIAL_TEST,
     "kedro run --pipelines perf --params grid.datasets=orchard": (
@@ -64,16 +65,18 @@ ELSEWHERE = {
     "python -m pytest tests/test_extra_trees.py": (
         "tests/guides/test_your_own.py::test_family_of_the_guide_keeps_its_promises"
     ),
-    "rightfit load *": "tests/http_load/test_curve.py::test_curve_finds_the_capacity",
+    "rightfit load-test *": "tests/http_load/test_curve.py::test_curve_finds_the_capacity",
     "rightfit check --against baseline.json*": (
         "tests/verbs/test_check.py::test_worse_winner_fails_and_says_by_how_much"
     ),
     "rightfit size *": "tests/verbs/test_check.py::test_size_needs_a_measured_rate_or_a_load",
-    "rightfit watch": (
-        "tests/verbs/test_watch.py::test_winner_is_measured_again_and_what_was_found_is_kept"
+    "rightfit check --measure": (
+        "tests/verbs/test_watching.py::test_winner_is_measured_again_and_what_was_found_is_kept"
     ),
     'python -c "import polars; *': BY_HAND + "writes raw rows of a sample, for the next one",
-    "rightfit pack *": ("tests/verbs/test_pack.py::test_packed_candidates_are_taken_in_again"),
+    "rightfit remote pack *": (
+        "tests/verbs/test_remote.py::test_packed_candidates_are_taken_in_again"
+    ),
     "dask scheduler": (
         "tests/tuning/parallel/test_dask_workers.py::test_tasks_of_killed_workers_are_given_out_again"
     ),
@@ -84,19 +87,15 @@ ELSEWHERE = {
     "python measure.py ../measured": (
         "tests/remote/test_remote.py::test_profiles_of_candidates_measured_elsewhere_stand_beside_ours"
     ),
-    "rightfit import-profiles *": (
-        "tests/verbs/test_pack.py::test_packed_candidates_are_taken_in_again"
+    "rightfit remote import *": (
+        "tests/verbs/test_remote.py::test_packed_candidates_are_taken_in_again"
     ),
     "rightfit measure model.onnx *": (
         "tests/verbs/test_measure.py::test_profile_has_intervals_and_writes_nothing"
     ),
-    "make dashboard CELL=*": "tests/test_dashboard.py::test_dashboard_opens_the_study_of_a_cell",
+    "optuna-dashboard *": BY_HAND + "it serves until it is ended",
     "pip install 'rightfit[[]*'": BY_HAND + "changes an environment; see make test-lowest",
     "mlflow ui *": BY_HAND + "needs the extra mlflow",
-    "make bench-early-stopping": BY_HAND + "minutes; tests/study runs its parts",
-    "python benchmarks/early_stopping.py --recorded FOLDER": (
-        BY_HAND + "minutes; tests/study runs its parts"
-    ),
     "make bench-peers*": (
         BY_HAND + "hours; tests/benchmarks/test_peer_judging.py judges what is stored"
     ),

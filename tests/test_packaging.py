@@ -54,7 +54,6 @@ def test_wheel_runs_elsewhere_with_its_configuration(
     assert not [
         name for name in packed if re.search(r"rightfit_study|early_stopping|s_training_c", name)
     ]
-    assert "pkg:pypi/polars@" in next(package.glob("rightfit-*.cdx.json")).read_text()
     installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
     run([*pip, installed, wheel], tmp_path)

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 import rightfit
 from rightfit.__main__ import main
 from rightfit.errors import RightfitError
-from rightfit.verbs.commands import VERBS, verbs
+from rightfit.verbs.commands import list_verbs, verbs
 
-WITHOUT_PROJECT = ("load", "measure", "measure-bundles", "serve")
+WITHOUT_PROJECT = ("load-test", "measure", "remote", "serve")
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def without_kedro(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kedro", None)
 
 
-@pytest.mark.parametrize("verb", sorted(set(VERBS) - set(WITHOUT_PROJECT)))
+@pytest.mark.parametrize("verb", sorted(set(list_verbs()) - set(WITHOUT_PROJECT)))
 def test_verb_of_a_project_names_the_extra(verb: str) -> None:
     result = CliRunner().invoke(verbs, [verb])
 
@@ -30,6 +30,17 @@ def test_verb_of_a_project_names_the_extra(verb: str) -> None:
         f"Error: rightfit {verb} needs kedro, which this environment lacks: "
         "pip install 'rightfit[kedro]'\n"
     )
+
+
+def test_verb_of_a_group_names_the_extra_too() -> None:
+    result = CliRunner().invoke(verbs, ["remote", "pack", "packed"])
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: rightfit remote pack needs kedro")
+
+
+def test_packed_candidates_are_measured_without_kedro() -> None:
+    assert CliRunner().invoke(verbs, ["remote", "measure", "--help"]).exit_code == 0
 
 
 @pytest.mark.parametrize("verb", WITHOUT_PROJECT)
@@ -59,7 +70,7 @@ def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
 
     listed = capsys.readouterr().out
-    assert all(f"\n  {verb}" in listed for verb in VERBS)
+    assert all(f"\n  {verb}" in listed for verb in list_verbs())
 
 
 def test_project_opened_from_python_names_the_extra(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Models of about 10 us, 1 ms and 20 ms a call, and the bench they are measured on."""
+"""Models of about 10 us and 1 ms a call, and the bench they are measured on."""
 
 from __future__ import annotations
 
@@ -8,36 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from presets import read_preset
 
 from rightfit.families.bundle import write_bundle
 from rightfit.families.bundle_exports import add_onnx
 from rightfit.families.family import TrainingData, TrainingRun
 from rightfit.families.registry import get_family
 from rightfit.families.schema import InputSchema
+from rightfit.parameters.defaults import read_default
 from rightfit.profiling.measuring.jobs import OPEN_BUNDLE
 from rightfit.profiling.measuring.measurement import Bench, Subject
+from rightfit.profiling.measuring.presets import MeasuringSettings
 from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
 from rightfit.profiling.worker.meters.speed import SpeedProbe
 
 HERE = Path(__file__).resolve().parent
-# Measuring processes import synthetic models and the recorder from there.
+# Measuring processes import synthetic models from there.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(HERE), str(HERE.parents[1] / "tests" / "support"), os.environ.get("PYTHONPATH", "")]
 )
 N_FEATURES = 36
-# Just enough for an interval of the p95
-SMALLEST = {
-    "min_processes": 6,
-    "max_processes": 6,
-    "latency_min_ms": 20,
-    "latency_max_ms": 130,
-    "batch_max_ms": 50,
-    "slow_wait_max_ms": 0,
-    "max_retries": 0,
-    "max_extra_processes": 0,
-    "max_quiet_wait_s": 0,
-}
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "linear": {
         "n_epochs": 2,
@@ -55,17 +44,16 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
 }
 
 
+def read_preset(name: str) -> MeasuringSettings:
+    """Return a preset of ``parameters_evaluation.yml``."""
+    return MeasuringSettings(**read_default("evaluation")["presets"][name])
+
+
 def make_bench(pool: WorkerPool, folder: Path) -> Bench:
     """Return a bench with the preset ``quick``."""
     rows = folder / "rows.npy"
     np.save(rows, np.random.default_rng(1).normal(size=(2_048, N_FEATURES)).astype(np.float32))
     return Bench(pool, rows, folder, read_preset("quick"), "quick", SpeedProbe(None))
-
-
-def use_preset(bench: Bench, preset: str, *, smallest: bool) -> Bench:
-    """Return the bench with another preset, and no load test."""
-    settings = read_preset(preset).model_copy(update=SMALLEST if smallest else {})
-    return replace(bench, settings=settings, preset=preset)
 
 
 def save_model(
@@ -101,7 +89,7 @@ def save_model(
 
 
 def make_models(folder: Path) -> dict[str, Subject]:
-    """Train and save real models of about 10 us, 1 ms and 20 ms a call."""
+    """Train and save real models of about 10 us and 1 ms a call."""
     arguments = {
         family: save_model(folder / family, family, configuration)
         for family, configuration in CONFIGURATIONS.items()
@@ -109,11 +97,9 @@ def make_models(folder: Path) -> dict[str, Subject]:
     native = WorkerKind(get_family("forest").native_imports, 1)
     onnx = WorkerKind(("onnxruntime",), 1)
     forest = arguments["forest"] | {"runtime": "native"}
-    repeated = {"factory": OPEN_BUNDLE, "arguments": forest, "n_repeats": 16}
     return {
         "fast": Subject("fast", onnx, OPEN_BUNDLE, arguments["linear"] | {"runtime": "onnx"}),
         "middle": Subject("middle", native, OPEN_BUNDLE, forest),
-        "slow": Subject("slow", native, "fakes.known_load:open_repeated", repeated),
     }
 
 

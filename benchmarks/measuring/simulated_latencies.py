@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from presets import read_preset
+from measured_models import read_preset
 
 from rightfit.profiling.intervals import estimate_median, is_drifting
 from rightfit.profiling.measuring.settling import per_process

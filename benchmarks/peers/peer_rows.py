@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from tables import KEPT_ASIDE, NEVER_RECORDED, TableSource, read_frames
+from tables import KEPT_ASIDE, TableSource, read_frames
 
 from rightfit.families.schema import Task
 from rightfit.preparation.inference import complete_quality
@@ -20,7 +20,8 @@ TABLES = {
     "titanic": TableSource("carData", "TitanicSurvival", "survived"),
     "musk": TableSource("kernlab", "musk", "Class"),
     **KEPT_ASIDE,
-    **NEVER_RECORDED,
+    "diamonds": TableSource("ggplot2", "diamonds", "price"),
+    "reviews": TableSource("modeldata", "small_fine_foods", "score", frame="training_data"),
 }
 TASKS: dict[str, Task] = {"vocabulary": "regression", "diamonds": "regression"}  # others: classes
 METRICS = {"classification": "accuracy", "regression": "r2"}  # both peers know them

@@ -14,7 +14,7 @@ from rightfit.verbs.commands import verbs
 def main(*args: Any, **kwargs: Any) -> Any:
     """Run a verb, or a pipeline of the installed package."""
     given = list(args[0] if args else kwargs.pop("args", None) or sys.argv[1:])
-    if given != ["--help"] and (not given or given[0].startswith("-")):
+    if given not in (["--help"], ["--version"]) and (not given or given[0].startswith("-")):
         given = ["run", *given]
     kwargs["standalone_mode"] = not hasattr(sys, "ps1")
     return verbs(given, *args[1:], **kwargs)

@@ -103,8 +103,8 @@ def _list_pipes(folder: Path, model: Path) -> Iterator[VerbCase]:
         "measure a pipe": ["measure", str(folder / "rows.csv")],
         "read_load pipe": [READ_LOAD, str(folder / "load.json")],
         "check --against pipe": ["check", "--against", str(folder / "load.json")],
-        "measure-bundles of a pipe": ["measure-bundles", str(folder), str(folder / "out")],
-        "import-profiles of a pipe": ["import-profiles", "--name", "board", str(folder)],
+        "remote measure of a pipe": ["remote", "measure", str(folder), str(folder / "out")],
+        "remote import of a pipe": ["remote", "import", "--name", "board", str(folder)],
     }
     for name, arguments in commands.items():
         yield VerbCase(name, arguments, told=["only regular files are read"])
@@ -112,8 +112,8 @@ def _list_pipes(folder: Path, model: Path) -> Iterator[VerbCase]:
 
 def _list_numbers(place: Path) -> Iterator[VerbCase]:
     options = {
-        "--max-body-mib": ["serve", str(place)], "--limit-ms": ["load", str(place)],
-        "--seconds": ["load", str(place)], "--memory-mib": ["load", str(place)],
+        "--max-body-mib": ["serve", str(place)], "--limit-ms": ["load-test", str(place)],
+        "--seconds": ["load-test", str(place)], "--memory-mib": ["load-test", str(place)],
         "--margin-pct": ["check", "--against", "b.json"],
         "--rate": ["size", "-a", "web_api", "-d", "landsat"],
         "--headroom-pct": ["size", "-a", "web_api", "-d", "landsat", "--rate", "1"],
@@ -124,7 +124,7 @@ def _list_numbers(place: Path) -> Iterator[VerbCase]:
             if (option, number) == ("--at-least", "-1"):
                 continue
             yield VerbCase(f"{option} {number}", [*command, option, number], told=[option])
-    for command in ("serve", "dashboard", "run-server"):
+    for command in ("serve", "run-server"):
         for port in NO_PORTS:
             folder = [str(place)] if command == "serve" else []
             yield VerbCase(

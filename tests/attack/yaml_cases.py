@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,22 +33,6 @@ class YamlCase:
         return folder.name
 
 
-def _laugh(first: str, line: str, reference: str, *, between: str = ",") -> str:
-    """Return lines that each name the one before ten times, as in "billion laughs"."""
-    lines = [
-        line.format(name=name, tenfold=between.join([reference.format(before)] * 10))
-        for before, name in itertools.pairwise("abcdefghij")
-    ]
-    return "\n".join([first, *lines, ""])
-
-
-BOMBS: Mapping[str, str] = {
-    "laughing anchors": _laugh("a: &a [lol]", "{name}: &{name} [{tenfold}]", "*{}"),
-    "laughing merges": _laugh("a: &a {x: 1}", "{name}: &{name}\n  <<: [{tenfold}]", "*{}"),
-    "laughing texts": _laugh("a: lol", "{name}: {tenfold}", "${{{}}}", between=""),
-    "laughing lists": _laugh("a: lol", "{name}: [{tenfold}]", "'${{{}}}'"),
-    "laughing below a key": _laugh("t:\n  a: lol", "  {name}: '{tenfold}'", "${{.{}}}", between=""),
-}
 BROKEN: Mapping[str, tuple[str | bytes, int | None]] = {
     "tab": ("training:\n\tn_trials: 3\n", 2),
     "tab in a value's indent": ("training:\n  n_trials: 3\n\tseed: 1\n", 3),
@@ -86,7 +69,6 @@ BROKEN: Mapping[str, tuple[str | bytes, int | None]] = {
     "backtick": ("training:\n  sampler: `tpe`\n", 2),
     "at sign": ("training:\n  sampler: @tpe\n", 2),
     "long whole number": (f"training:\n  n_trials: {'9' * 5_000}\n", None),
-    **{name: (content, None) for name, content in BOMBS.items()},
 }
 
 
@@ -98,7 +80,7 @@ def list_cases() -> list[YamlCase]:
     ]
     for file in ("catalog_attack.yml", "globals.yml", "credentials.yml"):
         for name in ("tab", "unclosed list", "unknown anchor", "duplicate key", "latin-1",
-                     "python tag", "unknown tag", "null byte", *BOMBS):  # fmt: skip
+                     "python tag", "unknown tag", "null byte"):  # fmt: skip
             content, line = BROKEN[name]
             cases.append(YamlCase(f"{name} in {file}", file, _encode(content), line))
     return cases

@@ -21,7 +21,7 @@ ANSWERS = {
     "csv": ["file_format: csv", "target: {column:", "kedro run --pipelines perf"],
     "torch_module": ["family: torch", "module:", "rf.measure(module"],
     "notebook_model": ["rf.compare(", "rf.rank("],
-    "p99_at_rate": ["latency_under_load_p99_ms: {max:", "rate_per_s: 100", "rightfit load"],
+    "p99_at_rate": ["latency_under_load_p99_ms: {max:", "rate_per_s: 100", "rightfit load-test"],
     "machines": ["dask worker tcp://", "training.cluster=tcp://"],
     "gpu": ["devices: [cpu, cuda]", "training.device", 'device="cuda"'],
     "deploy": ["rightfit export", "rightfit serve", "rightfit which"],
@@ -30,7 +30,7 @@ ANSWERS = {
     "only_ranking": ["kedro run --pipelines ranking"],
     "groups": ["split: {column: split", "What this does not do"],
     "ci": ["rightfit check --against baseline.json"],
-    "other_machine": ["rightfit pack", "rightfit import-profiles", "environment: board"],
+    "other_machine": ["rightfit remote pack", "rightfit remote import", "environment: board"],
 }
 BESIDE_THE_GUIDE = sorted(
     page

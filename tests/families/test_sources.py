@@ -62,6 +62,7 @@ def test_imports_are_followed_within_the_package_and_the_library(family: str) ->
         "rightfit.families.predictions",
         "rightfit.families.schema",
         "rightfit.families.sklearn_io",
+        "rightfit.families.training_work",
         "rightfit.families.tree_export",
     ]
     assert sources["orchards.basics"] == "ladder = 1"
@@ -81,6 +82,7 @@ def test_described_family_depends_on_what_describes_and_saves_it() -> None:
         "rightfit.families.ensembles",
         "rightfit.families.family",
         "rightfit.families.sklearn_io",
+        "rightfit.families.training_work",
         "rightfit.families.tree_export",
     } <= set(read_sources("rightfit.families.boosting"))
 

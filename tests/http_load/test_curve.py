@@ -18,12 +18,12 @@ from rightfit.http_load.load_records import LatencyLimit, LoadCurve, LoadStep
 from rightfit.http_load.served import RunningServer, ServerPlace, start_server
 from rightfit.processes.lifeline import list_children
 from rightfit.profiling.intervals import Interval
-from rightfit.verbs.load import summarise_curve
+from rightfit.verbs.load_test import summarise_curve
 
 pytestmark = pytest.mark.whole
 
 ANYWHERE = ServerPlace(tuple(os.sched_getaffinity(0)))
-SERVER = Path(__file__).parents[2] / "benchmarks" / "sleeping_server.py"
+SERVER = Path(__file__).parents[1] / "support" / "harness" / "sleeping_server.py"
 
 Start = Callable[..., tuple[RunningServer, LoadOrder]]
 

@@ -72,9 +72,9 @@ def test_what_is_asked_for_by_hand_runs(session: RightfitSession, asked: dict[st
     ("asked", "error", "message"),
     [
         (
-            {"from_nodes": ["landsat.write_data_card"]},
+            {"from_nodes": ["data_engineering.landsat.encode_row"]},
             ConfigurationError,
-            "--from-nodes landsat.write_data_card: .* it is data_engineering.landsat.encode_rows",
+            "--from-nodes .*did you mean 'data_engineering.landsat.encode_rows'",
         ),
         ({"node_names": ["foreign"]}, ConfigurationError, "--nodes foreign: there is no such name"),
         ({"tags": ["unknown"]}, ValueError, "as Kedro says it"),

@@ -107,16 +107,6 @@ def test_unknown_metric_of_a_ready_application_is_refused_too() -> None:
         ApplicationsParams({"web_api": application})
 
 
-def test_retired_metric_names_its_successor(applications: dict[str, Any]) -> None:
-    applications["web_api"]["constraints"]["max_rate_per_s"] = {"min": 20}
-
-    with pytest.raises(
-        ValidationError,
-        match=r"constraints\.max_rate_per_s is no metric any more: .* latency_under_load_p99_ms",
-    ):
-        ApplicationsParams.model_validate(applications)
-
-
 LOAD = "latency_under_load_p99_ms"
 
 

@@ -62,35 +62,6 @@ def test_settings_that_contradict_each_other_are_refused(
         EvaluationParams(**values | {"presets": values["presets"] | {"quick": quick}})
 
 
-def test_limit_of_the_rate_that_was_searched_for_names_its_successor(
-    values: dict[str, Any],
-) -> None:
-    quick = values["presets"]["quick"]
-    server = quick["server"] | {"p99_limit_ms": 50, "rate_error_pct": 3}
-    presets = values["presets"] | {"quick": quick | {"server": server}}
-
-    with pytest.raises(
-        ValidationError, match=r"p99_limit_ms went .* rightfit load .* rate_error_pct went"
-    ):
-        EvaluationParams(**values | {"presets": presets})
-
-
-@pytest.mark.parametrize(
-    ("before", "now"),
-    [
-        ("n_visits", "n_windows"),
-        ("max_returns", "max_extra_processes"),
-        ("shared_error_pct", "common_mode_error_pct"),
-    ],
-)
-def test_renamed_setting_names_its_successor(values: dict[str, Any], before: str, now: str) -> None:
-    quick = values["presets"]["quick"] | {before: 2}
-    presets = values["presets"] | {"quick": quick}
-
-    with pytest.raises(ValidationError, match=f"{before} is {now} now"):
-        EvaluationParams(**values | {"presets": presets})
-
-
 def ask_under_load(values: dict[str, Any], **application: Any) -> list[str]:
     web_api = {
         "description": "answer",

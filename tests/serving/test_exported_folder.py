@@ -215,10 +215,10 @@ def test_how_the_container_is_built_may_be_changed(folder: Path) -> None:
         ("usage.py",),
         ("server.py", "--port", "0"),
         ("-m", "rightfit", "serve", ".", "--port", "0"),
-        ("-m", "rightfit", "load", ".", "--rows", "model.json"),
+        ("-m", "rightfit", "load-test", ".", "--rows", "model.json"),
         ("-m", "rightfit", "measure", "."),
     ],
-    ids=["usage.py", "server.py", "serve", "load", "measure"],
+    ids=["usage.py", "server.py", "serve", "load-test", "measure"],
 )
 @pytest.mark.parametrize("change", [name_file_outside, put_link], ids=["path", "link"])
 def test_every_door_refuses_in_one_line(

@@ -77,7 +77,7 @@ def test_loaded_server_counts_instead_of_the_bare_model(model: Model) -> None:
         "requests": {"cpu": "1.4", "memory": "181Mi"},
         "limits": {"cpu": "2", "memory": "271Mi"},
     }
-    assert "within a p99 of 20 ms (rightfit load)" in text
+    assert "within a p99 of 20 ms (rightfit load-test)" in text
 
 
 def test_rows_of_a_request_count_where_rows_are_asked_for(model: Model) -> None:

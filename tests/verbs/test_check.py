@@ -235,7 +235,7 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     assert served.exit_code == 0, served.output
     assert yaml.safe_load(served.output)["spec"]["replicas"] == 6  # 2,000 × 1.3 / 500 = 5.2
     assert other.exit_code == 1
-    assert "is not what rightfit load --json prints" in other.output
+    assert "is not what rightfit load-test --json prints" in other.output
     assert "These are no figures of a server" in rows.output
 
 
@@ -279,3 +279,13 @@ def test_size_counts_the_load_that_the_run_made(ask: Ask, study: Study, open_cat
 
     assert sized.exit_code == 0, sized.output
     assert yaml.safe_load(sized.output)["spec"]["replicas"] == 3  # 2,000 × 1.3 / 900 = 2.9
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--measure", "--against", "b.json"], ["--measure", "--write"], ["--write"]]
+)
+def test_check_needs_a_baseline_or_measures(ask: Ask, arguments: list[str]) -> None:
+    result = ask("check", *arguments)
+
+    assert result.exit_code == 2
+    assert "--against FILE" in result.output

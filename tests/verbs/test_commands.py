@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import kedro.framework.project
-import optuna
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from factories.studies import LATER, VERSION, Study, make_measured, rank
 
+import rightfit
 import rightfit.verbs
 from rightfit.__main__ import main
 from rightfit.families.bundle import read_bundle
 from rightfit.ranking.explanation.decisions import write_recommendations
-from rightfit.verbs.commands import SECTIONS, VERBS, find_verbs, load_verb, verbs
+from rightfit.verbs.commands import SECTIONS, find_verbs, list_verbs, load_verb, verbs
 
 pytestmark = pytest.mark.whole
 
@@ -70,8 +70,8 @@ def test_report_prints_the_path_of_the_latest(ask: Ask, study: Study, open_catal
 def test_report_without_its_latest_file_is_found_by_its_version(
     ask: Ask, study: Study, open_catalog: Any
 ) -> None:
-    (study.root / "08_reporting" / "report.html").mkdir()  # of an older version of Rightfit
     open_catalog(study.root, VERSION).save("report", "<p>")
+    (study.root / "08_reporting" / "report.html").unlink()
 
     assert Path(ask("report").output.strip()).parent.name == VERSION
 
@@ -182,17 +182,6 @@ def test_studies_prints_where_a_cell_s_searches_are(ask: Ask, study: Study) -> N
     assert "No search of landsat.net" in ask("studies", "landsat.net").output
 
 
-def test_studies_of_an_earlier_version_are_copied_before_they_are_named(
-    ask: Ask, study: Study
-) -> None:
-    folder = study.root / "06_models" / "studies" / "landsat" / "svm"
-    folder.mkdir(parents=True)
-    optuna.create_study(study_name="a", storage=f"sqlite:///{folder / 'studies.db'}")
-
-    assert ask("studies", "landsat.svm").output == f"{folder / 'studies.journal'}\n"
-    assert [path.name for path in folder.glob("studies.*")] == ["studies.journal"]
-
-
 def test_which_starts_without_heavy_libraries(study: Study, project_path: Path) -> None:
     place = ("--data-root", study.root, "--env", "test")
     result = start("which", "-a", "web_api", "--json", *place, project=project_path)
@@ -209,13 +198,30 @@ def test_help_starts_without_heavy_libraries(project_path: Path) -> None:
     assert (UNWANTED | {"kedro", "polars", "pydantic"}).isdisjoint(result.stderr.split())
 
 
-@pytest.mark.parametrize("name", VERBS)
-def test_verb_is_listed_in_a_section_with_the_first_sentence_of_its_help(name: str) -> None:
-    command = load_verb(name)
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        (package, name)
+        for package in ("rightfit.verbs", "rightfit.verbs.remote")
+        for name in list_verbs(package)
+    ],
+)
+def test_verb_is_listed_in_a_section_with_the_first_sentence_of_its_help(
+    package: str, name: str
+) -> None:
+    verb, command = list_verbs(package)[name], load_verb(name, package)
 
+    assert command.name == name
     assert command.help is not None
-    assert command.help.splitlines()[0].rstrip(".") == VERBS[name].sentence
-    assert VERBS[name].section in SECTIONS
+    assert command.help.splitlines()[0].rstrip(".") == verb.sentence
+    assert verb.section in SECTIONS
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+
+    assert capsys.readouterr().out == f"rightfit {rightfit.__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -248,7 +254,8 @@ def say_hello() -> None:
     )
     (tmp_path / "shared.py").write_text('"""What verbs share."""\n')
     monkeypatch.setattr(rightfit.verbs, "__path__", [str(tmp_path), *rightfit.verbs.__path__])
-    monkeypatch.setattr("rightfit.verbs.commands.VERBS", dict(find_verbs(tmp_path)))
+    found = dict(find_verbs(tmp_path))
+    monkeypatch.setattr("rightfit.verbs.commands.list_verbs", lambda package: found)
 
     assert "Look:\n  say-hello  Say hello" in CliRunner().invoke(verbs, ["--help"]).output
     assert CliRunner().invoke(verbs, ["say-hello"]).output == "hello\n"

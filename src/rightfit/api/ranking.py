@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from rightfit.api.profiles import Profiles, check_table, require_dataset, to_html
-from rightfit.conf_expansion import find_expansion
+from rightfit.api.yaml_expansion import check_expansion
 from rightfit.errors import RightfitError
 from rightfit.formatting import format_quality
 from rightfit.http_load.load_records import LoadCurves
@@ -487,9 +487,9 @@ class _UniqueKeyLoader(yaml.CSafeLoader):  # type: ignore[misc]
 def _read_file(path: Path) -> dict[str, object]:
     try:
         require_regular(path)
-        if bombs := list(find_expansion([path])):
-            raise RightfitError(bombs[0])
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a safe one
+        text = path.read_text(encoding="utf-8")
+        check_expansion(path, text)
+        content = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a safe one
     except OSError as err:
         raise RightfitError(f"The applications {path} cannot be read: {err.strerror}.") from err
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as err:

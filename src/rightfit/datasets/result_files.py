@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,8 +12,6 @@ from kedro_datasets._typing import JSONPreview
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.text import TextDataset
 from pydantic import TypeAdapter
-
-logger = logging.getLogger(__name__)
 
 
 class JsonModelDataset(JSONDataset):  # type: ignore[misc]
@@ -79,15 +76,7 @@ class ReportDataset(TextDataset):  # type: ignore[misc]
         return path.parents[1] / path.name
 
     def save(self, data: str) -> None:
-        """Save a version, then the latest.
-
-        A folder in the latter's place is left alone: an older version of Rightfit kept its
-        reports there.
-        """
+        """Save a version, then the latest."""
         TextDataset.save.__wrapped__(self, data)
-        latest = str(self.latest)
-        if self._fs.isdir(latest):
-            logger.warning("%s holds reports of an older version: delete it.", latest)
-            return
-        with self._fs.open(latest, **self._fs_open_args_save) as file:
+        with self._fs.open(str(self.latest), **self._fs_open_args_save) as file:
             file.write(data)

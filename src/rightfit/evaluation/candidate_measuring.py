@@ -223,7 +223,8 @@ def profile_elsewhere(
     found, states = select_measured(measured, jobs, bench.settings, given.data_version)
     if len(found) < len(jobs):
         logger.warning(
-            "%s: %d of %d configurations were not measured on %s; pack them with rightfit pack",
+            "%s: %d of %d configurations were not measured on %s; pack them with "
+            "rightfit remote pack",
             *(given.dataset, len(jobs) - len(found), len(jobs), name),
         )
     profiles = profile_measured(

@@ -7,6 +7,7 @@ random forests, extremely randomised trees, bagging, gradient boosting. Its regr
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,15 @@ class EnsembleFamily(SklearnFamily):
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
         require_settings(configuration, self._settings)
+
+    def count_columns(self, configuration: Configuration, n_features: int) -> float:
+        """Return what ``max_features`` leaves of the columns."""
+        chosen = configuration.get("max_features")
+        if chosen == "sqrt":
+            return math.sqrt(n_features)
+        if chosen == "log2":
+            return math.log2(max(n_features, 2))
+        return n_features * (chosen if isinstance(chosen, float) else 1.0)
 
     def check_values(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from rightfit.errors import RightfitError
 from rightfit.extras import require
 from rightfit.families.schema import InputSchema, Task
+from rightfit.families.training_work import TrainingSize, count_passes
 
 Rows = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64] | npt.NDArray[np.float64]
@@ -221,6 +222,52 @@ class Family(ServedFamily, ABC):
             Always ``n_parameters`` (numbers to be stored) and ``n_operations`` (multiplications or
             comparisons a row); all counts are positive.
         """
+
+    def steps_ratio(
+        self, configuration: Configuration, checkpoint: int, n_checkpoints: int
+    ) -> float:
+        """Return the steps of a whole training for each step taken up to a checkpoint."""
+        length = configuration.get(self.length_setting or "")
+        if length is None:  # by shares of rows: each checkpoint at twice those of the one before
+            return float(2 ** (n_checkpoints - checkpoint))
+        n_units = int(length)
+        return n_units / split_training(n_units, n_checkpoints)[checkpoint - 1]
+
+    def count_columns(self, configuration: Configuration, n_features: int) -> float:  # noqa: ARG002
+        """Return how many columns a split, or a tree, chooses from; by default all."""
+        return float(n_features)
+
+    def count_work(
+        self,
+        configuration: Configuration,
+        size: TrainingSize,
+        structure: Mapping[str, float],
+        *,
+        checkpoint: int,
+        n_checkpoints: int,
+    ) -> dict[str, float]:
+        """Count what a training up to a checkpoint consists of, and its validation.
+
+        A search predicts the CPU seconds from these counts where it knows the family's costs. By
+        default a training passes over all rows once for each unit of :attr:`length_setting`, or,
+        where there is none, once over a growing share of them.
+
+        Args:
+            configuration: The settings.
+            size: Of the data.
+            structure: Of the model at the checkpoint, as of :meth:`describe_structure`.
+            checkpoint: From 1.
+            n_checkpoints: Those of a whole training.
+        """
+        length = configuration.get(self.length_setting or "")
+        share = 1 / self.steps_ratio(configuration, checkpoint, n_checkpoints)
+        return count_passes(
+            size,
+            structure,
+            n_rows=size.n_rows * (share if length is None else 1.0),
+            n_passes=1.0 if length is None else float(length) * share,
+            n_columns=self.count_columns(configuration, size.n_features),
+        )
 
     @abstractmethod
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:

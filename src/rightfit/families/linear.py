@@ -9,7 +9,7 @@ are few of them. Exact trainings grow by shares of the rows.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from rightfit.families.family import (
 from rightfit.families.schema import InputSchema
 from rightfit.families.sklearn_io import SklearnFamily, load_skops
 from rightfit.families.sklearn_training import find_thread_pools, grow_passes
+from rightfit.families.training_work import TrainingSize
 
 REGRESSORS = ("Ridge", "ElasticNet")
 
@@ -41,7 +42,7 @@ class LinearFamily(SklearnFamily):
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.families.family.Family`."""
-        # blocks that were written before there was a choice leave out the solver: it is sgd
+        # the solver is for classes alone: it may be left out, and is sgd then
         given = {name: value for name, value in configuration.items() if name != "solver"}
         require_settings(given, _SETTINGS)
 
@@ -79,6 +80,29 @@ class LinearFamily(SklearnFamily):
         """Count the coefficients; each is one multiplication a row."""
         n_coefficients = float(model.coef_.size)
         return {"n_parameters": n_coefficients, "n_operations": n_coefficients}
+
+    def count_work(
+        self,
+        configuration: Configuration,
+        size: TrainingSize,
+        structure: Mapping[str, float],
+        *,
+        checkpoint: int,
+        n_checkpoints: int,
+    ) -> dict[str, float]:
+        """Count rows that are fitted exactly in place of passes, where they are."""
+        counts = super().count_work(
+            configuration, size, structure, checkpoint=checkpoint, n_checkpoints=n_checkpoints
+        )
+        if not _is_exact(configuration):
+            return counts
+        n_rows = size.n_rows * 2.0 ** (checkpoint - n_checkpoints)
+        fitted = {
+            "fitted_values": n_rows * size.n_features,
+            "fitted_outputs": n_rows * size.n_features * size.n_outputs,
+        }
+        passed = [name for name in counts if name.startswith("passed")]
+        return counts | dict.fromkeys(passed, 0.0) | fitted
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Pass over the shuffled rows ``n_epochs`` times; a step is a block of 2,048 rows.

@@ -18,7 +18,6 @@ from kedro.framework.project import settings
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rightfit.conf_expansion import find_expansion
 from rightfit.errors import RightfitError
 from rightfit.formatting import clean_text
 from rightfit.spelling import name_some, suggest
@@ -49,9 +48,6 @@ def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]
     Raises:
         RightfitError: If a file of that kind cannot be read: one line each, with its place.
     """
-    bombs = list(find_expansion(_list_files(loader, key)))
-    if bombs:
-        raise RightfitError("\n".join(bombs))
     try:
         found: dict[str, Any] = loader[key]
     except (MissingConfigException, KeyError):
@@ -183,9 +179,6 @@ class ExplainingConfigLoader(OmegaConfigLoader):
                 default = kwargs["default_run_env"] = base
         names = [base, env or default]
         files = _find_files(conf_source, GLOBALS, names)
-        bombs = list(find_expansion(files))
-        if bombs:
-            raise ClickException(clean_text("\n".join(bombs)))
         try:
             super().__init__(conf_source, env, *args, **kwargs)
         except Exception as err:
@@ -234,9 +227,6 @@ def explain_file(path: Path) -> str | None:
     Returns:
         ``None`` if it can be read.
     """
-    bombs = list(find_expansion([path]))
-    if bombs:
-        return bombs[0]
     try:
         content = path.read_bytes()
         text = content.decode("utf-8")

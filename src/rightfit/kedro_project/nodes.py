@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import itertools
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kedro.pipeline import Pipeline
@@ -39,19 +39,6 @@ BOXES = {
 
 PIPELINES = frozenset({*BOXES, "perf"})
 """Names of the library's pipelines."""
-
-RENAMED = {
-    **dict.fromkeys(("fit_encoder", "encode_parts", "write_data_card"), "encode_rows"),
-    "build_cascades": "profile_cascades",
-    **dict.fromkeys(("describe_environment", "compare_tiers"), "collect_profiles"),
-    **dict.fromkeys(
-        ("analyse_sensitivity", "compare_choices", "explain_losers"), "explain_rankings"
-    ),
-    **dict.fromkeys(("draw_fronts", "draw_utility_chart", "draw_winners_chart"), "draw_charts"),
-    **dict.fromkeys(("limit_shadows", "limit_prices"), "limit_effects"),
-    "why_not": "rejections",
-}
-"""Functions of nodes and tables of an earlier version, and those that stand for them now."""
 
 TAG = "rightfit"
 PACKAGE = f"{__name__.partition('.')[0]}.pipelines."
@@ -150,31 +137,12 @@ def find_unknown_names(given: Mapping[str, Any], pipeline: Pipeline) -> list[str
         "--from-inputs": ("from_inputs", datasets),
         "--to-outputs": ("to_outputs", datasets),
     }
-    faults = []
-    for option, (key, known) in options.items():
-        for name in given.get(key) or ():
-            if name not in known:
-                found = _find_successors(name, known)
-                hint = f"; it is {' or '.join(found)} now" if found else suggest(name, known)
-                faults.append(f"{option} {name}: there is no such name{hint}.")
-    return faults
-
-
-def _find_successors(written: str, known: Collection[str]) -> list[str]:
-    """Return the names of today that end as a name of an earlier version does."""
-    *places, last = written.split(".")
-    last = RENAMED.get(last, last)
-    box = f"{places[0]}." if places and places[0] in BOXES.values() else ""
-    found = sorted(
-        name for name in known if name.rpartition(".")[2] == last and name.startswith(box)
-    )
-    asked = set(places) - set(BOXES.values())
-
-    def fits(name: str) -> bool:
-        has = set(name.split(".")[:-1]) - set(BOXES.values())
-        return has <= asked or asked <= has
-
-    return [name for name in found if fits(name)] or (found if len(found) == 1 else [])
+    return [
+        f"{option} {name}: there is no such name{suggest(name, known)}."
+        for option, (key, known) in options.items()
+        for name in given.get(key) or ()
+        if name not in known
+    ]
 
 
 def list_own_inputs(pipeline: Pipeline) -> set[str]:

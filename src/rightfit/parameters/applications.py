@@ -24,11 +24,6 @@ KNOWN = {
     "constraints": (*METRICS_BY_COLUMN, THREADS),
 }
 
-RETIRED = {
-    "max_rate_per_s": "name the rate that you expect (rate_per_s: 100) and limit "
-    "latency_under_load_p99_ms; rightfit load finds the highest rate of a winner's server"
-}
-
 
 class ApplicationsParams(Applications):
     """All applications, every metric of theirs known (``params:applications``)."""
@@ -67,9 +62,7 @@ def find_misnamed(raw: Any) -> dict[str, str]:
             named = read_key(application, block)
             for metric in named if isinstance(named, Mapping) else ():
                 key = f"applications.{name}.{block}.{metric}"
-                if metric in RETIRED:
-                    faults[key] = f"is no metric any more: {RETIRED[metric]}"
-                elif metric not in known:
+                if metric not in known:
                     faults[key] = f"is no metric{suggest(str(metric), known)}"
     return faults
 
@@ -103,7 +96,7 @@ def find_contradictions(raw: Any) -> list[str]:
         named = ", ".join(f"{name}: {rate:g}" for name, rate in rates.items())
         faults.append(
             f"applications name several rates (rate_per_s of {named}), but profiles are measured "
-            "at one. Give them the same; rightfit load finds the load that a winner sustains"
+            "at one. Give them the same; rightfit load-test finds the load that a winner sustains"
         )
     return [f"{fault}. Correct parameters_applications.yml." for fault in faults]
 

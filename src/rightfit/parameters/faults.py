@@ -15,16 +15,6 @@ from pydantic import BaseModel, ValidationError
 from rightfit.spelling import find_nearest
 from rightfit.strict_model import word_fault
 
-RETIRED = {
-    "training.pausing.hopeless_chance": "is min_feasible_probability now",
-    "training.pausing.hopeless_after": "is feasible_after_trials now",
-    **dict.fromkeys(
-        ("training.is_timed", "training.measuring", "training.measuring_share"),
-        "went: nothing is measured while a search goes on. Remove it",
-    ),
-}
-"""Keys of an earlier version, and what became of them."""
-
 MAX_EXAMPLE = 120  # characters
 
 Path = tuple[str | int, ...]
@@ -102,8 +92,6 @@ def _explain(
     example = _find_example(path, others)
     if forms:
         return f"{key} has none of its possible forms{example}"
-    if key in RETIRED:
-        return f"{key} {RETIRED[key]}"
     if fault["type"] == "extra_forbidden":
         holders = [_follow(path[:-1], block) for block in others.values()]
         known = sorted({str(key) for one in holders if isinstance(one, Mapping) for key in one})

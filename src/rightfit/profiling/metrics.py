@@ -25,7 +25,7 @@ NO_LOAD_TEST = "this preset serves no requests at random; the preset standard do
 NOT_IN_TRAINING = "not measured in training"
 EXACT_SIZE = "sizes of files are exact"
 # Of memory, in percent: that of the empty worker, which all processes of a measurement share, falls
-# by 0.1 to 0.3 % over 80 forks (benchmarks/recorded/processes.parquet).
+# by 0.1 to 0.3 % over 80 forks (benchmarks/measuring/record_processes.py at commit 87a3d99b).
 COMMON_MODE_MEMORY_ERROR_PCT = 0.2
 # Seen of the throughput of a small net: 1.79 M rows/s undisturbed, 620 k beside other work.
 MAX_SLOWDOWN = 3.0
@@ -67,6 +67,9 @@ class Metric:
         slows: Whether other work on the machine can only make it worse.
         is_count: Whether its values are whole numbers.
         allows_relative_limit: Whether a limit may be relative to the best candidate's value.
+        is_charted: Whether the chart of quality against costs offers it as a cost.
+        depends_on_batch: Whether it belongs to the batch size of the best throughput, which may
+            differ from run to run: then ``rightfit check`` calls a change no fault.
         null_reason: Why it is null where no more is known.
         column: Column name, which ends in the unit; the attribute's name in the table.
     """
@@ -86,6 +89,8 @@ class Metric:
     slows: bool = False
     is_count: bool = False
     allows_relative_limit: bool = False
+    is_charted: bool = False
+    depends_on_batch: bool = False
     null_reason: str = ""
     column: str = field(default="", init=False)
 
@@ -184,10 +189,11 @@ def _latency(label: str, percentile: float) -> Metric:
         shares="drift",
         is_refinable=True,
         slows=True,
+        is_charted=True,
     )
 
 
-def _fit(label: str, unit: str) -> Metric:
+def _fit(label: str, unit: str, *, is_charted: bool = False) -> Metric:
     return Metric(
         label,
         unit,
@@ -196,10 +202,17 @@ def _fit(label: str, unit: str) -> Metric:
         "training",
         no_interval=TRAINED_ONCE,
         null_reason=NOT_IN_TRAINING,
+        is_charted=is_charted,
     )
 
 
-def _device(label: str, unit: str, of_batch: Callable[[BatchPhase], float | None]) -> Metric:
+def _device(
+    label: str,
+    unit: str,
+    of_batch: Callable[[BatchPhase], float | None],
+    *,
+    is_charted: bool = False,
+) -> Metric:
     return Metric(
         label,
         unit,
@@ -208,6 +221,7 @@ def _device(label: str, unit: str, of_batch: Callable[[BatchPhase], float | None
         "device",
         of_batch=of_batch,
         null_reason=NO_DEVICE_FIGURE,
+        is_charted=is_charted,
     )
 
 
@@ -223,34 +237,36 @@ class MetricTable:
     latency_p95_ms = _latency("Latency p95", 0.95)
     latency_p99_ms = _latency("Latency p99", 0.99)
     latency_under_load_p99_ms = Metric("Latency under load p99", "ms", "lower", "serve",
-           "load_test", null_reason=NO_LOAD_TEST)
+           "load_test", null_reason=NO_LOAD_TEST, is_charted=True)
     throughput_rows_per_s = Metric("Throughput", "rows/s", "higher", "serve", "process",
-           of_batch=lambda one: one.rows_per_s, shares="drift", is_refinable=True, slows=True)
+           of_batch=lambda one: one.rows_per_s, shares="drift", is_refinable=True, slows=True,
+           is_charted=True)
     cpu_cores = Metric("CPU", "cores", "lower", "serve", "process",
-           of_batch=lambda one: one.cpu_ms / one.wall_ms, is_refinable=True)
+           of_batch=lambda one: one.cpu_ms / one.wall_ms, is_refinable=True, depends_on_batch=True)
     cpu_util_pct = Metric("CPU utilisation", "%", "lower", "serve", "process",
-           is_refinable=True)
+           is_refinable=True, depends_on_batch=True)
     peak_memory_mib = Metric("Peak memory", "MiB", "lower", "serve", "process",
            of_process=lambda one, batch_size: one.peak_mib(one.growth_mib(batch_size)),
-           shares="memory")
+           shares="memory", is_charted=True, depends_on_batch=True)
     peak_memory_one_row_mib = Metric("One-row peak memory", "MiB", "lower", "serve", "process",
            of_process=lambda one, _: one.peak_mib(one.growth_mib()), shares="memory")
     model_memory_mib = Metric("Model memory", "MiB", "lower", "serve", "process",
-           of_process=lambda one, batch_size: one.growth_mib(batch_size))
+           of_process=lambda one, batch_size: one.growth_mib(batch_size), depends_on_batch=True)
     model_size_mib = Metric("Model size", "MiB", "lower", "load", "files",
-           no_interval=EXACT_SIZE)
+           no_interval=EXACT_SIZE, is_charted=True)
     load_time_ms = Metric("Load time", "ms", "lower", "load", "process",
-           of_process=lambda one, _: one.load.load_time_ms, shares="drift", is_refinable=True)
+           of_process=lambda one, _: one.load.load_time_ms, shares="drift", is_refinable=True,
+           is_charted=True)
     min_hardware_tier = Metric("Hardware tier", "", "lower", "serve", "tiers",
-           is_count=True)
+           is_count=True, depends_on_batch=True)
     cost_usd_per_1m_rows = Metric("Cost", "US$ per million rows", "lower", "serve", "tiers",
-           slows=True)
+           slows=True, is_charted=True)
     gpu_util_pct = _device("GPU utilisation", "%", lambda one: one.gpu_util_pct)
     gpu_memory_mib = _device("GPU memory", "MiB", lambda one: one.gpu_memory_mib)
     energy_j_per_1k_rows = _device("Energy", "J per 1,000 rows",
            lambda one: None if one.energy_j is None
-           else one.energy_j / (one.n_calls * one.batch_size) * 1_000)
-    fit_time_s = _fit("Training time", "s")
+           else one.energy_j / (one.n_calls * one.batch_size) * 1_000, is_charted=True)
+    fit_time_s = _fit("Training time", "s", is_charted=True)
     step_time_ms = _fit("Training step", "ms")
     fit_peak_memory_mib = _fit("Training peak memory", "MiB")
     fit_cpu_cores = _fit("Training CPU", "cores")

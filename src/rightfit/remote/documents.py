@@ -169,14 +169,14 @@ def load_measured(name: str, store: JsonStore) -> RemoteMeasurements:
         known = ", ".join(list_imported(store)) or "none"
         raise ValueError(
             f"No measurements of the environment {name!r} were imported (known: {known}). Measure "
-            "it there with rightfit pack and rightfit import-profiles, or correct the name in "
+            "it there with rightfit remote pack and rightfit remote import, or correct the name in "
             "conf/base/parameters_applications.yml."
         )
     try:
         return parse_document(RemoteMeasurements, plain, f"{_PREFIX}{name}.json")
     except ValueError as err:
         raise ValueError(
-            f"{err}. Import it again: rightfit import-profiles FOLDER --name {name}"
+            f"{err}. Import it again: rightfit remote import FOLDER --name {name}"
         ) from err
 
 

@@ -154,7 +154,7 @@ def describe_measured(measured: RemoteMeasurements, out: Path) -> list[str]:
         f"{measured.n_measured} of {len(measured.states)} measured on "
         f"{here.machine} (environment {here.environment_id})",
         *failed,
-        f"Take {out / MEASURED_FILE} back: rightfit import-profiles {out} --name NAME",
+        f"Take {out / MEASURED_FILE} back: rightfit remote import {out} --name NAME",
     ]
 
 

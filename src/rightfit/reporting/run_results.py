@@ -47,7 +47,7 @@ class Results:
         limit_effects: What loosening, tightening or removing each limit changes.
         robust_choices: How the families compare over the datasets.
         break_even: After how many predictions a longer training pays back.
-        watch: The latest ``rightfit watch``; ``None``: there was none.
+        watch: The latest ``rightfit check --measure``; ``None``: there was none.
         run: Version of the run that reports; empty: none.
         measured_in: Version of the run that measured; empty: not known.
     """

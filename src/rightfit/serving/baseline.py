@@ -17,7 +17,7 @@ from rightfit.formatting import format_quality
 from rightfit.naming import format_metric, metric_name
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.regular_files import require_regular
-from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.profiling.metrics import METRICS, METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application, Applications
@@ -28,17 +28,9 @@ from rightfit.strict_model import StrictModel, list_faults
 
 FORMAT_VERSION = 2
 UTILITY = "utility"
-OF_A_BATCH = (
-    "peak_memory_mib",
-    "model_memory_mib",
-    "min_hardware_tier",
-    "cpu_cores",
-    "cpu_util_pct",
-)
-"""Metrics that belong to the batch size of the best throughput, which may differ between runs."""
 MAX_FAULTS = 5  # of a file that are shown
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
-DISTURBED = "other processes took the cores meanwhile: watch again on a quiet machine"
+DISTURBED = "other processes took the cores meanwhile: measure again on a quiet machine"
 WATCH_KEY = "latest"
 """Of the latest watch in its store."""
 
@@ -345,7 +337,8 @@ def _compare(
         notes = [f"{notes[0]}, but is not surely better"]
     if is_same and before.batch_size != now.batch_size:
         sizes = f"with {now.batch_size} rows a call instead of {before.batch_size}"
-        notes += [f"{sizes}, {worse.pop(metric)}" for metric in OF_A_BATCH if metric in worse]
+        of_batches = [one.column for one in METRICS if one.depends_on_batch and one.column in worse]
+        notes += [f"{sizes}, {worse.pop(metric)}" for metric in of_batches]
     if not is_same and not lost:
         notes += [f"in exchange for other metrics, {line}" for line in worse.values()]
         worse = {}

@@ -166,7 +166,7 @@ def _size_server(
             f"status {BUSY}"
         )
     memory = _Sourced(
-        served.peak_memory_mib, "highest resident memory of the server (rightfit load)"
+        served.peak_memory_mib, "highest resident memory of the server (rightfit load-test)"
     )
     capacity = served.highest_rate_per_s * (served.n_rows if unit == "rows" else 1)
     each = f", with {served.n_rows} rows a request," if served.n_rows > 1 else ""
@@ -174,11 +174,11 @@ def _size_server(
         capacity=_Sourced(
             capacity,
             f"{format_number(capacity)} {unit}/s of one server{each} within a "
-            f"p{served.limit_share * 100:g} of {served.limit_ms:g} ms (rightfit load)",
+            f"p{served.limit_share * 100:g} of {served.limit_ms:g} ms (rightfit load-test)",
         ),
         cores_requested=_Sourced(
             math.ceil(served.server_cores * 10) / 10,
-            "in use by the server at that rate (rightfit load)",
+            "in use by the server at that rate (rightfit load-test)",
         ),
         cores_limit=_Sourced(
             max(profile.serving.n_threads, math.ceil(served.server_cores)),
@@ -201,7 +201,7 @@ def _size_model(profile: Profile, scenario: str, headroom_pct: float) -> _Sizes:
         )
         raise ValueError(
             f"{missing}. Load the exported model and give what that prints: "
-            "rightfit load --json … > load.json, then rightfit size --load load.json"
+            "rightfit load-test --json … > load.json, then rightfit size --load load.json"
         )
     rate = throughput.value if throughput.low is None else throughput.low
     end = "" if throughput.low is None else ", the lower end of its interval"

@@ -1,4 +1,4 @@
-"""Fail if a winner breaks its limits or is worse than a stored baseline."""
+"""Fail if a winner breaks its limits or is worse than before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import click
 
 from rightfit.api.profiles import Profiles
 from rightfit.api.ranking import Ranking
+from rightfit.kedro_project.command_line import set_log_level
 from rightfit.parameters.applications import ApplicationsParams
+from rightfit.processes.codec import to_plain
 from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.serving.baseline import (
@@ -27,6 +29,7 @@ from rightfit.serving.baseline import (
 from rightfit.verbs.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.verbs.stored import Place, StoredResults, where
 from rightfit.verbs.stored_answers import load_recommendations, read_answers
+from rightfit.verbs.watching import watch_winners
 
 SECTION = "Maintain"
 
@@ -35,25 +38,35 @@ SECTION = "Maintain"
 @click.option(
     "--against",
     "baseline",
-    required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="File of the baseline.",
 )
 @click.option("--write", is_flag=True, help="Write the last ranking's winners to it instead.")
+@click.option("--measure", is_flag=True, help="Measure the winners again; no baseline is needed.")
 @MARGIN
 @click.option("--any-machine", is_flag=True, help="Compare with a baseline of another machine.")
 @AS_JSON
 @where
 def check(
     place: Place,
-    baseline: Path,
+    baseline: Path | None,
     *,
     write: bool,
+    measure: bool,
     margin_pct: float,
     any_machine: bool,
     as_json: bool,
 ) -> None:
-    """Fail if a winner breaks its limits or is worse than a stored baseline."""
+    """Fail if a winner breaks its limits or is worse than before.
+
+    --against compares the last ranking's winners with a stored baseline. --measure measures them
+    again, in seconds, and compares them with their stored figures; nothing is ranked.
+    """
+    if (baseline is None) != measure or (measure and (write or any_machine)):
+        raise click.UsageError("Name a baseline (--against FILE), or measure again (--measure).")
+    if baseline is None:
+        _check_measured(place, margin_pct=margin_pct, as_json=as_json)
+        return
     with faults_as_message():
         before = None if write else read_baseline(baseline)
         present, standing = read_present(place.open_results(), place.read_parameters(), before)
@@ -78,6 +91,26 @@ def check(
             echo_lines(f"        {text}" for text in (*one.faults, *one.notes))
         echo_lines([f"{len(failed)} of {len(findings)} failed"])
     if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _check_measured(place: Place, *, margin_pct: float, as_json: bool) -> None:
+    """Measure the winners again, print what has changed, and fail if anything has."""
+    if as_json:
+        set_log_level("WARNING")  # the log goes to standard output, too
+    with faults_as_message():
+        parameters = place.read_parameters()
+        watch = watch_winners(place.open_results(), parameters, margin_pct=margin_pct)
+    if as_json:
+        echo_json(to_plain(watch))
+    else:
+        for winner in watch.winners:
+            verdict = "CHANGED  " if winner.changes else "unchanged"
+            echo_lines([f"{verdict}  {winner.candidate}, {winner.application} on {winner.dataset}"])
+            echo_lines(f"           {text}" for text in winner.remarks)
+        echo_lines(f"not measured  {text}" for text in watch.left_out)
+        echo_lines([f"{len(watch.changed)} of {len(watch.winners)} changed"])
+    if watch.changed:
         raise click.exceptions.Exit(1)
 
 

@@ -1,13 +1,13 @@
-"""Keep optuna-dashboard and Kedro's HTTP server to this machine alone.
+"""Keep Kedro's HTTP server to this machine alone.
 
-Both listen on the loopback address without a login. A page in the user's browser reaches that too:
+It listens on the loopback address without a login. A page in the user's browser reaches that too:
 by a name of its own that resolves to this machine, or by a form. So a request must name this
 machine as its host, and come from no other page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +17,6 @@ REFUSAL = b"This server answers only to this machine: open it as http://127.0.0.
 
 Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Any]
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def is_local(host: str | None, origin: str | None) -> bool:
@@ -33,18 +32,6 @@ def is_local(host: str | None, origin: str | None) -> bool:
         return all(urlsplit(name).hostname in LOCAL_NAMES for name in named)
     except ValueError:
         return False
-
-
-def guard_wsgi(app: Wsgi) -> Wsgi:
-    """Wrap a WSGI application so that it answers local requests only."""
-
-    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if is_local(environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN")):
-            return app(environ, start_response)
-        start_response("403 Forbidden", [("Content-Type", "text/plain")])
-        return [REFUSAL]
-
-    return guarded
 
 
 def guard_asgi(app: Asgi) -> Asgi:

@@ -63,7 +63,7 @@ MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
     "--load",
     "load_file",
     type=GIVEN_FILE,
-    help="What rightfit load --json printed for the exported winner.",
+    help="What rightfit load-test --json printed for the exported winner.",
 )
 @click.option(
     "--try",
@@ -162,7 +162,7 @@ def read_load(path: Path) -> ServedFigures:
     try:
         curve = from_plain(LoadCurve, json.loads(path.read_text(encoding="utf-8")))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
-        raise ValueError(f"{path} is not what rightfit load --json prints: {err}") from err
+        raise ValueError(f"{path} is not what rightfit load-test --json prints: {err}") from err
     try:
         return read_served_figures(curve)
     except (AttributeError, TypeError, ValueError) as err:

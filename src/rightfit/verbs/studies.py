@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from urllib.parse import unquote
 
 import click
 
-from rightfit.tuning.studies.study_store import FORMER_FILE, STUDIES_FILE, StudyStore
+from rightfit.tuning.studies.study_store import STUDIES_FILE, StudyStore
 from rightfit.verbs.options import faults_as_message
 from rightfit.verbs.stored import Place, where
 
@@ -22,7 +20,7 @@ SECTION = "Look"
 def studies(place: Place, cell: str | None, *, show_password: bool) -> None:
     """Print where a cell's searches are kept, for Optuna's tools.
 
-    CELL is a dataset and a model: landsat.forest.
+    CELL is a dataset and a model: landsat.forest. optuna-dashboard shows what is kept there.
     """
     with faults_as_message():
         url = find_studies(place.open_results().load_current("studies"), cell)
@@ -38,7 +36,7 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
     if store.storage is not None:
         return store.storage
     folder = store.folder
-    files = (*folder.glob(f"*/*/{STUDIES_FILE}"), *folder.glob(f"*/*/{FORMER_FILE}"))
+    files = folder.glob(f"*/*/{STUDIES_FILE}")
     searched = sorted({".".join(file.parent.relative_to(folder).parts) for file in files})
     if not searched:
         raise ValueError(
@@ -49,22 +47,13 @@ def find_studies(store: StudyStore, cell: str | None) -> str:
             "Each cell has a file of its own" if cell is None else f"No search of {cell} is kept"
         )
         raise ValueError(f"{wrong}; name one of: {', '.join(searched)}")
-    found = store.cell(cell)
-    if not Path(found.place).exists():
-        found.open()  # copies what an earlier version has kept
-    return found.place
+    return store.cell(cell).place
 
 
-def hide_password(url: str | None, text: str | None = None) -> str:
-    """Return a text without the password of a database URL.
+def hide_password(url: str) -> str:
+    """Return the URL of a database without its password.
 
     >>> hide_password("postgresql://me:secret@host/db")
     'postgresql://me:***@host/db'
     """
-    shown = text if text is not None else url or ""
-    found = re.match(r"[^:/]+://[^@:/]*:(.+)@", url or "")
-    if not found:
-        return shown
-    for secret in {found[1], unquote(found[1])}:
-        shown = shown.replace(secret, "***")
-    return shown
+    return re.sub(r"^([^:/]+://[^@:/]*:).+@", r"\1***@", url)

@@ -13,8 +13,9 @@ import polars as pl
 
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.tuning.pausing.pausing_params import PausingParams
-from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule
+from rightfit.tuning.pausing.pausing_rule import ApplicationTargets
 from rightfit.tuning.pausing.priors import Prior
+from rightfit_study.early_stopping.measuring_rule import MeasuringRule
 from rightfit_study.early_stopping.peers import (
     PROMOTED,
     Policy,
@@ -180,7 +181,7 @@ def _search(
         prior = Prior()
     servings = tuple(search.cell.servings)
     targets = ApplicationTargets(Applications(applications), params, servings, known_quality, prior)
-    rule = PausingRule(targets, measures=True)
+    rule = MeasuringRule(targets)
     if policy.kind == "pausing":
         follow_rule(search, rule)
         return

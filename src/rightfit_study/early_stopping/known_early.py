@@ -8,7 +8,7 @@ from __future__ import annotations
 import polars as pl
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.tuning.pausing.observed import SERVED_COLUMNS
+from rightfit_study.early_stopping.measured_trials import SERVED_COLUMNS
 
 CLOSE = 0.05  # relative error that counts as known
 _FIT = ("step_time_ms", "fit_peak_memory_mib", "fit_cpu_cores")

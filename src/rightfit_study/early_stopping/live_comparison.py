@@ -27,7 +27,7 @@ from rightfit.families.family import TrainingData
 from rightfit.families.registry import get_family
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool
+from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule
 from rightfit.tuning.pausing.serving_costs import ServingCosts
 from rightfit.tuning.search.cell import Cell, SearchSettings
@@ -37,6 +37,7 @@ from rightfit.tuning.search.task_worker import repeat_training
 from rightfit.tuning.studies.budget import spent_cpu_s, spent_work_s
 from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
 from rightfit.tuning.studies.trial_attributes import finished_trials
+from rightfit_study.early_stopping.measured_trials import SERVED_COLUMNS
 
 PEERS = ("none", "median")
 LATE = "_late"  # with the training that ran when the budget was spent

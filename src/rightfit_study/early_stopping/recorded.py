@@ -13,11 +13,16 @@ from pydantic import TypeAdapter
 
 from rightfit.errors import RightfitError
 from rightfit.profiling.serving import Serving
-from rightfit.tuning.pausing.observed import SERVED_COLUMNS, ObservedTrial, Pool, Seen
+from rightfit.tuning.pausing.observed import Pool, Seen
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.pausing.quality_projection import Floats, QualityPrior, StepPrior
-from rightfit.tuning.pausing.serving_costs import learn_lines
 from rightfit.tuning.search.observing import project_fit, project_structure
+from rightfit_study.early_stopping.measured_trials import (
+    SERVED_COLUMNS,
+    MeasuredTrial,
+    learn_lines,
+    list_measured,
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class RecordedTrial:
         test_quality: Scaled quality on rows that the search never saw, by serving configuration.
     """
 
-    trial: ObservedTrial
+    trial: MeasuredTrial
     test_quality: Mapping[Serving, float]
 
     @property
@@ -138,7 +143,13 @@ def _read_trial(rows: pl.DataFrame, profiles: pl.DataFrame, growth: str) -> Reco
         measured_s[serving] = json.loads(row["measured_how"]).get("measured_s", 0.0)
         test_quality[serving] = row["quality"]
     start = points[0]
-    trial = ObservedTrial(start["index"], tuple(looks), served, start["export_cpu_s"], measured_s)
+    trial = MeasuredTrial(
+        start["index"],
+        tuple(looks),
+        served=served,
+        export_s=start["export_cpu_s"],
+        measured_s=measured_s,
+    )
     return RecordedTrial(trial, test_quality)
 
 
@@ -147,7 +158,7 @@ def learn_prior(searches: Sequence[Pool]) -> Prior:
     if not searches:
         return Prior()
     curves = [np.array([trial.qualities for trial in search.trials]) for search in searches]
-    measured = [trial for search in searches for trial in search.measured()]
+    measured = [trial for search in searches for trial in list_measured(search)]
     return Prior(learn_quality_prior(curves), learn_lines(measured))
 
 
@@ -206,5 +217,5 @@ def learn_lesson(folder: Path, cell_name: str) -> tuple[Prior, tuple[Serving, ..
             f"{folder} has no recordings of {cell_name}. Leave the cell out of the grid, or set "
             "early_stopping.live.recordings to null: then serving costs are measured."
         )
-    lines = learn_lines(own.pool().measured())
+    lines = learn_lines(list_measured(own.pool()))
     return Prior(learn_elsewhere(own, cells).quality, lines), tuple(own.servings)

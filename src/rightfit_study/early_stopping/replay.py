@@ -17,8 +17,10 @@ from rightfit.profiling.serving import Serving
 from rightfit.profiling.worker.units import NS_PER_S
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.pausing.observed import ObservedTrial, Pool
+from rightfit.tuning.pausing.observed import Pool
 from rightfit.tuning.pausing.pausing_rule import PausingRule, Step
+from rightfit_study.early_stopping.measured_trials import MeasuredTrial
+from rightfit_study.early_stopping.measuring_rule import MeasuringStep
 from rightfit_study.early_stopping.recorded import RecordedCell
 
 Floats = npt.NDArray[np.float64]
@@ -40,7 +42,7 @@ class RecordedSearch:
     def __post_init__(self) -> None:
         self.training_s = self.measuring_s = self.overhead_s = 0.0
         self._trials = [
-            ObservedTrial(number, self.cell.trials[index].trial.looks[:1])
+            MeasuredTrial(number, self.cell.trials[index].trial.looks[:1])
             for number, index in enumerate(self.order)
         ]
 
@@ -53,7 +55,7 @@ class RecordedSearch:
         """Return the trials as far as they went."""
         return Pool(tuple(self._trials), self.cell.n_checkpoints)
 
-    def train(self, number: int) -> ObservedTrial:
+    def train(self, number: int) -> MeasuredTrial:
         """Train a trial to its next look."""
         trial = self._trials[number]
         looks = self.cell.trials[self.order[number]].trial.looks[: len(trial.looks) + 1]
@@ -117,10 +119,10 @@ def measure_by_rule(search: RecordedSearch, rule: PausingRule) -> None:
 
 def do_step(search: RecordedSearch, step: Step) -> None:
     """Train or measure as a step says."""
-    if step.serving is None:
-        search.train(step.number)
-    else:
+    if isinstance(step, MeasuringStep):
         search.measure(step.number, step.serving)
+    else:
+        search.train(step.number)
 
 
 class Truth:

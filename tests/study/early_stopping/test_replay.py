@@ -13,10 +13,10 @@ from factories.recordings import ONE, application, pausing_params, recorded_cell
 
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.pausing.pausing_rule import PausingRule
 from rightfit.tuning.pausing.priors import Prior
 from rightfit.tuning.search.observing import project_structure
 from rightfit_study.early_stopping.experiment import Experiment, ReplayTask, replay_task
+from rightfit_study.early_stopping.measuring_rule import MeasuringRule
 from rightfit_study.early_stopping.peers import Policy, promote_fixed, train_peer
 from rightfit_study.early_stopping.recorded import learn_elsewhere, learn_lesson
 from rightfit_study.early_stopping.replay import RecordedSearch, Truth, follow_rule, measure_by_rule
@@ -34,9 +34,8 @@ def make_search() -> RecordedSearch:
     return RecordedSearch(CELL, list(range(10)))
 
 
-def make_rule(**changes: Any) -> PausingRule:
-    targets = make_targets(**{"pausing": pausing_params()} | changes)
-    return PausingRule(targets, measures=True)
+def make_rule(**changes: Any) -> MeasuringRule:
+    return MeasuringRule(make_targets(**{"pausing": pausing_params()} | changes))
 
 
 def test_no_stopping_pays_for_everything() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import Application
-from rightfit.tuning.pausing.observed import ObservedTrial, Seen
+from rightfit.tuning.pausing.observed import Seen
 from rightfit.tuning.pausing.pausing_params import PausingParams
+from rightfit_study.early_stopping.measured_trials import MeasuredTrial
 from rightfit_study.early_stopping.recorded import RecordedCell, RecordedTrial
 
 ONE = Serving("onnx", 1, "cpu")
@@ -61,7 +62,7 @@ def recorded_trial(index: int, quality: float, size: float) -> RecordedTrial:
         ),
     )
     served = {ONE: {"model_size_mib": size / 10, "latency_p50_ms": 1.0}}
-    trial = ObservedTrial(index, looks, served, export_s=1.0, measured_s={ONE: 2.0})
+    trial = MeasuredTrial(index, looks, served=served, export_s=1.0, measured_s={ONE: 2.0})
     return RecordedTrial(trial, {ONE: quality - 0.01})
 
 

@@ -62,29 +62,3 @@ def open_without_distributions() -> Callable[[], Callable[[Rows], Rows]]:
         return call
 
     return open_model
-
-
-def open_repeated(
-    *, factory: str, arguments: dict[str, Any], n_repeats: int
-) -> Callable[[], Callable[[Rows], Rows]]:
-    """Return a loader for a slow model: a fast one that answers several times a call.
-
-    Args:
-        factory: ``module:function`` of the model to stretch.
-        arguments: Arguments of that factory.
-        n_repeats: How often it answers.
-    """
-    module, _, function = factory.partition(":")
-    open_one = getattr(importlib.import_module(module), function)(**arguments)
-
-    def open_model() -> Callable[[Rows], Rows]:
-        answer: Callable[[Rows], Rows] = open_one()
-
-        def call(rows: Rows) -> Rows:
-            for _ in range(n_repeats - 1):
-                answer(rows)
-            return answer(rows)
-
-        return call
-
-    return open_model

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from factories.application_targets import make_targets
-from factories.recordings import ONE, application, pausing_params, recorded_cell
+from factories.recordings import application, pausing_params, recorded_cell
 
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool
 from rightfit.tuning.pausing.pausing_rule import PausingRule
+from rightfit.tuning.pausing.priors import Prior
+from rightfit_study.early_stopping.measured_trials import learn_lines
 
 # Large models are good, small ones are not.
 CELL = recorded_cell([0.9, 0.7, 0.88, 0.68, 0.92, 0.72], [200, 10, 190, 12, 210, 11])
 
 
-def seen(number: int, n_looks: int, *, is_measured: bool = False) -> ObservedTrial:
-    trial = CELL.trials[number].trial
-    served = trial.served if is_measured else {}
-    return replace(
-        trial,
-        looks=trial.looks[: n_looks + 1],
-        served=served,
-        measured_s=dict.fromkeys(served, 2.0),
-        export_s=1.0 if served else None,
-    )
+LINES = learn_lines([recorded.trial for recorded in CELL.trials])
+
+
+def seen(number: int, n_looks: int) -> ObservedTrial:
+    looks = CELL.trials[number].trial.looks
+    return ObservedTrial(number, looks[: n_looks + 1])
 
 
 def make_rule(applications: dict[str, Application], **changes: float) -> PausingRule:
     params = pausing_params(**changes)
-    targets = make_targets(applications=Applications(applications), pausing=params)
-    return PausingRule(targets, measures=True)
+    targets = make_targets(
+        applications=Applications(applications), pausing=params, prior=Prior(lines=LINES)
+    )
+    return PausingRule(targets)
 
 
 def test_the_leader_goes_on_before_the_last() -> None:
@@ -39,23 +40,19 @@ def test_the_leader_goes_on_before_the_last() -> None:
     step = make_rule({"accuracy": application()}).choose(pool)
 
     assert step is not None
-    assert (step.number, step.serving) == (4, None)
+    assert step.number == 4
 
 
-def test_a_trained_leader_is_measured_and_then_the_search_ends() -> None:
+def test_a_trained_leader_ends_the_search() -> None:
     rule = make_rule({"accuracy": application()}, min_gain=1)
     trials = [seen(number, 1) for number in range(4)]
 
-    trained = rule.choose(Pool([*trials, seen(4, 3)], 3))
-    measured = rule.choose(Pool([*trials, seen(4, 3, is_measured=True)], 3))
-
-    assert trained is not None
-    assert (trained.number, trained.serving) == (4, ONE)
-    assert measured is None
+    assert rule.choose(Pool([*trials, seen(4, 2)], 3)) is not None
+    assert rule.choose(Pool([*trials, seen(4, 3)], 3)) is None
 
 
 def test_a_trial_that_breaks_a_limit_by_its_size_is_left_alone() -> None:
-    known = [seen(number, 3, is_measured=True) for number in (0, 1, 3)]
+    known = [seen(number, 3) for number in (0, 1, 3)]
     rule = make_rule({"small": application(max_size_mib=5)})
 
     forecast = rule.forecast(Pool([*known, seen(4, 1), seen(5, 1)], 3))
@@ -67,7 +64,7 @@ def test_a_trial_that_breaks_a_limit_by_its_size_is_left_alone() -> None:
 
 
 def test_an_application_nothing_can_satisfy_steers_no_more_and_names_the_nearest_miss() -> None:
-    known = [seen(number, 3, is_measured=True) for number in (0, 1, 3)]
+    known = [seen(number, 3) for number in (0, 1, 3)]
     rule = make_rule({"tiny": application(max_size_mib=0.1)})
     pool = Pool([*known, seen(5, 1)], 3)
 
@@ -75,7 +72,7 @@ def test_an_application_nothing_can_satisfy_steers_no_more_and_names_the_nearest
 
     assert forecast is not None
     assert forecast.infeasible() == {"tiny"}
-    assert forecast.utilities["tiny"].nearest == (1, "model_size_mib", 1.0, 0.1)
+    assert forecast.utilities["tiny"].nearest == (1, "model_size_mib", pytest.approx(1.0), 0.1)
     assert rule.choose(pool) is None
 
 
@@ -92,14 +89,14 @@ def test_one_trial_is_finished_even_for_nobody() -> None:
 
 def test_a_step_that_would_overrun_is_not_begun() -> None:
     rule = make_rule({"accuracy": application()})
-    pool = Pool([seen(1, 3, is_measured=True), seen(4, 2)], 3)
+    pool = Pool([seen(1, 3), seen(4, 2)], 3)
 
     assert rule.choose(pool) is not None
     assert rule.choose(pool, affordable_s=0.1) is None
 
 
 def test_no_look_is_taken_where_the_budget_does_not_hold_the_rest_of_the_training() -> None:
-    pool = Pool([seen(3, 3, is_measured=True), seen(4, 1), seen(2, 1)], 3)
+    pool = Pool([seen(3, 3), seen(4, 1), seen(2, 1)], 3)
     rule = make_rule({"accuracy": application()}, min_gain=0)
 
     step = rule.choose(pool, affordable_s=3.1)
@@ -107,17 +104,6 @@ def test_no_look_is_taken_where_the_budget_does_not_hold_the_rest_of_the_trainin
     assert rule.choose(pool, affordable_s=2.9) is None  # a look takes 1 s, the rest 3 s
     assert step is not None
     assert step.number == 4
-
-
-def test_what_is_left_of_the_budget_finishes_what_promises_most() -> None:
-    incumbent = seen(4, 3)  # measuring it takes 3 s
-    pool = Pool([seen(1, 3, is_measured=True), incumbent, seen(2, 2)], 3)
-    rule = make_rule({"accuracy": application()}, min_gain=0)
-
-    step = rule.choose(pool, affordable_s=2.5)
-
-    assert step is not None
-    assert (step.number, step.serving) == (2, None)
 
 
 def test_a_trial_in_another_workers_hands_is_not_chosen() -> None:
@@ -131,7 +117,7 @@ def test_a_trial_in_another_workers_hands_is_not_chosen() -> None:
 
 def test_every_paused_trial_has_a_reason() -> None:
     rule = make_rule({"accuracy": application()})
-    forecast = rule.forecast(Pool([seen(1, 1), seen(4, 3, is_measured=True)], 3))
+    forecast = rule.forecast(Pool([seen(1, 1), seen(4, 3)], 3))
 
     assert forecast is not None
     name, reason = forecast.explain_stop(1)

@@ -1,4 +1,4 @@
-"""Costs follow from structures: by the lines of earlier searches, moved by what was measured."""
+"""Costs follow from structures by the lines of earlier searches."""
 
 from __future__ import annotations
 
@@ -7,76 +7,32 @@ import math
 import pytest
 
 from rightfit.profiling.serving import Serving
-from rightfit.tuning.pausing.observed import ObservedTrial, Seen
 from rightfit.tuning.pausing.priors import Prior, read_shipped_prior
-from rightfit.tuning.pausing.serving_costs import N_NULLS, ServingCosts, learn_lines
+from rightfit.tuning.pausing.serving_costs import CostLine, ServingCosts
 
 ONE = Serving("onnx", 1, "cpu")
 
 
-def measured(number: int, size: float, **served: float) -> ObservedTrial:
-    return ObservedTrial(number, (Seen(1, 0.8, structure(size)),), {ONE: served})
-
-
-def structure(size: float) -> dict[str, float]:
-    return {"n_parameters": size, "n_operations": size}
-
-
-@pytest.fixture
-def straight() -> list[ObservedTrial]:
-    """Latency of 1 ms + 0.01 ms a count, throughput its inverse, size 0.1 MiB a count."""
-    return [
-        measured(
-            number,
-            size,
-            latency_p50_ms=1 + size / 100,
-            throughput_rows_per_s=1000 / (1 + size / 100),
-            model_size_mib=size / 10,
-        )
-        for number, size in enumerate((10.0, 50.0, 100.0, 200.0))
-    ]
-
-
 @pytest.mark.parametrize(
-    ("metric", "expected"),
-    [("latency_p50_ms", 5.0), ("throughput_rows_per_s", 200.0), ("model_size_mib", 40.0)],
+    ("metric", "expected"), [("latency_p50_ms", 5.0), ("throughput_rows_per_s", 0.2)]
 )
-def test_costs_of_another_size_follow_the_line(
-    straight: list[ObservedTrial], metric: str, expected: float
-) -> None:
-    costs = ServingCosts({})
-    costs.learn(straight)
+def test_costs_follow_the_line(metric: str, expected: float) -> None:
+    costs = ServingCosts({(ONE, metric): CostLine(1.0, {"n_parameters": 0.01}, 0.25)})
 
-    assert costs.predict(structure(400.0), ONE, metric)[0] == pytest.approx(expected, rel=1e-6)
+    assert costs.predict({"n_parameters": 400.0}, ONE, metric) == (pytest.approx(expected), 0.25)
 
 
 def test_nothing_known_is_the_best_that_could_be() -> None:
     costs = ServingCosts({})
 
-    assert costs.predict(structure(100.0), ONE, "latency_p50_ms") == (0.0, 0.0)
+    assert costs.predict({"n_parameters": 100.0}, ONE, "latency_p50_ms") == (0.0, 0.0)
     assert costs.predict(None, ONE, "throughput_rows_per_s") == (math.inf, 0.0)
 
 
-def test_one_measured_model_moves_an_earlier_line(straight: list[ObservedTrial]) -> None:
-    costs = ServingCosts(learn_lines(straight))
-    costs.learn([measured(9, 100.0, latency_p50_ms=4.0)])  # twice as slow a machine
+def test_what_cannot_be_measured_is_nan() -> None:
+    costs = ServingCosts({(ONE, "latency_p99_ms"): CostLine(None, {}, 0.0)})
 
-    assert 3.0 < costs.predict(structure(100.0), ONE, "latency_p50_ms")[0] < 4.0
-
-
-def test_one_measured_model_brackets_a_twice_as_large_one(straight: list[ObservedTrial]) -> None:
-    costs = ServingCosts({})
-    costs.learn(straight[:1])
-
-    assert 1.1 < costs.predict(structure(20.0), ONE, "latency_p50_ms")[0] < 2.2
-
-
-def test_a_metric_that_was_never_measurable_is_nan(straight: list[ObservedTrial]) -> None:
-    costs = ServingCosts({})
-    costs.learn(straight)
-
-    assert len(straight) >= N_NULLS
-    assert math.isnan(costs.predict(structure(10.0), ONE, "latency_p99_ms")[0])
+    assert math.isnan(costs.predict({"n_parameters": 100.0}, ONE, "latency_p99_ms")[0])
 
 
 def test_shipped_priors_are_read() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rightfit.families.registry import BUILT_IN, LIBRARIES
-from rightfit.tuning.pausing.training_costs import TrainingSize, count_work, predict_cpu_s
+from rightfit.families.registry import BUILT_IN, LIBRARIES, get_family
+from rightfit.families.training_work import TrainingSize
+from rightfit.tuning.pausing.training_costs import predict_cpu_s
 
 STRUCTURE = {"n_parameters": 5_000.0, "n_operations": 600.0, "n_nodes": 2_000.0, "n_trees": 50.0}
 LENGTHS = {"n_epochs": 12, "n_estimators": 50, "max_iter": 50, "iterations": 50}
@@ -14,10 +15,9 @@ LENGTHS = {"n_epochs": 12, "n_estimators": 50, "max_iter": 50, "iterations": 50}
 def predict(family: str, *, n_rows: int, checkpoint: int) -> float | None:
     share = 2.0 ** (checkpoint - 6)
     grown = {name: count * share for name, count in STRUCTURE.items()}
-    counts = count_work(
-        TrainingSize(n_rows, n_judged=n_rows // 4, n_features=20, n_outputs=3),
-        family,
+    counts = get_family(family).count_work(
         LENGTHS,
+        TrainingSize(n_rows, n_judged=n_rows // 4, n_features=20, n_outputs=3),
         grown,
         checkpoint=checkpoint,
         n_checkpoints=6,
@@ -38,24 +38,3 @@ def test_every_family_that_ships_has_a_line_that_grows_with_the_training(family:
 
 def test_a_family_of_ones_own_has_none() -> None:
     assert predict("sklearn:sklearn.naive_bayes.GaussianNB", n_rows=100, checkpoint=1) is None
-
-
-@pytest.mark.parametrize(
-    ("settings", "n_columns"),
-    [({}, 16.0), ({"max_features": "sqrt"}, 4.0), ({"colsample_bytree": 0.5}, 8.0)],
-)
-def test_work_counts_rows_passes_and_columns(settings: dict[str, object], n_columns: float) -> None:
-    counts = count_work(
-        TrainingSize(n_rows=100, n_judged=10, n_features=16, n_outputs=2),
-        "forest",
-        {"n_estimators": 8, **settings},
-        {"n_operations": 30.0, "n_nodes": 70.0},
-        checkpoint=2,
-        n_checkpoints=3,
-    )
-
-    assert counts["passed"] == 400  # four of eight trees
-    assert counts["passed_values"] == 6_400
-    assert counts["column_operations"] == 3_000 * n_columns
-    assert counts["node_columns"] == 70 * n_columns
-    assert counts["judged_operations"] == 300

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import pytest
 from factories import cells
 from factories.application_targets import make_point
 from optuna.trial import TrialState, create_trial
 
 from rightfit.families.family import TrainingData
-from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.observing import read_pool
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE
 
@@ -25,13 +23,6 @@ def test_a_record_is_seen_from_before_training_to_its_last_checkpoint(blobs: Tra
     assert seen.last.quality_error == 0.01  # as recorded, on a scale from 0 to 1
     assert seen.last.fit["fit_time_s"] == 2.0  # two of the four epochs are done
     assert seen.last.spent_s == 1.0
-
-
-@pytest.mark.parametrize(("checkpoint", "ratio"), [(1, 4.0), (2, 2.0), (3, 1.0)])
-def test_steps_of_the_whole_training_follow_from_the_checkpoint(
-    checkpoint: int, ratio: float
-) -> None:
-    assert steps_ratio({"n_epochs": 12}, "linear", checkpoint, 3) == ratio
 
 
 def test_a_training_that_was_cut_short_counts_as_it_is(blobs: TrainingData) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import optuna
 import pytest
-import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -139,61 +137,3 @@ def test_full_disk_is_an_error_and_what_was_written_is_kept(tmp_path: Path) -> N
     (trial,) = StudyStore(tmp_path, None).open().get_all_trials(0)
     assert ended.stderr.splitlines()[-1].startswith("OSError: [Errno 28] No space left")
     assert (trial.intermediate_values, trial.user_attrs) == ({1: 0.5}, {})
-
-
-def make_former(folder: Path) -> None:
-    """Write what an earlier version has left: an SQLite file and a bundle."""
-    folder.mkdir()
-    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'studies.db'}")
-    study = optuna.create_study(study_name="a", storage=storage, direction="maximize")
-    trial = study.ask()
-    trial.suggest_float("x", 0.0, 1.0)
-    trial.set_user_attr("index", 0)
-    trial.report(0.5, 1)
-    study.tell(trial, 0.5)
-    study.ask()
-    StudyStore(folder, None).bundle_folder("a", 0).mkdir(parents=True)
-    storage.engine.dispose()
-
-
-def test_studies_of_an_earlier_version_go_on(tmp_path: Path) -> None:
-    store = StudyStore(tmp_path / "former", None)
-    make_former(store.folder)
-    before = optuna.load_study(study_name="a", storage=f"sqlite:///{store.folder / 'studies.db'}")
-    expected = [(one.state, one.params, one.values, one.user_attrs) for one in before.trials]
-
-    was_empty = store.is_empty
-    study = optuna.load_study(study_name="a", storage=store.open())
-
-    assert not was_empty
-    known = [(one.state, one.params, one.values, one.user_attrs) for one in study.trials]
-    assert known == expected
-    assert study.trials[0].intermediate_values == {1: 0.5}
-    assert study.direction == before.direction
-    assert store.bundle_folder("a", 0).is_dir()
-    assert [file.name for file in store.folder.glob("studies.*")] == [STUDIES_FILE]
-
-
-def test_damaged_studies_of_an_earlier_version_are_set_aside(tmp_path: Path) -> None:
-    store = StudyStore(tmp_path / "former", None)
-    make_former(store.folder)
-    (store.folder / "studies.db").write_bytes(b"no database at all" * 500)
-
-    assert not store.open().get_all_studies()
-    assert len(list(store.folder.glob("damaged/*/a/00000"))) == 1
-    assert len(list(store.folder.glob("damaged/*/studies.db"))) == 1
-
-
-def test_locked_studies_of_an_earlier_version_are_left_where_they_are(tmp_path: Path) -> None:
-    store = StudyStore(tmp_path / "former", None)
-    make_former(store.folder)
-    with sqlite3.connect(store.folder / "studies.db", isolation_level=None) as other:
-        other.execute("PRAGMA busy_timeout = 0")
-        other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(sqlalchemy.exc.OperationalError, match="locked"):
-            store.open()
-        other.execute("ROLLBACK")
-    other.close()
-
-    assert not (store.folder / "damaged").exists()
-    assert [study.study_name for study in store.open().get_all_studies()] == ["a"]

@@ -102,6 +102,11 @@ class BoosterFamily(Family):
                 "parameters_models.yml."
             )
 
+    def count_columns(self, configuration: Configuration, n_features: int) -> float:
+        """Return what ``colsample_bytree`` leaves of the columns."""
+        share = configuration.get("colsample_bytree")
+        return n_features * (share if isinstance(share, float) else 1.0)
+
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Add rounds of boosting; a step is a round."""
         others = dict(run.configuration)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -29,26 +28,8 @@ Ms = Annotated[float, Field(gt=0, le=MAX_MS)]
 MeasuringTime = Annotated[float, Field(gt=0, le=MAX_MEASURING_S)]  # in seconds
 Width = Annotated[float, Field(gt=0, le=1_000)]  # of an interval, in percent
 
-RETIRED = {
-    "max_returns": "is max_extra_processes now",
-    "n_visits": "is n_windows now",
-    "p99_limit_ms": "went with max_rate_per_s: rightfit load --limit-ms finds the highest rate",
-    "rate_error_pct": "went with max_rate_per_s: leave it out",
-    "shared_error_pct": "is common_mode_error_pct now",
-}
 
-
-class _Settings(StrictModel):
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_retired(cls, raw: Any) -> Any:
-        retired = sorted(RETIRED.keys() & raw.keys()) if isinstance(raw, Mapping) else ()
-        if retired:
-            raise ValueError("; ".join(f"{name} {RETIRED[name]}" for name in retired))
-        return raw
-
-
-class ServerSettings(_Settings):
+class ServerSettings(StrictModel):
     """Serving requests that arrive at random."""
 
     n_processes: int = Field(ge=0, le=MAX_REPEATS)  # fresh processes; 0: not measured
@@ -63,7 +44,7 @@ class ServerSettings(_Settings):
         return max(calls_to_hold(P99), math.ceil(self.n_requests / max(1, self.n_processes)))
 
 
-class MeasuringSettings(_Settings):
+class MeasuringSettings(StrictModel):
     """Windows, caps and precision of the measurement of one serving configuration."""
 
     screening_processes: Repeats  # before those that nobody could choose are left alone

@@ -319,7 +319,8 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
         if application.environment not in table.environments:
             faults.append(
                 f"applications.{name}: none of these candidates was measured on "
-                f"{application.environment or 'this machine'}; pack them again with rightfit pack"
+                f"{application.environment or 'this machine'}; pack them again with "
+                "rightfit remote pack"
             )
             continue
         own = table.of_environment(application.environment)

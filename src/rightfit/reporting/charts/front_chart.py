@@ -22,7 +22,7 @@ from rightfit.naming import (
     serving_labels,
     words,
 )
-from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.profiling.metrics import METRICS, METRICS_BY_COLUMN
 from rightfit.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.assessment import find_limits
@@ -30,19 +30,7 @@ from rightfit.ranking.assessment.pareto import find_pareto_front
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, read_profiles
 from rightfit.reporting.charts.palette import NEUTRAL, Mark, PlotlyJson, base_layout
 
-COST_METRICS = (
-    "latency_p50_ms",
-    "latency_p95_ms",
-    "latency_p99_ms",
-    "latency_under_load_p99_ms",
-    "throughput_rows_per_s",
-    "peak_memory_mib",
-    "model_size_mib",
-    "load_time_ms",
-    "cost_usd_per_1m_rows",
-    "fit_time_s",
-    "energy_j_per_1k_rows",
-)
+COST_METRICS = tuple(metric.column for metric in METRICS if metric.is_charted)
 HEIGHT_PX = 460
 MANY_DECADES = 2  # from here on a tick per decade is enough
 DASHES = ("dot", "dash", "longdash", "dashdot", "longdashdot")

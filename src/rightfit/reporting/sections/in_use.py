@@ -12,7 +12,7 @@ from rightfit.reporting.sections.section import Section, number, sentence, tabul
 
 
 def build_changed(results: Results) -> list[Section]:
-    """Say what the latest ``rightfit watch`` has found of the present winners, if there is one."""
+    """Tell what the latest ``rightfit check --measure`` found of the present winners."""
     watch = results.watch
     if watch is None:
         return []

@@ -1,9 +1,8 @@
 """The expected utility of each trial of a search to one application.
 
-A trial in training is uncertain in its quality, a trained one in what it will cost to serve, a
-measured one in nothing. Each uncertainty is a fixed set of quantiles, so nothing is drawn at
-random. The quantiles have heavy tails (Student's t): searches surprise more often than a normal
-distribution says.
+A trial in training is uncertain in its quality, a trained one in what it will cost to serve. Each
+uncertainty is a fixed set of quantiles, so nothing is drawn at random. The quantiles have heavy
+tails (Student's t): searches surprise more often than a normal distribution says.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ def describe_costs(
         trial: With at least one look at its training.
         metrics: All that applications need, without the quality.
         servings: Serving configurations.
-        costs: Predicts what was not measured.
+        costs: Predicts what serving costs.
 
     Returns:
         Values (NaN for what can't be measured) and errors of their logarithms, 0 for what is known;
@@ -108,14 +107,11 @@ def describe_costs(
     """
     found = np.zeros((2, len(servings), len(metrics)))
     for column, serving in enumerate(servings):
-        served = trial.served.get(serving)
         for place, metric in enumerate(metrics):
             if metric == THREADS:
                 found[0, column, place] = serving.n_threads
             elif metric in trial.last.fit:
                 found[0, column, place] = trial.last.fit[metric] or np.nan
-            elif served is not None:
-                found[0, column, place] = served.get(metric, np.nan)
             else:
                 found[:, column, place] = costs.predict(trial.last.structure, serving, metric)
     return found

@@ -5,18 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.serving import Serving
-
 Structure = Mapping[str, float]
-
-
-# What serving costs: quality counts as validated in the search, fit metrics as of training.
-SERVED_COLUMNS = tuple(
-    metric.column
-    for metric in METRICS
-    if metric.phase != "fit" and not metric.column.startswith("quality")
-)
 
 
 @dataclass(frozen=True)
@@ -48,17 +37,11 @@ class ObservedTrial:
     Args:
         number: Its number.
         looks: What was seen at each checkpoint, from before the training to the latest.
-        served: Measured metrics of the finished model by serving configuration.
-        export_s: CPU seconds of writing and exporting the finished model; ``None`` before.
-        measured_s: Seconds of measuring by serving configuration.
         is_free: Whether it may go on now: neither over nor in another worker's hands.
     """
 
     number: int
     looks: tuple[Seen, ...]
-    served: Mapping[Serving, Mapping[str, float]] = field(default_factory=dict)
-    export_s: float | None = None
-    measured_s: Mapping[Serving, float] = field(default_factory=dict)
     is_free: bool = True
 
     @property
@@ -87,7 +70,3 @@ class Pool:
     def is_trained(self, trial: ObservedTrial) -> bool:
         """Tell whether a trial was trained to the end."""
         return len(trial.qualities) == self.n_checkpoints
-
-    def measured(self) -> list[ObservedTrial]:
-        """Return the trials of which something was measured."""
-        return [t for t in self.trials if t.served]

@@ -1,4 +1,4 @@
-"""What a search does next: train a trial to its next look, measure a trained one, or end.
+"""What a search does next: train a trial to its next look, or end.
 
 Everything that could go on is compared at once, for all applications together. A step promises an
 application the utility by which its trial may beat everything else that the application has in
@@ -7,8 +7,8 @@ step that promises any application the most for its cost comes first; costs coun
 below 1, since a step's promise is only fulfilled at the end of the training (cost cooling: Lee et
 al. 2020). Near the end of a budget a look counts with the cost of all that is left of its training:
 what is begun must also be finished. The search ends when no step promises enough
-(cost-aware stopping: Xie et al. 2025); then every application's incumbent is trained and measured,
-so that what is chosen was measured.
+(cost-aware stopping: Xie et al. 2025); then every application's incumbent is trained to its end.
+Nothing is measured on the way: what a model costs to serve follows from its structure.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.serving import Serving
 from rightfit.ranking.applications.applications import THREADS, Applications
+from rightfit.ranking.applications.utility import Bools
 from rightfit.tuning.pausing.expected_utility import (
     QUALITY,
     ExpectedUtility,
@@ -44,19 +45,17 @@ GROWTH_WEIGHT = 1.0  # of the assumption that each look costs as much as all bef
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do.
+    """A trial's training to its next look.
 
     Args:
         number: The trial's number.
-        serving: How to serve it while measuring; ``None`` to train it to its next look.
         application: Which application is promised the most.
         gain: Utility promised.
         cost_s: What it will take.
-        to_the_end_s: The same; for a look, with all that is left of its training.
+        to_the_end_s: The same, with all that is left of the training.
     """
 
     number: int
-    serving: Serving | None
     application: str
     gain: float
     cost_s: float
@@ -70,19 +69,20 @@ class SearchForecast:
     Args:
         pool: Trials with at least one look.
         servings: Serving configurations.
-        is_measured: Shape (n_trials, n_servings).
         params: The rule's.
         estimate: Returns the utility of the pool's trials to each application.
     """
 
     pool: Pool
     servings: Sequence[Serving]
-    is_measured: npt.NDArray[np.bool_]
     params: PausingParams
     estimate: Callable[[Pool], Mapping[str, ExpectedUtility]]
 
     def __post_init__(self) -> None:
+        self._rows = {trial.number: row for row, trial in enumerate(self.pool.trials)}
         self._is_trained = np.array([self.pool.is_trained(t) for t in self.pool.trials])
+        # nothing is left to do for them, shape (n_trials, n_servings)
+        self._is_done: Bools = np.repeat(self._is_trained[:, None], len(self.servings), axis=1)
         self._train_s, self._rest_s, self.usual_s = _predict_training(self.pool)
 
     @cached_property
@@ -116,12 +116,12 @@ class SearchForecast:
         # going on with if the budget holds the whole rest of its training.
         for name, (row, column) in self._incumbents().items():
             trial = self.pool.trials[row]
-            if not trial.is_free or self.is_measured[row, column]:
+            if not trial.is_free or self._is_done[row, column]:
                 continue
-            step = self._step(row, column if self._is_trained[row] else None, name, 0.0)
+            step = self._go_on(row, column, name)
             if step.to_the_end_s <= affordable_s:
                 return step
-        looks = [step for step in affordable if step.serving is None]
+        looks = [step for step in affordable if not self._is_trained[self._rows[step.number]]]
         if looks:
             return max(looks, key=lambda step: self._weigh(step, step.to_the_end_s))
         if self._is_trained.any():
@@ -134,7 +134,7 @@ class SearchForecast:
             if trial.is_free and self._rest_s[row] <= affordable_s
         ]
         best = max(free, key=lambda row: trials[row].qualities[-1], default=None)
-        return None if best is None else self._step(best, None, "", 0.0)
+        return None if best is None else self._train(best, "", 0.0)
 
     def _weigh(self, step: Step, cost_s: float) -> float:
         """Return what a step promises for a cost."""
@@ -143,46 +143,46 @@ class SearchForecast:
 
     def _steps(self) -> Iterator[Step]:
         """Yield everything that could be done, for the application it promises the most."""
+        if self._gains:
+            for row, trial in enumerate(self.pool.trials):
+                if trial.is_free:
+                    yield from self._list_steps(row)
+
+    def _list_steps(self, row: int) -> Iterator[Step]:
+        """Yield what could be done for a trial: nothing, once it is trained."""
         gains = self._gains
-        for row, trial in enumerate(self.pool.trials):
-            if not trial.is_free or not gains:
-                continue
-            if not self._is_trained[row]:
-                name = max(gains, key=lambda n: gains[n][row].max())
-                yield self._step(row, None, name, float(gains[name][row].max()))
-                continue
-            for column in np.flatnonzero(~self.is_measured[row]):
-                name = max(gains, key=lambda n: gains[n][row, column])
-                yield self._step(row, int(column), name, float(gains[name][row, column]))
+        if not self._is_trained[row]:
+            name = max(gains, key=lambda n: gains[n][row].max())
+            yield self._train(row, name, float(gains[name][row].max()))
+
+    def _go_on(self, row: int, column: int, application: str) -> Step:
+        """Return the next step towards serving an application's incumbent as it expects."""
+        del column  # any way to serve it needs the same training
+        return self._train(row, application, 0.0)
 
     def _incumbents(self) -> dict[str, tuple[int, int]]:
         """Return the place of the trial and serving configuration that each expects most of."""
         infeasible = self.infeasible()
         found = {}
         for name, utility in self.utilities.items():
-            expected = utility.quantiles.mean(axis=2) + 1e-9 * self.is_measured  # rather measured
+            expected = utility.quantiles.mean(axis=2) + 1e-9 * self._is_done  # rather finished
             row, column = np.unravel_index(int(expected.argmax()), expected.shape)
             if name not in infeasible and expected[row, column] > 0:
                 found[name] = (int(row), int(column))
         return found
 
     def _reserve_s(self) -> float:
-        """Return what it takes to train and measure every application's incumbent."""
-        places = set(self._incumbents().values())
-        training_s = sum(self._rest_s[row] for row in {row for row, _ in places})
-        measuring_s = sum(
-            self._measuring_s(self.pool.trials[row], self.servings[column])
-            for row, column in places
-            if not self.is_measured[row, column]
+        """Return what it takes to train every application's incumbent."""
+        return float(
+            sum(self._rest_s[row] for row in {row for row, _ in self._incumbents().values()})
         )
-        return float(training_s + measuring_s)
 
     def finish(self, number: int, affordable_s: float) -> Step | None:
         """Return a trial's next step if it may be afforded."""
-        row = self._row(number)
+        row = self._rows[number]
         if self._is_trained[row] or self._train_s[row] > affordable_s:
             return None
-        return self._step(row, None, "", 0.0)
+        return self._train(row, "", 0.0)
 
     def appraise(self, number: int, application: str) -> float:
         """Return a trial's expected utility to an application, or how far it is from feasible.
@@ -191,13 +191,13 @@ class SearchForecast:
             A utility in [0, 1] for what may be feasible; else less than 0 by the share by which it
             breaks limits, so that any two trials are ordered.
         """
-        row, utility = self._row(number), self.utilities[application]
+        row, utility = self._rows[number], self.utilities[application]
         expected = float(utility.quantiles[row].mean(axis=1).max())
         return expected if expected > 0 else -min(float(utility.excess[row].min()), 1e9)
 
     def explain_stop(self, number: int) -> tuple[str, str]:
         """Return which application would let a paused trial go last, and why it does not go on."""
-        row = self._row(number)
+        row = self._rows[number]
         step = next((s for s in self._steps() if s.number == number), None)
         if step is None:
             return "", "no application is likely to be satisfied by any trial"
@@ -209,9 +209,6 @@ class SearchForecast:
         if self._weigh(step, step.cost_s) >= self.params.min_gain:
             return step.application, f"{promise}, but the budget was spent"
         return step.application, f"{promise}, which is too little"
-
-    def _row(self, number: int) -> int:
-        return next(i for i, trial in enumerate(self.pool.trials) if trial.number == number)
 
     @cached_property
     def _gains(self) -> dict[str, Floats]:
@@ -236,21 +233,9 @@ class SearchForecast:
             gains[name] = np.maximum(quantiles - best[:, :, None], 0.0).mean(axis=2)
         return gains
 
-    def _step(self, row: int, column: int | None, application: str, gain: float) -> Step:
-        number, serving = self.pool.trials[row].number, None
+    def _train(self, row: int, application: str, gain: float) -> Step:
         cost_s, to_the_end_s = float(self._train_s[row]), float(self._rest_s[row])
-        if column is not None:
-            serving = self.servings[column]
-            cost_s = to_the_end_s = self._measuring_s(self.pool.trials[row], serving)
-        return Step(number, serving, application, gain, cost_s, to_the_end_s)
-
-    def _measuring_s(self, trial: ObservedTrial, serving: Serving) -> float:
-        seconds = [t.measured_s[serving] for t in self.pool.trials if serving in t.measured_s]
-        if not seconds:
-            seconds = [s for t in self.pool.trials for s in t.measured_s.values()]
-        exports = [t.export_s for t in self.pool.trials if t.export_s is not None]
-        export_s = fmean(exports) if exports and trial.export_s is None else 0.0
-        return export_s + (fmean(seconds) if seconds else 0.0)
+        return Step(self.pool.trials[row].number, application, gain, cost_s, to_the_end_s)
 
 
 @dataclass(frozen=True)
@@ -278,15 +263,14 @@ class PausingRule:
 
     Args:
         targets: What the applications ask for.
-        measures: Whether trained models are measured while the search goes on; if not, what they
-            cost to serve follows from their structure.
     """
 
-    def __init__(self, targets: ApplicationTargets, *, measures: bool = False) -> None:
-        self._targets, self._measures = targets, measures
+    forecast_class: ClassVar[type[SearchForecast]] = SearchForecast
+
+    def __init__(self, targets: ApplicationTargets) -> None:
+        self._targets = targets
         self._costs = ServingCosts(targets.prior.lines)
-        self._learnt: object = None  # from which measurements
-        self._described: dict[tuple[int, int, int], Floats] = {}
+        self._described: dict[tuple[int, int], Floats] = {}
         needed = {m for _, app in targets.applications.items() for m in app.needed_metrics()}
         self._metrics = sorted(needed & {*METRICS_BY_COLUMN, THREADS} - {QUALITY})
 
@@ -306,19 +290,10 @@ class PausingRule:
         seen = Pool([t for t in pool.trials if t.qualities], pool.n_checkpoints)
         if not seen.trials:
             return None
-        servings = self._targets.servings
-        is_known = np.array([[s in trial.served for s in servings] for trial in seen.trials])
-        if not self._measures:  # nothing is left to do for a trained one
-            is_known |= np.array([[seen.is_trained(trial)] for trial in seen.trials])
-        return SearchForecast(seen, servings, is_known, self._targets.pausing, self._estimate)
+        targets = self._targets
+        return self.forecast_class(seen, targets.servings, targets.pausing, self._estimate)
 
     def _estimate(self, seen: Pool) -> dict[str, ExpectedUtility]:
-        measured = seen.measured()
-        learnt = [(trial.number, len(trial.served)) for trial in measured]
-        if learnt != self._learnt:
-            self._costs.learn(measured)
-            self._learnt = learnt
-            self._described.clear()
         targets = self._targets
         known = forecast_profiles(
             seen.trials,
@@ -332,7 +307,7 @@ class PausingRule:
 
     def _describe(self, trial: ObservedTrial) -> Floats:
         """Return what a trial costs; computed anew only where something was learnt of it."""
-        key = (trial.number, trial.last.checkpoint, len(trial.served))
+        key = (trial.number, trial.last.checkpoint)
         if key not in self._described:
             self._described[key] = describe_costs(
                 trial, self._metrics, self._targets.servings, self._costs
@@ -355,7 +330,4 @@ def _predict_training(pool: Pool) -> tuple[Floats, Floats, float]:
         whole.append(spent_s * float(np.prod(ahead)))
         rest.append(whole[-1] - spent_s)
         following.append(spent_s * growth[reached] if ahead else 0.0)
-    ends = [t.export_s or 0.0 for t in pool.trials if t.measured_s]
-    seconds = [s for t in pool.trials for s in t.measured_s.values()]
-    usual_s = fmean(whole) + (fmean(ends) + fmean(seconds) if seconds else 0.0)
-    return np.array(following), np.array(rest), max(usual_s, 1e-9)
+    return np.array(following), np.array(rest), max(fmean(whole), 1e-9)

@@ -17,10 +17,11 @@ from typing import Any
 from rightfit.families.family import TrainingRun
 from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
+from rightfit.families.training_work import TrainingSize
 from rightfit.profiling.worker.meters.memory import read_memory, reset_peak, return_free_memory
 from rightfit.profiling.worker.units import MS_PER_S, NS_PER_S
 from rightfit.quality.standard_errors import standard_error
-from rightfit.tuning.pausing.training_costs import TrainingSize, count_work, predict_cpu_s
+from rightfit.tuning.pausing.training_costs import predict_cpu_s
 from rightfit.tuning.search.cell import Cell
 
 Json = dict[str, Any]
@@ -142,10 +143,9 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
             raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
         validate_s = validate_ns / NS_PER_S
         structure = family.describe_structure(checkpoint.model)
-        counts = count_work(
-            size,
-            cell.family,
+        counts = family.count_work(
             run.configuration,
+            size,
             structure,
             checkpoint=number,
             n_checkpoints=run.n_checkpoints,

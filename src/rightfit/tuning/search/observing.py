@@ -12,7 +12,6 @@ from rightfit.families.family import Configuration
 from rightfit.families.registry import get_family
 from rightfit.profiling.metrics import FIT_COLUMNS
 from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Seen, Structure
-from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.cell import Cell
 from rightfit.tuning.studies.trial_attributes import CONFIGURATION, CURVE, is_finished
 
@@ -80,13 +79,12 @@ def as_it_is(
 def _look(
     point: Mapping[str, Any], configuration: Configuration, cell: Cell, n_checkpoints: int
 ) -> Seen:
-    ratio = steps_ratio(configuration, cell.family, point["checkpoint"], n_checkpoints)
+    family = get_family(cell.family)
+    ratio = family.steps_ratio(configuration, point["checkpoint"], n_checkpoints)
     return Seen(
         checkpoint=point["checkpoint"],
         quality=cell.quality.scale(point["quality_raw"]),
-        structure=project_structure(
-            point["structure"], growth=get_family(cell.family).growth, ratio=ratio
-        ),
+        structure=project_structure(point["structure"], growth=family.growth, ratio=ratio),
         fit=project_fit(point, ratio=ratio),
         quality_error=cell.quality.scale_error(point["quality_raw_error"]),
         spent_s=point["work_s"],

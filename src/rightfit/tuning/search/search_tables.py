@@ -11,12 +11,12 @@ import optuna
 import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
+from rightfit.families.registry import get_family
 from rightfit.naming import format_metric, metric_name
 from rightfit.profiling.metrics import FIT_COLUMNS
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.pausing.expected_utility import Miss
 from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule, SearchForecast
-from rightfit.tuning.pausing.training_costs import steps_ratio
 from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.observing import read_finished
 from rightfit.tuning.studies.budget import spent_cpu_s
@@ -202,7 +202,7 @@ def estimate_rests(
         max(0.0, spent.compute_s - spent.deciding_s - training_s)
         for spent, training_s in zip(map(Spent.of, complete), trainings_s, strict=True)
     )
-    usual_s = mean(trainings_s)
+    usual_s, family = mean(trainings_s), get_family(cell.family)
     rests = {}
     for trial in trials:
         if trial.state != TrialState.PRUNED:
@@ -210,7 +210,7 @@ def estimate_rests(
         rest_s, curve = usual_s, trial.user_attrs.get(CURVE, [])
         if curve:
             configuration, reached = trial.user_attrs[CONFIGURATION], curve[-1]["checkpoint"]
-            ratio = steps_ratio(configuration, cell.family, reached, n_checkpoints)
+            ratio = family.steps_ratio(configuration, reached, n_checkpoints)
             rest_s = _training_s(trial) * (ratio - 1)
         rests[trial.number] = rest_s + ending_s
     return rests

@@ -10,14 +10,11 @@ import errno
 import json
 import logging
 import os
-import sqlite3
 import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
@@ -77,23 +74,16 @@ class StudyFile(BaseJournalBackend):
         return os.pread(self._file, os.fstat(self._file).st_size - start, start)
 
 
-def open_study_file(path: Path, former: Path) -> JournalStorage:
+def open_study_file(path: Path) -> JournalStorage:
     """Open the searches of a cell; nobody else may open them meanwhile.
 
     A file that cannot be read is moved away, with the bundles of the trials that it knew. One that
     is gone or empty while there are bundles counts as damaged too: trials of a new search would be
-    mixed with those of the old one. What an SQLite file of an earlier version holds is copied.
+    mixed with those of the old one.
 
     Args:
         path: The file; it need not exist.
-        former: An SQLite file that may hold the studies instead.
     """
-    if former.is_file() and not path.exists():
-        damage = _find_fault(former)
-        if damage:
-            _set_aside(former, damage)
-        else:
-            _copy_studies(former, path)
     fault = "it is a folder"
     if not path.is_dir():
         try:
@@ -107,32 +97,6 @@ def open_study_file(path: Path, former: Path) -> JournalStorage:
             fault = "it is empty"
     _set_aside(path, fault)
     return JournalStorage(StudyFile(path))
-
-
-def _copy_studies(database: Path, path: Path) -> None:
-    """Make a journal of an SQLite file, and then only keep the journal."""
-    partial = path.with_suffix(".partial")
-    partial.unlink(missing_ok=True)  # of a process that was killed
-    url = f"sqlite:///{quote(str(database), safe='/ :')}"  # what means something in a URL as %XX
-    before, after = optuna.storages.RDBStorage(url), JournalStorage(StudyFile(partial))
-    for name in optuna.get_all_study_names(before):
-        optuna.copy_study(from_study_name=name, from_storage=before, to_storage=after)
-    before.engine.dispose()
-    partial.rename(path)
-    database.unlink()
-
-
-def _find_fault(database: Path) -> str | None:
-    """Say what damages an SQLite file; that it is locked, or cannot be opened, is no damage."""
-    try:
-        with sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True) as connection:
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        connection.close()
-    except sqlite3.OperationalError:
-        return None
-    except sqlite3.DatabaseError as err:
-        return str(err)
-    return None if found == "ok" else str(found)
 
 
 def _is_kept(path: Path) -> bool:

@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 WRITTEN = ".written"  # folder of empty files, named by the SHA-256 of the weights written here
 STUDIES_FILE = "studies.journal"
-FORMER_FILE = "studies.db"  # what an earlier version wrote; study_file.py copies it
 
 _DATABASES = ("postgresql", "sqlite")  # with locks that end with their holder
 _BUSY_TIMEOUT_S = 60  # SQLite lets one writer in at a time
@@ -81,8 +80,7 @@ class StudyStore:
     @property
     def is_empty(self) -> bool:
         """Whether no search was ever kept in this cell's file; a shared database is never empty."""
-        files = (self.folder / name for name in (STUDIES_FILE, FORMER_FILE))
-        return self.storage is None and not any(file.exists() for file in files)
+        return self.storage is None and not (self.folder / STUDIES_FILE).exists()
 
     def open(self) -> BaseStorage:
         """Open the studies, creating their place when needed.
@@ -191,7 +189,7 @@ class StudyStore:
         if self.storage is None:
             from rightfit.tuning.studies.study_file import open_study_file
 
-            return open_study_file(self.folder / STUDIES_FILE, self.folder / FORMER_FILE)
+            return open_study_file(self.folder / STUDIES_FILE)
         from optuna.storages import RDBStorage
 
         if self.storage.startswith("sqlite"):

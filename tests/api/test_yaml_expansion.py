@@ -1,0 +1,46 @@
+"""A file of applications from anywhere stands for a bounded number of values."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from rightfit.api.ranking import read_applications
+from rightfit.api.yaml_expansion import check_expansion
+from rightfit.errors import RightfitError
+
+
+def laugh(first: str, line: str) -> str:
+    """Return lines that each name the one before ten times, as in "billion laughs"."""
+    lines = [
+        line.format(name=name, tenfold=",".join([f"*{before}"] * 10))
+        for before, name in itertools.pairwise("abcdefghij")
+    ]
+    return "\n".join([first, *lines, ""])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        laugh("a: &a [lol]", "{name}: &{name} [{tenfold}]"),
+        laugh("a: &a {x: 1}", "{name}: &{name}\n  <<: [{tenfold}]"),
+    ],
+    ids=["anchors", "merges"],
+)
+def test_applications_of_too_many_values_are_refused_at_once(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "applications.yml"
+    path.write_text(text)
+
+    with pytest.raises(RightfitError, match=rf"^{re.escape(str(path))}: .* 100,000 values"):
+        read_applications(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a: &a [1, 2]\nb: [*a, *a]\n", "a: &a {x: 1}\nb: {<<: *a, y: 2}\n", "a: &a [*a]\n"],
+)
+def test_few_references_are_no_fault(text: str) -> None:
+    check_expansion(Path("applications.yml"), text)
