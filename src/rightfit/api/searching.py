@@ -75,7 +75,7 @@ from rightfit.tuning.parallel.planned_search import (
     complete_search,
     plan_search,
 )
-from rightfit.tuning.parallel.side_by_side import OnTrial, search_in_parallel
+from rightfit.tuning.parallel.side_by_side import OnTrial, search_cut_off, search_in_parallel
 from rightfit.tuning.refitting import FinalRows, compare_models, key_refit, read_refit, train_again
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings
@@ -458,7 +458,9 @@ class _Search:
                 due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
                 if due:
                     search_in_parallel(due, on_trial=on_trial)
-            # In parallel all of them are over by now, and tell what they found.
+            else:
+                search_cut_off(searches, on_trial=on_trial)
+            # Those are over by now, and tell what they found.
             outcomes = {one.cell.model: complete_search(one, on_trial=on_trial) for one in searches}
         if not any(outcome.candidates for outcome in outcomes.values()):
             reasons = pl.concat([one.trials["stop_reason"] for one in outcomes.values()])

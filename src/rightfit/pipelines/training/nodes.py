@@ -88,6 +88,7 @@ def tune_model(
         Trials, learning curves, the account of the search, and the candidates' bundles by name.
     """
     from rightfit.tuning.parallel.planned_search import complete_search
+    from rightfit.tuning.parallel.side_by_side import search_cut_off
 
     planned = plan_cell(
         train,
@@ -103,6 +104,7 @@ def tune_model(
         **siblings,
     )
     with show_progress() as on_trial:
+        search_cut_off([planned], on_trial=on_trial)
         outcome = complete_search(planned, on_trial=on_trial)
     # what the search could not do, and what would help
     for row in outcome.account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
