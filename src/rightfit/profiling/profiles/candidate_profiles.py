@@ -105,7 +105,7 @@ def profile_set(
     encoding_ms = measure_encoding_ms(given, jobs, states, bench, store=store, is_wanted=is_wanted)
     for profile, found_ms in zip(profiles, encoding_ms, strict=True):
         profile.set_encoding(found_ms)
-    return tabulate_profiles([*profiles, *_describe_refused(given, servings)])
+    return _tabulate(given, [*profiles, *_describe_refused(given, servings)])
 
 
 def profile_measured(
@@ -142,7 +142,15 @@ def profile_unmeasured(given: CandidateSet, rows: Rows) -> pl.DataFrame:
     Returns:
         One row per candidate: quality, size and what training cost; the rest is null.
     """
-    return tabulate_profiles([_judge_native(given, name, rows) for name in given.candidates])
+    return _tabulate(given, [_judge_native(given, name, rows) for name in given.candidates])
+
+
+def _tabulate(given: CandidateSet, profiles: Sequence[ProfileBuilder]) -> pl.DataFrame:
+    """Tabulate finished profiles; a warning tells where quality tells no two of them apart."""
+    table = tabulate_profiles(profiles)
+    raws = table["quality_raw"].drop_nulls().to_list()
+    given.quality.warn_where_flat(raws, dataset=given.dataset)
+    return table
 
 
 class _Assembly:
