@@ -220,7 +220,7 @@ class Profiles(Sequence[Profile]):
         """
         try:
             require_regular(Path(path))
-            table = pl.read_parquet(path)
+            table = pl.read_parquet(path, glob=False)
             about = json.loads(pl.read_parquet_metadata(path).get(METADATA, "{}"))
         except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as err:
             raise RightfitError(f"{path} holds no profiles: {err}") from err

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,9 @@ from rightfit.tuning.studies.study_store import PrivateStudyStore, StudyStore
 NAME = "data"  # of the dataset
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
 READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
-    ".parquet": pl.scan_parquet,
-    ".pq": pl.scan_parquet,
-    ".csv": lambda path: pl.scan_csv(path, infer_schema_length=None),
+    ".parquet": partial(pl.scan_parquet, glob=False),
+    ".pq": partial(pl.scan_parquet, glob=False),
+    ".csv": partial(pl.scan_csv, glob=False, infer_schema_length=None),
 }
 
 

@@ -245,7 +245,7 @@ def scan_table(raw: pl.LazyFrame) -> Table:
     folder = ExitStack()
     file = folder.enter_context(temporary_folder("table")) / "table.parquet"
     plain.sink_parquet(file)
-    table = ScannedTable(pl.scan_parquet(file))
+    table = ScannedTable(pl.scan_parquet(file, glob=False))
     weakref.finalize(table, folder.close)
     return table
 

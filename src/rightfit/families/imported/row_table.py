@@ -202,9 +202,9 @@ def _read_file(path: Path) -> RowTable:
             matrix = np.load(path, allow_pickle=False)
             return RowTable(np.atleast_1d(matrix), "matrix", _usual_frame())
         if path.suffix in (".parquet", ".pq"):
-            return take_stored(pl.read_parquet(path))
+            return take_stored(pl.read_parquet(path, glob=False))
         if path.suffix == ".csv":
-            return take_stored(pl.read_csv(path, infer_schema_length=10_000))
+            return take_stored(pl.read_csv(path, glob=False, infer_schema_length=10_000))
     except (OSError, EOFError, ValueError, TypeError, pl.exceptions.PolarsError) as err:
         raise RightfitError(f"The rows {path} cannot be read: {first_line(err)}") from err
     raise RightfitError(
