@@ -10,6 +10,7 @@ from dataclasses import replace
 import polars as pl
 
 from rightfit.families.family import Rows
+from rightfit.families.predictions import require_alone
 from rightfit.families.runtimes import NATIVE, runtime_files
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.common_mode_error import (
@@ -361,9 +362,16 @@ def _describe_refused(given: CandidateSet, servings: Sequence[Serving]) -> Itera
 def _judge_native(given: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
     bundle = given.candidates[name]
     family = bundle.load_family()
-    quality = judge_answers(
-        given, bundle.schema, lambda: family.predict(bundle.load_native(), rows)
-    )
+
+    def answer() -> Rows:
+        model = bundle.load_native()
+        answers = family.predict(model, rows)
+        require_alone(
+            lambda start, stop: family.predict(model, rows[start:stop]), answers, n_rows=len(rows)
+        )
+        return answers
+
+    quality = judge_answers(given, bundle.schema, answer)
     job = Job(f"{given.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
     profile = _begin_profile(given, job, quality)
     profile.set_encoding(None)
