@@ -217,7 +217,7 @@ def test_rows_without_a_column_are_refused(found: searching.SearchResult) -> Non
 
 
 def test_text_in_place_of_a_number_is_refused(found: searching.SearchResult) -> None:
-    with pytest.raises(RightfitError, match="'size' holds String, but the model was trained on"):
+    with pytest.raises(RightfitError, match="'size' must be a number or null: 'large'"):
         found.best().predict([{"size": "large", "town": "north"}])
 
 

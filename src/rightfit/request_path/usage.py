@@ -12,8 +12,10 @@ at opening and nothing later. Those hashes show that files are what was exported
 from __future__ import annotations
 
 import base64
+import datetime
 import io
 import json
+import reprlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +54,12 @@ INPUT_DTYPES = ("string", "uint8", "float16", "float32", "float64")
 FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
+TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
+NOT_NUMBERS = (dict, list, bytes, str, datetime.date, datetime.time, datetime.timedelta)
+NOT_HELD = {TEXT: (dict, list, bytes), IMAGE: (dict, float, bool)}
+MAX_FLOAT = sys.float_info.max
+TRUTH = {"1": "true", "0": "false"}  # how numbers stand for categories that are true or false
+MAX_SHOWN = 40  # characters of a value
 
 
 @dataclass(frozen=True)
@@ -65,12 +73,16 @@ class TensorInput:
         columns: Raw columns it holds, in order.
         image_shape: ``(height, width, channels)`` that image files are decoded and resized to;
             ``None`` if the bytes are the pixels, or there is no image.
+        limits: Of numbers, the largest size of each column's values; empty: any finite number.
+        booleans: Of texts, the columns whose categories are true and false.
     """
 
     name: str
     dtype: str
     columns: tuple[str, ...]
     image_shape: tuple[int, int, int] | None = None
+    limits: tuple[float, ...] = ()
+    booleans: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,13 +150,19 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
     try:
         for one in inputs:
             values = [columns[name] for name in one.columns]
-            if one.dtype == "uint8":
+            check_values(dict(zip(one.columns, values, strict=True)), one)
+            if one.dtype == IMAGE:
                 feed[one.name] = _make_image(values[0], one.image_shape)
-            elif one.dtype == "string":
-                texts = [[write_text(value) for value in column] for column in values]
+            elif one.dtype == TEXT:
+                texts = [
+                    [write_text(value, is_boolean=name in one.booleans) for value in column]
+                    for name, column in zip(one.columns, values, strict=True)
+                ]
                 feed[one.name] = np.ascontiguousarray(np.array(texts, dtype=object).T)
             else:
-                feed[one.name] = np.ascontiguousarray(np.array(values, dtype=one.dtype).T)
+                numbers = np.array(values, dtype=one.dtype)
+                check_sizes(numbers, one)
+                feed[one.name] = np.ascontiguousarray(numbers.T)
     except KeyError:
         named = {name for one in inputs for name in one.columns}
         lacking = sorted(named - set(columns))
@@ -152,6 +170,55 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
             f"The request lacks the columns {lacking}; a missing value is written null."
         ) from None
     return feed
+
+
+def check_values(columns: Columns, one: TensorInput) -> None:
+    """Refuse values of a kind that a tensor cannot hold; numpy would take some for others.
+
+    Args:
+        columns: Raw values of the tensor's columns.
+        one: The tensor.
+
+    Raises:
+        ValueError: Naming the first such value.
+
+    >>> check_values({"a": ["3"]}, TensorInput("numbers", "float64", ("a",)))
+    Traceback (most recent call last):
+        ...
+    ValueError: Row 0: 'a' must be a number or null: '3'
+    """
+    wrong = NOT_HELD.get(one.dtype, NOT_NUMBERS)
+    for name, values in columns.items():
+        if isinstance(values, np.ndarray) and not values.dtype.hasobject:
+            if values.dtype.kind in "fiub" or one.dtype in NOT_HELD:
+                continue
+        elif not any(issubclass(kind, wrong) for kind in set(map(type, values))):
+            continue
+        number = next((n for n, value in enumerate(values) if isinstance(value, wrong)), 0)
+        _refuse(name, number, values[number], "a text" if one.dtype == TEXT else "a number")
+
+
+def check_sizes(numbers: npt.NDArray[Any], one: TensorInput) -> None:
+    """Refuse numbers that are infinite, or too large for a model, which reads float32.
+
+    Args:
+        numbers: Shape (n_columns, n_rows); NaN: missing.
+        one: The tensor.
+
+    Raises:
+        ValueError: Naming the first such number.
+    """
+    limits = np.array(one.limits or [MAX_FLOAT] * len(one.columns))
+    is_larger = np.abs(numbers) > limits[:, None]
+    if is_larger.any():
+        column, row = np.argwhere(is_larger)[0].tolist()
+        wanted = f"a number between -{limits[column]:.3g} and {limits[column]:.3g},"
+        _refuse(one.columns[column], row, float(numbers[column, row]), wanted)
+
+
+def _refuse(name: str, number: int, value: object, wanted: str) -> None:
+    said = reprlib.repr(value)[:MAX_SHOWN]
+    raise ValueError(f"Row {number}: {name!r} must be {wanted} or null: {said}")
 
 
 def open_graph(path: Path, inputs: Sequence[TensorInput], *, n_threads: int, device: str) -> Answer:
@@ -265,23 +332,27 @@ def decode_image(content: bytes, shape: Sequence[int]) -> npt.NDArray[np.uint8]:
     return np.asarray(resized, dtype=np.uint8).reshape(-1)
 
 
-def write_text(value: Any) -> str:
+def write_text(value: Any, *, is_boolean: bool = False) -> str:
     """Write a category as text; a missing one is empty.
 
-    JSON does not tell 7.0 from 7, so both are ``7``.
+    JSON does not tell 7.0 from 7, so both are ``7``. Among truth values 1 is true and 0 is false.
 
-    >>> [write_text(value) for value in ("JFK", 7, 7.0, 2e16, True, None)]
-    ['JFK', '7', '7', '20000000000000000', 'true', '']
+    >>> [write_text(value) for value in ("JFK", 7, 7.0, 2e16, True, None, float("nan"))]
+    ['JFK', '7', '7', '20000000000000000', 'true', '', '']
     >>> [write_text(value) for value in (np.float32(7), np.float32(0.1), np.True_)]
     ['7', '0.1', 'true']
+    >>> [write_text(value, is_boolean=True) for value in (True, 1, 0.0, "1")]
+    ['true', 'true', 'false', '1']
     """
     if type(value) is str:
         return value
-    if value is None:
+    if value is None or value != value:
         return ""
-    if isinstance(value, float | np.floating) and value.is_integer():
-        return str(int(value))
-    return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()
+    is_whole = isinstance(value, float | np.floating) and value.is_integer()
+    text = str(int(value)) if is_whole else str(value)
+    return TRUTH.get(text, text) if is_boolean else text
 
 
 def name_answers(
@@ -361,15 +432,19 @@ def _parse_input(content: Any) -> TensorInput:
         and all(type(size) is int and 0 < size < MAX_PIXELS for size in shape)
         and shape[2] in (1, 3)
     )
+    limits, booleans = (tuple(content.get(key, ())) for key in ("limits", "booleans"))
     if not (
         isinstance(name, str)
         and dtype in INPUT_DTYPES
+        and len(limits) in (0, len(columns))
+        and all(type(limit) in (int, float) and limit > 0 for limit in limits)
+        and all(isinstance(column, str) for column in booleans)
         and is_shape
         and columns
         and all(isinstance(column, str) for column in columns)
     ):
         raise ValueError(f"wrong input: {str(name)[:80]}")
-    return TensorInput(name, dtype, columns, shape)
+    return TensorInput(name, dtype, columns, shape, limits, booleans)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import functools
 import gc
 import io
 import json
-import math
 import os
-import reprlib
 import socket
 import struct
 import sys
@@ -66,8 +63,6 @@ MAX_ARROW_BYTES = 2**28  # of a column whose values share their bytes, once they
 MIN_VALUES = 100_000  # of a JSON body that every model takes
 N_UNREAD = 10  # further columns of a JSON row, whose number the parser's time and memory follow
 N_IMAGE_BYTES = 1_000_000  # further values of a request whose images are lists of their bytes
-TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
-MAX_SHOWN = 40  # characters of a value
 RETRY_AFTER_S = 1
 BUSY = connections.BUSY
 Limits = connections.Limits
@@ -77,8 +72,6 @@ BUCKETS_S = tuple(step * 10.0**power for power in range(-4, 1) for step in (1, 2
 
 NO_ROW = "There is no row to answer"
 NULL = "a missing value is written null"
-NOT_NUMBERS = (dict, list, bytes, str, datetime.date, datetime.time, datetime.timedelta)
-NOT_HELD = {TEXT: (dict, list, bytes), IMAGE: (dict, float, bool)}
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -271,12 +264,10 @@ async def _read_body(request: Request, limits: Limits) -> bytes:
 
 
 def _read_columns(kind: str, body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
-    """Return the columns of a request that the model reads, whose values its tensors can hold."""
+    """Return the columns of a request that the model reads."""
     read = _read_arrow if kind == ARROW else _read_json
     try:
         columns = read(body, limits, kinds)
-        for name, values in columns.items():
-            _check_values(name, values, kinds[name])
         if lacking := kinds.keys() - columns.keys():
             raise RefusedError(422, f"The request lacks the columns {sorted(lacking)}; {NULL}")
     except RefusedError:
@@ -286,27 +277,9 @@ def _read_columns(kind: str, body: bytes, limits: Limits, kinds: Mapping[str, st
     return columns
 
 
-def _check_values(name: str, values: Sequence[Any], kind: str) -> None:
-    """Refuse values that numpy or onnxruntime would take for something else, or choke on."""
-    wrong = NOT_HELD.get(kind, NOT_NUMBERS)
-    types = set(map(type, values))
-    infinite = (math.inf, -math.inf) if float in types else ()
-    is_wrong = any(issubclass(one, wrong) for one in types)
-    if not is_wrong and not any(one in values for one in infinite):
-        return
-    number, value = next(
-        (number, value)
-        for number, value in enumerate(values)
-        if isinstance(value, wrong) or value in infinite
-    )
-    wanted = "a text" if kind in NOT_HELD else "a number"
-    said = reprlib.repr(value)[:MAX_SHOWN]
-    raise RefusedError(422, f"Row {number}: {name!r} must be {wanted} or null: {said}")
-
-
 def _read_json(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
     max_values = max(MIN_VALUES, limits.max_rows * (len(kinds) + N_UNREAD))
-    max_values += N_IMAGE_BYTES if IMAGE in kinds.values() else 0
+    max_values += N_IMAGE_BYTES if usage.IMAGE in kinds.values() else 0
     if body.count(b",") + body.count(b"[") + body.count(b"{") > max_values:
         raise RefusedError(
             413,
