@@ -62,6 +62,7 @@ from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.tables import Table, read_frame, read_records, require_names
 from rightfit.processes.json_store import JsonStore
+from rightfit.processes.lost_threads import require_threads
 from rightfit.processes.repeated_warnings import counting_repeats
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import FitCosts
@@ -165,6 +166,7 @@ class SearchResult:
         Raises:
             RightfitError: If there is no such application, or no candidate keeps its limits.
         """
+        require_threads()
         names = list(self.applications)
         name = names[0] if application is None and len(names) == 1 else application
         if name is None or name not in names:

@@ -25,6 +25,7 @@ from rightfit.errors import RightfitError
 from rightfit.preparation.images import read_file, tabulate_files
 from rightfit.preparation.spec import DATETIME
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.processes.lost_threads import require_threads
 
 ROW = ""  # position of a row in its table; no column of a raw table is called so
 _STREAMED: Final = "streaming"  # polars' engine that works on parts of a table
@@ -124,7 +125,9 @@ def read_frame(raw: object, *, entry: str) -> Table:
 
     Raises:
         RawTableError: If it is no table, or a column cannot be converted.
+        RightfitError: If this process lacks the threads that tables are read with.
     """
+    require_threads()
     if isinstance(raw, Mapping) and raw:
         return _join_partitions(raw, entry)
     if isinstance(raw, pl.LazyFrame):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rightfit.errors import RightfitError
 from rightfit.extras import is_of
 from rightfit.families.onnx_session import first_line
+from rightfit.processes.lost_threads import require_threads
 from rightfit.spelling import find_nearest
 
 Form = Literal["matrix", "floats", "pandas", "polars"]
@@ -152,8 +153,10 @@ def read_row_table(rows: object) -> RowTable:
     """Take rows as they come: frames of pandas and polars, Arrow tables, arrays, files.
 
     Raises:
-        RightfitError: If they are none of these, or there are none.
+        RightfitError: If they are none of these, or there are none; or if this process lacks the
+            threads that tables are read with.
     """
+    require_threads()
     table = rows if isinstance(rows, RowTable) else _read_any(rows)
     if not len(table):
         raise RightfitError("The rows are empty. Give at least one; some thousand measure best.")
