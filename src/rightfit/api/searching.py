@@ -351,7 +351,13 @@ def check_target(frame: Table, target: str) -> pl.Series:
             f"target must be a column of the table, one of {list(frame.columns)}, but got "
             f"{target!r}{suggest(str(target), frame.columns)}."
         )
-    values = frame[target].drop_nulls().unique()
+    try:
+        values = frame[target].drop_nulls().unique()
+    except pl.exceptions.PolarsError as err:
+        raise RightfitError(
+            f"The target {target!r} holds {frame[target].dtype}, which cannot be told apart. Give "
+            "texts, truth values or numbers."
+        ) from err
     if values.len() < 2:
         raise RightfitError(
             f"The target {target!r} holds {values.to_list()} in all rows, so there is nothing to "
@@ -436,6 +442,12 @@ def search_dataset(
     )
     try:
         return _Search(prepared, rules, workspace).run(feeding)
+    except OSError as err:
+        raise RightfitError(
+            f"The search cannot read or write its files: {err}. It keeps them in "
+            f"{workspace.folder} and in {tempfile.gettempdir()}: free some space there, raise the "
+            "limit of files (ulimit -f), or name another folder."
+        ) from err
     finally:  # Ctrl-C too leaves no process behind
         close_shared_fork_server()
         close_shared_pool()

@@ -137,7 +137,13 @@ def read_frame(raw: object, *, entry: str) -> Table:
     if type(raw).__module__.split(".")[0] == "pandas" and hasattr(raw, "columns"):
         return _read_pandas(raw, entry).cast(_PLAIN)
     if hasattr(raw, "__arrow_c_stream__"):
-        frame: pl.DataFrame = pl.DataFrame(raw)
+        try:
+            frame: pl.DataFrame = pl.DataFrame(raw)
+        except pl.exceptions.PanicException as err:  # decimals of 256 bits, for example
+            raise RawTableError(
+                f"{entry} has a column of a kind that is not read ({err}). Cast it to numbers or "
+                "texts."
+            ) from err
         return frame.cast(_PLAIN)
     raise RawTableError(
         f"{entry} must be a table (polars, pandas, Arrow, or partitions of these), but is of type "

@@ -181,7 +181,13 @@ def _read_any(rows: Any) -> RowTable:
     if hasattr(rows, "__arrow_c_stream__"):
         import polars as pl
 
-        return take_stored(pl.DataFrame(rows))
+        try:
+            return take_stored(pl.DataFrame(rows))
+        except pl.exceptions.PanicException as err:  # decimals of 256 bits, for example
+            raise RightfitError(
+                f"The rows have a column of a kind that is not read ({err}). Cast it to numbers or "
+                "texts."
+            ) from err
     if hasattr(rows, "toarray"):
         raise RightfitError(
             "The rows are a sparse matrix; give them as one of all values: rows.toarray()."
@@ -202,13 +208,17 @@ def _read_file(path: Path) -> RowTable:
 
     try:
         if path.suffix == ".npy":
-            matrix = np.load(path, allow_pickle=False)
+            # mapped first: a short file may claim any number of rows
+            matrix = np.array(np.load(path, mmap_mode="r", allow_pickle=False))
             return RowTable(np.atleast_1d(matrix), "matrix", _usual_frame())
         if path.suffix in (".parquet", ".pq"):
             return take_stored(pl.read_parquet(path, glob=False))
         if path.suffix == ".csv":
             return take_stored(pl.read_csv(path, glob=False, infer_schema_length=10_000))
-    except (OSError, EOFError, ValueError, TypeError, pl.exceptions.PolarsError) as err:
+    except (
+        *(OSError, EOFError, ValueError, TypeError, MemoryError),
+        pl.exceptions.PolarsError,
+    ) as err:
         raise RightfitError(f"The rows {path} cannot be read: {first_line(err)}") from err
     raise RightfitError(
         f"The rows must be a {', '.join(FILES[:-1])} or {FILES[-1]} file, but got {path}."
