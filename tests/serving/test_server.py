@@ -128,7 +128,35 @@ def test_health_profile_and_metrics(server: Server, rows: list[dict[str, Any]]) 
     assert "request_seconds_bucket" in metrics
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/predict", "/../etc/passwd"])
+def test_the_server_says_what_it_is(server: Server, rows: list[dict[str, Any]]) -> None:
+    page = server.get("/").body.decode()
+    row = server.get("/openapi.json").json["paths"]["/predict"]["post"]["requestBody"]
+
+    schema = row["content"]["application/json"]["schema"]["items"]
+    assert set(schema["required"]) <= set(rows[0])
+    assert schema["properties"]["size"]["type"] == ["number", "boolean", "null"]
+    assert "POST /predict" in page
+    assert all(name in page for name in schema["required"])
+
+
+def test_a_second_ctrl_c_ends_an_unfinished_request_without_a_traceback(
+    exported: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        server = start("-m", "rightfit", "serve", str(exported), cwd=tmp_path, log=file)
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with server.connect(head + b"Content-Length: 100\r\n\r\n["):
+        for _ in range(2):
+            time.sleep(0.5)
+            server.process.send_signal(signal.SIGINT)
+        server.process.wait(30)
+
+    assert server.process.returncode == 0
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("path", ["/docs", "/predict", "/../etc/passwd"])
 def test_there_is_no_other_surface(path: str, server: Server) -> None:
     assert server.get(path).status in (404, 405)
 

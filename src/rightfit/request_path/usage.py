@@ -367,6 +367,8 @@ def name_answers(
 
     >>> name_answers(np.array([[0.25, 0.75]], dtype=np.float32), ["no", "yes"])
     [{'class': 'yes', 'probabilities': {'no': 0.25, 'yes': 0.75}}]
+    >>> name_answers(np.array([[0.1, 0.9]], dtype=np.float32), ["no", "yes"])[0]["probabilities"]
+    {'no': 0.1, 'yes': 0.9}
     >>> name_answers(np.array([[1.5]], dtype=np.float32), [])
     [{'value': 1.5}]
     >>> name_answers(np.array([[0.7, 0.3]], dtype=np.float32), ["no", "yes"], 0.25)[0]["class"]
@@ -380,15 +382,20 @@ def name_answers(
             f"Row {number}: the model's answer is not finite; a number of the row is too large."
         )
     if not classes:
-        return [{"value": value} for value in answers[:, 0].tolist()]
+        return [{"value": value} for [value] in _list_digits(answers)]
     least = None if threshold is None else np.float32(threshold)  # answers are of 32 bits too
     return [
         {
             "class": classes[int(row.argmax() if least is None else row[1] >= least)],
-            "probabilities": dict(zip(classes, row.tolist(), strict=True)),
+            "probabilities": dict(zip(classes, shares, strict=True)),
         }
-        for row in answers
+        for row, shares in zip(answers, _list_digits(answers), strict=True)
     ]
+
+
+def _list_digits(answers: Floats) -> list[list[float]]:
+    """Return answers as Python numbers of the fewest digits that stand for the same float32."""
+    return [[float(str(one)) for one in row] for row in answers]
 
 
 def main() -> None:

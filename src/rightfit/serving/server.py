@@ -12,11 +12,13 @@ Prometheus' format. There is nothing else.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import functools
 import gc
 import io
 import json
+import logging
 import os
 import socket
 import struct
@@ -41,7 +43,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 if __package__:
@@ -59,6 +61,7 @@ JSON = "application/json"
 PLAIN_ARROW = (
     "string", "large_string", "string_view", "binary", "large_binary", "binary_view", "null",
 )  # fmt: skip
+MAX_BATCHES = 1_000  # of an Arrow stream: each costs some 40 µs, however short it is
 MAX_ARROW_BYTES = 2**28  # of a column whose values share their bytes, once they are written out
 MIN_VALUES = 100_000  # of a JSON body that every model takes
 N_UNREAD = 10  # further columns of a JSON row, whose number the parser's time and memory follow
@@ -136,6 +139,20 @@ class Service:
             self._lasted.observe(time.perf_counter() - started_s)
         return response
 
+    async def show_page(self, _: Request) -> Response:
+        """Say what this is, to whoever opens it in a browser."""
+        columns = ", ".join(self._kinds)
+        return PlainTextResponse(
+            "This server answers rows with a model.\n\n"
+            f"POST /predict with a list of one JSON object per row. Columns: {columns}.\n"
+            "GET /openapi.json describes that for programs, /profile what was measured of the "
+            "model, /metrics what was served, /health that it is open.\n"
+        )
+
+    async def show_api(self, _: Request) -> Response:
+        """Return how to ask, as an OpenAPI description."""
+        return JSONResponse(describe_api(self._model))
+
     async def show_health(self, _: Request) -> Response:
         """Say that the model is open."""
         return JSONResponse({"status": "ok"})
@@ -180,6 +197,45 @@ class Service:
         return Response(written, media_type=kind)
 
 
+def describe_api(model: usage.ExportedModel) -> dict[str, Any]:
+    """Describe how to ask for answers, in the terms of OpenAPI 3.1.
+
+    Args:
+        model: Its inputs name the columns of a request, its classes those of an answer.
+    """
+    text = {"type": ["string", "number", "boolean", "null"]}
+    image = {"type": ["string", "array"], "description": "Base64, or a list of its bytes"}
+    number = {"type": ["number", "boolean", "null"]}
+    kinds = {usage.TEXT: text, usage.IMAGE: image}
+    columns = {name: kinds.get(one.dtype, number) for one in model.inputs for name in one.columns}
+    shares = {name: {"type": "number"} for name in model.classes}
+    answer: dict[str, Any] = {"value": {"type": "number"}}
+    if model.classes:
+        answer = {
+            "class": {"type": "string", "enum": list(model.classes)},
+            "probabilities": {"type": "object", "properties": shares},
+        }
+
+    def list_of(properties: dict[str, Any]) -> dict[str, Any]:
+        row = {"type": "object", "required": list(properties), "properties": properties}
+        return {"content": {JSON: {"schema": {"type": "array", "items": row}}}}
+
+    error = {"type": "object", "properties": {"error": {"type": "string"}}}
+    predict = {
+        "summary": "Answer rows",
+        "requestBody": {"required": True, **list_of(columns)},
+        "responses": {
+            "200": {"description": "An answer for each row", **list_of(answer)},
+            "default": {"description": "The reason", "content": {JSON: {"schema": error}}},
+        },
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "A model", "version": "1"},
+        "paths": {"/predict": {"post": predict}},
+    }
+
+
 def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     """Serve an exported folder until told to stop; running requests are finished first.
 
@@ -207,6 +263,8 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     app = Starlette(
         routes=[
             Route("/predict", service.predict, methods=["POST"]),
+            Route("/", service.show_page),
+            Route("/openapi.json", service.show_api),
             Route("/health", service.show_health),
             Route("/profile", service.show_profile),
             Route("/metrics", service.show_metrics),
@@ -220,6 +278,7 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     config = uvicorn.Config(
         app,
         http=functools.partial(connections.LimitedProtocol, shared),  # type: ignore[arg-type]
+        lifespan="off",
         ws="none",  # it would take connections out of these limits
         backlog=n_pending,
         proxy_headers=False,
@@ -228,6 +287,7 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         server_header=False,
         timeout_graceful_shutdown=limits.stop_s,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     try:
         listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -240,6 +300,11 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         sys.stderr.write(f"Listening on http://{host}:{port}/predict - Ctrl-C ends it.\n")
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a line is no traceback of a request that a second Ctrl-C has cut off."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:
@@ -322,7 +387,9 @@ def _read_arrow(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Column
         raise RefusedError(415, "Arrow needs pyarrow, which is not installed here") from err
     batches, n_rows = [], 0
     try:
-        for message in pyarrow.ipc.MessageReader.open_stream(io.BytesIO(body)):
+        for number, message in enumerate(pyarrow.ipc.MessageReader.open_stream(io.BytesIO(body))):
+            if number > MAX_BATCHES:
+                raise RefusedError(413, f"An Arrow stream may hold {MAX_BATCHES} batches")
             if _is_compressed(message):
                 raise RefusedError(422, "A compressed Arrow stream may unpack to any size")
         with pyarrow.ipc.open_stream(io.BytesIO(body)) as stream:
