@@ -62,6 +62,7 @@ from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.tables import Table, read_frame, read_records, require_names
 from rightfit.processes.json_store import JsonStore
+from rightfit.processes.leftovers import sweep_temporary_folders
 from rightfit.processes.lost_threads import require_threads
 from rightfit.processes.repeated_warnings import counting_repeats
 from rightfit.profiling.hardware.environment import describe_environment
@@ -425,6 +426,7 @@ def search_dataset(
             get_family(block.family).check_task(prepared.data_card.task)
         except ValueError as err:
             raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
+    sweep_temporary_folders()  # what killed processes have left
     # Nobody else works on such a search, so its studies may be in memory.
     in_memory = not rules.is_parallel and not rules.applications.asks_costs
     try:
