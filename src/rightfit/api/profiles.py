@@ -305,8 +305,8 @@ def _find_impossible(table: pl.DataFrame) -> Iterator[str]:
 def _find_odd_remarks(table: pl.DataFrame) -> Iterator[str]:
     """Yield a line for each column that a table may lack, and that holds something else."""
     for name, dtype in OPTIONAL.items():
-        given = table[name].dtype if name in table.columns else pl.Null
-        if given not in (dtype, pl.Null) and not (dtype.is_numeric() and given.is_numeric()):
+        present = table[name].dtype if name in table.columns else pl.Null
+        if present not in (dtype, pl.Null) and not (dtype.is_numeric() and present.is_numeric()):
             yield f"{name} must hold {WORDS[dtype]}"
     if SETTINGS in table.columns and table[SETTINGS].dtype == pl.String:
         for text in table[SETTINGS].drop_nulls().unique():

@@ -80,14 +80,14 @@ class RightfitSession(KedroSession):
         except (ValueError, DatasetNotFoundError) as err:
             # Kedro refuses a name that its pipelines lack with a traceback
             names = given.get("pipeline_names") or [given.get("pipeline_name") or DEFAULT_PIPELINE]
-            known = [name for name in names if name in pipelines]
+            present = [name for name in names if name in pipelines]
             unknown = [
                 f"--pipelines {name}: there is no such pipeline{suggest(name, pipelines)}. There "
                 f"are {', '.join(sorted(pipelines))}."
                 for name in names
                 if name not in pipelines
             ]
-            asked = sum((pipelines[name] for name in known or pipelines), Pipeline([]))
+            asked = sum((pipelines[name] for name in present or pipelines), Pipeline([]))
             unknown = unknown or find_unknown_names(given, asked)
             if unknown and holds_own(asked):
                 raise ConfigurationError("\n".join(unknown)) from err

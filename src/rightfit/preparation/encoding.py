@@ -39,8 +39,8 @@ from rightfit.request_path.raw_inputs import NUMBERS, TEXTS, list_inputs, split_
 from rightfit.request_path.usage import (
     TRUTH,
     TensorInput,
+    check_kinds,
     check_sizes,
-    check_values,
     decode_image,
     write_text,
 )
@@ -147,28 +147,28 @@ def write_texts(column: pl.Series) -> pl.Series:
     return texts.map_elements(lambda text: write_text(float(text)), return_dtype=pl.String)
 
 
-def read_values(column: pl.Series, one: TensorInput) -> pl.Series:
+def read_values(column: pl.Series, tensor: TensorInput) -> pl.Series:
     """Return a column of new rows as requests are read: numbers as Float64, categories as texts.
 
     Args:
         column: Raw values.
-        one: The tensor that holds them.
+        tensor: The tensor that holds them.
 
     Raises:
         ValueError: As :func:`rightfit.request_path.usage.make_feed`, if the tensor cannot.
     """
     is_number = column.dtype.is_numeric()
-    if one.name == TEXTS:
+    place = tensor.columns.index(column.name)
+    single = replace(tensor, columns=(column.name,), limits=tensor.limits[place : place + 1])
+    if tensor.name == TEXTS:
         if column.dtype.is_nested() or column.dtype == pl.Binary:
-            check_values({column.name: column.to_list()}, one)
+            check_kinds([column.to_list()], single)
         texts = write_texts(column)
-        return texts.replace(TRUTH) if is_number and column.name in one.booleans else texts
+        return texts.replace(TRUTH) if is_number and column.name in tensor.booleans else texts
     if not is_number and column.dtype != pl.Boolean:
-        check_values({column.name: column.to_list()}, one)
+        check_kinds([column.to_list()], single)
     numbers = column.cast(pl.Float64)
-    place = one.columns.index(column.name)
-    alone = replace(one, columns=(column.name,), limits=one.limits[place : place + 1])
-    check_sizes(numbers.to_numpy()[None, :], alone)
+    check_sizes(numbers.to_numpy()[None, :], single)
     return numbers.fill_nan(None)
 
 

@@ -101,8 +101,8 @@ def encode_new_rows(spec: DatasetSpec, encoder: Encoder, table: Table) -> pl.Dat
             f"The rows lack the columns {missing}, which the model reads; they have "
             f"{list(table.columns)}. A value that is not known may be missing, its column may not."
         )
-    inputs = {name: one for one in list_inputs(encoder.to_json()) for name in one.columns}
-    computed_from = {one.column for one in spec.derived}
+    inputs = {name: tensor for tensor in list_inputs(encoder.to_json()) for name in tensor.columns}
+    computed_from = {derivation.column for derivation in spec.derived}
     columns = []
     for name in needed:
         column, group = table[name], groups[name]

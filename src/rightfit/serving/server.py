@@ -207,7 +207,9 @@ def describe_api(model: usage.ExportedModel) -> dict[str, Any]:
     image = {"type": ["string", "array"], "description": "Base64, or a list of its bytes"}
     number = {"type": ["number", "boolean", "null"]}
     kinds = {usage.TEXT: text, usage.IMAGE: image}
-    columns = {name: kinds.get(one.dtype, number) for one in model.inputs for name in one.columns}
+    columns = {
+        name: kinds.get(tensor.dtype, number) for tensor in model.inputs for name in tensor.columns
+    }
     shares = {name: {"type": "number"} for name in model.classes}
     answer: dict[str, Any] = {"value": {"type": "number"}}
     if model.classes:

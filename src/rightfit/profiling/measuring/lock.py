@@ -84,7 +84,7 @@ def _wait(
 ) -> bool:
     """Lock a file, or tell that its holder has lost it."""
     start_s = clock_s()
-    told, look_s = False, 0.0
+    is_logged, look_s = False, 0.0
     while not acquire(descriptor, waits=False):
         waited_s = clock_s() - start_s
         if waited_s >= look_s:
@@ -104,8 +104,8 @@ def _wait(
                 _lost[place] = holder
                 _warn_once(place, f"{name} holds it and does not measure")
                 return False
-            if waited_s >= LOG_AFTER_S and not told:
-                told = True
+            if waited_s >= LOG_AFTER_S and not is_logged:
+                is_logged = True
                 logger.info(
                     "Waiting for another timing on this machine to end: %s, since %s.",
                     *(name, datetime.fromtimestamp(since_s).strftime("%H:%M:%S")),

@@ -88,7 +88,7 @@ def search_cut_off(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> N
         searches: Searches that this process carries out alone; the others among them are left.
         on_trial: See :func:`search_in_parallel`.
     """
-    cut_off = [one for one in searches if one.is_cut_off]
+    cut_off = [search for search in searches if search.is_cut_off]
     if cut_off:
         search_in_parallel(cut_off, on_trial=on_trial)
 
