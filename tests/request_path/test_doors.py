@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rightfit.preparation.description import DatasetBlock
 from rightfit.preparation.prepared import PreparedDataset, encode_new_rows, prepare_dataset
@@ -56,6 +58,28 @@ def test_a_value_is_read_alike_by_every_door(
         assert isinstance(by_python, str)
         assert column in by_program
     else:
+        np.testing.assert_array_equal(by_python, by_program)
+
+
+ANY_VALUE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False),
+    st.text(max_size=5),
+    st.sampled_from(["1", "true", "false", "Ulm"]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(row=st.fixed_dictionaries(dict.fromkeys(ROW, ANY_VALUE)))
+def test_any_row_is_read_alike_by_every_door(
+    prepared: PreparedDataset, row: dict[str, object]
+) -> None:
+    by_python, by_program = try_python(prepared, row), try_program(prepared, row)
+
+    assert isinstance(by_python, str) == isinstance(by_program, str), (by_python, by_program)
+    if not isinstance(by_program, str):
         np.testing.assert_array_equal(by_python, by_program)
 
 

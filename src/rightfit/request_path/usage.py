@@ -57,8 +57,16 @@ FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
 TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
-PLAIN = {int, float, bool, type(None), np.float64, np.float32, np.int64}  # kinds of most values
-PLAIN_OF = {TEXT: PLAIN | {str}, IMAGE: {str, bytes}}
+PLAIN: set[type] = {
+    int,
+    float,
+    bool,
+    type(None),
+    np.float64,
+    np.float32,
+    np.int64,
+}  # kinds of most values
+PLAIN_OF: Mapping[str, set[type]] = {TEXT: PLAIN | {str}, IMAGE: {str, bytes}}
 NOT_NUMBERS = (dict, list, bytes, str, datetime.date, datetime.time, datetime.timedelta)
 NOT_HELD = {TEXT: (dict, list, bytes), IMAGE: (dict, float, bool)}
 MAX_FLOAT = sys.float_info.max
