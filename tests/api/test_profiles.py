@@ -101,8 +101,12 @@ def test_file_without_profiles_is_refused(tmp_path: Path) -> None:
 def test_figures_that_nothing_can_have_measured_are_refused(
     profiles: rf.Profiles, column: str, value: object, message: str
 ) -> None:
+    table = profiles.table.with_columns(pl.lit(value).alias(column))
+
     with pytest.raises(rf.RightfitError, match=f"the table holds .*{message}"):
-        rf.rank(profiles.table.with_columns(pl.lit(value).alias(column)), {})
+        rf.rank(table, {})
+    with pytest.raises(rf.RightfitError, match=f"the table of profiles holds .*{message}"):
+        rf.rank(rf.Profiles(table), {})
 
 
 @pytest.mark.parametrize(

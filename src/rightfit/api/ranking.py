@@ -98,6 +98,7 @@ def rank(
         )
     if not len(profiles):
         raise RightfitError("There is no profile to rank. Measure candidates: rightfit.compare(…)")
+    check_table(profiles.table, "the table of profiles")
     asked = read_applications(applications)
     if rules is None:
         rules = RankingRules.model_validate(read_default("ranking"))
