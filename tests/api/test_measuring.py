@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import psutil
 import pytest
+from factories.onnx_files import write_ranks
 from factories.own_models import NUMBERS, ROWS, TARGETS, fit_linear, fit_pipeline, guess_by_age
 from sklearn.linear_model import LogisticRegression
 
@@ -93,6 +94,32 @@ def test_model_that_fails_while_it_is_measured_says_so() -> None:
 
     with pytest.raises(RightfitError, match="exit_process was not measured: it does not run"):
         measure(exit_process, ROWS, name="exit_process")
+
+
+def test_model_whose_answers_depend_on_the_batch_is_not_judged(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
+    targets = (rows[:, 1] > rows[:, 0]).astype(int)
+
+    function = measure(centre, rows, targets)
+    graph = measure(write_ranks(tmp_path / "ranks.onnx"), rows, targets)
+
+    for found in (function, graph):
+        assert found.quality_raw.value is None
+        assert "depends on the rows beside it" in found.quality_raw.reason
+
+
+def centre(rows: np.ndarray) -> np.ndarray:
+    second = 1 / (1 + np.exp(rows - rows.mean(axis=0)) @ [[1], [0]])
+    return np.concatenate([1 - second, second], axis=1)
+
+
+def test_model_with_one_answer_to_all_rows_is_refused() -> None:
+    with pytest.raises(RightfitError, match="must answer each row"):
+        measure(answer_once, NUMBERS)
+
+
+def answer_once(rows: np.ndarray) -> np.ndarray:
+    return np.array([[0.3, 0.7]])
 
 
 LINEAR = fit_linear()

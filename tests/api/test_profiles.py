@@ -88,13 +88,25 @@ def test_file_without_profiles_is_refused(tmp_path: Path) -> None:
         ("n_threads", 0, "n_threads must hold whole numbers of 1 or more"),
         ("candidate", None, "candidate must hold texts"),
         ("runtime", 5, "runtime must hold texts"),
+        ("model", "", "model must hold texts, none of them empty"),
+        ("quality", 2.0, "quality must lie between 0 and 1"),
+        ("quality_low", -0.5, "quality_low must lie between 0 and 1"),
+        ("quality_raw_low", 9.0, "quality_raw_low must not be above quality_raw_high"),
+        ("candidate", "the same", r"it holds \(.*'the same'.*\) twice"),
+        ("settings", "alpha=3", "settings must hold JSON"),
+        ("disturbed", "no", "disturbed must hold true or false"),
+        ("encoding_ms", "fast", "encoding_ms must hold numbers"),
     ],
 )
 def test_figures_that_nothing_can_have_measured_are_refused(
     profiles: rf.Profiles, column: str, value: object, message: str
 ) -> None:
+    table = profiles.table.with_columns(pl.lit(value).alias(column))
+
     with pytest.raises(rf.RightfitError, match=f"the table holds .*{message}"):
-        rf.rank(profiles.table.with_columns(pl.lit(value).alias(column)), {})
+        rf.rank(table, {})
+    with pytest.raises(rf.RightfitError, match=f"the table of profiles holds .*{message}"):
+        rf.rank(rf.Profiles(table), {})
 
 
 @pytest.mark.parametrize(

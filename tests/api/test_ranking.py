@@ -3,6 +3,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -208,6 +210,48 @@ def test_saved_ranking_decides_the_same_when_loaded(ranking: rf.Ranking, tmp_pat
     assert loaded.table.equals(ranking.table)
     with pytest.raises(rf.RightfitError, match="holds no profiles"):
         rf.Ranking.load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "deep", "no UTF-8", "missing"])
+def test_what_holds_no_ranking_is_refused_at_once(
+    ranking: rf.Ranking, profiles: rf.Profiles, tmp_path: Path, kind: str
+) -> None:
+    folder = ranking.save(tmp_path / "saved")
+    file = folder / "ranking.json"
+    file.unlink()
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "device":
+        file.symlink_to("/dev/zero")
+    elif kind != "missing":
+        file.write_bytes(b"[" * 100_000 if kind == "deep" else b'{"applications": "\xff"}')
+
+    with pytest.raises(rf.RightfitError, match="holds no ranking"):
+        rf.Ranking.load(folder)
+    with pytest.raises(rf.RightfitError, match="holds no ranking"):
+        rf.rank(profiles, ranking.applications, previous=folder)
+
+
+def test_a_ranking_is_stored_in_utf_8_whatever_the_locale(
+    ranking: rf.Ranking, tmp_path: Path
+) -> None:
+    asked = ranking.applications["satellite_archive"].model_copy(update={"description": "für Zoë"})
+    folder = rf.rank(ranking.profiles, {"a": asked}).save(tmp_path / "saved")
+    program = (
+        "import sys, rightfit as rf;"
+        "print(ascii(rf.Ranking.load(sys.argv[1]).applications['a'].description))"
+    )
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, folder],
+        env=os.environ | plain,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.strip() == r"'f\xfcr Zo\xeb'", done.stderr
 
 
 def test_winner_of_a_previous_ranking_stands(profiles: rf.Profiles, tmp_path: Path) -> None:

@@ -156,6 +156,10 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"target": "prise"}, r"must be a column .* got 'prise' \(did you mean 'price'\?\)"),
         ({"target": 3}, "must be a column .* got 3"),
         ({"table": HOUSES.with_columns(price=1.0)}, r"holds \[1.0\] in all rows"),
+        (
+            {"table": HOUSES.with_columns(price=pl.Series([{1}] * HOUSES.height, dtype=pl.Object))},
+            "'price' holds Object, which cannot be told apart",
+        ),
         ({"table": HOUSES.clear()}, "The table has no rows"),
         ({"table": "no_such.parquet"}, "There is no file no_such.parquet"),
         ({"table": "table.xlsx"}, "must be a .parquet, .pq, .csv file"),
@@ -217,7 +221,7 @@ def test_rows_without_a_column_are_refused(found: searching.SearchResult) -> Non
 
 
 def test_text_in_place_of_a_number_is_refused(found: searching.SearchResult) -> None:
-    with pytest.raises(RightfitError, match="'size' holds String, but the model was trained on"):
+    with pytest.raises(RightfitError, match="'size' must be a number or null: 'large'"):
         found.best().predict([{"size": "large", "town": "north"}])
 
 
@@ -284,6 +288,28 @@ def test_a_rule_of_ones_own_ends_trainings(rule: Any) -> None:
     reasons = found.trials.filter(state="stopped")["stop_reason"].to_list()
     assert reasons
     assert all(reason.startswith("BehindBest") for reason in reasons)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit of files is a signal elsewhere")
+def test_files_that_cannot_be_written_end_a_search_in_one_line(tmp_path: Path) -> None:
+    program = f"""
+import resource, signal, sys
+sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+import rightfit as rf
+from test_searching import HOUSES, QUICK
+try:
+    rf.search(HOUSES.drop("is_dear"), "price", folder=sys.argv[1], **QUICK)
+except rf.RightfitError as err:
+    print(err)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.startswith("The search cannot read or write its files"), done.stderr
+    assert str(tmp_path) in done.stdout
 
 
 def test_a_search_in_a_folder_is_continued(tmp_path: Path) -> None:

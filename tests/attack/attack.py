@@ -74,6 +74,16 @@ SUITES = {  # files of tests, and what a failed one counts as
     "tests/kedro_project/test_command_options.py": "tracebacks",
     "tests/test_privacy.py": "connections_outside",
     "tests/verbs/test_init_accepted.py": "accepted_wrongly",
+    "tests/tuning/search/test_interrupted_searches.py": "losses",
+    "tests/quality/test_metric.py": "wrong_numbers",
+    "tests/families/test_predictions.py": "wrong_numbers",
+    "tests/test_file_names.py": "wrong_numbers",
+    "tests/request_path/test_doors.py": "doors_differ",
+    "tests/api/test_profiles.py": "accepted_wrongly",
+    "tests/api/test_ranking.py": "hangs",
+    "tests/processes/test_lost_threads.py": "hangs",
+    "tests/processes/test_leftovers.py": "orphans",
+    "tests/profiling/measuring/test_lock.py": "hangs",
 }
 
 

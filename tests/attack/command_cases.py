@@ -73,6 +73,14 @@ def list_commands(data: Path, place: Path) -> Iterator[Command]:
     for name in (str(place / "file"), "/proc/study", f"{data}/{'x' * 300}", f"{data}[1]", "a*b"):
         params = f"grid.datasets=landsat,grid.models=linear,data_root={name}"
         yield Command(f"data_root={name[:60]}", kedro("perf", params), told=["Error:"])
+    for option, name in (
+        ("--tags", "nope"),
+        ("--pipelines", "prf"),
+        ("--load-versions", "landsat.data_crad:1"),
+        ("--load-versions", "garbage"),
+    ):
+        words = [*kedro("perf", root), option, name]
+        yield Command(f"{option} {name}", words, told=["Error:", option])
     yield from list_surroundings(data, root)
 
 

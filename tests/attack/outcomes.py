@@ -17,7 +17,7 @@ from harness.contacts import list_contacts, trace_command, without_switches
 
 KINDS = (
     "clear", "tracebacks", "accepted_wrongly", "late", "hangs", "orphans", "losses",
-    "code_executed", "connections_outside",
+    "code_executed", "wrong_numbers", "doors_differ", "connections_outside",
 )  # fmt: skip
 PATIENCE_S = 120
 CANARY = "owned"  # a file that executed code would make

@@ -99,6 +99,7 @@ def test_scorer_and_function_judge_answers() -> None:
         ([BINARY], ["no", "yes"], {"nmae": "f1"}, "one with both of its bounds"),
         ([BINARY], ["no", "yes"], lambda labels, answers: 40.0, "gives 40 for guessing"),
         ([BINARY], None, "accuracy", "needs targets"),
+        ([say("regression")], [1, 2], {"name": "mae", "worst": 0, "best": 2}, "losses are 0 or"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -121,7 +122,7 @@ def test_targets_may_be_a_column_of_the_rows() -> None:
 
 def test_bounds_may_be_given() -> None:
     targets = np.array([1.0, 2.0, 4.0])
-    loss = {"name": "neg_mean_absolute_error", "worst": 40, "best": 0}
+    loss = {"name": "mae", "worst": 40, "best": 0}
 
     metric = plan_judging({"m": say("regression")}, targets, loss).metric
 

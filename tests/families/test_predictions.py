@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
 import pytest
 
-from rightfit.families.predictions import check_probabilities, check_values
+from rightfit.families.predictions import (
+    check_probabilities,
+    check_values,
+    require_alone,
+    require_each,
+)
 
 GOOD = np.array([[0.2, 0.8], [1.0, 0.0], [0.5, 0.5]], dtype=np.float32)
 
@@ -43,3 +49,45 @@ def test_any_finite_number_is_a_value() -> None:
     assert check_values(values, shape=(3,)) is values
     with pytest.raises(ValueError, match="NaN or infinity for 1 of 3 rows"):
         check_values(np.array([0.0, np.nan, 1.0]), shape=(3,))
+
+
+@pytest.mark.parametrize("rounding", [0.0, 0.005])
+def test_answers_may_be_rounded_otherwise_in_a_batch(rounding: float) -> None:
+    rows = np.linspace(0, 1, 40, dtype=np.float32)[:, None]
+
+    def predict(start: int, stop: int) -> np.ndarray:
+        second = rows[start:stop] + (0 if stop - start == 1 else rounding)
+        return np.concatenate([1 - second, second], axis=1)
+
+    require_alone(predict, predict(0, 40), n_rows=40)
+
+
+def test_answers_that_depend_on_the_batch_are_refused() -> None:
+    rows = np.linspace(0, 1, 40, dtype=np.float32)[:, None]
+
+    def predict(start: int, stop: int) -> np.ndarray:
+        return rows[start:stop] - rows[start:stop].mean()
+
+    with pytest.raises(ValueError, match="depends on the rows beside it"):
+        require_alone(predict, predict(0, 40), n_rows=40)
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_fine"),
+    [
+        (np.ones((2, 1)), True),
+        ({"a": 1}, True),
+        ([[1], [1, 2]], True),
+        (np.ones((1, 3)), False),
+        (0.5, False),
+    ],
+)
+def test_one_answer_to_two_rows_is_refused(answers: Any, is_fine: bool) -> None:
+    context = (
+        contextlib.nullcontext()
+        if is_fine
+        else pytest.raises(ValueError, match="must answer each row")
+    )
+
+    with context:
+        require_each(answers, n_rows=2)

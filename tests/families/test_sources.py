@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.families.sources import read_family_sources, read_sources
+from rightfit.errors import RightfitError
+from rightfit.families.sources import read_family_sources, read_own_sources, read_sources
 
 FAMILY = """
 import json
@@ -112,3 +113,8 @@ def test_reading_the_code_of_a_family_imports_no_library(
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
 
     assert ended.returncode == 0
+
+
+def test_code_of_a_program_itself_is_out_of_reach() -> None:
+    with pytest.raises(RightfitError, match="put it into a module"):
+        read_own_sources("__main__")

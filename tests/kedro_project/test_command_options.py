@@ -47,6 +47,15 @@ def test_what_kedro_refuses_and_what_is_right_stay_as_they_are() -> None:
     assert read("a.b=[1],c=null").output == "{'a': {'b': [1]}, 'c': None}\n"
 
 
+def test_versions_that_cannot_be_read_are_refused_in_one_line() -> None:
+    explain_run_params()
+
+    result = CliRunner().invoke(run, ["--load-versions", "garbage"])
+
+    assert "Error: Invalid value for '--load-versions'" in result.output
+    assert "found garbage instead" in result.output
+
+
 def test_reader_is_wrapped_once() -> None:
     (option,) = (one for one in run.params if one.name == "params")
     once = explain_run_params()

@@ -77,7 +77,18 @@ def test_what_is_asked_for_by_hand_runs(session: RightfitSession, asked: dict[st
             "--from-nodes .*did you mean 'data_engineering.landsat.encode_rows'",
         ),
         ({"node_names": ["foreign"]}, ConfigurationError, "--nodes foreign: there is no such name"),
-        ({"tags": ["unknown"]}, ValueError, "as Kedro says it"),
+        ({"tags": ["unknown"]}, ConfigurationError, "--tags unknown: there is no such name"),
+        (
+            {"load_versions": {"landsat.data_crad": "1"}},
+            ConfigurationError,
+            r"--load-versions landsat.data_crad: .* .did you mean 'landsat.data_card'",
+        ),
+        (
+            {"pipeline_names": ["prf"]},
+            ConfigurationError,
+            r"--pipelines prf: there is no such pipeline \(did you mean 'perf'\?\). There are",
+        ),
+        ({"tags": []}, ValueError, "as Kedro says it"),
     ],
 )
 def test_name_that_no_pipeline_has_ends_a_run_in_one_line(
@@ -104,7 +115,7 @@ def test_name_that_no_pipeline_has_ends_a_run_in_one_line(
     monkeypatch.setattr(KedroSession, "run", refuse)
 
     with pytest.raises(error, match=message):
-        object.__new__(RightfitSession).run(pipeline_names=["perf"], **asked)
+        object.__new__(RightfitSession).run(**{"pipeline_names": ["perf"]} | asked)
 
 
 def shout(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow
 import pytest
 
 from rightfit.preparation.assembling import assemble
@@ -238,6 +239,10 @@ def test_rows_that_make_no_table_are_refused(records: list[object]) -> None:
         (
             {"1": TABLE, "2": TABLE.rename({"size": "length"})},
             "partitions of orders do not fit together",
+        ),
+        (
+            pyarrow.table({"price": pyarrow.array([Decimal(1)], pyarrow.decimal256(50))}),
+            "orders has a column of a kind that is not read",
         ),
     ],
 )

@@ -7,8 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from rightfit.api.measuring import measure
 from rightfit.processes import file_locks, leftovers
 from rightfit.processes.leftovers import in_use, sweep_temporary_folders, temporary_folder
 
@@ -36,6 +38,17 @@ def test_folder_of_a_killed_process_is_swept_by_the_next_run(root: Path) -> None
     sweep_temporary_folders()
 
     assert ended.returncode == -signal.SIGKILL
+    assert len(left) == 1
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.whole
+def test_what_a_killed_process_has_left_is_swept_by_the_next_measurement(root: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED], check=False)
+    left = list(root.iterdir())
+
+    measure(lambda rows: rows, np.ones((4, 2)))
+
     assert len(left) == 1
     assert list(root.iterdir()) == []
 

@@ -23,6 +23,12 @@ pytestmark = pytest.mark.whole
 N_ROWS = 800
 
 
+def make_metric(name: str, **options: Any) -> QualityMetric:
+    """Return a metric whose bounds are 1 apart."""
+    best = 0.0 if name.startswith("neg_") else 1.0
+    return QualityMetric(name=name, worst=best - 1, best=best, options=options)
+
+
 def answers_of(labels: np.ndarray, *, noise: float, seed: int) -> np.ndarray:
     """Probabilities of two classes: some rows are hard for everybody."""
     hard = np.random.default_rng(0).normal(size=len(labels))
@@ -34,7 +40,7 @@ def answers_of(labels: np.ndarray, *, noise: float, seed: int) -> np.ndarray:
 @pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "roc_auc", "neg_log_loss", "f1"])
 def test_correlation_of_deviations_is_that_of_the_qualities_over_samples(name: str) -> None:
     labels = (np.random.default_rng(1).uniform(size=N_ROWS) < 0.3).astype(np.int64)
-    metric = QualityMetric(name=name, worst=0.0, best=1.0)
+    metric = make_metric(name)
     both = [answers_of(labels, noise=noise, seed=seed) for noise, seed in ((0.3, 2), (0.8, 3))]
     rng = np.random.default_rng(4)
     drawn = [rng.integers(N_ROWS, size=N_ROWS) for _ in range(150)]
@@ -163,7 +169,7 @@ def error_of(metric: QualityMetric, labels: np.ndarray, answers: np.ndarray) -> 
     ],
 )
 def test_error_by_formula_is_that_of_a_bootstrap(name: str, options: dict[str, Any]) -> None:
-    metric = QualityMetric(name=name, worst=0.0, best=1.0, options=options)
+    metric = make_metric(name, **options)
     values, answers = draw_values(1_000)
 
     drawn = resample(metric, values, answers, n_draws=400, n_rows=1_000, seed=1)
@@ -221,7 +227,7 @@ def test_resampling_keeps_every_class() -> None:
 def test_interval_covers_the_truth_about_as_often_as_it_says(
     name: str, n_samples: int, few_draws: None
 ) -> None:
-    metric = QualityMetric(name=name, worst=-10.0, best=1.0)
+    metric = QualityMetric(name=name, worst=-10.0, best=0.0 if name.startswith("neg_") else 1.0)
     values, answers = draw_values(60_000)
     truth = metric.score(values, answers)
     samples = [

@@ -128,7 +128,35 @@ def test_health_profile_and_metrics(server: Server, rows: list[dict[str, Any]]) 
     assert "request_seconds_bucket" in metrics
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/predict", "/../etc/passwd"])
+def test_the_server_says_what_it_is(server: Server, rows: list[dict[str, Any]]) -> None:
+    page = server.get("/").body.decode()
+    row = server.get("/openapi.json").json["paths"]["/predict"]["post"]["requestBody"]
+
+    schema = row["content"]["application/json"]["schema"]["items"]
+    assert set(schema["required"]) <= set(rows[0])
+    assert schema["properties"]["size"]["type"] == ["number", "boolean", "null"]
+    assert "POST /predict" in page
+    assert all(name in page for name in schema["required"])
+
+
+def test_a_second_ctrl_c_ends_an_unfinished_request_without_a_traceback(
+    exported: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        server = start("-m", "rightfit", "serve", str(exported), cwd=tmp_path, log=file)
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with server.connect(head + b"Content-Length: 100\r\n\r\n["):
+        for _ in range(2):
+            time.sleep(0.5)
+            server.process.send_signal(signal.SIGINT)
+        server.process.wait(30)
+
+    assert server.process.returncode == 0
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("path", ["/docs", "/predict", "/../etc/passwd"])
 def test_there_is_no_other_surface(path: str, server: Server) -> None:
     assert server.get(path).status in (404, 405)
 
@@ -139,7 +167,6 @@ def test_there_is_no_other_surface(path: str, server: Server) -> None:
         (b"{", JSON, 400, "no JSON"),
         pytest.param(b"[" * 50_000, JSON, 400, "no JSON", id="deep"),
         (b'[{"size": NaN}]', JSON, 400, "NaN is no number"),
-        (b'[{"size": 1e999}]', JSON, 422, "Row 0: 'size' must be a number"),
         (b"{}", JSON, 422, "a list with one object per row"),
         (b"[1]", JSON, 422, "a list with one object per row"),
         (b"[]", JSON, 422, "no row"),
@@ -148,9 +175,6 @@ def test_there_is_no_other_surface(path: str, server: Server) -> None:
         (b"garbage", ARROW, 400, "no Arrow stream"),
         (b"[" + b"{}," * 60 + b"{}]", JSON, 413, "50 rows"),
         pytest.param(b" " * 200_000, JSON, 413, "0.1 MiB", id="blank"),
-        (b'[{"size": "7"}]', JSON, 422, "'size' must be a number or null: '7'"),
-        (b'[{"size": [1]}]', JSON, 422, "'size' must be a number"),
-        (b'[{"size": {}}]', JSON, 422, "'size' must be a number"),
         (b'[{"\\ud800": 1}]', JSON, 422, "lacks the columns"),
         pytest.param(b'[{"size": 1' + b"0" * 5_000 + b"}]", JSON, 400, "no JSON", id="long"),
         (b"\xff\xfe", JSON, 400, "no JSON"),
@@ -170,13 +194,6 @@ def test_a_bad_request_is_refused_with_its_reason(
     ("table", "status", "said"),
     [
         (pyarrow.table({"size": pyarrow.nulls(2**31 - 1)}), 413, "50 rows"),
-        (pyarrow.table({"size": [float("inf")]}), 422, "'size' must be a number"),
-        (pyarrow.table({"size": [date(2026, 1, 1)]}), 422, "Row 0: 'size' must be a number"),
-        (
-            pyarrow.table({"size": pyarrow.array([1], pyarrow.timestamp("ns"))}),
-            422,
-            "Row 0: 'size' must be a number",
-        ),
         (pyarrow.table([[1], [2]], names=["size", "size"]), 422, "twice"),
         (pyarrow.table({"size": [{"a": 1}]}), 422, "a type that is not read"),
         (pyarrow.table({"other": [1]}), 422, "lacks the columns"),
@@ -185,10 +202,7 @@ def test_a_bad_request_is_refused_with_its_reason(
 def test_a_bad_arrow_table_is_refused_with_its_reason(
     table: pyarrow.Table, status: int, said: str, server: Server
 ) -> None:
-    sink = io.BytesIO()
-    with pyarrow.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    found = server.predict(sink.getvalue(), ARROW)
+    found = server.predict(write_arrow(table), ARROW)
 
     assert found.status == status
     assert said in found.json["error"]
@@ -208,11 +222,42 @@ def test_a_client_that_leaves_within_its_body_fails_nobody_else(
     assert 'requests_total{status="500"}' not in server.get("/metrics").body.decode()
 
 
-def test_a_text_for_a_number_is_refused(server: Server, rows: list[dict[str, Any]]) -> None:
-    found = server.predict(json.dumps([rows[0] | {"size": "large"}]).encode())
+@pytest.mark.parametrize("value", ["7", [1], {}, float("inf"), 1e308])
+def test_a_value_that_is_no_number_is_refused(
+    value: object, server: Server, rows: list[dict[str, Any]]
+) -> None:
+    body = json.dumps([rows[0] | {"size": value}]).replace("Infinity", "1e999")
+
+    found = server.predict(body.encode())
 
     assert found.status == 422
-    assert "large" in found.json["error"]
+    assert "Row 0: 'size' must be a number" in found.json["error"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pyarrow.array([float("inf")]),
+        pyarrow.array([date(2026, 1, 1)]),
+        pyarrow.array([1], pyarrow.timestamp("ns")),
+    ],
+)
+def test_a_value_of_arrow_that_is_no_number_is_refused(
+    values: pyarrow.Array, server: Server, rows: list[dict[str, Any]]
+) -> None:
+    others = {name: [value] for name, value in rows[0].items()}
+
+    found = server.predict(write_arrow(pyarrow.table(others | {"size": values})), ARROW)
+
+    assert found.status == 422
+    assert "Row 0: 'size' must be a number" in found.json["error"]
+
+
+def write_arrow(table: pyarrow.Table) -> bytes:
+    sink = io.BytesIO()
+    with pyarrow.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sink.getvalue()
 
 
 def test_a_page_of_another_name_is_refused(server: Server) -> None:

@@ -117,6 +117,14 @@ def test_a_request_may_have_some_headers(server: Server) -> None:
     assert b"100 headers" in refused.body
 
 
+@pytest.mark.parametrize(("n_bytes", "status"), [(32_000, b" 200 "), (33_000, b" 431 ")])
+def test_a_head_has_32_kib_to_the_byte(n_bytes: int, status: bytes, server: Server) -> None:
+    with server.connect(GET + b"X: " + b"a" * n_bytes + b"\r\nConnection: close\r\n\r\n") as client:
+        answer = read_to_end(client, within_s=END_S)
+
+    assert status in answer.partition(b"\r\n")[0]
+
+
 @pytest.mark.parametrize(
     ("data", "answer"),
     [
@@ -278,6 +286,19 @@ def test_a_compressed_arrow_stream_is_refused_before_it_is_unpacked(
     assert server.read_rss_mib() - before_mib < MOST_GROWTH_MIB
 
 
+def test_an_arrow_stream_of_many_batches_is_refused_before_they_are_read(server: Server) -> None:
+    batch = pyarrow.RecordBatch.from_pylist([ROW])
+    sink = io.BytesIO()
+    with pyarrow.ipc.new_stream(sink, batch.schema) as stream:
+        for _ in range(2_000):
+            stream.write_batch(batch.slice(0, 0))
+
+    found = server.predict(sink.getvalue(), ARROW)
+
+    assert found.status == 413
+    assert "1000 batches" in found.json["error"]
+
+
 @pytest.mark.parametrize("name", BAD_VALUES)
 def test_an_arrow_value_for_a_text_ends_in_an_answer(name: str, server: Server, log: Path) -> None:
     columns = {column: [value] for column, value in ROW.items()} | {"day": BAD_VALUES[name]}
@@ -289,7 +310,7 @@ def test_an_arrow_value_for_a_text_ends_in_an_answer(name: str, server: Server, 
 
 
 @pytest.mark.parametrize("value", [1e308, -1e308, Decimal(10) ** 70])
-def test_an_answer_that_is_not_finite_is_an_error_by_either_door(
+def test_a_number_that_float32_does_not_hold_is_refused_by_either_door(
     value: float | Decimal, server: Server
 ) -> None:
     row = ROW | {"size": value, "n_parts": value}
@@ -300,7 +321,7 @@ def test_an_answer_that_is_not_finite_is_an_error_by_either_door(
 
     for found in (by_arrow, by_json):
         assert found.status == 422
-        assert "Row 0: the model's answer is not finite" in found.json["error"]
+        assert "Row 0: 'size' must be a number between -" in found.json["error"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import polars as pl
+from pydantic import ValidationError
 
 from rightfit.errors import RightfitError
 from rightfit.formatting import NOT_MEASURED, count
@@ -20,7 +21,8 @@ from rightfit.profiling.hardware.environment import Environment
 from rightfit.profiling.metrics import METRICS_BY_COLUMN
 from rightfit.profiling.profile import Profile
 from rightfit.quality.metric import QualityMetric
-from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, complete_paths
+from rightfit.ranking.assessment.profile_table import OPTIONAL, PROFILE_KEYS, complete_paths
+from rightfit.ranking.explanation.decisions import SETTINGS, Settings
 from rightfit.reporting.charts.palette import marks_of
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ KEYS = ("dataset", "model", "candidate", "runtime", "device")
 
 NEVER_NEGATIVE = ("ms", "s", "rows/s", "requests/s")
 """Units; a loss is a negative quality, and memory may be less than before."""
+
+WORDS = {pl.String(): "texts", pl.Boolean(): "true or false", pl.Float64(): "numbers"}
 
 METADATA = "rightfit"  # key of the Parquet file's metadata
 
@@ -219,7 +223,7 @@ class Profiles(Sequence[Profile]):
         """
         try:
             require_regular(Path(path))
-            table = pl.read_parquet(path)
+            table = pl.read_parquet(path, glob=False)
             about = json.loads(pl.read_parquet_metadata(path).get(METADATA, "{}"))
         except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as err:
             raise RightfitError(f"{path} holds no profiles: {err}") from err
@@ -263,17 +267,21 @@ def check_table(table: pl.DataFrame, source: str) -> pl.DataFrame:
         raise RightfitError(
             f"{source} holds no resource profiles: it lacks {missing or 'metrics'}."
         )
-    faults = list(_find_impossible(table))
+    faults = [*_find_impossible(table), *_find_odd_remarks(table)]
+    complete = table if faults else complete_paths(table)
+    if not faults:
+        keys = complete.select(PROFILE_KEYS)
+        faults = [f"it holds {key} twice" for key in keys.filter(keys.is_duplicated())[:1].rows()]
     if faults:
         raise RightfitError(f"{source} holds no resource profiles: {'; '.join(faults)}.")
-    return complete_paths(table)
+    return complete
 
 
 def _find_impossible(table: pl.DataFrame) -> Iterator[str]:
     """Yield a line for each column with values that no measuring can have found."""
     for name in KEYS:
-        if table[name].dtype != pl.String or table[name].null_count():
-            yield f"{name} must hold texts"
+        if table[name].dtype != pl.String or table[name].null_count() or (table[name] == "").any():
+            yield f"{name} must hold texts, none of them empty"
     threads = table[N_THREADS]
     if not threads.dtype.is_integer() or threads.null_count() or (threads < 1).any():
         yield f"{N_THREADS} must hold whole numbers of 1 or more"
@@ -286,6 +294,25 @@ def _find_impossible(table: pl.DataFrame) -> Iterator[str]:
                 yield f"{column.name} must hold finite numbers; what was not measured is null"
             elif metric.unit in NEVER_NEGATIVE and (column < 0).any():
                 yield f"{column.name} must not be negative"
+            elif name == "quality" and not column.drop_nulls().is_between(0, 1).all():
+                yield f"{column.name} must lie between 0 and 1"
+        are_numbers = all(table[part].dtype.is_numeric() for part in parts)
+        if len(parts) == 3 and are_numbers and (table[parts[1]] > table[parts[2]]).any():
+            yield f"{parts[1]} must not be above {parts[2]}"
+
+
+def _find_odd_remarks(table: pl.DataFrame) -> Iterator[str]:
+    """Yield a line for each column that a table may lack, and that holds something else."""
+    for name, dtype in OPTIONAL.items():
+        present = table[name].dtype if name in table.columns else pl.Null
+        if present not in (dtype, pl.Null) and not (dtype.is_numeric() and present.is_numeric()):
+            yield f"{name} must hold {WORDS[dtype]}"
+    if SETTINGS in table.columns and table[SETTINGS].dtype == pl.String:
+        for text in table[SETTINGS].drop_nulls().unique():
+            try:
+                Settings.model_validate_json(text)
+            except ValidationError:
+                yield f"{SETTINGS} must hold JSON of searched and fixed ones, not {text!r:.40}"
 
 
 def require_dataset(datasets: Sequence[str], dataset: str | None) -> str:

@@ -98,6 +98,7 @@ def rank(
         )
     if not len(profiles):
         raise RightfitError("There is no profile to rank. Measure candidates: rightfit.compare(…)")
+    check_table(profiles.table, "the table of profiles")
     asked = read_applications(applications)
     if rules is None:
         rules = RankingRules.model_validate(read_default("ranking"))
@@ -417,9 +418,11 @@ class Ranking:
             RightfitError: If the folder holds something else.
         """
         profiles = Profiles.load(Path(folder) / PROFILES_FILE)
+        path = Path(folder) / RANKING_FILE
         try:
-            asked = _Asked.model_validate(json.loads((Path(folder) / RANKING_FILE).read_text()))
-        except (OSError, ValueError) as err:
+            require_regular(path)
+            asked = _Asked.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, RecursionError) as err:
             raise RightfitError(f"{folder} holds no ranking: {err}") from err
         return cls(profiles, **dict(asked))
 

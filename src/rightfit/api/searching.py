@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
 from rightfit.preparation.splitting import PARTS
 from rightfit.preparation.tables import Table, read_frame, read_records, require_names
 from rightfit.processes.json_store import JsonStore
+from rightfit.processes.leftovers import sweep_temporary_folders
+from rightfit.processes.lost_threads import require_threads
 from rightfit.processes.repeated_warnings import counting_repeats
 from rightfit.profiling.hardware.environment import describe_environment
 from rightfit.profiling.measuring.jobs import FitCosts
@@ -69,7 +72,7 @@ from rightfit.tuning.parallel.planned_search import (
     plan_search,
     train_on_more,
 )
-from rightfit.tuning.parallel.side_by_side import OnTrial, search_in_parallel
+from rightfit.tuning.parallel.side_by_side import OnTrial, search_cut_off, search_in_parallel
 from rightfit.tuning.search.search import is_over
 from rightfit.tuning.search.setting_up import make_cell, make_labelled_rows
 from rightfit.tuning.studies.study_store import PrivateStudyStore, StudyStore
@@ -80,9 +83,9 @@ NAME = "data"  # of the dataset
 LEARNT_ALL = "all rows since it was ranked, those that judged it too"
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
 READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
-    ".parquet": pl.scan_parquet,
-    ".pq": pl.scan_parquet,
-    ".csv": lambda path: pl.scan_csv(path, infer_schema_length=None),
+    ".parquet": partial(pl.scan_parquet, glob=False),
+    ".pq": partial(pl.scan_parquet, glob=False),
+    ".csv": partial(pl.scan_csv, glob=False, infer_schema_length=None),
 }
 
 
@@ -160,6 +163,7 @@ class SearchResult:
         Raises:
             RightfitError: If there is no such application, or no candidate keeps its limits.
         """
+        require_threads()
         names = list(self.applications)
         name = names[0] if application is None and len(names) == 1 else application
         if name is None or name not in names:
@@ -335,7 +339,13 @@ def check_target(frame: Table, target: str) -> pl.Series:
             f"target must be a column of the table, one of {list(frame.columns)}, but got "
             f"{target!r}{suggest(str(target), frame.columns)}."
         )
-    values = frame[target].drop_nulls().unique()
+    try:
+        values = frame[target].drop_nulls().unique()
+    except pl.exceptions.PolarsError as err:
+        raise RightfitError(
+            f"The target {target!r} holds {frame[target].dtype}, which cannot be told apart. Give "
+            "texts, truth values or numbers."
+        ) from err
     if values.len() < 2:
         raise RightfitError(
             f"The target {target!r} holds {values.to_list()} in all rows, so there is nothing to "
@@ -403,6 +413,7 @@ def search_dataset(
             get_family(block.family).check_task(prepared.data_card.task)
         except ValueError as err:
             raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
+    sweep_temporary_folders()  # what killed processes have left
     # Nobody else works on such a search, so its studies may be in memory.
     in_memory = not rules.is_parallel and not rules.applications.asks_costs
     try:
@@ -420,6 +431,12 @@ def search_dataset(
     )
     try:
         return _Search(prepared, rules, workspace).run(feeding)
+    except OSError as err:
+        raise RightfitError(
+            f"The search cannot read or write its files: {err}. It keeps them in "
+            f"{workspace.folder} and in {tempfile.gettempdir()}: free some space there, raise the "
+            "limit of files (ulimit -f), or name another folder."
+        ) from err
     finally:  # Ctrl-C too leaves no process behind
         close_shared_fork_server()
         close_shared_pool()
@@ -445,7 +462,9 @@ class _Search:
                 due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
                 if due:
                     search_in_parallel(due, on_trial=on_trial)
-            # In parallel all of them are over by now, and tell what they found.
+            else:
+                search_cut_off(searches, on_trial=on_trial)
+            # Those are over by now, and tell what they found.
             outcomes = {one.cell.model: complete_search(one, on_trial=on_trial) for one in searches}
         if not any(outcome.candidates for outcome in outcomes.values()):
             reasons = pl.concat([one.trials["stop_reason"] for one in outcomes.values()])

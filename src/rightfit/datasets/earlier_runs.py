@@ -64,7 +64,11 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
                 try:
                     with self._fs.open(str(self._get_versioned_path(version))) as file:
                         winners = read_winners(json.load(file))
-                except (OSError, ValueError) as err:  # a run that was cut off has left half of it
+                except (
+                    OSError,
+                    ValueError,
+                    RecursionError,
+                ) as err:  # a run that was cut off has left half of it
                     logger.warning(
                         "Its winners are passed over: %s of %s cannot be read: %s",
                         *(self._filepath, version, err),

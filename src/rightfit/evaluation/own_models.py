@@ -31,7 +31,7 @@ from rightfit.formatting import end_sentence
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 from rightfit.processes.json_store import JsonStore
-from rightfit.processes.leftovers import temporary_folder
+from rightfit.processes.leftovers import sweep_temporary_folders, temporary_folder
 from rightfit.processes.regular_files import require_regular
 from rightfit.profiling.hardware.environment import Environment, describe_environment, usable_cores
 from rightfit.profiling.measuring.first_rows import WorkerFirstRows
@@ -121,6 +121,7 @@ def measure_models(
         RightfitError: If a model, the rows or the targets do not fit each other; before anything
             is measured.
     """
+    sweep_temporary_folders()  # what killed processes have left
     params = _read_params(plan)
     here = describe_environment()
     _require_machine(params, here)

@@ -17,7 +17,7 @@ from rightfit.families.schema import Task
 from rightfit.preparation.inference import guess_quality
 from rightfit.preparation.tables import is_missing
 from rightfit.quality.metric import QualityMetric
-from rightfit.quality.scorers import NEGATED, check_metric, is_function, wrap_function
+from rightfit.quality.scorers import NEGATED, check_metric, is_function, name_metric, wrap_function
 
 MAX_CLASSES = 100  # of whole numbers whose model does not say whether they are classes
 SHOWN = 10  # names in a message
@@ -194,13 +194,14 @@ def _choose_metric(
             label = f"{getattr(name, '__module__', '')}.{own}"
             metric = QualityMetric.of_function(wrap_function(name), name=label)
         else:
-            known = str(name)
+            known = name_metric(str(name))
             check_metric(known, {}, task=task, n_classes=len(classes) or None)
             best = 0.0 if known.startswith(NEGATED) else 1.0
             metric = QualityMetric(name=known, worst=best - 1, best=best)
         if bounds:
-            worst, best = bounds
-            return metric.model_copy(update={"worst": worst, "best": best})
+            said_bounds = {"worst": bounds[0], "best": bounds[1]}
+            QualityMetric(**metric.model_dump() | said_bounds)  # a copy is not checked
+            return metric.model_copy(update=said_bounds)
         worst = guess_quality(pl.Series(labels), metric, task)
     except ValueError as err:
         raise RightfitError(f"quality: {str(err).removeprefix('quality: ')}") from err

@@ -6,6 +6,8 @@ too many is never read: the quality would be a number, and mean nothing.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 import numpy as np
@@ -24,6 +26,10 @@ TIE = 1e-5  # classes closer in probability are equally likely: rounding may cho
 # spread allows, as of a model that always answers about the same, it counts as the spread.
 VALUE_TOLERANCE = 1e-3
 ROUNDING = 1e-6
+N_ALONE = 16  # rows that a model answers one by one too
+# Of a row's answer alone and among others, as MAX_MEAN_DIFFERENCE. A graph of int8 rounds by the
+# range of all values of a call.
+MAX_BESIDE_OTHERS = 0.02
 
 
 def check_predictions(answers: Any, *, n_rows: int, schema: InputSchema) -> npt.NDArray[Any]:
@@ -142,6 +148,52 @@ def is_same(parity: Parity) -> bool:
     return bool(
         parity["agreement"] >= MIN_AGREEMENT and parity["mean_difference"] <= MAX_MEAN_DIFFERENCE
     )
+
+
+def require_alone(
+    predict: Callable[[int, int], Any], among_others: npt.NDArray[Any], *, n_rows: int
+) -> None:
+    """Refuse a model whose answer to a row depends on the rows beside it.
+
+    Args:
+        predict: Answers the rows from a position up to another.
+        among_others: Its answers to all rows; what :func:`check_predictions` refuses is left to it.
+        n_rows: Number of all rows.
+
+    Raises:
+        ValueError: If it answers the first rows otherwise when they come alone.
+
+    >>> rows = np.array([[0.0], [4.0], [8.0]], dtype=np.float32)
+    >>> require_alone(lambda start, stop: rows[start:stop], rows, n_rows=3)
+    """
+    expected = among_others[:N_ALONE]
+    if among_others.ndim != 2 or len(among_others) != n_rows or not np.isfinite(expected).all():
+        return
+    alone = np.concatenate(
+        [np.asarray(predict(row, row + 1), dtype=np.float32) for row in range(len(expected))]
+    )
+    check_values(alone, shape=expected.shape)
+    difference = compare_predictions(expected, alone)["mean_difference"]
+    if difference > MAX_BESIDE_OTHERS:
+        raise ValueError(
+            "The model's answer to a row depends on the rows beside it: single rows get others "
+            "than rows of a batch. Let it use figures of its training rows in place of the batch's."
+        )
+
+
+def require_each(answers: Any, *, n_rows: int) -> None:
+    """Refuse one answer to several rows; what else a model answers is left as it is.
+
+    Raises:
+        ValueError: If it is one.
+
+    >>> require_each([0.5, 0.7], n_rows=2)
+    """
+    shape: tuple[int, ...] = ()
+    with contextlib.suppress(ValueError):  # lists of several lengths
+        shape = np.shape(answers)
+    if n_rows > 1 and (shape[:1] == (1,) or np.isscalar(answers)):
+        raise ValueError(f"The model must answer each row, but gave {n_rows} rows one answer.")
 
 
 def softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -8,6 +8,7 @@ import importlib.util
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from rightfit.errors import RightfitError
 from rightfit.families.registry import split_reference
 
 LIBRARY = __name__.partition(".")[0]
@@ -50,7 +51,17 @@ def read_family_sources(reference: str) -> dict[str, str]:
 
 
 def read_own_sources(module: str) -> dict[str, str]:
-    """Read as :func:`read_sources` what is the project's or this library's; nothing of others."""
+    """Read as :func:`read_sources` what is the project's or this library's; nothing of others.
+
+    Raises:
+        RightfitError: If it is what was typed into a program or a notebook.
+    """
+    if module == "__main__":
+        raise RightfitError(
+            "What a program or a notebook defines itself, __main__, is out of reach for the "
+            "processes that train and measure: put it into a module, such as my_models.py, and "
+            "name it my_models.NAME."
+        )
     package = module.partition(".")[0]  # what lies in it is found by importing it
     if package == LIBRARY:
         return read_sources(module)

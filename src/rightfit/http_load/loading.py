@@ -235,7 +235,7 @@ def read_bodies(path: Path, inputs: Sequence[TensorInput], *, n_rows: int) -> tu
     try:
         if path.suffix in (".parquet", ".csv"):
             read = pl.read_parquet if path.suffix == ".parquet" else pl.read_csv
-            return write_bodies(read(path, n_rows=MAX_ROWS), inputs, n_rows=n_rows)
+            return write_bodies(read(path, n_rows=MAX_ROWS, glob=False), inputs, n_rows=n_rows)
         rows = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError("it must hold a list of rows, one object each")

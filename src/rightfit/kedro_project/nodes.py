@@ -114,7 +114,7 @@ def find_place(node: Node) -> str:
 
 
 def find_unknown_names(given: Mapping[str, Any], pipeline: Pipeline) -> list[str]:
-    """Describe the nodes, namespaces and datasets that a run names and its pipeline does not have.
+    """Describe the nodes, tags and datasets that a run names and its pipeline does not have.
 
     Args:
         given: Options of Kedro's session, such as ``from_nodes``.
@@ -136,6 +136,8 @@ def find_unknown_names(given: Mapping[str, Any], pipeline: Pipeline) -> list[str
         "--namespaces": ("namespaces", spaces),
         "--from-inputs": ("from_inputs", datasets),
         "--to-outputs": ("to_outputs", datasets),
+        "--load-versions": ("load_versions", datasets),
+        "--tags": ("tags", {tag for node in pipeline.nodes for tag in node.tags}),
     }
     return [
         f"{option} {name}: there is no such name{suggest(name, known)}."

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
+from kedro.io import DatasetNotFoundError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner, Task
@@ -36,6 +37,7 @@ from rightfit.kedro_project.nodes import (
     is_own,
 )
 from rightfit.kedro_project.progress import RunDisplay, RunStep, show_progress
+from rightfit.spelling import suggest
 
 if TYPE_CHECKING:
     from rightfit.tuning.parallel.planned_search import PlannedSearch
@@ -63,7 +65,8 @@ class RightfitSession(KedroSession):
         """Run a pipeline, with the options of Kedro's session.
 
         Raises:
-            ConfigurationError: If it names a node, namespace or dataset that its pipelines lack.
+            ConfigurationError: If it names a pipeline that there is not, or a node, namespace, tag
+                or dataset that its pipelines lack.
         """
         given = inspect.signature(super().run).bind(*args, **options).arguments
         runner = given.get("runner")
@@ -74,11 +77,18 @@ class RightfitSession(KedroSession):
             )
         try:
             return super().run(**given)
-        except ValueError as err:
+        except (ValueError, DatasetNotFoundError) as err:
             # Kedro refuses a name that its pipelines lack with a traceback
             names = given.get("pipeline_names") or [given.get("pipeline_name") or DEFAULT_PIPELINE]
-            asked = sum((pipelines[name] for name in names if name in pipelines), Pipeline([]))
-            unknown = find_unknown_names(given, asked)
+            present = [name for name in names if name in pipelines]
+            unknown = [
+                f"--pipelines {name}: there is no such pipeline{suggest(name, pipelines)}. There "
+                f"are {', '.join(sorted(pipelines))}."
+                for name in names
+                if name not in pipelines
+            ]
+            asked = sum((pipelines[name] for name in present or pipelines), Pipeline([]))
+            unknown = unknown or find_unknown_names(given, asked)
             if unknown and holds_own(asked):
                 raise ConfigurationError("\n".join(unknown)) from err
             raise

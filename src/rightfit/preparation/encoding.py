@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,14 @@ from rightfit.request_path.encoder import (
 )
 from rightfit.request_path.encoder_graph import build_encoder
 from rightfit.request_path.raw_inputs import NUMBERS, TEXTS, list_inputs, split_words
-from rightfit.request_path.usage import TensorInput, decode_image, write_text
+from rightfit.request_path.usage import (
+    TRUTH,
+    TensorInput,
+    check_kinds,
+    check_sizes,
+    decode_image,
+    write_text,
+)
 
 NOT_CATEGORIES = (OTHER, MEAN, "")  # a request writes a missing text as an empty one
 MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing about others
@@ -137,6 +145,31 @@ def write_texts(column: pl.Series) -> pl.Series:
     if not column.dtype.is_float():
         return texts
     return texts.map_elements(lambda text: write_text(float(text)), return_dtype=pl.String)
+
+
+def read_values(column: pl.Series, tensor: TensorInput) -> pl.Series:
+    """Return a column of new rows as requests are read: numbers as Float64, categories as texts.
+
+    Args:
+        column: Raw values.
+        tensor: The tensor that holds them.
+
+    Raises:
+        ValueError: As :func:`rightfit.request_path.usage.make_feed`, if the tensor cannot.
+    """
+    is_number = column.dtype.is_numeric()
+    place = tensor.columns.index(column.name)
+    single = replace(tensor, columns=(column.name,), limits=tensor.limits[place : place + 1])
+    if tensor.name == TEXTS:
+        if column.dtype.is_nested() or column.dtype == pl.Binary:
+            check_kinds([column.to_list()], single)
+        texts = write_texts(column)
+        return texts.replace(TRUTH) if is_number and column.name in tensor.booleans else texts
+    if not is_number and column.dtype != pl.Boolean:
+        check_kinds([column.to_list()], single)
+    numbers = column.cast(pl.Float64)
+    check_sizes(numbers.to_numpy()[None, :], single)
+    return numbers.fill_nan(None)
 
 
 def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame:

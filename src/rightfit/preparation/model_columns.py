@@ -92,7 +92,11 @@ def read_predictions(
         RightfitError: If the file cannot be read, or lacks columns.
     """
     try:
-        table = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+        table = (
+            pl.read_csv(path, glob=False)
+            if path.suffix == ".csv"
+            else pl.read_parquet(path, glob=False)
+        )
     except (OSError, pl.exceptions.PolarsError) as err:
         raise RightfitError(f"the predictions {path} cannot be read: {err}") from err
     try:

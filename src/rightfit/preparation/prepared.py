@@ -12,11 +12,12 @@ from rightfit.preparation.assembling import assemble, derive
 from rightfit.preparation.block import complete_block
 from rightfit.preparation.data_card import DataCard, make_data_card
 from rightfit.preparation.description import DatasetBlock, DatasetSpec
-from rightfit.preparation.encoding import apply_encoder, encode_part, fit_encoder
+from rightfit.preparation.encoding import apply_encoder, encode_part, fit_encoder, read_values
 from rightfit.preparation.splitting import Parted, assign_parts
 from rightfit.preparation.table_check import RawCheck, blank_outliers, check_tables
 from rightfit.preparation.tables import Table, cast_without_loss, parse_dtype
 from rightfit.request_path.encoder import Encoder
+from rightfit.request_path.raw_inputs import IMAGE, list_inputs
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,14 @@ def encode_new_rows(spec: DatasetSpec, encoder: Encoder, table: Table) -> pl.Dat
             f"The rows lack the columns {missing}, which the model reads; they have "
             f"{list(table.columns)}. A value that is not known may be missing, its column may not."
         )
+    inputs = {name: tensor for tensor in list_inputs(encoder.to_json()) for name in tensor.columns}
+    computed_from = {derivation.column for derivation in spec.derived}
     columns = []
     for name in needed:
         column, group = table[name], groups[name]
+        if name in inputs and name not in computed_from and inputs[name].name != IMAGE:
+            columns.append(blank_outliers(read_values(column, inputs[name]), group))
+            continue
         cast = cast_without_loss(column, group.dtype)
         if cast is None:  # numbers that do not fit the described dtype stay as they are
             is_number = column.dtype.is_numeric() or column.dtype == pl.Boolean

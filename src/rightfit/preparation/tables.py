@@ -25,6 +25,7 @@ from rightfit.errors import RightfitError
 from rightfit.preparation.images import read_file, tabulate_files
 from rightfit.preparation.spec import DATETIME
 from rightfit.processes.leftovers import temporary_folder
+from rightfit.processes.lost_threads import require_threads
 
 ROW = ""  # position of a row in its table; no column of a raw table is called so
 _STREAMED: Final = "streaming"  # polars' engine that works on parts of a table
@@ -124,7 +125,9 @@ def read_frame(raw: object, *, entry: str) -> Table:
 
     Raises:
         RawTableError: If it is no table, or a column cannot be converted.
+        RightfitError: If this process lacks the threads that tables are read with.
     """
+    require_threads()
     if isinstance(raw, Mapping) and raw:
         return _join_partitions(raw, entry)
     if isinstance(raw, pl.LazyFrame):
@@ -134,7 +137,13 @@ def read_frame(raw: object, *, entry: str) -> Table:
     if type(raw).__module__.split(".")[0] == "pandas" and hasattr(raw, "columns"):
         return _read_pandas(raw, entry).cast(_PLAIN)
     if hasattr(raw, "__arrow_c_stream__"):
-        frame: pl.DataFrame = pl.DataFrame(raw)
+        try:
+            frame: pl.DataFrame = pl.DataFrame(raw)
+        except pl.exceptions.PanicException as err:  # decimals of 256 bits, for example
+            raise RawTableError(
+                f"{entry} has a column of a kind that is not read ({err}). Cast it to numbers or "
+                "texts."
+            ) from err
         return frame.cast(_PLAIN)
     raise RawTableError(
         f"{entry} must be a table (polars, pandas, Arrow, or partitions of these), but is of type "
@@ -245,7 +254,7 @@ def scan_table(raw: pl.LazyFrame) -> Table:
     folder = ExitStack()
     file = folder.enter_context(temporary_folder("table")) / "table.parquet"
     plain.sink_parquet(file)
-    table = ScannedTable(pl.scan_parquet(file))
+    table = ScannedTable(pl.scan_parquet(file, glob=False))
     weakref.finalize(table, folder.close)
     return table
 

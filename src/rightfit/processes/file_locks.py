@@ -35,16 +35,32 @@ def acquire(file: IO[Any] | int, *, waits: bool = True) -> bool:
     return True
 
 
-def name_holder(file: IO[Any] | int) -> str:
-    """Name the process that holds a file's lock; empty where the system does not tell."""
+def find_holder(file: IO[Any] | int) -> int | None:
+    """Return the process that holds a file's lock; ``None`` where the system does not tell."""
     with contextlib.suppress(OSError, ValueError):
         number = os.fstat(file if isinstance(file, int) else file.fileno()).st_ino
-        for line in Path("/proc/locks").read_text().splitlines():
+        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
             _, kind, _, _, process, place, *_ = line.split()
             if kind == "FLOCK" and int(place.rpartition(":")[2]) == number and int(process) > 0:
-                words = Path("/proc", process, "cmdline").read_text().replace("\0", " ").split()
-                return f"process {process}, {clean_text(' '.join(words))[:MAX_NAME]}"
-    return ""
+                return int(process)
+    return None
+
+
+def name_process(pid: int) -> str:
+    """Name a process: its number, and its command as far as the system tells it."""
+    words: list[str] = []
+    with contextlib.suppress(OSError):
+        command = Path("/proc", str(pid), "cmdline").read_bytes()
+        words = command.decode(errors="replace").replace("\0", " ").split()
+    return f"process {pid}, {clean_text(' '.join(words))[:MAX_NAME]}".removesuffix(", ")
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether a signal has stopped a process, as Ctrl-Z does."""
+    with contextlib.suppress(OSError, IndexError):
+        status = Path("/proc", str(pid), "stat").read_text(encoding="utf-8", errors="replace")
+        return status.rpartition(")")[2].split()[0] in "Tt"
+    return False
 
 
 def release(file: IO[Any] | int) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+START_FIELD = 19  # of /proc/PID/stat after the name: clock ticks from boot to the process' start
 
 
 def end_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
@@ -74,6 +75,19 @@ def end_children(*, keep: Collection[int] = ()) -> None:
                 os.kill(one, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(one, 0)
+
+
+def identify_machine() -> str:
+    """Name this machine, or container, from its start to its end: its next start has another name.
+
+    Empty where the system does not tell.
+    """
+    with contextlib.suppress(OSError, IndexError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        # of the first process, after its name, which may hold anything in brackets
+        *_, fields = Path("/proc/1/stat").read_text(encoding="utf-8").rpartition(")")
+        return f"{boot}.{fields.split()[START_FIELD]}"
+    return ""
 
 
 def end_marked(mark: str) -> None:

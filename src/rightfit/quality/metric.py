@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from rightfit.quality.scorers import NEGATED, Option, Score, find_score, is_function
+from rightfit.quality.scorers import (
+    NEGATED,
+    Option,
+    Score,
+    find_range,
+    find_score,
+    is_function,
+    name_metric,
+)
 from rightfit.strict_model import Number, OneSentence, StrictModel
+
+logger = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
 
@@ -22,6 +34,11 @@ class QualityBlock(StrictModel):
     best: Number | None = None
     options: dict[str, Option] = Field(default_factory=dict)
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _name_metric(cls, name: str | None) -> str | None:
+        return None if name is None else name_metric(name)
 
 
 TITLES = {
@@ -44,10 +61,11 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
     of scikit-learn's ``neg_`` scorers do.
 
     Args:
-        name: A scorer of scikit-learn, ``neg_`` and a loss of ``sklearn.metrics``, or the import
-            path of a function; see :func:`rightfit.quality.scorers.find_score`.
+        name: A scorer of scikit-learn, a loss of ``sklearn.metrics`` with or without ``neg_``, one
+            of ``mae``, ``mse``, ``rmse`` and ``mape``, or the import path of a function; see
+            :func:`rightfit.quality.scorers.find_score`.
         worst: Value that counts as quality 0. Above ``best``, both are losses, written positive.
-        best: Value that counts as quality 1.
+        best: Value that counts as quality 1. The metric can reach both.
         options: Arguments of the function or loss by name, such as ``{"alpha": 0.9}``.
         threshold: Probability from which on the second of two classes is predicted; ``None`` for
             the class with the highest probability.
@@ -69,6 +87,15 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
             raise ValueError(
                 f"worst must be below best, since a higher {self.name} is better, but got "
                 f"worst={self.worst}, best={self.best}"
+            )
+        lowest, highest = find_range(self.name)
+        if not all(lowest <= bound <= highest for bound in self.raw_bounds):
+            if self.name.startswith(NEGATED):
+                values = "losses are 0 or more: write them so, the worst one above the best"
+            else:
+                values = f"its values lie between {lowest:g} and {highest:g}"
+            raise ValueError(
+                f"{self.name} cannot reach worst={self.worst} and best={self.best}; {values}"
             )
         return self
 
@@ -144,6 +171,21 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
         """
         worst, best = self.raw_bounds
         return min(1.0, max(0.0, (raw - worst) / (best - worst)))
+
+    def warn_where_flat(self, raws: Sequence[float], *, dataset: str) -> None:
+        """Log that all candidates count alike, where they all lie beyond the same bound.
+
+        >>> metric = QualityMetric(name="mae", worst=40, best=0)
+        >>> metric.warn_where_flat([-10.0, -50.0], dataset="flights")
+        """
+        worst, best = self.raw_bounds
+        is_lowest = all(raw <= worst for raw in raws)
+        if raws and (is_lowest or all(raw > best for raw in raws)):
+            logger.warning(
+                "%s: every candidate has quality %d, so quality decides nothing: %s reaches %.4g "
+                "to %.4g, and its bounds are worst=%g, best=%g. Widen them.",
+                *(dataset, not is_lowest, self.name, min(raws), max(raws), self.worst, self.best),
+            )
 
     def scale_error(self, raw_error: float) -> float:
         """Scale the standard error of a raw value."""

@@ -26,6 +26,45 @@ NEGATED = "neg_"
 _N_TRIED_ROWS = 4  # of each class, or of a regression
 
 
+ABBREVIATIONS = {
+    "mae": "neg_mean_absolute_error",
+    "mse": "neg_mean_squared_error",
+    "rmse": "neg_root_mean_squared_error",
+    "mape": "neg_mean_absolute_percentage_error",
+}
+_LOSSES = ("_error", "_loss", "_deviance")  # how scikit-learn's names of losses end
+_FROM_0_TO_1 = (  # how names of scorers that are shares, or areas, begin
+    "accuracy",
+    "average_precision",
+    "balanced_accuracy",
+    "f1",
+    "jaccard",
+    "precision",
+    "recall",
+    "roc_auc",
+    "top_k_accuracy",
+)
+
+
+def name_metric(name: str) -> str:
+    """Return the name of a metric of which higher values are better.
+
+    >>> name_metric("mae"), name_metric("log_loss"), name_metric("f1")
+    ('neg_mean_absolute_error', 'neg_log_loss', 'f1')
+    """
+    is_loss = name.endswith(_LOSSES) and not name.startswith(NEGATED) and not is_function(name)
+    return f"{NEGATED}{name}" if is_loss else ABBREVIATIONS.get(name, name)
+
+
+def find_range(name: str) -> tuple[float, float]:
+    """Return the lowest and the highest value of a metric, as far as its name tells them."""
+    if is_function(name) or name == "positive_likelihood_ratio":
+        return -math.inf, math.inf
+    if name.startswith(NEGATED):
+        return -math.inf, 0.0
+    return (0.0 if name.startswith(_FROM_0_TO_1) else -math.inf), 1.0
+
+
 def is_function(name: str) -> bool:
     """Tell whether a metric is a function by import path."""
     return "." in name

@@ -13,7 +13,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from rightfit.request_path.usage import TensorInput
+from rightfit.request_path.usage import MAX_FLOAT, TRUTH, TensorInput
 
 ENCODER_VERSION = 2
 NUMBERS, TEXTS, IMAGE = "numbers", "texts", "image"
@@ -29,6 +29,8 @@ INPUT_OF = {
     "picture": IMAGE,
 }
 DTYPES = {NUMBERS: "float64", TEXTS: "string", IMAGE: "uint8"}
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
+MAX_ENCODED = 1e30  # size of an encoded number: a model adds up many of them, as float32
 PER_PIXEL = np.float32(1) / np.float32(255)
 
 WORD = "[0-9A-Za-z_{}-{}{}-{}{}-{}]+"  # see split_words
@@ -79,8 +81,9 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
         ValueError: If the encoder is of another version.
 
     >>> step = StepJson(kind="indicate", column="age")
-    >>> list_inputs(EncoderJson(version=ENCODER_VERSION, steps=[step]))
-    (TensorInput(name='numbers', dtype='float64', columns=('age',), image_shape=None),)
+    >>> [number] = list_inputs(EncoderJson(version=ENCODER_VERSION, steps=[step]))
+    >>> number.name, number.dtype, number.columns
+    ('numbers', 'float64', ('age',))
     """
     if encoder["version"] != ENCODER_VERSION:
         raise ValueError(f"encoder.json must be of version {ENCODER_VERSION}: {encoder['version']}")
@@ -93,9 +96,40 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
     for name, dtype in DTYPES.items():
         columns = dict.fromkeys(one["column"] for one in steps if INPUT_OF[one["kind"]] == name)
         if columns:
-            of_image = shape if name == IMAGE else None
-            found.append(TensorInput(name, dtype, tuple(columns), of_image))
+            found.append(
+                TensorInput(
+                    name,
+                    dtype,
+                    tuple(columns),
+                    shape if name == IMAGE else None,
+                    tuple(_find_limits(steps, columns)) if name == NUMBERS else (),
+                    tuple(_find_booleans(steps)) if name == TEXTS else (),
+                )
+            )
     return tuple(found)
+
+
+def _find_limits(steps: Sequence[StepJson], columns: Collection[str]) -> Iterator[float]:
+    """Yield the largest size of each column's numbers that float32 holds once they are encoded."""
+    for column in columns:
+        limit = MAX_FLOAT
+        for step in steps:
+            if step["column"] == column and step["kind"] == "standardise":
+                limit = min(limit, abs(step["mean"]) + abs(step["scale"]) * MAX_ENCODED)
+            elif step["column"] == column and step["kind"] == "number":
+                limit = min(limit, MAX_FLOAT32)
+        yield limit
+
+
+def _find_booleans(steps: Sequence[StepJson]) -> Iterator[str]:
+    """Yield the columns whose categories are true and false, or one of them."""
+    for step in steps:
+        if (
+            step["kind"] == "one_hot"
+            and step["categories"]
+            and not (set(step["categories"]) - set(TRUTH.values()))
+        ):
+            yield step["column"]
 
 
 def group_steps(

@@ -12,11 +12,15 @@ at opening and nothing later. Those hashes show that files are what was exported
 from __future__ import annotations
 
 import base64
+import datetime
+import functools
 import io
 import json
+import reprlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +56,22 @@ INPUT_DTYPES = ("string", "uint8", "float16", "float32", "float64")
 FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
+TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
+PLAIN: set[type] = {
+    int,
+    float,
+    bool,
+    type(None),
+    np.float64,
+    np.float32,
+    np.int64,
+}  # kinds of most values
+PLAIN_OF: Mapping[str, set[type]] = {TEXT: PLAIN | {str}, IMAGE: {str, bytes}}
+NOT_NUMBERS = (dict, list, bytes, str, datetime.date, datetime.time, datetime.timedelta)
+NOT_HELD = {TEXT: (dict, list, bytes), IMAGE: (dict, float, bool)}
+MAX_FLOAT = sys.float_info.max
+TRUTH = {"1": "true", "0": "false"}  # how numbers stand for categories that are true or false
+MAX_SHOWN = 40  # characters of a value
 
 
 @dataclass(frozen=True)
@@ -65,12 +85,22 @@ class TensorInput:
         columns: Raw columns it holds, in order.
         image_shape: ``(height, width, channels)`` that image files are decoded and resized to;
             ``None`` if the bytes are the pixels, or there is no image.
+        limits: Of numbers, the largest size of each column's values; empty: any finite number.
+        booleans: Of texts, the columns whose categories are true and false.
     """
 
     name: str
     dtype: str
     columns: tuple[str, ...]
     image_shape: tuple[int, int, int] | None = None
+    limits: tuple[float, ...] = ()
+    booleans: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def sizes(self) -> npt.NDArray[np.float64]:
+        """The limits, shape (n_columns, 1)."""
+        limits = self.limits or [MAX_FLOAT] * len(self.columns)
+        return np.array(limits, dtype=np.float64)[:, None]
 
 
 @dataclass(frozen=True)
@@ -138,13 +168,19 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
     try:
         for one in inputs:
             values = [columns[name] for name in one.columns]
-            if one.dtype == "uint8":
+            check_kinds(values, one)
+            if one.dtype == IMAGE:
                 feed[one.name] = _make_image(values[0], one.image_shape)
-            elif one.dtype == "string":
+            elif one.dtype == TEXT:
                 texts = [[write_text(value) for value in column] for column in values]
+                for name in one.booleans:
+                    truths = [write_text(value, is_boolean=True) for value in columns[name]]
+                    texts[one.columns.index(name)] = truths
                 feed[one.name] = np.ascontiguousarray(np.array(texts, dtype=object).T)
             else:
-                feed[one.name] = np.ascontiguousarray(np.array(values, dtype=one.dtype).T)
+                numbers = np.array(values, dtype=one.dtype)
+                check_sizes(numbers, one)
+                feed[one.name] = np.ascontiguousarray(numbers.T)
     except KeyError:
         named = {name for one in inputs for name in one.columns}
         lacking = sorted(named - set(columns))
@@ -152,6 +188,63 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
             f"The request lacks the columns {lacking}; a missing value is written null."
         ) from None
     return feed
+
+
+def check_kinds(columns: Sequence[Values], tensor: TensorInput) -> None:
+    """Refuse values of a kind that a tensor cannot hold; numpy would take some for others.
+
+    Args:
+        columns: Raw values of each of the tensor's columns.
+        tensor: The tensor.
+
+    Raises:
+        ValueError: Naming the first such value.
+
+    >>> check_kinds([["3"]], TensorInput("numbers", "float64", ("a",)))
+    Traceback (most recent call last):
+        ...
+    ValueError: Row 0: 'a' must be a number or null: '3'
+    """
+    if type(columns[0]) is list:  # all columns at once: a request has microseconds
+        kinds = set(map(type, chain.from_iterable(columns)))
+    else:
+        kinds = {
+            kind
+            for values in columns
+            for kind in (
+                {values.dtype.type} if isinstance(values, np.ndarray) else set(map(type, values))
+            )
+        }
+    if kinds <= PLAIN_OF.get(tensor.dtype, PLAIN):
+        return
+    wrong = NOT_HELD.get(tensor.dtype, NOT_NUMBERS)
+    for name, values in zip(tensor.columns, columns, strict=True):
+        for number, value in enumerate(values):
+            if isinstance(value, wrong):
+                _refuse(name, number, value, "a text" if tensor.dtype == TEXT else "a number")
+
+
+def check_sizes(numbers: npt.NDArray[Any], tensor: TensorInput) -> None:
+    """Refuse numbers that are infinite, or too large for a model, which reads float32.
+
+    Args:
+        numbers: Shape (n_columns, n_rows); NaN: missing.
+        tensor: The tensor.
+
+    Raises:
+        ValueError: Naming the first such number.
+    """
+    is_larger = np.abs(numbers) > tensor.sizes
+    if np.count_nonzero(is_larger):  # faster than any()
+        column, row = np.argwhere(is_larger)[0].tolist()
+        limit = float(tensor.sizes[column, 0])
+        wanted = f"a number between -{limit:.3g} and {limit:.3g},"
+        _refuse(tensor.columns[column], row, float(numbers[column, row]), wanted)
+
+
+def _refuse(name: str, number: int, value: object, wanted: str) -> None:
+    said = reprlib.repr(value)[:MAX_SHOWN]
+    raise ValueError(f"Row {number}: {name!r} must be {wanted} or null: {said}")
 
 
 def open_graph(path: Path, inputs: Sequence[TensorInput], *, n_threads: int, device: str) -> Answer:
@@ -265,23 +358,27 @@ def decode_image(content: bytes, shape: Sequence[int]) -> npt.NDArray[np.uint8]:
     return np.asarray(resized, dtype=np.uint8).reshape(-1)
 
 
-def write_text(value: Any) -> str:
+def write_text(value: Any, *, is_boolean: bool = False) -> str:
     """Write a category as text; a missing one is empty.
 
-    JSON does not tell 7.0 from 7, so both are ``7``.
+    JSON does not tell 7.0 from 7, so both are ``7``. Among truth values 1 is true and 0 is false.
 
-    >>> [write_text(value) for value in ("JFK", 7, 7.0, 2e16, True, None)]
-    ['JFK', '7', '7', '20000000000000000', 'true', '']
+    >>> [write_text(value) for value in ("JFK", 7, 7.0, 2e16, True, None, float("nan"))]
+    ['JFK', '7', '7', '20000000000000000', 'true', '', '']
     >>> [write_text(value) for value in (np.float32(7), np.float32(0.1), np.True_)]
     ['7', '0.1', 'true']
+    >>> [write_text(value, is_boolean=True) for value in (True, 1, 0.0, "1")]
+    ['true', 'true', 'false', '1']
     """
     if type(value) is str:
         return value
-    if value is None:
+    if value is None or value != value:
         return ""
-    if isinstance(value, float | np.floating) and value.is_integer():
-        return str(int(value))
-    return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()
+    is_whole = isinstance(value, float | np.floating) and value.is_integer()
+    text = str(int(value)) if is_whole else str(value)
+    return TRUTH.get(text, text) if is_boolean else text
 
 
 def name_answers(
@@ -296,6 +393,8 @@ def name_answers(
 
     >>> name_answers(np.array([[0.25, 0.75]], dtype=np.float32), ["no", "yes"])
     [{'class': 'yes', 'probabilities': {'no': 0.25, 'yes': 0.75}}]
+    >>> name_answers(np.array([[0.1, 0.9]], dtype=np.float32), ["no", "yes"])[0]["probabilities"]
+    {'no': 0.1, 'yes': 0.9}
     >>> name_answers(np.array([[1.5]], dtype=np.float32), [])
     [{'value': 1.5}]
     >>> name_answers(np.array([[0.7, 0.3]], dtype=np.float32), ["no", "yes"], 0.25)[0]["class"]
@@ -309,15 +408,20 @@ def name_answers(
             f"Row {number}: the model's answer is not finite; a number of the row is too large."
         )
     if not classes:
-        return [{"value": value} for value in answers[:, 0].tolist()]
+        return [{"value": value} for [value] in _list_digits(answers)]
     least = None if threshold is None else np.float32(threshold)  # answers are of 32 bits too
     return [
         {
             "class": classes[int(row.argmax() if least is None else row[1] >= least)],
-            "probabilities": dict(zip(classes, row.tolist(), strict=True)),
+            "probabilities": dict(zip(classes, shares, strict=True)),
         }
-        for row in answers
+        for row, shares in zip(answers, _list_digits(answers), strict=True)
     ]
+
+
+def _list_digits(answers: Floats) -> list[list[float]]:
+    """Return answers as Python numbers of the fewest digits that stand for the same float32."""
+    return [[float(str(number)) for number in row] for row in answers]
 
 
 def main() -> None:
@@ -361,15 +465,19 @@ def _parse_input(content: Any) -> TensorInput:
         and all(type(size) is int and 0 < size < MAX_PIXELS for size in shape)
         and shape[2] in (1, 3)
     )
+    limits, booleans = (tuple(content.get(key, ())) for key in ("limits", "booleans"))
     if not (
         isinstance(name, str)
         and dtype in INPUT_DTYPES
+        and len(limits) in (0, len(columns))
+        and all(type(limit) in (int, float) and limit > 0 for limit in limits)
+        and all(isinstance(column, str) for column in booleans)
         and is_shape
         and columns
         and all(isinstance(column, str) for column in columns)
     ):
         raise ValueError(f"wrong input: {str(name)[:80]}")
-    return TensorInput(name, dtype, columns, shape)
+    return TensorInput(name, dtype, columns, shape, limits, booleans)
 
 
 if __name__ == "__main__":

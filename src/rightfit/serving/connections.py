@@ -168,7 +168,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """Hand the request to the application, unless another one is being answered."""
         if self._is_whole:
             self._refuse(400, "One request at a time: the next one after the answer")
-        if len(self.headers) > self._limits.max_headers:
+        n_bytes = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if len(self.headers) > self._limits.max_headers or n_bytes > self._limits.max_head_bytes:
             self._refuse(431, self._limits.head_text)
         if sum(name == b"host" for name, _ in self.headers) > 1:
             self._refuse(400, "Two headers name a host")

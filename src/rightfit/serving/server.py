@@ -12,15 +12,14 @@ Prometheus' format. There is nothing else.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
-import datetime
 import functools
 import gc
 import io
 import json
-import math
+import logging
 import os
-import reprlib
 import socket
 import struct
 import sys
@@ -44,7 +43,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 if __package__:
@@ -62,12 +61,11 @@ JSON = "application/json"
 PLAIN_ARROW = (
     "string", "large_string", "string_view", "binary", "large_binary", "binary_view", "null",
 )  # fmt: skip
+MAX_BATCHES = 1_000  # of an Arrow stream: each costs some 40 µs, however short it is
 MAX_ARROW_BYTES = 2**28  # of a column whose values share their bytes, once they are written out
 MIN_VALUES = 100_000  # of a JSON body that every model takes
 N_UNREAD = 10  # further columns of a JSON row, whose number the parser's time and memory follow
 N_IMAGE_BYTES = 1_000_000  # further values of a request whose images are lists of their bytes
-TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
-MAX_SHOWN = 40  # characters of a value
 RETRY_AFTER_S = 1
 BUSY = connections.BUSY
 Limits = connections.Limits
@@ -77,8 +75,6 @@ BUCKETS_S = tuple(step * 10.0**power for power in range(-4, 1) for step in (1, 2
 
 NO_ROW = "There is no row to answer"
 NULL = "a missing value is written null"
-NOT_NUMBERS = (dict, list, bytes, str, datetime.date, datetime.time, datetime.timedelta)
-NOT_HELD = {TEXT: (dict, list, bytes), IMAGE: (dict, float, bool)}
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -143,6 +139,20 @@ class Service:
             self._lasted.observe(time.perf_counter() - started_s)
         return response
 
+    async def show_page(self, _: Request) -> Response:
+        """Say what this is, to whoever opens it in a browser."""
+        columns = ", ".join(self._kinds)
+        return PlainTextResponse(
+            "This server answers rows with a model.\n\n"
+            f"POST /predict with a list of one JSON object per row. Columns: {columns}.\n"
+            "GET /openapi.json describes that for programs, /profile what was measured of the "
+            "model, /metrics what was served, /health that it is open.\n"
+        )
+
+    async def show_api(self, _: Request) -> Response:
+        """Return how to ask, as an OpenAPI description."""
+        return JSONResponse(describe_api(self._model))
+
     async def show_health(self, _: Request) -> Response:
         """Say that the model is open."""
         return JSONResponse({"status": "ok"})
@@ -187,6 +197,47 @@ class Service:
         return Response(written, media_type=kind)
 
 
+def describe_api(model: usage.ExportedModel) -> dict[str, Any]:
+    """Describe how to ask for answers, in the terms of OpenAPI 3.1.
+
+    Args:
+        model: Its inputs name the columns of a request, its classes those of an answer.
+    """
+    text = {"type": ["string", "number", "boolean", "null"]}
+    image = {"type": ["string", "array"], "description": "Base64, or a list of its bytes"}
+    number = {"type": ["number", "boolean", "null"]}
+    kinds = {usage.TEXT: text, usage.IMAGE: image}
+    columns = {
+        name: kinds.get(tensor.dtype, number) for tensor in model.inputs for name in tensor.columns
+    }
+    shares = {name: {"type": "number"} for name in model.classes}
+    answer: dict[str, Any] = {"value": {"type": "number"}}
+    if model.classes:
+        answer = {
+            "class": {"type": "string", "enum": list(model.classes)},
+            "probabilities": {"type": "object", "properties": shares},
+        }
+
+    def list_of(properties: dict[str, Any]) -> dict[str, Any]:
+        row = {"type": "object", "required": list(properties), "properties": properties}
+        return {"content": {JSON: {"schema": {"type": "array", "items": row}}}}
+
+    error = {"type": "object", "properties": {"error": {"type": "string"}}}
+    predict = {
+        "summary": "Answer rows",
+        "requestBody": {"required": True, **list_of(columns)},
+        "responses": {
+            "200": {"description": "An answer for each row", **list_of(answer)},
+            "default": {"description": "The reason", "content": {JSON: {"schema": error}}},
+        },
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "A model", "version": "1"},
+        "paths": {"/predict": {"post": predict}},
+    }
+
+
 def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     """Serve an exported folder until told to stop; running requests are finished first.
 
@@ -214,6 +265,8 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     app = Starlette(
         routes=[
             Route("/predict", service.predict, methods=["POST"]),
+            Route("/", service.show_page),
+            Route("/openapi.json", service.show_api),
             Route("/health", service.show_health),
             Route("/profile", service.show_profile),
             Route("/metrics", service.show_metrics),
@@ -227,6 +280,7 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     config = uvicorn.Config(
         app,
         http=functools.partial(connections.LimitedProtocol, shared),  # type: ignore[arg-type]
+        lifespan="off",
         ws="none",  # it would take connections out of these limits
         backlog=n_pending,
         proxy_headers=False,
@@ -235,6 +289,7 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         server_header=False,
         timeout_graceful_shutdown=limits.stop_s,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     try:
         listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -247,6 +302,11 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
         sys.stderr.write(f"Listening on http://{host}:{port}/predict - Ctrl-C ends it.\n")
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a line is no traceback of a request that a second Ctrl-C has cut off."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 async def _read_body(request: Request, limits: Limits) -> bytes:
@@ -271,12 +331,10 @@ async def _read_body(request: Request, limits: Limits) -> bytes:
 
 
 def _read_columns(kind: str, body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
-    """Return the columns of a request that the model reads, whose values its tensors can hold."""
+    """Return the columns of a request that the model reads."""
     read = _read_arrow if kind == ARROW else _read_json
     try:
         columns = read(body, limits, kinds)
-        for name, values in columns.items():
-            _check_values(name, values, kinds[name])
         if lacking := kinds.keys() - columns.keys():
             raise RefusedError(422, f"The request lacks the columns {sorted(lacking)}; {NULL}")
     except RefusedError:
@@ -286,27 +344,9 @@ def _read_columns(kind: str, body: bytes, limits: Limits, kinds: Mapping[str, st
     return columns
 
 
-def _check_values(name: str, values: Sequence[Any], kind: str) -> None:
-    """Refuse values that numpy or onnxruntime would take for something else, or choke on."""
-    wrong = NOT_HELD.get(kind, NOT_NUMBERS)
-    types = set(map(type, values))
-    infinite = (math.inf, -math.inf) if float in types else ()
-    is_wrong = any(issubclass(one, wrong) for one in types)
-    if not is_wrong and not any(one in values for one in infinite):
-        return
-    number, value = next(
-        (number, value)
-        for number, value in enumerate(values)
-        if isinstance(value, wrong) or value in infinite
-    )
-    wanted = "a text" if kind in NOT_HELD else "a number"
-    said = reprlib.repr(value)[:MAX_SHOWN]
-    raise RefusedError(422, f"Row {number}: {name!r} must be {wanted} or null: {said}")
-
-
 def _read_json(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
     max_values = max(MIN_VALUES, limits.max_rows * (len(kinds) + N_UNREAD))
-    max_values += N_IMAGE_BYTES if IMAGE in kinds.values() else 0
+    max_values += N_IMAGE_BYTES if usage.IMAGE in kinds.values() else 0
     if body.count(b",") + body.count(b"[") + body.count(b"{") > max_values:
         raise RefusedError(
             413,
@@ -349,7 +389,9 @@ def _read_arrow(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Column
         raise RefusedError(415, "Arrow needs pyarrow, which is not installed here") from err
     batches, n_rows = [], 0
     try:
-        for message in pyarrow.ipc.MessageReader.open_stream(io.BytesIO(body)):
+        for number, message in enumerate(pyarrow.ipc.MessageReader.open_stream(io.BytesIO(body))):
+            if number > MAX_BATCHES:
+                raise RefusedError(413, f"An Arrow stream may hold {MAX_BATCHES} batches")
             if _is_compressed(message):
                 raise RefusedError(422, "A compressed Arrow stream may unpack to any size")
         with pyarrow.ipc.open_stream(io.BytesIO(body)) as stream:

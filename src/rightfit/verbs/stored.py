@@ -261,7 +261,7 @@ class StoredResults:
             self._verify(name, version)
             table = self._find_parquet(name)
             if table is not None:
-                return pl.read_parquet(table / version / table.name)
+                return pl.read_parquet(table / version / table.name, glob=False)
             catalog = DataCatalog.from_config(
                 self._config, self._credentials, load_versions={name: version}
             )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,19 @@ def test_chosen_columns_come_in_the_readers_order() -> None:
 def test_columns_of_one_name_are_refused() -> None:
     with pytest.raises(RightfitError, match=r"several columns of the names \['a'\]"):
         read_row_table(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def test_file_that_claims_more_rows_than_it_holds_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "rows.npy").open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (2**34, 1)}
+        np.lib.format.write_array_header_1_0(file, header)
+
+    with pytest.raises(RightfitError, match=r"rows\.npy cannot be read"):
+        read_row_table(tmp_path / "rows.npy")
+
+
+def test_arrow_table_of_a_kind_that_is_not_read_is_refused() -> None:
+    table = pa.table({"price": pa.array([Decimal(1)], pa.decimal256(50))})
+
+    with pytest.raises(RightfitError, match="a column of a kind that is not read"):
+        read_row_table(table)

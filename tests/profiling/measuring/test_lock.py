@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+import itertools
 import logging
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from rightfit.processes.file_locks import acquire
 from rightfit.profiling.measuring import lock
-from rightfit.profiling.measuring.lock import LOCK_PATH, machine_lock
+from rightfit.profiling.measuring.lock import (
+    LOCK_PATH,
+    STOPPED_MAX_S,
+    WAIT_MAX_S,
+    machine_lock,
+)
 
 HOLD = """
 import sys
@@ -51,28 +60,82 @@ def test_lock_waits_until_the_holder_lets_go(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux")
-def test_wait_says_how_long_and_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_says_once_for_whom_and_since_when(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
     monkeypatch.setattr(lock.logger, "info", lambda text, *of: told.append(text % of))
     path = tmp_path / "lock"
-    ticks_s = iter([0.0, 1.0, 6.0])
+    ticks_s = iter([0.0, 1.0, 6.0, 9.0, 40.0])
     waits = []
 
     with hold_in_process(path) as holder:
 
-        def release_at_third_look(seconds: float) -> None:
+        def release_at_last(seconds: float) -> None:
             waits.append(seconds)
-            if len(waits) == 3:
+            if len(waits) == 4:
                 holder.communicate()
 
-        with machine_lock(path, clock_s=lambda: next(ticks_s, 7.0), sleep=release_at_third_look):
+        with machine_lock(path, clock_s=lambda: next(ticks_s), sleep=release_at_last):
             pass
 
     assert len(told) == 1
     assert told[0].startswith(
-        "Waiting for another timing on this machine to end, 6 s so far: "
+        "Waiting for another timing on this machine to end: "
         f"process {holder.pid}, {sys.executable[:60]}"
     )
+    assert re.search(r", since \d\d:\d\d:\d\d\.$", told[0])
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux")
+def test_a_stopped_holder_loses_the_lock_and_others_go_by_their_users_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, own = tmp_path / "lock", tmp_path / f"lock.{os.getuid()}"
+    seconds = itertools.count(0.0, 10.0)
+    with hold_in_process(path) as holder:
+        holder.send_signal(signal.SIGSTOP)
+        try:
+            with machine_lock(path, clock_s=lambda: next(seconds), sleep=lambda _: None):
+                waited_s = next(seconds)
+                with own.open() as file:
+                    is_locked = not acquire(file, waits=False)
+            with machine_lock(path, clock_s=lambda: next(seconds), sleep=lambda _: None):
+                waited_again_s = next(seconds) - waited_s
+        finally:
+            holder.send_signal(signal.SIGCONT)
+            holder.communicate()
+    with machine_lock(path), path.open() as file:
+        is_back = not acquire(file, waits=False)
+
+    assert is_locked
+    assert STOPPED_MAX_S < waited_s < 2 * STOPPED_MAX_S
+    assert waited_again_s < STOPPED_MAX_S
+    assert is_back
+    [message] = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert f"process {holder.pid}" in message
+    assert "does not measure" in message
+
+
+def test_nobody_waits_for_ever_for_a_holder_that_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    seconds = itertools.count(0.0, 600.0)
+    with hold_in_process(path) as holder:
+        with machine_lock(path, clock_s=lambda: next(seconds), sleep=lambda _: os.utime(path)):
+            waited_s = next(seconds)
+        holder.communicate()
+
+    assert WAIT_MAX_S < waited_s < WAIT_MAX_S + 3_600
+
+
+def test_a_file_of_another_user_keeps_nobody_from_a_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.mkdir()  # root may open any file, so something that nobody can lock stands for it
+
+    with machine_lock(path), (tmp_path / f"lock.{os.getuid()}").open() as file:
+        is_locked = not acquire(file, waits=False)
+
+    assert is_locked
 
 
 def test_lock_of_a_killed_holder_is_free(tmp_path: Path) -> None:
@@ -166,5 +229,5 @@ def test_foreign_thing_at_the_path_is_left_alone_and_named_once(
 
     assert n_run == 2
     [message] = [record.getMessage() for record in caplog.records]
-    assert f"{path} must be a regular file" in message
+    assert f"{path}: it must be a regular file" in message
     assert target.stat().st_mode & 0o777 == 0o600

@@ -242,3 +242,21 @@ def test_walk_names_the_highest_line_everywhere(lines: np.ndarray, place: float)
 
 def test_walk_ends_on_the_steepest_line() -> None:
     assert list(walk_envelope(np.array([1.0, 0.0]), np.array([1.0, 1.0]), 0)) == []
+
+
+def test_weights_of_very_different_size_have_intervals() -> None:
+    three = (
+        make_profile("a-1", quality=0.9, latency_p50_ms=92),
+        make_profile("a-2", quality=0.15, latency_p50_ms=50),
+        make_profile("a-3", quality=0.9, latency_p50_ms=10),
+    )
+    goals = {
+        "quality": {"weight": 1e9, "worst": 0, "best": 1},
+        "latency_p50_ms": {"weight": 1e-12, "worst": 100, "best": 0},
+    }
+    ranked = rank(*three, application=make_application(objectives=goals))
+
+    quality, latency = tabulate_weight_intervals([ranked]).to_dicts()
+
+    assert (quality["share"], latency["share"]) == (1.0, pytest.approx(1e-21))
+    assert quality["weight_low"] is None  # no number gives a share that close to 1

@@ -51,6 +51,22 @@ def write_softmax(
     )
 
 
+def write_ranks(path: Path) -> Path:
+    """Write a model of 2 columns that centres the first one by the mean of its batch."""
+    axes = np.array([0])
+    return write_onnx(
+        path,
+        [
+            helper.make_node("ReduceMean", ["x", "axes"], ["mean"]),
+            helper.make_node("Sub", ["x", "mean"], ["centred"]),
+            helper.make_node("Softmax", ["centred"], ["scores"], axis=1),
+        ],
+        inputs={"x": (TensorProto.FLOAT, ["n", 2])},
+        outputs={"scores": (TensorProto.FLOAT, ["n", 2])},
+        weights={"axes": axes},
+    )
+
+
 def write_endless(path: Path) -> Path:
     """Write a model whose loop never ends; it has 2 input columns."""
     value = helper.make_tensor_value_info

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import time
 from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -55,10 +54,12 @@ def start_process(data: TrainingData, store: StudyStore, **changes: Any) -> Base
     return process
 
 
-def start_deadly_search(data: TrainingData, store: StudyStore, **changes: Any) -> BaseProcess:
-    """Search in another process that no training survives."""
-    process = FORKS.Process(target=_search_deadly, args=(data, store, changes), daemon=True)
+def start_held_search(data: TrainingData, store: StudyStore, **changes: Any) -> BaseProcess:
+    """Search in another process; return once it trains, which it goes on to do for ever."""
+    is_ready = FORKS.Event()
+    process = FORKS.Process(target=_search_held, args=(data, store, is_ready, changes), daemon=True)
     process.start()
+    assert is_ready.wait(60)
     return process
 
 
@@ -81,9 +82,10 @@ def _search(
     run_search(cells.make_cell(data), cells.make_settings(**changes), store, on_trial=on_trial)
 
 
-def _search_deadly(data: TrainingData, store: StudyStore, changes: Any) -> None:
+def _search_held(data: TrainingData, store: StudyStore, is_ready: Event, changes: Any) -> None:
     def train(*args: Any, **kwargs: Any) -> Iterator[Checkpoint]:
-        os.kill(os.getpid(), signal.SIGKILL)
+        is_ready.set()
+        time.sleep(600)
         yield from ()
 
     get_family("linear").train = train  # type: ignore[method-assign]

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,14 @@ import pytest
 import sqlalchemy
 from factories import cells
 from factories.application_targets import make_targets
+from fakes.deadly_family import DEADLY_SHARE
+from harness.forks import FORKS
 from harness.postgres import HOW_TO_INSTALL, find_postgres, running_postgres
 from harness.searching import (
     make_gate,
     outcomes_by_index,
     search,
-    start_deadly_search,
+    start_held_search,
     start_process,
     start_search,
 )
@@ -27,8 +31,12 @@ from rightfit.errors import RightfitError
 from rightfit.families.bundle import read_bundle
 from rightfit.families.family import TrainingData
 from rightfit.quality.metric import QualityMetric
+from rightfit.tuning.parallel.planned_search import PlannedSearch, complete_search
+from rightfit.tuning.parallel.side_by_side import search_cut_off
+from rightfit.tuning.search import search_scheduler
 from rightfit.tuning.search.search import run_search
-from rightfit.tuning.search.search_scheduler import open_study
+from rightfit.tuning.search.search_scheduler import SearchScheduler, open_study, read_trials
+from rightfit.tuning.search.space import ModelParams
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import STOP_REASON, finished_trials
 from rightfit.tuning.studies.trial_pool import TrialPool
@@ -78,7 +86,7 @@ def test_search_killed_at_random_moments_ends_as_if_it_had_not_been(
     seed = np.random.SeedSequence().entropy
     print(f"{seed=}")  # noqa: T201 - pytest shows it when the test fails
     moments = np.random.default_rng(seed)
-    settings = {"n_trials": n_trials, "n_retries": n_kills, **rules}
+    settings = {"n_trials": n_trials, "n_retries": 0, **rules}
 
     for _ in range(n_kills):
         process = start_search(blobs, store, **settings)
@@ -107,7 +115,7 @@ def test_search_for_applications_survives_being_killed(
     seed = np.random.SeedSequence().entropy
     print(f"{seed=}")  # noqa: T201 - pytest shows it when the test fails
     moments = np.random.default_rng(seed)
-    settings = {"n_trials": n_trials, "n_retries": n_kills, **PAUSING}
+    settings = {"n_trials": n_trials, "n_retries": 0, **PAUSING}
 
     for _ in range(n_kills):
         process = start_search(blobs, store, **settings)
@@ -248,20 +256,82 @@ def test_trial_whose_stop_was_noted_before_the_search_was_killed_stays_stopped(
         read_bundle(store.bundle_folder(study.study_name, trial.number))
 
 
-def test_configuration_that_kills_its_workers_is_given_up(
-    blobs: TrainingData, store: StudyStore
+@pytest.mark.parametrize("rules", [{}, TPE, PAUSING], ids=["random", "tpe", "pausing"])
+def test_runs_killed_within_one_step_cost_no_trial(
+    blobs: TrainingData, store: StudyStore, tmp_path: Path, rules: dict[str, Any]
 ) -> None:
     for _ in range(3):
-        process = start_deadly_search(blobs, store, n_trials=4, n_retries=2)
+        process = start_held_search(blobs, store, n_retries=0, **rules)
+        process.kill()
         process.join()
-    study = search(blobs, store, n_trials=4, n_retries=2)
+    study = search(blobs, store, n_retries=0, **rules)
+    undisturbed = search(blobs, StudyStore(tmp_path / "undisturbed", None), **rules)
+
+    assert outcomes_by_index(study) == outcomes_by_index(undisturbed)
+    assert len(study.trials) == 4
+
+
+def test_a_trial_that_stops_the_machine_again_and_again_is_given_up(
+    blobs: TrainingData, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for boot in ("first", "second", "third"):
+        monkeypatch.setattr(search_scheduler, "identify_machine", lambda boot=boot: boot)
+        scheduler = SearchScheduler(cells.make_cell(blobs), cells.make_settings(), store)
+        task = scheduler.next_task()
+        scheduler.pool.write()
+        assert task is not None
+        assert task.number == 0
+    monkeypatch.setattr(search_scheduler, "identify_machine", lambda: "fourth")
+    study = search(blobs, store)
 
     failed = [trial for trial in finished_trials(study) if trial.state == TrialState.FAIL]
     assert [(trial.number, trial.user_attrs[STOP_REASON]) for trial in failed] == [
-        (0, "failed: the worker died in 3 of 3 attempts")
+        (0, "failed: the worker, or its machine, died in 3 of 3 attempts")
     ]
     assert list(outcomes_by_index(study)) == [0, 1, 2, 3]
-    assert len(study.trials) == 4
+
+
+def test_a_model_that_kills_its_process_ends_one_run_and_no_more(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    """Then its search goes on in processes of its own, where the model loses its trials."""
+    params = {
+        "fixed": {"n_estimators": 4, "max_depth": 3, "min_samples_leaf": 1},
+        "space": {"max_features": {"type": "float", "low": 0.1, "high": 1.0, "log": False}},
+    }
+    cell = cells.make_cell(
+        blobs,
+        name="blobs.deadly",
+        family="fakes.deadly_family",
+        params=ModelParams.model_validate(params),
+    )
+    planned = PlannedSearch(
+        cell, cells.make_settings(n_trials=6), StudyStore(tmp_path, None), {}, n_at_once=1
+    )
+
+    process = FORKS.Process(target=search_planned, args=(planned,), daemon=True)
+    process.start()
+    process.join()
+    was_cut_off = planned.is_cut_off
+    search_planned(planned)
+    trials = read_trials(cell, planned.settings, planned.store)
+
+    assert process.exitcode == -signal.SIGKILL
+    assert was_cut_off
+    assert not planned.is_cut_off
+    deadly = {trial.number for trial in trials if trial.params["max_features"] > DEADLY_SHARE}
+    assert deadly
+    assert {trial.number for trial in trials if trial.state == TrialState.FAIL} == deadly
+    assert len(trials) == 6
+
+
+def search_planned(planned: PlannedSearch) -> None:
+    search_cut_off([planned], on_trial=ignore_progress)
+    complete_search(replace(planned, exports=False), on_trial=ignore_progress)
+
+
+def ignore_progress(name: str, n_begun: int, n_trials: int | None) -> None:
+    """Take no note of progress."""
 
 
 def test_interrupted_search_gives_its_trial_back_and_is_not_blamed(

@@ -8,7 +8,9 @@ import optuna
 import pytest
 from factories import cells
 from fakes.stopping_rules import BehindBest
+from optuna.trial import FrozenTrial
 
+from rightfit.errors import RightfitError
 from rightfit.families.family import TrainingData
 from rightfit.quality.metric import QualityMetric
 from rightfit.tuning.search.search import run_search
@@ -63,6 +65,17 @@ def test_rule_as_an_object_keeps_its_settings(blobs: TrainingData, store: StudyS
     study = search(blobs, store, rule=BehindBest(margin=100.0))  # no loss is so far behind
 
     assert {trial.state.name for trial in study.trials} == {"COMPLETE"}
+
+
+def test_rule_that_fails_ends_the_search_by_its_name(
+    blobs: TrainingData, store: StudyStore
+) -> None:
+    class Failing:
+        def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+            raise KeyError("no such note")
+
+    with pytest.raises(RightfitError, match=r"The stopping rule Failing failed at trial 0 \(KeyE"):
+        search(blobs, store, rule=Failing())
 
 
 def test_pruner_of_optuna_is_a_rule() -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rightfit.errors import RightfitError
 from rightfit.extras import is_of
 from rightfit.families.onnx_session import first_line
+from rightfit.processes.lost_threads import require_threads
 from rightfit.spelling import find_nearest
 
 Form = Literal["matrix", "floats", "pandas", "polars"]
@@ -152,8 +153,10 @@ def read_row_table(rows: object) -> RowTable:
     """Take rows as they come: frames of pandas and polars, Arrow tables, arrays, files.
 
     Raises:
-        RightfitError: If they are none of these, or there are none.
+        RightfitError: If they are none of these, or there are none; or if this process lacks the
+            threads that tables are read with.
     """
+    require_threads()
     table = rows if isinstance(rows, RowTable) else _read_any(rows)
     if not len(table):
         raise RightfitError("The rows are empty. Give at least one; some thousand measure best.")
@@ -178,7 +181,13 @@ def _read_any(rows: Any) -> RowTable:
     if hasattr(rows, "__arrow_c_stream__"):
         import polars as pl
 
-        return take_stored(pl.DataFrame(rows))
+        try:
+            return take_stored(pl.DataFrame(rows))
+        except pl.exceptions.PanicException as err:  # decimals of 256 bits, for example
+            raise RightfitError(
+                f"The rows have a column of a kind that is not read ({err}). Cast it to numbers or "
+                "texts."
+            ) from err
     if hasattr(rows, "toarray"):
         raise RightfitError(
             "The rows are a sparse matrix; give them as one of all values: rows.toarray()."
@@ -199,13 +208,17 @@ def _read_file(path: Path) -> RowTable:
 
     try:
         if path.suffix == ".npy":
-            matrix = np.load(path, allow_pickle=False)
+            # mapped first: a short file may claim any number of rows
+            matrix = np.array(np.load(path, mmap_mode="r", allow_pickle=False))
             return RowTable(np.atleast_1d(matrix), "matrix", _usual_frame())
         if path.suffix in (".parquet", ".pq"):
-            return take_stored(pl.read_parquet(path))
+            return take_stored(pl.read_parquet(path, glob=False))
         if path.suffix == ".csv":
-            return take_stored(pl.read_csv(path, infer_schema_length=10_000))
-    except (OSError, EOFError, ValueError, TypeError, pl.exceptions.PolarsError) as err:
+            return take_stored(pl.read_csv(path, glob=False, infer_schema_length=10_000))
+    except (
+        *(OSError, EOFError, ValueError, TypeError, MemoryError),
+        pl.exceptions.PolarsError,
+    ) as err:
         raise RightfitError(f"The rows {path} cannot be read: {first_line(err)}") from err
     raise RightfitError(
         f"The rows must be a {', '.join(FILES[:-1])} or {FILES[-1]} file, but got {path}."

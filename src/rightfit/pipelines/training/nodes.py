@@ -90,6 +90,7 @@ def tune_model(
         with ``predicts``, their predictions for the validation rows before they learnt from them.
     """
     from rightfit.tuning.parallel.planned_search import complete_search
+    from rightfit.tuning.parallel.side_by_side import search_cut_off
 
     planned = plan_cell(
         train,
@@ -105,6 +106,7 @@ def tune_model(
         **siblings,
     )
     with show_progress() as on_trial:
+        search_cut_off([planned], on_trial=on_trial)
         outcome = complete_search(planned, on_trial=on_trial, predicts=predicts)
     # what the search could not do, and what would help
     for row in outcome.account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():

@@ -471,6 +471,7 @@ def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
         rows=bench.locate_rows(subject),
         predictions=str(bench.folder / "answers.npy"),
         limit_s=bench.settings.answer_max_s,
+        is_judged=True,
     )
     with machine_lock():
         answer = bench.pool.get(subject.kind).ask(request, Predicted)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import polars as pl
 
 from rightfit.families.family import Rows
+from rightfit.families.predictions import require_alone
 from rightfit.families.runtimes import NATIVE, runtime_files
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.common_mode_error import (
@@ -105,7 +106,7 @@ def profile_set(
     encoding_ms = measure_encoding_ms(given, jobs, states, bench, store=store, is_wanted=is_wanted)
     for profile, found_ms in zip(profiles, encoding_ms, strict=True):
         profile.set_encoding(found_ms)
-    return tabulate_profiles([*profiles, *_describe_refused(given, servings)])
+    return _tabulate(given, [*profiles, *_describe_refused(given, servings)])
 
 
 def profile_measured(
@@ -142,7 +143,15 @@ def profile_unmeasured(given: CandidateSet, rows: Rows) -> pl.DataFrame:
     Returns:
         One row per candidate: quality, size and what training cost; the rest is null.
     """
-    return tabulate_profiles([_judge_native(given, name, rows) for name in given.candidates])
+    return _tabulate(given, [_judge_native(given, name, rows) for name in given.candidates])
+
+
+def _tabulate(given: CandidateSet, profiles: Sequence[ProfileBuilder]) -> pl.DataFrame:
+    """Tabulate finished profiles; a warning tells where quality tells no two of them apart."""
+    table = tabulate_profiles(profiles)
+    raws = table["quality_raw"].drop_nulls().to_list()
+    given.quality.warn_where_flat(raws, dataset=given.dataset)
+    return table
 
 
 class _Assembly:
@@ -355,9 +364,16 @@ def _describe_refused(given: CandidateSet, servings: Sequence[Serving]) -> Itera
 def _judge_native(given: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
     bundle = given.candidates[name]
     family = bundle.load_family()
-    quality = judge_answers(
-        given, bundle.schema, lambda: family.predict(bundle.load_native(), rows)
-    )
+
+    def answer() -> Rows:
+        model = bundle.load_native()
+        answers = family.predict(model, rows)
+        require_alone(
+            lambda start, stop: family.predict(model, rows[start:stop]), answers, n_rows=len(rows)
+        )
+        return answers
+
+    quality = judge_answers(given, bundle.schema, answer)
     job = Job(f"{given.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
     profile = _begin_profile(given, job, quality)
     profile.set_encoding(None)

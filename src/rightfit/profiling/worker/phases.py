@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from rightfit.families.bundle import read_bundle
+from rightfit.families.predictions import require_alone, require_each
 from rightfit.families.runtimes import open_predictor
 from rightfit.profiling.worker.latency import Call, Clock, time_calls
 from rightfit.profiling.worker.meters.cpu import PhaseMeter, await_rest
@@ -201,9 +202,11 @@ def _offline(
         reset_peak()
         before = read_memory()
         start_ns = time.perf_counter_ns()
-        call(copy_input(inputs[0]))  # held as a server would hold it
+        answers = call(copy_input(inputs[0]))  # held as a server would hold it
         call_ns_per_row = (time.perf_counter_ns() - start_ns) / batch_size
         peak_mib = max(peak_mib, memory.peak_mib(before))
+        require_each(answers, n_rows=batch_size)
+        del answers
         results.append(
             _time_batch_size(
                 call, inputs, batch_size, request.batch, probe, device, peak_mib=peak_mib
@@ -279,18 +282,27 @@ def time_batches(
 
 
 def answer_rows(factory: Factory, request: PredictRequest) -> Predicted:
-    """Answer all rows and write the answers."""
+    """Answer all rows and write the answers.
+
+    Raises:
+        ValueError: If they are judged, and an answer depends on the rows beside its own.
+    """
     rows = load_rows(request.rows)
     call = factory(**request.arguments)()
-    parts = []
-    for start in range(0, len(rows), N_PREDICT_ROWS):
-        stop = min(start + N_PREDICT_ROWS, len(rows))
+
+    def cut(start: int, stop: int) -> Input:
         if isinstance(rows, np.ndarray):  # the rows of one call, read from the file
-            answers = call(cut_input(np.array(rows[start:stop]), 0, stop - start))
-        else:
-            answers = call(cut_input(rows, start, stop))
-        parts.append(np.asarray(answers, dtype=np.float32))
-    np.save(request.predictions, np.concatenate(parts))
+            return cut_input(np.array(rows[start:stop]), 0, stop - start)
+        return cut_input(rows, start, stop)
+
+    parts = [
+        np.asarray(call(cut(start, min(start + N_PREDICT_ROWS, len(rows)))), dtype=np.float32)
+        for start in range(0, len(rows), N_PREDICT_ROWS)
+    ]
+    answers = np.concatenate(parts)
+    np.save(request.predictions, answers)
+    if request.is_judged:
+        require_alone(lambda start, stop: call(cut(start, stop)), answers, n_rows=len(rows))
     return Predicted(len(rows))
 
 

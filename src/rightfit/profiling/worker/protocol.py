@@ -69,6 +69,7 @@ class PredictRequest(ModelRequest):
     """Answer all rows, so that quality can be judged in the serving runtime."""
 
     predictions: str  # path of the .npy to write
+    is_judged: bool = False  # then no answer may depend on the rows beside its own
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -239,6 +239,9 @@ def _find_change(
     return None
 
 
-def _weight_of(share: float, total_of_others: float) -> float:
-    """Return the weight, in the YAML's numbers, that gives a share while the others stay."""
-    return share * total_of_others / (1 - share)
+def _weight_of(share: float, total_of_others: float) -> float | None:
+    """Return the weight, in the YAML's numbers, that gives a share while the others stay.
+
+    ``None`` where no number is large enough.
+    """
+    return share * total_of_others / (1 - share) if share < 1 else None

@@ -35,7 +35,12 @@ from rightfit.tuning.search.task_worker import TaskWorker
 from rightfit.tuning.search.training_params import TrainingParams
 from rightfit.tuning.studies.budget import GUARD, spent_cpu_s
 from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import CURVE, configuration_index, finished_trials
+from rightfit.tuning.studies.trial_attributes import (
+    CURVE,
+    configuration_index,
+    finished_trials,
+    is_underway,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +84,12 @@ class PlannedSearch:
         """Whether the family's default comes before all else, so that others may know of it."""
         is_steered = self.settings.targets is not None and self.settings.sampler != "grid"
         return is_steered and self.cell.default() is not None
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether a run ended in the middle of a step, killed by a model or by somebody."""
+        trials = read_trials(self.cell, self.settings, self.store)
+        return any(t.state == TrialState.RUNNING and is_underway(t) for t in trials)
 
     def with_rows_of(self, other: PlannedSearch) -> PlannedSearch:
         """Return this search with the rows of another one of its dataset, kept once in memory."""

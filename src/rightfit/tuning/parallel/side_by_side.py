@@ -79,6 +79,20 @@ def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) 
         logger.warning("The process that starts the searches has died, the run goes on")
 
 
+def search_cut_off(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:
+    """Carry out the searches that a run left in the middle of a step, in processes of their own.
+
+    Perhaps a model has killed that run; in a process of its own it loses its trial and no more.
+
+    Args:
+        searches: Searches that this process carries out alone; the others among them are left.
+        on_trial: See :func:`search_in_parallel`.
+    """
+    cut_off = [search for search in searches if search.is_cut_off]
+    if cut_off:
+        search_in_parallel(cut_off, on_trial=on_trial)
+
+
 def _rows(folder: Path, search: PlannedSearch) -> Path:
     """Return the folder of the rows that the searches of a dataset share."""
     return folder / f"rows-{search.dataset}"

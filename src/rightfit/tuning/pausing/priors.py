@@ -53,7 +53,7 @@ def read_shipped_prior(family: str) -> Prior:
     Boosted trees are taken to cost what a forest of as many trees and nodes costs: exported, both
     are the same ONNX operator.
     """
-    document = json.loads(files(__package__).joinpath(SHIPPED).read_text())
+    document = json.loads(files(__package__).joinpath(SHIPPED).read_text(encoding="utf-8"))
     name = family.removeprefix("rightfit.families.")
     if name in BOOSTED:
         return Prior(lines=_read_lines(document["forest"]["lines"]))

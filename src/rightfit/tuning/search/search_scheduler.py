@@ -3,7 +3,9 @@
 Workers carry its tasks out, in this process or elsewhere. A lost worker is a lost task: the trial
 is given out again, up to ``n_retries`` times. A lost scheduler loses the tasks that were out, and
 nothing else: the next one finds in the study all that has ended, and the checkpoints that each
-other trial has passed.
+other trial has passed. No trial is blamed for the end of a run, which people end at any moment;
+where the machine has stopped too, the trials that were out may have been the reason, and it counts
+as a worker's death.
 
 A configuration's index is its place in the search: 0, 1, … without gaps. It seeds the sampler, so
 the n-th configuration does not depend on what was interrupted before. A trial's number counts
@@ -23,6 +25,7 @@ from typing import Any, Literal, cast
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from rightfit.processes.lifeline import identify_machine
 from rightfit.tuning.pausing.pausing_rule import Step
 from rightfit.tuning.search.candidates import choose_complete, plan_finish
 from rightfit.tuning.search.cell import Cell, SearchSettings, study_name
@@ -34,9 +37,9 @@ from rightfit.tuning.studies.budget import Budget
 from rightfit.tuning.studies.study_store import StudyStore
 from rightfit.tuning.studies.trial_attributes import (
     ASKED_BY,
-    ATTEMPTS,
     CONFIGURATION,
     CURVE,
+    DEATHS,
     GAINED,
     INDEX,
     MODEL_SIZE_MIB,
@@ -44,11 +47,13 @@ from rightfit.tuning.studies.trial_attributes import (
     STOP_CHECKPOINT,
     STOP_REASON,
     STOPPED_BY,
+    UNDERWAY,
     Spent,
     configuration_index,
     first_free_index,
     is_begun,
     is_finished,
+    is_underway,
 )
 from rightfit.tuning.studies.trial_pool import TrialPool
 
@@ -90,6 +95,7 @@ class SearchScheduler:
         self._n_configurations = count_configurations(cell, settings)
         self._out: dict[int, Task] = {}  # by trial, in workers' hands
         self._deciding_s: dict[int, float] = {}  # of the same
+        self._machine = identify_machine()
         self._n_lost: Counter[tuple[str, int]] = Counter()  # tasks that no record counts
         self._is_trained = False  # nothing more is trained
         self._last: deque[Task] = deque()  # what is left then: models to keep and to finish
@@ -164,7 +170,7 @@ class SearchScheduler:
         """Take back a task whose worker has died."""
         del self._out[task.number]
         if task.kind == "train":
-            self._fail_if_deadly(self.pool.trials[task.number])
+            self._count_death(self.pool.trials[task.number])
             return
         self._n_lost[task.kind, task.number] += 1
         if self._n_lost[task.kind, task.number] <= self.settings.n_retries:
@@ -175,9 +181,8 @@ class SearchScheduler:
         for task in tasks or tuple(self._out.values()):
             del self._out[task.number]
             if task.kind == "train":
-                _, n_attempts = self.pool.trials[task.number].user_attrs[ATTEMPTS]
-                self.pool.note(task.number, {ATTEMPTS: [task.n_checkpoints, n_attempts - 1]})
-        with contextlib.suppress(Exception):  # the study may be out of reach; then they count
+                self.pool.note(task.number, {UNDERWAY: None})
+        with contextlib.suppress(Exception):  # the study may be out of reach
             self.pool.write()
 
     def _take_over(self) -> None:
@@ -191,7 +196,11 @@ class SearchScheduler:
                 self.pool.end(trial.number, TrialState.FAIL)
                 logger.info("%s: trial %d was abandoned", self.pool.name, trial.number)
                 continue
-            self._fail_if_deadly(trial)
+            if is_underway(trial):
+                if trial.user_attrs[UNDERWAY][1] == self._machine:
+                    self.pool.note(trial.number, {UNDERWAY: None})
+                else:
+                    self._count_death(trial)
             if self._plan is None and self._n_passed(trial) == self.settings.n_checkpoints:
                 self._complete(trial.number)
 
@@ -237,15 +246,13 @@ class SearchScheduler:
             sampler: optuna.samplers.BaseSampler = give_parameters(params)
         else:
             sampler = make_sampler(self.settings, index)
-        notes: dict[str, Any] = {INDEX: index, ATTEMPTS: [0, 1]}
+        notes: dict[str, Any] = {INDEX: index, UNDERWAY: [0, self._machine]}
         if asked_by is not None:
             notes[ASKED_BY] = asked_by
         return self._make_task("train", self.pool.begin(sampler, self.cell.params.suggest, notes))
 
     def _go_on(self, trial: FrozenTrial) -> Task:
-        n_passed = self._n_passed(trial)
-        attempts = [n_passed, self._count_attempts(trial) + 1]
-        self.pool.note(trial.number, {ATTEMPTS: attempts})
+        self.pool.note(trial.number, {UNDERWAY: [self._n_passed(trial), self._machine]})
         return self._make_task("train", trial)
 
     def _note_training(self, task: Task, result: TaskResult, deciding_s: float) -> None:
@@ -287,21 +294,18 @@ class SearchScheduler:
             self.pool.note(number, {GAINED: ["quality"]})
         self.pool.end(number, TrialState.COMPLETE, quality_raw)
 
-    def _fail_if_deadly(self, trial: FrozenTrial) -> None:
-        """Give up a trial that has cost too many workers."""
-        n_attempts = self._count_attempts(trial)
-        if n_attempts <= self.settings.n_retries:
+    def _count_death(self, trial: FrozenTrial) -> None:
+        """Note that a worker died in a trial's next step; after too many deaths the trial fails."""
+        n_passed, n_deaths = trial.user_attrs.get(DEATHS, [-1, 0])
+        n_deaths = n_deaths + 1 if n_passed == self._n_passed(trial) else 1
+        self.pool.note(trial.number, {DEATHS: [self._n_passed(trial), n_deaths], UNDERWAY: None})
+        if n_deaths <= self.settings.n_retries:
             return
-        reason = f"failed: the worker died in {n_attempts} of {n_attempts} attempts"
+        reason = f"failed: the worker, or its machine, died in {n_deaths} of {n_deaths} attempts"
         logger.warning("%s: trial %d %s", self.pool.name, trial.number, reason)
         self.pool.note(trial.number, {STOP_REASON: reason})
         self.pool.end(trial.number, TrialState.FAIL)
         self._store.drop_bundle(self.pool.name, trial.number)
-
-    def _count_attempts(self, trial: FrozenTrial) -> int:
-        """Return how often the trial's next step was given out already."""
-        n_passed, n_attempts = trial.user_attrs.get(ATTEMPTS, [-1, 0])
-        return int(n_attempts) if n_passed == self._n_passed(trial) else 0
 
     def _end_paused_trials(self) -> None:
         """Note how each paused trial of a pausing search ended."""

@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 CONFIGURATION = "configuration"  # all settings, fixed ones included
 INDEX = "index"  # the configuration's place in the search, from 0; it seeds the sampler
 ASKED_BY = "asked_by"  # application that asked for it
-ATTEMPTS = "attempts"  # checkpoints passed when a worker was last given the trial; how often since
+UNDERWAY = "underway"  # the step that a worker has: checkpoints passed, machine; None: nobody has
+DEATHS = "deaths"  # checkpoints passed; how often a worker or a machine died in the step after them
 CURVE = "curve"  # what was measured at each checkpoint, see ``Look.point``
 GAINED = "gained"  # whose best trial so far it is: ["quality"]
 STOP_CHECKPOINT = "stop_checkpoint"  # where a trial that did not go on was paused
@@ -62,6 +63,12 @@ def is_finished(trial: FrozenTrial) -> bool:
 def is_begun(trial: FrozenTrial) -> bool:
     """Tell whether a trial counts: it runs, is paused, or ended by itself."""
     return trial.state == TrialState.RUNNING or is_finished(trial)
+
+
+def is_underway(trial: FrozenTrial) -> bool:
+    """Tell whether a worker has the trial's next step, or had it when its run ended."""
+    mark = trial.user_attrs.get(UNDERWAY)
+    return mark is not None and mark[0] == len(trial.user_attrs.get(CURVE, ()))
 
 
 def configuration_index(trial: FrozenTrial) -> int | None:

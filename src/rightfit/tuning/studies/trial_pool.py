@@ -98,9 +98,19 @@ class TrialPool:
         self._write_later(self._stored.set_trial_intermediate_value, number, resource, value)
 
     def is_stopped_by_rule(self, number: int) -> bool:
-        """Ask the stopping rule whether a trial ends at its latest checkpoint."""
-        trial = self.trials[number]
-        is_stopped = self.study.pruner.prune(self.study, trial)
+        """Ask the stopping rule whether a trial ends at its latest checkpoint.
+
+        Raises:
+            RightfitError: If the rule fails.
+        """
+        trial, rule = self.trials[number], self.study.pruner
+        try:
+            is_stopped = rule.prune(self.study, trial)
+        except Exception as err:  # a rule may raise anything
+            raise RightfitError(
+                f"The stopping rule {type(rule).__name__} failed at trial {number} "
+                f"({type(err).__name__}: {err}). Correct its prune(study, trial)."
+            ) from err
         for key, value in self.trials[number].system_attrs.items():
             if key not in trial.system_attrs:  # what some rules note, to compare trials later
                 self._write_later(self._stored.set_trial_system_attr, number, key, value)
