@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rightfit.errors import RightfitError
-from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle, write_manifest
+from rightfit.families.bundle import ONNX_FILE, Bundle, write_manifest
 from rightfit.families.bundle_files import (
     hash_regular_file,
     read_manifest,
@@ -23,6 +22,7 @@ from rightfit.families.predictions import (
     compare_predictions,
     is_same,
 )
+from rightfit.families.runtimes import RUNTIMES, derive_files
 
 logger = logging.getLogger(__name__)
 
@@ -85,11 +85,8 @@ def keep_onnx(
     manifest["files"][ONNX_FILE] = hash_regular_file(bundle.path / ONNX_FILE)
     if tensors:
         manifest["configuration"] = {**manifest["configuration"], "tensors": list(tensors)}
-    if bundle.load_family().has_int8:
-        (bundle.path / INT8_FILE).unlink(missing_ok=True)
-        _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
-        manifest["files"][INT8_FILE] = hash_regular_file(bundle.path / INT8_FILE)
-    return write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
+    exported_bundle = write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
+    return derive_files(exported_bundle, RUNTIMES)
 
 
 def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
@@ -138,17 +135,3 @@ def offer_export(
         manifest, _ = read_manifest(bundle.path)
         manifest["onnx_refused"] = reason
         return write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
-
-
-def _quantise_weights(exported: Path, quantised: Path) -> None:
-    """Write an ONNX model again with 8-bit weights; activations are quantised at run time."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    def hides_advice(record: logging.LogRecord) -> bool:
-        return "pre-processing" not in record.getMessage()  # small nets do not need it
-
-    logging.root.addFilter(hides_advice)
-    try:
-        quantize_dynamic(exported, quantised, weight_type=QuantType.QUInt8)
-    finally:
-        logging.root.removeFilter(hides_advice)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rightfit.families.bundle import ONNX_FILE, Bundle
-from rightfit.families.runtimes import runtime_files
+from rightfit.families.runtimes import NATIVE, runtime_files
 from rightfit.preparation.data_card import DataCard
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.encoder import Encoder
@@ -64,7 +64,7 @@ def locate_onnx(winner: RankedCandidate, bundle: Bundle) -> Path:
         ValueError: If the bundle holds none.
     """
     file = ONNX_FILE
-    if winner.serving.runtime != "native":
+    if winner.serving.runtime != NATIVE:
         file = runtime_files(bundle, winner.serving.runtime)[0].name
     if file not in bundle.files and bundle.onnx_refused is not None:
         raise ValueError(
