@@ -12,6 +12,10 @@ from typing import Any
 # Newer releases of onnxruntime report to their makers unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+# Metadata of a compiled graph: what whoever runs it puts in the place of missing values, as JSON,
+# {input: {"fill": [a value per column], "told": [positions]}}. Behind an input's own columns stand
+# columns of 0 and 1 that tell whether the values at those positions are missing.
+FILLING = "rightfit.filling"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 

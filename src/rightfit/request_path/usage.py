@@ -16,7 +16,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 if __package__:
     from rightfit.families.export_check import AGAIN, HASHES, check_files, check_graph
-    from rightfit.families.onnx_session import PROVIDERS, first_line, open_session
+    from rightfit.families.onnx_session import FILLING, PROVIDERS, first_line, open_session
 else:  # run in an exported folder, which stands for itself
     from export_check import (  # type: ignore[import-not-found,no-redef]
         AGAIN,
@@ -34,6 +34,7 @@ else:  # run in an exported folder, which stands for itself
         check_graph,
     )
     from onnx_session import (  # type: ignore[import-not-found,no-redef]
+        FILLING,
         PROVIDERS,
         first_line,
         open_session,
@@ -49,6 +50,8 @@ CALL = "model.json"
 PROFILE = "profile.json"  # what was measured of the model; a server shows it
 MAX_THREADS = 1_024
 INPUT_DTYPES = ("string", "uint8", "float16", "float32", "float64")
+TENSOR_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
+FEW_VALUES = 8_192
 FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
@@ -65,12 +68,17 @@ class TensorInput:
         columns: Raw columns it holds, in order.
         image_shape: ``(height, width, channels)`` that image files are decoded and resized to;
             ``None`` if the bytes are the pixels, or there is no image.
+        fill: Of each column, the number that takes the place of a missing one; ``None``: the graph
+            fills gaps itself.
+        told: Positions of columns behind which columns of 0 and 1 tell what is missing.
     """
 
     name: str
     dtype: str
     columns: tuple[str, ...]
     image_shape: tuple[int, int, int] | None = None
+    fill: tuple[float, ...] | None = None
+    told: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,10 +149,10 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
             if one.dtype == "uint8":
                 feed[one.name] = _make_image(values[0], one.image_shape)
             elif one.dtype == "string":
-                texts = [[write_text(value) for value in column] for column in values]
+                texts = [_write_texts(column) for column in values]
                 feed[one.name] = np.ascontiguousarray(np.array(texts, dtype=object).T)
             else:
-                feed[one.name] = np.ascontiguousarray(np.array(values, dtype=one.dtype).T)
+                feed[one.name] = _make_numbers(values, one)
     except KeyError:
         named = {name for one in inputs for name in one.columns}
         lacking = sorted(named - set(columns))
@@ -154,8 +162,77 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
     return feed
 
 
-def open_graph(path: Path, inputs: Sequence[TensorInput], *, n_threads: int, device: str) -> Answer:
+def _make_numbers(values: Sequence[Values], one: TensorInput) -> npt.NDArray[Any]:
+    """Return numbers as a graph reads them, shape (n_rows, n_columns + n_told)."""
+    n_columns, n_rows, n_told = len(values), len(values[0]), len(one.told)
+    if type(values[0]) is np.ndarray:  # ten times as fast as to turn columns that were stacked
+        table = np.zeros((n_rows, n_columns + n_told), dtype=one.dtype)
+        for i, column in enumerate(values):
+            if len(column) != n_rows:
+                raise ValueError("The columns of a request must be of one length.")
+            table[:, i] = column
+    elif n_rows == 1:  # twice as fast as nested lists; each column must hold one value
+        row = [value for (value,) in values] + [0.0] * n_told
+        table = np.array([row], dtype=one.dtype)
+    else:
+        nothing_told = [[0.0] * n_rows] * n_told
+        table = np.ascontiguousarray(np.array([*values, *nothing_told], dtype=one.dtype).T)
+    if one.fill is None:
+        return table
+    flat = table.reshape(-1)
+    # A NaN makes both NaN; the first is faster for a row, the second for a batch.
+    any_value = flat.dot(flat) if len(flat) <= FEW_VALUES else np.maximum.reduce(flat)
+    if any_value != any_value:
+        is_missing = np.isnan(table[:, :n_columns])
+        table[:, n_columns:] = is_missing[:, one.told]
+        np.copyto(table[:, :n_columns], np.asarray(one.fill, one.dtype), where=is_missing)
+    return table
+
+
+def _write_texts(column: Values) -> Values:
+    """Return categories as texts; where they are texts already, none is looked at by itself.
+
+    >>> [_write_texts(column) for column in (["a", "b"], ["a", None], [0, None])]
+    [['a', 'b'], ['a', ''], ['0', '']]
+    """
+    if len(column) == 1:
+        return [write_text(column[0])]
+    texts: Values = column
+    for _ in range(2):
+        try:
+            "".join(texts)  # which only texts can be
+        except TypeError:
+            texts = ["" if text is None else text for text in column]
+        else:
+            return texts
+    return [write_text(value) for value in column]
+
+
+def _read_filling(session: Any, inputs: Sequence[TensorInput]) -> tuple[TensorInput, ...]:
+    """Return inputs as a compiled graph reads them: their types, and what fills gaps."""
+    filling = json.loads(session.get_modelmeta().custom_metadata_map.get(FILLING, "{}"))
+    types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
+    return tuple(
+        replace(
+            one,
+            dtype=types.get(one.name) or one.dtype,
+            fill=tuple(filling[one.name]["fill"]) if one.name in filling else None,
+            told=tuple(filling[one.name]["told"]) if one.name in filling else (),
+        )
+        for one in inputs
+    )
+
+
+def open_graph(
+    graph: Path | bytes, inputs: Sequence[TensorInput], *, n_threads: int, device: str
+) -> Answer:
     """Open an ONNX model that reads raw columns.
+
+    Args:
+        graph: The file, or its content.
+        inputs: Its inputs. How a compiled graph's are filled, the graph says itself.
+        n_threads: Threads of one call.
+        device: ``cpu`` or ``cuda``.
 
     Returns:
         A function from raw columns to the model's answers, shape (n_rows, n_outputs).
@@ -165,14 +242,17 @@ def open_graph(path: Path, inputs: Sequence[TensorInput], *, n_threads: int, dev
     """
     from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-    session = open_session(path, n_threads=n_threads, device=device)
+    session = open_session(graph, n_threads=n_threads, device=device)
     run = session.run
     outputs = [one.name for one in session.get_outputs() if one.name in OUTPUTS]
     if {one.name for one in session.get_inputs()} != {one.name for one in inputs} or not outputs:
+        path = graph if isinstance(graph, Path) else "The graph"
         raise ValueError(f"{path} has other inputs or outputs than its description says. {AGAIN}")
 
+    filled = _read_filling(session, inputs)
+
     def answer(columns: Columns) -> Floats:
-        feed = make_feed(columns, inputs)
+        feed = make_feed(columns, filled)
         try:
             answers: Floats = run(outputs, feed)[0]
         except InvalidArgument as err:  # an image of another size

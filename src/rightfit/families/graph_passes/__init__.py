@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 
 from rightfit.families.graph_passes.category_tables import look_up_categories
 from rightfit.families.graph_passes.kernels import write_kernels_as_products
-from rightfit.families.graph_passes.linear_layers import write_linear_as_products
+from rightfit.families.graph_passes.linear_layers import join_bias, write_linear_as_products
 from rightfit.families.graph_passes.missing_values import leave_filling_outside
 from rightfit.families.graph_passes.narrow_inputs import narrow_inputs
 from rightfit.families.graph_passes.pair_votes import join_columns
 from rightfit.families.graph_passes.scaling import fold_scaling
 from rightfit.families.graph_passes.thresholds import unscale_thresholds
 from rightfit.families.graph_passes.tidying import keep_answers, remove_copies
-from rightfit.families.graph_passes.two_classes import answer_two_classes_by_sigmoid
+from rightfit.families.graph_passes.two_classes import (
+    answer_both_classes_at_once,
+    answer_two_classes_by_sigmoid,
+)
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -29,10 +32,12 @@ MODEL_PASSES: tuple[Pass, ...] = (
     keep_answers,
     remove_copies,
     write_linear_as_products,
+    join_bias,
     join_columns,
     write_kernels_as_products,
     remove_copies,
     answer_two_classes_by_sigmoid,
+    answer_both_classes_at_once,
 )
 """Of a model that reads encoded rows."""
 
@@ -42,9 +47,7 @@ REQUEST_PASSES: tuple[Pass, ...] = (
     look_up_categories,
     unscale_thresholds,
     narrow_inputs,
+    leave_filling_outside,
     remove_copies,
 )
 """Of encoder and model in one graph."""
-
-FILLING_PASSES: tuple[Pass, ...] = (leave_filling_outside,)
-"""Before the others, where whoever runs the graph fills gaps itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+APPLIED, DROPPED = "rightfit.passes", "rightfit.dropped_passes"  # metadata: JSON lists of names
+
 
 @dataclass(frozen=True)
 class CompiledGraph:
@@ -22,7 +25,7 @@ class CompiledGraph:
     Args:
         content: The ONNX model.
         applied: Names of the passes that have rewritten it, in order.
-        dropped: Names of those that would have changed its predictions, or failed.
+        dropped: Names of those that would have changed its predictions.
     """
 
     content: bytes
@@ -47,34 +50,47 @@ def compile_graph(
         name: The model's name, for the log.
     """
     compiled, applied = _run(model, passes)
-    content = compiled.SerializeToString()
-    if applied and not _predicts_alike(content, predicts_alike):
-        return _compile_step_by_step(model, passes, predicts_alike, name=name)
-    return CompiledGraph(content, tuple(applied), ())
+    dropped: list[str] = []
+    if applied and not _predicts_alike(compiled.SerializeToString(), predicts_alike):
+        compiled, applied, dropped = _run_one_by_one(model, passes, predicts_alike)
+        logger.warning(
+            "%s is served without %s, which would have changed its predictions",
+            name,
+            " and ".join(dropped),
+        )
+    return CompiledGraph(_note(compiled, applied, dropped), tuple(applied), tuple(dropped))
 
 
-def _compile_step_by_step(
-    model: ModelProto,
-    passes: Sequence[Pass],
-    predicts_alike: Callable[[bytes], bool],
-    *,
-    name: str,
-) -> CompiledGraph:
-    applied: list[str] = []
+def _run_one_by_one(
+    model: ModelProto, passes: Sequence[Pass], predicts_alike: Callable[[bytes], bool]
+) -> tuple[ModelProto, list[str], list[str]]:
+    """Return a model after the passes that keep its predictions, their names and the others'."""
+    kept: list[str] = []
     dropped: list[str] = []
     for one in passes:
         compiled, names = _run(model, [one])
-        if names and _predicts_alike(compiled.SerializeToString(), predicts_alike):
+        if not names or _predicts_alike(compiled.SerializeToString(), predicts_alike):
             model = compiled
-            applied += names
-        elif names:
+            kept += names
+        else:
             dropped += names
-    logger.warning(
-        "%s is served without %s, which would have changed its predictions",
-        name,
-        " and ".join(dropped) or "a combination of passes",
-    )
-    return CompiledGraph(model.SerializeToString(), tuple(applied), tuple(dropped))
+    return model, list(dict.fromkeys(kept)), list(dict.fromkeys(dropped))
+
+
+def _note(model: ModelProto, applied: Sequence[str], dropped: Sequence[str]) -> bytes:
+    """Note the passes in a model's metadata, after those of an earlier compilation."""
+    from onnx import helper
+
+    marked = type(model)()
+    marked.CopyFrom(model)
+    noted = {entry.key: entry.value for entry in model.metadata_props}
+    for key, names in ((APPLIED, applied), (DROPPED, dropped)):
+        before = json.loads(noted.get(key, "[]"))
+        if merged := list(dict.fromkeys([*before, *names])):
+            noted[key] = json.dumps(merged)
+    helper.set_model_props(marked, noted)
+    content: bytes = marked.SerializeToString()
+    return content
 
 
 def _run(model: ModelProto, passes: Sequence[Pass]) -> tuple[ModelProto, list[str]]:

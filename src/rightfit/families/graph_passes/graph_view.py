@@ -220,7 +220,6 @@ class Product:
         return cls(node, wide, bias)
 
 
-
 def add_product(
     added: GraphBuilder, rows: str, weights: Array, bias: Array | str, *, output: str
 ) -> None:

@@ -19,6 +19,29 @@ MIN_OPSET = 9  # of products that take their bias as a row
 LINKS = {"NONE": None, "SOFTMAX": "Softmax", "LOGISTIC": "Sigmoid"}
 
 
+def join_bias(model: ModelProto) -> ModelProto:
+    """Write a product and the constant that is then added as one operator."""
+    if read_opsets(model).get("", 0) < MIN_OPSET:
+        return model
+    view = GraphView(model)
+    for node in view.nodes:
+        if node.op_type != "MatMul" or not view.is_read_once(node.output[0]):
+            continue
+        weights = view.read_constant(node.input[1])
+        [reader] = view.list_readers(node.output[0])
+        if reader.op_type != "Add" or weights is None or view.find_width(node.input[0]) is None:
+            continue  # only rows of columns have a width
+        bias = view.read_constant(reader.input[1])
+        is_row = bias is not None and bias.size in (1, weights.shape[-1]) and bias.ndim <= 2
+        if bias is None or not is_row or weights.ndim != 2 or weights.dtype != np.float32:
+            continue
+        added = view.build("bias")
+        row = np.broadcast_to(bias.reshape(-1), weights.shape[1])
+        add_product(added, node.input[0], weights, row, output=reader.output[0])
+        return view.rewrite([node, reader], added)
+    return model
+
+
 def write_linear_as_products(model: ModelProto) -> ModelProto:
     """Write a linear model as a product and, of a classifier, what makes probabilities of it."""
     if read_opsets(model).get("", 0) < MIN_OPSET:

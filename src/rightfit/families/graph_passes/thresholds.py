@@ -60,9 +60,7 @@ def unscale_thresholds(model: ModelProto) -> ModelProto:
     return model
 
 
-def find_unscaled(
-    thresholds: Array, scaling: Scaling, columns: Array, *, is_below: bool
-) -> Array:
+def find_unscaled(thresholds: Array, scaling: Scaling, columns: Array, *, is_below: bool) -> Array:
     """Return thresholds of unscaled values that part them as others part scaled ones.
 
     Args:

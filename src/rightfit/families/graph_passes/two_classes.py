@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rightfit.families.graph_passes.graph_view import (
     GraphView,
     Product,
@@ -34,4 +36,33 @@ def answer_two_classes_by_sigmoid(model: ModelProto) -> ModelProto:
         add_product(added, product.rows, weights, bias, output=differences)
         added.add("Sigmoid", differences, outputs=[node.output[0]])
         return view.rewrite([product.node, node], added)
+    return model
+
+
+def answer_both_classes_at_once(model: ModelProto) -> ModelProto:
+    """Write (1 - sigmoid(a), sigmoid(a)), joined, as the sigmoids of (-a, a)."""
+    view = GraphView(model)
+    for node in view.nodes:
+        if node.op_type != "Concat" or len(node.input) != 2:
+            continue
+        rest, sigmoid = (view.find_maker(name) for name in node.input)
+        if rest is None or rest.op_type != "Sub" or list(rest.input[1:]) != [node.input[1]]:
+            continue
+        if sigmoid is None or sigmoid.op_type != "Sigmoid" or node.input[1] in view.fixed:
+            continue
+        product = Product.read(view, view.find_maker(sigmoid.input[0]))
+        one = view.read_constant(rest.input[0])
+        is_pair = one is not None and one.tolist() in (1, [1], [[1]])
+        if product is None or len(product.bias) != 1 or not is_pair:
+            continue
+        if len(view.list_readers(node.input[1])) != 2 or not view.is_read_once(product.output):
+            continue
+        added = view.build("two_classes")
+        weights, bias = (
+            np.concatenate([-values, values], axis=-1) for values in (product.weights, product.bias)
+        )
+        scores = f"{added.prefix}scores"
+        add_product(added, product.rows, weights, bias, output=scores)
+        added.add("Sigmoid", scores, outputs=[node.output[0]])
+        return view.rewrite([product.node, sigmoid, rest, node], added)
     return model
