@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test test-long test-quick test-core test-lowest attack attack-quick check lint types contracts viz docs docs-serve docs-images dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-peers bench-defaults bench-repeat clean
+.PHONY: help install perf test test-long test-quick test-core test-lowest attack attack-quick check lint types contracts viz docs docs-serve docs-images dashboard package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-server bench-serving bench-serving-search bench-request bench-check bench-early-stopping bench-scale-out bench-memory bench-large bench-peers bench-defaults bench-repeat clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -116,6 +116,9 @@ bench-request: .venv/.installed ## time a request of raw columns: one graph agai
 
 bench-serving: .venv/.installed ## is what is measured over HTTP, sized and checked right (apt-get install nghttp2-client); ten quiet minutes
 	PYTHONPATH=tests/support $(BIN)/python benchmarks/serving.py
+
+bench-serving-search: .venv/.installed ## what compiling served graphs gives, on the winners of the last make perf; quiet
+	$(BIN)/python benchmarks/serving_search.py $(OPTIONS)
 
 bench-check: .venv/.installed ## does rightfit check notice a winner that got 30 % slower; wants a quiet machine
 	PYTHONPATH=tests/support $(BIN)/python benchmarks/winner_check.py

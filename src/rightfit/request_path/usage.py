@@ -16,7 +16,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +68,25 @@ class TensorInput:
         columns: Raw columns it holds, in order.
         image_shape: ``(height, width, channels)`` that image files are decoded and resized to;
             ``None`` if the bytes are the pixels, or there is no image.
-        fill: Of each column, the number that takes the place of a missing one; ``None``: the graph
-            fills gaps itself.
-        told: Positions of columns behind which columns of 0 and 1 tell what is missing.
     """
 
     name: str
     dtype: str
     columns: tuple[str, ...]
     image_shape: tuple[int, int, int] | None = None
-    fill: tuple[float, ...] | None = None
-    told: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class CompiledInput(TensorInput):
+    """An input tensor of a compiled graph, whose gaps are filled before the graph runs.
+
+    Args:
+        fill: Of each column, the number that takes the place of a missing one.
+        told: Positions of columns behind which columns of 0 and 1 tell what is missing.
+    """
+
+    fill: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0))
+    told: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -164,7 +172,9 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
 
 def _make_numbers(values: Sequence[Values], one: TensorInput) -> npt.NDArray[Any]:
     """Return numbers as a graph reads them, shape (n_rows, n_columns + n_told)."""
-    n_columns, n_rows, n_told = len(values), len(values[0]), len(one.told)
+    n_columns, n_rows = len(values), len(values[0])
+    compiled = one if isinstance(one, CompiledInput) else None
+    n_told = len(compiled.told) if compiled else 0
     if type(values[0]) is np.ndarray:  # ten times as fast as to turn columns that were stacked
         table = np.zeros((n_rows, n_columns + n_told), dtype=one.dtype)
         for i, column in enumerate(values):
@@ -172,20 +182,26 @@ def _make_numbers(values: Sequence[Values], one: TensorInput) -> npt.NDArray[Any
                 raise ValueError("The columns of a request must be of one length.")
             table[:, i] = column
     elif n_rows == 1:  # twice as fast as nested lists; each column must hold one value
-        row = [value for (value,) in values] + [0.0] * n_told
+        row = [value for (value,) in values]
+        if compiled and n_told:  # gaps are usual
+            told = [float(row[i] is None) for i in compiled.told.tolist()]
+            fill = compiled.fill.tolist()
+            row = [fill[i] if value is None else value for i, value in enumerate(row)] + told
         table = np.array([row], dtype=one.dtype)
     else:
         nothing_told = [[0.0] * n_rows] * n_told
         table = np.ascontiguousarray(np.array([*values, *nothing_told], dtype=one.dtype).T)
-    if one.fill is None:
+    if compiled is None:
         return table
     flat = table.reshape(-1)
     # A NaN makes both NaN; the first is faster for a row, the second for a batch.
     any_value = flat.dot(flat) if len(flat) <= FEW_VALUES else np.maximum.reduce(flat)
     if any_value != any_value:
         is_missing = np.isnan(table[:, :n_columns])
-        table[:, n_columns:] = is_missing[:, one.told]
-        np.copyto(table[:, :n_columns], np.asarray(one.fill, one.dtype), where=is_missing)
+        if n_told:
+            told_here = is_missing.take(compiled.told, axis=1)
+            table[:, n_columns:] = np.maximum(table[:, n_columns:], told_here)
+        np.copyto(table[:, :n_columns], compiled.fill, where=is_missing)
     return table
 
 
@@ -212,15 +228,15 @@ def _read_filling(session: Any, inputs: Sequence[TensorInput]) -> tuple[TensorIn
     """Return inputs as a compiled graph reads them: their types, and what fills gaps."""
     filling = json.loads(session.get_modelmeta().custom_metadata_map.get(FILLING, "{}"))
     types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
-    return tuple(
-        replace(
-            one,
-            dtype=types.get(one.name) or one.dtype,
-            fill=tuple(filling[one.name]["fill"]) if one.name in filling else None,
-            told=tuple(filling[one.name]["told"]) if one.name in filling else (),
-        )
-        for one in inputs
-    )
+    compiled = []
+    for one in inputs:
+        typed = replace(one, dtype=types.get(one.name) or one.dtype)
+        if one.name in filling:
+            fill = np.array(filling[one.name]["fill"], dtype=typed.dtype)
+            told = np.array(filling[one.name]["told"], dtype=np.int64)
+            typed = CompiledInput(**asdict(typed), fill=fill, told=told)
+        compiled.append(typed)
+    return tuple(compiled)
 
 
 def open_graph(
