@@ -39,10 +39,11 @@ def remove_copies(model: ModelProto) -> ModelProto:
     renamed: dict[str, str] = {}
     kept = []
     for node in view.nodes:
-        if node.op_type != "Identity" and not _is_idle_cast(view, node):
+        source = _resolve(renamed, node.input[0]) if node.input else ""
+        if node.op_type != "Identity" and not _is_idle_cast(view, node, source):
             kept.append(node)
             continue
-        source, copy = _resolve(renamed, node.input[0]), node.output[0]
+        copy = node.output[0]
         if copy not in view.fixed:
             renamed[copy] = source
         elif view.find_maker(source) is not None and source not in view.fixed:
@@ -66,10 +67,10 @@ def _resolve(renamed: dict[str, str], name: str) -> str:
     return name
 
 
-def _is_idle_cast(view: GraphView, node: NodeProto) -> bool:
+def _is_idle_cast(view: GraphView, node: NodeProto, source: str) -> bool:
     from onnx import TensorProto
 
     if node.op_type != "Cast" or read_attributes(node)["to"] != TensorProto.FLOAT:
         return False
-    maker = view.find_maker(node.input[0], "Gemm", *_FLOAT_MAKERS)
+    maker = view.find_maker(source, "Gemm", *_FLOAT_MAKERS)
     return maker is not None and (maker.op_type != "Gemm" or Product.read(view, maker) is not None)
