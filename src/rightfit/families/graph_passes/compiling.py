@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rightfit.families.graph_passes import Pass
+from rightfit.families.graph_passes.tidying import keep_answers, remove_copies
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 logger = logging.getLogger(__name__)
 
+EXACT = {keep_answers.__name__, remove_copies.__name__}  # they compute nothing otherwise
 APPLIED, DROPPED = "rightfit.passes", "rightfit.dropped_passes"  # metadata: JSON lists of names
 
 
@@ -51,7 +53,7 @@ def compile_graph(
     """
     compiled, applied = _run(model, passes)
     dropped: list[str] = []
-    if applied and not _predicts_alike(compiled.SerializeToString(), predicts_alike):
+    if set(applied) - EXACT and not _predicts_alike(compiled.SerializeToString(), predicts_alike):
         compiled, applied, dropped = _run_one_by_one(model, passes, predicts_alike)
         logger.warning(
             "%s is served without %s, which would have changed its predictions",
@@ -69,7 +71,7 @@ def _run_one_by_one(
     dropped: list[str] = []
     for one in passes:
         compiled, names = _run(model, [one])
-        if not names or _predicts_alike(compiled.SerializeToString(), predicts_alike):
+        if set(names) <= EXACT or _predicts_alike(compiled.SerializeToString(), predicts_alike):
             model = compiled
             kept += names
         else:

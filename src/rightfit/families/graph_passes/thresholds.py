@@ -27,6 +27,7 @@ WITHIN = (b"BRANCH_LEQ", b"BRANCH_GT")  # a threshold belongs to the values belo
 BELOW = (b"BRANCH_LT", b"BRANCH_GTE")  # or to those above
 LEAF = b"LEAF"
 N_HALVINGS = 33  # of the range of all float32, which are ordered as 32-bit integers are
+MAX_NODES = 200_000  # of an ensemble, beside whose own cost scaling is nothing
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -34,7 +35,7 @@ def unscale_thresholds(model: ModelProto) -> ModelProto:
     """Compare unscaled columns with unscaled thresholds, in trees of ``value <= threshold``."""
     view = GraphView(model)
     for node in view.nodes:
-        if node.op_type not in ENSEMBLES:
+        if node.op_type not in ENSEMBLES or _count_nodes(node) > MAX_NODES:
             continue
         settings = read_attributes(node)
         modes = np.array(settings.get("nodes_modes", ()))
@@ -78,6 +79,10 @@ def find_unscaled(thresholds: Array, scaling: Scaling, columns: Array, *, is_bel
         fits = scaled < thresholds if is_below else scaled <= thresholds
         low, high = np.where(fits, middle, low), np.where(fits, high, middle - 1)
     return _value(low + 1 if is_below else low)
+
+
+def _count_nodes(node: NodeProto) -> int:
+    return max((len(one.ints) for one in node.attribute if one.name == "nodes_nodeids"), default=0)
 
 
 def _order(value: np.float32) -> int:
