@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from factories.data_cards import make_data_card
 from factories.exports import CLASSES, choose
@@ -102,12 +103,29 @@ def test_profile_keeps_intervals_and_says_how_it_was_measured(exported: Path) ->
     assert [one["n_threads"] for one in found["other_serving_configurations"]] == [2]
 
 
+def test_model_json_says_what_the_compiled_graph_reads(exported: Path) -> None:
+    call = json.loads((exported / "model.json").read_text())
+    graph = onnx.load(exported / "model.onnx")
+
+    types = {tensor.name: tensor.type.tensor_type.elem_type for tensor in graph.graph.input}
+    widths = {
+        tensor.name: tensor.type.tensor_type.shape.dim[1].dim_value for tensor in graph.graph.input
+    }
+
+    assert [one["dtype"] for one in call["inputs"]] == ["float32", "string"]
+    assert types["numbers"] == onnx.TensorProto.FLOAT
+    assert widths["numbers"] == 2 + len(call["filling"]["numbers"]["told"]) == 3
+    assert len(call["filling"]["numbers"]["fill"]) == 2
+    assert {"fold_scaling", "look_up_categories"} <= set(call["passes"])
+    assert call["dropped_passes"] == []
+
+
 def test_readme_says_how_to_feed_it(exported: Path) -> None:
     readme = (exported / "README.md").read_text()
 
     assert "linear-000 (onnx, 1 thread) fits landsat best" in readme
     assert "| `size`, `n_parts` | a number;" in readme
-    assert "**Input** `numbers`: float64, shape (n_rows, 2): `size`, `n_parts`" in readme
+    assert "**Input** `numbers`: float32, shape (n_rows, 3): `size`, `n_parts`" in readme
     assert "**Input** `texts`: string, shape (n_rows, 2): `day`, `origin`" in readme
     assert "low, middle, high" in readme
     assert "where 1.0 is `1`." in readme

@@ -225,17 +225,25 @@ def _write_texts(column: Values) -> Values:
 
 
 def _read_filling(session: Any, inputs: Sequence[TensorInput]) -> tuple[TensorInput, ...]:
-    """Return inputs as a compiled graph reads them: their types, and what fills gaps."""
-    filling = json.loads(session.get_modelmeta().custom_metadata_map.get(FILLING, "{}"))
+    """Return inputs as a compiled graph reads them: their types, and what fills gaps.
+
+    Raises:
+        ValueError: If the graph's metadata does not fit its inputs.
+    """
     types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
     compiled = []
-    for one in inputs:
-        typed = replace(one, dtype=types.get(one.name) or one.dtype)
-        if one.name in filling:
-            fill = np.array(filling[one.name]["fill"], dtype=typed.dtype)
-            told = np.array(filling[one.name]["told"], dtype=np.int64)
-            typed = CompiledInput(**asdict(typed), fill=fill, told=told)
-        compiled.append(typed)
+    try:
+        filling = json.loads(session.get_modelmeta().custom_metadata_map.get(FILLING, "{}"))
+        for one in inputs:
+            typed = replace(one, dtype=types.get(one.name) or one.dtype)
+            if one.name in filling:
+                fill = np.array(filling[one.name]["fill"], dtype=typed.dtype)
+                told = np.array(filling[one.name]["told"], dtype=np.int64)
+                fill.reshape(len(one.columns))[told]  # fits the columns, or raises
+                typed = CompiledInput(**asdict(typed), fill=fill, told=told)
+            compiled.append(typed)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as err:
+        raise ValueError(f"The graph's {FILLING} does not fit its inputs: {err}. {AGAIN}") from err
     return tuple(compiled)
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rightfit.families.graph_passes import Pass
 from rightfit.families.graph_passes.tidying import keep_answers, remove_copies
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXACT = {keep_answers.__name__, remove_copies.__name__}  # they compute nothing otherwise
-APPLIED, DROPPED = "rightfit.passes", "rightfit.dropped_passes"  # metadata: JSON lists of names
+PREFIX = "rightfit."  # of keys in a graph's metadata, whose values are JSON
+APPLIED, DROPPED = f"{PREFIX}passes", f"{PREFIX}dropped_passes"  # lists of names
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,15 @@ def _run_one_by_one(
         else:
             dropped += names
     return model, list(dict.fromkeys(kept)), list(dict.fromkeys(dropped))
+
+
+def read_notes(model: ModelProto) -> dict[str, Any]:
+    """Return what compiling has noted in a model's metadata, by key."""
+    return {
+        entry.key: json.loads(entry.value)
+        for entry in model.metadata_props
+        if entry.key.startswith(PREFIX)
+    }
 
 
 def _note(model: ModelProto, applied: Sequence[str], dropped: Sequence[str]) -> bytes:
