@@ -63,6 +63,25 @@ def test_the_mean_of_a_column_far_from_zero_is_still_taken_off_before() -> None:
     assert fold_scaling(folded) is folded
 
 
+def test_a_scaler_of_a_pipeline_becomes_weights() -> None:
+    own = GraphBuilder("own/")
+    scaled = own.add(
+        "Scaler",
+        "rows",
+        domain="ai.onnx.ml",
+        offset=MEAN[0].tolist(),
+        scale=(1 / SCALE[0]).tolist(),
+    )
+    own.add("Softmax", add_product(own, scaled, 3, 4), outputs=["probabilities"], axis=1)
+    model = make_graph(own, {"rows": ("float32", 3)})
+    rows = NUMBERS[:300].astype(np.float32)
+
+    folded = fold_scaling(model)
+
+    assert list_operators(folded) == ["Cast", "Gemm", "Softmax"]
+    np.testing.assert_allclose(run_graph(folded, rows=rows), run_graph(model, rows=rows), atol=2e-5)
+
+
 def test_bytes_of_pixels_are_scaled_by_weights() -> None:
     own = GraphBuilder("own/")
     pixels = own.add("Mul", own.cast("image", "float32"), own.keep(np.float32(1 / 255)))

@@ -64,6 +64,33 @@ def test_every_number_of_float32_goes_the_same_way_as_before(mode: str) -> None:
     assert unscale_thresholds(unscaled) is unscaled
 
 
+def test_trees_behind_a_scaler_go_the_same_way() -> None:
+    numbers = (MEAN + SCALE * rng.normal(size=(500, 2))).astype(np.float32)
+    offset, factor = MEAN[0].astype(np.float32), (1 / SCALE[0]).astype(np.float32)
+    thresholds = ((numbers - offset) * factor)[:N_TREES].ravel()
+    model = make_trees("BRANCH_LEQ", thresholds)
+    for node in [node for node in model.graph.node if node.op_type in ("Sub", "Mul", "Cast")]:
+        model.graph.node.remove(node)
+    own = GraphBuilder("scaler/")
+    [concat] = [node for node in model.graph.node if node.op_type == "Concat"]
+    own.add(
+        "Scaler",
+        "numbers",
+        outputs=[concat.input[1]],
+        domain="ai.onnx.ml",
+        offset=offset.tolist(),
+        scale=factor.tolist(),
+    )
+    model.graph.node.insert(0, own.nodes[0])
+    model.graph.input[1].type.tensor_type.elem_type = 1
+    feed = {"numbers": numbers, "others": np.zeros((len(numbers), 1), np.float32)}
+
+    unscaled = unscale_thresholds(model)
+
+    assert "Scaler" not in list_operators(unscaled)
+    np.testing.assert_array_equal(run_graph(unscaled, **feed), run_graph(model, **feed))
+
+
 @pytest.mark.parametrize(
     ("mean", "scale"),
     [(np.array([[1.7e9, 0.0]]), SCALE), (MEAN, -SCALE)],

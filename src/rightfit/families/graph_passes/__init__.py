@@ -38,14 +38,14 @@ MODEL_PASSES: tuple[Pass, ...] = (
     remove_copies,
     answer_two_classes_by_sigmoid,
     answer_both_classes_at_once,
+    fold_scaling,
+    unscale_thresholds,
 )
 """Of a model that reads encoded rows."""
 
 REQUEST_PASSES: tuple[Pass, ...] = (
     *MODEL_PASSES,
-    fold_scaling,
     look_up_categories,
-    unscale_thresholds,
     narrow_inputs,
     leave_filling_outside,
     remove_copies,

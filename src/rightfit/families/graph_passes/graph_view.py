@@ -75,7 +75,7 @@ class GraphView:
             return None
         constants = [self.read_constant(source) for source in node.input]
         match node.op_type:
-            case "Cast" | "IsNaN" | "Identity" | "Neg" | "Abs" | "Less" | "Exp" | "Relu":
+            case "Cast" | "IsNaN" | "Identity" | "Neg" | "Abs" | "Less" | "Exp" | "Relu" | "Scaler":
                 return self.find_width(node.input[0])
             case "Concat":
                 widths = [self.find_width(source) for source in node.input]

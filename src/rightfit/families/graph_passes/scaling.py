@@ -41,7 +41,7 @@ class Scaling:
         shift: The same.
         is_cast: Whether it is cast to float32 on its way.
         nodes: What computes them, the last one first.
-        rows: The constant that each of them reads; a type for a cast.
+        rows: The constant that each of them reads; a type for a cast, two constants for a scaler.
     """
 
     source: str
@@ -58,15 +58,21 @@ class Scaling:
             values: Float32, shape (n_values,).
             columns: The column of each, same shape.
         """
+
+        def pick(row: Array) -> Array:
+            return row[columns] if row.size > 1 else row
+
         first = self.rows[-1]
         values = values.astype(first.dtype if isinstance(first, np.ndarray) else np.float64)
         with np.errstate(over="ignore"):
             for node, row in zip(reversed(self.nodes), reversed(self.rows), strict=True):
-                if node.op_type == "Cast":
-                    values = values.astype(row)
-                else:
-                    of_each = row[columns] if row.size > 1 else row
-                    values = OPERATIONS[node.op_type](values, of_each)
+                match node.op_type:
+                    case "Cast":
+                        values = values.astype(row)
+                    case "Scaler":
+                        values = (values.astype(np.float32) - pick(row[0])) * pick(row[1])
+                    case operation:
+                        values = OPERATIONS[operation](values, pick(row))
         return values
 
     @property
@@ -89,7 +95,7 @@ def read_scaling(view: GraphView, name: str) -> Scaling | None:
     rows: list[Any] = []
     is_cast = False
     while view.is_read_once(name):
-        node = view.find_maker(name, "Cast", *OPERATIONS)
+        node = view.find_maker(name, "Cast", "Scaler", *OPERATIONS)
         if node is None:
             break
         if node.op_type == "Cast":
@@ -98,6 +104,15 @@ def read_scaling(view: GraphView, name: str) -> Scaling | None:
                 break
             is_cast = True
             rows.append(kind)
+        elif node.op_type == "Scaler":
+            settings = read_attributes(node)
+            offset, factor = (
+                np.array(settings[key], dtype=np.float32) for key in ("offset", "scale")
+            )
+            is_cast = True  # it reads integers, too
+            rows.append((offset, factor))
+            shift = shift - scale * (offset.astype(np.float64) * factor)
+            scale = scale * factor
         else:
             values = view.read_constant(node.input[1])
             if values is None or values.dtype not in (np.float32, np.float64):
