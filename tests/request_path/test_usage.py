@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from factories.studies import fit_encoder, make_raw
 
+from rightfit.families.onnx_session import Filling
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.spec import Features
 from rightfit.request_path.opening import compile_encoder
@@ -114,7 +115,7 @@ def test_a_tensor_per_column_is_fed_too() -> None:
 def make_compiled() -> CompiledInput:
     """Columns ``a`` and ``b``, gaps of which are filled with 5 and 7; those of ``b`` are told."""
     fill, told = np.array([5, 7], dtype=np.float32), np.array([1])
-    return CompiledInput("numbers", "float32", ("a", "b"), fill=fill, told=told)
+    return CompiledInput("numbers", "float32", ("a", "b"), None, Filling(fill, told))
 
 
 @pytest.mark.parametrize(

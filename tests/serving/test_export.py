@@ -15,10 +15,12 @@ from factories.data_cards import make_data_card
 from factories.exports import CLASSES, choose
 from factories.studies import make_raw
 
+import rightfit as rf
 from rightfit.families.bundle import read_bundle
 from rightfit.families.runtimes import open_predictor
 from rightfit.preparation.encoding import apply_encoder
 from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.request_path import usage
 from rightfit.request_path.encoder import Encoder
 from rightfit.serving.export_folder import check_folder, export_model
 from rightfit.serving.model_call import Model, locate_onnx
@@ -118,6 +120,18 @@ def test_model_json_says_what_the_compiled_graph_reads(exported: Path) -> None:
     assert len(call["filling"]["numbers"]["fill"]) == 2
     assert {"fold_scaling", "look_up_categories"} <= set(call["passes"])
     assert call["dropped_passes"] == []
+
+
+def test_an_exports_gaps_are_filled_where_it_is_measured_too(exported: Path) -> None:
+    raw = make_raw()
+    columns = raw.drop("label").to_dict(as_series=False)
+    expected = usage.open_model(exported)(columns).argmax(axis=1) == raw["label"].to_numpy()
+    labels = [CLASSES[i] for i in raw["label"]]
+
+    measured = rf.measure(exported, raw.drop("label"), labels)
+
+    assert raw["size"].null_count() > 0
+    assert measured.quality_raw.value == pytest.approx(expected.mean())
 
 
 def test_readme_says_how_to_feed_it(exported: Path) -> None:

@@ -24,7 +24,7 @@ from rightfit.families.bundle_files import (
     write_replacing,
 )
 from rightfit.families.family import Rows, ServedFamily
-from rightfit.families.onnx_session import open_session
+from rightfit.families.onnx_session import open_session, read_filling
 from rightfit.families.sources import read_family_sources, read_own_sources
 from rightfit.processes.codec import hash_json
 
@@ -33,6 +33,7 @@ Predict = Callable[[Any], Any]  # from rows in the form that a model reads to it
 NATIVE = "native"
 ONNX = "onnx"
 ONNX_INT8 = "onnx_int8"
+GRAPH_VERSION = 1  # raise it when passes change: what they have compiled is then measured again
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,15 @@ class _OnnxRuntime:
         named = {output.name for output in session.get_outputs()}
         outputs = [bundle.schema.output_name] if bundle.schema.output_name in named else None
         if bundle.configuration.get("tensors"):  # rows are the inputs' values by name
-            return lambda feed: found[0] if len(found := run(outputs, feed)) == 1 else found
+            fillings = read_filling(session)
+
+            def predict_feed(feed: Mapping[str, Any]) -> Any:
+                for name, filling in fillings.items():  # of an export's compiled graph
+                    feed = {**feed, name: filling.widen(feed[name])}
+                found = run(outputs, feed)
+                return found[0] if len(found) == 1 else found
+
+            return predict_feed
 
         def predict(rows: Rows) -> Rows:
             answers: Rows = run(outputs, {"rows": rows})[0]
@@ -237,15 +246,16 @@ def describe_code(bundle: Bundle, runtime: str) -> dict[str, object]:
     """Return what serves a bundle's model in a runtime, as JSON types: when it changes, so may all.
 
     Returns:
-        Versions of the libraries that are imported, and a hash of the sources of a family that
-        serves natively, or of a runtime of one's own.
+        Versions of the libraries that are imported, a hash of the sources of a family that serves
+        natively, or of a runtime of one's own, and the version of compiled graphs where one is run.
     """
     imports = runtime_imports(bundle, runtime)
     libraries = {name: version for module in imports for name, version in _versions(module)}
     sources = hash_sources(bundle.family) if runtime == NATIVE and bundle.family else None
     if runtime not in RUNTIMES:
         sources = hash_json(read_own_sources(runtime.rpartition(".")[0]))
-    return {"libraries": libraries, "sources": sources}
+    graphs = {"graphs": GRAPH_VERSION} if reads_graph(bundle, runtime) else {}
+    return {"libraries": libraries, "sources": sources, **graphs}
 
 
 @functools.cache

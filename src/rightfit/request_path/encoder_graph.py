@@ -1,7 +1,8 @@
 """The encoder as an ONNX graph, alone or in front of a model: raw columns in, answers out.
 
 Each kind of step is defined here. Numbers are filled, centred and scaled as float64 and then
-rounded to float32. Training rows pass the encoder alone, so a served model reads the same bits.
+rounded to float32. Training rows pass the encoder alone. In front of a model both are compiled as
+one graph (``families/graph_passes``), which answers as the two in a row do but for rounding.
 """
 
 from __future__ import annotations

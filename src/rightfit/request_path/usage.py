@@ -16,7 +16,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,13 @@ import numpy.typing as npt
 
 if __package__:
     from rightfit.families.export_check import AGAIN, HASHES, check_files, check_graph
-    from rightfit.families.onnx_session import FILLING, PROVIDERS, first_line, open_session
+    from rightfit.families.onnx_session import (
+        PROVIDERS,
+        Filling,
+        first_line,
+        open_session,
+        read_filling,
+    )
 else:  # run in an exported folder, which stands for itself
     from export_check import (  # type: ignore[import-not-found,no-redef]
         AGAIN,
@@ -34,10 +40,11 @@ else:  # run in an exported folder, which stands for itself
         check_graph,
     )
     from onnx_session import (  # type: ignore[import-not-found,no-redef]
-        FILLING,
         PROVIDERS,
+        Filling,
         first_line,
         open_session,
+        read_filling,
     )
 
 Values = Sequence[Any] | npt.NDArray[Any]  # of one raw column, one per row; None: missing
@@ -51,7 +58,6 @@ PROFILE = "profile.json"  # what was measured of the model; a server shows it
 MAX_THREADS = 1_024
 INPUT_DTYPES = ("string", "uint8", "float16", "float32", "float64")
 TENSOR_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
-FEW_VALUES = 8_192
 FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
@@ -78,15 +84,9 @@ class TensorInput:
 
 @dataclass(frozen=True)
 class CompiledInput(TensorInput):
-    """An input tensor of a compiled graph, whose gaps are filled before the graph runs.
+    """An input tensor of a compiled graph, whose gaps are filled before the graph runs."""
 
-    Args:
-        fill: Of each column, the number that takes the place of a missing one.
-        told: Positions of columns behind which columns of 0 and 1 tell what is missing.
-    """
-
-    fill: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0))
-    told: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    filling: Filling | None = None
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,8 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
 def _make_numbers(values: Sequence[Values], one: TensorInput) -> npt.NDArray[Any]:
     """Return numbers as a graph reads them, shape (n_rows, n_columns + n_told)."""
     n_columns, n_rows = len(values), len(values[0])
-    compiled = one if isinstance(one, CompiledInput) else None
-    n_told = len(compiled.told) if compiled else 0
+    filling = one.filling if isinstance(one, CompiledInput) else None
+    n_told = len(filling.told) if filling else 0
     if type(values[0]) is np.ndarray:  # ten times as fast as to turn columns that were stacked
         table = np.zeros((n_rows, n_columns + n_told), dtype=one.dtype)
         for i, column in enumerate(values):
@@ -183,25 +183,16 @@ def _make_numbers(values: Sequence[Values], one: TensorInput) -> npt.NDArray[Any
             table[:, i] = column
     elif n_rows == 1:  # twice as fast as nested lists; each column must hold one value
         row = [value for (value,) in values]
-        if compiled and n_told:  # gaps are usual
-            told = [float(row[i] is None) for i in compiled.told.tolist()]
-            fill = compiled.fill.tolist()
+        if filling and n_told:  # gaps are usual
+            told = [float(row[i] is None) for i in filling.told.tolist()]
+            fill = filling.fill.tolist()
             row = [fill[i] if value is None else value for i, value in enumerate(row)] + told
         table = np.array([row], dtype=one.dtype)
     else:
         nothing_told = [[0.0] * n_rows] * n_told
         table = np.ascontiguousarray(np.array([*values, *nothing_told], dtype=one.dtype).T)
-    if compiled is None:
-        return table
-    flat = table.reshape(-1)
-    # A NaN makes both NaN; the first is faster for a row, the second for a batch.
-    any_value = flat.dot(flat) if len(flat) <= FEW_VALUES else np.maximum.reduce(flat)
-    if any_value != any_value:
-        is_missing = np.isnan(table[:, :n_columns])
-        if n_told:
-            told_here = is_missing.take(compiled.told, axis=1)
-            table[:, n_columns:] = np.maximum(table[:, n_columns:], told_here)
-        np.copyto(table[:, :n_columns], compiled.fill, where=is_missing)
+    if filling:
+        filling.apply(table)
     return table
 
 
@@ -224,26 +215,21 @@ def _write_texts(column: Values) -> Values:
     return [write_text(value) for value in column]
 
 
-def _read_filling(session: Any, inputs: Sequence[TensorInput]) -> tuple[TensorInput, ...]:
+def _compile_inputs(session: Any, inputs: Sequence[TensorInput]) -> tuple[TensorInput, ...]:
     """Return inputs as a compiled graph reads them: their types, and what fills gaps.
 
     Raises:
         ValueError: If the graph's metadata does not fit its inputs.
     """
     types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
+    fillings = read_filling(session)
     compiled = []
-    try:
-        filling = json.loads(session.get_modelmeta().custom_metadata_map.get(FILLING, "{}"))
-        for one in inputs:
-            typed = replace(one, dtype=types.get(one.name) or one.dtype)
-            if one.name in filling:
-                fill = np.array(filling[one.name]["fill"], dtype=typed.dtype)
-                told = np.array(filling[one.name]["told"], dtype=np.int64)
-                fill.reshape(len(one.columns))[told]  # fits the columns, or raises
-                typed = CompiledInput(**asdict(typed), fill=fill, told=told)
-            compiled.append(typed)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as err:
-        raise ValueError(f"The graph's {FILLING} does not fit its inputs: {err}. {AGAIN}") from err
+    for one in inputs:
+        filling = fillings.get(one.name)
+        if filling is not None and len(filling.fill) != len(one.columns):
+            raise ValueError(f"The graph fills {len(filling.fill)} columns of {one.name}. {AGAIN}")
+        dtype = types.get(one.name) or one.dtype
+        compiled.append(CompiledInput(one.name, dtype, one.columns, one.image_shape, filling))
     return tuple(compiled)
 
 
@@ -273,7 +259,7 @@ def open_graph(
         path = graph if isinstance(graph, Path) else "The graph"
         raise ValueError(f"{path} has other inputs or outputs than its description says. {AGAIN}")
 
-    filled = _read_filling(session, inputs)
+    filled = _compile_inputs(session, inputs)
 
     def answer(columns: Columns) -> Floats:
         feed = make_feed(columns, filled)
