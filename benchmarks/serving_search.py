@@ -8,14 +8,15 @@ model in one graph, with one thread, in two forms:
 - *compiled*: as it is exported now.
 
 Both are open in one process and take turns in slices of a few milliseconds, in random order, so
-that what the machine does meanwhile falls on both. ``--all`` measures every candidate.
+that what the machine does meanwhile falls on both. What counts is the time that the calling thread
+computes, which is the only one. ``--all`` measures every candidate.
 
 Ends with one line of JSON:
 
 - ``throughput_gain``: rows per second in batches of 2,048, compiled / plain, as the geometric mean
   over models; and the same by what a model computes, ``products``, ``trees``, ``kernels``, ...;
 - ``graph_gain``: the same with plain fed as compiled: the share of the passes alone;
-- ``latency_ratio``: median of requests of one row, compiled / plain, as the geometric mean;
+- ``latency_ratio``: time of requests of one row, compiled / plain, as the geometric mean;
 - ``worst_gain``: the lowest gain in throughput of any model;
 - ``labels_differ``: test rows that get another class, beside those whose two likeliest classes are
   closer than ``MARGIN`` (of a regression: values that differ by more than a thousandth of their
@@ -46,7 +47,7 @@ from rightfit.parameters.grid import read_grid
 from rightfit.preparation.model_columns import make_raw_rows
 from rightfit.request_path.encoder_graph import join_encoder
 from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
-from rightfit.request_path.raw_rows import cut_input, cut_singles
+from rightfit.request_path.raw_rows import cut_input, cut_singles, take_first
 from rightfit.request_path.usage import Columns, TensorInput, make_feed, open_graph, write_text
 from rightfit.verbs.export import read_winning_model
 from rightfit.verbs.stored import Place, StoredResults
@@ -71,7 +72,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one model; seconds of a batch and of a row, medians of slices."""
+    """What was measured of one model."""
 
     name: str
     kind: str
@@ -103,22 +104,22 @@ def main() -> None:
     for name, bundle, encoder, rows in read_models(place.open_results(), everything=asked.all):
         measured.append(measure_model(name, bundle, families, encoder, rows, asked=asked))
         print(measured[-1], flush=True)
-    kinds = dict.fromkeys(one.kind for one in measured)
+    kinds = dict.fromkeys(model.kind for model in measured)
     gains = {
-        kind: geometric_mean([one.throughput_gain for one in measured if one.kind == kind])
+        kind: geometric_mean([model.throughput_gain for model in measured if model.kind == kind])
         for kind in kinds
     }
     print(
         json.dumps(
             {
                 "n_models": len(measured),
-                "throughput_gain": geometric_mean([one.throughput_gain for one in measured]),
+                "throughput_gain": geometric_mean([model.throughput_gain for model in measured]),
                 **{f"throughput_gain_{kind}": gain for kind, gain in gains.items()},
-                "graph_gain": geometric_mean([one.graph_gain for one in measured]),
-                "latency_ratio": geometric_mean([one.latency_ratio for one in measured]),
-                "worst_gain": round(min(one.throughput_gain for one in measured), 3),
-                "labels_differ": sum(one.n_labels_differ for one in measured),
-                "n_rows": sum(one.n_rows for one in measured),
+                "graph_gain": geometric_mean([model.graph_gain for model in measured]),
+                "latency_ratio": geometric_mean([model.latency_ratio for model in measured]),
+                "worst_gain": round(min(model.throughput_gain for model in measured), 3),
+                "labels_differ": sum(model.n_labels_differ for model in measured),
+                "n_rows": sum(model.n_rows for model in measured),
             }
         )
     )
@@ -133,8 +134,8 @@ def read_models(
     rows: dict[str, Any] = {}
     for answer in answers:
         if answer.dataset not in rows:
-            found = results.load_newest(f"{answer.dataset}.rows")
-            rows[answer.dataset] = found.filter(part="test")
+            table = results.load_newest(f"{answer.dataset}.rows")
+            rows[answer.dataset] = table.filter(part="test")
         model = read_winning_model(results, answer)
         bundles = {"": model.bundle}
         if everything:
@@ -171,16 +172,16 @@ def measure_model(
     fed_alike, now = (
         open_graph(one, inputs, n_threads=1, device="cpu") for one in (plain, compiled)
     )
-    n_batch = min(BATCH_SIZE, len(raw))
-    batch, singles = cut_input(raw, 0, n_batch), cut_singles(raw, min(N_SINGLES, len(raw)))
+    batch = cut_input(take_first(raw, BATCH_SIZE), 0, BATCH_SIZE)
+    singles = cut_singles(take_first(raw, N_SINGLES), N_SINGLES)
     take_turns = TurnTaking(asked.seconds, asked.seed)
     before_s, alike_s, now_s = take_turns([as_before, fed_alike, now], [batch])
     one_before_s, one_now_s = take_turns([as_before, now], singles)
-    expected, found = (
+    before, after = (
         np.concatenate(
-            [one(cut_input(raw, i, i + n_batch)) for i in range(0, len(raw) - 1, n_batch)]
+            [form(cut_input(raw, i, i + BATCH_SIZE)) for i in range(0, len(raw), BATCH_SIZE)]
         )
-        for one in (as_before, now)
+        for form in (as_before, now)
     )
     return Measured(
         name,
@@ -188,8 +189,8 @@ def measure_model(
         throughput_gain=before_s / now_s,
         graph_gain=alike_s / now_s,
         latency_ratio=one_now_s / one_before_s,
-        n_rows=len(expected),
-        n_labels_differ=count_differing(expected, found),
+        n_rows=len(before),
+        n_labels_differ=count_differing(before, after),
     )
 
 
@@ -245,7 +246,7 @@ class TurnTaking:
         self._random = random.Random(seed)  # noqa: S311 - an order of turns
 
     def __call__(self, functions: Sequence[Answer], requests: Sequence[Any]) -> list[float]:
-        """Return the median seconds of a call of each function, over its slices."""
+        """Return the seconds of a call of each function, the median of its slices."""
         slices: list[list[float]] = [[] for _ in functions]
         for function in functions:
             function(requests[0])
@@ -260,17 +261,14 @@ class TurnTaking:
 
 
 def _time_slice(function: Answer, requests: Sequence[Any], first: int) -> float:
-    """Return the median seconds of the calls of a slice."""
-    times = []
+    """Return the seconds a call has computed, as the mean of a slice."""
+    n_calls = 0
     end_s = time.perf_counter() + SLICE_S
-    place = first
-    while not times or time.perf_counter() < end_s:
-        request = requests[place % len(requests)]
-        started_s = time.perf_counter()
-        function(request)
-        times.append(time.perf_counter() - started_s)
-        place += 1
-    return statistics.median(times)
+    started_s = time.thread_time()
+    while not n_calls or time.perf_counter() < end_s:
+        function(requests[(first + n_calls) % len(requests)])
+        n_calls += 1
+    return (time.thread_time() - started_s) / n_calls
 
 
 def count_differing(expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> int:

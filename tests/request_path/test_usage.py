@@ -113,9 +113,9 @@ def test_a_tensor_per_column_is_fed_too() -> None:
 
 
 def make_compiled() -> CompiledInput:
-    """Columns ``a`` and ``b``, gaps of which are filled with 5 and 7; those of ``b`` are told."""
-    fill, told = np.array([5, 7], dtype=np.float32), np.array([1])
-    return CompiledInput("numbers", "float32", ("a", "b"), None, Filling(fill, told))
+    """Columns ``a`` and ``b``, gaps of which are filled with 5 and 7; those of ``b`` are indicated."""
+    fill, indicated = np.array([5, 7], dtype=np.float32), np.array([1])
+    return CompiledInput("numbers", "float32", ("a", "b"), None, Filling(fill, indicated))
 
 
 @pytest.mark.parametrize(

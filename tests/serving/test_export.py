@@ -116,7 +116,7 @@ def test_model_json_says_what_the_compiled_graph_reads(exported: Path) -> None:
 
     assert [one["dtype"] for one in call["inputs"]] == ["float32", "string"]
     assert types["numbers"] == onnx.TensorProto.FLOAT
-    assert widths["numbers"] == 2 + len(call["filling"]["numbers"]["told"]) == 3
+    assert widths["numbers"] == 2 + len(call["filling"]["numbers"]["indicated"]) == 3
     assert len(call["filling"]["numbers"]["fill"]) == 2
     assert {"fold_scaling", "look_up_categories"} <= set(call["passes"])
     assert call["dropped_passes"] == []

@@ -18,7 +18,7 @@ import numpy.typing as npt
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Metadata of a compiled graph: what whoever runs it puts in the place of missing values, as JSON,
-# {input: {"fill": [a value per column], "told": [positions]}}; see Filling.
+# {input: {"fill": [a value per column], "indicated": [positions]}}; see Filling.
 FILLING = "rightfit.filling"
 FEW_VALUES = 8_192
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -71,17 +71,17 @@ class Filling:
 
     Args:
         fill: Of each column, the number that takes the place of a missing one.
-        told: Positions of columns behind which columns of 0 and 1 tell what is missing.
+        indicated: Positions of columns behind which columns of 0 and 1 tell what is missing.
     """
 
     fill: npt.NDArray[Any]
-    told: npt.NDArray[np.int64]
+    indicated: npt.NDArray[np.int64]
 
     def apply(self, table: npt.NDArray[Any]) -> None:
         """Fill gaps in place.
 
         Args:
-            table: Floats, shape (n_rows, n_columns + n_told): the columns, NaN where a value is
+            table: Floats, shape (n_rows, n_columns + n_indicated): the columns, NaN where a value is
                 missing, then zeros.
         """
         n_columns = len(self.fill)
@@ -90,15 +90,15 @@ class Filling:
         any_value = flat.dot(flat) if len(flat) <= FEW_VALUES else np.maximum.reduce(flat)
         if any_value != any_value:
             is_missing = np.isnan(table[:, :n_columns])
-            if len(self.told):
-                told = is_missing.take(self.told, axis=1)
-                table[:, n_columns:] = np.maximum(table[:, n_columns:], told)
+            if len(self.indicated):
+                indicated = is_missing.take(self.indicated, axis=1)
+                table[:, n_columns:] = np.maximum(table[:, n_columns:], indicated)
             np.copyto(table[:, :n_columns], self.fill, where=is_missing)
 
     def widen(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return columns, shape (n_rows, n_columns), as the graph reads them."""
         n_columns = len(self.fill)
-        table = np.zeros((len(values), n_columns + len(self.told)), dtype=values.dtype)
+        table = np.zeros((len(values), n_columns + len(self.indicated)), dtype=values.dtype)
         table[:, :n_columns] = values
         self.apply(table)
         return table
@@ -116,7 +116,7 @@ def read_filling(session: Any) -> dict[str, Filling]:
     content = session.get_modelmeta().custom_metadata_map.get(FILLING, "{}")
     try:
         return {
-            name: Filling(np.array(one["fill"], np.float64), np.array(one["told"], np.int64))
+            name: Filling(np.array(one["fill"], np.float64), np.array(one["indicated"], np.int64))
             for name, one in json.loads(content).items()
         }
     except (AttributeError, KeyError, TypeError, ValueError) as err:

@@ -112,7 +112,8 @@ class _OnnxRuntime:
         named = {output.name for output in session.get_outputs()}
         outputs = [bundle.schema.output_name] if bundle.schema.output_name in named else None
         if bundle.configuration.get("tensors"):  # rows are the inputs' values by name
-            fillings = read_filling(session)
+            inputs = {one.name for one in session.get_inputs()}
+            fillings = {name: one for name, one in read_filling(session).items() if name in inputs}
 
             def predict_feed(feed: Mapping[str, Any]) -> Any:
                 for name, filling in fillings.items():  # of an export's compiled graph

@@ -171,26 +171,26 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
 
 
 def _make_numbers(values: Sequence[Values], one: TensorInput) -> npt.NDArray[Any]:
-    """Return numbers as a graph reads them, shape (n_rows, n_columns + n_told)."""
+    """Return numbers as a graph reads them, shape (n_rows, n_columns + n_indicated)."""
     n_columns, n_rows = len(values), len(values[0])
     filling = one.filling if isinstance(one, CompiledInput) else None
-    n_told = len(filling.told) if filling else 0
+    n_indicated = len(filling.indicated) if filling else 0
     if type(values[0]) is np.ndarray:  # ten times as fast as to turn columns that were stacked
-        table = np.zeros((n_rows, n_columns + n_told), dtype=one.dtype)
+        table = np.zeros((n_rows, n_columns + n_indicated), dtype=one.dtype)
         for i, column in enumerate(values):
             if len(column) != n_rows:
                 raise ValueError("The columns of a request must be of one length.")
             table[:, i] = column
     elif n_rows == 1:  # twice as fast as nested lists; each column must hold one value
         row = [value for (value,) in values]
-        if filling and n_told:  # gaps are usual
-            told = [float(row[i] is None) for i in filling.told.tolist()]
+        if filling and n_indicated:  # gaps are usual
+            indicated = [float(row[i] is None) for i in filling.indicated.tolist()]
             fill = filling.fill.tolist()
-            row = [fill[i] if value is None else value for i, value in enumerate(row)] + told
+            row = [fill[i] if value is None else value for i, value in enumerate(row)] + indicated
         table = np.array([row], dtype=one.dtype)
     else:
-        nothing_told = [[0.0] * n_rows] * n_told
-        table = np.ascontiguousarray(np.array([*values, *nothing_told], dtype=one.dtype).T)
+        no_gaps = [[0.0] * n_rows] * n_indicated
+        table = np.ascontiguousarray(np.array([*values, *no_gaps], dtype=one.dtype).T)
     if filling:
         filling.apply(table)
     return table

@@ -15,34 +15,34 @@ FILL = np.array([[5.0, -1.0]], dtype=np.float32)
 ROWS = np.array([[1, 2], [np.nan, 3], [4, np.nan], [np.nan, np.nan]], dtype=np.float32)
 
 
-def make_filling(told: list[int], *, reads_more: bool = False) -> Any:
+def make_filling(indicated: list[int], *, reads_more: bool = False) -> Any:
     own = GraphBuilder("own/")
     filled = own.add("Where", own.add("IsNaN", "numbers"), own.keep(FILL), "numbers")
     parts = [filled]
-    if told:
-        columns = own.add("Gather", "numbers", own.keep(np.array(told)), axis=1)
+    if indicated:
+        columns = own.add("Gather", "numbers", own.keep(np.array(indicated)), axis=1)
         parts.append(own.cast(own.add("IsNaN", columns), "float32"))
     if reads_more:
         parts.append(own.add("Neg", "numbers"))
-    width = 2 + len(told) + 2 * reads_more
+    width = 2 + len(indicated) + 2 * reads_more
     scores = add_product(own, own.add("Concat", *parts, axis=1), width, 3)
     own.add("Softmax", scores, outputs=["probabilities"], axis=1)
     return make_graph(own, {"numbers": ("float32", 2)})
 
 
-@pytest.mark.parametrize("told", [[], [1], [1, 0]])
-def test_gaps_are_filled_and_told_outside(told: list[int]) -> None:
-    model = make_filling(told)
+@pytest.mark.parametrize("indicated", [[], [1], [1, 0]])
+def test_gaps_are_filled_and_told_outside(indicated: list[int]) -> None:
+    model = make_filling(indicated)
 
     rewritten = leave_filling_outside(model)
 
     assert not {"IsNaN", "Where"} & set(list_operators(rewritten))
     [noted] = [entry.value for entry in rewritten.metadata_props if entry.key == FILLING]
-    assert json.loads(noted) == {"numbers": {"fill": [5.0, -1.0], "told": told}}
-    assert rewritten.graph.input[0].type.tensor_type.shape.dim[1].dim_value == 2 + len(told)
+    assert json.loads(noted) == {"numbers": {"fill": [5.0, -1.0], "indicated": indicated}}
+    assert rewritten.graph.input[0].type.tensor_type.shape.dim[1].dim_value == 2 + len(indicated)
     is_missing = np.isnan(ROWS)
     by_hand = np.concatenate(
-        [np.where(is_missing, FILL, ROWS), is_missing[:, told].astype(np.float32)], axis=1
+        [np.where(is_missing, FILL, ROWS), is_missing[:, indicated].astype(np.float32)], axis=1
     )
     np.testing.assert_array_equal(
         run_graph(rewritten, numbers=by_hand), run_graph(model, numbers=ROWS)

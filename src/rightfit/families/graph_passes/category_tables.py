@@ -99,7 +99,7 @@ def _group(effects: list[tuple[str, Array]]) -> list[list[tuple[str, Array]]]:
     """Group columns whose combinations fit into one table, the smallest columns first."""
     groups: list[list[tuple[str, Array]]] = []
     n_rows = MAX_ROWS + 1
-    for positions, effect in sorted(effects, key=lambda one: len(one[1])):
+    for positions, effect in sorted(effects, key=lambda pair: len(pair[1])):
         n_rows *= len(effect)
         if n_rows > MAX_ROWS or n_rows * effect.shape[1] > MAX_VALUES:
             groups.append([])
@@ -116,10 +116,10 @@ def _look_up(view: GraphView, added: GraphBuilder, group: list[tuple[str, Array]
     sizes = [len(effect) for _, effect in group]
     names = [positions for positions, _ in group]
     columns = [_TextColumn.read(view, positions) for positions in names]
-    known = [column for column in columns if column is not None]
+    of_texts = [column for column in columns if column is not None]
     place = names[0]
-    if len(known) == len(group) > 1 and len({column.texts for column in known}) == 1:
-        place = _find_together(view, added, known, sizes)
+    if len(of_texts) == len(group) > 1 and len({column.texts for column in of_texts}) == 1:
+        place = _find_together(view, added, of_texts, sizes)
     else:
         for positions, size in zip(names[1:], sizes[1:], strict=True):
             place = added.add("Mul", place, added.keep(np.int64(size)))
@@ -171,10 +171,10 @@ def _find_together(
     strides = np.cumprod([1, *sizes[:0:-1]])[::-1]
     steps = np.zeros((len(columns), len(keys) + 1), dtype=np.int64)
     for column, place, stride in zip(columns, order, strides, strict=True):
-        found = [column.positions.get(text, column.other) for text in (*keys, None)]
-        steps[place] = np.array(found) * stride
+        positions = [column.positions.get(text, column.other) for text in keys]
+        steps[place] = np.array([*positions, column.other]) * stride
     table: dict[str, Any] = {"keys_strings": keys, "values_int64s": [*range(len(keys))]}
-    if any(one.name == "classes_strings" for one in columns[0].maker.attribute):
+    if "classes_strings" in read_attributes(columns[0].maker):
         table = {"classes_strings": keys}
     codes = added.add("LabelEncoder", texts, domain=ML_DOMAIN, default_int64=len(keys), **table)
     starts = np.arange(len(columns), dtype=np.int64)[None] * (len(keys) + 1)

@@ -70,8 +70,8 @@ def _run_one_by_one(
     """Return a model after the passes that keep its predictions, their names and the others'."""
     kept: list[str] = []
     dropped: list[str] = []
-    for one in passes:
-        compiled, names = _run(model, [one])
+    for rewrite in passes:
+        compiled, names = _run(model, [rewrite])
         if set(names) <= EXACT or _predicts_alike(compiled.SerializeToString(), predicts_alike):
             model = compiled
             kept += names
@@ -108,10 +108,10 @@ def _note(model: ModelProto, applied: Sequence[str], dropped: Sequence[str]) -> 
 def _run(model: ModelProto, passes: Sequence[Pass]) -> tuple[ModelProto, list[str]]:
     """Return a model after passes, each repeated while it finds something."""
     applied = []
-    for one in passes:
-        while (rewritten := one(model)) is not model:
+    for rewrite in passes:
+        while (rewritten := rewrite(model)) is not model:
             model = rewritten
-            applied.append(one.__name__)
+            applied.append(rewrite.__name__)
     return model, list(dict.fromkeys(applied))
 
 

@@ -1,6 +1,7 @@
 """What makes and what reads each tensor of an ONNX graph, and a rewritten copy of the model.
 
-Passes find what they rewrite in a view and return a new model; the one they got stays as it was.
+Passes find what they rewrite in a view and return a new model; the model that they get stays as
+it was.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class GraphView:
         if name in self._initializers:
             return numpy_helper.to_array(self._initializers[name])
         node = self.find_maker(name, "Constant")
-        if node is None or [one.name for one in node.attribute] != ["value"]:
+        if node is None or [attribute.name for attribute in node.attribute] != ["value"]:
             return None
         return numpy_helper.to_array(node.attribute[0].t)
 
@@ -78,9 +79,9 @@ class GraphView:
             case "Cast" | "IsNaN" | "Identity" | "Neg" | "Abs" | "Less" | "Exp" | "Relu" | "Scaler":
                 return self.find_width(node.input[0])
             case "Concat":
-                widths = [self.find_width(source) for source in node.input]
-                known = [width for width in widths if width is not None]
-                return sum(known) if len(known) == len(widths) else None
+                parts = [self.find_width(source) for source in node.input]
+                widths = [width for width in parts if width is not None]
+                return sum(widths) if len(widths) == len(parts) else None
             case "Gemm":
                 product = Product.read(self, node)
                 return None if product is None else len(product.bias)
@@ -95,19 +96,21 @@ class GraphView:
             case "OneHot":
                 return None if constants[1] is None else int(constants[1])
             case "Gather" if read_attributes(node).get("axis", 0) == 1:
-                return None if constants[1] is None else constants[1].size
-            case "Gather" if constants[0] is not None and constants[0].ndim == 2:
-                return int(constants[0].shape[1])
+                positions = constants[1]
+                return None if positions is None else positions.size
+            case "Gather":
+                table = constants[0]
+                return int(table.shape[1]) if table is not None and table.ndim == 2 else None
         return None
 
     def find_widths(self, names: Sequence[str], total: int) -> list[int] | None:
         """Return the columns of tensors that are joined, ``total`` in all; ``None``: not known."""
-        widths = [self.find_width(name) for name in names]
-        if widths.count(None) == 1:
-            rest = total - sum(width or 0 for width in widths)
-            widths = [rest if width is None else width for width in widths]
-        known = [width for width in widths if width is not None]
-        return known if len(known) == len(names) and sum(known) == total else None
+        parts = [self.find_width(name) for name in names]
+        if parts.count(None) == 1:
+            rest = total - sum(width or 0 for width in parts)
+            parts = [rest if width is None else width for width in parts]
+        widths = [width for width in parts if width is not None]
+        return widths if len(widths) == len(names) and sum(widths) == total else None
 
     def build(self, purpose: str) -> GraphBuilder:
         """Return a builder whose names are not in use yet."""
@@ -169,7 +172,7 @@ def read_attributes(node: NodeProto) -> dict[str, Any]:
     """Return the attributes of a node by name; a text is a ``str``."""
     from onnx import helper
 
-    values = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+    values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     return {
         name: value.decode() if isinstance(value, bytes) else value
         for name, value in values.items()
@@ -250,7 +253,7 @@ def _list_outer_names(graph: GraphProto) -> Iterator[str]:
     for node in graph.node:
         for attribute in node.attribute:
             inner = [attribute.g] if attribute.HasField("g") else [*attribute.graphs]
-            for one in inner:
-                yield from (name for part in one.node for name in part.input)
-                yield from (tensor.name for tensor in one.output)
-                yield from _list_outer_names(one)
+            for subgraph in inner:
+                yield from (name for part in subgraph.node for name in part.input)
+                yield from (tensor.name for tensor in subgraph.output)
+                yield from _list_outer_names(subgraph)

@@ -33,8 +33,11 @@ def leave_filling_outside(model: ModelProto) -> ModelProto:
             added = view.build("filling")
             added.add("Identity", name, outputs=[where.output[0]])
             return _note(view.rewrite([where], added), name, fill, [])
-        if len(gathers) == 1 and (told := _read_told(view, where, gathers[0])) is not None:
-            concat, last, positions = told
+        if (
+            len(gathers) == 1
+            and (indicated := _read_indicators(view, where, gathers[0])) is not None
+        ):
+            concat, last, positions = indicated
             parts = [source for source in concat.input if source != last]
             parts = [name if source == where.output[0] else source for source in parts]
             added = view.build("filling")
@@ -58,7 +61,7 @@ def _find_filling(view: GraphView, name: str) -> NodeProto | None:
     return where if is_filling and view.is_read_once(is_nan.output[0]) else None
 
 
-def _read_told(
+def _read_indicators(
     view: GraphView, where: NodeProto, gather: NodeProto
 ) -> tuple[NodeProto, str, list[int]] | None:
     """Return where filled columns are joined with those that tell gaps, these, and of which."""
@@ -71,24 +74,24 @@ def _read_told(
         if not view.is_read_once(node.output[0]) or readers[0].op_type != kind:
             return None
         node, before = readers[0], node
-    told, names = before.output[0], list(node.input)
+    indicated, names = before.output[0], list(node.input)
     filled = where.output[0]
-    if not view.is_read_once(filled) or filled not in names or names.count(told) != 1:
+    if not view.is_read_once(filled) or filled not in names or names.count(indicated) != 1:
         return None
-    follows = names.index(told) == names.index(filled) + 1
-    return (node, told, [int(i) for i in positions]) if follows else None
+    follows = names.index(indicated) == names.index(filled) + 1
+    return (node, indicated, [int(i) for i in positions]) if follows else None
 
 
-def _note(model: ModelProto, name: str, fill: Array, told: Sequence[int]) -> ModelProto:
-    """Note in a model's metadata how an input is filled, and widen it by what is told."""
+def _note(model: ModelProto, name: str, fill: Array, indicated: Sequence[int]) -> ModelProto:
+    """Note in a model's metadata how an input is filled, and widen it by what is indicated."""
     from onnx import helper
 
     noted = {entry.key: entry.value for entry in model.metadata_props}
     filling = json.loads(noted.get(FILLING, "{}"))
-    filling[name] = {"fill": fill.reshape(-1).tolist(), "told": [*told]}
+    filling[name] = {"fill": fill.reshape(-1).tolist(), "indicated": [*indicated]}
     helper.set_model_props(model, noted | {FILLING: json.dumps(filling)})
     for declared in model.graph.input:
         if declared.name == name:
             columns = declared.type.tensor_type.shape.dim[-1]
-            columns.dim_value = columns.dim_value + len(told)
+            columns.dim_value = columns.dim_value + len(indicated)
     return model

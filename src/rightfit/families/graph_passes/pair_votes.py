@@ -53,16 +53,16 @@ def join_columns(model: ModelProto) -> ModelProto:
 
 
 def _trace(
-    view: GraphView, name: str, used: list[NodeProto], known: dict[str, _Columns | None]
+    view: GraphView, name: str, used: list[NodeProto], traced: dict[str, _Columns | None]
 ) -> _Columns | None:
     """Return what a tensor is in the columns of another one; ``None``: no sum of such columns."""
-    if name not in known:
-        known[name] = _trace_maker(view, name, used, known)
-    return known[name]
+    if name not in traced:
+        traced[name] = _trace_maker(view, name, used, traced)
+    return traced[name]
 
 
 def _trace_maker(
-    view: GraphView, name: str, used: list[NodeProto], known: dict[str, _Columns | None]
+    view: GraphView, name: str, used: list[NodeProto], traced: dict[str, _Columns | None]
 ) -> _Columns | None:
     node = view.find_maker(name, "ArrayFeatureExtractor", "Neg", "Sum", "Add", "Mul", "Concat")
     if node is None:
@@ -70,7 +70,7 @@ def _trace_maker(
         return None if width is None else _Columns(name, np.eye(width), np.zeros(width))
     used.append(node)
     constant = view.read_constant(node.input[1]) if len(node.input) > 1 else None
-    first = _trace(view, node.input[0], used, known)
+    first = _trace(view, node.input[0], used, traced)
     match node.op_type:
         case "ArrayFeatureExtractor" if first is not None and constant is not None:
             at = constant.reshape(-1)
@@ -83,15 +83,15 @@ def _trace_maker(
             factor = float(constant.reshape(()))
             return _Columns(first.base, first.weights * factor, first.bias * factor)
         case "Sum" | "Concat":
-            parts = [_trace(view, source, used, known) for source in node.input]
-            traced = [part for part in parts if part is not None]
-            if len(traced) < len(parts) or len({part.base for part in traced}) != 1:
+            parts = [_trace(view, source, used, traced) for source in node.input]
+            columns = [part for part in parts if part is not None]
+            if len(columns) < len(parts) or len({part.base for part in columns}) != 1:
                 return None
-            weights, biases = [part.weights for part in traced], [part.bias for part in traced]
+            weights, biases = [part.weights for part in columns], [part.bias for part in columns]
             if node.op_type == "Concat":
                 joined = np.concatenate(weights, axis=1), np.concatenate(biases)
-                return _Columns(traced[0].base, *joined)
-            if len({one.shape for one in weights}) != 1:
+                return _Columns(columns[0].base, *joined)
+            if len({part.shape for part in weights}) != 1:
                 return None
-            return _Columns(traced[0].base, np.sum(weights, axis=0), np.sum(biases, axis=0))
+            return _Columns(columns[0].base, np.sum(weights, axis=0), np.sum(biases, axis=0))
     return None

@@ -82,7 +82,9 @@ def find_unscaled(thresholds: Array, scaling: Scaling, columns: Array, *, is_bel
 
 
 def _count_nodes(node: NodeProto) -> int:
-    return max((len(one.ints) for one in node.attribute if one.name == "nodes_nodeids"), default=0)
+    return max(
+        (len(part.ints) for part in node.attribute if part.name == "nodes_nodeids"), default=0
+    )
 
 
 def _order(value: np.float32) -> int:
@@ -108,7 +110,7 @@ def _write(
     moved = NodeProto()
     moved.CopyFrom(node)
     moved.input[0] = rows
-    kept = [one for one in node.attribute if one.name != "nodes_values"]
+    kept = [part for part in node.attribute if part.name != "nodes_values"]
     del moved.attribute[:]
     moved.attribute.extend([*kept, helper.make_attribute("nodes_values", thresholds.tolist())])
     added.nodes.append(moved)

@@ -29,7 +29,7 @@ def keep_answers(model: ModelProto) -> ModelProto:
     kept = type(model)()
     kept.CopyFrom(model)
     del kept.graph.output[:]
-    kept.graph.output.extend(one for one in model.graph.output if one.name in ANSWERS)
+    kept.graph.output.extend(tensor for tensor in model.graph.output if tensor.name in ANSWERS)
     return rebuild(kept, list(kept.graph.node))
 
 

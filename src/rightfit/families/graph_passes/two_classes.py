@@ -51,8 +51,8 @@ def answer_both_classes_at_once(model: ModelProto) -> ModelProto:
         if sigmoid is None or sigmoid.op_type != "Sigmoid" or node.input[1] in view.fixed:
             continue
         product = Product.read(view, view.find_maker(sigmoid.input[0]))
-        one = view.read_constant(rest.input[0])
-        is_pair = one is not None and one.tolist() in (1, [1], [[1]])
+        unity = view.read_constant(rest.input[0])
+        is_pair = unity is not None and unity.tolist() in (1, [1], [[1]])
         if product is None or len(product.bias) != 1 or not is_pair:
             continue
         if len(view.list_readers(node.input[1])) != 2 or not view.is_read_once(product.output):
