@@ -53,7 +53,7 @@ from rightfit.verbs.export import read_winning_model
 from rightfit.verbs.stored import Place, StoredResults
 from rightfit.verbs.stored_answers import read_answers
 
-Answer = Callable[[Columns], npt.NDArray[Any]]
+Answer = Callable[[Any], npt.NDArray[Any]]
 
 BATCH_SIZE = 2_048
 N_SINGLES = 256

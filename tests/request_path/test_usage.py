@@ -113,7 +113,7 @@ def test_a_tensor_per_column_is_fed_too() -> None:
 
 
 def make_compiled() -> CompiledInput:
-    """Columns ``a`` and ``b``, gaps of which are filled with 5 and 7; those of ``b`` are indicated."""
+    """Columns ``a`` and ``b``, filled with 5 and 7; gaps of ``b`` are indicated."""
     fill, indicated = np.array([5, 7], dtype=np.float32), np.array([1])
     return CompiledInput("numbers", "float32", ("a", "b"), None, Filling(fill, indicated))
 

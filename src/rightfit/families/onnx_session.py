@@ -81,8 +81,8 @@ class Filling:
         """Fill gaps in place.
 
         Args:
-            table: Floats, shape (n_rows, n_columns + n_indicated): the columns, NaN where a value is
-                missing, then zeros.
+            table: Floats, shape (n_rows, n_columns + n_indicated): the columns, NaN where a value
+                is missing, then zeros.
         """
         n_columns = len(self.fill)
         flat = table.reshape(-1)

@@ -33,11 +33,9 @@ def leave_filling_outside(model: ModelProto) -> ModelProto:
             added = view.build("filling")
             added.add("Identity", name, outputs=[where.output[0]])
             return _note(view.rewrite([where], added), name, fill, [])
-        if (
-            len(gathers) == 1
-            and (indicated := _read_indicators(view, where, gathers[0])) is not None
-        ):
-            concat, last, positions = indicated
+        indicators = _read_indicators(view, where, gathers[0])
+        if len(gathers) == 1 and indicators is not None:
+            concat, last, positions = indicators
             parts = [source for source in concat.input if source != last]
             parts = [name if source == where.output[0] else source for source in parts]
             added = view.build("filling")
