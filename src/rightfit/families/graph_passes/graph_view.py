@@ -91,8 +91,9 @@ class GraphView:
                 return self.find_width(node.input[2])
             case "Add" | "Sub" | "Mul" | "Div":
                 row = constants[1]
-                is_row = row is not None and row.size > 1
-                return row.size if is_row else self.find_width(node.input[0])
+                if row is not None and row.size > 1:
+                    return row.size
+                return self.find_width(node.input[0])
             case "OneHot":
                 return None if constants[1] is None else int(constants[1])
             case "Gather" if read_attributes(node).get("axis", 0) == 1:
