@@ -177,12 +177,10 @@ def measure_model(
     take_turns = TurnTaking(asked.seconds, asked.seed)
     before_s, alike_s, now_s = take_turns([as_before, fed_alike, now], [batch])
     one_before_s, one_now_s = take_turns([as_before, now], singles)
-    before, after = (
-        np.concatenate(
-            [form(cut_input(raw, i, i + BATCH_SIZE)) for i in range(0, len(raw), BATCH_SIZE)]
-        )
-        for form in (as_before, now)
-    )
+    parts: list[Any] = [
+        cut_input(raw, start, start + BATCH_SIZE) for start in range(0, len(raw), BATCH_SIZE)
+    ]
+    before, after = (np.concatenate([form(part) for part in parts]) for form in (as_before, now))
     return Measured(
         name,
         kind,
