@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest check-run attack attack-quick check lint types contracts viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-scale-out bench-peers bench-defaults bench-repeat bench-start bench-report clean
+.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest check-run attack attack-quick check lint types contracts viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-scale-out bench-peers bench-defaults bench-repeat bench-serving-search bench-start bench-report clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -116,6 +116,9 @@ bench-ranking: .venv/.installed #: time the ranking of up to 10^6 profiles, chec
 
 bench-measuring: .venv/.installed #: does the instrument repeat itself, notice disturbance and find a known load; wants a quiet machine
 	$(BIN)/python benchmarks/measuring/measuring.py
+
+bench-serving-search: .venv/.installed #: what compiling served graphs gives, on the winners of the last make perf; quiet
+	$(BIN)/python benchmarks/serving_search.py $(OPTIONS)
 
 .venv-peers/.installed: pyproject.toml
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers

@@ -27,7 +27,7 @@ from rightfit.errors import RightfitError
 from rightfit.families.bundle import ONNX_FILE, ONNX_ONLY, Bundle, write_bundle_files
 from rightfit.families.family import Configuration
 from rightfit.families.onnx_graph import GraphBuilder, raise_opset, read_opsets
-from rightfit.families.runtimes import open_predictor
+from rightfit.families.runtimes import ONNX, open_predictor
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto
@@ -42,7 +42,7 @@ MIN_SPEED_UP = 3.0  # of the cheap model against the expensive one, below which 
 ROLES = ("cheap", "expensive")  # settings that name the two members
 DEFINING = (*ROLES, "threshold")  # settings; the others are predictions
 TOLERANCE = 1e-4  # of a probability
-RUNTIME = "onnx"  # in which two models can be joined
+RUNTIME = ONNX  # in which two models can be joined
 ROWS = "rows"  # input and output of a bundle's ONNX file
 OUTPUT = "probabilities"
 CHEAP, EXPENSIVE, OWN = "cheap/", "expensive/", "cascade/"  # begin the names of the tensors of each

@@ -13,7 +13,7 @@ from rightfit.families.bundle_exports import offer_onnx
 from rightfit.families.family import Configuration, Rows, TrainingData, TrainingRun
 from rightfit.families.predictions import check_predictions
 from rightfit.families.registry import get_family
-from rightfit.families.runtimes import open_predictor
+from rightfit.families.runtimes import NATIVE, open_predictor
 from rightfit.families.schema import InputSchema, Task
 
 N_ROWS = 600
@@ -120,7 +120,7 @@ def check_family(
             data_version="checked",
         )
         bundle = read_bundle(written.path, family=family, trust=True)
-        predict = open_predictor(bundle, runtime="native", n_threads=1, device="cpu")
+        predict = open_predictor(bundle, runtime=NATIVE, n_threads=1, device="cpu")
         difference = differ(predict(unseen.rows), answers)
         _expect(
             difference <= _ROUNDING,

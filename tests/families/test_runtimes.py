@@ -10,11 +10,22 @@ from factories.onnx_files import write_softmax
 from pydantic import ValidationError
 
 import rightfit as rf
-from rightfit.families.runtimes import describe_code, find_runtime
+from rightfit.families.bundle import Bundle, read_bundle, write_bundle_files
+from rightfit.families.registry import get_family
+from rightfit.families.runtimes import (
+    Predict,
+    can_serve,
+    derive_files,
+    describe_code,
+    find_runtime,
+    suits_family,
+)
+from rightfit.families.schema import InputSchema
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
 
 OWN = "fakes.runtimes.NumpySoftmax"
+DERIVED = "fakes.runtimes.Derived"
 WEIGHTS = np.array([[1.0, -1.0], [0.5, 0.0], [-2.0, 1.0]])
 
 
@@ -23,9 +34,9 @@ def test_own_runtime_is_measured_beside_the_librarys(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
     targets = (rows @ WEIGHTS).argmax(axis=1)
 
-    profiles = rf.compare({"softmax": path}, rows, targets, runtimes=["onnx", OWN])
+    profiles = rf.compare({"softmax": path}, rows, targets, runtimes=["onnx", OWN, DERIVED])
 
-    assert {profile.serving.runtime for profile in profiles} == {"onnx", OWN}
+    assert {profile.serving.runtime for profile in profiles} == {"onnx", OWN, DERIVED}
     for profile in profiles:
         assert profile.quality_raw.value == 1
         assert profile.latency_p50_ms.value is not None
@@ -51,13 +62,49 @@ def test_unknown_runtime_is_refused_where_it_is_named(
         EvaluationParams.model_validate(read_default("evaluation") | {"runtimes": [name]})
 
 
-def test_measurements_depend_on_the_runtimes_own_code(tmp_path: Path) -> None:
-    from rightfit.families.bundle import write_bundle_files
-    from rightfit.families.schema import InputSchema
+def test_measurements_depend_on_the_runtimes_own_code(softmax: Bundle) -> None:
+    code = describe_code(softmax, OWN)
 
+    assert code["sources"] not in (None, describe_code(softmax, "onnx")["sources"])
+    assert set(code["libraries"]) == {"onnx"}  # type: ignore[call-overload]
+
+
+class Doubler:
+    """A runtime that derives a file of its own, or one that it must not write."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def list_files(self, bundle: Bundle) -> tuple[str, ...]:
+        return (self.name,)
+
+    def list_imports(self, bundle: Bundle) -> tuple[str, ...]:
+        return ()
+
+    def open(self, bundle: Bundle, *, n_threads: int, device: str) -> Predict:
+        raise NotImplementedError
+
+    def derive(self, bundle: Bundle) -> dict[str, bytes]:
+        return {self.name: bundle.locate("model.onnx").read_bytes() * 2}
+
+
+DOUBLER = Doubler("model.doubled")
+OVERWRITER = Doubler("model.onnx")
+
+
+class Stumbler(Doubler):
+    def derive(self, bundle: Bundle) -> dict[str, bytes]:
+        raise KeyError(bundle.model)
+
+
+STUMBLER = Stumbler("model.none")
+
+
+@pytest.fixture
+def softmax(tmp_path: Path) -> Bundle:
     (tmp_path / "bundle").mkdir()
     write_softmax(tmp_path / "bundle" / "model.onnx", WEIGHTS)
-    bundle = write_bundle_files(
+    return write_bundle_files(
         tmp_path / "bundle",
         model="m",
         family="rightfit.families.imported.onnx_only",
@@ -66,7 +113,34 @@ def test_measurements_depend_on_the_runtimes_own_code(tmp_path: Path) -> None:
         schema=InputSchema(("a", "b", "c"), ("no", "yes"), None),
     )
 
-    code = describe_code(bundle, OWN)
 
-    assert code["sources"] not in (None, describe_code(bundle, "onnx")["sources"])
-    assert set(code["libraries"]) == {"onnx"}  # type: ignore[call-overload]
+def test_a_runtime_derives_files_that_the_bundle_then_lists(softmax: Bundle) -> None:
+    own = f"{__name__}.DOUBLER"
+
+    derived = derive_files(softmax, ["onnx", own])
+
+    again = read_bundle(softmax.path, trust=True)  # compares all hashes
+    assert derived.files.keys() == again.files.keys() == {"model.onnx", "model.doubled"}
+    assert can_serve(again, own)
+    assert not can_serve(read_bundle(softmax.path), own)  # a format that only trust opens
+
+
+def test_what_a_runtime_cannot_derive_leaves_the_bundle_as_it_is(
+    softmax: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert derive_files(softmax, [f"{__name__}.STUMBLER"]) is softmax
+    assert "is not served by" in caplog.text
+
+
+def test_a_runtime_must_not_overwrite_the_model(softmax: Bundle) -> None:
+    with pytest.raises(rf.RightfitError, match=r"must not write 'model\.onnx'"):
+        derive_files(softmax, [f"{__name__}.OVERWRITER"])
+
+
+def test_8_bit_weights_suit_nets_alone() -> None:
+    suited = {
+        name for name in ("net", "linear", "forest") if suits_family("onnx_int8", get_family(name))
+    }
+
+    assert suited == {"net"}
+    assert suits_family("onnx", get_family("forest"))

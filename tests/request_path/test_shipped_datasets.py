@@ -72,10 +72,15 @@ def test_graph_and_python_encoder_answer_as_in_training(
     columns = rows.select({step.column for step in encoder.steps}).to_dict(as_series=False)
     graph = tmp_path / "graph.onnx"
 
-    graph.write_bytes(join_encoder(bundle.path / "model.onnx", plain))
+    graph.write_bytes(join_encoder(bundle.path / "model.onnx", plain, compiles=False))
     answered = open_graph(graph, list_inputs(plain), n_threads=1, device="cpu")(columns)
+    compiled = join_encoder(bundle.path / "model.onnx", plain)
+    rewritten = open_graph(compiled, list_inputs(plain), n_threads=1, device="cpu")(columns)
 
     expected = open_predictor(bundle, runtime="onnx", n_threads=1, device="cpu")(encoded)
     assert rows.height >= N_ROWS
     np.testing.assert_array_equal(compile_encoder(plain)(columns), encoded)
     np.testing.assert_array_equal(answered, expected)
+    np.testing.assert_allclose(rewritten, expected, atol=1e-5)
+    clear = np.diff(np.sort(expected, axis=1)[:, -2:])[:, 0] > 1e-5
+    np.testing.assert_array_equal(rewritten[clear].argmax(1), expected[clear].argmax(1))

@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 from factories.studies import fit_encoder, make_raw
 
+from rightfit.families.onnx_session import Filling
 from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
 from rightfit.preparation.spec import Features
 from rightfit.request_path.opening import compile_encoder
 from rightfit.request_path.raw_inputs import ENCODER_VERSION, EncoderJson, StepJson
-from rightfit.request_path.usage import TensorInput, make_feed, to_columns
+from rightfit.request_path.usage import CompiledInput, TensorInput, make_feed, to_columns
 
 
 def make_encoder(*steps: StepJson) -> EncoderJson:
@@ -109,3 +110,70 @@ def test_a_tensor_per_column_is_fed_too() -> None:
     assert feed["a"].dtype == np.float32
     np.testing.assert_array_equal(feed["a"], [[1], [np.nan]])
     assert feed["c"].tolist() == [["x"], [""]]
+
+
+def make_compiled() -> CompiledInput:
+    """Columns ``a`` and ``b``, filled with 5 and 7; gaps of ``b`` are indicated."""
+    fill, indicated = np.array([5, 7], dtype=np.float32), np.array([1])
+    filling = Filling(fill, indicated)
+    return CompiledInput("numbers", "float32", ("a", "b"), filling=filling)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ([1], [2], [[1, 2, 0]]),
+        ([None], [2], [[5, 2, 0]]),
+        ([1], [None], [[1, 7, 1]]),
+        ([float("nan")], [float("nan")], [[5, 7, 1]]),
+        ([1.5], [True], [[1.5, 1, 0]]),
+        ([1, None], [2, 3], [[1, 2, 0], [5, 3, 0]]),
+        ([1, 2], [None, 4], [[1, 7, 1], [2, 4, 0]]),
+        (np.array([1, np.nan]), np.array([np.nan, 4]), [[1, 7, 1], [5, 4, 0]]),
+        (np.array([1, 2], dtype=np.uint8), [None, 4], [[1, 7, 1], [2, 4, 0]]),
+    ],
+)
+def test_gaps_of_a_compiled_graphs_input_are_filled_and_told(a: Any, b: Any, expected: Any) -> None:
+    feed = make_feed({"a": a, "b": b}, [make_compiled()])
+
+    assert feed["numbers"].dtype == np.float32
+    assert feed["numbers"].flags.c_contiguous
+    np.testing.assert_array_equal(feed["numbers"], expected)
+
+
+def test_many_values_are_filled_as_few_are() -> None:
+    rng = np.random.default_rng(0)
+    columns = {name: rng.normal(size=10_000) for name in ("a", "b")}
+    columns["b"][7_000] = np.nan
+
+    numbers = make_feed(columns, [make_compiled()])["numbers"]
+
+    assert numbers[7_000, 1:].tolist() == [7, 1]
+    assert numbers[:, 2].sum() == 1
+    np.testing.assert_array_equal(numbers[:, 0], columns["a"].astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [([1], [2, 3]), ([1, 2], [3]), ([1], []), (np.zeros(2), np.zeros(1)), (np.zeros(1), [1, 2])],
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_columns_of_different_lengths_are_refused(a: Any, b: Any, *, compiled: bool) -> None:
+    one = make_compiled() if compiled else TensorInput("numbers", "float64", ("a", "b"))
+
+    with pytest.raises(ValueError, match=r"."):
+        make_feed({"a": a, "b": b}, [one])
+
+
+def test_texts_come_as_texts_numbers_or_nothing() -> None:
+    inputs = [TensorInput("texts", "string", ("a",))]
+    columns: list[tuple[Any, list[str]]] = [
+        (["x", "y"], ["x", "y"]),
+        (["x", None], ["x", ""]),
+        ([0, None, 7.0, True], ["0", "", "7", "true"]),
+        ([None], [""]),
+        (np.array(["x", "y"]), ["x", "y"]),
+    ]
+
+    for values, expected in columns:
+        assert make_feed({"a": values}, inputs)["texts"][:, 0].tolist() == expected

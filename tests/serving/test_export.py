@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from factories.data_cards import make_data_card
 from factories.exports import CLASSES, choose
 from factories.studies import make_raw
 
+import rightfit as rf
 from rightfit.families.bundle import read_bundle
 from rightfit.families.runtimes import open_predictor
 from rightfit.preparation.encoding import apply_encoder
 from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.request_path import usage
 from rightfit.request_path.encoder import Encoder
 from rightfit.serving.export_folder import check_folder, export_model
 from rightfit.serving.model_call import Model, locate_onnx
@@ -58,7 +61,7 @@ def test_exported_model_answers_as_the_bundle_does_without_this_project(
 
     found = run(exported, "-c", SNIPPET, text=json.dumps(raw.to_dict(as_series=False)))
 
-    np.testing.assert_array_equal(np.array(found["answers"], dtype=np.float32), expected)
+    np.testing.assert_allclose(np.array(found["answers"]), expected, atol=1e-6)
     assert {"numpy", "onnxruntime"} <= set(found["modules"])
     assert NOT_NEEDED.isdisjoint(found["modules"])
 
@@ -102,12 +105,41 @@ def test_profile_keeps_intervals_and_says_how_it_was_measured(exported: Path) ->
     assert [one["n_threads"] for one in found["other_serving_configurations"]] == [2]
 
 
+def test_model_json_says_what_the_compiled_graph_reads(exported: Path) -> None:
+    call = json.loads((exported / "model.json").read_text())
+    graph = onnx.load(exported / "model.onnx")
+
+    types = {tensor.name: tensor.type.tensor_type.elem_type for tensor in graph.graph.input}
+    widths = {
+        tensor.name: tensor.type.tensor_type.shape.dim[1].dim_value for tensor in graph.graph.input
+    }
+
+    assert [one["dtype"] for one in call["inputs"]] == ["float32", "string"]
+    assert types["numbers"] == onnx.TensorProto.FLOAT
+    assert widths["numbers"] == 2 + len(call["filling"]["numbers"]["indicated"]) == 3
+    assert len(call["filling"]["numbers"]["fill"]) == 2
+    assert {"fold_scaling", "look_up_categories"} <= set(call["passes"])
+    assert call["dropped_passes"] == []
+
+
+def test_an_exports_gaps_are_filled_where_it_is_measured_too(exported: Path) -> None:
+    raw = make_raw()
+    columns = raw.drop("label").to_dict(as_series=False)
+    expected = usage.open_model(exported)(columns).argmax(axis=1) == raw["label"].to_numpy()
+    labels = [CLASSES[i] for i in raw["label"]]
+
+    measured = rf.measure(exported, raw.drop("label"), labels)
+
+    assert raw["size"].null_count() > 0
+    assert measured.quality_raw.value == pytest.approx(expected.mean())
+
+
 def test_readme_says_how_to_feed_it(exported: Path) -> None:
     readme = (exported / "README.md").read_text()
 
     assert "linear-000 (onnx, 1 thread) fits landsat best" in readme
     assert "| `size`, `n_parts` | a number;" in readme
-    assert "**Input** `numbers`: float64, shape (n_rows, 2): `size`, `n_parts`" in readme
+    assert "**Input** `numbers`: float32, shape (n_rows, 3): `size`, `n_parts`" in readme
     assert "**Input** `texts`: string, shape (n_rows, 2): `day`, `origin`" in readme
     assert "low, middle, high" in readme
     assert "where 1.0 is `1`." in readme

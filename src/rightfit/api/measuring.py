@@ -11,6 +11,7 @@ from rightfit.api.ranking import ApplicationsLike, read_applications
 from rightfit.errors import RightfitError
 from rightfit.evaluation.own_models import MeasuringPlan, measure_models
 from rightfit.evaluation.targets import Quality
+from rightfit.families.runtimes import NATIVE, ONNX
 from rightfit.profiling.profile import Profile
 
 
@@ -104,14 +105,14 @@ def compare(
         raise RightfitError("There are no models; give them by name: compare({'a': model}, X, y).")
     _require_texts("models", [*models])
     for key, given, example in (
-        ("runtimes", runtimes, ["native"]),
+        ("runtimes", runtimes, [NATIVE]),
         ("n_threads", n_threads, [1, "all"]),
         ("devices", devices, ["cpu"]),
     ):
         if given is not None and (isinstance(given, str) or not isinstance(given, Sequence)):
             raise RightfitError(f"{key} must be a list, such as {example}, but got {given!r}.")
     plan = MeasuringPlan(
-        tuple(runtimes or ("native", "onnx")),
+        tuple(runtimes or (NATIVE, ONNX)),
         tuple(n_threads),
         tuple(devices),
         preset,

@@ -55,6 +55,7 @@ from rightfit.families.imported.pickles import write_object
 from rightfit.families.imported.row_table import RowTable
 from rightfit.families.onnx_session import open_session
 from rightfit.families.predictions import check_predictions
+from rightfit.families.runtimes import ONNX
 from rightfit.families.schema import InputSchema, Task
 from rightfit.profiling.measuring.first_rows import WorkerFirstRows
 from rightfit.request_path.raw_inputs import DTYPES, IMAGE, TEXTS
@@ -179,14 +180,14 @@ class GivenOnnx:
 
     def _answer(self, bundle: Bundle, rows: RowTable | None) -> Any:
         n_tried = 1 if self.is_single else N_TRIED
-        made = make_rows(bundle, "onnx", None if rows is None else rows.head(n_tried))
+        made = make_rows(bundle, ONNX, None if rows is None else rows.head(n_tried))
         tried = (
             {name: values[:n_tried] for name, values in made.items()}
             if isinstance(made, dict)
             else made[:n_tried]
         )
         try:
-            return self.first.answer(bundle, "onnx", tried)
+            return self.first.answer(bundle, ONNX, tried)
         except RightfitError as err:
             raise RightfitError(
                 f"{self.facts.name} cannot answer the rows. It declares "

@@ -26,7 +26,14 @@ from rightfit.families.imported.feeding import Tensor, find_feeds, read_inputs, 
 from rightfit.families.imported.importing import open_onnx
 from rightfit.families.imported.kinds import resolve_file
 from rightfit.families.imported.row_table import RowTable, read_row_table
-from rightfit.families.runtimes import NATIVE, available_runtimes, can_serve
+from rightfit.families.runtimes import (
+    NATIVE,
+    ONNX,
+    RUNTIMES,
+    available_runtimes,
+    can_serve,
+    derive_files,
+)
 from rightfit.formatting import end_sentence
 from rightfit.parameters.defaults import read_default
 from rightfit.parameters.evaluation import EvaluationParams
@@ -153,6 +160,10 @@ def measure_models(
                     name: offer_exports(one, table, level=logging.DEBUG)
                     for name, one in bundles.items()
                 }
+            bundles = {
+                name: derive_files(one, [own for own in wanted if own not in RUNTIMES])
+                for name, one in bundles.items()
+            }
             refused = {name: one.onnx_refused for name, one in bundles.items() if one.onnx_refused}
             left_out = {
                 f"{name}, {runtime}": refused.get(name, "the model has no file that it opens")
@@ -201,14 +212,14 @@ def measure_models(
     finally:
         pool.close()
     metric = None if judging.labels is None else judging.metric
-    is_refused = pl.col("candidate").is_in(list(refused)) & (pl.col("runtime") == "onnx")
+    is_refused = pl.col("candidate").is_in(list(refused)) & (pl.col("runtime") == ONNX)
     return MeasuredModels(profiles.filter(~is_refused), here, metric, n_rows, left_out)
 
 
 def _read_params(plan: MeasuringPlan) -> EvaluationParams:
     asked = {
         "preset": plan.preset,
-        "runtimes": plan.runtimes or ("native",),
+        "runtimes": plan.runtimes or (NATIVE,),
         "n_threads": plan.n_threads,
         "devices": plan.devices,
     }
@@ -258,7 +269,7 @@ def _fit_batches(
         n_values = math.prod(table.content.shape[1:])  # of a row
     else:
         n_values = max(
-            max(one.schema.n_features, sum(math.prod(x.shape) for x in find_feeds(one, "onnx")))
+            max(one.schema.n_features, sum(math.prod(x.shape) for x in find_feeds(one, ONNX)))
             for one in bundles.values()
         )
     most = 1 if single else max(1, MAX_BATCH_VALUES // max(1, n_values))

@@ -2,8 +2,8 @@
 
 ``bundle.json`` says what the model is and holds the SHA-256 of every other file. It names the
 model's family as the configuration does, never by an import path: reading a bundle imports nothing.
-The same model lies there twice: the family's own weights and, once exported, ``model.onnx``; of a
-net a third time, as ``model.int8.onnx`` with 8-bit weights, whose quality is measured.
+The same model lies there twice: the family's own weights and, once exported, ``model.onnx``. A
+runtime may derive a file of its own from that, as 8-bit weights are (``runtimes.py``).
 
 Anybody's ONNX files are opened. Native weights are opened only in a **trusted** bundle: one that
 this data root wrote, or that the user says to trust. SECURITY.md says why.
@@ -38,7 +38,6 @@ from rightfit.families.schema import InputSchema
 FORMAT_VERSION = 2
 ONNX_FILE = "model.onnx"
 ONNX_ONLY = "rightfit.families.imported.onnx_only"  # family of what exists as an ONNX file alone
-INT8_FILE = "model.int8.onnx"
 
 
 @dataclass(frozen=True)

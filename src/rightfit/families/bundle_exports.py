@@ -5,28 +5,36 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rightfit.errors import RightfitError
-from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle, write_manifest
+from rightfit.families.bundle import ONNX_FILE, Bundle, write_manifest
 from rightfit.families.bundle_files import (
     hash_regular_file,
     read_manifest,
     write_replacing,
 )
 from rightfit.families.family import Rows
+from rightfit.families.graph_passes import MODEL_PASSES
+from rightfit.families.graph_passes.compiling import compile_graph
 from rightfit.families.onnx_session import open_session
 from rightfit.families.predictions import (
     MAX_MEAN_DIFFERENCE,
     MIN_AGREEMENT,
     compare_predictions,
+    is_rounding,
     is_same,
 )
+from rightfit.families.runtimes import RUNTIMES, derive_files
 
 logger = logging.getLogger(__name__)
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+N_AWKWARD_ROWS = 2_000
+N_EXTREME_ROWS = 500
+EXTREMES = (0.0, 1.0, -1.0, 10.0, -1e3)  # times the furthest value of a column
 MAX_REASON = 300  # characters of a refused export's reason
 
 
@@ -71,25 +79,60 @@ def keep_onnx(
     Raises:
         ValueError: If the answers differ by more than rounding does.
     """
-    session = open_session(exported)
-    parity = compare_predictions(native, session.run([bundle.schema.output_name], dict(feed))[0])
+    output = bundle.schema.output_name
+
+    def predict(content: bytes, rows: Mapping[str, Any]) -> Rows:
+        predictions: Rows = open_session(content).run([output], dict(rows))[0]
+        return predictions
+
+    parity = compare_predictions(native, predict(exported, feed))
     if not is_same(parity):
         raise ValueError(
             f"The ONNX export of {bundle.path.name} ({bundle.model}) does not answer as the "
             f"native model does: {parity}; allowed are agreement >= {MIN_AGREEMENT} "
             f"and mean_difference <= {MAX_MEAN_DIFFERENCE}. It is refused."
         )
-    write_replacing(bundle.path / ONNX_FILE, exported)
+    awkward = feed if tensors else {name: draw_awkward_rows(rows) for name, rows in feed.items()}
+
+    def predicts_alike(content: bytes) -> bool:
+        return is_same(compare_predictions(native, predict(content, feed))) and is_rounding(
+            predict(exported, awkward), predict(content, awkward)
+        )
+
+    import onnx
+
+    compiled = compile_graph(
+        onnx.load_from_string(exported), MODEL_PASSES, predicts_alike, name=bundle.path.name
+    )
+    if compiled.applied:
+        parity = compare_predictions(native, predict(compiled.content, feed))
+    write_replacing(bundle.path / ONNX_FILE, compiled.content)
     manifest, _ = read_manifest(bundle.path)
     manifest["onnx"], manifest["onnx_refused"] = parity, None
     manifest["files"][ONNX_FILE] = hash_regular_file(bundle.path / ONNX_FILE)
     if tensors:
         manifest["configuration"] = {**manifest["configuration"], "tensors": list(tensors)}
-    if bundle.load_family().has_int8:
-        (bundle.path / INT8_FILE).unlink(missing_ok=True)
-        _quantise_weights(bundle.path / ONNX_FILE, bundle.path / INT8_FILE)
-        manifest["files"][INT8_FILE] = hash_regular_file(bundle.path / INT8_FILE)
-    return write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
+    exported_bundle = write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
+    return derive_files(exported_bundle, RUNTIMES)
+
+
+def draw_awkward_rows(
+    rows: Rows, *, n_rows: int = N_AWKWARD_ROWS, n_extreme: int = N_EXTREME_ROWS, seed: int = 0
+) -> Rows:
+    """Draw rows that try a graph: columns that do not belong together, the last rows extreme.
+
+    Args:
+        rows: Rows whose values are drawn, shape (n, n_features).
+        n_rows: Rows to draw.
+        n_extreme: How many of them have values from far outside.
+        seed: Of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = np.take_along_axis(rows, rng.integers(len(rows), size=(n_rows, rows.shape[1])), axis=0)
+    furthest = np.abs(rows).max(axis=0)
+    extreme = furthest * rng.choice(EXTREMES, (n_extreme, rows.shape[1]))
+    drawn[n_rows - n_extreme :] = extreme
+    return np.ascontiguousarray(drawn, dtype=np.float32)
 
 
 def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
@@ -138,17 +181,3 @@ def offer_export(
         manifest, _ = read_manifest(bundle.path)
         manifest["onnx_refused"] = reason
         return write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
-
-
-def _quantise_weights(exported: Path, quantised: Path) -> None:
-    """Write an ONNX model again with 8-bit weights; activations are quantised at run time."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    def hides_advice(record: logging.LogRecord) -> bool:
-        return "pre-processing" not in record.getMessage()  # small nets do not need it
-
-    logging.root.addFilter(hides_advice)
-    try:
-        quantize_dynamic(exported, quantised, weight_type=QuantType.QUInt8)
-    finally:
-        logging.root.removeFilter(hides_advice)

@@ -137,9 +137,6 @@ class ServedFamily:
     extra: str | None = None
     """Extra of Rightfit that brings them, unless ``rightfit.extras`` lists it."""
 
-    has_int8: bool = False
-    """Whether 8-bit weights make sense: for matrix products they do, for trees they do not."""
-
     def require_libraries(self, purpose: str) -> None:
         """Check that ``native_imports`` are installed, as far as extras bring them.
 

@@ -48,7 +48,6 @@ class NetFamily(Family):
     weights_file: str = "weights.safetensors"
     native_imports: tuple[str, ...] = ("torch", "safetensors.torch")
     length_setting: str = "n_epochs"
-    has_int8: bool = True
 
     def load_libraries(self) -> None:
         """See :class:`rightfit.families.family.Family`."""

@@ -5,13 +5,22 @@ A copy of this file lies in every export, so it needs onnxruntime and nothing of
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 # Newer releases of onnxruntime report to their makers unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+# Metadata of a compiled graph: what whoever runs it puts in the place of missing values, as JSON,
+# {input: {"fill": [a value per column], "indicated": [positions]}}; see Filling.
+FILLING = "rightfit.filling"
+FEW_VALUES = 8_192
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -54,6 +63,64 @@ def open_session(
     if provider not in session.get_providers():  # it falls back to the CPU by itself
         raise ValueError(no_device)
     return session
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What whoever runs a compiled graph does about missing values in one of its inputs.
+
+    Args:
+        fill: Of each column, the number that takes the place of a missing one.
+        indicated: Positions of columns behind which columns of 0 and 1 tell what is missing.
+    """
+
+    fill: npt.NDArray[Any]
+    indicated: npt.NDArray[np.int64]
+
+    def apply(self, table: npt.NDArray[Any]) -> None:
+        """Fill gaps in place.
+
+        Args:
+            table: Floats, shape (n_rows, n_columns + n_indicated): the columns, NaN where a value
+                is missing, then zeros.
+        """
+        n_columns = len(self.fill)
+        flat = table.reshape(-1)
+        # A NaN makes both NaN; the first is faster for a row, the second for a batch.
+        any_value = flat.dot(flat) if len(flat) <= FEW_VALUES else np.maximum.reduce(flat)
+        if any_value != any_value:
+            is_missing = np.isnan(table[:, :n_columns])
+            if len(self.indicated):
+                indicated = is_missing.take(self.indicated, axis=1)
+                table[:, n_columns:] = np.maximum(table[:, n_columns:], indicated)
+            np.copyto(table[:, :n_columns], self.fill, where=is_missing)
+
+    def widen(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return columns, shape (n_rows, n_columns), as the graph reads them."""
+        n_columns = len(self.fill)
+        table = np.zeros((len(values), n_columns + len(self.indicated)), dtype=values.dtype)
+        table[:, :n_columns] = values
+        self.apply(table)
+        return table
+
+
+def read_filling(session: Any) -> dict[str, Filling]:
+    """Return what is to be done about missing values, by input.
+
+    Args:
+        session: An open graph; one that is not compiled has nothing to fill.
+
+    Raises:
+        ValueError: If the graph's metadata is not what compiling writes.
+    """
+    content = session.get_modelmeta().custom_metadata_map.get(FILLING, "{}")
+    try:
+        return {
+            name: Filling(np.array(one["fill"], np.float64), np.array(one["indicated"], np.int64))
+            for name, one in json.loads(content).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as err:
+        raise ValueError(f"the graph's {FILLING} is damaged: {err}") from err
 
 
 def first_line(err: Exception) -> str:

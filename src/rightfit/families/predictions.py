@@ -19,6 +19,7 @@ from rightfit.families.schema import InputSchema
 TOLERANCE = 0.01  # of a probability or a row's sum; half precision rounds to 0.001
 MIN_AGREEMENT = 0.999  # share of rows; trees send a row on a threshold either way
 MAX_MEAN_DIFFERENCE = 1e-4  # of a probability, or in spreads of the predicted values
+MAX_MEAN_ROUNDING = 1e-5  # the same, of a graph that was rewritten
 TIE = 1e-5  # classes closer in probability are equally likely: rounding may choose either
 # Values agree if they differ by less than a thousandth of their spread (standard deviation over the
 # rows): no quality that is written with three digits shows it. Float32 rounds to a ten-millionth of
@@ -194,6 +195,20 @@ def require_each(answers: Any, *, n_rows: int) -> None:
         shape = np.shape(answers)
     if n_rows > 1 and (shape[:1] == (1,) or np.isscalar(answers)):
         raise ValueError(f"The model must answer each row, but gave {n_rows} rows one answer.")
+
+
+def is_rounding(expected: Rows, rewritten: Rows) -> bool:
+    """Tell whether a rewritten graph's answers differ from a graph's by rounding alone.
+
+    Rows whose answer was no number may get any.
+    """
+    if expected.shape != rewritten.shape:
+        return False
+    was_finite = np.isfinite(expected).all(axis=1)
+    if not was_finite.any():
+        return True
+    parity = compare_predictions(expected[was_finite], rewritten[was_finite])
+    return is_same(parity) and parity["mean_difference"] <= MAX_MEAN_ROUNDING
 
 
 def softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:

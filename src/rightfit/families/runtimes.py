@@ -9,20 +9,33 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.metadata
-from collections.abc import Callable, Mapping
+import logging
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from rightfit.errors import RightfitError
-from rightfit.families.bundle import INT8_FILE, ONNX_FILE, Bundle
-from rightfit.families.family import Rows
-from rightfit.families.onnx_session import open_session
+from rightfit.families.bundle import ONNX_FILE, Bundle, write_manifest
+from rightfit.families.bundle_files import (
+    hash_regular_file,
+    is_plain_name,
+    read_manifest,
+    write_replacing,
+)
+from rightfit.families.family import Rows, ServedFamily
+from rightfit.families.onnx_session import open_session, read_filling
 from rightfit.families.sources import read_family_sources, read_own_sources
 from rightfit.processes.codec import hash_json
 
 Predict = Callable[[Any], Any]  # from rows in the form that a model reads to its answers
 
 NATIVE = "native"
+ONNX = "onnx"
+ONNX_INT8 = "onnx_int8"
+GRAPH_VERSION = 1  # raise it when passes change: what they have compiled is then measured again
+
+logger = logging.getLogger(__name__)
 
 _distributions = functools.cache(importlib.metadata.packages_distributions)
 """Names of the distributions that each top-level module comes from; read once."""
@@ -33,6 +46,10 @@ class Runtime(Protocol):
 
     A runtime that opens an ONNX file gets rows as the graph reads them: a float32 matrix, or an
     array for each of several inputs by name. Any other gets them as the native model does.
+
+    A runtime may also have ``derive(bundle)``. It returns the contents of files of its own by name,
+    made from the bundle's other files; none where it cannot serve the model. Files in formats other
+    than ONNX are opened of trusted bundles alone.
     """
 
     def list_files(self, bundle: Bundle) -> tuple[str, ...]:
@@ -95,7 +112,16 @@ class _OnnxRuntime:
         named = {output.name for output in session.get_outputs()}
         outputs = [bundle.schema.output_name] if bundle.schema.output_name in named else None
         if bundle.configuration.get("tensors"):  # rows are the inputs' values by name
-            return lambda feed: found[0] if len(found := run(outputs, feed)) == 1 else found
+            inputs = {one.name for one in session.get_inputs()}
+            fillings = {name: one for name, one in read_filling(session).items() if name in inputs}
+
+            def predict_feed(feed: Mapping[str, Any]) -> Any:
+                for name, filling in fillings.items():  # of an export's compiled graph
+                    feed = {**feed, name: filling.widen(feed[name])}
+                found = run(outputs, feed)
+                return found[0] if len(found) == 1 else found
+
+            return predict_feed
 
         def predict(rows: Rows) -> Rows:
             answers: Rows = run(outputs, {"rows": rows})[0]
@@ -104,10 +130,40 @@ class _OnnxRuntime:
         return predict
 
 
+class _OnnxInt8(_OnnxRuntime):
+    """ONNX Runtime with 8-bit weights; activations are quantised at run time."""
+
+    def __init__(self) -> None:
+        super().__init__("model.int8.onnx")
+
+    def suits(self, family: ServedFamily) -> bool:
+        """Tell whether 8-bit weights make sense: for a net's products they do, for trees not."""
+        return "torch" in family.native_imports
+
+    def derive(self, bundle: Bundle) -> Mapping[str, bytes]:
+        """Return the bundle's ONNX model with 8-bit weights."""
+        if not self.suits(bundle.load_family()):
+            return {}
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        def hides_advice(record: logging.LogRecord) -> bool:
+            return "pre-processing" not in record.getMessage()  # small nets do not need it
+
+        logging.root.addFilter(hides_advice)
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                quantised = Path(folder, self._file)
+                exported = bundle.locate(ONNX_FILE)
+                quantize_dynamic(exported, quantised, weight_type=QuantType.QUInt8)
+                return {self._file: quantised.read_bytes()}
+        finally:
+            logging.root.removeFilter(hides_advice)
+
+
 RUNTIMES: Mapping[str, Runtime] = {
     NATIVE: _Native(),
-    "onnx": _OnnxRuntime(ONNX_FILE),
-    "onnx_int8": _OnnxRuntime(INT8_FILE),
+    ONNX: _OnnxRuntime(ONNX_FILE),
+    ONNX_INT8: _OnnxInt8(),
 }
 """The library's runtimes, by name."""
 
@@ -141,6 +197,42 @@ def find_runtime(name: str) -> Runtime:
     return own
 
 
+def suits_family(runtime: str, family: ServedFamily) -> bool:
+    """Tell whether a runtime may serve a family's models; only a bundle tells for certain."""
+    suits = getattr(find_runtime(runtime), "suits", None)
+    return suits is None or bool(suits(family))
+
+
+def derive_files(bundle: Bundle, runtimes: Iterable[str]) -> Bundle:
+    """Write the files that runtimes derive from a bundle's model, and list them in the bundle.
+
+    What cannot be derived is logged; the model is then served by the other runtimes.
+
+    Args:
+        bundle: Bundle to extend in place.
+        runtimes: Names or import paths of runtimes.
+
+    Returns:
+        The bundle with the files; the same object where there are none.
+    """
+    derived: dict[str, bytes] = {}
+    for runtime in runtimes:
+        derive = getattr(find_runtime(runtime), "derive", None)
+        try:
+            derived |= derive(bundle) if derive is not None else {}
+        except Exception as err:  # quantisers and compilers raise whatever they stumble over
+            logger.warning("%s is not served by %s: %s", bundle.path.name, runtime, err)
+    if not derived:
+        return bundle
+    manifest, _ = read_manifest(bundle.path)
+    for name, content in derived.items():
+        if not is_plain_name(name) or name in (bundle.weights_file, ONNX_FILE):
+            raise RightfitError(f"A runtime must not write {name!r} into a bundle.")
+        write_replacing(bundle.path / name, content)
+        manifest["files"][name] = hash_regular_file(bundle.path / name)
+    return write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
+
+
 def runtime_imports(bundle: Bundle, runtime: str) -> tuple[str, ...]:
     """Return the modules a process must import to serve a bundle's model in a runtime.
 
@@ -155,15 +247,16 @@ def describe_code(bundle: Bundle, runtime: str) -> dict[str, object]:
     """Return what serves a bundle's model in a runtime, as JSON types: when it changes, so may all.
 
     Returns:
-        Versions of the libraries that are imported, and a hash of the sources of a family that
-        serves natively, or of a runtime of one's own.
+        Versions of the libraries that are imported, a hash of the sources of a family that serves
+        natively, or of a runtime of one's own, and the version of compiled graphs where one is run.
     """
     imports = runtime_imports(bundle, runtime)
     libraries = {name: version for module in imports for name, version in _versions(module)}
     sources = hash_sources(bundle.family) if runtime == NATIVE and bundle.family else None
     if runtime not in RUNTIMES:
         sources = hash_json(read_own_sources(runtime.rpartition(".")[0]))
-    return {"libraries": libraries, "sources": sources}
+    graphs = {"graphs": GRAPH_VERSION} if reads_graph(bundle, runtime) else {}
+    return {"libraries": libraries, "sources": sources, **graphs}
 
 
 @functools.cache

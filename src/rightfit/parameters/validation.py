@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from rightfit.families.family import Family
 from rightfit.families.registry import get_family
-from rightfit.families.runtimes import RUNTIMES
+from rightfit.families.runtimes import RUNTIMES, suits_family
 from rightfit.families.schema import Task
 from rightfit.formatting import end_sentence
 from rightfit.http_load.loading import HttpLoadParams
@@ -362,7 +362,7 @@ def _find_unservable(family: Family, parameters: RawParameters) -> Iterator[str]
         wanted = EvaluationParams.model_validate(parameters.get("evaluation"))
     except ValidationError:
         return
-    runtimes = {"native", "onnx", *(("onnx_int8",) if family.has_int8 else ())}
+    runtimes = {name for name in RUNTIMES if suits_family(name, family)}
     own = set(wanted.runtimes) - set(RUNTIMES)  # of which a bundle alone tells
     if not (runtimes | own) & set(wanted.runtimes) or not set(family.devices) & set(wanted.devices):
         yield (

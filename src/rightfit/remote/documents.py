@@ -15,6 +15,7 @@ from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from rightfit.families.runtimes import ONNX
 from rightfit.processes.codec import to_plain
 from rightfit.processes.json_store import JsonStore
 from rightfit.processes.regular_files import require_regular
@@ -29,7 +30,7 @@ from rightfit.strict_model import MAX_BATCH_SIZE, MAX_MS, list_faults
 FORMAT_VERSION = 1
 PACK_FILE = "pack.json"
 MEASURED_FILE = "measured.json"
-RUNTIME = "onnx"  # it needs no library of the models' families
+RUNTIME = ONNX  # it needs no library of the models' families
 MACHINE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PREFIX = "elsewhere-"  # of the keys under which machines are kept
 

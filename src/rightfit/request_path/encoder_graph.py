@@ -1,19 +1,26 @@
 """The encoder as an ONNX graph, alone or in front of a model: raw columns in, answers out.
 
 Each kind of step is defined here. Numbers are filled, centred and scaled as float64 and then
-rounded to float32. Training rows pass the encoder alone, so a served model reads the same bits.
+rounded to float32. Training rows pass the encoder alone. In front of a model both are compiled as
+one graph (``families/graph_passes``), which answers as the two in a row do but for rounding.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rightfit.errors import RightfitError
+from rightfit.families.graph_passes import REQUEST_PASSES
+from rightfit.families.graph_passes.compiling import compile_graph
 from rightfit.families.onnx_graph import GraphBuilder, declare, raise_opset, read_opsets, set_opsets
+from rightfit.families.predictions import is_rounding
+from rightfit.request_path.awkward_requests import N_EXTREME, draw_requests
 from rightfit.request_path.raw_inputs import (
     IMAGE,
     INPUT_OF,
@@ -27,10 +34,12 @@ from rightfit.request_path.raw_inputs import (
     group_steps,
     list_inputs,
 )
-from rightfit.request_path.usage import TensorInput
+from rightfit.request_path.usage import Floats, TensorInput, open_graph
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
+
+Predictions = tuple[Floats, Floats]
 
 MODEL_INPUT = "rows"  # of a bundle's ONNX file: encoded rows
 OWN = "encoder/"  # begins the names of the encoder's tensors
@@ -42,16 +51,48 @@ IR_VERSION = 8  # that goes with them
 MIN_OPSET = 13
 
 
-def join_encoder(model_file: Path, encoder: EncoderJson) -> bytes:
-    """Put an encoder in front of a model.
+def join_encoder(model_file: Path, encoder: EncoderJson, *, compiles: bool = True) -> bytes:
+    """Put an encoder in front of a model, and compile both as one graph.
+
+    A pass that would change the answers to awkward requests is left out, which is logged.
+
+    Args:
+        model_file: A bundle's ONNX file.
+        encoder: Content of ``encoder.json``.
+        compiles: Whether passes rewrite the graph; if not, it is the two graphs in a row.
 
     Returns:
         An ONNX model with the inputs that :func:`rightfit.request_path.raw_inputs.list_inputs`
-        names and the outputs of the model.
+        names and the answers of the model; a compiled one may read numbers as float32, and says in
+        its metadata what fills their gaps.
 
     Raises:
         RightfitError: If the model has another input or too old a format.
     """
+    joined = _join(model_file, encoder)
+    if not compiles:
+        return bytes(joined.SerializeToString())
+    inputs = [replace(one, image_shape=None) for one in list_inputs(encoder)]  # decoded images
+
+    @functools.cache
+    def predict_plainly() -> Predictions:
+        return _predict(joined.SerializeToString(), encoder, inputs)
+
+    def predicts_alike(content: bytes) -> bool:
+        return all(map(is_rounding, predict_plainly(), _predict(content, encoder, inputs)))
+
+    compiled = compile_graph(joined, REQUEST_PASSES, predicts_alike, name=model_file.parent.name)
+    return compiled.content
+
+
+def _predict(graph: bytes, encoder: EncoderJson, inputs: Sequence[TensorInput]) -> Predictions:
+    """Let a graph answer awkward requests; return the answers to usual and to extreme numbers."""
+    answer = open_graph(graph, inputs, n_threads=1, device="cpu")
+    answers = answer(draw_requests(encoder))
+    return answers[:-N_EXTREME], answers[-N_EXTREME:]
+
+
+def _join(model_file: Path, encoder: EncoderJson) -> ModelProto:
     import onnx.compose
 
     model = onnx.load(model_file)
@@ -73,8 +114,7 @@ def join_encoder(model_file: Path, encoder: EncoderJson) -> bytes:
     joined.graph.initializer.extend(own.constants)
     joined.graph.input.extend(_declare(one, encoder) for one in own.inputs)
     set_opsets(joined, own.list_versions() | theirs)
-    content: bytes = joined.SerializeToString()
-    return content
+    return joined
 
 
 def build_encoder(encoder: EncoderJson) -> bytes:

@@ -29,7 +29,13 @@ import numpy.typing as npt
 
 if __package__:
     from rightfit.families.export_check import AGAIN, HASHES, check_files, check_graph
-    from rightfit.families.onnx_session import PROVIDERS, first_line, open_session
+    from rightfit.families.onnx_session import (
+        PROVIDERS,
+        Filling,
+        first_line,
+        open_session,
+        read_filling,
+    )
 else:  # run in an exported folder, which stands for itself
     from export_check import (  # type: ignore[import-not-found,no-redef]
         AGAIN,
@@ -39,8 +45,10 @@ else:  # run in an exported folder, which stands for itself
     )
     from onnx_session import (  # type: ignore[import-not-found,no-redef]
         PROVIDERS,
+        Filling,
         first_line,
         open_session,
+        read_filling,
     )
 
 Values = Sequence[Any] | npt.NDArray[Any]  # of one raw column, one per row; None: missing
@@ -53,6 +61,7 @@ CALL = "model.json"
 PROFILE = "profile.json"  # what was measured of the model; a server shows it
 MAX_THREADS = 1_024
 INPUT_DTYPES = ("string", "uint8", "float16", "float32", "float64")
+TENSOR_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
 FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
@@ -101,6 +110,13 @@ class TensorInput:
         """The limits, shape (n_columns, 1)."""
         limits = self.limits or [MAX_FLOAT] * len(self.columns)
         return np.array(limits, dtype=np.float64)[:, None]
+
+
+@dataclass(frozen=True)
+class CompiledInput(TensorInput):
+    """An input tensor of a compiled graph, whose gaps are filled before the graph runs."""
+
+    filling: Filling | None = None
 
 
 @dataclass(frozen=True)
@@ -172,15 +188,16 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
             if one.dtype == IMAGE:
                 feed[one.name] = _make_image(values[0], one.image_shape)
             elif one.dtype == TEXT:
-                texts = [[write_text(value) for value in column] for column in values]
-                for name in one.booleans:
-                    truths = [write_text(value, is_boolean=True) for value in columns[name]]
-                    texts[one.columns.index(name)] = truths
+                texts = [
+                    _write_texts(column, is_boolean=name in one.booleans)
+                    for name, column in zip(one.columns, values, strict=True)
+                ]
                 feed[one.name] = np.ascontiguousarray(np.array(texts, dtype=object).T)
             else:
-                numbers = np.array(values, dtype=one.dtype)
-                check_sizes(numbers, one)
-                feed[one.name] = np.ascontiguousarray(numbers.T)
+                with np.errstate(over="ignore"):  # what float32 cannot hold is refused next
+                    numbers = _make_numbers(values, one)
+                check_sizes(numbers[:, : len(values)].T, one)
+                feed[one.name] = numbers
     except KeyError:
         named = {name for one in inputs for name in one.columns}
         lacking = sorted(named - set(columns))
@@ -247,8 +264,83 @@ def _refuse(name: str, number: int, value: object, wanted: str) -> None:
     raise ValueError(f"Row {number}: {name!r} must be {wanted} or null: {said}")
 
 
-def open_graph(path: Path, inputs: Sequence[TensorInput], *, n_threads: int, device: str) -> Answer:
+def _make_numbers(values: Sequence[Values], one: TensorInput) -> npt.NDArray[Any]:
+    """Return numbers as a graph reads them, shape (n_rows, n_columns + n_indicated)."""
+    n_columns, n_rows = len(values), len(values[0])
+    filling = one.filling if isinstance(one, CompiledInput) else None
+    n_indicated = len(filling.indicated) if filling else 0
+    if type(values[0]) is np.ndarray:  # ten times as fast as to turn columns that were stacked
+        table = np.zeros((n_rows, n_columns + n_indicated), dtype=one.dtype)
+        for i, column in enumerate(values):
+            if len(column) != n_rows:
+                raise ValueError("The columns of a request must be of one length.")
+            table[:, i] = column
+    elif n_rows == 1:  # twice as fast as nested lists; each column must hold one value
+        row = [value for (value,) in values]
+        if filling and n_indicated:  # gaps are usual
+            indicated = [float(row[i] is None) for i in filling.indicated.tolist()]
+            fill = filling.fill.tolist()
+            row = [fill[i] if value is None else value for i, value in enumerate(row)] + indicated
+        table = np.array([row], dtype=one.dtype)
+    else:
+        no_gaps = [[0.0] * n_rows] * n_indicated
+        table = np.ascontiguousarray(np.array([*values, *no_gaps], dtype=one.dtype).T)
+    if filling:
+        filling.apply(table)
+    return table
+
+
+def _write_texts(column: Values, *, is_boolean: bool = False) -> Values:
+    """Return categories as texts; where they are texts already, none is looked at by itself.
+
+    >>> [_write_texts(column) for column in (["a", "b"], ["a", None], [0, None])]
+    [['a', 'b'], ['a', ''], ['0', '']]
+    """
+    if len(column) == 1 or is_boolean:
+        return [write_text(value, is_boolean=is_boolean) for value in column]
+    texts: Values = column
+    for _ in range(2):
+        try:
+            "".join(texts)  # which only texts can be
+        except TypeError:
+            texts = ["" if text is None else text for text in column]
+        else:
+            return texts
+    return [write_text(value) for value in column]
+
+
+def _compile_inputs(session: Any, inputs: Sequence[TensorInput]) -> tuple[TensorInput, ...]:
+    """Return inputs as a compiled graph reads them: their types, and what fills gaps.
+
+    Raises:
+        ValueError: If the graph's metadata does not fit its inputs.
+    """
+    types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
+    fillings = read_filling(session)
+    compiled = []
+    for one in inputs:
+        filling = fillings.get(one.name)
+        if filling is not None and len(filling.fill) != len(one.columns):
+            raise ValueError(f"The graph fills {len(filling.fill)} columns of {one.name}. {AGAIN}")
+        dtype = types.get(one.name) or one.dtype
+        compiled.append(
+            CompiledInput(
+                one.name, dtype, one.columns, one.image_shape, one.limits, one.booleans, filling
+            )
+        )
+    return tuple(compiled)
+
+
+def open_graph(
+    graph: Path | bytes, inputs: Sequence[TensorInput], *, n_threads: int, device: str
+) -> Answer:
     """Open an ONNX model that reads raw columns.
+
+    Args:
+        graph: The file, or its content.
+        inputs: Its inputs. How a compiled graph's are filled, the graph says itself.
+        n_threads: Threads of one call.
+        device: ``cpu`` or ``cuda``.
 
     Returns:
         A function from raw columns to the model's answers, shape (n_rows, n_outputs).
@@ -258,14 +350,17 @@ def open_graph(path: Path, inputs: Sequence[TensorInput], *, n_threads: int, dev
     """
     from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-    session = open_session(path, n_threads=n_threads, device=device)
+    session = open_session(graph, n_threads=n_threads, device=device)
     run = session.run
     outputs = [one.name for one in session.get_outputs() if one.name in OUTPUTS]
     if {one.name for one in session.get_inputs()} != {one.name for one in inputs} or not outputs:
+        path = graph if isinstance(graph, Path) else "The graph"
         raise ValueError(f"{path} has other inputs or outputs than its description says. {AGAIN}")
 
+    filled = _compile_inputs(session, inputs)
+
     def answer(columns: Columns) -> Floats:
-        feed = make_feed(columns, inputs)
+        feed = make_feed(columns, filled)
         try:
             answers: Floats = run(outputs, feed)[0]
         except InvalidArgument as err:  # an image of another size

@@ -149,10 +149,11 @@ def write_call(winner: RankedCandidate, model: Model, folder: Path) -> ModelCall
     """
     onnx_file = locate_onnx(winner, model.bundle)
     folder.mkdir(parents=True, exist_ok=True)
-    write_replacing(folder / GRAPH_FILE, join_encoder(onnx_file, model.encoder))
+    graph = join_encoder(onnx_file, model.encoder)
+    write_replacing(folder / GRAPH_FILE, graph)
     for name, source in PROGRAM_FILES.items():
         copy_replacing(source, folder / name)
-    call = describe_call(winner, model)
+    call = describe_call(winner, model, graph)
     _write_json(folder / "model.json", asdict(call))
     return call
 

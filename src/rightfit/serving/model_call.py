@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rightfit.families.bundle import ONNX_FILE, Bundle
-from rightfit.families.runtimes import runtime_files
+from rightfit.families.graph_passes.compiling import APPLIED, DROPPED, read_notes
+from rightfit.families.onnx_session import FILLING
+from rightfit.families.runtimes import NATIVE, runtime_files
 from rightfit.preparation.data_card import DataCard
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.request_path.encoder import Encoder
@@ -49,6 +52,9 @@ class ModelCall:
     classes: list[str]
     threshold: float | None  # probability from which on the second class is the answer
     data_version: str
+    filling: dict[str, Any]  # what takes the place of missing values, see onnx_session.FILLING
+    passes: list[str]  # that have compiled the graph
+    dropped_passes: list[str]  # that would have changed this model's predictions
 
     @property
     def libraries(self) -> list[str]:
@@ -64,7 +70,7 @@ def locate_onnx(winner: RankedCandidate, bundle: Bundle) -> Path:
         ValueError: If the bundle holds none.
     """
     file = ONNX_FILE
-    if winner.serving.runtime != "native":
+    if winner.serving.runtime != NATIVE:
         file = runtime_files(bundle, winner.serving.runtime)[0].name
     if file not in bundle.files and bundle.onnx_refused is not None:
         raise ValueError(
@@ -76,9 +82,22 @@ def locate_onnx(winner: RankedCandidate, bundle: Bundle) -> Path:
     return bundle.path / file
 
 
-def describe_call(winner: RankedCandidate, model: Model) -> ModelCall:
-    """Describe how the model is called."""
-    bundle = model.bundle
+def describe_call(winner: RankedCandidate, model: Model, graph: bytes) -> ModelCall:
+    """Describe how the model is called.
+
+    Args:
+        winner: The candidate in its serving configuration.
+        model: Its bundle, encoder and data card.
+        graph: Encoder and model as one ONNX model.
+    """
+    import onnx
+
+    bundle, opened = model.bundle, onnx.load_from_string(graph)
+    noted = read_notes(opened)
+    is_narrow = {
+        tensor.name: tensor.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+        for tensor in opened.graph.input
+    }
     return ModelCall(
         candidate=winner.candidate,
         family=bundle.model,
@@ -86,9 +105,15 @@ def describe_call(winner: RankedCandidate, model: Model) -> ModelCall:
         measured_runtime=winner.serving.runtime,
         n_threads=winner.serving.n_threads,
         device=winner.serving.device,
-        inputs=list_inputs(model.encoder),
+        inputs=tuple(
+            replace(one, dtype="float32") if is_narrow[one.name] else one
+            for one in list_inputs(model.encoder)
+        ),
         image_shape=bundle.schema.image_shape,
         classes=list(bundle.schema.classes),
         threshold=model.data_card.quality.threshold,
         data_version=bundle.data_version,
+        filling=noted.get(FILLING, {}),
+        passes=noted.get(APPLIED, []),
+        dropped_passes=noted.get(DROPPED, []),
     )

@@ -303,7 +303,7 @@ def test_weights_of_a_module_by_path_are_served(tmp_path: Path) -> None:
     bundle = import_file(given, tmp_path / "bundle", schema=SCHEMA, rows=TABLE)
     bundle = offer_exports(bundle, TABLE)
 
-    assert available_runtimes(bundle) == ("native", "onnx")
+    assert available_runtimes(bundle) == ("native", "onnx", "onnx_int8")
     for runtime in ("native", "onnx"):
         answers = open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")(ROWS)
         np.testing.assert_allclose(answers, predict(ROWS), rtol=1e-4)

@@ -31,3 +31,13 @@ class NumpySoftmax:
 
 
 NO_RUNTIME = "an object without methods"
+
+
+class Derived(NumpySoftmax):
+    """Opens a copy of the ONNX file that it derives itself."""
+
+    def list_files(self, bundle: Bundle) -> tuple[str, ...]:
+        return ("copy.onnx",)
+
+    def derive(self, bundle: Bundle) -> dict[str, bytes]:
+        return {"copy.onnx": bundle.locate("model.onnx").read_bytes()}

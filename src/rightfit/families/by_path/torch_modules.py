@@ -27,8 +27,6 @@ _GIVEN = ("n_features", "n_outputs", "image_shape")
 class ModuleFamily(NetFamily):
     """A family made of a module's import path; see :class:`rightfit.families.family.Family`."""
 
-    has_int8: bool = False  # nothing is known of its layers
-
     def __init__(self, module: str) -> None:
         self._path = module
         self.native_imports: tuple[str, ...] = (

@@ -39,7 +39,7 @@ from rightfit.families.libraries.boosters import Booster
 from rightfit.families.onnx_session import first_line, open_session
 from rightfit.families.predictions import MIN_AGREEMENT, check_predictions, compare_predictions
 from rightfit.families.registry import get_family
-from rightfit.families.runtimes import Predict, open_predictor
+from rightfit.families.runtimes import NATIVE, ONNX, Predict, open_predictor
 from rightfit.families.schema import InputSchema
 from rightfit.families.sklearn_io import ESTIMATOR_TYPES, load_skops
 from rightfit.spelling import name_some
@@ -244,13 +244,13 @@ def import_file(
         if predictions is not None:
             raise ValueError("predictions cannot be checked: only the measured process opens it")
         return bundle
-    runtime = "onnx" if bundle.weights_file == ONNX_FILE else "native"
+    runtime = ONNX if bundle.weights_file == ONNX_FILE else NATIVE
     predict = open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")
     answers = _answer(predict, make_rows(bundle, runtime, rows))
     try:
         check_predictions(answers, n_rows=len(rows), schema=schema)
     except ValueError as err:
-        if schema.task == "regression" or runtime != "onnx":  # logits describes ONNX files alone
+        if schema.task == "regression" or runtime != ONNX:  # logits describes ONNX files alone
             raise
         raise ValueError(
             f"{err} If its answers are scores before a softmax or sigmoid, write logits: true."

@@ -11,7 +11,7 @@ import polars as pl
 
 from rightfit.families.family import Rows
 from rightfit.families.predictions import require_alone
-from rightfit.families.runtimes import NATIVE, runtime_files
+from rightfit.families.runtimes import NATIVE, ONNX, runtime_files
 from rightfit.processes.json_store import JsonStore
 from rightfit.profiling.common_mode_error import (
     MIN_PROFILES,
@@ -352,7 +352,7 @@ def _describe_refused(given: CandidateSet, servings: Sequence[Serving]) -> Itera
     for name, bundle in given.candidates.items():
         reason = f"its ONNX export was refused: {bundle.onnx_refused}"
         for serving in servings if bundle.onnx_refused else ():
-            if serving.runtime == "onnx":
+            if serving.runtime == ONNX:
                 profile = ProfileBuilder(
                     given.dataset, bundle.model, name, serving, given.environment_id
                 )

@@ -11,6 +11,7 @@ import polars as pl
 from rightfit.errors import RightfitError
 from rightfit.families.family import LabelledRows, TrainingData
 from rightfit.families.registry import get_family
+from rightfit.families.runtimes import NATIVE, ONNX
 from rightfit.families.schema import InputSchema
 from rightfit.preparation.data_card import DataCard
 from rightfit.profiling.hardware.environment import usable_cores
@@ -23,7 +24,7 @@ from rightfit.tuning.search.cell import Cell, SearchSettings
 from rightfit.tuning.search.space import ModelBlock
 from rightfit.tuning.search.training_params import TrainingParams
 
-_SERVED_ALIKE = ("native", "onnx")  # the answers are the trained model's
+_SERVED_ALIKE = (NATIVE, ONNX)  # the answers are the trained model's
 
 
 class WantedServings(Protocol):

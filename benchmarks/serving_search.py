@@ -1,0 +1,288 @@
+"""What compiling a served graph gives: ``make bench-serving-search``, after ``make perf``.
+
+Every winner of the project's last ranking answers whole requests of raw test rows, encoder and
+model in one graph, with one thread, in two forms:
+
+- *plain*: the model as its converter exports it, behind the encoder, fed as exports were fed before
+  graphs were compiled: columns stacked and turned, texts written one by one;
+- *compiled*: as it is exported now.
+
+Both are open in one process and take turns in slices of a few milliseconds, in random order, so
+that what the machine does meanwhile falls on both. What counts is the time that the calling thread
+computes, which is the only one. ``--all`` measures every candidate.
+
+Ends with one line of JSON:
+
+- ``throughput_gain``: rows per second in batches of 2,048, compiled / plain, as the geometric mean
+  over models; and the same by what a model computes, ``products``, ``trees``, ``kernels``, ...;
+- ``graph_gain``: the same with plain fed as compiled: the share of the passes alone;
+- ``latency_ratio``: time of requests of one row, compiled / plain, as the geometric mean;
+- ``worst_gain``: the lowest gain in throughput of any model;
+- ``labels_differ``: test rows that get another class, beside those whose two likeliest classes are
+  closer than ``MARGIN`` (of a regression: values that differ by more than a thousandth of their
+  standard deviation), and ``n_rows``, how many were compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.families.bundle import ONNX_FILE, Bundle
+from rightfit.families.onnx_session import open_session
+from rightfit.families.registry import get_family
+from rightfit.parameters.grid import read_grid
+from rightfit.preparation.model_columns import make_raw_rows
+from rightfit.request_path.encoder_graph import join_encoder
+from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
+from rightfit.request_path.raw_rows import cut_input, cut_singles, take_first
+from rightfit.request_path.usage import Columns, TensorInput, make_feed, open_graph, write_text
+from rightfit.verbs.export import read_winning_model
+from rightfit.verbs.stored import Place, StoredResults
+from rightfit.verbs.stored_answers import read_answers
+
+Answer = Callable[[Any], npt.NDArray[Any]]
+
+BATCH_SIZE = 2_048
+N_SINGLES = 256
+SLICE_S = 0.004
+MARGIN = 1e-4
+VALUE_MARGIN = 1e-3
+KINDS = {
+    "TreeEnsembleClassifier": "trees",
+    "TreeEnsembleRegressor": "trees",
+    "SVMClassifier": "kernels",
+    "SVMRegressor": "kernels",
+    "Conv": "convolutions",
+    "If": "cascades",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one model."""
+
+    name: str
+    kind: str
+    throughput_gain: float
+    graph_gain: float
+    latency_ratio: float
+    n_rows: int
+    n_labels_differ: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name:40} {self.kind:13} throughput x {self.throughput_gain:6.2f} (graph alone "
+            f"x {self.graph_gain:5.2f}), one row x {self.latency_ratio:.2f}, "
+            f"{self.n_labels_differ} of {self.n_rows} labels differ"
+        )
+
+
+def main() -> None:
+    """Measure all models and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--project", type=Path, default=Path())
+    parser.add_argument("--all", action="store_true", help="candidates that did not win, too")
+    parser.add_argument("--seconds", type=float, default=3, help="of each model and figure")
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    place = Place(folder=asked.project.resolve())
+    families = read_grid(place.read_parameters()).families
+    measured = []
+    for name, bundle, encoder, rows in read_models(place.open_results(), everything=asked.all):
+        measured.append(measure_model(name, bundle, families, encoder, rows, asked=asked))
+        print(measured[-1], flush=True)
+    kinds = dict.fromkeys(model.kind for model in measured)
+    gains = {
+        kind: geometric_mean([model.throughput_gain for model in measured if model.kind == kind])
+        for kind in kinds
+    }
+    print(
+        json.dumps(
+            {
+                "n_models": len(measured),
+                "throughput_gain": geometric_mean([model.throughput_gain for model in measured]),
+                **{f"throughput_gain_{kind}": gain for kind, gain in gains.items()},
+                "graph_gain": geometric_mean([model.graph_gain for model in measured]),
+                "latency_ratio": geometric_mean([model.latency_ratio for model in measured]),
+                "worst_gain": round(min(model.throughput_gain for model in measured), 3),
+                "labels_differ": sum(model.n_labels_differ for model in measured),
+                "n_rows": sum(model.n_rows for model in measured),
+            }
+        )
+    )
+
+
+def read_models(
+    results: StoredResults, *, everything: bool
+) -> Iterator[tuple[str, Bundle, EncoderJson, Any]]:
+    """Yield the name, bundle, encoder and raw test rows of models that ONNX Runtime serves."""
+    seen: set[str] = set()
+    answers = [answer for answer in read_answers(results) if answer.decision.winner is not None]
+    rows: dict[str, Any] = {}
+    for answer in answers:
+        if answer.dataset not in rows:
+            table = results.load_newest(f"{answer.dataset}.rows")
+            rows[answer.dataset] = table.filter(part="test")
+        model = read_winning_model(results, answer)
+        bundles = {"": model.bundle}
+        if everything:
+            others = {profile.model for profile in answer.profiles}
+            for other in others:
+                bundles |= results.load_newest(f"{answer.dataset}.{other}.candidates")
+        for candidate, bundle in bundles.items():
+            label = candidate or f"{bundle.path.name} (winner)"
+            if ONNX_FILE in bundle.files and bundle.sha256 not in seen:
+                seen.add(bundle.sha256)
+                yield f"{answer.dataset}, {label}", bundle, model.encoder, rows[answer.dataset]
+
+
+def measure_model(
+    name: str,
+    bundle: Bundle,
+    families: Mapping[str, str],
+    encoder: EncoderJson,
+    rows: Any,
+    *,
+    asked: argparse.Namespace,
+) -> Measured:
+    """Measure a model in both forms."""
+    inputs = list_inputs(encoder)
+    raw = make_raw_rows(rows, inputs)
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder, "model.onnx")
+        exported.write_bytes(export_plainly(bundle, families))
+        kind = find_kind(exported)
+        plain, compiled = (
+            join_encoder(exported, encoder, compiles=compiles) for compiles in (False, True)
+        )
+    as_before = open_as_before(plain, inputs)
+    fed_alike, now = (
+        open_graph(one, inputs, n_threads=1, device="cpu") for one in (plain, compiled)
+    )
+    batch = cut_input(take_first(raw, BATCH_SIZE), 0, BATCH_SIZE)
+    singles = cut_singles(take_first(raw, N_SINGLES), N_SINGLES)
+    take_turns = TurnTaking(asked.seconds, asked.seed)
+    before_s, alike_s, now_s = take_turns([as_before, fed_alike, now], [batch])
+    one_before_s, one_now_s = take_turns([as_before, now], singles)
+    parts: list[Any] = [
+        cut_input(raw, start, start + BATCH_SIZE) for start in range(0, len(raw), BATCH_SIZE)
+    ]
+    before, after = (np.concatenate([form(part) for part in parts]) for form in (as_before, now))
+    return Measured(
+        name,
+        kind,
+        throughput_gain=before_s / now_s,
+        graph_gain=alike_s / now_s,
+        latency_ratio=one_now_s / one_before_s,
+        n_rows=len(before),
+        n_labels_differ=count_differing(before, after),
+    )
+
+
+def export_plainly(bundle: Bundle, families: Mapping[str, str]) -> bytes:
+    """Return a model as its converter exports it; a cascade as it is stored."""
+    if bundle.model not in families:
+        return (bundle.path / ONNX_FILE).read_bytes()
+    trusted = replace(bundle, family=families[bundle.model], is_trusted=True)
+    family = get_family(families[bundle.model])
+    return bytes(family.export_onnx(trusted.load_native(), bundle.schema))
+
+
+def find_kind(exported: Path) -> str:
+    """Return what a model computes most of the time."""
+    import onnx
+
+    operators = {node.op_type for node in onnx.load(exported).graph.node}
+    return next((kind for name, kind in KINDS.items() if name in operators), "products")
+
+
+def open_as_before(graph: bytes, inputs: Sequence[TensorInput]) -> Answer:
+    """Open a plain graph, fed as exports were fed before graphs were compiled."""
+    session = open_session(graph)
+    outputs = [one.name for one in session.get_outputs() if one.name in ("probabilities", "values")]
+
+    def answer(columns: Columns) -> npt.NDArray[Any]:
+        feed: dict[str, npt.NDArray[Any]] = {}
+        for one in inputs:
+            values = [columns[name] for name in one.columns]
+            if one.dtype == "uint8":
+                feed |= make_feed(columns, [one])
+            elif one.dtype == "string":
+                texts = [[write_text(value) for value in column] for column in values]
+                feed[one.name] = np.ascontiguousarray(np.array(texts, dtype=object).T)
+            else:
+                feed[one.name] = np.ascontiguousarray(np.array(values, dtype=one.dtype).T)
+        answers: npt.NDArray[Any] = session.run(outputs, feed)[0]
+        return answers
+
+    return answer
+
+
+class TurnTaking:
+    """Time functions in slices of a few milliseconds, in random order.
+
+    Args:
+        seconds: Of each function in all.
+        seed: Of the order.
+    """
+
+    def __init__(self, seconds: float, seed: int) -> None:
+        self._seconds = seconds
+        self._random = random.Random(seed)  # noqa: S311 - an order of turns
+
+    def __call__(self, functions: Sequence[Answer], requests: Sequence[Any]) -> list[float]:
+        """Return the seconds of a call of each function, the median of its slices."""
+        slices: list[list[float]] = [[] for _ in functions]
+        for function in functions:
+            function(requests[0])
+        end_s = time.perf_counter() + self._seconds * len(functions)
+        order = list(range(len(functions)))
+        while time.perf_counter() < end_s or len(slices[0]) < 5:
+            self._random.shuffle(order)
+            first = self._random.randrange(len(requests))
+            for place in order:
+                slices[place].append(_time_slice(functions[place], requests, first))
+        return [statistics.median(times) for times in slices]
+
+
+def _time_slice(function: Answer, requests: Sequence[Any], first: int) -> float:
+    """Return the seconds a call has computed, as the mean of a slice."""
+    n_calls = 0
+    end_s = time.perf_counter() + SLICE_S
+    started_s = time.thread_time()
+    while not n_calls or time.perf_counter() < end_s:
+        function(requests[(first + n_calls) % len(requests)])
+        n_calls += 1
+    return (time.thread_time() - started_s) / n_calls
+
+
+def count_differing(expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> int:
+    """Count rows whose answer differs by more than rounding."""
+    if expected.shape[1] == 1:
+        spread = float(expected.std()) or 1.0
+        return int((np.abs(expected - found) > VALUE_MARGIN * spread).sum())
+    second, first = np.sort(expected, axis=1)[:, -2:].T
+    differs = expected.argmax(axis=1) != found.argmax(axis=1)
+    return int((differs & (first - second > MARGIN)).sum())
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """Return the geometric mean, rounded."""
+    return round(math.exp(statistics.fmean(map(math.log, values))), 3)
+
+
+if __name__ == "__main__":
+    main()
