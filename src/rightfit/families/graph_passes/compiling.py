@@ -56,11 +56,12 @@ def compile_graph(
     dropped: list[str] = []
     if set(applied) - EXACT and not _predicts_alike(compiled.SerializeToString(), predicts_alike):
         compiled, applied, dropped = _run_one_by_one(model, passes, predicts_alike)
-        logger.warning(
-            "%s is served without %s, which would have changed its predictions",
-            name,
-            " and ".join(dropped),
-        )
+        if dropped:
+            logger.warning(
+                "%s is served without %s, which would have changed its predictions",
+                name,
+                " and ".join(dropped),
+            )
     return CompiledGraph(_note(compiled, applied, dropped), tuple(applied), tuple(dropped))
 
 
