@@ -29,9 +29,9 @@ from rightfit.ranking.explanation.decisions import (
     write_recommendations,
 )
 from rightfit.reporting.terminal import tabulate_winners
+from rightfit.request_path.encoder_graph import join_encoder
 from rightfit.serving.answer import Answer, Origin, answer_to_json
-from rightfit.serving.export_folder import describe_call
-from rightfit.serving.model_call import Model
+from rightfit.serving.model_call import Model, describe_call
 from rightfit.serving.readme import write_readme
 from rightfit.typed_tables import write_as_text
 
@@ -112,6 +112,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_output_tells_the_same(kind: str, seed: int, model: Model, tmp_path: Path) -> None:
     ranking = make_ranking(kind, seed)
+    graph = join_encoder(model.bundle.locate("model.onnx"), model.encoder)
     page = ranking.report(tmp_path / "report.html").read_text(encoding="utf-8")
     stored = read_recommendations(
         json.loads(json.dumps(write_recommendations(ranking.recommendations)))
@@ -141,7 +142,7 @@ def test_every_output_tells_the_same(kind: str, seed: int, model: Model, tmp_pat
         answer = make_answer(ranking, application, decision)
         whole = answer_to_json(answer)
         facts = [fact.text for fact in answer.list_facts() if fact.kind == "quality"]
-        readme = write_readme(answer, model, describe_call(decision.winner, model))
+        readme = write_readme(answer, model, describe_call(decision.winner, model, graph))
         names = {
             decision.winner.candidate,
             profile.candidate,
