@@ -28,7 +28,7 @@ from rightfit.kedro_project.run import RightfitSession
 from rightfit.parameters.defaults import read_default
 from rightfit.pipelines.reporting.nodes import UTILITIES, WINNERS
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 PARENTS = {"datasets": "landsat", "models": "linear"}
 
 
