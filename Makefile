@@ -97,7 +97,7 @@ supply: .venv/.installed .venv-user/.installed #: write the bill of materials of
 
 AIRFLOW_ENV ?= airflow
 airflow: package ## build the package and the Airflow DAG of perf into dist/: docs/howto/airflow.md
-	$(BIN)/python -m rightfit.deployment.generate_dag --pipeline perf --env $(AIRFLOW_ENV) \
+	$(BIN)/python -m rightfit.kedro_project.airflow.generate_dag --pipeline perf --env $(AIRFLOW_ENV) \
 		--settings conf/airflow/airflow.yml --out dist/airflow/dags
 
 .venv-airflow/.installed: pyproject.toml deploy/constraints.txt

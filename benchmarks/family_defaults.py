@@ -45,18 +45,18 @@ from record_portfolios import make_cell, read_block, start
 from recorded_worth import read_samples
 from tables import KEPT_ASIDE, NEVER_RECORDED
 
-from rightfit.families.bundle import Bundle
-from rightfit.families.family import TrainingData, TrainingRun
-from rightfit.families.registry import get_family
-from rightfit.parameters.defaults import read_default
-from rightfit.profiling.profiles.prediction_quality import find_final_rows
-from rightfit.quality.standard_errors import standard_error
+from rightfit.measuring.profiles.prediction_quality import find_final_rows
+from rightfit.models.bundle import Bundle
+from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.quality.standard_errors import standard_error
+from rightfit.models.registry import get_family
+from rightfit.params.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.parallel.planned_search import complete_search, plan_search
-from rightfit.tuning.search.cell import study_name
-from rightfit.tuning.search.training_params import TrainingParams
-from rightfit.tuning.studies.budget import spent_work_s
-from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.searching.cell import study_name
+from rightfit.searching.parallel.planned_search import complete_search, plan_search
+from rightfit.searching.studies.budget import spent_work_s
+from rightfit.searching.studies.study_store import StudyStore
+from rightfit.searching.training_params import TrainingParams
 
 TABLES = (*KEPT_ASIDE, *NEVER_RECORDED)
 MODELS = ("linear", "forest", "boosting", "lightgbm", "xgboost", "catboost", "net", "knn", "svm")

@@ -34,8 +34,8 @@ import polars as pl
 from kedro.framework.startup import bootstrap_project
 from main_job import PROJECT, Version
 
+from rightfit.kedro_project.stored import Place
 from rightfit.ranking.explanation.decisions import read_recommendations
-from rightfit.verbs.stored import Place
 
 SPIN = "while True: pass"
 KEYS = ("dataset", "candidate", "runtime", "n_threads", "device", "request_path")

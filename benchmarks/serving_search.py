@@ -40,18 +40,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.families.bundle import ONNX_FILE, Bundle
-from rightfit.families.onnx_session import open_session
-from rightfit.families.registry import get_family
-from rightfit.parameters.grid import read_grid
-from rightfit.preparation.model_columns import make_raw_rows
-from rightfit.request_path.encoder_graph import join_encoder
-from rightfit.request_path.raw_inputs import EncoderJson, list_inputs
-from rightfit.request_path.raw_rows import cut_input, cut_singles, take_first
-from rightfit.request_path.usage import Columns, TensorInput, make_feed, open_graph, write_text
-from rightfit.verbs.export import read_winning_model
-from rightfit.verbs.stored import Place, StoredResults
-from rightfit.verbs.stored_answers import read_answers
+from rightfit.cli.export import read_winning_model
+from rightfit.cli.stored_answers import read_answers
+from rightfit.data.model_columns import make_raw_rows
+from rightfit.data.request_path.encoder_graph import join_encoder
+from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
+from rightfit.data.request_path.raw_rows import cut_input, cut_singles, take_first
+from rightfit.data.request_path.usage import Columns, TensorInput, make_feed, open_graph, write_text
+from rightfit.kedro_project.stored import Place, StoredResults
+from rightfit.models.bundle import ONNX_FILE, Bundle
+from rightfit.models.onnx_session import open_session
+from rightfit.models.registry import get_family
+from rightfit.params.grid import read_grid
 
 Answer = Callable[[Any], npt.NDArray[Any]]
 

@@ -20,17 +20,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import rightfit
-from rightfit.parameters.defaults import BLOCKS, read_default
-from rightfit.parameters.grid import CascadeBlock, GridParams
-from rightfit.parameters.imported import ImportedBlock
-from rightfit.parameters.validation import NAMED_BLOCKS, WHOLE_BLOCKS
-from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.profile import profiles_schema
-from rightfit.tuning.search.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
-from rightfit.verbs.commands import SECTIONS, VerbGroup, list_verbs, load_verb
+from rightfit.cli.verb_group import SECTIONS, VerbGroup, list_verbs, load_verb
+from rightfit.kedro_project.imported_block import ImportedBlock
+from rightfit.kedro_project.validation import NAMED_BLOCKS, WHOLE_BLOCKS
+from rightfit.measuring.metrics import METRICS
+from rightfit.measuring.profile import profiles_schema
+from rightfit.params.defaults import BLOCKS, read_default
+from rightfit.params.grid import CascadeBlock, GridParams
+from rightfit.searching.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
 
 SOURCE = Path(rightfit.__file__).parent
-CONF = SOURCE / "defaults"
+CONF = SOURCE / "params" / "default_values"
 SAMPLE = SOURCE.parents[1] / "conf" / "base"
 FUNCTIONS = ("measure", "compare", "rank", "search", "open_project")
 TYPES_LAST = ("RightfitError",)
@@ -382,7 +382,9 @@ def _write_results() -> str:
         "`{dataset}` and `{model}` stand for each of yours. The names are those of the catalog.\n",
     ]
     described = _find_described_tables()
-    for file in sorted((SOURCE / "catalog").glob("*.yml"), key=_read_layer):
+    for file in sorted(
+        (SOURCE / "kedro_project" / "catalog_entries").glob("*.yml"), key=_read_layer
+    ):
         entries = _read_entries(file)
         if not entries:
             continue

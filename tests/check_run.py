@@ -28,8 +28,8 @@ from typing import Any
 import polars as pl
 
 import rightfit
-from rightfit.formatting import format_quality
-from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit._core.formatting import format_quality
+from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit.ranking.explanation.decisions import Decision, list_decisions, read_recommendations
 from rightfit.reporting.run_results import list_costs
 

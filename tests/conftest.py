@@ -12,8 +12,8 @@ import pytest
 from factories.training_data import make_blobs
 from hypothesis import HealthCheck, settings
 
-from rightfit.families.family import TrainingData
-from rightfit.families.schema import InputSchema
+from rightfit.models.family import TrainingData
+from rightfit.models.schema import InputSchema
 
 pytest_plugins = ["harness.browser"]
 

@@ -28,7 +28,7 @@ FACE = (
     "tests/api/test_first_steps.py",
     "tests/api/test_profiles.py",
     "tests/api/test_public_names.py",
-    "tests/api/test_ranking.py",
+    "tests/api/test_rank.py",
     "tests/ranking/assessment",
     "tests/reporting/test_report.py",
     "tests/test_extras.py",
@@ -65,7 +65,7 @@ ENVIRONMENTS = {
             *(f"tests/{part}" for part in ("api", "cascades", "evaluation", "families")),
             *(f"tests/{part}" for part in ("preparation", "profiling", "quality", "remote")),
             *(f"tests/{part}" for part in ("ranking", "reporting", "request_path", "serving")),
-            *("tests/test_extras.py", "tests/test_without_kedro.py", "tests/tuning/pausing"),
+            *("tests/test_extras.py", "tests/test_without_kedro.py", "tests/searching/pausing"),
             # what needs other extras, or what only the tests of all have
             *(
                 "-k",
@@ -73,10 +73,10 @@ ENVIRONMENTS = {
             ),
             "--ignore=tests/api/test_estimators.py",
             "--ignore=tests/api/test_python_guide.py",
-            "--ignore=tests/families/by_path/test_torch_modules.py",
-            "--ignore=tests/families/imported/test_shipped_model.py",
-            "--ignore=tests/families/test_residual_net.py",
-            "--ignore=tests/preparation/test_images.py",
+            "--ignore=tests/models/by_path/test_torch_modules.py",
+            "--ignore=tests/models/imported/test_shipped_model.py",
+            "--ignore=tests/models/test_residual_net.py",
+            "--ignore=tests/data/test_images.py",
             "--ignore=tests/reporting/browser",
             "--ignore=tests/reporting/test_notebooks.py",
             *("-o", "filterwarnings=default"),  # old libraries warn of newer ones

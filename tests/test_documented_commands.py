@@ -43,7 +43,7 @@ ELSEWHERE = {
     "make test": BY_HAND + "it runs such tests",
     "make viz": ("tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"),
     "rightfit which --application conveyor": TUTORIAL_TEST,
-    "rightfit explain *": "tests/verbs/test_explain.py::test_each_application_says_why",
+    "rightfit explain *": "tests/cli/test_explain.py::test_each_application_says_why",
     "kedro run --pipelines ranking --params applications.conveyor.*": TUTORIAL_TEST,
     "rightfit export --application interactive *": TUTORIAL_TEST,
     "kedro run --pipelines perf --params grid.datasets=orchard": (
@@ -58,40 +58,40 @@ ELSEWHERE = {
     "curl -X POST http://127.0.0.1:8000/run *": (
         "tests/test_server.py::test_server_ranks_on_demand"
     ),
-    "rightfit serve *": "tests/serving/test_server.py::test_answers_are_those_of_the_bundle",
+    "rightfit serve *": "tests/ops/test_server.py::test_answers_are_those_of_the_bundle",
     "curl http://127.0.0.1:8000/predict *": (
-        "tests/serving/test_server.py::test_answers_are_those_of_the_bundle"
+        "tests/ops/test_server.py::test_answers_are_those_of_the_bundle"
     ),
     "python -m pytest tests/test_extra_trees.py": (
         "tests/guides/test_your_own.py::test_family_of_the_guide_keeps_its_promises"
     ),
-    "rightfit load-test *": "tests/http_load/test_curve.py::test_curve_finds_the_capacity",
+    "rightfit load-test *": "tests/ops/http_load/test_curve.py::test_curve_finds_the_capacity",
     "rightfit check --against baseline.json*": (
-        "tests/verbs/test_check.py::test_worse_winner_fails_and_says_by_how_much"
+        "tests/cli/test_check.py::test_worse_winner_fails_and_says_by_how_much"
     ),
-    "rightfit size *": "tests/verbs/test_check.py::test_size_needs_a_measured_rate_or_a_load",
+    "rightfit size *": "tests/cli/test_check.py::test_size_needs_a_measured_rate_or_a_load",
     "rightfit check --measure": (
-        "tests/verbs/test_watching.py::test_winner_is_measured_again_and_what_was_found_is_kept"
+        "tests/cli/test_watching.py::test_winner_is_measured_again_and_what_was_found_is_kept"
     ),
     'python -c "import polars; *': BY_HAND + "writes raw rows of a sample, for the next one",
     "rightfit remote pack *": (
-        "tests/verbs/test_remote.py::test_packed_candidates_are_taken_in_again"
+        "tests/cli/test_remote.py::test_packed_candidates_are_taken_in_again"
     ),
     "dask scheduler": (
-        "tests/tuning/parallel/test_dask_workers.py::test_tasks_of_killed_workers_are_given_out_again"
+        "tests/searching/parallel/test_dask_workers.py::test_tasks_of_killed_workers_are_given_out_again"
     ),
     "dask worker *": (
-        "tests/tuning/parallel/test_dask_workers.py::test_tasks_of_killed_workers_are_given_out_again"
+        "tests/searching/parallel/test_dask_workers.py::test_tasks_of_killed_workers_are_given_out_again"
     ),
     "pip install -r requirements.txt": BY_HAND + "four libraries by name, see the next",
     "python measure.py ../measured": (
-        "tests/remote/test_remote.py::test_profiles_of_candidates_measured_elsewhere_stand_beside_ours"
+        "tests/ops/remote/test_remote.py::test_profiles_of_candidates_measured_elsewhere_stand_beside_ours"
     ),
     "rightfit remote import *": (
-        "tests/verbs/test_remote.py::test_packed_candidates_are_taken_in_again"
+        "tests/cli/test_remote.py::test_packed_candidates_are_taken_in_again"
     ),
     "rightfit measure model.onnx *": (
-        "tests/verbs/test_measure.py::test_profile_has_intervals_and_writes_nothing"
+        "tests/cli/test_measure.py::test_profile_has_intervals_and_writes_nothing"
     ),
     "optuna-dashboard *": BY_HAND + "it serves until it is ended",
     "pip install 'rightfit[[]*'": BY_HAND + "changes an environment; see make test-lowest",
@@ -99,12 +99,13 @@ ELSEWHERE = {
     "make bench-peers*": (
         BY_HAND + "hours; tests/benchmarks/test_peer_judging.py judges what is stored"
     ),
-    "make airflow": BY_HAND + "make package, then what tests/deployment/test_generate_dag.py runs",
+    "make airflow": BY_HAND
+    + "make package, then what tests/kedro_project/airflow/test_generate_dag.py runs",
     "make airflow-env": BY_HAND + ".ci/run makes the environment of the tests in tests/deploy",
     "airflow db migrate": AIRFLOW_TEST,
-    "airflow dags test rightfit-perf": AIRFLOW_TEST,
+    "airflow dags test rightfit-project-perf": AIRFLOW_TEST,
     "airflow pools set rightfit_timing 1 timing": AIRFLOW_RUNS,
-    "airflow dags trigger rightfit-perf": AIRFLOW_RUNS,
+    "airflow dags trigger rightfit-project-perf": AIRFLOW_RUNS,
     ".venv/bin/python -m pytest -m airflow": BY_HAND + "it runs the tests in tests/deploy",
     "kedro new --starter rightfit": (
         "tests/template/test_template.py::test_project_bears_its_own_names"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import rightfit
-from rightfit.errors import RightfitError
-from rightfit.extras import EXTRAS, find_version, require
-from rightfit.families.registry import LIBRARIES, get_family
+from rightfit._core.errors import RightfitError
+from rightfit._core.extras import EXTRAS, find_version, require
+from rightfit.models.registry import LIBRARIES, get_family
 
 DISTRIBUTIONS = {  # where it is not the module's name
     "PIL": "pillow",

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from rightfit.api.searching import read_table
-from rightfit.families.imported.row_table import read_row_table
+from rightfit.api.search import read_table
+from rightfit.models.imported.row_table import read_row_table
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -14,7 +14,7 @@ from factories.studies import make_raw
 from harness.contacts import find_strace, list_contacts, run_traced
 from harness.ports import find_free_port
 
-from rightfit.serving.export_folder import export_model
+from rightfit.exporting.export_folder import export_model
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rightfit.families.family import Family
-from rightfit.families.linear import LinearFamily
-from rightfit.families.schema import Task
+from rightfit.models.family import Family
+from rightfit.models.linear import LinearFamily
+from rightfit.models.schema import Task
 from rightfit.testing import check_family
 
 pytestmark = pytest.mark.whole
@@ -22,7 +22,7 @@ NAME = "study_of_tests.family"
 FAMILIES: dict[str, dict[str, Any]] = {
     "sklearn:sklearn.neighbors.KNeighborsClassifier": {},
     "sklearn:sklearn.preprocessing.StandardScaler+sklearn.svm.SVC": {"svc__C": 100.0},
-    "sklearn:rightfit.families.by_path.stacks.make_classifier": {
+    "sklearn:rightfit.models.by_path.stacks.make_classifier": {
         "cv": 2,
         "forest__n_estimators": 4,
         "boosting__max_iter": 4,

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 import rightfit
 from rightfit.__main__ import main
-from rightfit.errors import RightfitError
-from rightfit.verbs.commands import list_verbs, verbs
+from rightfit._core.errors import RightfitError
+from rightfit.cli.verb_group import list_verbs, verbs
 
 WITHOUT_PROJECT = ("load-test", "measure", "remote", "serve")
 

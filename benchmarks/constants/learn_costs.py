@@ -27,18 +27,18 @@ from record_portfolios import read_block
 from scipy.optimize import least_squares, nnls
 from sklearn.datasets import make_classification, make_regression
 
-import rightfit.tuning.pausing
-from rightfit.families.family import TrainingData, TrainingRun
-from rightfit.families.registry import get_family
-from rightfit.families.schema import InputSchema
-from rightfit.families.training_work import TrainingSize
-from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.pausing.serving_costs import CostLine
-from rightfit.tuning.pausing.training_costs import SHIPPED, name_line
-from rightfit.tuning.search.cell import Cell
-from rightfit.tuning.search.learning_curve import follow_training
-from rightfit.tuning.search.setting_up import make_data
-from rightfit.verbs.stored import Place
+import rightfit.searching.pausing
+from rightfit.kedro_project.stored import Place
+from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.registry import get_family
+from rightfit.models.schema import InputSchema
+from rightfit.models.training_work import TrainingSize
+from rightfit.searching.cell import Cell
+from rightfit.searching.learning_curve import follow_training
+from rightfit.searching.pausing.serving_costs import CostLine
+from rightfit.searching.pausing.training_costs import SHIPPED, name_line
+from rightfit.searching.setting_up import make_data
 from rightfit_study.early_stopping.recording import draw_configuration
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -200,7 +200,7 @@ def fit() -> None:
         }
         for name, line in fitted.items()
     }
-    target = Path(rightfit.tuning.pausing.__path__[0]) / SHIPPED
+    target = Path(rightfit.searching.pausing.__path__[0]) / SHIPPED
     target.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 

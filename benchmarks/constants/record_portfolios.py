@@ -23,14 +23,14 @@ from typing import Any
 import polars as pl
 from tables import KEPT_ASIDE, LEARNT_ON, NEVER_RECORDED, read_tables
 
-from rightfit.families.family import TrainingData, TrainingRun
-from rightfit.families.registry import get_family
-from rightfit.parameters.defaults import read_default
-from rightfit.preparation.prepared import PreparedDataset
-from rightfit.tuning.search.cell import Cell
-from rightfit.tuning.search.learning_curve import follow_training
-from rightfit.tuning.search.setting_up import make_data
-from rightfit.tuning.search.space import ModelBlock
+from rightfit.data.prepared import PreparedDataset
+from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.registry import get_family
+from rightfit.params.defaults import read_default
+from rightfit.searching.cell import Cell
+from rightfit.searching.learning_curve import follow_training
+from rightfit.searching.setting_up import make_data
+from rightfit.searching.space import ModelBlock
 
 HERE = Path(__file__).resolve().parent
 RECORDED = HERE.parent / "recorded" / "portfolios.parquet"

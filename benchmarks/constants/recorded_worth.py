@@ -15,14 +15,14 @@ import polars as pl
 import yaml
 from record_portfolios import N_CHECKPOINTS, RECORDED, read_block
 
-from rightfit.families.registry import get_family
-from rightfit.profiling.serving import Serving
+from rightfit.measuring.serving import Serving
+from rightfit.models.registry import get_family
 from rightfit.ranking.applications.applications import THREADS, Application, Applications
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.pausing.observed import ObservedTrial, Seen
-from rightfit.tuning.pausing.priors import Prior, read_shipped_prior
-from rightfit.tuning.pausing.serving_costs import ServingCosts
-from rightfit.tuning.search.observing import project_structure
+from rightfit.searching.observing import project_structure
+from rightfit.searching.pausing.observed import ObservedTrial, Seen
+from rightfit.searching.pausing.priors import Prior, read_shipped_prior
+from rightfit.searching.pausing.serving_costs import ServingCosts
 
 Floats = npt.NDArray[np.float64]
 

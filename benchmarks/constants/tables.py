@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from rightfit.preparation.description import DatasetBlock
-from rightfit.preparation.prepared import PreparedDataset, prepare_dataset
+from rightfit.data.description import DatasetBlock
+from rightfit.data.prepared import PreparedDataset, prepare_dataset
 
 SHUFFLED_BY = 0
 

@@ -10,14 +10,14 @@ import importlib
 import json
 import sys
 
-from rightfit.profiling.worker.meters.memory import read_file_pages, read_memory
-from rightfit.profiling.worker.process import (
+from rightfit.measuring.worker.meters.memory import read_file_pages, read_memory
+from rightfit.measuring.worker.process import (
     OPTIONAL_LIBRARIES,
     OWN_IMPORTS,
     HiddenLibraries,
     handle,
 )
-from rightfit.profiling.worker.protocol import RunOnceRequest
+from rightfit.measuring.worker.protocol import RunOnceRequest
 
 
 def main() -> None:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from rightfit.profiling.measuring.jobs import OPEN_BUNDLE
-from rightfit.profiling.measuring.measurement import Bench, Subject
-from rightfit.profiling.measuring.settling import is_disturbed, is_phase_disturbed
-from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.measuring.worker_pool import WorkerKind
+from rightfit.measuring.rounds.jobs import OPEN_BUNDLE
+from rightfit.measuring.rounds.measurement import Bench, Subject
+from rightfit.measuring.rounds.settling import is_disturbed, is_phase_disturbed
+from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
+from rightfit.measuring.rounds.worker_pool import WorkerKind
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 from factories.measurements import run_round

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.bundle import write_bundle
-from rightfit.families.bundle_exports import add_onnx
-from rightfit.families.family import TrainingData, TrainingRun
-from rightfit.families.registry import get_family
-from rightfit.families.schema import InputSchema
-from rightfit.parameters.defaults import read_default
-from rightfit.profiling.measuring.jobs import OPEN_BUNDLE
-from rightfit.profiling.measuring.measurement import Bench, Subject
-from rightfit.profiling.measuring.presets import MeasuringSettings
-from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
-from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.measuring.rounds.jobs import OPEN_BUNDLE
+from rightfit.measuring.rounds.measurement import Bench, Subject
+from rightfit.measuring.rounds.presets import MeasuringSettings
+from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
+from rightfit.measuring.worker.meters.speed import SpeedProbe
+from rightfit.models.bundle import write_bundle
+from rightfit.models.bundle_exports import add_onnx
+from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.registry import get_family
+from rightfit.models.schema import InputSchema
+from rightfit.params.defaults import read_default
 
 HERE = Path(__file__).resolve().parent
 # Measuring processes import synthetic models from there.

@@ -22,7 +22,7 @@ from instrument_checks import check_disturbed, check_known_load, check_memory, c
 from measured_models import list_served, make_bench, make_models
 from simulated_latencies import coverage_of_intervals
 
-from rightfit.profiling.measuring.worker_pool import WorkerPool
+from rightfit.measuring.rounds.worker_pool import WorkerPool
 
 Figures = dict[str, float | None]
 

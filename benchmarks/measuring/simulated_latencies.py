@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from measured_models import read_preset
 
-from rightfit.profiling.intervals import estimate_median, is_drifting
-from rightfit.profiling.measuring.settling import per_process
+from rightfit.measuring.intervals import estimate_median, is_drifting
+from rightfit.measuring.rounds.settling import per_process
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 from factories.simulated_latencies import draw_bimodal, draw_drifting, draw_log_normal, simulate

@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 import polars as pl
 
 import rightfit as rf
-from rightfit.api import searching
+from rightfit._core.errors import RightfitError
+from rightfit.api import search as searching
 from rightfit.api.fitted import FittedModel
-from rightfit.api.searching import SearchResult
-from rightfit.errors import RightfitError
+from rightfit.api.search import SearchResult
 
 SEARCH_SHARE = 0.25  # of the budget: decisions, exports, measurements and refits come on top
 

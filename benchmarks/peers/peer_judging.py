@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rightfit.api.ranking import read_applications
-from rightfit.families.imported.objects import name_class
-from rightfit.quality.metric import QualityMetric
-from rightfit.quality.standard_errors import standard_error
+from rightfit.api.rank import read_applications
+from rightfit.models.imported.objects import name_class
+from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.quality.standard_errors import standard_error
 from rightfit.ranking.applications.applications import THREADS, Application, Applications
 from rightfit.ranking.applications.constraints import Judgement, judge_profiles, resolve_limits
 

@@ -27,19 +27,24 @@ import numpy as np
 import polars as pl
 
 import rightfit as rf
-from rightfit.errors import RightfitError
-from rightfit.evaluation.given_models import GivenObject
-from rightfit.evaluation.targets import plan_judging
-from rightfit.families.bundle import ONNX_FILE
-from rightfit.families.imported.exporting import offer_exports
-from rightfit.families.imported.feeding import make_rows
-from rightfit.families.imported.objects import describe_object
-from rightfit.families.imported.row_table import read_row_table
-from rightfit.families.runtimes import open_predictor
-from rightfit.request_path.encoder_graph import join_encoder
-from rightfit.request_path.raw_inputs import ENCODER_VERSION, EncoderJson, StepJson, list_inputs
-from rightfit.request_path.usage import CALL, ExportedModel, open_model, write_text
-from rightfit.serving.export_folder import write_hashes
+from rightfit._core.errors import RightfitError
+from rightfit.data.request_path.encoder_graph import join_encoder
+from rightfit.data.request_path.raw_inputs import (
+    ENCODER_VERSION,
+    EncoderJson,
+    StepJson,
+    list_inputs,
+)
+from rightfit.data.request_path.usage import CALL, ExportedModel, open_model, write_text
+from rightfit.exporting.export_folder import write_hashes
+from rightfit.measuring.given_models import GivenObject
+from rightfit.measuring.targets import plan_judging
+from rightfit.models.bundle import ONNX_FILE
+from rightfit.models.imported.exporting import offer_exports
+from rightfit.models.imported.feeding import make_rows
+from rightfit.models.imported.objects import describe_object
+from rightfit.models.imported.row_table import read_row_table
+from rightfit.models.runtimes import open_predictor
 
 BYTES_PER_MIB = 2**20
 IMPORTS = {

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 from tables import KEPT_ASIDE, TableSource, read_frames
 
-from rightfit.families.schema import Task
-from rightfit.preparation.inference import complete_quality
-from rightfit.quality.metric import QualityBlock, QualityMetric
+from rightfit.data.inference import complete_quality
+from rightfit.models.quality.metric import QualityBlock, QualityMetric
+from rightfit.models.schema import Task
 
 MAX_TRAIN_ROWS, MAX_TEST_ROWS = 10_000, 5_000
 TEST_SHARE = 0.25

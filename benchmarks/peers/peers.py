@@ -30,8 +30,8 @@ from pathlib import Path
 from peer_judging import judge
 from peer_rows import TABLES, prepare_rows
 
-from rightfit.processes.lifeline import adopt_orphans, end_children
-from rightfit.processes.starting import limit_threads
+from rightfit._core.processes.lifeline import adopt_orphans, end_children
+from rightfit._core.processes.starting import limit_threads
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]

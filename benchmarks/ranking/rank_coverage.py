@@ -22,7 +22,7 @@ from simulated_studies import (
     tabulate_metrics,
 )
 
-from rightfit.parameters.applications import ApplicationsParams
+from rightfit.params.applications import ApplicationsParams
 from rightfit.ranking import application_ranking
 from rightfit.ranking.application_ranking import ApplicationRanking, rank_applications
 from rightfit.ranking.applications.applications import RankingRules

@@ -51,8 +51,8 @@ from rank_coverage import Coverage, InNoise, measure_coverage, measure_normally,
 from simulated_processes import TIMES, Noise, load_noise
 from simulated_studies import judge_chances, judge_winners, make_profiles, simulate_truth
 
-from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.defaults import complete_parameters
+from rightfit.params.applications import ApplicationsParams
+from rightfit.params.defaults import complete_parameters
 from rightfit.ranking.application_ranking import rank_applications
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import check_columns, read_profiles

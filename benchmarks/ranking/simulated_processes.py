@@ -18,13 +18,13 @@ import numpy.typing as npt
 import polars as pl
 from simulated_studies import COSTS, Floats, make_profiles
 
-from rightfit.evaluation.screening import could_be_chosen
-from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.defaults import read_default
-from rightfit.profiling.common_mode_error import CommonModeError
-from rightfit.profiling.intervals import estimate_median, pool_spread
-from rightfit.profiling.measuring.presets import MeasuringSettings
-from rightfit.profiling.metrics import COMMON_MODE_MEMORY_ERROR_PCT
+from rightfit.measuring.common_mode_error import CommonModeError
+from rightfit.measuring.intervals import estimate_median, pool_spread
+from rightfit.measuring.metrics import COMMON_MODE_MEMORY_ERROR_PCT
+from rightfit.measuring.rounds.presets import MeasuringSettings
+from rightfit.params.applications import ApplicationsParams
+from rightfit.params.defaults import read_default
+from rightfit.ranking.screening import could_be_chosen
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "processes.parquet"
 TIMES = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "throughput_rows_per_s")

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import polars as pl
 from scipy.stats import norm
 
-from rightfit.parameters.applications import ApplicationsParams
-from rightfit.profiling.profiles.prediction_quality import share_interval
-from rightfit.quality.standard_errors import pack_deviations
+from rightfit.measuring.profiles.prediction_quality import share_interval
+from rightfit.models.quality.standard_errors import pack_deviations
+from rightfit.params.applications import ApplicationsParams
 from rightfit.ranking.application_ranking import rank_applications
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import ProfileTable, read_profiles

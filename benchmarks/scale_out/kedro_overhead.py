@@ -24,9 +24,9 @@ from kedro.pipeline import Node, Pipeline
 from omegaconf import OmegaConf
 
 from rightfit.kedro_project.configuration import find_grid
+from rightfit.kedro_project.pipelines.reporting.nodes import UTILITIES, WINNERS
 from rightfit.kedro_project.run import RightfitSession
-from rightfit.parameters.defaults import read_default
-from rightfit.pipelines.reporting.nodes import UTILITIES, WINNERS
+from rightfit.params.defaults import read_default
 
 PROJECT = Path(__file__).parents[2]
 PARENTS = {"datasets": "landsat", "models": "linear"}

@@ -30,9 +30,9 @@ from kedro_overhead import measure_overhead_s
 from optuna.trial import TrialState
 from sleeping_trainings import TRIAL_S, SleepingTrainings, plan_search
 
-from rightfit.tuning.parallel.side_by_side import search_in_parallel
-from rightfit.tuning.search.search_scheduler import open_study
-from rightfit.tuning.studies.trial_attributes import configuration_index, finished_trials
+from rightfit.searching.parallel.side_by_side import search_in_parallel
+from rightfit.searching.search_scheduler import open_study
+from rightfit.searching.studies.trial_attributes import configuration_index, finished_trials
 
 
 def main() -> None:

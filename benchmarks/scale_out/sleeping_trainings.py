@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from distributed import Worker, WorkerPlugin
 
-from rightfit.families.family import Checkpoint, TrainingData, TrainingRun
-from rightfit.families.linear import FAMILY as LINEAR
-from rightfit.families.schema import InputSchema
-from rightfit.parameters.defaults import read_default
-from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.parallel.planned_search import PlannedSearch
-from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.space import ModelParams
-from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.models.family import Checkpoint, TrainingData, TrainingRun
+from rightfit.models.linear import FAMILY as LINEAR
+from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.schema import InputSchema
+from rightfit.params.defaults import read_default
+from rightfit.searching.cell import Cell, SearchSettings
+from rightfit.searching.parallel.planned_search import PlannedSearch
+from rightfit.searching.space import ModelParams
+from rightfit.searching.studies.study_store import StudyStore
 
 TRIAL_S = 1.0
 N_CHECKPOINTS = 2

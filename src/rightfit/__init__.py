@@ -63,61 +63,61 @@ _HOMES = {
     "Application": "rightfit.ranking.applications.applications",
     "Constraint": "rightfit.ranking.applications.applications",
     "Decision": "rightfit.ranking.explanation.decisions",
-    "Environment": "rightfit.profiling.hardware.environment",
-    "Family": "rightfit.families.family",
-    "Figure": "rightfit.profiling.metrics",
+    "Environment": "rightfit.measuring.hardware.environment",
+    "Family": "rightfit.models.family",
+    "Figure": "rightfit.measuring.metrics",
     "FittedModel": "rightfit.api.fitted",
-    "Metric": "rightfit.profiling.metrics",
+    "Metric": "rightfit.measuring.metrics",
     "Objective": "rightfit.ranking.applications.applications",
-    "Profile": "rightfit.profiling.profile",
+    "Profile": "rightfit.measuring.profile",
     "Profiles": "rightfit.api.profiles",
-    "Project": "rightfit.verbs.opened_project",
-    "Ranking": "rightfit.api.ranking",
+    "Project": "rightfit.kedro_project.opened_project",
+    "Ranking": "rightfit.api.rank",
     "RightfitClassifier": "rightfit.api.estimators",
-    "RightfitError": "rightfit.errors",
+    "RightfitError": "rightfit._core.errors",
     "RightfitRegressor": "rightfit.api.estimators",
-    "Runtime": "rightfit.families.runtimes",
-    "SearchResult": "rightfit.api.searching",
-    "Serving": "rightfit.profiling.serving",
-    "StoppingRule": "rightfit.tuning.search.stopping",
-    "compare": "rightfit.api.measuring",
-    "measure": "rightfit.api.measuring",
-    "open_project": "rightfit.verbs.opened_project",
-    "rank": "rightfit.api.ranking",
-    "search": "rightfit.api.searching",
+    "Runtime": "rightfit.models.runtimes",
+    "SearchResult": "rightfit.api.search",
+    "Serving": "rightfit.measuring.serving",
+    "StoppingRule": "rightfit.searching.stopping",
+    "compare": "rightfit.api.measure",
+    "measure": "rightfit.api.measure",
+    "open_project": "rightfit.kedro_project.opened_project",
+    "rank": "rightfit.api.rank",
+    "search": "rightfit.api.search",
 }
 
 _OF_SEARCH = ("optuna", "scipy", "sqlalchemy", "threadpoolctl")
 _NEEDS = {  # beside the core, when the module is imported
-    "rightfit.api.searching": _OF_SEARCH,
+    "rightfit.api.search": _OF_SEARCH,
     "rightfit.api.estimators": (*_OF_SEARCH, "sklearn>=1.6"),
 }
 
 if TYPE_CHECKING:
+    from rightfit._core.errors import RightfitError
     from rightfit.api.estimators import RightfitClassifier, RightfitRegressor
     from rightfit.api.fitted import FittedModel
-    from rightfit.api.measuring import compare, measure
+    from rightfit.api.measure import compare, measure
     from rightfit.api.profiles import Profiles
-    from rightfit.api.ranking import Ranking, rank
-    from rightfit.api.searching import SearchResult, search
-    from rightfit.errors import RightfitError
-    from rightfit.families.family import Family
-    from rightfit.families.runtimes import Runtime
-    from rightfit.profiling.hardware.environment import Environment
-    from rightfit.profiling.metrics import Figure, Metric
-    from rightfit.profiling.profile import Profile
-    from rightfit.profiling.serving import Serving
+    from rightfit.api.rank import Ranking, rank
+    from rightfit.api.search import SearchResult, search
+    from rightfit.kedro_project.opened_project import Project, open_project
+    from rightfit.measuring.hardware.environment import Environment
+    from rightfit.measuring.metrics import Figure, Metric
+    from rightfit.measuring.profile import Profile
+    from rightfit.measuring.serving import Serving
+    from rightfit.models.family import Family
+    from rightfit.models.runtimes import Runtime
     from rightfit.ranking.applications.applications import Application, Constraint, Objective
     from rightfit.ranking.explanation.decisions import Decision
-    from rightfit.tuning.search.stopping import StoppingRule
-    from rightfit.verbs.opened_project import Project, open_project
+    from rightfit.searching.stopping import StoppingRule
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if (home := _HOMES[name]) in _NEEDS:
-        from rightfit.extras import require
+        from rightfit._core.extras import require
 
         require(*_NEEDS[home], purpose=f"rightfit.{name}")
     value = getattr(importlib.import_module(home), name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from rightfit.verbs.commands import verbs
+from rightfit.cli.verb_group import verbs
 
 
 def main(*args: Any, **kwargs: Any) -> Any:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.bundle import read_bundle, write_bundle
-from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.family import Configuration, Rows, TrainingData, TrainingRun
-from rightfit.families.predictions import check_predictions
-from rightfit.families.registry import get_family
-from rightfit.families.runtimes import NATIVE, open_predictor
-from rightfit.families.schema import InputSchema, Task
+from rightfit.models.bundle import read_bundle, write_bundle
+from rightfit.models.bundle_exports import offer_onnx
+from rightfit.models.family import Configuration, Rows, TrainingData, TrainingRun
+from rightfit.models.predictions import check_predictions
+from rightfit.models.registry import get_family
+from rightfit.models.runtimes import NATIVE, open_predictor
+from rightfit.models.schema import InputSchema, Task
 
 N_ROWS = 600
 N_FEATURES = 8

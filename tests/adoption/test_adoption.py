@@ -30,7 +30,8 @@ EDITS = {
     "src/shop/pipeline_registry.py": (
         (
             "Pipeline\n\n",
-            "Pipeline\nfrom rightfit.pipelines import create_pipelines, find_grid\n\n",
+            "Pipeline\nfrom rightfit.kedro_project.pipelines "
+            "import create_pipelines, find_grid\n\n",
         ),
         ("return pipelines", "return create_pipelines(find_grid()) | pipelines"),
     ),

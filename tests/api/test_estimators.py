@@ -15,6 +15,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from rightfit._core.errors import RightfitError
 from rightfit.api.estimators import (
     RightfitClassifier,
     RightfitRegressor,
@@ -22,8 +23,7 @@ from rightfit.api.estimators import (
     list_features,
     require_judgement,
 )
-from rightfit.errors import RightfitError
-from rightfit.quality.metric import QualityMetric
+from rightfit.models.quality.metric import QualityMetric
 
 pytestmark = pytest.mark.whole
 

@@ -17,23 +17,23 @@ from factories.reports import ENVIRONMENT
 from rich.console import Console
 
 import rightfit as rf
+from rightfit._core.formatting import format_quality
+from rightfit._core.typed_tables import write_as_text
 from rightfit.api.profiles import Profiles
-from rightfit.api.ranking import Ranking
-from rightfit.formatting import format_quality
-from rightfit.profiling.profile import complete_columns
-from rightfit.quality.metric import QualityMetric
+from rightfit.api.rank import Ranking
+from rightfit.data.request_path.encoder_graph import join_encoder
+from rightfit.exporting.model_call import Model, describe_call
+from rightfit.exporting.readme import write_readme
+from rightfit.measuring.profile import complete_columns
+from rightfit.models.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.explanation.answer import Answer, Origin, answer_to_json
 from rightfit.ranking.explanation.decisions import (
     Decision,
     read_recommendations,
     write_recommendations,
 )
 from rightfit.reporting.terminal import tabulate_winners
-from rightfit.request_path.encoder_graph import join_encoder
-from rightfit.serving.answer import Answer, Origin, answer_to_json
-from rightfit.serving.model_call import Model, describe_call
-from rightfit.serving.readme import write_readme
-from rightfit.typed_tables import write_as_text
 
 ACCURACY = QualityMetric(name="accuracy", worst=0.5, best=1.0)
 ERROR = QualityMetric(name="neg_mean_absolute_error", worst=40, best=0)

@@ -8,7 +8,7 @@ import pytest
 from factories.reports import make_profiles
 
 import rightfit as rf
-from rightfit.quality.metric import QualityMetric
+from rightfit.models.quality.metric import QualityMetric
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.api.ranking import read_applications
+from rightfit._core.errors import RightfitError
+from rightfit.api.rank import read_applications
 from rightfit.api.yaml_expansion import check_expansion
-from rightfit.errors import RightfitError
 
 
 def laugh(first: str, line: str) -> str:

@@ -39,10 +39,10 @@ from harness.contacts import find_strace  # noqa: E402
 from outcomes import Attempt, Command, Outcome, Part, Tally, try_command  # noqa: E402
 from watching import try_all  # noqa: E402
 
+from rightfit._core.processes.json_store import JsonStore  # noqa: E402
+from rightfit.data.description import DatasetBlock  # noqa: E402
 from rightfit.kedro_project.error_messages import explain_error  # noqa: E402
-from rightfit.pipelines.data_engineering import nodes  # noqa: E402
-from rightfit.preparation.description import DatasetBlock  # noqa: E402
-from rightfit.processes.json_store import JsonStore  # noqa: E402
+from rightfit.kedro_project.pipelines.data_engineering import nodes  # noqa: E402
 
 STAGES = ("training", "evaluation", "early_stopping", "training_costs", "ranking")
 STORED = (
@@ -62,28 +62,28 @@ SUITES = {  # files of tests, and what a failed one counts as
     "tests/attack/test_hostile_bundles.py": "code_executed",
     "tests/attack/test_measured_processes.py": "hangs",
     "tests/attack/test_failing_parts.py": "tracebacks",
-    "tests/serving/test_exported_folder.py": "code_executed",
-    "tests/serving/test_connections.py": "hangs",
-    "tests/serving/test_strangers.py": "hangs",
-    "tests/serving/test_many_clients.py": "losses",
-    "tests/serving/test_baseline.py": "accepted_wrongly",
+    "tests/ops/test_exported_folder.py": "code_executed",
+    "tests/ops/test_connections.py": "hangs",
+    "tests/ops/test_strangers.py": "hangs",
+    "tests/ops/test_many_clients.py": "losses",
+    "tests/ranking/records/test_baseline.py": "accepted_wrongly",
     "tests/kedro_project/test_damaged_results.py": "accepted_wrongly",
-    "tests/remote/test_remote.py": "accepted_wrongly",
-    "tests/verbs/test_measure.py": "hangs",
+    "tests/ops/remote/test_remote.py": "accepted_wrongly",
+    "tests/cli/test_measure.py": "hangs",
     "tests/api/test_yaml_expansion.py": "hangs",
     "tests/kedro_project/test_command_options.py": "tracebacks",
     "tests/test_privacy.py": "connections_outside",
-    "tests/verbs/test_init_accepted.py": "accepted_wrongly",
-    "tests/tuning/search/test_interrupted_searches.py": "losses",
-    "tests/quality/test_metric.py": "wrong_numbers",
-    "tests/families/test_predictions.py": "wrong_numbers",
+    "tests/cli/test_init_accepted.py": "accepted_wrongly",
+    "tests/searching/test_interrupted_searches.py": "losses",
+    "tests/models/quality/test_metric.py": "wrong_numbers",
+    "tests/models/test_predictions.py": "wrong_numbers",
     "tests/test_file_names.py": "wrong_numbers",
-    "tests/request_path/test_doors.py": "doors_differ",
+    "tests/data/request_path/test_doors.py": "doors_differ",
     "tests/api/test_profiles.py": "accepted_wrongly",
-    "tests/api/test_ranking.py": "hangs",
-    "tests/processes/test_lost_threads.py": "hangs",
-    "tests/processes/test_leftovers.py": "orphans",
-    "tests/profiling/measuring/test_lock.py": "hangs",
+    "tests/api/test_rank.py": "hangs",
+    "tests/_core/processes/test_lost_threads.py": "hangs",
+    "tests/_core/processes/test_leftovers.py": "orphans",
+    "tests/measuring/rounds/test_lock.py": "hangs",
 }
 
 
@@ -130,7 +130,7 @@ def read_parameters(env: str) -> dict[str, Any]:
     from kedro.framework.startup import bootstrap_project
 
     from rightfit.kedro_project.files import load_configuration, make_loader
-    from rightfit.parameters.defaults import complete_parameters
+    from rightfit.params.defaults import complete_parameters
 
     bootstrap_project(PROJECT)
     loader = make_loader(PROJECT / "conf", env=env)
@@ -192,8 +192,8 @@ def check(parameters: dict[str, Any], named: Sequence[str]) -> tuple[str, str]:
         parameters: What is checked.
         named: Blocks that the faults must name.
     """
-    from rightfit.parameters.defaults import complete_parameters
-    from rightfit.parameters.validation import Machine, find_faults
+    from rightfit.kedro_project.validation import Machine, find_faults
+    from rightfit.params.defaults import complete_parameters
 
     machine = Machine(n_cores=2, devices=("cpu",))
     try:
@@ -224,7 +224,7 @@ def load_broken(case: yaml_cases.YamlCase, conf: Path) -> tuple[str, str]:
     """Load a broken file as a command does."""
     from click import ClickException
 
-    from rightfit.errors import RightfitError
+    from rightfit._core.errors import RightfitError
     from rightfit.kedro_project.files import load_configuration, make_loader
 
     shutil.rmtree(conf / "attack", ignore_errors=True)
@@ -317,8 +317,8 @@ def ask(arguments: Sequence[str]) -> tuple[str, str]:
     """Ask a verb in this process; return the kind of outcome and what it said."""
     from click.testing import CliRunner
 
-    from rightfit.verbs.commands import verbs
-    from rightfit.verbs.size import read_load
+    from rightfit.cli.size import read_load
+    from rightfit.cli.verb_group import verbs
 
     if arguments[0] == verb_cases.READ_LOAD:
         try:

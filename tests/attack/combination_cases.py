@@ -83,7 +83,7 @@ CASES: Mapping[str, Mapping[str, Any]] = {
     "logarithm of zero": {"models.linear.space.alpha.low": 0.0},
     "default of another kind": {"models.linear.default.alpha": "small"},
     "default of an unknown setting": {"models.linear.default.gamma": 1},
-    "unknown family": {"models.linear.family": "rightfit.families.wizard"},
+    "unknown family": {"models.linear.family": "rightfit.models.wizard"},
     "family that is no module": {"models.linear.family": "../families/linear"},
     "family without a path": {"models.linear.family": ""},
     "module without a family": {"models.linear.family": "os.path"},

@@ -16,14 +16,14 @@ import psutil
 from optuna.trial import TrialState
 from outcomes import PATIENCE_S, Command, try_command
 
-from rightfit.families.bundle import read_bundle
-from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import configuration_index, finished_trials
+from rightfit.models.bundle import read_bundle
+from rightfit.searching.studies.study_store import StudyStore
+from rightfit.searching.studies.trial_attributes import configuration_index, finished_trials
 
 TARGETS = {  # a part of the command line
     "the main process": "",
-    "a search process": "rightfit.tuning",
-    "a measured worker": "rightfit.profiling",
+    "a search process": "rightfit.searching",
+    "a measured worker": "rightfit.measuring",
 }
 MODELS = ("linear", "forest")
 N_TRIALS = 6

@@ -17,8 +17,8 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, RootModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from rightfit.parameters.grid import GridParams
-from rightfit.parameters.validation import NAMED_BLOCKS, WHOLE_BLOCKS
+from rightfit.kedro_project.validation import NAMED_BLOCKS, WHOLE_BLOCKS
+from rightfit.params.grid import GridParams
 from rightfit_study.early_stopping.params import EarlyStoppingParams
 from rightfit_study.training_costs.params import TrainingCostsParams
 

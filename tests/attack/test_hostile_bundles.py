@@ -14,9 +14,9 @@ from factories.hostile_manifests import descriptions, links, manifests, names
 from factories.hostile_weights import REFUSED, contents, onnx_files
 from harness.forks import FORKS
 
-from rightfit.families.bundle_exports import add_onnx
-from rightfit.families.family import TrainingData
-from rightfit.families.schema import InputSchema
+from rightfit.models.bundle_exports import add_onnx
+from rightfit.models.family import TrainingData
+from rightfit.models.schema import InputSchema
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

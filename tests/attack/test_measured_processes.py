@@ -17,11 +17,11 @@ import psutil
 import pytest
 from factories import measurements
 
-from rightfit.profiling.measuring.measurement import Bench, Measurement, Subject, predict
-from rightfit.profiling.measuring.settling import is_disturbed
-from rightfit.profiling.measuring.state import MeasurementState
-from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
-from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.measuring.rounds.measurement import Bench, Measurement, Subject, predict
+from rightfit.measuring.rounds.settling import is_disturbed
+from rightfit.measuring.rounds.state import MeasurementState
+from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
+from rightfit.measuring.worker.meters.speed import SpeedProbe
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
@@ -155,7 +155,7 @@ def test_stopped_worker_is_killed_at_its_limit(
     os.kill(bench.pool.get(KIND).pid, signal.SIGSTOP)
 
     with monkeypatch.context() as patch:
-        patch.setattr("rightfit.profiling.measuring.worker_pool.GRACE_S", 0.2)
+        patch.setattr("rightfit.measuring.rounds.worker_pool.GRACE_S", 0.2)
         error = measure(misbehaving("hang"), bench)
 
     assert error is not None
@@ -168,10 +168,10 @@ import sys
 from pathlib import Path
 import numpy as np
 from factories import measurements
-from rightfit.profiling.measuring.measurement import Bench, Subject
-from rightfit.profiling.measuring.measurement import predict
-from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
-from rightfit.profiling.worker.meters.speed import SpeedProbe
+from rightfit.measuring.rounds.measurement import Bench, Subject
+from rightfit.measuring.rounds.measurement import predict
+from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
+from rightfit.measuring.worker.meters.speed import SpeedProbe
 folder = Path(sys.argv[1])
 np.save(folder / "rows.npy", np.zeros((5, 4), dtype=np.float32))
 settings = measurements.make_settings(answer_max_s=600)

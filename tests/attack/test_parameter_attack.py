@@ -13,10 +13,10 @@ from annotated_types import Ge, Gt, Le, Lt
 from attack import STAGES, read_parameters
 from pydantic import BaseModel, RootModel
 
-from rightfit.parameters.defaults import complete_parameters
-from rightfit.parameters.grid import GridParams
-from rightfit.parameters.validation import NAMED_BLOCKS, WHOLE_BLOCKS, Machine, find_faults
-from rightfit.strict_model import StrictModel
+from rightfit._core.strict_model import StrictModel
+from rightfit.kedro_project.validation import NAMED_BLOCKS, WHOLE_BLOCKS, Machine, find_faults
+from rightfit.params.defaults import complete_parameters
+from rightfit.params.grid import GridParams
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

@@ -19,7 +19,7 @@ from peer_judging import (
     score,
 )
 
-from rightfit.quality.metric import QualityMetric
+from rightfit.models.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Application
 
 ACCURACY = QualityMetric(name="accuracy", worst=0.0, best=1.0)

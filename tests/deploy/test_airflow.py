@@ -31,11 +31,11 @@ from harness.airflow import (
 from harness.postgres import HOW_TO_INSTALL as HOW_TO_INSTALL_POSTGRES
 from harness.postgres import find_postgres, running_postgres
 
-from rightfit.deployment.task_run import version_of
+from rightfit.kedro_project.airflow.task_run import version_of
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.whole, pytest.mark.long]
 
-DAG = "/dags/rightfit-perf"
+DAG = "/dags/rightfit-project-perf"
 N_TASKS = 7  # dataset, search, measuring, refit, ranking, load, reporting
 N_TIMED = 3  # measuring, refit and load
 
@@ -104,7 +104,7 @@ def test_test_command_ends_well_with_all_data_in_an_object_store(
         in_store(deployment, f"fs.put({str(raw)!r}, 'study/here/01_raw/landsat.parquet')")
         deployment.run("airflow", "db", "migrate")
 
-        deployment.run("airflow", "dags", "test", "rightfit-perf")
+        deployment.run("airflow", "dags", "test", "rightfit-project-perf")
 
         stored = [Path(path) for path in in_store(deployment, "fs.find('study/here')")]
     assert len(versions(stored)) == 1

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from harness.guides import GUIDE, read_blocks
 
-from rightfit.parameters.defaults import complete_parameters, merge
-from rightfit.parameters.validation import find_block_faults
+from rightfit.kedro_project.validation import find_block_faults
+from rightfit.params.defaults import complete_parameters, merge
 
 WORDS_A_MINUTE = 250
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -20,8 +20,8 @@ from click.testing import CliRunner
 from harness.guides import copy_project, read_guide
 from PIL import Image
 
+from rightfit.cli.verb_group import verbs
 from rightfit.kedro_project.run import RightfitSession
-from rightfit.verbs.commands import verbs
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

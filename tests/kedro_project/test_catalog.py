@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from rightfit.kedro_project.catalog import complete_catalog, make_entries
-from rightfit.parameters.grid import Grid
+from rightfit.params.grid import Grid
 
-GRID = Grid(tables={"iris": ("flowers", "places")}, families={"forest": "rightfit.families.forest"})
+GRID = Grid(tables={"iris": ("flowers", "places")}, families={"forest": "rightfit.models.forest"})
 
 
 def test_every_cell_gets_entries_below_the_data_root() -> None:
@@ -41,7 +41,7 @@ def test_earlier_winners_lie_where_the_project_keeps_its_recommendations() -> No
     completed = complete_catalog({"recommendations": own}, GRID, "data")
 
     assert completed["earlier_winners"] == own | {
-        "type": "rightfit.datasets.earlier_runs.EarlierWinnersDataset",
+        "type": "rightfit.kedro_project.datasets.earlier_runs.EarlierWinnersDataset",
         "versioned": True,
         "metadata": {"kedro-viz": {"layer": "model_output", "preview": False}},
     }

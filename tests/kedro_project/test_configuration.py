@@ -16,7 +16,7 @@ from kedro.framework.project import pipelines
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.nodes import BOXES
 from rightfit.kedro_project.run import RightfitSession
-from rightfit.pipeline_registry import register_pipelines
+from rightfit_project.pipeline_registry import register_pipelines
 
 pytestmark = pytest.mark.whole
 
@@ -153,8 +153,8 @@ def odd(bootstrapped: Path, tmp_path: Path) -> Path:
 def test_what_this_machine_lacks_is_refused_before_any_node(
     bootstrapped: Path, odd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rightfit.profiling.worker.meters.devices.list_devices", lambda: ("cpu",))
-    monkeypatch.setattr("rightfit.parameters.validation.list_devices", lambda: ("cpu",))
+    monkeypatch.setattr("rightfit.measuring.worker.meters.devices.list_devices", lambda: ("cpu",))
+    monkeypatch.setattr("rightfit.kedro_project.validation.list_devices", lambda: ("cpu",))
 
     with pytest.raises(ConfigurationError, match=r"training\.device is 'cuda', but this machine"):
         run_in(bootstrapped, odd, "training", training={"device": "cuda"})

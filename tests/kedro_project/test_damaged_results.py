@@ -18,14 +18,14 @@ from click.testing import CliRunner, Result
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 
-from rightfit.families.bundle import read_bundle
+from rightfit._core.processes.json_store import JsonStore
+from rightfit.cli.verb_group import verbs
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.kedro_private import find_versioned_path
 from rightfit.kedro_project.records import RecordStore, look_at
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.kedro_project.unchanged import ReusedResults
-from rightfit.processes.json_store import JsonStore
-from rightfit.verbs.commands import verbs
+from rightfit.models.bundle import read_bundle
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

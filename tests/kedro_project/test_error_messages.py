@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy.exc
 from kedro.io import DataCatalog, DatasetError
 
-from rightfit.errors import RightfitError
+from rightfit._core.errors import RightfitError
 from rightfit.kedro_project.error_messages import explain_content, explain_error
 from rightfit.kedro_project.files import check_data_root
 

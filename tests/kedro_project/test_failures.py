@@ -11,8 +11,8 @@ from kedro.pipeline import Pipeline
 
 from rightfit.kedro_project.failures import NEEDED, PartsFailedError, holds_failure, report_failures
 from rightfit.kedro_project.nodes import list_own_outputs
-from rightfit.parameters.grid import Grid
-from rightfit.pipelines import create_pipelines
+from rightfit.kedro_project.pipelines import create_pipelines
+from rightfit.params.grid import Grid
 
 GRID = Grid({"a": ("raw_a",)}, {"net": "net", "svm": "svm"})
 PIPELINES = create_pipelines(GRID)

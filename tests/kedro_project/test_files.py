@@ -9,7 +9,7 @@ import pytest
 from click import ClickException
 from yaml_cases import YamlCase, list_cases
 
-from rightfit.errors import RightfitError
+from rightfit._core.errors import RightfitError
 from rightfit.kedro_project.files import (
     check_data_root,
     explain_file,

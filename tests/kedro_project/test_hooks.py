@@ -16,21 +16,21 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 from pydantic import Field
 
-from rightfit.datasets.result_files import ReportDataset
+from rightfit._core.strict_model import StrictModel
+from rightfit.data.tables import RawTableError
 from rightfit.kedro_project.checks import refuse_unusable_surroundings
 from rightfit.kedro_project.command_line import prepared_process
 from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.datasets.result_files import ReportDataset
 from rightfit.kedro_project.hooks import RunHook, explain_run_error
 from rightfit.kedro_project.nodes import PIPELINES, is_own, read_tagged_models
+from rightfit.kedro_project.pipelines import create_pipelines, find_grid
 from rightfit.kedro_project.run import RightfitRunner, RightfitSession, refuse_model_faults
-from rightfit.parameters.defaults import complete_parameters
-from rightfit.parameters.grid import Grid
-from rightfit.parameters.validation import find_block_faults
-from rightfit.pipelines import create_pipelines, find_grid
-from rightfit.preparation.tables import RawTableError
-from rightfit.strict_model import StrictModel
+from rightfit.kedro_project.validation import find_block_faults
+from rightfit.params.defaults import complete_parameters
+from rightfit.params.grid import Grid
 
-GRID = Grid({"iris": ("flowers",)}, {"forest": "rightfit.families.forest"})
+GRID = Grid({"iris": ("flowers",)}, {"forest": "rightfit.models.forest"})
 
 
 def shout(text: str) -> str:
@@ -167,7 +167,7 @@ def test_run_without_the_session_says_what_settings_lack(
 
 def test_value_that_a_family_cannot_take_is_named_where_a_model_is_trained() -> None:
     settings = {"n_epochs": 8, "alpha": 1e-4, "learning_rate": "optimal", "eta0": 0.1}
-    block = {"family": "rightfit.families.linear", "fixed": {**settings, "penalty": "l3"}}
+    block = {"family": "rightfit.models.linear", "fixed": {**settings, "penalty": "l3"}}
     parameters = {"grid": {"models": ["linear"]}, "models": {"linear": block}, "datasets": {}}
     catalog = DataCatalog({"parameters": MemoryDataset(parameters)})
 
@@ -189,7 +189,7 @@ def test_module_without_a_family_is_named_where_one_is_needed(name: str) -> None
 def test_process_is_left_as_it_was() -> None:
     import optuna
 
-    from rightfit.profiling.measuring import worker_pool
+    from rightfit.measuring.rounds import worker_pool
 
     before = optuna.logging.get_verbosity()
     worker_pool.shared_pool()

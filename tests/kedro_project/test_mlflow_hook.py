@@ -98,7 +98,7 @@ def make() -> None:
     """Stand for a node of the ranking."""
 
 
-make.__module__ = "rightfit.pipelines.ranking.nodes"
+make.__module__ = "rightfit.kedro_project.pipelines.ranking.nodes"
 
 
 def finish_run(made: dict[str, Any]) -> None:
@@ -166,7 +166,7 @@ def test_without_mlflow_nothing_happens(
 
 
 def test_usage_figures_stay_here() -> None:
-    code = "import os, rightfit.settings; print(os.environ['MLFLOW_DISABLE_TELEMETRY'])"
+    code = "import os, rightfit_project.settings; print(os.environ['MLFLOW_DISABLE_TELEMETRY'])"
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_DISABLE_TELEMETRY"}
 
     result = subprocess.run(

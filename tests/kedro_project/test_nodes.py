@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rightfit.kedro_project.nodes import find_unknown_names
-from rightfit.parameters.grid import Grid
-from rightfit.pipelines import create_pipelines
+from rightfit.kedro_project.pipelines import create_pipelines
+from rightfit.params.grid import Grid
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_unknown_name_of_a_run_is_answered_with_the_nearest(
     option: str, written: str, nearest: str
 ) -> None:
     tables = {"landsat": ("landsat",), "shuttle": ("shuttle",)}
-    grid = Grid(tables, {"forest": "rightfit.families.forest"})
+    grid = Grid(tables, {"forest": "rightfit.models.forest"})
 
     [line] = find_unknown_names({option: [written]}, create_pipelines(grid)["perf"])
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
+from rightfit._core.processes.json_store import JsonStore
 from rightfit.kedro_project.records import RecordStore, hash_content, hash_source
-from rightfit.parameters.defaults import read_default
-from rightfit.processes.json_store import JsonStore
-from rightfit.tuning.search.training_params import TrainingParams
+from rightfit.params.defaults import read_default
+from rightfit.searching.training_params import TrainingParams
 
 
 @pytest.fixture

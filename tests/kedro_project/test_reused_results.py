@@ -15,13 +15,13 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
+from rightfit._core.processes.json_store import JsonStore
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.records import RecordStore, look_at
 from rightfit.kedro_project.run import RightfitRunner
-from rightfit.processes.json_store import JsonStore
 from rightfit.ranking.explanation.decisions import write_recommendations
 
-EARLIER = "rightfit.datasets.earlier_runs.EarlierWinnersDataset"
+EARLIER = "rightfit.kedro_project.datasets.earlier_runs.EarlierWinnersDataset"
 
 
 def double(numbers: list[int], by: int) -> list[int]:
@@ -69,7 +69,7 @@ class Project:
         def entry(name: str, **more: Any) -> dict[str, Any]:
             return {"type": "json.JSONDataset", "filepath": f"{self.folder}/{name}.json", **more}
 
-        store = {"type": "rightfit.datasets.stores.JsonStoreDataset"}
+        store = {"type": "rightfit.kedro_project.datasets.stores.JsonStoreDataset"}
         return DataCatalog.from_config(
             {
                 "raw": entry("raw"),

@@ -14,9 +14,9 @@ from kedro_viz.integrations.kedro.hooks_utils import is_sequential_runner
 
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.nodes import TAG
+from rightfit.kedro_project.pipelines import create_pipelines
 from rightfit.kedro_project.run import RightfitRunner, RightfitSession
-from rightfit.parameters.grid import Grid
-from rightfit.pipelines import create_pipelines
+from rightfit.params.grid import Grid
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from factories.planned_searches import plan
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node
 
-from rightfit.families.family import TrainingData
 from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.kedro_project.run import Searches
-from rightfit.tuning.parallel.planned_search import PlannedSearch
+from rightfit.models.family import TrainingData
+from rightfit.searching.parallel.planned_search import PlannedSearch
 
 
 def search_cell(rows: str) -> str:
@@ -50,7 +50,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[set[str], int]]:
     def note(families: Iterable[str], n_threads: int) -> None:
         servers.append((set(families), n_threads))
 
-    monkeypatch.setattr("rightfit.tuning.parallel.forked_workers.shared_fork_server", note)
+    monkeypatch.setattr("rightfit.searching.parallel.forked_workers.shared_fork_server", note)
     return servers
 
 
@@ -62,7 +62,7 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def note(searches: list[PlannedSearch], **_: Any) -> None:
         calls.append([one.cell.name for one in searches])
 
-    monkeypatch.setattr("rightfit.tuning.parallel.side_by_side.search_in_parallel", note)
+    monkeypatch.setattr("rightfit.searching.parallel.side_by_side.search_in_parallel", note)
     return calls
 
 

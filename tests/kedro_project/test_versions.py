@@ -9,9 +9,12 @@ from kedro.io.core import Version
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
 
-from rightfit.datasets.stores import JsonStoreDataset
+from rightfit._core.processes.json_store import JsonStore
 from rightfit.kedro_project import versions
 from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.datasets.stores import JsonStoreDataset
+from rightfit.kedro_project.pipelines import create_pipelines
+from rightfit.kedro_project.pipelines.ranking.nodes import rank_candidates
 from rightfit.kedro_project.records import GridRecord, RecordStore
 from rightfit.kedro_project.versions import (
     STAGES,
@@ -19,10 +22,7 @@ from rightfit.kedro_project.versions import (
     choose_run_versions,
     choose_versions,
 )
-from rightfit.parameters.grid import Grid
-from rightfit.pipelines import create_pipelines
-from rightfit.pipelines.ranking.nodes import rank_candidates
-from rightfit.processes.json_store import JsonStore
+from rightfit.params.grid import Grid
 
 GRID = Grid({"a": ("raw_a",), "b": ("raw_b",)}, {"net": "net", "forest": "forest"})
 NOW = "2026-03-01T12.00.00.000Z"

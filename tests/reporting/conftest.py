@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from factories.reports import APPLICATIONS, LADDER, build_results, run_ranking_and_reporting
 
-from rightfit.profiling.hardware.tiers import Tier
+from rightfit.measuring.hardware.tiers import Tier
 from rightfit.reporting.html_report import render_report
 from rightfit.reporting.run_results import Results
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from factories.reports import make_load_curve, make_profiles
 
-from rightfit.http_load.load_records import LoadCurves
+from rightfit.ranking.records.load_records import LoadCurves
 from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.run_results import Results
 

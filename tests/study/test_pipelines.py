@@ -11,13 +11,13 @@ from kedro.io import DataCatalog, MemoryDataset
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.nodes import PIPELINES, find_stage, is_own
 from rightfit.kedro_project.run import RightfitSession, refuse_model_faults
-from rightfit.parameters.grid import Grid
-from rightfit.pipeline_registry import register_pipelines
+from rightfit.params.grid import Grid
+from rightfit_project.pipeline_registry import register_pipelines
 from rightfit_study.pipelines import create_pipelines
 
 pytestmark = pytest.mark.whole
 
-GRID = Grid({"iris": ("flowers",)}, {"net": "rightfit.families.net"})
+GRID = Grid({"iris": ("flowers",)}, {"net": "rightfit.models.net"})
 STUDIES = create_pipelines(GRID)
 
 

@@ -16,7 +16,7 @@ from harness.command_forks import run_module
 from harness.guides import read_blocks
 
 import rightfit
-from rightfit.profiling.measuring.lock import machine_lock
+from rightfit.measuring.rounds.lock import machine_lock
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
@@ -82,7 +82,9 @@ def list_files(project: Path) -> list[Path]:
 
 def test_template_is_listed_and_knows_the_librarys_version(project_path: Path) -> None:
     listed = kedro(project_path, "starter", "list")
-    recorded = json.loads((project_path / "src/rightfit/template/cookiecutter.json").read_text())
+    recorded = json.loads(
+        (project_path / "src/rightfit/kedro_project/template/cookiecutter.json").read_text()
+    )
 
     assert "rightfit" in listed
     assert recorded["__library_version"] == rightfit.__version__
@@ -151,8 +153,8 @@ def test_family_of_the_project_is_measured_exported_and_used(ran: Path, tmp_path
     (bundle, *_) = ran.glob("data/06_models/landsat/neighbours/candidates/*/*/*/bundle.json")
     use = (
         "import sys; from pathlib import Path; import numpy as np;"
-        "from rightfit.families.bundle import read_bundle;"
-        "from rightfit.families.runtimes import open_predictor;"
+        "from rightfit.models.bundle import read_bundle;"
+        "from rightfit.models.runtimes import open_predictor;"
         "bundle = read_bundle(Path(sys.argv[1]), trust=True, family='my_study.families.neighbours');"
         "rows = np.zeros((3, bundle.schema.n_features), dtype=np.float32);"
         "ask = open_predictor(bundle, runtime='native', n_threads=1, device='cpu');"
@@ -232,7 +234,7 @@ def test_library_of_a_higher_version_finds_the_searches_again(ran: Path) -> None
 
 def test_study_waits_for_the_timing_of_another_one_on_the_same_host(my_study: Path) -> None:
     timing = (
-        "import time; from rightfit.profiling.measuring.lock import machine_lock\n"
+        "import time; from rightfit.measuring.rounds.lock import machine_lock\n"
         "def wait(seconds): print('waiting', flush=True); time.sleep(seconds)\n"
         "with machine_lock(sleep=wait): print('timing', flush=True)"
     )

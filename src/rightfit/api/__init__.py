@@ -1,4 +1,6 @@
-"""The face of the library: what ``import rightfit`` offers, over the work packages.
+"""What ``import rightfit`` offers: search, measure, compare, rank, and the objects they return.
 
-It imports no Kedro; the pipelines' nodes and the commands call the same functions.
+Programs and notebooks call it through the names of :mod:`rightfit`, the stages and commands of a
+project call the same functions.
+Begin with ``measure``, which is short, then ``search`` and ``rank``.
 """

@@ -21,18 +21,18 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from rightfit._core.errors import RightfitError
+from rightfit._core.spelling import name_some
+from rightfit._core.strict_model import list_faults
+from rightfit.api.search import NAME, SearchResult, search_dataset
 from rightfit.api.search_arguments import FamiliesLike, StoppingLike, read_example, read_rules
-from rightfit.api.searching import NAME, SearchResult, search_dataset
-from rightfit.errors import RightfitError
-from rightfit.families.schema import Task
-from rightfit.preparation.description import RESERVED_COLUMNS, DatasetBlock, DatasetSpec
-from rightfit.preparation.prepared import prepare_dataset
-from rightfit.preparation.splitting import Parted, assign_parts, draw_stratified, find_strata
-from rightfit.preparation.tables import read_frame, require_names
-from rightfit.quality.metric import QualityMetric
+from rightfit.data.description import RESERVED_COLUMNS, DatasetBlock, DatasetSpec
+from rightfit.data.prepared import prepare_dataset
+from rightfit.data.splitting import Parted, assign_parts, draw_stratified, find_strata
+from rightfit.data.tables import read_frame, require_names
+from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.schema import Task
 from rightfit.ranking.applications.applications import Application
-from rightfit.spelling import name_some
-from rightfit.strict_model import list_faults
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]

@@ -14,24 +14,24 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rightfit.api.ranking import Ranking
-from rightfit.errors import RightfitError
-from rightfit.families.bundle import Bundle
-from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.bundle_files import MANIFEST, find_damaged
-from rightfit.families.family import Rows
-from rightfit.families.predictions import check_predictions
-from rightfit.families.runtimes import Predict, open_predictor
-from rightfit.preparation.data_card import DataCard
-from rightfit.preparation.description import DatasetSpec
-from rightfit.preparation.prepared import encode_new_rows
-from rightfit.preparation.tables import read_frame, read_records
-from rightfit.processes.leftovers import temporary_folder
+from rightfit._core.errors import RightfitError
+from rightfit._core.processes.leftovers import temporary_folder
+from rightfit.api.rank import Ranking
+from rightfit.data.data_card import DataCard
+from rightfit.data.description import DatasetSpec
+from rightfit.data.prepared import encode_new_rows
+from rightfit.data.request_path.encoder import Encoder
+from rightfit.data.tables import read_frame, read_records
+from rightfit.exporting.export_folder import check_folder, export_model
+from rightfit.exporting.model_call import Model
+from rightfit.models.bundle import Bundle
+from rightfit.models.bundle_exports import offer_onnx
+from rightfit.models.bundle_files import MANIFEST, find_damaged
+from rightfit.models.family import Rows
+from rightfit.models.predictions import check_predictions
+from rightfit.models.runtimes import Predict, open_predictor
 from rightfit.ranking.assessment.profile_table import ProfileKey
-from rightfit.request_path.encoder import Encoder
-from rightfit.serving.answer import Answer, Origin
-from rightfit.serving.export_folder import check_folder, export_model
-from rightfit.serving.model_call import Model
+from rightfit.ranking.explanation.answer import Answer, Origin
 
 Labels = npt.NDArray[Any]
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, overload
 import polars as pl
 from pydantic import ValidationError
 
-from rightfit.errors import RightfitError
-from rightfit.formatting import NOT_MEASURED, count
-from rightfit.naming import metric_title
-from rightfit.processes.codec import from_plain, to_plain
-from rightfit.processes.regular_files import require_regular
-from rightfit.profiling.hardware.environment import Environment
-from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.profiling.profile import Profile
-from rightfit.quality.metric import QualityMetric
+from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import NOT_MEASURED, count
+from rightfit._core.processes.codec import from_plain, to_plain
+from rightfit._core.processes.regular_files import require_regular
+from rightfit.measuring.hardware.environment import Environment
+from rightfit.measuring.metrics import METRICS_BY_COLUMN
+from rightfit.measuring.naming import metric_title
+from rightfit.measuring.profile import Profile
+from rightfit.models.quality.metric import QualityMetric
 from rightfit.ranking.assessment.profile_table import OPTIONAL, PROFILE_KEYS, complete_paths
 from rightfit.ranking.explanation.decisions import SETTINGS, Settings
 from rightfit.reporting.charts.palette import marks_of

@@ -13,28 +13,28 @@ from typing import Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from rightfit.api.ranking import ApplicationsLike, read_applications
-from rightfit.errors import RightfitError
-from rightfit.extras import require
-from rightfit.families.registry import get_family
-from rightfit.formatting import end_sentence
-from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.defaults import complete_parameters, merge, read_default
-from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.parameters.faults import explain_faults
-from rightfit.profiling.hardware.environment import usable_cores
+from rightfit._core.errors import RightfitError
+from rightfit._core.extras import require
+from rightfit._core.formatting import end_sentence
+from rightfit._core.spelling import suggest
+from rightfit._core.strict_model import list_faults
+from rightfit.api.rank import ApplicationsLike, read_applications
+from rightfit.measuring.hardware.environment import usable_cores
+from rightfit.models.registry import get_family
+from rightfit.params.applications import ApplicationsParams
+from rightfit.params.defaults import complete_parameters, merge, read_default
+from rightfit.params.evaluation import EvaluationParams
+from rightfit.params.faults import explain_faults
 from rightfit.ranking.applications.applications import Applications, RankingRules
-from rightfit.spelling import suggest
-from rightfit.strict_model import list_faults
-from rightfit.tuning.search.space import ModelBlock
-from rightfit.tuning.search.stopping import (
+from rightfit.searching.space import ModelBlock
+from rightfit.searching.stopping import (
     NONE,
     StoppingRule,
     build_rule,
     check_stopping,
     import_rule,
 )
-from rightfit.tuning.search.training_params import TrainingParams
+from rightfit.searching.training_params import TrainingParams
 
 FamiliesLike = str | Sequence[str] | Mapping[str, Mapping[str, object]]
 StoppingLike = str | StoppingRule | type[StoppingRule]
@@ -44,7 +44,7 @@ DEFAULT_FAMILIES = ("linear", "forest", "boosting", "lightgbm", "catboost")
 """Families that are searched where none are named, those of them whose libraries are installed."""
 
 EXAMPLES = (
-    *("template", "{{ cookiecutter.repo_name }}", "conf", "base"),
+    *("kedro_project", "template", "{{ cookiecutter.repo_name }}", "conf", "base"),
     "parameters_applications.yml",
 )
 BY_QUALITY = "quality"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from rightfit.errors import RightfitError
+from rightfit._core.errors import RightfitError
 
 MAX_VALUES = 100_000
 

@@ -1,6 +1,6 @@
 """What Rightfit adds to a Kedro project: its configuration, its catalog and how its pipelines run.
 
-A project names these parts in its ``settings.py``::
+Kedro calls it, through the parts that a project names in its ``settings.py``::
 
     from rightfit.kedro_project.files import CONFIG_LOADER_ARGS, ExplainingConfigLoader
     from rightfit.kedro_project.hooks import rightfit_hooks
@@ -11,4 +11,5 @@ A project names these parts in its ``settings.py``::
     HOOKS = rightfit_hooks()
 
 A parameter ``grid`` makes the library's pipelines; everything here acts on their nodes alone.
+Begin with ``configuration`` and ``run``; ``pipelines`` holds the stages, which call other rooms.
 """

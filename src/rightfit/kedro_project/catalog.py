@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 from kedro.io import CatalogConfigResolver, DataCatalog, DatasetError
 
-from rightfit.errors import RightfitError
-from rightfit.parameters.grid import Grid
+from rightfit._core.errors import RightfitError
+from rightfit.params.grid import Grid
 
-FOLDER = "catalog"
+FOLDER = "kedro_project/catalog_entries"
 EARLIER_WINNERS, RECOMMENDATIONS = "earlier_winners", "recommendations"
 RAW_TABLE = "{table}"  # as a pattern it would capture everything
 

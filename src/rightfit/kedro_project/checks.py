@@ -11,11 +11,11 @@ from pathlib import Path
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
+from rightfit._core.processes.regular_files import SPECIAL, find_special
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.error_messages import OF_THE_SYSTEM, one_line
 from rightfit.kedro_project.kedro_private import Catalog, find_path, is_versioned, tells_existence
 from rightfit.kedro_project.nodes import is_own, list_own_inputs, list_own_outputs
-from rightfit.processes.regular_files import SPECIAL, find_special
 from rightfit.ranking.applications.applications import Applications
 
 RAW_READER = "check_raw_tables"
@@ -93,7 +93,7 @@ def _find_unknown_machines(pipeline: Pipeline, catalog: Catalog) -> Iterator[str
     """Explain which machines applications name that nothing fit to use was imported of."""
     if "measurements" not in pipeline.inputs() or "params:applications" not in pipeline.inputs():
         return
-    from rightfit.remote.documents import load_measured
+    from rightfit.measuring.remote_documents import load_measured
 
     store = catalog.load("measurements")
     applications: Applications = catalog.load("params:applications")

@@ -20,13 +20,13 @@ from typing import Any, TextIO, cast
 import click
 from kedro.pipeline import Pipeline
 
-from rightfit.formatting import clean_text
+from rightfit._core.formatting import clean_text
+from rightfit._core.processes.leftovers import remove_own_folders, sweep_temporary_folders
+from rightfit._core.processes.lifeline import list_descendants
+from rightfit._core.processes.repeated_warnings import counting_repeats
 from rightfit.kedro_project.error_messages import one_line
 from rightfit.kedro_project.files import find_long_numbers
 from rightfit.kedro_project.nodes import holds_own, is_own
-from rightfit.processes.leftovers import remove_own_folders, sweep_temporary_folders
-from rightfit.processes.lifeline import list_descendants
-from rightfit.processes.repeated_warnings import counting_repeats
 
 GRACE_S = 1.0  # from the first signal to the end of all processes
 RELEASE_S = 0.1  # in which the kernel releases the locks of what was killed
@@ -34,8 +34,8 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 MS_PER_S = 1_000
 
 # closed after a run that has imported them
-POOL = "rightfit.profiling.measuring.worker_pool"
-FORKS = "rightfit.tuning.parallel.forked_workers"
+POOL = "rightfit.measuring.rounds.worker_pool"
+FORKS = "rightfit.searching.parallel.forked_workers"
 
 TALKATIVE = ("kedro.io", "kedro.pipeline", "kedro.runner")  # lines per dataset and node
 LEVEL = "RIGHTFIT_LOG_LEVEL"  # environment variable: DEBUG, INFO, WARNING or ERROR

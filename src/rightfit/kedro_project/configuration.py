@@ -26,11 +26,13 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines, settings
 from kedro.utils import find_kedro_project
 
-from rightfit.errors import RightfitError
-from rightfit.formatting import clean_text
+from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import clean_text
+from rightfit._core.spelling import suggest
 from rightfit.kedro_project.catalog import complete_catalog, make_catalog
 from rightfit.kedro_project.files import (
     DATA_ROOT,
+    OWN_PROJECT,
     REUSE_RESULTS,
     VERIFY_RESULTS,
     find_broken_files,
@@ -42,7 +44,7 @@ from rightfit.kedro_project.files import (
 )
 from rightfit.kedro_project.kedro_private import list_requested_pipelines, validate_only
 from rightfit.kedro_project.nodes import PIPELINES, holds_own, list_stages, read_tagged_models
-from rightfit.parameters.defaults import (
+from rightfit.params.defaults import (
     BLOCKS,
     PROJECT_BLOCKS,
     RawParameters,
@@ -50,8 +52,7 @@ from rightfit.parameters.defaults import (
     find_misspelt_blocks,
     find_values,
 )
-from rightfit.parameters.grid import Grid, read_grid
-from rightfit.spelling import suggest
+from rightfit.params.grid import Grid, read_grid
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class ConfigurationHook:
         if own is None:
             self._use(None)
             wanted = PIPELINES & set(requested)
-            is_own_project = __name__.partition(".")[0] == project.PACKAGE_NAME
+            is_own_project = project.PACKAGE_NAME == OWN_PROJECT
             # where only Rightfit's pipelines can be meant
             if is_own_project or (wanted and not wanted & set(pipelines)):
                 parameters = load_configuration(loader, "parameters")
@@ -143,7 +144,7 @@ class ConfigurationHook:
         *,
         is_run: bool,
     ) -> None:
-        from rightfit.parameters.validation import Machine, find_block_faults, find_model_faults
+        from rightfit.kedro_project.validation import Machine, find_block_faults, find_model_faults
 
         try:
             chosen = {name: pipelines[name] for name in requested if name in pipelines}
@@ -227,7 +228,7 @@ def _refuse_unusable_catalog(loader: AbstractConfigLoader) -> None:
 
 def _explain_parameters(parameters: RawParameters, *told: str) -> ConfigurationError:
     """Return an error that names the faults of all blocks, after those that were told already."""
-    from rightfit.parameters.validation import find_faults
+    from rightfit.kedro_project.validation import find_faults
 
     return ConfigurationError("\n".join(dict.fromkeys([*told, *find_faults(parameters)])))
 

@@ -13,8 +13,8 @@ from click import ClickException
 from kedro.io import DatasetError
 from kedro.io.core import VersionNotFoundError
 
-from rightfit.errors import RightfitError
-from rightfit.formatting import clean_text
+from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import clean_text
 from rightfit.kedro_project.kedro_private import Catalog
 
 logger = logging.getLogger(__name__)

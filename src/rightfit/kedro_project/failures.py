@@ -14,7 +14,7 @@ from typing import Any
 import click
 import polars as pl
 
-from rightfit.formatting import clean_text, count
+from rightfit._core.formatting import clean_text, count
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.error_messages import load_result
 from rightfit.kedro_project.kedro_private import Catalog

@@ -18,9 +18,9 @@ from kedro.framework.project import settings
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rightfit.errors import RightfitError
-from rightfit.formatting import clean_text
-from rightfit.spelling import name_some, suggest
+from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import clean_text
+from rightfit._core.spelling import name_some, suggest
 
 PLACEHOLDER = "${"
 GLOBALS = ("globals*", "globals*/**", "**/globals*")
@@ -156,6 +156,10 @@ def find_broken_files(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
         One line per file, with the place in it.
     """
     yield from filter(None, map(explain_file, _list_files(loader, key)))
+
+
+OWN_PROJECT = "rightfit_project"
+"""Package of the repository's own project, and of whoever has a configuration alone."""
 
 
 class ExplainingConfigLoader(OmegaConfigLoader):

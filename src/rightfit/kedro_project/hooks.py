@@ -26,7 +26,8 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from rich.console import Console
 
-from rightfit.errors import RightfitError
+from rightfit._core.errors import RightfitError
+from rightfit._core.typed_tables import write_as_text
 from rightfit.kedro_project.checks import list_raw, refuse_unusable_surroundings
 from rightfit.kedro_project.command_line import (
     LEVEL,
@@ -52,7 +53,6 @@ from rightfit.ranking.explanation.decisions import (
     read_recommendations,
 )
 from rightfit.reporting.terminal import tabulate_winners
-from rightfit.typed_tables import write_as_text
 
 COMMANDS = ("kedro", "rightfit")
 SEQUENTIAL = "<kedro.runner.sequential_runner.SequentialRunner"  # Kedro's default runner

@@ -20,10 +20,10 @@ from kedro.pipeline.node import Node
 from kedro.validation import TypeExtractor
 from pydantic import BaseModel
 
-from rightfit.spelling import suggest
+from rightfit._core.spelling import suggest
 
 if TYPE_CHECKING:
-    from rightfit.tuning.parallel.planned_search import PlannedSearch
+    from rightfit.searching.parallel.planned_search import PlannedSearch
 
 Reduce = Callable[[Any], object]
 
@@ -41,7 +41,7 @@ PIPELINES = frozenset({*BOXES, "perf"})
 """Names of the library's pipelines."""
 
 TAG = "rightfit"
-PACKAGE = f"{__name__.partition('.')[0]}.pipelines."
+PACKAGE = f"{__name__.rpartition('.')[0]}.pipelines."
 
 
 class NodeFunction(functools.partial[Any]):

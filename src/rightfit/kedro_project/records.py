@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from rightfit.datasets.stores import JsonStoreDataset
-from rightfit.errors import RightfitError
+from rightfit._core.errors import RightfitError
+from rightfit._core.processes.codec import hash_json
+from rightfit._core.processes.json_store import JsonStore
+from rightfit.kedro_project.datasets.stores import JsonStoreDataset
 from rightfit.kedro_project.kedro_private import Catalog, Dataset, find_versioned_path
-from rightfit.processes.codec import hash_json
-from rightfit.processes.json_store import JsonStore
 
 RECORDS = "result_records"  # their store in the catalog
 SELF = ""  # relative path of a result that is one file

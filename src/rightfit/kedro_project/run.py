@@ -26,6 +26,7 @@ from pluggy import PluginManager
 from pydantic import BaseModel
 from rich.console import Console
 
+from rightfit._core.spelling import suggest
 from rightfit.kedro_project.configuration import DEFAULT_PIPELINE, ConfigurationError
 from rightfit.kedro_project.kedro_private import Catalog, is_async
 from rightfit.kedro_project.nodes import (
@@ -37,10 +38,9 @@ from rightfit.kedro_project.nodes import (
     is_own,
 )
 from rightfit.kedro_project.progress import RunDisplay, RunStep, show_progress
-from rightfit.spelling import suggest
 
 if TYPE_CHECKING:
-    from rightfit.tuning.parallel.planned_search import PlannedSearch
+    from rightfit.searching.parallel.planned_search import PlannedSearch
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ def refuse_model_faults(nodes: list[Node], catalog: Catalog) -> None:
     Raises:
         ConfigurationError: Naming every setting that a family does not know or cannot take.
     """
-    from rightfit.parameters.validation import find_model_faults
+    from rightfit.kedro_project.validation import find_model_faults
 
     own = [node for node in nodes if is_own(node)]
     parameters = catalog.get("parameters")
@@ -219,7 +219,7 @@ class Searches:
         searching = list(self._waiting.values())
         self._training = self._load(searching[0], "training")  # the same for all
         if self._is_spread(len(searching)) and self._training.cluster is None:
-            from rightfit.tuning.parallel.forked_workers import shared_fork_server
+            from rightfit.searching.parallel.forked_workers import shared_fork_server
 
             families = [self._load(func, "model").family for func in searching]
             _, n_threads = self._training.share_cores(len(searching))
@@ -236,7 +236,7 @@ class Searches:
         searches = self._plan(due) if self._is_spread(len(due)) else []
         if not self._is_spread(len(searches)):
             return  # the node's own process is enough
-        from rightfit.tuning.parallel.side_by_side import search_in_parallel
+        from rightfit.searching.parallel.side_by_side import search_in_parallel
 
         budget_s, n_at_once = searches[0].settings.budget_cpu_s, searches[0].n_at_once
         wall_s = None if budget_s is None else len(searches) * budget_s / n_at_once
@@ -251,7 +251,7 @@ class Searches:
 
     def _plan(self, nodes: Mapping[Node, NodeFunction]) -> list[PlannedSearch]:
         """Plan the nodes' searches; those that are over, or cannot be planned, are left out."""
-        from rightfit.tuning.search.search import is_over
+        from rightfit.searching.search import is_over
 
         searches: dict[str, list[PlannedSearch]] = {}  # by dataset
         for node, func in nodes.items():

@@ -16,13 +16,16 @@ from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from rightfit.datasets.earlier_runs import EarlierWinnersDataset, RunVersionDataset
-from rightfit.datasets.stores import JsonStoreDataset, StudyStoreDataset
-from rightfit.formatting import clean_text
+from rightfit._core.formatting import clean_text
+from rightfit._core.processes.json_store import JsonStore
+from rightfit.data.description import DatasetBlock
 from rightfit.kedro_project.configuration import ConfigurationError
+from rightfit.kedro_project.datasets.earlier_runs import EarlierWinnersDataset, RunVersionDataset
+from rightfit.kedro_project.datasets.stores import JsonStoreDataset, StudyStoreDataset
 from rightfit.kedro_project.error_messages import explain_error
 from rightfit.kedro_project.failures import holds_failure
 from rightfit.kedro_project.files import REUSE_RESULTS, VERIFY_RESULTS
+from rightfit.kedro_project.imported_block import ImportedBlock, locate
 from rightfit.kedro_project.kedro_private import (
     Catalog,
     Dataset,
@@ -45,16 +48,13 @@ from rightfit.kedro_project.records import (
     open_records,
     record_files,
 )
-from rightfit.parameters.grid import is_searched
-from rightfit.parameters.imported import ImportedBlock, locate
-from rightfit.preparation.description import DatasetBlock
-from rightfit.processes.json_store import JsonStore
-from rightfit.profiling.hardware.environment import describe_environment
-from rightfit.quality.scorers import read_function_sources
-from rightfit.remote.documents import list_imported
-from rightfit.serving.baseline import WATCH_KEY
-from rightfit.tuning.search.space import ModelBlock
-from rightfit.tuning.studies.study_store import fingerprint_family
+from rightfit.measuring.hardware.environment import describe_environment
+from rightfit.measuring.remote_documents import list_imported
+from rightfit.models.quality.scorers import read_function_sources
+from rightfit.params.grid import is_searched
+from rightfit.ranking.records.baseline import WATCH_KEY
+from rightfit.searching.space import ModelBlock
+from rightfit.searching.studies.study_store import fingerprint_family
 
 logger = logging.getLogger(__name__)
 

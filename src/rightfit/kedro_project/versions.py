@@ -27,7 +27,7 @@ from rightfit.kedro_project.configuration import ConfigurationError, find_grid
 from rightfit.kedro_project.kedro_private import Catalog, Versioned, is_versioned, pin_load_version
 from rightfit.kedro_project.nodes import list_own_inputs, list_own_outputs
 from rightfit.kedro_project.records import GridRecord, RecordStore, open_records
-from rightfit.parameters.grid import Grid
+from rightfit.params.grid import Grid
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from rightfit.formatting import (
+from rightfit._core.formatting import (
     NOT_MEASURED,
     count,
     format_ends,
@@ -19,7 +19,8 @@ from rightfit.formatting import (
     format_quality,
     format_share,
 )
-from rightfit.naming import (
+from rightfit._core.typed_tables import read_rows
+from rightfit.measuring.naming import (
     describe_limit,
     format_metric,
     listing,
@@ -30,8 +31,8 @@ from rightfit.naming import (
     sentence_case,
     words,
 )
-from rightfit.profiling.profile import Profile
-from rightfit.profiling.serving import Serving
+from rightfit.measuring.profile import Profile
+from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import QUALITIES, THREADS, THROUGHPUT
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import (
@@ -44,7 +45,6 @@ from rightfit.ranking.explanation.decisions import (
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
 from rightfit.reporting.run_results import Results, list_costs
 from rightfit.reporting.sections.section import Table, number, sentence, tabulate, text
-from rightfit.typed_tables import read_rows
 
 N_FIGURES = 3  # in a cell, the quality included; limits are always shown
 DISTURBED = "disturbed while timed: faster on a quiet machine"

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from rightfit.formatting import (
+from rightfit._core.formatting import (
     count,
     format_duration,
     format_number,
@@ -17,7 +17,8 @@ from rightfit.formatting import (
     format_share,
     format_version,
 )
-from rightfit.naming import (
+from rightfit.measuring.hardware.tiers import Tier
+from rightfit.measuring.naming import (
     describe_limit,
     listing,
     metric_name,
@@ -25,7 +26,6 @@ from rightfit.naming import (
     sentence_case,
     words,
 )
-from rightfit.profiling.hardware.tiers import Tier
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import (
     CLEAR,

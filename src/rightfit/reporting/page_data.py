@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.naming import metric_name, metric_title, metric_unit, objective_name, words
-from rightfit.profiling.metrics import METRICS_BY_COLUMN, find_slowdown
-from rightfit.profiling.serving import ELSEWHERE, Serving, split_device
+from rightfit.measuring.metrics import METRICS_BY_COLUMN, find_slowdown
+from rightfit.measuring.naming import metric_name, metric_title, metric_unit, objective_name, words
+from rightfit.measuring.serving import ELSEWHERE, Serving, split_device
 from rightfit.ranking.applications.applications import (
     QUALITIES,
     S_PER_HOUR,

@@ -8,10 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.http_load.load_records import LoadCurves
-from rightfit.preparation.data_card import DataCard
-from rightfit.profiling.hardware.environment import Environment
-from rightfit.quality.metric import QualityMetric
+from rightfit.data.data_card import DataCard
+from rightfit.measuring.hardware.environment import Environment
+from rightfit.models.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import (
     QUALITIES,
     THREADS,
@@ -21,8 +20,9 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
+from rightfit.ranking.records.baseline import Watch
+from rightfit.ranking.records.load_records import LoadCurves
 from rightfit.reporting.charts.palette import Mark, marks_of
-from rightfit.serving.baseline import Watch
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from rightfit.formatting import (
+from rightfit._core.formatting import (
     NOT_MEASURED,
     clean_text,
     format_ends,
@@ -14,7 +14,7 @@ from rightfit.formatting import (
     format_quality,
     format_share,
 )
-from rightfit.naming import TIMES, listing
+from rightfit.measuring.naming import TIMES, listing
 from rightfit.ranking.explanation.decisions import (
     CLEAR,
     LIKELY,

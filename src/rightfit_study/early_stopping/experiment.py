@@ -12,9 +12,9 @@ import optuna
 import polars as pl
 
 from rightfit.ranking.applications.applications import Application, Applications
-from rightfit.tuning.pausing.pausing_params import PausingParams
-from rightfit.tuning.pausing.pausing_rule import ApplicationTargets
-from rightfit.tuning.pausing.priors import Prior
+from rightfit.searching.pausing.pausing_params import PausingParams
+from rightfit.searching.pausing.pausing_rule import ApplicationTargets
+from rightfit.searching.pausing.priors import Prior
 from rightfit_study.early_stopping.measuring_rule import MeasuringRule
 from rightfit_study.early_stopping.peers import (
     PROMOTED,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit.profiling.metrics import METRICS_BY_COLUMN
+from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit_study.early_stopping.measured_trials import SERVED_COLUMNS
 
 CLOSE = 0.05  # relative error that counts as known

@@ -22,21 +22,21 @@ import optuna
 import polars as pl
 from optuna.trial import FrozenTrial, TrialState
 
-from rightfit.families.bundle import read_bundle
-from rightfit.families.family import TrainingData
-from rightfit.families.registry import get_family
-from rightfit.profiling.serving import Serving
+from rightfit.measuring.serving import Serving
+from rightfit.models.bundle import read_bundle
+from rightfit.models.family import TrainingData
+from rightfit.models.registry import get_family
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.tuning.pausing.observed import ObservedTrial, Pool
-from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule
-from rightfit.tuning.pausing.serving_costs import ServingCosts
-from rightfit.tuning.search.cell import Cell, SearchSettings
-from rightfit.tuning.search.observing import read_finished
-from rightfit.tuning.search.search import run_search
-from rightfit.tuning.search.task_worker import repeat_training
-from rightfit.tuning.studies.budget import spent_cpu_s, spent_work_s
-from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
-from rightfit.tuning.studies.trial_attributes import finished_trials
+from rightfit.searching.cell import Cell, SearchSettings
+from rightfit.searching.observing import read_finished
+from rightfit.searching.pausing.observed import ObservedTrial, Pool
+from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule
+from rightfit.searching.pausing.serving_costs import ServingCosts
+from rightfit.searching.search import run_search
+from rightfit.searching.studies.budget import spent_cpu_s, spent_work_s
+from rightfit.searching.studies.study_store import StudyStore, fingerprint_family
+from rightfit.searching.studies.trial_attributes import finished_trials
+from rightfit.searching.task_worker import repeat_training
 from rightfit_study.early_stopping.measured_trials import SERVED_COLUMNS
 
 PEERS = ("none", "median")

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import nnls
 
-from rightfit.profiling.metrics import METRICS
-from rightfit.profiling.serving import Serving
-from rightfit.tuning.pausing.observed import ObservedTrial, Pool, Structure
-from rightfit.tuning.pausing.serving_costs import CostLine, Lines, ServingCosts, to_cost
+from rightfit.measuring.metrics import METRICS
+from rightfit.measuring.serving import Serving
+from rightfit.searching.pausing.observed import ObservedTrial, Pool, Structure
+from rightfit.searching.pausing.serving_costs import CostLine, Lines, ServingCosts, to_cost
 
 # Quality counts as validated in the search, fit metrics as of training.
 SERVED_COLUMNS = tuple(

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from rightfit.profiling.serving import Serving
+from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import THREADS
-from rightfit.tuning.pausing.expected_utility import ExpectedUtility, Floats
-from rightfit.tuning.pausing.observed import ObservedTrial, Pool
-from rightfit.tuning.pausing.pausing_rule import (
+from rightfit.searching.pausing.expected_utility import ExpectedUtility, Floats
+from rightfit.searching.pausing.observed import ObservedTrial, Pool
+from rightfit.searching.pausing.pausing_rule import (
     ApplicationTargets,
     PausingRule,
     SearchForecast,

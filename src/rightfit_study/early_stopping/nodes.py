@@ -10,17 +10,16 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.kedro_project.progress import show_progress
-from rightfit.parameters.applications import ApplicationsParams
-from rightfit.parameters.evaluation import EvaluationParams
-from rightfit.preparation.data_card import DataCard
-
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
-from rightfit.processes.json_store import JsonStore
-from rightfit.tuning.search.space import ModelBlock
-from rightfit.tuning.search.training_params import TrainingParams
-from rightfit.tuning.studies.study_store import StudyStore, fingerprint_family
+from rightfit._core.processes.json_store import JsonStore
+from rightfit.data.data_card import DataCard
+from rightfit.kedro_project.progress import show_progress
+from rightfit.params.applications import ApplicationsParams
+from rightfit.params.evaluation import EvaluationParams
+from rightfit.searching.space import ModelBlock
+from rightfit.searching.studies.study_store import StudyStore, fingerprint_family
+from rightfit.searching.training_params import TrainingParams
 from rightfit_study.early_stopping.known_early import tabulate_known_early
 from rightfit_study.early_stopping.params import EarlyStoppingParams
 from rightfit_study.early_stopping.savings import (
@@ -48,7 +47,7 @@ def record_curves(
     Returns:
         One row per configuration and checkpoint; checkpoint 0 is before any training.
     """
-    from rightfit.tuning.search.setting_up import make_cell
+    from rightfit.searching.setting_up import make_cell
     from rightfit_study.early_stopping.recording import record_cell, tabulate_recordings
 
     recording = study.recording
@@ -161,7 +160,7 @@ def compare_searches(
     Returns:
         One row per seed and application.
     """
-    from rightfit.tuning.search.setting_up import make_cell, make_data, make_settings, make_targets
+    from rightfit.searching.setting_up import make_cell, make_data, make_settings, make_targets
     from rightfit_study.early_stopping.live_comparison import compare_live
     from rightfit_study.early_stopping.recorded import learn_lesson
 

@@ -6,8 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from rightfit.profiling.measuring.presets import MeasuringSettings
-from rightfit.strict_model import (
+from rightfit._core.strict_model import (
     MAX_CHECKPOINTS,
     MAX_COUNT,
     MAX_PROCESSES,
@@ -15,6 +14,7 @@ from rightfit.strict_model import (
     StrictModel,
     ThreadCount,
 )
+from rightfit.measuring.rounds.presets import MeasuringSettings
 
 
 class RecordingParams(StrictModel):

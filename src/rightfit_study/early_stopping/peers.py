@@ -10,8 +10,8 @@ from typing import Literal
 import optuna
 from optuna.trial import TrialState
 
-from rightfit.tuning.pausing.pausing_rule import PausingRule
-from rightfit.tuning.search.stopping import resource_at
+from rightfit.searching.pausing.pausing_rule import PausingRule
+from rightfit.searching.stopping import resource_at
 from rightfit_study.early_stopping.replay import RecordedSearch
 
 Kind = Literal[

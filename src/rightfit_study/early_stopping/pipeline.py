@@ -5,7 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from rightfit.kedro_project.nodes import TAG, NodeFunction
-from rightfit.parameters.grid import Grid
+from rightfit.params.grid import Grid
 from rightfit_study.early_stopping.nodes import (
     collect_searches,
     compare_searches,

@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
 
-from rightfit.errors import RightfitError
-from rightfit.profiling.serving import Serving
-from rightfit.tuning.pausing.observed import Pool, Seen
-from rightfit.tuning.pausing.priors import Prior
-from rightfit.tuning.pausing.quality_projection import Floats, QualityPrior, StepPrior
-from rightfit.tuning.search.observing import project_fit, project_structure
+from rightfit._core.errors import RightfitError
+from rightfit.measuring.serving import Serving
+from rightfit.searching.observing import project_fit, project_structure
+from rightfit.searching.pausing.observed import Pool, Seen
+from rightfit.searching.pausing.priors import Prior
+from rightfit.searching.pausing.quality_projection import Floats, QualityPrior, StepPrior
 from rightfit_study.early_stopping.measured_trials import (
     SERVED_COLUMNS,
     MeasuredTrial,

@@ -19,16 +19,16 @@ from typing import Any
 import optuna
 import polars as pl
 
-from rightfit.families.bundle import write_bundle
-from rightfit.families.bundle_exports import offer_onnx
-from rightfit.families.family import Configuration, TrainingRun
-from rightfit.families.registry import get_family
-from rightfit.profiling.metrics import FIT_COLUMNS
-from rightfit.profiling.worker.units import NS_PER_S
-from rightfit.quality.metric import QualityMetric
-from rightfit.tuning.search.cell import Cell
-from rightfit.tuning.search.learning_curve import Json, follow_training
-from rightfit.tuning.search.space import ModelParams
+from rightfit.measuring.metrics import FIT_COLUMNS
+from rightfit.measuring.worker.units import NS_PER_S
+from rightfit.models.bundle import write_bundle
+from rightfit.models.bundle_exports import offer_onnx
+from rightfit.models.family import Configuration, TrainingRun
+from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.registry import get_family
+from rightfit.searching.cell import Cell
+from rightfit.searching.learning_curve import Json, follow_training
+from rightfit.searching.space import ModelParams
 from rightfit_study.early_stopping.params import RecordingParams
 from rightfit_study.early_stopping.shared_work import work_side_by_side
 

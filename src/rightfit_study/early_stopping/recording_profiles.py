@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from rightfit.families.bundle import read_bundle
-from rightfit.preparation.data_card import DataCard
-from rightfit.processes.json_store import JsonStore
-from rightfit.processes.leftovers import temporary_folder
-from rightfit.profiling.hardware.environment import describe_environment
-from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.measuring.jobs import CandidateSet, plan_servings
-from rightfit.profiling.measuring.measurement import Bench
-from rightfit.profiling.measuring.worker_pool import shared_pool
-from rightfit.profiling.profiles.candidate_profiles import profile_set
-from rightfit.profiling.worker.meters.speed import SpeedProbe
-from rightfit.tuning.search.setting_up import make_data
-from rightfit.typed_tables import write_as_text
+from rightfit._core.processes.json_store import JsonStore
+from rightfit._core.processes.leftovers import temporary_folder
+from rightfit._core.typed_tables import write_as_text
+from rightfit.data.data_card import DataCard
+from rightfit.measuring.hardware.environment import describe_environment
+from rightfit.measuring.hardware.tiers import Tier
+from rightfit.measuring.profiles.candidate_profiles import profile_set
+from rightfit.measuring.rounds.jobs import CandidateSet, plan_servings
+from rightfit.measuring.rounds.measurement import Bench
+from rightfit.measuring.rounds.worker_pool import shared_pool
+from rightfit.measuring.worker.meters.speed import SpeedProbe
+from rightfit.models.bundle import read_bundle
+from rightfit.searching.setting_up import make_data
 from rightfit_study.early_stopping.params import RecordingParams
 from rightfit_study.early_stopping.recording import FINAL
 

@@ -14,8 +14,8 @@ from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.median_stopping_rule import MedianStoppingRule
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
-from rightfit.profiling.serving import Serving
-from rightfit.tuning.search.stopping import resource_at
+from rightfit.measuring.serving import Serving
+from rightfit.searching.stopping import resource_at
 from rightfit_study.early_stopping.replay import RecordedSearch
 
 RESOURCE, ERROR = "resource", "error"

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from rightfit.ranking.applications.applications import Applications
-from rightfit.tuning.pausing.pausing_rule import ApplicationTargets, PausingRule
+from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule
 from rightfit_study.early_stopping.experiment import Experiment
 from rightfit_study.early_stopping.recorded import RecordedCell, learn_elsewhere
 from rightfit_study.early_stopping.replay import RecordedSearch, Truth, do_step

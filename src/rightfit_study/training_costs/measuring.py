@@ -10,15 +10,15 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.families.registry import get_family
-from rightfit.processes.codec import from_plain
-from rightfit.processes.json_store import JsonStore
-from rightfit.profiling.hardware.environment import fingerprint
-from rightfit.profiling.intervals import estimate_median
-from rightfit.profiling.measuring.lock import machine_lock
-from rightfit.profiling.measuring.worker_pool import WorkerKind, WorkerPool
-from rightfit.profiling.worker.meters.speed import SpeedProbe, is_slow
-from rightfit.profiling.worker.protocol import Described, DescribeRequest, Failure
+from rightfit._core.processes.codec import from_plain
+from rightfit._core.processes.json_store import JsonStore
+from rightfit.measuring.hardware.environment import fingerprint
+from rightfit.measuring.intervals import estimate_median
+from rightfit.measuring.rounds.lock import machine_lock
+from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
+from rightfit.measuring.worker.meters.speed import SpeedProbe, is_slow
+from rightfit.measuring.worker.protocol import Described, DescribeRequest, Failure
+from rightfit.models.registry import get_family
 from rightfit_study.training_costs.params import TrainingCostsParams
 from rightfit_study.training_costs.steps import StepsPhase, Trained, TrainingTask
 

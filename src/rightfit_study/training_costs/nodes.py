@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rightfit.families.bundle import Bundle
-from rightfit.parameters.grid import UnsuitableGridError
-from rightfit.preparation.data_card import DataCard
-
 # Kedro reads the hints of node functions at run time.
-from rightfit.processes.json_store import JsonStore
-from rightfit.processes.leftovers import temporary_folder
-from rightfit.profiling.hardware.environment import describe_environment
-from rightfit.tuning.search.space import ModelBlock
+from rightfit._core.processes.json_store import JsonStore
+from rightfit._core.processes.leftovers import temporary_folder
+from rightfit.data.data_card import DataCard
+from rightfit.measuring.hardware.environment import describe_environment
+from rightfit.models.bundle import Bundle
+from rightfit.params.grid import UnsuitableGridError
+from rightfit.searching.space import ModelBlock
 from rightfit_study.training_costs.chart import draw_training_costs
 from rightfit_study.training_costs.params import TrainingCostsParams
 
-BATCHED_FAMILIES = ("rightfit.families.net",)  # those whose configuration has a batch_size
+BATCHED_FAMILIES = ("rightfit.models.net",)  # those whose configuration has a batch_size
 
 
 def refuse_grid(grid: dict[str, Any]) -> None:
@@ -49,7 +48,7 @@ def profile_training(
     Returns:
         One row per batch size.
     """
-    from rightfit.profiling.measuring.worker_pool import shared_pool
+    from rightfit.measuring.rounds.worker_pool import shared_pool
     from rightfit_study.training_costs.measuring import measure_training_costs
     from rightfit_study.training_costs.steps import TrainingTask
 

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from rightfit.strict_model import (
+from rightfit._core.strict_model import (
     MAX_PROCESSES,
     MAX_S,
     MAX_THREADS,

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.schema import InputSchema
-from rightfit.processes.codec import Plain, from_plain, to_plain
-from rightfit.profiling.worker.meters.cpu import PhaseMeter
-from rightfit.profiling.worker.meters.memory import MemoryMeter, read_memory, reset_peak
-from rightfit.profiling.worker.meters.speed import SpeedProbe
-from rightfit.profiling.worker.results import Phase
+from rightfit._core.processes.codec import Plain, from_plain, to_plain
+from rightfit.measuring.worker.meters.cpu import PhaseMeter
+from rightfit.measuring.worker.meters.memory import MemoryMeter, read_memory, reset_peak
+from rightfit.measuring.worker.meters.speed import SpeedProbe
+from rightfit.measuring.worker.results import Phase
+from rightfit.models.schema import InputSchema
 
 Train = Callable[[int], int]  # from the number of rows to train on to the steps taken
 
@@ -104,8 +104,8 @@ def measure_steps(*, task: Plain, n_rows: int, probe_known_ns: float | None) -> 
 
 def _prepare_training(task: TrainingTask) -> Train:
     """Load rows and libraries; return a function that trains one epoch on the first rows."""
-    from rightfit.families.family import TrainingData, TrainingRun
-    from rightfit.families.registry import get_family
+    from rightfit.models.family import TrainingData, TrainingRun
+    from rightfit.models.registry import get_family
 
     family = get_family(task.family)
     family.load_libraries()

@@ -7,7 +7,7 @@ import pytest
 from factories.rankings import make_application, make_applications, make_rules
 from pydantic import ValidationError
 
-from rightfit.errors import RightfitError
+from rightfit._core.errors import RightfitError
 from rightfit.ranking.applications.applications import (
     Application,
     Applications,

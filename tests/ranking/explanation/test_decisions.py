@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 from factories.reports import APPLICATIONS, build_results, make_profiles
 
-from rightfit.profiling.profile import Profile
+from rightfit.measuring.profile import Profile
 from rightfit.ranking.explanation.decisions import (
     TERMS,
     Fact,

@@ -8,6 +8,7 @@ import pytest
 from factories.rankings import around, make_application, make_profile, number_of, rank
 from pydantic import ValidationError
 
+from rightfit._core.typed_tables import read_rows
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.explanation.decisions import (
     Decision,
@@ -26,7 +27,6 @@ from rightfit.ranking.explanation.recommendation import (
 )
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect, tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import WeightInterval, tabulate_weight_intervals
-from rightfit.typed_tables import read_rows
 
 
 def recommend_ranked(ranked: ApplicationRanking, imported: tuple[str, ...] = ()) -> Recommendations:

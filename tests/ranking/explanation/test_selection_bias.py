@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from factories.rankings import make_application, make_profile, make_rules, number_of, rank
 
-from rightfit.profiling.profiles.prediction_quality import share_interval
-from rightfit.quality.standard_errors import pack_deviations
+from rightfit.measuring.profiles.prediction_quality import share_interval
+from rightfit.models.quality.standard_errors import pack_deviations
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.explanation.decisions import CorrectedQuality
 from rightfit.ranking.explanation.selection_bias import correct_winner

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from factories.rankings import make_application, make_profile, rank
 
+from rightfit._core.typed_tables import read_rows
 from rightfit.ranking.applications.applications import LimitKind
 from rightfit.ranking.sensitivity.limit_effects import (
     REMOVED,
@@ -10,7 +11,6 @@ from rightfit.ranking.sensitivity.limit_effects import (
     change_limit,
     tabulate_limit_effects,
 )
-from rightfit.typed_tables import read_rows
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from factories.rankings import make_application, make_profile, rank
 
-from rightfit.profiling.profiles.prediction_quality import share_interval
-from rightfit.quality.standard_errors import pack_deviations
+from rightfit.measuring.profiles.prediction_quality import share_interval
+from rightfit.models.quality.standard_errors import pack_deviations
 from rightfit.ranking.uncertainty.paired_comparison import draw_together
 
 QUALITY_ALONE = make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}})

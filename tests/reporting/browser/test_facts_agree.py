@@ -12,14 +12,14 @@ import pytest
 from factories.reports import APPLICATIONS, build_results, make_profiles
 from rich.console import Console
 
-from rightfit.formatting import format_quality
-from rightfit.profiling.serving import Serving
+from rightfit._core.formatting import format_quality
+from rightfit.measuring.serving import Serving
 from rightfit.ranking.assessment.profile_table import ProfileKey
+from rightfit.ranking.explanation.answer import Answer, Origin
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.reporting.decision_views import DISTURBED
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.terminal import tabulate_winners
-from rightfit.serving.answer import Answer, Origin
 
 pytestmark = pytest.mark.long
 

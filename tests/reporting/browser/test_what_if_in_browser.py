@@ -15,8 +15,8 @@ from factories.rankings import make_application
 from factories.reports import build_results, make_profiles
 from playwright.sync_api import expect
 
-from rightfit.formatting import NOT_MEASURED
-from rightfit.profiling.serving import Serving
+from rightfit._core.formatting import NOT_MEASURED
+from rightfit.measuring.serving import Serving
 from rightfit.ranking.application_ranking import order_candidates, rank_application
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.assessment.assessment import assess_candidates

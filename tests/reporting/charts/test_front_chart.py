@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from plotly.graph_objects import Bar, Figure
 
-from rightfit.quality.metric import QualityMetric
+from rightfit.models.quality.metric import QualityMetric
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.reporting.charts.front_chart import (
     LimitLine,

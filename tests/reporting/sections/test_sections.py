@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from rightfit.profiling.hardware.tiers import Tier
+from rightfit.measuring.hardware.tiers import Tier
 from rightfit.ranking.explanation.decisions import CorrectedQuality, Quality
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain

@@ -9,8 +9,8 @@ import pytest
 from factories import cells
 from factories.application_targets import make_targets
 
-from rightfit.families.family import TrainingData
-from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.models.family import TrainingData
+from rightfit.searching.studies.study_store import StudyStore
 from rightfit_study.early_stopping.live_comparison import compare_live, summarise_live
 
 pytestmark = pytest.mark.whole

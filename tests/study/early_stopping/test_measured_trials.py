@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from rightfit.profiling.serving import Serving
-from rightfit.tuning.pausing.observed import Seen
+from rightfit.measuring.serving import Serving
+from rightfit.searching.pausing.observed import Seen
 from rightfit_study.early_stopping.measured_trials import (
     N_NULLS,
     LearntCosts,

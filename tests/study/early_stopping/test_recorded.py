@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rightfit.profiling.serving import Serving
-from rightfit.tuning.pausing import priors
-from rightfit.tuning.pausing.priors import SHIPPED, Prior
-from rightfit.tuning.pausing.quality_projection import StepPrior
-from rightfit.tuning.pausing.serving_costs import CostLine
+from rightfit.measuring.serving import Serving
+from rightfit.searching.pausing import priors
+from rightfit.searching.pausing.priors import SHIPPED, Prior
+from rightfit.searching.pausing.quality_projection import StepPrior
+from rightfit.searching.pausing.serving_costs import CostLine
 from rightfit_study.early_stopping.recorded import dump_priors, learn_quality_prior
 
 pytestmark = pytest.mark.whole
@@ -36,4 +36,4 @@ def test_priors_are_written_as_the_library_reads_them(
     (tmp_path / SHIPPED).write_text(dump_priors({"net": prior}))
     monkeypatch.setattr(priors, "files", lambda _package: tmp_path)
 
-    assert priors.read_shipped_prior("rightfit.families.net") == prior
+    assert priors.read_shipped_prior("rightfit.models.net") == prior

@@ -6,7 +6,7 @@ import pytest
 from factories.application_targets import make_targets
 from factories.recordings import application, pausing_params, recorded_cell
 
-from rightfit.tuning.pausing.pausing_rule import PausingRule
+from rightfit.searching.pausing.pausing_rule import PausingRule
 from rightfit_study.early_stopping.experiment import Experiment
 from rightfit_study.early_stopping.replay import RecordedSearch
 from rightfit_study.early_stopping.within_budget import (

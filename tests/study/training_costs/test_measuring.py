@@ -9,7 +9,7 @@ import pytest
 from factories.measurements import ClosedPool, DictStore
 from factories.training_data import make_blobs
 
-from rightfit.profiling.measuring.worker_pool import WorkerPool
+from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit_study.training_costs.measuring import measure_training_costs
 from rightfit_study.training_costs.params import TrainingCostsParams
 from rightfit_study.training_costs.steps import TrainingTask

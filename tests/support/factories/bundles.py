@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rightfit.families.bundle import Bundle, write_bundle
-from rightfit.families.family import Configuration, TrainingData, TrainingRun
-from rightfit.families.registry import get_family
-from rightfit.families.schema import InputSchema
+from rightfit.models.bundle import Bundle, write_bundle
+from rightfit.models.family import Configuration, TrainingData, TrainingRun
+from rightfit.models.registry import get_family
+from rightfit.models.schema import InputSchema
 
 
 def store_model(

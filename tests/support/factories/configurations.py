@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rightfit.parameters.defaults import read_default
-from rightfit.tuning.search.space import ModelBlock
+from rightfit.params.defaults import read_default
+from rightfit.searching.space import ModelBlock
 
 
 def least_configuration(family: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.families.onnx_graph import GraphBuilder, declare
-from rightfit.families.onnx_session import open_session
+from rightfit.models.onnx_graph import GraphBuilder, declare
+from rightfit.models.onnx_session import open_session
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.bundle import read_bundle
-from rightfit.families.runtimes import available_runtimes, open_predictor
+from rightfit.models.bundle import read_bundle
+from rightfit.models.runtimes import available_runtimes, open_predictor
 
 MANIFEST = "bundle.json"
 SKOPS = "weights.skops"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from factories.hostile_bundles import MANIFEST, SKOPS, Case, Json, Place, sha256, void
-from rightfit.families.bundle import ONNX_FILE
+from rightfit.models.bundle import ONNX_FILE
 
 
 def names() -> Iterator[Case]:

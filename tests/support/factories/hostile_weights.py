@@ -16,7 +16,7 @@ from factories.hostile_bundles import (
     make_header,
     make_zip,
 )
-from rightfit.families.bundle import ONNX_FILE
+from rightfit.models.bundle import ONNX_FILE
 
 REFUSED = "is not opened: this data root has no record of writing it"
 NETWORK = "weights.safetensors"

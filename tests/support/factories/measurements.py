@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rightfit.processes.codec import from_plain
-from rightfit.processes.json_store import JsonStore
-from rightfit.profiling.measuring.measurement import Bench, OpenRound, Subject
-from rightfit.profiling.measuring.presets import MeasuringSettings
-from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.measuring.worker_pool import Worker, WorkerKind, WorkerPool
-from rightfit.profiling.worker.protocol import Failure
+from rightfit._core.processes.codec import from_plain
+from rightfit._core.processes.json_store import JsonStore
+from rightfit.measuring.rounds.measurement import Bench, OpenRound, Subject
+from rightfit.measuring.rounds.presets import MeasuringSettings
+from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
+from rightfit.measuring.rounds.worker_pool import Worker, WorkerKind, WorkerPool
+from rightfit.measuring.worker.protocol import Failure
 
 SETTINGS: dict[str, Any] = {
     "screening_processes": 1,

@@ -7,9 +7,9 @@ from typing import Any
 
 from factories import cells
 from factories.application_targets import make_targets
-from rightfit.families.family import TrainingData
-from rightfit.tuning.parallel.planned_search import PlannedSearch
-from rightfit.tuning.studies.study_store import StudyStore
+from rightfit.models.family import TrainingData
+from rightfit.searching.parallel.planned_search import PlannedSearch
+from rightfit.searching.studies.study_store import StudyStore
 
 DEFAULT = {"default": {"alpha": 1e-4, "eta0": 0.1}}
 PARAMS = cells.LINEAR_PARAMS.model_copy(update=DEFAULT)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rightfit.profiling.serving import Serving
+from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import Application
-from rightfit.tuning.pausing.observed import Seen
-from rightfit.tuning.pausing.pausing_params import PausingParams
+from rightfit.searching.pausing.observed import Seen
+from rightfit.searching.pausing.pausing_params import PausingParams
 from rightfit_study.early_stopping.measured_trials import MeasuredTrial
 from rightfit_study.early_stopping.recorded import RecordedCell, RecordedTrial
 

@@ -10,19 +10,11 @@ from typing import Any
 import polars as pl
 
 from factories.data_cards import make_data_card
-from rightfit.http_load.load_records import (
-    LatencyLimit,
-    LoadCurve,
-    LoadCurves,
-    LoadStep,
-    Loop,
-    WinnerLoad,
-)
-from rightfit.preparation.data_card import DataCard
-from rightfit.profiling.hardware.environment import Environment
-from rightfit.profiling.hardware.tiers import Tier
-from rightfit.profiling.intervals import Interval
-from rightfit.profiling.profile import MeasuredHow
+from rightfit.data.data_card import DataCard
+from rightfit.measuring.hardware.environment import Environment
+from rightfit.measuring.hardware.tiers import Tier
+from rightfit.measuring.intervals import Interval
+from rightfit.measuring.profile import MeasuredHow
 from rightfit.ranking.application_ranking import (
     NO_WINNERS,
     ApplicationRanking,
@@ -38,6 +30,14 @@ from rightfit.ranking.explanation.rankings import (
     tabulate_robust_choices,
 )
 from rightfit.ranking.explanation.recommendation import recommend
+from rightfit.ranking.records.load_records import (
+    LatencyLimit,
+    LoadCurve,
+    LoadCurves,
+    LoadStep,
+    Loop,
+    WinnerLoad,
+)
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from factories.measurements import make_round
-from rightfit.profiling.measuring.presets import MeasuringSettings
-from rightfit.profiling.measuring.settling import why_settled
-from rightfit.profiling.measuring.state import FinishedRound, MeasurementState
-from rightfit.profiling.worker.latency import percentile_ns
+from rightfit.measuring.rounds.presets import MeasuringSettings
+from rightfit.measuring.rounds.settling import why_settled
+from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
+from rightfit.measuring.worker.latency import percentile_ns
 
 Draw = Callable[[np.random.Generator, int, int], npt.NDArray[np.float64]]
 

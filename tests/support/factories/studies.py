@@ -14,14 +14,15 @@ from factories.bundles import train_bundle
 from factories.data_cards import make_data_card
 from factories.rankings import make_profile, make_profiles
 from factories.reports import ENVIRONMENT, RANKING
-from rightfit.families.bundle import Bundle
-from rightfit.families.bundle_exports import add_onnx
-from rightfit.families.family import Configuration, TrainingData
-from rightfit.families.runtimes import runtime_files
-from rightfit.families.schema import InputSchema
-from rightfit.preparation.encoding import apply_encoder, fit_encoder_steps
-from rightfit.preparation.spec import Features
-from rightfit.profiling.profile import MeasuredHow
+from rightfit.data.encoding import apply_encoder, fit_encoder_steps
+from rightfit.data.request_path.encoder import Encoder, name_features
+from rightfit.data.spec import Features
+from rightfit.measuring.profile import MeasuredHow
+from rightfit.models.bundle import Bundle
+from rightfit.models.bundle_exports import add_onnx
+from rightfit.models.family import Configuration, TrainingData
+from rightfit.models.runtimes import runtime_files
+from rightfit.models.schema import InputSchema
 from rightfit.ranking.application_ranking import rank_applications
 from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import read_profiles
@@ -30,7 +31,6 @@ from rightfit.ranking.explanation.rankings import tabulate_rankings, tabulate_ro
 from rightfit.ranking.explanation.recommendation import recommend
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
-from rightfit.request_path.encoder import Encoder, name_features
 
 if TYPE_CHECKING:  # some of these tests run without Kedro
     from kedro.io import DataCatalog

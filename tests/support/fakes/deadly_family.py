@@ -6,9 +6,9 @@ import os
 import signal
 from collections.abc import Iterator
 
-from rightfit.families.ensembles import EnsembleFamily
-from rightfit.families.family import Checkpoint, TrainingRun
-from rightfit.families.forest import FAMILY as FOREST
+from rightfit.models.ensembles import EnsembleFamily
+from rightfit.models.family import Checkpoint, TrainingRun
+from rightfit.models.forest import FAMILY as FOREST
 
 DEADLY_SHARE = 0.5  # of ``max_features``
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.families.bundle import Bundle
+from rightfit.models.bundle import Bundle
 
 
 class NumpySoftmax:

@@ -12,11 +12,11 @@ import optuna
 from factories import cells
 
 from harness.forks import FORKS
-from rightfit.families.family import Checkpoint, TrainingData
-from rightfit.families.registry import get_family
-from rightfit.tuning.search.search import run_search
-from rightfit.tuning.studies.study_store import StudyStore
-from rightfit.tuning.studies.trial_attributes import configuration_index, finished_trials
+from rightfit.models.family import Checkpoint, TrainingData
+from rightfit.models.registry import get_family
+from rightfit.searching.search import run_search
+from rightfit.searching.studies.study_store import StudyStore
+from rightfit.searching.studies.trial_attributes import configuration_index, finished_trials
 
 Outcome = tuple[dict[str, Any], Any, str]
 

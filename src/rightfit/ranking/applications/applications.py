@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rightfit.profiling.metrics import METRICS, columns_from
-from rightfit.request_path import RequestPath
-from rightfit.strict_model import NamedModels, Number, OneSentence, Seed, StrictModel
+from rightfit._core.strict_model import NamedModels, Number, OneSentence, Seed, StrictModel
+from rightfit.data.request_path import RequestPath
+from rightfit.measuring.metrics import METRICS, columns_from
 
 if TYPE_CHECKING:  # commands that only read results need no numpy
     import numpy as np

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from rightfit.profiling.metrics import METRICS_BY_COLUMN, find_slowdown
+from rightfit.measuring.metrics import METRICS_BY_COLUMN, find_slowdown
 from rightfit.ranking.applications.applications import (
     QUALITIES,
     UTILITY,

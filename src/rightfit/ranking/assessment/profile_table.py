@@ -9,9 +9,11 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from rightfit.errors import OldResultsError, RightfitError
-from rightfit.profiling.metrics import METRICS_BY_COLUMN
-from rightfit.profiling.serving import ELSEWHERE, Serving
+from rightfit._core.errors import OldResultsError, RightfitError
+from rightfit._core.spelling import suggest
+from rightfit.data.request_path import MODEL, REQUEST
+from rightfit.measuring.metrics import METRICS_BY_COLUMN
+from rightfit.measuring.serving import ELSEWHERE, Serving
 from rightfit.ranking.applications.applications import (
     N_MODELS,
     UTILITY,
@@ -20,8 +22,6 @@ from rightfit.ranking.applications.applications import (
     RankingRules,
 )
 from rightfit.ranking.applications.utility import Floats, Ints
-from rightfit.request_path import MODEL, REQUEST
-from rightfit.spelling import suggest
 
 CANDIDATE_KEYS = ("dataset", "model", "candidate")
 SERVING_KEYS = ("runtime", "n_threads", "device")

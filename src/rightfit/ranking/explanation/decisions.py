@@ -26,14 +26,15 @@ from pydantic import (
     model_validator,
 )
 
-from rightfit.formatting import (
+from rightfit._core.formatting import (
     N_DIGITS,
     format_interval,
     format_number,
     format_quality,
     format_share,
 )
-from rightfit.naming import (
+from rightfit.data.request_path import MODEL
+from rightfit.measuring.naming import (
     TIMES,
     describe_limit,
     format_metric,
@@ -41,10 +42,9 @@ from rightfit.naming import (
     metric_name,
     metric_unit,
 )
-from rightfit.profiling.profile import Profile
-from rightfit.profiling.serving import Serving
+from rightfit.measuring.profile import Profile
+from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import QUALITIES, ROUNDING, LimitKind
-from rightfit.request_path import MODEL
 
 P50 = "latency_p50_ms"
 SETTINGS = "settings"  # column of profiles and rankings: this model as JSON, null: not known

@@ -19,7 +19,8 @@ import numpy.typing as npt
 import polars as pl
 import polars.selectors as cs
 
-from rightfit.naming import metric_name, metric_unit, name_candidate, write_numbers
+from rightfit._core.typed_tables import table_schema, write_rows
+from rightfit.measuring.naming import metric_name, metric_unit, name_candidate, write_numbers
 from rightfit.ranking.application_ranking import (
     ApplicationRanking,
     find_near_best,
@@ -30,7 +31,6 @@ from rightfit.ranking.applications.constraints import measure_excess, relate_exc
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, make_additive
 from rightfit.ranking.assessment.assessment import Assessment, describe_chosen, tie_preference
 from rightfit.ranking.assessment.pareto import find_dominators
-from rightfit.typed_tables import table_schema, write_rows
 
 Names = npt.NDArray[np.object_]
 

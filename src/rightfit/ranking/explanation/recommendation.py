@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from rightfit.formatting import count, format_duration, format_number, format_quality
-from rightfit.naming import (
+from rightfit._core.formatting import count, format_duration, format_number, format_quality
+from rightfit._core.typed_tables import read_rows
+from rightfit.measuring.naming import (
     describe_limit,
     format_metric,
     listing,
@@ -52,7 +53,6 @@ from rightfit.ranking.explanation.rankings import FamilyComparison, tabulate_ran
 from rightfit.ranking.explanation.selection_bias import correct_winner
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect
 from rightfit.ranking.sensitivity.weights import WeightInterval
-from rightfit.typed_tables import read_rows
 
 ARROW = "\N{RIGHTWARDS ARROW}"
 MAX_FACTOR = 10  # a weight that must grow or shrink more tells nobody how sure the winner is

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from rightfit._core.typed_tables import write_rows
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.utility import Floats
 from rightfit.ranking.sensitivity.weights import walk_envelope
-from rightfit.typed_tables import write_rows
 
 S_PER_MS = 1e-3
 US_PER_S = 1e6

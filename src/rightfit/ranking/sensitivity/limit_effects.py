@@ -19,7 +19,8 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from rightfit.profiling.metrics import METRICS
+from rightfit._core.typed_tables import write_rows
+from rightfit.measuring.metrics import METRICS
 from rightfit.ranking.application_ranking import (
     ApplicationRanking,
     change_limits,
@@ -34,7 +35,6 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.applications.utility import Floats
 from rightfit.ranking.assessment.assessment import Assessment
-from rightfit.typed_tables import write_rows
 
 Direction = Literal["loosened", "tightened"]
 DIRECTIONS: tuple[Direction, ...] = ("loosened", "tightened")

@@ -29,11 +29,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from rightfit._core.typed_tables import write_rows
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.utility import Floats, Ints, make_additive
 from rightfit.ranking.assessment.assessment import Assessment, describe_chosen
 from rightfit.ranking.assessment.pareto import find_pareto_front
-from rightfit.typed_tables import write_rows
 
 _UTILITIES_AT_ONCE = 4_000_000
 _EQUAL = 1e-12  # utilities that differ by less are equal

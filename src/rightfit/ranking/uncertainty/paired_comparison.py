@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rightfit.errors import RightfitError
-from rightfit.quality.standard_errors import unpack_deviations
+from rightfit._core.errors import RightfitError
+from rightfit.models.quality.standard_errors import unpack_deviations
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.assessment.profile_table import DEVIATIONS, ProfileTable
 

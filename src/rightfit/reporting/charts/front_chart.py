@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import polars as pl
 from plotly.graph_objects import Figure
 
-from rightfit.formatting import format_number
-from rightfit.naming import (
+from rightfit._core.formatting import format_number
+from rightfit.measuring.metrics import METRICS, METRICS_BY_COLUMN
+from rightfit.measuring.naming import (
     listing,
     metric_name,
     metric_title,
@@ -22,8 +23,7 @@ from rightfit.naming import (
     serving_labels,
     words,
 )
-from rightfit.profiling.metrics import METRICS, METRICS_BY_COLUMN
-from rightfit.quality.metric import QualityMetric
+from rightfit.models.quality.metric import QualityMetric
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.assessment import find_limits
 from rightfit.ranking.assessment.pareto import find_pareto_front

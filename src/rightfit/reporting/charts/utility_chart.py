@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 from plotly.graph_objects import Bar, Figure, Scatter
 
-from rightfit.naming import objective_name, sentence_case, serving_labels, words
+from rightfit.measuring.naming import objective_name, sentence_case, serving_labels, words
 from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Recommendations, list_decisions
 from rightfit.reporting.charts.palette import NEUTRAL, TONES, Mark, base_layout

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from rightfit.formatting import NOT_MEASURED, format_number, format_quality
-from rightfit.naming import listing, sentence_case, words
-from rightfit.profiling.hardware.tiers import ROWS_PRICED, Tier
+from rightfit._core.formatting import NOT_MEASURED, format_number, format_quality
+from rightfit.measuring.hardware.tiers import ROWS_PRICED, Tier
+from rightfit.measuring.naming import listing, sentence_case, words
 from rightfit.reporting.run_results import Results, select_winners
 from rightfit.reporting.sections.section import (
     Column,

@@ -6,9 +6,9 @@ from collections import Counter
 
 import polars as pl
 
-from rightfit.formatting import count, format_quality
-from rightfit.naming import listing, metric_name, metric_title, sentence_case, words
-from rightfit.processes.codec import to_plain
+from rightfit._core.formatting import count, format_quality
+from rightfit._core.processes.codec import to_plain
+from rightfit.measuring.naming import listing, metric_name, metric_title, sentence_case, words
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rightfit.formatting import NOT_MEASURED, count, format_quality
-from rightfit.naming import format_metric, metric_name, sentence_case, words
+from rightfit._core.formatting import NOT_MEASURED, count, format_quality
+from rightfit.measuring.naming import format_metric, metric_name, sentence_case, words
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import Section, number, sentence, tabulate, text

@@ -7,10 +7,11 @@ from operator import attrgetter
 
 import polars as pl
 
-from rightfit.formatting import NOT_MEASURED, count, format_share
-from rightfit.http_load.load_records import LoadStep, WinnerLoad, format_latency, format_rate
-from rightfit.naming import format_metric, listing, words
+from rightfit._core.formatting import NOT_MEASURED, count, format_share
+from rightfit.data.request_path import MODEL, REQUEST
+from rightfit.measuring.naming import format_metric, listing, words
 from rightfit.ranking.explanation.decisions import list_decisions
+from rightfit.ranking.records.load_records import LoadStep, WinnerLoad, format_latency, format_rate
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (
     Section,
@@ -20,7 +21,6 @@ from rightfit.reporting.sections.section import (
     tabulate,
     text,
 )
-from rightfit.request_path import MODEL, REQUEST
 
 P50 = "latency_p50_ms"
 PATH_WORDS = {

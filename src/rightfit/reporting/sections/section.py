@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rightfit.formatting import format_number
-from rightfit.naming import words
-from rightfit.profiling.serving import Serving
+from rightfit._core.formatting import format_number
+from rightfit.measuring.naming import words
+from rightfit.measuring.serving import Serving
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from rightfit.formatting import NOT_MEASURED, count, format_number, format_share
-from rightfit.naming import (
+from rightfit._core.formatting import NOT_MEASURED, count, format_number, format_share
+from rightfit._core.typed_tables import read_rows
+from rightfit.measuring.naming import (
     describe_limit,
     format_metric,
     listing,
@@ -22,7 +23,6 @@ from rightfit.ranking.sensitivity.break_even import BreakEven
 from rightfit.ranking.sensitivity.limit_effects import DIRECTIONS, LimitEffect
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import Section, figure, keys, number, tabulate, text
-from rightfit.typed_tables import read_rows
 
 SMALLEST_SHARE = 0.005  # a smaller one is written as 0 %
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from rightfit.formatting import count, format_number, format_share
-from rightfit.naming import words
+from rightfit._core.formatting import count, format_number, format_share
+from rightfit.measuring.naming import words
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (
     Section,

@@ -1,0 +1,92 @@
+"""Locks on files (``flock``): the kernel releases them however their holder ends.
+
+What nobody holds, a killed process has left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from rightfit._core.formatting import clean_text
+
+MAX_NAME = 80  # characters of a process' command
+MIN_AGE_S = 1.0  # between the making of a file and its lock
+
+
+def acquire(file: IO[Any] | int, *, waits: bool = True) -> bool:
+    """Lock an open file; tell whether it is locked now.
+
+    Args:
+        file: The file, or its descriptor.
+        waits: Whether to wait while another process holds it.
+
+    Raises:
+        OSError: If the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def find_holder(file: IO[Any] | int) -> int | None:
+    """Return the process that holds a file's lock; ``None`` where the system does not tell."""
+    with contextlib.suppress(OSError, ValueError):
+        number = os.fstat(file if isinstance(file, int) else file.fileno()).st_ino
+        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
+            _, kind, _, _, process, place, *_ = line.split()
+            if kind == "FLOCK" and int(place.rpartition(":")[2]) == number and int(process) > 0:
+                return int(process)
+    return None
+
+
+def name_process(pid: int) -> str:
+    """Name a process: its number, and its command as far as the system tells it."""
+    words: list[str] = []
+    with contextlib.suppress(OSError):
+        command = Path("/proc", str(pid), "cmdline").read_bytes()
+        words = command.decode(errors="replace").replace("\0", " ").split()
+    return f"process {pid}, {clean_text(' '.join(words))[:MAX_NAME]}".removesuffix(", ")
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether a signal has stopped a process, as Ctrl-Z does."""
+    with contextlib.suppress(OSError, IndexError):
+        status = Path("/proc", str(pid), "stat").read_text(encoding="utf-8", errors="replace")
+        return status.rpartition(")")[2].split()[0] in "Tt"
+    return False
+
+
+def release(file: IO[Any] | int) -> None:
+    """Unlock an open file, also where a process that was forked meanwhile holds a copy."""
+    fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def hold(file: IO[Any]) -> None:
+    """Lock a file that is being written, so that nobody takes it for a leftover.
+
+    Where the file system has no locks, it stays without.
+    """
+    with contextlib.suppress(OSError):
+        acquire(file)
+
+
+def is_file_left(path: Path) -> bool:
+    """Tell whether nobody holds the lock of a file that its writer locks."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        is_free = acquire(descriptor, waits=False)
+        return is_free and time.time() - os.fstat(descriptor).st_mtime >= MIN_AGE_S
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,227 @@
+"""The base of all parameter models: no unknown keys, no infinite numbers, no disguised ones."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from rightfit._core.errors import RightfitError
+
+MAX_SEED = 2**32 - 1  # the largest that numpy and scikit-learn take
+MAX_COUNT = 10**9  # of what is counted and takes no memory
+MAX_SIZE = 1e15  # of a number without a natural limit: its squares and sums stay finite
+MAX_VALUE = 1e300  # in a raw table
+MAX_ROWS = 10**12
+MAX_S = 366 * 24 * 3_600  # a year
+MAX_MS = 24 * 3_600 * 1_000  # a day
+MAX_PROCESSES = 1_024
+MAX_THREADS = 1_024
+MAX_CHECKPOINTS = 64  # each at twice the length of the one before
+MAX_BATCH_SIZE = 2**18  # rows that are held in memory at once
+MAX_INPUT = 60  # characters of what a message repeats
+PREFIX = "Value error, "  # with which pydantic begins the message of a validator
+
+Item = TypeVar("Item")
+
+
+def split_names(names: Any) -> Any:
+    """Return names given on a command line as a list; anything else stays as it is.
+
+    ``--params`` splits at commas and passes texts, so names are separated by spaces there:
+    ``--params "grid.datasets=landsat shuttle"``. Brackets are allowed: ``grid.datasets=[landsat]``.
+
+    >>> split_names("[landsat]"), split_names("landsat shuttle"), split_names(["landsat"])
+    (['landsat'], ['landsat', 'shuttle'], ['landsat'])
+    """
+    if not isinstance(names, str):
+        return names
+    return names.strip("[] ").replace(",", " ").split()
+
+
+def _read_thread_count(value: Any) -> Any:
+    is_count = type(value) is int and 1 <= value <= MAX_THREADS
+    if not is_count and value != "all":
+        raise ValueError(
+            f"must be 'all' or a whole number from 1 to {MAX_THREADS:,}, but got {value!r}"
+        )
+    return value
+
+
+# Not together with bounds of a Field: pydantic keeps those of the alias alone.
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Number = Annotated[float, Field(ge=-MAX_SIZE, le=MAX_SIZE)]
+WholeNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]
+BatchSize = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
+DelayShare = Annotated[float, Field(gt=0, le=1_000)]  # over 1 where several threads wait
+Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
+ThreadCount = Annotated[int | Literal["all"], BeforeValidator(_read_thread_count)]
+
+
+class StrictModel(BaseModel):
+    """A model that takes no unknown key, no NaN, no infinity, and no text for a number.
+
+    Pydantic alone reads ``true`` as 1, ``"48"`` as 48 and ``"no"`` as false; in a configuration
+    these are slips.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hide_disguised(cls, raw: Any) -> Any:
+        """Keep from pydantic what it would convert, so that it reports each in its place."""
+        if not isinstance(raw, Mapping):
+            return raw
+        fields = cls.model_fields
+        return {
+            name: _hide(list(_list_kinds(fields[name].annotation)), value)
+            if name in fields
+            else value
+            for name, value in raw.items()
+        }
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _refuse_repeats(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields.get(info.field_name or "")
+        if field is None or not isinstance(value, tuple):
+            return value
+        kinds = [field.annotation, *get_args(field.annotation)]
+        # a list of any length, and not one of fixed places
+        if any(get_origin(kind) is tuple and ... in get_args(kind) for kind in kinds):
+            repeated = [
+                f"entry {place + 1}" if isinstance(item, BaseModel) else repr(item)
+                for place, item in enumerate(value)
+                if item in value[:place]
+            ]
+            if repeated:
+                raise ValueError(f"must not repeat an entry, but repeats {repeated[0]}")
+        return value
+
+
+class NamedModels(RootModel[dict[str, Item]], Mapping[str, Item]):
+    """Models by their names, a mapping in the order in which they were written."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def __getitem__(self, name: str) -> Item:
+        """Return the model of a name."""
+        return self.root[name]
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]  # pydantic yields its fields
+        """Yield the names."""
+        return iter(self.root)
+
+    def __len__(self) -> int:
+        """Return the number of models."""
+        return len(self.root)
+
+
+class OneSentence(type(BaseModel)):  # type: ignore[misc]  # pydantic names its metaclass nowhere
+    """Has a model that people make in Python say what is wrong with it in one sentence.
+
+    A model inside another one, or in a file, is no call of its class: it is reported in its place.
+    """
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        """Make the model.
+
+        Raises:
+            RightfitError: If its values do not fit.
+        """
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as err:
+            faults = "; ".join(list_faults(err)).rstrip(".")
+            called = cls.model_config.get("title", cls.__name__)
+            raise RightfitError(f"{called}: {faults}.") from None
+
+
+def list_faults(error: ValidationError) -> list[str]:
+    """Return one line per fault: the key, if it is of one, and what is wrong."""
+    faults = error.errors()
+    # a list is not too short in itself if it lacks its wrong entries
+    wrong = {one["loc"][:n] for one in faults for n in range(len(one["loc"]))}
+    return [
+        f"{'.'.join(map(str, one['loc']))}: {word_fault(one)}".removeprefix(": ")
+        for one in faults
+        if one["type"] != "too_short" or one["loc"] not in wrong
+    ]
+
+
+def word_fault(fault: Mapping[str, Any]) -> str:
+    """Say what is wrong in a fault as pydantic lists it, and what arrived where that is short."""
+    message: str = fault["msg"].removeprefix(PREFIX).replace("valid tuple", "list")
+    given = repr(fault["input"])
+    is_whole = isinstance(fault["input"], Mapping)  # of a block, whose parts do not fit
+    says_input = is_whole or "got" in message or given in message
+    message = message.replace("Tuple", "List")
+    is_named = fault["type"] in ("missing", "extra_forbidden")  # the key says all
+    if says_input or is_named or len(given) > MAX_INPUT:
+        return message
+    return f"{message}, but got {given}"
+
+
+# YAML 1.1 reads 1.0e-4 as a number, but 1.0e4 as a text
+_NUMBER_IN_YAML_1_2 = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE]\+?\d+")
+
+
+class _Hidden:
+    """A value that no field accepts, shown as it was written."""
+
+    def __init__(self, value: bool | str | float) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+
+def _hide(kinds: list[Any], value: Any) -> Any:
+    """Hide a truth value or a text in place of a number, or what is not quite true or false."""
+    if isinstance(value, list | tuple):
+        of_items = [kind for inner in kinds if isinstance(inner, tuple) for kind in inner]
+        return [_hide(of_items, item) for item in value]
+    takes_number = int in kinds or float in kinds
+    if isinstance(value, str) and float in kinds and _NUMBER_IN_YAML_1_2.fullmatch(value):
+        return value
+    is_disguised = (
+        (isinstance(value, bool) and takes_number and bool not in kinds)
+        or (isinstance(value, str) and takes_number and str not in kinds and value not in kinds)
+        or (isinstance(value, str | int | float) and type(value) is not bool and kinds == [bool])
+    )
+    return _Hidden(value) if is_disguised else value
+
+
+def _list_kinds(annotation: Any) -> Iterator[Any]:
+    """Yield the types and literals that an annotation accepts; those of a list's items as a tuple.
+
+    >>> list(_list_kinds(tuple[int | Literal["all"], ...]))
+    [(<class 'int'>, 'all')]
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        yield from _list_kinds(arguments[0])
+    elif origin in (Union, types.UnionType):
+        for argument in arguments:
+            if argument is not type(None):
+                yield from _list_kinds(argument)
+    elif origin is Literal:
+        yield from arguments
+    elif origin in (tuple, list):
+        yield tuple(kind for item in arguments if item is not ... for kind in _list_kinds(item))
+    else:
+        yield annotation

@@ -1,0 +1,369 @@
+"""How candidates of a dataset are measured: their rows, serving configurations and machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import polars as pl
+
+from rightfit._core.processes.json_store import JsonStore
+from rightfit._core.processes.leftovers import temporary_folder
+from rightfit.data.data_card import DataCard
+from rightfit.data.model_columns import make_raw_rows
+from rightfit.data.request_path import MODEL, REQUEST, RequestPath
+from rightfit.data.request_path.encoder import Encoder
+from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
+from rightfit.measuring.hardware.environment import (
+    Environment,
+    describe_environment,
+    fingerprint,
+)
+from rightfit.measuring.metrics import FIT_COLUMNS
+from rightfit.measuring.naming import name_candidate
+from rightfit.measuring.profile import tabulate_profiles
+from rightfit.measuring.profiles.candidate_profiles import (
+    profile_measured,
+    profile_set,
+    profile_unmeasured,
+)
+from rightfit.measuring.profiles.prediction_quality import find_final_rows
+from rightfit.measuring.remote_documents import RUNTIME, load_measured, select_measured
+from rightfit.measuring.rounds.jobs import (
+    CandidateSet,
+    FitCosts,
+    RawRequests,
+    plan_jobs,
+    plan_servings,
+    with_paths,
+    write_model_rows,
+)
+from rightfit.measuring.rounds.measurement import Bench
+from rightfit.measuring.rounds.turns import measure_jobs
+from rightfit.measuring.rounds.worker_pool import shared_pool
+from rightfit.measuring.serving import ELSEWHERE, Serving, name_device
+from rightfit.measuring.worker.meters.speed import SpeedProbe
+from rightfit.models.bundle import Bundle
+from rightfit.models.imported.row_table import RowTable
+from rightfit.params.applications import ApplicationsParams
+from rightfit.params.evaluation import EvaluationParams
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.explanation.decisions import SETTINGS, Settings
+from rightfit.ranking.screening import could_be_chosen
+from rightfit.searching.studies.study_store import StudyStore
+
+logger = logging.getLogger(__name__)
+
+ENVIRONMENT_KEY = "environment-{id}"
+SERVING = tuple(field.name for field in fields(Serving))
+
+
+@dataclass(frozen=True)
+class RawTest:
+    """Raw rows of the test split, in the order of the encoded ones, and how they are encoded."""
+
+    rows: pl.DataFrame
+    encoder: EncoderJson
+
+    @classmethod
+    def take(cls, rows: pl.DataFrame, encoder: Encoder) -> RawTest:
+        """Take the test split of a dataset's rows, whose parts are in the column ``part``."""
+        return cls(rows.filter(pl.col("part") == "test"), encoder.to_json())
+
+
+def measure_candidates(
+    candidates: Mapping[str, Bundle],
+    costs: FitCosts,
+    test: pl.DataFrame,
+    data_card: DataCard,
+    *,
+    raw: RawTest,
+    measurements: JsonStore,
+    params: EvaluationParams,
+    choosers: ApplicationsParams,
+    table: RowTable | None = None,
+    rivals: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Measure candidates of a dataset, beside each other, under all serving configurations.
+
+    Args:
+        candidates: Bundles by name, of one model or several, all of the same columns.
+        costs: What training them cost; see :func:`read_fit_costs`.
+        test: The test split: encoded columns, and ``label``.
+        data_card: The dataset.
+        raw: Raw rows and how they are encoded.
+        measurements: Keeps what was measured.
+        params: How to measure.
+        choosers: Applications that choose among the profiles.
+        table: Rows of imported models, in place of the encoded columns of ``test``.
+        rivals: Profiles of the dataset that are measured already, which these compete with.
+
+    Returns:
+        One row per candidate, serving configuration and request path that an application names.
+    """
+    if not candidates:  # its search has failed
+        return tabulate_profiles([])
+    here = describe_environment()
+    measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
+    features = () if table else next(one.schema.features for one in candidates.values())
+    paths, default_path = list_paths(choosers, params), find_default_path(choosers, params)
+
+    if rivals is not None:  # another machine's are no rivals of those that are measured here
+        rivals = rivals.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
+
+    def choose(profiles: pl.DataFrame) -> Sequence[bool]:
+        together = profiles if rivals is None else pl.concat([profiles, rivals], how="diagonal")
+        return could_be_chosen(together, choosers, default_path)[: profiles.height]
+
+    with _open_bench(test, features, params) as bench:
+        given = _make_set(candidates, costs, test, data_card, here, params)
+        if table is not None:
+            given = replace(
+                given, rows=write_model_rows(candidates, table, bench.folder, params.runtimes)
+            )
+        if REQUEST in paths:
+            given = replace(given, requests=_make_requests(raw, bench.folder))
+        here_measured = profile_set(
+            given,
+            with_paths(list_servings(params, here), paths),
+            bench,
+            measurements,
+            tiers=params.tiers,
+            choose=choose,
+            choosers=fingerprint(
+                choosers.model_dump(mode="json")
+                | {"request_path": default_path}
+                | (
+                    {}
+                    if rivals is None
+                    else {"rivals": rivals.select("candidate", *SERVING).rows()}
+                )
+            ),
+        )
+        named = {one.environment for one in choosers.values()}
+        elsewhere = [
+            profile_elsewhere(given, name, paths, bench, measurements, params)
+            for name in sorted(filter(None, named))
+        ]
+    return pl.concat([here_measured, *elsewhere])
+
+
+def trust_written(bundle: Bundle, dataset: str, studies: StudyStore) -> Bundle:
+    """Return a candidate, trusted if a search of this data root has written its native weights.
+
+    A candidate without such a record is measured as ONNX alone, which is logged.
+    """
+    found = studies.cell(f"{dataset}.{bundle.model}").trust_recorded(bundle)
+    if not found.may_open(found.weights_file):
+        logger.warning(
+            "%s is measured as ONNX only: no search of this data root has written its %s",
+            bundle.path,
+            bundle.weights_file,
+        )
+    return found
+
+
+def read_fit_costs(trials: Mapping[str, pl.DataFrame]) -> FitCosts:
+    """Return what training cost, by candidate, from the trials of each model."""
+    return {
+        name_candidate(model, row.pop("number")): row
+        for model, table in trials.items()
+        for row in table.select("number", *FIT_COLUMNS).to_dicts()
+    }
+
+
+def judge_candidates(
+    candidates: Mapping[str, Bundle],
+    costs: FitCosts,
+    judges: pl.DataFrame,
+    data_card: DataCard,
+    params: EvaluationParams,
+) -> pl.DataFrame:
+    """Judge candidates of a dataset in this process, where quality alone decides.
+
+    Args:
+        candidates: Bundles by name.
+        costs: What training them cost.
+        judges: Encoded rows that choose, with the column ``label``.
+        data_card: The dataset's card.
+        params: How the test rows are divided.
+
+    Returns:
+        One row per candidate; what only measuring finds is null.
+    """
+    here = describe_environment()
+    given = _make_set(candidates, costs, judges, data_card, here, params)
+    features = data_card.input_schema.features
+    rows = np.ascontiguousarray(judges.select(features).to_numpy(), dtype=np.float32)
+    return profile_unmeasured(given, rows)
+
+
+def profile_elsewhere(
+    given: CandidateSet,
+    name: str,
+    paths: Sequence[RequestPath],
+    bench: Bench,
+    measurements: JsonStore,
+    params: EvaluationParams,
+) -> pl.DataFrame:
+    """Return the profiles of candidates as another machine has measured them.
+
+    Raises:
+        ValueError: If nothing was imported under that name.
+    """
+    measured = load_measured(name, measurements)
+    there = measured.environment
+    servings = [one for one in list_servings(params, there) if one.runtime == RUNTIME]
+    jobs = plan_jobs(given.dataset, given.candidates, with_paths(servings, paths), given.requests)
+    found, states = select_measured(measured, jobs, bench.settings, given.data_version)
+    if len(found) < len(jobs):
+        logger.warning(
+            "%s: %d of %d configurations were not measured on %s; pack them with "
+            "rightfit remote pack",
+            *(given.dataset, len(jobs) - len(found), len(jobs), name),
+        )
+    profiles = profile_measured(
+        replace(given, environment_id=there.environment_id, devices=there.devices),
+        *(found, states, bench, measurements),
+        tiers=params.tiers,
+    )
+    return profiles.with_columns(pl.format(name_device("{}", name), "device").alias("device"))
+
+
+def measure_afresh(
+    candidates: Mapping[str, Bundle],
+    wanted: Mapping[str, Sequence[Serving]],
+    test: pl.DataFrame,
+    data_card: DataCard,
+    *,
+    raw: RawTest,
+    measurements: JsonStore,
+    params: EvaluationParams,
+) -> pl.DataFrame:
+    """Measure candidates of a dataset again, whatever is stored of them.
+
+    Returns:
+        One row per candidate and wanted serving configuration.
+    """
+    here = describe_environment()
+    features = next(iter(candidates.values())).schema.features
+    with _open_bench(test, features, params) as bench:
+        given = _make_set(candidates, {}, test, data_card, here, params)
+        servings = dict.fromkeys(one for listed in wanted.values() for one in listed)
+        jobs = [
+            job
+            for job in plan_jobs(
+                given.dataset, candidates, servings, _make_requests(raw, bench.folder)
+            )
+            if job.serving in wanted[job.candidate]
+        ]
+        keys = [f"again-{number}" for number in range(len(jobs))]
+        store = JsonStore(bench.folder / "again")
+        states = measure_jobs(jobs, keys, bench, store, choose=lambda found: [True] * len(found))
+        return profile_measured(given, jobs, states, bench, measurements, tiers=params.tiers)
+
+
+def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:
+    """Return the serving configurations that a machine can run."""
+    return plan_servings(
+        params.runtimes,
+        params.n_threads,
+        params.devices,
+        n_cores=environment.n_cores,
+        present=environment.devices,
+    )
+
+
+def list_paths(applications: Applications, params: EvaluationParams) -> list[RequestPath]:
+    """Return the request paths that applications name, in a fixed order."""
+    otherwise = find_default_path(applications, params)
+    named = {one.request_path or otherwise for one in applications.values()}
+    return [path for path in (MODEL, REQUEST) if path in named]
+
+
+def find_default_path(applications: Applications, params: EvaluationParams) -> RequestPath:
+    """Return the path of applications that name none.
+
+    The ranking gives them whole requests wherever those are measured, so where one application
+    names them, they hold for all that name none.
+    """
+    named = {one.request_path for one in applications.values()}
+    return REQUEST if REQUEST in named else params.request_path
+
+
+def _make_requests(raw: RawTest, folder: Path) -> RawRequests:
+    """Write the raw test rows."""
+    file = folder / "raw_rows.npy"
+    np.save(file, make_raw_rows(raw.rows, list_inputs(raw.encoder)))
+    return RawRequests(file, raw.encoder, folder)
+
+
+@contextmanager
+def _open_bench(
+    test: pl.DataFrame, features: tuple[str, ...], params: EvaluationParams
+) -> Iterator[Bench]:
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
+        np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
+        yield Bench(shared_pool(), rows, folder, params.settings, params.preset, SpeedProbe(None))
+
+
+def _make_set(
+    candidates: Mapping[str, Bundle],
+    costs: FitCosts,
+    test: pl.DataFrame,
+    data_card: DataCard,
+    environment: Environment,
+    params: EvaluationParams,
+) -> CandidateSet:
+    targets = data_card.input_schema.cast_labels(test["label"].to_numpy())
+    return CandidateSet(
+        dataset=data_card.dataset,
+        data_version=data_card.data_version,
+        candidates=candidates,
+        targets=targets,
+        quality=data_card.quality,
+        fit_costs=costs,
+        environment_id=environment.environment_id,
+        devices=environment.devices,
+        seed=params.seed,
+        final_rows=find_final_rows(
+            targets, share=params.final_share, min_rows=params.final_min_rows
+        ),
+    )
+
+
+def add_settings(
+    profiles: pl.DataFrame,
+    candidates: Mapping[str, Bundle],
+    *,
+    searched: Mapping[str, Collection[str]] = MappingProxyType({}),
+    fixed: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """Add the settings that each candidate was trained with, as JSON.
+
+    Args:
+        profiles: Of these candidates.
+        candidates: Their bundles, by name.
+        searched: Settings that a search has varied, by model.
+        fixed: The others that count; ``None``: all.
+    """
+    texts = {}
+    for name in profiles["candidate"].unique():
+        values = candidates[name].configuration
+        varied = searched.get(candidates[name].model, ())
+        texts[name] = Settings(
+            searched={key: value for key, value in values.items() if key in varied},
+            fixed={
+                key: value
+                for key, value in values.items()
+                if key not in varied and (fixed is None or key in fixed)
+            },
+        ).model_dump_json()
+    column = pl.col("candidate").replace_strict(texts, default=None, return_dtype=pl.String)
+    return profiles.with_columns(column.alias(SETTINGS))

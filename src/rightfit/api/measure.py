@@ -1,0 +1,134 @@
+"""Measure a model, or compare several, from Python: no project, no file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from rightfit._core.errors import RightfitError
+from rightfit.api.own_models import MeasuringPlan, measure_models
+from rightfit.api.profiles import Profiles
+from rightfit.api.rank import ApplicationsLike, read_applications
+from rightfit.measuring.profile import Profile
+from rightfit.measuring.targets import Quality
+from rightfit.models.runtimes import NATIVE, ONNX
+
+
+def measure(
+    model: object,
+    rows: object | None = None,
+    targets: object | None = None,
+    *,
+    name: str | None = None,
+    runtime: str | None = None,
+    n_threads: int = 1,
+    device: str = "cpu",
+    preset: str = "quick",
+    quality: Quality | None = None,
+    trust: bool = False,
+) -> Profile:
+    """Measure what serving a model costs, in fresh processes, and how good its answers are.
+
+    Args:
+        model: A fitted estimator or pipeline of scikit-learn, a model of LightGBM, XGBoost or
+            CatBoost, a torch module, an ONNX model, a function from rows to answers, or the path of
+            a model file, a bundle or an export.
+        rows: Rows that it can answer, in the columns that it was fitted on: a frame of pandas or
+            polars, an Arrow table, an array, or the path of a .parquet, .csv or .npy file. Some
+            thousand are best; ``None``: random values, which ONNX models alone take.
+        targets: What is right for these rows, or the name of their column that holds it; ``None``:
+            answers are not judged.
+        name: The model's name; ``None``: that of its type or file.
+        runtime: ``native``, ``onnx``, or a :class:`Runtime` by import path; ``None``: the model as
+            it is given.
+        n_threads: Threads of a call, and cores that the process runs on.
+        device: ``cpu`` or ``cuda``.
+        preset: How thoroughly: ``quick``, ``standard`` or ``publish``.
+        quality: How answers are judged: any scorer of scikit-learn by name, or a function;
+            ``None``: accuracy, or r2 where numbers are predicted.
+        trust: Whether a file that is no ONNX may be opened: you trust who wrote it. A pickle runs
+            whatever code it holds, in a process of its own.
+
+    Raises:
+        RightfitError: If the model, the rows and the targets do not fit each other, or the model
+            fails while it is measured.
+    """
+    called = name or (Path(model).name if isinstance(model, str | Path) else type(model).__name__)
+    _require_texts("name", [called])
+    plan = MeasuringPlan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
+    found = measure_models(
+        {called: model}, rows, targets, plan, dataset="data", quality=quality, trust=trust
+    )
+    if found.profiles.is_empty():
+        reasons = "; ".join(found.left_out.values()) or f"{called} has no runtime {runtime}"
+        raise RightfitError(f"{called} was not measured: {reasons}")
+    return found.require_profile()
+
+
+def compare(
+    models: Mapping[str, object],
+    rows: object,
+    targets: object | None = None,
+    *,
+    dataset: str = "data",
+    runtimes: Sequence[str] | None = None,
+    n_threads: Sequence[int | Literal["all"]] = (1,),
+    devices: Sequence[str] = ("cpu",),
+    preset: str = "quick",
+    quality: Quality | None = None,
+    applications: ApplicationsLike | None = None,
+    trust: bool = False,
+) -> Profiles:
+    """Measure models side by side, in turns, so that all meet the same moods of the machine.
+
+    Args:
+        models: Models by name; see :func:`measure`.
+        rows: Rows that all of them can answer.
+        targets: As of :func:`measure`.
+        dataset: Name of the rows, in the results.
+        runtimes: Runtimes wanted; ``None``: the model as it is given, and as ONNX where it can be
+            exported.
+        n_threads: Threads of a call; ``all``: every core.
+        devices: Devices.
+        preset: As of :func:`measure`.
+        quality: As of :func:`measure`.
+        applications: As of :func:`rank`; a profile that none of them could choose is not measured
+            to the end. ``None``: all are.
+        trust: As of :func:`measure`.
+
+    Raises:
+        RightfitError: If models, rows and targets do not fit each other, before anything is
+            measured.
+    """
+    if not models or not isinstance(models, Mapping):
+        raise RightfitError("There are no models; give them by name: compare({'a': model}, X, y).")
+    _require_texts("models", [*models])
+    for key, given, example in (
+        ("runtimes", runtimes, [NATIVE]),
+        ("n_threads", n_threads, [1, "all"]),
+        ("devices", devices, ["cpu"]),
+    ):
+        if given is not None and (isinstance(given, str) or not isinstance(given, Sequence)):
+            raise RightfitError(f"{key} must be a list, such as {example}, but got {given!r}.")
+    plan = MeasuringPlan(
+        tuple(runtimes or (NATIVE, ONNX)),
+        tuple(n_threads),
+        tuple(devices),
+        preset,
+        None if applications is None else read_applications(applications),
+    )
+    found = measure_models(
+        models, rows, targets, plan, dataset=dataset, quality=quality, trust=trust
+    )
+    return Profiles(
+        found.profiles,
+        found.environment,
+        {} if found.quality is None else {dataset: found.quality},
+        found.left_out,
+    )
+
+
+def _require_texts(key: str, names: Sequence[object]) -> None:
+    if odd := [name for name in names if not isinstance(name, str)]:
+        raise RightfitError(f"{key}: a model's name must be a text, but got {odd[0]!r}.")

@@ -1,0 +1,387 @@
+"""Measure models that somebody has: bundles of them in a private folder, then as any candidates."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from pydantic import ValidationError
+
+from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import end_sentence
+from rightfit._core.processes.json_store import JsonStore
+from rightfit._core.processes.leftovers import sweep_temporary_folders, temporary_folder
+from rightfit._core.processes.regular_files import require_regular
+from rightfit._core.strict_model import list_faults
+from rightfit.data.request_path import MODEL
+from rightfit.data.request_path.raw_rows import load_rows
+from rightfit.measuring.given_models import GivenModel, GivenOnnx, take_model
+from rightfit.measuring.hardware.environment import Environment, describe_environment, usable_cores
+from rightfit.measuring.profile import Profile
+from rightfit.measuring.profiles.candidate_profiles import profile_set
+from rightfit.measuring.rounds.first_rows import WorkerFirstRows
+from rightfit.measuring.rounds.jobs import CandidateSet, plan_servings, write_model_rows
+from rightfit.measuring.rounds.measurement import Bench
+from rightfit.measuring.rounds.presets import MeasuringSettings
+from rightfit.measuring.rounds.worker_pool import WorkerPool
+from rightfit.measuring.targets import Quality, plan_judging, read_targets
+from rightfit.measuring.worker.meters.speed import SpeedProbe
+from rightfit.models.bundle import Bundle
+from rightfit.models.bundle_files import hash_regular_file
+from rightfit.models.imported.exporting import offer_exports
+from rightfit.models.imported.feeding import Tensor, find_feeds, read_inputs, read_outputs
+from rightfit.models.imported.importing import open_onnx
+from rightfit.models.imported.kinds import resolve_file
+from rightfit.models.imported.row_table import RowTable, read_row_table
+from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.runtimes import (
+    NATIVE,
+    ONNX,
+    RUNTIMES,
+    available_runtimes,
+    can_serve,
+    derive_files,
+)
+from rightfit.params.defaults import read_default
+from rightfit.params.evaluation import EvaluationParams
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.screening import could_be_chosen
+
+MAX_BATCH_VALUES = 2**25  # of one call: 128 MiB
+MAX_ROWS = 10_000  # that are not judged: measuring needs no more
+RANDOM_ROWS = "random values of the declared shapes; --rows names a table of real ones"
+MAX_WORKERS = 4  # measuring processes kept ready; each holds its imports in memory
+
+
+@dataclass(frozen=True)
+class MeasuredModels:
+    """Models of one dataset that were measured.
+
+    Args:
+        profiles: A row per model and serving configuration, see ``tabulate_profiles``.
+        environment: The machine.
+        quality: How their answers were judged; ``None``: they were not.
+        n_rows: Rows that they answered.
+        left_out: Why there is no profile of a model in a runtime, by a label of both.
+    """
+
+    profiles: pl.DataFrame
+    environment: Environment
+    quality: QualityMetric | None
+    n_rows: int
+    left_out: Mapping[str, str]
+
+    def require_profile(self) -> Profile:
+        """Return the profile of the one model that was measured.
+
+        Raises:
+            RightfitError: If it was not.
+        """
+        profile = Profile.from_row(self.profiles.row(0, named=True))
+        load_time = profile["load_time_ms"]
+        if load_time.value is None:
+            raise RightfitError(f"{profile.candidate} was not measured: {load_time.reason}")
+        return profile
+
+
+@dataclass(frozen=True)
+class MeasuringPlan:
+    """How models are measured.
+
+    Args:
+        runtimes: Runtimes wanted; ``None``: the model as it is.
+        n_threads: Threads of a call; ``all``: every core.
+        devices: Devices wanted.
+        preset: Name of the settings of measuring.
+        applications: Once they cannot choose a profile any more, it is not measured further;
+            ``None``: all are measured to the end.
+    """
+
+    runtimes: tuple[str, ...] | None
+    n_threads: tuple[int | Literal["all"], ...]
+    devices: tuple[str, ...]
+    preset: str
+    applications: Applications | None = None
+
+
+def measure_models(
+    models: Mapping[str, object],
+    rows: object | None,
+    targets: object | None,
+    plan: MeasuringPlan,
+    *,
+    dataset: str,
+    quality: Quality | None,
+    trust: bool,
+) -> MeasuredModels:
+    """Measure models in fresh processes, in turns.
+
+    Raises:
+        RightfitError: If a model, the rows or the targets do not fit each other; before anything
+            is measured.
+    """
+    sweep_temporary_folders()  # what killed processes have left
+    params = _read_params(plan)
+    here = describe_environment()
+    _require_machine(params, here)
+    table = None if rows is None else read_row_table(rows)
+    labels = None
+    if targets is not None:
+        if table is None:
+            raise RightfitError("There are targets, but no rows that they belong to.")
+        labels, table = read_targets(targets, table)
+    pool = WorkerPool(MAX_WORKERS)
+    try:
+        first = WorkerFirstRows(pool)
+        given: dict[str, GivenModel] = {}
+        for name, model in models.items():
+            with _faults_of(name):
+                given[name] = take_model(model, rows=table, trust=trust, first=first)
+        facts = {name: one.facts for name, one in given.items()}
+        judging = plan_judging(facts, labels, quality)
+        with temporary_folder("models") as folder:
+            bundles: dict[str, Bundle] = {}
+            for number, (name, one) in enumerate(given.items()):
+                with _faults_of(name):
+                    bundles[name] = one.bundle(
+                        folder / str(number), name=name, rows=table, classes=judging.judged_classes
+                    )
+            wanted = plan.runtimes or {available_runtimes(one)[0] for one in bundles.values()}
+            if set(wanted) != {NATIVE} and table is not None:  # others may read the ONNX file
+                bundles = {
+                    name: offer_exports(one, table, level=logging.DEBUG)
+                    for name, one in bundles.items()
+                }
+            bundles = {
+                name: derive_files(one, [own for own in wanted if own not in RUNTIMES])
+                for name, one in bundles.items()
+            }
+            refused = {name: one.onnx_refused for name, one in bundles.items() if one.onnx_refused}
+            left_out = {
+                f"{name}, {runtime}": refused.get(name, "the model has no file that it opens")
+                for name, one in bundles.items()
+                for runtime in wanted
+                if runtime != NATIVE and not can_serve(one, runtime)
+            }
+            files = write_model_rows(bundles, table, folder, wanted)
+            if not files:
+                reasons = "; ".join(f"{label}: {reason}" for label, reason in left_out.items())
+                raise RightfitError(
+                    f"No model runs in {', '.join(wanted)}: {end_sentence(reasons)}"
+                )
+            settings = _fit_batches(params.settings, given, bundles, table)
+            profiles = profile_set(
+                CandidateSet(
+                    dataset=dataset,
+                    data_version="",
+                    candidates=bundles,
+                    targets=judging.labels,
+                    quality=judging.metric,
+                    fit_costs={},
+                    environment_id=here.environment_id,
+                    devices=here.devices,
+                    seed=params.seed,
+                    rows=files,
+                ),
+                plan_servings(
+                    list(wanted),
+                    params.n_threads,
+                    params.devices,
+                    n_cores=here.n_cores,
+                    present=here.devices,
+                ),
+                Bench(pool, folder, folder, settings, params.preset, SpeedProbe(None)),
+                JsonStore(folder / "measurements"),
+                tiers=params.tiers,
+                choose=lambda found: (
+                    [True] * found.height
+                    if plan.applications is None
+                    else could_be_chosen(found, plan.applications, MODEL)
+                ),
+                level=logging.DEBUG,
+            )
+            n_rows = len(load_rows(str(next(iter(files.values())).path)))
+    finally:
+        pool.close()
+    metric = None if judging.labels is None else judging.metric
+    is_refused = pl.col("candidate").is_in(list(refused)) & (pl.col("runtime") == ONNX)
+    return MeasuredModels(profiles.filter(~is_refused), here, metric, n_rows, left_out)
+
+
+def _read_params(plan: MeasuringPlan) -> EvaluationParams:
+    asked = {
+        "preset": plan.preset,
+        "runtimes": plan.runtimes or (NATIVE,),
+        "n_threads": plan.n_threads,
+        "devices": plan.devices,
+    }
+    try:
+        return EvaluationParams.model_validate(read_default("evaluation") | asked)
+    except ValidationError as err:
+        raise RightfitError("; ".join(list_faults(err))) from err
+
+
+def _require_machine(params: EvaluationParams, here: Environment) -> None:
+    """Refuse to measure where the machine can run none of the serving configurations."""
+    if all(n != "all" and n > here.n_cores for n in params.n_threads):
+        raise RightfitError(
+            f"n_threads {list(params.n_threads)} cannot be measured: this machine has "
+            f"{here.n_cores} cores. Give at most so many, or 'all'."
+        )
+    if not set(params.devices) & set(here.devices):
+        raise RightfitError(
+            f"devices {list(params.devices)} cannot be measured: this machine has "
+            f"{list(here.devices)}. Give one of these."
+        )
+
+
+@contextmanager
+def _faults_of(name: str) -> Iterator[None]:
+    """Name the model in what is wrong with it."""
+    try:
+        yield
+    except ValueError as err:
+        raise RightfitError(f"{name}: {err}") from err
+
+
+def _fit_batches(
+    settings: MeasuringSettings,
+    given: Mapping[str, GivenModel],
+    bundles: Mapping[str, Bundle],
+    table: RowTable | None,
+) -> MeasuringSettings:
+    """Leave out batch sizes that a graph does not take, or that would fill the memory."""
+    single = [name for name, one in given.items() if isinstance(one, GivenOnnx) and one.is_single]
+    if single and len(given) > 1:
+        raise RightfitError(
+            f"{single[0]} takes exactly one row a call, so it cannot be compared with models that "
+            "take batches. Export it with a free first dimension."
+        )
+    if table is not None and table.form == "matrix":
+        n_values = math.prod(table.content.shape[1:])  # of a row
+    else:
+        n_values = max(
+            max(one.schema.n_features, sum(math.prod(x.shape) for x in find_feeds(one, ONNX)))
+            for one in bundles.values()
+        )
+    most = 1 if single else max(1, MAX_BATCH_VALUES // max(1, n_values))
+    sizes = tuple(size for size in settings.batch_sizes if size <= most) or (most,)
+    return settings.model_copy(update={"batch_sizes": sizes})
+
+
+@dataclass(frozen=True)
+class MeasuredFile:
+    """A model's resource profile and what it belongs to.
+
+    Args:
+        path: The file or folder.
+        sha256: Of the file; ``None`` of a folder.
+        inputs: Of an ONNX file; empty of any other.
+        outputs: Of an ONNX file; empty of any other.
+        rows: Where the rows come from.
+        n_rows: How many there are.
+        preset: Name of the settings of measuring.
+        environment: The machine.
+        profile: The profile.
+    """
+
+    path: Path
+    sha256: str | None
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    rows: str
+    n_rows: int
+    preset: str
+    environment: Environment
+    profile: Profile
+
+
+def measure_file(
+    path: Path,
+    *,
+    rows: Path | None = None,
+    columns: Sequence[str] | None = None,
+    target: str | None = None,
+    quality: str | None = None,
+    n_threads: int | None = 1,
+    preset: str = "quick",
+    trust: bool = False,
+) -> MeasuredFile:
+    """Measure a model file in fresh processes, as :func:`rightfit.api.measure.measure` does.
+
+    Args:
+        path: The file, or the folder of a bundle, an export or an MLflow model.
+        rows: Table of rows to answer (Parquet, CSV or .npy); ``None``: random values.
+        columns: The table's columns that the model reads, in order; ``None``: all.
+        target: The table's column that holds what is right; ``None``: answers are not judged.
+        quality: How answers are judged, by name.
+        n_threads: Threads of a call; ``None``: as many as this machine has cores.
+        preset: Name of the library's settings of measuring.
+        trust: Whether a file that is no ONNX may be opened.
+
+    Raises:
+        RightfitError: If it is no model, the rows do not fit it, or it fails while it is measured.
+    """
+    n_cores = usable_cores()
+    if n_threads is not None and n_threads > n_cores:
+        raise RightfitError(f"--threads is {n_threads}, but this machine has {n_cores} cores.")
+    require_regular(path)
+    if not path.exists():
+        raise RightfitError(f"There is no file {path}.")
+    if os.fsencode(path).decode(errors="ignore") != str(path):  # no library opens it
+        raise RightfitError(f"The name of {path} is not UTF-8; rename it.")
+    try:
+        file = resolve_file(path)
+    except ValueError:
+        file = None  # the folder of a bundle or an export
+    table = None if rows is None else _read_rows(rows, columns, target)
+    plan = MeasuringPlan(None, (n_threads or n_cores,), ("cpu",), preset)
+    found = measure_models(
+        {path.name: path}, table, target, plan, dataset="data", quality=quality, trust=trust
+    )
+    session = open_onnx(file) if file is not None and file.suffix == ".onnx" else None
+    return MeasuredFile(
+        path=path,
+        sha256=None if file is None else hash_regular_file(file),
+        inputs=() if session is None else read_inputs(session),
+        outputs=() if session is None else read_outputs(session),
+        rows=RANDOM_ROWS if rows is None else rows.name,
+        n_rows=found.n_rows,
+        preset=preset,
+        environment=found.environment,
+        profile=found.require_profile(),
+    )
+
+
+def _read_rows(path: Path, columns: Sequence[str] | None, target: str | None) -> RowTable:
+    """Read a table, and choose its columns.
+
+    Raises:
+        RightfitError: If it cannot be read, or lacks a column.
+    """
+    require_regular(path)
+    table = read_row_table(path)
+    if columns is not None:
+        missing = [name for name in columns if name not in table.columns]
+        if missing:
+            raise RightfitError(f"{path} has no columns {missing}; it has {list(table.columns)}.")
+        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+            raise RightfitError(f"--columns names {twice} twice.")
+        if target in columns:
+            raise RightfitError(f"--columns names the target, {target!r}, which no model reads.")
+        table = table.select([*columns, *([target] if target else [])], of="--columns")
+    if empty := [
+        name
+        for name in table.columns  # NaN is not itself
+        if all(one is None or np.any(one != one) for one in table.column(name).ravel())
+    ]:
+        raise RightfitError(f"{path} has columns without any value: {empty}. Leave them out.")
+    return table if target else table.head(MAX_ROWS)

@@ -1,0 +1,504 @@
+"""Rank measured candidates for applications, and explain the order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError
+
+from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import format_quality
+from rightfit._core.processes.regular_files import require_regular
+from rightfit._core.spelling import suggest
+from rightfit._core.strict_model import StrictModel
+from rightfit.api.profiles import Profiles, check_table, require_dataset, to_html
+from rightfit.api.yaml_expansion import check_expansion
+from rightfit.measuring.hardware.environment import describe_environment
+from rightfit.measuring.hardware.tiers import tabulate_tiers
+from rightfit.measuring.naming import sentence_case
+from rightfit.measuring.profile import Profile, complete_columns
+from rightfit.measuring.serving import Serving
+from rightfit.params.applications import ApplicationsParams, find_contradictions, find_misnamed
+from rightfit.params.defaults import read_default
+from rightfit.params.evaluation import EvaluationParams
+from rightfit.params.faults import explain_faults
+from rightfit.ranking.application_ranking import (
+    ApplicationRanking,
+    Winners,
+    list_winner_keys,
+    rank_applications,
+)
+from rightfit.ranking.applications.applications import (
+    QUALITIES,
+    Application,
+    Applications,
+    RankingRules,
+)
+from rightfit.ranking.assessment.profile_table import (
+    ProfileKey,
+    ProfileTable,
+    check_columns,
+    complete_paths,
+    read_profiles,
+)
+from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
+from rightfit.ranking.explanation.rankings import (
+    tabulate_breakdown,
+    tabulate_rankings,
+    tabulate_robust_choices,
+)
+from rightfit.ranking.explanation.recommendation import recommend
+from rightfit.ranking.records.load_records import LoadCurves
+from rightfit.ranking.sensitivity.break_even import tabulate_break_even
+from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
+from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
+from rightfit.reporting.charts.palette import marks_of
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+ApplicationsLike = str | Path | Applications | Mapping[str, Application | Mapping[str, object]]
+PROFILES_FILE, RANKING_FILE = "profiles.parquet", "ranking.json"
+
+
+def rank(
+    profiles: Profiles | pl.DataFrame,
+    applications: ApplicationsLike,
+    *,
+    rules: RankingRules | None = None,
+    previous: Ranking | Winners | str | Path | None = None,
+) -> Ranking:
+    """Rank candidates for every application, dataset by dataset.
+
+    Args:
+        profiles: What was measured.
+        applications: By name; or the path of a YAML file, whose form is that of
+            ``parameters_applications.yml``.
+        rules: Confidence and tie rules; ``None``: the library's.
+        previous: An earlier ranking, the folder it was saved in, or its ``winners``. They stand
+            until another candidate is surely better (``rules.keep_winner``).
+
+    Raises:
+        RightfitError: If there is no profile, or an application is wrong in itself, or asks for a
+            metric that no profile has; lists all faults.
+    """
+    if isinstance(profiles, pl.DataFrame):
+        profiles = Profiles(check_table(profiles, "the table"))
+    if not isinstance(profiles, Profiles):
+        said = f"{profiles!r:.80}" if isinstance(profiles, list) else f"a {type(profiles).__name__}"
+        raise RightfitError(
+            f"profiles must be what compare(…) returns, or its table of polars, but got {said}."
+        )
+    if not len(profiles):
+        raise RightfitError("There is no profile to rank. Measure candidates: rightfit.compare(…)")
+    check_table(profiles.table, "the table of profiles")
+    asked = read_applications(applications)
+    if rules is None:
+        rules = RankingRules.model_validate(read_default("ranking"))
+    if not isinstance(rules, RankingRules):
+        raise RightfitError(
+            f"rules must be those of a ranking (ranking.rules), changed by model_copy, but got "
+            f"{rules!r:.80}."
+        )
+    if isinstance(previous, str | Path):
+        previous = Ranking.load(previous)
+    earlier = previous.winners if isinstance(previous, Ranking) else previous or {}
+    try:
+        earlier = TypeAdapter(Winners).validate_python(earlier)
+    except ValidationError as err:
+        raise RightfitError(
+            f"previous must be a ranking, its folder or its winners, but got {previous!r:.80}."
+        ) from err
+    ranking = Ranking(profiles, asked, rules, earlier=earlier)
+    ranking.check()
+    return ranking
+
+
+def read_applications(applications: ApplicationsLike) -> Applications:
+    """Read applications from any of the forms that :func:`rank` takes.
+
+    Raises:
+        RightfitError: If they are wrong; lists all faults.
+    """
+    if isinstance(applications, Applications):
+        return applications
+    source = "applications"
+    if isinstance(applications, str | Path):
+        source = str(applications)
+        blocks = _read_file(Path(applications))
+    elif isinstance(applications, Mapping):
+        blocks = {
+            name: one.model_dump(exclude_unset=True) if isinstance(one, Application) else one
+            for name, one in applications.items()
+        }
+    else:
+        raise RightfitError(
+            "applications must be rightfit.Application by name, or the path of a YAML file of "
+            f"them, but got {applications!r:.80}."
+        )
+    if odd := [name for name in blocks if not isinstance(name, str)]:
+        raise RightfitError(f"{source}: names must be texts, but got {odd}. Put them in quotes.")
+    faults = explain_faults(
+        "applications", blocks, blocks, Application, misnamed=find_misnamed(blocks)
+    )
+    if not blocks or faults:
+        faults = faults or ["there is no application in it"]
+        raise RightfitError(f"{source}: {'; '.join(faults)}")
+    if contradictions := find_contradictions(blocks):
+        raise RightfitError(f"{source}: {'; '.join(contradictions)}")
+    return ApplicationsParams.model_validate(blocks)
+
+
+@dataclass(frozen=True, repr=False)
+class Ranking:
+    """The candidates of each dataset in order, for every application, with the reasons.
+
+    Everything follows from the three arguments and is computed when it is first asked for.
+
+    Args:
+        profiles: What was measured.
+        applications: What is asked for.
+        rules: Confidence and tie rules.
+        imported: Families whose candidates are already in use; decisions compare them with winners.
+        earlier: Winners of an earlier ranking, by application.
+    """
+
+    profiles: Profiles
+    applications: Applications
+    rules: RankingRules
+    imported: Collection[str] = ()
+    earlier: Winners = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Refuse to rank by columns that the profiles do not have.
+
+        Raises:
+            RightfitError: If an application or a tie rule names one; lists all of them.
+        """
+        check_columns(self._profile_table, self.applications, self.rules)
+
+    @cached_property
+    def ranked(self) -> list[ApplicationRanking]:
+        """The rankings as arrays, one for each application."""
+        return rank_applications(self._profile_table, self.applications, self.rules, self.earlier)
+
+    @cached_property
+    def winners(self) -> Winners:
+        """Model, candidate and serving configuration of each winner, by application and dataset."""
+        return {one.assessment.name: list_winner_keys(one) for one in self.ranked}
+
+    @cached_property
+    def _profile_table(self) -> ProfileTable:
+        return read_profiles(self.profiles.table)
+
+    @cached_property
+    def table(self) -> pl.DataFrame:
+        """One row for each application, dataset and candidate, best first: ``rankings``."""
+        return tabulate_rankings(self.ranked)
+
+    @cached_property
+    def breakdown(self) -> pl.DataFrame:
+        """Contribution of each objective to each utility: ``utility_breakdown``."""
+        return tabulate_breakdown(self.ranked)
+
+    @cached_property
+    def win_shares(self) -> pl.DataFrame:
+        """How much of the space of weights each candidate wins."""
+        return tabulate_win_shares(self.ranked)
+
+    @cached_property
+    def weight_intervals(self) -> pl.DataFrame:
+        """In which interval of each weight the winner stays."""
+        return tabulate_weight_intervals(self.ranked)
+
+    @cached_property
+    def limit_effects(self) -> pl.DataFrame:
+        """Effects of loosening, tightening or removing each limit: ``limit_effects``."""
+        return tabulate_limit_effects(self.ranked)
+
+    @cached_property
+    def robust_choices(self) -> pl.DataFrame:
+        """Which family does well on every dataset."""
+        return tabulate_robust_choices(self.table)
+
+    @cached_property
+    def break_even(self) -> pl.DataFrame:
+        """After how many predictions a dearer training pays back."""
+        return tabulate_break_even(self.ranked)
+
+    @cached_property
+    def recommendations(self) -> Recommendations:
+        """All decisions, by application."""
+        return recommend(
+            self.ranked,
+            weight_intervals=self.weight_intervals,
+            limit_effects=self.limit_effects,
+            robust_choices=self.robust_choices,
+            imported=self.imported,
+        )
+
+    def decision(self, application: str, dataset: str | None = None) -> Decision:
+        """Return what is recommended to an application: the winner, and what would change it.
+
+        Args:
+            application: Its name.
+            dataset: May be left out where there is one.
+
+        Raises:
+            RightfitError: If there is no such application or dataset; names those that there are.
+        """
+        datasets = self.recommendations[self._require(application)].datasets
+        return datasets[require_dataset(list(datasets), dataset)]
+
+    def winner(self, application: str, dataset: str | None = None) -> Profile | None:
+        """Return the profile of the winner; ``None`` where no candidate meets the limits.
+
+        Raises:
+            RightfitError: As of :meth:`decision`.
+        """
+        self._require(application)
+        name = require_dataset(self.profiles.datasets, dataset)
+        (ranked,) = (one for one in self.ranked if one.assessment.name == application)
+        key = ranked.winner(name)
+        return None if key is None else self._find_profile(name, key)
+
+    def explain(self, candidate: str, application: str, dataset: str | None = None) -> str:
+        """Say in one sentence why a candidate has its place for an application.
+
+        Raises:
+            RightfitError: If there is no such candidate, application or dataset.
+        """
+        name = require_dataset(self.profiles.datasets, dataset)
+        rows = self.table.filter(application=self._require(application), dataset=name)
+        mine = rows.filter(candidate=candidate)
+        if mine.is_empty():
+            raise RightfitError(
+                f"There is no candidate {candidate!r}{suggest(candidate, rows['candidate'])}; "
+                f"candidates: {', '.join(rows['candidate'])}."
+            )
+        row = mine.row(0, named=True)
+        served = Serving(row["runtime"], row["n_threads"], row["device"]).label
+        return (
+            f"{candidate} ({served}) is {row['rank']} of {rows.height} for {application}: "
+            f"{row['reason']}."
+        )
+
+    def leaderboard(self, application: str, dataset: str | None = None) -> pl.DataFrame:
+        """Return an application's candidates in order, as a short table of texts.
+
+        Their quality, under the name of its metric, is the one on all test rows.
+
+        Raises:
+            RightfitError: As of :meth:`decision`.
+        """
+        name = require_dataset(self.profiles.datasets, dataset)
+        rows = self.table.filter(application=self._require(application), dataset=name)
+        asked = self.applications[application].needed_metrics()
+        shown = [metric for metric in asked if metric not in QUALITIES]
+        placed = []
+        for row in rows.iter_rows(named=True):
+            serving = Serving(row["runtime"], row["n_threads"], row["device"], row["request_path"])
+            profile = self._find_profile(name, ProfileKey(row["model"], row["candidate"], serving))
+            placed.append(
+                {
+                    "rank": row["rank"],
+                    "candidate": row["candidate"],
+                    "serving": serving.label,
+                    profile.quality_metric: str(profile.quality_raw),
+                    **{
+                        metric: str(profile[metric]) if metric in profile.figures else ""
+                        for metric in shown
+                    },
+                    "utility": format_quality(row["utility"]),
+                    "within limits": "yes" if row["feasible"] else "no",
+                    "why": row["reason"],
+                }
+            )
+        return pl.DataFrame(placed)
+
+    def with_weights(self, application: str, **weights: float) -> Ranking:
+        """Rank the same profiles again, with other weights of one application.
+
+        Args:
+            application: Its name.
+            weights: New weights of its objectives, by metric; the others stay.
+
+        Raises:
+            RightfitError: If there is no such application or objective, or a weight is none.
+        """
+        asked = self.applications[self._require(application)]
+        block = asked.model_dump(exclude_unset=True)
+        goals = block["objectives"]
+        for metric, weight in weights.items():
+            if metric not in goals:
+                raise RightfitError(
+                    f"{application} has no objective {metric!r}{suggest(metric, goals)}; "
+                    f"objectives: {', '.join(goals)}."
+                )
+            goals[metric]["weight"] = weight
+        changed = read_applications({application: block})
+        return replace(self, applications=Applications({**self.applications, **changed}))
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report: one HTML file that opens offline; its folder is made.
+
+        Returns:
+            Its path.
+        """
+        from rightfit.reporting.html_report import render_report
+        from rightfit.reporting.run_results import Results
+
+        tiers = EvaluationParams.model_validate(read_default("evaluation")).tiers
+        profiles = complete_columns(complete_paths(self.profiles.table))
+        results = Results(
+            applications=self.applications,
+            rules=self.rules,
+            profiles=profiles,
+            rankings=self.table,
+            recommendations=self.recommendations,
+            qualities=self.profiles.qualities,
+            data_cards={},  # no dataset was prepared, no trial searched, no server loaded
+            trials=pl.DataFrame(),
+            audits=pl.DataFrame(),
+            environment=self.profiles.environment or describe_environment(),
+            load_curves=LoadCurves(()),
+            hardware_tiers=tabulate_tiers(profiles, tiers),
+            utility_breakdown=self.breakdown,
+            win_shares=self.win_shares,
+            limit_effects=self.limit_effects,
+            robust_choices=self.robust_choices,
+            break_even=self.break_even,
+        )
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(render_report(results, tiers), encoding="utf-8")
+        return target
+
+    def plot(self, application: str) -> PlotlyFigure:
+        """Draw an application's utilities by objective, as the report does.
+
+        Raises:
+            RightfitError: If there is no such application.
+        """
+        from rightfit.reporting.charts.utility_chart import draw_utilities
+
+        return draw_utilities(
+            self.table,
+            self.breakdown,
+            application=self._require(application),
+            marks=marks_of(self.profiles.table["model"]),
+        )
+
+    def save(self, folder: str | Path) -> Path:
+        """Write what the ranking follows from into a folder; :meth:`load` ranks again."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        self.profiles.save(target / PROFILES_FILE)
+        asked = _Asked(
+            applications=self.applications,
+            rules=self.rules,
+            imported=tuple(self.imported),
+            earlier=self.earlier,
+        )
+        (target / RANKING_FILE).write_text(asked.model_dump_json(indent=2), encoding="utf-8")
+        return target
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Ranking:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            RightfitError: If the folder holds something else.
+        """
+        profiles = Profiles.load(Path(folder) / PROFILES_FILE)
+        path = Path(folder) / RANKING_FILE
+        try:
+            require_regular(path)
+            asked = _Asked.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, RecursionError) as err:
+            raise RightfitError(f"{folder} holds no ranking: {err}") from err
+        return cls(profiles, **dict(asked))
+
+    def _find_profile(self, dataset: str, key: ProfileKey) -> Profile:
+        rows = self.profiles.table.filter(
+            dataset=dataset, model=key.model, candidate=key.candidate, **vars(key.serving)
+        )
+        return Profile.from_row(rows.row(0, named=True))
+
+    def _require(self, application: str) -> str:
+        if application not in self.applications:
+            near = suggest(str(application), self.applications)
+            raise RightfitError(
+                f"There is no application {application!r}{near}; "
+                f"applications: {', '.join(self.applications)}."
+            )
+        return application
+
+    def __repr__(self) -> str:
+        lines = [
+            f"  {name}, {dataset}: {decision.sentence}"
+            + (f" {sentence_case(str(winner.quality))}." if winner and winner.quality else "")
+            for name, dataset, decision in list_decisions(self.recommendations)
+            for winner in (decision.winner,)
+        ]
+        return "\n".join(["Ranking", *lines])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            {
+                "application": name,
+                "dataset": dataset,
+                "decision": decision.sentence,
+                "quality": str((decision.winner and decision.winner.quality) or ""),
+            }
+            for name, dataset, decision in list_decisions(self.recommendations)
+        ]
+        return to_html(pl.DataFrame(rows))
+
+
+class _Asked(StrictModel):
+    """What a ranking follows from beside its profiles, as it is stored."""
+
+    applications: Applications
+    rules: RankingRules
+    imported: tuple[str, ...] = ()
+    earlier: Winners = Field(default_factory=dict)
+
+
+class _UniqueKeyLoader(yaml.CSafeLoader):  # type: ignore[misc]
+    """Refuses a key that stands twice in a mapping: YAML's own loader takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping of a node."""
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{', '.join(sorted(twice))} stands twice", node.start_mark
+            )
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    try:
+        require_regular(path)
+        text = path.read_text(encoding="utf-8")
+        check_expansion(path, text)
+        content = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a safe one
+    except OSError as err:
+        raise RightfitError(f"The applications {path} cannot be read: {err.strerror}.") from err
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as err:
+        raise RightfitError(f"{path} is no YAML: {' '.join(str(err).split())}") from err
+    if isinstance(content, Mapping) and set(content) == {"applications"}:
+        content = content["applications"]
+    if not isinstance(content, Mapping):
+        raise RightfitError(f"{path} must hold applications by name, but holds {content!r:.80}.")
+    return dict(content)

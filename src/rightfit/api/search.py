@@ -1,0 +1,595 @@
+"""Search models for a table: ``rightfit.search``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+from rich.status import Status
+
+from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import end_sentence
+from rightfit._core.processes.json_store import JsonStore
+from rightfit._core.processes.leftovers import sweep_temporary_folders
+from rightfit._core.processes.lost_threads import require_threads
+from rightfit._core.processes.repeated_warnings import counting_repeats
+from rightfit._core.spelling import suggest
+from rightfit.api.candidate_measuring import (
+    RawTest,
+    add_settings,
+    judge_candidates,
+    measure_candidates,
+    read_fit_costs,
+)
+from rightfit.api.fitted import (
+    Feeding,
+    FittedModel,
+    Labels,
+    list_labels,
+    make_lasting_folder,
+    read_files,
+    write_files,
+)
+from rightfit.api.profiles import Profiles
+from rightfit.api.rank import ApplicationsLike, Ranking
+from rightfit.api.search_arguments import (
+    FamiliesLike,
+    Preset,
+    Rules,
+    StoppingLike,
+    read_rules,
+)
+from rightfit.data.data_card import DataCard
+from rightfit.data.description import DatasetBlock
+from rightfit.data.prepared import PreparedDataset, prepare_dataset
+from rightfit.data.splitting import PARTS
+from rightfit.data.tables import Table, read_frame, read_records, require_names
+from rightfit.measuring.hardware.environment import describe_environment
+from rightfit.measuring.rounds.jobs import FitCosts
+from rightfit.measuring.rounds.worker_pool import close_shared_pool
+from rightfit.models.bundle import Bundle
+from rightfit.models.registry import get_family
+from rightfit.models.schema import Task
+from rightfit.params.defaults import read_key
+from rightfit.params.faults import explain_faults
+from rightfit.ranking.applications.applications import Applications
+from rightfit.ranking.assessment.profile_table import ProfileKey
+from rightfit.searching.parallel.forked_workers import close_shared_fork_server
+from rightfit.searching.parallel.planned_search import (
+    PlannedSearch,
+    SearchOutcome,
+    complete_search,
+    plan_search,
+    train_on_more,
+)
+from rightfit.searching.parallel.side_by_side import OnTrial, search_cut_off, search_in_parallel
+from rightfit.searching.search import is_over
+from rightfit.searching.setting_up import make_cell, make_labelled_rows
+from rightfit.searching.studies.study_store import PrivateStudyStore, StudyStore
+
+logger = logging.getLogger(__name__)
+
+NAME = "data"  # of the dataset
+LEARNT_ALL = "all rows since it was ranked, those that judged it too"
+MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
+READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
+    ".parquet": partial(pl.scan_parquet, glob=False),
+    ".pq": partial(pl.scan_parquet, glob=False),
+    ".csv": partial(pl.scan_csv, glob=False, infer_schema_length=None),
+}
+
+
+class Workspace:
+    """Folder of a search's studies, bundles and measurements.
+
+    Args:
+        folder: Where to keep it; ``None``: in a temporary folder, which lasts as long as anything
+            refers to this.
+        in_memory: Whether the studies are kept in this process' memory; not for a folder of the
+            user's, which a later search continues.
+    """
+
+    def __init__(self, folder: Path | None, *, in_memory: bool) -> None:
+        if folder is None:
+            self.folder = make_lasting_folder(self)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):  # fails before anything slow
+                pass
+            self.folder = folder.absolute()  # the working directory may change while it is used
+        self.measurements = JsonStore(self.folder / "measurements")
+        studies = self.folder / "studies"
+        is_private = folder is None and in_memory
+        self.studies = PrivateStudyStore(studies) if is_private else StudyStore(studies, None)
+
+
+class SearchResult:
+    """Results of a search.
+
+    Attributes:
+        ranking: The candidates in order for each application, with the reasons.
+        trials: One row per configuration that was tried, those that were stopped included.
+        learning_curves: One row per trial and checkpoint.
+    """
+
+    def __init__(
+        self,
+        ranking: Ranking,
+        trials: pl.DataFrame,
+        learning_curves: pl.DataFrame,
+        *,
+        candidates: Mapping[str, Bundle],
+        refitted: Mapping[str, Bundle],
+        feeding: Feeding,
+        workspace: Workspace,
+    ) -> None:
+        self.ranking = ranking
+        self.trials = trials
+        self.learning_curves = learning_curves
+        self._candidates, self._refitted = candidates, refitted  # bundles by candidate name
+        self._feeding, self._workspace = feeding, workspace
+
+    @property
+    def profiles(self) -> Profiles:
+        """Profiles of the candidates."""
+        return self.ranking.profiles
+
+    @property
+    def applications(self) -> Applications:
+        """Names of the applications that choose."""
+        return self.ranking.applications
+
+    @property
+    def data_card(self) -> DataCard:
+        """Description of the table, with remarks on the columns left out."""
+        return self._feeding.data_card
+
+    def best(self, application: str | None = None) -> FittedModel:
+        """Return the model that an application chooses.
+
+        Args:
+            application: Its name; may be left out where there is one application only.
+
+        Raises:
+            RightfitError: If there is no such application, or no candidate keeps its limits.
+        """
+        require_threads()
+        names = list(self.applications)
+        name = names[0] if application is None and len(names) == 1 else application
+        if name is None or name not in names:
+            raise RightfitError(
+                f"best takes one of the applications {names}, not {name!r}"
+                f"{suggest(name or '', names)}."
+            )
+        winner = self._find_winner(name)
+        if winner is None:
+            raise RightfitError(self.ranking.decision(name).sentence)
+        is_refitted = winner.candidate in self._refitted
+        bundles = self._refitted if is_refitted else self._candidates
+        return FittedModel(
+            bundles[winner.candidate],
+            winner,
+            self._feeding,
+            keeper=self._workspace,
+            ranking=self.ranking,
+            application=name,
+            learnt_since=LEARNT_ALL if is_refitted else None,
+        )
+
+    def _find_winner(self, application: str) -> ProfileKey | None:
+        return self.ranking.winners[application].get(self.data_card.dataset)
+
+    def __repr__(self) -> str:
+        winners = {name: self._find_winner(name) for name in self.applications}
+        lines = [
+            f"  {name}: {key.candidate} ({key.serving.label})" if key else f"  {name}: none"
+            for name, key in winners.items()
+        ]
+        n_trials, n_candidates = self.trials.height, len(self._candidates)
+        return "\n".join([f"SearchResult: {n_trials} trials, {n_candidates} candidates", *lines])
+
+    def _repr_html_(self) -> str:
+        return self.ranking._repr_html_()
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy is made of: the files of all models travel with it."""
+        bundles = [*self._candidates.values(), *self._refitted.values()]
+        files = {bundle.path: read_files(bundle) for bundle in bundles}
+        return {**self.__dict__, "_workspace": None, "files": files}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        files: Mapping[Path, Mapping[str, bytes]] | None = state.pop("files", None)
+        if files is None:
+            raise RightfitError("This result was pickled by an earlier version. Search again.")
+        self.__dict__.update(state)
+        self._workspace = Workspace(None, in_memory=True)
+        for place in ("_candidates", "_refitted"):
+            folder = self._workspace.folder / place
+            copied = {
+                name: write_files(files[bundle.path], bundle, folder / name)
+                for name, bundle in state[place].items()
+            }
+            setattr(self, place, copied)
+
+
+def search(
+    table: object,
+    target: str,
+    *,
+    applications: ApplicationsLike | None = None,
+    families: FamiliesLike | None = None,
+    budget_cpu_s: float | None = 60.0,
+    n_trials: int | None = None,
+    task: Task | None = None,
+    quality: str | Mapping[str, object] | None = None,
+    dataset: Mapping[str, object] | None = None,
+    early_stopping: StoppingLike = "pausing",
+    preset: Preset = "quick",
+    refit: bool = True,
+    n_workers: int | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+) -> SearchResult:
+    """Search models for a table, measure what serving them costs, and rank them per application.
+
+    The table is described, split and encoded as a project's is: 20 % of the rows are kept for the
+    test, a fifth of the others validates. Families are searched side by side; the best of each are
+    measured in fresh processes and ranked by the test rows.
+
+    Without applications quality alone decides: candidates are judged in this process, nothing is
+    exported or measured, and every cost in ``profiles`` is null.
+
+    Args:
+        table: A pandas or polars frame, an Arrow table, a list of mappings, or the path of a
+            Parquet or CSV file.
+        target: Column to predict; rows without a value are left out.
+        applications: Who will use the model: :class:`rightfit.Application` by name, or the path of
+            a YAML file of them. ``None``: quality alone decides.
+        families: Names of the library's families, import paths of families or of estimators, or
+            blocks by name as in ``parameters_models.yml``. ``None``: ``linear``, ``forest``,
+            ``boosting``, ``lightgbm`` and ``catboost``, as far as their libraries are installed.
+        budget_cpu_s: CPU seconds that the families may spend on searching, shared evenly; exporting
+            and measuring the candidates comes on top. ``None``: no limit.
+        n_trials: Configurations of each family at most; ``None``: the library's limit.
+        task: ``classification`` or ``regression``; ``None``: as the target's values suggest.
+        quality: Metric that judges: a scorer of scikit-learn, or a mapping as in a dataset's block
+            with ``name``, ``worst`` and ``best``. ``None``: as the target's values suggest.
+        dataset: What else a block of ``parameters_datasets.yml`` says, such as ``not_features``,
+            ``features``, ``split`` or ``validation``.
+        early_stopping: ``pausing``, one of Optuna's pruners by name, ``none``, or a rule of your
+            own: see :class:`rightfit.StoppingRule`. It is asked in this process, which schedules.
+        preset: How thoroughly candidates are measured: ``quick``, ``standard`` or ``publish``.
+        refit: Whether the models that ``best`` returns have learnt from the test rows too, once all
+            was measured, as scikit-learn's searches do. Every figure stays that of the model that
+            was measured and ranked, which has learnt from train and validation rows.
+        n_workers: Processes that train at the same time; 1: this process alone trains. ``None``:
+            as many as there are cores.
+        seed: Seed of sampling and training. With ``n_trials`` and ``budget_cpu_s=None`` the same
+            seed repeats a search.
+        folder: Where to keep the search; a later one with the same table continues it. ``None``: a
+            temporary folder, kept as long as the result is.
+
+    Returns:
+        The ranking, profiles and trials, and the fitted model of each application.
+
+    Raises:
+        RightfitError: If something is wrong with what was given, told before anything slow; or if
+            no model could be trained.
+    """
+    rules = read_rules(
+        applications=applications,
+        families=families,
+        budget_cpu_s=budget_cpu_s,
+        n_trials=n_trials,
+        early_stopping=early_stopping,
+        preset=preset,
+        refit=refit,
+        n_workers=n_workers,
+        seed=seed,
+    )
+    frame = read_table(table)
+    values = check_target(frame, target)
+    prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
+    labels = list_labels(prepared.data_card, values)
+    return search_dataset(prepared, rules, labels, folder=None if folder is None else Path(folder))
+
+
+def read_table(table: object) -> Table:
+    """Read what a search is given.
+
+    Raises:
+        RightfitError: If it is no table, or holds no rows.
+    """
+    if isinstance(table, str | Path):
+        path = Path(table)
+        if path.suffix not in READERS:
+            raise RightfitError(f"The table must be a {', '.join(READERS)} file, but got {path}.")
+        if not path.is_file():
+            raise RightfitError(f"There is no file {path}.")
+        table = READERS[path.suffix](path)
+    elif isinstance(table, Sequence):
+        table = read_records(table, entry="table")
+    try:
+        frame = require_names(read_frame(table, entry="table"), entry="table")
+    except (ValueError, pl.exceptions.PolarsError) as err:
+        raise RightfitError(f"The table cannot be read: {err}") from err
+    if not frame.height:
+        raise RightfitError("The table has no rows.")
+    return frame
+
+
+def check_target(frame: Table, target: str) -> pl.Series:
+    """Check that a column can be predicted; return its different values.
+
+    Raises:
+        RightfitError: If it is no column, or has fewer than two values.
+    """
+    if target not in frame.columns:
+        raise RightfitError(
+            f"target must be a column of the table, one of {list(frame.columns)}, but got "
+            f"{target!r}{suggest(str(target), frame.columns)}."
+        )
+    try:
+        values = frame[target].drop_nulls().unique()
+    except pl.exceptions.PolarsError as err:
+        raise RightfitError(
+            f"The target {target!r} holds {frame[target].dtype}, which cannot be told apart. Give "
+            "texts, truth values or numbers."
+        ) from err
+    if values.len() < 2:
+        raise RightfitError(
+            f"The target {target!r} holds {values.to_list()} in all rows, so there is nothing to "
+            "learn; name another column."
+        )
+    return values
+
+
+def _prepare(
+    frame: Table,
+    target: str,
+    *,
+    task: Task | None,
+    quality: str | Mapping[str, object] | None,
+    dataset: Mapping[str, object] | None,
+) -> PreparedDataset:
+    metric = {"name": quality} if isinstance(quality, str) else quality
+    said: dict[str, object] = {
+        "tables": [NAME], "target": {"column": target}, "task": task, "quality": metric
+    }  # fmt: skip
+    if not isinstance(dataset, Mapping | None):
+        raise RightfitError(
+            f"dataset must be a block as in parameters_datasets.yml, but got {dataset!r:.80}."
+        )
+    own = dataset or {}
+    repeated = [
+        key for key in ("tables", "task", "quality") if key in own and said[key] is not None
+    ]
+    if read_key(own.get("target"), "column") not in (None, target):
+        repeated.append("target")
+    if repeated:
+        raise RightfitError(
+            f"dataset says {repeated}, which search is given outside of it; say each in one place."
+        )
+    if isinstance(aim := own.get("target"), Mapping):
+        own = {**own, "target": {"column": target, **aim}}
+    said |= own
+    if faults := explain_faults("", {"dataset": said}, ["dataset"], DatasetBlock):
+        raise RightfitError("; ".join(faults))
+    try:
+        block = DatasetBlock.model_validate(said)
+        return prepare_dataset(NAME, block, {NAME: frame})
+    except ValueError as err:
+        reason = " ".join(str(err).split())
+        raise RightfitError(f"The search cannot be prepared: {reason}") from err
+
+
+def search_dataset(
+    prepared: PreparedDataset, rules: Rules, labels: Labels | None, *, folder: Path | None = None
+) -> SearchResult:
+    """Search, measure and rank models for a prepared dataset.
+
+    Args:
+        prepared: Its rows. Without test rows the validation rows choose among the candidates.
+        rules: What the search goes by.
+        labels: The classes as predictions name them, shape (n_classes,); ``None`` in regression.
+        folder: Where it is kept; ``None``: in a temporary folder.
+
+    Raises:
+        RightfitError: If a family cannot learn the task, the folder cannot be used, or no model
+            could be trained or measured.
+    """
+    for name, block in rules.models.items():
+        try:
+            get_family(block.family).check_task(prepared.data_card.task)
+        except ValueError as err:
+            raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
+    sweep_temporary_folders()  # what killed processes have left
+    # Nobody else works on such a search, so its studies may be in memory.
+    in_memory = not rules.is_parallel and not rules.applications.asks_costs
+    try:
+        workspace = Workspace(folder, in_memory=in_memory)
+    except OSError as err:
+        raise RightfitError(f"folder: {folder} cannot be used: {err.strerror}.") from err
+    tried = prepared.encode("validation").head(MAX_TRIED_ROWS)
+    features = prepared.data_card.input_schema.features
+    feeding = Feeding(
+        spec=prepared.spec,
+        encoder=prepared.encoder,
+        data_card=prepared.data_card,
+        labels=labels,
+        tried_rows=np.ascontiguousarray(tried.select(features).to_numpy(), dtype=np.float32),
+    )
+    try:
+        return _Search(prepared, rules, workspace).run(feeding)
+    except OSError as err:
+        raise RightfitError(
+            f"The search cannot read or write its files: {err}. It keeps them in "
+            f"{workspace.folder} and in {tempfile.gettempdir()}: free some space there, raise the "
+            "limit of files (ulimit -f), or name another folder."
+        ) from err
+    finally:  # Ctrl-C too leaves no process behind
+        close_shared_fork_server()
+        close_shared_pool()
+
+
+class _Search:
+    """One search from its rows to its ranking."""
+
+    def __init__(self, prepared: PreparedDataset, rules: Rules, workspace: Workspace) -> None:
+        self._prepared, self._rules, self._workspace = prepared, rules, workspace
+        self._card = prepared.data_card
+        self._parts = {part: prepared.encode(part) for part in PARTS}
+        if self._parts["validation"].is_empty():  # too few rows to keep any aside
+            self._parts["validation"] = self._parts["train"]
+
+    @counting_repeats()
+    def run(self, feeding: Feeding) -> SearchResult:
+        """Search, measure, refit and rank."""
+        rules = self._rules
+        with _show_trials() as on_trial:
+            searches = self._plan()
+            if rules.is_parallel:
+                due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
+                if due:
+                    search_in_parallel(due, on_trial=on_trial)
+            else:
+                search_cut_off(searches, on_trial=on_trial)
+            # Those are over by now, and tell what they found.
+            outcomes = {one.cell.model: complete_search(one, on_trial=on_trial) for one in searches}
+        if not any(outcome.candidates for outcome in outcomes.values()):
+            reasons = pl.concat([one.trials["stop_reason"] for one in outcomes.values()])
+            raise RightfitError(
+                f"No model could be trained: "
+                f"{end_sentence('; '.join(reasons.drop_nulls().unique().head(3)))} "
+                "Raise budget_cpu_s or name other families."
+            )
+        candidates = {name: b for one in outcomes.values() for name, b in one.candidates.items()}
+        trials = {name: one.trials for name, one in outcomes.items()}
+        searched = {name: block.space for name, block in rules.models.items()}
+        measured = self._measure(candidates, read_fit_costs(trials))
+        table = add_settings(measured, candidates, searched=searched)
+        name = self._card.dataset
+        profiles = Profiles(table, describe_environment(), {name: self._card.quality})
+        ranking = Ranking(profiles, rules.applications, rules.ranking)
+        return SearchResult(
+            ranking=ranking,
+            trials=_stack(trials),
+            learning_curves=_stack({name: one.learning_curves for name, one in outcomes.items()}),
+            candidates=candidates,
+            refitted=self._refit(ranking, searches, outcomes) if rules.refit else {},
+            feeding=feeding,
+            workspace=self._workspace,
+        )
+
+    def _plan(self) -> list[PlannedSearch]:
+        rules, searches = self._rules, list[PlannedSearch]()
+        for name, block in rules.models.items():
+            cell = make_cell(
+                f"{self._card.dataset}.{name}",
+                self._parts["train"],
+                self._parts["validation"],
+                self._card,
+                block,
+            )
+            planned = plan_search(
+                cell,
+                rules.training,
+                rules.applications,
+                rules.evaluation,
+                studies=self._workspace.studies,
+                siblings={other: b for other, b in rules.models.items() if other != name},
+                n_searches=len(rules.models) if rules.is_parallel else 1,
+            )
+            planned = replace(planned, exports=rules.applications.asks_costs, rule=rules.stopping)
+            if self._judges_by_validation or self._parts["validation"] is self._parts["train"]:
+                planned = replace(planned, cell=replace(planned.cell, learns_validation=False))
+            searches.append(planned.with_rows_of(searches[0]) if searches else planned)
+        return searches
+
+    def _measure(self, candidates: Mapping[str, Bundle], costs: FitCosts) -> pl.DataFrame:
+        """Measure all families' candidates in the same turns: none goes on that another beats."""
+        rules = self._rules
+        if not rules.applications.asks_costs:
+            judges = self._parts["validation" if self._judges_by_validation else "test"]
+            return judge_candidates(candidates, costs, judges, self._card, rules.evaluation)
+        return measure_candidates(
+            candidates,
+            costs,
+            self._parts["test"],
+            self._card,
+            raw=self._raw_test,
+            measurements=self._workspace.measurements,
+            params=rules.evaluation,
+            choosers=rules.applications,
+        )
+
+    @property
+    def _judges_by_validation(self) -> bool:
+        """Whether there are no test rows, so that candidates must not learn the validation rows."""
+        return self._parts["test"].is_empty()
+
+    @property
+    def _raw_test(self) -> RawTest:
+        return RawTest(self._prepared.take("test"), self._prepared.encoder.to_json())
+
+    def _refit(
+        self,
+        ranking: Ranking,
+        searches: Sequence[PlannedSearch],
+        outcomes: Mapping[str, SearchOutcome],
+    ) -> dict[str, Bundle]:
+        """Train the winners on all rows, those that judged too; return their bundles by name.
+
+        Nothing is measured again. One whose training would take longer than
+        ``training.final.max_s``, or fails, is delivered as it was ranked.
+        """
+        rules = self._rules
+        judges = self._parts["validation" if self._judges_by_validation else "test"]
+        if judges is self._parts["train"]:  # learnt already
+            return {}
+        by_model = {search.cell.model: search for search in searches}
+        keys = {key.candidate: key for found in ranking.winners.values() for key in found.values()}
+        held_out = make_labelled_rows(judges, self._card.input_schema)
+        refitted = {}
+        for name, key in keys.items():
+            search, ranked = by_model[key.model], outcomes[key.model].candidates[name]
+            bundle = train_on_more(search, name, held_out, exports=rules.applications.asks_costs)
+            if bundle is None or (ranked.onnx and not bundle.onnx):
+                logger.warning("%s is delivered as it was ranked, without the last rows", name)
+            else:
+                refitted[name] = bundle
+        return refitted
+
+
+def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Put the tables of all families into one, with the model's name in front."""
+    return pl.concat(
+        table.select(pl.lit(name).alias("model"), pl.all()) for name, table in tables.items()
+    )
+
+
+@contextmanager
+def _show_trials() -> Iterator[OnTrial]:
+    """Count trials in a terminal while the block runs; elsewhere nothing is shown."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    counts: dict[str, int] = {}
+    with Status("Searching", console=Console(stderr=True)) as status:
+
+        def show(name: str, n_begun: int, _n_trials: int | None) -> None:
+            counts[name.rpartition(".")[2]] = n_begun
+            shown = ", ".join(f"{model} {n}" for model, n in counts.items())
+            status.update(f"Searching; trials so far: {shown}")
+
+        yield show

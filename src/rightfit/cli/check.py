@@ -1,0 +1,171 @@
+"""Fail if a winner breaks its limits or is worse than before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from rightfit._core.processes.codec import to_plain
+from rightfit.api.profiles import Profiles
+from rightfit.api.rank import Ranking
+from rightfit.cli.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
+from rightfit.cli.stored_answers import load_recommendations, read_answers
+from rightfit.cli.watching import watch_winners
+from rightfit.kedro_project.command_line import set_log_level
+from rightfit.kedro_project.stored import Place, StoredResults, where
+from rightfit.params.applications import ApplicationsParams
+from rightfit.ranking.applications.applications import Applications, RankingRules
+from rightfit.ranking.assessment.profile_table import ProfileKey
+from rightfit.ranking.records.baseline import (
+    NONE_STANDS,
+    Baseline,
+    Standing,
+    compare_baselines,
+    find_other_machine,
+    keep_utility,
+    make_baseline,
+    read_baseline,
+    write_baseline,
+)
+
+SECTION = "Maintain"
+
+
+@click.command()
+@click.option(
+    "--against",
+    "baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the baseline.",
+)
+@click.option("--write", is_flag=True, help="Write the last ranking's winners to it instead.")
+@click.option("--measure", is_flag=True, help="Measure the winners again; no baseline is needed.")
+@MARGIN
+@click.option("--any-machine", is_flag=True, help="Compare with a baseline of another machine.")
+@AS_JSON
+@where
+def check(
+    place: Place,
+    baseline: Path | None,
+    *,
+    write: bool,
+    measure: bool,
+    margin_pct: float,
+    any_machine: bool,
+    as_json: bool,
+) -> None:
+    """Fail if a winner breaks its limits or is worse than before.
+
+    --against compares the last ranking's winners with a stored baseline. --measure measures them
+    again, in seconds, and compares them with their stored figures; nothing is ranked.
+    """
+    if (baseline is None) != measure or (measure and (write or any_machine)):
+        raise click.UsageError("Name a baseline (--against FILE), or measure again (--measure).")
+    if baseline is None:
+        _check_measured(place, margin_pct=margin_pct, as_json=as_json)
+        return
+    with faults_as_message():
+        before = None if write else read_baseline(baseline)
+        present, standing = read_present(place.open_results(), place.read_parameters(), before)
+        if before is None:
+            write_baseline(present, baseline)
+            echo_lines([f"Wrote the winners of {present.ranked_in} to {baseline}"])
+            return
+        other = find_other_machine(before, present)
+        if other is not None and not any_machine:
+            raise ValueError(
+                f"Timings of two machines are not compared: {other}. Write a baseline on this one, "
+                "or compare anyway: --any-machine"
+            )
+        findings = list(compare_baselines(before, present, standing, margin_pct=margin_pct))
+    failed = [finding for finding in findings if finding.faults]
+    if as_json:
+        echo_json([asdict(finding) for finding in findings])
+    else:
+        for one in findings:
+            verdict = "FAILED" if one.faults else "passed"
+            echo_lines([f"{verdict}  {one.application} on {one.dataset}"])
+            echo_lines(f"        {text}" for text in (*one.faults, *one.notes))
+        echo_lines([f"{len(failed)} of {len(findings)} failed"])
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _check_measured(place: Place, *, margin_pct: float, as_json: bool) -> None:
+    """Measure the winners again, print what has changed, and fail if anything has."""
+    if as_json:
+        set_log_level("WARNING")  # the log goes to standard output, too
+    with faults_as_message():
+        parameters = place.read_parameters()
+        watch = watch_winners(place.open_results(), parameters, margin_pct=margin_pct)
+    if as_json:
+        echo_json(to_plain(watch))
+    else:
+        for winner in watch.winners:
+            verdict = "CHANGED  " if winner.changes else "unchanged"
+            echo_lines([f"{verdict}  {winner.candidate}, {winner.application} on {winner.dataset}"])
+            echo_lines(f"           {text}" for text in winner.remarks)
+        echo_lines(f"not measured  {text}" for text in watch.left_out)
+        echo_lines([f"{len(watch.changed)} of {len(watch.winners)} changed"])
+    if watch.changed:
+        raise click.exceptions.Exit(1)
+
+
+def read_present(
+    results: StoredResults, parameters: Mapping[str, object], before: Baseline | None
+) -> tuple[Baseline, Standing]:
+    """Read the winners of the last ranking, to compare with a baseline.
+
+    Applications that the configuration has no longer are left out.
+
+    Args:
+        results: The stored results.
+        parameters: Those of the project, the library's values included.
+        before: The baseline; ``None`` where there is none yet.
+
+    Returns:
+        The winners, and the utilities of the baseline's winners that others have replaced though
+        nothing is surely better.
+
+    Raises:
+        ValueError: If nothing was ranked that the configuration asks for.
+    """
+    applications = ApplicationsParams.model_validate(parameters["applications"])
+    _, ranked = load_recommendations(results)
+    asked = {name: applications[name].needed_metrics() for name in ranked if name in applications}
+    if not asked:
+        raise ValueError(
+            f"The last ranking has applications {sorted(ranked)}, the configuration has "
+            f"{sorted(applications)}. Run: kedro run --pipelines ranking"
+        )
+    answers = [answer for answer in read_answers(results) if answer.application in asked]
+    winners = make_baseline(answers, asked)
+    # the baseline's winners that others have replaced
+    replaced: dict[str, dict[str, ProfileKey]] = {}
+    expected = {} if before is None else before.winners
+    for answer in answers:
+        kept = expected.get(answer.application, {}).get(answer.dataset)
+        winner = answer.decision.winner
+        if kept is None or winner is None:
+            continue
+        if (kept.candidate, kept.serving) != (winner.candidate, winner.serving):
+            replaced.setdefault(answer.application, {})[answer.dataset] = kept.key
+    if not replaced:
+        return winners, NONE_STANDS
+    ranking = Ranking(
+        Profiles(results.load("resource_profiles", answers[0].origin.measured_in)),
+        Applications({name: applications[name] for name in replaced}),
+        RankingRules.model_validate(parameters["ranking"]),
+        earlier=replaced,
+    )
+    standing = {
+        (name, dataset): keep_utility(found)
+        for name, keys in replaced.items()
+        for dataset, key in keys.items()
+        if ranking.winners[name].get(dataset) == key
+        and (found := ranking.decision(name, dataset).winner)
+    }
+    return winners, standing

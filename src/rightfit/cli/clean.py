@@ -1,0 +1,83 @@
+"""Delete old versions of results; searches and measurements stay."""
+
+from __future__ import annotations
+
+import glob
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from rightfit._core.formatting import count
+from rightfit.cli.options import echo_lines, faults_as_message
+from rightfit.kedro_project.catalog import read_patterns
+from rightfit.kedro_project.stored import Place, StoredResults, where
+from rightfit.measuring.worker.units import BYTES_PER_MIB
+
+SECTION = "Maintain"
+READ_LATER = ("rankings", "recommendations", "report")  # what they were made from stays with them
+
+_VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z.*")
+_FIELD = re.compile(r"\{\w+\}")
+
+
+@click.command()
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Newest versions of each result that stay.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, delete nothing.")
+@where
+def clean(place: Place, keep: int, *, dry_run: bool) -> None:
+    """Delete old versions of results; searches and measurements stay."""
+    with faults_as_message():
+        found = find_old_versions(place.open_results(), keep=keep)
+        files = [file for folder in found for file in folder.rglob("*") if file.is_file()]
+        size_mib = sum(file.stat().st_size for file in files) / BYTES_PER_MIB
+        if dry_run:
+            echo_lines(map(str, found))
+        else:
+            for folder in found:
+                shutil.rmtree(folder)
+    done = "Would delete" if dry_run else "Deleted"
+    click.echo(f"{done} {count(len(found), 'version')}, {size_mib:.1f} MiB.")
+
+
+def find_old_versions(results: StoredResults, *, keep: int) -> list[Path]:
+    """Return the folders of versions of Rightfit's results that may go.
+
+    Kept are the newest versions of each result, those from which kept rankings and reports were
+    made, and those that the next run would leave as they are. Only local results are looked at.
+    """
+    folders = {
+        folder: sorted(path.name for path in folder.iterdir() if _VERSION.fullmatch(path.name))
+        for name in read_patterns("")
+        for folder in _find_folders(results, name)
+    }
+    later = {
+        version
+        for name in READ_LATER
+        for folder in _find_folders(results, name)
+        for version in folders[folder][-keep:]
+    }
+    recorded = {one.version for one in results.records.list_results()} if results.records else set()
+    found = []
+    for folder, versions in folders.items():
+        needed = {max((v for v in versions if v <= limit), default="") for limit in later}
+        kept = {*versions[-keep:], *needed, *recorded}
+        found += [folder / version for version in versions if version not in kept]
+    return sorted(found)
+
+
+def _find_folders(results: StoredResults, name: str) -> Iterator[Path]:
+    """Yield the folders whose sub-folders are the versions of an entry, for all it stands for."""
+    place = results.find_place(name)
+    if place is not None:
+        root = Path(place).anchor
+        pattern = "*".join(glob.escape(part) for part in _FIELD.split(place.removeprefix(root)))
+        yield from sorted(path for path in Path(root).glob(pattern) if path.is_dir())

@@ -1,0 +1,77 @@
+"""Say why a candidate won or lost, by the last ranking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import polars as pl
+
+from rightfit._core.errors import RightfitError
+from rightfit._core.spelling import name_some, suggest
+from rightfit.cli.options import AS_JSON, echo_json, echo_lines, faults_as_message
+from rightfit.kedro_project.stored import Place, StoredResults, where
+
+SECTION = "Look"
+
+
+@click.command()
+@click.option("--application", "-a", help="One application; all if not given.")
+@click.option("--dataset", "-d", help="One dataset; all if not given.")
+@AS_JSON
+@click.argument("candidate")
+@where
+def explain(
+    place: Place, candidate: str, application: str | None, dataset: str | None, *, as_json: bool
+) -> None:
+    """Say why a candidate won or lost, by the last ranking.
+
+    CANDIDATE is a candidate of the ranking, or a trial that its search stopped: forest-003.
+    """
+    with faults_as_message():
+        reasons = find_reasons(place.open_results(), candidate, application, dataset)
+    if as_json:
+        echo_json(reasons)
+        return
+    for reason in reasons:
+        ranked = "" if reason["rank"] is None else f", {reason['rank']} of {reason['n_ranked']}"
+        whose = reason["application"] or "every application"
+        echo_lines([f"{whose} on {reason['dataset']}{ranked}: {reason['reason']}"])
+
+
+def find_reasons(
+    results: StoredResults, candidate: str, application: str | None, dataset: str | None
+) -> list[dict[str, Any]]:
+    """Return the rows of ``rejections`` on a candidate, each with ``n_ranked``, its rivals and it.
+
+    Args:
+        results: The stored results.
+        candidate: Its name.
+        application: Whose ranking; ``None``: of all.
+        dataset: Its dataset; ``None``: all where there is a candidate of that name.
+
+    Raises:
+        RightfitError: If nothing was ranked, or it has no such candidate, application or dataset.
+    """
+    version = results.find_version("rejections")
+    table: pl.DataFrame = results.load("rejections", version)
+    with results.reading("rejections", version):
+        rankings = pl.col("rank").count().over("application", "dataset")
+        table = table.with_columns(n_ranked=rankings)
+        for kind, name in (("application", application), ("dataset", dataset)):
+            known = table[kind].drop_nulls().unique().sort().to_list()
+            if name is not None and name not in known:
+                raise RightfitError(
+                    f"The last ranking has no {kind} {name!r}{suggest(name, known)}; ranked are "
+                    f"{', '.join(known)}."
+                )
+            if name is not None:  # what no application stopped counts for all of them
+                table = table.filter((pl.col(kind) == name) | pl.col(kind).is_null())
+        rows: list[dict[str, Any]] = table.filter(candidate=candidate).to_dicts()
+    if not rows:
+        names = table["candidate"].unique().sort().to_list()
+        raise RightfitError(
+            f"There is no candidate {candidate!r}{suggest(candidate, names)}; candidates: "
+            f"{name_some(names)}."
+        )
+    return rows

@@ -1,0 +1,112 @@
+"""Serve an exported model and raise the load until it no longer keeps up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from rightfit._core.processes.codec import to_plain
+from rightfit.cli.options import (
+    AS_JSON,
+    GIVEN_FILE,
+    GIVEN_FOLDER,
+    FiniteRange,
+    echo_json,
+    echo_lines,
+    echo_table,
+    faults_as_message,
+    make_table,
+)
+from rightfit.ops.http_load.loading import load_export
+from rightfit.ranking.records.load_records import LoadCurve, LoadStep, format_latency
+
+SECTION = "Use"
+HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "MiB", "")
+
+
+@click.command("load-test")
+@click.option(
+    "--rows",
+    type=GIVEN_FILE,
+    required=True,
+    help="Raw rows to ask about: a JSON list of objects, or a .parquet or .csv table.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1), default=1, show_default=True, help="Rows a request."
+)
+@click.option(
+    "--limit-ms",
+    type=FiniteRange(0, min_open=True),
+    default=50.0,
+    show_default=True,
+    help="Limit of the p99.",
+)
+@click.option(
+    "--seconds",
+    type=FiniteRange(0.5, 600),
+    default=3.0,
+    show_default=True,
+    help="Seconds of each load.",
+)
+@click.option(
+    "--cores", type=click.IntRange(1), help="Cores of the server; all but one if not given."
+)
+@click.option("--memory-mib", type=FiniteRange(1), help="Private memory of the server.")
+@AS_JSON
+@click.argument("folder", type=GIVEN_FOLDER)
+def load_test(folder: Path, *, as_json: bool, **options: Any) -> None:
+    """Serve an exported model and raise the load until it no longer keeps up."""
+    with faults_as_message(RuntimeError):
+        curve = load_export(folder, **options)
+    if as_json:
+        echo_json(to_plain(curve))
+        return
+    echo_table(tabulate_steps("clients, each asks again once answered", curve.closed))
+    click.echo()
+    echo_table(tabulate_steps("requests a second, at random times", curve.opened))
+    echo_lines(["", *summarise_curve(curve)])
+
+
+def tabulate_steps(title: str, steps: Sequence[LoadStep]) -> Table:
+    """Make a table of the loads of a curve, one row each."""
+    rows = []
+    for step in steps:
+        failed = ", ".join(f"{n} {kind}" for kind, n in step.errors.items())
+        remarks = {"falls behind": not step.keeps_up, "disturbed": step.disturbed}
+        row = (
+            f"{step.level:,.0f}" if step.level >= 10 else f"{step.level:.3g}",
+            f"{step.throughput_per_s:,.0f}",
+            *(format_latency(step.latency_ms[share]) for share in (0.5, 0.95, 0.99)),
+            failed or "0",
+            f"{step.server_cores:.2f}",
+            f"{step.peak_memory_mib:.0f}",
+            ", ".join(text for text, holds in remarks.items() if holds),
+        )
+        rows.append(row)
+    return make_table(HEADS, rows, title=title, numbers=True)
+
+
+def summarise_curve(curve: LoadCurve) -> Iterator[str]:
+    """Yield the lines that follow from a load curve."""
+    yield f"Capacity: {curve.capacity_per_s:,.0f} requests/s with any number of clients"
+    limit = f"a p{curve.limit_share * 100:g} of {curve.limit_ms:g} ms"
+    if curve.highest_rate_per_s is None:
+        yield f"No rate tried keeps {limit}"
+    else:
+        yield f"Highest rate tried that keeps {limit}: {curve.highest_rate_per_s:,.0f} requests/s"
+    if curve.knee_per_s is not None:
+        yield (
+            f"Knee (p{curve.limit_share * 100:g} at most twice the first rate's): "
+            f"{curve.knee_per_s:,.0f} requests/s"
+        )
+    late_ms = max(step.late_p99_ms for step in curve.opened)
+    yield f"The load generator itself was late by {late_ms:.2f} ms at most (p99 of a step)"
+    if any(step.disturbed for step in curve.opened):
+        yield (
+            "Disturbed: it was late by more than a fifth of the p50, or other processes used the "
+            "cores. Leave it a core of its own on a quiet machine."
+        )

@@ -1,0 +1,118 @@
+"""Pack the candidates into a folder, to be measured on another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from rightfit._core.errors import NothingStoredError
+from rightfit.api.candidate_measuring import list_paths
+from rightfit.cli.options import NEW_FOLDER, echo_lines, faults_as_message
+from rightfit.exporting.export_folder import check_folder
+from rightfit.kedro_project.stored import Place, StoredResults, where
+from rightfit.measuring.remote_documents import FORMAT_VERSION, Pack, portable_settings
+from rightfit.models.bundle import ONNX_FILE
+from rightfit.ops.remote.packing import pack_dataset, write_pack
+from rightfit.params.applications import ApplicationsParams
+from rightfit.params.evaluation import EvaluationParams
+from rightfit.params.grid import read_grid
+
+SECTION = "Measure elsewhere"
+
+
+@click.command()
+@click.option("--dataset", "-d", help="One dataset; all if not given.")
+@click.argument("folder", type=NEW_FOLDER)
+@where
+def pack(place: Place, folder: Path, dataset: str | None) -> None:
+    """Pack the candidates into a folder, to be measured on another machine."""
+    with faults_as_message():
+        parameters = place.read_parameters()
+        packed, left_out = pack_candidates(place.open_results(), parameters, folder, dataset)
+    n_candidates = sum(len(one.candidates) for one in packed.datasets)
+    echo_lines(
+        [
+            f"Packed {n_candidates} candidates of {len(packed.datasets)} datasets into {folder}",
+            *([f"Left out, measured only where they run: {', '.join(left_out)}"] * bool(left_out)),
+            "On the other machine, in that folder:",
+            "  pip install -r requirements.txt",
+            "  python measure.py ../measured",
+            "Then here: rightfit remote import measured --name NAME",
+        ]
+    )
+
+
+def pack_candidates(
+    results: StoredResults, parameters: Mapping[str, object], folder: Path, dataset: str | None
+) -> tuple[Pack, list[str]]:
+    """Write the candidates of the last evaluation into a folder for another machine.
+
+    Returns:
+        What was written, and the candidates that were left out.
+
+    Raises:
+        ValueError: If nothing was measured yet, there is no such dataset, or nothing to pack.
+        FileExistsError: If the folder holds something.
+    """
+    check_folder(folder, force=False)
+    params = EvaluationParams.model_validate(parameters["evaluation"])
+    applications = ApplicationsParams.model_validate(parameters["applications"])
+    grid = read_grid(parameters)
+    wanted = [name for name in grid.datasets if dataset in (None, name)]
+    if not wanted:
+        raise ValueError(f"There is no dataset {dataset!r}; the grid has {list(grid.datasets)}.")
+    measured_in = results.find_version("resource_profiles")
+    paths = list_paths(applications, params)
+    packed = []
+    left_out: list[str] = []
+    for name in wanted:
+        candidates = {}
+        for model in grid.list_models(name):
+            entry = f"{name}.{model}.candidates"
+            try:
+                version = results.find_version(entry, at_most=measured_in)
+            except NothingStoredError:
+                continue
+            with results.reading(entry, version):
+                stored = dict(results.load(entry, version))
+            for candidate, bundle in stored.items():
+                if ONNX_FILE in bundle.files and model not in grid.imported:
+                    candidates[candidate] = bundle
+                else:
+                    left_out.append(f"{name} {candidate}")
+        if not candidates:
+            continue
+        test, rows, encoder, data_card = (
+            results.load_newest(f"{name}.{kind}", at_most=measured_in)
+            for kind in ("test", "rows", "encoder", "data_card")
+        )
+        packed.append(
+            pack_dataset(
+                folder,
+                candidates,
+                test=test,
+                raw=rows.filter(part="test"),
+                encoder=encoder.to_json(),
+                data_card=data_card,
+                request_paths=paths,
+                settings=params.settings,
+            )
+        )
+    if not packed:
+        raise ValueError(
+            "There is nothing to pack: no candidate of a search has an ONNX export. Measured only "
+            f"where they run: {', '.join(left_out) or 'none'}."
+        )
+    found = Pack(
+        FORMAT_VERSION,
+        params.preset,
+        portable_settings(params.settings),
+        tuple(params.n_threads),
+        tuple(params.devices),
+        tuple(paths),
+        tuple(packed),
+    )
+    write_pack(found, folder)
+    return found, left_out

@@ -1,0 +1,118 @@
+"""Read answers from stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import polars as pl
+
+from rightfit._core.spelling import suggest
+from rightfit.kedro_project.stored import StoredResults
+from rightfit.measuring.hardware.environment import Environment
+from rightfit.measuring.profile import Profile
+from rightfit.ranking.explanation.answer import Answer, Origin
+from rightfit.ranking.explanation.decisions import (
+    RankedCandidate,
+    Recommendation,
+    Recommendations,
+    read_recommendations,
+)
+from rightfit.ranking.records.load_records import LoadCurves
+
+
+def read_answers(
+    results: StoredResults, application: str | None = None, dataset: str | None = None
+) -> Iterator[Answer]:
+    """Read the last ranking's answers.
+
+    Args:
+        results: The stored results.
+        application: One application; ``None``: all of them.
+        dataset: One dataset; ``None``: all that were ranked for the application.
+
+    Raises:
+        ValueError: If nothing was ranked yet, or not this application or dataset.
+    """
+    ranked_in, recommendations = load_recommendations(results)
+    if application is not None:
+        _require_ranked("application", application, recommendations)
+        recommendations = {application: recommendations[application]}
+    asked: list[tuple[str, Recommendation, str]] = []
+    for name, found in recommendations.items():
+        if dataset is not None:
+            _require_ranked("dataset", dataset, found.datasets)
+        asked += [(name, found, place) for place in found.datasets if dataset in (None, place)]
+    measured_in = results.find_version("resource_profiles", at_most=ranked_in)
+    newest = results.find_version("resource_profiles")
+    profiles = results.load("resource_profiles", measured_in)
+    with results.reading("resource_profiles", measured_in):
+        measured_on = set(profiles["environment_id"])
+    versions = results.list_versions("environment")
+    early = [version for version in versions if version <= measured_in]
+    environment: Environment | None = None  # of the profiles; a later run may have made it anew
+    for version in (*reversed(early), *versions[len(early) :]):
+        stored: Environment = results.load("environment", version)
+        if version <= measured_in or stored.environment_id in measured_on:
+            environment = stored
+            break
+    origin = Origin(
+        ranked_in=ranked_in,
+        measured_in=measured_in,
+        newer_profiles=newest if newest > ranked_in else None,
+        environment=environment,
+    )
+    loads = read_loads(results)
+    for name, found, place in asked:
+        decision = found.datasets[place]
+        load = loads.find(name, place, decision.winner)
+        with results.reading("resource_profiles", measured_in):
+            selected = read_candidate_profiles(profiles, place, decision.subject)
+        yield Answer(
+            application=name,
+            dataset=place,
+            purpose=found.description,
+            decision=decision,
+            profiles=selected,
+            origin=origin,
+            under_load=load.describe_breach(decision.limits) if load else None,
+        )
+
+
+def _require_ranked(kind: str, name: str, ranked: Collection[str]) -> None:
+    if name in ranked:
+        return
+    raise ValueError(
+        f"The last ranking has no {kind} {name!r}{suggest(name, ranked)}; ranked are "
+        f"{', '.join(sorted(ranked))}. To rank it, add it to the configuration and run: "
+        f"kedro run --pipelines {'ranking' if kind == 'application' else 'perf'}"
+    )
+
+
+def load_recommendations(results: StoredResults) -> tuple[str, Recommendations]:
+    """Return the version of the last ranking, and what it recommends.
+
+    Raises:
+        ValueError: If nothing was ranked yet, or it is damaged.
+    """
+    ranked_in = results.find_version("recommendations")
+    stored = results.load("recommendations", ranked_in)
+    with results.reading("recommendations", ranked_in):
+        return ranked_in, read_recommendations(stored)
+
+
+def read_loads(results: StoredResults) -> LoadCurves:
+    """Read what the last run has found of the winners over HTTP; empty if nothing."""
+    if not results.list_versions("load_curves"):
+        return LoadCurves(())
+    loads: LoadCurves = results.load_newest("load_curves")
+    return loads
+
+
+def read_candidate_profiles(
+    profiles: pl.DataFrame, dataset: str, candidate: RankedCandidate | None
+) -> tuple[Profile, ...]:
+    """Return the profiles of a candidate, if there is one."""
+    if candidate is None:
+        return ()
+    its = profiles.filter(dataset=dataset, model=candidate.model, candidate=candidate.candidate)
+    return tuple(map(Profile.from_row, its.to_dicts()))

@@ -1,0 +1,144 @@
+"""Put one row per example together: label, part, joined and derived columns, not yet encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from rightfit.data.description import DatasetSpec
+from rightfit.data.spec import ClockMinutes, ColumnSplit, Derived, LatestShare, Target
+from rightfit.data.splitting import Parted, assign_parts
+from rightfit.data.table_check import clean_table
+from rightfit.data.tables import ROW, RawTableError, Table, take_rows
+
+
+class DroppedRows(BaseModel):
+    """Rows left out for one reason."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    n_rows: int
+
+
+class RowCounts(BaseModel):
+    """Rows read, left out and kept; per joined table the rows without a partner."""
+
+    model_config = ConfigDict(frozen=True)
+
+    read: int
+    dropped: tuple[DroppedRows, ...]
+    kept: int
+    unmatched: dict[str, int]
+
+
+def assemble(
+    spec: DatasetSpec,
+    tables: Mapping[str, Table],
+    *,
+    assign: Callable[[DatasetSpec, pl.DataFrame], Parted] = assign_parts,
+) -> tuple[pl.DataFrame, RowCounts]:
+    """Build the rows that models learn from and are tested on.
+
+    Of the main table, the columns that decide which rows are kept are read whole, all others for
+    these rows alone.
+
+    Args:
+        spec: The dataset's description.
+        tables: Raw tables by name.
+        assign: Splits the labelled rows; by default as the description says.
+
+    Returns:
+        The rows, in the main table's order: the features' source columns, ``label`` (class
+        position, or the value to predict) and ``part`` (train, validation or test); and the count
+        of rows.
+
+    Raises:
+        RawTableError: If a part lacks rows of a class, or a derived column cannot be computed.
+    """
+    main, schema = tables[spec.main_table], spec.schemas[spec.main_table]
+    deciding = {spec.target.column}
+    if isinstance(spec.split, ColumnSplit):
+        deciding.add(spec.split.column)
+    for share in (spec.split, spec.validation):
+        if isinstance(share, LatestShare):
+            deciding.update(share.time_columns)
+    labelled = add_label(clean_table(main, schema, deciding).with_row_index(ROW), spec.target)
+    parted = assign(spec, labelled)
+    kept = parted.rows.select(ROW, "label", "part")
+    rows = clean_table(take_rows(main, list(schema.by_column()), kept[ROW]), schema)
+    rows = rows.with_columns(kept["label"], kept["part"])
+    unmatched = {}
+    for join in spec.joins:
+        added = [pl.col(column).alias(join.prefix + column) for column in join.columns]
+        other = clean_table(tables[join.table], spec.schemas[join.table])
+        # m:1 refuses repeated keys in the other table, which would multiply rows
+        rows = rows.join(
+            other.select(*join.keys, *added, pl.lit(True).alias("_matched")),
+            on=list(join.keys),
+            how="left",
+            validate="m:1",
+            maintain_order="left",
+        )
+        unmatched[join.table] = rows["_matched"].null_count()
+        rows = rows.drop("_matched")
+    for derived in spec.derived:  # one by one: a derived column may read an earlier one
+        try:
+            rows = rows.with_columns(derive(derived).alias(derived.name))
+        except pl.exceptions.PolarsError as err:
+            reason = " ".join(str(err).split())
+            raise RawTableError(
+                f"The derived column {derived.name} ({derived.op} of {derived.column}) cannot be "
+                f"computed: {reason}. Correct derived in parameters_datasets.yml."
+            ) from err
+    dropped = [(f"{spec.target.column} is missing", main.height - labelled.height)]
+    counts = RowCounts(
+        read=main.height,
+        dropped=tuple(
+            DroppedRows(reason=reason, n_rows=n_rows)
+            for reason, n_rows in (*dropped, *parted.dropped)
+            if n_rows
+        ),
+        kept=rows.height,
+        unmatched=unmatched,
+    )
+    return rows.select(*spec.features.columns, "label", "part"), counts
+
+
+def add_label(main: pl.DataFrame, target: Target) -> pl.DataFrame:
+    """Add what is predicted as ``label`` and drop the rows whose target is missing.
+
+    It is the class position, or the value itself where there are neither classes nor a limit. A
+    column that is itself called ``label`` is replaced.
+
+    >>> target = Target(column="delay", at_least=30, classes=("no", "yes"))
+    >>> add_label(pl.DataFrame({"delay": [29, 30, None]}), target)["label"].to_list()
+    [0, 1]
+    """
+    known = main.filter(pl.col(target.column).is_not_null())
+    if target.at_least is not None:
+        label = (pl.col(target.column) >= target.at_least).cast(pl.Int64)
+    elif not target.classes:
+        label = pl.col(target.column).cast(pl.Float64)
+    else:
+        position = {name: i for i, name in enumerate(target.classes)}
+        text = pl.col(target.column).cast(pl.String)
+        label = text.replace_strict(position, return_dtype=pl.Int64)
+    return known.with_columns(label.alias("label"))
+
+
+def derive(derived: Derived) -> pl.Expr:
+    """Return the expression of a derived column.
+
+    >>> clock = ClockMinutes(op="clock_minutes", name="departure", column="hhmm")
+    >>> pl.DataFrame({"hhmm": [106, 2359]}).select(derive(clock))["hhmm"].to_list()
+    [66, 1439]
+    """
+    column = pl.col(derived.column)
+    if isinstance(derived, ClockMinutes):
+        return column // 100 * 60 + column % 100
+    if derived.time_zone is not None:
+        column = column.dt.convert_time_zone(derived.time_zone)
+    return column.dt.weekday()

@@ -1,0 +1,194 @@
+"""The data card: what a prepared dataset is, where it comes from and what was done to it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from rightfit._core.processes.codec import hash_json
+from rightfit.data.assembling import RowCounts
+from rightfit.data.description import DatasetSpec
+from rightfit.data.request_path.encoder import Encoder, name_features
+from rightfit.data.spec import Derived, Features, Join, Split, Target, Validation
+from rightfit.data.splitting import PARTS
+from rightfit.data.table_check import RawCheck, TableReport
+from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.quality.scorers import read_function_sources
+from rightfit.models.schema import InputSchema, Task
+
+N_VERSION_DIGITS = 16  # of the sha256
+
+
+class CardFeatures(Features):
+    """The features with what was derived for them and the number of encoded columns."""
+
+    n_encoded: int
+    derived: tuple[Derived, ...]
+
+
+class TargetValues(BaseModel):
+    """The distribution of the values to predict, in the target's unit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    min: float
+    median: float
+    mean: float
+    max: float
+    std: float
+
+
+class DataCard(BaseModel):
+    """What a prepared dataset is; its JSON form is ``data_card.json``.
+
+    ``inferred`` names the keys of its block that were inferred from the tables; their values stand
+    here. ``class_shares`` holds each class's share of the rows, per part; ``target_values``, in
+    regression, the distribution of the target in each part.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    dataset: str
+    title: str
+    task: Task
+    data_version: str
+    input_schema: InputSchema
+    features: CardFeatures
+    target: Target
+    not_features: tuple[str, ...]
+    quality: QualityMetric
+    n_rows: dict[str, int]
+    rows: RowCounts
+    class_shares: dict[str, dict[str, float]]
+    target_values: dict[str, TargetValues] = Field(default_factory=dict)
+    split: Split
+    validation: Validation
+    tables: dict[str, TableReport]
+    joins: tuple[Join, ...]
+    licence: str
+    source: str
+    notes: tuple[str, ...]
+    inferred: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+_TAKEN_OVER = (
+    "title",
+    "task",
+    "target",
+    "not_features",
+    "quality",
+    "split",
+    "validation",
+    "joins",
+    "licence",
+    "source",
+    "notes",
+)
+
+
+def make_data_card(
+    spec: DatasetSpec,
+    *,
+    dataset_name: str,
+    rows: pl.DataFrame,
+    encoder: Encoder,
+    raw_check: RawCheck,
+    row_counts: RowCounts,
+) -> DataCard:
+    """Describe a prepared dataset."""
+    schema = read_input_schema(spec, encoder)
+    n_rows: dict[str, int] = {}
+    class_shares: dict[str, dict[str, float]] = {}
+    target_values: dict[str, TargetValues] = {}
+    for part in PARTS:
+        labels = rows.filter(pl.col("part") == part)["label"]
+        n_rows[part] = labels.len()
+        if labels.is_empty():  # nothing is kept aside for the test
+            continue
+        if spec.task == "regression":
+            values = labels.to_numpy()
+            numbers = {
+                "min": values.min(),
+                "median": np.median(values),
+                "mean": values.mean(),
+                "max": values.max(),
+                "std": values.std(),
+            }
+            target_values[part] = TargetValues(
+                **{name: float(f"{x:.6g}") for name, x in numbers.items()}
+            )
+        else:
+            class_shares[part] = {
+                name: round(int((labels == i).sum()) / labels.len(), 6)
+                for i, name in enumerate(schema.classes)
+            }
+    # Rows are hashed before they are encoded: so the version is the same on every machine.
+    content = [
+        hash_frame(rows),
+        hash_json(encoder.model_dump(mode="json")),
+        hash_json(schema.to_dict()),
+        hash_json(spec.quality.model_dump(mode="json", exclude_defaults=True)),
+    ]
+    if sources := read_function_sources(spec.quality.name):
+        content.append(hash_json(sources))
+    return DataCard(
+        dataset=dataset_name,
+        data_version=hash_json(content, n_digits=N_VERSION_DIGITS),
+        input_schema=schema,
+        features=CardFeatures(
+            n_encoded=schema.n_features, derived=spec.derived, **dict(spec.features)
+        ),
+        n_rows=n_rows,
+        rows=row_counts,
+        class_shares=class_shares,
+        target_values=target_values,
+        tables=raw_check.tables,
+        inferred=raw_check.inferred,
+        remarks=raw_check.remarks,
+        **{name: getattr(spec, name) for name in _TAKEN_OVER},
+    )
+
+
+def read_input_schema(spec: DatasetSpec, encoder: Encoder) -> InputSchema:
+    """Return the columns that models read and the classes they predict."""
+    image = spec.features.image
+    return InputSchema(
+        features=name_features(encoder),
+        classes=spec.target.classes,
+        image_shape=image.shape if image is not None else None,
+    )
+
+
+def hash_frame(frame: pl.DataFrame) -> str:
+    """Hash names, kinds, order and values of a frame's columns.
+
+    Equal frames have equal hashes on every machine and in every version: neither how the frame is
+    chunked in memory nor how a library hashes plays a part.
+
+    Args:
+        frame: Columns of numbers, texts, byte strings, truth values or times.
+
+    Returns:
+        Sha256 in hexadecimal digits.
+    """
+    digest = hashlib.sha256(f"{frame.height} rows\n".encode())
+    for column in frame:
+        digest.update(f"{column.name!r} {column.dtype}\n".encode())
+        digest.update(column.is_null().to_numpy().tobytes())
+        numbers = column.to_physical()
+        if column.dtype in (pl.String, pl.Binary):
+            # each distinct value once, then who has which: long texts repeat
+            values = column.unique().drop_nulls().sort()
+            numbers = column.replace_strict(values, range(values.len()), return_dtype=pl.UInt32)
+            for value in values.to_list():
+                raw = value.encode() if isinstance(value, str) else value
+                digest.update(len(raw).to_bytes(8, "little") + raw)
+        elif column.dtype == pl.Boolean:
+            numbers = column.cast(pl.Int32)
+        array = numbers.fill_null(0).to_numpy()
+        digest.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()

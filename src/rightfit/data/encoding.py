@@ -1,0 +1,315 @@
+"""Fit an encoder on train rows, and encode rows by it as float32 columns.
+
+Rows are encoded by the encoder's ONNX graph, the one that serves requests; see
+``rightfit.data.request_path.encoder_graph``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rightfit._core.errors import RightfitError
+from rightfit.data.images import require_pillow
+from rightfit.data.request_path.encoder import (
+    MEAN,
+    OTHER,
+    Encoder,
+    Indicate,
+    OneHot,
+    Picture,
+    Pixels,
+    Standardise,
+    Step,
+    TargetMean,
+    Words,
+    name_features,
+)
+from rightfit.data.request_path.encoder_graph import build_encoder
+from rightfit.data.request_path.raw_inputs import NUMBERS, TEXTS, list_inputs, split_words
+from rightfit.data.request_path.usage import (
+    TRUTH,
+    TensorInput,
+    check_kinds,
+    check_sizes,
+    decode_image,
+    write_text,
+)
+from rightfit.data.spec import Features
+from rightfit.data.tables import RawTableError
+from rightfit.models.onnx_session import open_session
+
+NOT_CATEGORIES = (OTHER, MEAN, "")  # a request writes a missing text as an empty one
+MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing about others
+N_BATCH_ROWS, N_BATCH_VALUES = 2**16, 2**21  # encoded by one call of a graph, at most
+N_DIGITS = 6  # of fitted numbers: hides how a machine orders its sums
+FEWEST_MEANS = 6  # categories; fewer are parted as well by a cut or two of their 0/1 columns
+N_PRIOR_ROWS = 10  # of the overall mean, added to each category's: small ones count for less
+MIN_F_ERRORS = 3  # standard errors of F by which categories must differ more than by chance
+
+
+def fit_encoder(features: Features, rows: pl.DataFrame) -> Encoder:
+    """Fit an encoder on the train rows among all parts' rows; see :func:`fit_encoder_steps`."""
+    train = rows.filter(pl.col("part") == "train")
+    return fit_encoder_steps(features, train, train["label"])
+
+
+def fit_encoder_steps(
+    features: Features, train: pl.DataFrame, labels: pl.Series | None = None
+) -> Encoder:
+    """Fit an encoder.
+
+    Args:
+        features: Which columns are encoded, and how.
+        train: Train rows, not encoded; no others, or what is learnt leaks into the measurement.
+        labels: What these rows are to teach, for the means of categories. Class positions, which
+            are integers, have no mean that helps; ``None``: neither.
+
+    Raises:
+        RawTableError: If a numeric column has no value in the train rows, a text no word, or two
+            feature columns would have one name.
+    """
+    empty = [name for name in features.numeric if train[name].drop_nulls().is_empty()]
+    if empty:
+        raise RawTableError(
+            f"The numeric features {empty} have no value in the {train.height} train rows. "
+            "Remove them from features in parameters_datasets.yml or raise max_train_rows."
+        )
+    steps: list[Step] = [_fit_standardise(train[name]) for name in features.numeric]
+    steps += [Indicate(column=name) for name in features.indicate_missing]
+    categories = [
+        _fit_one_hot(train[name], min_share=features.min_category_share)
+        for name in features.categorical
+    ]
+    steps += categories
+    if labels is not None and labels.dtype.is_float() and features.target_means:
+        values = labels.to_numpy()
+        means = (_fit_target_mean(one, train[one.column], values) for one in categories)
+        steps += [mean for mean in means if mean is not None]
+    steps += [_fit_words(train[name], max_words=features.max_words) for name in features.text]
+    if features.image is not None:
+        kind = Picture if features.image.format == "file" else Pixels
+        steps.append(kind(column=features.image.column, shape=features.image.shape))
+    encoder = Encoder(steps=tuple(steps))
+    twice = sorted(name for name, n in Counter(name_features(encoder)).items() if n > 1)
+    if twice:
+        raise RawTableError(
+            f"Encoding would give several columns the names {twice}. "
+            "Rename or derive one of their sources in parameters_datasets.yml."
+        )
+    return encoder
+
+
+def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
+    """Encode rows.
+
+    Columns that the encoder does not read are ignored.
+
+    Returns:
+        Float32 columns named as :func:`name_features` says, without nulls, in the rows' order.
+
+    Raises:
+        RightfitError: If a column is missing, or an image file is damaged.
+    """
+    missing = sorted({step.column for step in encoder.steps} - set(rows.columns))
+    if missing:
+        raise RightfitError(f"Rows to encode lack the columns {missing}; they have {rows.columns}.")
+    if rows.height <= N_BATCH_ROWS:
+        return _run_graph(encoder, rows)
+    encoded = []
+    for step in encoder.steps:  # a column alone need not be laid beside others row by row
+        column, alone = rows.select(step.column), Encoder(steps=(step,))
+        if isinstance(step, OneHot | TargetMean):
+            column = write_texts(rows[step.column]).to_frame()
+            distinct = column.unique()
+            if distinct.height <= N_BATCH_ROWS:
+                of_distinct = _run_graph(alone, distinct).with_columns(distinct)
+                joined = column.join(
+                    of_distinct, on=step.column, how="left", nulls_equal=True, maintain_order="left"
+                )
+                encoded.append(joined.drop(step.column))
+                continue
+        encoded.append(_run_graph(alone, column))
+    return pl.concat(encoded, how="horizontal")
+
+
+def write_texts(column: pl.Series) -> pl.Series:
+    """Write categories as texts, numbers as requests do: see :func:`write_text`."""
+    texts = column.cast(pl.String)  # of floats the fewest digits, of Float32 too
+    if not column.dtype.is_float():
+        return texts
+    return texts.map_elements(lambda text: write_text(float(text)), return_dtype=pl.String)
+
+
+def read_values(column: pl.Series, tensor: TensorInput) -> pl.Series:
+    """Return a column of new rows as requests are read: numbers as Float64, categories as texts.
+
+    Args:
+        column: Raw values.
+        tensor: The tensor that holds them.
+
+    Raises:
+        ValueError: As :func:`rightfit.data.request_path.usage.make_feed`, if the tensor cannot.
+    """
+    is_number = column.dtype.is_numeric()
+    place = tensor.columns.index(column.name)
+    single = replace(tensor, columns=(column.name,), limits=tensor.limits[place : place + 1])
+    if tensor.name == TEXTS:
+        if column.dtype.is_nested() or column.dtype == pl.Binary:
+            check_kinds([column.to_list()], single)
+        texts = write_texts(column)
+        return texts.replace(TRUTH) if is_number and column.name in tensor.booleans else texts
+    if not is_number and column.dtype != pl.Boolean:
+        check_kinds([column.to_list()], single)
+    numbers = column.cast(pl.Float64)
+    check_sizes(numbers.to_numpy()[None, :], single)
+    return numbers.fill_nan(None)
+
+
+def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame:
+    """Encode the rows of one part of a dataset.
+
+    Args:
+        encoder: Fitted on the train rows.
+        rows: Rows of all parts, with the columns ``label`` and ``part``.
+        part: ``train``, ``validation`` or ``test``.
+
+    Returns:
+        Float32 features, then the column ``label``.
+    """
+    found = rows.filter(pl.col("part") == part)
+    return apply_encoder(encoder, found).with_columns(found["label"])
+
+
+def _run_graph(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
+    """Encode rows by the encoder's ONNX graph, the one that serves them."""
+    names = list(name_features(encoder))
+    if rows.is_empty():
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.Float32))
+    plain = encoder.to_json()
+    session = open_session(build_encoder(plain))
+    feed = {one.name: _read_tensor(rows, one) for one in list_inputs(plain)}
+    n_rows = max(1, min(N_BATCH_ROWS, N_BATCH_VALUES // len(names)))
+    batches = []
+    for start in range(0, rows.height, n_rows):
+        part = {name: values[start : start + n_rows] for name, values in feed.items()}
+        batches.append(pl.from_numpy(session.run(None, part)[0], schema=names))
+    return pl.concat(batches)
+
+
+def _read_tensor(rows: pl.DataFrame, one: TensorInput) -> npt.NDArray[Any]:
+    """Return an input of an encoder's graph, shape (n_rows, n_values)."""
+    columns = rows.select(one.columns)
+    if one.name == NUMBERS:
+        return columns.cast(pl.Float64).to_numpy(order="c")
+    if one.name == TEXTS:
+        texts = [write_texts(column).fill_null("").to_list() for column in columns]
+        return np.array(texts, dtype=object).T.copy()
+    image = columns.to_series()
+    if one.image_shape is None:
+        content = np.frombuffer(b"".join(image.to_list()), dtype=np.uint8)
+        return content.reshape(rows.height, -1)
+    require_pillow()
+    pixels = np.empty((rows.height, math.prod(one.image_shape)), dtype=np.uint8)
+    for i, file in enumerate(image):
+        try:
+            pixels[i] = decode_image(file or b"", one.image_shape)
+        except ValueError as err:
+            raise RawTableError(
+                f"Row {i} of the column {image.name!r} ({len(file or b''):,} bytes): {err}. "
+                "Mend the file, or remove its row."
+            ) from err
+    return pixels
+
+
+def _fit_standardise(column: pl.Series) -> Standardise:
+    values = column.drop_nulls().cast(pl.Float64)
+    scale = _rounded(values.std(ddof=0))
+    if not math.isfinite(scale):
+        highest = np.abs(values.to_numpy()).max()
+        raise RawTableError(
+            f"The numeric feature {column.name!r} has values up to {highest:.1e}, whose "
+            "squares no computer holds. Mend them, or remove it from features in "
+            "parameters_datasets.yml."
+        )
+    return Standardise(
+        column=column.name,
+        fill=_rounded(values.median()),
+        mean=_rounded(values.mean()),
+        scale=scale if scale > 0 else 1.0,  # a constant column becomes 0
+    )
+
+
+def _fit_one_hot(column: pl.Series, *, min_share: float) -> OneHot:
+    counts = write_texts(column).drop_nulls().value_counts(name="n_rows")
+    frequent = counts.filter(pl.col("n_rows") >= max(1.0, min_share * column.len()))
+    categories = sorted(frequent[column.name].to_list())
+    return OneHot(
+        column=column.name,
+        categories=tuple(category for category in categories if category not in NOT_CATEGORIES),
+    )
+
+
+def _fit_target_mean(
+    one_hot: OneHot, column: pl.Series, values: npt.NDArray[np.float64]
+) -> TargetMean | None:
+    """Return the target's mean of each category; ``None`` where it would teach nothing or chance.
+
+    Each mean counts ``N_PRIOR_ROWS`` rows of the overall mean with its own: Micci-Barreca (2001),
+    ACM SIGKDD Explorations 3(1). The categories must differ more than chance makes them: by F of
+    the analysis of variance, whose mean is 1 where they are alike.
+    """
+    n_known, n = len(one_hot.categories), len(values)
+    if n_known < FEWEST_MEANS:
+        return None
+    known = {name: place for place, name in enumerate(one_hot.categories)}
+    texts = write_texts(column).fill_null("")
+    places = texts.replace_strict(known, default=n_known, return_dtype=pl.Int64).to_numpy()
+    deviations = values - values.mean()
+    n_rows = np.bincount(places, minlength=n_known + 1)
+    sums = np.bincount(places, weights=deviations, minlength=n_known + 1)
+    k = int((n_rows > 0).sum())
+    if not 1 < k < n:
+        return None
+    between = float((sums**2 / np.maximum(n_rows, 1)).sum())
+    within = float((deviations**2).sum()) - between
+    by_chance = 1 + MIN_F_ERRORS * math.sqrt(2 / (k - 1) + 2 / (n - k))
+    if not between / (k - 1) > by_chance * max(within, 0.0) / (n - k):
+        return None
+    means = sums / (n_rows + N_PRIOR_ROWS)
+    scale = means[places].std()
+    return TargetMean(
+        column=one_hot.column,
+        categories=one_hot.categories,
+        means=tuple(round(float(mean / scale), N_DIGITS) + 0.0 for mean in means),  # no -0.0
+    )
+
+
+def _fit_words(column: pl.Series, *, max_words: int) -> Words:
+    """Choose the words of most texts; weigh them by scikit-learn's smooth inverse frequency."""
+    texts = column.cast(pl.String).fill_null("").to_list()
+    n_texts = Counter(word for text in texts for word in set(split_words(text)))
+    shared = {word: n for word, n in n_texts.items() if n >= MIN_TEXTS} or n_texts
+    if not shared:
+        raise RawTableError(
+            f"The text feature {column.name!r} has no word in the {len(texts)} train rows. "
+            "Remove it from features in parameters_datasets.yml."
+        )
+    words = sorted(sorted(shared, key=lambda word: (-shared[word], word))[:max_words])
+    return Words(
+        column=column.name,
+        words=tuple(words),
+        weights=tuple(
+            _rounded(math.log((1 + len(texts)) / (1 + shared[word])) + 1) for word in words
+        ),
+    )
+
+
+def _rounded(value: Any) -> float:
+    return float(f"{float(value):.{N_DIGITS}g}")

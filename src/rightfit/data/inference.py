@@ -1,0 +1,514 @@
+"""Infer what a dataset's block leaves out: schemas, task, classes, quality, split and features.
+
+Each rule is one function; the rules stand in ``docs/howto/table.md``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from rightfit._core.errors import RightfitError
+from rightfit._core.spelling import name_some
+from rightfit.data.description import (
+    FEATURE_LISTS,
+    N_CHANNELS,
+    RESERVED_COLUMNS,
+    DatasetBlock,
+    find_leaks,
+    find_quality_faults,
+    raise_faults,
+)
+from rightfit.data.images import infer_shape
+from rightfit.data.request_path.raw_inputs import split_words
+from rightfit.data.spec import (
+    ALL_OTHERS,
+    MAX_TARGET,
+    PLAIN_DTYPES,
+    ByteLength,
+    ClockMinutes,
+    ColumnGroup,
+    ColumnSplit,
+    Features,
+    Image,
+    Split,
+    TableSchema,
+    Target,
+    Weekday,
+    draw_share,
+    expand_names,
+)
+from rightfit.data.tables import Table, cast_without_loss
+from rightfit.models.quality.metric import Array, QualityBlock, QualityMetric
+from rightfit.models.quality.scorers import NEGATED, is_function
+from rightfit.models.schema import Task
+
+SPLIT_COLUMN = "split"
+TRAIN, TEST = "train", "test"
+TEST_SHARE = 0.2
+MIN_ROWS_SHARE = 0.5  # a table with fewer rows than this share of today's is taken for truncated
+NULL_FACTOR = 2  # the share of gaps allowed, against today's
+MAX_CLASSES = 100
+MANY_NUMBERS = 10  # more different numbers than digits are rarely meant as classes
+MANY_GAPS = 0.05  # share of gaps from which their place is a feature of its own
+MIN_CATEGORY_SHARE = 0.01  # of the rows; rarer categories share one bucket
+MIN_COVERED_SHARE = 0.5  # of the rows that frequent categories must cover together
+MIN_WORDS = 3  # of half of the texts, if they are free text and no names or codes
+N_TEXTS = 1000  # texts whose words are counted
+N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
+MAX_IMBALANCE = 1.5  # largest class against an even share; beyond it accuracy says little
+N_GUESS_DIGITS = 2  # of what guessing reaches
+MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate or order the outcomes by chance
+
+IMAGE_FILE = r"(?i)\.(png|jpe?g)$"
+_IDENTIFIER = re.compile(r"(.*_)?(id|uuid|guid|index|key)", re.IGNORECASE)
+
+KindName = Literal["numeric", "categorical", "text", "time", "bytes", "unused"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a column can be."""
+
+    name: KindName
+    reason: str = ""
+
+
+RESERVED = Kind("unused", "reserved name")
+ALL_FEATURES = Features.model_validate({name: [ALL_OTHERS] for name in FEATURE_LISTS})
+
+Kinds = Mapping[str, Kind]
+
+
+def infer_schema(table: Table, columns: Sequence[str], target: str | None) -> TableSchema:
+    """Describe columns as they are today, with room for more gaps and fewer rows.
+
+    Columns of a dtype that no description has are left out.
+
+    Raises:
+        RightfitError: If the target is one of those.
+    """
+    groups: dict[tuple[str, float, int | None], list[str]] = {}
+    for column in (table[name] for name in columns):
+        is_target, dtype = column.name == target, str(column.dtype)
+        if is_target and column.dtype.is_float() and cast_without_loss(column, "Int64") is not None:
+            dtype = "Int64"
+        if dtype in PLAIN_DTYPES or isinstance(column.dtype, pl.Datetime):
+            share = column.null_count() / max(1, column.len())
+            allowed = math.ceil(100 * min(1.0, NULL_FACTOR * share)) / 100
+            groups.setdefault((dtype, allowed, find_length(column)), []).append(column.name)
+        elif is_target:
+            raise RightfitError(
+                f"target.column {target!r} is {column.dtype}; allowed are numbers, texts and truth "
+                "values"
+            )
+    return TableSchema(
+        min_rows=max(1, int(MIN_ROWS_SHARE * table.height)),
+        columns=tuple(
+            ColumnGroup(
+                names=tuple(names),
+                dtype=dtype,
+                allowed=ByteLength(n_bytes=n_bytes) if n_bytes else "any",
+                max_null_share=share,
+            )
+            for (dtype, share, n_bytes), names in groups.items()
+        ),
+    )
+
+
+def infer_task(outcome: pl.Series) -> Task:
+    """Return the task that a target's column asks for.
+
+    Numbers with fractions, or more than ten different whole ones, are predicted as numbers; texts,
+    truth values and few whole numbers are classes.
+
+    >>> infer_task(pl.Series([0.5, 1.5])), infer_task(pl.Series([1, 2, 2]))
+    ('regression', 'classification')
+    """
+    is_number = outcome.dtype.is_float() or (
+        outcome.dtype.is_numeric() and outcome.drop_nulls().n_unique() > MANY_NUMBERS
+    )
+    return "regression" if is_number else "classification"
+
+
+def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
+    """Return the names of the classes: the column's values in order.
+
+    Args:
+        target: What is predicted.
+        column: Its values; whether each reaches ``at_least``, if the target has that.
+
+    Raises:
+        RightfitError: If the values are no classes.
+    """
+    if target.at_least is not None:
+        if column.len() and column.drop_nulls().n_unique() < 2:
+            raise RightfitError(
+                f"target.at_least {target.at_least:g} makes no two classes of "
+                f"{target.column!r}: no row has a value, or all lie on one side"
+            )
+        return (f"below {target.at_least:g}", f"{target.at_least:g} or more")
+    values = column.drop_nulls().unique().sort()
+    where = f"target.column {column.name!r} has {values.len()} different values"
+    if column.dtype != pl.String and column.dtype != pl.Boolean and not column.dtype.is_numeric():
+        raise RightfitError(
+            f"target.column {column.name!r} is {column.dtype}; classes need texts or integers"
+        )
+    if column.dtype.is_float() or (column.dtype.is_numeric() and values.len() > MAX_CLASSES):
+        reason = "which make no classes" if column.dtype.is_float() else "too many for classes"
+        raise RightfitError(
+            f"{where} of dtype {column.dtype}, {reason}. Predict the number with task: "
+            "regression, or make two classes of it with target.at_least, as in at_least: 30"
+        )
+    if values.len() > MAX_CLASSES:
+        raise RightfitError(f"{where}, allowed are at most {MAX_CLASSES} classes")
+    if values.len() < 2:
+        raise RightfitError(f"{where} ({values.to_list()}); classification needs at least two")
+    return tuple(values.cast(pl.String).to_list())
+
+
+def remark_task(
+    target: Target, outcome: pl.Series, task: Task, *, is_said: bool
+) -> tuple[str, ...]:
+    """Say so if a number's task is a guess, or if many numbers were taken as classes."""
+    n_values = outcome.drop_nulls().n_unique()
+    if target.classes or not outcome.dtype.is_numeric():
+        return ()
+    where = f"target.column {outcome.name!r} has {n_values} different numbers"
+    if task == "regression" and not is_said:
+        return (
+            f"{where}, predicted as a number (task: regression); target.at_least makes two classes "
+            "of it, task: classification a class of each",
+        )
+    if task == "classification" and n_values > MANY_NUMBERS:
+        return (
+            f"{where}, each taken as a class; target.at_least makes two classes of them, task: "
+            "regression predicts the number",
+        )
+    return ()
+
+
+def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> QualityMetric:
+    """Fill the gaps of a metric from the outcome.
+
+    Returns:
+        The metric. ``worst`` is what the best constant answer reaches: the most frequent class, the
+        classes' shares, the mean or the median; ``best`` is 0 of a loss and 1 of any other.
+
+    Raises:
+        RightfitError: If the metric does not judge such answers, or its bounds cannot be inferred.
+
+    >>> complete_quality(QualityBlock(), pl.Series(["a", "b", "c"]), "classification").name
+    'accuracy'
+    """
+    said = {key: value for key, value in given.model_dump().items() if value is not None}
+    if None not in (given.name, given.worst, given.best):
+        return QualityMetric(**said)
+    outcome, name = outcome.drop_nulls(), given.name
+    if name is not None:
+        n_classes = outcome.n_unique() if task == "classification" else None
+        raise_faults(find_quality_faults(name, given.options, task=task, n_classes=n_classes))
+    elif task == "regression":
+        name = "r2"
+    else:
+        counts = outcome.value_counts(name="n_rows")["n_rows"].to_list()
+        is_even = max(counts) / outcome.len() <= MAX_IMBALANCE / len(counts)
+        name = "roc_auc" if len(counts) == 2 else "accuracy" if is_even else "balanced_accuracy"
+    if is_function(name):
+        raise RightfitError(
+            f"quality: {name} is a function, so write worst and best too, as in "
+            f"quality: {{name: {name}, worst: 40, best: 0}}"
+        )
+    best = 0.0 if name.startswith(NEGATED) else 1.0
+    metric = QualityMetric(name=name, worst=best - 1, best=best, options=given.options)
+    worst = guess_quality(outcome, metric, task)
+    if worst == best:
+        raise _no_bounds(name, f"it reaches the best, {best:g}")
+    return QualityMetric(**{"name": name, "worst": worst, "best": best} | said)
+
+
+def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> float:
+    """Return what the best constant answer reaches, in two digits.
+
+    Raises:
+        RightfitError: If the metric cannot judge it.
+    """
+    if task == "classification":  # the classes' shares, for every row
+        labels = outcome.rank("dense").cast(pl.Int64).to_numpy() - 1
+        shares = np.bincount(labels) / len(labels)
+        return _score_guess(metric, labels, np.tile(shares, (len(labels), 1)))
+    values = outcome.cast(pl.Float64).to_numpy()
+    if n_odd := int((~np.isfinite(values)).sum()):
+        raise RightfitError(
+            f"target: it is NaN or infinite in {n_odd} rows; mend them, or leave them empty"
+        )
+    if values.size and (values == values[0]).all():
+        raise RightfitError(
+            f"target: it is {values[0]:g} in every row, so nothing is to be predicted"
+        )
+    if np.abs(values).max(initial=0) > MAX_TARGET:
+        raise RightfitError(
+            f"target: it has values up to {np.abs(values).max():.1e}, but models answer in "
+            f"float32, so {MAX_TARGET:g} is the most; predict them in a larger unit, or mend them"
+        )
+    guesses = (np.full((len(values), 1), guess) for guess in (values.mean(), np.median(values)))
+    return max(_score_guess(metric, values, guess) for guess in guesses)
+
+
+def _score_guess(metric: QualityMetric, labels: Array, answers: Array) -> float:
+    try:
+        with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # constant answers cause some; the result is checked
+            reached = metric.score(labels, answers)
+    except Exception as err:  # whatever the metric raises
+        raise _no_bounds(metric.name, str(err)) from err
+    if not math.isfinite(reached):
+        raise _no_bounds(metric.name, f"it is {reached}")
+    return float(f"{reached:.{N_GUESS_DIGITS}g}")
+
+
+def _no_bounds(name: str, reason: str) -> RightfitError:
+    return RightfitError(
+        f"quality: what guessing reaches in {name} can't be computed ({reason}); write worst and "
+        "best too"
+    )
+
+
+def infer_split(main: Table, task: Task) -> Split:
+    """Take the documented split from a column ``split``; else draw a share at random."""
+    if SPLIT_COLUMN in main.columns and main[SPLIT_COLUMN].dtype == pl.String:
+        found = set(main[SPLIT_COLUMN].unique().to_list())
+        if {TRAIN, TEST} <= found:
+            return ColumnSplit(column=SPLIT_COLUMN, train=TRAIN, test=TEST)
+    return draw_share(task, TEST_SHARE)
+
+
+def find_length(column: pl.Series) -> int | None:
+    """Return the length in bytes that all values share; ``None`` if there is none."""
+    if column.dtype != pl.Binary:
+        return None
+    lengths = column.drop_nulls().bin.size().unique()
+    return int(lengths[0]) if lengths.len() == 1 else None
+
+
+def infer_features(
+    block: DatasetBlock,
+    known: DatasetBlock,
+    tables: Mapping[str, Table],
+    *,
+    outcome: pl.Series,
+    task: Task,
+) -> tuple[DatasetBlock, tuple[str, ...]]:
+    """Replace the patterns of features by columns, ``*`` by all other columns of that kind.
+
+    Args:
+        block: What the configuration says; if it names no features, all are chosen.
+        known: The same with its other gaps filled.
+        tables: Raw tables by name.
+        outcome: Class or value of each row of the main table.
+        task: What is predicted.
+
+    Returns:
+        ``known`` with the features and what is derived for them; why columns are left out.
+
+    Raises:
+        RightfitError: If no column can be used.
+    """
+    table, described = tables[block.main_table], known.schemas[block.main_table].by_column()
+    main = {
+        name: (table, name)
+        for name in table.columns
+        if name in described or block.main_table not in block.schemas
+    }
+    joined = {
+        join.prefix + name: (tables[join.table], name)
+        for join in known.joins
+        for name in join.columns
+        if name in tables[join.table].columns  # else the check of the table says so
+    }
+    sources = main | joined
+
+    def read(name: str) -> pl.Series:  # each column when it is asked for: a table may be on disk
+        source, column = sources[name]
+        return source[column]
+
+    asked, hidden = block.features or ALL_FEATURES, find_leaks(known)
+    lists: dict[str, list[str]] = {key: [] for key in FEATURE_LISTS}
+    for key, names in lists.items():
+        for name in getattr(asked, key):
+            is_star = name == ALL_OTHERS  # stands for others once all that are named are known
+            names += [name] if is_star else expand_names([name], list(sources), excluded=hidden)
+    named = {*lists["numeric"], *lists["categorical"], *lists["text"]} | hidden
+    kinds = {
+        name: find_kind(read(name), None if name in joined else outcome, task)
+        for name in sources
+        if name not in named
+    }
+    kinds |= {name: RESERVED for name in RESERVED_COLUMNS if name in kinds}
+    derived = list(known.derived)
+    if ALL_OTHERS in asked.categorical:
+        used = {step.column for step in derived}
+        derived += [
+            Weekday(op="weekday", name=f"{name}_weekday", column=name)
+            for name in _of_kind(kinds, "time")
+            if name not in used
+        ]
+    kinds |= {
+        step.name: Kind("numeric" if isinstance(step, ClockMinutes) else "categorical")
+        for step in derived
+        if step.name not in named
+    }
+    numeric = _fill(lists["numeric"], _of_kind(kinds, "numeric"))
+    gaps = [
+        name
+        for name in numeric
+        if name in sources
+        and (column := read(name)).null_count() / max(1, column.len()) > MANY_GAPS
+    ]
+    filled = asked.model_copy(
+        update={
+            "numeric": numeric,
+            "categorical": _fill(lists["categorical"], _of_kind(kinds, "categorical")),
+            "text": _fill(lists["text"], _of_kind(kinds, "text")),
+            "indicate_missing": _fill(lists["indicate_missing"], gaps),
+        }
+    )
+    if not filled.columns:
+        filled = _use_image(filled, read, kinds)
+    complete = known.model_copy(update={"features": filled, "derived": tuple(derived)})
+    return complete, _list_remarks(kinds, filled)
+
+
+def _fill(names: Iterable[str], others: list[str]) -> tuple[str, ...]:
+    return tuple(found for name in names for found in (others if name == ALL_OTHERS else [name]))
+
+
+def _of_kind(kinds: Kinds, wanted: KindName) -> list[str]:
+    return [name for name, kind in kinds.items() if kind.name == wanted]
+
+
+def _list_remarks(kinds: Kinds, features: Features) -> tuple[str, ...]:
+    unused: dict[str, list[str]] = {}
+    for name, kind in kinds.items():
+        if kind.reason and name not in features.columns:
+            unused.setdefault(kind.reason, []).append(repr(name))
+    return tuple(
+        f"not used as features: {name_some(names)} ({reason})" for reason, names in unused.items()
+    )
+
+
+def _use_image(features: Features, read: Callable[[str], pl.Series], kinds: Kinds) -> Features:
+    of_bytes = _of_kind(kinds, "bytes")
+    if len(of_bytes) == 1:
+        column = read(of_bytes[0])
+        if shape := infer_shape(column):
+            image = Image(column=of_bytes[0], shape=shape, format="file")
+            return features.model_copy(update={"image": image})
+        n_bytes = find_length(column) or 0
+        for n_channels in N_CHANNELS:
+            side = math.isqrt(n_bytes // n_channels)
+            if n_bytes and side * side * n_channels == n_bytes:
+                image = Image(column=of_bytes[0], shape=(side, side, n_channels))
+                return features.model_copy(update={"image": image})
+    if of_bytes:
+        raise RightfitError(
+            f"features: no column can be used as it is; columns of bytes are {of_bytes}. "
+            "Say what they are, as in features: {image: {column: image, shape: [28, 28, 1]}}"
+        )
+    reasons = "; ".join(_list_remarks(kinds, features)) or "there is no column but the target"
+    raise RightfitError(
+        f"features: no column can be used: {reasons}. Name those that can all the same, as in "
+        "features: {numeric: [a]}"
+    )
+
+
+def find_kind(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
+    """Judge a column.
+
+    Args:
+        column: Its values.
+        outcome: The classes or values of the same rows, ``None`` where rows do not correspond (a
+            joined table's column).
+        task: What is predicted.
+    """
+    if column.dtype == pl.Object:
+        return Kind("unused", "no use is known for Python's objects")
+    n_distinct = column.drop_nulls().n_unique()
+    if n_distinct <= 1:
+        return Kind("unused", "constant")
+    if outcome is not None and (leak := _find_leak(column, outcome, task, n_distinct)):
+        return Kind("unused", leak)
+    if column.dtype.is_integer():
+        is_unique = n_distinct == column.len()
+        if _IDENTIFIER.fullmatch(column.name):
+            is_identifier = is_unique or n_distinct > N_FEW_IDENTIFIERS
+        else:  # a running number
+            width = int(column.max()) - int(column.min())  # type: ignore[arg-type]
+            is_identifier = is_unique and width == n_distinct - 1
+        if is_identifier:
+            return Kind("unused", "identifies rows")
+    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+        return Kind("numeric")
+    if column.dtype == pl.String:
+        return _find_text_kind(column, n_distinct)
+    if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
+        return Kind("time", "a time; models only see later ones")
+    if column.dtype == pl.Binary:
+        return Kind("bytes", "bytes")
+    return Kind("unused", f"no use is known for {column.dtype}")
+
+
+def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: int) -> str | None:
+    """Say why a column can only be a copy of the target; ``None`` if it need not be one."""
+    n_classes = None if task == "regression" else outcome.drop_nulls().n_unique()
+    if not column.dtype.is_numeric() and n_distinct != n_classes:
+        return None  # before wide texts are copied
+    known = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls()
+    is_telling = column.dtype.is_numeric() and known.height >= MIN_ROWS_TO_SEPARATE
+    if n_classes is None:
+        if not is_telling:
+            return None
+        # the target in another unit, or with the sign turned?
+        place, of_outcome = (known[name].rank("dense") for name in ("value", "outcome"))
+        turned = known["value"].rank("dense", descending=True)
+        is_copy = (place == of_outcome).all() or (turned == of_outcome).all()
+        return "orders the rows exactly as the target does" if is_copy else None
+    if n_distinct == n_classes and known.unique().height == n_distinct:
+        return "repeats the target, one value per class"
+    if not is_telling:
+        return None
+    # do the ranges of the classes not overlap, as if they were cut from the column?
+    value = pl.col("value")
+    ranges = known.group_by("outcome").agg(low=value.min(), high=value.max()).sort("low")
+    if ranges.height > 1 and (ranges["low"][1:] > ranges["high"][:-1]).all():
+        return "separates the classes without error, as the target itself would"
+    return None
+
+
+def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
+    known = column.drop_nulls()
+    counts = known.value_counts(name="n_rows")["n_rows"]
+    covered = int(counts.filter(counts >= MIN_CATEGORY_SHARE * column.len()).sum())
+    is_category = n_distinct < known.len() and covered >= MIN_COVERED_SHARE * known.len()
+    if is_category:
+        return Kind("categorical")
+    if bool(known.str.contains(IMAGE_FILE).all()):
+        return Kind("unused", "names image files")
+    n_words = [len(split_words(text)) for text in known.head(N_TEXTS)]
+    if statistics.median(n_words) >= MIN_WORDS:
+        return Kind("text")
+    if n_distinct == known.len():
+        return Kind("unused", "every text differs")
+    return Kind(
+        "unused",
+        f"{n_distinct} values; those in at least {MIN_CATEGORY_SHARE:.0%} of the rows "
+        f"cover only {covered / known.len():.0%} of them",
+    )

@@ -1,0 +1,285 @@
+"""The encoder as an ONNX graph, alone or in front of a model: raw columns in, answers out.
+
+Each kind of step is defined here. Numbers are filled, centred and scaled as float64 and then
+rounded to float32. Training rows pass the encoder alone. In front of a model both are compiled as
+one graph (``models/graph_passes``), which answers as the two in a row do but for rounding.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rightfit._core.errors import RightfitError
+from rightfit.data.request_path.awkward_requests import N_EXTREME, draw_requests
+from rightfit.data.request_path.raw_inputs import (
+    IMAGE,
+    INPUT_OF,
+    LEAST_LENGTH,
+    NUMBERS,
+    PER_PIXEL,
+    TEXTS,
+    WORD_IN_ONNX,
+    EncoderJson,
+    StepJson,
+    group_steps,
+    list_inputs,
+)
+from rightfit.data.request_path.usage import Floats, TensorInput, open_graph
+from rightfit.models.graph_passes import REQUEST_PASSES
+from rightfit.models.graph_passes.compiling import compile_graph
+from rightfit.models.onnx_graph import GraphBuilder, declare, raise_opset, read_opsets, set_opsets
+from rightfit.models.predictions import is_rounding
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, ValueInfoProto
+
+Predictions = tuple[Floats, Floats]
+
+MODEL_INPUT = "rows"  # of a bundle's ONNX file: encoded rows
+OWN = "encoder/"  # begins the names of the encoder's tensors
+THEIRS = "model/"  # begins the names of the model's tensors
+CONTRIB = "com.microsoft"  # ONNX Runtime's own operators, in every build of it
+ML_DOMAIN = "ai.onnx.ml"
+VERSIONS = {"": 17, ML_DOMAIN: 3, CONTRIB: 1}  # of operators, where the model does not say
+IR_VERSION = 8  # that goes with them
+MIN_OPSET = 13
+
+
+def join_encoder(model_file: Path, encoder: EncoderJson, *, compiles: bool = True) -> bytes:
+    """Put an encoder in front of a model, and compile both as one graph.
+
+    A pass that would change the answers to awkward requests is left out, which is logged.
+
+    Args:
+        model_file: A bundle's ONNX file.
+        encoder: Content of ``encoder.json``.
+        compiles: Whether passes rewrite the graph; if not, it is the two graphs in a row.
+
+    Returns:
+        An ONNX model with the inputs that :func:`rightfit.data.request_path.raw_inputs.list_inputs`
+        names and the answers of the model; a compiled one may read numbers as float32, and says in
+        its metadata what fills their gaps.
+
+    Raises:
+        RightfitError: If the model has another input or too old a format.
+    """
+    joined = _join(model_file, encoder)
+    if not compiles:
+        return bytes(joined.SerializeToString())
+    inputs = [replace(one, image_shape=None) for one in list_inputs(encoder)]  # decoded images
+
+    @functools.cache
+    def predict_plainly() -> Predictions:
+        return _predict(joined.SerializeToString(), encoder, inputs)
+
+    def predicts_alike(content: bytes) -> bool:
+        return all(map(is_rounding, predict_plainly(), _predict(content, encoder, inputs)))
+
+    compiled = compile_graph(joined, REQUEST_PASSES, predicts_alike, name=model_file.parent.name)
+    return compiled.content
+
+
+def _predict(graph: bytes, encoder: EncoderJson, inputs: Sequence[TensorInput]) -> Predictions:
+    """Let a graph answer awkward requests; return the answers to usual and to extreme numbers."""
+    answer = open_graph(graph, inputs, n_threads=1, device="cpu")
+    answers = answer(draw_requests(encoder))
+    return answers[:-N_EXTREME], answers[-N_EXTREME:]
+
+
+def _join(model_file: Path, encoder: EncoderJson) -> ModelProto:
+    import onnx.compose
+
+    model = onnx.load(model_file)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    names = [one.name for one in model.graph.input if one.name not in constants]
+    if names != [MODEL_INPUT]:
+        raise RightfitError(
+            f"The model cannot be joined with its encoder: its inputs are {names}, not "
+            f"{[MODEL_INPUT]}."
+        )
+    model = raise_opset(model, MIN_OPSET)
+    joined: ModelProto = onnx.compose.add_prefix(model, THEIRS, rename_outputs=False)
+    theirs = read_opsets(joined)
+    own = _EncoderNodes(encoder, ml_version=theirs.get(ML_DOMAIN, VERSIONS[ML_DOMAIN]))
+    own.add("Identity", own.rows, outputs=[THEIRS + MODEL_INPUT])
+    own.nodes.extend(joined.graph.node)
+    del joined.graph.node[:], joined.graph.input[:]
+    joined.graph.node.extend(own.nodes)
+    joined.graph.initializer.extend(own.constants)
+    joined.graph.input.extend(_declare(one, encoder) for one in own.inputs)
+    set_opsets(joined, own.list_versions() | theirs)
+    return joined
+
+
+def build_encoder(encoder: EncoderJson) -> bytes:
+    """Return an encoder alone as an ONNX model: its output is ``rows``, which models read."""
+    from onnx import helper
+
+    own = _EncoderNodes(encoder, ml_version=VERSIONS[ML_DOMAIN])
+    own.add("Identity", own.rows, outputs=[MODEL_INPUT])
+    rows = declare(MODEL_INPUT, "float32", None)
+    inputs = [_declare(one, encoder) for one in own.inputs]
+    graph = helper.make_graph(own.nodes, "encoder", inputs, [rows], initializer=own.constants)
+    opsets = [helper.make_opsetid(*opset) for opset in own.list_versions().items()]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+class _EncoderNodes(GraphBuilder):
+    """The nodes of an encoder; ``rows`` is the tensor of encoded rows."""
+
+    def __init__(self, encoder: EncoderJson, *, ml_version: int) -> None:
+        super().__init__(OWN)
+        self.ml_version = ml_version  # of the domain ``ai.onnx.ml``
+        self.places: dict[tuple[int, tuple[str, ...]], str] = {}  # of texts among categories
+        self.inputs = list_inputs(encoder)
+        self.n_numbers = sum(len(one.columns) for one in self.inputs if one.name == NUMBERS)
+        parts = [
+            part
+            for kind, steps, at in group_steps(encoder, self.inputs)
+            for part in ADDERS[kind](self, steps, at)
+        ]
+        self.rows = parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
+
+    def list_versions(self) -> dict[str, int]:
+        """Return the versions of the operators that the nodes need."""
+        used = {"", *(node.domain for node in self.nodes)}
+        return {domain: version for domain, version in VERSIONS.items() if domain in used}
+
+
+def _declare(one: TensorInput, encoder: EncoderJson) -> ValueInfoProto:
+    width = len(one.columns)
+    if one.name == IMAGE:
+        step = next(step for step in encoder["steps"] if INPUT_OF[step["kind"]] == IMAGE)
+        width = int(np.prod(step["shape"]))
+    return declare(one.name, "object" if one.name == TEXTS else one.dtype, width)
+
+
+def _add_number(own: _EncoderNodes, _steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    return [own.cast(_pick(own, at), "float32")]
+
+
+def _add_standardise(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    fill, mean = (own.keep(np.array([[step[key] for step in steps]])) for key in ("fill", "mean"))
+    # times the reciprocal, as in numpy: a quotient differs in the last bit
+    per_scale = own.keep(np.array([[1 / step["scale"] for step in steps]]))
+    values = _pick(own, at)
+    known = own.add("Where", own.add("IsNaN", values), fill, values)
+    scaled = own.add("Mul", own.add("Sub", known, mean), per_scale)
+    return [own.cast(scaled, "float32")]
+
+
+def _add_indicate(own: _EncoderNodes, _steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    missing = own.add("IsNaN", _pick(own, at))
+    return [own.cast(missing, "float32")]
+
+
+def _add_one_hot(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    values = own.keep(np.array([0, 1], dtype=np.float32))
+    parts = []
+    for step, position in zip(steps, at, strict=True):
+        place = _find_place(own, step, position)
+        width = own.keep(np.int64(len(step["categories"]) + 1))
+        parts.append(own.add("OneHot", place, width, values, axis=-1))
+    return parts
+
+
+def _add_target_mean(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    return [
+        own.add(
+            "Gather",
+            own.keep(np.array(step["means"], dtype=np.float32)[:, None]),
+            _find_place(own, step, position),
+            axis=0,
+        )
+        for step, position in zip(steps, at, strict=True)
+    ]
+
+
+def _find_place(own: _EncoderNodes, step: StepJson, position: int) -> str:
+    """Return each text's place among the step's categories, shape (n_rows,); others come last."""
+    known = tuple(step["categories"])
+    if (position, known) not in own.places:
+        names = [*known, ""]  # never an empty list, which onnxruntime refuses
+        table: dict[str, Any] = {"keys_strings": names, "values_int64s": [*range(len(names))]}
+        if own.ml_version == 1:
+            table = {"classes_strings": names}
+        own.places[position, known] = own.add(
+            "LabelEncoder",
+            _pick_texts(own, position),
+            domain=ML_DOMAIN,
+            default_int64=len(known),
+            **table,
+        )
+    return own.places[position, known]
+
+
+def _add_words(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    parts = []
+    for step, position in zip(steps, at, strict=True):
+        text = _pick_texts(own, position)
+        lower = own.add("StringNormalizer", text, case_change_action="LOWER", locale="C")
+        split = own.add(
+            "Tokenizer",
+            lower,
+            domain=CONTRIB,
+            mark=0,
+            mincharnum=1,
+            pad_value="",
+            tokenexp=WORD_IN_ONNX,
+        )
+        # Given weights, the vectorizer would add them up, which rounds otherwise than a product.
+        counts = own.add(
+            "TfIdfVectorizer",
+            split,
+            mode="TF",
+            min_gram_length=1,
+            max_gram_length=1,
+            max_skip_count=0,
+            ngram_counts=[0],
+            ngram_indexes=[*range(len(step["words"]))],
+            pool_strings=[*step["words"]],
+        )
+        weighed = own.add("Mul", counts, own.keep(np.array([step["weights"]], dtype=np.float32)))
+        exact = own.cast(weighed, "float64")
+        axes = own.keep(np.array([1], dtype=np.int64))
+        squares = own.add("ReduceSum", own.add("Mul", exact, exact), axes)
+        length = own.add("Max", own.add("Sqrt", squares), own.keep(LEAST_LENGTH))
+        parts.append(own.cast(own.add("Div", exact, length), "float32"))
+    return parts
+
+
+def _add_pixels(own: _EncoderNodes, _steps: Sequence[StepJson], _at: Sequence[int]) -> list[str]:
+    pixels = own.cast(IMAGE, "float32")
+    return [own.add("Mul", pixels, own.keep(PER_PIXEL))]
+
+
+def _pick(own: _EncoderNodes, at: Sequence[int]) -> str:
+    """Return the numbers at some positions; all of them, in order, need no node."""
+    if list(at) == list(range(own.n_numbers)):
+        return NUMBERS
+    return own.add("Gather", NUMBERS, own.keep(np.array(at, dtype=np.int64)), axis=1)
+
+
+def _pick_texts(own: _EncoderNodes, position: int) -> str:
+    """Return one column of texts, shape (n_rows,)."""
+    return own.add("Gather", TEXTS, own.keep(np.int64(position)), axis=1)
+
+
+ADDERS: Mapping[str, Any] = {
+    "number": _add_number,
+    "standardise": _add_standardise,
+    "indicate": _add_indicate,
+    "one_hot": _add_one_hot,
+    "target_mean": _add_target_mean,
+    "words": _add_words,
+    "pixels": _add_pixels,
+    "picture": _add_pixels,
+}

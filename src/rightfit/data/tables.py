@@ -1,0 +1,316 @@
+"""Raw tables: whatever a catalog entry loads becomes a table of plain dtypes, in memory or on disk.
+
+A table need not fit into memory. It is read a column at a time, and of that only chosen rows. What
+a whole column decides (its dtype, its gaps, who is in which part) is decided exactly as for a table
+in memory; the rows themselves are read once it is known which of them are kept. pandas is not
+imported here and need not be installed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from rightfit._core.errors import RightfitError
+from rightfit._core.processes.leftovers import temporary_folder
+from rightfit._core.processes.lost_threads import require_threads
+from rightfit.data.images import read_file, tabulate_files
+from rightfit.data.spec import DATETIME
+
+ROW = ""  # position of a row in its table; no column of a raw table is called so
+_STREAMED: Final = "streaming"  # polars' engine that works on parts of a table
+_ON_DISK, _IN_MEMORY = "Parquet SCAN", "DF ["  # how the plan of a bare scan begins
+_NO_NAME = re.compile(r"|\*|\^.*\$", re.DOTALL)
+_PLAIN: Mapping[Any, type[pl.DataType]] = {
+    pl.Decimal: pl.Float64,
+    pl.Categorical: pl.String,
+    pl.Enum: pl.String,
+    pl.Int128: pl.Float64,
+    **({pl.UInt128: pl.Float64} if hasattr(pl, "UInt128") else {}),  # polars 1.34 and later
+    **({pl.Float16: pl.Float32} if hasattr(pl, "Float16") else {}),  # polars 1.36 and later
+}
+
+
+class RawTableError(RightfitError):
+    """Raw tables that do not fit their description; commands show its message without traceback."""
+
+
+class ScannedTable:
+    """A table on disk. What is asked of it is read then, so ask for few columns at once.
+
+    Args:
+        scan: Scan of Parquet files, which gives the rows in one order every time.
+    """
+
+    def __init__(self, scan: pl.LazyFrame) -> None:
+        self._scan = scan
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return self._scan.collect_schema().names()
+
+    @cached_property
+    def height(self) -> int:
+        """Number of rows."""
+        return int(self._scan.select(pl.len()).collect(engine=_STREAMED).item())
+
+    def __getitem__(self, name: str) -> pl.Series:
+        """Return a column."""
+        return self.select([name])[name]
+
+    def select(self, names: Sequence[str]) -> pl.DataFrame:
+        """Return some columns."""
+        return self._scan.select(names).collect(engine=_STREAMED)
+
+    def take(self, names: Sequence[str], rows: pl.Series) -> pl.DataFrame:
+        """Return some rows of some columns, in the table's order.
+
+        Args:
+            names: The columns.
+            rows: Positions of the rows, called :data:`ROW`, rising, of dtype UInt32.
+        """
+        numbered = self._scan.select(names).with_row_index(ROW)
+        wanted = rows.to_frame().lazy()
+        found = numbered.join(wanted, on=ROW, how="semi").collect(engine=_STREAMED)
+        return found.sort(ROW).drop(ROW)
+
+
+Table = pl.DataFrame | ScannedTable
+
+
+def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str, Table]:
+    """Convert what the catalog loaded for a dataset's tables.
+
+    Raises:
+        RawTableError: If an entry loads no table, or a column of it cannot be converted or named.
+    """
+    read = {}
+    for (name, entry), raw in zip(tables.items(), loaded, strict=True):
+        try:
+            table = require_names(read_frame(raw, entry=entry), entry=entry)
+        except RawTableError as err:
+            raise RawTableError(
+                f"{err} Correct its entry in conf/*/catalog*.yml, or datasets.<name>.tables."
+            ) from err
+        if not table.columns:
+            raise RawTableError(f"The table {entry} has no columns.")
+        read[name] = table
+    return read
+
+
+def read_frame(raw: object, *, entry: str) -> Table:
+    """Convert one loaded table.
+
+    Args:
+        raw: A polars or pandas frame, a lazy polars frame, anything with an Arrow stream, or a dict
+            of partitions of these or of functions that load them (``PartitionedDataset``). Where
+            the partitions are files, as bytes or images of Pillow, each gives a row:
+            :func:`rightfit.data.images.tabulate_files`.
+        entry: Its name, for messages: that of a catalog entry, or what it holds.
+
+    Returns:
+        The table; a lazy frame that scans files stays on disk. Categories are texts, decimals and
+        integers of 128 bits are floats, floats of 16 bits have 32; pandas' NaN is null.
+
+    Raises:
+        RawTableError: If it is no table, or a column cannot be converted.
+        RightfitError: If this process lacks the threads that tables are read with.
+    """
+    require_threads()
+    if isinstance(raw, Mapping) and raw:
+        return _join_partitions(raw, entry)
+    if isinstance(raw, pl.LazyFrame):
+        return scan_table(raw)
+    if isinstance(raw, pl.DataFrame):
+        return raw.cast(_PLAIN)
+    if type(raw).__module__.split(".")[0] == "pandas" and hasattr(raw, "columns"):
+        return _read_pandas(raw, entry).cast(_PLAIN)
+    if hasattr(raw, "__arrow_c_stream__"):
+        try:
+            frame: pl.DataFrame = pl.DataFrame(raw)
+        except pl.exceptions.PanicException as err:  # decimals of 256 bits, for example
+            raise RawTableError(
+                f"{entry} has a column of a kind that is not read ({err}). Cast it to numbers or "
+                "texts."
+            ) from err
+        return frame.cast(_PLAIN)
+    raise RawTableError(
+        f"{entry} must be a table (polars, pandas, Arrow, or partitions of these), but is of type "
+        f"{type(raw).__module__}.{type(raw).__qualname__}."
+    )
+
+
+def require_names(table: Table, *, entry: str) -> Table:
+    """Return a table to learn from, if each of its columns can be named.
+
+    Raises:
+        RawTableError: If a column has no name, or one that stands for several in polars.
+    """
+    if odd := [column for column in table.columns if _NO_NAME.fullmatch(column)]:
+        raise RawTableError(
+            f"{entry} has columns without a name, or with one that stands for several columns in "
+            f"polars: {odd}. Rename them."
+        )
+    return table
+
+
+def read_records(records: Sequence[object], *, entry: str) -> pl.DataFrame:
+    """Convert rows, each a mapping from column names to values; NaN, pandas' NaT and NA are null.
+
+    Args:
+        records: The rows.
+        entry: What they are, for messages.
+
+    Raises:
+        RawTableError: If they make no table.
+
+    >>> read_records([{"kind": "a"}, {"kind": math.nan}], entry="rows")["kind"].to_list()
+    ['a', None]
+    """
+    rows = [
+        {name: None if is_missing(value) else value for name, value in record.items()}
+        if isinstance(record, Mapping)
+        else record
+        for record in records
+    ]
+    try:
+        return pl.DataFrame(rows, infer_schema_length=None)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as err:
+        raise RawTableError(
+            f"{entry} must be a table or a list of mappings from column names to values, each "
+            f"column of one kind, but cannot be read: {str(err).splitlines()[0]}."
+        ) from err
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a Python value stands for a missing one: None, NaN, pandas' NaT or NA."""
+    if isinstance(value, float | np.floating | Decimal):
+        return math.isnan(value)
+    names = ("NoneType", "NaTType", "NAType")  # pandas need not be installed
+    return type(value).__name__ in names
+
+
+def _join_partitions(raw: Mapping[Any, Any], entry: str) -> Table:
+    loaded = {name: part() if callable(part) else part for name, part in sorted(raw.items())}
+    files = {name: read_file(part) for name, part in loaded.items()}
+    known = {name: content for name, content in files.items() if content is not None}
+    if len(known) == len(loaded):
+        return tabulate_files(known)
+    lazy = [part for part in loaded.values() if isinstance(part, pl.LazyFrame)]
+    try:
+        if len(lazy) == len(loaded):
+            return scan_table(pl.concat(lazy, how="vertical_relaxed"))
+        parts = [read_frame(part, entry=f"{entry}/{name}") for name, part in loaded.items()]
+        whole = [part.select(part.columns) for part in parts]
+        return pl.concat(whole, how="vertical_relaxed")
+    except pl.exceptions.PolarsError as err:
+        raise RawTableError(f"The partitions of {entry} do not fit together: {err}.") from err
+
+
+def _read_pandas(frame: Any, entry: str) -> pl.DataFrame:
+    names = [str(name) for name in frame.columns]
+    if repeated := [name for name, n_columns in Counter(names).items() if n_columns > 1]:
+        raise RawTableError(
+            f"The pandas frame of {entry} has several columns called {repeated}. Rename them."
+        )
+    columns, faults = {}, []
+    for position, name in enumerate(names):
+        try:
+            columns[name] = pl.from_pandas(frame.iloc[:, position])
+        except Exception as err:  # pyarrow and polars raise many kinds
+            faults.append(f"{name!r} ({str(err).splitlines()[0]})")
+    if faults:
+        raise RawTableError(
+            f"The pandas frame of {entry} has columns of mixed or unknown kind: "
+            f"{', '.join(faults)}. Give each column one kind, for example with astype(str)."
+        )
+    return pl.DataFrame(columns)
+
+
+def scan_table(raw: pl.LazyFrame) -> Table:
+    """Read a lazy frame without holding it in memory; one that is in memory already stays there.
+
+    A plain scan of Parquet files is read as it is. Anything else is written to a temporary Parquet
+    file first, a part at a time: it would otherwise be computed anew for each column, in an order
+    that need not be the same each time.
+    """
+    plain = raw.cast(_PLAIN)
+    plan = raw.explain(optimized=False)
+    if plan.startswith(_IN_MEMORY):
+        return plain.collect()
+    if plan.startswith(_ON_DISK):
+        return ScannedTable(plain)
+    folder = ExitStack()
+    file = folder.enter_context(temporary_folder("table")) / "table.parquet"
+    plain.sink_parquet(file)
+    table = ScannedTable(pl.scan_parquet(file, glob=False))
+    weakref.finalize(table, folder.close)
+    return table
+
+
+def take_rows(table: Table, names: Sequence[str], rows: pl.Series) -> pl.DataFrame:
+    """Return some rows of some columns; see :meth:`ScannedTable.take`."""
+    if isinstance(table, ScannedTable):
+        return table.take(names, rows)
+    return table.select(names)[rows]
+
+
+def cast_without_loss(column: pl.Series, dtype: str) -> pl.Series | None:
+    """Return a column as the dtype described, ``None`` if any value would change.
+
+    CSV files and databases know fewer dtypes than Parquet: a whole number read as Int64 or Float64
+    fits Int16, an ISO time read as text fits Datetime. Float64 is rounded to Float32.
+
+    >>> cast_without_loss(pl.Series([1.0, None]), "Int16").to_list()
+    [1, None]
+    >>> cast_without_loss(pl.Series([1.5]), "Int16") is None
+    True
+    """
+    if str(column.dtype) == dtype:
+        return column
+    wanted, given = parse_dtype(dtype), column.dtype
+    if column.null_count() == column.len():  # no value, so its dtype says nothing
+        return pl.Series(column.name, [], dtype=wanted).extend_constant(None, column.len())
+    is_number = (given.is_numeric() or given == pl.Boolean) and (
+        wanted.is_numeric() or wanted == pl.Boolean
+    )
+    zones = [getattr(one, "time_zone", None) for one in (given, wanted)]
+    is_time = given.is_temporal() and wanted.is_temporal() and zones[0] == zones[1]
+    try:
+        if given == pl.String and isinstance(wanted, pl.Date | pl.Datetime):
+            cast = column.str.strptime(wanted, strict=False)
+        elif is_number or is_time:
+            cast = column.cast(wanted, strict=False)
+        else:
+            return None
+    except pl.exceptions.PolarsError:
+        return None
+    if cast.null_count() != column.null_count():
+        return None
+    if given == pl.String or (given == pl.Float64 and wanted == pl.Float32):
+        return cast
+    is_same = (cast.cast(given, strict=False) == column).all()
+    return cast if is_same else None
+
+
+def parse_dtype(dtype: str) -> pl.DataType:
+    """Return the polars dtype that a description names.
+
+    >>> parse_dtype("Datetime(time_unit='ms', time_zone='UTC')")
+    Datetime(time_unit='ms', time_zone='UTC')
+    """
+    if found := DATETIME.fullmatch(dtype):
+        return pl.Datetime(found["unit"], found["zone"])  # type: ignore[arg-type]
+    plain: type[pl.DataType] = getattr(pl, dtype)
+    return plain()

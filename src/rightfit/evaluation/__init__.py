@@ -1,1 +1,0 @@
-"""Candidates of a dataset measured: for pipelines and from Python."""

@@ -1,0 +1,119 @@
+"""How an exported model is called: its file, its input, its classes and its threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rightfit.data.data_card import DataCard
+from rightfit.data.request_path.encoder import Encoder
+from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs, pass_columns
+from rightfit.data.request_path.usage import TensorInput
+from rightfit.models.bundle import ONNX_FILE, Bundle
+from rightfit.models.graph_passes.compiling import APPLIED, DROPPED, read_notes
+from rightfit.models.onnx_session import FILLING
+from rightfit.models.runtimes import NATIVE, runtime_files
+from rightfit.ranking.explanation.decisions import RankedCandidate
+
+BUNDLE = "bundle"  # folder of the weights in an export
+GRAPH_FILE = "model.onnx"  # encoder and model
+
+
+@dataclass(frozen=True)
+class Model:
+    """A candidate with what is needed to feed it."""
+
+    bundle: Bundle
+    encoder: EncoderJson
+    data_card: DataCard
+
+
+def feed_model(bundle: Bundle, encoder: Encoder, data_card: DataCard) -> Model:
+    """Join a bundle with its dataset's encoder; an imported model may encode for itself."""
+    feeding = encoder.to_json()
+    if bundle.configuration.get("input") == "raw":
+        feeding = pass_columns(bundle.schema.features)
+    return Model(bundle, feeding, data_card)
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """How an exported model is called: the content of ``model.json``."""
+
+    candidate: str
+    family: str
+    onnx_file: str
+    measured_runtime: str
+    n_threads: int
+    device: str
+    inputs: tuple[TensorInput, ...]
+    image_shape: tuple[int, int, int] | None
+    classes: list[str]
+    threshold: float | None  # probability from which on the second class is the answer
+    data_version: str
+    filling: dict[str, Any]  # what takes the place of missing values, see onnx_session.FILLING
+    passes: list[str]  # that have compiled the graph
+    dropped_passes: list[str]  # that would have changed this model's predictions
+
+    @property
+    def libraries(self) -> list[str]:
+        """Names of the libraries that the exported model needs."""
+        decodes = any(one.image_shape is not None for one in self.inputs)
+        return ["numpy", "onnxruntime", *(["pillow"] if decodes else [])]
+
+
+def locate_onnx(winner: RankedCandidate, bundle: Bundle) -> Path:
+    """Return the ONNX file that answers for a winner; for a native one, its export.
+
+    Raises:
+        ValueError: If the bundle holds none.
+    """
+    file = ONNX_FILE
+    if winner.serving.runtime != NATIVE:
+        file = runtime_files(bundle, winner.serving.runtime)[0].name
+    if file not in bundle.files and bundle.onnx_refused is not None:
+        raise ValueError(
+            f"{winner.candidate} is served natively only, so it has no {file}; its export was "
+            f"refused: {bundle.onnx_refused}. Open its bundle with rightfit: {bundle.path}"
+        )
+    if file not in bundle.files:
+        raise ValueError(f"{bundle.path} holds no {file}. Run: kedro run --pipelines perf")
+    return bundle.path / file
+
+
+def describe_call(winner: RankedCandidate, model: Model, graph: bytes) -> ModelCall:
+    """Describe how the model is called.
+
+    Args:
+        winner: The candidate in its serving configuration.
+        model: Its bundle, encoder and data card.
+        graph: Encoder and model as one ONNX model.
+    """
+    import onnx
+
+    bundle, opened = model.bundle, onnx.load_from_string(graph)
+    noted = read_notes(opened)
+    is_narrow = {
+        tensor.name: tensor.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+        for tensor in opened.graph.input
+    }
+    return ModelCall(
+        candidate=winner.candidate,
+        family=bundle.model,
+        onnx_file=GRAPH_FILE,
+        measured_runtime=winner.serving.runtime,
+        n_threads=winner.serving.n_threads,
+        device=winner.serving.device,
+        inputs=tuple(
+            replace(one, dtype="float32") if is_narrow[one.name] else one
+            for one in list_inputs(model.encoder)
+        ),
+        image_shape=bundle.schema.image_shape,
+        classes=list(bundle.schema.classes),
+        threshold=model.data_card.quality.threshold,
+        data_version=bundle.data_version,
+        filling=noted.get(FILLING, {}),
+        passes=noted.get(APPLIED, []),
+        dropped_passes=noted.get(DROPPED, []),
+    )

@@ -1,1 +1,0 @@
-"""Model families, model bundles and serving runtimes."""

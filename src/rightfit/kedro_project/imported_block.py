@@ -1,0 +1,89 @@
+"""Models that somebody has already, as the configuration names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from kedro.utils import find_kedro_project
+from pydantic import Field, ValidationError
+
+from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import end_sentence
+from rightfit._core.strict_model import StrictModel
+from rightfit.models.imported.importing import GivenFile, check_file
+from rightfit.models.imported.kinds import resolve_file
+from rightfit.models.imported.onnx_form import GivenOutput
+
+
+class UnsuitableModelError(RightfitError):
+    """A model file that does not fit its dataset; commands show its message without traceback."""
+
+
+class ImportedBlock(StrictModel):
+    """A model of the configuration that takes part without a search (``params:models.<name>``).
+
+    ``file`` is relative to the project's folder. Without ``datasets`` it is for every dataset of
+    the grid. ``input`` says which columns it reads: the dataset's ``raw`` ones (``columns``: which
+    of them, in its order) or the ``encoded`` ones that searched models read. ``output``,
+    ``classes`` and ``logits`` say what its answers are, where the file does not; ``predictions``
+    names a table of answers that it must give. ``trust`` allows what is neither ONNX nor
+    safetensors. ``module`` and its ``settings`` are the torch module of a safetensors file.
+    """
+
+    family: Literal["imported"]
+    file: str = Field(min_length=1)
+    datasets: tuple[str, ...] | None = None
+    input: Literal["raw", "encoded"] = "raw"
+    columns: tuple[str, ...] | None = None
+    output: str | None = None
+    classes: tuple[str, ...] | None = None
+    logits: bool = False
+    predictions: str | None = None
+    trust: bool = False
+    module: str | None = None
+    settings: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+
+    def give(self, name: str) -> GivenFile:
+        """Return the file with what is known of it.
+
+        Raises:
+            ValueError: If there is no such file.
+        """
+        answers = GivenOutput(self.output, self.classes, are_logits=self.logits)
+        path = resolve_file(locate(self.file))
+        return GivenFile(
+            name,
+            path,
+            self.input,
+            answers,
+            trust=self.trust,
+            module=self.module,
+            settings=self.settings,
+        )
+
+
+def locate(file: str) -> Path:
+    """Return the path of a file that the configuration names from the project's folder."""
+    here = Path.cwd()
+    return (find_kedro_project(here) or here) / file
+
+
+def find_file_faults(models: Mapping[str, object]) -> Iterator[str]:
+    """Describe what keeps imported files from being opened.
+
+    Searched models and blocks that are not right in themselves are left out.
+
+    Yields:
+        One line per fault, with the file to correct.
+    """
+    for name, raw in models.items():
+        try:
+            block = ImportedBlock.model_validate(raw)
+        except ValidationError:
+            continue
+        try:
+            check_file(block.give(name))
+        except (OSError, ValueError) as err:
+            yield f"models.{name}: {end_sentence(str(err))} Correct parameters_models.yml."

@@ -1,0 +1,57 @@
+"""Kedro pipelines: glue between the catalog and the work packages.
+
+A project registers them in its ``pipeline_registry.py``, its own pipelines going before::
+
+    from rightfit.kedro_project.pipelines import create_pipelines, find_grid
+
+    def register_pipelines() -> dict[str, Pipeline]:
+        ...
+        return create_pipelines(find_grid()) | pipelines
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from kedro.pipeline import Pipeline
+
+from rightfit.kedro_project.configuration import find_grid
+from rightfit.kedro_project.pipelines import (
+    data_engineering,
+    evaluation,
+    http_load,
+    ranking,
+    reporting,
+    training,
+)
+from rightfit.params.grid import Grid
+
+__all__ = ["create_pipelines", "find_grid"]
+
+_STAGES = {
+    "data_engineering": data_engineering,
+    "training": training,
+    "evaluation": evaluation,
+    "ranking": ranking,
+    "http_load": http_load,
+    "reporting": reporting,
+}
+
+
+def create_pipelines(grid: Grid | None) -> dict[str, Pipeline]:
+    """Return Rightfit's pipelines for the cells of a grid.
+
+    Args:
+        grid: The cells; ``None`` where the configuration names none.
+
+    Returns:
+        Pipelines by name: each stage, and all of them together as ``perf``. Empty without a grid.
+    """
+    if grid is None:
+        return {}
+    with warnings.catch_warnings():
+        # Kedro warns of a node outside a namespace that reads from inside; collecting does that.
+        warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
+        stages = {name: stage.create_pipeline(grid) for name, stage in _STAGES.items()}
+        whole = Pipeline([node for stage in stages.values() for node in stage.nodes])
+    return {**stages, "perf": whole}

@@ -1,0 +1,123 @@
+"""Nodes that turn one dataset's raw tables into model input and its data card."""
+
+from __future__ import annotations
+
+import logging
+
+import polars as pl
+
+from rightfit._core.formatting import end_sentence
+from rightfit._core.processes.json_store import JsonStore
+from rightfit.data.assembling import RowCounts, assemble
+from rightfit.data.block import CompleteBlock, complete_block, inferred_key
+from rightfit.data.data_card import DataCard, make_data_card
+from rightfit.data.description import DatasetBlock, DatasetSpec
+from rightfit.data.encoding import encode_part, fit_encoder
+from rightfit.data.request_path.encoder import Encoder
+from rightfit.data.splitting import PARTS
+from rightfit.data.table_check import RawCheck, check_tables
+from rightfit.data.tables import RawTableError, Table, read_tables
+
+logger = logging.getLogger(__name__)
+
+
+def check_raw_tables(
+    dataset: DatasetBlock, inferred: JsonStore, *raw_tables: object, dataset_name: str
+) -> tuple[DatasetSpec, RawCheck]:
+    """Complete a dataset's description and compare its raw tables with it.
+
+    What the block leaves out is inferred from the tables once and then kept: later runs compare
+    their tables with it. Every other node waits for this one.
+
+    Returns:
+        The complete description; rows, null shares and outliers of each table.
+
+    Raises:
+        RawTableError: If the description cannot be completed, or a table does not fit it; all
+            faults are listed.
+    """
+    tables = read_tables(dataset.tables, raw_tables)
+    key = f"{dataset_name}.{inferred_key(dataset)}"
+    file = inferred.path_of(key)
+    kept_in = file if file.is_file() else None
+    try:
+        complete = _complete(dataset, inferred, tables, dataset_name, key)
+    except ValueError as err:
+        raise RawTableError(
+            f"datasets.{dataset_name}: {end_sentence(str(err))} Correct parameters_datasets.yml."
+        ) from err
+    reports = check_tables(
+        complete.spec,
+        tables,
+        dataset_name=dataset_name,
+        inferred_file=kept_in,
+    )
+    gaps = complete.list_inferred(dataset)
+    if gaps:
+        logger.info(
+            "%s: %s inferred from its tables, see its data card; kept for later runs until its "
+            "block changes",
+            dataset_name,
+            ", ".join(gaps),
+        )
+    return complete.spec, RawCheck(tables=reports, inferred=gaps, remarks=complete.remarks)
+
+
+def _complete(
+    dataset: DatasetBlock,
+    inferred: JsonStore,
+    tables: dict[str, Table],
+    dataset_name: str,
+    key: str,
+) -> CompleteBlock:
+    pinned = inferred.get(key) if dataset.find_gaps() else None
+    if pinned is not None:
+        return CompleteBlock.model_validate(pinned).take_over(dataset)
+    complete = complete_block(dataset, tables, dataset_name=dataset_name)
+    if dataset.find_gaps():
+        inferred.put(key, complete.model_dump(mode="json"))
+        for remark in complete.remarks:
+            logger.warning("%s: %s", dataset_name, remark)
+    return complete
+
+
+def assemble_rows(
+    spec: DatasetSpec,
+    raw_check: RawCheck,  # noqa: ARG001 - waits for the check
+    *raw_tables: object,
+) -> tuple[pl.DataFrame, RowCounts]:
+    """Label, split, join and derive.
+
+    Returns:
+        One row per example with its part, not encoded; and the rows read, dropped and kept.
+    """
+    return assemble(spec, read_tables(spec.tables, raw_tables))
+
+
+def encode_rows(
+    spec: DatasetSpec,
+    raw_check: RawCheck,
+    row_counts: RowCounts,
+    rows: pl.DataFrame,
+    *,
+    dataset_name: str,
+) -> tuple[Encoder, pl.DataFrame, pl.DataFrame, pl.DataFrame, DataCard]:
+    """Fit the encoder on the train rows alone, encode the rows of each part, and write the card.
+
+    Returns:
+        The encoder; then train, validation and test: float32 features, and the integer column
+        ``label``; and what the dataset is.
+    """
+    encoder = fit_encoder(spec.features, rows)
+    card = make_data_card(
+        spec,
+        dataset_name=dataset_name,
+        rows=rows,
+        encoder=encoder,
+        raw_check=raw_check,
+        row_counts=row_counts,
+    )
+    n_rows, n_features = sum(card.n_rows.values()), card.features.n_encoded
+    logger.info("%s: %s rows, %d features", dataset_name, f"{n_rows:,}", n_features)
+    train, validation, test = (encode_part(encoder, rows, part) for part in PARTS)
+    return encoder, train, validation, test, card

@@ -1,0 +1,109 @@
+"""Nodes of the ranking stage. Each ranks anew: that takes less than reading a file.
+
+The winners of the run before stand among practically equal candidates.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import polars as pl
+
+from rightfit._core.typed_tables import write_as_text
+from rightfit.api.rank import Ranking, rank
+from rightfit.params.applications import ApplicationsParams
+from rightfit.params.grid import UnsuitableGridError
+from rightfit.ranking.application_ranking import NO_WINNERS, Winners
+from rightfit.ranking.applications.applications import RankingRules
+from rightfit.ranking.assessment.profile_table import find_unmeasured
+from rightfit.ranking.explanation.decisions import write_recommendations
+from rightfit.ranking.explanation.reasons import tabulate_rejections
+from rightfit.ranking.explanation.recommendation import recommend
+
+logger = logging.getLogger(__name__)
+
+
+def rank_candidates(
+    resource_profiles: pl.DataFrame,
+    applications: ApplicationsParams,
+    ranking: RankingRules,
+    earlier_winners: Winners = NO_WINNERS,
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Rank the candidates of every dataset for every application.
+
+    Returns:
+        The rankings, once for Parquet and once for CSV, and what each objective contributes.
+    """
+    found = _rank(resource_profiles, applications, ranking, earlier_winners)
+    for assessment in (one.assessment for one in found.ranked):
+        for dataset, metrics in find_unmeasured(assessment.table, assessment.application).items():
+            logger.warning(
+                "%s, %s: nothing qualifies, no candidate was measured for %s",
+                *(assessment.name, dataset, metrics),
+            )
+    logger.info(
+        "Ranked %d profiles for %d applications", resource_profiles.height, len(applications)
+    )
+    return found.table, write_as_text(found.table, "violations"), found.breakdown
+
+
+def explain_rankings(
+    resource_profiles: pl.DataFrame,
+    applications: ApplicationsParams,
+    ranking: RankingRules,
+    earlier_winners: Winners,
+    *trials: pl.DataFrame,
+) -> tuple[pl.DataFrame, ...]:
+    """Explain why the winners won, what would change them, and why everything else did not win.
+
+    Returns:
+        Shares of weight space, intervals of single weights, and what changed limits change; the
+        robust choices across datasets, and after how many predictions a candidate pays back; one
+        reason for each candidate and trial that did not win.
+    """
+    found = _rank(resource_profiles, applications, ranking, earlier_winners)
+    return (
+        found.win_shares,
+        found.weight_intervals,
+        found.limit_effects,
+        found.robust_choices,
+        found.break_even,
+        tabulate_rejections(found.ranked, pl.concat(trials)),
+    )
+
+
+def recommend_candidates(
+    resource_profiles: pl.DataFrame,
+    applications: ApplicationsParams,
+    ranking: RankingRules,
+    earlier_winners: Winners = NO_WINNERS,
+    *,
+    weight_intervals: pl.DataFrame,
+    limit_effects: pl.DataFrame,
+    robust_choices: pl.DataFrame,
+    imported: tuple[str, ...],
+) -> dict[str, object]:
+    """Name the winner per application and dataset, and what would change it, as JSON types."""
+    found = recommend(
+        _rank(resource_profiles, applications, ranking, earlier_winners).ranked,
+        weight_intervals=weight_intervals,
+        limit_effects=limit_effects,
+        robust_choices=robust_choices,
+        imported=imported,
+    )
+    return write_recommendations(found)
+
+
+def _rank(
+    profiles: pl.DataFrame,
+    applications: ApplicationsParams,
+    rules: RankingRules,
+    earlier_winners: Winners,
+) -> Ranking:
+    if profiles.is_empty():
+        raise UnsuitableGridError(
+            "There is nothing to rank in this grid: every search or measurement of it has failed. "
+            "The reasons stand in the log above and in 07_model_output/{dataset}/{model}/"
+            "trials.parquet and profiles.parquet."
+        )
+    return rank(profiles, applications, rules=rules, previous=earlier_winners)

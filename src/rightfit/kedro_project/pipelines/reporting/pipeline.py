@@ -1,0 +1,62 @@
+"""The reporting stage: one node for the charts, one for the report."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from rightfit.kedro_project.nodes import BOXES
+from rightfit.kedro_project.pipelines.reporting.nodes import (
+    UTILITIES,
+    WINNERS,
+    draw_charts,
+    write_report,
+)
+from rightfit.params.grid import Grid
+
+BOX = BOXES["reporting"]
+CHART_TABLES = ("resource_profiles", "rankings", "utility_breakdown", "recommendations")
+SEARCH_TABLES = ("trials", "search_audit")  # of each dataset
+REPORT_TABLES = (
+    "resource_profiles",
+    "hardware_tiers",
+    "rankings",
+    "recommendations",
+    "utility_breakdown",
+    "win_shares",
+    "limit_effects",
+    "robust_choices",
+    "break_even",
+    "environment",
+    "load_curves",
+    "watches",
+    "run_version",
+)
+
+
+def create_pipeline(grid: Grid) -> Pipeline:
+    """Create the reporting pipeline for the datasets of the grid in use."""
+    cards = {name: f"{name}.data_card" for name in grid.datasets}
+    searches = [f"{dataset}.{kind}" for kind in SEARCH_TABLES for dataset in grid.datasets]
+    tables = (*REPORT_TABLES, *cards.values(), *searches)
+    return Pipeline(
+        [
+            Node(
+                draw_charts,
+                {name: name for name in CHART_TABLES}
+                | {"applications": "params:applications"}
+                | cards,
+                {name: f"{name}_front_chart" for name in cards}
+                | {UTILITIES: "utility_chart", WINNERS: "winners_chart"},
+                name="draw_charts",
+                namespace=BOX,
+            ),
+            Node(
+                write_report,
+                {name: f"params:{name}" for name in ("applications", "ranking", "evaluation")}
+                | {name: name for name in tables},
+                "report",
+                name="write_report",
+                namespace=BOX,
+            ),
+        ]
+    )

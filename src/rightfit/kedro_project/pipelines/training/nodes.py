@@ -1,0 +1,189 @@
+"""Nodes of the training stage."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from rightfit._core.formatting import end_sentence
+from rightfit._core.processes.leftovers import temporary_folder
+from rightfit.data.data_card import DataCard
+from rightfit.data.description import DatasetSpec
+from rightfit.data.request_path.encoder import Encoder
+from rightfit.kedro_project.imported_block import ImportedBlock, UnsuitableModelError, locate
+from rightfit.kedro_project.progress import show_progress
+from rightfit.measuring.model_import import bring_in
+
+# Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
+# check of the node's parameters.
+from rightfit.models.bundle import Bundle
+from rightfit.models.runtimes import available_runtimes
+from rightfit.params.applications import ApplicationsParams
+from rightfit.params.evaluation import EvaluationParams
+from rightfit.searching.space import ModelBlock
+from rightfit.searching.studies.study_store import StudyStore
+from rightfit.searching.training_params import TrainingParams
+
+if TYPE_CHECKING:
+    from rightfit.searching.parallel.planned_search import PlannedSearch
+
+logger = logging.getLogger(__name__)
+
+_folders = ExitStack()  # of imported bundles: the catalog copies what is in them
+atexit.register(_folders.close)
+
+
+def plan_cell(
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    data_card: DataCard,
+    studies: StudyStore,
+    model: ModelBlock,
+    training: TrainingParams,
+    applications: ApplicationsParams,
+    evaluation: EvaluationParams,
+    *,
+    cell_name: str,
+    n_searches: int,
+    **siblings: ModelBlock,
+) -> PlannedSearch:
+    """Return the search of :func:`tune_model`, which describes the inputs.
+
+    ``n_searches`` is the number of searches that run side by side.
+    """
+    from rightfit.searching.parallel.planned_search import plan_search
+    from rightfit.searching.setting_up import make_cell
+
+    return plan_search(
+        make_cell(cell_name, train, validation, data_card, model),
+        training,
+        applications,
+        evaluation,
+        studies=studies,
+        siblings=siblings,
+        n_searches=n_searches,
+    )
+
+
+def tune_model(
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    data_card: DataCard,
+    studies: StudyStore,
+    model: ModelBlock,
+    training: TrainingParams,
+    applications: ApplicationsParams,
+    evaluation: EvaluationParams,
+    *,
+    cell_name: str,
+    predicts: bool = False,
+    **siblings: ModelBlock,
+) -> tuple[object, ...]:
+    """Search one cell and keep its candidates.
+
+    Returns:
+        Trials, learning curves, the account of the search, and the candidates' bundles by name;
+        with ``predicts``, their predictions for the validation rows before they learnt from them.
+    """
+    from rightfit.searching.parallel.planned_search import complete_search
+    from rightfit.searching.parallel.side_by_side import search_cut_off
+
+    planned = plan_cell(
+        train,
+        validation,
+        data_card,
+        studies,
+        model,
+        training,
+        applications,
+        evaluation,
+        cell_name=cell_name,
+        n_searches=1,
+        **siblings,
+    )
+    with show_progress() as on_trial:
+        search_cut_off([planned], on_trial=on_trial)
+        outcome = complete_search(planned, on_trial=on_trial, predicts=predicts)
+    # what the search could not do, and what would help
+    for row in outcome.account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
+        logger.debug(
+            "%s: no trial of this cell satisfies %s; %s",
+            cell_name,
+            row["application"],
+            row["nearest_miss"],
+        )
+    advice = outcome.account["advice"].drop_nulls()
+    if len(advice):
+        logger.warning("%s: the search %s", cell_name, advice[0])
+    return tuple(outcome) if predicts else tuple(outcome[:-1])
+
+
+def import_model(
+    spec: DatasetSpec,
+    rows: pl.DataFrame,
+    encoder: Encoder,
+    model: ImportedBlock,
+    *,
+    cell_name: str,
+) -> dict[str, Bundle]:
+    """Make a candidate of a model file, checked against its dataset.
+
+    It needs less than a search does, so a file that does not fit ends a run before any search.
+
+    Returns:
+        The bundle by the model's name.
+
+    Raises:
+        UnsuitableModelError: If the file does not fit the dataset.
+    """
+    dataset, _, name = cell_name.partition(".")
+    folder = _folders.enter_context(temporary_folder("imported")) / name
+    try:
+        bundle = bring_in(
+            model.give(name),
+            *(spec, rows, encoder, folder),
+            columns=model.columns,
+            predictions=None if model.predictions is None else locate(model.predictions),
+        )
+    except ValueError as err:
+        raise UnsuitableModelError(
+            f"models.{name}: {model.file} does not fit {dataset}: {end_sentence(str(err))} "
+            "Correct parameters_models.yml; datasets there lists those that the file is for."
+        ) from err
+    logger.info(
+        "%s: imported %s, served as %s",
+        cell_name,
+        model.file,
+        " and ".join(available_runtimes(bundle)),
+    )
+    return {name: bundle}
+
+
+def collect_trials(
+    *tables: pl.DataFrame, dataset: str, models: tuple[str, ...]
+) -> tuple[pl.DataFrame, ...]:
+    """Put the searches of a dataset's cells into one table each.
+
+    ``tables`` are the cells' trials, then their learning curves, then their accounts, each in the
+    order of ``models``.
+
+    Returns:
+        All trials, learning curves and accounts, with ``dataset`` and ``model`` in front.
+    """
+    if not models:  # nothing is searched
+        from rightfit.searching.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
+
+        cell = {"dataset": pl.String, "model": pl.String}
+        schemas = (TRIAL_SCHEMA, CURVE_SCHEMA, ACCOUNT_SCHEMA)
+        return tuple(pl.DataFrame(schema=cell | schema) for schema in schemas)
+    n_kinds = len(tables) // len(models)
+    named = [
+        table.select(pl.lit(dataset).alias("dataset"), pl.lit(model).alias("model"), pl.all())
+        for model, table in zip(models * n_kinds, tables, strict=True)
+    ]
+    kinds = [named[i : i + len(models)] for i in range(0, len(named), len(models))]
+    return tuple(pl.concat(kind) for kind in kinds)

@@ -1,0 +1,327 @@
+"""The project that a verb is used in: its configuration and its stored results.
+
+No Kedro session is opened: it reads and checks all parameters and builds every pipeline, which
+takes seconds. To read a result only the catalog of the environment in use is needed, and the
+library's own entries. A result that is no longer what its run wrote is refused, if the run has kept
+a record of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import click
+import polars as pl
+from kedro.framework import project as in_use
+from kedro.framework.project import configure_project, settings
+from kedro.framework.startup import bootstrap_project
+from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError
+from kedro.io.core import VersionNotFoundError, generate_timestamp
+from kedro.utils import find_kedro_project
+
+from rightfit._core.errors import DamagedResultError, NothingStoredError, RightfitError
+from rightfit._core.processes.regular_files import require_regular
+from rightfit.kedro_project.catalog import RAW_TABLE, combine_entries, make_catalog, read_patterns
+from rightfit.kedro_project.error_messages import ANEW, one_line
+from rightfit.kedro_project.files import (
+    OWN_PROJECT,
+    find_data_root,
+    load_configuration,
+    make_loader,
+    read_parameters,
+)
+from rightfit.kedro_project.records import SELF, RecordStore, compare_files, open_records
+from rightfit.kedro_project.versions import is_no_newer
+from rightfit.models.bundle_files import LIST, MANIFEST
+from rightfit.params.defaults import complete_parameters
+
+POLARS_TABLES = (
+    "polars.EagerPolarsDataset",
+    "rightfit.kedro_project.datasets.nested_table.NestedTableDataset",
+)
+# what a file of another content makes its readers raise
+_OF_CONTENT = (
+    DatasetError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError,
+    OSError,
+)  # fmt: skip
+
+Own = ParamSpec("Own")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a verb finds configuration and stored results.
+
+    Args:
+        data_root: Root of all data instead of the configured one.
+        env: Environment of the configuration; ``None``: the default one.
+        conf_source: Folder or archive of the configuration; ``None``: the project's own.
+        folder: The working directory, in the project or not.
+    """
+
+    data_root: str | None = None
+    env: str | None = None
+    conf_source: Path | None = None
+    folder: Path = field(default_factory=Path.cwd)
+
+    def find_conf_source(self) -> Path:
+        """Return the folder or archive of the configuration."""
+        found = find_project(self.folder)  # its settings are in use from here on
+        return self.conf_source or found / settings.CONF_SOURCE
+
+    def open_results(self, raw_table: str | None = None) -> StoredResults:
+        """Open the results that the configuration points to.
+
+        Args:
+            raw_table: A raw table to be loaded, which may have no entry of its own.
+
+        Raises:
+            RightfitError: If there is no configuration.
+        """
+        project, conf_source = find_project(self.folder), self.find_conf_source()
+        base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
+        if not conf_source.is_file() and not (conf_source / base).is_dir():
+            raise RightfitError(
+                f"There is no configuration in {conf_source}. Run inside the project, or name its "
+                "configuration: --conf-source"
+            )
+        root = self.data_root
+        if root and "://" not in root:
+            root = str(self.folder / root)
+        given = {} if root is None else {"data_root": root}
+        loader = make_loader(conf_source, env=self.env, runtime_params=given)
+        patterns = read_patterns(find_data_root(loader))
+        own = load_configuration(loader, "catalog")
+        raw = patterns.pop(RAW_TABLE)
+        if raw_table is not None and raw_table not in own:
+            own_patterns = {name: entry for name, entry in own.items() if "{" in name}
+            if raw_table not in DataCatalog.from_config(own_patterns):
+                patterns[raw_table] = raw | {"filepath": raw["filepath"].format(table=raw_table)}
+        config = own | {name: combine_entries(patterns[name], own.get(name)) for name in patterns}
+        for name, entry in config.items():  # relative paths start from the project, as in a run
+            if isinstance(entry, dict) and "://" not in (path := entry.get("filepath", "://")):
+                config[name] = entry | {"filepath": str(project / path)}
+        return StoredResults(config, load_configuration(loader, "credentials"))
+
+    def read_parameters(self, given: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Return all parameters, the library's included.
+
+        Args:
+            given: Parameters that replace those of the configuration.
+
+        Raises:
+            ValueError: If there is no grid among them.
+        """
+        source = self.find_conf_source()
+        own = read_parameters(make_loader(source, env=self.env, runtime_params=dict(given or {})))
+        if own is None:
+            raise ValueError("The configuration has no grid. Write one with: kedro rightfit init")
+        return complete_parameters(own)
+
+
+def where(command: Callable[Concatenate[Place, Own], None]) -> Callable[..., None]:
+    """Give a verb the options that locate configuration and results, as its first argument."""
+
+    @wraps(command)
+    def run(
+        data_root: str | None,
+        env: str | None,
+        conf_source: Path | None,
+        *args: Own.args,
+        **own: Own.kwargs,
+    ) -> None:
+        command(Place(data_root, env, conf_source), *args, **own)
+
+    found: Callable[..., None] = run
+    for option in (
+        click.option("--data-root", help="Root of all data instead of the configured one."),
+        click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration."),
+        click.option(
+            "--conf-source",
+            type=click.Path(exists=True, path_type=Path),
+            help="Folder or archive of the configuration; conf in the project if not given.",
+        ),
+    ):
+        found = option(found)
+    return found
+
+
+def find_project(folder: Path) -> Path:
+    """Return the project that a folder lies in, its settings in use.
+
+    Outside of a project the folder itself is returned, with the settings of the library: a verb
+    reads results anywhere, given a configuration.
+    """
+    found = find_kedro_project(folder)
+    if found is None:
+        configure_project(OWN_PROJECT)
+        return folder
+    if not in_use.PACKAGE_NAME:  # kedro's own commands have done it
+        bootstrap_project(found)
+    return Path(found)
+
+
+class StoredResults:
+    """Reads versioned results of earlier runs."""
+
+    def __init__(self, config: dict[str, Any], credentials: dict[str, Any]) -> None:
+        self._config = config
+        self._credentials = credentials
+        self._catalog = make_catalog(config, credentials)
+        self._opened: list[DataCatalog] = []  # a copy of a remote bundle lives as long as these
+
+    @cached_property
+    def records(self) -> RecordStore | None:
+        """How each result was made, as far as a run has kept it."""
+        return open_records(self._catalog)
+
+    def list_entries(self) -> list[str]:
+        """Return the names in the catalog, patterns left out."""
+        return [name for name in self._config if "{" not in name]
+
+    def list_versions(self, name: str) -> list[str]:
+        """Return the versions of a result, oldest first."""
+        table = self._find_parquet(name)
+        if table is not None:
+            return sorted(path.parent.name for path in table.glob(f"[!.]*/{table.name}"))
+        dataset = self._catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset):
+            return []
+        try:
+            return sorted(dataset.list_versions(full_path=False))
+        except VersionNotFoundError:
+            return []
+
+    def find_version(self, name: str, *, at_most: str | None = None) -> str:
+        """Return a result's newest version, those dated in the future left out.
+
+        ``at_most`` is the newest that counts: what another result was made from is no newer than
+        it.
+
+        Raises:
+            NothingStoredError: If there is none.
+        """
+        now = generate_timestamp()
+        dated = [version for version in self.list_versions(name) if is_no_newer(version, now)]
+        found = [version for version in dated if at_most is None or version <= at_most]
+        if not found:
+            path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
+            until = f" up to {at_most}" if at_most else ""
+            raise NothingStoredError(
+                f"No run has written {name}{until} to {path} yet. Run: kedro run --pipelines perf "
+                "(results kept elsewhere are found with --data-root or --env)."
+            )
+        return found[-1]
+
+    def find_place(self, name: str) -> str | None:
+        """Return the path of a local versioned entry or pattern, with its fields as they are."""
+        entry = self._config.get(name)
+        if not isinstance(entry, dict) or not entry.get("versioned"):
+            return None
+        path = str(entry.get("filepath", ""))
+        return path if path and "://" not in path else None
+
+    def locate(self, name: str, version: str) -> Path:
+        """Return the path of one version of a local result."""
+        path = Path(self._catalog.config_resolver.resolve_pattern(name)["filepath"])
+        return path / version / path.name
+
+    def locate_report(self) -> Path:
+        """Return the path of the latest report.
+
+        Raises:
+            NothingStoredError: If no run has written one.
+        """
+        version = self.find_version("report")
+        latest = Path(getattr(self._catalog.get("report"), "latest", ""))
+        return latest if latest.is_file() else self.locate("report", version)
+
+    def find_source(self, name: str) -> Path | None:
+        """Return the local file or folder of an entry, its versions left out; ``None`` if none."""
+        entry = self._catalog.config_resolver.resolve_pattern(name)
+        path = str(entry.get("filepath") or entry.get("path") or "")
+        return Path(path) if path and "://" not in path else None
+
+    def load_current(self, name: str) -> Any:
+        """Load what is not versioned."""
+        return self._catalog.load(name)
+
+    def load(self, name: str, version: str) -> Any:
+        """Load one version of a result.
+
+        Raises:
+            DamagedResultError: If it cannot be read, or is not what its run wrote.
+        """
+        with self.reading(name, version):
+            self._verify(name, version)
+            table = self._find_parquet(name)
+            if table is not None:
+                return pl.read_parquet(table / version / table.name, glob=False)
+            catalog = DataCatalog.from_config(
+                self._config, self._credentials, load_versions={name: version}
+            )
+            self._opened.append(catalog)
+            return catalog.load(name)
+
+    def load_newest(self, name: str, *, at_most: str | None = None) -> Any:
+        """Load the version that :meth:`find_version` finds."""
+        return self.load(name, self.find_version(name, at_most=at_most))
+
+    @contextmanager
+    def reading(self, name: str, version: str) -> Iterator[None]:
+        """Turn errors of a block that reads a result into one that names the result.
+
+        Raises:
+            DamagedResultError: If the block fails by what is in the file.
+        """
+        try:
+            yield
+        except DamagedResultError:
+            raise
+        except Exception as err:
+            is_of_polars = type(err).__module__.startswith("polars.exceptions")
+            if not (is_of_polars or isinstance(err, _OF_CONTENT)):
+                raise
+            path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
+            reason = one_line(err.__cause__ or err)
+            raise DamagedResultError(
+                f"{name} in {path}/{version} is damaged ({reason}). {ANEW} (or delete that folder "
+                "to use an older one)"
+            ) from err
+
+    def _verify(self, name: str, version: str) -> None:
+        """Compare a local result with what was recorded when its run wrote it.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        if self.find_source(name) is None:
+            return
+        place = self.locate(name, version)
+        require_regular(place)
+        record = self.records.read_result(name) if self.records is not None else None
+        if record is not None and record.version == version:
+            # the other files of a bundle are compared with its manifest when it is read
+            names = (SELF, LIST, MANIFEST)
+            files = [one for one in record.files if Path(one.path).name in names]
+            compare_files(place, files, reads_all=True)
+
+    def _find_parquet(self, name: str) -> Path | None:
+        """Return where the versions of a local parquet table lie that is read without options.
+
+        Its dataset is not opened: Kedro's module of it imports pyarrow and pandas for another one,
+        which takes as long as all the rest of an answer.
+        """
+        entry = self._catalog.config_resolver.resolve_pattern(name)
+        is_plain = (
+            entry.get("type") in POLARS_TABLES
+            and entry.get("file_format") == "parquet"
+            and "://" not in str(entry["filepath"])
+            and not any(map(entry.get, ("load_args", "fs_args", "credentials")))
+        )
+        return Path(entry["filepath"]) if is_plain else None

@@ -1,0 +1,372 @@
+"""Every fault of the blocks that Rightfit reads, at once and before any node runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from rightfit._core.formatting import end_sentence
+from rightfit._core.spelling import suggest
+from rightfit.data.description import DatasetBlock
+from rightfit.kedro_project.imported_block import ImportedBlock, find_file_faults
+from rightfit.measuring.hardware.environment import usable_cores
+from rightfit.measuring.metrics import INTERVAL_COLUMNS, METRICS_BY_COLUMN
+from rightfit.measuring.worker.meters.devices import list_devices
+from rightfit.models.family import Family
+from rightfit.models.registry import get_family
+from rightfit.models.runtimes import RUNTIMES, suits_family
+from rightfit.models.schema import Task
+from rightfit.ops.http_load.loading import HttpLoadParams
+from rightfit.params.applications import find_contradictions, find_misnamed
+from rightfit.params.defaults import RawParameters, find_values
+from rightfit.params.evaluation import (
+    EvaluationParams,
+    find_load_faults,
+)
+from rightfit.params.faults import explain_faults
+from rightfit.params.grid import (
+    CascadeBlock,
+    find_grid_faults,
+    is_cascade,
+    is_imported,
+    is_searched,
+    list_named,
+)
+from rightfit.ranking.applications.applications import N_MODELS, UTILITY, Application, RankingRules
+from rightfit.searching.space import ModelBlock, ModelParams
+from rightfit.searching.stopping import STOPPING_NAMES, check_stopping, import_rule
+from rightfit.searching.training_params import TrainingParams
+
+WHOLE_BLOCKS: Mapping[str, type[BaseModel]] = {
+    "evaluation": EvaluationParams,
+    "http_load": HttpLoadParams,
+    "ranking": RankingRules,
+    "training": TrainingParams,
+}
+NAMED_BLOCKS: Mapping[str, type[BaseModel]] = {
+    "datasets": DatasetBlock,
+    "models": ModelBlock,
+    "applications": Application,
+}
+TIE_COLUMNS = (
+    UTILITY,
+    N_MODELS,
+    "n_threads",
+    *METRICS_BY_COLUMN,
+    *INTERVAL_COLUMNS,
+    "best_batch_size",
+    "n_latency_samples",
+    "disturbed",
+)
+"""What candidates can be compared by: the columns of the resource profiles that hold numbers."""
+MAX_PER_CORE = 16  # threads or processes; beyond it a machine does little but switch between them
+COUNTS = ("n_threads", "n_workers")
+DEVICE = "device"
+LENGTH = "n_checkpoints"  # in the block of every stage that trains checkpoint by checkpoint
+MAX_GRID = 1_000_000  # configurations that are listed at once
+MAX_GRID_POINTS = 1_000
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run takes place."""
+
+    n_cores: int
+    devices: tuple[str, ...]
+
+    @classmethod
+    def here(cls) -> Machine:
+        """Return this machine."""
+        return cls(usable_cores(), list_devices())
+
+
+def find_faults(
+    parameters: RawParameters,
+    *,
+    stages: Collection[str] = (),
+    machine: Machine | None = None,
+    others: Mapping[str, type[BaseModel]] | None = None,
+) -> list[str]:
+    """Describe what is wrong with the parameters that Rightfit's pipelines read.
+
+    Args:
+        parameters: All parameters, the library's values included. Datasets and models that the
+            grid does not name are not checked.
+        stages: Stages that will run; what only others need is not checked.
+        machine: Where they will run; ``None`` leaves out what depends on it.
+        others: Models of parameters that a project's tagged nodes read, by key.
+
+    Returns:
+        One line per fault, with the file to correct; empty if all is right.
+    """
+    faults = find_block_faults(parameters, stages=stages, machine=machine, others=others)
+    return list(dict.fromkeys([*faults, *find_model_faults(parameters, stages)]))
+
+
+def find_block_faults(
+    parameters: RawParameters,
+    *,
+    stages: Collection[str] = (),
+    machine: Machine | None = None,
+    others: Mapping[str, type[BaseModel]] | None = None,
+) -> list[str]:
+    """Describe as :func:`find_faults` what can be seen without asking the models' families.
+
+    That is quick, where a family's answer takes the import of its library.
+    """
+    faults = find_grid_faults(parameters)
+    faults += _find_named_faults(parameters)
+    known = {"grid", *WHOLE_BLOCKS, *NAMED_BLOCKS}
+    own = {key: one for key, one in (others or {}).items() if key.partition(".")[0] not in known}
+    for key, model in {**WHOLE_BLOCKS, **own}.items():
+        found = explain_faults("", {key: look_up(parameters, key)}, [key], model)
+        block = key.partition(".")[0]
+        faults += [f"{end_sentence(fault)} Correct parameters_{block}.yml." for fault in found]
+    # faults that no single block shows; parts with faults of their own are left out
+    faults += find_contradictions(parameters.get("applications"))
+    faults += _find_tie_faults(parameters)
+    faults += find_file_faults(list_named(parameters, "models"))
+    faults += _find_final_training_faults(parameters)
+    faults += _find_stopping_faults(parameters)
+    if "evaluation" in stages:
+        faults += find_load_faults(parameters)
+    if machine is not None:
+        faults += _find_machine_faults(parameters, stages, machine)
+    return list(dict.fromkeys(faults))
+
+
+def look_up(parameters: RawParameters, key: str) -> Any:
+    """Return the value of a key such as ``training.seed``; ``None`` where there is none."""
+    found: Any = parameters
+    for step in key.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found
+
+
+def _find_named_faults(parameters: RawParameters) -> Iterator[str]:
+    """Describe faults of the datasets and models that the grid names, and of all applications."""
+    models = list_named(parameters, "models")
+    kinds: list[tuple[str, Iterable[str], type[BaseModel]]] = [
+        ("datasets", list_named(parameters, "datasets"), DatasetBlock),
+        ("models", [name for name, one in models.items() if is_searched(one)], ModelBlock),
+        ("models", [name for name, one in models.items() if is_imported(one)], ImportedBlock),
+        ("models", [name for name, one in models.items() if is_cascade(one)], CascadeBlock),
+    ]
+    for kind, names, model in kinds:
+        for fault in explain_faults(kind, parameters.get(kind, {}), names, model):
+            yield f"{end_sentence(fault)} Correct parameters_{kind}.yml."
+    applications = parameters.get("applications")
+    if not isinstance(applications, Mapping) or not applications:
+        yield (
+            f"applications must name at least one application, but got {applications!r}. Correct "
+            "parameters_applications.yml."
+        )
+        return
+    misnamed = find_misnamed(applications)
+    for fault in explain_faults(
+        "applications", applications, applications, Application, misnamed=misnamed
+    ):
+        yield f"{end_sentence(fault)} Correct parameters_applications.yml."
+
+
+def _find_final_training_faults(parameters: RawParameters) -> Iterator[str]:
+    """Describe datasets whose validation rows are kept from candidates, and that do not exist."""
+    datasets = parameters.get("datasets")
+    try:
+        named = TrainingParams.model_validate(parameters.get("training")).final.never_for
+    except ValidationError:
+        return  # told with its block
+    unknown = sorted(set(named) - set(datasets)) if isinstance(datasets, Mapping) else []
+    if unknown and isinstance(datasets, Mapping):
+        yield (
+            f"training.final.never_for names {unknown}, described are "
+            f"{sorted(map(str, datasets))} (parameters_datasets.yml). Correct "
+            "parameters_training.yml."
+        )
+
+
+def _find_tie_faults(parameters: RawParameters) -> Iterator[str]:
+    """Describe tie rules by columns, or for applications, that do not exist."""
+    try:
+        ties = RankingRules.model_validate(parameters.get("ranking")).ties
+    except ValidationError:
+        return  # told with its block
+    rules = {"rule": ties.rule} | {
+        f"rule_by_application.{name}": rule for name, rule in ties.rule_by_application.items()
+    }
+    for place, rule in rules.items():
+        for key in rule:
+            if key.by not in TIE_COLUMNS:
+                yield (
+                    f"ranking.ties.{place}: there is no column {key.by!r} to compare by"
+                    f"{suggest(key.by, TIE_COLUMNS)}; columns: {', '.join(TIE_COLUMNS)}. Correct "
+                    "parameters_ranking.yml."
+                )
+    named = parameters.get("applications")
+    applications = named if isinstance(named, Mapping) else ()
+    for name in sorted(set(ties.rule_by_application) - set(applications)):
+        yield (
+            f"ranking.ties.rule_by_application: there is no application {name!r}"
+            f"{suggest(name, applications)}. Correct parameters_ranking.yml."
+        )
+
+
+def _find_stopping_faults(parameters: RawParameters) -> Iterator[str]:
+    """Describe a stopping rule that is not at its import path."""
+    name = look_up(parameters, "training.early_stopping")
+    if not isinstance(name, str) or name in STOPPING_NAMES:
+        return
+    try:
+        path = check_stopping(name)
+    except ValueError:
+        return  # told with its block
+    try:
+        import_rule(path)
+    except ValueError as err:
+        yield f"training.early_stopping: {err} Correct parameters_training.yml."
+
+
+def _find_machine_faults(
+    parameters: RawParameters, stages: Collection[str], machine: Machine
+) -> Iterator[str]:
+    """Describe what the parameters ask of a machine that it does not have.
+
+    Counts of threads and workers, and the device, are looked for in the blocks of the stages that
+    will run: a stage and its block bear one name. Values of a wrong kind are left to other checks.
+    """
+    has_only = f"but this machine has {list(machine.devices)} only"
+    has_cores = f"but this machine has {machine.n_cores} cores"
+    if "evaluation" in stages:
+        devices = look_up(parameters, "evaluation.devices")
+        is_filled = isinstance(devices, list | tuple) and bool(devices)
+        if is_filled and not set(map(str, devices)) & set(machine.devices):
+            yield (
+                f"evaluation.devices names {devices}, {has_only}: nothing could be measured. "
+                "Correct parameters_evaluation.yml."
+            )
+        counts = look_up(parameters, "evaluation.n_threads")
+        is_filled = isinstance(counts, list | tuple) and bool(counts)
+        if is_filled and all(type(n) is int and n > machine.n_cores for n in counts):
+            yield (
+                f"evaluation.n_threads names {counts}, {has_cores}: nothing could be measured. "
+                "Correct parameters_evaluation.yml."
+            )
+    most = MAX_PER_CORE * machine.n_cores
+    for stage in sorted(stages):
+        for key, value in find_values(parameters.get(stage), COUNTS, stage):
+            if isinstance(value, int) and value > most:
+                yield (
+                    f"{key} is {value:,}, {has_cores}: more than {most} would only wait for each "
+                    f"other. Correct parameters_{stage}.yml."
+                )
+        for key, value in find_values(parameters.get(stage), [DEVICE], stage):
+            if value == "cuda" and value not in machine.devices:
+                yield f"{key} is 'cuda', {has_only}. Correct parameters_{stage}.yml."
+
+
+def find_model_faults(parameters: RawParameters, stages: Collection[str]) -> Iterator[str]:
+    """Describe what no single block shows: families, their settings, checkpoints and runtimes.
+
+    Args:
+        parameters: All parameters, as the configuration holds them. Of a block that is not right in
+            itself nothing is said.
+        stages: Stages that will run. The values of settings are looked at only before a training,
+            because that imports the families' libraries.
+
+    Yields:
+        One line per fault, with the file to correct.
+    """
+    tasks: dict[str, Task | None] = {}
+    for dataset, raw in list_named(parameters, "datasets").items():
+        with suppress(ValidationError):  # told where datasets are checked
+            tasks[dataset] = DatasetBlock.model_validate(raw).known_task
+    for name, raw in list_named(parameters, "models").items():
+        try:
+            block = ModelBlock.model_validate(raw)
+        except ValidationError:
+            continue
+        try:
+            family = get_family(block.family)
+        except ValueError as err:
+            yield f"models.{name}: {err}"
+            continue
+        for fault in _find_setting_faults(family, block, parameters, stages):
+            yield f"models.{name}: {fault}"
+        for dataset, task in tasks.items():  # as far as the datasets' blocks say the task
+            if task is None or dataset not in (block.datasets or [dataset]):
+                continue
+            for fault in _catch(family.check_task, task):
+                yield (
+                    f"models.{name}: {fault}, which is that of the dataset {dataset}. List the "
+                    f"datasets that it is for in models.{name}.datasets in parameters_models.yml, "
+                    "or take either out of parameters_grid.yml."
+                )
+
+
+def _find_setting_faults(
+    family: Family, block: ModelBlock, parameters: RawParameters, stages: Collection[str]
+) -> Iterator[str]:
+    params = block.params
+    try:
+        family.require_libraries(f"The family {block.family}")
+        params.check_names(family)
+    except ValueError as err:
+        yield str(err)
+        return
+    blocks = {stage: parameters.get(stage) for stage in sorted(stages)}
+    lengths = [n for stage, given in blocks.items() for _, n in find_values(given, [LENGTH], stage)]
+    for n_checkpoints in lengths or [look_up(parameters, "training.n_checkpoints")]:
+        if isinstance(n_checkpoints, int):
+            yield from _catch(params.check_length, family, n_checkpoints)
+    if lengths or "training" in stages:
+        wrong = [
+            fault
+            for configuration in params.list_extremes()
+            for fault in _catch(family.check_values, configuration)
+        ]
+        for fault in dict.fromkeys(wrong):
+            yield f"{end_sentence(fault)} Correct parameters_models.yml."
+    if "training" in stages:
+        yield from _find_grid_size(params, parameters)
+    if "evaluation" in stages:
+        yield from _find_unservable(family, parameters)
+
+
+def _catch(check: Callable[..., object], *args: object) -> Iterator[str]:
+    try:
+        check(*args)
+    except ValueError as err:
+        yield str(err)
+
+
+def _find_grid_size(params: ModelParams, parameters: RawParameters) -> Iterator[str]:
+    n_points = look_up(parameters, "training.n_grid_points")
+    is_grid = look_up(parameters, "training.sampler") == "grid"
+    if not is_grid or not isinstance(n_points, int) or not 1 < n_points <= MAX_GRID_POINTS:
+        return
+    size = math.prod(len(item.grid(n_points)) for item in params.space.values())
+    if size > MAX_GRID:
+        yield (
+            f"training.n_grid_points={n_points} makes a grid of {size:,} configurations; at most "
+            f"{MAX_GRID:,} are possible. Correct parameters_training.yml."
+        )
+
+
+def _find_unservable(family: Family, parameters: RawParameters) -> Iterator[str]:
+    try:
+        wanted = EvaluationParams.model_validate(parameters.get("evaluation"))
+    except ValidationError:
+        return
+    runtimes = {name for name in RUNTIMES if suits_family(name, family)}
+    own = set(wanted.runtimes) - set(RUNTIMES)  # of which a bundle alone tells
+    if not (runtimes | own) & set(wanted.runtimes) or not set(family.devices) & set(wanted.devices):
+        yield (
+            f"it could never be measured: evaluation wants the runtimes {list(wanted.runtimes)} on "
+            f"{list(wanted.devices)}, and its family has {sorted(runtimes)} on "
+            f"{list(family.devices)}. Correct parameters_evaluation.yml."
+        )

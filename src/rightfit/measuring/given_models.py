@@ -1,0 +1,393 @@
+"""Models as somebody has them, in memory or as files, each made a bundle in its own way."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from rightfit._core.errors import RightfitError
+from rightfit.data.request_path.raw_inputs import DTYPES, IMAGE, TEXTS
+from rightfit.data.request_path.usage import CALL, read_export
+from rightfit.measuring.rounds.first_rows import WorkerFirstRows
+from rightfit.models.bundle import (
+    ONNX_FILE,
+    ONNX_ONLY,
+    Bundle,
+    read_bundle,
+    write_bundle_files,
+)
+from rightfit.models.bundle_files import MANIFEST
+from rightfit.models.imported.feeding import (
+    TEXT,
+    Feed,
+    Tensor,
+    list_columns,
+    make_rows,
+    plan_feeds,
+    plan_random,
+    read_inputs,
+    reads_matrix,
+)
+from rightfit.models.imported.first_predictions import (
+    N_TRIED,
+    FirstPredictions,
+    select_columns,
+    try_object,
+)
+from rightfit.models.imported.importing import (
+    GivenFile,
+    describe_feeds,
+    import_file,
+    open_native,
+    open_onnx,
+    open_skops,
+)
+from rightfit.models.imported.kinds import (
+    FAMILIES,
+    MODULE_FILE,
+    PICKLE_FILE,
+    SKOPS_FILE,
+    find_family,
+    resolve_file,
+)
+from rightfit.models.imported.objects import OBJECT_FILE, Facts, describe_object
+from rightfit.models.imported.onnx_form import GIVEN, GivenOutput, adapt_onnx, read_classes
+from rightfit.models.imported.pickles import write_object
+from rightfit.models.imported.row_table import RowTable
+from rightfit.models.onnx_session import open_session
+from rightfit.models.predictions import check_predictions
+from rightfit.models.runtimes import ONNX
+from rightfit.models.schema import InputSchema, Task
+
+OBJECTS = "rightfit.models.imported.objects"
+
+
+class GivenModel(Protocol):
+    """A model that can be made a bundle."""
+
+    @property
+    def facts(self) -> Facts:
+        """What it says of itself."""
+
+    def bundle(
+        self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
+    ) -> Bundle:
+        """Write it as a bundle.
+
+        Args:
+            folder: Folder to create, below one that no other user can read.
+            name: The model's name.
+            rows: Rows to try it on, all columns that there are; ``None``: there are none.
+            classes: The classes, empty in regression; ``None``: its answers are not judged.
+
+        Raises:
+            ValueError: If it does not answer the rows.
+        """
+
+
+@dataclass(frozen=True)
+class GivenObject:
+    """A model of this process; making a bundle changes nothing of it."""
+
+    model: Any
+    facts: Facts
+
+    def bundle(
+        self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
+    ) -> Bundle:
+        """See :class:`GivenModel`."""
+        table = require_rows(rows, self.facts)
+        folder.mkdir(mode=0o700)
+        copy, imports = write_object(self.model, folder / OBJECT_FILE, self.facts)
+        tried = try_object(copy, self.facts, table, imports=imports)
+        return write_bundle_files(
+            folder,
+            model=name,
+            family=f"{OBJECTS}:{self.facts.kind}",
+            weights_file=OBJECT_FILE,
+            configuration=tried.configure(classes),
+            schema=InputSchema(tried.columns, classes or (), None),
+        )
+
+
+@dataclass(frozen=True)
+class GivenOnnx:
+    """An ONNX model; ``proto`` holds all of its weights."""
+
+    proto: Any
+    session: Any
+    facts: Facts
+    first: WorkerFirstRows
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Its inputs."""
+        return read_inputs(self.session)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it takes one row a call and no more."""
+        return any(tensor.shape[:1] == (1,) for tensor in self.inputs)
+
+    def bundle(
+        self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
+    ) -> Bundle:
+        """See :class:`GivenModel`. Where nothing is judged the model stays as it is."""
+        feeds = plan_random(self.inputs) if rows is None else plan_feeds(self.inputs, rows)
+        features = tuple(dict.fromkeys(name for feed in feeds for name in feed.columns))
+        if not features and len(feeds) == 1 and len(feeds[0].shape) == 1:
+            features = tuple(map(str, range(feeds[0].shape[0])))  # of random rows: numbers
+        elif not features:
+            features = tuple(feed.name for feed in feeds)
+        folder.mkdir(mode=0o700)
+
+        def write(answers: GivenOutput) -> Bundle:
+            is_matrix = classes is not None and reads_matrix(self.inputs)
+            schema = InputSchema(features, classes or (), None)
+            content = (
+                self.proto.SerializeToString()
+                if classes is None
+                else adapt_onnx(
+                    self.proto, self.session, schema, answers, keeps_inputs=not is_matrix
+                )
+            )
+            (folder / ONNX_FILE).write_bytes(content)
+            prefix = "" if classes is None else GIVEN
+            return write_bundle_files(
+                folder,
+                model=name,
+                family=ONNX_ONLY,
+                weights_file=ONNX_FILE,
+                configuration={} if is_matrix else describe_feeds(feeds, prefix=prefix),
+                schema=schema,
+            )
+
+        plain = GivenOutput(is_configured=False)
+        bundle = write(plain)
+        answers = self._answer(bundle, rows)
+        if classes:
+            try:
+                check_predictions(answers, n_rows=len(answers), schema=bundle.schema)
+            except ValueError:  # no probabilities: try them as logits
+                (folder / MANIFEST).unlink()
+                bundle = write(replace(plain, are_logits=True))
+                answers = self._answer(bundle, rows)
+        if classes is not None:
+            check_predictions(answers, n_rows=len(answers), schema=bundle.schema)
+        return bundle
+
+    def _answer(self, bundle: Bundle, rows: RowTable | None) -> Any:
+        n_tried = 1 if self.is_single else N_TRIED
+        made = make_rows(bundle, ONNX, None if rows is None else rows.head(n_tried))
+        tried = (
+            {name: values[:n_tried] for name, values in made.items()}
+            if isinstance(made, dict)
+            else made[:n_tried]
+        )
+        try:
+            return self.first.answer(bundle, ONNX, tried)
+        except RightfitError as err:
+            raise RightfitError(
+                f"{self.facts.name} cannot answer the rows. It declares "
+                f"{'; '.join(map(str, self.inputs))}. It fails with: {err}"
+            ) from err
+
+
+@dataclass(frozen=True)
+class GivenWeights:
+    """A file of boosted trees or of skops, or a pickle that was tried."""
+
+    file: GivenFile
+    facts: Facts
+    tried: FirstPredictions | None = None
+
+    def bundle(
+        self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
+    ) -> Bundle:
+        """See :class:`GivenModel`."""
+        read = select_columns(require_rows(rows, self.facts), self.facts)
+        return import_file(
+            replace(self.file, name=name),
+            folder,
+            schema=InputSchema(self.facts.features or read.columns, classes or (), None),
+            rows=read,
+            tried=self.tried,
+        )
+
+
+@dataclass(frozen=True)
+class GivenExport:
+    """A folder that ``rightfit export`` has written: encoder and model in one graph."""
+
+    graph: Path
+    feeds: tuple[Feed, ...]
+    facts: Facts
+
+    def bundle(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        rows: RowTable | None,
+        classes: tuple[str, ...] | None,  # noqa: ARG002 - its own hold
+    ) -> Bundle:
+        """See :class:`GivenModel`."""
+        select_columns(require_rows(rows, self.facts), self.facts)
+        folder.mkdir(mode=0o700)
+        shutil.copyfile(self.graph, folder / ONNX_FILE)
+        return write_bundle_files(
+            folder,
+            model=name,
+            family=ONNX_ONLY,
+            weights_file=ONNX_FILE,
+            configuration=describe_feeds(self.feeds),
+            schema=InputSchema(self.facts.features or (), self.facts.classes, None),
+        )
+
+
+@dataclass(frozen=True)
+class GivenBundle:
+    """A bundle that a run has made; it stays where it is."""
+
+    stored: Bundle
+    facts: Facts
+
+    def bundle(
+        self,
+        folder: Path,  # noqa: ARG002
+        *,
+        name: str,
+        rows: RowTable | None,
+        classes: tuple[str, ...] | None,  # noqa: ARG002 - its own hold
+    ) -> Bundle:
+        """See :class:`GivenModel`."""
+        if rows is not None:
+            select_columns(rows, self.facts)
+        return replace(self.stored, model=name)
+
+
+def require_rows(rows: RowTable | None, facts: Facts) -> RowTable:
+    """Return rows that a model needs.
+
+    Raises:
+        RightfitError: If there are none.
+    """
+    if rows is None:
+        raise RightfitError(
+            f"{facts.name} needs rows to be measured with: give some that it can answer, as in "
+            "measure(model, X_test)."
+        )
+    return rows
+
+
+def take_model(
+    model: Any, *, rows: RowTable | None, trust: bool, first: WorkerFirstRows
+) -> GivenModel:
+    """Recognise a model in memory, or a file or folder.
+
+    Args:
+        model: The model, or the path of one.
+        rows: Rows to try a pickle on.
+        trust: Whether what is no ONNX may be opened; a pickle runs whatever code it holds.
+        first: Answers the first rows of models of files.
+
+    Raises:
+        ValueError: If it is none that could be measured.
+    """
+    if isinstance(model, bytes):
+        return take_onnx(model, "the ONNX model", first)
+    if type(model).__name__ == "ModelProto":
+        return take_onnx(model.SerializeToString(), "the ONNX model", first)
+    if not isinstance(model, str | Path):
+        return GivenObject(model, describe_object(model))
+    path = Path(model)
+    if (path / MANIFEST).is_file():
+        return _take_bundle(path, trust=trust)
+    if (path / CALL).is_file():
+        return _take_export(path)
+    file = GivenFile("", resolve_file(path), trust=trust)
+    kind = file.weights_file
+    if kind == ONNX_FILE:
+        return take_onnx(file.path, file.path.name, first)
+    if kind == MODULE_FILE:
+        raise RightfitError(
+            f"{path.name} holds the weights of a torch module; give the module itself, with its "
+            "weights loaded: module.load_state_dict(...)."
+        )
+    if kind == PICKLE_FILE:
+        unknown = Facts("estimator", path.name, None, (), None, None)
+        tried = first.try_pickle(file.path, require_rows(rows, unknown))
+        return GivenWeights(file, tried.facts, tried)
+    if kind == SKOPS_FILE:
+        return GivenWeights(file, open_skops(file.path)[1])
+    native = open_native(file.path, kind)
+    facts = describe_object(native.trees)
+    return GivenWeights(file, replace(facts, features=native.features or None))
+
+
+def take_onnx(model: bytes | Path, name: str, first: WorkerFirstRows) -> GivenOnnx:
+    """Open an ONNX model.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    import onnx
+
+    if isinstance(model, Path):
+        session = open_onnx(model)
+    else:
+        session = open_session(model, is_optimised=False)
+    proto = onnx.load(model) if isinstance(model, Path) else onnx.load_from_string(model)
+    inputs = read_inputs(session)
+    classes = read_classes(proto)
+    n_values = inputs[0].n_values if len(inputs) == 1 else len(inputs)
+    task: Task | None = "classification" if classes else None
+    facts = Facts("onnx", name, task, classes, list_columns(inputs), n_values)
+    return GivenOnnx(proto, session, facts, first)
+
+
+def _take_bundle(path: Path, *, trust: bool) -> GivenModel:
+    bundle = read_bundle(path, trust=trust)
+    known = bundle.weights_file in FAMILIES and bundle.weights_file not in (
+        PICKLE_FILE,
+        MODULE_FILE,
+    )
+    if ONNX_FILE not in bundle.files:
+        if not known:
+            raise RightfitError(
+                f"{path} holds no ONNX export, and its {bundle.weights_file} needs the family that "
+                "trained it; measure it in its project, or give the model itself."
+            )
+        bundle.locate(bundle.weights_file)  # says what trusting it means
+    family = find_family(bundle.weights_file, trust=True) if known and trust else ONNX_ONLY
+    schema = bundle.schema
+    facts = Facts(
+        "onnx", bundle.model, schema.task, schema.classes, schema.features, schema.n_features
+    )
+    return GivenBundle(replace(bundle, family=family), facts)
+
+
+def _take_export(path: Path) -> GivenExport:
+    try:
+        call = read_export(path)
+    except ValueError as err:  # an export's own code knows no RightfitError
+        raise RightfitError(str(err)) from err
+    if any(one.dtype == DTYPES[IMAGE] for one in call.inputs):
+        raise RightfitError(f"{path} reads images; measure its bundle instead: {path / 'bundle'}")
+    feeds = tuple(
+        Feed(
+            one.name,
+            TEXT if one.dtype == DTYPES[TEXTS] else one.dtype,
+            (len(one.columns),),
+            one.columns,
+        )
+        for one in call.inputs
+    )
+    graph = path / call.onnx_file
+    open_onnx(graph)
+    features = tuple(dict.fromkeys(name for feed in feeds for name in feed.columns))
+    task: Task = "classification" if call.classes else "regression"
+    facts = Facts("onnx", path.name, task, call.classes, features, None)
+    return GivenExport(graph, feeds, facts)

@@ -1,0 +1,78 @@
+"""Bring a model of the configuration in: its file, tried on the dataset's rows, as a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from rightfit.data.description import DatasetSpec
+from rightfit.data.encoding import apply_encoder
+from rightfit.data.model_columns import (
+    describe_columns,
+    list_numbers,
+    read_predictions,
+    take_columns,
+)
+from rightfit.data.request_path.encoder import Encoder
+from rightfit.measuring.rounds.first_rows import WorkerFirstRows
+from rightfit.measuring.rounds.worker_pool import shared_pool
+from rightfit.models.bundle import Bundle
+from rightfit.models.imported.exporting import offer_exports
+from rightfit.models.imported.importing import GivenFile, import_file, read_columns
+from rightfit.models.imported.kinds import PICKLE_FILE
+from rightfit.models.imported.row_table import take_stored
+
+MAX_TRIED_ROWS = 2_000  # on which an imported model must answer
+
+
+def bring_in(
+    given: GivenFile,
+    spec: DatasetSpec,
+    rows: pl.DataFrame,
+    encoder: Encoder,
+    folder: Path,
+    *,
+    columns: Sequence[str] | None = None,
+    predictions: Path | None = None,
+) -> Bundle:
+    """Make a bundle of a model's file, checked against its dataset.
+
+    Args:
+        given: The file.
+        spec: The dataset.
+        rows: Its rows, raw columns and all parts.
+        encoder: Its encoder.
+        folder: Folder to create.
+        columns: Raw columns that the model reads; ``None``: those that it names itself, else all
+            numbers among the features.
+        predictions: Table of answers that it must give; ``None``: not known.
+
+    Raises:
+        ValueError: If the file does not fit the dataset.
+    """
+    tried = rows.filter(pl.col("part") == "validation").head(MAX_TRIED_ROWS)
+    kind, answers = given.columns, None
+    if given.weights_file == PICKLE_FILE:
+        is_raw = kind == "raw"
+        features = tried.select(spec.features.columns) if is_raw else apply_encoder(encoder, tried)
+        unnamed = (columns or list_numbers(spec, rows)) if is_raw else None
+        first = WorkerFirstRows(shared_pool())
+        answers = first.try_pickle(given.path, take_stored(features), unnamed=unnamed)
+        columns = answers.columns if is_raw else None
+    elif kind == "raw" and columns is None:
+        columns = read_columns(given)
+    schema = describe_columns(spec, encoder, rows, kind=kind, columns=columns)
+    table = take_columns(schema, encoder, tried, kind=kind)
+    bundle = import_file(
+        given,
+        folder,
+        schema=schema,
+        rows=table,
+        predictions=None
+        if predictions is None
+        else read_predictions(predictions, schema, encoder, kind=kind),
+        tried=answers,
+    )
+    return offer_exports(bundle, table)

@@ -1,0 +1,346 @@
+"""A resource profile: every measured metric of one candidate in one serving configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
+
+import polars as pl
+
+from rightfit._core.errors import OldResultsError, RightfitError
+from rightfit._core.processes.codec import from_plain
+from rightfit._core.spelling import suggest
+from rightfit._core.typed_tables import table_schema
+from rightfit.data.request_path import MODEL
+from rightfit.measuring.estimate import Interval
+from rightfit.measuring.metrics import (
+    INTERVAL_COLUMNS,
+    METRICS,
+    METRICS_BY_COLUMN,
+    Figure,
+    Metric,
+    MetricTable,
+)
+from rightfit.measuring.serving import Serving
+from rightfit.measuring.worker.results import LimitTrial, ServerResult
+
+
+@dataclass(frozen=True)
+class BatchTried:
+    """A batch size that was timed."""
+
+    batch_size: int
+    rows_per_s: float
+    n_calls: int
+    cores: float
+    peak_memory_mib: float
+
+
+@dataclass(frozen=True)
+class LoadTried:
+    """The random load that a model was served under."""
+
+    rate_per_s: float
+    utilisation: float
+    processes: tuple[ServerResult, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredHow:
+    """How a profile was measured, over the processes that count; ``None``: it was not timed."""
+
+    preset: str
+    devices: tuple[str, ...]  # of the measuring machine
+    n_processes: int | None = None
+    n_retries: int | None = None  # disturbed processes that were made up for
+    settled: str | None = None  # why measuring ended; None: it has not
+    is_drifting: bool | None = None  # medians rise or fall from process to process
+    is_warm: bool | None = None  # whether every warm-up ended by itself
+    n_warm_up_calls: int | None = None  # most of a process
+    first_call_ms: float | None = None  # median
+    overhead_ns: float | None = None  # that timing adds to a call, median
+    cores_load: float | None = None
+    cores_single_stream: float | None = None
+    delay_share: float | None = None  # highest
+    slow_share: float | None = None  # highest
+    slowdown: float | None = None  # slowest look at the core's speed / full speed
+    busy_cores: float | None = None  # of the whole machine, most
+    steal_share: float | None = None  # most
+    batches: tuple[BatchTried, ...] = ()  # all sizes tried
+    limits: tuple[LimitTrial, ...] = ()
+    interruptions: tuple[str, ...] = ()  # why times of rounds were not to be trusted
+    measured_s: float | None = None  # of all rounds
+    n_windows: int | None = None
+    common_mode_error_pct: float | None = None  # that the intervals of times hold
+    n_blocks_seen: int | None = None  # that it was estimated from; 0: it is the preset's constant
+    tier: str | None = None  # how the hardware tier is known
+    server: LoadTried | None = None
+
+
+FINAL_COLUMNS = ("final_quality_raw", "final_quality_raw_low", "final_quality_raw_high")
+REASONS_OF = (*METRICS_BY_COLUMN, "encoding_ms", "final_quality_raw")
+"""Columns that ``null_reasons`` may speak of."""
+
+NOT_COMPARED = "requests are encoded rows, or no application could choose it"  # encoding_ms
+NOT_KEPT = Figure(MetricTable.quality_raw, None, reason="no rows were kept for it")
+
+
+@dataclass(frozen=True, repr=False)
+class Profile(MetricTable):
+    """Every measured metric of one candidate in one serving configuration.
+
+    Each metric is an attribute, such as ``profile.latency_p95_ms``, and an item, such as
+    ``profile["latency_p95_ms"]``: a :class:`Figure` with its interval, or with the reason why it
+    was not measured.
+
+    Args:
+        dataset: Name of the rows it answered.
+        model: Its family, or the name it was given.
+        candidate: Its name, unique within the dataset.
+        serving: How it was served.
+        figures: All metrics, by column.
+        environment_id: Fingerprint of the machine and its libraries.
+        hardware_tier: Smallest tier it runs on; ``None``: not known, or it runs on none.
+        best_batch_size: Rows a call of the throughput.
+        n_latency_samples: Calls of one row that were timed.
+        disturbed: Whether another process took the cores while it was timed; ``None``: not known.
+        encoding_ms: Part of the median latency that encoding takes; ``None``: not compared.
+        final_quality: Raw quality on test rows that were kept aside (``evaluation.final_share``).
+        how: How it was measured; ``None`` where nothing was.
+        quality_metric: What its raw quality is called.
+        model_sha256: SHA-256 (hex) of the measured model's weights; ``None``: not known.
+    """
+
+    dataset: str
+    model: str
+    candidate: str
+    serving: Serving
+    figures: Mapping[str, Figure]
+    environment_id: str
+    hardware_tier: str | None = None
+    best_batch_size: int | None = None
+    n_latency_samples: int | None = None
+    disturbed: bool | None = None
+    encoding_ms: float | None = None
+    final_quality: Figure = NOT_KEPT
+    how: MeasuredHow | None = None
+    quality_metric: str = "quality"
+    model_sha256: str | None = None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, object]) -> Profile:
+        """Read a row of ``resource_profiles``; a column that it lacks counts as not measured.
+
+        Raises:
+            OldResultsError: If an earlier version of Rightfit wrote it.
+        """
+        cells = cast("Mapping[str, None]", row)  # of mixed kinds; the table's schema holds them
+        reasons: Mapping[str, str] = cells.get("null_reasons") or {}
+        how = cells.get("measured_how")
+        try:
+            measured_how = None if how is None else from_plain(MeasuredHow, how)
+        except ValueError as err:  # of a load test as it was once
+            raise OldResultsError from err
+
+        def read(metric: Metric, column: str, unknown: str) -> Figure:
+            value = cells.get(column)
+            reason = "" if value is not None else reasons.get(column) or unknown
+            ends = cells.get(f"{column}_low"), cells.get(f"{column}_high")
+            return Figure(metric, value, *ends, reason=reason)
+
+        return cls(
+            dataset=str(row["dataset"]),
+            model=str(row["model"]),
+            candidate=str(row["candidate"]),
+            serving=Serving(
+                str(row["runtime"]),
+                cast("int", row["n_threads"]),
+                str(row["device"]),
+                cells.get("request_path") or MODEL,
+            ),
+            figures={
+                one.column: read(one, one.column, one.null_reason or "it is not known")
+                for one in METRICS
+            },
+            environment_id=str(cells.get("environment_id") or ""),
+            hardware_tier=cells.get("min_hardware_tier_name"),
+            best_batch_size=cells.get("best_batch_size"),
+            n_latency_samples=cells.get("n_latency_samples"),
+            disturbed=cells.get("disturbed"),
+            encoding_ms=cells.get("encoding_ms"),
+            final_quality=read(MetricTable.quality_raw, "final_quality_raw", NOT_KEPT.reason),
+            how=measured_how,
+            quality_metric=cells.get("quality_metric") or "quality",
+            model_sha256=cells.get("model_sha256"),
+        )
+
+    def __getitem__(self, metric: str) -> Figure:
+        """Return the figure of a metric by its column.
+
+        Raises:
+            RightfitError: If there is no such metric.
+        """
+        if metric not in self.figures:
+            raise RightfitError(
+                f"There is no metric {metric!r}{suggest(metric, self.figures)}; metrics: "
+                f"{', '.join(METRICS_BY_COLUMN)}."
+            )
+        return self.figures[metric]
+
+    def __repr__(self) -> str:
+        head = f"Profile of {self.candidate} ({self.serving.label}) on {self.dataset}"
+        if self.disturbed:
+            head += ", disturbed: another process took the cores while it was timed"
+        width = max((len(figure.metric.label) for figure in self.measured()), default=0)
+        lines = [f"  {figure.metric.label:{width}}  {figure}" for figure in self.measured()]
+        return "\n".join([head, *lines])
+
+    def measured(self) -> Iterator[Figure]:
+        """Yield the figures that were measured, in the order of the metric table."""
+        return (figure for figure in self.figures.values() if figure.value is not None)
+
+    def missing(self) -> dict[str, list[Metric]]:
+        """Return the metrics that were not measured, by the reason."""
+        by_reason: dict[str, list[Metric]] = {}
+        for figure in self.figures.values():
+            if figure.value is None:
+                by_reason.setdefault(figure.reason, []).append(figure.metric)
+        return by_reason
+
+
+@dataclass
+class ProfileBuilder:
+    """A resource profile under construction: a row of the table of profiles.
+
+    Args:
+        dataset: Name of the rows it answered.
+        model: Its family, or the name it was given.
+        candidate: Its name.
+        serving: How it was served.
+        environment_id: Fingerprint of the machine and its libraries.
+        how: How it was measured; ``None`` where nothing was.
+        hardware_tier: Name of the smallest tier it runs on.
+        values: Metrics, ends of intervals, and the quality on test rows that were kept aside, which
+            no application may ask for; by column.
+        reasons: Why a metric is null, by its column.
+        best_batch_size: Rows a call of the throughput.
+        n_latency_samples: Calls of one row that were timed.
+        disturbed: Whether another process took the cores while timing.
+        encoding_ms: Part of the median latency that encoding takes; ``None``: not known.
+        quality_deviations: How the quality deviates row by row, for comparisons in pairs.
+        quality_metric: What its raw quality is called.
+        model_sha256: SHA-256 (hex) of the measured model's weights.
+    """
+
+    dataset: str = ""
+    model: str = ""
+    candidate: str = ""
+    serving: Serving = field(default_factory=lambda: Serving("onnx", 1))
+    environment_id: str = ""
+    how: MeasuredHow | None = None
+    hardware_tier: str | None = None
+    values: dict[str, float | None] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    best_batch_size: int | None = None
+    n_latency_samples: int | None = None
+    disturbed: bool | None = None
+    encoding_ms: float | None = None
+    quality_deviations: str | None = None
+    quality_metric: str | None = None
+    model_sha256: str | None = None
+
+    def set(self, column: str, value: float) -> None:
+        """Set a value of which no interval is known."""
+        self.values[column] = float(value)
+
+    def set_interval(self, column: str, interval: Interval) -> None:
+        """Set a value and the ends of its interval."""
+        self.values[column] = interval.value
+        self.values[f"{column}_low"] = interval.low
+        self.values[f"{column}_high"] = interval.high
+
+    def set_encoding(self, encoding_ms: float | None) -> None:
+        """Set what encoding takes of the median latency, or note that it was not compared."""
+        self.encoding_ms = encoding_ms
+        if encoding_ms is None:
+            self.reasons["encoding_ms"] = NOT_COMPARED
+
+    def miss(self, columns: Sequence[str], reason: str) -> None:
+        """Leave columns null and say why."""
+        self.values |= dict.fromkeys(columns)
+        self.reasons |= dict.fromkeys(columns, reason)
+
+    def build_row(self) -> dict[str, object]:
+        """Return the profile as a row, every metric column present.
+
+        Raises:
+            ValueError: If a metric is missing without a reason, or an interval is unknown to the
+                metric table.
+        """
+        unexplained = [
+            column
+            for column in METRICS_BY_COLUMN
+            if self.values.get(column) is None and column not in self.reasons
+        ]
+        columns = (*METRICS_BY_COLUMN, *INTERVAL_COLUMNS, *FINAL_COLUMNS)
+        unknown = sorted(set(self.values) - set(columns))
+        if unexplained or unknown:
+            raise ValueError(
+                f"Metrics missing without a reason: {unexplained}; columns without a place: "
+                f"{unknown}."
+            )
+        return {
+            "dataset": self.dataset,
+            "model": self.model,
+            "candidate": self.candidate,
+            **asdict(self.serving),
+            **{column: self.values.get(column) for column in columns},
+            "min_hardware_tier_name": self.hardware_tier,
+            "best_batch_size": self.best_batch_size,
+            "n_latency_samples": self.n_latency_samples,
+            "disturbed": self.disturbed,
+            "encoding_ms": self.encoding_ms,
+            "quality_deviations": self.quality_deviations,
+            "quality_metric": self.quality_metric,
+            "model_sha256": self.model_sha256,
+            "environment_id": self.environment_id,
+            "null_reasons": {column: self.reasons.get(column) for column in REASONS_OF},
+            "measured_how": None if self.how is None else asdict(self.how),
+        }
+
+
+def tabulate_profiles(profiles: Iterable[ProfileBuilder]) -> pl.DataFrame:
+    """Return profiles as a table whose columns and types do not depend on its content."""
+    return pl.DataFrame([profile.build_row() for profile in profiles], schema=profiles_schema())
+
+
+def profiles_schema() -> Mapping[str, Any]:
+    """Return the columns of ``resource_profiles`` with their types."""
+    return {
+        **dict.fromkeys(("dataset", "model", "candidate", "runtime"), pl.String),
+        "n_threads": pl.Int64,
+        "device": pl.String,
+        "request_path": pl.String,
+        **{metric.column: pl.Float64 for metric in METRICS},
+        "min_hardware_tier_name": pl.String,
+        "best_batch_size": pl.Int64,
+        "n_latency_samples": pl.Int64,
+        "disturbed": pl.Boolean,
+        "encoding_ms": pl.Float64,
+        **dict.fromkeys(FINAL_COLUMNS, pl.Float64),
+        "quality_deviations": pl.String,
+        "quality_metric": pl.String,
+        "model_sha256": pl.String,
+        "environment_id": pl.String,
+        **dict.fromkeys(INTERVAL_COLUMNS, pl.Float64),
+        "null_reasons": pl.Struct(dict.fromkeys(REASONS_OF, pl.String)),
+        "measured_how": pl.Struct(table_schema(MeasuredHow)),
+    }
+
+
+def complete_columns(profiles: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns of ``resource_profiles`` that a table lacks, as not measured."""
+    schema = profiles_schema()
+    lacking = [name for name in schema if name not in profiles.columns]
+    return profiles.with_columns(pl.lit(None, schema[name]).alias(name) for name in lacking)

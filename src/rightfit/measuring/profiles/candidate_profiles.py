@@ -1,0 +1,381 @@
+"""Resource profiles of candidates: measure, judge the predictions, add what training cost."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from rightfit._core.processes.json_store import JsonStore
+from rightfit.measuring.common_mode_error import (
+    MIN_PROFILES,
+    BlockEffects,
+    CommonModeError,
+    estimate_common_mode_error,
+    find_block_effects,
+)
+from rightfit.measuring.hardware.environment import fingerprint
+from rightfit.measuring.hardware.tiers import Judged, Tier, judge_tiers, misfits
+from rightfit.measuring.metrics import FIT_COLUMNS, METRICS_BY_COLUMN
+from rightfit.measuring.profile import MeasuredHow, ProfileBuilder, tabulate_profiles
+from rightfit.measuring.profiles.encoding_cost import measure_encoding_ms
+from rightfit.measuring.profiles.measured import Measured, pool_spreads, set_measured, set_tiers
+from rightfit.measuring.profiles.prediction_quality import (
+    PredictionQuality,
+    judge_answers,
+    measure_quality,
+    set_quality,
+)
+from rightfit.measuring.rounds.jobs import CandidateSet, Job, plan_jobs
+from rightfit.measuring.rounds.measurement import Bench, try_memory
+from rightfit.measuring.rounds.presets import MeasuringSettings
+from rightfit.measuring.rounds.settling import is_disturbed
+from rightfit.measuring.rounds.state import MeasurementState
+from rightfit.measuring.rounds.turns import measure_jobs
+from rightfit.measuring.serving import Serving
+from rightfit.measuring.worker.units import BYTES_PER_MIB
+from rightfit.models.family import Rows
+from rightfit.models.predictions import require_alone
+from rightfit.models.runtimes import NATIVE, ONNX, runtime_files
+
+BLOCKS_KEY = "blocks-{environment_id}-"
+NOT_ASKED = "not measured: quality alone was asked for"
+
+
+def profile_set(
+    given: CandidateSet,
+    servings: Sequence[Serving],
+    bench: Bench,
+    store: JsonStore,
+    *,
+    tiers: Sequence[Tier],
+    choose: Callable[[pl.DataFrame], Sequence[bool]],
+    choosers: str = "",
+    level: int = logging.INFO,
+) -> pl.DataFrame:
+    """Measure candidates of a dataset under serving configurations.
+
+    Args:
+        given: Candidates and what belongs to them.
+        servings: Serving configurations.
+        bench: Where and how to measure; its rows are the test split's.
+        store: Keeps each result as soon as it is known.
+        tiers: Hardware ladder, smallest first.
+        choose: Given profiles measured so far, tells for each row whether it could be chosen.
+        choosers: Fingerprint of the applications behind ``choose``.
+        level: Of the log's lines.
+
+    Returns:
+        One row per candidate and serving configuration.
+    """
+    jobs = plan_jobs(given.dataset, given.candidates, servings, given.requests, given.rows)
+    keys = [given.key(job, bench.settings) for job in jobs]
+    is_kept = [store.get(key) is not None for key in keys]
+    assembly = _Assembly(given, jobs, bench, store, tiers)
+
+    def needs_more(states: Sequence[MeasurementState]) -> Sequence[bool]:
+        table = tabulate_profiles(assembly.build(states))
+        pairs = zip(table["disturbed"], choose(table), strict=True)
+        return [bool(is_disturbed) and could_be_chosen for is_disturbed, could_be_chosen in pairs]
+
+    states = measure_jobs(
+        jobs,
+        keys,
+        bench,
+        store,
+        choose=lambda states: choose(tabulate_profiles(assembly.build(states))),
+        needs_more=needs_more,
+        choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
+        level=level,
+    )
+    begun_now = [state for state, is_old in zip(states, is_kept, strict=True) if not is_old]
+    begun = {job.cell for job, is_old in zip(jobs, is_kept, strict=True) if not is_old}
+    assembly.learn(begun, begun_now)
+    if bench.settings.tries_tiers:
+        states = [
+            _try_tiers(job, state, profile, bench, tiers)
+            for job, state, profile in zip(jobs, states, assembly.build(states), strict=True)
+        ]
+        for key, state in zip(keys, states, strict=True):
+            store.put_record(key, state)
+    profiles = assembly.build(states)
+    is_wanted = choose(tabulate_profiles(profiles))
+    encoding_ms = measure_encoding_ms(given, jobs, states, bench, store=store, is_wanted=is_wanted)
+    for profile, found_ms in zip(profiles, encoding_ms, strict=True):
+        profile.set_encoding(found_ms)
+    return _tabulate(given, [*profiles, *_describe_refused(given, servings)])
+
+
+def profile_measured(
+    given: CandidateSet,
+    jobs: Sequence[Job],
+    states: Sequence[MeasurementState],
+    bench: Bench,
+    store: JsonStore,
+    *,
+    tiers: Sequence[Tier],
+) -> pl.DataFrame:
+    """Return profiles of candidates measured elsewhere; their predictions are judged here.
+
+    Args:
+        given: Candidates and what belongs to them; its environment is the measuring machine's.
+        jobs: What was measured, in turns.
+        states: What was found, in the order of the jobs.
+        bench: Settings of the measurement, and where predictions are made.
+        store: Keeps the quality of the predictions, and the turns seen on the machine.
+        tiers: Hardware ladder, smallest first.
+    """
+    assembly = _Assembly(given, jobs, bench, store, tiers)
+    assembly.learn({job.cell for job in jobs}, states)
+    return tabulate_profiles(assembly.build(states))
+
+
+def profile_unmeasured(given: CandidateSet, rows: Rows) -> pl.DataFrame:
+    """Judge candidates in this process, by their native models; none is measured.
+
+    Args:
+        given: Candidates and what belongs to them.
+        rows: Encoded rows of ``given.targets``, shape (n_rows, n_features).
+
+    Returns:
+        One row per candidate: quality, size and what training cost; the rest is null.
+    """
+    return _tabulate(given, [_judge_native(given, name, rows) for name in given.candidates])
+
+
+def _tabulate(given: CandidateSet, profiles: Sequence[ProfileBuilder]) -> pl.DataFrame:
+    """Tabulate finished profiles; a warning tells where quality tells no two of them apart."""
+    table = tabulate_profiles(profiles)
+    raws = table["quality_raw"].drop_nulls().to_list()
+    given.quality.warn_where_flat(raws, dataset=given.dataset)
+    return table
+
+
+class _Assembly:
+    """Makes profiles of measurements, as often as there is more of them.
+
+    Args:
+        given: Candidates and what belongs to them.
+        jobs: What is measured.
+        bench: Where and how.
+        store: Keeps the quality of predictions, and the time blocks seen on the machine.
+        tiers: Hardware ladder, smallest first.
+    """
+
+    def __init__(
+        self,
+        given: CandidateSet,
+        jobs: Sequence[Job],
+        bench: Bench,
+        store: JsonStore,
+        tiers: Sequence[Tier],
+    ) -> None:
+        self._given = given
+        self._jobs = jobs
+        self._bench = bench
+        self._store = store
+        self._tiers = tiers
+        self._qualities: dict[str, PredictionQuality | str] = {}  # asked for once in a run
+        self._shared: CommonModeError | None = None  # as of the last look at the store
+
+    def learn(self, cells: Iterable[str], states: Sequence[MeasurementState]) -> None:
+        """Keep the time blocks of measurements, see :func:`learn_blocks`."""
+        settings = self._bench.settings
+        learn_blocks(self._store, self._given.environment_id, cells, states, settings)
+        self._shared = None
+
+    def build(self, states: Sequence[MeasurementState]) -> list[ProfileBuilder]:
+        """Return a profile of each job, given the states of all."""
+        settings = self._bench.settings
+        if self._shared is None:
+            self._shared = estimate_on_host(
+                self._store, self._given.environment_id, settings, n_profiles=len(self._jobs)
+            )
+        spreads = pool_spreads(states, settings)
+        return [
+            self._build_one(
+                job,
+                Measured(
+                    state,
+                    settings,
+                    self._shared,
+                    n_threads=job.serving.n_threads,
+                    spreads=spreads,
+                ),
+            )
+            for job, state in zip(self._jobs, states, strict=True)
+        ]
+
+    def _build_one(self, job: Job, measured: Measured) -> ProfileBuilder:
+        state, devices = measured.state, tuple(self._given.devices)
+        quality: PredictionQuality | str = f"it does not run: {state.error}"
+        if state.error is None:
+            subject = job.subject.label
+            if subject not in self._qualities:
+                found = measure_quality(self._given, job, self._bench, self._store)
+                self._qualities[subject] = found
+            quality = self._qualities[subject]
+        how = MeasuredHow(preset=self._bench.preset, devices=devices)
+        profile = _begin_profile(self._given, job, quality, how)
+        set_measured(profile, measured)
+
+        def judge(end: str) -> list[Judged]:
+            peak_mib = profile.values.get(f"peak_memory_mib{end}")
+            if peak_mib is None:
+                return []
+            return judge_tiers(
+                self._tiers,
+                job.serving,
+                peak_memory_mib=peak_mib,
+                trials=state.limits,
+                devices=devices,
+            )
+
+        set_tiers(profile, judge(""), low=judge("_low"), high=judge("_high"))
+        return profile
+
+
+def _begin_profile(
+    given: CandidateSet,
+    job: Job,
+    quality: PredictionQuality | str,
+    how: MeasuredHow | None = None,
+) -> ProfileBuilder:
+    """Return a profile of what need not be measured: quality, training and size."""
+    profile = ProfileBuilder(
+        given.dataset,
+        job.bundle.model,
+        job.candidate,
+        job.serving,
+        given.environment_id,
+        how=how,
+        quality_metric=given.quality.title,
+        model_sha256=job.bundle.weights_sha256,
+    )
+    set_quality(profile, quality, given.quality)
+    fit_costs = given.fit_costs.get(job.candidate, {})
+    for column in FIT_COLUMNS:
+        value = fit_costs.get(column)
+        if value is None:
+            profile.miss([column], METRICS_BY_COLUMN[column].null_reason)
+        else:
+            profile.set(column, value)
+    files = runtime_files(job.bundle, job.serving.runtime)
+    profile.set("model_size_mib", sum(path.stat().st_size for path in files) / BYTES_PER_MIB)
+    return profile
+
+
+def learn_blocks(
+    store: JsonStore,
+    environment_id: str,
+    cells: Iterable[str],
+    states: Sequence[MeasurementState],
+    settings: MeasuringSettings,
+) -> None:
+    """Keep the time blocks of profiles that were measured from begin to end in the same turns.
+
+    They are a document for the cells that were measured together; those measured together anew
+    replace their own.
+
+    Args:
+        store: Keeps them.
+        environment_id: Fingerprint of machine and libraries.
+        cells: Names of what the profiles belong to.
+        states: Their measurements.
+        settings: Say which processes were disturbed; these do not count.
+    """
+    times = [
+        [
+            math.nan
+            if is_disturbed(one, state.rounds, settings)
+            else one.percentiles_ns[0.5] or math.nan
+            for one in state.rounds
+        ]
+        for state in states
+    ]
+    found = find_block_effects(times)
+    if found is not None:
+        prefix = BLOCKS_KEY.format(environment_id=environment_id)
+        store.put_record(prefix + fingerprint({"cells": sorted(cells)}), found)
+
+
+def estimate_on_host(
+    store: JsonStore, environment_id: str, settings: MeasuringSettings, *, n_profiles: int
+) -> CommonModeError:
+    """Return the common-mode error of a machine, from the time blocks seen on it so far.
+
+    Args:
+        store: Keeps the blocks.
+        environment_id: Fingerprint of machine and libraries.
+        settings: Hold the error to assume before any were seen.
+        n_profiles: Profiles that are measured in turns; the blocks of very few hardly part their
+            processes, so that each counts as measured alone.
+    """
+    prefix = BLOCKS_KEY.format(environment_id=environment_id)
+    keys = [key for key in store.keys() if key.startswith(prefix)]  # noqa: SIM118
+    kept = [store.get_record(key, BlockEffects) for key in keys]
+    error = estimate_common_mode_error(
+        [one for one in kept if one is not None], settings.common_mode_error_pct
+    )
+    return error if n_profiles >= MIN_PROFILES else error.alone
+
+
+def _try_tiers(
+    job: Job, state: MeasurementState, profile: ProfileBuilder, bench: Bench, tiers: Sequence[Tier]
+) -> MeasurementState:
+    """Run a measured model under the memory of ever larger tiers that may do, until it runs.
+
+    A trial that the state holds is not repeated.
+    """
+    peak_mib, batch_size = profile.values["peak_memory_mib"], profile.best_batch_size
+    if state.wants_no_more or peak_mib is None or batch_size is None:
+        return state
+    job.prepare()
+    subject = job.subject
+    trials = {trial.memory_mib: trial for trial in state.limits}
+    for tier in tiers:
+        if misfits(tier, job.serving, peak_memory_mib=peak_mib):
+            continue
+        mib = tier.memory_mib
+        if mib not in trials:
+            trials[mib] = try_memory(subject, bench, state, memory_mib=mib, batch_size=batch_size)
+        if trials[mib].ok:
+            break
+    return replace(state, limits=tuple(trials.values()))
+
+
+def _describe_refused(given: CandidateSet, servings: Sequence[Serving]) -> Iterator[ProfileBuilder]:
+    """Yield profiles without figures of models whose export was refused."""
+    for name, bundle in given.candidates.items():
+        reason = f"its ONNX export was refused: {bundle.onnx_refused}"
+        for serving in servings if bundle.onnx_refused else ():
+            if serving.runtime == ONNX:
+                profile = ProfileBuilder(
+                    given.dataset, bundle.model, name, serving, given.environment_id
+                )
+                profile.miss(list(METRICS_BY_COLUMN), reason)
+                profile.reasons |= dict.fromkeys(("encoding_ms", "final_quality_raw"), reason)
+                yield profile
+
+
+def _judge_native(given: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
+    bundle = given.candidates[name]
+    family = bundle.load_family()
+
+    def answer() -> Rows:
+        model = bundle.load_native()
+        answers = family.predict(model, rows)
+        require_alone(
+            lambda start, stop: family.predict(model, rows[start:stop]), answers, n_rows=len(rows)
+        )
+        return answers
+
+    quality = judge_answers(given, bundle.schema, answer)
+    job = Job(f"{given.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
+    profile = _begin_profile(given, job, quality)
+    profile.set_encoding(None)
+    profile.miss([one for one in METRICS_BY_COLUMN if one not in profile.values], NOT_ASKED)
+    return profile

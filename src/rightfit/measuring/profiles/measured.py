@@ -1,0 +1,310 @@
+"""A measurement's figures: one per process and metric, and the intervals that they give."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+
+import numpy as np
+
+from rightfit.measuring.common_mode_error import CommonModeError
+from rightfit.measuring.estimate import Interval
+from rightfit.measuring.hardware.tiers import (
+    Judged,
+    cheapest_fit,
+    cost_per_1m_rows,
+    smallest_fit,
+)
+from rightfit.measuring.intervals import (
+    ProcessSpread,
+    estimate_median,
+    estimate_pooled,
+    is_drifting,
+    pool_spread,
+)
+from rightfit.measuring.metrics import (
+    COMMON_MODE_MEMORY_ERROR_PCT,
+    MEASURED_SOURCES,
+    METRICS,
+    Metric,
+    MetricTable,
+    columns_from,
+)
+from rightfit.measuring.profile import BatchTried, LoadTried, MeasuredHow, ProfileBuilder
+from rightfit.measuring.rounds.presets import MeasuringSettings
+from rightfit.measuring.rounds.settling import (
+    MIN_CLEAN_ROUNDS,
+    is_phase_disturbed,
+    per_process,
+    usable_rounds,
+)
+from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
+from rightfit.measuring.worker.latency import (
+    MEDIAN,
+    P99,
+    calls_to_hold,
+    min_calls_to_report,
+    percentile_ns,
+)
+from rightfit.measuring.worker.results import BatchPhase, TimedPhase
+from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement as its metrics read it.
+
+    Args:
+        state: The measurement, with at least one round unless it failed.
+        settings: The preset it was measured with.
+        shared: What its processes may share.
+        n_threads: Cores it was given.
+        spreads: By how much processes of the measurements beside it differ, by column: what few
+            processes cannot tell themselves. Those of a disturbed measurement may differ more.
+    """
+
+    state: MeasurementState
+    settings: MeasuringSettings
+    shared: CommonModeError = field(default_factory=lambda: CommonModeError.assume(0.0))
+    n_threads: int = 1
+    spreads: Mapping[str, ProcessSpread] = field(default_factory=dict)
+
+    @cached_property
+    def rounds(self) -> Sequence[FinishedRound]:
+        """The processes that count."""
+        return usable_rounds(self.state.rounds, self.settings)
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Batch size that all of them timed: the one that processes after the first repeated."""
+        repeated = [one.batches[0].batch_size for one in self.rounds if len(one.batches) == 1]
+        return statistics.mode(repeated) if repeated else self.rounds[0].best_batch_size
+
+    @cached_property
+    def timed_batches(self) -> Sequence[tuple[FinishedRound, BatchPhase]]:
+        """Its timings that are undisturbed, or all where too few are; each with its process."""
+        timed = [
+            (r, b) for r in self.state.rounds for b in r.batches if b.batch_size == self.batch_size
+        ]
+        clean = [(r, b) for r, b in timed if not self._is_disturbed(r, b)]
+        return clean if len(clean) >= min(MIN_CLEAN_ROUNDS, len(timed)) else timed
+
+    @cached_property
+    def is_disturbed(self) -> bool:
+        """Whether anything that counts was disturbed."""
+        latencies = ((one, one.latency) for one in self.rounds)
+        used: list[tuple[FinishedRound, TimedPhase]] = [*latencies, *self.timed_batches]
+        return any(self._is_disturbed(one, phase) for one, phase in used)
+
+    def _is_disturbed(self, measured: FinishedRound, phase: TimedPhase) -> bool:
+        return is_phase_disturbed(phase, measured, self.state.rounds, self.settings)
+
+    def figures(self, metric: Metric) -> list[float]:
+        """Return a metric's figures, one per process; none where too few calls hold it."""
+        if metric.percentile is not None:
+            found = [one / NS_PER_MS for one in per_process(self.rounds, metric.percentile)]
+            return found if len(found) == len(self.rounds) else []
+        if metric.of_process is not None:
+            return [metric.of_process(one, self.batch_size) for one in self.rounds]
+        if metric.of_batch is not None:
+            figures = (metric.of_batch(batch) for _, batch in self.timed_batches)
+            return [one for one in figures if one is not None]
+        return []
+
+    def interval(self, metric: Metric) -> Interval | str:
+        """Return a metric with its interval, or why it was not measured."""
+        if metric.source == "load_test":
+            return self._interval_under_load(metric)
+        if metric == MetricTable.cpu_util_pct:
+            cores = MetricTable.cpu_cores
+            shares = [100 / self.n_threads * one for one in self.figures(cores)]
+            return estimate_median(shares, spread=self._spread(cores))
+        if metric.percentile is not None:
+            share, n_calls = metric.percentile, sum(one.latency.n_calls for one in self.rounds)
+            # during measuring it is read from fewer calls than may be published
+            needed = min_calls_to_report(share) if self.state.is_over else calls_to_hold(share)
+            if n_calls < needed:
+                return f"needs {needed} calls; the time allowed for {n_calls}"
+        figures = self.figures(metric)
+        if figures:
+            interval = estimate_median(figures, spread=self._spread(metric))
+        elif metric.percentile is not None:
+            interval = self._pool_calls(metric.percentile)
+        else:
+            reasons = self.rounds[0].device_reasons.items()
+            given = (reason for key, reason in reasons if metric.column.startswith(key))
+            return next(given, metric.null_reason)
+        if metric.shares == "memory":
+            return interval.widened(COMMON_MODE_MEMORY_ERROR_PCT)
+        if metric.shares == "drift":
+            shared = self._common_mode_in_turns
+            return interval.widened(shared.half_width_pct(is_median=metric.percentile == MEDIAN))
+        return interval
+
+    @property
+    def _common_mode_in_turns(self) -> CommonModeError:
+        return self.shared.over(len(self.rounds))
+
+    def _spread(self, metric: Metric) -> ProcessSpread | None:
+        return None if self.is_disturbed else self.spreads.get(metric.column)
+
+    def _pool_calls(self, percentile: float) -> Interval:
+        """Read a percentile in ms from the calls of all processes, when some have too few alone."""
+        calls_ns = np.array([call for one in self.rounds for call in one.kept_ns or ()])
+        pooled_ns = percentile_ns(calls_ns, percentile)
+        if pooled_ns is None:  # a process that keeps no calls has enough of them
+            each_ns = per_process(self.rounds, percentile)
+            return estimate_median([one / NS_PER_MS for one in each_ns])
+        medians_ms = [one / NS_PER_MS for one in per_process(self.rounds, MEDIAN)]
+        return estimate_pooled(
+            pooled_ns / NS_PER_MS,
+            calls_ns / NS_PER_MS,
+            percentile,
+            medians_ms,
+            spread=self._spread(MetricTable.latency_p50_ms),
+        )
+
+    def _interval_under_load(self, metric: Metric) -> Interval | str:
+        """Return a metric of the server scenario, whose processes follow each other in no turns."""
+        served = self.state.server
+        if not served:
+            if self.settings.server.n_processes and self.state.settled == "screened":
+                return "no application could choose it, so it was not measured under load"
+            return metric.null_reason
+        if reasons := [one.reason for one in served if one.reason is not None]:
+            return reasons[0]
+        n_requests = sum(one.n_requests for one in served)
+        if n_requests < (needed := min_calls_to_report(P99)):
+            return f"needs {needed} requests; the time allowed for {n_requests}"
+        figures = [one.p99_ms for one in served if one.p99_ms is not None]
+        interval = estimate_median(figures, looks_once=True)
+        return interval.widened(self.shared.alone.half_width_pct())
+
+    def describe(self, how: MeasuredHow) -> MeasuredHow:
+        """Return how it was measured, over the processes that count."""
+        state, rounds, shared = self.state, self.rounds, self._common_mode_in_turns
+        latencies = [one.latency for one in rounds]
+        tried = max((one.batches for one in rounds), key=len)
+        full_ns = min(one.probe_full_ns for one in rounds)
+        served = None
+        if state.server:
+            served = LoadTried(
+                rate_per_s=self.settings.server.rate_per_s,
+                utilisation=statistics.median(one.utilisation for one in state.server),
+                processes=state.server,
+            )
+        return replace(
+            how,
+            n_processes=len(rounds),
+            n_retries=state.n_retries,
+            settled=state.settled,
+            is_drifting=shared.is_drifting or is_drifting(per_process(rounds, MEDIAN)),
+            is_warm=all(one.warm_up.is_steady for one in rounds),
+            n_warm_up_calls=max(one.warm_up.n_calls for one in rounds),
+            first_call_ms=statistics.median(one.load.first_call_ms for one in rounds),
+            overhead_ns=statistics.median(one.overhead_ns for one in rounds),
+            cores_load=statistics.median(one.load.cores for one in rounds),
+            cores_single_stream=statistics.median(latency.cores for latency in latencies),
+            delay_share=_highest([latency.delay_share for latency in latencies]),
+            slow_share=max(latency.slow_share for latency in latencies),
+            slowdown=max(latency.probe_ns for latency in latencies) / full_ns,
+            busy_cores=_highest([one.busy_cores for one in rounds]),
+            steal_share=_highest([one.steal_share for one in rounds]),
+            batches=tuple(
+                BatchTried(**{one.name: getattr(batch, one.name) for one in fields(BatchTried)})
+                for batch in tried
+            ),
+            limits=state.limits,
+            interruptions=tuple(sorted({r.interruption for r in state.rounds if r.interruption})),
+            measured_s=sum(one.total_ms for one in state.rounds) / MS_PER_S,
+            n_windows=self.settings.n_windows,
+            common_mode_error_pct=shared.in_turns_pct,
+            n_blocks_seen=shared.n_blocks,
+            server=served,
+        )
+
+
+def pool_spreads(
+    states: Iterable[MeasurementState], settings: MeasuringSettings
+) -> dict[str, ProcessSpread]:
+    """Return by how much undisturbed processes of one profile differ, by column.
+
+    Args:
+        states: Measurements of profiles whose processes are alike, such as those of a cell.
+        settings: The preset they were measured with.
+    """
+    found = [Measured(one, settings) for one in states if one.rounds and one.error is None]
+    clean = [one for one in found if not one.is_disturbed]
+    pooled = {}
+    for metric in METRICS:
+        spread = pool_spread([one.figures(metric) for one in clean])
+        if spread is not None:
+            pooled[metric.column] = spread
+    return pooled
+
+
+def set_measured(profile: ProfileBuilder, measured: Measured) -> None:
+    """Set the metrics that measuring processes found, or why they found none."""
+    if measured.state.error is not None:
+        reason = f"it does not run: {measured.state.error}"
+        profile.miss(columns_from(*MEASURED_SOURCES), reason)
+        return
+    for metric in METRICS:
+        if metric.source not in MEASURED_SOURCES:
+            continue
+        found = measured.interval(metric)
+        if isinstance(found, Interval):
+            profile.set_interval(metric.column, found)
+        else:
+            profile.miss([metric.column], found)
+    profile.best_batch_size = measured.batch_size
+    profile.n_latency_samples = sum(one.latency.n_calls for one in measured.rounds)
+    profile.disturbed = measured.is_disturbed
+    if profile.how is not None:
+        profile.how = measured.describe(profile.how)
+
+
+def set_tiers(
+    profile: ProfileBuilder,
+    judged: Sequence[Judged],
+    *,
+    low: Sequence[Judged] = (),
+    high: Sequence[Judged] = (),
+) -> None:
+    """Set the smallest tier a profile runs on, if any, and the cost on the cheapest.
+
+    Args:
+        profile: With its serving metrics set.
+        judged: The profile on every tier.
+        low: The same at the lower end of its peak memory; none where that is not known.
+        high: At the upper end.
+    """
+    smallest, cheapest = smallest_fit(judged), cheapest_fit(judged)
+    rows_per_s = profile.values["throughput_rows_per_s"]
+    if smallest is None or cheapest is None or rows_per_s is None:
+        reasons = "; ".join(f"{j.tier.name}: {j.reason}" for j in judged)
+        reason = f"it fits no tier ({reasons})" if judged else profile.reasons["peak_memory_mib"]
+        profile.miss(columns_from("tiers"), reason)
+        return
+    profile.hardware_tier = smallest.tier.name
+    least, most = (None if fit is None else fit.position for fit in map(smallest_fit, (low, high)))
+    profile.set_interval(
+        "min_hardware_tier", Interval(smallest.position, least, most, is_distribution_free=True)
+    )
+    ends = (profile.values[f"throughput_rows_per_s_{end}"] for end in ("high", "low"))
+    cheapest_cost, dearest_cost = (
+        cost_per_1m_rows(cheapest.tier, end) if end else None for end in ends
+    )
+    cost = cost_per_1m_rows(cheapest.tier, rows_per_s)
+    profile.set_interval(
+        "cost_usd_per_1m_rows",
+        Interval(cost, cheapest_cost, dearest_cost, is_distribution_free=True),
+    )
+    if profile.how is not None:
+        profile.how = replace(profile.how, tier=smallest.how)
+
+
+def _highest(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)

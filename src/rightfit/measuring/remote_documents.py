@@ -1,0 +1,326 @@
+"""A pack for another machine and what comes back: two JSON documents, and files beside them.
+
+Figures from elsewhere are checked as strictly as parameters: a ranking will believe them. They are
+kept by the name that applications give the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from rightfit._core.processes.codec import to_plain
+from rightfit._core.processes.json_store import JsonStore
+from rightfit._core.processes.regular_files import require_regular
+from rightfit._core.strict_model import MAX_BATCH_SIZE, MAX_MS, list_faults
+from rightfit.data.request_path import RequestPath
+from rightfit.measuring.hardware.environment import Environment
+from rightfit.measuring.rounds.jobs import Job
+from rightfit.measuring.rounds.presets import MeasuringSettings
+from rightfit.measuring.rounds.state import PERCENTILES, MeasurementState
+from rightfit.measuring.worker.units import NS_PER_MS
+from rightfit.models.runtimes import ONNX
+
+FORMAT_VERSION = 1
+PACK_FILE = "pack.json"
+MEASURED_FILE = "measured.json"
+RUNTIME = ONNX  # it needs no library of the models' families
+MACHINE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_PREFIX = "elsewhere-"  # of the keys under which machines are kept
+
+MAX_MIB = 1e9
+MAX_CORES = 100_000
+MAX_COUNT = 10**12
+
+Document = TypeVar("Document", "Pack", "RemoteMeasurements")
+
+
+@dataclass(frozen=True)
+class PackedDataset:
+    """Candidates of a dataset, each with a bundle of its name, beside the rows they answer."""
+
+    name: str
+    data_version: str
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Measurements that the other machine is asked for."""
+
+    format_version: int
+    preset: str
+    settings: MeasuringSettings
+    n_threads: tuple[Annotated[int, Field(ge=1)] | Literal["all"], ...]
+    devices: tuple[str, ...]
+    request_paths: tuple[RequestPath, ...]
+    datasets: tuple[PackedDataset, ...]
+
+
+@dataclass(frozen=True)
+class RemoteMeasurements:
+    """Measurements of another machine."""
+
+    format_version: int
+    environment: Environment
+    states: dict[str, MeasurementState]
+
+    @property
+    def n_measured(self) -> int:
+        """How many measurements have not failed."""
+        return sum(state.error is None for state in self.states.values())
+
+
+def portable_settings(settings: MeasuringSettings) -> MeasuringSettings:
+    """Return the settings for another machine: hardware tiers are computed, never tried, there."""
+    return settings.model_copy(update={"tries_tiers": False})
+
+
+def make_key(job: Job, settings: MeasuringSettings, data_version: str) -> str:
+    """Return the key of a measurement, the same on the machine that asks and that measures."""
+    return job.portable_key(settings=settings.key, data_version=data_version)
+
+
+def write_document(document: Pack | RemoteMeasurements, path: Path) -> None:
+    """Write a document."""
+    plain = to_plain(document)
+    if isinstance(document, Pack):
+        plain["settings"] = document.settings.model_dump(mode="json")
+    path.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+
+
+def read_document(kind: type[Document], path: Path) -> Document:
+    """Read a document that another machine may have written.
+
+    Raises:
+        ValueError: If there is none, or it has another form.
+    """
+    require_regular(path)
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise ValueError(f"There is no {path}.") from err
+    except (OSError, ValueError, RecursionError) as err:
+        raise ValueError(f"{path} cannot be read: {err}") from err
+    return parse_document(kind, plain, str(path))
+
+
+def parse_document(kind: type[Document], plain: Mapping[str, object], place: str) -> Document:
+    """Read a document from plain JSON types.
+
+    Raises:
+        ValueError: If it has another form, or figures that no machine can have found.
+    """
+    if not isinstance(plain, dict):
+        raise ValueError(f"{place} does not hold what it should: it must be a JSON object.")
+    if (found := plain.get("format_version")) != FORMAT_VERSION:
+        raise ValueError(
+            f"{place} has format_version {str(found)[:20]}; this version of rightfit "
+            f"reads {FORMAT_VERSION}. Use the same version on both machines."
+        )
+    try:
+        if kind is Pack:  # its settings are strict in themselves
+            document = TypeAdapter(kind).validate_python(plain)
+        else:  # strict, and as JSON, where a list may become a tuple
+            document = TypeAdapter(kind).validate_json(json.dumps(plain), strict=True)
+    except ValidationError as err:
+        faults = list_faults(err)
+    else:
+        faults = []
+        if isinstance(document, RemoteMeasurements):
+            faults = list(_check_figures(document.environment, "environment"))
+            for key, state in document.states.items():
+                faults += _check_figures(state, f"states.{key}")
+                faults += _check_rounds(state, f"states.{key}")
+        if not faults:
+            return document
+    more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
+    raise ValueError(f"{place} does not hold what it should: {faults[0]}{more}")
+
+
+def import_measured(folder: Path, name: str, store: JsonStore) -> RemoteMeasurements:
+    """Keep what another machine has found; an earlier find of the same name is replaced.
+
+    Raises:
+        ValueError: If the name is no plain one, or the document cannot be read or holds nothing.
+    """
+    if not MACHINE_NAME.fullmatch(name):
+        raise ValueError(f"A machine's name must match {MACHINE_NAME.pattern}, but got {name!r}.")
+    measured = read_document(RemoteMeasurements, folder / MEASURED_FILE)
+    if not measured.n_measured:
+        raise ValueError(f"{folder / MEASURED_FILE} holds no measurement that has not failed.")
+    store.put(_PREFIX + name, to_plain(measured))
+    return measured
+
+
+def load_measured(name: str, store: JsonStore) -> RemoteMeasurements:
+    """Return what a machine has found.
+
+    Raises:
+        ValueError: If nothing was imported under that name, or it is damaged.
+    """
+    plain = store.get(_PREFIX + name)
+    if plain is None:
+        known = ", ".join(list_imported(store)) or "none"
+        raise ValueError(
+            f"No measurements of the environment {name!r} were imported (known: {known}). Measure "
+            "it there with rightfit remote pack and rightfit remote import, or correct the name in "
+            "conf/base/parameters_applications.yml."
+        )
+    try:
+        return parse_document(RemoteMeasurements, plain, f"{_PREFIX}{name}.json")
+    except ValueError as err:
+        raise ValueError(
+            f"{err}. Import it again: rightfit remote import FOLDER --name {name}"
+        ) from err
+
+
+def list_imported(store: JsonStore) -> dict[str, Mapping[str, object]]:
+    """Return what was imported, as it is stored, by the machine's name."""
+    documents = {key: store.get(key) for key in store.keys() if key.startswith(_PREFIX)}  # noqa: SIM118 - no dict
+    return {key.removeprefix(_PREFIX): found for key, found in documents.items() if found}
+
+
+def select_measured(
+    measured: RemoteMeasurements,
+    jobs: Sequence[Job],
+    settings: MeasuringSettings,
+    data_version: str,
+) -> tuple[list[Job], list[MeasurementState]]:
+    """Return the jobs that a machine has measured under these settings, and their states."""
+    portable = portable_settings(settings)
+    found = [
+        (job, measured.states[key])
+        for job in jobs
+        if (key := make_key(job, portable, data_version)) in measured.states
+    ]
+    return [job for job, _ in found], [state for _, state in found]
+
+
+@dataclass(frozen=True)
+class PackFiles:
+    """Files of a dataset.
+
+    Args:
+        rows: A .npy of the encoded test rows.
+        raw_rows: A .npy of the raw ones.
+        requests: Folder of ``encoder.json`` and of the graphs of encoder and model.
+        bundles: Folder of the bundles.
+    """
+
+    rows: Path
+    raw_rows: Path
+    requests: Path
+    bundles: Path
+
+
+def require_plain(name: str) -> None:
+    """Refuse the name of a dataset or bundle that leads out of its folder.
+
+    Raises:
+        ValueError: If it does.
+    """
+    if Path(name).name != name or name.startswith("."):
+        raise ValueError(f"The name of a dataset or bundle must be a plain one, but got {name!r}.")
+
+
+def find_files(folder: Path, dataset: str) -> PackFiles:
+    """Return the places of a dataset's files.
+
+    Raises:
+        ValueError: If the name is no plain one.
+    """
+    require_plain(dataset)
+    own = folder / "datasets" / dataset
+    return PackFiles(own / "rows.npy", own / "raw_rows.npy", own / "requests", own / "bundles")
+
+
+class FigureBounds(NamedTuple):
+    """Values that a figure may have; of an open one, the lower end is none of them."""
+
+    low: float
+    high: float
+    is_open: bool = False
+
+    def allow(self, value: float) -> bool:
+        """Tell whether a value is one of them; NaN is not."""
+        return self.low <= value <= self.high and not (self.is_open and value == self.low)
+
+    def __str__(self) -> str:
+        return f"{'above' if self.is_open else 'from'} {self.low:g} to {self.high:g}"
+
+
+_GROWTH = FigureBounds(-64, MAX_MIB)  # of resident memory: freeing may outweigh what loading takes
+_BY_NAME: Mapping[str, FigureBounds] = {
+    "Environment.n_cores": FigureBounds(1, MAX_CORES),
+    "LoadPhase.memory_mib": _GROWTH,
+    "StreamPhase.n_calls": FigureBounds(1, MAX_COUNT),
+    "BatchPhase.n_calls": FigureBounds(1, MAX_COUNT),
+    "batch_size": FigureBounds(1, MAX_BATCH_SIZE),
+    "busy_cores": FigureBounds(0, MAX_CORES),
+    "cores": FigureBounds(0, MAX_CORES),
+    "cpu_ms": FigureBounds(0, MAX_MS),  # the clock of a process may not have ticked
+    "delay_share": FigureBounds(0, 100_000),  # over 1 where several threads wait
+    "error": FigureBounds(0, 1_000),
+    "files_mib": _GROWTH,
+    "longest_call_ms": FigureBounds(0, MAX_MS),
+    "ms": FigureBounds(0, MAX_MS),
+    "overhead_ns": FigureBounds(0, MAX_MS * NS_PER_MS),
+    "peak_memory_mib": _GROWTH,
+    "steal_share": FigureBounds(0, MAX_CORES),
+    "utilisation": FigureBounds(0, 1_000),
+}
+_BY_UNIT: Mapping[str, FigureBounds] = {
+    "_ns": FigureBounds(0, MAX_MS * NS_PER_MS, is_open=True),
+    "_ms": FigureBounds(0, MAX_MS, is_open=True),
+    "_mib": FigureBounds(0, MAX_MIB, is_open=True),
+    "_per_s": FigureBounds(0, 1e15, is_open=True),
+    "_pct": FigureBounds(0, 100),
+    "_share": FigureBounds(0, 1),
+    "_j": FigureBounds(0, 1e12),
+}
+_COUNT = FigureBounds(0, MAX_COUNT)
+
+
+def _check_figures(record: object, place: str) -> Iterator[str]:
+    """Describe the numbers of a dataclass, and of all that it holds, that no machine can find."""
+    for field in fields(record):  # type: ignore[arg-type]
+        held, where = getattr(record, field.name), f"{place}.{field.name}"
+        items = {where: held}
+        if isinstance(held, tuple):
+            items = {f"{where}.{i}": item for i, item in enumerate(held)}
+        elif isinstance(held, dict):
+            items = {f"{where}.{key}": item for key, item in held.items()}
+        for where, value in items.items():
+            if is_dataclass(value):
+                yield from _check_figures(value, where)
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                own = _BY_NAME.get(f"{type(record).__name__}.{field.name}")
+                units = (known for unit, known in _BY_UNIT.items() if field.name.endswith(unit))
+                bounds = own or _BY_NAME.get(field.name) or next(units, _COUNT)
+                if not bounds.allow(value):
+                    yield f"{where} must be {bounds}, but got {value!r}"
+
+
+def _check_rounds(state: MeasurementState, place: str) -> Iterator[str]:
+    if state.error is None and not state.rounds:
+        yield f"{place}.rounds must hold a round where there is no error"
+    if state.limits:
+        yield f"{place}.limits must be empty: no tier of the ladder is tried on another machine"
+    for number, one in enumerate(state.rounds):
+        where = f"{place}.rounds.{number}"
+        sizes = [batch.batch_size for batch in one.batches]
+        if not sizes or sizes != sorted(set(sizes)):
+            yield f"{where}.batches must hold rising batch sizes, but got {sizes}"
+        if set(one.percentiles_ns) != set(PERCENTILES):
+            yield f"{where}.percentiles_ns must be those of {list(PERCENTILES)}"
+        known = [one.percentiles_ns.get(share) for share in PERCENTILES]
+        values = [value for value in known if value is not None]
+        if values != sorted(values):
+            yield f"{where}.percentiles_ns must not fall, but got {values}"

@@ -1,0 +1,148 @@
+"""One lock for the whole machine: never two timings at once.
+
+Two measurements at the same time slow each other down, whatever process, project or user started
+them. The lock is ``flock`` on a file that all of them know by one path. The kernel releases it when
+its holder dies, so a crash can never block the next measurement.
+
+Nothing takes it from a process that is stopped, hangs, or means harm, so nobody waits for ever: a
+process that holds it and does not measure has lost it after a while. The others then go by a lock
+of their own user's. So they do where another user's file keeps them out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from rightfit._core.processes.file_locks import (
+    acquire,
+    find_holder,
+    is_stopped,
+    name_process,
+    release,
+)
+
+logger = logging.getLogger(__name__)
+
+# The same for all projects and users of a host, whatever a project and its temporary folder are
+# called. No project's name is part of it: a project made from the starter replaces that.
+LOCK_PATH = Path("/tmp/model-timing.lock")  # noqa: S108 - must be the same for everybody
+POLL_S = 0.02
+LOG_AFTER_S = 5.0
+LOOK_S = 1.0  # between two looks at the holder
+STOPPED_MAX_S = 60.0  # for a process that a signal has stopped to go on
+HOLD_MAX_S = 3_600.0  # the longest measurement holds it for half as long
+WAIT_MAX_S = 4 * 3_600.0  # whatever is done with it meanwhile
+
+_warned: set[Path] = set()
+_lost: dict[Path, int | None] = {}  # by path, the process that holds it and has lost it
+_held = threading.local()  # paths that this thread holds
+
+
+@contextmanager
+def machine_lock(
+    path: Path = LOCK_PATH,
+    *,
+    clock_s: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[None]:
+    """Hold the lock while the block runs; wait for it as long as another process times.
+
+    Where the path cannot be locked, or its holder has lost it, a lock of this user's takes its
+    place, after a warning; where that cannot be locked either, the block runs without. Disturbed
+    timings are marked anyway. A thread that holds the lock may take it again.
+
+    Args:
+        path: Lock file; created when absent and never removed.
+        clock_s: Monotonic clock in seconds.
+        sleep: Waits for the given seconds.
+    """
+    held: set[Path] = vars(_held).setdefault("paths", set())
+    if path in held:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        for place in (path, path.with_suffix(f".{os.getuid()}{path.suffix}")):
+            try:
+                descriptor = _open(place, is_own=place != path)
+            except OSError as err:
+                _warn_once(place, f"it must be a regular file that every user may read: {err}")
+                continue
+            stack.callback(os.close, descriptor)
+            if _wait(place, descriptor, clock_s=clock_s, sleep=sleep):
+                stack.callback(release, descriptor)
+                break
+        held.add(path)
+        stack.callback(held.discard, path)
+        yield
+
+
+def _wait(
+    place: Path, descriptor: int, *, clock_s: Callable[[], float], sleep: Callable[[float], None]
+) -> bool:
+    """Lock a file, or tell that its holder has lost it."""
+    start_s = clock_s()
+    is_logged, look_s = False, 0.0
+    while not acquire(descriptor, waits=False):
+        waited_s = clock_s() - start_s
+        if waited_s >= look_s:
+            look_s = waited_s + LOOK_S
+            holder = find_holder(descriptor)
+            since_s = os.fstat(descriptor).st_mtime
+            name = place if holder is None else name_process(holder)
+            if place in _lost and _lost[place] == holder:
+                return False
+            held_s = min(waited_s, time.time() - since_s)
+            is_still = holder is not None and is_stopped(holder)
+            if (
+                (is_still and waited_s > STOPPED_MAX_S)
+                or held_s > HOLD_MAX_S
+                or (waited_s > WAIT_MAX_S)
+            ):
+                _lost[place] = holder
+                _warn_once(place, f"{name} holds it and does not measure")
+                return False
+            if waited_s >= LOG_AFTER_S and not is_logged:
+                is_logged = True
+                logger.info(
+                    "Waiting for another timing on this machine to end: %s, since %s.",
+                    *(name, datetime.fromtimestamp(since_s).strftime("%H:%M:%S")),
+                )
+        sleep(POLL_S)
+    _lost.pop(place, None)
+    with contextlib.suppress(OSError):  # a file that this user may only read
+        os.utime(descriptor)  # since when
+    return True
+
+
+def _warn_once(path: Path, reason: str) -> None:
+    if path not in _warned:
+        _warned.add(path)
+        logger.warning(
+            "Timing without the machine-wide lock %s: %s. End that process, or remove the file, so "
+            "that it is created anew; until then only this user's timings wait for each other.",
+            *(path, reason),
+        )
+
+
+def _open(path: Path, *, is_own: bool) -> int:
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        descriptor = os.open(path, flags | os.O_RDONLY)  # locking needs no right to write
+    else:
+        os.fchmod(descriptor, 0o666)  # the umask must not lock other users out
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or (is_own and status.st_uid != os.getuid()):
+        os.close(descriptor)
+        raise OSError(f"{path} is {'of another user' if is_own else 'no regular file'}")
+    return descriptor

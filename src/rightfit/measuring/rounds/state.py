@@ -1,0 +1,102 @@
+"""What is known of a measurement: its rounds, its load tests, and why it is over.
+
+A measurement is a list of *rounds*, one fresh process each. Its state is stored after each of them,
+so that it is continued after an interruption and never measured twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rightfit.measuring.worker.results import LimitTrial, ProcessResult, ServerResult
+from rightfit.measuring.worker.units import MS_PER_S
+
+# A larger batch must be faster by this share to be preferred: it takes more memory.
+WORTHWHILE_GAIN = 0.05
+PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)  # of latencies, as shares
+
+# Why no further process is needed: precise enough, as many processes or as much time as allowed, or
+# no application could choose it.
+Settled = Literal["precise", "processes", "time", "screened"]
+
+
+@dataclass(frozen=True)
+class FinishedRound(ProcessResult):
+    """What one process found, and what its parent saw of it.
+
+    Args:
+        percentiles_ns: Latency percentiles by share; ``None``: too few calls.
+        kept_ns: All its calls where they are few, so that percentiles it cannot hold alone can be
+            read from the calls of all processes together.
+        base_resident_mib: Resident memory of the empty worker.
+        base_peak_mib: Highest resident memory of the empty worker.
+        busy_cores: Cores in use on the whole machine, the most of any window; ``None``: unknown.
+        steal_share: Cores the hypervisor gave to others, likewise.
+        interruption: Why its times are not to be trusted, see :func:`find_interruption`.
+    """
+
+    percentiles_ns: dict[float, float | None]
+    kept_ns: tuple[int, ...] | None
+    base_resident_mib: float
+    base_peak_mib: float
+    busy_cores: float | None
+    steal_share: float | None
+    interruption: str | None = None
+
+    @property
+    def best_batch_size(self) -> int:
+        """The smallest batch size that it timed beyond which a larger one gains too little."""
+        fastest_per_s = max(one.rows_per_s for one in self.batches)
+        enough_per_s = fastest_per_s / (1 + WORTHWHILE_GAIN)
+        return min(one.batch_size for one in self.batches if one.rows_per_s >= enough_per_s)
+
+    def growth_mib(self, batch_size: int | None = None) -> float:
+        """See :class:`rightfit.measuring.metrics.OneProcess`."""
+        batches = [one for one in self.batches if one.batch_size == batch_size]
+        peaks_mib = [one.peak_memory_mib for one in (self.latency, *batches)]
+        return max(self.load.peak_memory_mib, *peaks_mib) + self.files_mib
+
+    def peak_mib(self, growth_mib: float) -> float:
+        """See :class:`rightfit.measuring.metrics.OneProcess`."""
+        return max(self.base_peak_mib, self.base_resident_mib + max(0.0, growth_mib))
+
+
+@dataclass(frozen=True)
+class MeasurementState:
+    """What is known of one model under one serving configuration.
+
+    Args:
+        rounds: One per process, in the order of measuring.
+        n_retries: Rounds that others made up for because they were disturbed.
+        is_noisy: Whether waiting for a quiet machine was in vain.
+        settled: Why no further round is needed; ``None`` while one is.
+        screened_for: Fingerprint of the choice that screened it out; empty when none did.
+        error: Why it cannot be measured.
+        server: Load tests, one per process.
+        limits: Runs under the memory of tiers.
+    """
+
+    rounds: tuple[FinishedRound, ...] = ()
+    n_retries: int = 0
+    is_noisy: bool = False
+    settled: Settled | None = None
+    screened_for: str = ""
+    error: str | None = None
+    server: tuple[ServerResult, ...] = ()
+    limits: tuple[LimitTrial, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be measured."""
+        return self.settled is not None or self.error is not None
+
+    @property
+    def longest_s(self) -> float | None:
+        """Longest time of a process so far, ``None`` before the first."""
+        return max((r.total_ms / MS_PER_S for r in self.rounds), default=None)
+
+    @property
+    def wants_no_more(self) -> bool:
+        """Whether it failed or no application could choose it: nothing else is worth trying."""
+        return self.settled == "screened" or self.error is not None

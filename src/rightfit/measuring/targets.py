@@ -1,0 +1,223 @@
+"""The targets of models that somebody has: task, classes, and the metric that judges answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rightfit._core.errors import RightfitError
+from rightfit.data.inference import guess_quality
+from rightfit.data.tables import is_missing
+from rightfit.models.imported.objects import Facts, name_class
+from rightfit.models.imported.row_table import RowTable
+from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.quality.scorers import (
+    NEGATED,
+    check_metric,
+    is_function,
+    name_metric,
+    wrap_function,
+)
+from rightfit.models.schema import Task
+
+MAX_CLASSES = 100  # of whole numbers whose model does not say whether they are classes
+SHOWN = 10  # names in a message
+UNJUDGED = QualityMetric(name="accuracy", worst=0.0, best=1.0)  # of cells without targets
+
+Quality = str | Callable[..., float] | Mapping[str, object] | QualityMetric
+"""A metric by name, a function or scorer, or either with ``worst`` and ``best`` in a mapping."""
+
+Labels = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Targets of the models, and the metric of their predictions.
+
+    Args:
+        task: What they predict; ``None``: they do not say.
+        classes: Names of the classes, in the order of all answers; empty in regression.
+        labels: Positions of the classes, or values, shape (n_rows,); ``None``: no targets.
+        metric: Judges the answers.
+    """
+
+    task: Task | None
+    classes: tuple[str, ...]
+    labels: Labels | None
+    metric: QualityMetric
+
+    @property
+    def judged_classes(self) -> tuple[str, ...] | None:
+        """The classes, empty in regression; ``None`` where it is not known what is predicted."""
+        return None if self.task is None else self.classes
+
+
+def plan_judging(
+    facts: Mapping[str, Facts], targets: Labels | None, quality: Quality | None
+) -> Judging:
+    """Find out what models predict, from what they say and from the targets.
+
+    Args:
+        facts: What they say of themselves, by name.
+        targets: As given, shape (n_rows,).
+        quality: The metric; ``None``: accuracy, or r2 in regression.
+
+    Raises:
+        RightfitError: If they contradict each other or the targets, or the metric does not fit.
+    """
+    if targets is None and quality is not None:
+        raise RightfitError(f"{quality=} needs targets to judge the answers by.")
+    task = _agree_on_task(facts, targets)
+    if task != "classification":
+        values = None
+        if targets is not None and task is not None:
+            try:
+                values = targets.astype(np.float64)
+            except (TypeError, ValueError) as err:
+                raise RightfitError(
+                    f"The models predict numbers, but the targets do not: {err}."
+                ) from err
+        return Judging(task, (), values, _choose_metric(quality, values, task, ()))
+    own = [one.classes for one in facts.values() if one.classes]
+    if targets is None:
+        return Judging(task, _agree_on_classes(own, ()), None, UNJUDGED)
+    plain, known = targets.tolist(), {name for classes in own for name in classes}
+    if targets.dtype.kind == "b" and known and not known & {"True", "False"}:
+        plain = list(map(int, plain))  # the models' classes are 0 and 1
+    names = [name_class(one) for one in plain]
+    classes = _agree_on_classes(own, names)
+    positions = {name: position for position, name in enumerate(classes)}
+    unknown = sorted(set(names) - set(positions))
+    if unknown:
+        raise RightfitError(
+            f"The targets hold {unknown[:SHOWN]}, which no model predicts: the models' classes are "
+            f"{list(classes[:SHOWN])}. Give the targets as they were when the models were fitted."
+        )
+    labels = np.array([positions[name] for name in names], dtype=np.int64)
+    return Judging(task, classes, labels, _choose_metric(quality, labels, task, classes))
+
+
+def read_targets(targets: object, rows: RowTable) -> tuple[Labels, RowTable]:
+    """Read targets: a series, an array, a list, or the name of a column of the rows.
+
+    Returns:
+        The targets, shape (n_rows,), and the rows without them.
+
+    Raises:
+        RightfitError: If they do not belong to the rows, or have gaps.
+    """
+    if isinstance(targets, str):
+        if targets not in rows.columns:
+            raise RightfitError(
+                f"The targets {targets!r} are no column of the rows, which have "
+                f"{list(rows.columns[:SHOWN])}."
+            )
+        others = [name for name in rows.columns if name != targets]
+        return _check(rows.column(targets), rows), rows.select(others, of="The model")
+    plain = targets.to_numpy() if hasattr(targets, "to_numpy") else targets
+    return _check(np.asarray(plain).reshape(-1), rows), rows
+
+
+def _check(targets: Labels, rows: RowTable) -> Labels:
+    if len(targets) != len(rows):
+        raise RightfitError(f"There are {len(targets)} targets for {len(rows)} rows.")
+    n_gaps = sum(map(is_missing, targets.tolist()))
+    if n_gaps:
+        raise RightfitError(
+            f"{n_gaps} of {len(targets)} targets are missing; leave out their rows, or all targets."
+        )
+    return targets
+
+
+def _agree_on_task(facts: Mapping[str, Facts], targets: Labels | None) -> Task | None:
+    by_task = {task: name for name, one in facts.items() if (task := one.task) is not None}
+    if len(by_task) > 1:
+        raise RightfitError(
+            f"{by_task['classification']} predicts classes and {by_task['regression']} numbers; "
+            "models of one task can be compared."
+        )
+    if by_task:
+        return next(iter(by_task))
+    if targets is None:
+        return None
+    if targets.dtype.kind == "f" and not (targets == np.floor(targets)).all():
+        return "regression"
+    few = len(set(targets.tolist())) <= MAX_CLASSES
+    return "classification" if few or targets.dtype.kind not in "fiu" else "regression"
+
+
+def _agree_on_classes(own: Sequence[tuple[str, ...]], targets: Sequence[str]) -> tuple[str, ...]:
+    """Return all classes: as the models order them if they agree, else sorted.
+
+    Models that number their classes say nothing of names.
+    """
+    present = set(targets)
+
+    def says_names(classes: tuple[str, ...]) -> bool:
+        is_numbered = classes == tuple(map(str, range(len(classes))))
+        return not is_numbered or present <= set(classes)
+
+    named = [one for one in own if says_names(one)]
+    if named and all(one == named[0] for one in named):
+        return named[0]
+    known = {name for one in named for name in one} or present
+    return tuple(sorted(known, key=_sort_key))
+
+
+def _sort_key(name: str) -> tuple[float, str]:
+    try:
+        return float(name), name
+    except ValueError:
+        return float("inf"), name
+
+
+def _choose_metric(
+    quality: Quality | None, labels: Labels | None, task: Task | None, classes: tuple[str, ...]
+) -> QualityMetric:
+    """Return the metric, with what guessing reaches as its worst value where it has no bounds."""
+    if labels is None or task is None:
+        return UNJUDGED
+    if isinstance(quality, QualityMetric):
+        return quality
+    said = quality if isinstance(quality, Mapping) else {"name": quality}
+    unknown = sorted(set(said) - {"name", "worst", "best"})
+    given = (said.get("worst"), said.get("best"))
+    bounds = [float(bound) for bound in given if isinstance(bound, int | float)]
+    if unknown or len(bounds) not in (0, 2) or len(said) - len(bounds) > 1:
+        raise RightfitError(
+            "quality is a metric, or one with both of its bounds, {'name': …, 'worst': …, 'best': "
+            f"…}}, but got {quality!r}."
+        )
+    name = said.get("name") or ("r2" if task == "regression" else "accuracy")
+    try:
+        if callable(name):
+            own = getattr(name, "__qualname__", type(name).__name__)
+            label = f"{getattr(name, '__module__', '')}.{own}"
+            metric = QualityMetric.of_function(wrap_function(name), name=label)
+        else:
+            known = name_metric(str(name))
+            check_metric(known, {}, task=task, n_classes=len(classes) or None)
+            best = 0.0 if known.startswith(NEGATED) else 1.0
+            metric = QualityMetric(name=known, worst=best - 1, best=best)
+        if bounds:
+            said_bounds = {"worst": bounds[0], "best": bounds[1]}
+            QualityMetric(**metric.model_dump() | said_bounds)  # a copy is not checked
+            return metric.model_copy(update=said_bounds)
+        worst = guess_quality(pl.Series(labels), metric, task)
+    except ValueError as err:
+        raise RightfitError(f"quality: {str(err).removeprefix('quality: ')}") from err
+    best = 0.0 if worst < 0 and is_function(metric.name) else metric.best  # 0 of losses
+    if worst < best:
+        return metric.model_copy(update={"worst": worst, "best": best})
+    if len(set(labels.tolist())) > 1:
+        raise RightfitError(
+            f"quality: {metric.name} gives {worst:g} for guessing, so its bounds are not known; "
+            "write them: quality={'name': …, 'worst': 40, 'best': 0}; worst above best says that "
+            "lower is better."
+        )
+    return metric  # all targets are alike, so that guessing is right

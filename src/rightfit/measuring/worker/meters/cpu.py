@@ -1,0 +1,137 @@
+"""What a phase takes of the cores: CPU time of the measured process and everything it started.
+
+Sampling a utilisation cannot see work of milliseconds, so nothing is sampled: CPU time is read
+before and after a phase, exact to well below a millisecond. The process clock holds all threads of
+this process, also those that ended; the scheduler's statistics hold the threads of living
+descendants, and ``getrusage`` those of descendants that ended and were waited for.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rightfit._core.processes.lifeline import list_descendants
+from rightfit.measuring.worker.meters.disturbance import delay_share, read_delay_ns
+from rightfit.measuring.worker.results import Phase
+from rightfit.measuring.worker.units import NS_PER_MS, NS_PER_S
+
+# The kernel may bring a running thread's time up to date at its ticks only, of up to 10 ms.
+REST_LOOK_S = 0.01
+REST_SHARE = 0.1  # of a core, that a process at rest may use
+
+
+@dataclass(frozen=True)
+class CpuReading:
+    """CPU time and context switches of a process tree since its start.
+
+    Args:
+        wall_ns: Clock the CPU time is divided by.
+        cpu_ns: CPU time of all threads of the tree.
+        n_voluntary_switches: Times this process gave a core away, waiting.
+        n_involuntary_switches: Times a core was taken from it.
+    """
+
+    wall_ns: int
+    cpu_ns: int
+    n_voluntary_switches: int
+    n_involuntary_switches: int
+
+
+def read_cpu() -> CpuReading:
+    """Read the CPU time of this process and its descendants."""
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_ns = (
+        time.process_time_ns()
+        + int((ended.ru_utime + ended.ru_stime) * NS_PER_S)
+        + sum(_thread_cpu_ns(task) for pid in list_descendants(os.getpid()) for task in _tasks(pid))
+    )
+    return CpuReading(time.perf_counter_ns(), cpu_ns, own.ru_nvcsw, own.ru_nivcsw)
+
+
+class PhaseMeter:
+    """CPU time, context switches and run-queue delay of one phase, read before and after it."""
+
+    def __init__(self) -> None:
+        self._delay_ns = read_delay_ns()
+        self._cpu = read_cpu()
+
+    def read(self) -> Phase:
+        """Return what the phase took so far."""
+        cpu, delay_ns = read_cpu(), read_delay_ns()
+        wall_ns, cpu_ns = cpu.wall_ns - self._cpu.wall_ns, cpu.cpu_ns - self._cpu.cpu_ns
+        return Phase(
+            wall_ms=wall_ns / NS_PER_MS,
+            cpu_ms=cpu_ns / NS_PER_MS,
+            cores=cpu_ns / wall_ns,
+            delay_share=delay_share(self._delay_ns, delay_ns, wall_ns),
+            n_voluntary_switches=cpu.n_voluntary_switches - self._cpu.n_voluntary_switches,
+            n_involuntary_switches=cpu.n_involuntary_switches - self._cpu.n_involuntary_switches,
+        )
+
+
+def sum_phases(phases: Sequence[Phase]) -> Phase:
+    """Return the readings of one phase that was interrupted.
+
+    Args:
+        phases: Readings of :class:`PhaseMeter`, one a part, at least one.
+
+    >>> busy, idle = Phase(10.0, 10.0, 1.0, 0.5, 1, 2), Phase(30.0, 0.0, 0.0, 0.1, 1, 2)
+    >>> sum_phases([busy, idle])  # doctest: +NORMALIZE_WHITESPACE
+    Phase(wall_ms=40.0, cpu_ms=10.0, cores=0.25, delay_share=0.2,
+          n_voluntary_switches=2, n_involuntary_switches=4)
+    """
+    wall_ms = sum(phase.wall_ms for phase in phases)
+    cpu_ms = sum(phase.cpu_ms for phase in phases)
+    delays_ms = [p.delay_share * p.wall_ms for p in phases if p.delay_share is not None]
+    return Phase(
+        wall_ms=wall_ms,
+        cpu_ms=cpu_ms,
+        cores=cpu_ms / wall_ms,
+        delay_share=sum(delays_ms) / wall_ms if len(delays_ms) == len(phases) else None,
+        n_voluntary_switches=sum(phase.n_voluntary_switches for phase in phases),
+        n_involuntary_switches=sum(phase.n_involuntary_switches for phase in phases),
+    )
+
+
+def await_rest(
+    *,
+    max_wait_s: float,
+    read_ns: Callable[[], int] = time.process_time_ns,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait until no thread of this process uses a core any more.
+
+    The threads of a pool go on looking for work after the last call: those of onnxruntime for some
+    35 ms on two cores.
+
+    Args:
+        max_wait_s: Longest wait.
+        read_ns: CPU time of this process; tests pass a fake.
+        sleep: Waits the given seconds; tests pass a fake.
+    """
+    if len(_tasks(os.getpid())) == 1:
+        return
+    waited_s = 0.0
+    while waited_s < max_wait_s:
+        before_ns = read_ns()
+        sleep(REST_LOOK_S)
+        waited_s += REST_LOOK_S
+        if read_ns() - before_ns <= REST_SHARE * REST_LOOK_S * NS_PER_S:
+            return
+
+
+def _tasks(pid: int) -> list[Path]:
+    return list(Path(f"/proc/{pid}/task").glob("*/schedstat"))
+
+
+def _thread_cpu_ns(schedstat: Path) -> int:
+    try:
+        return int(schedstat.read_text(encoding="ascii").split()[0])
+    except (OSError, IndexError):  # the thread ended meanwhile
+        return 0

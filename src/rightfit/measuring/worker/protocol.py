@@ -1,0 +1,182 @@
+"""Requests to a measuring process and its answers; ``_core.processes.channel`` sends them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from rightfit._core.processes.channel import name_kinds
+from rightfit.measuring.worker.results import ProcessResult, ServerResult
+from rightfit.measuring.worker.units import NS_PER_MS
+
+STOPPED = "a signal stopped the measuring process while it was timed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A task for a fresh process."""
+
+    factory: str  # module:function of what is measured
+    arguments: dict[str, Any]  # of that function, JSON types
+    memory_limit_mib: float | None = None  # RLIMIT_DATA of the process
+    limit_s: float | None = None  # for an answer, after which the process is killed
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRequest(Request):
+    """A task with a model, which the factory opens."""
+
+    rows: str  # path of a .npy of the float32 rows to answer
+
+
+@dataclass(frozen=True)
+class TimingLimits:
+    """How long to time calls."""
+
+    min_calls: int  # unless max_ms is over before
+    min_ms: float
+    max_ms: float  # no further call is started afterwards
+
+    @property
+    def min_ns(self) -> int:
+        """Shortest time in nanoseconds."""
+        return int(self.min_ms * NS_PER_MS)
+
+    @property
+    def max_ns(self) -> int:
+        """Longest time in nanoseconds."""
+        return int(self.max_ms * NS_PER_MS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureRequest(ModelRequest):
+    """Measure one model: loading, single rows, batches, memory."""
+
+    n_windows: int  # that share the calls of one row
+    warm_up_max_ms: float  # of a window
+    slow_wait_max_ms: float  # for a fast core
+    probe_known_ns: float | None  # the speed probe's work at full speed; None: unknown
+    latency: TimingLimits  # calls of one row, of all windows together
+    batch: TimingLimits  # calls of each batch size
+    batch_sizes: tuple[int, ...]  # rising
+    batch_max_call_ms: float  # a batch size whose call would take longer is not tried
+    files_mib: float | None  # what an earlier process found; None: look
+    samples: str  # path of the .npy to write the latencies in nanoseconds to
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictRequest(ModelRequest):
+    """Answer all rows, so that quality can be judged in the serving runtime."""
+
+    predictions: str  # path of the .npy to write
+    is_judged: bool = False  # then no answer may depend on the rows beside its own
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOnceRequest(ModelRequest):
+    """Answer one row and one batch: does the model run at all under the memory limit?"""
+
+    batch_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerRequest(ModelRequest):
+    """Answer requests that arrive at random."""
+
+    warm_up_max_ms: float
+    rate_per_s: float
+    n_requests: int  # that count
+    max_s: float  # of all requests
+    seed: int  # of the arrivals
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeRequest(Request):
+    """Return what the factory says of something that only such a process may open."""
+
+    is_timed: bool = False  # a signal that stops the process meanwhile spoils what it says
+
+
+@dataclass(frozen=True)
+class WindowRequest:
+    """Time another window of a process that stayed, by its number, which is its process id."""
+
+    child: int
+    limit_s: float | None = None  # for an answer, after which the process is killed
+
+
+@dataclass(frozen=True)
+class Hello:
+    """A worker's first line: the empty process."""
+
+    cores: tuple[int, ...]  # it runs on
+    base_resident_mib: float
+    base_peak_mib: float
+    base_anonymous_mib: float  # that no file backs; 0 where unknown
+
+
+@dataclass(frozen=True)
+class Forked:
+    """A measuring process' first line: it waits for its task."""
+
+    pid: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed."""
+
+    error: str  # in one line
+    detail: str = ""  # traceback
+
+    @property
+    def is_of_a_stop(self) -> bool:
+        """Whether a signal has stopped the process meanwhile: the same task may succeed."""
+        return self.error == STOPPED
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowTimed:
+    """A timing window of a :class:`MeasureRequest` is over."""
+
+    probe_looks_ns: tuple[int, ...]  # looks at the core's speed since the last window
+    was_stopped: bool = False  # by a signal meanwhile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paused(WindowTimed):
+    """The process stays for another timing window."""
+
+    child: int = 0  # its number, filled in by who hears the answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished(WindowTimed):
+    """The last timing window is over."""
+
+    result: ProcessResult
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """All rows were answered."""
+
+    n_rows: int
+
+
+@dataclass(frozen=True)
+class RanOnce:
+    """The model ran."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the factory has said."""
+
+    found: dict[str, Any]  # JSON types
+
+
+Task = MeasureRequest | PredictRequest | RunOnceRequest | ServerRequest | DescribeRequest
+Answer = Failure | Paused | Finished | Predicted | RanOnce | ServerResult | Described
+
+KINDS = name_kinds(*get_args(Task), WindowRequest, Hello, Forked, *get_args(Answer))

@@ -1,0 +1,117 @@
+"""A pass that moves the thresholds of trees to unscaled values, so that nothing is scaled.
+
+Scaling keeps the order of values, so for each threshold there is a largest value that is scaled to
+no more than it. That one is searched among the numbers of float32: on every value that float32
+holds, the trees take the same way as before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rightfit.models.graph_passes.graph_view import Array, GraphView, read_attributes
+from rightfit.models.graph_passes.scaling import (
+    Scaling,
+    list_parts,
+    read_scaling,
+    replace_part,
+)
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+ENSEMBLES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
+WITHIN = (b"BRANCH_LEQ", b"BRANCH_GT")  # a threshold belongs to the values below it
+BELOW = (b"BRANCH_LT", b"BRANCH_GTE")  # or to those above
+LEAF = b"LEAF"
+N_HALVINGS = 33  # of the range of all float32, which are ordered as 32-bit integers are
+MAX_NODES = 200_000  # of an ensemble, beside whose own cost scaling is nothing
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def unscale_thresholds(model: ModelProto) -> ModelProto:
+    """Compare unscaled columns with unscaled thresholds, in trees of ``value <= threshold``."""
+    view = GraphView(model)
+    for node in view.nodes:
+        if node.op_type not in ENSEMBLES or _count_nodes(node) > MAX_NODES:
+            continue
+        settings = read_attributes(node)
+        modes = np.array(settings.get("nodes_modes", ()))
+        if "nodes_values" not in settings or set(modes.tolist()) - {*WITHIN, *BELOW, LEAF}:
+            continue
+        features = np.array(settings["nodes_featureids"])
+        n_columns = view.find_width(node.input[0]) or 0
+        for part, columns in list_parts(view, node.input[0], n_columns):
+            scaling = read_scaling(view, part)
+            if scaling is None or not scaling.is_narrow or (scaling.scale <= 0).any():
+                continue
+            thresholds = np.array(settings["nodes_values"], dtype=np.float32)
+            is_here = (features >= columns.start) & (features < columns.stop)
+            for kinds in (WITHIN, BELOW):
+                moved = np.isin(modes, kinds) & is_here
+                thresholds[moved] = find_unscaled(
+                    thresholds[moved],
+                    scaling,
+                    features[moved] - columns.start,
+                    is_below=kinds == BELOW,
+                )
+            return _write(view, node, scaling, part, thresholds)
+    return model
+
+
+def find_unscaled(thresholds: Array, scaling: Scaling, columns: Array, *, is_below: bool) -> Array:
+    """Return thresholds of unscaled values that part them as others part scaled ones.
+
+    Args:
+        thresholds: Float32, shape (n_thresholds,).
+        scaling: Of the columns.
+        columns: The column of each threshold.
+        is_below: Whether values that equal a threshold lie above it.
+    """
+    low, high = (
+        np.full(len(thresholds), _order(np.float32(end)), np.int64) for end in (-LARGEST, LARGEST)
+    )
+    for _ in range(N_HALVINGS):
+        middle = low + (high - low + 1) // 2
+        scaled = scaling.scale_exactly(_value(middle), columns)
+        fits = scaled < thresholds if is_below else scaled <= thresholds
+        low, high = np.where(fits, middle, low), np.where(fits, high, middle - 1)
+    return _value(low + 1 if is_below else low)
+
+
+def _count_nodes(node: NodeProto) -> int:
+    return max(
+        (len(part.ints) for part in node.attribute if part.name == "nodes_nodeids"), default=0
+    )
+
+
+def _order(value: np.float32) -> int:
+    """Return the position of a float32 among all, in ascending order."""
+    bits = int(value.view(np.int32))
+    return bits if bits >= 0 else -(bits & 0x7FFFFFFF)
+
+
+def _value(orders: Array) -> Array:
+    """Return the float32 at a position; the inverse of :func:`_order`."""
+    bits = np.abs(orders).astype(np.int32).view(np.float32)
+    return np.where(orders < 0, -bits, bits)
+
+
+def _write(
+    view: GraphView, node: NodeProto, scaling: Scaling, part: str, thresholds: Array
+) -> ModelProto:
+    from onnx import NodeProto, helper
+
+    added = view.build("thresholds")
+    source = added.cast(scaling.source, "float32") if scaling.is_cast else scaling.source
+    rows, replaced = replace_part(view, added, node.input[0], part, source)
+    moved = NodeProto()
+    moved.CopyFrom(node)
+    moved.input[0] = rows
+    kept = [part for part in node.attribute if part.name != "nodes_values"]
+    del moved.attribute[:]
+    moved.attribute.extend([*kept, helper.make_attribute("nodes_values", thresholds.tolist())])
+    added.nodes.append(moved)
+    return view.rewrite([*scaling.nodes, *replaced, node], added)

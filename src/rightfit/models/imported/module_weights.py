@@ -1,0 +1,41 @@
+"""Weights of a torch module in a safetensors file; the module is named by the configuration."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from rightfit.models.by_path import import_by_path
+from rightfit.models.by_path.torch_modules import ModuleFamily
+from rightfit.models.family import Configuration
+from rightfit.models.schema import InputSchema
+
+
+class ModuleWeights(ModuleFamily):
+    """Serves a module with given weights; see :class:`rightfit.models.family.Family`.
+
+    The module is made with ``n_features``, ``n_outputs`` and ``image_shape``, as far as it takes
+    them, and with the block's ``settings``. It maps rows to scores before a softmax, or in
+    regression to values, shape (n_rows, n_outputs).
+    """
+
+    def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
+        """See :class:`rightfit.models.family.Family`."""
+        from rightfit.models.networks import load_module, wrap_module
+
+        make = import_by_path(self._path, key="module")
+        present = {
+            "n_features": schema.n_features,
+            "n_outputs": schema.n_outputs,
+            "image_shape": schema.image_shape,
+        }
+        taken = inspect.signature(make).parameters
+        given = {name: value for name, value in present.items() if name in taken}
+        module = load_module(
+            path, lambda _: make(**given, **configuration["settings"]), called=self._path
+        )
+        return wrap_module(module, schema, target=None).eval()
+
+
+FAMILY = ModuleWeights

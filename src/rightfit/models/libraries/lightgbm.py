@@ -1,0 +1,97 @@
+"""Boosted trees that grow leaf by leaf (LightGBM)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingData
+from rightfit.models.libraries.boosters import (
+    Booster,
+    BoosterFamily,
+    describe_trees,
+    grow,
+    shape_predictions,
+)
+from rightfit.models.schema import InputSchema
+from rightfit.models.tree_export import round_thresholds
+
+_COUNTS = re.compile(r"^(leaf_count|internal_count|num_leaves)=(.*)$", re.MULTILINE)
+_THRESHOLDS = re.compile(r"^threshold=(.*)$", re.MULTILINE)
+_SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)  # of their texts, which need not be said
+
+
+class LightgbmFamily(BoosterFamily):
+    """Boosted trees; see :class:`rightfit.models.family.Family`."""
+
+    native_imports: tuple[str, ...] = ("lightgbm",)
+    weights_file: str = "weights.lightgbm.txt"
+    classifier: str = "LGBMClassifier"
+    objectives: tuple[str, str, str] = ("regression", "binary", "multiclass")
+    converter_options: Mapping[str, object] = {"zipmap": False}
+
+    def describe_structure(self, model: Booster) -> dict[str, float]:
+        """Count trees, their nodes, and the splits that an average training row passes."""
+        text = model.trees.model_to_string()
+        n_leaves, n_operations, n_trees = 0, 0.0, 0
+        for name, values in _COUNTS.findall(text):
+            if name == "num_leaves":
+                n_trees += 1
+                n_leaves += int(values)
+            elif name == "internal_count":
+                counts = [int(count) for count in values.split()]
+                n_operations += sum(counts) / counts[0] if counts else 0.0
+        return describe_trees(n_trees, 2 * n_leaves - n_trees, n_operations)
+
+    def add_rounds(
+        self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
+    ) -> Iterator[Checkpoint]:
+        """See :class:`BoosterFamily`."""
+        lightgbm = self.import_library()
+        settings = {
+            **configuration,
+            **self.state_objective(data.schema),
+            "seed": seed,
+            "num_threads": 1,
+            "verbosity": -1,
+            "deterministic": True,
+        }
+        table = lightgbm.Dataset(data.rows, data.labels, params=settings)
+        model = Booster(lightgbm.Booster(settings, table), data.schema.task)
+        return grow(model, lambda _: model.trees.update(), lengths)
+
+    def predict(self, model: Booster, rows: Rows) -> Rows:
+        """See :class:`rightfit.models.family.Family`."""
+        answers = model.trees.predict(rows, num_threads=model.n_threads)
+        return shape_predictions(answers, model.task)
+
+    def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
+        """Convert with onnxmltools, with thresholds that ONNX holds; see ``round_thresholds``."""
+
+        def write(found: re.Match[str]) -> str:
+            thresholds = round_thresholds(np.array(found[1].split(), dtype=np.float64))
+            return f"threshold={' '.join(map(str, thresholds.tolist()))}"
+
+        text = _SIZES.sub("", _THRESHOLDS.sub(write, model.trees.model_to_string()))
+        trees = self.import_library().Booster(model_str=text)
+        return super().export_onnx(Booster(trees, model.task), schema)
+
+    def save_weights(self, model: Booster, path: Path) -> None:
+        """Write the model as LightGBM's text."""
+        path.write_text(model.trees.model_to_string(), encoding="utf-8")
+
+    def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:
+        """See :class:`BoosterFamily`."""
+        trees = self.import_library().Booster(model_str=path.read_text(encoding="utf-8"))
+        n_outputs = 1 if schema.n_outputs == 2 else schema.n_outputs
+        found = (trees.num_feature(), trees.num_model_per_iteration())
+        return trees, found == (schema.n_features, n_outputs)
+
+
+FAMILY = LightgbmFamily(
+    "lightgbm", taken=("class_weight", "importance_type", "n_jobs", "objective", "random_state")
+)

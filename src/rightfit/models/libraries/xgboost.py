@@ -1,0 +1,96 @@
+"""Boosted trees that grow level by level (XGBoost)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingData
+from rightfit.models.libraries.boosters import (
+    Booster,
+    BoosterFamily,
+    describe_trees,
+    grow,
+    shape_predictions,
+)
+from rightfit.models.schema import InputSchema
+
+_LISTS = re.compile(rb'"(left_children|sum_hessian)":\[([^\]]*)\]')  # of each tree
+_LEAF = b"-1"  # its child
+
+
+class XgboostFamily(BoosterFamily):
+    """Boosted trees; see :class:`rightfit.models.family.Family`."""
+
+    native_imports: tuple[str, ...] = ("xgboost",)
+    weights_file: str = "weights.xgboost.json"
+    classifier: str = "XGBClassifier"
+    objectives: tuple[str, str, str] = ("reg:squarederror", "binary:logistic", "multi:softprob")
+
+    def describe_structure(self, model: Booster) -> dict[str, float]:
+        """Count trees, their nodes, and the splits that an average training row passes."""
+        found = _LISTS.findall(model.trees.save_raw("json"))  # all else of it is left unread
+        children, weights = (
+            [values.split(b",") for name, values in found if name == wanted]
+            for wanted in (b"left_children", b"sum_hessian")
+        )
+        depths = map(_mean_depth, children, weights)
+        return describe_trees(len(children), sum(map(len, children)), sum(depths))
+
+    def add_rounds(
+        self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
+    ) -> Iterator[Checkpoint]:
+        """See :class:`BoosterFamily`."""
+        xgboost = self.import_library()
+        settings = {
+            **configuration,
+            **self.state_objective(data.schema),
+            "seed": seed,
+            "nthread": 1,
+            "verbosity": 0,
+        }
+        table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
+        model = Booster(xgboost.Booster(settings, [table]), data.schema.task)
+        return grow(model, lambda number: model.trees.update(table, number), lengths)
+
+    def predict(self, model: Booster, rows: Rows) -> Rows:
+        """See :class:`rightfit.models.family.Family`."""
+        return shape_predictions(model.trees.inplace_predict(rows), model.task)
+
+    def set_serving(self, model: Booster, *, n_threads: int, device: str) -> None:
+        """See :class:`rightfit.models.family.Family`."""
+        super().set_serving(model, n_threads=n_threads, device=device)
+        model.trees.set_param({"nthread": n_threads})
+
+    def save_weights(self, model: Booster, path: Path) -> None:
+        """Write the model as XGBoost's JSON."""
+        path.write_bytes(model.trees.save_raw("json"))
+
+    def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:
+        """See :class:`BoosterFamily`."""
+        trees = self.import_library().Booster()
+        trees.load_model(bytearray(path.read_bytes()))
+        learner = json.loads(trees.save_config())["learner"]["learner_model_param"]
+        n_classes = schema.n_classes if schema.n_classes > 2 else 0
+        found = (trees.num_features(), int(learner["num_class"]))
+        return trees, found == (schema.n_features, n_classes)
+
+
+FAMILY = XgboostFamily(
+    "xgboost",
+    taken=(
+        "booster", "callbacks", "device", "early_stopping_rounds", "enable_categorical",
+        "eval_metric", "feature_types", "importance_type", "max_cat_threshold", "n_jobs",
+        "objective", "random_state", "verbosity",
+    ),
+)  # fmt: skip
+
+
+def _mean_depth(left_children: Sequence[bytes], weights: Sequence[bytes]) -> float:
+    """Return the splits that an average row passes, rows weighted as the tree weighs them."""
+    inner = (float(w) for w, left in zip(weights, left_children, strict=True) if left != _LEAF)
+    root = float(weights[0])
+    return sum(inner) / root if root > 0 else 0.0

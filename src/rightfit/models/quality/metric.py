@@ -1,0 +1,210 @@
+"""A dataset's quality metric, and the same scaled to [0, 1]."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+from rightfit._core.strict_model import Number, OneSentence, StrictModel
+from rightfit.models.quality.scorers import (
+    NEGATED,
+    Option,
+    Score,
+    find_range,
+    find_score,
+    is_function,
+    name_metric,
+)
+
+logger = logging.getLogger(__name__)
+
+Array = npt.NDArray[Any]
+
+
+class QualityBlock(StrictModel):
+    """A quality metric as a configuration describes it; ``None`` stands for "infer it"."""
+
+    name: str | None = None
+    worst: Number | None = None
+    best: Number | None = None
+    options: dict[str, Option] = Field(default_factory=dict)
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _name_metric(cls, name: str | None) -> str | None:
+        return None if name is None else name_metric(name)
+
+
+TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "roc_auc": "ROC AUC",
+    "roc_auc_ovr": "ROC AUC (one against the rest)",
+    "f1_macro": "macro F1",
+    "neg_log_loss": "negative log loss",
+    "neg_mean_absolute_error": "negative mean absolute error",
+    "neg_root_mean_squared_error": "negative RMSE",
+    "r2": "R²",
+}
+
+
+class QualityMetric(QualityBlock, metaclass=OneSentence):
+    """A dataset's quality metric with the bounds that make it comparable across datasets.
+
+    A raw value is higher for better answers, whatever the metric: losses count negative, as those
+    of scikit-learn's ``neg_`` scorers do.
+
+    Args:
+        name: A scorer of scikit-learn, a loss of ``sklearn.metrics`` with or without ``neg_``, one
+            of ``mae``, ``mse``, ``rmse`` and ``mape``, or the import path of a function; see
+            :func:`rightfit.models.quality.scorers.find_score`.
+        worst: Value that counts as quality 0. Above ``best``, both are losses, written positive.
+        best: Value that counts as quality 1. The metric can reach both.
+        options: Arguments of the function or loss by name, such as ``{"alpha": 0.9}``.
+        threshold: Probability from which on the second of two classes is predicted; ``None`` for
+            the class with the highest probability.
+    """
+
+    model_config = ConfigDict(title="quality")  # as its block is called
+
+    name: str
+    worst: Number
+    best: Number
+    _function: Score | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> QualityMetric:
+        if self.worst == self.best:
+            raise ValueError(f"worst and best must differ, but both are {self.best}")
+        is_loss = self.name.startswith(NEGATED) or is_function(self.name)
+        if self.worst > self.best and not is_loss:
+            raise ValueError(
+                f"worst must be below best, since a higher {self.name} is better, but got "
+                f"worst={self.worst}, best={self.best}"
+            )
+        lowest, highest = find_range(self.name)
+        if not all(lowest <= bound <= highest for bound in self.raw_bounds):
+            if self.name.startswith(NEGATED):
+                values = "losses are 0 or more: write them so, the worst one above the best"
+            else:
+                values = f"its values lie between {lowest:g} and {highest:g}"
+            raise ValueError(
+                f"{self.name} cannot reach worst={self.worst} and best={self.best}; {values}"
+            )
+        return self
+
+    @classmethod
+    def of_function(cls, function: Score, *, name: str) -> QualityMetric:
+        """Return the metric that a function computes, between 0 and 1; its name leads to none."""
+        metric = cls(name=name, worst=0.0, best=1.0)
+        metric._function = function
+        return metric
+
+    @property
+    def title(self) -> str:
+        """What a raw value is called; losses count negative, and are called so.
+
+        >>> QualityMetric(name="accuracy", worst=0.5, best=1.0).title
+        'accuracy'
+        >>> QualityMetric(name="sklearn.metrics.mean_pinball_loss", worst=40, best=0).title
+        'negative mean pinball loss'
+        """
+        bare = self.name.removeprefix(NEGATED)
+        spelt = bare.rpartition(".")[2].replace("_", " ")
+        is_loss = bare != self.name or self.sign < 0
+        title = TITLES.get(self.name) or (f"negative {spelt}" if is_loss else spelt)
+        options = ", ".join(f"{name} {value}" for name, value in self.options.items())
+        return f"{title} ({options})" if options else title
+
+    @property
+    def sign(self) -> int:
+        """-1 where the bounds are those of a loss, written positive, else 1."""
+        return -1 if self.worst > self.best else 1
+
+    @property
+    def raw_bounds(self) -> tuple[float, float]:
+        """The raw values that count as quality 0 and as quality 1, the lower one first."""
+        return self.sign * self.worst, self.sign * self.best
+
+    @property
+    def raw_parts(self) -> tuple[object, ...]:
+        """What raw values depend on, as JSON types: all but the size of the bounds."""
+        return self.name, sorted(self.options.items()), self.sign, self.threshold
+
+    def score(self, labels: Array, answers: Array) -> float:
+        """Return the raw value.
+
+        Args:
+            labels: True class positions, or values in regression, shape (n_rows,).
+            answers: Class probabilities, shape (n_rows, n_classes), the predicted class being the
+                first one with the highest; in regression values, shape (n_rows, 1).
+
+        Raises:
+            ValueError: If the metric cannot judge such answers.
+
+        >>> import numpy as np
+        >>> metric = QualityMetric(name="accuracy", worst=0.5, best=1.0)
+        >>> metric.score(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
+        0.5
+        """
+        judge = self._function or find_score(self.name, self.options)
+        value = float(judge(labels, self.decide(answers)))
+        return self.sign * value if is_function(self.name) else value
+
+    def decide(self, answers: Array) -> Array:
+        """Return answers whose highest probability is that of the predicted class."""
+        return answers if self.threshold is None else move_threshold(answers, self.threshold)
+
+    def scale(self, raw: float) -> float:
+        """Scale a raw value linearly to [0, 1], clipped at both ends.
+
+        >>> QualityMetric(name="accuracy", worst=0.5, best=1.0).scale(0.75)
+        0.5
+        >>> QualityMetric(name="neg_mean_absolute_error", worst=40, best=0).scale(-10)
+        0.75
+        """
+        worst, best = self.raw_bounds
+        return min(1.0, max(0.0, (raw - worst) / (best - worst)))
+
+    def warn_where_flat(self, raws: Sequence[float], *, dataset: str) -> None:
+        """Log that all candidates count alike, where they all lie beyond the same bound.
+
+        >>> metric = QualityMetric(name="mae", worst=40, best=0)
+        >>> metric.warn_where_flat([-10.0, -50.0], dataset="flights")
+        """
+        worst, best = self.raw_bounds
+        is_lowest = all(raw <= worst for raw in raws)
+        if raws and (is_lowest or all(raw > best for raw in raws)):
+            logger.warning(
+                "%s: every candidate has quality %d, so quality decides nothing: %s reaches %.4g "
+                "to %.4g, and its bounds are worst=%g, best=%g. Widen them.",
+                *(dataset, not is_lowest, self.name, min(raws), max(raws), self.worst, self.best),
+            )
+
+    def scale_error(self, raw_error: float) -> float:
+        """Scale the standard error of a raw value."""
+        return raw_error / abs(self.best - self.worst)
+
+
+def move_threshold(probabilities: Array, threshold: float) -> Array:
+    """Rescale probabilities of two classes so that the second is the likelier from a threshold on.
+
+    Args:
+        probabilities: Shape (n_rows, 2).
+        threshold: Probability of the second class, above 0 and below 1.
+
+    >>> import numpy as np
+    >>> move_threshold(np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]]), 0.2).argmax(axis=1).tolist()
+    [0, 1, 1]
+    """
+    second = probabilities[:, 1].astype(np.float64)
+    above = 0.5 + (second - threshold) / (2 * (1 - threshold))
+    is_second = second.astype(np.float32) >= np.float32(threshold)  # as an export compares them
+    moved = np.where(is_second, np.maximum(above, np.nextafter(0.5, 1)), second / (2 * threshold))
+    return np.stack([1 - moved, moved], axis=1)

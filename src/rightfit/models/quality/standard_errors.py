@@ -1,0 +1,264 @@
+"""How a raw quality deviates over samples of rows: its standard error, and row by row.
+
+Candidates answer the same test rows, so that their qualities can be compared in pairs. What each
+row, or each resample of the rows, adds to the deviation of a candidate's raw quality is kept: the
+squares add up to the variance of that quality, the products with another candidate's to the
+covariance (:mod:`rightfit.ranking.uncertainty.paired_comparison`). In a table they are a text, the
+largest of them and half floats in base64, as short as any other column's.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import warnings
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit._core.errors import RightfitError
+from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.quality.scorers import average_ranks
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+# Metrics with a formula of their own.
+REGRESSION = (
+    "neg_mean_absolute_error",
+    "neg_mean_pinball_loss",
+    "neg_mean_squared_error",
+    "neg_root_mean_squared_error",
+    "r2",
+)
+SHARES = ("accuracy", "balanced_accuracy", "roc_auc")
+N_DRAWS, N_DRAWN_ROWS = 24, 1_000  # for an error within a sixth, in some milliseconds a look
+MAX_DEVIATIONS = 1_000  # rows beyond are added up in so many groups, the same for all candidates
+N_RESAMPLES, N_RESAMPLED_ROWS = 200, 2_000
+_SEED = 0  # the same for every candidate, or their rows would not belong together
+
+
+def standard_error(metric: QualityMetric, labels: Array, answers: Array, *, raw: float) -> float:
+    """Return the standard error of a raw quality over samples of rows of this size.
+
+    By a closed form, else roughly, by a bootstrap.
+
+    Args:
+        metric: The dataset's metric.
+        labels: True class positions or values, shape (n_rows,).
+        answers: The answers, shape (n_rows, n_outputs).
+        raw: Their raw quality.
+    """
+    if metric.name in SHARES:
+        return share_error(metric.name, raw, np.bincount(labels))
+    effects = row_effects(metric, labels, answers)
+    if effects is not None:
+        return float(effects.std() / math.sqrt(len(effects)))
+    drawn = min(len(labels), N_DRAWN_ROWS)
+    values = resample(metric, labels, answers, n_draws=N_DRAWS, n_rows=drawn, seed=_SEED)
+    return float(values.std(ddof=1)) * math.sqrt(drawn / len(labels))
+
+
+def share_error(name: str, raw: float, counts: npt.NDArray[np.int64]) -> float:
+    """Return the standard error of a share of rows or pairs that are answered rightly.
+
+    Shares of hits are binomial; of a balanced accuracy every class is taken to have the same. For
+    the ROC AUC it is Hanley and McNeil's formula (Radiology 143, 1982), which is somewhat too large
+    for well separated classes (at 0.92 by a quarter).
+
+    >>> round(share_error("accuracy", 0.9, np.array([40, 60])), 4)
+    0.03
+    """
+    counts = counts[counts > 0]
+    hit_variance = max(raw * (1 - raw), 0.0)
+    if name == "accuracy":
+        return math.sqrt(hit_variance / counts.sum())
+    if name == "balanced_accuracy":
+        return math.sqrt(hit_variance * (1 / counts).sum()) / len(counts)
+    n_negative, n_positive = counts
+    above_two = raw / (2 - raw)  # chance that a positive ranks above two negatives
+    below_two = 2 * raw**2 / (1 + raw)
+    variance = (
+        hit_variance
+        + (n_positive - 1) * (above_two - raw**2)
+        + (n_negative - 1) * (below_two - raw**2)
+    ) / (n_positive * n_negative)
+    return math.sqrt(max(variance, 0.0))
+
+
+def find_deviations(metric: QualityMetric, labels: Array, answers: Array) -> Floats:
+    """Return what rows or resamples add to the deviation of a quality.
+
+    Args:
+        metric: The dataset's metric.
+        labels: True class positions or values, shape (n_rows,).
+        answers: The answers, shape (n_rows, n_outputs).
+
+    Returns:
+        At most ``MAX_DEVIATIONS`` numbers of mean 0, in an order that the labels alone decide; the
+        sum of their squares is the variance of the raw quality. For accuracies hits and misses, for
+        the ROC AUC DeLong's placements (Biometrics 44, 1988), for other metrics their rows'
+        influence, or values of a bootstrap where that is not known.
+    """
+    effects = find_contributions(metric, labels, answers)
+    if effects is None:
+        n_drawn = min(len(labels), N_RESAMPLED_ROWS)
+        values = resample(metric, labels, answers, n_draws=N_RESAMPLES, n_rows=n_drawn, seed=_SEED)
+        effects = values * np.sqrt(n_drawn / len(labels) / N_RESAMPLES)
+    elif len(effects) > MAX_DEVIATIONS:
+        group = np.random.default_rng(_SEED).permutation(len(effects)) % MAX_DEVIATIONS
+        added = np.bincount(group, weights=effects, minlength=MAX_DEVIATIONS)
+        effects = added.astype(np.float64)
+    return _centred(effects)
+
+
+def pack_deviations(deviations: Floats) -> str:
+    """Write deviations as a text.
+
+    >>> unpack_deviations(pack_deviations(np.array([0.5, -0.25]))).tolist()
+    [0.5, -0.25]
+    """
+    largest = float(np.abs(deviations).max(initial=0.0)) or 1.0
+    halves = (deviations / largest).astype("<f2").tobytes()
+    return f"{largest:.6g}:{base64.b64encode(halves).decode('ascii')}"
+
+
+@lru_cache(maxsize=512)  # one dataset's, read once for each application
+def unpack_deviations(text: str) -> Floats:
+    """Read what :func:`pack_deviations` wrote; not to be changed in place.
+
+    Raises:
+        ValueError: If the text is no number and base64 of half floats.
+    """
+    largest, _, halves = text.partition(":")
+    try:
+        read = np.frombuffer(base64.b64decode(halves, validate=True), dtype="<f2")
+        return float(largest) * read.astype(np.float64)
+    except ValueError as err:
+        raise RightfitError(f"quality_deviations have an unknown form: {text[:20]!r}.") from err
+
+
+def find_contributions(metric: QualityMetric, labels: Array, answers: Array) -> Floats | None:
+    """Return what each row adds to the deviation of a raw quality.
+
+    Returns:
+        Shape (n_rows,), of mean 0, the sum of the squares being the variance of the raw quality;
+        ``None`` where no closed form is known.
+    """
+    if metric.name == "roc_auc":
+        return _find_placements(labels, answers[:, 1])
+    if metric.name not in ("accuracy", "balanced_accuracy"):
+        by_row = row_effects(metric, labels, answers)
+        return None if by_row is None else by_row / len(labels)
+    hits: Floats = (metric.decide(answers).argmax(axis=1) == labels).astype(np.float64)
+    if metric.name == "accuracy":
+        effects: Floats = (hits - hits.mean()) / len(labels)
+        return effects
+    effects = np.zeros(len(labels))
+    classes = np.unique(labels)
+    for label in classes:
+        of_class = labels == label
+        share = 1 / (of_class.sum() * len(classes))
+        effects[of_class] = (hits[of_class] - hits[of_class].mean()) * share
+    return effects
+
+
+def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats | None:
+    """Return what each row adds to a metric's deviation: its empirical influence.
+
+    The standard deviation of these over the square root of their number is the metric's standard
+    error (delta method; Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 21).
+
+    Args:
+        metric: The dataset's metric.
+        labels: True class positions or values, shape (n_rows,).
+        answers: The answers, shape (n_rows, n_outputs).
+
+    Returns:
+        Shape (n_rows,), with mean 0; ``None`` where no closed form is known.
+    """
+    name = metric.name
+    if name == "neg_log_loss":
+        chosen = np.take_along_axis(answers, labels[:, None], axis=1)[:, 0].astype(np.float64)
+        return _centred(np.log(np.clip(chosen, np.finfo(np.float32).eps, 1)))
+    if name not in REGRESSION:
+        return None
+    error = labels - answers[:, 0].astype(np.float64)
+    if name == "neg_mean_absolute_error":
+        return _centred(-np.abs(error))
+    if name == "neg_mean_pinball_loss":
+        alpha = float(metric.options.get("alpha", 0.5))
+        return _centred(-np.where(error > 0, alpha * error, (alpha - 1) * error))
+    squared = error**2
+    mean = float(squared.mean())
+    if name == "neg_mean_squared_error" or not mean:
+        return _centred(-squared)
+    if name == "neg_root_mean_squared_error":
+        return _centred(-squared) / (2 * math.sqrt(mean))
+    spread = (labels - labels.mean()) ** 2  # r2 = 1 - mean(squared) / mean(spread)
+    variance = float(spread.mean())
+    if not variance:  # rows of one value, as of a target that is rarely another
+        return np.zeros(len(labels))
+    effects: Floats = (spread * mean / variance - squared) / variance
+    return effects
+
+
+def resample(
+    metric: QualityMetric,
+    labels: Array,
+    answers: Array,
+    *,
+    n_draws: int,
+    n_rows: int,
+    seed: int,
+) -> Floats:
+    """Compute a metric on rows drawn with replacement, of each class its share.
+
+    Args:
+        metric: The dataset's metric.
+        labels: True class positions or values, shape (n,).
+        answers: The answers, shape (n, n_outputs).
+        n_draws: Number of draws.
+        n_rows: Rows a draw, about; each class keeps one at least.
+        seed: Seed of the draws.
+
+    Returns:
+        Values of the metric, shape (n_draws,).
+    """
+    generator = np.random.default_rng(seed)
+    is_class = labels.dtype.kind in "iu"
+    strata = (
+        [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        if is_class
+        else [np.arange(len(labels))]
+    )
+    sizes = [max(1, round(n_rows * len(rows) / len(labels))) for rows in strata]
+    values = []
+    for _ in range(n_draws):
+        drawn = np.concatenate(
+            [generator.choice(rows, size=size) for rows, size in zip(strata, sizes, strict=True)]
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scoring all rows has given the same warnings
+            values.append(metric.score(labels[drawn], answers[drawn]))
+    return np.array(values)
+
+
+def _find_placements(labels: Array, scores: Array) -> Floats:
+    """Return for each row the share of the other class it is ranked above, over its class' size."""
+    positive = labels == 1
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    ranks = average_ranks(scores)
+    effects: Floats = np.zeros(len(labels))
+    above = (ranks[positive] - average_ranks(scores[positive])) / n_negative
+    below = 1 - (ranks[~positive] - average_ranks(scores[~positive])) / n_positive
+    effects[positive] = (above - above.mean()) / n_positive
+    effects[~positive] = (below - below.mean()) / n_negative
+    return effects
+
+
+def _centred(effects: Floats) -> Floats:
+    centred: Floats = effects - effects.mean()
+    return centred

@@ -1,0 +1,214 @@
+"""Saving, loading and exporting scikit-learn models, without pickle."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rightfit._core.extras import require
+from rightfit.models.family import Family, Rows
+from rightfit.models.onnx_graph import GraphBuilder, replace_output
+from rightfit.models.predictions import softmax
+from rightfit.models.schema import InputSchema
+from rightfit.models.tree_export import add_trees_as_arrays
+
+# Listing all of scikit-learn's estimators, as skops does, imports this, and with it torch: seconds
+# and 240 MiB in each process.
+_TORCH_SUPPORT = "sklearn.externals.array_api_compat.torch"
+
+ESTIMATOR_TYPES = (
+    "builtins.object",
+    "numpy.dtype",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.compose._column_transformer.make_column_selector",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels.ConstantKernel",
+    "sklearn.gaussian_process.kernels.Product",
+    "sklearn.gaussian_process.kernels.RBF",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+)
+"""Types of which estimators of scikit-learn consist, beside those that skops builds anyway."""
+
+
+class SklearnFamily(Family):
+    """What families of scikit-learn's estimators share."""
+
+    weights_file: str = "weights.skops"
+    # skops imports all of scikit-learn: models of different estimators share a measuring process
+    native_imports: tuple[str, ...] = ("sklearn", "skops.io")
+
+    def load_libraries(self) -> None:
+        """See :class:`rightfit.models.family.Family`."""
+        self.require_libraries("Training a model of scikit-learn")
+        import_skops()
+        for library in self.native_imports:
+            importlib.import_module(library)
+
+    def predict(self, model: Any, rows: Rows) -> Rows:
+        """See :class:`rightfit.models.family.Family`."""
+        return predict_sklearn(model, rows)
+
+    def save_weights(self, model: Any, path: Path) -> None:
+        """See :class:`rightfit.models.family.Family`."""
+        save_skops(model, path)
+
+    def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
+        """See :class:`rightfit.models.family.Family`."""
+        return export_sklearn_onnx(model, schema)
+
+
+def predict_sklearn(model: Any, rows: Rows) -> Rows:
+    """Answer with a fitted classifier or regressor; see ``Family.predict``."""
+    if hasattr(model, "classes_"):
+        probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
+        return probabilities
+    values: Rows = model.predict(rows).astype(np.float32, copy=False)[:, None]
+    return values
+
+
+def has_class_scores(model: Any) -> bool:
+    """Tell whether a classifier's ``decision_function`` scores classes, not pairs of classes."""
+    arguments = model.get_params().items() if hasattr(model, "get_params") else ()
+    of_pairs = any(
+        name.rpartition("__")[2] == "decision_function_shape" and value == "ovo"
+        for name, value in arguments
+    )
+    return hasattr(model, "decision_function") and (len(model.classes_) == 2 or not of_pairs)
+
+
+def softmax_scores(model: Any, rows: Any) -> Rows:
+    """Return class probabilities: a classifier's scores put through a sigmoid or softmax."""
+    scores = np.asarray(model.decision_function(rows), dtype=np.float64)
+    if scores.ndim == 1:  # of the second of two classes
+        scores = np.stack([np.zeros_like(scores), scores], axis=1)
+    return softmax(scores).astype(np.float32, copy=False)
+
+
+def measure_tree(tree: Any) -> tuple[int, float, float]:
+    """Measure a fitted tree, of scikit-learn's trees and forests or of its histogram boosting.
+
+    Returns:
+        Its nodes, the numbers that it stores, and the comparisons of an average training row: the
+        sum of the nodes' shares of the rows.
+    """
+    if type(tree).__name__ == "TreePredictor":
+        nodes = tree.nodes
+        n_stored = 3.0 * len(nodes)  # column and threshold, or value
+        return len(nodes), n_stored, float(nodes["count"].sum() / nodes["count"][0])
+    weights = tree.weighted_n_node_samples
+    n_stored = float(tree.node_count * (2 + tree.value[0].size))
+    return tree.node_count, n_stored, float(weights.sum() / weights[0])
+
+
+def set_joblib_threads(model: Any, n_threads: int) -> None:
+    """Set the joblib threads of an estimator and its parts; those of OpenMP are the process'."""
+    names = [name for name in model.get_params() if name.rpartition("__")[2] == "n_jobs"]
+    model.set_params(**dict.fromkeys(names, n_threads))
+
+
+def import_skops() -> Any:
+    """Import ``skops.io`` without importing torch, and return it."""
+    is_free = _TORCH_SUPPORT not in sys.modules
+    if is_free:
+        sys.modules[_TORCH_SUPPORT] = None  # type: ignore[assignment]  # an import of it fails
+    try:
+        return importlib.import_module("skops.io")
+    finally:
+        if is_free:
+            del sys.modules[_TORCH_SUPPORT]
+
+
+def save_skops(model: Any, path: Path) -> None:
+    """Write a fitted estimator with skops, deflated."""
+    # faster than the usual level 6, for little more space: a search pays for it
+    import_skops().dump(model, path, compression=zipfile.ZIP_DEFLATED, compresslevel=3)
+
+
+def load_skops(
+    path: Path, *, trusted: tuple[str, ...], estimator: str | tuple[str, ...] | None
+) -> Any:
+    """Read an estimator, building only scikit-learn's and the trusted types.
+
+    Nothing checks what the file unpacks to, or where its trees point: open only trusted ones.
+
+    Args:
+        path: The file.
+        trusted: Types allowed beside scikit-learn's own.
+        estimator: Name of the class that the file must hold, or of several; ``None``: any.
+
+    Raises:
+        ValueError: If the file names any other type, is damaged, or holds another estimator.
+    """
+    try:
+        with warnings.catch_warnings():
+            # skops builds an estimator before it sets its state
+            warnings.simplefilter("ignore", UserWarning)
+            model = import_skops().load(path, trusted=list(trusted))
+    except Exception as err:  # skops raises what a crafted file provokes
+        raise ValueError(f"{path} can't be loaded: {type(err).__name__}: {err}") from err
+    allowed = (estimator,) if isinstance(estimator, str) else estimator or ()
+    if estimator is not None and type(model).__name__ not in allowed:
+        raise ValueError(
+            f"{path} must hold a {' or '.join(allowed)}, but holds a {type(model).__name__}."
+        )
+    return model
+
+
+def export_sklearn_onnx(model: Any, schema: InputSchema) -> bytes:
+    """Convert a fitted classifier or regressor with skl2onnx; see ``Family.export_onnx``."""
+    options = {id(model): {"zipmap": False}} if schema.classes else None
+    return bytes(_convert(model, schema, options).SerializeToString())
+
+
+def export_scores(model: Any, schema: InputSchema) -> bytes:
+    """Convert a classifier without ``predict_proba`` and put its scores through a softmax.
+
+    Returns:
+        An ONNX model: input ``rows`` (any, n_features), output ``probabilities``.
+    """
+    from onnx import compose
+
+    last = id(model.steps[-1][1] if hasattr(model, "steps") else model)
+    try:
+        exported = _convert(model, schema, {last: {"raw_scores": True, "zipmap": False}})
+    except NameError:  # what skl2onnx raises of an option that a converter lacks
+        exported = _convert(model, schema, {last: {"raw_scores": True}})
+    exported = compose.add_prefix(exported, "scores/", rename_inputs=False)
+    added = GraphBuilder("probabilities/")
+    scores = exported.graph.output[1].name
+    if schema.n_classes == 2:  # the last column is the score of the second class
+        score = added.add("Gather", scores, added.keep(np.array([1])), axis=1)
+        no_score = added.add("Mul", score, added.keep(np.float32(0)))
+        scores = added.add("Concat", no_score, score, axis=1)
+    answers = added.add("Softmax", scores, axis=1)
+    exported.graph.node.extend(added.nodes)
+    exported.graph.initializer.extend(added.constants)
+    replace_output(exported, answers, schema)
+    return bytes(exported.SerializeToString())
+
+
+def _convert(model: Any, schema: InputSchema, options: dict[int, dict[str, bool]] | None) -> Any:
+    """Return what skl2onnx makes of a model that reads ``rows``; options by a step's ``id``."""
+    require("skl2onnx", purpose="The ONNX export of a model of scikit-learn")
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    add_trees_as_arrays()
+    is_regression = schema.task == "regression"
+    return to_onnx(
+        model,
+        initial_types=[("rows", FloatTensorType([None, schema.n_features]))],
+        options=options,
+        final_types=[(schema.output_name, FloatTensorType([None, 1]))] if is_regression else None,
+    )

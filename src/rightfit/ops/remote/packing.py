@@ -1,0 +1,123 @@
+"""Pack candidates for another machine: bundles, rows, and the sources that measure them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import itertools
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from rightfit.data.data_card import DataCard
+from rightfit.data.model_columns import make_raw_rows
+from rightfit.data.request_path import REQUEST, RequestPath
+from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
+from rightfit.measuring.remote_documents import (
+    PACK_FILE,
+    RUNTIME,
+    Pack,
+    PackedDataset,
+    find_files,
+    write_document,
+)
+from rightfit.measuring.rounds.jobs import RawRequests
+from rightfit.measuring.rounds.presets import MeasuringSettings
+from rightfit.measuring.worker.phases import count_rows
+from rightfit.models.bundle import ONNX_ONLY, Bundle
+from rightfit.models.bundle_files import MANIFEST
+from rightfit.models.sources import read_sources
+
+ENTRY_POINTS = (  # what the other machine imports, some of it by name
+    "rightfit.ops.remote.measure_pack",
+    "rightfit.measuring.worker.process",
+    "rightfit.data.request_path.opening",
+    ONNX_ONLY,
+)
+REQUIREMENTS = ("numpy", "onnxruntime", "psutil", "pydantic")
+PROGRAM = """\
+\"\"\"Measure this folder: python measure.py OUT\"\"\"
+
+import sys
+
+try:
+    from rightfit.ops.remote.measure_pack import main
+except ModuleNotFoundError as err:
+    sys.exit(f"Error: {err.name} is missing here: pip install -r requirements.txt")
+
+if __name__ == "__main__":
+    main()
+"""
+_PLACE = Path(__file__).parents[2]
+
+
+def pack_dataset(
+    folder: Path,
+    candidates: Mapping[str, Bundle],
+    *,
+    test: pl.DataFrame,
+    raw: pl.DataFrame,
+    encoder: EncoderJson,
+    data_card: DataCard,
+    request_paths: Sequence[RequestPath],
+    settings: MeasuringSettings,
+) -> PackedDataset:
+    """Write a dataset's candidates and the rows that they answer, no more than are measured with.
+
+    Answers are judged where the study is, on all test rows; the other machine only times them.
+
+    There must be a candidate, and each must have an ONNX export.
+    """
+    n_rows = count_rows(settings.batch_sizes)
+    files = find_files(folder, data_card.dataset)
+    files.bundles.mkdir(parents=True)
+    files.requests.mkdir()
+    for name, bundle in candidates.items():
+        target = files.bundles / name
+        target.mkdir()
+        for file in (MANIFEST, *bundle.files):
+            shutil.copyfile(bundle.path / file, target / file)
+    features = list(next(iter(candidates.values())).schema.features)
+    np.save(
+        files.rows,
+        np.ascontiguousarray(test.head(n_rows).select(features).to_numpy(), dtype=np.float32),
+    )
+    np.save(files.raw_rows, make_raw_rows(raw.head(n_rows), list_inputs(encoder)))
+    requests = RawRequests(files.raw_rows, encoder, files.requests)
+    requests.encoder_file.write_text(json.dumps(encoder), encoding="utf-8")
+    if REQUEST in request_paths:
+        for bundle in candidates.values():
+            requests.prepare(bundle, RUNTIME)
+    return PackedDataset(data_card.dataset, data_card.data_version, tuple(candidates))
+
+
+def write_pack(pack: Pack, folder: Path) -> None:
+    """Write what to measure, the program that does it, and what that needs."""
+    write_document(pack, folder / PACK_FILE)
+    # the modules that measuring imports, and nothing else of this library
+    modules = {name for entry in ENTRY_POINTS for name in read_sources(entry)}
+    packages = {
+        package  # a and a.b of a.b.c
+        for name in modules
+        for package in itertools.accumulate(name.split(".")[:-1], "{}.{}".format)
+    }
+    for name in sorted(modules | packages):
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            continue
+        origin = Path(spec.origin)
+        target = folder / _PLACE.name / origin.relative_to(_PLACE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin, target)
+    (folder / "measure.py").write_text(PROGRAM, encoding="utf-8")
+    declared = importlib.metadata.requires("rightfit") or []
+    bounds = {
+        re.split(r"[^A-Za-z0-9_-]", line)[0].lower(): line for line in declared if ";" not in line
+    }
+    requirements = "".join(f"{bounds.get(name, name)}\n" for name in REQUIREMENTS)
+    (folder / "requirements.txt").write_text(requirements, encoding="utf-8")

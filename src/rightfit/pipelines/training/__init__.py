@@ -1,5 +1,0 @@
-"""Search every cell: configurations, training through checkpoints, candidates."""
-
-from rightfit.pipelines.training.pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]

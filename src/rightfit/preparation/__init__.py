@@ -1,1 +1,0 @@
-"""From raw tables to validated, encoded model input."""

@@ -1,1 +1,0 @@
-"""Measuring what serving a model costs, in a fresh process."""

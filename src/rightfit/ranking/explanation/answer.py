@@ -1,0 +1,145 @@
+"""The answer of a ranking for one application and dataset: in words, as JSON, and where from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rightfit._core.formatting import format_version
+from rightfit._core.processes.codec import to_plain
+from rightfit.measuring.hardware.environment import Environment
+from rightfit.measuring.profile import NOT_COMPARED, Profile
+from rightfit.ranking.explanation.decisions import (
+    Decision,
+    Fact,
+    decision_facts,
+    describe_disturbance,
+)
+
+UNSTORED = "on a machine whose description was not stored"
+OUT_OF_DATE = "profiles of {} are not ranked yet; run: kedro run --pipelines ranking"
+NO_PROFILE = "the profile behind it is no longer stored"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which run an answer comes from, and on which machine it was measured.
+
+    Args:
+        ranked_in: Version of the ranking.
+        measured_in: Version of the profiles it ranked.
+        newer_profiles: Version of profiles that were stored later and are not ranked yet.
+        environment: Fingerprint of machine and libraries; ``None`` when it was not stored.
+    """
+
+    ranked_in: str
+    measured_in: str
+    newer_profiles: str | None
+    environment: Environment | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The decision for one application and dataset, with what was measured of the winner.
+
+    ``under_load`` says in words which limit a test of the winner over HTTP has broken,
+    ``learnt_since`` from which rows the delivered model has learnt after it was measured.
+    """
+
+    application: str
+    dataset: str
+    purpose: str
+    decision: Decision
+    profiles: tuple[Profile, ...]
+    origin: Origin
+    under_load: str | None = None
+    learnt_since: str | None = None
+
+    @property
+    def profile(self) -> Profile | None:
+        """The profile in the serving configuration that decided."""
+        subject = self.decision.subject
+        return next((p for p in self.profiles if subject and p.serving == subject.serving), None)
+
+    @property
+    def disturbance(self) -> str:
+        """Whether another process took the cores while the profile was timed, in words."""
+        return describe_disturbance(self.profile) if self.profile else NO_PROFILE
+
+    def list_facts(self) -> list[Fact]:
+        """List the facts of the decision, and when and where they were measured."""
+        decision, *others = decision_facts(self.decision, self.profile)
+        newer = self.origin.newer_profiles
+        return [
+            decision,
+            *([Fact("under_load", self.under_load)] if self.under_load else []),
+            *others,
+            *([] if self.profile else [Fact("disturbance", NO_PROFILE)]),
+            Fact("origin", describe_origin(self.origin)),
+            *([Fact("out_of_date", OUT_OF_DATE.format(format_version(newer)))] if newer else []),
+        ]
+
+
+def answer_to_json(answer: Answer) -> dict[str, object]:
+    """Return an answer as plain JSON types, for other programs."""
+    profile, origin = answer.profile, answer.origin
+    return {
+        "application": answer.application,
+        "dataset": answer.dataset,
+        **answer.decision.model_dump(mode="json", exclude={"reversals"}),
+        "disturbed": profile and profile.disturbed,
+        "under_load": answer.under_load,
+        "learnt_since": answer.learnt_since,
+        "ranked_in": origin.ranked_in,
+        "measured_in": origin.measured_in,
+        "newer_profiles": origin.newer_profiles,
+        "environment_id": profile and profile.environment_id,
+        "environment": origin.environment and to_plain(origin.environment),
+    }
+
+
+def profile_to_json(profile: Profile) -> dict[str, object]:
+    """Return a profile as plain JSON types.
+
+    A metric is ``{"value", "low", "high"}``; the ends of the 95 % interval are ``None`` where none
+    is known, the value where it was not measured (``null_reasons`` says why).
+    """
+    null_reasons = {
+        column: figure.reason for column, figure in profile.figures.items() if figure.value is None
+    }
+    if profile.encoding_ms is None:
+        null_reasons["encoding_ms"] = NOT_COMPARED
+    if profile.final_quality.value is None:
+        null_reasons["final_quality_raw"] = profile.final_quality.reason
+    return {
+        "dataset": profile.dataset,
+        "model": profile.model,
+        "candidate": profile.candidate,
+        **to_plain(profile.serving),
+        "environment_id": profile.environment_id,
+        "min_hardware_tier_name": profile.hardware_tier,
+        "best_batch_size": profile.best_batch_size,
+        "n_latency_samples": profile.n_latency_samples,
+        "disturbed": profile.disturbed,
+        "quality_metric": profile.quality_metric,
+        "model_sha256": profile.model_sha256,
+        "encoding_ms": profile.encoding_ms,
+        "final_quality_raw": profile.final_quality.value,
+        "metrics": {
+            column: {"value": figure.value, "low": figure.low, "high": figure.high}
+            for column, figure in profile.figures.items()
+        },
+        "null_reasons": null_reasons,
+        "measured_how": profile.how and to_plain(profile.how),
+    }
+
+
+def describe_origin(origin: Origin) -> str:
+    """Say when and where an answer was measured."""
+    when = f"in the run of {format_version(origin.measured_in)}"
+    environment = origin.environment
+    if environment is None:
+        return f"{when}, {UNSTORED}"
+    return (
+        f"{when}, on {environment.machine}, {environment.system} {environment.kernel} "
+        f"(environment {environment.environment_id})"
+    )

@@ -1,0 +1,395 @@
+"""What each application's winner was and cost, compared with a later run or a fresh measurement.
+
+A baseline is kept in a file, and a later run's winners are compared with it. A watch compares the
+figures that a run has stored with those of its winners measured again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError, model_validator
+
+from rightfit._core.formatting import format_quality
+from rightfit._core.processes.json_store import JsonStore
+from rightfit._core.processes.regular_files import require_regular
+from rightfit._core.strict_model import StrictModel, list_faults
+from rightfit.measuring.metrics import METRICS, METRICS_BY_COLUMN
+from rightfit.measuring.naming import format_metric, metric_name
+from rightfit.measuring.profile import Profile
+from rightfit.measuring.serving import Serving
+from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.assessment.profile_table import ProfileKey
+from rightfit.ranking.explanation.answer import Answer
+from rightfit.ranking.explanation.decisions import RankedCandidate
+
+FORMAT_VERSION = 2
+UTILITY = "utility"
+MAX_FAULTS = 5  # of a file that are shown
+QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
+DISTURBED = "other processes took the cores meanwhile: measure again on a quiet machine"
+WATCH_KEY = "latest"
+"""Of the latest watch in its store."""
+
+
+class KeptFigure(StrictModel):
+    """A measured value with its 95 % interval, whose ends are ``None`` where none is known."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+    @model_validator(mode="after")
+    def _check(self) -> KeptFigure:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low must not be above high, but got {self.low:g} and {self.high:g}")
+        return self
+
+
+class KeptWinner(StrictModel):
+    """The winner of an application and dataset, with what the application asks for."""
+
+    candidate: str
+    model: str
+    serving: Serving
+    batch_size: int | None
+    utility: KeptFigure | None
+    metrics: dict[str, KeptFigure]
+
+    @property
+    def key(self) -> ProfileKey:
+        """Candidate and serving configuration that were recommended."""
+        return ProfileKey(self.model, self.candidate, self.serving)
+
+
+class MeasuredOn(StrictModel):
+    """The hardware that timings depend on."""
+
+    cpu: str
+    n_cores: int
+    memory_mib: int
+
+
+class Baseline(StrictModel):
+    """The winners of a run, by application and dataset; ``None`` where none qualified."""
+
+    format_version: Literal[2]
+    ranked_in: str
+    machine: MeasuredOn | None
+    winners: dict[str, dict[str, KeptWinner | None]]
+
+
+Standing = Mapping[tuple[str, str], KeptFigure | None]
+NONE_STANDS: Standing = {}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Comparison of one application and dataset with the baseline."""
+
+    application: str
+    dataset: str
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WatchedWinner:
+    """A winner that was measured again."""
+
+    application: str
+    dataset: str
+    candidate: str
+    is_disturbed: bool
+    changes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that is to be said, in words."""
+        warning = (DISTURBED,) if self.is_disturbed and self.changes else ()
+        return (*self.changes, *self.notes, *warning)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The winners of a ranking, measured again.
+
+    Args:
+        watched_at: When, in UTC.
+        ranked_in: Version of the ranking.
+        winners: Those that were measured again.
+        left_out: Those that cannot be measured here, in words, with the reason.
+    """
+
+    watched_at: str
+    ranked_in: str
+    winners: tuple[WatchedWinner, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> list[WatchedWinner]:
+        """Winners of which something has changed for the worse."""
+        return [one for one in self.winners if one.changes]
+
+
+def make_baseline(answers: Iterable[Answer], asked: Mapping[str, Collection[str]]) -> Baseline:
+    """Keep the winners of a run."""
+    listed = list(answers)
+    winners: dict[str, dict[str, KeptWinner | None]] = {}
+    for answer in listed:
+        winner, profile, kept = answer.decision.winner, answer.profile, None
+        if winner is not None:
+            kept = KeptWinner(
+                candidate=winner.candidate,
+                model=winner.model,
+                serving=winner.serving,
+                batch_size=profile.best_batch_size if profile else None,
+                utility=keep_utility(winner),
+                metrics=read_figures(profile, asked[answer.application]) if profile else {},
+            )
+        winners.setdefault(answer.application, {})[answer.dataset] = kept
+    machine = None
+    if listed and (found := listed[0].origin.environment):
+        machine = MeasuredOn(cpu=found.cpu, n_cores=found.n_cores, memory_mib=found.memory_mib)
+    return Baseline(
+        format_version=FORMAT_VERSION,
+        ranked_in=listed[0].origin.ranked_in if listed else "",
+        machine=machine,
+        winners=winners,
+    )
+
+
+def write_baseline(present: Baseline, path: Path) -> None:
+    """Write a baseline; one that is there is replaced.
+
+    Raises:
+        ValueError: If nothing could be compared with it.
+    """
+    require_regular(path)
+    if gaps := list(find_gaps(present)):
+        raise ValueError(
+            f"The last ranking makes no baseline: {'; '.join(gaps)}. A check needs winners with "
+            "measured metrics: relax the limits in parameters_applications.yml, or run: kedro run "
+            "--pipelines perf"
+        )
+    path.write_text(present.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Read a baseline.
+
+    Raises:
+        ValueError: If the file is none, or holds nothing to compare with.
+    """
+    require_regular(path)
+    anew = f"Write one from the last ranking: rightfit check --against {path} --write"
+    try:
+        before = Baseline.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise ValueError(f"There is no baseline {path}. {anew}") from err
+    except UnicodeDecodeError as err:
+        raise ValueError(f"{path} is no baseline of rightfit check: {err}. {anew}") from err
+    except ValidationError as err:
+        faults = list_faults(err)
+        raise ValueError(
+            f"{path} is no baseline of rightfit check: {'; '.join(faults[:MAX_FAULTS])}. {anew}"
+        ) from err
+    if gaps := list(find_gaps(before)):
+        raise ValueError(f"{path} is no baseline to compare with: {'; '.join(gaps)}. {anew}")
+    return before
+
+
+def load_watch(store: JsonStore) -> Watch | None:
+    """Return the latest watch, ``None`` without one."""
+    return store.get_record(WATCH_KEY, Watch)
+
+
+def find_gaps(baseline: Baseline) -> Iterator[str]:
+    """Describe what of a baseline no later run can be compared with.
+
+    Yields:
+        One line per gap.
+    """
+    if not any(found for datasets in baseline.winners.values() for found in datasets.values()):
+        yield "winners holds no winner"
+    for application, datasets in baseline.winners.items():
+        if not datasets:
+            yield f"winners.{application} holds no dataset"
+        for dataset, kept in datasets.items():
+            if kept is None:
+                continue
+            place = f"winners.{application}.{dataset}.metrics"
+            if not kept.metrics:
+                yield f"{place} holds no metric"
+            if unknown := sorted(set(kept.metrics) - set(METRICS_BY_COLUMN)):
+                yield f"{place} holds {unknown}, which are no metrics"
+
+
+def compare_baselines(
+    before: Baseline, now: Baseline, standing: Standing = NONE_STANDS, *, margin_pct: float
+) -> Iterator[Comparison]:
+    """Compare the winners of two runs.
+
+    A metric is worse if both intervals lie apart the wrong way and, where it is no quality, the
+    values differ by more than the margin. Another candidate that is worth no less to the
+    application may trade one metric for another: that is noted, and is no fault. So is memory of
+    batches whose size differs, because another size had the best throughput.
+
+    Args:
+        before: The baseline.
+        now: The winners of the other run.
+        standing: Utilities in the other run of those winners of the baseline that have been
+            replaced by candidates that are not surely better: theirs count.
+        margin_pct: Change of a metric that counts, in percent.
+    """
+    for application, datasets in before.winners.items():
+        present = now.winners.get(application, {})
+        for dataset, kept in datasets.items():
+            found = present.get(dataset)
+            faults: list[str] = []
+            notes: list[str] = []
+            if dataset not in present:
+                faults = ["it is not ranked any more"]
+            elif kept is None:
+                notes = [] if found is None else [f"{found.candidate} qualifies now, none did"]
+            elif found is None:
+                faults = [f"no candidate keeps its limits any more; {kept.candidate} did"]
+            else:
+                utility = standing.get((application, dataset))
+                faults, notes = _compare(kept, found, utility, margin_pct)
+            yield Comparison(application, dataset, tuple(faults), tuple(notes))
+
+
+def compare_winners(
+    before: Baseline,
+    now: Baseline,
+    applications: Applications,
+    *,
+    margin_pct: float,
+    disturbed: Collection[tuple[str, str]] = (),
+) -> tuple[WatchedWinner, ...]:
+    """Compare the winners' stored figures with those just measured."""
+    found = []
+    for one in compare_baselines(before, now, margin_pct=margin_pct):
+        kept = now.winners[one.application][one.dataset]
+        if kept is not None:
+            broken = _list_broken(kept, applications[one.application])
+            found.append(
+                WatchedWinner(
+                    one.application,
+                    one.dataset,
+                    kept.candidate,
+                    is_disturbed=(one.application, one.dataset) in disturbed,
+                    changes=(*one.faults, *broken),
+                    notes=one.notes,
+                )
+            )
+    return tuple(found)
+
+
+def find_other_machine(before: Baseline, now: Baseline) -> str | None:
+    """Say how the machines differ, or that one is not known; ``None`` if they are alike."""
+    if before.machine is None or now.machine is None:
+        which = "the baseline" if before.machine is None else "this run"
+        return f"{which} does not say what it was measured on"
+    if before.machine == now.machine:
+        return None
+    old, new = (f"{one.cpu}, {one.n_cores} cores" for one in (before.machine, now.machine))
+    return f"the baseline was measured on {old}, {before.machine.memory_mib} MiB; this run on {new}"
+
+
+def read_figures(profile: Profile, asked: Collection[str]) -> dict[str, KeptFigure]:
+    """Return the metrics of a profile that were measured, with their intervals."""
+    figures = {}
+    for metric in asked:
+        found = profile.figures.get(metric)
+        if found is not None and found.value is not None:
+            figures[metric] = KeptFigure(value=found.value, low=found.low, high=found.high)
+    return figures
+
+
+def keep_utility(candidate: RankedCandidate) -> KeptFigure | None:
+    """Return a candidate's utility; ``None`` where it is not known."""
+    if candidate.utility is None:
+        return None
+    ends = {"low": candidate.utility_low, "high": candidate.utility_high}
+    return KeptFigure(value=candidate.utility, **ends)
+
+
+def _compare(
+    before: KeptWinner, now: KeptWinner, standing: KeptFigure | None, margin_pct: float
+) -> tuple[list[str], list[str]]:
+    """Return the faults and notes of a winner beside the one of the baseline."""
+    is_same = before.key == now.key
+    worse = {
+        metric: line
+        for metric, old in before.metrics.items()
+        if (line := _describe_loss(metric, old, now.metrics.get(metric), margin_pct))
+    }
+    utility = standing or now.utility
+    lost = _describe_loss(UTILITY, before.utility, utility, margin_pct) if before.utility else None
+    notes = [] if is_same else [f"{now.candidate} has replaced {before.candidate}"]
+    if standing:
+        notes = [f"{notes[0]}, but is not surely better"]
+    if is_same and before.batch_size != now.batch_size:
+        sizes = f"with {now.batch_size} rows a call instead of {before.batch_size}"
+        of_batches = [one.column for one in METRICS if one.depends_on_batch and one.column in worse]
+        notes += [f"{sizes}, {worse.pop(metric)}" for metric in of_batches]
+    if not is_same and not lost:
+        notes += [f"in exchange for other metrics, {line}" for line in worse.values()]
+        worse = {}
+    return [*([lost] if lost else []), *worse.values()], notes
+
+
+def _describe_loss(
+    metric: str, before: KeptFigure, now: KeptFigure | None, margin_pct: float
+) -> str | None:
+    """Describe by how much a metric is worse; ``None`` if it is not, within the errors."""
+    name = UTILITY if metric == UTILITY else metric_name(metric)
+    if now is None:
+        return f"{name} was not measured"
+    sign = 1 if metric == UTILITY or METRICS_BY_COLUMN[metric].better == "higher" else -1
+    best_now = _end(now, favourable=sign)
+    worst_before = _end(before, favourable=-sign)
+    change = sign * (now.value - before.value)
+    margin = 0.0 if metric in QUALITIES else abs(before.value) * margin_pct / 100
+    if not (sign * (best_now - worst_before) < 0 and change < -margin):
+        return None
+    return f"{name} is worse: {_write(metric, before)} before, {_write(metric, now)} now"
+
+
+def _end(figure: KeptFigure, *, favourable: int) -> float:
+    end = figure.high if favourable > 0 else figure.low
+    return figure.value if end is None else end
+
+
+def _write(metric: str, figure: KeptFigure) -> str:
+    def show(value: float) -> str:
+        return format_quality(value) if metric == UTILITY else format_metric(metric, value)
+
+    if figure.low is None or figure.high is None:
+        return show(figure.value)
+    return f"{show(figure.value)} ({show(figure.low)} to {show(figure.high)})"
+
+
+def _list_broken(winner: KeptWinner, application: Application) -> list[str]:
+    """Describe the limits that a winner's figures break by now."""
+    broken = []
+    for metric, constraint in application.constraints.items():
+        figure, bound = winner.metrics.get(metric), None
+        if figure is None:
+            continue
+        if constraint.max is not None and figure.value > constraint.max:
+            bound = constraint.max
+        elif constraint.min is not None and figure.value < constraint.min:
+            bound = constraint.min
+        if bound is not None:
+            broken.append(
+                f"{metric_name(metric)} is {format_metric(metric, figure.value)}: the limit is "
+                f"{format_metric(metric, bound)}"
+            )
+    return broken

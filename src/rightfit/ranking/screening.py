@@ -1,0 +1,161 @@
+"""Which profiles could an application still choose? Only those are worth measuring further.
+
+A profile is out for an application if it breaks a limit even at the favourable ends of its
+intervals, or if another one that surely keeps all limits has more utility at its unfavourable ends
+than this one at its favourable ends; for a configuration of fewer threads or cheaper hardware than
+its model's best one that must be more than a tie rule may give up. A profile that is out for every
+application is left alone.
+Timings that other work disturbed may be better on a quiet machine, see ``find_slowdown``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from rightfit.data.request_path import RequestPath
+from rightfit.measuring.metrics import LATENCY_COLUMNS, METRICS, columns_from, find_slowdown
+from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.constraints import Limit, measure_excess
+from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
+
+QUALITIES = columns_from("predictions")
+LATENCIES = tuple(LATENCY_COLUMNS.values())  # of rising percentiles
+EQUAL_WITHIN = 0.01  # utility that the default tie rule may give up for cheaper hardware
+# An application that needs none of them chooses the same however long is measured.
+REFINABLE = {metric.column for metric in METRICS if metric.is_refinable}
+
+
+def could_be_chosen(
+    profiles: pl.DataFrame, applications: Applications, request_path: RequestPath
+) -> Sequence[bool]:
+    """Tell for each profile whether an application could choose it.
+
+    Each application chooses among the profiles of its request path; ``request_path`` is that of
+    those that name none.
+
+    Returns:
+        One answer per row. Where no application needs anything that measuring makes more certain,
+        nothing is worth measuring further.
+    """
+    chosen = np.zeros(profiles.height, dtype=bool)
+    for application in applications.values():
+        needed = set(application.needed_metrics())
+        if not REFINABLE & needed:
+            continue
+        path = application.request_path or request_path
+        mine = (profiles["request_path"] == path).to_numpy()
+        if not needed <= set(profiles.columns):
+            chosen[mine] = True  # the ranking will say what is missing
+            continue
+        rivals = profiles.filter(mine)
+        best, worst = (
+            _ends(rivals, application, favourable=favourable) for favourable in (True, False)
+        )
+        may_keep = _keeps(best, application, unknown=True)
+        surely_keeps = _keeps(worst, application, unknown=False)
+        chosen[mine] |= may_keep & ~_is_beaten(rivals, application, surely_keeps)
+    return [bool(answer) for answer in chosen]
+
+
+def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: Bools) -> Bools:
+    """Tell which profiles have less utility than another that is sure to be allowed."""
+    same = profiles["candidate"].to_numpy()[:, None] == profiles["candidate"].to_numpy()[None, :]
+    loss = np.zeros(same.shape)
+    for column in {"n_threads", "min_hardware_tier"} & set(profiles.columns):
+        needed = _floats(profiles[column])
+        loss[needed[:, None] < needed[None, :]] = EQUAL_WITHIN
+    # The same model gives the same answers: between its profiles quality is no uncertainty.
+    beaten = np.where(
+        same,
+        _is_below(profiles, application, exact_quality=True, by=loss),
+        _is_below(profiles, application, exact_quality=False),
+    )
+    allowed = np.broadcast_to(surely_keeps[None, :], beaten.shape).copy()
+    for metric, constraint in application.constraints.items():
+        if constraint.max_degradation is not None:  # the dataset's best is not known here
+            quality = _floats(profiles[metric])
+            allowed &= quality[None, :] >= quality[:, None]
+    result: Bools = np.asarray((beaten & allowed).any(axis=1))
+    return result
+
+
+def _is_below(
+    profiles: pl.DataFrame,
+    application: Application,
+    *,
+    exact_quality: bool,
+    by: Floats | float = 0.0,
+) -> Bools:
+    """Tell for each pair whether the first is at best worth less than the second at worst.
+
+    Args:
+        profiles: What was measured so far.
+        application: Whose utility counts.
+        exact_quality: Whether quality is no uncertainty.
+        by: Utility by which it must be less, for each pair or for all.
+    """
+    highest, lowest = (
+        compute_utility(
+            _ends(profiles, application, favourable=favourable, exact_quality=exact_quality),
+            application,
+        )
+        for favourable in (True, False)
+    )
+    # What is not measured might be worth everything, or nothing.
+    best, worst = np.nan_to_num(highest, nan=1.0), np.nan_to_num(lowest)
+    below: Bools = best[:, None] + by < worst[None, :]
+    return below
+
+
+def _ends(
+    profiles: pl.DataFrame,
+    application: Application,
+    *,
+    favourable: bool,
+    exact_quality: bool = False,
+) -> dict[str, Floats]:
+    """Return each needed metric at the end of its interval that suits the application, or not."""
+    ends = {}
+    is_disturbed = profiles["disturbed"] if "disturbed" in profiles.columns else False
+    for metric in application.needed_metrics():
+        goal = application.objectives.get(metric)
+        limit = application.constraints.get(metric)
+        higher = goal.best > goal.worst if goal else limit is not None and limit.max is None
+        name = f"{metric}_{'high' if higher == favourable else 'low'}"
+        value = _floats(profiles[metric])
+        is_exact = name not in profiles.columns or (exact_quality and metric in QUALITIES)
+        end = value if is_exact else _floats(profiles[name])
+        # a single process has a value without an interval, which tells nothing
+        is_unknown = np.isnan(end) & ~np.isnan(value)
+        ends[metric] = np.where(is_unknown, math.inf if higher == favourable else 0.0, end)
+        times = np.where(is_disturbed, find_slowdown(metric), 1.0)
+        if favourable:
+            ends[metric] = ends[metric] * times if higher else ends[metric] / times
+        if metric in LATENCIES and favourable and not higher:
+            for lower in LATENCIES[: LATENCIES.index(metric)]:  # a percentile is no less than these
+                if f"{lower}_low" in profiles.columns:
+                    least = _floats(profiles[f"{lower}_low"]) / times
+                    ends[metric] = np.fmax(ends[metric], least)
+    return ends
+
+
+def _floats(column: pl.Series) -> Floats:
+    # through a list: for a dozen rows, polars' own casts take a hundred times as long
+    return np.array(column.to_list(), dtype=np.float64)
+
+
+def _keeps(values: dict[str, Floats], application: Application, *, unknown: bool) -> Bools:
+    """Tell which profiles keep all absolute limits; ``unknown`` stands for what isn't measured."""
+    n_profiles = len(next(iter(values.values())))
+    keeps = np.ones(n_profiles, dtype=bool)
+    for metric, constraint in application.constraints.items():
+        for kind, value in constraint.limits().items():
+            if kind != "max_degradation":
+                limit = Limit(metric, kind, np.asarray(value))
+                excess = measure_excess(values[metric], limit)
+                keeps &= np.where(np.isnan(excess), unknown, excess == 0)
+    return keeps

@@ -1,0 +1,197 @@
+"""A training followed through its checkpoints: quality, costs and structure at each of them.
+
+Training is measured where it happens, in the process that searches: a fresh process for each
+trial would cost more than most trials. Serving costs, which decide, come from ``measuring``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rightfit.measuring.worker.meters.memory import read_memory, reset_peak, return_free_memory
+from rightfit.measuring.worker.units import MS_PER_S, NS_PER_S
+from rightfit.models.family import TrainingRun
+from rightfit.models.predictions import check_predictions
+from rightfit.models.quality.standard_errors import standard_error
+from rightfit.models.registry import get_family
+from rightfit.models.training_work import TrainingSize
+from rightfit.searching.cell import Cell
+from rightfit.searching.pausing.training_costs import predict_cpu_s
+
+Json = dict[str, Any]
+
+# Each takes memory beside its model, too little to be measured and too much for a thousand trials.
+MAX_KEPT = 100
+
+
+class FitMeter:
+    """Adds up the cost of the training stretches of one trial.
+
+    ``fit_peak_memory_mib`` is the highest resident memory during training, above that which other
+    trials take: what a stretch adds at its peak, and what earlier stretches have left. Memory that
+    earlier trials have freed is given back first, or a training that takes it again would count
+    as needing none. It needs Linux' ``/proc/self/clear_refs``; elsewhere it is ``None``.
+    """
+
+    def __init__(self) -> None:
+        self._wall_ns = 0
+        self._cpu_ns = 0
+        self._peak_mib: float | None = None
+        self.kept_mib = 0.0  # that training has left resident
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Measure a stretch of training; validation in between is left out."""
+        if not self._wall_ns:  # of other trials; what this one frees it may use again
+            return_free_memory()
+        measures_memory = reset_peak()
+        start_mib = read_memory().resident_mib if measures_memory else 0.0
+        wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+        try:
+            yield
+        finally:
+            self._wall_ns += time.perf_counter_ns() - wall_ns
+            self._cpu_ns += time.process_time_ns() - cpu_ns
+            if measures_memory:
+                memory = read_memory()
+                peak_mib = self.kept_mib + memory.peak_mib - start_mib
+                self._peak_mib = max(self._peak_mib or 0.0, peak_mib)
+                self.kept_mib = max(0.0, self.kept_mib + memory.resident_mib - start_mib)
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds of all threads so far."""
+        return self._cpu_ns / NS_PER_S
+
+    def read(self, *, n_steps: int) -> dict[str, float | None]:
+        """Return the fit metrics so far.
+
+        Args:
+            n_steps: Training steps taken.
+        """
+        wall_s = self._wall_ns / NS_PER_S
+        return {
+            "fit_time_s": wall_s,
+            "step_time_ms": wall_s * MS_PER_S / n_steps,
+            "fit_peak_memory_mib": self._peak_mib,
+            "fit_cpu_cores": self.cpu_s / wall_s if wall_s > 0 else None,
+        }
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known of a trial at a checkpoint.
+
+    Args:
+        model: The model so far; it is trained further once the next look is asked for.
+        point: ``checkpoint`` (1 …), ``n_steps``, ``quality_raw`` on the validation rows and
+            ``quality_raw_error``, its standard error, the fit metrics so far, ``fit_cpu_s`` and
+            ``validate_cpu_s`` (CPU seconds since the trial's start), ``work_s`` (what both usually
+            take, see ``training_costs.py``; what they took in a family without such a line) and
+            ``structure`` (see ``Family.describe_structure``).
+        kept_mib: Memory that the training keeps while it is paused here.
+    """
+
+    model: Any
+    point: Json
+    kept_mib: float
+
+
+def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
+    """Train a configuration and look at it at each checkpoint.
+
+    Args:
+        cell: Family, validation rows and quality metric.
+        run: The training, on the cell's rows.
+
+    Yields:
+        One look per checkpoint.
+
+    Raises:
+        ArithmeticError: If the quality is not a number.
+        ValueError: If the answers are not those of the task.
+    """
+    family, known, schema = get_family(cell.family), cell.validation, run.data.schema
+    checkpoints = family.train(run)
+    size = TrainingSize(
+        n_rows=len(run.data.labels),
+        n_judged=len(known.labels),
+        n_features=schema.n_features,
+        n_outputs=schema.n_outputs,
+    )
+    meter = FitMeter()
+    validate_ns = 0
+    for number in range(1, run.n_checkpoints + 1):
+        with meter.training():
+            checkpoint = next(checkpoints)
+        start_ns = time.process_time_ns()
+        answers = check_predictions(
+            family.predict(checkpoint.model, known.rows),
+            n_rows=len(known.labels),
+            schema=known.schema,
+        )
+        quality_raw = cell.quality.score(known.labels, answers)
+        error = standard_error(cell.quality, known.labels, answers, raw=quality_raw)
+        validate_ns += time.process_time_ns() - start_ns
+        if not math.isfinite(quality_raw):
+            raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
+        validate_s = validate_ns / NS_PER_S
+        structure = family.describe_structure(checkpoint.model)
+        counts = family.count_work(
+            run.configuration,
+            size,
+            structure,
+            checkpoint=number,
+            n_checkpoints=run.n_checkpoints,
+        )
+        usual_s = predict_cpu_s(cell.family, counts)
+        point: Json = {
+            "checkpoint": number,
+            "n_steps": checkpoint.n_steps,
+            "quality_raw": quality_raw,
+            "quality_raw_error": error,
+            **meter.read(n_steps=checkpoint.n_steps),
+            "fit_cpu_s": meter.cpu_s,
+            "validate_cpu_s": validate_s,
+            "structure": structure,
+            "work_s": meter.cpu_s + validate_s if usual_s is None else usual_s,
+        }
+        yield Look(checkpoint.model, point, meter.kept_mib)
+
+
+class PausedTrainings:
+    """The paused trainings of one worker.
+
+    Args:
+        cap_mib: What they may keep in memory together; beyond it those that waited longest are
+            dropped, and start anew.
+    """
+
+    def __init__(self, cap_mib: float) -> None:
+        self._cap_mib = cap_mib
+        self._kept: OrderedDict[tuple[int, int], tuple[Iterator[Look], Look]] = OrderedDict()
+
+    def keep(self, number: int, n_looks: int, training: Iterator[Look], look: Look) -> None:
+        """Keep a trial's training after so many looks, the latest of them given."""
+        self._kept[number, n_looks] = (training, look)
+        while self._kept and (
+            len(self._kept) > MAX_KEPT
+            or sum(one.kept_mib for _, one in self._kept.values()) > self._cap_mib
+        ):
+            self._kept.popitem(last=False)
+
+    def take(self, number: int, n_looks: int) -> Iterator[Look] | None:
+        """Take a trial's training out; ``None`` if it is not kept or another worker has gone on."""
+        training, _ = self._kept.pop((number, n_looks), (None, None))
+        return training
+
+    def look_at(self, number: int, n_looks: int) -> Look | None:
+        """Return a kept training's latest look; ``None`` if it is not kept."""
+        _, look = self._kept.get((number, n_looks), (None, None))
+        return look

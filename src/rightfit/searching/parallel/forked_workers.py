@@ -1,0 +1,190 @@
+"""Forked processes of this machine that carry out searches, and what forks them.
+
+The process that forks imports for seconds, so a run starts it before it needs any, and keeps it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import itertools
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rightfit._core.processes.channel import Channel, wait_for
+from rightfit._core.processes.starting import ForkServer, limit_threads
+from rightfit.searching.tasks import KINDS, Ended, Logged, Report, Start, Task, TaskResult
+
+_shared: list[tuple[ForkServer, int | None]] = []  # with the threads of its libraries
+
+
+def start_fork_server(families: Iterable[str], n_threads: int | None) -> ForkServer:
+    """Start a fork server.
+
+    Args:
+        families: Import paths of the families whose libraries it imports, in this order unless
+            a process of another one is asked for first.
+        n_threads: Threads that the libraries may use; ``None``: as many as they like.
+    """
+    return ForkServer(
+        *("rightfit.searching.parallel.worker", *dict.fromkeys(families)),
+        kinds=KINDS,
+        variables={} if n_threads is None else limit_threads(n_threads),
+    )
+
+
+def shared_fork_server(families: Iterable[str], n_threads: int | None) -> ForkServer:
+    """Return this process' fork server, another one if it has ended or has other threads.
+
+    It is closed when the process ends. A family that it has not imported is imported by the
+    processes that need it.
+
+    Args:
+        families: See :func:`start_fork_server`.
+        n_threads: As there; ``None`` if the processes limit their threads themselves.
+    """
+    for server, n_given in _shared:
+        if not server.is_closed and n_threads in (None, n_given):
+            return server
+    close_shared_fork_server()
+    _shared.append((start_fork_server(families, n_threads), n_threads))
+    atexit.register(close_shared_fork_server)
+    return _shared[0][0]
+
+
+def close_shared_fork_server() -> None:
+    """Close this process' fork server, if there is one; the next use starts another one."""
+    atexit.unregister(close_shared_fork_server)
+    while _shared:
+        server, _ = _shared.pop()
+        server.close()
+
+
+@contextlib.contextmanager
+def forking(families: Iterable[str], n_threads: int | None) -> Iterator[ForkServer]:
+    """Lend this process' fork server; an error ends it, and all that still work."""
+    try:
+        yield shared_fork_server(families, n_threads)
+    except BaseException:
+        close_shared_fork_server()
+        raise
+
+
+def hear(channel: Channel) -> Iterator[TaskResult | Ended | None]:
+    """Log what a forked process has logged, and yield what else it has sent.
+
+    An ``Ended``, or ``None`` for a process that has died, comes last; then the caller closes the
+    channel.
+    """
+    while True:
+        record = channel.receive()
+        if isinstance(record, Logged):
+            logging.getLogger(record.name).log(record.level, "%s", record.text)
+        else:
+            yield record
+        if record is None or isinstance(record, Ended) or not channel.has_more():
+            return
+
+
+@dataclass
+class _Process:
+    search: str
+    name: str
+    channel: Channel
+    task: Task | None = None
+
+
+class ForkedWorkers:
+    """See :class:`rightfit.searching.parallel.side_by_side.Executor`.
+
+    Each process works for one search; all of them share the machine's cores. A process that dies
+    over a task is replaced.
+
+    Args:
+        server: Forks the processes.
+        n_at_once: Processes that work at the same time.
+    """
+
+    def __init__(self, server: ForkServer, *, n_at_once: int) -> None:
+        self._server, self._n_at_once = server, n_at_once
+        self._processes: defaultdict[str, list[_Process]] = defaultdict(list)  # by search
+        self._jobs: dict[str, tuple[str, str]] = {}  # with the families, by search
+        self._names = map(str, itertools.count())
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there are cores for which no process is there."""
+        return len(self._all()) < self._n_at_once
+
+    def begin(self, search: str, job: str, *, family: str, n_workers: int) -> None:
+        """Fork the processes of a search."""
+        self._jobs[search] = (job, family)
+        for _ in range(n_workers):
+            self._fork(search)
+
+    def end(self, search: str) -> None:
+        """Have the processes of a search end."""
+        for process in self._processes.pop(search, []):
+            process.channel.close()
+
+    def close(self) -> None:
+        """Have all processes end."""
+        for search in list(self._processes):
+            self.end(search)
+
+    def find_idle(self, search: str) -> Sequence[str]:
+        """Return the search's processes without a task, if there is a core for another one."""
+        if sum(process.task is not None for process in self._all()) >= self._n_at_once:
+            return []
+        return [process.name for process in self._processes[search] if process.task is None]
+
+    def submit(self, search: str, worker: str, task: Task) -> None:
+        """Give a process a task."""
+        process = next(one for one in self._processes[search] if one.name == worker)
+        process.task = task
+        with contextlib.suppress(OSError):  # it has died; its end is read next
+            process.channel.send(task)
+
+    def wait(self) -> list[Report]:
+        """Wait for a message of any process."""
+        processes = self._all()
+        speaking = wait_for([process.channel for process in processes])
+        reports: list[Report] = []
+        for process in processes:
+            if process.channel not in speaking:
+                continue
+            for said in hear(process.channel):
+                task, process.task = process.task, None
+                if isinstance(said, TaskResult) and task is not None:
+                    reports.append(Report(process.search, process.name, task, said))
+                else:  # it has ended
+                    reports += self._replace(process, task, said)
+                    break
+        return reports
+
+    def _replace(
+        self, process: _Process, task: Task | None, said: TaskResult | Ended | None
+    ) -> list[Report]:
+        """Put another process in the place of one that has ended; report the task it had."""
+        process.channel.close()
+        others = self._processes[process.search]
+        others.remove(process)
+        if task is None:
+            if not others:
+                self._fork(process.search)
+            return []
+        self._fork(process.search)
+        error = said.error if isinstance(said, Ended) else ""
+        return [Report(process.search, process.name, task, None, error)]
+
+    def _fork(self, search: str) -> None:
+        job, family = self._jobs[search]
+        channel = self._server.fork(family)
+        with contextlib.suppress(OSError):  # it has died; its end is read next
+            channel.send(Start(job, logging.getLogger("rightfit").getEffectiveLevel()))
+        self._processes[search].append(_Process(search, next(self._names), channel))
+
+    def _all(self) -> list[_Process]:
+        return [process for of_search in self._processes.values() for process in of_search]

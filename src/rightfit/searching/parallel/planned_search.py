@@ -1,0 +1,283 @@
+"""A search that is due, from its plan to what it has found: tables and candidates."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from optuna.trial import TrialState
+
+from rightfit._core.formatting import count
+from rightfit.models.bundle import Bundle
+from rightfit.models.family import LabelledRows
+from rightfit.ranking.applications.applications import Applications
+from rightfit.searching.candidates import bundle_candidates, plan_finish, predict_validation
+from rightfit.searching.cell import Cell, SearchSettings, study_name
+from rightfit.searching.search import SearchFailedError, run_search
+from rightfit.searching.search_scheduler import open_study, read_limits, read_trials
+from rightfit.searching.search_tables import (
+    ACCOUNT_SCHEMA,
+    account_search,
+    tabulate_curves,
+    tabulate_failure,
+    tabulate_trials,
+)
+from rightfit.searching.setting_up import WantedServings, make_settings, make_targets
+from rightfit.searching.space import ModelBlock
+from rightfit.searching.stopping import StoppingRule
+from rightfit.searching.studies.budget import GUARD, spent_cpu_s
+from rightfit.searching.studies.study_store import StudyStore
+from rightfit.searching.studies.trial_attributes import (
+    CURVE,
+    configuration_index,
+    finished_trials,
+    is_underway,
+)
+from rightfit.searching.task_worker import TaskWorker
+from rightfit.searching.training_params import TrainingParams
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PlannedSearch:
+    """A search that is due.
+
+    Args:
+        cell: What to search.
+        settings: Budget and rules; what other families reach is not known yet.
+        studies: Where all searches are kept.
+        siblings: The dataset's other models, by name.
+        n_at_once: Processes that may train at the same time, on all searches.
+        exports: Whether its candidates are exported to ONNX.
+        rule: Stops trials in place of the one that the settings name.
+        only_default: Whether it ends once the family's default is trained.
+    """
+
+    cell: Cell
+    settings: SearchSettings
+    studies: StudyStore
+    siblings: Mapping[str, ModelBlock]
+    n_at_once: int
+    exports: bool = True
+    rule: StoppingRule | None = None
+    only_default: bool = False
+
+    @property
+    def store(self) -> StudyStore:
+        """Where this search is kept."""
+        return self.studies.cell(self.cell.name)
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name."""
+        return self.cell.dataset
+
+    @property
+    def has_default_first(self) -> bool:
+        """Whether the family's default comes before all else, so that others may know of it."""
+        is_steered = self.settings.targets is not None and self.settings.sampler != "grid"
+        return is_steered and self.cell.default() is not None
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether a run ended in the middle of a step, killed by a model or by somebody."""
+        trials = read_trials(self.cell, self.settings, self.store)
+        return any(t.state == TrialState.RUNNING and is_underway(t) for t in trials)
+
+    def with_rows_of(self, other: PlannedSearch) -> PlannedSearch:
+        """Return this search with the rows of another one of its dataset, kept once in memory."""
+        cell = replace(self.cell, train=other.cell.train, validation=other.cell.validation)
+        return replace(self, cell=cell)
+
+    def tell_known_quality(self) -> PlannedSearch:
+        """Return the search as it is once it knows what the other families' defaults reach.
+
+        That is their best validation quality; defaults that were not trained to their end yet do
+        not count.
+        """
+        settings, targets = self.settings, self.settings.targets
+        if targets is None:
+            return self
+        reached = []
+        for model, block in self.siblings.items():
+            name = f"{self.dataset}.{model}"
+            other = replace(self.cell, name=name, family=block.family, params=block.params)
+            if self.studies.cell(name).is_empty or other.default() is None:
+                continue
+            for trial in read_trials(other, settings, self.studies.cell(name)):
+                curve = trial.user_attrs.get(CURVE, [])
+                is_whole = len(curve) == settings.n_checkpoints and trial.state != TrialState.FAIL
+                if is_whole and configuration_index(trial) == 0:
+                    reached.append(self.cell.quality.scale(curve[-1]["quality_raw"]))
+        told = {"targets": replace(targets, known_quality=max(reached, default=None))}
+        return replace(self, settings=settings.model_copy(update=told))
+
+    def rest_s(self) -> float:
+        """Return the CPU seconds that the limits leave, going by the trials so far.
+
+        Infinite where no trial or no limit tells.
+        """
+        limits = self.settings
+        trials = read_trials(self.cell, self.settings, self.store)
+        spent_s, rests_s = spent_cpu_s(trials), [math.inf]
+        if spent_s and limits.budget_cpu_s is not None:
+            rests_s.append(limits.budget_cpu_s - spent_s)
+        if spent_s and limits.n_trials is not None:
+            rests_s.append(spent_s / len(trials) * (limits.n_trials - len(trials)))
+        return min(rests_s)
+
+
+def plan_search(
+    cell: Cell,
+    training: TrainingParams,
+    applications: Applications,
+    evaluation: WantedServings,
+    *,
+    studies: StudyStore,
+    siblings: Mapping[str, ModelBlock],
+    n_searches: int,
+) -> PlannedSearch:
+    """Plan the search of a cell.
+
+    Args:
+        cell: What to search.
+        training: Budget and rules.
+        applications: Who will choose.
+        evaluation: Serving configurations that they may choose from.
+        studies: Where all searches are kept.
+        siblings: The dataset's other models, by name.
+        n_searches: Searches that run side by side.
+    """
+    settings = make_settings(training, cell.family, n_searches=n_searches)
+    if training.early_stopping == "pausing":
+        targets = make_targets(training, applications, evaluation, cell.family)
+        settings = settings.model_copy(update={"targets": targets})
+    n_at_once, _ = training.share_cores(n_searches)
+    return PlannedSearch(
+        replace(cell, learns_validation=training.final.covers(cell.dataset)),
+        settings,
+        studies,
+        siblings,
+        n_at_once=n_at_once,
+    )
+
+
+class SearchOutcome(NamedTuple):
+    """What a search has found.
+
+    Args:
+        trials: One row per finished trial; where none was begun, one failed trial with the reason.
+        learning_curves: One row per finished trial and checkpoint.
+        account: What it spent, and what each application got; no rows where quality alone steered,
+            or the search has failed.
+        candidates: Bundles by candidate name, the best by quality first; none if it has failed.
+        validation_predictions: What they predicted for the validation rows before they learnt from
+            them, see ``predict_validation``; empty unless asked for.
+    """
+
+    trials: pl.DataFrame
+    learning_curves: pl.DataFrame
+    account: pl.DataFrame
+    candidates: dict[str, Bundle]
+    validation_predictions: pl.DataFrame
+
+
+def complete_search(
+    planned: PlannedSearch,
+    *,
+    on_trial: Callable[[str, int, int | None], None],
+    predicts: bool = False,
+) -> SearchOutcome:
+    """Search a cell until its budget is spent, unless that is done already; keep its candidates.
+
+    A search without a complete trial is told of in the log and in its trials.
+
+    Args:
+        planned: The search.
+        on_trial: Called with the cell's name, the trials begun and ``n_trials``.
+        predicts: Whether the candidates' predictions for the validation rows are returned.
+    """
+    search = planned.tell_known_quality()
+    cell, settings, store = search.cell, search.settings, search.store
+    told = partial(on_trial, cell.name)
+    no_account = pl.DataFrame(schema=ACCOUNT_SCHEMA)
+    try:
+        study = run_search(cell, settings, store, on_trial=told, rule=search.rule)
+    except (SearchFailedError, ImportError) as err:
+        logger.error("%s has failed, the other cells go on: %s", cell.name, err)
+        study = open_study(cell, settings, store)
+        trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
+        if trials.is_empty():
+            trials = tabulate_failure(str(err))
+        curves = tabulate_curves(study, cell.quality)
+        return SearchOutcome(trials, curves, no_account, {}, pl.DataFrame())
+    if read_limits(settings).is_guarded(finished_trials(study)):
+        logger.warning(
+            "%s took %g times its budget of %g CPU seconds and was ended: on a faster or an idle "
+            "machine it would find more. Raise training.budget_cpu_s, or train on fewer rows.",
+            *(cell.name, GUARD, settings.budget_cpu_s),
+        )
+    account = no_account
+    if settings.targets is not None:
+        account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.targets)
+    candidates = bundle_candidates(
+        study,
+        cell,
+        settings,
+        store,
+        exports=search.exports,
+    )
+    trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
+    states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))
+    found = f"{states}, {count(len(candidates), 'candidate')}"
+    missed = account.filter(pl.col("nearest_miss").is_not_null())["application"]
+    if len(missed):
+        found += f"; no trial satisfies {', '.join(missed)}, other cells' may"
+    logger.info("%s: %s", cell.name, found)
+    predictions = predict_validation(study, cell, settings, store) if predicts else pl.DataFrame()
+    curves = tabulate_curves(study, cell.quality)
+    return SearchOutcome(trials, curves, account, candidates, predictions)
+
+
+def train_on_more(
+    planned: PlannedSearch, candidate: str, rows: LabelledRows, *, exports: bool
+) -> Bundle | None:
+    """Train a candidate of a completed search on more rows than it has learnt from.
+
+    Args:
+        planned: The search.
+        candidate: Its name.
+        rows: Rows to learn from, beside the cell's own.
+        exports: Whether it is exported to ONNX.
+
+    Returns:
+        The bundle; ``None`` where the training would take longer than ``training.final.max_s``, or
+        fails, which is logged.
+    """
+    cell = planned.cell
+    more = [cell.validation, rows] if cell.learns_validation else [rows]
+    whole = replace(
+        cell,
+        learns_validation=True,
+        validation=LabelledRows(
+            np.concatenate([part.rows for part in more]),
+            np.concatenate([part.labels for part in more]),
+            rows.schema,
+        ),
+    )
+    number = int(candidate.rpartition("-")[2])
+    trial = read_trials(cell, planned.settings, planned.store)[number]
+    task = plan_finish(trial, whole, planned.settings, exports=exports)
+    name = study_name(cell, planned.settings)
+    if not task.learns_validation:
+        return None
+    with planned.store.locked(f"{name}.export"):
+        bundle = TaskWorker(whole, planned.settings, planned.store, name).finish(task)
+    return bundle if bundle.n_training_rows == len(whole.final_rows().labels) else None

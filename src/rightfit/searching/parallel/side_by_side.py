@@ -1,0 +1,291 @@
+"""Searches side by side: each has a scheduler of its own, and they share the workers.
+
+All schedulers are in this process, so nothing that a worker knows is needed to go on without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from rightfit._core.formatting import count
+from rightfit._core.processes.leftovers import in_use, sweep_folders, temporary_folder
+from rightfit.searching.cell import describe_job, share_rows, study_name
+from rightfit.searching.parallel.dask_workers import DaskWorkers
+from rightfit.searching.parallel.forked_workers import ForkedWorkers, forking
+from rightfit.searching.parallel.planned_search import PlannedSearch
+from rightfit.searching.search_scheduler import SearchScheduler
+from rightfit.searching.tasks import Report, Task
+
+logger = logging.getLogger(__name__)
+
+OnTrial = Callable[[str, int, int | None], None]
+
+
+class Executor(Protocol):
+    """Workers of searches that run side by side; each carries out one task at a time."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is a worker for another search."""
+
+    def begin(self, search: str, job: str, *, family: str, n_workers: int) -> None:
+        """Get ready for the tasks of a search.
+
+        Args:
+            search: Its name.
+            job: What it is, for :func:`~rightfit.searching.cell.read_job`.
+            family: Import path of its family.
+            n_workers: Workers that it may have, where each search has its own.
+        """
+
+    def end(self, search: str) -> None:
+        """Let go of a search that has no task out."""
+
+    def find_idle(self, search: str) -> Sequence[str]:
+        """Return the workers that may be given a task of a search now."""
+
+    def submit(self, search: str, worker: str, task: Task) -> None:
+        """Give an idle worker a task."""
+
+    def wait(self) -> list[Report]:
+        """Wait until something has happened, if only for a moment; return what came of tasks."""
+
+
+def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:
+    """Carry out searches, as many at once as there are workers for.
+
+    A search that breaks is left as it is, with a warning; so is one that another run searches.
+
+    Args:
+        searches: What to search, at least one; the rows of one dataset are the same.
+        on_trial: Called with the cell's name, the trials begun and ``n_trials``.
+    """
+    logger.info("Searching %s", count(len(searches), "cell"))
+    try:
+        with _open_executor(searches) as (executor, folder):
+            queue = SearchQueue(
+                [replace(one, cell=share_rows(_rows(folder, one), one.cell)) for one in searches]
+            )
+            _SideBySide(queue, executor, folder, on_trial).run()
+        logger.debug("Searched %s", count(len(searches), "cell"))
+    except BrokenPipeError:
+        logger.warning("The process that starts the searches has died, the run goes on")
+
+
+def search_cut_off(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:
+    """Carry out the searches that a run left in the middle of a step, in processes of their own.
+
+    Perhaps a model has killed that run; in a process of its own it loses its trial and no more.
+
+    Args:
+        searches: Searches that this process carries out alone; the others among them are left.
+        on_trial: See :func:`search_in_parallel`.
+    """
+    cut_off = [search for search in searches if search.is_cut_off]
+    if cut_off:
+        search_in_parallel(cut_off, on_trial=on_trial)
+
+
+def _rows(folder: Path, search: PlannedSearch) -> Path:
+    """Return the folder of the rows that the searches of a dataset share."""
+    return folder / f"rows-{search.dataset}"
+
+
+@contextlib.contextmanager
+def _open_executor(searches: Sequence[PlannedSearch]) -> Iterator[tuple[Executor, Path]]:
+    """Give workers, and a folder for rows that all of them can read."""
+    first = searches[0]
+    cluster, studies = first.settings.cluster, first.studies.folder
+    if cluster is None:
+        families = dict.fromkeys(one.cell.family for one in searches)
+        with (
+            temporary_folder("search") as folder,
+            forking(families, first.settings.n_threads) as server,
+            contextlib.closing(ForkedWorkers(server, n_at_once=first.n_at_once)) as forked_workers,
+        ):
+            yield forked_workers, folder
+        return
+    studies.mkdir(parents=True, exist_ok=True)
+    sweep_folders(studies.glob(".rows-*"))
+    with (
+        tempfile.TemporaryDirectory(prefix=".rows-", dir=studies) as name,
+        in_use(Path(name)),
+        contextlib.closing(DaskWorkers(cluster)) as cluster_workers,
+    ):
+        yield cluster_workers, Path(name).absolute()
+
+
+class SearchQueue:
+    """Hands out the searches: first every family's default, then those with most left.
+
+    A dataset's searches begin once the defaults of all its families are trained: limits that are
+    relative to the best quality count from them. Those with most left to do begin first, so that no
+    long one is left for the end, when cores have nothing else.
+
+    Args:
+        searches: What is due.
+    """
+
+    def __init__(self, searches: Sequence[PlannedSearch]) -> None:
+        self._waiting = [one for one in searches if not one.has_default_first]
+        first = [one for one in searches if one.has_default_first]
+        self._defaults = [replace(one, only_default=True) for one in first]
+        self._n_open = Counter(one.dataset for one in first)
+        self._ready: list[PlannedSearch] = []
+        self._move_ready()
+
+    @property
+    def has_next(self) -> bool:
+        """Whether anything may begin now."""
+        return bool(self._defaults or self._ready)
+
+    def next(self) -> PlannedSearch:
+        """Hand out what begins next."""
+        if self._defaults:
+            return self._defaults.pop(0)
+        return self._ready.pop(0)
+
+    def end(self, search: PlannedSearch) -> None:
+        """Note that a search, or its first part, is over, however it ended."""
+        if search.only_default:
+            self._n_open[search.dataset] -= 1
+            self._waiting.append(replace(search, only_default=False))
+            self._move_ready()
+
+    def _move_ready(self) -> None:
+        free = [one for one in self._waiting if not self._n_open[one.dataset]]
+        self._waiting = [one for one in self._waiting if self._n_open[one.dataset]]
+        if free:
+            self._ready += [one.tell_known_quality() for one in free]
+            self._ready.sort(key=PlannedSearch.rest_s, reverse=True)
+
+
+@dataclass
+class _OpenSearch:
+    """A search that is under way.
+
+    Args:
+        search: What the queue has handed out.
+        scheduler: Decides what it does next.
+        lock: Keeps other runs from it.
+        trainers: By trial, the worker that trained it last and may hold its paused training.
+        worked_s: For how long workers have worked on it.
+        n_told: How far its progress was told.
+        is_given_up: Whether something broke that is no trial's fault.
+    """
+
+    search: PlannedSearch
+    scheduler: SearchScheduler
+    lock: contextlib.ExitStack
+    trainers: dict[int, str] = field(default_factory=dict)
+    worked_s: float = 0.0
+    n_told: int = -1
+    is_given_up: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.search.cell.name
+
+
+class _SideBySide:
+    """Gives the workers of an executor tasks of searches until every search is over."""
+
+    def __init__(
+        self, queue: SearchQueue, executor: Executor, folder: Path, on_trial: OnTrial
+    ) -> None:
+        self._queue, self._executor = queue, executor
+        self._folder, self._on_trial = folder, on_trial
+        self._open: dict[str, _OpenSearch] = {}
+
+    def run(self) -> None:
+        try:
+            while self._open or self._queue.has_next:
+                while self._queue.has_next and self._executor.has_room:
+                    self._begin(self._queue.next())
+                self._hand_out()
+                if self._queue.has_next and self._executor.has_room:
+                    continue  # a search has ended: another takes its place before the next wait
+                for one in self._open.values():
+                    one.scheduler.pool.write()  # while the workers work
+                if self._open:  # also while a cluster has no workers, until some come
+                    for report in self._executor.wait():
+                        self._take(report)
+        finally:
+            for one in self._open.values():
+                one.scheduler.release()
+                one.lock.close()
+
+    def _begin(self, search: PlannedSearch) -> None:
+        lock = contextlib.ExitStack()
+        name = study_name(search.cell, search.settings)
+        try:
+            lock.enter_context(search.store.locked(name, waiting=None))
+        except BlockingIOError:
+            logger.info("%s: another run searches it; this one takes it up later", search.cell.name)
+            self._queue.end(search)
+            return
+        with lock:
+            scheduler = SearchScheduler(
+                search.cell,
+                search.settings,
+                search.store,
+                rule=search.rule,
+                only_default=search.only_default,
+                finishes=not search.only_default,
+                exports=search.exports,
+            )
+            rows = _rows(self._folder, search)
+            self._executor.begin(
+                search.cell.name,
+                describe_job(rows, search.cell, search.settings, search.store),
+                family=search.cell.family,
+                n_workers=1 if search.only_default else search.settings.n_workers,
+            )
+            self._open[search.cell.name] = _OpenSearch(search, scheduler, lock.pop_all())
+
+    def _hand_out(self) -> None:
+        """Give idle workers tasks, searches on which least was worked first; end what is over.
+
+        So searches of equal budgets are over at about the same time, and none works at the end
+        alone.
+        """
+        waiting = deque(sorted(self._open.values(), key=lambda one: one.worked_s))
+        while waiting:
+            one = waiting.popleft()
+            idle = self._executor.find_idle(one.name)
+            task = one.scheduler.next_task() if idle and not one.is_given_up else None
+            if one.scheduler.n_begun != one.n_told:
+                one.n_told = one.scheduler.n_begun
+                self._on_trial(one.name, one.n_told, one.search.settings.n_trials)
+            if task is not None:
+                trainer = one.trainers.get(task.number)
+                worker = trainer if trainer in idle else idle[0]
+                self._executor.submit(one.name, str(worker), task)
+                waiting.append(one)
+            elif idle and not one.scheduler.n_out:
+                one.scheduler.pool.write()
+                del self._open[one.name]
+                self._executor.end(one.name)
+                one.lock.close()
+                self._queue.end(one.search)
+
+    def _take(self, report: Report) -> None:
+        one = self._open[report.search]
+        if report.result is not None:
+            one.worked_s += report.result.ended_s - report.result.started_s
+            one.trainers[report.task.number] = report.worker
+            one.scheduler.note(report.task, report.result)
+        elif report.worker_died:
+            logger.warning("%s: a worker has died, its task goes to another", one.name)
+            one.scheduler.note_death(report.task)
+        else:
+            one.is_given_up = True
+            logger.debug("%s: a worker broke, the run goes on: %s", one.name, report.error)
+            one.scheduler.release(report.task)

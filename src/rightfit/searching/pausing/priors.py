@@ -1,0 +1,60 @@
+"""What earlier searches taught: how quality rises from look to look, and what structures cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field
+from importlib.resources import files
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
+
+from rightfit.measuring.serving import Serving
+from rightfit.searching.pausing.quality_projection import UNKNOWN_QUALITY, QualityPrior
+from rightfit.searching.pausing.serving_costs import CostLine, Lines
+
+SHIPPED = "shipped_priors.json"
+BOOSTED = ("boosting", "libraries.lightgbm", "libraries.xgboost", "libraries.catboost")
+
+
+def _read_lines(lines: Any) -> Lines:
+    if isinstance(lines, Mapping):
+        return lines
+    return {(Serving(*serving), metric): CostLine(**line) for serving, metric, line in lines}
+
+
+# In JSON the keys of objects are texts, so each line is a row: serving configuration, metric, line.
+ListedLines = Annotated[
+    Lines,
+    BeforeValidator(_read_lines),
+    PlainSerializer(
+        lambda lines: [(astuple(serving), name, line) for (serving, name), line in lines.items()]
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known before a search.
+
+    Args:
+        quality: How quality rises.
+        lines: What structures cost, by serving configuration and metric.
+    """
+
+    quality: QualityPrior = UNKNOWN_QUALITY
+    lines: ListedLines = field(default_factory=dict)
+
+
+def read_shipped_prior(family: str) -> Prior:
+    """Return what the recordings of this project taught of a family; else what is usual.
+
+    Boosted trees are taken to cost what a forest of as many trees and nodes costs: exported, both
+    are the same ONNX operator.
+    """
+    document = json.loads(files(__package__).joinpath(SHIPPED).read_text(encoding="utf-8"))
+    name = family.removeprefix("rightfit.models.")
+    if name in BOOSTED:
+        return Prior(lines=_read_lines(document["forest"]["lines"]))
+    return TypeAdapter(Prior).validate_python(document[name]) if name in document else Prior()

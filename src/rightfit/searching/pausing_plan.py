@@ -1,0 +1,233 @@
+"""What comes next in a pausing search, and what becomes of its paused trials at the end.
+
+Each configuration is asked for by one application in turn, from a study of its own in which every
+trial so far is scored as that application sees it. All of them get their first look; then the
+pausing rule says which trial goes on to its next look. Nothing is timed, so a seed gives the same
+search again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from statistics import fmean
+from typing import Any, Literal
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from rightfit.measuring.worker.units import NS_PER_S
+from rightfit.searching.cell import Cell, SearchSettings
+from rightfit.searching.observing import as_it_is, read_pool
+from rightfit.searching.pausing.observed import ObservedTrial, Pool
+from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule, Step
+from rightfit.searching.samplers import make_sampler
+from rightfit.searching.studies.budget import Budget, spent_work_s
+from rightfit.searching.studies.trial_attributes import (
+    CURVE,
+    configuration_index,
+    is_begun,
+)
+
+NEW: Literal["new"] = "new"  # begin with another configuration
+TOLERANCE = 0.1  # of the budget, by which the default's training may exceed it to reach its end
+PORTFOLIO_SHARE = 0.5  # of the budget, until which entries of a portfolio are trained whole
+
+
+class PausingPlan:
+    """Plans a search by what its trials promise to all applications.
+
+    Args:
+        cell: What is searched.
+        settings: Sampler, seeds and checkpoints.
+        targets: What the applications ask for.
+    """
+
+    def __init__(self, cell: Cell, settings: SearchSettings, targets: ApplicationTargets) -> None:
+        self.cell = cell
+        self.settings = settings
+        self.targets = targets
+        self.rule = PausingRule(targets)
+        self._n_entries = 0 if settings.sampler == "grid" else len(cell.list_first())
+        self._budget = Budget(None, settings.budget_cpu_s, settings.budget_wall_s)
+        self._deciding_s = 0.0
+        self._observed: dict[tuple[int, int], ObservedTrial] = {}
+
+    def propose(self, study: optuna.Study, index: int) -> tuple[dict[str, Any], str] | None:
+        """Return the configuration of an index; ``None`` to leave it to the sampler.
+
+        Args:
+            study: The search.
+            index: The configuration's place in the search, from 0.
+
+        Returns:
+            Values of the searched hyper-parameters, and the application that asks for them.
+        """
+        if self.settings.sampler != "tpe" or index < self.settings.n_startup_trials:
+            return None
+        with self._deciding():
+            trials = study.get_trials(deepcopy=False)
+            forecast = self.rule.forecast(self._read(trials))
+            if forecast is None:
+                return None
+            names = [n for n in self.targets.applications if n not in forecast.infeasible()]
+            names = names or list(self.targets.applications)
+            name = names[index % len(names)]
+            sampler = make_sampler(self.settings, index)
+            scored = optuna.create_study(direction="maximize", sampler=sampler)
+            seen = {trial.number for trial in forecast.pool.trials}
+            for trial in trials:
+                if trial.number in seen:
+                    value = forecast.appraise(trial.number, name)
+                    scored.add_trial(_rescore(trial, TrialState.COMPLETE, value))
+                elif trial.state == TrialState.RUNNING and trial.params:
+                    scored.add_trial(_rescore(trial, TrialState.RUNNING, None))
+            asked = scored.ask()
+            self.cell.params.suggest(asked)
+            return asked.params, name
+
+    def next_step(
+        self, trials: Sequence[FrozenTrial], *, paused: Collection[int], may_begin: bool
+    ) -> Step | Literal["new"] | None:
+        """Return what to do next: a step of a paused trial, ``NEW``, or nothing.
+
+        The default is trained to its end before others begin; then so is the portfolio, one entry
+        after the other, until half of the budget is spent. First looks get a share of the budget,
+        so that most of it is left to go on; one that would overrun it is not begun. Where nothing
+        that was begun is worth going on with, the rest of the budget is for new ones too.
+
+        Args:
+            trials: All trials of the study.
+            paused: Numbers of those that were looked at, may go on and are in no worker's hands.
+            may_begin: Whether the limits allow another configuration.
+        """
+        with self._deciding():
+            begun = [trial for trial in trials if is_begun(trial)]
+            firsts = [t.user_attrs[CURVE][0] for t in begun if t.user_attrs.get(CURVE)]
+            if not firsts:
+                return NEW if may_begin else None
+            step = self.finish_default(trials, paused)
+            if step is not None:
+                return step
+            left_s = self._budget.left_s(begun, now=datetime.now())
+            forecast = self.rule.forecast(self._read(trials, paused))
+            unfinished = {
+                configuration_index(trial) or 0: trial.number
+                for trial in trials
+                if trial.number in paused
+                and len(trial.user_attrs[CURVE]) < self.settings.n_checkpoints
+            }
+            for index, number in sorted(unfinished.items()):
+                if forecast is not None and self._is_whole(index, begun):
+                    step = forecast.finish(number, left_s)
+                    if step is not None:
+                        return step
+            first_s = fmean(point["work_s"] for point in firsts)
+            share_s = self.settings.breadth_share * (self.settings.budget_cpu_s or math.inf)
+            is_due = first_s * (len(begun) + 1) <= share_s or self._is_whole(len(begun), begun)
+            if may_begin and first_s <= left_s and is_due:
+                return NEW
+            if forecast is None:
+                return None
+            step = forecast.choose(left_s)
+            is_training = any(
+                t.state == TrialState.RUNNING and t.number not in paused for t in trials
+            )
+            if step is None and may_begin and not is_training and forecast.usual_s <= left_s:
+                return NEW  # nothing that was begun is worth it
+            return step
+
+    def take_deciding_s(self) -> float:
+        """Return the CPU seconds spent on deciding since the last call."""
+        spent_s, self._deciding_s = self._deciding_s, 0.0
+        return spent_s
+
+    @contextlib.contextmanager
+    def _deciding(self) -> Iterator[None]:
+        """Note what a decision takes."""
+        started_ns = time.process_time_ns()
+        yield
+        self._deciding_s += (time.process_time_ns() - started_ns) / NS_PER_S
+
+    def _is_whole(self, index: int, begun: Sequence[FrozenTrial]) -> bool:
+        """Tell whether a configuration is trained whole, whatever it promises.
+
+        So is each entry of the portfolio before which less than its share was spent.
+        """
+        if index >= self._n_entries:
+            return False
+        before = [trial for trial in begun if (configuration_index(trial) or 0) < index]
+        allowed_s = PORTFOLIO_SHARE * (self.settings.budget_cpu_s or math.inf)
+        return spent_work_s(before) < allowed_s
+
+    def finish_default(self, trials: Sequence[FrozenTrial], paused: Collection[int]) -> Step | None:
+        """Return the next step of the family's default, as far as its training is affordable.
+
+        So no search ends below what needs no search. The step to its end may exceed the budget by
+        ``TOLERANCE``.
+        """
+        defaults = (t for t in trials if t.number in paused and configuration_index(t) == 0)
+        default = next(defaults, None)
+        if default is None or len(default.user_attrs[CURVE]) == self.settings.n_checkpoints:
+            return None  # there is none, or nothing is left to train
+        if self.settings.sampler == "grid" or self.cell.default() is None:
+            return None
+        begun = [trial for trial in trials if is_begun(trial)]
+        left_s = self._budget.left_s(begun, now=datetime.now())
+        is_last = len(default.user_attrs[CURVE]) == self.settings.n_checkpoints - 1
+        if is_last and left_s > 0:
+            left_s += TOLERANCE * (self.settings.budget_cpu_s or 0.0)
+        forecast = self.rule.forecast(self._read(trials, paused))
+        return None if forecast is None else forecast.finish(default.number, left_s)
+
+    def explain_stops(
+        self, trials: Sequence[FrozenTrial], paused: Collection[int]
+    ) -> dict[int, tuple[str, str]]:
+        """Return who let each paused trial go last, and why; where none was looked at, nothing."""
+        forecast = self.rule.forecast(self._read(trials, paused))
+        return {} if forecast is None else {n: forecast.explain_stop(n) for n in paused}
+
+    def find_wanted(self, trials: Sequence[FrozenTrial]) -> set[int]:
+        """Return the trials that somebody would choose although the end cuts their training short.
+
+        Those trained to the end, or over already, are left out.
+        """
+        n_checkpoints = self.settings.n_checkpoints
+        structures = {
+            t.number: t.user_attrs[CURVE][-1]["structure"] for t in trials if CURVE in t.user_attrs
+        }
+        pool = self._read(trials)
+        ended = [as_it_is(t, structures[t.number], n_checkpoints) for t in pool.trials]
+        forecast = self.rule.forecast(Pool(ended, n_checkpoints))
+        if forecast is None:
+            return set()
+        names = self.targets.applications
+        best = max(ended, key=lambda trial: (trial.qualities[-1], -trial.number))
+        incumbents = (
+            max(ended, key=lambda trial: (forecast.appraise(trial.number, name), -trial.number))
+            for name in names
+        )
+        return {
+            number
+            for number in (best.number, *(trial.number for trial in incumbents))
+            if trials[number].state == TrialState.RUNNING
+            and len(trials[number].user_attrs[CURVE]) < n_checkpoints
+        }
+
+    def _read(self, trials: Sequence[FrozenTrial], paused: Collection[int] = ()) -> Pool:
+        return read_pool(
+            trials,
+            self.cell,
+            n_checkpoints=self.settings.n_checkpoints,
+            paused=paused,
+            observed=self._observed,
+        )
+
+
+def _rescore(trial: FrozenTrial, state: TrialState, value: float | None) -> FrozenTrial:
+    return create_trial(
+        state=state, value=value, params=trial.params, distributions=trial.distributions
+    )

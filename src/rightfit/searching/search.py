@@ -1,0 +1,109 @@
+"""The search of one cell, carried out in this process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+import optuna
+from optuna.trial import TrialState
+
+from rightfit.models.registry import get_family
+from rightfit.searching.cell import Cell, SearchSettings, study_name
+from rightfit.searching.pausing_plan import PausingPlan
+from rightfit.searching.search_scheduler import (
+    SearchScheduler,
+    count_configurations,
+    read_limits,
+    read_trials,
+)
+from rightfit.searching.stopping import StoppingRule
+from rightfit.searching.studies.study_store import StudyStore
+from rightfit.searching.studies.trial_attributes import (
+    STOP_REASON,
+    finished_trials,
+    first_free_index,
+    is_finished,
+)
+from rightfit.searching.task_worker import TaskWorker
+
+logger = logging.getLogger(__name__)
+
+
+class SearchFailedError(RuntimeError):
+    """No trial of a search was completed."""
+
+
+def run_search(
+    cell: Cell,
+    settings: SearchSettings,
+    store: StudyStore,
+    *,
+    on_trial: Callable[[int, int | None], None],
+    rule: StoppingRule | None = None,
+) -> optuna.Study:
+    """Search a cell until its budget is spent, continuing where an earlier run ended.
+
+    Where another run searches it, this one waits for that to end.
+
+    Args:
+        cell: What to search.
+        settings: Budget and rules.
+        store: Where the study and its bundles are kept.
+        on_trial: Called with the trials begun and ``n_trials`` at the start and after each.
+        rule: Stops trials in place of the one that the settings name.
+
+    Returns:
+        The study, in memory; at least one of its trials complete.
+
+    Raises:
+        ValueError: If the settings are not the family's.
+        SearchFailedError: If no trial could be completed.
+    """
+    cell.params.check_family(get_family(cell.family), n_checkpoints=settings.n_checkpoints)
+    name = study_name(cell, settings)
+    with store.locked(name, waiting=f"Another run searches {cell.name}; waiting for its end"):
+        search = SearchScheduler(cell, settings, store, rule=rule)
+        worker = TaskWorker(cell, settings, store, name)
+        n_told = -1
+        try:
+            while True:
+                if search.n_begun != n_told:
+                    n_told = search.n_begun
+                    on_trial(n_told, settings.n_trials)
+                task = search.next_task()
+                search.pool.write()
+                if task is None:
+                    break
+                search.note(task, worker.carry_out(task))
+        except BaseException:
+            search.release()
+            raise
+    study = search.pool.study
+    finished = finished_trials(study)
+    if any(trial.state == TrialState.COMPLETE for trial in finished):
+        return study
+    reasons = sorted({str(trial.user_attrs.get(STOP_REASON)) for trial in finished})[:3]
+    raise SearchFailedError(
+        f"No trial of {cell.name} was completed: {reasons}. Raise training.n_trials or "
+        "the training.budget_… in parameters_training.yml, or mend the space in "
+        "parameters_models.yml."
+    )
+
+
+def is_over(cell: Cell, settings: SearchSettings, store: StudyStore) -> bool:
+    """Tell whether a search was brought to its end before, and its budget allows no more."""
+    trials = read_trials(cell, settings, store)
+    begun = [trial for trial in trials if is_finished(trial)]
+    if not begun or any(trial.state == TrialState.RUNNING for trial in trials):
+        return False
+    n_configurations = count_configurations(cell, settings)
+    if n_configurations is not None and first_free_index(begun) >= n_configurations:
+        return True
+    if not read_limits(settings).allows_another(begun, now=datetime.now()):
+        return True
+    if settings.targets is None:
+        return False
+    plan = PausingPlan(cell, settings, settings.targets)
+    return plan.next_step(trials, paused=(), may_begin=True) is None

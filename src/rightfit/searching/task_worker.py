@@ -1,0 +1,200 @@
+"""A worker of a search: it carries out the tasks of the search's scheduler, and decides nothing.
+
+Between two steps of a trial its training waits in this worker's memory. A worker that is given the
+trial of another one trains it anew; the seed makes it the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import optuna
+from sqlalchemy.exc import SQLAlchemyError
+from threadpoolctl import threadpool_limits
+
+from rightfit.measuring.worker.units import BYTES_PER_MIB, NS_PER_S
+from rightfit.models.bundle import Bundle, read_bundle, write_bundle
+from rightfit.models.bundle_exports import offer_onnx
+from rightfit.models.family import Configuration, TrainingRun
+from rightfit.models.registry import get_family
+from rightfit.searching.cell import Cell, SearchSettings
+from rightfit.searching.learning_curve import Look, PausedTrainings, follow_training
+from rightfit.searching.studies.study_store import StudyStore
+from rightfit.searching.tasks import Task, TaskResult
+
+logger = logging.getLogger(__name__)
+
+# What ends a search and no single trial: it may be mended, and then the trials are as good as new.
+SEARCH_FAULTS = (ImportError, OSError, optuna.exceptions.OptunaError, SQLAlchemyError)
+
+
+class TaskWorker:
+    """Carries out tasks of one search in this process.
+
+    Args:
+        cell: What is searched.
+        settings: By which rules.
+        store: Where the trials' bundles are kept.
+        study_name: The search.
+    """
+
+    def __init__(
+        self, cell: Cell, settings: SearchSettings, store: StudyStore, study_name: str
+    ) -> None:
+        self._cell, self._settings = cell, settings
+        self._store, self._study_name = store, study_name
+        self._trainings = PausedTrainings(settings.paused_memory_mib)
+
+    def carry_out(self, task: Task) -> TaskResult:
+        """Carry out a task; whatever a family raises is the trial's fault.
+
+        Raises:
+            Exception: One of ``SEARCH_FAULTS``.
+        """
+        get_family(self._cell.family).load_libraries()  # which no trial is charged for
+        started_s, started_ns = time.time(), time.process_time_ns()
+        found: dict[str, Any] = {}
+        try:
+            match task.kind:
+                case "train":
+                    self._train(task, found)
+                case "keep":
+                    look = self._trainings.look_at(task.number, task.n_checkpoints)
+                    if look is None:
+                        look = self._repeat(task)
+                    found["model_size_mib"] = _measure_size_mib(self._write_trial(task, look))
+                case "finish":
+                    self.finish(task)
+        except SEARCH_FAULTS:
+            raise
+        except Exception as err:  # a family may raise anything
+            logger.debug("The failed trial's traceback:", exc_info=True)
+            found["fault"] = f"failed: {type(err).__name__}: {err}"
+        cpu_s = (time.process_time_ns() - started_ns) / NS_PER_S
+        return TaskResult(started_s, time.time(), cpu_s, **found)
+
+    def _train(self, task: Task, found: dict[str, Any]) -> None:
+        """Train a trial to its next checkpoint, anew where its training is not in memory."""
+        n_passed = task.n_checkpoints
+        training = self._trainings.take(task.number, n_passed)
+        n_missing = 1 if training is not None else n_passed + 1
+        if training is None:
+            training = _follow(self._cell, self._settings, task.configuration)
+        for _ in range(n_missing):
+            look = next(training)
+        if n_passed + 1 == self._settings.n_checkpoints:
+            found["model_size_mib"] = _measure_size_mib(self._write_trial(task, look))
+        else:
+            self._trainings.keep(task.number, n_passed + 1, training, look)
+        found["point"] = look.point
+
+    def read_model(self, task: Task) -> Bundle:
+        """Read a complete trial's bundle; a damaged one is made anew, repeating the training."""
+        try:
+            return self._read(task)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as err:
+            logger.warning("%s: trial %d is trained again: %s", self._cell.name, task.number, err)
+        return self._write_trial(task, self._repeat(task))
+
+    def _read(self, task: Task, variant: str = "") -> Bundle:
+        folder = self._store.bundle_folder(self._study_name, task.number, variant)
+        bundle = self._store.trust_recorded(read_bundle(folder, family=self._cell.family))
+        if not bundle.is_trusted:
+            raise ValueError(f"no search of this data root has written {bundle.weights_file}")
+        return bundle
+
+    def finish(self, task: Task) -> Bundle:
+        """Return a complete trial's candidate: trained on validation rows too, and exported.
+
+        A candidate whose last training fails is the trial's own model, which is logged.
+        """
+        try:
+            bundle = self._read_final(task) if task.learns_validation else self.read_model(task)
+        except SEARCH_FAULTS:
+            raise
+        except Exception as err:  # a family may raise anything
+            logger.warning(
+                "%s: candidate %d stays as its trial trained it, on more rows that failed: %s: %s",
+                *(self._cell.name, task.number, type(err).__name__, err),
+            )
+            bundle = self.read_model(task)
+        if task.exports:
+            bundle = offer_onnx(bundle, self._cell.validation.rows, again=True)
+        return bundle
+
+    def _read_final(self, task: Task) -> Bundle:
+        """Read a candidate that has learnt from all rows of the cell; train it where it is not."""
+        n_rows = len(self._cell.train.labels) + len(self._cell.validation.labels)
+        variant = f"{n_rows}-rows-{task.n_checkpoints}"
+        try:
+            return self._read(task, variant)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as err:
+            logger.debug("%s: trial %d is trained finally: %s", self._cell.name, task.number, err)
+        n_checkpoints = self._settings.n_checkpoints
+        is_whole = task.n_checkpoints == n_checkpoints
+        rows = self._cell.final_rows()
+        run = TrainingRun(
+            task.configuration,
+            rows,
+            n_checkpoints=1 if is_whole else n_checkpoints,
+            seed=self._settings.seed,
+            n_threads=self._settings.n_threads,
+            device=self._settings.device,
+        )
+        family = get_family(self._cell.family)
+        family.load_libraries()  # whose threads are limited
+        with threadpool_limits(self._settings.n_threads):
+            *_, last = islice(family.train(run), 1 if is_whole else task.n_checkpoints)
+        return self._write(task, last.model, n_rows=n_rows, variant=variant)
+
+    def _repeat(self, task: Task) -> Look:
+        return repeat_training(task.configuration, self._cell, self._settings, task.n_checkpoints)
+
+    def _write_trial(self, task: Task, look: Look) -> Bundle:
+        return self._write(task, look.model, n_rows=len(self._cell.train.labels))
+
+    def _write(self, task: Task, model: Any, *, n_rows: int, variant: str = "") -> Bundle:
+        """Write the bundle of a trial, or of the candidate that it has become."""
+        with self._store.new_bundle(self._study_name, task.number, variant) as folder:
+            written = write_bundle(
+                folder,
+                model,
+                model=self._cell.model,
+                family=self._cell.family,
+                configuration=task.configuration,
+                schema=self._cell.train.schema,
+                data_version=self._cell.data_version,
+                n_training_rows=n_rows,
+            )
+        self._store.record_weights(written)
+        path = self._store.bundle_folder(self._study_name, task.number, variant)
+        return replace(written, path=path)
+
+
+def _measure_size_mib(bundle: Bundle) -> float:
+    return sum((bundle.path / file).stat().st_size for file in bundle.files) / BYTES_PER_MIB
+
+
+def repeat_training(
+    configuration: Configuration, cell: Cell, settings: SearchSettings, n_looks: int
+) -> Look:
+    """Train a configuration again up to a look; the seed makes it the same model."""
+    *_, last = islice(_follow(cell, settings, configuration), n_looks)
+    return last
+
+
+def _follow(cell: Cell, settings: SearchSettings, configuration: Configuration) -> Iterator[Look]:
+    run = TrainingRun(
+        configuration,
+        cell.train,
+        n_checkpoints=settings.n_checkpoints,
+        seed=settings.seed,
+        n_threads=settings.n_threads,
+        device=settings.device,
+    )
+    return follow_training(cell, run)

@@ -1,0 +1,117 @@
+"""What a run and its workers tell each other: tasks and what came of them.
+
+Forked processes get and send them over their channels, with a few messages more; workers of a
+cluster take and return them as arguments and results.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rightfit._core.processes.channel import name_kinds
+from rightfit.models.family import Configuration
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step of one trial.
+
+    Args:
+        kind: ``train`` to the next checkpoint, and keep the model at the last one; ``keep`` the
+            model of a training that was cut short; ``finish`` a kept model, which becomes a
+            candidate.
+        number: The trial's number.
+        configuration: All settings of its model.
+        n_checkpoints: Checkpoints that its training has passed.
+        learns_validation: Whether a candidate is trained on the validation rows, too.
+        exports: Whether a candidate is exported to ONNX.
+    """
+
+    kind: Literal["train", "keep", "finish"]
+    number: int
+    configuration: Configuration
+    n_checkpoints: int
+    learns_validation: bool = False
+    exports: bool = False
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What came of a task.
+
+    Args:
+        started_s: When it began, in seconds since the epoch.
+        ended_s: When it ended.
+        cpu_s: CPU seconds that it took.
+        fault: Why the trial failed; empty if it did not.
+        point: What was measured at the checkpoint, see ``learning_curve.py``.
+        model_size_mib: Size of the kept model's files; ``None`` if none was kept.
+    """
+
+    started_s: float
+    ended_s: float
+    cpu_s: float
+    fault: str = ""
+    point: dict[str, Any] | None = None
+    model_size_mib: float | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a task that a worker was given.
+
+    Args:
+        search: Name of the search.
+        worker: The worker.
+        task: The task.
+        result: ``None`` if the worker died or broke.
+        error: What broke it, which is no trial's fault; empty if nothing did.
+    """
+
+    search: str
+    worker: str
+    task: Task
+    result: TaskResult | None
+    error: str = ""
+
+    @property
+    def worker_died(self) -> bool:
+        """Whether the task is lost with its worker."""
+        return self.result is None and not self.error
+
+
+@dataclass(frozen=True)
+class Start:
+    """A process carries out tasks of a search; the first follows.
+
+    Args:
+        job: The search, see ``cell.describe_job``.
+        log_level: Lowest level that it tells.
+    """
+
+    job: str
+    log_level: int
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line of a process' log."""
+
+    level: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process' work has broken.
+
+    Args:
+        error: What broke it.
+    """
+
+    error: str
+
+
+KINDS = name_kinds(Start, Task, TaskResult, Logged, Ended)

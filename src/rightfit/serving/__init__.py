@@ -1,1 +1,0 @@
-"""Use a ranking: answer which model fits, and export it."""

@@ -1,1 +1,0 @@
-"""The search: studies, stopping rules, candidates."""

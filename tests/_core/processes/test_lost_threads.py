@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import os, signal
+import polars as pl
+import rightfit as rf
+from rightfit.data.tables import read_frame
+
+table = pl.DataFrame({"a": [1, 2, 3]})
+if %s:
+    table.lazy().group_by("a").len().collect()
+if not os.fork():
+    signal.alarm(30)
+    try:
+        read_frame(table, entry="table")
+        print("read")
+    except rf.RightfitError as err:
+        print(str(err).partition(",")[0])
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists threads by name")
+@pytest.mark.parametrize(
+    ("has_computed", "said"),
+    [(True, "This process was forked from one that had used polars"), (False, "read")],
+)
+def test_a_process_forked_after_polars_has_computed_says_so(has_computed: bool, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM % has_computed],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert said in done.stdout, done.stderr

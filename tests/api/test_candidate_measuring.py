@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from factories.bundles import train_bundle
+from factories.data_cards import make_data_card
+from factories.rankings import around, make_application, make_profile, make_profiles
+
+from rightfit._core.processes.json_store import JsonStore
+from rightfit.api.candidate_measuring import RawTest, measure_candidates, read_fit_costs
+from rightfit.measuring.metrics import FIT_COLUMNS
+from rightfit.measuring.serving import name_device
+from rightfit.models.bundle_exports import offer_onnx
+from rightfit.params.applications import ApplicationsParams
+from rightfit.params.defaults import read_default
+from rightfit.params.evaluation import EvaluationParams
+from rightfit.searching.setting_up import make_data
+
+pytestmark = pytest.mark.whole
+
+CARD = make_data_card()
+LINEAR = {"alpha": 0.001, "penalty": "l2", "n_epochs": 2, "learning_rate": "optimal", "eta0": 0.01}
+FASTER = make_profiles(
+    make_profile(
+        "net-000",
+        **around("quality", 1.0, 0.0),
+        **around("latency_p50_ms", 1e-6, 0.0),
+        request_path="model",
+        disturbed=False,
+    )
+)
+
+
+def make_rows(n_rows: int) -> pl.DataFrame:
+    values = np.random.default_rng(0).normal(size=(n_rows, 2)).astype(np.float32)
+    labels = pl.Series((values[:, 0] > 0).astype(np.int64))
+    return pl.DataFrame(values, schema=["a", "b"]).with_columns(label=labels)
+
+
+def measure(folder: Path, rivals: pl.DataFrame | None) -> int:
+    """Return how many processes measured a candidate."""
+    rows = make_rows(200)
+    data = make_data(rows, CARD.input_schema)
+    bundle = offer_onnx(train_bundle(folder / "linear", data, "linear", LINEAR), data.rows)
+    profiles = measure_candidates(
+        {"linear-000": bundle},
+        {},
+        rows,
+        CARD,
+        raw=RawTest(rows, {"steps": []}),
+        measurements=JsonStore(folder / "measurements"),
+        params=EvaluationParams.model_validate(
+            read_default("evaluation") | {"n_threads": [1], "runtimes": ["onnx"]}
+        ),
+        choosers=ApplicationsParams({"any": make_application(request_path="model")}),
+        rivals=rivals,
+    )
+    [how] = profiles["measured_how"]
+    return int(how["n_processes"])
+
+
+def test_candidate_that_a_measured_rival_surely_beats_is_measured_shortly(tmp_path: Path) -> None:
+    screening = EvaluationParams.model_validate(read_default("evaluation")).settings
+
+    beaten = measure(tmp_path / "beaten", FASTER)
+    alone = measure(tmp_path / "alone", None)
+    elsewhere = FASTER.with_columns(device=pl.lit(name_device("cpu", "board")))
+
+    assert beaten <= screening.screening_processes < alone
+    assert measure(tmp_path / "elsewhere", elsewhere) > screening.screening_processes
+
+
+def test_training_costs_are_those_of_the_candidates_trial() -> None:
+    costs = {name: [1.5, 2.5] for name in FIT_COLUMNS}
+
+    found = read_fit_costs({"net": pl.DataFrame({"number": [0, 7], **costs})})
+
+    assert list(found) == ["net-000", "net-007"]
+    assert found["net-007"]["fit_time_s"] == 2.5

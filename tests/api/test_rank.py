@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from factories.reports import APPLICATIONS, make_profiles
+
+import rightfit as rf
+from rightfit.models.quality.metric import QualityMetric
+
+LAUGHS = "a: &a [lol]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n"
+    for before, name in itertools.pairwise("abcdefghij")
+)
+QUALITY = {"weight": 1, "worst": 0, "best": 1}
+
+
+@pytest.fixture(scope="module")
+def profiles() -> rf.Profiles:
+    accuracy = QualityMetric(name="accuracy", worst=0.5, best=1.0)
+    return rf.Profiles(make_profiles(), qualities={"landsat": accuracy, "fashion_mnist": accuracy})
+
+
+@pytest.fixture(scope="module")
+def ranking(profiles: rf.Profiles) -> rf.Ranking:
+    return rf.rank(profiles, APPLICATIONS)
+
+
+def test_winner_is_the_first_feasible_candidate_of_the_table(ranking: rf.Ranking) -> None:
+    rows = ranking.table.filter(application="satellite_archive", dataset="landsat", rank=1)
+
+    winner = ranking.winner("satellite_archive", "landsat")
+
+    assert winner is not None
+    assert [winner.candidate] == rows["candidate"].to_list()
+    assert winner.serving.runtime == rows["runtime"][0]
+
+
+def test_decision_names_winner_and_what_would_change_it(ranking: rf.Ranking) -> None:
+    decision = ranking.decision("satellite_archive", "landsat")
+
+    assert decision.outcome == "winner"
+    assert decision.winner is not None
+    assert decision.winner.candidate in decision.sentence
+
+
+def test_every_candidate_has_a_reason_for_its_place(ranking: rf.Ranking) -> None:
+    candidates = ranking.table.filter(application="edge_device", dataset="landsat")["candidate"]
+
+    sentences = [ranking.explain(name, "edge_device", "landsat") for name in candidates]
+
+    assert all(name in text for name, text in zip(candidates, sentences, strict=True))
+    assert f"1 of {len(candidates)} for edge_device" in sentences[0]
+
+
+def test_unknown_names_are_refused_with_the_known_ones(ranking: rf.Ranking) -> None:
+    with pytest.raises(rf.RightfitError, match="did you mean 'edge_device'"):
+        ranking.winner("edge_devise", "landsat")
+    with pytest.raises(rf.RightfitError, match="dataset must be one of"):
+        ranking.winner("edge_device")
+    with pytest.raises(rf.RightfitError, match="no candidate 'nobody'"):
+        ranking.explain("nobody", "edge_device", "landsat")
+
+
+def test_file_mapping_and_objects_ask_the_same(profiles: rf.Profiles, tmp_path: Path) -> None:
+    bare, nested = tmp_path / "bare.yml", tmp_path / "nested.yml"
+    bare.write_text(yaml.safe_dump(APPLICATIONS, sort_keys=False))
+    nested.write_text(yaml.safe_dump({"applications": APPLICATIONS}, sort_keys=False))
+    objects = {name: rf.Application.model_validate(block) for name, block in APPLICATIONS.items()}
+
+    tables = [rf.rank(profiles, one).table for one in (bare, str(nested), objects)]
+
+    assert all(table.equals(tables[0]) for table in tables)
+
+
+@pytest.mark.parametrize("rules", [3, {"confidence": 0.9}])
+def test_rules_that_are_none_are_refused(profiles: rf.Profiles, rules: Any) -> None:
+    with pytest.raises(rf.RightfitError, match="rules must be those of a ranking"):
+        rf.rank(profiles, APPLICATIONS, rules=rules)
+
+
+def test_table_of_pandas_is_refused_in_one_line(profiles: rf.Profiles) -> None:
+    pytest.importorskip("pandas")
+    table: Any = profiles.to_pandas()
+
+    with pytest.raises(rf.RightfitError, match="or its table of polars, but got a DataFrame"):
+        rf.rank(table, APPLICATIONS)
+
+
+def test_faults_of_applications_are_all_listed(profiles: rf.Profiles) -> None:
+    goals = {"latency_p95": {"weight": 1, "worst": 10, "best": 1}}
+    blocks = {
+        "one": {"description": "-", "scenario": "offline", "objectives": goals},
+        "two": {"description": "-", "scenario": "batch", "objectives": {}},
+    }
+
+    with pytest.raises(rf.RightfitError, match="latency_p95") as raised:
+        rf.rank(profiles, blocks)
+
+    assert "applications.two" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"- a\n", "must hold applications by name"),
+        (b"a: [\n", "is no YAML"),
+        (b"{}", "no applic"),
+        (b"\xff\xfe", "is no YAML"),
+        (b"a: " + b"[" * 20_000, "is no YAML"),
+        (b"a: {x: 1}\na: {x: 2}\n", "a stands twice"),
+        (b"no: {x: 1}\n", r"names must be texts, but got \[False\]"),
+        (LAUGHS.encode(), "stand for more than 100,000 values"),
+    ],
+)
+def test_file_that_holds_no_applications_is_refused(
+    profiles: rf.Profiles, tmp_path: Path, content: bytes, message: str
+) -> None:
+    path = tmp_path / "applications.yml"
+    path.write_bytes(content)
+
+    with pytest.raises(rf.RightfitError, match=message):
+        rf.rank(profiles, path)
+
+
+def test_a_pipe_in_place_of_applications_is_refused(profiles: rf.Profiles, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "applications.yml")
+
+    with pytest.raises(rf.RightfitError, match="only regular files are read"):
+        rf.rank(profiles, tmp_path / "applications.yml")
+
+
+def test_metric_that_no_profile_has_is_refused(profiles: rf.Profiles) -> None:
+    lacking = rf.Profiles(profiles.table.drop("latency_p50_ms"))
+
+    with pytest.raises(rf.RightfitError, match="latency_p50_ms"):
+        rf.rank(lacking, APPLICATIONS)
+
+
+def test_what_is_no_ranking_is_refused(profiles: rf.Profiles) -> None:
+    given: Any = 5
+
+    with pytest.raises(rf.RightfitError, match="profiles must be what compare"):
+        rf.rank(given, APPLICATIONS)
+    with pytest.raises(rf.RightfitError, match=r"applications must be .* by name, or"):
+        rf.rank(profiles, given)
+    for previous in (given, {"any": given}):
+        with pytest.raises(rf.RightfitError, match="previous must be a ranking, its folder"):
+            rf.rank(profiles, APPLICATIONS, previous=previous)
+
+
+def test_nothing_to_rank_is_refused(profiles: rf.Profiles) -> None:
+    with pytest.raises(rf.RightfitError, match="no profile to rank"):
+        rf.rank(profiles[:0], APPLICATIONS)
+
+
+def test_other_weights_are_checked_like_the_first_ones(profiles: rf.Profiles) -> None:
+    block = {"description": "-", "scenario": "offline", "objectives": {"quality": QUALITY}}
+    ranking = rf.rank(profiles, {"one": block})
+
+    changed = ranking.with_weights("one", quality=5)
+
+    assert changed.applications["one"].objectives["quality"].weight == 5
+    for weight in (float("nan"), float("inf"), -1):
+        with pytest.raises(rf.RightfitError, match=r"applications.*weight"):
+            ranking.with_weights("one", quality=weight)
+
+
+def test_every_place_of_a_ranking_shows_the_same_quality(ranking: rf.Ranking) -> None:
+    winner = ranking.winner("satellite_archive", "landsat")
+    decided = ranking.decision("satellite_archive", "landsat").winner
+    assert winner is not None
+    assert decided is not None
+    assert decided.quality is not None
+
+    board = ranking.leaderboard("satellite_archive", "landsat")
+
+    assert (decided.candidate, decided.quality.value) == (
+        winner.candidate,
+        float(winner.quality_raw),
+    )
+    assert decided.quality.metric == winner.quality_metric == "accuracy"
+    assert board["accuracy"][0] == str(winner.quality_raw)
+    assert str(decided.quality).casefold() in repr(ranking).casefold()
+
+
+def test_leaderboard_shows_metrics_that_count(ranking: rf.Ranking) -> None:
+    board = ranking.leaderboard("satellite_archive", "landsat")
+
+    assert board["rank"].to_list() == list(range(1, board.height + 1))
+    assert "throughput_rows_per_s" in board.columns
+
+
+def test_saved_ranking_decides_the_same_when_loaded(ranking: rf.Ranking, tmp_path: Path) -> None:
+    with_imported = replace(ranking, imported=("linear",))
+
+    loaded = rf.Ranking.load(with_imported.save(tmp_path / "ranking"))
+
+    assert loaded.imported == ("linear",)
+    assert loaded.winners == ranking.winners
+    assert loaded.table.equals(ranking.table)
+    with pytest.raises(rf.RightfitError, match="holds no profiles"):
+        rf.Ranking.load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "deep", "no UTF-8", "missing"])
+def test_what_holds_no_ranking_is_refused_at_once(
+    ranking: rf.Ranking, profiles: rf.Profiles, tmp_path: Path, kind: str
+) -> None:
+    folder = ranking.save(tmp_path / "saved")
+    file = folder / "ranking.json"
+    file.unlink()
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "device":
+        file.symlink_to("/dev/zero")
+    elif kind != "missing":
+        file.write_bytes(b"[" * 100_000 if kind == "deep" else b'{"applications": "\xff"}')
+
+    with pytest.raises(rf.RightfitError, match="holds no ranking"):
+        rf.Ranking.load(folder)
+    with pytest.raises(rf.RightfitError, match="holds no ranking"):
+        rf.rank(profiles, ranking.applications, previous=folder)
+
+
+def test_a_ranking_is_stored_in_utf_8_whatever_the_locale(
+    ranking: rf.Ranking, tmp_path: Path
+) -> None:
+    asked = ranking.applications["satellite_archive"].model_copy(update={"description": "für Zoë"})
+    folder = rf.rank(ranking.profiles, {"a": asked}).save(tmp_path / "saved")
+    program = (
+        "import sys, rightfit as rf;"
+        "print(ascii(rf.Ranking.load(sys.argv[1]).applications['a'].description))"
+    )
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, folder],
+        env=os.environ | plain,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.strip() == r"'f\xfcr Zo\xeb'", done.stderr
+
+
+def test_winner_of_a_previous_ranking_stands(profiles: rf.Profiles, tmp_path: Path) -> None:
+    asked = {"any": {"description": "-", "scenario": "offline", "objectives": {"quality": QUALITY}}}
+    measured = rf.Profiles(profiles.table.filter(dataset="landsat"))
+    first = rf.rank(measured, asked)
+    runner_up = first.decision("any").runner_up
+    assert runner_up is not None
+    highest = float(measured.table["quality"].max())  # type: ignore[arg-type]
+    better = pl.when(candidate=runner_up.candidate).then(highest + 0.008).otherwise("quality")
+    again = rf.Profiles(measured.table.with_columns(quality=better))
+
+    fresh = rf.rank(again, asked)
+    kept = rf.rank(again, asked, previous=first)
+    loaded = rf.rank(again, asked, previous=first.save(tmp_path / "first"))
+    plain = {
+        name: {dataset: asdict(key) for dataset, key in found.items()}
+        for name, found in first.winners.items()
+    }
+
+    assert fresh.winners != first.winners
+    assert kept.winners == loaded.winners == first.winners
+    assert rf.rank(again, asked, previous=plain).winners == first.winners
+    assert runner_up.candidate in kept.decision("any").kept
+    assert rf.Ranking.load(kept.save(tmp_path / "kept")).winners == first.winners
+
+
+def test_report_names_the_winners_without_a_project(ranking: rf.Ranking, tmp_path: Path) -> None:
+    winner = ranking.winner("satellite_archive", "landsat")
+    assert winner is not None
+
+    text = ranking.report(tmp_path / "new" / "report.html").read_text()
+
+    assert winner.candidate in text
+    assert "{{" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+
+
+def test_charts_and_texts_are_there_for_a_notebook(ranking: rf.Ranking) -> None:
+    assert len(ranking.plot("edge_device").data) > 0
+    assert "<table>" in ranking._repr_html_()
+    assert "satellite_archive, landsat" in repr(ranking)
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {"quality": 0.8},
+        {"quality": 0.8, "latency_p95_ms": 2},
+        {"quality": 0.8, "peak_memory_mib": 9},
+    ],
+)
+def test_a_small_table_of_ones_own_is_ranked_and_reported(
+    metrics: dict[str, float], tmp_path: Path
+) -> None:
+    keys = {"dataset": "d", "model": "m", "candidate": "m-0", "runtime": "onnx", "device": "cpu"}
+    goal = {"quality": {"weight": 1, "worst": 0, "best": 1}}
+    application = {"description": "One.", "scenario": "offline", "objectives": goal}
+
+    ranking = rf.rank(pl.DataFrame([keys | {"n_threads": 1} | metrics]), {"x": application})
+
+    assert ranking.winner("x").candidate == "m-0"
+    assert ranking.leaderboard("x").height == 1
+    decided = ranking.decision("x").winner
+    assert decided is not None
+    assert metrics.items() <= decided.metrics.items()
+    assert "m-0" in ranking.report(tmp_path / "new" / "report.html").read_text(encoding="utf-8")

@@ -1,0 +1,291 @@
+"""check fails on a worse winner and passes on the same; size writes YAML."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from click.testing import Result
+from factories.reports import make_load_curve, make_load_curves
+from factories.studies import APPLICATIONS, LATER, RANKING, Study, make_measured, rank
+
+from rightfit._core.processes.codec import to_plain
+from rightfit.cli import size
+from rightfit.cli.check import read_present
+from rightfit.data.request_path.usage import PROFILE
+from rightfit.kedro_project.stored import StoredResults
+from rightfit.ops.http_load.deployment_trial import TrialResult
+from rightfit.ranking.explanation.decisions import write_recommendations
+from rightfit.ranking.records.baseline import compare_baselines
+from rightfit.ranking.records.load_records import LatencyLimit
+
+pytestmark = pytest.mark.whole
+
+Ask = Callable[..., Result]
+
+
+@pytest.fixture
+def baseline(ask: Ask, tmp_path: Path) -> Path:
+    path = tmp_path / "baseline.json"
+    assert ask("check", "--against", path, "--write").exit_code == 0
+    return path
+
+
+def store_later(study: Study, open_catalog: Any, *, loss: float) -> None:
+    """Store a later run of so much less quality."""
+    lower = pl.col("quality", "quality_low", "quality_high") - loss
+    profiles = make_measured(study.bundle).with_columns(lower)
+    catalog = open_catalog(study.root, LATER)
+    catalog.save("resource_profiles", profiles)
+    catalog.save("recommendations", write_recommendations(rank(profiles)))
+
+
+def test_same_results_pass(ask: Ask, baseline: Path, study: Study, open_catalog: Any) -> None:
+    store_later(study, open_catalog, loss=0)
+
+    result = ask("check", "--against", baseline)
+
+    assert result.exit_code == 0, result.output
+    assert "passed  web_api on landsat" in result.output
+    assert result.output.endswith("0 of 1 failed\n")
+
+
+def test_worse_winner_fails_and_says_by_how_much(
+    ask: Ask, baseline: Path, study: Study, open_catalog: Any
+) -> None:
+    store_later(study, open_catalog, loss=0.1)
+
+    result = ask("check", "--against", baseline)
+    as_json = ask("check", "--against", baseline, "--json")
+
+    assert result.exit_code == as_json.exit_code == 1
+    assert (
+        "scaled quality is worse: 0.800 (0.780 to 0.825) before, 0.700 (0.680 to 0.725) now"
+        in result.output
+    )
+    (finding,) = json.loads(as_json.output)
+    assert finding["application"] == "web_api"
+
+
+@pytest.mark.parametrize(
+    ("keep_winner", "faults", "note"),
+    [
+        (True, 0, "forest-001 has replaced linear-000, but is not surely better"),
+        (False, 2, "forest-001 has replaced linear-000"),
+    ],
+)
+def test_winner_of_the_baseline_stands_where_nothing_is_surely_better(
+    results: StoredResults,
+    study: Study,
+    open_catalog: Any,
+    keep_winner: bool,
+    faults: int,
+    note: str,
+) -> None:
+    parameters = {"applications": APPLICATIONS, "ranking": RANKING | {"keep_winner": keep_winner}}
+    before, _ = read_present(results, parameters, None)
+    now = {"linear-000": (0.76, 0.72, 0.80), "forest-001": (0.765, 0.755, 0.775)}
+    columns = ("quality", "quality_low", "quality_high")
+    profiles = make_measured(study.bundle).with_columns(
+        latency_p50_ms=0.01,
+        **{
+            column: pl.col("candidate").replace_strict(
+                {name: figures[position] for name, figures in now.items()}
+            )
+            for position, column in enumerate(columns)
+        },
+    )
+    catalog = open_catalog(study.root, LATER)
+    catalog.save("resource_profiles", profiles)
+    catalog.save("recommendations", write_recommendations(rank(profiles)))
+
+    present, standing = read_present(results, parameters, before)
+    found = compare_baselines(before, present, standing, margin_pct=5)
+
+    (one,) = (one for one in found if one.application == "web_api")
+    assert len(one.faults) == faults
+    assert one.notes[0] == note
+
+
+def test_baseline_of_another_machine_is_refused_unless_told(ask: Ask, baseline: Path) -> None:
+    content = json.loads(baseline.read_text())
+    content["machine"]["cpu"] = "Faster CPU"
+    baseline.write_text(json.dumps(content))
+
+    refused = ask("check", "--against", baseline)
+
+    assert refused.exit_code == 1
+    assert "measured on Faster CPU, 2 cores" in refused.output
+    assert ask("check", "--against", baseline, "--any-machine").exit_code == 0
+
+
+def test_baseline_without_a_machine_is_refused_unless_told(ask: Ask, baseline: Path) -> None:
+    content = json.loads(baseline.read_text())
+    baseline.write_text(json.dumps(content | {"machine": None}))
+
+    refused = ask("check", "--against", baseline)
+
+    assert refused.exit_code == 1
+    assert "the baseline does not say what it was measured on" in refused.output
+    assert ask("check", "--against", baseline, "--any-machine").exit_code == 0
+
+
+@pytest.mark.parametrize("winners", [{}, {"web_api": {}}, {"web_api": {"landsat": None}}])
+def test_baseline_that_compares_nothing_fails(ask: Ask, baseline: Path, winners: Any) -> None:
+    content = json.loads(baseline.read_text())
+    baseline.write_text(json.dumps(content | {"winners": winners}))
+
+    refused = ask("check", "--against", baseline)
+    rewritten = ask("check", "--against", baseline, "--write")
+
+    assert refused.exit_code == 1
+    assert "is no baseline to compare with: winners holds no winner" in refused.output
+    assert refused.output.rstrip().endswith(f"rightfit check --against {baseline} --write")
+    assert rewritten.exit_code == 0
+    assert ask("check", "--against", baseline).exit_code == 0
+
+
+def test_interval_the_wrong_way_round_is_refused_in_one_line(ask: Ask, baseline: Path) -> None:
+    content = json.loads(baseline.read_text())
+    kept = content["winners"]["web_api"]["landsat"]["metrics"]["quality"]
+    kept["low"], kept["high"] = kept["high"], kept["low"]
+    baseline.write_text(json.dumps(content))
+
+    refused = ask("check", "--against", baseline)
+
+    assert refused.exit_code == 1
+    assert "metrics.quality: low must not be above high" in refused.output
+    assert len(refused.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("switches", [[], ["--write"]])
+def test_pipe_for_a_baseline_is_refused_and_not_waited_for(
+    ask: Ask, tmp_path: Path, switches: list[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+
+    refused = ask("check", "--against", tmp_path / "pipe.json", *switches)
+
+    assert refused.exit_code == 1
+    assert "only regular files are read" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "Write one from the last ranking: rightfit check"), ("{}", "is no baseline")],
+)
+def test_file_that_is_no_baseline_is_refused(
+    ask: Ask, tmp_path: Path, content: str | None, message: str
+) -> None:
+    path = tmp_path / "baseline.json"
+    if content is not None:
+        path.write_text(content)
+
+    result = ask("check", "--against", path)
+
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
+    command = ("size", "-a", "web_api", "-d", "landsat", "--rate", "2000")
+    step = {
+        "loop": "open",
+        "level": 500.0,
+        "latency_ms": {"0.5": None, "0.99": None},
+        "throughput_per_s": 500.0,
+        "n_requests": 1500,
+        "errors": {},
+        "keeps_up": True,
+        "server_cores": 0.5,
+        "peak_memory_mib": 120.0,
+        "disk_read_mib": 0.0,
+        "disk_written_mib": 0.0,
+        "sent_mib": 1.0,
+        "received_mib": 1.0,
+        "late_p99_ms": 0.1,
+    }
+    curve = {
+        "closed": [step],
+        "opened": [step],
+        "capacity_per_s": 600.0,
+        "highest_rate_per_s": 500.0,
+        "limit_ms": 50.0,
+        "knee_per_s": 500.0,
+    }
+    (tmp_path / "load.json").write_text(json.dumps(curve))
+    (tmp_path / "other.json").write_text("[]")
+    (tmp_path / "rows.json").write_text(json.dumps(curve | {"n_rows": 2.5}))
+
+    bare = ask(*command)
+    served = ask(*command, "--load", tmp_path / "load.json")
+    other = ask(*command, "--load", tmp_path / "other.json")
+    rows = ask(*command, "--load", tmp_path / "rows.json")
+
+    assert bare.exit_code == 1
+    assert "rightfit size --load load.json" in bare.output
+    assert served.exit_code == 0, served.output
+    assert yaml.safe_load(served.output)["spec"]["replicas"] == 6  # 2,000 × 1.3 / 500 = 5.2
+    assert other.exit_code == 1
+    assert "is not what rightfit load-test --json prints" in other.output
+    assert "These are no figures of a server" in rows.output
+
+
+@pytest.mark.parametrize(("scenario", "rate_per_s"), [("server", 2_000), ("offline", 1_000)])
+def test_a_deployment_is_tried_with_requests_as_they_were_loaded(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenario: str, rate_per_s: float
+) -> None:
+    curve = replace(make_load_curve(), limit_share=0.95, n_rows=2)
+    (tmp_path / "load.json").write_text(json.dumps(to_plain(curve)))
+    (tmp_path / "rows.json").write_text('[{"a": 1}, {"a": 2}, {"a": 3}]')
+    tried = []
+
+    def hold(_: str, __: Path, bodies: tuple[str, ...], **asked: Any) -> TrialResult:
+        tried.append((bodies, asked))
+        return TrialResult("held", ())
+
+    application = SimpleNamespace(scenario=scenario)
+    monkeypatch.setattr(size, "load_recommendations", lambda _: ("", {"web_api": application}))
+    monkeypatch.setattr(size, "read_export", lambda *_, **__: SimpleNamespace(inputs=()))
+    monkeypatch.setattr(size, "try_deployment", hold)
+    files = ("--load", tmp_path / "load.json", "--rows", tmp_path / "rows.json")
+    command = ("size", "-a", "web_api", "-d", "landsat", "--rate", "2000", "--try", tmp_path)
+    (tmp_path / PROFILE).write_text('{"dataset": "landsat", "candidate": "linear-000"}')
+    result = ask(*command, *files)
+    (tmp_path / PROFILE).write_text('{"dataset": "landsat", "candidate": "forest-000"}')
+    other = ask(*command, *files)
+
+    assert result.exit_code == 0, result.output
+    limit = LatencyLimit(0.95, 5.0)
+    expected = {"rate_per_s": rate_per_s, "limit": limit, "seconds": 60}
+    assert tried == [(('[{"a": 1}, {"a": 2}]',), expected)]
+    assert "holds forest-000, exported for landsat, and not linear-000, the winner" in other.output
+
+
+def test_size_counts_the_load_that_the_run_made(ask: Ask, study: Study, open_catalog: Any) -> None:
+    store_later(study, open_catalog, loss=0)
+    recommendations = rank(make_measured(study.bundle))
+    open_catalog(study.root, LATER).save("load_curves", make_load_curves(recommendations))
+
+    sized = ask("size", "-a", "web_api", "-d", "landsat", "--rate", "2000")
+
+    assert sized.exit_code == 0, sized.output
+    assert yaml.safe_load(sized.output)["spec"]["replicas"] == 3  # 2,000 × 1.3 / 900 = 2.9
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--measure", "--against", "b.json"], ["--measure", "--write"], ["--write"]]
+)
+def test_check_needs_a_baseline_or_measures(ask: Ask, arguments: list[str]) -> None:
+    result = ask("check", *arguments)
+
+    assert result.exit_code == 2
+    assert "--against FILE" in result.output

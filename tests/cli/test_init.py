@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from rightfit.cli.init import plan_files
+from rightfit.cli.verb_group import verbs
+from rightfit.params.defaults import complete_parameters, read_default
+from rightfit.params.grid import read_grid
+
+pytestmark = pytest.mark.whole
+
+BLOCK = "  iris:\n    tables: [iris]\n    target: {column: variety}\n"
+
+
+def plan(folder: Path, **parameters: Any) -> dict[str, str]:
+    files = plan_files(folder, parameters, dataset="iris", block=BLOCK)
+    return {file.path.name: file.kept_because or file.text for file in files}
+
+
+def test_planned_files_make_a_grid(tmp_path: Path) -> None:
+    texts = plan(tmp_path)
+
+    parameters: dict[str, Any] = {}
+    for text in texts.values():
+        parameters |= yaml.safe_load(text)
+    grid = read_grid(complete_parameters(parameters))
+    assert list(texts) == [
+        f"parameters_{name}.yml" for name in ("grid", "datasets", "applications")
+    ]
+    assert grid.tables == {"iris": ("iris",)}
+    assert grid.families["forest"] == "rightfit.models.forest"
+    assert "interactive" in parameters["applications"]
+
+
+def test_new_grid_names_every_model_of_the_library(tmp_path: Path, project_path: Path) -> None:
+    template = next(
+        project_path.glob("src/rightfit/kedro_project/template/*/conf/base/parameters_grid.yml")
+    )
+
+    for text in (plan(tmp_path)["parameters_grid.yml"], template.read_text()):
+        assert set(read_default("models")) - set(re.findall(r"\w+", text)) == set()
+
+
+def test_files_and_blocks_that_exist_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "parameters_grid.yml").write_text("")
+    own = {"web": {"objectives": {}}}
+
+    planned = plan(tmp_path, applications=own)
+
+    assert planned["parameters_grid.yml"] == "it exists"
+    assert planned["parameters_applications.yml"] == "the parameter applications exists"
+    assert "iris" in planned["parameters_datasets.yml"]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"training": {"lr": 0.1}},
+        {"models": ["a", "b"]},
+        {"datasets": {"iris": {"path": "iris.csv"}}},
+        {"grid": 3},
+    ],
+)
+def test_names_that_mean_something_else_are_refused(tmp_path: Path, own: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"parameters \['{next(iter(own))}'\] of its own"):
+        plan(tmp_path, **own)
+
+
+def test_changed_values_of_the_library_are_no_names_of_something_else(tmp_path: Path) -> None:
+    own = {"training": {"n_trials": 3}, "models": {"forest": {"space": {}}}, "model_options": 1}
+
+    assert plan(tmp_path, **own)
+
+
+def test_file_that_cannot_be_written_is_one_clear_error(
+    tmp_path: Path, project_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "base").mkdir()
+    link = tmp_path / "base" / "parameters_grid.yml"
+    link.symlink_to("/proc/nobody/writes/here")
+    monkeypatch.chdir(project_path)
+
+    result = CliRunner().invoke(verbs, ["init", "--conf-source", str(tmp_path)])
+
+    assert result.exit_code == 1
+    assert f"Error: cannot write {link}: No such file or directory\n" in result.output

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories.reports import ENVIRONMENT
+from factories.studies import LATER, VERSION, Study
+
+import rightfit
+from rightfit._core.errors import DamagedResultError, NothingStoredError, RightfitError
+from rightfit.kedro_project.stored import Place, StoredResults
+
+pytestmark = pytest.mark.whole
+
+OTHER_MACHINE = replace(ENVIRONMENT, environment_id="later")
+
+
+def test_versions_are_listed_oldest_first(
+    results: StoredResults, study: Study, open_catalog: Any
+) -> None:
+    open_catalog(study.root, LATER).save("environment", OTHER_MACHINE)
+
+    assert results.list_versions("environment") == [VERSION, LATER]
+    assert results.list_versions("rankings") == []
+
+
+@pytest.mark.parametrize(
+    ("at_most", "expected"), [(None, LATER), (LATER, LATER), ("2026-01-02T99", VERSION)]
+)
+def test_newest_version_is_no_newer_than_asked(
+    results: StoredResults, study: Study, open_catalog: Any, at_most: str | None, expected: str
+) -> None:
+    open_catalog(study.root, LATER).save("environment", OTHER_MACHINE)
+
+    assert results.find_version("environment", at_most=at_most) == expected
+
+
+def test_an_old_version_is_loaded_though_there_is_a_newer_one(
+    results: StoredResults, study: Study, open_catalog: Any
+) -> None:
+    open_catalog(study.root, LATER).save("environment", OTHER_MACHINE)
+
+    assert results.load("environment", VERSION) == ENVIRONMENT
+    assert results.load("environment", LATER) == OTHER_MACHINE
+
+
+def test_nothing_stored_names_the_command(results: StoredResults) -> None:
+    with pytest.raises(NothingStoredError, match=r"rankings.* yet\. Run: kedro run"):
+        results.find_version("rankings")
+    with pytest.raises(NothingStoredError, match="up to 2025"):
+        results.find_version("environment", at_most="2025")
+
+
+def test_pipe_in_place_of_a_result_is_damage_and_not_waited_for(
+    results: StoredResults, study: Study
+) -> None:
+    path = study.root / "08_reporting" / "recommendations.json" / VERSION / "recommendations.json"
+    path.unlink()
+    os.mkfifo(path)
+
+    with pytest.raises(DamagedResultError, match="only regular files are read"):
+        results.load("recommendations", VERSION)
+
+
+def test_relative_paths_start_from_the_project(tmp_path: Path) -> None:
+    conf = tmp_path / "conf" / "base"
+    conf.mkdir(parents=True)
+    (tmp_path / "conf" / "local").mkdir()
+    (conf / "catalog.yml").write_text(
+        "environment: {type: json.JSONDataset, filepath: d/e.json, versioned: true}"
+    )
+    stored = tmp_path / "d" / "e.json" / VERSION
+    stored.mkdir(parents=True)
+    (stored / "e.json").write_text('{"cpu": "here"}')
+
+    results = Place(folder=tmp_path).open_results()
+
+    assert results.load_newest("environment") == {"cpu": "here"}
+
+
+def test_missing_configuration_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no configuration in .*--conf-source"):
+        Place(folder=tmp_path).open_results()
+
+
+def test_project_in_an_unknown_environment_is_one_clear_error(bootstrapped: Path) -> None:
+    with pytest.raises(RightfitError, match="There is no environment 'nope'"):
+        rightfit.open_project(bootstrapped, env="nope")

@@ -1,0 +1,417 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from rightfit.data.block import (
+    CompleteBlock,
+    complete_block,
+    inferred_key,
+    write_block,
+)
+from rightfit.data.description import DatasetBlock
+from rightfit.data.spec import (
+    ByteLength,
+    ColumnSplit,
+    Features,
+    Image,
+    Join,
+    StratifiedShare,
+    Target,
+    Weekday,
+)
+from rightfit.data.table_check import check_tables
+from rightfit.models.quality.metric import QualityMetric
+
+N = 240
+
+
+APPLES = pl.DataFrame(
+    {
+        "apple_id": range(60),
+        "mass": [float(i % 7) for i in range(60)],
+        "ripe": ["yes", "no", "no"] * 20,
+    }
+)
+
+
+def make_orders() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "order_id": range(N),
+            "mass": [None if i % 10 == 0 else float(i % 13) for i in range(N)],
+            "n_parts": [i % 11 for i in range(N)],
+            "depot": ["north", "south", "west"] * (N // 3),
+            "day": [date(2026, 1, 1 + i % 28) for i in range(N)],
+            "flag": ["y" if i % 4 == 0 else "n" for i in range(N)],
+            "late": ["yes" if i % 4 == 0 else "no" for i in range(N)],
+        }
+    )
+
+
+def complete(table: pl.DataFrame | None = None, **said: Any) -> CompleteBlock:
+    block = {"tables": ["orders"], "target": {"column": "late"}, **said}
+    tables = {"orders": make_orders() if table is None else table}
+    return complete_block(DatasetBlock.model_validate(block), tables, dataset_name="orders")
+
+
+def describe_apples(table: pl.DataFrame = APPLES, **said: Any) -> CompleteBlock:
+    block = DatasetBlock.model_validate({"tables": {"apples": "apples_2026"}, **said})
+    return complete_block(block, {"apples": table}, dataset_name="apples")
+
+
+def test_minimal_block_is_completed_from_the_table() -> None:
+    spec = complete().spec
+
+    assert spec.task == "classification"
+    assert spec.target.classes == ("no", "yes")
+    assert spec.features == Features(
+        numeric=("mass", "n_parts"),
+        indicate_missing=("mass",),
+        categorical=("depot", "day_weekday"),
+    )
+    assert spec.derived == (Weekday(op="weekday", name="day_weekday", column="day"),)
+    assert spec.split == StratifiedShare(method="stratified", share=0.2)
+    assert spec.validation == StratifiedShare(method="stratified", share=0.2)
+    assert spec.quality == QualityMetric(name="roc_auc", worst=0.5, best=1.0)
+    assert spec.schemas["orders"].min_rows == N // 2
+    assert spec.schemas["orders"].by_column()["mass"].max_null_share == 0.2
+    assert spec.schemas["orders"].by_column()["depot"].max_null_share == 0.0
+
+
+def test_columns_left_out_are_remarked_with_their_reason() -> None:
+    assert complete().remarks == (
+        "not used as features: 'order_id' (identifies rows)",
+        "not used as features: 'day' (a time; models only see later ones)",
+        "not used as features: 'flag' (repeats the target, one value per class)",
+    )
+
+
+def test_columns_left_out_for_one_reason_share_a_remark() -> None:
+    table = make_orders().with_columns(**{f"empty_{i}": pl.lit(0) for i in range(11)})
+
+    (remark,) = (text for text in complete(table).remarks if "constant" in text)
+
+    assert remark.startswith("not used as features: 'empty_0', 'empty_1', ")
+    assert remark.endswith(" and 2 more (constant)")
+
+
+def test_column_of_a_dtype_without_use_is_remarked() -> None:
+    table = make_orders().with_columns(wait=pl.duration(seconds=pl.col("n_parts")))
+
+    assert any("'wait'" in remark for remark in complete(table).remarks)
+
+
+def test_described_target_that_the_table_lacks_is_named() -> None:
+    schema = {"columns": [{"names": ["late"], "dtype": "String"}]}
+
+    with pytest.raises(ValueError, match="'late' is described, but the table orders lacks it; it"):
+        complete(make_orders().rename({"late": "is_late"}), schemas={"orders": schema})
+
+
+def test_described_column_that_a_joined_table_lacks_is_left_to_its_check() -> None:
+    block = DatasetBlock.model_validate(
+        {
+            "tables": ["orders", "depots"],
+            "target": {"column": "late"},
+            "schemas": {
+                "depots": {
+                    "columns": [
+                        {"names": ["depot"], "dtype": "String"},
+                        {"names": ["height"], "dtype": "Float64"},
+                    ]
+                }
+            },
+            "joins": [{"table": "depots", "keys": ["depot"], "columns": ["height"]}],
+        }
+    )
+    tables = {"orders": make_orders(), "depots": pl.DataFrame({"depot": ["north"]})}
+
+    spec = complete_block(block, tables, dataset_name="orders").spec
+
+    with pytest.raises(ValueError, match="column 'height' of dtype Float64 is missing"):
+        check_tables(spec, tables, dataset_name="orders")
+
+
+def test_limit_names_the_classes_of_a_block_that_says_all_else() -> None:
+    written = yaml.safe_load(
+        write_block("apples", describe_apples(target={"column": "mass", "at_least": 4}))
+    )["apples"]
+    del written["target"]["classes"]
+
+    block = DatasetBlock.model_validate(written)
+
+    assert block.find_gaps() == ()
+    assert complete_block(block, {"apples": APPLES}, dataset_name="apples").spec.target.classes == (
+        "below 4",
+        "4 or more",
+    )
+
+
+def test_what_the_block_says_is_not_inferred() -> None:
+    said = {
+        "features": {"numeric": ["n_*"]},
+        "quality": {"name": "accuracy"},
+        "split": {"method": "by_time", "share": 0.3, "time_columns": ["day"]},
+        "target": {"column": "late", "classes": ["yes", "no"]},
+    }
+
+    complete_one = complete(**said)
+
+    assert complete_one.remarks == ()
+    assert complete_one.spec.features == Features(numeric=("n_parts",))
+    assert complete_one.spec.quality == QualityMetric(name="accuracy", worst=0.75, best=1.0)
+    assert complete_one.spec.split.method == "by_time"  # type: ignore[union-attr]
+    assert complete_one.spec.target.classes == ("yes", "no")
+
+
+@pytest.mark.parametrize(
+    ("features", "numeric", "categorical"),
+    [
+        ({"numeric": ["*"]}, ("mass", "n_parts"), ()),
+        ({"categorical": ["*"]}, (), ("depot", "day_weekday")),
+        ({"numeric": ["*"], "categorical": ["n_parts"]}, ("mass",), ("n_parts",)),
+        ({"numeric": ["order_id", "*"]}, ("order_id", "mass", "n_parts"), ()),
+    ],
+)
+def test_star_stands_for_all_other_columns_of_the_kind(
+    features: dict[str, Any], numeric: tuple[str, ...], categorical: tuple[str, ...]
+) -> None:
+    found = complete(features=features).spec.features
+
+    assert (found.numeric, found.categorical) == (numeric, categorical)
+
+
+def test_not_features_are_left_out_and_may_be_patterns() -> None:
+    assert complete(not_features=["n_*", "depot"]).spec.features.columns == ("mass", "day_weekday")
+
+
+def test_joined_table_is_described_and_used() -> None:
+    depots = pl.DataFrame({"depot": ["north", "south", "west"], "height": [1.0, 2.0, 3.0]})
+    block = DatasetBlock.model_validate(
+        {
+            "tables": ["orders", "depots"],
+            "target": {"column": "late"},
+            "joins": [{"table": "depots", "keys": ["depot"], "columns": ["*"]}],
+        }
+    )
+
+    spec = complete_block(
+        block, {"orders": make_orders(), "depots": depots}, dataset_name="orders"
+    ).spec
+
+    assert spec.joins == (Join(table="depots", keys=("depot",), columns=("height",)),)
+    assert list(spec.schemas["depots"].by_column()) == ["depot", "height"]
+    assert "height" in spec.features.numeric
+
+
+def test_column_called_split_is_the_split() -> None:
+    table = make_orders().with_columns(split=pl.Series(["train", "train", "test"] * (N // 3)))
+
+    spec = complete(table).spec
+
+    assert spec.split == ColumnSplit(column="split", train="train", test="test")
+    assert "split" not in spec.features.columns
+
+
+def test_column_of_equally_long_bytes_is_an_image() -> None:
+    table = pl.DataFrame(
+        {"scan": [bytes([i % 9] * 12) for i in range(N)], "late": ["a", "b"] * (N // 2)}
+    )
+
+    spec = complete(table).spec
+
+    assert spec.features.image == Image(column="scan", shape=(2, 2, 3))
+    assert spec.schemas["orders"].by_column()["scan"].allowed == ByteLength(n_bytes=12)
+
+
+@pytest.mark.parametrize(
+    ("values", "quality"),
+    [
+        (["a", "b"], QualityMetric(name="roc_auc", worst=0.5, best=1.0)),
+        (["a", "b", "c"], QualityMetric(name="accuracy", worst=0.33, best=1.0)),
+        (
+            ["a", "a", "a", "b", "c", "a"],
+            QualityMetric(name="balanced_accuracy", worst=0.33, best=1.0),
+        ),
+    ],
+)
+def test_quality_follows_from_the_classes_balance(
+    values: list[str], quality: QualityMetric
+) -> None:
+    table = make_orders().with_columns(late=pl.Series(values * (N // len(values))))
+
+    assert complete(table).spec.quality == quality
+
+
+@pytest.mark.parametrize(
+    ("column", "classes"),
+    [
+        (pl.Series([1, 0] * (N // 2)), ("0", "1")),
+        (pl.Series([10.0, 9.0] * (N // 2)), ("9", "10")),  # whole numbers, sorted as numbers
+        (pl.Series([True, False] * (N // 2)), ("false", "true")),
+    ],
+)
+def test_classes_are_the_targets_values_in_order(
+    column: pl.Series, classes: tuple[str, ...]
+) -> None:
+    assert complete(make_orders().with_columns(late=column)).spec.target.classes == classes
+
+
+def test_numbers_become_two_classes_at_a_threshold() -> None:
+    spec = complete(target={"column": "n_parts", "at_least": 5}).spec
+
+    assert spec.target.classes == ("below 5", "5 or more")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"target": {"column": "lat"}}, "target.column 'lat' is not a column of orders; did you"),
+        (
+            {"target": {"column": "mass"}, "task": "classification"},
+            "13 different values of dtype Float64, which make no classes. Predict the number with",
+        ),
+        ({"target": {"column": "day"}}, r"'day' is Date; classes need texts or integers$"),
+        ({"task": "regression"}, "needs a numeric target, but 'late' is String"),
+        (
+            {"target": {"column": "mass"}, "quality": {"name": "accuracy"}},
+            "the metric accuracy is one of classification, but the task is regression",
+        ),
+        ({"quality": {"name": "r2"}}, "the metric r2 is one of regression"),
+        (
+            {"quality": {"name": "balanced_accuracy", "threshold": 0.2}},
+            "threshold goes with two classes .* not with balanced_accuracy of 2 classes",
+        ),
+        (
+            {"quality": {"name": "sklearn.metrics.log_loss"}},
+            "is a function, so write worst and best too",
+        ),
+        ({"target": {"column": "name"}}, "240 different values, allowed are at most 100 classes"),
+        ({"features": {"numeric": ["mas"]}}, r"unknown columns \['mas'\]"),
+        ({"features": {"numeric": ["depot", "*"]}}, "'depot', which is String"),
+        ({"features": {"numeric": ["w*"]}}, r"unknown columns \['w\*'\]"),
+        ({"features": {"categorical": ["late", "*"]}}, r"\['late'\] reveal the outcome"),
+    ],
+)
+def test_gap_that_cannot_be_filled_is_named(said: dict[str, Any], message: str) -> None:
+    table = make_orders().with_columns(
+        pl.col("mass") + 0.5, name=pl.format("n{}", pl.col("order_id"))
+    )
+
+    with pytest.raises(ValueError, match=message):
+        complete(table, **said)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            {"task": "regression", "target": {"column": "mass", "at_least": 3}},
+            "predicts the number itself, so target takes neither classes nor at_least",
+        ),
+        (
+            {"task": "regression", "quality": {"name": "accuracy"}},
+            "accuracy is one of classification, but the task is regression",
+        ),
+        (
+            {
+                "target": {"column": "late", "classes": ["no", "a bit", "yes"]},
+                "quality": {"name": "roc_auc"},
+            },
+            "roc_auc needs two classes, but got 3; choose roc_auc_ovr",
+        ),
+        (
+            {"task": "regression", "quality": {"name": "neg_mean_absolut_error"}},
+            "no metric 'neg_mean_absolut_error'; did you mean 'neg_mean_absolute_error'",
+        ),
+        (
+            {"task": "regression", "quality": {"name": "shop.metrics.cost"}},
+            "no module 'shop.metrics' to hold a metric",
+        ),
+        (
+            {"task": "regression", "quality": {"name": "r2", "options": {"alpha": 0.9}}},
+            "the scorer r2 takes no options",
+        ),
+        ({"target": {"column": "late", "classes": [True, False]}}, r'quote them, as in \["no", "y'),
+        ({"target": {"column": "late", "classes": ["no"]}}, "classes must name at least two"),
+        ({"tables": ["orders", "orders"]}, "tables must differ"),
+        ({"tables": ["orders", "depots"]}, r"joins must name each table .*\(\['depots'\]\)"),
+        ({"schemas": {"order": {"columns": [{"names": ["a"], "dtype": "Int8"}]}}}, "'order'"),
+    ],
+)
+def test_what_no_table_can_mend_is_refused_before_any_is_read(
+    said: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        DatasetBlock.model_validate({"tables": ["orders"], "target": {"column": "late"}} | said)
+
+
+def test_class_names_may_be_numbers() -> None:
+    block = DatasetBlock.model_validate(
+        {"tables": {"orders": "orders_2026"}, "target": {"column": "late", "classes": [0, 1]}}
+    )
+
+    assert block.target.classes == ("0", "1")
+    assert block.tables == {"orders": "orders_2026"}
+
+
+def test_key_changes_with_what_is_inferred_from_it_alone() -> None:
+    block = DatasetBlock.model_validate({"tables": ["orders"], "target": {"column": "late"}})
+
+    reworded = block.model_copy(update={"notes": ("new",), "seed": 1})
+    narrowed = block.model_copy(update={"not_features": ("a",)})
+    assert inferred_key(reworded) == inferred_key(block)
+    assert inferred_key(narrowed) != inferred_key(block)
+
+
+def test_written_block_leaves_nothing_to_infer() -> None:
+    found = describe_apples(target={"column": "ripe"})
+
+    text = write_block("apples", found)
+    block = DatasetBlock.model_validate(yaml.safe_load("datasets:\n" + text)["datasets"]["apples"])
+
+    assert block.find_gaps() == ()
+    assert complete_block(block, {"apples": APPLES}, dataset_name="apples").spec == found.spec
+    assert block.target.classes == ("no", "yes")  # quoted, or YAML would read truth values
+
+
+def test_written_block_says_which_columns_are_left_out() -> None:
+    text = write_block("apples", describe_apples(target={"column": "ripe"}))
+
+    assert text.startswith("  # not used as features: 'apple_id' (identifies rows)\n  apples:\n")
+
+
+def test_number_can_be_cut_into_two_classes() -> None:
+    found = describe_apples(target={"column": "mass", "at_least": 4})
+
+    assert found.spec.target.classes == ("below 4", "4 or more")
+    assert found.spec.quality.name == "roc_auc"
+    assert "mass" not in found.spec.features.columns
+
+
+def test_many_numbers_are_predicted_as_such_with_a_remark() -> None:
+    scores = APPLES.with_columns(score=pl.Series([i % 11 for i in range(60)]))
+
+    found = describe_apples(scores, target={"column": "score"})
+
+    assert found.spec.task == "regression"
+    assert found.spec.target.classes == ()
+    block = DatasetBlock(tables={"apples": "apples"}, target=Target(column="score"))
+    assert found.list_inferred(block) == ("schemas", "task", "features", "split", "quality")
+    assert "11 different numbers, predicted as a number" in found.remarks[0]
+
+
+def test_many_numbers_taken_as_classes_are_remarked() -> None:
+    scores = APPLES.with_columns(score=pl.Series([i % 11 for i in range(60)]))
+
+    many = describe_apples(scores, target={"column": "score"}, task="classification")
+    few = describe_apples(target={"column": "ripe"})
+
+    assert "11 different numbers, each taken as a class" in many.remarks[0]
+    assert not any("taken as a class" in remark for remark in few.remarks)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from rightfit._core.errors import RightfitError
+from rightfit.data.inference import complete_quality, find_kind
+from rightfit.models.quality.metric import QualityBlock
+
+OUTCOME = pl.Series(["yes", "no"] * 100)
+N = OUTCOME.len()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind", "reason"),
+    [
+        ("size", [i % 7 for i in range(N)], "numeric", ""),
+        ("share", [i / N for i in range(N)], "numeric", ""),
+        ("flag", [i % 3 == 0 for i in range(N)], "numeric", ""),
+        ("kind", ["abc"[i % 3] for i in range(N)], "categorical", ""),
+        ("kind", ["a"] * 120 + [str(i) for i in range(80)], "categorical", ""),
+        ("always", [5] * N, "unused", "constant"),
+        ("never", [None] * N, "unused", "constant"),
+        ("row", list(range(N)), "unused", "identifies rows"),
+        ("customer_id", [i * i for i in range(N)], "unused", "identifies rows"),
+        ("shop_id", [i % 5 for i in range(N)], "numeric", ""),  # so few may mean something
+        ("distance", [i * i for i in range(N)], "numeric", ""),  # all differ, but with gaps
+        ("name", [f"n{i}" for i in range(N)], "unused", "every text differs"),
+        ("comment", [f"was {i} days late" for i in range(N)], "text", ""),
+        ("choice", ["abc"[i % 3] + " or something else" for i in range(N)], "categorical", ""),
+        ("tail", [f"n{i // 2}" for i in range(N)], "categorical", ""),  # each has 1 % of the rows
+        ("tail", [f"n{i % 160}" for i in range(N)], "unused", "160 values; .* only 40%"),
+        ("code", [1, 2] * 100, "unused", "repeats the target"),
+        ("score", [i % 2 * 50 + i % 40 for i in range(N)], "unused", "separates the classes"),
+        ("score", [i % 2 * 37 + i % 40 for i in range(N)], "numeric", ""),  # 38 occurs in both
+        ("day", [date(2026, 1, 1 + i % 28) for i in range(N)], "time", "later"),
+        ("image", [bytes([i % 7]) for i in range(N)], "bytes", "bytes"),
+        ("list", [[i % 7] for i in range(N)], "unused", "List"),
+    ],
+)
+def test_kind_follows_from_the_values(name: str, values: list[Any], kind: str, reason: str) -> None:
+    found = find_kind(pl.Series(name, values), OUTCOME, "classification")
+
+    assert found.name == kind
+    assert pl.Series([found.reason]).str.contains(reason).all(), found.reason
+
+
+def test_number_may_separate_the_classes_of_few_rows_by_chance() -> None:
+    found = find_kind(pl.Series("score", [9, 1, 8, 2]), OUTCOME[:4], "classification")
+
+    assert found.name == "numeric"
+
+
+def test_column_of_another_table_is_not_compared_with_the_outcome() -> None:
+    assert find_kind(pl.Series("code", [1, 2] * 4), None, "classification").name == "numeric"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([(i * 7 % N) / 60 for i in range(N)], "unused"),  # the same in hours
+        ([-((i * 7 % N) ** 3) for i in range(N)], "unused"),  # another scale, turned round
+        ([(i * 7 % N) // 60 for i in range(N)], "numeric"),  # whole hours: less than the target
+        ([(i * 9 % N) / 60 for i in range(N)], "numeric"),  # as many values, in another order
+    ],
+)
+def test_copy_of_a_number_to_predict_is_not_used(values: list[float], kind: str) -> None:
+    minutes = pl.Series([i * 7 % N for i in range(N)])
+
+    found = find_kind(pl.Series("delay", values), minutes, "regression")
+
+    assert found.name == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "worst"), [("precision", 0.0), ("neg_negative_likelihood_ratio", -1.0)]
+)
+def test_guess_that_a_metric_warns_of_is_scored_quietly(name: str, worst: float) -> None:
+    rarely = pl.Series([0, 0, 1])
+
+    assert complete_quality(QualityBlock(name=name), rarely, "classification").worst == worst
+
+
+def test_number_that_no_model_can_answer_is_not_predicted() -> None:
+    with pytest.raises(RightfitError, match=r"up to 1.0e\+39, but models answer in float32"):
+        complete_quality(QualityBlock(), pl.Series([1e39, 1.0]), "regression")

@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow
+import pytest
+
+from rightfit.data.assembling import assemble
+from rightfit.data.block import complete_block
+from rightfit.data.description import DatasetBlock
+from rightfit.data.table_check import check_tables
+from rightfit.data.tables import (
+    ROW,
+    RawTableError,
+    ScannedTable,
+    Table,
+    cast_without_loss,
+    read_frame,
+    read_records,
+    read_tables,
+    scan_table,
+)
+
+N_ROWS = 50_000
+BLOCK: dict[str, Any] = {
+    "tables": ["orders", "shops"],
+    "joins": [{"table": "shops", "keys": ["shop"], "columns": ["area"]}],
+    "target": {"column": "late"},
+    "max_train_rows": 4_000,
+    "max_test_rows": 2_000,
+}
+
+
+def make_orders() -> pl.DataFrame:
+    """Rows in no order of time, with gaps, categories, decimals and texts."""
+    rng = np.random.default_rng(3)
+    weight = rng.normal(size=N_ROWS)
+    noise = rng.normal(size=N_ROWS)
+    return pl.DataFrame(
+        {
+            "day": pl.Series(rng.integers(0, 400, N_ROWS), dtype=pl.Int16),
+            "weight": pl.Series(weight).set(pl.Series(rng.random(N_ROWS) < 0.08), None),
+            "price": pl.Series(rng.integers(1, 99, N_ROWS)).cast(pl.Decimal(10, 2)),
+            "kind": pl.Series(rng.choice(["a", "b", "c"], N_ROWS), dtype=pl.Categorical),
+            "shop": rng.choice(["n", "s"], N_ROWS),
+            "late": np.where(weight + noise > 0.5, "yes", "no"),
+        }
+    ).with_columns(late=pl.when(pl.col("day") != 7).then("late"))
+
+
+SHOPS = pl.DataFrame({"shop": ["n", "s"], "area": [10.5, 20.0]})
+ORDERS = make_orders()
+
+
+def scan_parquet(folder: Path) -> pl.LazyFrame:
+    ORDERS.write_parquet(folder / "orders.parquet", row_group_size=7_000)
+    return pl.scan_parquet(folder / "orders.parquet")
+
+
+def scan_query(folder: Path) -> pl.LazyFrame:
+    """Something that would be computed anew for each column."""
+    doubled = pl.concat([ORDERS, ORDERS]).with_row_index("position")
+    doubled.write_parquet(folder / "orders.parquet")
+    scan = pl.scan_parquet(folder / "orders.parquet")
+    return scan.filter(pl.col("position") < N_ROWS).drop("position")
+
+
+def scan_parts(folder: Path) -> dict[str, pl.LazyFrame]:
+    for name, part in (("1", ORDERS[:20_000]), ("2", ORDERS[20_000:])):
+        part.write_parquet(folder / f"{name}.parquet")
+    return {name: pl.scan_parquet(folder / f"{name}.parquet") for name in ("2", "1")}
+
+
+def prepare(orders: object, **changes: Any) -> tuple[Any, ...]:
+    """Return description, check, assembled rows and counts."""
+    block = DatasetBlock.model_validate(BLOCK | changes)
+    tables = read_tables(block.tables, [orders, SHOPS])
+    complete = complete_block(block, tables, dataset_name="orders")
+    reports = check_tables(complete.spec, tables, dataset_name="orders")
+    rows, counts = assemble(complete.spec, tables)
+    return tables["orders"], complete, reports, rows, counts
+
+
+@pytest.mark.parametrize("scan", [scan_parquet, scan_query, scan_parts])
+def test_scanned_table_is_prepared_as_one_in_memory(
+    scan: Callable[[Path], object], tmp_path: Path
+) -> None:
+    _, *expected, expected_rows, expected_counts = prepare(ORDERS)
+    table, *found, rows, counts = prepare(scan(tmp_path))
+
+    assert isinstance(table, ScannedTable)
+    assert found == expected
+    assert rows.equals(expected_rows)
+    assert counts == expected_counts
+    assert rows.height == 6_000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "split": {"method": "by_time", "share": 0.2, "time_columns": ["day"]},
+            "validation": {"method": "by_time", "share": 0.2, "time_columns": ["day"]},
+        },
+        {"target": {"column": "weight"}, "task": "regression"},
+    ],
+    ids=["by time", "regression"],
+)
+def test_split_of_a_scanned_table_is_that_of_one_in_memory(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
+    _, _, _, expected, _ = prepare(ORDERS, **changes)
+    _, _, _, rows, _ = prepare(scan_parquet(tmp_path), **changes)
+
+    assert rows.equals(expected)
+
+
+def test_lazy_frame_in_memory_stays_there() -> None:
+    assert isinstance(scan_table(SHOPS.lazy()), pl.DataFrame)
+
+
+def test_rows_are_taken_in_the_tables_order(tmp_path: Path) -> None:
+    table: Table = scan_table(scan_parquet(tmp_path))
+    assert isinstance(table, ScannedTable)
+    rows = pl.Series(ROW, [3, 40_001], dtype=pl.UInt32)
+
+    taken = table.take(["day", "kind"], rows)
+
+    assert taken.rows() == [ORDERS.select("day", "kind").row(i) for i in (3, 40_001)]
+    assert table.height == N_ROWS
+
+
+TABLE = pl.DataFrame({"size": [1, None], "kind": ["a", None]})
+UTC_MS = "Datetime(time_unit='ms', time_zone='UTC')"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        TABLE,
+        TABLE.lazy(),
+        TABLE.to_arrow(),
+        {"2": TABLE.tail(1), "1": TABLE.head(1)},
+        {"1": lambda: TABLE.head(1), "2": lambda: TABLE.tail(1)},
+        {"1": TABLE.head(1).lazy(), "2": TABLE.tail(1)},
+        pd.DataFrame({"size": pd.array([1, None], dtype="Int64"), "kind": ["a", None]}),
+    ],
+    ids=["polars", "lazy", "arrow", "partitions", "loaders", "lazy partition", "pandas"],
+)
+def test_whatever_an_entry_loads_becomes_one_frame(raw: Any) -> None:
+    table = read_frame(raw, entry="orders")
+
+    assert table.select(table.columns).equals(TABLE)
+
+
+def test_pandas_dtypes_become_plain_ones() -> None:
+    frame = pd.DataFrame(
+        {
+            "gap": [1.5, None],
+            "text": pd.Series(["a", None], dtype=object),
+            "category": pd.Categorical(["x", None]),
+            "flag": pd.array([True, None], dtype="boolean"),
+            "time": pd.to_datetime(["2026-01-01", None], utc=True),
+        }
+    ).set_axis([7, 9])
+
+    read = read_frame(frame, entry="orders")
+
+    assert read.to_dict(as_series=False) == {
+        "gap": [1.5, None],
+        "text": ["a", None],
+        "category": ["x", None],
+        "flag": [True, None],
+        "time": [datetime(2026, 1, 1, tzinfo=UTC), None],
+    }
+    assert read["category"].dtype == pl.String
+
+
+def test_polars_categories_become_texts_and_decimals_numbers() -> None:
+    frame = pl.DataFrame(
+        {"kind": pl.Series(["a"], dtype=pl.Categorical), "price": [Decimal("1.50")]}
+    )
+
+    assert read_frame(frame, entry="orders").rows() == [("a", 1.5)]
+
+
+def test_nan_in_rows_is_missing_as_in_a_pandas_frame() -> None:
+    frame = pd.DataFrame(
+        {
+            "size": [1.5, math.nan],
+            "kind": ["a", math.nan],
+            "day": pd.to_datetime(["2026-01-01", None]),
+            "count": pd.array([1, None], dtype="Int64"),
+            "price": [Decimal("2.5"), Decimal("NaN")],
+        }
+    )
+
+    read = read_records(frame.to_dict("records"), entry="rows")
+
+    assert read.row(0) == (1.5, "a", datetime(2026, 1, 1), 1, Decimal("2.5"))
+    assert read.row(1) == (None,) * 5
+
+
+def test_numbers_of_rare_width_become_described_ones() -> None:
+    frame = pd.DataFrame({"size": np.array([1.5, 2], dtype=np.float16)})
+    wide = pl.DataFrame({"count": pl.Series([3, None], dtype=pl.Int128)})
+
+    assert read_frame(frame, entry="orders").schema == {"size": pl.Float32}
+    assert read_frame(wide, entry="orders").rows() == [(3.0,), (None,)]
+    assert read_frame(wide.lazy(), entry="orders")["count"].dtype == pl.Float64
+
+
+@pytest.mark.parametrize("records", [[{0: 1.0}], [[1, 2, "u"]]], ids=["number as name", "lists"])
+def test_rows_that_make_no_table_are_refused(records: list[object]) -> None:
+    with pytest.raises(RawTableError, match="rows must be a table or a list of mappings"):
+        read_records(records, entry="rows")
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ([1, 2], r"orders must be a table .*, but is of type builtins\.list"),
+        ({"june": 1}, r"orders/june must be a table"),
+        (pd.DataFrame({"mixed": [1, "a"]}), r"orders has columns of mixed .*'mixed'.*astype"),
+        (
+            pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"]),
+            r"pandas frame of orders has several columns called \['a'\]",
+        ),
+        (
+            {"1": TABLE, "2": TABLE.rename({"size": "length"})},
+            "partitions of orders do not fit together",
+        ),
+        (
+            pyarrow.table({"price": pyarrow.array([Decimal(1)], pyarrow.decimal256(50))}),
+            "orders has a column of a kind that is not read",
+        ),
+    ],
+)
+def test_what_is_no_table_is_refused_by_name(raw: Any, message: str) -> None:
+    with pytest.raises(RawTableError, match=message):
+        read_frame(raw, entry="orders")
+
+
+@pytest.mark.parametrize(
+    ("column", "dtype", "cast"),
+    [
+        (pl.Series([1, None]), "Int16", [1, None]),
+        (pl.Series([1.0, None]), "Int16", [1, None]),
+        (pl.Series([1.5]), "Int16", None),
+        (pl.Series([300]), "UInt8", None),
+        (pl.Series([2**53 + 1]), "Float64", None),
+        (pl.Series([0.1]), "Float32", [pytest.approx(0.1)]),
+        (pl.Series([0, 1]), "Boolean", [False, True]),
+        (pl.Series([0, 2]), "Boolean", None),
+        (pl.Series([None]), "String", [None]),
+        (pl.Series([None], dtype=pl.String), "Float64", [None]),
+        (pl.Series([None], dtype=pl.Float64), "String", [None]),
+        (pl.Series(["1"]), "Int16", None),
+        (pl.Series([1]), "String", None),
+        (pl.Series(["2026-01-01 05:00:00"]), UTC_MS, [datetime(2026, 1, 1, 5, tzinfo=UTC)]),
+        (pl.Series(["soon"]), UTC_MS, None),
+        (pl.Series([datetime(2026, 1, 1)]), UTC_MS, None),
+        (pl.Series(["2026-01-01"]), "Date", [datetime(2026, 1, 1).date()]),
+    ],
+)
+def test_cast_changes_no_value(column: pl.Series, dtype: str, cast: list[Any] | None) -> None:
+    found = cast_without_loss(column, dtype)
+
+    if cast is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert (str(found.dtype), found.to_list()) == (dtype, cast)
+
+
+def test_pandas_is_not_imported_for_polars_frames() -> None:
+    code = (
+        "import sys, polars as pl; from rightfit.data.tables import read_frame; "
+        "read_frame(pl.DataFrame({'a': [1]}), entry='a'); sys.exit('pandas' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("kind", [pl.DataFrame, pl.LazyFrame, pd.DataFrame])
+@pytest.mark.parametrize("name", ["", "*", "^.*$"])
+def test_columns_without_a_name_of_their_own_are_refused(
+    name: str, kind: Callable[[object], object]
+) -> None:
+    with pytest.raises(RawTableError, match="sales has columns without a name"):
+        read_tables({"sales": "sales"}, [kind({"day": [1], name: [1]})])

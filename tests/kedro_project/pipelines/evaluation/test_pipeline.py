@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from rightfit.kedro_project.pipelines.evaluation import create_pipeline
+from rightfit.params.grid import Grid
+
+pytestmark = pytest.mark.whole
+
+
+def test_pipeline_measures_the_models_of_a_dataset_together_and_collects_all() -> None:
+    families = {name: f"rightfit.models.{name}" for name in ("linear", "net")}
+
+    pipeline = create_pipeline(Grid({"d": ("d",)}, families))
+
+    assert pipeline.all_outputs() == {
+        "environment",
+        "d.profiles",
+        "resource_profiles",
+        "hardware_tiers",
+    }
+    assert pipeline.inputs() == {
+        "d.test",
+        "d.rows",
+        "d.encoder",
+        "d.data_card",
+        "params:evaluation",
+        "params:applications",
+        "params:models.linear",
+        "params:models.net",
+        "measurements",
+        "studies",
+        *(f"d.{m}.{n}" for m in ("linear", "net") for n in ("candidates", "trials")),
+    }
+
+
+def test_dataset_without_searched_models_has_no_cascades() -> None:
+    grid = Grid(
+        {"a": ("a",), "b": ("b",)},
+        {"forest": "rightfit.models.forest"},
+        imported={"mine": ("b",)},
+        datasets_of={"forest": ("a",)},
+        cascades=("cascade",),
+    )
+
+    outputs = create_pipeline(grid).all_outputs()
+
+    assert {name for name in outputs if name.endswith(".profiles")} == {
+        "a.profiles",
+        "a.cascade.profiles",
+        "b.mine.profiles",
+    }

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rightfit.measuring.profiles.prediction_quality import quality_interval
+from rightfit.models.quality.metric import QualityMetric
+
+
+def metric_of(name: str) -> QualityMetric:
+    return QualityMetric(name=name, worst=0.0, best=1.0)
+
+
+def answers(labels: list[int], predicted: list[int], n_classes: int) -> np.ndarray:
+    return np.eye(n_classes, dtype=np.float32)[predicted]
+
+
+def test_interval_of_accuracy_is_clopper_pearsons() -> None:
+    labels = np.zeros(10, dtype=np.int64)
+    probabilities = answers([0] * 10, [0] * 9 + [1], 2)
+
+    low, high = quality_interval(metric_of("accuracy"), labels, probabilities, seed=0)
+
+    assert (low, high) == pytest.approx((0.5550, 0.9975), abs=1e-4)  # their table for 9 of 10
+
+
+def test_interval_of_balanced_accuracy_knows_that_a_small_class_is_uncertain() -> None:
+    labels = np.array([0] * 990 + [1] * 10)
+    predicted = [0] * 891 + [1] * 99 + [1] * 9 + [0]
+    probabilities = answers(list(labels), predicted, 2)
+
+    low, high = quality_interval(metric_of("balanced_accuracy"), labels, probabilities, seed=0)
+
+    # Standard error: half the root of 0.9 * 0.1 / 990 + 0.9 * 0.1 / 10.
+    assert high - low == pytest.approx(2 * 1.96 * 0.0477, rel=0.1)
+    assert low < 0.9 < high
+
+
+def test_interval_of_roc_auc_agrees_with_a_bootstrap() -> None:
+    generator = np.random.default_rng(3)
+    labels = generator.integers(0, 2, 400)
+    scores = (labels + generator.normal(0, 1.2, 400)).astype(np.float32)
+    probabilities = np.stack([-scores, scores], axis=1)
+    resamples = generator.integers(0, 400, (400, 400))
+    metric = metric_of("roc_auc")
+    bootstrap = [metric.score(labels[rows], probabilities[rows]) for rows in resamples]
+
+    low, high = quality_interval(metric_of("roc_auc"), labels, probabilities, seed=0)
+
+    expected = np.quantile(bootstrap, [0.025, 0.975])
+    assert [low, high] == pytest.approx(expected.tolist(), abs=0.015)
+
+
+def test_interval_of_a_perfect_roc_auc_does_not_divide_by_zero() -> None:
+    labels = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]], dtype=np.float32)
+
+    assert quality_interval(metric_of("roc_auc"), labels, probabilities, seed=0) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy"])
+def test_interval_of_a_threshold_is_that_of_the_moved_answers(name: str) -> None:
+    metric = QualityMetric(name=name, worst=0.0, best=1.0, threshold=0.2)
+    labels = np.repeat([0, 1], 100)
+    second = np.where(labels == 1, 0.3, 0.1)  # all right from 0.2 on, half of them from 0.5 on
+    answers = np.column_stack([1 - second, second]).astype(np.float32)
+
+    low, high = quality_interval(metric, labels, answers, seed=0)
+
+    assert metric.score(labels, answers) == 1.0
+    assert low > 0.95
+    assert high > 0.99

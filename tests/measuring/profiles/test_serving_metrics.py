@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories.measurements import BATCH, SETTINGS, make_round, make_settings
+
+from rightfit.measuring.common_mode_error import CommonModeError
+from rightfit.measuring.hardware.tiers import Judged, Tier, judge_tiers
+from rightfit.measuring.metrics import METRICS
+from rightfit.measuring.profile import MeasuredHow, ProfileBuilder
+from rightfit.measuring.profiles.measured import Measured, pool_spreads, set_measured, set_tiers
+from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
+from rightfit.measuring.serving import Serving
+from rightfit.measuring.worker.results import ServerResult
+
+
+def fake_batch(size: int, *, rows_per_s: float, peak_memory_mib: float) -> dict[str, Any]:
+    return BATCH | {
+        "batch_size": size,
+        "rows_per_s": rows_per_s,
+        "cpu_ms": 30.0,
+        "peak_memory_mib": peak_memory_mib,
+    }
+
+
+def fake_round(batches: list[dict[str, Any]], **changes: Any) -> FinishedRound:
+    return make_round(batches=batches, **changes)
+
+
+SMALL = fake_batch(8, rows_per_s=100.0, peak_memory_mib=20.0)
+LARGE = fake_batch(64, rows_per_s=400.0, peak_memory_mib=50.0)
+HUGE = fake_batch(512, rows_per_s=401.0, peak_memory_mib=500.0)
+
+
+def summarise(
+    rounds: list[FinishedRound],
+    *,
+    common_mode_error_pct: float = 0,
+    n_server_processes: int = 0,
+    **changes: Any,
+) -> ProfileBuilder:
+    profile = ProfileBuilder(how=MeasuredHow(preset="standard", devices=("cpu",)))
+    state = MeasurementState(rounds=tuple(rounds), **{"settled": "precise"} | changes)
+    server = SETTINGS["server"] | {"n_processes": n_server_processes}
+    shared = CommonModeError.assume(common_mode_error_pct)
+    settings = make_settings(server=server)
+    set_measured(profile, Measured(state, settings, shared, n_threads=2))
+    return profile
+
+
+def test_metrics_come_from_the_best_batch_size() -> None:
+    profile = summarise([fake_round([SMALL, LARGE, HUGE]), fake_round([LARGE])])
+
+    assert profile.best_batch_size == 64
+    assert profile.values["throughput_rows_per_s"] == 400.0
+    assert profile.values["cpu_cores"] == 1.5
+    assert profile.values["cpu_util_pct"] == 75.0
+    assert profile.values["peak_memory_mib"] == 150.0  # 95 + 50 + 5; not the 500 of 512 rows
+    assert profile.values["model_memory_mib"] == 55.0
+    assert profile.values["peak_memory_one_row_mib"] == 114.0  # 95 + 14 + 5
+
+
+def test_cpu_comes_with_the_interval_of_their_processes() -> None:
+    busy, idle = (SMALL | {"cpu_ms": ms} for ms in (20.0, 10.0))
+    profile = summarise([fake_round([busy]), fake_round([idle])] * 3)
+
+    low, high = (profile.values[f"cpu_cores_{end}"] for end in ("low", "high"))
+    assert (low, high) == (10 / SMALL["wall_ms"], 20 / SMALL["wall_ms"])
+
+
+def test_a_model_smaller_than_the_imports_peak_counts_that_peak() -> None:
+    tiny = fake_round(
+        [fake_batch(8, rows_per_s=1.0, peak_memory_mib=2.0)],
+        load={"peak_memory_mib": 1.0},
+        latency={"peak_memory_mib": 1.0},
+    )
+
+    assert summarise([tiny]).values["peak_memory_mib"] == 105.0
+
+
+def test_percentile_without_enough_calls_is_null_with_the_numbers() -> None:
+    profile = summarise([fake_round([LARGE])] * 3)
+
+    assert profile.values["latency_p50_ms"] == 2.0
+    assert profile.values["latency_p95_ms"] == 3.0  # 180 calls, 130 needed
+    assert profile.values["latency_p99_ms"] is None
+    assert profile.reasons["latency_p99_ms"] == "needs 662 calls; the time allowed for 180"
+
+
+def test_percentile_that_no_process_holds_alone_is_read_from_all_calls() -> None:
+    changes = {
+        "percentiles_ns": {"0.5": 2e6, "0.9": None, "0.95": None, "0.99": None, "0.999": None},
+        "latency": {"n_calls": 10},
+        "kept_ns": [1_000_000] * 9 + [5_000_000],
+    }
+
+    profile = summarise([fake_round([LARGE], **changes)] * 13)
+
+    assert profile.values["latency_p95_ms"] == 5.0
+    assert profile.values["latency_p95_ms_low"] == 5.0  # 13 of 130 calls took so long
+    assert profile.values["latency_p95_ms_high"] == 5.0
+
+
+def test_times_and_memory_carry_the_errors_that_all_processes_share() -> None:
+    values = summarise([fake_round([LARGE])] * 6, common_mode_error_pct=10).values
+
+    times = {"latency_p50_ms": 2.0, "load_time_ms": 40.0, "throughput_rows_per_s": 400.0}
+    for column, value in times.items():
+        ends = (values[f"{column}_low"], values[column], values[f"{column}_high"])
+        assert ends == pytest.approx((0.9 * value, value, 1.1 * value))
+    ends = (values["peak_memory_mib_low"], values["peak_memory_mib_high"])
+    assert ends == pytest.approx((0.998 * 150, 1.002 * 150))
+
+
+def measure_twice(low_ms: float, high_ms: float, *, delay_share: float = 0.0) -> MeasurementState:
+    """Return a screened measurement whose two processes found these medians."""
+    rounds = [
+        fake_round(
+            [LARGE],
+            percentiles_ns={
+                "0.5": ms * 1e6,
+                "0.9": None,
+                "0.95": None,
+                "0.99": None,
+                "0.999": None,
+            },
+            latency={"delay_share": delay_share},
+        )
+        for ms in (low_ms, high_ms)
+    ]
+    return MeasurementState(rounds=tuple(rounds), settled="screened")
+
+
+def describe_median(state: MeasurementState, beside: list[MeasurementState]) -> float:
+    """Return half the width of its median's interval, in percent."""
+    settings, profile = make_settings(max_delay_share=0.05), ProfileBuilder()
+    shared, spreads = CommonModeError.assume(0), pool_spreads([state, *beside], settings)
+    set_measured(profile, Measured(state, settings, shared, n_threads=2, spreads=spreads))
+    low, high = (profile.values[f"latency_p50_ms_{end}"] for end in ("low", "high"))
+    assert low is not None
+    assert high is not None
+    return 50 * (high - low) / 2.0
+
+
+def test_two_processes_are_as_sure_as_the_profiles_beside_them_say() -> None:
+    steady = [measure_twice(2.0, 2.02)] * 11
+
+    assert describe_median(steady[0], beside=[]) > 10  # by itself
+    assert 1 < describe_median(steady[0], beside=steady) < 2
+    assert describe_median(measure_twice(2.0, 2.2), beside=steady) > 10  # it is less steady
+
+
+def test_disturbed_processes_are_less_sure_than_those_beside_them_and_do_not_count_there() -> None:
+    steady = [measure_twice(2.0, 2.02)] * 11
+    disturbed = measure_twice(2.0, 2.02, delay_share=0.5)
+
+    assert describe_median(disturbed, beside=steady) > 10
+    wild = measure_twice(1.0, 9.0, delay_share=0.5)
+    assert describe_median(steady[0], beside=[*steady, wild]) < 2
+
+
+def test_few_processes_share_more_of_a_drift_than_six() -> None:
+    few, many = (
+        summarise([fake_round([LARGE])] * n, common_mode_error_pct=1.0).values for n in (5, 6)
+    )
+
+    assert many["latency_p50_ms_high"] == pytest.approx(2.0 * 1.01)
+    assert few["latency_p50_ms_high"] == pytest.approx(2.0 * 1.025)
+
+
+def test_failed_measurement_explains_every_null() -> None:
+    profile = summarise([], error="ValueError: no such file")
+
+    served = {metric.column for metric in METRICS if metric.phase != "fit"}
+    elsewhere = {
+        "quality",
+        "quality_raw",
+        "model_size_mib",
+        "min_hardware_tier",
+        "cost_usd_per_1m_rows",
+    }
+    assert set(profile.reasons) == served - elsewhere
+    assert profile.reasons["cpu_cores"] == "it does not run: ValueError: no such file"
+
+
+def judge(profile: ProfileBuilder, *tiers: Tier) -> list[Judged]:
+    return judge_tiers(
+        tiers,
+        Serving("onnx", 2),
+        peak_memory_mib=profile.values["peak_memory_mib"] or 0,
+        trials={},
+        devices=["cpu"],
+    )
+
+
+def tier(name: str, memory_mib: float, price_per_hour: float) -> Tier:
+    return Tier(
+        name=name,
+        n_cores=2,
+        memory_mib=memory_mib,
+        device="cpu",
+        price_per_hour=price_per_hour,
+    )
+
+
+def test_smallest_tier_and_the_cost_on_the_cheapest_are_set() -> None:
+    profile = summarise([fake_round([LARGE])])  # 150 MiB, 400 rows/s
+    ladder = (tier("tiny", 149, 0.1), tier("fits", 150, 1.44), tier("odd", 200, 0.72))
+
+    set_tiers(profile, judge(profile, *ladder))
+
+    assert profile.hardware_tier == "fits"
+    assert profile.values["min_hardware_tier"] == 2
+    # 0.72 an hour are 0.0002 a second; a million rows take 2,500 s.
+    assert profile.values["cost_usd_per_1m_rows"] == pytest.approx(0.5)
+
+
+def test_tier_has_the_interval_of_the_memory_it_follows_from() -> None:
+    profile = summarise([fake_round([LARGE])])
+    ladder = tier("small", 149.5, 0.1), tier("medium", 151, 0.2), tier("large", 999, 0.3)
+
+    def judge_at(peak_memory_mib: float) -> list[Judged]:
+        return judge(ProfileBuilder(values={"peak_memory_mib": peak_memory_mib}), *ladder)
+
+    set_tiers(profile, judge_at(150.0), low=judge_at(149.0), high=judge_at(152.0))
+
+    ends = [profile.values[f"min_hardware_tier{end}"] for end in ("_low", "", "_high")]
+    assert ends == [1, 2, 3]
+
+
+def test_profile_that_fits_no_tier_says_why_for_each() -> None:
+    profile = summarise([fake_round([LARGE])])
+
+    set_tiers(profile, judge(profile, tier("tiny", 149, 0.1)))
+
+    assert profile.hardware_tier is None
+    reason = "it fits no tier (tiny: has 149 MiB, needs 150)"
+    assert profile.reasons["min_hardware_tier"] == reason
+    assert profile.reasons["cost_usd_per_1m_rows"] == reason
+
+
+def test_throughput_leaves_out_disturbed_timings_unless_too_few_remain() -> None:
+    slow = LARGE | {"rows_per_s": 200.0, "probe_ns": 190.0}
+
+    enough = summarise([fake_round([LARGE])] * 3 + [fake_round([slow])] * 3)
+    too_few = summarise([fake_round([LARGE])] * 2 + [fake_round([slow])] * 3)
+
+    assert (enough.values["throughput_rows_per_s"], enough.disturbed) == (400.0, False)
+    assert (too_few.values["throughput_rows_per_s"], too_few.disturbed) == (200.0, True)
+
+
+def test_server_columns_come_from_the_processes_that_served() -> None:
+    served = ServerResult(p99_ms=8.0, utilisation=0.5, n_requests=700)
+
+    profile = summarise([fake_round([LARGE])], server=(served,))
+
+    assert profile.values["latency_under_load_p99_ms"] == 8.0
+
+
+@pytest.mark.parametrize(
+    ("settled", "n_processes", "reason"),
+    [
+        ("precise", 0, "this preset serves no requests at random; the preset standard does"),
+        ("screened", 0, "this preset serves no requests at random; the preset standard does"),
+        ("screened", 3, "no application could choose it, so it was not measured under load"),
+    ],
+)
+def test_server_columns_that_were_not_measured_say_why(
+    settled: str, n_processes: int, reason: str
+) -> None:
+    profile = summarise([fake_round([LARGE])], settled=settled, n_server_processes=n_processes)
+
+    assert profile.reasons["latency_under_load_p99_ms"] == reason
+
+
+def test_device_figures_are_null_with_the_reason_of_the_device() -> None:
+    profile = summarise([fake_round([LARGE])])
+
+    assert profile.reasons["gpu_util_pct"] == "served on the CPU"
+    assert profile.reasons["energy_j_per_1k_rows"] == "no counter"
+    assert profile.reasons["gpu_memory_mib"] == "the GPU does not report it"
+
+
+def test_energy_is_that_of_all_rows_answered() -> None:
+    # Three calls of 64 rows each; the second process could not read the counter.
+    rounds = [
+        fake_round([LARGE | {"energy_j": 1.2, "gpu_util_pct": 80}]),
+        fake_round([LARGE]),
+        fake_round([LARGE | {"energy_j": 2.64, "gpu_util_pct": 60}]),
+    ]
+
+    profile = summarise(rounds)
+
+    assert profile.values["energy_j_per_1k_rows"] == pytest.approx(10.0)
+    assert profile.values["gpu_util_pct"] == 70
+
+
+def test_disturbance_that_the_system_hides_is_not_known() -> None:
+    rounds = [
+        fake_round([LARGE], busy_cores=None, steal_share=None, latency={"delay_share": None})
+    ] * 6
+
+    how = summarise(rounds).how
+
+    assert how is not None
+    assert (how.delay_share, how.busy_cores, how.steal_share) == (None, None, None)

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rightfit._core.processes.file_locks import acquire
+from rightfit.measuring.rounds import lock
+from rightfit.measuring.rounds.lock import (
+    LOCK_PATH,
+    STOPPED_MAX_S,
+    WAIT_MAX_S,
+    machine_lock,
+)
+
+HOLD = """
+import sys
+from pathlib import Path
+from rightfit.measuring.rounds.lock import LOCK_PATH, machine_lock
+with machine_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def hold_in_process(path: Path) -> subprocess.Popen[str]:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_lock_waits_until_the_holder_lets_go(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    waits = []
+
+    with hold_in_process(path) as holder:
+
+        def release_at_third_look(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 3:
+                holder.communicate()
+
+        with machine_lock(path, sleep=release_at_third_look):
+            pass
+
+    assert len(waits) >= 3
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux")
+def test_wait_says_once_for_whom_and_since_when(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(lock.logger, "info", lambda text, *of: told.append(text % of))
+    path = tmp_path / "lock"
+    ticks_s = iter([0.0, 1.0, 6.0, 9.0, 40.0])
+    waits = []
+
+    with hold_in_process(path) as holder:
+
+        def release_at_last(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 4:
+                holder.communicate()
+
+        with machine_lock(path, clock_s=lambda: next(ticks_s), sleep=release_at_last):
+            pass
+
+    assert len(told) == 1
+    assert told[0].startswith(
+        "Waiting for another timing on this machine to end: "
+        f"process {holder.pid}, {sys.executable[:60]}"
+    )
+    assert re.search(r", since \d\d:\d\d:\d\d\.$", told[0])
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux")
+def test_a_stopped_holder_loses_the_lock_and_others_go_by_their_users_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, own = tmp_path / "lock", tmp_path / f"lock.{os.getuid()}"
+    seconds = itertools.count(0.0, 10.0)
+    with hold_in_process(path) as holder:
+        holder.send_signal(signal.SIGSTOP)
+        try:
+            with machine_lock(path, clock_s=lambda: next(seconds), sleep=lambda _: None):
+                waited_s = next(seconds)
+                with own.open() as file:
+                    is_locked = not acquire(file, waits=False)
+            with machine_lock(path, clock_s=lambda: next(seconds), sleep=lambda _: None):
+                waited_again_s = next(seconds) - waited_s
+        finally:
+            holder.send_signal(signal.SIGCONT)
+            holder.communicate()
+    with machine_lock(path), path.open() as file:
+        is_back = not acquire(file, waits=False)
+
+    assert is_locked
+    assert STOPPED_MAX_S < waited_s < 2 * STOPPED_MAX_S
+    assert waited_again_s < STOPPED_MAX_S
+    assert is_back
+    [message] = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert f"process {holder.pid}" in message
+    assert "does not measure" in message
+
+
+def test_nobody_waits_for_ever_for_a_holder_that_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    seconds = itertools.count(0.0, 600.0)
+    with hold_in_process(path) as holder:
+        with machine_lock(path, clock_s=lambda: next(seconds), sleep=lambda _: os.utime(path)):
+            waited_s = next(seconds)
+        holder.communicate()
+
+    assert WAIT_MAX_S < waited_s < WAIT_MAX_S + 3_600
+
+
+def test_a_file_of_another_user_keeps_nobody_from_a_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.mkdir()  # root may open any file, so something that nobody can lock stands for it
+
+    with machine_lock(path), (tmp_path / f"lock.{os.getuid()}").open() as file:
+        is_locked = not acquire(file, waits=False)
+
+    assert is_locked
+
+
+def test_lock_of_a_killed_holder_is_free(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with hold_in_process(path) as holder:
+        holder.kill()
+        holder.communicate()
+
+    waits: list[float] = []
+    with machine_lock(path, sleep=waits.append):
+        pass
+
+    assert waits == []
+
+
+def test_lock_can_be_taken_again_after_an_error(tmp_path: Path) -> None:
+    try:
+        with machine_lock(tmp_path / "lock"):
+            raise KeyError("measuring failed")
+    except KeyError:
+        pass
+    slept: list[float] = []
+
+    with machine_lock(tmp_path / "lock", sleep=slept.append):
+        pass
+
+    assert slept == []
+
+
+def test_lock_is_the_same_whatever_a_user_calls_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    command = "from rightfit.measuring.rounds.lock import LOCK_PATH; print(LOCK_PATH)"
+
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, check=True
+    )
+
+    assert elsewhere.stdout.strip() == str(LOCK_PATH)
+
+
+def test_lock_carries_no_name_that_a_project_made_from_the_starter_replaces() -> None:
+    assert "rightfit" not in str(LOCK_PATH).lower()
+
+
+def test_lock_can_be_taken_with_read_access_and_changes_no_mode(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    path.chmod(0o444)
+
+    with hold_in_process(path) as holder:
+        slept: list[float] = []
+
+        def release(seconds: float) -> None:
+            slept.append(seconds)
+            holder.communicate()
+
+        with machine_lock(path, sleep=release):
+            pass
+
+    assert len(slept) == 1
+    assert path.stat().st_mode & 0o777 == 0o444
+
+
+def test_created_lock_is_open_to_other_users_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with machine_lock(tmp_path / "lock"):
+            pass
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o666
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_foreign_thing_at_the_path_is_left_alone_and_named_once(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, target = tmp_path / "lock", tmp_path / "target"
+    target.touch(mode=0o600)
+    make = {"folder": path.mkdir, "link": lambda: path.symlink_to(target)}
+    make.get(kind, lambda: os.mkfifo(path))()
+    n_run = 0
+
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            with machine_lock(path):
+                n_run += 1
+
+    assert n_run == 2
+    [message] = [record.getMessage() for record in caplog.records]
+    assert f"{path}: it must be a regular file" in message
+    assert target.stat().st_mode & 0o777 == 0o600

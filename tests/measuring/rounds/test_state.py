@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from factories.measurements import BATCH, STORED_ROUND, DictStore, make_round
+
+from rightfit.measuring.rounds.state import MeasurementState
+
+# As states were stored while they were plain JSON.
+OLD_FORM: dict[str, Any] = {
+    "rounds": [STORED_ROUND],
+    "n_retries": 1,
+    "is_noisy": False,
+    "settled": "precise",
+    "error": None,
+    "server": [],
+    "limits": {},
+}
+
+
+def test_state_is_read_as_it_was_saved() -> None:
+    store = DictStore()
+    state = MeasurementState(
+        rounds=(make_round(), make_round()), settled="screened", screened_for="abc"
+    )
+
+    store.put_record("key", state)
+
+    assert store.get_record("key", MeasurementState) == state
+
+
+def test_state_of_the_untyped_form_is_found_again() -> None:
+    store = DictStore(key=OLD_FORM)
+
+    state = store.get_record("key", MeasurementState)
+
+    assert state == MeasurementState(
+        rounds=(make_round(),),
+        n_retries=1,
+        settled="precise",
+    )
+
+
+@pytest.mark.parametrize("document", [{"rounds": [{"total_ms": 1}]}, {"rounds": 7}, []])
+def test_state_of_an_unknown_form_is_made_anew_with_one_message(
+    document: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        state = DictStore(key=document).get_record("key", MeasurementState)
+
+    assert state is None
+    assert ["it is made anew" in record.getMessage() for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize(
+    ("rows_per_s", "expected"),
+    [
+        ({1: 10.0, 8: 60.0, 64: 100.0}, 64),
+        ({1: 10.0, 8: 99.0, 64: 100.0}, 8),  # a larger batch that gains 1 % is not worth it
+        ({1: 10.0, 8: 100.0, 64: 50.0}, 8),
+    ],
+)
+def test_best_batch_size_is_the_smallest_that_is_about_as_fast(
+    rows_per_s: dict[int, float], expected: int
+) -> None:
+    batches = [BATCH | {"batch_size": n, "rows_per_s": rate} for n, rate in rows_per_s.items()]
+
+    assert make_round(batches=batches).best_batch_size == expected

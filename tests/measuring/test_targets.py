@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score, make_scorer
+
+from rightfit._core.errors import RightfitError
+from rightfit.measuring.targets import plan_judging, read_targets
+from rightfit.models.imported.objects import Facts
+from rightfit.models.imported.row_table import read_row_table
+
+
+def say(task: str | None, *classes: str) -> Facts:
+    return Facts("estimator", "Model", task, classes, None, None)  # type: ignore[arg-type]
+
+
+UNKNOWN = say(None)
+BINARY = say("classification", "no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("own", "targets", "classes", "labels"),
+    [
+        ([BINARY], ["yes", "no"], ("no", "yes"), [1, 0]),
+        ([say("classification", "yes", "no")], ["yes", "no"], ("yes", "no"), [0, 1]),
+        ([BINARY, say("classification", "maybe", "no")], ["no"], ("maybe", "no", "yes"), [1]),
+        ([say("classification", "0", "1")], ["yes", "no"], ("no", "yes"), [1, 0]),  # numbered
+        ([say("classification", "0", "1")], [True, False], ("0", "1"), [1, 0]),
+        ([say("classification", "0", "1")], [1.0, 0.0], ("0", "1"), [1, 0]),
+        ([UNKNOWN], [10, 9, 10], ("9", "10"), [1, 0, 1]),
+        ([UNKNOWN], [True, False], ("False", "True"), [1, 0]),
+    ],
+)
+def test_classes_come_from_models_else_from_targets(
+    own: list[Facts], targets: list[object], classes: tuple[str, ...], labels: list[int]
+) -> None:
+    facts = {str(number): one for number, one in enumerate(own)}
+
+    found = plan_judging(facts, np.array(targets), None)
+
+    assert found.classes == classes
+    assert found.labels is not None
+    assert found.labels.tolist() == labels
+    assert found.metric.name == "accuracy"
+
+
+def test_fractions_are_values_and_judged_by_r2() -> None:
+    found = plan_judging({"f": UNKNOWN}, np.array([0.5, 1.0, 2.25]), None)
+
+    assert (found.task, found.classes, found.metric.name) == ("regression", (), "r2")
+    assert (found.metric.worst, found.metric.best) == (0.0, 1.0)
+
+
+def test_without_targets_a_function_says_nothing() -> None:
+    found = plan_judging({"f": UNKNOWN}, None, None)
+
+    assert found.judged_classes is None
+    assert found.labels is None
+
+
+def test_guessing_is_worth_nothing() -> None:
+    targets = np.array(["no", "no", "no", "yes"])
+
+    assert plan_judging({"m": BINARY}, targets, None).metric.worst == 0.75
+    loss = plan_judging(
+        {"m": say("regression")}, np.array([1.0, 2.0, 3.0]), "neg_mean_squared_error"
+    )
+    assert (loss.metric.worst, loss.metric.best) == (-0.67, 0.0)
+
+
+def test_scorer_and_function_judge_answers() -> None:
+    targets = np.array(["no", "yes", "yes"])
+    answers = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+
+    def share_of_right(labels: np.ndarray, shares: np.ndarray) -> float:
+        return float(shares[np.arange(len(labels)), labels].mean())
+
+    for quality, expected in (
+        (make_scorer(f1_score), 2 / 3),
+        (share_of_right, 0.7),
+        ("f1", 2 / 3),
+        ({"name": share_of_right, "worst": 0, "best": 1}, 0.7),
+    ):
+        found = plan_judging({"m": BINARY}, targets, quality)
+        assert found.labels is not None
+        assert found.metric.score(found.labels, answers) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("facts", "targets", "quality", "message"),
+    [
+        ([BINARY, say("regression")], ["no"], None, "1 predicts numbers|predicts classes"),
+        ([BINARY], ["NO"], None, r"The targets hold \['NO'\], which no model predicts"),
+        ([say("regression")], ["a"], None, "predict numbers, but the targets do not"),
+        ([BINARY], ["no", "yes"], "r2", "r2 is one of regression"),
+        ([BINARY], ["no", "yes"], "my_study.cost", "there is no module 'my_study' to hold"),
+        ([BINARY], ["no", "yes"], {"name": "f1", "worst": 1}, "one with both of its bounds"),
+        ([BINARY], ["no", "yes"], {"nmae": "f1"}, "one with both of its bounds"),
+        ([BINARY], ["no", "yes"], lambda labels, answers: 40.0, "gives 40 for guessing"),
+        ([BINARY], None, "accuracy", "needs targets"),
+        ([say("regression")], [1, 2], {"name": "mae", "worst": 0, "best": 2}, "losses are 0 or"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    facts: list[Facts], targets: list[object] | None, quality: object, message: str
+) -> None:
+    given = {str(number): one for number, one in enumerate(facts)}
+
+    with pytest.raises(RightfitError, match=message):
+        plan_judging(given, None if targets is None else np.array(targets), quality)  # type: ignore[arg-type]
+
+
+def test_targets_may_be_a_column_of_the_rows() -> None:
+    rows = read_row_table(pd.DataFrame({"a": [1, 2], "price": [3.5, 4.5]}))
+
+    targets, others = read_targets("price", rows)
+
+    assert targets.tolist() == [3.5, 4.5]
+    assert others.columns == ("a",)
+
+
+def test_bounds_may_be_given() -> None:
+    targets = np.array([1.0, 2.0, 4.0])
+    loss = {"name": "mae", "worst": 40, "best": 0}
+
+    metric = plan_judging({"m": say("regression")}, targets, loss).metric
+
+    assert metric.scale(-10) == 0.75
+
+
+def test_gap_of_pandas_texts_is_a_missing_target() -> None:
+    rows = read_row_table(np.zeros((2, 1)))
+
+    with pytest.raises(RightfitError, match="1 of 2 targets are missing"):
+        read_targets(pd.Series(["yes", None], dtype="string"), rows)
+
+
+def test_metric_that_cannot_judge_guessing_says_so_once() -> None:
+    scorer = make_scorer(f1_score, pos_label="yes")
+
+    with pytest.raises(RightfitError, match=r"^quality: what guessing reaches"):
+        plan_judging({"a": BINARY}, np.array(["no", "yes"]), scorer)

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rightfit._core.processes.lifeline import list_descendants
+from rightfit.measuring.rounds.worker_pool import Worker, WorkerKind, WorkerPool
+from rightfit.measuring.worker.process import HiddenLibraries
+from rightfit.measuring.worker.protocol import (
+    STOPPED,
+    Described,
+    DescribeRequest,
+    Failure,
+    Finished,
+    MeasureRequest,
+    Paused,
+    Predicted,
+    PredictRequest,
+    TimingLimits,
+    WindowRequest,
+    WindowTimed,
+)
+
+ARGUMENTS = {"sleep_ms": 0, "burn_ms": 0, "allocate_mib": 0, "n_classes": 2}
+
+
+@pytest.fixture
+def worker(pool: WorkerPool) -> Worker:
+    return pool.get(WorkerKind(imports=(), n_threads=1))
+
+
+def predicting(tmp_path: Path, **changes: Any) -> PredictRequest:
+    rows = tmp_path / "rows.npy"
+    np.save(rows, np.zeros((3, 2), dtype=np.float32))
+    request = PredictRequest(
+        factory="fakes.known_load:open_known_load",
+        arguments=ARGUMENTS,
+        rows=str(rows),
+        predictions=str(tmp_path / "answers.npy"),
+    )
+    return replace(request, **changes)
+
+
+def measuring(tmp_path: Path, *, n_windows: int) -> MeasureRequest:
+    request = predicting(tmp_path)
+    return MeasureRequest(
+        factory=request.factory,
+        arguments=request.arguments,
+        rows=request.rows,
+        n_windows=n_windows,
+        latency=TimingLimits(3, 0, 5_000),
+        batch=TimingLimits(3, 0, 5_000),
+        batch_sizes=(2,),
+        batch_max_call_ms=100,
+        warm_up_max_ms=1,
+        probe_known_ns=None,
+        slow_wait_max_ms=0,
+        samples=str(tmp_path / "samples.npy"),
+        files_mib=None,
+    )
+
+
+def pause(worker: Worker, request: MeasureRequest | WindowRequest) -> int:
+    """Return the number of the child that stays after a visit."""
+    answer = worker.ask(request, WindowTimed)
+    assert isinstance(answer, Paused), answer
+    return answer.child
+
+
+def test_empty_worker_describes_itself(worker: Worker) -> None:
+    hello = worker.hello
+
+    assert hello.cores == (max(os.sched_getaffinity(0)),)
+    assert hello.base_peak_mib >= hello.base_resident_mib > 10
+
+
+def test_child_answers_every_row(worker: Worker, tmp_path: Path) -> None:
+    answer = worker.ask(predicting(tmp_path), Predicted)
+
+    assert answer == Predicted(3)
+    assert np.load(tmp_path / "answers.npy").tolist() == [[0.5, 0.5]] * 3
+
+
+def test_child_that_answered_has_ended_once_its_end_was_awaited(
+    worker: Worker, tmp_path: Path
+) -> None:
+    answer = worker.ask_ahead(predicting(tmp_path), Predicted)
+    worker.await_end()
+    n_left = len(list_descendants(worker.pid))
+    first = worker.ask_ahead(predicting(tmp_path), Predicted)
+    second = worker.ask_ahead(predicting(tmp_path), Predicted)  # awaits the end of the first
+
+    assert n_left == 0
+    assert answer == first == second == Predicted(3)
+
+
+def test_child_that_raises_says_what(worker: Worker, tmp_path: Path) -> None:
+    answer = worker.ask(predicting(tmp_path, arguments={}), Predicted)
+
+    assert isinstance(answer, Failure)
+    assert "TypeError" in answer.error
+    assert "sleep_ms" in answer.error
+    assert "Traceback" in answer.detail
+
+
+def test_child_that_dies_is_an_answer_and_the_worker_lives(worker: Worker, tmp_path: Path) -> None:
+    dying = predicting(tmp_path, factory="os:_exit", arguments={"status": 3})
+
+    dead = worker.ask(dying, Predicted)
+    alive = worker.ask(predicting(tmp_path), Predicted)
+
+    assert dead == Failure("the measuring process ended early (exit status 3)")
+    assert alive == Predicted(3)
+
+
+def test_first_call_reads_no_installed_distributions(pool: WorkerPool, tmp_path: Path) -> None:
+    pytest.importorskip("narwhals")
+    worker = pool.get(WorkerKind(imports=("narwhals.dependencies",), n_threads=1))
+    asking = predicting(
+        tmp_path, factory="fakes.known_load:open_without_distributions", arguments={}
+    )
+
+    answer = worker.ask(asking, Predicted)
+
+    assert answer == Predicted(3)
+
+
+def test_staying_child_is_visited_until_it_is_done(worker: Worker, tmp_path: Path) -> None:
+    first = pause(worker, measuring(tmp_path, n_windows=3))
+    between = worker.ask(predicting(tmp_path), Predicted)
+    second = pause(worker, WindowRequest(first))
+    last = worker.ask(WindowRequest(first), WindowTimed)
+
+    assert first == second
+    assert between == Predicted(3)
+    assert isinstance(last, Finished)
+    assert last.result.latency.n_calls >= 3
+
+
+def test_staying_child_that_dies_is_an_answer(worker: Worker, tmp_path: Path) -> None:
+    staying = pause(worker, measuring(tmp_path, n_windows=2))
+    os.kill(staying, signal.SIGKILL)
+
+    dead = worker.ask(WindowRequest(staying), WindowTimed)
+
+    assert dead == Failure("the measuring process ended early (signal SIGKILL)")
+    assert not worker.has_children
+
+
+def test_staying_children_end_with_their_worker(tmp_path: Path) -> None:
+    worker = Worker(WorkerKind(imports=(), n_threads=1))
+    pids = [pause(worker, measuring(tmp_path, n_windows=2)) for _ in range(3)]
+
+    worker.close()
+
+    end_s = time.monotonic() + 30
+    while any(is_alive(pid) for pid in pids) and time.monotonic() < end_s:
+        time.sleep(0.01)
+    assert [is_alive(pid) for pid in pids] == [False] * 3
+
+
+def test_staying_child_ends_when_its_pipe_is_closed(worker: Worker, tmp_path: Path) -> None:
+    older, younger = (pause(worker, measuring(tmp_path, n_windows=2)) for _ in "ab")
+
+    worker.leave(older)
+
+    assert not is_alive(older)
+    assert is_alive(younger)
+    assert isinstance(worker.ask(WindowRequest(younger), WindowTimed), Finished)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_memory_limit_stops_a_model_that_needs_more(worker: Worker, tmp_path: Path) -> None:
+    large = predicting(
+        tmp_path, arguments=ARGUMENTS | {"allocate_mib": 4_000}, memory_limit_mib=2_000
+    )
+
+    answer = worker.ask(large, Predicted)
+
+    assert isinstance(answer, Failure)
+    assert "MemoryError" in answer.error
+
+
+@pytest.mark.parametrize(
+    ("is_timed", "answer"),
+    [(False, Described({"n_stops": 1})), (True, Failure(STOPPED))],
+)
+def test_stop_spoils_only_what_was_timed(worker: Worker, is_timed: bool, answer: object) -> None:
+    factory = "fakes.misbehaving:describe_after_a_stop"
+    request = DescribeRequest(factory=factory, arguments={}, is_timed=is_timed)
+
+    assert worker.ask(request, Described) == answer
+
+
+def test_hidden_libraries_cannot_be_imported() -> None:
+    finder = HiddenLibraries(frozenset({"torch"}))
+
+    with pytest.raises(ModuleNotFoundError, match=r"torch\.nn is hidden"):
+        finder.find_spec("torch.nn")
+    finder.find_spec("torchless")
+
+
+def test_hidden_libraries_look_absent_to_those_who_ask(worker: Worker, tmp_path: Path) -> None:
+    # Answers only whether pandas can be found: None cannot be called.
+    asking = predicting(tmp_path, factory="importlib.util:find_spec", arguments={"name": "pandas"})
+
+    answer = worker.ask(asking, Predicted)
+
+    assert isinstance(answer, Failure)
+    assert "NoneType" in answer.error

@@ -1,0 +1,170 @@
+"""The families of LightGBM, XGBoost and CatBoost."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx as onnx_library
+import pytest
+from factories.bundles import store_model
+
+from rightfit.models.bundle import read_bundle
+from rightfit.models.bundle_exports import offer_onnx
+from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.onnx_session import open_session
+from rightfit.models.registry import LIBRARIES, get_family
+from rightfit.models.runtimes import open_predictor
+from rightfit.models.schema import InputSchema
+
+
+@pytest.fixture(params=[2, 3])
+def noisy(request: pytest.FixtureRequest) -> TrainingData:
+    """Overlapping groups, 300 rows, so that trees have something to learn."""
+    rng = np.random.default_rng(0)
+    labels = np.tile(np.arange(request.param), 300 // request.param)
+    centres = np.eye(request.param, 5) * 2
+    rows = (centres[labels] + rng.normal(0, 1, (300, 5))).astype(np.float32)
+    schema = InputSchema(tuple("abcde"), ("x", "y", "z")[: request.param], None)
+    return TrainingData(rows, labels, schema)
+
+
+def train(name: str, data: TrainingData, n_trees: int = 12, n_checkpoints: int = 3) -> list[Any]:
+    family = get_family(name)
+    configuration = {str(family.length_setting): n_trees}
+    return list(family.train(TrainingRun(configuration, data, n_checkpoints=n_checkpoints)))
+
+
+def make_theirs(name: str, n_trees: int) -> Any:
+    if name == "lightgbm":
+        from lightgbm import LGBMClassifier
+
+        return LGBMClassifier(n_estimators=n_trees, n_jobs=1, verbosity=-1, random_state=0)
+    if name == "xgboost":
+        from xgboost import XGBClassifier
+
+        return XGBClassifier(n_estimators=n_trees, n_jobs=1, random_state=0)
+    from catboost import CatBoostClassifier
+
+    return CatBoostClassifier(
+        iterations=n_trees, random_seed=0, thread_count=1, verbose=0, allow_writing_files=False
+    )
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_what_is_left_out_keeps_the_librarys_value(name: str, noisy: TrainingData) -> None:
+    (*_, last) = train(name, noisy)
+
+    theirs = make_theirs(name, 12).fit(noisy.rows, noisy.labels)
+    answers = get_family(name).predict(last.model, noisy.rows)
+    np.testing.assert_allclose(answers, theirs.predict_proba(noisy.rows), atol=1e-6)
+
+
+def test_catboost_chooses_its_learning_rate_beside_any_other_setting(noisy: TrainingData) -> None:
+    pytest.importorskip("catboost")
+    configuration = {"iterations": 12, "l2_leaf_reg": 3.0}  # CatBoost's own value
+    *_, last = get_family("catboost").train(TrainingRun(configuration, noisy, n_checkpoints=3))
+
+    theirs = make_theirs("catboost", 12).fit(noisy.rows, noisy.labels)
+    answers = get_family("catboost").predict(last.model, noisy.rows)
+    np.testing.assert_allclose(answers, theirs.predict_proba(noisy.rows), atol=1e-6)
+
+
+def test_xgboosts_nodes_and_splits_are_those_of_its_own_table(noisy: TrainingData) -> None:
+    pytest.importorskip("xgboost")
+    pytest.importorskip("pandas")
+    *_, last = train("xgboost", noisy)
+
+    counts = get_family("xgboost").describe_structure(last.model)
+
+    nodes = last.model.trees.trees_to_dataframe()
+    inner = nodes[nodes["Feature"] != "Leaf"]
+    root_covers = nodes[nodes["Node"] == 0].set_index("Tree")["Cover"]
+    passed = inner.groupby("Tree")["Cover"].sum() / root_covers
+    assert counts["n_nodes"] == len(nodes)
+    assert counts["n_operations"] == pytest.approx(passed.sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_looks_have_growing_numbers_of_trees(name: str, noisy: TrainingData) -> None:
+    family = get_family(name)
+    looks = [
+        (look.n_steps, family.describe_structure(look.model)["n_trees"])
+        for look in family.train(
+            TrainingRun({str(family.length_setting): 8}, noisy, n_checkpoints=3)
+        )
+    ]
+
+    n_classes = noisy.schema.n_classes
+    each = 1 if n_classes == 2 or name == "catboost" else n_classes  # its leaves hold all classes
+    assert looks == [(2, 2 * each), (4, 4 * each), (8, 8 * each)]
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_export_parts_neighbouring_numbers_as_the_model_does(name: str) -> None:
+    family, steps = get_family(name), np.repeat(np.arange(20), 40)
+    rows = (1 + steps[:, None] * np.finfo(np.float32).eps).astype(np.float32)
+    schema = InputSchema(("x",), ("even", "odd"), None)
+    (*_, last) = train(name, TrainingData(rows, steps % 2, schema))
+
+    session = open_session(family.export_onnx(last.model, schema))
+
+    answers = session.run([schema.output_name], {"rows": rows})[0]
+    np.testing.assert_allclose(answers, family.predict(last.model, rows), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_bundle_answers_alike_in_every_runtime(
+    name: str, noisy: TrainingData, tmp_path: Path
+) -> None:
+    (*_, last) = train(name, noisy)
+    written = store_model(tmp_path / "bundle", last.model, name, {}, noisy.schema)
+
+    bundle = read_bundle(offer_onnx(written, noisy.rows).path, trust=True, family=name)
+    native, onnx = (
+        open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")
+        for runtime in ("native", "onnx")
+    )
+
+    exported = onnx_library.load(bundle.path / "model.onnx")
+    assert [o.version >= 13 for o in exported.opset_import if not o.domain] == [
+        True
+    ]  # to be joined
+    answers = get_family(name).predict(last.model, noisy.rows)
+    np.testing.assert_allclose(native(noisy.rows), answers, atol=1e-7)
+    np.testing.assert_allclose(onnx(noisy.rows), answers, atol=1e-5)
+    assert onnx(noisy.rows[:1]).shape == (1, noisy.schema.n_classes)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_weights_of_other_columns_or_of_nothing_are_refused(
+    name: str, noisy: TrainingData, tmp_path: Path
+) -> None:
+    family = get_family(name)
+    (*_, last) = train(name, noisy, n_trees=2, n_checkpoints=1)
+    path = tmp_path / family.weights_file
+    family.save_weights(last.model, path)
+    wider = InputSchema(tuple("abcdef"), noisy.schema.classes, None)
+
+    with pytest.raises(ValueError, match=r"other columns or classes: .* 6 columns, a, b, c"):
+        family.load_weights(path, {}, wider)
+
+    path.write_text("nothing")
+    with pytest.raises(ValueError, match=r"holds no model of"):
+        family.load_weights(path, {}, noisy.schema)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_unknown_setting_is_named(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"{name} has no settings \['colour'\]"):
+        get_family(name).check_configuration({"colour": "red"})
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_absent_library_is_named_with_its_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda module: None)
+
+    with pytest.raises(ValueError, match=rf"pip install 'rightfit\[{name}\]'"):
+        get_family(name).check_configuration({})

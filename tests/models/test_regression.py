@@ -1,0 +1,165 @@
+"""Every family that learns regression keeps the promises of the family protocol there too."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from factories.bundles import store_model
+
+from rightfit.models.bundle import Bundle, read_bundle
+from rightfit.models.bundle_exports import add_onnx
+from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.registry import get_family
+from rightfit.models.runtimes import available_runtimes, open_predictor
+from rightfit.models.schema import InputSchema
+
+pytestmark = pytest.mark.whole
+
+CONFIGURATIONS: Mapping[str, dict[str, Any]] = {
+    "linear": {
+        "n_epochs": 8, "alpha": 1e-4, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.01,
+    },
+    "forest": {
+        "n_estimators": 16, "max_depth": 8, "min_samples_leaf": 1, "max_features": 1.0,
+    },
+    "boosting": {
+        "max_iter": 32, "learning_rate": 0.2, "max_leaf_nodes": 7, "min_samples_leaf": 4,
+        "l2_regularization": 0.1, "max_features": 1.0,
+    },
+    "net": {
+        "n_epochs": 60, "n_layers": 1, "n_units": 32, "n_channels": 4, "dropout": 0.0,
+        "learning_rate": 0.02, "weight_decay": 0.0, "batch_size": 16,
+    },
+}  # fmt: skip
+
+
+def train(name: str, data: TrainingData, **changes: Any) -> Any:
+    *_, last = get_family(name).train(
+        TrainingRun(CONFIGURATIONS[name] | changes, data, n_checkpoints=3)
+    )
+    return last.model
+
+
+def bundle_of(name: str, data: TrainingData, folder: Path, **changes: Any) -> Bundle:
+    model = train(name, data, **changes)
+    return store_model(folder, model, name, CONFIGURATIONS[name] | changes, data.schema)
+
+
+def share_explained(values: np.ndarray, answers: np.ndarray) -> float:
+    return 1 - float(np.mean((values - answers[:, 0]) ** 2) / values.var())
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_model_learns_numbers_far_from_zero(name: str, slopes: TrainingData) -> None:
+    family = get_family(name)
+
+    answers = family.predict(train(name, slopes), slopes.rows)
+
+    assert answers.shape == (120, 1)
+    assert answers.dtype == np.float32
+    assert share_explained(slopes.labels, answers) > 0.85
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_bundle_answers_alike_in_every_runtime(
+    name: str, slopes: TrainingData, tmp_path: Path
+) -> None:
+    bundle = add_onnx(bundle_of(name, slopes, tmp_path / "bundle"), slopes.rows)
+    reread = read_bundle(bundle.path, trust=True, family=name)
+    native = get_family(name).predict(bundle.load_native(), slopes.rows)
+
+    assert bundle.onnx is not None
+    assert bundle.onnx["agreement"] == 1.0
+    assert reread.schema.task == "regression"
+    for runtime in available_runtimes(reread):
+        answers = open_predictor(reread, runtime=runtime, n_threads=1, device="cpu")(slopes.rows)
+        assert answers.shape == (120, 1)
+        spread = 0.05 if runtime == "onnx_int8" else 1e-4  # 8 bits are coarse
+        np.testing.assert_allclose(answers, native, atol=spread * float(native.std()))
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2", "elasticnet"])
+def test_linear_regression_has_every_penalty(penalty: str, slopes: TrainingData) -> None:
+    model = train("linear", slopes, penalty=penalty, alpha=1e-3)
+
+    assert share_explained(slopes.labels, get_family("linear").predict(model, slopes.rows)) > 0.95
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_untrained_model_answers_one_number_a_row(name: str, slopes: TrainingData) -> None:
+    family = get_family(name)
+
+    model = family.build_untrained(CONFIGURATIONS[name], slopes.schema, seed=0)
+
+    if model is not None:
+        assert family.predict(model, slopes.rows).shape == (120, 1)
+        trained = family.describe_structure(train(name, slopes))
+        assert family.describe_structure(model) == trained
+
+
+def test_untrained_linear_model_is_made_without_a_warning(slopes: TrainingData) -> None:
+    configuration = CONFIGURATIONS["linear"] | {"penalty": "l1"}
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        get_family("linear").build_untrained(configuration, slopes.schema, seed=0)
+
+
+def test_unit_of_the_target_does_not_change_what_a_net_learns(slopes: TrainingData) -> None:
+    tiny = replace(slopes, labels=slopes.labels * 1e-6)
+    net = get_family("net")
+
+    one, other = (net.predict(train("net", data), data.rows) for data in (slopes, tiny))
+
+    np.testing.assert_allclose(other * 1e6, one, rtol=1e-3)
+
+
+def test_export_that_answers_otherwise_is_refused(
+    slopes: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = bundle_of("linear", slopes, tmp_path / "bundle")
+    family = get_family("linear")
+    shifted = family.export_onnx(train("linear", slopes, alpha=1.0), slopes.schema)
+    monkeypatch.setattr(family, "export_onnx", lambda model, schema: shifted)
+
+    with pytest.raises(ValueError, match=r"does not answer as the native model does: .*agreement"):
+        add_onnx(bundle, slopes.rows)
+
+
+def test_exported_output_is_called_values(slopes: TrainingData) -> None:
+    exported = get_family("forest").export_onnx(train("forest", slopes), slopes.schema)
+
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+
+    assert [output.name for output in session.get_outputs()] == ["values"]
+
+
+def test_weights_of_a_classifier_are_refused_in_a_regression(
+    blobs: TrainingData, slopes: TrainingData, tmp_path: Path
+) -> None:
+    family = get_family("linear")
+    configuration = CONFIGURATIONS["linear"]
+    *_, last = family.train(TrainingRun(configuration, blobs))
+    path = tmp_path / family.weights_file
+    family.save_weights(last.model, path)
+
+    with pytest.raises(ValueError, match="must hold a Ridge or ElasticNet, but holds a SGDClass"):
+        family.load_weights(path, configuration, slopes.schema)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [([1.0, 1.0, 1.0], "are all 1.0"), ([1.0, np.nan, 2.0], "must be finite")],
+)
+def test_values_that_teach_nothing_are_refused(values: list[float], message: str) -> None:
+    schema = InputSchema(("x",), (), None)
+
+    with pytest.raises(ValueError, match=message):
+        TrainingData(np.zeros((3, 1), dtype=np.float32), np.array(values), schema)

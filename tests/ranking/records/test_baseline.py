@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from factories.rankings import make_application, make_applications
+from pydantic import ValidationError
+
+from rightfit.measuring.serving import Serving
+from rightfit.ranking.records.baseline import (
+    Baseline,
+    Comparison,
+    KeptFigure,
+    KeptWinner,
+    MeasuredOn,
+    compare_baselines,
+    compare_winners,
+    find_gaps,
+    find_other_machine,
+)
+
+MACHINE = MeasuredOn(cpu="Hand-made CPU", n_cores=2, memory_mib=8192)
+
+
+def figure(value: float, reach: float = 0.0) -> KeptFigure:
+    return KeptFigure(value=value, low=value - reach, high=value + reach)
+
+
+def winner(
+    candidate: str = "net-1", utility: KeptFigure | None = None, **metrics: KeptFigure
+) -> KeptWinner:
+    return KeptWinner(
+        candidate=candidate,
+        model="net",
+        serving=Serving("onnx", 1),
+        batch_size=256,
+        utility=utility or figure(0.8, 0.01),
+        metrics={"latency_p50_ms": figure(1.0, 0.05), "quality": figure(0.9, 0.02)} | metrics,
+    )
+
+
+def keep(found: KeptWinner | None, machine: MeasuredOn | None = MACHINE) -> Baseline:
+    return Baseline(
+        format_version=2, ranked_in="now", machine=machine, winners={"web_api": {"landsat": found}}
+    )
+
+
+def compare(now: KeptWinner | None, before: KeptWinner | None = None) -> Comparison:
+    (found,) = compare_baselines(keep(before or winner()), keep(now), margin_pct=5)
+    return found
+
+
+def test_same_figures_pass() -> None:
+    assert compare(winner()) == Comparison("web_api", "landsat", (), ())
+
+
+@pytest.mark.parametrize(
+    ("metrics", "fault"),
+    [
+        (
+            {"latency_p50_ms": figure(1.3, 0.05)},
+            "latency p50 is worse: 1 ms (0.95 ms to 1.05 ms) before, "
+            "1.3 ms (1.25 ms to 1.35 ms) now",
+        ),
+        (
+            {"quality": figure(0.85, 0.02)},
+            "scaled quality is worse: 0.900 (0.880 to 0.920) before, 0.850 (0.830 to 0.870) now",
+        ),
+    ],
+)
+def test_metric_beyond_its_interval_fails(metrics: dict[str, KeptFigure], fault: str) -> None:
+    assert compare(winner(**metrics)).faults == (fault,)
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {"latency_p50_ms": figure(1.3, 0.3)},  # the intervals overlap
+        {"latency_p50_ms": figure(1.04, 0.0)},  # less than the margin
+        {"latency_p50_ms": figure(0.5, 0.0)},  # better
+        {"quality": figure(0.87, 0.02)},
+    ],
+)
+def test_change_within_errors_or_margin_passes(metrics: dict[str, KeptFigure]) -> None:
+    before = winner(latency_p50_ms=figure(1.0, 0.01))
+
+    assert compare(winner(**metrics), before).faults == ()
+
+
+def test_nobody_within_the_limits_fails() -> None:
+    assert compare(None).faults == ("no candidate keeps its limits any more; net-1 did",)
+
+
+def test_metric_that_is_no_longer_measured_fails() -> None:
+    now = winner().model_copy(update={"metrics": {"quality": figure(0.9, 0.02)}})
+
+    assert compare(now).faults == ("latency p50 was not measured",)
+
+
+def test_other_winner_of_no_less_utility_may_trade_metrics() -> None:
+    slower = {"latency_p50_ms": figure(2.0, 0.05)}
+    found = compare(winner("forest-1", figure(0.9, 0.01), **slower))
+
+    assert found.faults == ()
+    assert found.notes[0] == "forest-1 has replaced net-1"
+    assert found.notes[1].startswith("in exchange for other metrics, latency p50 is worse")
+    worth_less = compare(winner("forest-1", figure(0.7, 0.01), **slower))
+    assert [fault.split(" is worse")[0] for fault in worth_less.faults] == [
+        "utility",
+        "latency p50",
+    ]
+
+
+def test_application_that_is_not_ranked_any_more_fails() -> None:
+    now = Baseline(format_version=2, ranked_in="now", machine=MACHINE, winners={})
+    (found,) = compare_baselines(keep(winner()), now, margin_pct=5)
+
+    assert found.faults == ("it is not ranked any more",)
+
+
+def test_other_hardware_is_named() -> None:
+    other = keep(winner(), MACHINE.model_copy(update={"cpu": "Faster CPU"}))
+
+    assert find_other_machine(keep(winner()), keep(winner())) is None
+    assert "Hand-made CPU, 2 cores" in str(find_other_machine(keep(winner()), other))
+
+
+def test_machine_that_is_not_known_is_another_one() -> None:
+    known, unknown = keep(winner()), keep(winner(), None)
+
+    assert find_other_machine(unknown, known) == "the baseline does not say what it was measured on"
+    assert find_other_machine(known, unknown) == "this run does not say what it was measured on"
+
+
+@pytest.mark.parametrize(
+    ("winners", "gap"),
+    [
+        ({}, "winners holds no winner"),
+        ({"web_api": {}}, "winners holds no winner"),
+        ({"web_api": {"landsat": None}}, "winners holds no winner"),
+        ({"web_api": {"landsat": winner()}, "edge": {}}, "winners.edge holds no dataset"),
+        (
+            {"web_api": {"landsat": winner().model_copy(update={"metrics": {}})}},
+            "winners.web_api.landsat.metrics holds no metric",
+        ),
+        (
+            {"web_api": {"landsat": winner(charm=figure(1.0))}},
+            "winners.web_api.landsat.metrics holds ['charm'], which are no metrics",
+        ),
+    ],
+)
+def test_baseline_that_compares_nothing_is_told(
+    winners: dict[str, dict[str, KeptWinner | None]], gap: str
+) -> None:
+    baseline = keep(winner()).model_copy(update={"winners": winners})
+
+    assert next(find_gaps(baseline)) == gap
+
+
+def test_baseline_in_which_one_of_two_applications_has_a_winner_has_no_gap() -> None:
+    winners = {"web_api": {"landsat": winner()}, "dreamer": {"landsat": None}}
+
+    assert list(find_gaps(keep(winner()).model_copy(update={"winners": winners}))) == []
+
+
+@pytest.mark.parametrize("ends", [{"low": 2.0, "high": 1.0}, {"low": math.nan, "high": 1.0}])
+def test_interval_that_cannot_be_is_refused(ends: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match="low"):
+        KeptFigure(value=1.5, **ends)
+
+
+def test_memory_of_another_batch_size_is_noted() -> None:
+    before = winner(peak_memory_mib=figure(80.0, 1.0))
+    now = winner(peak_memory_mib=figure(120.0, 1.0))
+
+    assert compare(now, before).faults[0].startswith("peak memory is worse")
+    found = compare(now.model_copy(update={"batch_size": 2048}), before)
+    assert found.faults == ()
+    assert found.notes[0].startswith("with 2048 rows a call instead of 256, peak memory is worse")
+
+
+def watch(latency: KeptFigure, **application: object) -> tuple[str, ...]:
+    """Return what has changed of a winner whose latency was 1 ms, from 0.95 to 1.05 ms."""
+    applications = make_applications(web_api=make_application(**application))
+    before, now = keep(winner()), keep(winner(latency_p50_ms=latency))
+    (found,) = compare_winners(before, now, applications, margin_pct=5)
+    return found.changes
+
+
+def test_winner_within_its_interval_is_unchanged() -> None:
+    assert watch(figure(1.08, 0.05)) == ()
+
+
+def test_winner_that_left_its_interval_has_changed() -> None:
+    (change,) = watch(figure(1.3, 0.05))
+
+    assert change.startswith("latency p50 is worse")
+
+
+def test_winner_that_breaks_a_limit_now_has_changed() -> None:
+    (change,) = watch(figure(1.08, 0.05), constraints={"latency_p50_ms": {"max": 1.05}})
+
+    assert "the limit is" in change
+
+
+def test_faster_winner_is_unchanged() -> None:
+    assert watch(figure(0.5, 0.1)) == ()

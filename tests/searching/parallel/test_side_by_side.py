@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from factories.planned_searches import PARAMS, plan
+from harness.searching import outcomes_by_index
+from optuna.trial import TrialState
+
+from rightfit._core.processes.lifeline import list_descendants
+from rightfit.models.bundle import read_bundle
+from rightfit.models.family import Checkpoint, TrainingData, TrainingRun
+from rightfit.models.registry import get_family
+from rightfit.searching.cell import study_name
+from rightfit.searching.parallel import side_by_side
+from rightfit.searching.parallel.forked_workers import ForkedWorkers
+from rightfit.searching.parallel.planned_search import PlannedSearch, complete_search
+from rightfit.searching.parallel.side_by_side import SearchQueue, search_in_parallel
+from rightfit.searching.search import is_over
+from rightfit.searching.search_scheduler import open_study
+from rightfit.searching.tasks import Report
+
+pytestmark = [pytest.mark.whole, pytest.mark.long]
+
+
+def ignore(name: str, n_begun: int, n_trials: int | None) -> None:
+    """Take no note of progress."""
+
+
+def test_searches_side_by_side_find_what_they_find_one_by_one(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    found = []
+    for n_at_once in (1, 2):
+        searches = plan(blobs, tmp_path / str(n_at_once), n_at_once)
+        search_in_parallel(searches, on_trial=ignore)
+        assert all(is_over(one.cell, one.settings, one.store) for one in searches)
+        found.append([open_study(one.cell, one.settings, one.store) for one in searches])
+
+    one_by_one, side_by_side = found
+    assert [outcomes_by_index(study) for study in one_by_one] == [
+        outcomes_by_index(study) for study in side_by_side
+    ]
+
+
+def test_search_with_several_workers_gives_the_trials_of_one(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    found = []
+    for n_workers in (1, 2):
+        changes = {"sampler": "random", "targets": None, "early_stopping": "none"}
+        studies = tmp_path / str(n_workers)
+        [search, *_] = plan(blobs, studies, 2, n_workers=n_workers, n_trials=10, **changes)
+        search_in_parallel([search], on_trial=ignore)
+        found.append(open_study(search.cell, search.settings, search.store))
+
+    alone, shared = found
+    assert outcomes_by_index(shared) == outcomes_by_index(alone)
+
+
+def test_no_core_waits_while_another_search_could_begin(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues: list[SearchQueue] = []
+    waits_in_vain: list[bool] = []
+    wait = ForkedWorkers.wait
+
+    def make_queue(searches: Sequence[PlannedSearch]) -> SearchQueue:
+        queues.append(SearchQueue(searches))
+        return queues[-1]
+
+    def look_and_wait(workers: ForkedWorkers) -> list[Report]:
+        waits_in_vain.append(workers.has_room and queues[0].has_next)
+        return wait(workers)
+
+    monkeypatch.setattr(side_by_side, "SearchQueue", make_queue)
+    monkeypatch.setattr(ForkedWorkers, "wait", look_and_wait)
+    search_in_parallel(plan(blobs, tmp_path, 2), on_trial=ignore)
+
+    assert waits_in_vain
+    assert not any(waits_in_vain)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize("stopping", ["none", "pausing"])
+def test_tasks_of_killed_processes_are_given_out_again(
+    blobs: TrainingData,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    n_workers: int,
+    stopping: str,
+) -> None:
+    changes: dict[str, Any] = {"n_trials": 10, "n_retries": 9}
+    if stopping == "none":
+        changes |= {"targets": None, "early_stopping": "none"}
+    searches = plan(blobs, tmp_path, 2, n_workers=n_workers, **changes)
+    n_told = itertools.count()
+    before = set(list_descendants(os.getpid()))  # such as measuring workers of other tests
+
+    def kill_some(name: str, n_begun: int, n_trials: int | None) -> None:
+        begun = set(list_descendants(os.getpid())) - before
+        with contextlib.suppress(ProcessLookupError):  # one that has just ended
+            processes = [pid for pid in begun if os.getpgid(pid) == pid and os.getsid(pid) != pid]
+            if next(n_told) % 5 == 1 and processes:
+                os.kill(max(processes), signal.SIGKILL)
+
+    with caplog.at_level(logging.WARNING):
+        search_in_parallel(searches, on_trial=kill_some)
+    studies = [open_study(one.cell, one.settings, one.store) for one in searches]
+
+    assert "a worker has died, its task goes to another" in caplog.text
+    assert all(is_over(one.cell, one.settings, one.store) for one in searches)
+    assert [list(outcomes_by_index(study)) for study in studies] == [list(range(10))] * 3
+    assert [len(study.trials) for study in studies] == [10] * 3
+    assert all(any(one.store.folder.rglob("*.onnx")) for one in searches)
+    for one, study in zip(searches, studies, strict=True):
+        for trial in study.get_trials(states=(TrialState.COMPLETE,)):
+            read_bundle(one.store.bundle_folder(study.study_name, trial.number))
+
+
+def test_workers_make_the_candidates_and_nothing_is_left_to_train(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = [
+        replace(search, cell=replace(search.cell, learns_validation=True))
+        for search in plan(blobs, tmp_path, 2)
+    ]
+    search_in_parallel(searches, on_trial=ignore)
+
+    def fail(run: TrainingRun) -> Iterator[Checkpoint]:
+        raise AssertionError("all is trained")
+
+    monkeypatch.setattr(get_family("linear"), "train", fail)
+    for search in searches:
+        candidates = complete_search(search, on_trial=ignore).candidates
+        assert {bundle.n_training_rows for bundle in candidates.values()} == {120}
+        assert all(bundle.onnx for bundle in candidates.values())
+
+
+def test_rule_that_only_this_process_knows_stops_trials_of_forked_workers(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    stop_all = optuna.pruners.ThresholdPruner(lower=2.0)  # no accuracy is that high
+    changes = {"targets": None, "early_stopping": "none"}
+    [search, *_] = plan(blobs, tmp_path, 1, n_trials=3, **changes)
+
+    search_in_parallel([replace(search, rule=stop_all)], on_trial=ignore)
+
+    study = open_study(search.cell, search.settings, search.store)
+    assert [trial.state for trial in study.trials] == [TrialState.PRUNED] * 3
+
+
+def test_a_search_that_another_run_searches_is_left_to_it(
+    blobs: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    searches = plan(blobs, tmp_path, 2)
+    theirs = searches[2]
+    name = study_name(theirs.cell, theirs.settings)
+
+    with theirs.store.locked(name), caplog.at_level(logging.INFO):
+        search_in_parallel(searches, on_trial=ignore)
+
+    assert "y.a: another run searches it" in caplog.text
+    over = [is_over(one.cell, one.settings, one.store) for one in searches]
+    assert over == [True, True, False]
+
+
+def test_interrupted_run_leaves_no_process(blobs: TrainingData, tmp_path: Path) -> None:
+    def interrupt(name: str, n_begun: int, n_trials: int | None) -> None:
+        raise KeyboardInterrupt
+
+    before = set(list_descendants(os.getpid()))
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        search_in_parallel(plan(blobs, tmp_path, 2), on_trial=interrupt)
+
+    assert not set(list_descendants(os.getpid())) - before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends what a killed process left")
+def test_searches_end_with_a_killed_run_also_while_they_are_stopped(tmp_path: Path) -> None:
+    program = f"""
+import os, signal, sys
+sys.path[:0] = {sys.path!r}
+import numpy as np
+from pathlib import Path
+from typing import Any
+from factories.planned_searches import plan
+from rightfit.models.family import TrainingData
+from rightfit.models.schema import InputSchema
+from rightfit._core.processes.lifeline import list_descendants
+from rightfit.searching.parallel.side_by_side import search_in_parallel
+
+def die(name, n_begun, n_trials):
+    if n_begun < 1:
+        return
+    below = list_descendants(os.getpid())
+    for pid in below:
+        os.kill(pid, signal.SIGSTOP)
+    print(*below, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+schema = InputSchema(("x", "y"), ("a", "b"), None)
+data = TrainingData(np.eye(40, 2, dtype=np.float32), np.arange(40) % 2, schema)
+search_in_parallel(plan(data, Path({str(tmp_path)!r}), 2), on_trial=die)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    pids = [int(pid) for pid in done.stdout.split()]
+
+    assert pids, done.stderr
+    end_s = time.monotonic() + 60
+    while time.monotonic() < end_s and any(Path(f"/proc/{pid}").exists() for pid in pids):
+        time.sleep(0.05)
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_warnings_of_a_search_are_those_of_the_run(
+    blobs: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    searches = plan(blobs, tmp_path, 2, n_trials=1, targets=None, early_stopping="none")
+    wrong = PARAMS.model_copy(update={"fixed": PARAMS.fixed | {"penalty": "wrong"}})
+    searches[0] = replace(searches[0], cell=replace(searches[0].cell, params=wrong))
+
+    with caplog.at_level(logging.WARNING):
+        search_in_parallel(searches, on_trial=ignore)
+
+    assert "x.a: trial 0 failed" in caplog.text
+    assert is_over(searches[1].cell, searches[1].settings, searches[1].store)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from rightfit.searching.studies.budget import Budget, count_without_gain, spent_cpu_s, spent_wall_s
+from rightfit.searching.studies.trial_attributes import STOP_REASON, is_finished
+
+pytestmark = pytest.mark.whole
+
+NOON = datetime(2026, 11, 24, 12)
+
+
+def make_point(work_s: float) -> dict[str, Any]:
+    return {"work_s": work_s, "fit_cpu_s": 0.0, "validate_cpu_s": 0.0}
+
+
+def make_trial(start_s: float, end_s: float | None, **attributes: Any) -> FrozenTrial:
+    state = TrialState.RUNNING if end_s is None else TrialState.FAIL
+    trial = create_trial(state=state, user_attrs=attributes)
+    trial.datetime_start = NOON + timedelta(seconds=start_s)
+    trial.datetime_complete = None if end_s is None else NOON + timedelta(seconds=end_s)
+    return trial
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_allowed"),
+    [
+        ({"n_trials": 4}, True),
+        ({"n_trials": 3}, False),  # two finished, one running
+        ({"cpu_s": 9.1}, True),
+        ({"cpu_s": 9.0}, False),
+        ({"cpu_s": 4.0}, False),  # of which three times as much was really taken
+        ({"wall_s": 31.0}, True),
+        ({"wall_s": 30.0}, False),
+        ({"n_trials": 99, "cpu_s": 9.0, "wall_s": 99.0}, False),
+        ({"patience": 3}, True),
+        ({"patience": 2}, False),  # two in a row have gained nothing
+        ({}, True),
+    ],
+)
+def test_budget_ends_at_its_first_limit(limits: dict[str, Any], is_allowed: bool) -> None:
+    ended = {STOP_REASON: "failed: overflow"}
+    finished = [
+        make_trial(0, 10, curve=[make_point(4.0)], **ended),
+        make_trial(
+            0, 20, curve=[make_point(1.0), make_point(5.0)], spent={"compute_s": 12.0}, **ended
+        ),
+    ]
+    running = [make_trial(20, None)]
+    budget = Budget(**{"n_trials": None, "cpu_s": None, "wall_s": None} | limits)
+
+    now = NOON + timedelta(seconds=30)
+
+    assert budget.allows_another([*finished, *running], now=now) is is_allowed
+
+
+def test_wall_seconds_count_overlaps_once_and_pauses_never() -> None:
+    trials = [make_trial(100, 110), make_trial(0, 10), make_trial(5, 12), make_trial(6, 7)]
+
+    assert spent_wall_s(trials, now=NOON) == 22.0
+    assert spent_wall_s([], now=NOON) == 0.0
+
+
+def test_a_paused_trial_takes_no_wall_seconds_between_its_steps() -> None:
+    noon_s = NOON.timestamp()
+    paused = make_trial(
+        0, None, spent={"spans": [[noon_s, noon_s + 3], [noon_s + 50, noon_s + 54]]}
+    )
+
+    assert spent_wall_s([paused], now=NOON + timedelta(seconds=100)) == 7.0
+
+
+def test_what_is_left_is_the_nearest_limit() -> None:
+    trials = [make_trial(0, 10, curve=[make_point(4.0)])]
+
+    assert Budget(None, 9.0, 30.0).left_s(trials, now=NOON) == 5.0
+    assert Budget(None, None, 12.0).left_s(trials, now=NOON) == 2.0
+
+
+def test_trial_without_cpu_seconds_costs_nothing() -> None:
+    assert spent_cpu_s([make_trial(0, 1), make_trial(0, 1, spent={"compute_s": 2.5})]) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("trial", "expected"),
+    [
+        (make_trial(0, 1), False),  # set aside
+        (make_trial(0, 1, **{STOP_REASON: "failed: overflow"}), True),
+        (make_trial(0, None), False),
+        (create_trial(state=TrialState.COMPLETE, value=1.0), True),
+        (create_trial(state=TrialState.PRUNED), True),
+        (create_trial(state=TrialState.WAITING), False),
+    ],
+)
+def test_finished_are_trials_that_ended_by_themselves(trial: FrozenTrial, expected: bool) -> None:
+    assert is_finished(trial) is expected
+
+
+def test_patience_counts_from_the_last_gain_in_the_order_of_ending() -> None:
+    trials = [
+        make_trial(0, 50),
+        make_trial(0, 40, gained=["web_api"]),
+        make_trial(0, 10),
+        make_trial(0, 60),
+    ]
+
+    assert count_without_gain(trials) == 2
+
+
+def test_of_two_notes_of_what_a_trial_took_the_later_counts() -> None:
+    curve = [make_point(1.0) | {"spent": {"compute_s": 2.0}}]
+
+    going_on = make_trial(0, 10, curve=curve)
+    failed_later = make_trial(0, 10, curve=curve, spent={"compute_s": 5.0})
+
+    assert spent_cpu_s([going_on, failed_later]) == 2.0 + 5.0

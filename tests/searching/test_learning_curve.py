@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from factories import cells
+
+from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.registry import get_family
+from rightfit.searching.learning_curve import (
+    MAX_KEPT,
+    FitMeter,
+    Look,
+    PausedTrainings,
+    follow_training,
+)
+
+pytestmark = pytest.mark.whole
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        (lambda n_rows: np.full((n_rows, 3), np.nan), "NaN or infinity"),
+        (lambda n_rows: np.ones((n_rows, 1)), "must answer shape"),
+        (lambda n_rows: np.ones((n_rows, 3)), "must sum to 1"),
+    ],
+)
+def test_training_whose_answers_are_no_probabilities_fails_with_the_reason(
+    answers: Any, reason: str, blobs: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = cells.make_cell(blobs)
+    monkeypatch.setattr(get_family("linear"), "predict", lambda model, rows: answers(len(rows)))
+    configuration = {
+        "n_epochs": 2, "alpha": 1e-4, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.01,
+    }  # fmt: skip
+
+    with pytest.raises(ValueError, match=reason):
+        list(follow_training(cell, TrainingRun(configuration, cell.train)))
+
+
+def make_no_training() -> Iterator[Look]:
+    yield from ()
+
+
+def test_paused_trainings_that_waited_longest_are_dropped_where_memory_ends() -> None:
+    kept = PausedTrainings(cap_mib=3.0)
+
+    for number in range(4):
+        kept.keep(number, 1, make_no_training(), Look(None, {}, 1.0))
+
+    assert [number for number in range(4) if kept.look_at(number, 1)] == [1, 2, 3]
+
+
+def test_number_of_paused_trainings_is_bounded_however_small_they_are() -> None:
+    kept = PausedTrainings(cap_mib=1e6)
+
+    for number in range(MAX_KEPT + 5):
+        kept.keep(number, 1, make_no_training(), Look(None, {}, 0.0))
+
+    numbers = range(MAX_KEPT + 5)
+    assert [number for number in numbers if kept.look_at(number, 1)] == list(numbers)[5:]
+
+
+def test_meter_adds_up_training_stretches_only() -> None:
+    meter = FitMeter()
+
+    for _ in range(2):
+        with meter.training():
+            sum(range(200_000))
+    inside_s = meter.read(n_steps=4)["fit_time_s"]
+    sum(range(2_000_000))
+    fit = meter.read(n_steps=4)
+
+    assert fit["fit_time_s"] == inside_s
+    assert fit["fit_time_s"] is not None
+    assert fit["fit_time_s"] > 0
+    assert fit["step_time_ms"] == pytest.approx(fit["fit_time_s"] * 1000 / 4)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc, Linux only")
+def test_meter_sees_memory_that_is_given_back() -> None:
+    meter = FitMeter()
+
+    with meter.training():
+        block = np.ones(64 * 2**20, dtype=np.uint8)
+        del block
+    peak_mib = meter.read(n_steps=1)["fit_peak_memory_mib"]
+
+    assert peak_mib == pytest.approx(64, abs=8)
+
+
+def test_meter_keeps_what_was_spent_before_a_failure() -> None:
+    meter = FitMeter()
+
+    with pytest.raises(ValueError, match="broken"), meter.training():
+        sum(range(200_000))
+        raise ValueError("broken")
+
+    assert meter.cpu_s > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc, Linux only")
+def test_memory_that_an_earlier_trial_has_freed_counts_when_it_is_used_again() -> None:
+    def grow() -> list[np.ndarray]:
+        return [np.ones(4_000) for _ in range(2_000)]  # 61 MiB in small blocks
+
+    earlier = grow()
+    _holds_the_heap = earlier[::10]
+    del earlier
+    meter = FitMeter()
+
+    with meter.training():
+        grow()
+    peak_mib = meter.read(n_steps=1)["fit_peak_memory_mib"]
+
+    assert peak_mib == pytest.approx(61, abs=8)

@@ -1,0 +1,172 @@
+"""New configurations are begun as long as their first looks leave most of the budget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories import cells
+from factories.application_targets import make_point, make_targets
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from rightfit.models.family import Configuration, TrainingData
+from rightfit.searching.pausing.pausing_rule import Step
+from rightfit.searching.pausing_plan import NEW, PausingPlan
+from rightfit.searching.studies.trial_attributes import (
+    CONFIGURATION,
+    CURVE,
+    INDEX,
+    SPENT,
+)
+
+DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
+
+
+def make_plan(
+    blobs: TrainingData, portfolio: tuple[Configuration, ...] = (), **settings: Any
+) -> PausingPlan:
+    params = cells.LINEAR_PARAMS.model_copy(update={"default": DEFAULT, "portfolio": portfolio})
+    return PausingPlan(
+        cells.make_cell(blobs, params=params),
+        cells.make_settings(
+            early_stopping="pausing", sampler="tpe", breadth_share=0.25, **settings
+        ),
+        make_targets(),
+    )
+
+
+def next_step(plan: PausingPlan, trials: list[FrozenTrial], *, may_begin: bool) -> Any:
+    paused = {trial.number for trial in trials if trial.state == TrialState.RUNNING}
+    return plan.next_step(trials, paused=paused, may_begin=may_begin)
+
+
+def looked_at(index: int, *, state: TrialState) -> FrozenTrial:
+    """A trial whose first look took one CPU second."""
+    trial = create_trial(
+        state=state,
+        user_attrs={
+            INDEX: index,
+            CONFIGURATION: {**cells.LINEAR_PARAMS.fixed, **DEFAULT},
+            CURVE: [make_point(1, 0.5)],
+            SPENT: {"compute_s": 1.0},
+        },
+    )
+    trial.number = index
+    return trial
+
+
+@pytest.mark.parametrize(("n_begun", "wants"), [(0, True), (1, True), (3, False)])
+def test_first_looks_take_their_share_of_the_budget(
+    blobs: TrainingData, n_begun: int, wants: bool
+) -> None:
+    plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=4)
+    begun = [looked_at(index, state=TrialState.PRUNED) for index in range(n_begun)]
+
+    assert (next_step(plan, begun, may_begin=True) == NEW) is wants
+    assert next_step(plan, begun, may_begin=False) is None
+
+
+def test_what_steps_really_take_decides_nothing(blobs: TrainingData) -> None:
+    plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=4)
+    begun = [looked_at(0, state=TrialState.PRUNED)]
+    busy = looked_at(0, state=TrialState.PRUNED)
+    busy.set_user_attr(SPENT, {"compute_s": 9.0})
+    busy.set_user_attr(CURVE, [make_point(1, 0.5) | {"fit_cpu_s": 9.0}])
+
+    assert next_step(plan, begun, may_begin=True) == NEW
+    assert next_step(plan, [busy], may_begin=True) == NEW
+
+
+def test_a_search_that_takes_several_times_its_budget_ends(blobs: TrainingData) -> None:
+    plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=4)
+    slow = looked_at(0, state=TrialState.RUNNING)
+    slow.set_user_attr(SPENT, {"compute_s": 30.0})
+
+    assert next_step(plan, [slow], may_begin=True) is None
+
+
+@pytest.mark.parametrize(("n_checkpoints", "wants"), [(3, True), (4, False)])
+def test_what_is_left_of_the_budget_is_for_new_configurations_if_it_holds_a_whole_training(
+    blobs: TrainingData, n_checkpoints: int, wants: bool
+) -> None:
+    plan = make_plan(blobs, budget_cpu_s=10.0, n_checkpoints=n_checkpoints)
+    ended = [looked_at(index, state=TrialState.PRUNED) for index in range(3)]
+
+    assert (next_step(plan, ended, may_begin=True) == NEW) is wants  # 7 s are left
+
+
+@pytest.mark.parametrize(("budget_cpu_s", "is_finished_first"), [(20.0, True), (1.5, False)])
+def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_allows(
+    blobs: TrainingData, budget_cpu_s: float, is_finished_first: bool
+) -> None:
+    plan = make_plan(blobs, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
+    default = looked_at(0, state=TrialState.RUNNING)
+
+    step = next_step(plan, [default], may_begin=True)
+
+    assert isinstance(step, Step) is is_finished_first
+    assert (plan.finish_default([default], {0}) is not None) is is_finished_first
+
+
+@pytest.mark.parametrize(
+    ("work_s", "goes_on"),
+    [
+        ([1.0], True),
+        ([1.0, 2.0], True),  # 2 s more make 4 of 6
+        ([1.0, 2.0, 3.2], True),  # the last step may exceed the budget by a tenth
+        ([1.0, 2.0, 4.0], False),
+    ],
+)
+def test_the_default_goes_as_far_as_the_budget_allows(
+    blobs: TrainingData, work_s: list[float], goes_on: bool
+) -> None:
+    plan = make_plan(blobs, budget_cpu_s=6.0, n_checkpoints=4)
+    default = looked_at(0, state=TrialState.RUNNING)
+    curve = [make_point(look, 0.5) | {"work_s": s} for look, s in enumerate(work_s, start=1)]
+    default.set_user_attr(CURVE, curve)
+
+    assert (plan.finish_default([default], {0}) is not None) is goes_on
+
+
+ENTRY = {"alpha": 1e-2, "eta0": 0.5}
+
+
+@pytest.mark.parametrize(("budget_cpu_s", "is_begun"), [(20.0, True), (1.9, False)])
+def test_entries_of_the_portfolio_are_begun_until_half_of_the_budget_is_spent(
+    blobs: TrainingData, budget_cpu_s: float, is_begun: bool
+) -> None:
+    plan = make_plan(blobs, (ENTRY,), budget_cpu_s=budget_cpu_s, n_checkpoints=1)
+    ended = looked_at(0, state=TrialState.PRUNED)
+
+    assert (next_step(plan, [ended], may_begin=True) == NEW) is is_begun
+
+
+def test_an_entry_of_the_portfolio_is_trained_to_its_end_before_the_next_begins(
+    blobs: TrainingData,
+) -> None:
+    entries = (ENTRY, {"alpha": 1e-4, "eta0": 0.5})
+    plan = make_plan(blobs, entries, budget_cpu_s=100.0, n_checkpoints=3)
+    first = [looked_at(0, state=TrialState.PRUNED), looked_at(1, state=TrialState.RUNNING)]
+
+    step = next_step(plan, first, may_begin=True)
+
+    assert isinstance(step, Step)
+    assert step.number == 1
+
+
+@pytest.mark.parametrize(("budget_cpu_s", "goes_on"), [(100.0, 1), (9.0, 2)])
+def test_entries_begun_after_half_of_the_budget_are_left_to_the_rule(
+    blobs: TrainingData, budget_cpu_s: float, goes_on: int
+) -> None:
+    entries = (ENTRY, {"alpha": 1e-4, "eta0": 0.5})
+    plan = make_plan(blobs, entries, budget_cpu_s=budget_cpu_s, n_checkpoints=3)
+    ended = looked_at(0, state=TrialState.PRUNED)
+    ended.set_user_attr(CURVE, [make_point(1, 0.5) | {"work_s": 5.0}])
+    poor, good = (looked_at(index, state=TrialState.RUNNING) for index in (1, 2))
+    for trial, quality in ((poor, 0.1), (good, 0.9)):
+        trial.set_user_attr(CURVE, [make_point(1, quality) | {"work_s": 0.1}])
+
+    step = next_step(plan, [ended, poor, good], may_begin=False)
+
+    assert isinstance(step, Step)
+    assert step.number == goes_on
