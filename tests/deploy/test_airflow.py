@@ -36,8 +36,8 @@ from rightfit.kedro_project.airflow.task_run import version_of
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.whole, pytest.mark.long]
 
 DAG = "/dags/rightfit-project-perf"
-N_TASKS = 7  # dataset, search, measuring, refit, ranking, load, reporting
-N_TIMED = 3  # measuring, refit and load
+N_TASKS = 6  # dataset, search, measuring, ranking, load, reporting
+N_TIMED = 2  # measuring and load
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def home(
 
 
 def run(name: str, plan: Plan, version: str) -> None:
-    run_task(name, plan, package="rightfit", pipeline="perf", env="test", version=version)
+    run_task(name, plan, package="rightfit_project", pipeline="perf", env="test", version=version)
 
 
 def versions(home: Path) -> dict[str, set[str]]:
