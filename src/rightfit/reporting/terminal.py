@@ -33,7 +33,7 @@ HEADS_BY_METRIC = {
 LEGEND = (
     "clear, likely, open: the chance that no other candidate is better by more than practical "
     f"equality is at least {format_share(CLEAR)}, at least {format_share(LIKELY)}, or less. "
-    f"{TIMES}1: threads. Tier: the smallest machine on which it meets the limits."
+    f"≈2: two others are practically equal. {TIMES}1: threads. Tier: the smallest machine on which it meets the limits."
 )
 
 
@@ -96,7 +96,11 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
                 table.add_row(f"  {_show(dataset)}", f"[red]{decision.without_winner}[/red]")
                 continue
             color = "green" if decision.mark == "clear" else "yellow"
-            status = f" [{color}]{decision.status}[/{color}]"
+            n_equal = len(decision.equal_to)
+            words = [decision.mark, *(["kept"] if decision.kept else [])]
+            status = (
+                f" [{color}]{', '.join(map(str, words))}{f' ≈{n_equal}' * (n_equal > 0)}[/{color}]"
+            )
             serving = winner.serving
             device = "" if serving.device == "cpu" else f" {_show(serving.device)}"
             quality = NOT_MEASURED
