@@ -94,6 +94,7 @@ ELSEWHERE = {
         "tests/cli/test_measure.py::test_profile_has_intervals_and_writes_nothing"
     ),
     "optuna-dashboard *": BY_HAND + "it serves until it is ended",
+    "pip install '.[[]*'": BY_HAND + "changes an environment; see make test-lowest",
     "pip install 'rightfit[[]*'": BY_HAND + "changes an environment; see make test-lowest",
     "mlflow ui *": BY_HAND + "needs the extra mlflow",
     "make bench-peers*": (

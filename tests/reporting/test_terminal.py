@@ -50,7 +50,7 @@ def test_terminal_says_that_a_winner_is_kept(results: Results) -> None:
     update = {"kept": "forest-9 would be chosen otherwise.", "equal_to": ["forest-9"]}
     kept["web_api"].datasets["landsat"] = decision.model_copy(update=update)
 
-    status = "likely, kept, practically equal: 1"
+    status = "likely, kept ≈1"
     assert f"forest-14 onnx ×1 {status}" in show(kept, 160)  # noqa: RUF001
 
 

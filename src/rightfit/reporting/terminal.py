@@ -33,7 +33,8 @@ HEADS_BY_METRIC = {
 LEGEND = (
     "clear, likely, open: the chance that no other candidate is better by more than practical "
     f"equality is at least {format_share(CLEAR)}, at least {format_share(LIKELY)}, or less. "
-    f"≈2: two others are practically equal. {TIMES}1: threads. Tier: the smallest machine on which it meets the limits."
+    f"≈2: two others are practically equal. {TIMES}1: threads. Tier: the smallest machine on which "
+    "it meets the limits."
 )
 
 
@@ -96,11 +97,9 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
                 table.add_row(f"  {_show(dataset)}", f"[red]{decision.without_winner}[/red]")
                 continue
             color = "green" if decision.mark == "clear" else "yellow"
-            n_equal = len(decision.equal_to)
-            words = [decision.mark, *(["kept"] if decision.kept else [])]
-            status = (
-                f" [{color}]{', '.join(map(str, words))}{f' ≈{n_equal}' * (n_equal > 0)}[/{color}]"
-            )
+            status = f"{decision.mark}{', kept' * bool(decision.kept)}"
+            if decision.equal_to:
+                status += f" ≈{len(decision.equal_to)}"
             serving = winner.serving
             device = "" if serving.device == "cpu" else f" {_show(serving.device)}"
             quality = NOT_MEASURED
@@ -110,7 +109,7 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
             table.add_row(
                 f"  {_show(dataset)}",
                 f"{_show(winner.candidate)} {serving.runtime} {TIMES}{serving.n_threads}"
-                f"{device}{status}",
+                f"{device} [{color}]{status}[/{color}]",
                 quality,
                 *(format_number(winner.metrics.get(name)) for name in HEADS_BY_METRIC),
                 _show(winner.hardware_tier or NOT_MEASURED),
