@@ -145,7 +145,7 @@ def show_project(browser: Browser, project: Path) -> None:
 
     run(kedro("rightfit export --force --application interactive --dataset landsat out"), project)
     run([sys.executable, "-c", ROWS], project)
-    load = "load out/ --rows rows.json --limit-ms 50"
+    load = "load-test out/ --rows rows.json --limit-ms 50"
     printed = run(kedro(f"rightfit {load}"), project, columns=140)
     show_terminal(f"rightfit {load}", printed, "tutorial_load", 140)
 

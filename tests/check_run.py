@@ -170,7 +170,7 @@ def _ask_which(project: Path, application: str, dataset: str) -> dict[str, Any]:
     asked = ("which", "--application", application, "--dataset", dataset)
     text = _run(project, *asked)
     (answer,) = json.loads(_run(project, *asked, "--json"))
-    line = next(line for line in text.splitlines() if line.strip().startswith("quality"))
+    line = next(line for line in text.splitlines() if line.split()[:1] == ["quality"])
     return {
         "which": re.search(r"(-?[\d.,]+) \(", line).group(1),  # type: ignore[union-attr]
         "which --json, metrics": answer["winner"]["metrics"]["quality_raw"],

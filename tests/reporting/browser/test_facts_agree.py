@@ -115,7 +115,8 @@ def test_every_part_names_the_same_winner_with_the_same_quality(
             assert quality in part
         assert decision.winner.quality.metric in answer
         assert decision.status in card
-        assert decision.status in terminal[name, dataset]
+        assert f" {decision.mark}" in terminal[name, dataset]
+        assert ("≈" in terminal[name, dataset]) is bool(decision.equal_to)
         assert f"({decision.mark})" in answer
         assert (DISTURBED in card) is bool(
             (results.find_profile(dataset, decision) or {})["disturbed"]
