@@ -83,7 +83,7 @@ def rank(
             ``parameters_applications.yml``.
         rules: Confidence and tie rules; ``None``: the library's.
         previous: An earlier ranking, the folder it was saved in, or its ``winners``. They stand
-            until another candidate is surely better (``rules.keep_winner``).
+            while they are practically equal to the best (``rules.keep_winner``).
 
     Raises:
         RightfitError: If there is no profile, or an application is wrong in itself, or asks for a
