@@ -305,7 +305,7 @@ except rf.RightfitError as err:
     print(err)
 """
     done = subprocess.run(
-        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False
+        [sys.executable, "-B", "-c", program, tmp_path], capture_output=True, text=True, check=False
     )
 
     assert done.stdout.startswith("The search cannot read or write its files"), done.stderr

@@ -131,7 +131,7 @@ def test_full_disk_is_an_error_and_what_was_written_is_kept(tmp_path: Path) -> N
         "trial.set_user_attr('text', 'x' * 20_000)\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False
+        [sys.executable, "-B", "-c", program, tmp_path], capture_output=True, text=True, check=False
     )
 
     (trial,) = StudyStore(tmp_path, None).open().get_all_trials(0)
