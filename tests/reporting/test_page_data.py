@@ -46,4 +46,4 @@ def test_one_quality_of_each_profile_is_drawn_whatever_corrects_or_holds_out_ano
 def test_scripts_know_the_band_and_whether_winners_are_kept() -> None:
     parts = list_parts("page", make_application(), make_rules(equal_within=0.03, keep_winner=False))
 
-    assert (parts["equal_within"], parts["keep_winner"]) == (0.03, False)
+    assert (parts["prefer_within"], parts["keep_winner"]) == (0.015, False)

@@ -126,7 +126,7 @@ def rank_application(assessment: Assessment, earlier: DatasetWinners) -> Applica
 
 
 def keep_winners(assessment: Assessment, earlier: DatasetWinners) -> Assessment:
-    """Let earlier winners stand that are feasible and practically equal to the best.
+    """Let earlier winners stand that are feasible and closer to the best than ``prefer_within``.
 
     Returns:
         The assessment, in which they have their earlier serving configurations.
@@ -136,7 +136,7 @@ def keep_winners(assessment: Assessment, earlier: DatasetWinners) -> Assessment:
         return assessment
     firsts = find_winning_rows(assessment, order_candidates(assessment))
     chosen, kept = assessment.chosen.copy(), {}
-    utility, within = assessment.judgement.utility, assessment.rules.equal_within
+    utility, within = assessment.judgement.utility, assessment.rules.prefer_within
     for position, (dataset, first) in enumerate(zip(table.datasets, firsts, strict=True)):
         row = table.find_row(dataset, earlier[dataset]) if dataset in earlier else None
         if row is None or first is None or not assessment.judgement.feasible[row] or row == first:
@@ -184,8 +184,8 @@ def change_limits(
 def order_candidates(assessment: Assessment) -> Ints:
     """Order candidates within their datasets, best first: by utility, feasible ones first.
 
-    Among those that are practically equal to the best the tie rule chooses the first one, unless an
-    earlier winner stands.
+    Among those closer to the best than ``prefer_within`` the tie rule chooses the first one, unless
+    an earlier winner stands.
 
     Returns:
         Candidate numbers, shape (n_candidates,): dataset after dataset.
@@ -268,7 +268,7 @@ def choose_winners(
     """
     reached = np.where(allowed, utility, -np.inf)
     highest = reached.max(axis=1, keepdims=True)
-    tied = allowed & is_practically_equal(utility, highest, assessment.rules.equal_within)
+    tied = allowed & is_practically_equal(utility, highest, assessment.rules.prefer_within)
     several = {UTILITY: utility, **measured}
     for key in assessment.tie_rule:
         if key.by in several:

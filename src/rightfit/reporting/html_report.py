@@ -227,8 +227,9 @@ def _write_legend(results: Results) -> str:
         "Quality is measured on all test rows; its 95 % interval stands beside it. "
         f"Clear, likely and open: the chance that no other candidate is better by {within} of "
         f"utility or more is at least {format_share(CLEAR)}, at least {format_share(LIKELY)}, or "
-        f"less. Practically equal: the utilities differ by less than {within}; among those {kept}"
-        f"the first of these that differs decides: {keys}; where quality is the only objective, "
-        f"utility comes first. Settings in bold were searched. Other work disturbed {n_disturbed} "
-        f"of {count(results.profiles.height, 'measurement')}; a disturbed winner is marked."
+        f"less. Practically equal: the utilities differ by less than {within}; among those closer "
+        f"than half of that, {kept}the first of these that differs decides: {keys}; where quality "
+        "is the only objective, utility comes first. Settings in bold were searched. Other work "
+        f"disturbed {n_disturbed} of {count(results.profiles.height, 'measurement')}; a disturbed "
+        "winner is marked."
     )

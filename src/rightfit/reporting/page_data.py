@@ -133,7 +133,7 @@ def list_parts(name: str, application: Application, rules: RankingRules) -> Json
         ],
         "ties": [key.model_dump() for key in rules.ties.for_application(name, application)],
         "utility_digits": UTILITY_DIGITS,
-        "equal_within": rules.equal_within,
+        "prefer_within": rules.prefer_within,
         "keep_winner": rules.keep_winner,
     }
 

@@ -112,7 +112,7 @@ def test_candidate_has_the_utility_of_its_chosen_profile() -> None:
         ),
         pytest.param(
             {"quality": 0.5, "latency_p50_ms": 10, "min_hardware_tier": 2.0},
-            {"quality": 0.49, "latency_p50_ms": 10, "min_hardware_tier": 1.0},
+            {"quality": 0.495, "latency_p50_ms": 10, "min_hardware_tier": 1.0},
             id="the one the tie rule prefers, for little utility",
         ),
         pytest.param(

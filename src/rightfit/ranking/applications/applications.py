@@ -249,6 +249,15 @@ class RankingRules(StrictModel):
     keep_winner: bool = True  # an earlier ranking's winner stands among practically equal ones
     ties: TieRules
 
+    @property
+    def prefer_within(self) -> float:
+        """Utility that the tie rule or an earlier winner may cost: half of practical equality.
+
+        Whatever measuring leaves open, what is preferred then is practically equal to the best more
+        probably than not.
+        """
+        return self.equal_within / 2
+
     @model_validator(mode="after")
     def _check_tie_rules(self) -> Self:
         rules = {"rule": self.ties.rule, **self.ties.rule_by_application}

@@ -135,7 +135,7 @@ def assess_candidates(
         undecided &= measure_excess(quiet[limit.metric], limit) == 0
     rule = rules.ties.for_application(name, application)
     chosen = choose_configurations(
-        table, judgement, undecided, rule, equal_within=rules.equal_within
+        table, judgement, undecided, rule, equal_within=rules.prefer_within
     )
     return Assessment(
         name,

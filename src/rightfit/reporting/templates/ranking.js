@@ -62,7 +62,7 @@ const Ranking = (() => {
       && known(a.utility) === known(b.utility);
   }
 
-  const isClose = (utility, highest, { equal_within }) => utility === highest || utility > highest - equal_within;
+  const isClose = (utility, highest, { prefer_within }) => utility === highest || utility > highest - prefer_within;
 
   function standing({ utility, feasible }) {
     if (Number.isNaN(utility)) return -4;
@@ -88,7 +88,7 @@ const Ranking = (() => {
     const unit = 10 ** application.utility_digits;
     const rounded = (p) => (known(p.utility) ? Math.round(p.utility * unit) : -unit);
     const key = (tie) => (tie.by === "utility" ? rounded : (profile) => preference(profile, tie));
-    const isNear = (p, best) => standsLike(p, best) && (rounded(best) === rounded(p) || rounded(best) - rounded(p) < application.equal_within * unit);
+    const isNear = (p, best) => standsLike(p, best) && (rounded(best) === rounded(p) || rounded(best) - rounded(p) < application.prefer_within * unit);
     const byStanding = compareBy([
       (p) => (p.feasible ? 2 : Number(p.undecided)),
       (p) => Number(known(p.utility)),
