@@ -11,17 +11,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 from factories import measurements
 
-from rightfit.measuring.rounds.measurement import Bench, Measurement, Subject, predict
-from rightfit.measuring.rounds.settling import is_disturbed
+from rightfit.measuring.rounds.measurement import Bench, Subject, predict
 from rightfit.measuring.rounds.state import MeasurementState
+from rightfit.measuring.rounds.turns import JobMeasurement, time_block
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
@@ -36,7 +36,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     pool = WorkerPool(max_open=2)
     pool.start([KIND])
     settings = measurements.make_settings(answer_max_s=LIMIT_S)
-    yield Bench(pool, rows, tmp_path, settings, "quick", SpeedProbe(None))
+    yield Bench(pool, rows, tmp_path, settings, "quick")
     pool.close()
 
 
@@ -47,10 +47,17 @@ def misbehaving(fault: str, note: Path | None = None) -> Subject:
 
 def measure(subject: Subject, bench: Bench) -> str | None:
     """Measure to the end; return the error."""
-    measurement = Measurement(subject, bench)
-    while not measurement.is_over:
-        measurement.time_window()
-    return measurement.state.error
+    return measure_beside(subject, bench)[0].error
+
+
+def measure_beside(*subjects_and_bench: Any) -> list[MeasurementState]:
+    """Time subjects in one block; return their states."""
+    *subjects, bench = subjects_and_bench
+    measurements = [
+        JobMeasurement(one, MeasurementState(), save=lambda _: None) for one in subjects
+    ]
+    time_block(measurements, bench, block="a.0", rng=np.random.default_rng(0))
+    return [one.state for one in measurements]
 
 
 def await_end(pids: list[int], *, within_s: float) -> list[int]:
@@ -93,20 +100,14 @@ def read_pids(note: Path) -> list[int]:
 def test_fault_ends_its_measurement_alone(
     fault: str, reason: str, bench: Bench, tmp_path: Path
 ) -> None:
-    other = Measurement(measurements.known_load(), replace(bench, settings=SEVERAL))
-    other.time_window()  # its process waits in the same worker
+    other, wrong = measure_beside(  # of the same worker
+        measurements.known_load(), misbehaving(fault, tmp_path / "note"), bench
+    )
 
-    error = measure(misbehaving(fault, tmp_path / "note"), bench)
-    while not other.is_over:
-        other.time_window()
-
-    assert error is not None
-    assert re.search(reason, error), error
-    assert other.state.error is None
-    assert other.state.rounds
-
-
-SEVERAL = measurements.make_settings(n_windows=2, answer_max_s=30)
+    assert wrong.error is not None
+    assert re.search(reason, wrong.error), wrong.error
+    assert other.error is None
+    assert measure(measurements.known_load(), bench) is None
 
 
 def test_answers_that_hang_are_a_clear_error(bench: Bench) -> None:
@@ -136,7 +137,7 @@ def test_process_that_a_signal_stopped_is_disturbed(stop_s: str, bench: Bench) -
     other = measurements.run_round(measurements.known_load(), bench, MeasurementState())
 
     assert stopped.interruption == "a signal stopped the measuring process while it was timed"
-    assert is_disturbed(stopped, (stopped,), bench.settings)
+    assert stopped.interruption is not None
     assert other.interruption is None
 
 
@@ -170,13 +171,13 @@ import numpy as np
 from factories import measurements
 from rightfit.measuring.rounds.measurement import Bench, Subject
 from rightfit.measuring.rounds.measurement import predict
+from rightfit.measuring.rounds.turns import JobMeasurement, time_block
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 folder = Path(sys.argv[1])
 np.save(folder / "rows.npy", np.zeros((5, 4), dtype=np.float32))
 settings = measurements.make_settings(answer_max_s=600)
 pool = WorkerPool(max_open=1)
-bench = Bench(pool, folder / "rows.npy", folder, settings, "quick", SpeedProbe(None))
+bench = Bench(pool, folder / "rows.npy", folder, settings, "quick")
 kind = WorkerKind(imports=(), n_threads=1)
 predict(
     Subject("x", kind, "fakes.misbehaving:open_misbehaving",

@@ -9,7 +9,6 @@ from factories import measurements
 
 from rightfit.measuring.rounds.measurement import Bench
 from rightfit.measuring.rounds.worker_pool import WorkerPool
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 
 
 @pytest.fixture(scope="session")
@@ -24,4 +23,4 @@ def pool() -> Iterator[WorkerPool]:
 def bench(pool: WorkerPool, tmp_path: Path) -> Bench:
     rows = tmp_path / "rows.npy"
     np.save(rows, np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32))
-    return Bench(pool, rows, tmp_path, measurements.make_settings(), "quick", SpeedProbe(None))
+    return Bench(pool, rows, tmp_path, measurements.make_settings(), "quick")

@@ -44,10 +44,9 @@ from rightfit.measuring.rounds.jobs import (
     write_model_rows,
 )
 from rightfit.measuring.rounds.measurement import Bench
-from rightfit.measuring.rounds.turns import measure_jobs
+from rightfit.measuring.rounds.turns import measure_jobs, reference_key
 from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.measuring.serving import ELSEWHERE, Serving, name_device
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 from rightfit.models.bundle import Bundle
 from rightfit.models.imported.row_table import RowTable
 from rightfit.params.applications import ApplicationsParams
@@ -231,6 +230,7 @@ def profile_elsewhere(
         replace(given, environment_id=there.environment_id, devices=there.devices),
         *(found, states, bench, measurements),
         tiers=params.tiers,
+        reference=measured.states.get(reference_key(there.environment_id)),
     )
     return profiles.with_columns(pl.format(name_device("{}", name), "device").alias("device"))
 
@@ -264,7 +264,15 @@ def measure_afresh(
         ]
         keys = [f"again-{number}" for number in range(len(jobs))]
         store = JsonStore(bench.folder / "again")
-        states = measure_jobs(jobs, keys, bench, store, choose=lambda found: [True] * len(found))
+        states = measure_jobs(
+            jobs,
+            keys,
+            bench,
+            store,
+            choose=lambda found: [True] * len(found),
+            environment_id=here.environment_id,
+            references=measurements,
+        )
         return profile_measured(given, jobs, states, bench, measurements, tiers=params.tiers)
 
 
@@ -310,7 +318,7 @@ def _open_bench(
     with temporary_folder("rows") as folder:
         rows = folder / "rows.npy"
         np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
-        yield Bench(shared_pool(), rows, folder, params.settings, params.preset, SpeedProbe(None))
+        yield Bench(shared_pool(), rows, folder, params.settings, params.preset)
 
 
 def _make_set(

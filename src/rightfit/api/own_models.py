@@ -33,7 +33,6 @@ from rightfit.measuring.rounds.measurement import Bench
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.measuring.targets import Quality, plan_judging, read_targets
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 from rightfit.models.bundle import Bundle
 from rightfit.models.bundle_files import hash_regular_file
 from rightfit.models.imported.exporting import offer_exports
@@ -198,7 +197,7 @@ def measure_models(
                     n_cores=here.n_cores,
                     present=here.devices,
                 ),
-                Bench(pool, folder, folder, settings, params.preset, SpeedProbe(None)),
+                Bench(pool, folder, folder, settings, params.preset),
                 JsonStore(folder / "measurements"),
                 tiers=params.tiers,
                 choose=lambda found: (

@@ -40,9 +40,6 @@ Floats = npt.NDArray[np.float64]
 ERROR_SHARE = 0.05
 MIN_PROCESSES = 6  # fewer cannot enclose the median with 95 %: 2 * 0.5**5 = 0.0625
 MAX_PROCESSES = 200  # longest table of ranks
-MIN_TREND_VALUES = 6
-MAX_EXACT_TREND = 33  # values whose orders are counted; of more, Kendall's normal approximation
-TREND_ERROR_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -187,43 +184,3 @@ def enclosing_ranks() -> tuple[int, ...]:
 
 def _tails(below: Floats, rank: int) -> float:
     return float(below[:rank].sum() + below[len(below) - rank :].sum())
-
-
-def is_drifting(values: Sequence[float]) -> bool:
-    """Tell whether figures rise or fall with their order more than chance explains.
-
-    The test is Mann's (Econometrica 13, 1945): Kendall's tau between figures and order, two-sided
-    at 1 %. Equal figures count for neither side.
-
-    Args:
-        values: One figure per process or block, in the order of measuring.
-
-    >>> is_drifting([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    True
-    >>> is_drifting([1.0, 2.0, 3.0, 6.0, 5.0, 4.0])
-    False
-    """
-    n = len(values)
-    if n < MIN_TREND_VALUES or len(set(values)) == 1:
-        return False
-    rises = np.sign(np.subtract.outer(values, values))[np.tril_indices(n, -1)]
-    if n > MAX_EXACT_TREND or not rises.all():
-        ties = np.unique(values, return_counts=True)[1]
-        variance = (_sum_variances(np.array([n])) - _sum_variances(ties)) / 18
-        chance = math.erfc(abs(rises.sum()) / math.sqrt(2 * variance))
-    else:
-        n_falls = min((rises < 0).sum(), (rises > 0).sum())
-        chance = 2 * _count_inversions(n)[: n_falls + 1].sum() / math.factorial(n)
-    return bool(chance <= TREND_ERROR_SHARE)
-
-
-def _sum_variances(sizes: npt.NDArray[np.int64]) -> float:
-    """Return 18 times the variance of rises less falls, added up over groups in random order."""
-    return float((sizes * (sizes - 1) * (2 * sizes + 5)).sum())
-
-
-@functools.cache
-def _count_inversions(n: int) -> Floats:
-    """Return how many orders of n different figures have 0, 1, 2, … pairs that fall."""
-    ways: Floats = functools.reduce(np.convolve, (np.ones(k) for k in range(1, n + 1)))
-    return ways

@@ -53,9 +53,7 @@ class MeasuredHow:
     preset: str
     devices: tuple[str, ...]  # of the measuring machine
     n_processes: int | None = None
-    n_retries: int | None = None  # disturbed processes that were made up for
     settled: str | None = None  # why measuring ended; None: it has not
-    is_drifting: bool | None = None  # medians rise or fall from process to process
     is_warm: bool | None = None  # whether every warm-up ended by itself
     n_warm_up_calls: int | None = None  # most of a process
     first_call_ms: float | None = None  # median
@@ -63,21 +61,20 @@ class MeasuredHow:
     cores_load: float | None = None
     cores_single_stream: float | None = None
     delay_share: float | None = None  # highest
-    slow_share: float | None = None  # highest
-    slowdown: float | None = None  # slowest look at the core's speed / full speed
     busy_cores: float | None = None  # of the whole machine, most
     steal_share: float | None = None  # most
     batches: tuple[BatchTried, ...] = ()  # all sizes tried
     limits: tuple[LimitTrial, ...] = ()
     interruptions: tuple[str, ...] = ()  # why times of rounds were not to be trusted
     measured_s: float | None = None  # of all rounds
-    n_windows: int | None = None
-    common_mode_error_pct: float | None = None  # that the intervals of times hold
-    n_blocks_seen: int | None = None  # that it was estimated from; 0: it is the preset's constant
+    level_error_pct: float | None = None  # of the machine's usual speed, which intervals leave out
+    n_runs_seen: int | None = None  # on this machine, that it was estimated from
+    slowdown: float | None = None  # times of the reference meanwhile / its usual ones
     tier: str | None = None  # how the hardware tier is known
     server: LoadTried | None = None
 
 
+LEVEL_ERROR = "level_error_pct"  # half-width of what all times of a run share
 FINAL_COLUMNS = ("final_quality_raw", "final_quality_raw_low", "final_quality_raw_high")
 REASONS_OF = (*METRICS_BY_COLUMN, "encoding_ms", "final_quality_raw")
 """Columns that ``null_reasons`` may speak of."""
@@ -300,6 +297,7 @@ class ProfileBuilder:
             "best_batch_size": self.best_batch_size,
             "n_latency_samples": self.n_latency_samples,
             "disturbed": self.disturbed,
+            LEVEL_ERROR: None if self.how is None else self.how.level_error_pct,
             "encoding_ms": self.encoding_ms,
             "quality_deviations": self.quality_deviations,
             "quality_metric": self.quality_metric,
@@ -327,6 +325,7 @@ def profiles_schema() -> Mapping[str, Any]:
         "best_batch_size": pl.Int64,
         "n_latency_samples": pl.Int64,
         "disturbed": pl.Boolean,
+        LEVEL_ERROR: pl.Float64,
         "encoding_ms": pl.Float64,
         **dict.fromkeys(FINAL_COLUMNS, pl.Float64),
         "quality_deviations": pl.String,

@@ -19,7 +19,6 @@ from rightfit.measuring.profiles.candidate_profiles import profile_set
 from rightfit.measuring.rounds.jobs import CandidateSet, plan_servings
 from rightfit.measuring.rounds.measurement import Bench
 from rightfit.measuring.rounds.worker_pool import shared_pool
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 from rightfit.models.bundle import read_bundle
 from rightfit.searching.setting_up import make_data
 from rightfit_study.early_stopping.params import RecordingParams
@@ -84,9 +83,7 @@ def profile_recorded(
     with temporary_folder("rows") as place:
         rows = place / "rows.npy"
         np.save(rows, data.rows)
-        bench = Bench(
-            shared_pool(), rows, place, recording.measuring, "recording", SpeedProbe(None)
-        )
+        bench = Bench(shared_pool(), rows, place, recording.measuring, "recording")
         for paths, chosen in ((final, servings), (earlier, single)):
             if not paths:
                 continue

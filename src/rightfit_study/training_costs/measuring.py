@@ -16,10 +16,10 @@ from rightfit.measuring.hardware.environment import fingerprint
 from rightfit.measuring.intervals import estimate_median
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
-from rightfit.measuring.worker.meters.speed import SpeedProbe, is_slow
 from rightfit.measuring.worker.protocol import Described, DescribeRequest, Failure
 from rightfit.models.registry import get_family
 from rightfit_study.training_costs.params import TrainingCostsParams
+from rightfit_study.training_costs.speed import SpeedProbe, is_slow
 from rightfit_study.training_costs.steps import StepsPhase, Trained, TrainingTask
 
 logger = logging.getLogger(__name__)

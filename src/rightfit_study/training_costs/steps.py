@@ -17,9 +17,9 @@ import numpy as np
 from rightfit._core.processes.codec import Plain, from_plain, to_plain
 from rightfit.measuring.worker.meters.cpu import PhaseMeter
 from rightfit.measuring.worker.meters.memory import MemoryMeter, read_memory, reset_peak
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 from rightfit.measuring.worker.results import Phase
 from rightfit.models.schema import InputSchema
+from rightfit_study.training_costs.speed import SpeedProbe
 
 Train = Callable[[int], int]  # from the number of rows to train on to the steps taken
 

@@ -21,7 +21,6 @@ from rightfit.measuring.rounds.jobs import CandidateSet, Job, RawRequests, with_
 from rightfit.measuring.rounds.measurement import Bench
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.measuring.serving import Serving
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 from rightfit.models import runtimes
 from rightfit.models.bundle import Bundle, write_bundle
 from rightfit.models.bundle_exports import add_onnx
@@ -84,7 +83,7 @@ def bench(pool: WorkerPool, blobs: TrainingData, tmp_path: Path) -> Bench:
     settings = make_settings(
         min_processes=1, max_processes=1, latency_min_calls=260, latency_max_ms=5_000
     )
-    return Bench(pool, rows, tmp_path, settings, "quick", SpeedProbe(None))
+    return Bench(pool, rows, tmp_path, settings, "quick")
 
 
 def test_profile_of_a_real_model_is_complete(cell: CandidateSet, bench: Bench) -> None:
@@ -203,62 +202,26 @@ def test_measured_profiles_are_not_measured_again(
     assert again.equals(first)
 
 
-def test_run_comes_back_to_disturbed_rows_that_could_be_chosen_alone(
-    cell: CandidateSet, bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_profiles_say_how_sure_the_machines_usual_speed_is(
+    cell: CandidateSet, bench: Bench
 ) -> None:
-    n_disturbed = 2  # of each profile's first processes
-    for module in ("settling", "turns", "measurement"):
-        monkeypatch.setattr(
-            f"rightfit.measuring.rounds.{module}.is_disturbed",
-            lambda found, rounds, _settings: list(rounds).index(found) < n_disturbed,
-        )
-    monkeypatch.setattr(
-        "rightfit.measuring.profiles.measured.is_phase_disturbed",
-        lambda _phase, found, rounds, _settings: list(rounds).index(found) < n_disturbed,
-    )
-    settings = make_settings(min_processes=2, max_processes=2)
-    later = settings.model_copy(update={"max_extra_processes": 3})
     store = DictStore()
 
-    def choose_graph(profiles: pl.DataFrame) -> list[bool]:
-        return [runtime == "onnx" for runtime in profiles["runtime"]]
-
-    first, again = (
+    profiles = [
         profile_set(
-            cell,
+            replace(cell, data_version=version),
             SERVINGS,
-            replace(bench, settings=one),
+            bench,
             store,
             tiers=TIERS,
-            choose=choose,
+            choose=choose_all,
         )
-        for one, choose in ((settings, choose_all), (later, choose_graph))
-    )
+        for version in ("v1", "v2")
+    ]
 
-    assert first["disturbed"].to_list() == [True, True]
-    assert again["disturbed"].to_list() == [True, False]
-    n_processes = [row["measured_how"]["n_processes"] for row in again.to_dicts()]
-    assert n_processes == [2, 3]  # of the one it came back to, those that are clean
-
-
-def test_turns_of_a_cell_tell_what_its_processes_share(
-    cell: CandidateSet, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow = "rightfit.measuring.rounds.settling.is_slow"  # others may use the machine
-    monkeypatch.setattr(slow, lambda probe_ns, full_ns: False)
-    store = DictStore()
-    servings = [Serving(runtime, n, "cpu") for runtime in ("native", "onnx") for n in (1, 2)]
-    settings = make_settings(common_mode_error_pct=1.5, min_processes=4, max_processes=4)
-
-    profiles = profile_set(
-        cell, servings, replace(bench, settings=settings), store, tiers=TIERS, choose=choose_all
-    )
-
-    for row in profiles.to_dicts():
-        how = row["measured_how"]
-        assert how["n_blocks_seen"] == 4
-        assert how["common_mode_error_pct"] != 1.5
-    assert sum(key.startswith("blocks-here-") for key in store) == 1
+    hows = [table["measured_how"][0] for table in profiles]
+    assert [how["n_runs_seen"] for how in hows] == [1, 2]
+    assert all(how["slowdown"] > 0 for how in hows)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +305,11 @@ def test_screened_profile_is_measured_when_other_applications_choose(
         cell, SERVINGS[1:], strict, store, tiers=TIERS, choose=choose_all, choosers="others"
     )
 
-    [state] = [document for document in store.values() if "rounds" in document]
+    [state] = [
+        document
+        for key, document in store.items()
+        if "rounds" in document and not key.startswith("reference")
+    ]
     assert len(state["rounds"]) == 2
     assert state["settled"] == "processes"
 
@@ -395,7 +362,7 @@ def test_answers_that_are_no_probabilities_end_the_profile_with_the_reason(
 ) -> None:
     good = np.eye(3, dtype=np.float32)[blobs.labels]
     monkeypatch.setattr(prediction_quality, "predict", lambda subject, bench: change(good))
-    bench = Bench(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick", SpeedProbe(None))
+    bench = Bench(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick")
     job = Job("blobs.linear", "linear-007", cell.candidates["linear-007"], SERVINGS[0])
     store = DictStore()
 
@@ -411,7 +378,7 @@ def test_stored_quality_of_another_version_is_judged_again(
 ) -> None:
     good = np.eye(3, dtype=np.float32)[blobs.labels]
     monkeypatch.setattr(prediction_quality, "predict", lambda subject, bench: good)
-    bench = Bench(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick", SpeedProbe(None))
+    bench = Bench(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick")
     job = Job("blobs.linear", "linear-007", cell.candidates["linear-007"], SERVINGS[0])
     store = DictStore()
     first = measure_quality(cell, job, bench, store)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from factories.measurements import make_round, make_settings
 
-from rightfit.measuring.common_mode_error import CommonModeError
+from rightfit.measuring.blocks import Level
 from rightfit.measuring.profile import MeasuredHow, ProfileBuilder
 from rightfit.measuring.profiles.measured import Measured, set_measured
 from rightfit.measuring.rounds.state import MeasurementState
@@ -18,11 +18,11 @@ def served(p99_ms: float | None, *, n_requests: int = 700, reason: str = "") -> 
     )
 
 
-def summarise(*processes: ServerResult, common_mode_error_pct: float = 0) -> ProfileBuilder:
+def summarise(*processes: ServerResult, level_error_pct: float = 0) -> ProfileBuilder:
     profile = ProfileBuilder(how=MeasuredHow(preset="standard", devices=("cpu",)))
     state = MeasurementState(rounds=(make_round(),), server=processes)
-    shared = CommonModeError.assume(common_mode_error_pct)
-    set_measured(profile, Measured(state, make_settings(), shared))
+    level = Level(level_error_pct)
+    set_measured(profile, Measured(state, make_settings(), level=level))
     return profile
 
 
@@ -35,8 +35,8 @@ def test_p99_is_the_median_over_processes_with_its_interval() -> None:
     assert values[f"{P99}_high"] == pytest.approx(127.8, abs=0.5)
 
 
-def test_load_tests_follow_each_other_and_share_what_a_single_stretch_does() -> None:
-    values = summarise(*[served(100.0)] * 3, common_mode_error_pct=2).values
+def test_load_tests_follow_each_other_and_carry_the_error_of_the_level() -> None:
+    values = summarise(*[served(100.0)] * 3, level_error_pct=5).values
 
     assert values[f"{P99}_low"] == pytest.approx(95.0)
     assert values[f"{P99}_high"] == pytest.approx(105.0)

@@ -51,20 +51,16 @@ def test_plan_is_silent_about_the_server_scenario_when_it_is_measured() -> None:
 def test_longest_time_counts_every_cap() -> None:
     settings = make_settings(
         max_s=2,
-        n_windows=3,
         warm_up_max_ms=100,
-        slow_wait_max_ms=200,
         latency_max_ms=300,
         batch_sizes=(1,),
         batch_max_ms=50,
         batch_max_call_ms=150,
-        max_quiet_wait_s=1,
-        quiet_look_s=0.5,
         server=SETTINGS["server"] | {"n_processes": 2, "max_s": 10},
     )
 
-    # Twice 2 s, one process more of 1.2 s, 1.5 s of waiting for quiet, 20 s of serving.
-    assert longest_profile_s(settings) == pytest.approx(26.7)
+    # Five times 2 s, one process more of .8 s, 20 s of serving.
+    assert longest_profile_s(settings) == pytest.approx(30.8)
 
 
 def test_slowest_call_follows_from_the_time_of_all_processes() -> None:

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from factories.measurements import BATCH, SETTINGS, make_round, make_settings
 
-from rightfit.measuring.common_mode_error import CommonModeError
 from rightfit.measuring.hardware.tiers import Judged, Tier, judge_tiers
-from rightfit.measuring.metrics import METRICS
+from rightfit.measuring.metrics import METRICS, MetricTable
 from rightfit.measuring.profile import MeasuredHow, ProfileBuilder
-from rightfit.measuring.profiles.measured import Measured, pool_spreads, set_measured, set_tiers
+from rightfit.measuring.profiles.measured import (
+    Measured,
+    pool_spreads,
+    set_measured,
+    set_tiers,
+    tell_at_usual_speed,
+)
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.results import ServerResult
@@ -33,19 +40,21 @@ LARGE = fake_batch(64, rows_per_s=400.0, peak_memory_mib=50.0)
 HUGE = fake_batch(512, rows_per_s=401.0, peak_memory_mib=500.0)
 
 
+def in_blocks(rounds: Sequence[FinishedRound]) -> tuple[FinishedRound, ...]:
+    """Return rounds that were timed in a block each."""
+    return tuple(replace(one, block=f"a.{number}") for number, one in enumerate(rounds))
+
+
 def summarise(
     rounds: list[FinishedRound],
     *,
-    common_mode_error_pct: float = 0,
     n_server_processes: int = 0,
     **changes: Any,
 ) -> ProfileBuilder:
     profile = ProfileBuilder(how=MeasuredHow(preset="standard", devices=("cpu",)))
-    state = MeasurementState(rounds=tuple(rounds), **{"settled": "precise"} | changes)
+    state = MeasurementState(rounds=in_blocks(rounds), **{"settled": "precise"} | changes)
     server = SETTINGS["server"] | {"n_processes": n_server_processes}
-    shared = CommonModeError.assume(common_mode_error_pct)
-    settings = make_settings(server=server)
-    set_measured(profile, Measured(state, settings, shared, n_threads=2))
+    set_measured(profile, Measured(state, make_settings(server=server), n_threads=2))
     return profile
 
 
@@ -102,18 +111,41 @@ def test_percentile_that_no_process_holds_alone_is_read_from_all_calls() -> None
     assert profile.values["latency_p95_ms_high"] == 5.0
 
 
-def test_times_and_memory_carry_the_errors_that_all_processes_share() -> None:
-    values = summarise([fake_round([LARGE])] * 6, common_mode_error_pct=10).values
+def test_memory_carries_the_error_that_all_processes_share() -> None:
+    values = summarise([fake_round([LARGE])] * 6).values
 
-    times = {"latency_p50_ms": 2.0, "load_time_ms": 40.0, "throughput_rows_per_s": 400.0}
-    for column, value in times.items():
-        ends = (values[f"{column}_low"], values[column], values[f"{column}_high"])
-        assert ends == pytest.approx((0.9 * value, value, 1.1 * value))
     ends = (values["peak_memory_mib_low"], values["peak_memory_mib_high"])
     assert ends == pytest.approx((0.998 * 150, 1.002 * 150))
 
 
-def measure_twice(low_ms: float, high_ms: float, *, delay_share: float = 0.0) -> MeasurementState:
+def test_what_profiles_share_in_their_blocks_is_in_none_of_their_intervals() -> None:
+    def time_both(*factors: float) -> list[Measured]:
+        states = [
+            MeasurementState(
+                rounds=in_blocks(
+                    [
+                        fake_round([fake_batch(64, rows_per_s=rate / factor, peak_memory_mib=5.0)])
+                        for factor in factors
+                    ]
+                ),
+                settled="precise",
+            )
+            for rate in (100.0, 300.0)
+        ]
+        return [Measured(state, make_settings()) for state in states]
+
+    unknown = Measured(MeasurementState(), make_settings())
+    told = tell_at_usual_speed(time_both(1, 1.3, 1, 2, 1.1, 0.9), unknown)
+
+    intervals = [one.interval(MetricTable.throughput_rows_per_s) for one in told]
+    first, second = (one for one in intervals if not isinstance(one, str))
+    assert first.half_width_pct == pytest.approx(0, abs=1e-6)
+    assert second.value / first.value == pytest.approx(3)
+
+
+def measure_twice(
+    low_ms: float, high_ms: float, *, interruption: str | None = None
+) -> MeasurementState:
     """Return a screened measurement whose two processes found these medians."""
     rounds = [
         fake_round(
@@ -125,18 +157,18 @@ def measure_twice(low_ms: float, high_ms: float, *, delay_share: float = 0.0) ->
                 "0.99": None,
                 "0.999": None,
             },
-            latency={"delay_share": delay_share},
+            interruption=interruption,
         )
         for ms in (low_ms, high_ms)
     ]
-    return MeasurementState(rounds=tuple(rounds), settled="screened")
+    return MeasurementState(rounds=in_blocks(rounds), settled="screened")
 
 
 def describe_median(state: MeasurementState, beside: list[MeasurementState]) -> float:
     """Return half the width of its median's interval, in percent."""
-    settings, profile = make_settings(max_delay_share=0.05), ProfileBuilder()
-    shared, spreads = CommonModeError.assume(0), pool_spreads([state, *beside], settings)
-    set_measured(profile, Measured(state, settings, shared, n_threads=2, spreads=spreads))
+    settings, profile = make_settings(), ProfileBuilder()
+    spreads = pool_spreads(Measured(one, settings) for one in [state, *beside])
+    set_measured(profile, Measured(state, settings, n_threads=2, spreads=spreads))
     low, high = (profile.values[f"latency_p50_ms_{end}"] for end in ("low", "high"))
     assert low is not None
     assert high is not None
@@ -151,22 +183,15 @@ def test_two_processes_are_as_sure_as_the_profiles_beside_them_say() -> None:
     assert describe_median(measure_twice(2.0, 2.2), beside=steady) > 10  # it is less steady
 
 
-def test_disturbed_processes_are_less_sure_than_those_beside_them_and_do_not_count_there() -> None:
+def test_interrupted_processes_are_less_sure_than_those_beside_them_and_do_not_count_there() -> (
+    None
+):
     steady = [measure_twice(2.0, 2.02)] * 11
-    disturbed = measure_twice(2.0, 2.02, delay_share=0.5)
+    disturbed = measure_twice(2.0, 2.02, interruption="stopped")
 
     assert describe_median(disturbed, beside=steady) > 10
-    wild = measure_twice(1.0, 9.0, delay_share=0.5)
+    wild = measure_twice(1.0, 9.0, interruption="stopped")
     assert describe_median(steady[0], beside=[*steady, wild]) < 2
-
-
-def test_few_processes_share_more_of_a_drift_than_six() -> None:
-    few, many = (
-        summarise([fake_round([LARGE])] * n, common_mode_error_pct=1.0).values for n in (5, 6)
-    )
-
-    assert many["latency_p50_ms_high"] == pytest.approx(2.0 * 1.01)
-    assert few["latency_p50_ms_high"] == pytest.approx(2.0 * 1.025)
 
 
 def test_failed_measurement_explains_every_null() -> None:
@@ -240,11 +265,11 @@ def test_profile_that_fits_no_tier_says_why_for_each() -> None:
     assert profile.reasons["cost_usd_per_1m_rows"] == reason
 
 
-def test_throughput_leaves_out_disturbed_timings_unless_too_few_remain() -> None:
-    slow = LARGE | {"rows_per_s": 200.0, "probe_ns": 190.0}
+def test_throughput_leaves_out_interrupted_processes_unless_too_few_remain() -> None:
+    stopped = fake_round([LARGE | {"rows_per_s": 200.0}], interruption="stopped")
 
-    enough = summarise([fake_round([LARGE])] * 3 + [fake_round([slow])] * 3)
-    too_few = summarise([fake_round([LARGE])] * 2 + [fake_round([slow])] * 3)
+    enough = summarise([fake_round([LARGE])] * 3 + [stopped] * 3)
+    too_few = summarise([fake_round([LARGE])] * 2 + [stopped] * 3)
 
     assert (enough.values["throughput_rows_per_s"], enough.disturbed) == (400.0, False)
     assert (too_few.values["throughput_rows_per_s"], too_few.disturbed) == (200.0, True)

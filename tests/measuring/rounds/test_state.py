@@ -11,8 +11,6 @@ from rightfit.measuring.rounds.state import MeasurementState
 # As states were stored while they were plain JSON.
 OLD_FORM: dict[str, Any] = {
     "rounds": [STORED_ROUND],
-    "n_retries": 1,
-    "is_noisy": False,
     "settled": "precise",
     "error": None,
     "server": [],
@@ -38,7 +36,6 @@ def test_state_of_the_untyped_form_is_found_again() -> None:
 
     assert state == MeasurementState(
         rounds=(make_round(),),
-        n_retries=1,
         settled="precise",
     )
 

@@ -10,12 +10,11 @@ from factories.measurements import make_settings
 from factories.simulated_latencies import (
     Draw,
     draw_bimodal,
-    draw_drifting,
     draw_log_normal,
     simulate,
 )
 
-from rightfit.measuring.intervals import estimate_median, is_drifting
+from rightfit.measuring.intervals import estimate_median
 from rightfit.measuring.rounds.settling import per_process
 from rightfit.measuring.rounds.state import MeasurementState
 
@@ -45,28 +44,6 @@ def test_intervals_cover_the_truth_although_looked_at_after_each_process(
     assert len(covered) == N_RUNS
     # 95 % are promised; 93 % leave room for the chance of 400 runs.
     assert np.mean(covered) >= 0.93
-
-
-def test_drift_over_the_processes_is_marked() -> None:
-    generator = np.random.default_rng(7)
-
-    marked = [
-        is_drifting(per_process(simulate(draw_drifting, generator, SETTINGS), 0.5))
-        for _ in range(50)
-    ]
-
-    assert np.mean(marked) == 1.0
-
-
-def test_stable_latencies_are_hardly_ever_marked_as_drifting() -> None:
-    generator = np.random.default_rng(7)
-
-    marked = [
-        is_drifting(per_process(simulate(draw_log_normal, generator, SETTINGS), 0.5))
-        for _ in range(200)
-    ]
-
-    assert np.mean(marked) <= 0.04
 
 
 @pytest.mark.parametrize(

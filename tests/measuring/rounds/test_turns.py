@@ -8,42 +8,50 @@ import pytest
 from factories.measurements import DictStore, known_load, make_round, make_settings
 
 from rightfit._core.processes.codec import from_plain
-from rightfit.measuring.rounds import measurement, turns
+from rightfit.measuring.rounds import turns
 from rightfit.measuring.rounds.measurement import Bench
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
-from rightfit.measuring.rounds.turns import measure_jobs
+from rightfit.measuring.rounds.turns import measure_jobs, reference_key
 from rightfit.measuring.worker.protocol import Failure
 
 
 class ScriptedRound:
-    """A process of two visits that takes the time of its job."""
+    """A process of two slices of rows that takes the time of its job."""
 
     log: list[str]
-    is_lost = False
 
     def __init__(self, subject: Any, _bench: Bench, state: MeasurementState) -> None:
         self._name = f"{subject.label}{len(state.rounds) + 1}"
-        self._n_windows = 0
 
-    def time_window(self) -> FinishedRound | None:
-        self._n_windows += 1
-        self.log.append(f"{self._name}.{self._n_windows}")
-        if self._n_windows < 2:
-            return None
-        return make_round(percentiles_ns={"0.5": 100.0, "0.95": None}, total_ms=5.0)
+    def count_slices(self) -> tuple[int, int]:
+        return 2, 0
 
-    def await_end(self) -> None:
-        pass
+    def time_slice(self, *, is_batch: bool) -> None:
+        assert not is_batch
+        self._note("slice")
+
+    def finish(self, *, block: str, load: object) -> FinishedRound | Failure:
+        self._note("finished")
+        percentiles_ns = {"0.5": 100.0, "0.95": None}
+        return make_round(percentiles_ns=percentiles_ns, total_ms=5.0, block=block)
 
     def leave(self) -> None:
-        self.log.append(f"{self._name} left")
+        self._note("left")
+
+    def _note(self, event: str) -> None:
+        if not self._name.startswith("the reference"):
+            self.log.append(f"{self._name} {event}")
 
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ScriptedRound.log = []
-    monkeypatch.setattr(measurement, "OpenRound", ScriptedRound)
+    monkeypatch.setattr(turns, "OpenRound", ScriptedRound)
     return ScriptedRound.log
+
+
+def list_finished(log: list[str]) -> list[str]:
+    return sorted(event.split()[0] for event in log if event.endswith("finished"))
 
 
 def job(name: str) -> Any:
@@ -61,118 +69,96 @@ def measure(names: str, bench: Bench, store: DictStore, **arguments: Any) -> lis
     return measure_jobs([job(name) for name in names], list(names), bench, store, **arguments)
 
 
-def test_jobs_are_timed_in_turns_and_kept_when_a_process_is_done(
+def test_slices_of_a_block_alternate_and_its_processes_are_kept(
     log: list[str], bench: Bench
 ) -> None:
     settings = make_settings(screening_processes=2, min_processes=2, max_processes=2)
     store = DictStore()
 
     states = measure(
-        "ab",
+        "abcd",
         replace(bench, settings=settings),
         store,
         choose=lambda states: [True] * len(states),
     )
 
-    assert log == ["a1.1", "b1.1", "a1.2", "b1.2", "a2.1", "b2.1", "a2.2", "b2.2"]
-    assert [state.settled for state in states] == ["processes", "processes"]
-    assert [from_plain(MeasurementState, kept) for kept in store.values()] == states
+    first_block = log[:8]
+    assert sorted(first_block) == sorted(f"{name}1 slice" for name in "abcd" * 2)
+    assert first_block != sorted(first_block)  # in random order
+    assert list_finished(log) == ["a1", "a2", "b1", "b2", "c1", "c2", "d1", "d2"]
+    assert [state.settled for state in states] == ["processes"] * 4
+    blocks = [one.block for one in states[0].rounds]
+    assert len(set(blocks)) == 2
+    assert all([one.block for one in state.rounds] == blocks for state in states)
+    assert [from_plain(MeasurementState, store[name]) for name in "abcd"] == states
 
 
-def test_one_job_waits_in_vain_for_a_quiet_machine_and_spares_the_others(
-    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
-    asked = []
+def test_reference_takes_part_in_every_block_of_every_run(log: list[str], bench: Bench) -> None:
+    settings = make_settings(screening_processes=1, min_processes=1, max_processes=1)
+    here, store = replace(bench, settings=settings), DictStore()
 
-    def seek_in_vain(state: MeasurementState, _settings: object) -> MeasurementState:
-        asked.append(state.is_noisy)
-        return replace(state, is_noisy=True)
+    for name in "ab":
+        measure(name, here, store, choose=lambda _: [True], environment_id="e")
 
-    monkeypatch.setattr(measurement, "seek_quiet", seek_in_vain)
-
-    measure(
-        "ab",
-        replace(bench, settings=settings),
-        DictStore(),
-        choose=lambda states: [True] * len(states),
-    )
-
-    assert len(log) == 8
-    assert asked == [False, True, True, True]
+    reference = from_plain(MeasurementState, store[reference_key("e")])
+    blocks = [from_plain(MeasurementState, store[name]).rounds[0].block for name in "ab"]
+    assert [one.block for one in reference.rounds] == blocks
 
 
 def test_job_that_nobody_would_choose_is_left_alone_after_its_screening(
     log: list[str], bench: Bench
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
-    answers = iter([[True, False]])  # asked once: nothing is new while processes are open
     store = DictStore()
 
     states = measure(
         "ab",
         replace(bench, settings=settings),
         store,
-        choose=lambda _states: next(answers),
+        choose=lambda _states: [True, False],
     )
 
-    assert log == ["a1.1", "b1.1", "a1.2", "b1.2", "a2.1", "a2.2"]
+    assert list_finished(log) == ["a1", "a2", "b1"]
     assert [state.settled for state in states] == ["processes", "screened"]
     assert [len(store[name]["rounds"]) for name in ("a", "b")] == [2, 1]
 
 
-def test_process_of_a_job_that_nobody_would_choose_is_left(
+def test_processes_are_left_when_measuring_fails(
     log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "MAX_OPEN_PROCESSES", 2)  # so that c is screened after b goes on
+    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
+
+    def interrupt(_round: object, **_: object) -> None:
+        raise KeyboardInterrupt("stop")
+
+    monkeypatch.setattr(ScriptedRound, "time_slice", interrupt)
+
+    with pytest.raises(KeyboardInterrupt, match="stop"):
+        measure(
+            "ab",
+            replace(bench, settings=settings),
+            DictStore(),
+            choose=lambda states: [True] * len(states),
+        )
+
+    assert sorted(log) == ["a1 left", "b1 left"]
+
+
+def test_many_jobs_are_timed_in_groups_of_what_may_be_open(
+    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MAX_OPEN_PROCESSES", 2)
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
 
     states = measure(
         "abc",
         replace(bench, settings=settings),
         DictStore(),
-        choose=lambda _states: [True, False, True],
-    )
-
-    assert "b2.1" in log
-    assert log[log.index("b2.1") + 1] == "b2 left"
-    assert [state.settled for state in states] == ["processes", "screened", "processes"]
-
-
-def test_processes_are_left_when_measuring_fails(log: list[str], bench: Bench) -> None:
-    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
-
-    class BrokenStore(DictStore):
-        def put(self, key: str, document: dict[str, Any]) -> None:
-            raise OSError(f"no space for {key}")
-
-    with pytest.raises(OSError, match="no space for a"):
-        measure(
-            "ab",
-            replace(bench, settings=settings),
-            BrokenStore(),
-            choose=lambda states: [True] * len(states),
-        )
-
-    assert log == ["a1.1", "b1.1", "a1.2", "b1 left"]
-
-
-def test_jobs_wait_while_as_many_processes_are_open_as_may_be(
-    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(turns, "MAX_OPEN_PROCESSES", 2)
-    settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
-
-    measure(
-        "abc",
-        replace(bench, settings=settings),
-        DictStore(),
         choose=lambda states: [True] * len(states),
     )
 
-    # c, which is behind, begins before the second processes of a and b do.
-    assert log[:7] == ["a1.1", "b1.1", "a1.2", "b1.2", "c1.1", "c1.2", "a2.1"]
-    assert len(log) == 12
+    assert len({one.block for state in states for one in state.rounds}) == 4
+    assert list_finished(log) == ["a1", "a2", "b1", "b2", "c1", "c2"]
 
 
 def test_screened_job_stays_screened_while_the_same_applications_choose(
@@ -191,7 +177,7 @@ def test_screened_job_stays_screened_while_the_same_applications_choose(
 
     assert log_of_same == []
     assert [state.settled for state in same] == ["processes", "screened"]
-    assert log == ["b2.1", "b2.2"]
+    assert list_finished(log) == ["b2"]
     assert [state.settled for state in other] == ["processes", "processes"]
 
 
@@ -204,7 +190,7 @@ def test_screened_job_is_judged_anew_among_other_candidates(log: list[str], benc
 
     states = measure("b", again, store, choose=lambda _states: [True])
 
-    assert log == ["b2.1", "b2.2"]
+    assert list_finished(log) == ["b2"]
     assert [state.settled for state in states] == ["processes"]
 
 
@@ -219,58 +205,14 @@ def test_failed_job_is_tried_again_by_the_next_run(
         return state
 
     with monkeypatch.context() as broken:
-        broken.setattr(ScriptedRound, "time_window", lambda _: Failure("a library is missing"))
+        missing = Failure("a library is missing")
+        broken.setattr(ScriptedRound, "finish", lambda _round, **_: missing)
         failed = run()
     mended = run()
 
     assert failed.error == "a library is missing"
     assert (mended.error, mended.settled) == (None, "processes")
     assert store["a"]["error"] is None
-
-
-def test_jobs_that_would_decide_though_disturbed_are_measured_again_at_the_end(
-    log: list[str], bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    settings = make_settings(
-        screening_processes=1, min_processes=1, max_processes=1, max_extra_processes=3
-    )
-    answers = [[False, True]] * 2  # clean after two more
-
-    states = measure(
-        "ab",
-        replace(bench, settings=settings),
-        DictStore(),
-        choose=lambda states: [True] * len(states),
-        needs_more=lambda _states: answers.pop() if answers else [False, False],
-    )
-
-    assert log == ["a1.1", "b1.1", "a1.2", "b1.2", "b2.1", "b2.2", "b3.1", "b3.2"]
-    assert [len(state.rounds) for state in states] == [1, 3]
-    assert [state.settled for state in states] == ["processes", "processes"]
-    assert "still disturbed" not in caplog.text
-
-
-def test_measuring_again_ends_where_the_machine_is_as_busy_as_before(
-    log: list[str],
-    bench: Bench,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    settings = make_settings(
-        screening_processes=1, min_processes=1, max_processes=1, max_extra_processes=3
-    )
-    monkeypatch.setattr(turns, "is_disturbed", lambda *_: True)
-
-    [state] = measure(
-        "a",
-        replace(bench, settings=settings),
-        DictStore(),
-        choose=lambda _: [True],
-        needs_more=lambda _: [True],
-    )
-
-    assert len(state.rounds) == 2
-    assert "still disturbed, though they could be chosen: a (" in caplog.text
 
 
 def test_nothing_to_measure_takes_no_process(bench: Bench) -> None:

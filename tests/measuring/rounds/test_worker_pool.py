@@ -46,15 +46,16 @@ def test_workers_that_are_started_together_close_none_of_each_other() -> None:
 
 def test_pool_does_not_close_a_worker_whose_children_stay(bench: Bench) -> None:
     pool = WorkerPool(max_open=1)
-    own = replace(bench, pool=pool, settings=make_settings(n_windows=2))
+    own = replace(bench, pool=pool, settings=make_settings())
     process = OpenRound(known_load(), own, MeasurementState())
 
     try:
-        process.time_window()
+        process.time_slice(is_batch=False)
+        process.time_slice(is_batch=True)
         staying = pool.get(known_load().kind)
         other = pool.get(WorkerKind(imports=("json",), n_threads=1))
         is_kept = not staying.is_closed
-        finished = process.time_window()
+        finished = process.finish(block="a.0", load=None)
         pool.get(WorkerKind(imports=("json",), n_threads=2))
     finally:
         pool.close()

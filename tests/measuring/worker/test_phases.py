@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from rightfit.measuring.worker import phases
+from rightfit.measuring.worker.latency import time_calls
 from rightfit.measuring.worker.meters.devices import DeviceMeter
 from rightfit.measuring.worker.meters.memory import MemoryMeter
 from rightfit.measuring.worker.phases import time_batches
@@ -31,18 +34,6 @@ def test_batches_are_timed_until_the_time_is_over() -> None:
     assert (n_calls, spent_ns, longest_ns) == (4, 1_050_000_000, 300_000_000)
 
 
-class SteadyProbe:
-    """A core that is always as fast."""
-
-    def await_fast(self) -> int:
-        return 100
-
-    time_ns = await_fast
-
-    def is_slow_at(self, took_ns: float) -> bool:
-        return False
-
-
 def test_throughput_is_rows_over_the_time_of_all_whole_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -54,17 +45,65 @@ def test_throughput_is_rows_over_the_time_of_all_whole_batches(
 
     monkeypatch.setattr(phases, "time_batches", time_batches)
     request: Any = SimpleNamespace(batch_max_call_ms=1e9, batch_sizes=[3], batch=None)
-    probe: Any = SteadyProbe()
 
-    [timed] = phases._offline(
+    [timed] = phases._try_batches(
         lambda batch: batch,
         np.arange(14, dtype=np.float32).reshape(7, 2),
         request,
         MemoryMeter(None),
-        probe,
         DeviceMeter("cpu"),
     )
 
     assert (timed.batch_size, timed.rows_per_s, timed.longest_call_ms) == (3, 12.0, 300.0)
     assert [batch[:, 0].tolist() for batch in batches] == [[0, 2, 4], [6, 8, 10]]
     assert all(batch.flags.c_contiguous for batch in batches)
+
+
+class Clock:
+    """Clocks of a process whose calls take some time on its core, and some beside it."""
+
+    def __init__(self, *, taken_ns: int, n_waits: int) -> None:
+        self.wall_ns = self.cpu_ns = self.n_waits = 0
+        self._taken_ns, self._waits = taken_ns, n_waits
+
+    def call(self, _row: object) -> None:
+        self.wall_ns += 1_000 + self._taken_ns
+        self.cpu_ns += 1_000
+        self.n_waits += self._waits
+
+
+@pytest.mark.parametrize(
+    ("taken_ns", "n_waits", "slice_ns", "samples_ns"),
+    [
+        (0, 0, 11_500, [1_000] * 11),  # the first of twelve refills the caches
+        (0, 0, 3_500, [1_000] * 4),  # few
+        (900, 0, 1_500, [1_000]),  # one call, of which others took the rest
+        (900, 1, 1_500, [1_900]),  # it waited by itself
+    ],
+)
+def test_time_that_others_took_is_left_out_of_a_slice(
+    taken_ns: int, n_waits: int, slice_ns: int, samples_ns: list[int], monkeypatch: Any
+) -> None:
+    clock = Clock(taken_ns=taken_ns, n_waits=n_waits)
+    monkeypatch.setattr(phases.time, "perf_counter_ns", lambda: clock.wall_ns)
+    monkeypatch.setattr(phases.time, "process_time_ns", lambda: clock.cpu_ns)
+    monkeypatch.setattr(phases, "_count_waits", lambda: clock.n_waits)
+    monkeypatch.setattr(
+        phases, "time_calls", functools.partial(time_calls, clock_ns=lambda: clock.wall_ns)
+    )
+    slices = phases._Slices(itertools.cycle([0]), has_threads=False)
+
+    slices.time(clock.call, slice_ns)
+
+    assert slices.read_samples_ns().tolist() == samples_ns
+
+
+def test_slices_that_others_interrupted_do_not_count_while_others_do() -> None:
+    slices = phases._Slices(itertools.cycle([0]), has_threads=False)
+    slices._slices = [
+        phases._Slice(np.array([10, 10, 10]), taken_ns=0, cpu_ns=30),
+        phases._Slice(np.array([10, 10, 90]), taken_ns=80, cpu_ns=30),
+    ]
+
+    assert slices.read_samples_ns().tolist() == [10, 10, 10]
+    assert slices.sum_up().wall_ms == pytest.approx(60e-6)

@@ -19,13 +19,14 @@ from rightfit.measuring.worker.protocol import (
     DescribeRequest,
     Failure,
     Finished,
+    FinishRequest,
     MeasureRequest,
-    Paused,
     Predicted,
     PredictRequest,
+    Ready,
+    SliceRequest,
+    SliceTimed,
     TimingLimits,
-    WindowRequest,
-    WindowTimed,
 )
 
 ARGUMENTS = {"sleep_ms": 0, "burn_ms": 0, "allocate_mib": 0, "n_classes": 2}
@@ -48,29 +49,26 @@ def predicting(tmp_path: Path, **changes: Any) -> PredictRequest:
     return replace(request, **changes)
 
 
-def measuring(tmp_path: Path, *, n_windows: int) -> MeasureRequest:
+def measuring(tmp_path: Path) -> MeasureRequest:
     request = predicting(tmp_path)
     return MeasureRequest(
         factory=request.factory,
         arguments=request.arguments,
         rows=request.rows,
-        n_windows=n_windows,
-        latency=TimingLimits(3, 0, 5_000),
+        slice_ms=1,
         batch=TimingLimits(3, 0, 5_000),
         batch_sizes=(2,),
         batch_max_call_ms=100,
         warm_up_max_ms=1,
-        probe_known_ns=None,
-        slow_wait_max_ms=0,
         samples=str(tmp_path / "samples.npy"),
         files_mib=None,
     )
 
 
-def pause(worker: Worker, request: MeasureRequest | WindowRequest) -> int:
-    """Return the number of the child that stays after a visit."""
-    answer = worker.ask(request, WindowTimed)
-    assert isinstance(answer, Paused), answer
+def open_child(worker: Worker, request: MeasureRequest) -> int:
+    """Return the number of a child that is ready for slices."""
+    answer = worker.ask(request, Ready)
+    assert isinstance(answer, Ready), answer
     return answer.child
 
 
@@ -132,31 +130,36 @@ def test_first_call_reads_no_installed_distributions(pool: WorkerPool, tmp_path:
     assert answer == Predicted(3)
 
 
-def test_staying_child_is_visited_until_it_is_done(worker: Worker, tmp_path: Path) -> None:
-    first = pause(worker, measuring(tmp_path, n_windows=3))
+def test_child_is_timed_in_slices_until_it_tells_what_it_found(
+    worker: Worker, tmp_path: Path
+) -> None:
+    child = open_child(worker, measuring(tmp_path))
+    first = worker.ask(SliceRequest(child, is_batch=False), SliceTimed)
     between = worker.ask(predicting(tmp_path), Predicted)
-    second = pause(worker, WindowRequest(first))
-    last = worker.ask(WindowRequest(first), WindowTimed)
+    second = worker.ask(SliceRequest(child, is_batch=True), SliceTimed)
+    last = worker.ask(FinishRequest(child), Finished)
 
-    assert first == second
+    assert first == second == SliceTimed()
     assert between == Predicted(3)
     assert isinstance(last, Finished)
-    assert last.result.latency.n_calls >= 3
+    assert last.result.latency.n_calls >= 1
+    assert last.result.batches[0].n_calls >= 1
+    assert not worker.has_children
 
 
-def test_staying_child_that_dies_is_an_answer(worker: Worker, tmp_path: Path) -> None:
-    staying = pause(worker, measuring(tmp_path, n_windows=2))
-    os.kill(staying, signal.SIGKILL)
+def test_ready_child_that_dies_is_an_answer(worker: Worker, tmp_path: Path) -> None:
+    child = open_child(worker, measuring(tmp_path))
+    os.kill(child, signal.SIGKILL)
 
-    dead = worker.ask(WindowRequest(staying), WindowTimed)
+    dead = worker.ask(SliceRequest(child, is_batch=False), SliceTimed)
 
     assert dead == Failure("the measuring process ended early (signal SIGKILL)")
     assert not worker.has_children
 
 
-def test_staying_children_end_with_their_worker(tmp_path: Path) -> None:
+def test_ready_children_end_with_their_worker(tmp_path: Path) -> None:
     worker = Worker(WorkerKind(imports=(), n_threads=1))
-    pids = [pause(worker, measuring(tmp_path, n_windows=2)) for _ in range(3)]
+    pids = [open_child(worker, measuring(tmp_path)) for _ in range(3)]
 
     worker.close()
 
@@ -166,14 +169,14 @@ def test_staying_children_end_with_their_worker(tmp_path: Path) -> None:
     assert [is_alive(pid) for pid in pids] == [False] * 3
 
 
-def test_staying_child_ends_when_its_pipe_is_closed(worker: Worker, tmp_path: Path) -> None:
-    older, younger = (pause(worker, measuring(tmp_path, n_windows=2)) for _ in "ab")
+def test_ready_child_ends_when_its_pipe_is_closed(worker: Worker, tmp_path: Path) -> None:
+    older, younger = (open_child(worker, measuring(tmp_path)) for _ in "ab")
 
     worker.leave(older)
 
     assert not is_alive(older)
     assert is_alive(younger)
-    assert isinstance(worker.ask(WindowRequest(younger), WindowTimed), Finished)
+    assert worker.ask(SliceRequest(younger, is_batch=False), SliceTimed) == SliceTimed()
 
 
 def is_alive(pid: int) -> bool:

@@ -39,7 +39,6 @@ from rightfit.measuring.rounds.measurement import Bench
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.measuring.serving import Serving
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import TrainingData
 from rightfit.models.quality.metric import QualityMetric
@@ -146,7 +145,7 @@ def profile(packed: Packed, store: JsonStore, folder: Path) -> list[dict[str, An
         requests=RawRequests(files.raw_rows, encoder, files.requests),
     )
     pool = WorkerPool(max_open=1)
-    bench = Bench(pool, files.rows, folder, SHORT, "quick", SpeedProbe(None))
+    bench = Bench(pool, files.rows, folder, SHORT, "quick")
     params = EvaluationParams.model_validate(read_default("evaluation") | {"n_threads": [1]})
     try:
         return profile_elsewhere(cell, "board", ["request"], bench, store, params).to_dicts()
@@ -283,12 +282,11 @@ IMPOSSIBLE = {
     "batch of no rows": ("rounds.0.batches.0.batch_size", 0),
     "huge batch": ("rounds.0.batches.0.batch_size", 2**70),
     "negative cores": ("rounds.0.batches.0.cores", -5.0),
-    "share of three": ("rounds.0.latency.slow_share", 3.0),
     "memory of a galaxy": ("rounds.0.base_peak_mib", 1e12),
     "memory less than none": ("rounds.0.latency.peak_memory_mib", -1e6),
     "negative call": ("rounds.0.kept_ns.0", -1),
     "text for a number": ("rounds.0.total_ms", "5"),
-    "truth for a number": ("n_retries", True),
+    "truth for a number": ("settled", True),
 }
 
 

@@ -14,7 +14,7 @@ from rightfit.reporting.sections.hardware import build_hardware, describe_gain
 from rightfit.reporting.sections.how_measured import (
     build_measuring,
     describe_disturbed_profiles,
-    describe_drift,
+    describe_level,
     describe_thoroughness,
 )
 from rightfit.reporting.sections.sensitivity import (
@@ -194,15 +194,16 @@ def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> No
 
 def test_measuring_tells_how_thoroughly_and_why_no_longer() -> None:
     hows = [
-        {"preset": "standard", "n_processes": 8, "n_windows": 3, "settled": "precise"},
-        {"preset": "standard", "n_processes": 8, "n_windows": 3, "settled": "precise"},
-        {"preset": "standard", "n_processes": 3, "n_windows": 3, "settled": "screened"},
+        {"preset": "standard", "n_processes": 8, "settled": "precise"},
+        {"preset": "standard", "n_processes": 8, "settled": "precise"},
+        {"preset": "standard", "n_processes": 3, "settled": "screened"},
         {"preset": "standard"},  # it does not run
     ]
     profiles = pl.DataFrame({"measured_how": hows})
 
     assert describe_thoroughness(profiles) == (
-        "Preset standard: 3 to 8 fresh processes per profile, each timed in 3 windows. Why "
+        "Preset standard: 3 to 8 fresh processes per profile, all timed in slices of "
+        "some milliseconds that alternate in random order. Why "
         "measuring ended, with the number of profiles: requested precision reached (2), no "
         "application could still choose the profile (1)."
     )
@@ -241,21 +242,15 @@ def test_measuring_has_no_table_of_corrections_where_none_is_known(results: Resu
     assert not any("corrected" in title for title in titles)
 
 
-def test_measuring_tells_what_the_drift_of_the_machine_adds() -> None:
-    assumed = {"common_mode_error_pct": 1.5, "n_blocks_seen": 0, "is_drifting": False}
-    estimated = {"common_mode_error_pct": 0.84, "n_blocks_seen": 96, "is_drifting": True}
-    hows = [assumed, estimated, {"preset": "quick"}]  # the last does not run
-    profiles = pl.DataFrame({"measured_how": hows})
-    start = (
-        "Intervals of times include what the machine's drift adds to all processes of a "
-        "measurement: "
-    )
+def test_measuring_tells_how_sure_the_usual_speed_is() -> None:
+    how = {"level_error_pct": 4.2, "n_runs_seen": 3, "slowdown": 1.25}
+    profiles = pl.DataFrame({"measured_how": [how, {"preset": "quick"}]})  # the last does not run
 
-    assert describe_drift(profiles) == [f"{start}0.8 %, estimated from 96 time blocks."]
-    assert describe_drift(profiles.head(1)) == [
-        f"{start}1.5 %, assumed, because there were too few profiles to estimate it from."
-    ]
-    assert describe_drift(profiles.tail(1)) == []
+    [text] = describe_level(profiles)
+
+    assert "(3 runs seen): it is known to 4 %" in text
+    assert "1.25 times as long" in text
+    assert describe_level(profiles.tail(1)) == []
 
 
 def test_measuring_undisturbed_says_so() -> None:

@@ -11,7 +11,6 @@ from rightfit.measuring.rounds.measurement import Bench, OpenRound, Subject
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import Worker, WorkerKind, WorkerPool
-from rightfit.measuring.worker.protocol import Failure
 
 SETTINGS: dict[str, Any] = {
     "screening_processes": 1,
@@ -20,9 +19,9 @@ SETTINGS: dict[str, Any] = {
     "max_s": 20,
     "p50_width_pct": 10,
     "p95_width_pct": None,
-    "common_mode_error_pct": 0,
+    "level_error_pct": 0,
     "warm_up_max_ms": 20,
-    "n_windows": 1,
+    "slice_ms": 1,
     "latency_min_calls": 20,
     "latency_min_ms": 2,
     "latency_max_ms": 400,
@@ -30,14 +29,6 @@ SETTINGS: dict[str, Any] = {
     "batch_min_ms": 2,
     "batch_max_ms": 50,
     "batch_max_call_ms": 200,
-    "max_delay_share": 1000,  # others may use the machine while tests run
-    "max_slow_share": 1,
-    "slow_wait_max_ms": 0,
-    "max_retries": 0,
-    "max_extra_processes": 0,
-    "max_busy_cores": 100,
-    "max_quiet_wait_s": 0,
-    "quiet_look_s": 0.05,
     "answer_max_s": 60,
     "server": {
         "n_processes": 0,
@@ -75,11 +66,13 @@ def known_load(**arguments: float) -> Subject:
 
 
 def run_round(subject: Subject, bench: Bench, state: MeasurementState) -> FinishedRound:
-    """Measure in a fresh process, all visits one after the other."""
+    """Measure in a fresh process, all slices one after the other."""
     process = OpenRound(subject, bench, state)
-    while (finished := process.time_window()) is None:
-        continue
-    assert not isinstance(finished, Failure), finished
+    for is_batch, n_slices in enumerate(process.count_slices()):
+        for _ in range(n_slices):
+            process.time_slice(is_batch=bool(is_batch))
+    finished = process.finish(block=f"a.{len(state.rounds)}", load=None)
+    assert isinstance(finished, FinishedRound), finished
     return finished
 
 
@@ -98,14 +91,11 @@ PHASE: dict[str, Any] = {
     "cpu_ms": 20.0,
     "cores": 1.0,
     "delay_share": 0.01,
-    "n_voluntary_switches": 0,
-    "n_involuntary_switches": 0,
 }
 BATCH: dict[str, Any] = PHASE | {
     "batch_size": 64,
     "rows_per_s": 400.0,
     "n_calls": 3,
-    "probe_ns": 100.0,
     "peak_memory_mib": 50.0,
     "gpu_util_pct": None,
     "gpu_memory_mib": None,
@@ -121,15 +111,12 @@ STORED_ROUND: dict[str, Any] = {
     | {
         "n_calls": 60,
         "n_calls_made": 60,
-        "slow_share": 0.0,
-        "probe_ns": 100.0,
         "peak_memory_mib": 14.0,
     },
     "batches": [BATCH],
     "files_mib": 5.0,
     "device_reasons": {"gpu_util_pct": "served on the CPU", "energy_j": "no counter"},
     "overhead_ns": 70.0,
-    "probe_full_ns": 100.0,
     "total_ms": 100.0,
     "percentiles_ns": {"0.5": 2e6, "0.9": 2e6, "0.95": 3e6, "0.99": None, "0.999": None},
     "kept_ns": [2_000_000] * 60,
@@ -137,6 +124,7 @@ STORED_ROUND: dict[str, Any] = {
     "base_peak_mib": 105.0,
     "busy_cores": 1.0,
     "steal_share": 0.0,
+    "block": "a.0",
 }
 
 

@@ -125,9 +125,7 @@ def _profile(
         "environment_id": "a1b2c3d4",
         "null_reasons": {"gpu_util_pct": "no NVIDIA driver on this machine"},
         "measured_how": asdict(
-            MeasuredHow(
-                preset="quick", devices=("cpu",), n_processes=3, n_windows=1, settled="precise"
-            )
+            MeasuredHow(preset="quick", devices=("cpu",), n_processes=3, settled="precise")
         ),
     }
 

@@ -11,14 +11,13 @@ import numpy.typing as npt
 
 from factories.measurements import make_round
 from rightfit.measuring.rounds.presets import MeasuringSettings
-from rightfit.measuring.rounds.settling import why_settled
+from rightfit.measuring.rounds.settling import per_process, why_settled
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.worker.latency import percentile_ns
 
 Draw = Callable[[np.random.Generator, int, int], npt.NDArray[np.float64]]
 
 N_CALLS = 140
-DRIFT = 0.05  # by which a drifting machine gets slower from process to process
 
 
 def draw_log_normal(generator: np.random.Generator, n_calls: int, _: int) -> npt.NDArray[Any]:
@@ -32,25 +31,6 @@ def draw_bimodal(generator: np.random.Generator, n_calls: int, _: int) -> npt.ND
     return 1e6 * np.where(is_long, 3.0, 1.0) * generator.lognormal(0, 0.1, n_calls)
 
 
-def draw_drifting(generator: np.random.Generator, n_calls: int, turn: int) -> npt.NDArray[Any]:
-    """Draw calls of a machine that gets slower from process to process."""
-    return draw_log_normal(generator, n_calls, turn) * (1 + DRIFT * turn)
-
-
-def draw_drift(
-    generator: np.random.Generator, n_turns: int, *, std: float, autocorrelation: float
-) -> npt.NDArray[np.float64]:
-    """Draw what a machine's drift does to turn after turn: a stationary autoregression."""
-    steps = generator.standard_normal(n_turns) * np.sqrt(1 - autocorrelation**2)
-    steps[0] = generator.standard_normal()
-    drift = np.empty(n_turns)
-    level = 0.0
-    for turn, step in enumerate(steps):
-        level = autocorrelation * level + step if turn else step
-        drift[turn] = level
-    return std * drift
-
-
 def simulate(
     draw: Draw, generator: np.random.Generator, settings: MeasuringSettings
 ) -> tuple[FinishedRound, ...]:
@@ -61,5 +41,6 @@ def simulate(
         samples = draw(generator, N_CALLS, len(state.rounds)).astype(np.int64)
         percentiles = {share: percentile_ns(samples, share) for share in (0.5, 0.95)}
         state = replace(state, rounds=(*state.rounds, replace(plain, percentiles_ns=percentiles)))
-        state = replace(state, settled=why_settled(state, settings))
+        figures = {share: per_process(state.rounds, share) for share in (0.5, 0.95)}
+        state = replace(state, settled=why_settled(state, settings, figures))
     return state.rounds

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from rightfit._core.processes.json_store import JsonStore
-from rightfit.measuring.common_mode_error import (
-    MIN_PROFILES,
-    BlockEffects,
-    CommonModeError,
-    estimate_common_mode_error,
-    find_block_effects,
-)
+from rightfit.measuring.blocks import estimate_level
 from rightfit.measuring.hardware.environment import fingerprint
 from rightfit.measuring.hardware.tiers import Judged, Tier, judge_tiers, misfits
-from rightfit.measuring.metrics import FIT_COLUMNS, METRICS_BY_COLUMN
+from rightfit.measuring.metrics import FIT_COLUMNS, METRICS_BY_COLUMN, MetricTable
 from rightfit.measuring.profile import MeasuredHow, ProfileBuilder, tabulate_profiles
 from rightfit.measuring.profiles.encoding_cost import measure_encoding_ms
-from rightfit.measuring.profiles.measured import Measured, pool_spreads, set_measured, set_tiers
+from rightfit.measuring.profiles.measured import (
+    Measured,
+    set_measured,
+    set_tiers,
+    tell_at_usual_speed,
+)
 from rightfit.measuring.profiles.prediction_quality import (
     PredictionQuality,
     judge_answers,
@@ -31,17 +29,14 @@ from rightfit.measuring.profiles.prediction_quality import (
 )
 from rightfit.measuring.rounds.jobs import CandidateSet, Job, plan_jobs
 from rightfit.measuring.rounds.measurement import Bench, try_memory
-from rightfit.measuring.rounds.presets import MeasuringSettings
-from rightfit.measuring.rounds.settling import is_disturbed
 from rightfit.measuring.rounds.state import MeasurementState
-from rightfit.measuring.rounds.turns import measure_jobs
+from rightfit.measuring.rounds.turns import measure_jobs, reference_key
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.units import BYTES_PER_MIB
 from rightfit.models.family import Rows
 from rightfit.models.predictions import require_alone
 from rightfit.models.runtimes import NATIVE, ONNX, runtime_files
 
-BLOCKS_KEY = "blocks-{environment_id}-"
 NOT_ASKED = "not measured: quality alone was asked for"
 
 
@@ -73,27 +68,17 @@ def profile_set(
     """
     jobs = plan_jobs(given.dataset, given.candidates, servings, given.requests, given.rows)
     keys = [given.key(job, bench.settings) for job in jobs]
-    is_kept = [store.get(key) is not None for key in keys]
     assembly = _Assembly(given, jobs, bench, store, tiers)
-
-    def needs_more(states: Sequence[MeasurementState]) -> Sequence[bool]:
-        table = tabulate_profiles(assembly.build(states))
-        pairs = zip(table["disturbed"], choose(table), strict=True)
-        return [bool(is_disturbed) and could_be_chosen for is_disturbed, could_be_chosen in pairs]
-
     states = measure_jobs(
         jobs,
         keys,
         bench,
         store,
         choose=lambda states: choose(tabulate_profiles(assembly.build(states))),
-        needs_more=needs_more,
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
+        environment_id=given.environment_id,
         level=level,
     )
-    begun_now = [state for state, is_old in zip(states, is_kept, strict=True) if not is_old]
-    begun = {job.cell for job, is_old in zip(jobs, is_kept, strict=True) if not is_old}
-    assembly.learn(begun, begun_now)
     if bench.settings.tries_tiers:
         states = [
             _try_tiers(job, state, profile, bench, tiers)
@@ -117,6 +102,7 @@ def profile_measured(
     store: JsonStore,
     *,
     tiers: Sequence[Tier],
+    reference: MeasurementState | None = None,
 ) -> pl.DataFrame:
     """Return profiles of candidates measured elsewhere; their predictions are judged here.
 
@@ -125,11 +111,11 @@ def profile_measured(
         jobs: What was measured, in turns.
         states: What was found, in the order of the jobs.
         bench: Settings of the measurement, and where predictions are made.
-        store: Keeps the quality of the predictions, and the turns seen on the machine.
+        store: Keeps the quality of the predictions.
         tiers: Hardware ladder, smallest first.
+        reference: The reference's rounds on that machine; ``None``: those in ``store``.
     """
-    assembly = _Assembly(given, jobs, bench, store, tiers)
-    assembly.learn({job.cell for job in jobs}, states)
+    assembly = _Assembly(given, jobs, bench, store, tiers, reference)
     return tabulate_profiles(assembly.build(states))
 
 
@@ -161,8 +147,9 @@ class _Assembly:
         given: Candidates and what belongs to them.
         jobs: What is measured.
         bench: Where and how.
-        store: Keeps the quality of predictions, and the time blocks seen on the machine.
+        store: Keeps the quality of predictions, and the reference's rounds.
         tiers: Hardware ladder, smallest first.
+        reference: The reference's rounds; ``None``: as the store has them now.
     """
 
     def __init__(
@@ -172,42 +159,43 @@ class _Assembly:
         bench: Bench,
         store: JsonStore,
         tiers: Sequence[Tier],
+        reference: MeasurementState | None = None,
     ) -> None:
         self._given = given
         self._jobs = jobs
         self._bench = bench
         self._store = store
         self._tiers = tiers
+        self._reference = reference
         self._qualities: dict[str, PredictionQuality | str] = {}  # asked for once in a run
-        self._shared: CommonModeError | None = None  # as of the last look at the store
-
-    def learn(self, cells: Iterable[str], states: Sequence[MeasurementState]) -> None:
-        """Keep the time blocks of measurements, see :func:`learn_blocks`."""
-        settings = self._bench.settings
-        learn_blocks(self._store, self._given.environment_id, cells, states, settings)
-        self._shared = None
 
     def build(self, states: Sequence[MeasurementState]) -> list[ProfileBuilder]:
         """Return a profile of each job, given the states of all."""
         settings = self._bench.settings
-        if self._shared is None:
-            self._shared = estimate_on_host(
-                self._store, self._given.environment_id, settings, n_profiles=len(self._jobs)
-            )
-        spreads = pool_spreads(states, settings)
-        return [
-            self._build_one(
-                job,
-                Measured(
-                    state,
-                    settings,
-                    self._shared,
-                    n_threads=job.serving.n_threads,
-                    spreads=spreads,
-                ),
-            )
+        blocks = {one.block for state in states for one in state.rounds}
+        reference = Measured(self._read_reference(blocks), settings)
+        level = estimate_level(
+            reference.by_block(MetricTable.latency_p50_ms) if reference.rounds else {},
+            sorted(blocks),
+            assumed_pct=settings.level_error_pct,
+        )
+        measured = [
+            Measured(state, settings, level=level, n_threads=job.serving.n_threads)
             for job, state in zip(self._jobs, states, strict=True)
         ]
+        told = tell_at_usual_speed(measured, reference)
+        return [self._build_one(job, one) for job, one in zip(self._jobs, told, strict=True)]
+
+    def _read_reference(self, blocks: Collection[str]) -> MeasurementState:
+        """Return the reference's rounds up to the last of some blocks.
+
+        Later runs do not change what was told of earlier ones.
+        """
+        key = reference_key(self._given.environment_id)
+        kept = self._reference or self._store.get_record(key, MeasurementState)
+        rounds = kept.rounds if kept else ()
+        last = max((i for i, one in enumerate(rounds) if one.block in blocks), default=-1)
+        return MeasurementState(rounds=rounds[: last + 1])
 
     def _build_one(self, job: Job, measured: Measured) -> ProfileBuilder:
         state, devices = measured.state, tuple(self._given.devices)
@@ -266,61 +254,6 @@ def _begin_profile(
     files = runtime_files(job.bundle, job.serving.runtime)
     profile.set("model_size_mib", sum(path.stat().st_size for path in files) / BYTES_PER_MIB)
     return profile
-
-
-def learn_blocks(
-    store: JsonStore,
-    environment_id: str,
-    cells: Iterable[str],
-    states: Sequence[MeasurementState],
-    settings: MeasuringSettings,
-) -> None:
-    """Keep the time blocks of profiles that were measured from begin to end in the same turns.
-
-    They are a document for the cells that were measured together; those measured together anew
-    replace their own.
-
-    Args:
-        store: Keeps them.
-        environment_id: Fingerprint of machine and libraries.
-        cells: Names of what the profiles belong to.
-        states: Their measurements.
-        settings: Say which processes were disturbed; these do not count.
-    """
-    times = [
-        [
-            math.nan
-            if is_disturbed(one, state.rounds, settings)
-            else one.percentiles_ns[0.5] or math.nan
-            for one in state.rounds
-        ]
-        for state in states
-    ]
-    found = find_block_effects(times)
-    if found is not None:
-        prefix = BLOCKS_KEY.format(environment_id=environment_id)
-        store.put_record(prefix + fingerprint({"cells": sorted(cells)}), found)
-
-
-def estimate_on_host(
-    store: JsonStore, environment_id: str, settings: MeasuringSettings, *, n_profiles: int
-) -> CommonModeError:
-    """Return the common-mode error of a machine, from the time blocks seen on it so far.
-
-    Args:
-        store: Keeps the blocks.
-        environment_id: Fingerprint of machine and libraries.
-        settings: Hold the error to assume before any were seen.
-        n_profiles: Profiles that are measured in turns; the blocks of very few hardly part their
-            processes, so that each counts as measured alone.
-    """
-    prefix = BLOCKS_KEY.format(environment_id=environment_id)
-    keys = [key for key in store.keys() if key.startswith(prefix)]  # noqa: SIM118
-    kept = [store.get_record(key, BlockEffects) for key in keys]
-    error = estimate_common_mode_error(
-        [one for one in kept if one is not None], settings.common_mode_error_pct
-    )
-    return error if n_profiles >= MIN_PROFILES else error.alone
 
 
 def _try_tiers(

@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.data.request_path import MODEL
+from rightfit.measuring.blocks import adjust_figures
 from rightfit.measuring.rounds.jobs import CandidateSet, Job
 from rightfit.measuring.rounds.measurement import Bench
-from rightfit.measuring.rounds.settling import per_process, usable_rounds
 from rightfit.measuring.rounds.state import MeasurementState
-from rightfit.measuring.rounds.turns import measure_jobs
+from rightfit.measuring.rounds.turns import measure_jobs, read_percentile, reference_key
+from rightfit.measuring.worker.latency import MEDIAN
 from rightfit.measuring.worker.units import NS_PER_MS
 
 CHOOSERS = "encoding"
@@ -78,17 +79,22 @@ def measure_encoding_ms(
             store,
             choose=lambda states: [False] * len(states),
             choosers=CHOOSERS,
+            environment_id=given.environment_id,
             level=logging.DEBUG,
         )
         known |= {_identify(twin): state for twin, state in zip(missing, found, strict=True)}
     found_ms: dict[tuple[str, ...], float] = {}
-    for group, job in compared.items():
-        whole, model = known[_identify(job)], known[_identify(twins[group])]
-        if whole.rounds and model.rounds:
-            whole_ns, model_ns = (
-                statistics.median(per_process(usable_rounds(one.rounds, bench.settings), 0.5))
-                for one in (whole, model)
-            )
+    reference = store.get_record(reference_key(given.environment_id), MeasurementState)
+    pairs = [
+        known[_identify(one)] for group, job in compared.items() for one in (job, twins[group])
+    ]
+    adjusted_ns = adjust_figures(
+        [read_percentile(state, MEDIAN) for state in pairs],
+        read_percentile(reference or MeasurementState(), MEDIAN),
+    )
+    for group, whole, model in zip(compared, adjusted_ns[::2], adjusted_ns[1::2], strict=True):
+        if whole and model:
+            whole_ns, model_ns = (statistics.median(one.values()) for one in (whole, model))
             found_ms[group] = max(0.0, whole_ns - model_ns) / NS_PER_MS
     return [
         found_ms.get(_group(job)) if is_one else None

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from rightfit.measuring.common_mode_error import CommonModeError
+from rightfit.measuring.blocks import FigureByBlock, Level, adjust_figures
 from rightfit.measuring.estimate import Interval
 from rightfit.measuring.hardware.tiers import (
     Judged,
@@ -21,7 +21,6 @@ from rightfit.measuring.intervals import (
     ProcessSpread,
     estimate_median,
     estimate_pooled,
-    is_drifting,
     pool_spread,
 )
 from rightfit.measuring.metrics import (
@@ -34,12 +33,7 @@ from rightfit.measuring.metrics import (
 )
 from rightfit.measuring.profile import BatchTried, LoadTried, MeasuredHow, ProfileBuilder
 from rightfit.measuring.rounds.presets import MeasuringSettings
-from rightfit.measuring.rounds.settling import (
-    MIN_CLEAN_ROUNDS,
-    is_phase_disturbed,
-    per_process,
-    usable_rounds,
-)
+from rightfit.measuring.rounds.settling import per_process, usable_rounds
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.worker.latency import (
     MEDIAN,
@@ -48,7 +42,7 @@ from rightfit.measuring.worker.latency import (
     min_calls_to_report,
     percentile_ns,
 )
-from rightfit.measuring.worker.results import BatchPhase, TimedPhase
+from rightfit.measuring.worker.results import BatchPhase
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
 
 
@@ -59,22 +53,25 @@ class Measured:
     Args:
         state: The measurement, with at least one round unless it failed.
         settings: The preset it was measured with.
-        shared: What its processes may share.
+        adjusted: Figures of its processes at the machine's usual speed, by column and block, of the
+            metrics that a machine's speed moves.
+        level: How sure that speed is.
         n_threads: Cores it was given.
         spreads: By how much processes of the measurements beside it differ, by column: what few
-            processes cannot tell themselves. Those of a disturbed measurement may differ more.
+            processes cannot tell themselves.
     """
 
     state: MeasurementState
     settings: MeasuringSettings
-    shared: CommonModeError = field(default_factory=lambda: CommonModeError.assume(0.0))
+    adjusted: Mapping[str, FigureByBlock] = field(default_factory=dict)
+    level: Level = field(default_factory=lambda: Level(0.0))
     n_threads: int = 1
     spreads: Mapping[str, ProcessSpread] = field(default_factory=dict)
 
     @cached_property
     def rounds(self) -> Sequence[FinishedRound]:
         """The processes that count."""
-        return usable_rounds(self.state.rounds, self.settings)
+        return usable_rounds(self.state.rounds)
 
     @cached_property
     def batch_size(self) -> int:
@@ -84,34 +81,37 @@ class Measured:
 
     @cached_property
     def timed_batches(self) -> Sequence[tuple[FinishedRound, BatchPhase]]:
-        """Its timings that are undisturbed, or all where too few are; each with its process."""
-        timed = [
-            (r, b) for r in self.state.rounds for b in r.batches if b.batch_size == self.batch_size
+        """Their timings of that size; each with its process."""
+        return [
+            (one, batch)
+            for one in self.rounds
+            for batch in one.batches
+            if batch.batch_size == self.batch_size
         ]
-        clean = [(r, b) for r, b in timed if not self._is_disturbed(r, b)]
-        return clean if len(clean) >= min(MIN_CLEAN_ROUNDS, len(timed)) else timed
 
-    @cached_property
+    @property
     def is_disturbed(self) -> bool:
-        """Whether anything that counts was disturbed."""
-        latencies = ((one, one.latency) for one in self.rounds)
-        used: list[tuple[FinishedRound, TimedPhase]] = [*latencies, *self.timed_batches]
-        return any(self._is_disturbed(one, phase) for one, phase in used)
-
-    def _is_disturbed(self, measured: FinishedRound, phase: TimedPhase) -> bool:
-        return is_phase_disturbed(phase, measured, self.state.rounds, self.settings)
+        """Whether a process that counts was interrupted: too few others are left."""
+        return any(one.interruption is not None for one in self.rounds)
 
     def figures(self, metric: Metric) -> list[float]:
         """Return a metric's figures, one per process; none where too few calls hold it."""
+        figures = self.by_block(metric)
+        adjusted = self.adjusted.get(metric.column, figures)
+        return [adjusted.get(block, figure) for block, figure in figures.items()]
+
+    def by_block(self, metric: Metric) -> dict[str, float]:
+        """Return a metric's figures as they were timed, by block."""
         if metric.percentile is not None:
-            found = [one / NS_PER_MS for one in per_process(self.rounds, metric.percentile)]
-            return found if len(found) == len(self.rounds) else []
+            times = {one.block: one.percentiles_ns[metric.percentile] for one in self.rounds}
+            timed = {block: ns / NS_PER_MS for block, ns in times.items() if ns is not None}
+            return timed if len(timed) == len(self.rounds) else {}
         if metric.of_process is not None:
-            return [metric.of_process(one, self.batch_size) for one in self.rounds]
+            return {one.block: metric.of_process(one, self.batch_size) for one in self.rounds}
         if metric.of_batch is not None:
-            figures = (metric.of_batch(batch) for _, batch in self.timed_batches)
-            return [one for one in figures if one is not None]
-        return []
+            figures = {one.block: metric.of_batch(batch) for one, batch in self.timed_batches}
+            return {block: figure for block, figure in figures.items() if figure is not None}
+        return {}
 
     def interval(self, metric: Metric) -> Interval | str:
         """Return a metric with its interval, or why it was not measured."""
@@ -138,26 +138,25 @@ class Measured:
             return next(given, metric.null_reason)
         if metric.shares == "memory":
             return interval.widened(COMMON_MODE_MEMORY_ERROR_PCT)
-        if metric.shares == "drift":
-            shared = self._common_mode_in_turns
-            return interval.widened(shared.half_width_pct(is_median=metric.percentile == MEDIAN))
         return interval
-
-    @property
-    def _common_mode_in_turns(self) -> CommonModeError:
-        return self.shared.over(len(self.rounds))
 
     def _spread(self, metric: Metric) -> ProcessSpread | None:
         return None if self.is_disturbed else self.spreads.get(metric.column)
 
     def _pool_calls(self, percentile: float) -> Interval:
         """Read a percentile in ms from the calls of all processes, when some have too few alone."""
-        calls_ns = np.array([call for one in self.rounds for call in one.kept_ns or ()])
+        medians = self.adjusted.get(MetricTable.latency_p50_ms.column, {})
+        calls_ns = np.concatenate(
+            [
+                np.array(one.kept_ns or (), dtype=np.float64) * self._speed_up(one, medians)
+                for one in self.rounds
+            ]
+        )
         pooled_ns = percentile_ns(calls_ns, percentile)
         if pooled_ns is None:  # a process that keeps no calls has enough of them
             each_ns = per_process(self.rounds, percentile)
             return estimate_median([one / NS_PER_MS for one in each_ns])
-        medians_ms = [one / NS_PER_MS for one in per_process(self.rounds, MEDIAN)]
+        medians_ms = self.figures(MetricTable.latency_p50_ms)
         return estimate_pooled(
             pooled_ns / NS_PER_MS,
             calls_ns / NS_PER_MS,
@@ -165,6 +164,13 @@ class Measured:
             medians_ms,
             spread=self._spread(MetricTable.latency_p50_ms),
         )
+
+    def _speed_up(self, timed: FinishedRound, medians: FigureByBlock) -> float:
+        """Return what takes a process' times to the machine's usual speed."""
+        median_ns = timed.percentiles_ns[MEDIAN]
+        if median_ns is None or timed.block not in medians:
+            return 1.0
+        return medians[timed.block] / (median_ns / NS_PER_MS)
 
     def _interval_under_load(self, metric: Metric) -> Interval | str:
         """Return a metric of the server scenario, whose processes follow each other in no turns."""
@@ -180,14 +186,13 @@ class Measured:
             return f"needs {needed} requests; the time allowed for {n_requests}"
         figures = [one.p99_ms for one in served if one.p99_ms is not None]
         interval = estimate_median(figures, looks_once=True)
-        return interval.widened(self.shared.alone.half_width_pct())
+        return interval.widened(self.level.half_width_pct)
 
     def describe(self, how: MeasuredHow) -> MeasuredHow:
         """Return how it was measured, over the processes that count."""
-        state, rounds, shared = self.state, self.rounds, self._common_mode_in_turns
+        state, rounds = self.state, self.rounds
         latencies = [one.latency for one in rounds]
         tried = max((one.batches for one in rounds), key=len)
-        full_ns = min(one.probe_full_ns for one in rounds)
         served = None
         if state.server:
             served = LoadTried(
@@ -198,9 +203,7 @@ class Measured:
         return replace(
             how,
             n_processes=len(rounds),
-            n_retries=state.n_retries,
             settled=state.settled,
-            is_drifting=shared.is_drifting or is_drifting(per_process(rounds, MEDIAN)),
             is_warm=all(one.warm_up.is_steady for one in rounds),
             n_warm_up_calls=max(one.warm_up.n_calls for one in rounds),
             first_call_ms=statistics.median(one.load.first_call_ms for one in rounds),
@@ -208,8 +211,6 @@ class Measured:
             cores_load=statistics.median(one.load.cores for one in rounds),
             cores_single_stream=statistics.median(latency.cores for latency in latencies),
             delay_share=_highest([latency.delay_share for latency in latencies]),
-            slow_share=max(latency.slow_share for latency in latencies),
-            slowdown=max(latency.probe_ns for latency in latencies) / full_ns,
             busy_cores=_highest([one.busy_cores for one in rounds]),
             steal_share=_highest([one.steal_share for one in rounds]),
             batches=tuple(
@@ -219,24 +220,40 @@ class Measured:
             limits=state.limits,
             interruptions=tuple(sorted({r.interruption for r in state.rounds if r.interruption})),
             measured_s=sum(one.total_ms for one in state.rounds) / MS_PER_S,
-            n_windows=self.settings.n_windows,
-            common_mode_error_pct=shared.in_turns_pct,
-            n_blocks_seen=shared.n_blocks,
+            level_error_pct=self.level.half_width_pct,
+            n_runs_seen=self.level.n_runs,
+            slowdown=self.level.slowdown,
             server=served,
         )
 
 
-def pool_spreads(
-    states: Iterable[MeasurementState], settings: MeasuringSettings
-) -> dict[str, ProcessSpread]:
-    """Return by how much undisturbed processes of one profile differ, by column.
+def tell_at_usual_speed(measured: Sequence[Measured], reference: Measured) -> list[Measured]:
+    """Return measurements that were timed in common blocks at the machine's usual speed.
 
     Args:
-        states: Measurements of profiles whose processes are alike, such as those of a cell.
-        settings: The preset they were measured with.
+        measured: Measurements; what failed stays as it is.
+        reference: That of the reference, with its rounds of all runs; none: the usual speed is that
+            of these measurements.
     """
-    found = [Measured(one, settings) for one in states if one.rounds and one.error is None]
-    clean = [one for one in found if not one.is_disturbed]
+    adjusted: list[dict[str, FigureByBlock]] = [{} for _ in measured]
+    for metric in METRICS:
+        if metric.shares == "drift":
+            figures = [one.by_block(metric) if one.rounds else {} for one in measured]
+            known = reference.by_block(metric) if reference.rounds else {}
+            for found, of_profile in zip(adjusted, adjust_figures(figures, known), strict=True):
+                found[metric.column] = of_profile
+    told = [replace(one, adjusted=own) for one, own in zip(measured, adjusted, strict=True)]
+    spreads = pool_spreads(told)
+    return [replace(one, spreads=spreads) for one in told]
+
+
+def pool_spreads(measured: Iterable[Measured]) -> dict[str, ProcessSpread]:
+    """Return by how much uninterrupted processes of one profile differ, by column."""
+    clean = [
+        one
+        for one in measured
+        if one.state.rounds and one.state.error is None and not one.is_disturbed
+    ]
     pooled = {}
     for metric in METRICS:
         spread = pool_spread([one.figures(metric) for one in clean])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.metrics import LATENCY_COLUMNS, NO_LOAD_TEST, columns_from
 from rightfit.measuring.rounds.presets import MeasuringSettings
-from rightfit.measuring.rounds.settling import DISTURBED_TIMES
+from rightfit.measuring.rounds.settling import WALL_TIMES
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.latency import MEDIAN, min_calls_to_report
 from rightfit.measuring.worker.meters.devices import DeviceMeter
@@ -48,7 +48,7 @@ def describe_plan(
         usual_min = n_profiles * settings.max_s / S_PER_MIN
         lines.append(
             f"{n_profiles} profiles: usually less than {usual_min:.1f} minutes, at most "
-            f"{most_min:.1f} on a machine that is disturbed all the time. What was measured before "
+            f"{most_min:.1f}. What was measured before "
             "is not repeated, and what no application could choose stops after "
             f"{settings.screening_processes} of {settings.min_processes} to "
             f"{settings.max_processes} processes."
@@ -81,13 +81,9 @@ def describe_plan(
 def longest_profile_s(settings: MeasuringSettings) -> float:
     """Return the longest a profile can take, models' own loading time aside."""
     process_ms = (
-        settings.n_windows * settings.warm_up_max_ms
-        + settings.slow_wait_max_ms
+        settings.warm_up_max_ms
         + settings.latency_max_ms
-        + 2 * len(settings.batch_sizes) * (settings.batch_max_ms + settings.batch_max_call_ms)
+        + (1 + len(settings.batch_sizes)) * (settings.batch_max_ms + settings.batch_max_call_ms)
     )
-    waits_s = settings.max_quiet_wait_s + settings.quiet_look_s
-    # begun at the end of the time, and when the run comes back to what could be chosen
-    n_last = 1 + settings.max_extra_processes
-    rounds_s = DISTURBED_TIMES * settings.max_s + n_last * process_ms / MS_PER_S
-    return rounds_s + waits_s + settings.server.n_processes * settings.server.max_s
+    rounds_s = WALL_TIMES * settings.max_s + process_ms / MS_PER_S
+    return rounds_s + settings.server.n_processes * settings.server.max_s

@@ -1,1 +1,1 @@
-"""Drive measured processes: rounds, timing windows, turns, and when a measurement is over."""
+"""Drive measured processes: rounds, slices, blocks, and when a measurement is over."""

@@ -1,4 +1,4 @@
-"""Measuring one model under one serving configuration, process after process, until it is enough.
+"""One process of a measurement: a model under one serving configuration, timed in slices.
 
 The first process tries all batch sizes, the others repeat the best one and take over how much of
 the files it mapped.
@@ -6,9 +6,8 @@ the files it mapped.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,24 @@ import numpy.typing as npt
 
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.presets import MeasuringSettings
-from rightfit.measuring.rounds.settling import is_delayed, is_disturbed, why_settled
 from rightfit.measuring.rounds.state import PERCENTILES, FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.measuring.worker.latency import percentile_ns
-from rightfit.measuring.worker.meters.disturbance import (
-    CoreTimes,
-    cores_between,
-    read_core_times,
-)
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 from rightfit.measuring.worker.protocol import (
     STOPPED,
     Failure,
     Finished,
+    FinishRequest,
     MeasureRequest,
-    Paused,
     Predicted,
     PredictRequest,
     RanOnce,
+    Ready,
     RunOnceRequest,
     ServerRequest,
+    SliceRequest,
+    SliceTimed,
     TimingLimits,
-    WindowRequest,
-    WindowTimed,
 )
 from rightfit.measuring.worker.results import LimitTrial, Phase, ProcessResult, ServerResult
 from rightfit.measuring.worker.units import NS_PER_MS
@@ -50,6 +43,7 @@ GAP_FACTOR = 5.0  # the longest call / a usual one
 SPARE = 1.2  # meters are read one after the other
 SPARE_MS = 20.0
 MAX_KEPT_CALLS = 700  # a process with no more calls keeps them all
+MAX_STOPS = 4  # load tests that a signal stopped, and that are repeated
 
 GAP = "a call took far longer than the others without using a core"
 IMPLAUSIBLE = "more CPU time than the cores have"
@@ -100,7 +94,7 @@ def has_gap(phase: Phase, usual_ms: float, longest_ms: float, *, n_cores: int) -
         longest_ms: Time of the longest call.
         n_cores: Cores it may run on.
 
-    >>> busy = Phase(2100.0, 100.0, 0.05, 0.0, 1, 2)
+    >>> busy = Phase(2100.0, 100.0, 0.05, 0.0)
     >>> has_gap(busy, 1.0, 2000.0, n_cores=1), has_gap(busy, 1.0, 3.0, n_cores=1)
     (True, False)
     """
@@ -112,11 +106,9 @@ def has_gap(phase: Phase, usual_ms: float, longest_ms: float, *, n_cores: int) -
 
 
 class OpenRound:
-    """A round under way: one fresh process, which the first timing window starts.
+    """A round under way: one fresh process, which sleeps while others are timed.
 
-    It is made while the machine-wide lock is held, as a worker may have to be started. Between its
-    timing windows the process sleeps and others have their turn. It is part of no stored state: an
-    interruption loses it, and no more.
+    It is part of no stored state: an interruption loses it, and no more.
 
     Args:
         subject: What to measure.
@@ -128,53 +120,51 @@ class OpenRound:
         self._bench = bench
         self._request = _request(subject, bench, state)
         self._worker = bench.pool.get(subject.kind)
-        self._child: int | None = None
-        self._loads: list[tuple[float, float]] = []  # of each window, see cores_between
-        self._was_stopped = False
-
-    def time_window(self) -> FinishedRound | Failure | None:
-        """Have the process timed once more, holding the machine-wide lock.
-
-        A process that was timed for the last time is still ending: see :meth:`await_end`.
-
-        Returns:
-            After the last window, what the process found and what the machine did meanwhile;
-            ``None`` when windows are left.
-        """
-        request: MeasureRequest | WindowRequest = self._request
-        if self._child is not None:
-            request = WindowRequest(self._child, limit_s=self._request.limit_s)
-        before = read_core_times()
-        answer = self._worker.ask_ahead(request, WindowTimed)
-        load = cores_between(before, read_core_times())
-        if load is not None:
-            self._loads.append(load)
-        self._child = answer.child if isinstance(answer, Paused) else None
-        if isinstance(answer, WindowTimed):
-            self._was_stopped |= answer.was_stopped
-            self._bench.speed.learn(answer.probe_looks_ns)
-        if isinstance(answer, Finished):
-            return self._finish(answer)
-        return answer if isinstance(answer, Failure) else None
-
-    def await_end(self) -> None:
-        """Wait until a process that was timed for the last time has ended."""
-        self._worker.await_end()
+        self._ready = self._worker.ask(self._request, Ready)
 
     @property
     def is_lost(self) -> bool:
-        """Whether its worker ended between two windows, and its process with it."""
-        return self._worker.is_closed
+        """Whether its worker has ended by another process' fault, and this process with it."""
+        return isinstance(self._ready, Ready) and self._worker.is_closed
 
-    def leave(self) -> None:
-        """End the process if it is open and its worker lives."""
-        if self._child is None or self._worker.is_closed:
+    def count_slices(self) -> tuple[int, int]:
+        """Return how many slices of single rows and of batches it takes."""
+        if isinstance(self._ready, Failure):
+            return 0, 0
+        settings = self._bench.settings
+        rows_ms = max(settings.latency_min_ms, settings.latency_min_calls * self._ready.call_ms)
+        return (
+            _count(min(rows_ms, settings.latency_max_ms), settings.slice_ms, self._ready.call_ms),
+            _count(settings.batch_min_ms, settings.slice_ms, self._ready.batch_call_ms),
+        )
+
+    def time_slice(self, *, is_batch: bool) -> None:
+        """Have a slice timed while all others sleep; one that failed or is lost is not asked."""
+        if isinstance(self._ready, Failure) or self.is_lost:
             return
-        with machine_lock():  # freeing its memory takes a core
-            self._worker.leave(self._child)
-        self._child = None
+        request = SliceRequest(self._ready.child, is_batch, limit_s=self._request.limit_s)
+        answer = self._worker.ask_ahead(request, SliceTimed)
+        if isinstance(answer, Failure):
+            self._ready = answer
 
-    def _finish(self, answer: Finished) -> FinishedRound | Failure:
+    def finish(
+        self, *, block: str, load: tuple[float, float] | None
+    ) -> FinishedRound | Failure | None:
+        """End the process and return what it found; ``None``: it is lost.
+
+        Args:
+            block: Name of the block.
+            load: Cores in use on the whole machine meanwhile, and given to others; ``None``:
+                unknown.
+        """
+        if isinstance(self._ready, Failure):
+            return self._ready
+        if self.is_lost:
+            return None
+        request = FinishRequest(self._ready.child, limit_s=self._request.limit_s)
+        answer = self._worker.ask(request, Finished)
+        if isinstance(answer, Failure):
+            return answer
         hello = self._worker.hello
         samples_ns: npt.NDArray[np.int64]
         try:
@@ -188,37 +178,44 @@ class OpenRound:
             kept_ns=tuple(samples_ns.tolist()) if len(samples_ns) <= MAX_KEPT_CALLS else None,
             base_resident_mib=hello.base_resident_mib,
             base_peak_mib=hello.base_peak_mib,
-            busy_cores=max((busy for busy, _ in self._loads), default=None),
-            steal_share=max((steal for _, steal in self._loads), default=None),
+            busy_cores=None if load is None else load[0],
+            steal_share=None if load is None else load[1],
+            block=block,
             interruption=find_interruption(
                 answer.result,
                 samples_ns,
-                was_stopped=self._was_stopped,
+                was_stopped=answer.was_stopped,
                 n_cores=max(1, len(hello.cores)),
             ),
         )
+
+    def leave(self) -> None:
+        """End the process if its worker lives."""
+        if isinstance(self._ready, Ready) and not self.is_lost:
+            self._worker.leave(self._ready.child)
+
+
+def _count(total_ms: float, slice_ms: float, call_ms: float) -> int:
+    return math.ceil(total_ms / max(slice_ms, call_ms))
 
 
 def _request(subject: Subject, bench: Bench, state: MeasurementState) -> MeasureRequest:
     """Ask the first process to try all batch sizes, later ones to repeat the best."""
     settings = bench.settings
     batch_sizes, files_mib = settings.batch_sizes, None
+    batch = TimingLimits(1, settings.batch_min_ms, settings.batch_max_ms)
     if state.rounds:
         first = state.rounds[0]
         batch_sizes = (first.best_batch_size,)
         files_mib = first.files_mib
+        batch = TimingLimits(1, settings.slice_ms, settings.slice_ms)
     return MeasureRequest(
         factory=subject.factory,
         arguments=subject.arguments,
         rows=bench.locate_rows(subject),
-        n_windows=settings.n_windows,
         warm_up_max_ms=settings.warm_up_max_ms,
-        slow_wait_max_ms=settings.slow_wait_max_ms,
-        probe_known_ns=bench.speed.known_ns,
-        latency=TimingLimits(
-            settings.latency_min_calls, settings.latency_min_ms, settings.latency_max_ms
-        ),
-        batch=TimingLimits(1, settings.batch_min_ms, settings.batch_max_ms),
+        slice_ms=settings.slice_ms,
+        batch=batch,
         batch_sizes=batch_sizes,
         batch_max_call_ms=settings.batch_max_call_ms,
         files_mib=files_mib,
@@ -256,7 +253,6 @@ class Bench:
         folder: For files that pass between the processes.
         settings: How thoroughly to measure.
         preset: Name of those settings.
-        speed: Knows this machine's full speed from earlier processes.
     """
 
     pool: WorkerPool
@@ -264,127 +260,10 @@ class Bench:
     folder: Path
     settings: MeasuringSettings
     preset: str
-    speed: SpeedProbe
 
     def locate_rows(self, subject: Subject) -> str:
         """Return the path of the rows that a subject answers."""
         return str(subject.rows or self.rows)
-
-
-@dataclass
-class Measurement:
-    """A measurement under way.
-
-    Args:
-        subject: What is measured.
-        bench: Where and how.
-        state: What is known so far.
-        process: The round that is open, ``None`` between two of them.
-        save: Keeps the state, called when a process has answered for the last time.
-    """
-
-    subject: Subject
-    bench: Bench
-    state: MeasurementState = field(default_factory=MeasurementState)
-    process: OpenRound | None = None
-    save: Callable[[MeasurementState], None] = lambda _: None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more is to be measured."""
-        return self.state.is_over
-
-    def time_window(self) -> bool:
-        """Time a window of the open round, a fresh one if none is; tell whether it has ended."""
-        with machine_lock():
-            process = self.process
-            if process is None or process.is_lost:  # with another process that its worker ran
-                process = OpenRound(self.subject, self.bench, self.state)
-            finished = process.time_window()
-            self.process = process if finished is None else None
-            # Meanwhile a process that has answered ends, which takes as long.
-            if isinstance(finished, Failure):
-                self.state = replace(self.state, error=finished.error)
-            elif finished is not None:
-                self.state = add_round(self.state, finished, self.bench.settings)
-            if finished is not None:
-                self.save(self.state)
-            process.await_end()
-        if isinstance(finished, FinishedRound):
-            self.state = seek_quiet(self.state, self.bench.settings)
-        return finished is not None
-
-    def leave(self) -> None:
-        """End the round that is open, if any."""
-        if self.process is not None:
-            self.process.leave()
-            self.process = None
-
-
-def add_round(
-    state: MeasurementState, finished: FinishedRound, settings: MeasuringSettings
-) -> MeasurementState:
-    """Add what one more process found, and judge whether that is enough.
-
-    A disturbed round earns the measurement one more, up to ``max_retries``. It comes at the
-    measurement's next turn: disturbances last tenths of a second, and the others' turns lie
-    between.
-
-    Args:
-        state: State so far.
-        finished: What the process found.
-        settings: Precision and caps.
-
-    Returns:
-        The state with one round more, ``settled`` when it is over.
-    """
-    state = replace(state, rounds=(*state.rounds, finished))
-    if is_disturbed(finished, state.rounds, settings):
-        state = replace(state, n_retries=min(state.n_retries + 1, settings.max_retries))
-    return replace(state, settled=why_settled(state, settings))
-
-
-def wait_for_quiet(
-    settings: MeasuringSettings,
-    *,
-    read: Callable[[], CoreTimes | None] = read_core_times,
-    sleep: Callable[[float], None] = time.sleep,
-) -> bool:
-    """Look at the machine's cores until others leave them alone, or the wait is over.
-
-    Args:
-        settings: How busy is still quiet, how long to look, and to wait after the first look.
-        read: Reads the cores' times; tests pass a fake.
-        sleep: Waits the given seconds; tests pass a fake.
-
-    Returns:
-        Whether the last look was quiet, or could tell nothing.
-    """
-    waited_s = 0.0
-    while True:
-        before = read()
-        sleep(settings.quiet_look_s)
-        cores = cores_between(before, read())
-        if cores is None or cores[0] <= settings.max_busy_cores:
-            return True
-        if waited_s >= settings.max_quiet_wait_s:
-            return False
-        waited_s += settings.quiet_look_s
-
-
-def seek_quiet(
-    state: MeasurementState,
-    settings: MeasuringSettings,
-    *,
-    wait: Callable[[MeasuringSettings], bool] = wait_for_quiet,
-) -> MeasurementState:
-    """Wait for a quiet moment if others took the cores in the last round and another one follows.
-
-    Once waiting was in vain the machine is noisy, and is not waited for any more.
-    """
-    if state.is_noisy or state.is_over or not is_delayed(state.rounds[-1].latency, settings):
-        return state
-    return replace(state, is_noisy=not wait(settings))
 
 
 def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) -> MeasurementState:
@@ -405,7 +284,7 @@ def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) 
         seed=server.seed + len(state.server),  # other arrivals in each process
         limit_s=bench.settings.limit_s(state.longest_s) + 2 * server.max_s,
     )
-    for _ in range(1 + max(1, bench.settings.max_retries)):
+    for _ in range(1 + MAX_STOPS):
         with machine_lock():
             answer = bench.pool.get(subject.kind).ask(request, ServerResult)
         if not (isinstance(answer, Failure) and answer.is_of_a_stop):

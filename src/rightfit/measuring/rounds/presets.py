@@ -9,9 +9,7 @@ from pydantic import Field, model_validator
 
 from rightfit._core.strict_model import (
     MAX_MS,
-    MAX_THREADS,
     BatchSize,
-    DelayShare,
     Seed,
     StrictModel,
 )
@@ -21,7 +19,7 @@ from rightfit.measuring.worker.latency import P99, calls_to_hold
 TIMES_SEEN = 20
 LEAST_LIMIT_S = 30.0
 MAX_MEASURING_S = 24 * 3_600  # of one configuration, a day
-MAX_REPEATS = 10_000  # fresh processes, windows or retries of one measurement
+MAX_REPEATS = 10_000  # fresh processes of one measurement
 
 Repeats = Annotated[int, Field(ge=1, le=MAX_REPEATS)]
 Ms = Annotated[float, Field(gt=0, le=MAX_MS)]
@@ -45,7 +43,7 @@ class ServerSettings(StrictModel):
 
 
 class MeasuringSettings(StrictModel):
-    """Windows, caps and precision of the measurement of one serving configuration."""
+    """Slices, caps and precision of the measurement of one serving configuration."""
 
     screening_processes: Repeats  # before those that nobody could choose are left alone
     min_processes: Repeats  # fresh processes before stopping is considered
@@ -53,9 +51,9 @@ class MeasuringSettings(StrictModel):
     max_s: MeasuringTime  # no further process is started after this time of measuring
     p50_width_pct: Width  # half width of the interval that is narrow enough
     p95_width_pct: Width | None  # null: the p95 does not keep measuring going
-    common_mode_error_pct: float = Field(ge=0, lt=100)  # of times, that all processes may share
+    level_error_pct: float = Field(ge=0, lt=100)  # of absolute times on a machine seen once
+    slice_ms: Ms  # of calls in a row, before another process has its turn
     warm_up_max_ms: Ms
-    n_windows: Repeats  # in turns, in which a process is timed; they share what follows
     latency_min_calls: int = Field(ge=1, le=10_000_000)  # of one process
     latency_min_ms: Ms
     latency_max_ms: Ms
@@ -63,22 +61,14 @@ class MeasuringSettings(StrictModel):
     batch_min_ms: Ms
     batch_max_ms: Ms
     batch_max_call_ms: Ms  # a larger batch is not tried when a call lasts longer
-    max_delay_share: DelayShare  # run-queue delay / wall time of an undisturbed window
-    max_slow_share: float = Field(gt=0, le=1)  # calls on a slow core of an undisturbed window
-    slow_wait_max_ms: float = Field(ge=0, le=MAX_MS)  # of one process, for a slow core to recover
-    max_retries: int = Field(ge=0, le=MAX_REPEATS)  # disturbed processes measured again
-    max_extra_processes: int = Field(ge=0, le=MAX_REPEATS)  # where disturbed ones decide
-    max_busy_cores: float = Field(gt=0, le=MAX_THREADS)  # by others, when waiting for quiet
-    max_quiet_wait_s: float = Field(ge=0, le=3600)
-    quiet_look_s: float = Field(ge=0.05, le=3600)  # of a look; the kernel counts in ticks of 10 ms
     answer_max_s: MeasuringTime  # of a measuring process for one answer; it is killed then
     server: ServerSettings
     tries_tiers: bool  # run under the memory of the smallest tier; else its fit is computed
 
     @property
     def key(self) -> dict[str, object]:
-        """What figures depend on, as JSON types: not when a process is killed, or repeated."""
-        return self.model_dump(mode="json", exclude={"answer_max_s", "max_extra_processes"})
+        """What figures depend on, as JSON types: not when a process is killed."""
+        return self.model_dump(mode="json", exclude={"answer_max_s"})
 
     def limit_s(self, seen_s: float | None) -> float:
         """Return how long a measuring process may take for an answer.

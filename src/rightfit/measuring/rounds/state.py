@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rightfit.measuring.worker.results import LimitTrial, ProcessResult, ServerResult
+from rightfit.measuring.worker.results import (
+    LimitTrial,
+    ProcessResult,
+    ServerResult,
+    find_best_batch,
+)
 from rightfit.measuring.worker.units import MS_PER_S
 
-# A larger batch must be faster by this share to be preferred: it takes more memory.
-WORTHWHILE_GAIN = 0.05
 PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)  # of latencies, as shares
 
 # Why no further process is needed: precise enough, as many processes or as much time as allowed, or
@@ -31,8 +34,9 @@ class FinishedRound(ProcessResult):
             read from the calls of all processes together.
         base_resident_mib: Resident memory of the empty worker.
         base_peak_mib: Highest resident memory of the empty worker.
-        busy_cores: Cores in use on the whole machine, the most of any window; ``None``: unknown.
+        busy_cores: Cores in use on the whole machine while its block was timed; ``None``: unknown.
         steal_share: Cores the hypervisor gave to others, likewise.
+        block: Name of the stretch of time in which it was timed, which it shares with others.
         interruption: Why its times are not to be trusted, see :func:`find_interruption`.
     """
 
@@ -42,14 +46,13 @@ class FinishedRound(ProcessResult):
     base_peak_mib: float
     busy_cores: float | None
     steal_share: float | None
+    block: str
     interruption: str | None = None
 
     @property
     def best_batch_size(self) -> int:
-        """The smallest batch size that it timed beyond which a larger one gains too little."""
-        fastest_per_s = max(one.rows_per_s for one in self.batches)
-        enough_per_s = fastest_per_s / (1 + WORTHWHILE_GAIN)
-        return min(one.batch_size for one in self.batches if one.rows_per_s >= enough_per_s)
+        """Batch size of its throughput."""
+        return find_best_batch(self.batches).batch_size
 
     def growth_mib(self, batch_size: int | None = None) -> float:
         """See :class:`rightfit.measuring.metrics.OneProcess`."""
@@ -68,8 +71,6 @@ class MeasurementState:
 
     Args:
         rounds: One per process, in the order of measuring.
-        n_retries: Rounds that others made up for because they were disturbed.
-        is_noisy: Whether waiting for a quiet machine was in vain.
         settled: Why no further round is needed; ``None`` while one is.
         screened_for: Fingerprint of the choice that screened it out; empty when none did.
         error: Why it cannot be measured.
@@ -78,8 +79,6 @@ class MeasurementState:
     """
 
     rounds: tuple[FinishedRound, ...] = ()
-    n_retries: int = 0
-    is_noisy: bool = False
     settled: Settled | None = None
     screened_for: str = ""
     error: str | None = None

@@ -1,54 +1,77 @@
-"""Measuring many jobs in turns: all of them shortly, then those that still matter.
+"""Measuring many jobs in blocks: all of them shortly, then those that still matter.
 
-In each turn, which is a time block, a process of each job is timed once, so that a machine that
-gets slower or faster meanwhile does so for all alike. After a short screening, the applications
-that choose among the profiles say which could still be chosen; the others are not measured further.
+In each block a fresh process of each job is timed, in slices of some milliseconds that alternate in
+random order, so that a machine that gets slower or faster meanwhile does so for all alike. A
+reference that is in every block joins them, see :mod:`rightfit.measuring.blocks`. After a short
+screening, the applications that choose among the profiles say which could still be chosen; the
+others are not measured further.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
+import math
 import statistics
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rightfit._core.formatting import count
+import numpy as np
+
 from rightfit._core.processes.json_store import JsonStore
-from rightfit._core.spelling import name_some
+from rightfit.measuring.blocks import adjust_figures, name_block
 from rightfit.measuring.hardware.environment import fingerprint
-from rightfit.measuring.intervals import estimate_median
 from rightfit.measuring.rounds.jobs import Job
 from rightfit.measuring.rounds.lock import machine_lock
-from rightfit.measuring.rounds.measurement import (
-    Bench,
-    Measurement,
-    measure_under_load,
-    wait_for_quiet,
-)
-from rightfit.measuring.rounds.settling import (
-    is_disturbed,
-    per_process,
-    usable_rounds,
-    why_settled,
-)
+from rightfit.measuring.rounds.measurement import Bench, OpenRound, Subject, measure_under_load
+from rightfit.measuring.rounds.settling import P95, per_process, usable_rounds, why_settled
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
+from rightfit.measuring.rounds.worker_pool import WorkerKind
+from rightfit.measuring.worker.latency import MEDIAN
+from rightfit.measuring.worker.meters.disturbance import cores_between, read_core_times
+from rightfit.measuring.worker.protocol import Failure
+from rightfit.measuring.worker.reference import (
+    BATCH_SIZE,
+    REFERENCE_VERSION,
+    draw_reference_rows,
+)
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
 
 logger = logging.getLogger(__name__)
 
-MAX_OPEN_PROCESSES = 16  # each holds its model between its timing windows
+MAX_OPEN_PROCESSES = 16  # each holds its model between its slices
+REFERENCE = "rightfit.measuring.worker.reference:open_reference"
+N_REFERENCE_ROWS = 1_024
+MAX_REFERENCE_ROUNDS = 300  # the last ones are kept
 
 # Given the states of all jobs, returns for each whether it could still be chosen.
 Choose = Callable[[Sequence[MeasurementState]], Sequence[bool]]
 
 
-@dataclass(kw_only=True)
-class JobMeasurement(Measurement):
-    """The measurement of a job, under way."""
+@dataclass
+class JobMeasurement:
+    """A measurement under way.
 
-    job: Job
+    Args:
+        subject: What is measured.
+        state: What is known so far.
+        save: Keeps the state.
+        job: What it is of; ``None``: the reference.
+        bench: Where and how, if other than the others.
+    """
+
+    subject: Subject
+    state: MeasurementState
+    save: Callable[[MeasurementState], None]
+    job: Job | None = None
+    bench: Bench | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be measured."""
+        return self.state.is_over
 
 
 def measure_jobs(
@@ -58,8 +81,9 @@ def measure_jobs(
     store: JsonStore,
     *,
     choose: Choose,
-    needs_more: Choose = lambda states: [False] * len(states),
     choosers: str = "",
+    environment_id: str = "",
+    references: JsonStore | None = None,
     level: int = logging.INFO,
 ) -> list[MeasurementState]:
     """Measure jobs until each is settled.
@@ -76,8 +100,9 @@ def measure_jobs(
         store: Keeps the states.
         choose: Tells which jobs could still be chosen; asked after the screening and whenever a
             process has ended.
-        needs_more: Tells which jobs need extra processes though they are over; asked at the end.
         choosers: Fingerprint of what ``choose`` depends on beside the states.
+        environment_id: Fingerprint of this machine and its libraries.
+        references: Keeps the reference's rounds; ``None``: ``store``.
         level: Of the log's lines.
 
     Returns:
@@ -87,14 +112,16 @@ def measure_jobs(
         return []
     start_s = time.perf_counter()
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
+    reference = _open_reference(bench, references or store, environment_id)
     all_jobs = []
     for job, key in zip(jobs, keys, strict=True):
         kept = store.get_record(key, MeasurementState) or MeasurementState()
         state = replace(kept, error=None)
         if state.settled == "screened" and state.screened_for != choice:
-            state = replace(state, settled=why_settled(state, bench.settings), screened_for="")
+            state = replace(state, settled=None, screened_for="")
         save = functools.partial(store.put_record, key)
-        all_jobs.append(JobMeasurement(job.subject, bench, state, save=save, job=job))
+        all_jobs.append(JobMeasurement(job.subject, state, save=save, job=job))
+    _settle(all_jobs, reference, bench)
     what = _name_scope(jobs)
     n_kept = sum(one.is_over for one in all_jobs)
     if n_kept:
@@ -103,12 +130,7 @@ def measure_jobs(
         if not one.is_over or _wants_load(one.state, bench):
             _prepare(one)
     n_rounds_before = [len(one.state.rounds) for one in all_jobs]
-    try:
-        _measure_in_turns(all_jobs, bench, choose, choice)
-        _remeasure(all_jobs, bench, needs_more, level)
-    finally:
-        for one in all_jobs:
-            one.leave()
+    _measure_in_blocks(all_jobs, reference, bench, choose, choice)
     for one in all_jobs:
         while _wants_load(one.state, bench):
             one.state = measure_under_load(one.subject, bench, one.state)
@@ -117,12 +139,7 @@ def measure_jobs(
     made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
     if made:
         total_s = time.perf_counter() - start_s
-        n_disturbed = sum(
-            any(is_disturbed(one, state.rounds, bench.settings) for one in state.rounds)
-            for state in states
-        )
-        more = f", {n_disturbed} disturbed" if n_disturbed else ""
-        logger.log(level, "%s: %d profiles in %.0f s%s", what, len(states), total_s, more)
+        logger.log(level, "%s: %d profiles in %.0f s", what, len(states), total_s)
         n_screened = sum(state.settled == "screened" for state in states)
         if n_screened:
             logger.debug(
@@ -133,6 +150,31 @@ def measure_jobs(
     return states
 
 
+def reference_key(environment_id: str) -> str:
+    """Return the key under which a store keeps the reference's rounds on a machine."""
+    return f"reference-{REFERENCE_VERSION}-{environment_id}"
+
+
+def _open_reference(bench: Bench, store: JsonStore, environment_id: str) -> JobMeasurement:
+    """Return the measurement of the reference, with the rounds of earlier runs."""
+    rows = bench.folder / "reference.npy"
+    np.save(rows, draw_reference_rows(N_REFERENCE_ROWS))
+    subject = Subject("the reference", WorkerKind((), 1), REFERENCE, {}, rows)
+    settings = bench.settings.model_copy(update={"batch_sizes": (BATCH_SIZE,)})
+    key = reference_key(environment_id)
+
+    def save(state: MeasurementState) -> None:
+        rounds = [replace(one, kept_ns=None) for one in state.rounds[-MAX_REFERENCE_ROUNDS:]]
+        store.put_record(key, replace(state, rounds=tuple(rounds)))
+
+    return JobMeasurement(
+        subject,
+        store.get_record(key, MeasurementState) or MeasurementState(),
+        save=save,
+        bench=replace(bench, settings=settings),
+    )
+
+
 def _name_scope(jobs: Sequence[Job]) -> str:
     """Return the cell that all jobs are of; where they are of several, their dataset."""
     cells = {job.cell for job in jobs}
@@ -141,114 +183,105 @@ def _name_scope(jobs: Sequence[Job]) -> str:
 
 def _prepare(one: JobMeasurement) -> None:
     try:
-        one.job.prepare()
+        if one.job is not None:
+            one.job.prepare()
     except ValueError as err:  # a model that cannot be joined with its encoder
         one.state = replace(one.state, error=str(err))
 
 
-def _measure_in_turns(
-    all_jobs: Sequence[JobMeasurement], bench: Bench, choose: Choose, choice: str
+def _measure_in_blocks(
+    all_jobs: Sequence[JobMeasurement],
+    reference: JobMeasurement,
+    bench: Bench,
+    choose: Choose,
+    choice: str,
 ) -> None:
-    is_news, n_first = True, bench.settings.screening_processes
-    while not all(one.is_over for one in all_jobs):
-        if is_news and all(one.is_over or len(one.state.rounds) >= n_first for one in all_jobs):
+    """Time all that are not settled, a fresh process of each in turn, in groups drawn anew."""
+    n_first, number = bench.settings.screening_processes, 0
+    rng = np.random.default_rng(0)
+    run = uuid.uuid4().hex[:8]
+    while waiting := [one for one in all_jobs if not one.is_over]:
+        with machine_lock():  # imports would disturb another process' timing
+            bench.pool.start(
+                (one.subject.kind for one in waiting), limit_s=bench.settings.answer_max_s
+            )
+        waiting = [waiting[position] for position in rng.permutation(len(waiting))]
+        n_groups = math.ceil(len(waiting) / MAX_OPEN_PROCESSES)
+        for group in (waiting[start::n_groups] for start in range(n_groups)):
+            time_block([*group, reference], bench, block=name_block(run, number), rng=rng)
+            number += 1
+            for one in [*group, reference]:
+                one.save(one.state)
+        _settle(all_jobs, reference, bench)
+        if all(one.is_over or len(one.state.rounds) >= n_first for one in all_jobs):
             choices = choose([one.state for one in all_jobs])
             for one, could_be_chosen in zip(all_jobs, choices, strict=True):
                 if not one.is_over and not could_be_chosen:
-                    one.leave()
                     one.state = replace(one.state, settled="screened", screened_for=choice)
                     logger.debug("No application could choose %s.", one.subject.label)
-        is_news = _take_turn(all_jobs, bench)
 
 
-def _remeasure(
-    all_jobs: Sequence[JobMeasurement], bench: Bench, needs_more: Choose, level: int
+def time_block(
+    measurements: Sequence[JobMeasurement], bench: Bench, *, block: str, rng: np.random.Generator
 ) -> None:
-    """Measure a few processes more of jobs that could be chosen though they are disturbed.
+    """Time a fresh process of each measurement, their slices in random order.
 
-    Why their measurements were over stays as it was: clean rounds only replace disturbed ones.
+    Args:
+        measurements: One more round is added to the state of each, or its error; nothing to one
+            that is lost with a worker that another one has killed.
+        bench: Where and how.
+        block: Name of this stretch of time.
+        rng: Draws the order.
     """
-    what, settings = _name_scope([one.job for one in all_jobs]), bench.settings
-    if not settings.max_extra_processes:
-        return
-    for number in range(settings.max_extra_processes):
-        wanted = needs_more([one.state for one in all_jobs])
-        due = [
-            one
-            for one, is_wanted in zip(all_jobs, wanted, strict=True)
-            if is_wanted and not one.state.wants_no_more
-        ]
-        if number == 0 and due:
-            logger.log(
-                level,
-                "%s: other work disturbed %s that could be chosen: measuring them again",
-                *(what, count(len(due), "profile")),
-            )
-            wait_for_quiet(settings)
-        for one in due:
-            _prepare(one)
-            settled = one.state.settled
-            while one.state.error is None and not one.time_window():
-                pass
-            one.state = replace(one.state, settled=settled)
-        rounds = [one.state.rounds for one in due]
-        if all(is_disturbed(one[-1], one, settings) for one in rounds if one):
-            break  # none is left to do, or the machine is as busy as before
-    left = needs_more([one.state for one in all_jobs])
-    if any(left):
-        named = [
-            f"{one.job.candidate} ({one.job.serving})"
-            for one, is_left in zip(all_jobs, left, strict=True)
-            if is_left
-        ]
-        logger.log(
-            logging.WARNING if level >= logging.INFO else level,
-            "%s: still disturbed, though they could be chosen: %s",
-            *(what, name_some(named, n_shown=4)),
+    opened: list[tuple[JobMeasurement, OpenRound]] = []
+    with machine_lock():
+        try:
+            for one in measurements:
+                process = OpenRound(one.subject, one.bench or bench, one.state)
+                opened.append((one, process))  # at once: it is left whatever happens to the next
+            slices = []
+            for _, process in opened:
+                n_rows, n_batches = process.count_slices()
+                slices += [(process, False)] * n_rows + [(process, True)] * n_batches
+            before = read_core_times()
+            for position in rng.permutation(len(slices)):
+                process, is_batch = slices[position]
+                process.time_slice(is_batch=is_batch)
+            load = cores_between(before, read_core_times())
+            while opened:
+                one, process = opened.pop(0)
+                finished = process.finish(block=block, load=load)
+                if isinstance(finished, Failure):
+                    one.state = replace(one.state, error=finished.error)
+                    logger.warning("%s: %s", one.subject.label, finished.error)
+                elif finished is not None:
+                    one.state = replace(one.state, rounds=(*one.state.rounds, finished))
+        finally:
+            for _, process in opened:
+                process.leave()
+
+
+def _settle(all_jobs: Sequence[JobMeasurement], reference: JobMeasurement, bench: Bench) -> None:
+    """Judge which measurements are precise enough, relative to each other."""
+    adjusted = {
+        share: adjust_figures(
+            [read_percentile(one.state, share) for one in all_jobs],
+            read_percentile(reference.state, share),
         )
-
-
-def _take_turn(all_jobs: Sequence[JobMeasurement], bench: Bench) -> bool:
-    """Time a process of each job that is not settled; tell whether any process has ended.
-
-    Every open process holds its model. Where there are many jobs, those that are behind come
-    first, and the others wait until one has ended. Once one has waited for a quiet machine in vain,
-    the others do not.
-    """
-    waiting = [one for one in all_jobs if not one.is_over]
-    with machine_lock():  # imports would disturb another process' timing
-        bench.pool.start((one.subject.kind for one in waiting), limit_s=bench.settings.answer_max_s)
-    n_open = sum(one.process is not None for one in waiting)
-    is_news = False
-    for one in sorted(waiting, key=lambda one: len(one.state.rounds)):
-        was_open = one.process is not None
-        if not was_open and n_open >= MAX_OPEN_PROCESSES:
+        for share in (MEDIAN, P95)
+    }
+    for number, one in enumerate(all_jobs):
+        if one.is_over or not one.state.rounds:
             continue
-        has_ended = one.time_window()
-        n_open += (not has_ended) - was_open
-        is_news |= has_ended
-        if one.state.is_noisy:
-            for other in waiting:
-                other.state = replace(other.state, is_noisy=True)
-        if one.state.error is not None:
-            logger.warning("%s: %s", one.subject.label, one.state.error)
-        elif one.is_over:
-            rounds = usable_rounds(one.state.rounds, bench.settings)
-            p50 = estimate_median(per_process(rounds, 0.5))
-            is_marked = any(is_disturbed(r, one.state.rounds, bench.settings) for r in rounds)
-            logger.debug(
-                "%s %d/%d %s (%s): p50 %.3g ms ± %.0f %% from %d processes%s",
-                one.job.cell,
-                sum(other.is_over for other in all_jobs),
-                len(all_jobs),
-                one.job.candidate,
-                one.job.serving,
-                p50.value / NS_PER_MS,
-                p50.half_width_pct,
-                len(rounds),
-                ", disturbed" if is_marked else "",
-            )
-    return is_news
+        known = {share: list(figures[number].values()) for share, figures in adjusted.items()}
+        settled = why_settled(one.state, bench.settings, known)
+        one.state = replace(one.state, settled=settled)
+
+
+def read_percentile(state: MeasurementState, share: float) -> dict[str, float]:
+    """Return a latency percentile in ns of each round that counts, by block."""
+    found = {one.block: one.percentiles_ns[share] for one in usable_rounds(state.rounds)}
+    return {block: value for block, value in found.items() if value is not None}
 
 
 def _wants_load(state: MeasurementState, bench: Bench) -> bool:

@@ -27,11 +27,12 @@ from rightfit._core.processes.starting import ForkServer, limit_threads
 from rightfit.measuring.worker.protocol import (
     KINDS,
     Failure,
+    Follow,
     Forked,
     Hello,
-    Paused,
+    Ready,
+    SliceTimed,
     Task,
-    WindowRequest,
 )
 
 Expected = TypeVar("Expected")
@@ -129,14 +130,14 @@ class Worker:
 
     @property
     def has_children(self) -> bool:
-        """Whether forked processes stay for another timing window; they would end with it."""
+        """Whether forked processes stay for slices; they would end with it."""
         return bool(self._staying)
 
-    def ask(self, request: Task | WindowRequest, kind: type[Expected]) -> Expected | Failure:
+    def ask(self, request: Task | Follow, kind: type[Expected]) -> Expected | Failure:
         """Send a request and wait for its answer.
 
         Args:
-            request: A task for a fresh process, or a timing window of one that stayed.
+            request: A task for a fresh process, or what one that stayed is asked.
             kind: Class of the answer of a process that does not fail.
 
         Returns:
@@ -146,7 +147,7 @@ class Worker:
         self.await_end()
         return answer
 
-    def ask_ahead(self, request: Task | WindowRequest, kind: type[Expected]) -> Expected | Failure:
+    def ask_ahead(self, request: Task | Follow, kind: type[Expected]) -> Expected | Failure:
         """Do as :meth:`ask`, but return while the process that has answered may still be ending.
 
         Before anything else is timed, :meth:`await_end` is due.
@@ -160,7 +161,7 @@ class Worker:
         if failure is not None:
             return failure
         try:
-            if isinstance(request, WindowRequest):
+            if isinstance(request, Follow):
                 return self._hear(self._staying.pop(request.child), request, kind)
             try:
                 channel = self._server.fork()
@@ -222,7 +223,7 @@ class Worker:
             end_tree(self.pid)
 
     def _hear(
-        self, child: Child, request: Task | WindowRequest, kind: type[Expected]
+        self, child: Child, request: Task | Follow, kind: type[Expected]
     ) -> Expected | Failure:
         """Send a process its request; a process that does not answer has failed."""
         try:
@@ -239,9 +240,10 @@ class Worker:
         except Exception as err:  # it can write anything
             answer = Failure(f"the measuring process wrote what is no answer ({err!r:.200})")
             child.kill()
-        if isinstance(answer, Paused) and issubclass(Paused, kind):
+        if isinstance(answer, kind) and isinstance(answer, Ready | SliceTimed):
             self._staying[child.pid] = child
-            return cast("Expected", replace(answer, child=child.pid))
+            named = replace(answer, child=child.pid) if isinstance(answer, Ready) else answer
+            return cast("Expected", named)
         self._let_end(child)
         if answer is None:
             return self._describe_end()
@@ -302,7 +304,7 @@ class WorkerPool:
     """Workers kept ready for the next measurement of their kind, the least used ones closed.
 
     Args:
-        max_open: Workers open at most, unless more have children that stay for another window, or
+        max_open: Workers open at most, unless more have children that stay for slices, or
             are started together.
     """
 

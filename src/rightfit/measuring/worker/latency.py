@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,7 @@ def warm_up(
 
 def time_calls(
     call: Call,
-    rows: Sequence[Input],
+    inputs: Iterator[Any],
     *,
     min_calls: int,
     min_ns: int,
@@ -83,8 +83,8 @@ def time_calls(
     """Time calls one by one.
 
     Args:
-        call: Answers one input of ``rows``; on a GPU it must wait for the device.
-        rows: Inputs to rotate through.
+        call: Answers one input; on a GPU it must wait for the device.
+        inputs: Endless, such as ``itertools.cycle(rows)``.
         min_calls: Calls to time, unless ``max_ns`` is over before.
         min_ns: Shortest time to go on for, however many calls that are.
         max_ns: Time after which no further call is started.
@@ -92,18 +92,11 @@ def time_calls(
 
     Returns:
         Wall time of each call in nanoseconds, in call order; at least one.
-
-    Raises:
-        ValueError: If ``min_calls`` is below 1 or there are no rows.
     """
-    if min_calls < 1 or not rows:
-        raise ValueError(
-            f"Needs at least one call and one row, but got {min_calls=}, {len(rows)=}."
-        )
     samples = np.empty(max(min_calls, 4_096), dtype=np.int64)
     start_ns = clock_ns()
     n_calls = 0
-    for row in itertools.cycle(rows):
+    for row in inputs:
         before_ns = clock_ns()
         call(row)
         after_ns = clock_ns()

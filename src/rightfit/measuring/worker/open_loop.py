@@ -64,7 +64,9 @@ def serve_at_rate(
     call = factory(**request.arguments)()
     warm_up(call, singles, max_ns=int(request.warm_up_max_ms * NS_PER_MS))
     max_ns = int(CLOSED_LOOP_SHARE * request.max_s * NS_PER_S)
-    closed_ns = time_calls(call, singles, min_calls=N_CLOSED_LOOP, min_ns=0, max_ns=max_ns)
+    closed_ns = time_calls(
+        call, itertools.cycle(singles), min_calls=N_CLOSED_LOOP, min_ns=0, max_ns=max_ns
+    )
     return measure_at_rate(
         lambda arrivals_ns: time_open_loop(call, singles, arrivals_ns),
         float(closed_ns.mean()),

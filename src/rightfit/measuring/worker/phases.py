@@ -10,11 +10,14 @@ from __future__ import annotations
 import gc
 import itertools
 import math
+import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from rightfit.data.request_path.raw_rows import (
     Input,
@@ -25,7 +28,7 @@ from rightfit.data.request_path.raw_rows import (
     load_rows,
     take_first,
 )
-from rightfit.measuring.worker.latency import Call, Clock, time_calls
+from rightfit.measuring.worker.latency import Call, Clock, time_calls, warm_up
 from rightfit.measuring.worker.meters.cpu import PhaseMeter, await_rest
 from rightfit.measuring.worker.meters.devices import DeviceMeter
 from rightfit.measuring.worker.meters.memory import (
@@ -34,20 +37,25 @@ from rightfit.measuring.worker.meters.memory import (
     read_memory,
     reset_peak,
 )
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 from rightfit.measuring.worker.protocol import (
     Finished,
     MeasureRequest,
-    Paused,
     Predicted,
     PredictRequest,
     RanOnce,
+    Ready,
     RunOnceRequest,
+    SliceTimed,
     TimingLimits,
 )
-from rightfit.measuring.worker.results import BatchPhase, LoadPhase, ProcessResult
-from rightfit.measuring.worker.single_stream import SingleStream
-from rightfit.measuring.worker.units import NS_PER_MS, NS_PER_S
+from rightfit.measuring.worker.results import (
+    BatchPhase,
+    LoadPhase,
+    ProcessResult,
+    TimedPhase,
+    find_best_batch,
+)
+from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS, NS_PER_S
 from rightfit.models.bundle import read_bundle
 from rightfit.models.predictions import require_alone, require_each
 from rightfit.models.runtimes import open_predictor
@@ -57,7 +65,9 @@ Factory = Callable[..., Callable[[], Call]]  # returns what opens the model
 N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
 N_OVERHEAD_CALLS = 500
-REST_MAX_S = 0.5  # after a window, for the threads of a pool to go to sleep
+REST_MAX_S = 0.5  # after a slice, for the threads of a pool to go to sleep
+MAX_TAKEN_SHARE = 0.05  # of a slice whose single calls count
+MIN_CALLS_AFTER_REFILL = 10  # of a slice; the refill is short against a longer call
 
 
 def open_bundle(
@@ -87,74 +97,191 @@ def open_bundle(
     return lambda: open_predictor(bundle, runtime=runtime, n_threads=n_threads, device=device)
 
 
-def measure_model(
-    factory: Factory, request: MeasureRequest, base_pages: FilePages | None
-) -> Iterator[Paused | Finished]:
-    """Measure one model in this process.
+class Contender:
+    """A loaded, warm model that is timed in slices, among others that are timed meanwhile.
 
-    Calls of one row are timed in one window or several, with pauses in which other processes have
-    their turn; all else belongs to the first window.
+    Slices of some milliseconds in random order meet the same moments of the machine: what is left
+    between two models is what they differ by (randomised interleaved trials: Abedi and Brecht, ICPE
+    2017; duets: Bulej et al., ICPE 2020).
 
     Args:
         factory: Returns what opens the model, see :func:`open_bundle`.
         request: What to measure.
         base_pages: Pages of files of the worker this process was forked from.
-
-    Yields:
-        The answer to each window.
     """
-    start_ns, start_cpu_ns = time.perf_counter_ns(), time.process_time_ns()
-    gc.disable()  # rows are many objects without cycles
-    # The file is closed: its pages are no part of the model's memory.
-    pool = take_first(load_rows(request.rows), count_rows(request.batch_sizes))
-    singles = cut_singles(pool, N_ROTATING_ROWS)
-    gc.freeze()
-    gc.enable()
-    open_model = factory(**request.arguments)
-    gc.collect()
-    device = DeviceMeter(request.arguments.get("device", "cpu"))
-    memory = MemoryMeter(base_pages)
-    call, load = _load(open_model, singles[0], memory)
-    gc.collect()
-    gc.freeze()
-    overhead = time_calls(
-        lambda row: row, singles, min_calls=N_OVERHEAD_CALLS, min_ns=0, max_ns=10 * NS_PER_MS
-    )
-    patience_ns = int(request.slow_wait_max_ms * NS_PER_MS)
-    probe = SpeedProbe(request.probe_known_ns, patience_ns=patience_ns)
-    stream = SingleStream(call, singles, probe, n_windows=request.n_windows, limits=request.latency)
-    stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
-    reset_peak()
-    before_rows = read_memory()
-    stream.time_window()
-    stream_peak_mib = memory.peak_mib(before_rows)
-    timed_batches = tuple(_offline(call, pool, request, memory, probe, device))
-    # Last, as looking takes memory itself; once a measurement, as it takes 5–10 ms.
-    files_mib = request.files_mib or memory.files_mib()
-    del open_model, pool
-    spent_ns = 0
-    for _ in range(request.n_windows - 1):
-        await_rest(max_wait_s=REST_MAX_S)
-        spent_ns += time.perf_counter_ns() - start_ns
-        yield Paused(probe_looks_ns=probe.take_new())
+
+    def __init__(
+        self, factory: Factory, request: MeasureRequest, base_pages: FilePages | None
+    ) -> None:
+        start_ns, self._start_cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+        gc.disable()  # rows are many objects without cycles
+        # The file is closed: its pages are no part of the model's memory.
+        pool = take_first(load_rows(request.rows), count_rows(request.batch_sizes))
+        singles = cut_singles(pool, N_ROTATING_ROWS)
+        gc.freeze()
+        gc.enable()
+        open_model = factory(**request.arguments)
+        gc.collect()
+        self._samples_path = request.samples
+        self._slice_ns = int(request.slice_ms * NS_PER_MS)
+        self._has_threads = request.arguments.get("n_threads", 1) > 1
+        self._device = DeviceMeter(request.arguments.get("device", "cpu"))
+        memory = MemoryMeter(base_pages)
+        self._call, self._load = _load(open_model, singles[0], memory)
+        gc.collect()
+        gc.freeze()
+        rows = itertools.cycle(singles)
+        self._overhead_ns = time_calls(
+            lambda row: row, rows, min_calls=N_OVERHEAD_CALLS, min_ns=0, max_ns=10 * NS_PER_MS
+        )
+        self._warm_up = warm_up(self._call, singles, max_ns=int(request.warm_up_max_ms * NS_PER_MS))
+        reset_peak()
+        before_rows = read_memory()
+        first_ns = time_calls(self._call, rows, min_calls=3, min_ns=0, max_ns=self._slice_ns)
+        self._row_peak_mib = memory.peak_mib(before_rows)
+        self._tried = tuple(_try_batches(self._call, pool, request, memory, self._device))
+        # Last, as looking takes memory itself; once a measurement, as it takes 5-10 ms.
+        self._files_mib = request.files_mib or memory.files_mib()
+        best = find_best_batch(self._tried)
+        self._rows = _Slices(rows, has_threads=self._has_threads)
+        self._batches = _Slices(
+            itertools.cycle(_cut_batches(pool, best.batch_size)), has_threads=self._has_threads
+        )
+        self._best = best
+        self.ready = Ready(float(np.median(first_ns)) / NS_PER_MS, best.wall_ms / best.n_calls)
+        self._spent_ns = time.perf_counter_ns() - start_ns
+
+    def time_slice(self, *, is_batch: bool) -> SliceTimed:
+        """Time calls for the length of a slice, at least one.
+
+        The first call after the others had the core refills its caches. It does not count where
+        others follow: what is told is the time of calls back to back.
+        """
         start_ns = time.perf_counter_ns()
-        stream.warm_up(max_ns=int(request.warm_up_max_ms * NS_PER_MS))
-        stream.time_window()
-    samples_ns, latency = stream.finish(peak_memory_mib=stream_peak_mib)
-    np.save(request.samples, samples_ns)
-    result = ProcessResult(
-        load=load,
-        warm_up=stream.sum_warm_ups(),
-        latency=latency,
-        batches=timed_batches,
-        files_mib=files_mib,
-        device_reasons=device.reasons,
-        overhead_ns=float(np.median(overhead)),
-        probe_full_ns=probe.full_ns,
-        total_ms=(spent_ns + time.perf_counter_ns() - start_ns) / NS_PER_MS,
-        cpu_ms=(time.process_time_ns() - start_cpu_ns) / NS_PER_MS,
-    )
-    yield Finished(result=result, probe_looks_ns=probe.take_new())
+        slices = self._batches if is_batch else self._rows
+        slices.time(self._call, self._slice_ns)
+        if self._has_threads:
+            await_rest(max_wait_s=REST_MAX_S)
+        self._spent_ns += time.perf_counter_ns() - start_ns
+        return SliceTimed()
+
+    def finish(self) -> Finished:
+        """Write the times of single rows; return what was found."""
+        samples_ns = self._rows.read_samples_ns()
+        np.save(self._samples_path, samples_ns)
+        rows = self._rows.sum_up()
+        best, timed = self._best, self._batches.sum_up()
+        batch = replace(
+            best,
+            **vars(timed) | {"peak_memory_mib": best.peak_memory_mib},
+            rows_per_s=timed.n_calls * best.batch_size * MS_PER_S / timed.wall_ms,
+            longest_call_ms=self._batches.read_samples_ns().max() / NS_PER_MS,
+            energy_j=best.energy_j and best.energy_j / best.n_calls * timed.n_calls,
+        )
+        return Finished(
+            ProcessResult(
+                load=self._load,
+                warm_up=self._warm_up,
+                latency=replace(rows, n_calls=len(samples_ns), peak_memory_mib=self._row_peak_mib),
+                batches=tuple(batch if tried is best else tried for tried in self._tried),
+                files_mib=self._files_mib,
+                device_reasons=self._device.reasons,
+                overhead_ns=float(np.median(self._overhead_ns)),
+                total_ms=self._spent_ns / NS_PER_MS,
+                cpu_ms=(time.process_time_ns() - self._start_cpu_ns) / NS_PER_MS,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """Calls timed in a row.
+
+    Args:
+        samples_ns: Wall time of each.
+        taken_ns: Of it, that other processes had its core.
+        cpu_ns: CPU time of all threads.
+    """
+
+    samples_ns: npt.NDArray[np.int64]
+    taken_ns: int
+    cpu_ns: int
+
+    @property
+    def n_calls(self) -> int:
+        return len(self.samples_ns)
+
+    @property
+    def wall_ns(self) -> int:
+        """Time of its calls on its core."""
+        return int(self.samples_ns.sum()) - self.taken_ns
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the time of each call is known: of one call it is."""
+        return self.n_calls == 1 or self.taken_ns <= MAX_TAKEN_SHARE * self.samples_ns.sum()
+
+    @property
+    def counted_ns(self) -> npt.NDArray[np.int64]:
+        """Times that count: where there are many, not the first, which refills the caches."""
+        if self.n_calls == 1:
+            return self.samples_ns - self.taken_ns
+        return self.samples_ns[1:] if self.n_calls >= MIN_CALLS_AFTER_REFILL else self.samples_ns
+
+
+class _Slices:
+    """The timed calls of one kind.
+
+    A process that never waited in a slice, and has one thread, took its CPU time: what the clock
+    shows beyond it others took. That is left out, as it is the machine's and not the model's.
+
+    Args:
+        inputs: Endless; a slice goes on where the last one ended.
+        has_threads: Whether a call uses several threads, so that CPU time says nothing of this.
+    """
+
+    def __init__(self, inputs: Iterator[Input], *, has_threads: bool) -> None:
+        self._inputs = inputs
+        self._has_threads = has_threads
+        self._slices: list[_Slice] = []
+
+    def time(self, call: Call, slice_ns: int) -> None:
+        """Time a slice more."""
+        n_waits = _count_waits()
+        start_cpu_ns, start_ns = time.process_time_ns(), time.perf_counter_ns()
+        samples_ns = time_calls(call, self._inputs, min_calls=1, min_ns=slice_ns, max_ns=slice_ns)
+        wall_ns = time.perf_counter_ns() - start_ns
+        cpu_ns = time.process_time_ns() - start_cpu_ns
+        has_waited = self._has_threads or _count_waits() > n_waits
+        taken_ns = 0 if has_waited else min(max(0, wall_ns - cpu_ns), int(samples_ns.sum()) - 1)
+        self._slices.append(_Slice(samples_ns, taken_ns, cpu_ns))
+
+    def read_samples_ns(self) -> npt.NDArray[np.int64]:
+        """Return the times of single calls, of the slices that others left alone if these do."""
+        clean = [one for one in self._slices if one.is_clean]
+        is_enough = 2 * sum(one.n_calls for one in clean) >= sum(
+            one.n_calls for one in self._slices
+        )
+        return np.concatenate([one.counted_ns for one in (clean if is_enough else self._slices)])
+
+    def sum_up(self) -> TimedPhase:
+        """Return what all slices took together, in which the process had its core."""
+        wall_ns = sum(one.wall_ns for one in self._slices)
+        taken_ns = sum(one.taken_ns for one in self._slices)
+        cpu_ns = sum(one.cpu_ns for one in self._slices)
+        return TimedPhase(
+            wall_ms=wall_ns / NS_PER_MS,
+            cpu_ms=cpu_ns / NS_PER_MS,
+            cores=cpu_ns / wall_ns,
+            delay_share=None if self._has_threads else taken_ns / (wall_ns + taken_ns),
+            n_calls=sum(one.n_calls for one in self._slices),
+            peak_memory_mib=0.0,
+        )
+
+
+def _count_waits() -> int:
+    """Return how often this process gave its core away by itself."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
 
 
 def count_rows(batch_sizes: Sequence[int]) -> int:
@@ -183,22 +310,20 @@ def _load(
     )
 
 
-def _offline(
+def _try_batches(
     call: Call,
     pool: Pool,
     request: MeasureRequest,
     memory: MemoryMeter,
-    probe: SpeedProbe,
     device: DeviceMeter,
-) -> list[BatchPhase]:
-    results: list[BatchPhase] = []
+) -> Iterator[BatchPhase]:
+    """Time batch sizes shortly one after another, until a call takes too long."""
     max_call_ns = request.batch_max_call_ms * NS_PER_MS
     call_ns_per_row, peak_mib = 0.0, -math.inf
     for batch_size in request.batch_sizes:
-        if results and call_ns_per_row * batch_size > max_call_ns:
-            break  # one call alone would take too long; the smaller sizes stand
-        starts = range(0, len(pool) - batch_size + 1, batch_size)  # of whole batches
-        inputs = [cut_input(pool, start, start + batch_size) for start in starts]
+        if call_ns_per_row * batch_size > max_call_ns:
+            return  # one call alone would take too long; the smaller sizes stand
+        inputs = _cut_batches(pool, batch_size)
         reset_peak()
         before = read_memory()
         start_ns = time.perf_counter_ns()
@@ -207,46 +332,25 @@ def _offline(
         peak_mib = max(peak_mib, memory.peak_mib(before))
         require_each(answers, n_rows=batch_size)
         del answers
-        results.append(
-            _time_batch_size(
-                call, inputs, batch_size, request.batch, probe, device, peak_mib=peak_mib
-            )
-        )
-    return results
-
-
-def _time_batch_size(
-    call: Call,
-    inputs: Sequence[Input],
-    batch_size: int,
-    limits: TimingLimits,
-    probe: SpeedProbe,
-    device: DeviceMeter,
-    *,
-    peak_mib: float,
-) -> BatchPhase:
-    """Time one batch size, once more when the core was slow and is fast again soon."""
-    for attempt in range(2):
-        before_ns = probe.await_fast()
-        if attempt and probe.is_slow_at(before_ns):
-            break
         device.start()
         meter = PhaseMeter()
-        n_calls, spent_ns, longest_ns = time_batches(call, inputs, limits)
+        n_calls, spent_ns, longest_ns = time_batches(call, inputs, request.batch)
         phase, figures = meter.read(), device.stop()
-        slowest_ns = max(before_ns, probe.time_ns())
-        if not probe.is_slow_at(slowest_ns):
-            break
-    return BatchPhase(
-        **vars(phase),
-        **vars(figures),
-        batch_size=batch_size,
-        rows_per_s=n_calls * batch_size * NS_PER_S / spent_ns,
-        n_calls=n_calls,
-        longest_call_ms=longest_ns / NS_PER_MS,
-        probe_ns=slowest_ns,
-        peak_memory_mib=peak_mib,
-    )
+        yield BatchPhase(
+            **vars(phase),
+            **vars(figures),
+            batch_size=batch_size,
+            rows_per_s=n_calls * batch_size * NS_PER_S / spent_ns,
+            n_calls=n_calls,
+            longest_call_ms=longest_ns / NS_PER_MS,
+            peak_memory_mib=peak_mib,
+        )
+
+
+def _cut_batches(pool: Pool, batch_size: int) -> list[Input]:
+    """Return whole batches of the rows."""
+    starts = range(0, len(pool) - batch_size + 1, batch_size)
+    return [cut_input(pool, start, start + batch_size) for start in starts]
 
 
 def time_batches(

@@ -5,8 +5,8 @@ measured too. Every measurement happens in a process of its own that loads one m
 such a process from nothing costs 1.2–2.6 s, nearly all of it imports. So a worker is started once
 per set of imports and number of threads, with affinity and thread-pool variables set before
 anything is imported; it imports the runtime, and nothing else, and then forks a child for each
-measurement, ready after some 20 ms. A child that is timed in several windows sleeps between
-them, so that other processes can be timed meanwhile. The child's latencies equal those of a
+measurement, ready after some 20 ms. A child is timed in slices and sleeps between them, so that
+other processes are timed meanwhile. The child's latencies equal those of a
 process started from nothing, and so does its anonymous memory; absolute memory does not (a fork
 does not map all of the libraries' pages), so it is reported as the worker's own, before it forked
 anything, plus the child's growth (see ``memory.py``).
@@ -32,9 +32,10 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING, Any
 
 # These import nothing heavy.
 from rightfit._core.processes.channel import Channel
@@ -48,18 +49,21 @@ from rightfit.measuring.worker.protocol import (
     Described,
     DescribeRequest,
     Failure,
+    FinishRequest,
     Forked,
     Hello,
     MeasureRequest,
-    Paused,
     PredictRequest,
     RunOnceRequest,
     ServerRequest,
+    SingleTask,
+    SliceRequest,
     Task,
-    WindowTimed,
 )
-from rightfit.measuring.worker.results import ServerResult
 from rightfit.measuring.worker.units import BYTES_PER_MIB
+
+if TYPE_CHECKING:
+    from rightfit.measuring.worker.phases import Contender
 
 # Large libraries that others import when they happen to be installed.
 OPTIONAL_LIBRARIES = frozenset(
@@ -103,35 +107,43 @@ class HiddenLibraries:
         return name.partition(".")[0] in self._names
 
 
-def handle(request: Task, *, base_pages: FilePages | None) -> Iterator[Answer]:
-    """Carry out one task in this process, which is of no use for another.
+def open_contender(request: MeasureRequest, *, base_pages: FilePages | None) -> Contender:
+    """Open a model that is timed in slices.
 
     Args:
-        request: The task.
+        request: What to measure.
         base_pages: Pages of files of the empty worker.
-
-    Yields:
-        The answer; a task that is timed in several windows gives one for each.
     """
+    from rightfit.measuring.worker.phases import Contender
+
+    return Contender(_prepare(request), request, base_pages)
+
+
+def _prepare(request: Task) -> Callable[..., Any]:
+    """Limit this process' memory as asked for; return what opens the model."""
     if request.memory_limit_mib is not None:
         limit_bytes = int(request.memory_limit_mib * BYTES_PER_MIB)
         resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
-    from rightfit.measuring.worker.open_loop import serve_at_rate
-    from rightfit.measuring.worker.phases import answer_rows, measure_model, run_once
-
     module, _, function = request.factory.partition(":")
-    factory = getattr(importlib.import_module(module), function)
+    factory: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return factory
+
+
+def handle(request: SingleTask) -> Answer:
+    """Carry out a task of one answer in this process, which is of no use for another."""
+    factory = _prepare(request)
+    from rightfit.measuring.worker.open_loop import serve_at_rate
+    from rightfit.measuring.worker.phases import answer_rows, run_once
+
     match request:
-        case MeasureRequest():
-            yield from measure_model(factory, request, base_pages)
         case PredictRequest():
-            yield answer_rows(factory, request)
+            return answer_rows(factory, request)
         case RunOnceRequest():
-            yield run_once(factory, request)
+            return run_once(factory, request)
         case ServerRequest():
-            yield serve_at_rate(factory, request)
+            return serve_at_rate(factory, request)
         case DescribeRequest():
-            yield Described(factory(**request.arguments))
+            return Described(factory(**request.arguments))
 
 
 def serve_measurements(control: Channel, *, n_cores: int, imports: list[str]) -> None:
@@ -166,7 +178,7 @@ def serve_measurements(control: Channel, *, n_cores: int, imports: list[str]) ->
 
 
 def work(channel: Channel, *, base_pages: FilePages | None) -> int:
-    """Answer one task in a forked process, in as many timing windows as it takes.
+    """Answer one task in a forked process; a measurement's slices as long as they are asked for.
 
     Args:
         channel: To the process that measures, which may close it at any time.
@@ -187,23 +199,26 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
     task = channel.receive()
     if task is None:
         return 0
-    answers = handle(task, base_pages=base_pages)
-    while True:
-        was_stopped = False
-        answer: Answer
-        try:
-            answer = next(answers)
-        except BaseException as err:  # whatever happens is the answer
-            answer = Failure(f"{type(err).__name__}: {err}", traceback.format_exc(limit=-3))
-        if isinstance(answer, WindowTimed):
-            answer = replace(answer, was_stopped=was_stopped)
-        elif was_stopped:
-            is_timed = isinstance(task, DescribeRequest) and task.is_timed
-            if isinstance(answer, ServerResult) or (is_timed and isinstance(answer, Described)):
-                answer = Failure(STOPPED)
-        channel.send(answer)
-        if not isinstance(answer, Paused) or channel.receive() is None:
+    try:
+        if not isinstance(task, MeasureRequest):
+            answer = handle(task)
+            channel.send(Failure(STOPPED) if was_stopped and is_spoilt_by_a_stop(task) else answer)
             return 0
+        contender = open_contender(task, base_pages=base_pages)
+        channel.send(contender.ready)
+        while (request := channel.receive()) is not None:
+            if isinstance(request, SliceRequest):
+                channel.send(contender.time_slice(is_batch=request.is_batch))
+            elif isinstance(request, FinishRequest):
+                channel.send(replace(contender.finish(), was_stopped=was_stopped))
+    except BaseException as err:  # whatever happens is the answer
+        channel.send(Failure(f"{type(err).__name__}: {err}", traceback.format_exc(limit=-3)))
+    return 0
+
+
+def is_spoilt_by_a_stop(task: Task) -> bool:
+    """Tell whether a signal that stops the process meanwhile spoils what a task's answer says."""
+    return isinstance(task, ServerRequest) or (isinstance(task, DescribeRequest) and task.is_timed)
 
 
 def _find_plugins() -> None:

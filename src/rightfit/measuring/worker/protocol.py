@@ -50,14 +50,11 @@ class TimingLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureRequest(ModelRequest):
-    """Measure one model: loading, single rows, batches, memory."""
+    """Open one model and be ready for slices: loading, memory, all batch sizes shortly."""
 
-    n_windows: int  # that share the calls of one row
-    warm_up_max_ms: float  # of a window
-    slow_wait_max_ms: float  # for a fast core
-    probe_known_ns: float | None  # the speed probe's work at full speed; None: unknown
-    latency: TimingLimits  # calls of one row, of all windows together
-    batch: TimingLimits  # calls of each batch size
+    warm_up_max_ms: float
+    slice_ms: float  # of calls in a row, at least one call
+    batch: TimingLimits  # calls of each batch size, where there are several
     batch_sizes: tuple[int, ...]  # rising
     batch_max_call_ms: float  # a batch size whose call would take longer is not tried
     files_mib: float | None  # what an earlier process found; None: look
@@ -98,11 +95,20 @@ class DescribeRequest(Request):
 
 
 @dataclass(frozen=True)
-class WindowRequest:
-    """Time another window of a process that stayed, by its number, which is its process id."""
+class SliceRequest:
+    """Time a slice of a process that is ready, by its number, which is its process id."""
 
     child: int
+    is_batch: bool  # batches, not single rows
     limit_s: float | None = None  # for an answer, after which the process is killed
+
+
+@dataclass(frozen=True)
+class FinishRequest:
+    """Tell what a process has found in all its slices, and end."""
+
+    child: int
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,26 +141,26 @@ class Failure:
         return self.error == STOPPED
 
 
-@dataclass(frozen=True, kw_only=True)
-class WindowTimed:
-    """A timing window of a :class:`MeasureRequest` is over."""
+@dataclass(frozen=True)
+class Ready:
+    """The model is loaded and warm; the process waits for slices."""
 
-    probe_looks_ns: tuple[int, ...]  # looks at the core's speed since the last window
-    was_stopped: bool = False  # by a signal meanwhile
-
-
-@dataclass(frozen=True, kw_only=True)
-class Paused(WindowTimed):
-    """The process stays for another timing window."""
-
-    child: int = 0  # its number, filled in by who hears the answer
+    call_ms: float  # of one row
+    batch_call_ms: float  # of a batch of the size that is timed
+    child: int = 0  # its number, filled in by who receives the answer
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finished(WindowTimed):
-    """The last timing window is over."""
+@dataclass(frozen=True)
+class SliceTimed:
+    """A slice is over; the process waits for another one."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The process has told what it found."""
 
     result: ProcessResult
+    was_stopped: bool = False  # by a signal meanwhile
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,9 @@ class Described:
     found: dict[str, Any]  # JSON types
 
 
-Task = MeasureRequest | PredictRequest | RunOnceRequest | ServerRequest | DescribeRequest
-Answer = Failure | Paused | Finished | Predicted | RanOnce | ServerResult | Described
+SingleTask = PredictRequest | RunOnceRequest | ServerRequest | DescribeRequest  # of one answer
+Task = MeasureRequest | SingleTask
+Follow = SliceRequest | FinishRequest  # of a process that is ready
+Answer = Failure | Ready | SliceTimed | Finished | Predicted | RanOnce | ServerResult | Described
 
-KINDS = name_kinds(*get_args(Task), WindowRequest, Hello, Forked, *get_args(Answer))
+KINDS = name_kinds(*get_args(Task), *get_args(Follow), Hello, Forked, *get_args(Answer))

@@ -6,7 +6,11 @@ resident memory above the empty worker's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+# A larger batch must be faster by this share to be preferred: it takes more memory.
+WORTHWHILE_GAIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,6 @@ class Phase:
     cpu_ms: float  # of the process tree
     cores: float  # in use on average
     delay_share: float | None  # run-queue delay of all threads / wall time; None: unknown
-    n_voluntary_switches: int  # times the process gave a core away, waiting
-    n_involuntary_switches: int  # times a core was taken from it
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class LoadPhase(Phase):
 
 @dataclass(frozen=True)
 class WarmUp:
-    """What warming up took, once or each time in a process."""
+    """What warming up took."""
 
     n_calls: int
     ms: float
@@ -44,17 +46,8 @@ class WarmUp:
 class TimedPhase(Phase):
     """A phase whose calls were timed."""
 
-    n_calls: int  # that count
-    probe_ns: float  # the speed probe's work beside them
+    n_calls: int
     peak_memory_mib: float  # highest growth
-
-
-@dataclass(frozen=True)
-class StreamPhase(TimedPhase):
-    """Calls of one row (``single_stream``)."""
-
-    n_calls_made: int
-    slow_share: float  # of the calls that count, made while the core was slow
 
 
 @dataclass(frozen=True)
@@ -75,19 +68,25 @@ class BatchPhase(DeviceFigures, TimedPhase):
     longest_call_ms: float = 0.0
 
 
+def find_best_batch(batches: Sequence[BatchPhase]) -> BatchPhase:
+    """Return the smallest batch size beyond which a larger one gains too little."""
+    enough_per_s = max(batch.rows_per_s for batch in batches) / (1 + WORTHWHILE_GAIN)
+    good = (batch for batch in batches if batch.rows_per_s >= enough_per_s)
+    return min(good, key=lambda batch: batch.batch_size)
+
+
 @dataclass(frozen=True)
 class ProcessResult:
     """What one process found about its model."""
 
     load: LoadPhase
     warm_up: WarmUp
-    latency: StreamPhase
+    latency: TimedPhase  # calls of one row (``single_stream``)
     batches: tuple[BatchPhase, ...]  # sizes rise
     files_mib: float  # resident memory of files that the empty worker did not have
     device_reasons: dict[str, str]  # why a figure of DeviceFigures is unknown
     overhead_ns: float  # that timing adds to a call
-    probe_full_ns: float  # the speed probe's work at full speed
-    total_ms: float  # wall time of all windows
+    total_ms: float  # wall time in which it was not asleep
     cpu_ms: float = field(default=0.0, kw_only=True)  # CPU time of them, all threads
 
 

@@ -37,9 +37,8 @@ from rightfit.measuring.remote_documents import (
 from rightfit.measuring.rounds.jobs import Job, RawRequests, plan_jobs, plan_servings, with_paths
 from rightfit.measuring.rounds.measurement import Bench
 from rightfit.measuring.rounds.state import MeasurementState
-from rightfit.measuring.rounds.turns import measure_jobs
+from rightfit.measuring.rounds.turns import measure_jobs, reference_key
 from rightfit.measuring.rounds.worker_pool import WorkerPool
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 from rightfit.models.bundle import ONNX_ONLY, read_bundle
 
 logger = logging.getLogger(__name__)
@@ -67,13 +66,21 @@ def measure_pack(source: Path, out: Path) -> RemoteMeasurements:
             keys = [make_key(job, settings, dataset.data_version) for job in jobs]
             rows = find_files(source, dataset.name).rows
             with temporary_folder("pack") as folder:
-                bench = Bench(pool, rows, folder, settings, pack.preset, SpeedProbe(None))
+                bench = Bench(pool, rows, folder, settings, pack.preset)
                 states = measure_jobs(
-                    jobs, keys, bench, store, choose=lambda states: [True] * len(states)
+                    jobs,
+                    keys,
+                    bench,
+                    store,
+                    choose=lambda states: [True] * len(states),
+                    environment_id=here.environment_id,
                 )
             found |= dict(zip(keys, states, strict=True))
     finally:
         pool.close()
+    reference = store.get_record(key := reference_key(here.environment_id), MeasurementState)
+    if reference is not None:
+        found[key] = reference
     measured = RemoteMeasurements(FORMAT_VERSION, here, found)
     write_document(measured, out / MEASURED_FILE)
     return measured

@@ -12,6 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
+from rightfit.measuring.metrics import METRICS_BY_COLUMN
+from rightfit.measuring.profile import LEVEL_ERROR
 from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import Limit, judge_profiles
 from rightfit.ranking.applications.utility import Floats, Ints
@@ -33,7 +35,8 @@ def simulate_best(
     It is, where it is feasible and no other feasible one is better by ``equal_within`` or more.
 
     Each draw moves every metric within its interval, taken as a normal distribution whose two
-    halves may differ in width, independently of the others but for qualities, which are paired.
+    halves may differ in width, independently of the others but for qualities, which are paired, and
+    for the machine's usual speed, which moves all times and rates together.
 
     Returns:
         Probabilities, shape (n_compared,). Practically equal candidates may all have a high one.
@@ -69,6 +72,8 @@ class _Draw:
             else:
                 steps = self.rng.standard_normal((self.n_draws, len(self.rows)))
             values[metric] = self._draw(metric, self.rows, steps, in_logs=metric in logs)
+            if METRICS_BY_COLUMN[metric].shares == "drift":
+                values[metric] = values[metric] * self._levels
         return values
 
     def limits(self) -> tuple[Limit, ...]:
@@ -87,6 +92,13 @@ class _Draw:
             bound = np.where(value[self.rows] == best, -np.inf, limit.bound + shift)
             limits[position] = replace(limit, bound=bound)
         return tuple(limits)
+
+    @cached_property
+    def _levels(self) -> Floats:
+        """Factors of the machine's usual speed, which all times of a draw share."""
+        errors = np.nan_to_num(self.assessment.table.values(LEVEL_ERROR)[self.rows])
+        steps = self.rng.standard_normal((self.n_draws, 1)) / Z_OF_INTERVALS
+        return np.exp(steps * np.log1p(errors / 100))
 
     @cached_property
     def _quality_steps(self) -> Floats:

@@ -68,7 +68,7 @@ def build_measuring(results: Results) -> Section:
             f"Python {here.python} (environment {here.environment_id}).",
             describe_thoroughness(results.profiles),
             describe_disturbed_profiles(results.profiles),
-            *describe_drift(results.profiles),
+            *describe_level(results.profiles),
         ),
         tables=(
             tabulate(
@@ -114,9 +114,9 @@ def describe_thoroughness(profiles: pl.DataFrame) -> str:
     counts = Counter(ENDS[how["settled"]] for how in timed).most_common()
     ends = ", ".join(f"{end} ({n})" for end, n in counts)
     return (
-        f"Preset {presets}: {f'{least} to ' if least < most else ''}{processes} per profile, each "
-        f"timed in {count(max(how['n_windows'] or 1 for how in timed), 'window')}. Why measuring "
-        f"ended, with the number of profiles: {ends}."
+        f"Preset {presets}: {f'{least} to ' if least < most else ''}{processes} per profile, all "
+        "timed in slices of some milliseconds that alternate in random order. Why measuring ended, "
+        f"with the number of profiles: {ends}."
     )
 
 
@@ -136,21 +136,18 @@ def describe_disturbed_profiles(profiles: pl.DataFrame) -> str:
     )
 
 
-def describe_drift(profiles: pl.DataFrame) -> list[str]:
-    """Say what intervals hold of the machine's drift; nothing for profiles that do not know."""
+def describe_level(profiles: pl.DataFrame) -> list[str]:
+    """Say how sure absolute times are; nothing for profiles that do not know."""
     hows = profiles["measured_how"].drop_nulls().to_list()
-    timed = [how for how in hows if how["common_mode_error_pct"] is not None]
+    timed = [how for how in hows if how["level_error_pct"] is not None]
     if not timed:
         return []
-    seen = max(timed, key=lambda how: how["n_blocks_seen"])
-    source = (
-        f"estimated from {count(seen['n_blocks_seen'], 'time block')}"
-        if seen["n_blocks_seen"]
-        else "assumed, because there were too few profiles to estimate it from"
-    )
+    how = max(timed, key=lambda how: how["n_runs_seen"])
     return [
-        "Intervals of times include what the machine's drift adds to all processes of a "
-        f"measurement: {seen['common_mode_error_pct']:.1f} %, {source}."
+        "Times and rates are told at the machine's usual speed, that of a reference which is timed "
+        f"beside all models ({count(how['n_runs_seen'], 'run')} seen): it is known to "
+        f"{how['level_error_pct']:.0f} %, which the intervals leave out as it is the same for all. "
+        f"Meanwhile the machine took {how['slowdown']:.2f} times as long as usual."
     ]
 
 

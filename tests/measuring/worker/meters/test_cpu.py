@@ -35,14 +35,14 @@ def test_cpu_time_of_ended_threads_counts() -> None:
 
 
 def test_phase_is_the_difference_of_two_readings(monkeypatch: pytest.MonkeyPatch) -> None:
-    readings = iter([CpuReading(1_000, 500, 1, 7), CpuReading(4_001_000, 1_000_500, 3, 7)])
+    readings = iter([CpuReading(1_000, 500), CpuReading(4_001_000, 1_000_500)])
     delays_ns = iter([100, 1_000_100])
     monkeypatch.setattr(cpu, "read_cpu", lambda: next(readings))
     monkeypatch.setattr(cpu, "read_delay_ns", lambda: next(delays_ns))
 
     phase = PhaseMeter().read()
 
-    assert phase == Phase(4.0, 1.0, 0.25, 0.25, 2, 0)
+    assert phase == Phase(4.0, 1.0, 0.25, 0.25)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,35 +27,30 @@ REST_SHARE = 0.1  # of a core, that a process at rest may use
 
 @dataclass(frozen=True)
 class CpuReading:
-    """CPU time and context switches of a process tree since its start.
+    """CPU time of a process tree since its start.
 
     Args:
         wall_ns: Clock the CPU time is divided by.
         cpu_ns: CPU time of all threads of the tree.
-        n_voluntary_switches: Times this process gave a core away, waiting.
-        n_involuntary_switches: Times a core was taken from it.
     """
 
     wall_ns: int
     cpu_ns: int
-    n_voluntary_switches: int
-    n_involuntary_switches: int
 
 
 def read_cpu() -> CpuReading:
     """Read the CPU time of this process and its descendants."""
-    own = resource.getrusage(resource.RUSAGE_SELF)
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_ns = (
         time.process_time_ns()
         + int((ended.ru_utime + ended.ru_stime) * NS_PER_S)
         + sum(_thread_cpu_ns(task) for pid in list_descendants(os.getpid()) for task in _tasks(pid))
     )
-    return CpuReading(time.perf_counter_ns(), cpu_ns, own.ru_nvcsw, own.ru_nivcsw)
+    return CpuReading(time.perf_counter_ns(), cpu_ns)
 
 
 class PhaseMeter:
-    """CPU time, context switches and run-queue delay of one phase, read before and after it."""
+    """CPU time and run-queue delay of one phase, read before and after it."""
 
     def __init__(self) -> None:
         self._delay_ns = read_delay_ns()
@@ -70,33 +65,7 @@ class PhaseMeter:
             cpu_ms=cpu_ns / NS_PER_MS,
             cores=cpu_ns / wall_ns,
             delay_share=delay_share(self._delay_ns, delay_ns, wall_ns),
-            n_voluntary_switches=cpu.n_voluntary_switches - self._cpu.n_voluntary_switches,
-            n_involuntary_switches=cpu.n_involuntary_switches - self._cpu.n_involuntary_switches,
         )
-
-
-def sum_phases(phases: Sequence[Phase]) -> Phase:
-    """Return the readings of one phase that was interrupted.
-
-    Args:
-        phases: Readings of :class:`PhaseMeter`, one a part, at least one.
-
-    >>> busy, idle = Phase(10.0, 10.0, 1.0, 0.5, 1, 2), Phase(30.0, 0.0, 0.0, 0.1, 1, 2)
-    >>> sum_phases([busy, idle])  # doctest: +NORMALIZE_WHITESPACE
-    Phase(wall_ms=40.0, cpu_ms=10.0, cores=0.25, delay_share=0.2,
-          n_voluntary_switches=2, n_involuntary_switches=4)
-    """
-    wall_ms = sum(phase.wall_ms for phase in phases)
-    cpu_ms = sum(phase.cpu_ms for phase in phases)
-    delays_ms = [p.delay_share * p.wall_ms for p in phases if p.delay_share is not None]
-    return Phase(
-        wall_ms=wall_ms,
-        cpu_ms=cpu_ms,
-        cores=cpu_ms / wall_ms,
-        delay_share=sum(delays_ms) / wall_ms if len(delays_ms) == len(phases) else None,
-        n_voluntary_switches=sum(phase.n_voluntary_switches for phase in phases),
-        n_involuntary_switches=sum(phase.n_involuntary_switches for phase in phases),
-    )
 
 
 def await_rest(

@@ -5,7 +5,7 @@ from itertools import accumulate
 
 import pytest
 
-from rightfit.measuring.worker.meters.speed import (
+from rightfit_study.training_costs.speed import (
     MIN_LOOKS,
     SpeedProbe,
     full_speed_ns,

@@ -1,0 +1,146 @@
+"""What processes of the same block share, and the usual speed of a machine.
+
+Profiles are timed in blocks: groups of processes whose slices alternate in random order, so that
+all meet the same moments of the machine. A figure's logarithm is the profile's effect plus the
+block's effect plus what the process has for itself. Two-way layouts of profiles and blocks are
+solved by median polish (Tukey, Exploratory Data Analysis, 1977), which neither a disturbed process
+nor a missing one disturbs, and each figure is told without its block's effect. What is left
+between two profiles is what they differ by.
+
+A reference, a small model that is the same in every run, is in every block. The median of its
+figures over all runs is its usual speed on this machine; each profile is told relative to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.measuring.distributions import student_quantile
+
+Logs = npt.NDArray[np.float64]
+FigureByBlock = Mapping[str, float]  # of one profile, one per process
+
+N_SWEEPS = 20
+ERROR_SHARE = 0.05
+Z_95 = 1.96
+PRIOR_DEGREES = 6  # runs that the assumed error counts as
+
+
+@dataclass(frozen=True)
+class Level:
+    """How sure absolute times are beside their ratios, which decide.
+
+    Args:
+        half_width_pct: Of the 95 % interval of the machine's usual speed.
+        n_runs: Runs in which the reference was timed.
+        slowdown: Times of this measurement / usual times of the reference.
+    """
+
+    half_width_pct: float
+    n_runs: int = 0
+    slowdown: float = 1.0
+
+
+def name_block(run: str, number: int) -> str:
+    """Name a block of a run."""
+    return f"{run}.{number}"
+
+
+def adjust_figures(
+    profiles: Sequence[FigureByBlock], reference: FigureByBlock
+) -> list[dict[str, float]]:
+    """Tell figures as they would be at the machine's usual speed.
+
+    Args:
+        profiles: Positive figures of one metric, of profiles that were timed in common blocks.
+        reference: Those of the reference, of all blocks of all runs; empty: unknown, so that the
+            usual speed is that of these blocks.
+
+    >>> adjusted = adjust_figures([{"a.0": 1.0, "a.1": 2.0}, {"a.0": 3.0, "a.1": 6.0}], {})
+    >>> [{block: round(figure, 2) for block, figure in one.items()} for one in adjusted]
+    [{'a.0': 1.41, 'a.1': 1.41}, {'a.0': 4.24, 'a.1': 4.24}]
+    """
+    blocks = sorted({block for figures in profiles for block in figures})
+    if not blocks:
+        return [{} for _ in profiles]
+    logs = _tabulate([reference, *profiles], blocks)
+    level, effects = polish(logs)
+    shift = math.log(usual_figure(reference)) - level[0] if np.isfinite(level[0]) else 0.0
+    n_members = np.isfinite(logs).sum(axis=0)
+    # a block's effect takes its share of each member's own deviation
+    spread = np.sqrt(n_members / np.maximum(1, n_members - 1))
+    own = (logs - effects - level[:, None]) * spread
+    adjusted = np.exp(level[:, None] + own + shift)[1:]
+    return [
+        {
+            block: float(figure)
+            for block, figure in zip(blocks, row, strict=True)
+            if np.isfinite(figure)
+        }
+        for row in adjusted
+    ]
+
+
+def polish(logs: Logs) -> tuple[Logs, Logs]:
+    """Split a table into effects of its rows and of its columns, whose median is 0.
+
+    Args:
+        logs: Shape (n_rows, n_columns); NaN where there is no figure.
+
+    Returns:
+        Effects of rows, shape (n_rows,), NaN for an empty one, and of columns, shape (n_columns,).
+    """
+    effects = np.zeros(logs.shape[1])
+    for _ in range(N_SWEEPS):
+        level = _median(logs - effects, axis=1)
+        effects = np.nan_to_num(_median(logs - level[:, None], axis=0))
+    effects -= np.median(effects)
+    return _median(logs - effects, axis=1), effects
+
+
+def estimate_level(reference: FigureByBlock, blocks: Sequence[str], *, assumed_pct: float) -> Level:
+    """Estimate how sure the machine's usual speed is.
+
+    Args:
+        reference: Figures of the reference, of all blocks of all runs.
+        blocks: Those of this measurement.
+        assumed_pct: By how much runs differ in 95 % of cases, which counts as six runs seen.
+    """
+    runs = _medians_of_runs(reference)
+    now = [reference[block] for block in set(blocks) if block in reference]
+    slowdown = float(np.median(now)) / usual_figure(reference) if now else 1.0
+    deviations = np.log(runs) - np.mean(np.log(runs)) if runs else np.zeros(0)
+    n_degrees = PRIOR_DEGREES + max(0, len(runs) - 1)
+    prior = PRIOR_DEGREES * (math.log1p(assumed_pct / 100) / Z_95) ** 2
+    std = math.sqrt((prior + float(deviations @ deviations)) / n_degrees)
+    error = student_quantile(ERROR_SHARE, n_degrees) * std / math.sqrt(max(1, len(runs)))
+    return Level(100 * math.expm1(error), len(runs), slowdown)
+
+
+def usual_figure(reference: FigureByBlock) -> float:
+    """Return the median over runs."""
+    return float(np.exp(np.median(np.log(_medians_of_runs(reference)))))
+
+
+def _medians_of_runs(reference: FigureByBlock) -> list[float]:
+    runs: dict[str, list[float]] = {}
+    for block, figure in reference.items():
+        runs.setdefault(block.rpartition(".")[0], []).append(figure)
+    return [float(np.median(figures)) for figures in runs.values()]
+
+
+def _tabulate(profiles: Sequence[FigureByBlock], blocks: Sequence[str]) -> Logs:
+    cells = [[profile.get(block, math.nan) for block in blocks] for profile in profiles]
+    return np.log(np.array(cells, dtype=np.float64))
+
+
+def _median(logs: Logs, *, axis: int) -> Logs:
+    """Return medians; NaN of nothing, without the warning."""
+    empty = ~np.isfinite(logs).any(axis=axis)
+    medians = np.nanmedian(np.where(np.expand_dims(empty, axis), 0.0, logs), axis=axis)
+    return np.where(empty, np.nan, medians)

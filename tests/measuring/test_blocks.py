@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rightfit.measuring.blocks import adjust_figures, estimate_level, polish, usual_figure
+
+N_BLOCKS = 8
+
+
+def draw(rng: np.random.Generator, level: float, moments: np.ndarray) -> dict[str, float]:
+    """Draw figures of a profile whose processes differ by 1 %."""
+    logs = np.log(level) + moments + 0.01 * rng.standard_normal(len(moments))
+    return {f"now.{number}": float(figure) for number, figure in enumerate(np.exp(logs))}
+
+
+def test_what_a_block_shares_is_taken_off_all_of_its_figures() -> None:
+    rng = np.random.default_rng(0)
+    moments = 0.3 * rng.standard_normal(N_BLOCKS)
+    levels = [1.0, 2.0, 5.0, 5.5]
+
+    adjusted = adjust_figures([draw(rng, level, moments) for level in levels], {})
+
+    medians = [np.median(list(figures.values())) for figures in adjusted]
+    assert np.divide(medians, medians[0]) == pytest.approx(levels, rel=0.02)
+    assert all(np.std(np.log(list(figures.values()))) < 0.03 for figures in adjusted)
+
+
+def test_profiles_that_share_no_block_are_joined_by_the_reference() -> None:
+    reference = {"now.0": 1.0, "now.1": 2.0}  # the machine takes twice as long in the second
+
+    slow, fast = adjust_figures([{"now.0": 3.0}, {"now.1": 3.0}], reference)
+
+    assert slow["now.0"] / fast["now.1"] == pytest.approx(2)
+
+
+def test_figures_are_told_at_the_usual_speed_of_the_reference() -> None:
+    reference = {"a.0": 1.0, "b.0": 1.0, "c.0": 1.0, "now.0": 1.5, "now.1": 1.5}
+
+    [adjusted] = adjust_figures([{"now.0": 3.0, "now.1": 3.0}], reference)
+
+    assert list(adjusted.values()) == pytest.approx([2.0, 2.0])
+
+
+def test_one_process_that_was_disturbed_moves_no_other() -> None:
+    profiles = [{f"now.{block}": level for block in range(4)} for level in (1.0, 2.0, 3.0)]
+    profiles[0]["now.2"] = 50.0
+
+    _, second, third = adjust_figures(profiles, {})
+
+    assert list(second.values()) == pytest.approx([2.0] * 4)
+    assert list(third.values()) == pytest.approx([3.0] * 4)
+
+
+def test_rows_without_figures_stay_without() -> None:
+    level, effects = polish(np.array([[np.nan, np.nan], [0.0, 1.0], [1.0, 2.0]]))
+
+    assert np.isnan(level[0])
+    assert effects[1] - effects[0] == pytest.approx(1)
+    assert adjust_figures([{}, {"now.0": 2.0}], {}) == [{}, {"now.0": pytest.approx(2.0)}]
+
+
+def test_level_is_surer_the_more_runs_were_seen() -> None:
+    rng = np.random.default_rng(0)
+    runs = {f"r{number}.0": float(np.exp(0.05 * rng.standard_normal())) for number in range(30)}
+
+    few, many = (
+        estimate_level(dict(list(runs.items())[:n]), ["r0.0"], assumed_pct=10) for n in (1, 30)
+    )
+
+    assert few.half_width_pct > 10
+    assert many.half_width_pct < 4
+    assert (few.n_runs, many.n_runs) == (1, 30)
+    assert many.slowdown == pytest.approx(runs["r0.0"] / usual_figure(runs))
