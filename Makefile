@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest check-run attack attack-quick check lint types contracts viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-scale-out bench-peers bench-defaults bench-repeat bench-serving-search bench-start bench-report clean
+.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest check-run attack attack-quick check lint types contracts viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-scale-out bench-peers bench-defaults bench-repeat bench-serving-search bench-start bench-report clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -114,8 +114,11 @@ bench-main: .venv/.installed #: time the main job against an earlier version: ma
 bench-ranking: .venv/.installed #: time the ranking of up to 10^6 profiles, check its intervals
 	$(BIN)/python benchmarks/ranking/ranking.py
 
-bench-measuring: .venv/.installed #: does the instrument repeat itself, notice disturbance and find a known load; wants a quiet machine
+bench-measuring: .venv/.installed #: does the instrument repeat itself and find a known load; wants a quiet machine
 	$(BIN)/python benchmarks/measuring/measuring.py
+
+bench-duet: .venv/.installed #: do slices that alternate tell models apart better than turns, on this host and with busy cores
+	$(BIN)/python benchmarks/measuring/duet.py
 
 bench-serving-search: .venv/.installed #: what compiling served graphs gives, on the winners of the last make perf; quiet
 	$(BIN)/python benchmarks/serving_search.py $(OPTIONS)

@@ -10,7 +10,7 @@ import importlib
 import json
 import sys
 
-from rightfit.measuring.worker.meters.memory import read_file_pages, read_memory
+from rightfit.measuring.worker.meters.memory import read_memory
 from rightfit.measuring.worker.process import (
     OPTIONAL_LIBRARIES,
     OWN_IMPORTS,
@@ -28,8 +28,7 @@ def main() -> None:
     HiddenLibraries(OPTIONAL_LIBRARIES - needed).install()
     for name in [*imports, *OWN_IMPORTS]:
         importlib.import_module(name)
-    for answer in handle(RunOnceRequest(**described), base_pages=read_file_pages()):
-        print(answer, file=sys.stderr)
+    print(handle(RunOnceRequest(**described)), file=sys.stderr)
     print(read_memory().peak_mib)
 
 

@@ -1,4 +1,4 @@
-"""Does the instrument repeat itself, notice disturbance and find a known load?"""
+"""Does the instrument repeat itself and find a known load?"""
 
 from __future__ import annotations
 
@@ -7,26 +7,20 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from rightfit.measuring.rounds.jobs import OPEN_BUNDLE
 from rightfit.measuring.rounds.measurement import Bench, Subject
-from rightfit.measuring.rounds.settling import is_disturbed, is_phase_disturbed
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 from factories.measurements import run_round
 
-N_TRIES = 8  # until nobody disturbs
 
-
-def check_repeatability(
-    bench: Bench, n_processes: int = 10, n_tries: int = N_TRIES
-) -> dict[str, float]:
+def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]:
     """Measure the same model in processes started from nothing."""
     kind = WorkerKind(("onnxruntime",), 1)
     arguments = {
@@ -39,9 +33,8 @@ def check_repeatability(
     found: dict[str, list[float]] = {"peak_memory": [], "cpu": [], "p50": []}
     for _ in range(n_processes):
         bench.pool.discard(kind)
-        finished = run_undisturbed(
-            Subject("repeated", kind, OPEN_BUNDLE, arguments), bench, n_tries
-        )
+        subject = Subject("repeated", kind, OPEN_BUNDLE, arguments)
+        finished = run_round(subject, bench, MeasurementState())
         batch = finished.batches[-1]
         found["peak_memory"].append(
             finished.base_resident_mib + finished.files_mib + batch.peak_memory_mib
@@ -87,49 +80,7 @@ def check_memory(bench: Bench, models: Iterable[Subject]) -> dict[str, float]:
     return {"memory_off_pct": max(map(abs, errors_pct.values()))}
 
 
-def run_undisturbed(subject: Subject, bench: Bench, n_tries: int) -> FinishedRound:
-    """Return the first round in which nobody disturbed latencies and batches, or the last one."""
-    for _ in range(n_tries):
-        finished = run_round(subject, bench, MeasurementState())
-        phases = [finished.latency, *finished.batches]
-        if not any(
-            is_phase_disturbed(phase, finished, [finished], bench.settings) for phase in phases
-        ):
-            break
-    return finished
-
-
-def check_disturbed(bench: Bench, n_rounds: int = 20) -> dict[str, float]:
-    """Measure while a busy loop is pinned on the measured core."""
-    subject = Subject(
-        "disturbed",
-        WorkerKind(("onnxruntime",), 1),
-        OPEN_BUNDLE,
-        {
-            "path": str(bench.folder / "linear"),
-            "family": None,  # onnxruntime needs none
-            "runtime": "onnx",
-            "n_threads": 1,
-            "device": "cpu",
-        },
-    )
-    core = bench.pool.get(subject.kind).hello.cores[0]
-    loop = f"import os\nos.sched_setaffinity(0, [{core}])\nwhile True: pass"
-    busy = subprocess.Popen([sys.executable, "-c", loop])  # noqa: S603 - our own loop
-    try:
-        time.sleep(0.3)
-        marked = []
-        for _ in range(n_rounds):
-            finished = run_round(subject, bench, MeasurementState())
-            marked.append(is_disturbed(finished, [finished], bench.settings))
-    finally:
-        busy.kill()
-        busy.wait()
-    print(f"busy loop on the measured core: {sum(marked)} of {n_rounds} processes marked")
-    return {"disturbed_marked": statistics.mean(marked)}
-
-
-def check_known_load(bench: Bench, n_rounds: int = 6, n_tries: int = N_TRIES) -> dict[str, float]:
+def check_known_load(bench: Bench, n_rounds: int = 6) -> dict[str, float]:
     """Measure a model that sleeps 5 ms, burns 5 ms of one core and holds 200 MiB."""
     subject = Subject(
         "known load",
@@ -139,7 +90,7 @@ def check_known_load(bench: Bench, n_rounds: int = 6, n_tries: int = N_TRIES) ->
     )
     settings = bench.settings.model_copy(update={"batch_sizes": (1,), "batch_min_ms": 200})
     known = replace(bench, settings=settings)
-    found = [run_undisturbed(subject, known, n_tries) for _ in range(n_rounds)]
+    found = [run_round(subject, known, MeasurementState()) for _ in range(n_rounds)]
     errors: dict[str, Callable[[FinishedRound], float]] = {
         "latency": lambda r: (r.percentiles_ns[0.5] or 0.0) / 10e6 - 1,
         "cpu": lambda r: r.batches[0].cpu_ms / r.batches[0].n_calls / 5 - 1,

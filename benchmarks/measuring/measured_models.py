@@ -13,7 +13,6 @@ from rightfit.measuring.rounds.jobs import OPEN_BUNDLE
 from rightfit.measuring.rounds.measurement import Bench, Subject
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
-from rightfit.measuring.worker.meters.speed import SpeedProbe
 from rightfit.models.bundle import write_bundle
 from rightfit.models.bundle_exports import add_onnx
 from rightfit.models.family import TrainingData, TrainingRun
@@ -53,7 +52,7 @@ def make_bench(pool: WorkerPool, folder: Path) -> Bench:
     """Return a bench with the preset ``quick``."""
     rows = folder / "rows.npy"
     np.save(rows, np.random.default_rng(1).normal(size=(2_048, N_FEATURES)).astype(np.float32))
-    return Bench(pool, rows, folder, read_preset("quick"), "quick", SpeedProbe(None))
+    return Bench(pool, rows, folder, read_preset("quick"), "quick")
 
 
 def save_model(

@@ -1,9 +1,8 @@
-"""Does the instrument repeat itself, notice disturbance and find a known load?
+"""Does the instrument repeat itself and find a known load?
 
 ``make bench-measuring`` runs it. Parts, both of them unless ``--parts`` names one:
 
-- ``instrument``: fresh processes of real models, a busy loop on the measured core, and a model
-  whose time, CPU and memory are known;
+- ``instrument``: fresh processes of real models, and a model whose time, CPU and memory are known;
 - ``intervals``: intervals of simulated latencies, checked after each process, against the truth.
 
 Ends with one line of JSON. A figure of a part that was left out, or that the machine was too noisy
@@ -18,7 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from instrument_checks import check_disturbed, check_known_load, check_memory, check_repeatability
+from instrument_checks import check_known_load, check_memory, check_repeatability
 from measured_models import list_served, make_bench, make_models
 from simulated_latencies import coverage_of_intervals
 
@@ -28,7 +27,7 @@ Figures = dict[str, float | None]
 
 # Of each part, the figures that others read; null when it is left out.
 PARTS = {
-    "instrument": ("cv_p50_pct", "disturbed_marked", "memory_off_pct", "known_load_error_pct"),
+    "instrument": ("cv_p50_pct", "memory_off_pct", "known_load_error_pct"),
     "intervals": ("coverage_min",),
 }
 
@@ -79,15 +78,13 @@ def measure_instrument(options: argparse.Namespace) -> Figures:
         with tempfile.TemporaryDirectory() as folder:
             bench = make_bench(pool, Path(folder))
             models = make_models(Path(folder))
-            processes = {"n_processes": 2, "n_tries": 1} if options.smallest else {}
+            processes = {"n_processes": 2} if options.smallest else {}
             rounds = {"n_rounds": 1} if options.smallest else {}
-            tries = {"n_tries": 1} if options.smallest else {}
             served = list(list_served(models).values())
             return {
                 **check_repeatability(bench, **processes),
                 **check_memory(bench, served[: 2 if options.smallest else None]),
-                **check_disturbed(bench, **rounds),
-                **check_known_load(bench, **rounds, **tries),
+                **check_known_load(bench, **rounds),
             }
     finally:
         pool.close()

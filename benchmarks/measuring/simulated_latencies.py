@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from measured_models import read_preset
 
-from rightfit.measuring.intervals import estimate_median, is_drifting
+from rightfit.measuring.intervals import estimate_median
 from rightfit.measuring.rounds.settling import per_process
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
-from factories.simulated_latencies import draw_bimodal, draw_drifting, draw_log_normal, simulate
+from factories.simulated_latencies import draw_bimodal, draw_log_normal, simulate
 
 # Narrow widths make the rule look up to 30 times before it stops.
 WIDTHS = {
@@ -38,8 +38,4 @@ def coverage_of_intervals(*, n_runs: int) -> float:
             covers = np.mean([i.low <= truth <= i.high for i in found if i.low and i.high])
             print(f"simulated {name}, p{100 * share:.0f}: interval covers in {covers:.1%}")
             lowest = min(lowest, float(covers))
-    generator = np.random.default_rng(1)
-    drifting = [simulate(draw_drifting, generator, settings) for _ in range(max(1, n_runs // 5))]
-    marked = np.mean([is_drifting(per_process(rounds, 0.5)) for rounds in drifting])
-    print(f"simulated drifting: marked unstable in {marked:.1%}")
     return lowest

@@ -1,9 +1,10 @@
 """Measuring as the product does it, process after process in turns, with recorded noise.
 
 The noise is how far recorded processes (``record_processes.py``) lie from their model's median.
-What processes of the same turn share, and what following turns share, is in it; the intervals are
-those of the product: Student's of two to five processes, with the spread of a cell's undisturbed
-candidates, order statistics of more, with the shared error added; and screening ends the
+What processes of the same turn share, and what following turns share, is in it, and the former is
+left out as in the product's blocks; the intervals are those of the product: Student's of two to
+five processes, with the spread of a cell's undisturbed candidates, order statistics of more; and
+screening ends the
 measurement of what no application could choose.
 """
 
@@ -18,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 from simulated_studies import COSTS, Floats, make_profiles
 
-from rightfit.measuring.common_mode_error import CommonModeError
+from rightfit.measuring.blocks import adjust_figures
 from rightfit.measuring.intervals import estimate_median, pool_spread
 from rightfit.measuring.metrics import COMMON_MODE_MEMORY_ERROR_PCT
 from rightfit.measuring.rounds.presets import MeasuringSettings
@@ -118,10 +119,12 @@ def measure_cell(
         is_clean = [not noise.disturbed[models[i], turns[i]].any() for i in range(n)]
         for metric, factors in noise.factors.items():
             values = [truth[metric][i] * factors[models[i], turns[i]] for i in range(n)]
+            if metric in TIMES:
+                values = _leave_out_turns(values)
             spread = pool_spread([values[i].tolist() for i in range(n) if is_clean[i]])
             found = [
                 estimate_median(values[i].tolist(), spread=spread if is_clean[i] else None).widened(
-                    _share_pct(metric, int(used[i]), settings)
+                    COMMON_MODE_MEMORY_ERROR_PCT if metric in MEMORIES else 0.0
                 )
                 for i in range(n)
             ]
@@ -146,8 +149,7 @@ def measure_cell(
     return Measured(describe(), used)
 
 
-def _share_pct(metric: str, n_turns: int, settings: MeasuringSettings) -> float:
-    """Return what all processes of a measurement may share, before any turns were seen."""
-    if metric in TIMES:
-        return CommonModeError.assume(settings.common_mode_error_pct).over(n_turns).half_width_pct()
-    return COMMON_MODE_MEMORY_ERROR_PCT if metric in MEMORIES else 0.0
+def _leave_out_turns(values: list[Floats]) -> list[Floats]:
+    """Tell figures without what the candidates of a turn have in common, as the product does."""
+    profiles = [{f"run.{turn}": float(one) for turn, one in enumerate(each)} for each in values]
+    return [np.array(list(figures.values())) for figures in adjust_figures(profiles, {})]
