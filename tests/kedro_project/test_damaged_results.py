@@ -22,7 +22,8 @@ from rightfit._core.processes.json_store import JsonStore
 from rightfit.cli.verb_group import verbs
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.kedro_private import find_versioned_path
-from rightfit.kedro_project.records import RecordStore, look_at
+from rightfit.kedro_project.reuse import RecordStore
+from rightfit.kedro_project.reuse.file_records import record_file
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.kedro_project.unchanged import ReusedResults
 from rightfit.models.bundle import read_bundle
@@ -140,7 +141,7 @@ def rot(study: Study, name: str, path: Path) -> None:
     records = RecordStore(JsonStore(study.root / "07_model_output" / "records"))
     record = records.read_result(name)
     assert record is not None
-    now = replace(look_at(path, ""), sha256=record.files[0].sha256)
+    now = replace(record_file(path, ""), sha256=record.files[0].sha256)
     records.write_result(replace(record, files=(now,)))
 
 

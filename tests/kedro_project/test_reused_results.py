@@ -17,7 +17,8 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.kedro_project.configuration import ConfigurationError
-from rightfit.kedro_project.records import RecordStore, look_at
+from rightfit.kedro_project.reuse import RecordStore
+from rightfit.kedro_project.reuse.file_records import record_file
 from rightfit.kedro_project.run import RightfitRunner
 from rightfit.ranking.explanation.decisions import write_recommendations
 
@@ -175,7 +176,7 @@ def rot(project: Project, name: str, path: Path) -> None:
     records = RecordStore(JsonStore(project.folder / "records"))
     record = records.read_result(name)
     assert record is not None
-    now = look_at(path, "")
+    now = record_file(path, "")
     records.write_result(replace(record, files=(replace(now, sha256=record.files[0].sha256),)))
 
 

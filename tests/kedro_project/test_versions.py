@@ -15,9 +15,10 @@ from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.datasets.stores import JsonStoreDataset
 from rightfit.kedro_project.pipelines import create_pipelines
 from rightfit.kedro_project.pipelines.ranking.nodes import rank_candidates
-from rightfit.kedro_project.records import GridRecord, RecordStore
+from rightfit.kedro_project.reuse import RecordStore
 from rightfit.kedro_project.versions import (
     STAGES,
+    GridRecord,
     Group,
     choose_run_versions,
     choose_versions,
@@ -42,6 +43,10 @@ GROUPS = {
 @pytest.fixture
 def records(tmp_path: Path) -> RecordStore:
     return RecordStore(JsonStore(tmp_path / "records"))
+
+
+def write_grid(records: RecordStore, version: str, grid: GridRecord) -> None:
+    records.documents.put_record(f"grid-{version}", grid)
 
 
 def make_dataset(folder: Path, name: str, *versions: str) -> JSONDataset:
@@ -103,20 +108,8 @@ def test_results_that_no_run_wrote_together_are_each_the_newest(
 
 
 def test_profiles_of_another_grid_are_passed_over(tmp_path: Path, records: RecordStore) -> None:
-    records.write_grid(
-        MONDAY,
-        GridRecord(
-            (
-                "b",
-                "a",
-            ),
-            (
-                "forest",
-                "net",
-            ),
-        ),
-    )
-    records.write_grid(TUESDAY, GridRecord(("a",), ("net",)))
+    write_grid(records, MONDAY, GridRecord(("b", "a"), ("forest", "net")))
+    write_grid(records, TUESDAY, GridRecord(("a",), ("net",)))
 
     chosen = choose(tmp_path, records, resource_profiles=(MONDAY, TUESDAY))
 
@@ -126,14 +119,14 @@ def test_profiles_of_another_grid_are_passed_over(tmp_path: Path, records: Recor
 def test_grid_without_profiles_of_its_own_is_told_what_to_run(
     tmp_path: Path, records: RecordStore
 ) -> None:
-    records.write_grid(MONDAY, GridRecord(("a",), ("net",)))
+    write_grid(records, MONDAY, GridRecord(("a",), ("net",)))
 
     with pytest.raises(ConfigurationError, match=r"belongs to another grid.*training,evaluation"):
         choose(tmp_path, records, resource_profiles=(MONDAY,))
 
 
 def test_prepared_data_belong_to_every_grid(tmp_path: Path, records: RecordStore) -> None:
-    records.write_grid(MONDAY, GridRecord(("a",), ("net",)))
+    write_grid(records, MONDAY, GridRecord(("a",), ("net",)))
 
     assert choose(tmp_path, records, a__test=(MONDAY,)) == {"a.test": MONDAY}
 
@@ -168,4 +161,6 @@ def test_run_reads_what_it_wrote_and_notes_its_grid(
 
     assert [dataset.load() for dataset in written.values()] == ["mine"] * 3
     assert told.load() == MONDAY
-    assert records.read_grid(NOW) == GridRecord(("a", "b"), ("net", "forest"))
+    assert records.documents.get_record(f"grid-{NOW}", GridRecord) == GridRecord(
+        ("a", "b"), ("net", "forest")
+    )

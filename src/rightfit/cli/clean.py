@@ -65,7 +65,7 @@ def find_old_versions(results: StoredResults, *, keep: int) -> list[Path]:
         for folder in _find_folders(results, name)
         for version in folders[folder][-keep:]
     }
-    recorded = {one.version for one in results.records.list_results()} if results.records else set()
+    recorded = {record.version for record in results.records.list_results()}
     found = []
     for folder, versions in folders.items():
         needed = {max((v for v in versions if v <= limit), default="") for limit in later}

@@ -35,8 +35,8 @@ from rightfit.kedro_project.files import (
     make_loader,
     read_parameters,
 )
-from rightfit.kedro_project.records import SELF, RecordStore, compare_files, open_records
-from rightfit.kedro_project.versions import is_no_newer
+from rightfit.kedro_project.reuse import SELF, RecordStore, compare_files
+from rightfit.kedro_project.versions import is_no_newer, open_records
 from rightfit.models.bundle_files import LIST, MANIFEST
 from rightfit.params.defaults import complete_parameters
 
@@ -176,7 +176,7 @@ class StoredResults:
         self._opened: list[DataCatalog] = []  # a copy of a remote bundle lives as long as these
 
     @cached_property
-    def records(self) -> RecordStore | None:
+    def records(self) -> RecordStore:
         """How each result was made, as far as a run has kept it."""
         return open_records(self._catalog)
 
@@ -304,7 +304,7 @@ class StoredResults:
             return
         place = self.locate(name, version)
         require_regular(place)
-        record = self.records.read_result(name) if self.records is not None else None
+        record = self.records.read_result(name)
         if record is not None and record.version == version:
             # the other files of a bundle are compared with its manifest when it is read
             names = (SELF, LIST, MANIFEST)

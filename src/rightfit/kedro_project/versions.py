@@ -24,9 +24,10 @@ from kedro.io.core import VersionNotFoundError, generate_timestamp
 from kedro.pipeline import Pipeline
 
 from rightfit.kedro_project.configuration import ConfigurationError, find_grid
+from rightfit.kedro_project.datasets.stores import JsonStoreDataset
 from rightfit.kedro_project.kedro_private import Catalog, Versioned, is_versioned, pin_load_version
 from rightfit.kedro_project.nodes import list_own_inputs, list_own_outputs
-from rightfit.kedro_project.records import GridRecord, RecordStore, open_records
+from rightfit.kedro_project.reuse import RecordStore
 from rightfit.params.grid import Grid
 
 logger = logging.getLogger(__name__)
@@ -46,21 +47,35 @@ def is_no_newer(version: str, limit: str) -> bool:
 
 
 @dataclass(frozen=True)
+class GridRecord:
+    """The cells that a run was about."""
+
+    datasets: tuple[str, ...]
+    models: tuple[str, ...]
+
+
+def open_records(catalog: Catalog) -> RecordStore:
+    """Return the records of a catalog; it may keep none, or in the project's own way."""
+    store = catalog.get("result_records")
+    return RecordStore(store.load() if isinstance(store, JsonStoreDataset) else None)
+
+
+@dataclass(frozen=True)
 class Group:
     """Results of one stage that belong together.
 
     Args:
         stage: Position in :data:`STAGES`.
-        place: Dataset and model; shorter for what several cells share.
+        cell: Dataset and model; shorter for what several cells share.
     """
 
     stage: int
-    place: tuple[str, ...]
+    cell: tuple[str, ...]
 
     def is_made_from(self, other: Group) -> bool:
         """Tell whether it may have been made from another group."""
-        n_common = min(len(self.place), len(other.place))
-        return self.stage > other.stage and self.place[:n_common] == other.place[:n_common]
+        n_common = min(len(self.cell), len(other.cell))
+        return self.stage > other.stage and self.cell[:n_common] == other.cell[:n_common]
 
 
 def choose_run_versions(
@@ -74,30 +89,29 @@ def choose_run_versions(
     grid, outputs = find_grid(), list_own_outputs(pipeline)
     if grid is None or not outputs or run_params.get("only_missing_outputs"):
         return
-    told = set(run_params.get("load_versions") or ())
+    chosen_by_hand = set(run_params.get("load_versions") or ())
     version = str(run_params["run_id"])
-    for dataset in _find_versioned(catalog, outputs - told).values():
+    for dataset in _find_versioned(catalog, outputs - chosen_by_hand).values():
         pin_load_version(dataset, version)
     records = open_records(catalog)
     inputs = list_own_inputs(pipeline) & pipeline.inputs()
-    found = _find_versioned(catalog, inputs - told)
+    datasets = _find_versioned(catalog, inputs - chosen_by_hand)
     limit = version if _DATED.match(version) else generate_timestamp()
     groups = {
-        name: Group(stage, _find_place(name, grid))
+        name: Group(stage, _find_cell(name, grid))
         for stage, key in enumerate(STAGES)
         for name in (pipelines[key].all_outputs() if key in pipelines else ())
     }
-    for name, chosen in choose_versions(found, groups, grid, records, limit).items():
-        pin_load_version(found[name], chosen)
-    if records is not None:
-        records.write_grid(version, GridRecord(grid.datasets, grid.models))
+    for name, chosen in choose_versions(datasets, groups, grid, records, limit).items():
+        pin_load_version(datasets[name], chosen)
+    records.documents.put_record(f"grid-{version}", GridRecord(grid.datasets, grid.models))
 
 
 def choose_versions(
     inputs: Mapping[str, Versioned],
     groups: Mapping[str, Group],
     grid: Grid,
-    records: RecordStore | None,
+    records: RecordStore,
     limit: str,
 ) -> dict[str, str]:
     """Choose versions for a run's inputs; those without any version are left out.
@@ -113,21 +127,24 @@ def choose_versions(
         ConfigurationError: If no version of an input counts.
     """
     members: dict[Group, list[str]] = defaultdict(list)
-    for name in sorted(inputs):
-        if name in groups:
-            members[groups[name]].append(name)
+    for name in sorted(inputs.keys() & groups.keys()):
+        members[groups[name]].append(name)
     chosen: dict[str, str] = {}
     newest: dict[Group, str] = {}
     for group in sorted(members, key=lambda group: -group.stage):
         later = [version for made, version in newest.items() if made.is_made_from(group)]
-        made_from_it = max(later, default=None)
-        counting = {
-            name: _list_counting(
-                name, inputs[name], group, grid, records, limit=limit, made_from_it=made_from_it
-            )
-            for name in members[group]
-        }
-        common = set.intersection(*(set(versions) for versions in counting.values()))
+        counting = {}
+        for name in members[group]:
+            dated = _list_dated(name, inputs[name], limit, max(later, default=None))
+            counting[name] = [version for version in dated if _fits(version, group, grid, records)]
+            if dated and not counting[name]:
+                raise ConfigurationError(
+                    f"{name}: no run of this grid has made it (datasets {list(grid.datasets)}, "
+                    f"models {list(grid.models)}); the newest, {dated[0]}, belongs to another "
+                    f"grid. Run: kedro run --pipelines {','.join(STAGES[: group.stage + 1])} for "
+                    "this grid; what was searched and measured before is not repeated."
+                )
+        common = set.intersection(*map(set, counting.values()))
         for name, versions in counting.items():
             if versions:
                 chosen[name] = max(common) if common else versions[0]
@@ -135,59 +152,43 @@ def choose_versions(
     return chosen
 
 
-def _list_counting(
-    name: str,
-    dataset: Versioned,
-    group: Group,
-    grid: Grid,
-    records: RecordStore | None,
-    *,
-    limit: str,
-    made_from_it: str | None,
-) -> list[str]:
-    """Return the versions of an input that count, the newest first.
+def _list_dated(name: str, dataset: Versioned, limit: str, made_from_it: str | None) -> list[str]:
+    """Return the versions of an input up to a limit, the newest first.
 
     ``made_from_it`` is the version of what was made from the input, ``None`` if nothing is read.
     """
     try:
-        found = dataset.list_versions(full_path=False)
+        versions = dataset.list_versions(full_path=False)
     except VersionNotFoundError:
         return []
-    present = [version for version in found if is_no_newer(version, limit)]
+    present = [version for version in versions if is_no_newer(version, limit)]
     dated = [version for version in present if made_from_it is None or version <= made_from_it]
-    if found and not dated:
+    if versions and not dated:
         raise ConfigurationError(
             f"{name}: every version is newer than {made_from_it or limit}, the time of "
-            f"this run or of a result made from it: {found[:3]}. Choose one with "
-            f"--load-versions={name}:{found[0]}, or remove what is dated in the future."
+            f"this run or of a result made from it: {versions[:3]}. Choose one with "
+            f"--load-versions={name}:{versions[0]}, or remove what is dated in the future."
         )
-    future = [version for version in found if version not in present]
-    if future:
+    if len(present) < len(versions):
+        future = [version for version in versions if version not in present]
         logger.warning("%s: versions dated in the future are not read: %s", name, future)
-    fitting = [version for version in dated if _fits(version, group, grid, records)]
-    if dated and not fitting:
-        raise ConfigurationError(
-            f"{name}: no run of this grid has made it (datasets {list(grid.datasets)}, models "
-            f"{list(grid.models)}); the newest, {dated[0]}, belongs to another grid. Run: kedro "
-            f"run --pipelines {','.join(STAGES[: group.stage + 1])} for this grid; what was "
-            "searched and measured before is not repeated."
-        )
-    return fitting
+    return dated
 
 
-def _fits(version: str, group: Group, grid: Grid, records: RecordStore | None) -> bool:
+def _fits(version: str, group: Group, grid: Grid, records: RecordStore) -> bool:
     """Tell whether a version was made for the same cells, as far as that is known."""
-    is_collection = len(group.place) < 2 and group.stage != 0  # of several models
-    made_for = records.read_grid(version) if records is not None and is_collection else None
-    if made_for is None:
+    is_collection = len(group.cell) < 2 and group.stage != 0  # of several models
+    made_for = records.documents.get_record(f"grid-{version}", GridRecord)
+    if made_for is None or not is_collection:
         return True
-    has_models = set(made_for.models) == set(grid.models)
-    if group.place:
-        return has_models and group.place[0] in made_for.datasets
-    return has_models and set(made_for.datasets) == set(grid.datasets)
+    if set(made_for.models) != set(grid.models):
+        return False
+    if group.cell:
+        return group.cell[0] in made_for.datasets
+    return set(made_for.datasets) == set(grid.datasets)
 
 
-def _find_place(name: str, grid: Grid) -> tuple[str, ...]:
+def _find_cell(name: str, grid: Grid) -> tuple[str, ...]:
     parts = name.split(".")
     if len(parts) == 1 or parts[0] not in grid.datasets:
         return ()

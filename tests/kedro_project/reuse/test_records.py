@@ -7,7 +7,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
 from rightfit._core.processes.json_store import JsonStore
-from rightfit.kedro_project.records import RecordStore, hash_content, hash_source
+from rightfit.kedro_project.reuse import RecordStore, hash_content
 from rightfit.params.defaults import read_default
 from rightfit.searching.training_params import TrainingParams
 
@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> RecordStore:
 
 def hash_table(path: Path, store: RecordStore, **load_args: str) -> str | None:
     entry = {"type": "pandas.CSVDataset", "filepath": str(path), "load_args": load_args}
-    return hash_source(DataCatalog.from_config({"table": entry}).get("table"), store)
+    return store.hash_source(DataCatalog.from_config({"table": entry}).get("table"))
 
 
 def test_table_is_told_by_its_content_and_by_how_it_is_read(
@@ -45,18 +45,18 @@ def test_file_that_moves_to_another_folder_is_a_change(tmp_path: Path, store: Re
         (tmp_path / "photos" / kind).mkdir(parents=True)
     (tmp_path / "photos" / "cat" / "1.png").write_text("pixels")
 
-    first = hash_source(folders, store)
-    same = hash_source(folders, store)
+    first = store.hash_source(folders)
+    same = store.hash_source(folders)
     (tmp_path / "photos" / "cat" / "1.png").rename(tmp_path / "photos" / "dog" / "1.png")
 
     assert first == same
-    assert hash_source(folders, store) != first
+    assert store.hash_source(folders) != first
 
 
 def test_source_that_is_no_local_file_is_unknown(tmp_path: Path, store: RecordStore) -> None:
-    assert hash_source(MemoryDataset("x"), store) is None
+    assert store.hash_source(MemoryDataset("x")) is None
     assert hash_table(tmp_path / "missing.csv", store) is None
-    assert hash_source(None, store) is None
+    assert store.hash_source(None) is None
 
 
 def test_parameter_block_is_told_by_its_values() -> None:

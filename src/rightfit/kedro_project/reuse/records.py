@@ -1,0 +1,139 @@
+"""What a run notes of its results: from what each was made, and what its files were."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from rightfit.kedro_project.kedro_private import Dataset, find_versioned_path
+from rightfit.kedro_project.reuse.file_records import FileRecord, record_files
+
+N_DIGITS = 24  # of the sha256
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class ResultRecord:
+    """How a stored result came about.
+
+    Args:
+        result: Its name in the catalog.
+        key: Hash of all that the step that made it depends on.
+        version: Version it was saved as.
+        whole: Hash of all that the step read, also of what it does not depend on.
+        files: What its files were when it was saved; none of a result that is not local.
+    """
+
+    result: str
+    key: str
+    version: str
+    whole: str = ""
+    files: tuple[FileRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """What the files of an input were when they were last read."""
+
+    files: tuple[FileRecord, ...] = ()
+
+
+class Documents(Protocol):
+    """A store of dataclasses by key; one of another form counts as absent."""
+
+    def get_record(self, key: str, kind: type[Record]) -> Record | None:
+        """Return the dataclass of a key."""
+
+    def put_record(self, key: str, record: object) -> None:
+        """Write a dataclass, replacing the one of the same key."""
+
+    def keys(self) -> Iterable[str]:
+        """Return all keys."""
+
+
+class NoDocuments:
+    """A store that keeps nothing: every step runs."""
+
+    def get_record(self, key: str, kind: type[Record]) -> Record | None:  # noqa: ARG002
+        """Return ``None``."""
+        return None
+
+    def put_record(self, key: str, record: object) -> None:
+        """Drop it."""
+
+    def keys(self) -> Iterable[str]:
+        """Return none."""
+        return ()
+
+
+class RecordStore:
+    """Reads and writes records.
+
+    Args:
+        documents: Keeps them, and what else a project notes of a run; by default nothing does.
+    """
+
+    def __init__(self, documents: Documents | None = None) -> None:
+        self.documents: Documents = documents or NoDocuments()
+
+    def read_result(self, name: str) -> ResultRecord | None:
+        """Return the record of a result by its name in the catalog."""
+        return self.documents.get_record(_key("result", name), ResultRecord)
+
+    def list_results(self) -> list[ResultRecord]:
+        """Return the records of all results."""
+        keys = (key for key in self.documents.keys() if key.startswith("result-"))  # noqa: SIM118
+        records = (self.documents.get_record(key, ResultRecord) for key in keys)
+        return [record for record in records if record is not None]
+
+    def write_result(self, record: ResultRecord) -> None:
+        """Keep the record of a result, in place of an earlier one."""
+        self.documents.put_record(_key("result", record.result), record)
+
+    def hash_files(self, path: Path, *, reads_all: bool = False) -> str:
+        """Hash a file, or all files of a folder with their names.
+
+        A file is read again only if its size or times have changed, or with ``reads_all``.
+        """
+        key = _key("source", str(path))
+        before = self.documents.get_record(key, SourceRecord) or SourceRecord()
+        files = record_files(path, () if reads_all else before.files)
+        if files != before.files:
+            self.documents.put_record(key, SourceRecord(files))
+        return hash_content([[file.path, file.sha256] for file in files])
+
+    def hash_source(self, dataset: Dataset | None, *, reads_all: bool = False) -> str | None:
+        """Hash the local files behind a catalog entry, and how the entry reads them.
+
+        Returns:
+            ``None`` for a source that is no local file, such as a database: nothing tells whether
+            it has changed.
+        """
+        path = find_versioned_path(dataset)
+        if path is None or not path.exists():
+            return None
+        return hash_content([str(dataset), self.hash_files(path, reads_all=reads_all)])
+
+
+def hash_content(content: object) -> str:
+    """Hash plain JSON content and Pydantic models; the order of keys plays no part.
+
+    >>> hash_content({"a": 1, "b": [2]}) == hash_content({"b": [2], "a": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, default=_to_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:N_DIGITS]
+
+
+def _to_plain(value: object) -> object:
+    dump = getattr(value, "model_dump", None)
+    return str(value) if dump is None else dump(mode="json")
+
+
+def _key(kind: str, name: str) -> str:
+    return f"{kind}-{hashlib.sha256(name.encode()).hexdigest()[:N_DIGITS]}"
