@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest check-run attack attack-quick check lint types contracts viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-scale-out bench-peers bench-defaults bench-repeat bench-serving-search bench-start bench-report clean
+.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest check-run attack attack-quick check lint types contracts structure viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-scale-out bench-peers bench-defaults bench-repeat bench-serving-search bench-start bench-report clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -61,6 +61,9 @@ types: .venv/.installed ## types
 contracts: .venv/.installed #: import directions and circles
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/structure
+
+structure: #: figures of a reader: lines, modules, names
+	@$(PYTHON) tests/structure/figures.py
 
 check: lint types contracts test test-long ## lint, types, import contracts and tests: what CI runs, too
 
