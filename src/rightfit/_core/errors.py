@@ -14,13 +14,3 @@ class NothingStoredError(RightfitError):
 
 class DamagedResultError(RightfitError):
     """A stored result that cannot be read."""
-
-
-class OldResultsError(RightfitError):
-    """Stored profiles in the form of an earlier version of Rightfit."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The stored profiles are in the form of an earlier version of Rightfit. Make them anew "
-            "(nothing is measured again): kedro run --pipelines evaluation,ranking,reporting"
-        )

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from rightfit._core.errors import OldResultsError, RightfitError
+from rightfit._core.errors import RightfitError
 from rightfit._core.processes.codec import from_plain
 from rightfit._core.spelling import suggest
 from rightfit._core.typed_tables import table_schema
@@ -130,15 +130,12 @@ class Profile(MetricTable):
         """Read a row of ``resource_profiles``; a column that it lacks counts as not measured.
 
         Raises:
-            OldResultsError: If an earlier version of Rightfit wrote it.
+            ValueError: If its ``measured_how`` is of another form.
         """
         cells = cast("Mapping[str, None]", row)  # of mixed kinds; the table's schema holds them
         reasons: Mapping[str, str] = cells.get("null_reasons") or {}
         how = cells.get("measured_how")
-        try:
-            measured_how = None if how is None else from_plain(MeasuredHow, how)
-        except ValueError as err:  # of a load test as it was once
-            raise OldResultsError from err
+        measured_how = None if how is None else from_plain(MeasuredHow, how)
 
         def read(metric: Metric, column: str, unknown: str) -> Figure:
             value = cells.get(column)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from rightfit._core.errors import OldResultsError, RightfitError
+from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import suggest
 from rightfit.data.request_path import MODEL, REQUEST
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
@@ -222,7 +222,7 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
 
     Args:
         profiles: One row per dataset, model, candidate, runtime, n_threads, device and request
-            path; older tables have no such column and hold encoded rows only.
+            path; a table without that column holds encoded rows only.
 
     Raises:
         ValueError: If there is no profile, or a key column is missing.
@@ -257,13 +257,7 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
 
 
 def complete_paths(profiles: pl.DataFrame) -> pl.DataFrame:
-    """Add the request path to profiles that were stored before there was one.
-
-    Raises:
-        OldResultsError: If an earlier version of Rightfit wrote the profiles.
-    """
-    if profiles.schema.get("null_reasons") == pl.String:
-        raise OldResultsError
+    """Add the request path to profiles that name none: they are of the model alone."""
     if PATH in profiles.columns:
         return profiles.with_columns(pl.col(PATH).fill_null(MODEL))
     return profiles.with_columns(pl.lit(MODEL).alias(PATH))

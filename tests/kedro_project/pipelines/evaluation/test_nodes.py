@@ -11,7 +11,6 @@ import pytest
 from factories.bundles import train_bundle
 from factories.rankings import make_application, make_applications, make_profile, make_profiles
 
-from rightfit._core.errors import OldResultsError
 from rightfit._core.processes.codec import to_plain
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.api.candidate_measuring import (
@@ -177,12 +176,3 @@ def test_profiles_name_the_settings_and_which_were_searched() -> None:
 
     assert json.loads(text) == {"searched": {"alpha": 0.01}, "fixed": {"n_epochs": 4}}
     assert add_settings(table.clear(), {}).columns == ["candidate", "settings"]
-
-
-def test_profiles_of_an_earlier_version_are_told_apart(
-    values: dict[str, Any], tmp_path: Path
-) -> None:
-    former = profiles("a").with_columns(null_reasons=pl.lit("{}"))
-
-    with pytest.raises(OldResultsError, match="earlier version"):
-        collect_profiles(EvaluationParams(**values), JsonStore(tmp_path), former)

@@ -251,7 +251,7 @@ def collect_profiles(
     Raises:
         ValueError: If the profiles were measured on several machines and may not be mixed.
     """
-    collected = pl.concat(map(complete_paths, profiles), how="diagonal")  # also of older runs
+    collected = pl.concat(map(complete_paths, profiles), how="diagonal")
     own = collected.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
     ids = own["environment_id"].drop_nulls()
     found = sorted(ids.unique())
