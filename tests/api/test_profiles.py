@@ -126,11 +126,11 @@ def test_a_pipe_in_place_of_profiles_is_refused(tmp_path: Path) -> None:
         rf.Profiles.load(tmp_path / "p.parquet")
 
 
-def test_profiles_of_an_earlier_version_are_refused_with_the_command_that_mends_it() -> None:
-    old = make_profiles().with_columns(pl.lit("{}").alias("null_reasons"))
+def test_reasons_that_are_texts_are_refused() -> None:
+    written = make_profiles().with_columns(pl.lit("{}").alias("null_reasons"))
 
-    with pytest.raises(rf.RightfitError, match="kedro run --pipelines evaluation,ranking"):
-        rf.rank(old, {})
+    with pytest.raises(rf.RightfitError, match="null_reasons must hold a struct"):
+        rf.rank(written, {})
 
 
 def test_notebook_and_terminal_show_a_short_table(profiles: rf.Profiles) -> None:

@@ -307,6 +307,8 @@ def _find_odd_remarks(table: pl.DataFrame) -> Iterator[str]:
         present = table[name].dtype if name in table.columns else pl.Null
         if present not in (dtype, pl.Null) and not (dtype.is_numeric() and present.is_numeric()):
             yield f"{name} must hold {WORDS[dtype]}"
+    if table.schema.get("null_reasons") == pl.String:
+        yield "null_reasons must hold a struct of reasons by metric, not texts; or leave it out"
     if SETTINGS in table.columns and table[SETTINGS].dtype == pl.String:
         for text in table[SETTINGS].drop_nulls().unique():
             try:
