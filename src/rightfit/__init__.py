@@ -42,6 +42,7 @@ __all__ = [
     "Objective",
     "Profile",
     "Profiles",
+    "Progress",
     "Project",
     "Ranking",
     "RightfitClassifier",
@@ -71,6 +72,7 @@ _HOMES = {
     "Objective": "rightfit.ranking.applications.applications",
     "Profile": "rightfit.measuring.profile",
     "Profiles": "rightfit.api.profiles",
+    "Progress": "rightfit._core.progress",
     "Project": "rightfit.kedro_project.opened_project",
     "Ranking": "rightfit.api.rank",
     "RightfitClassifier": "rightfit.api.estimators",
@@ -95,6 +97,7 @@ _NEEDS = {  # beside the core, when the module is imported
 
 if TYPE_CHECKING:
     from rightfit._core.errors import RightfitError
+    from rightfit._core.progress import Progress
     from rightfit.api.estimators import RightfitClassifier, RightfitRegressor
     from rightfit.api.fitted import FittedModel
     from rightfit.api.measure import compare, measure

@@ -13,23 +13,24 @@ import rightfit as rf
 
 SIGNATURES = {
     "measure": "(model, rows=None, targets=None, *, name=None, runtime=None, n_threads=1, "
-    "device='cpu', preset='quick', quality=None, trust=False)",
+    "device='cpu', preset='quick', quality=None, trust=False, verbose=None, on_progress=None)",
     "compare": "(models, rows, targets=None, *, dataset='data', runtimes=None, n_threads=(1,), "
-    "devices=('cpu',), preset='quick', quality=None, applications=None, trust=False)",
+    "devices=('cpu',), preset='quick', quality=None, applications=None, trust=False, "
+    "verbose=None, on_progress=None)",
     "rank": "(profiles, applications, *, rules=None, previous=None)",
     "open_project": "(folder='.', *, env=None, data_root=None)",
     "search": (
         "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, n_trials=None, "
         "task=None, quality=None, dataset=None, early_stopping='pausing', preset='quick', "
-        "refit=True, n_workers=None, seed=0, folder=None)"
+        "refit=True, n_workers=None, seed=0, folder=None, verbose=None, on_progress=None)"
     ),
     "RightfitClassifier": (
         "(application=None, *, families=None, budget_cpu_s=60.0, n_trials=None, quality=None, "
-        "early_stopping='pausing', refit=True, random_state=None)"
+        "early_stopping='pausing', refit=True, random_state=None, verbose=None)"
     ),
     "RightfitRegressor": (
         "(application=None, *, families=None, budget_cpu_s=60.0, n_trials=None, quality=None, "
-        "early_stopping='pausing', refit=True, random_state=None)"
+        "early_stopping='pausing', refit=True, random_state=None, verbose=None)"
     ),
 }
 

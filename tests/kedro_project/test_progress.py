@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import pytest
 from rich.console import Console
 
-from rightfit.kedro_project.progress import RunDisplay, RunStep, show_progress
+from rightfit._core.progress import WAITING, Progress, report_trials
+from rightfit.kedro_project.progress import RunDisplay, RunStep
 
 pytestmark = pytest.mark.whole
 
@@ -61,8 +61,8 @@ def test_display_shows_stages_of_cells_trials_and_what_is_done_now(
     display.begin(STEPS[1])
     display.expect_search(60)
     clock.now_s += 20
-    display.count_trials("landsat.forest", 12, None)
-    display.count_trials("landsat.net", 3, 16)
+    display.note(Progress("searching", "landsat.forest", 12))
+    display.note(Progress("searching", "landsat.net", 3, 16))
 
     assert before == "5 s; time left is not known yet"
     assert read(display) == [
@@ -96,15 +96,24 @@ def test_cells_beyond_the_height_of_the_terminal_wait(display: RunDisplay) -> No
     assert shown == ["cell", "landsat.forest", "0", "0"]
 
 
-def test_trials_reach_the_display_that_is_shown_and_nobody_else(
-    display: RunDisplay, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_display_names_what_is_measured_and_counts_up_what_it_waits_for(
+    display: RunDisplay, clock: Clock
 ) -> None:
-    counted: list[Any] = []
-    monkeypatch.setattr(display, "count_trials", lambda *given: counted.append(given))
+    display.begin(STEPS[3])
+    display.note(Progress("measuring", "forest-003 onnx", 3, 12))
+    measuring = read(display)[-1]
+    display.note(Progress(WAITING, "process 7, python train.py"))
+    clock.now_s += 8
+    display.note(Progress(WAITING, "process 7, python train.py"))
 
-    with display.shown(Console(file=io.StringIO(), force_terminal=True)), show_progress() as count:
-        count("landsat.net", 1, None)
-    with show_progress() as count:
-        count("landsat.net", 2, None)
+    assert "; now measuring landsat: forest-003 onnx, 3 of 12 profiles;" in measuring
+    waiting = "; waiting for another measurement on this machine: process 7, python train.py (8 s);"
+    assert waiting in " ".join(read(display))
 
-    assert counted == [("landsat.net", 1, None)]
+
+def test_progress_reaches_the_display_that_is_shown_and_nobody_else(display: RunDisplay) -> None:
+    with display.shown(Console(file=io.StringIO(), force_terminal=True)):
+        report_trials("landsat.net", 1, None)
+    report_trials("landsat.net", 2, None)
+
+    assert "landsat.net - 1 trials -" in read(display)

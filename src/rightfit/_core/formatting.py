@@ -55,6 +55,16 @@ def format_duration(hours: float) -> str:
     return f"{format_number(seconds)} s"
 
 
+def format_seconds(seconds: float) -> str:
+    """Write a time that is passing, in whole seconds.
+
+    >>> format_seconds(7.4), format_seconds(65)
+    ('7 s', '1 min 05 s')
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds:02.0f} s" if minutes else f"{seconds:.0f} s"
+
+
 def format_share(share: float) -> str:
     """Write a share as whole percent.
 

@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import name_some
 from rightfit._core.strict_model import list_faults
+from rightfit.api.progress_line import showing_progress
 from rightfit.api.search import NAME, SearchResult, search_dataset
 from rightfit.api.search_arguments import FamiliesLike, StoppingLike, read_example, read_rules
 from rightfit.data.description import RESERVED_COLUMNS, DatasetBlock, DatasetSpec
@@ -62,6 +63,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         early_stopping: StoppingLike = "pausing",
         refit: bool = True,
         random_state: int | np.random.RandomState | None = None,
+        verbose: bool | None = None,
     ) -> None:
         self.application = application
         self.families = families
@@ -71,6 +73,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         self.early_stopping = early_stopping
         self.refit = refit
         self.random_state = random_state
+        self.verbose = verbose
 
     def predict(self, X: object) -> Array:  # noqa: N803 - scikit-learn's name
         """Predict with the model that was chosen.
@@ -197,7 +200,8 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             ) from err
         if labels is not None and not has_test and is_validation.any():
             require_judgement(prepared.data_card.quality, y[is_validation], labels)
-        return search_dataset(prepared, rules, labels)
+        with showing_progress(self.verbose):
+            return search_dataset(prepared, rules, labels)
 
     def _keep(self, found: SearchResult) -> None:
         self.ranking_ = found.ranking
@@ -227,6 +231,7 @@ class RightfitClassifier(ClassifierMixin, _SearchingEstimator):  # type: ignore[
         refit: Whether the chosen model is trained again on all rows.
         random_state: Seed of splits, sampling and training. A search repeats itself with the same
             seed where ``budget_cpu_s`` is ``None``.
+        verbose: As of :func:`rightfit.search`.
 
     Attributes:
         best_: The model that was chosen, a :class:`rightfit.FittedModel`.
@@ -287,6 +292,7 @@ class RightfitRegressor(RegressorMixin, _SearchingEstimator):  # type: ignore[mi
         early_stopping: Which trainings are stopped.
         refit: Whether the chosen model is trained again.
         random_state: Seed.
+        verbose: As of :func:`rightfit.search`.
 
     Attributes:
         best_: The model that was chosen, a :class:`rightfit.FittedModel`.

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.progress import Listener
 from rightfit.api.own_models import MeasuringPlan, measure_models
 from rightfit.api.profiles import Profiles
+from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import ApplicationsLike, read_applications
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.targets import Quality
@@ -27,6 +29,8 @@ def measure(
     preset: str = "quick",
     quality: Quality | None = None,
     trust: bool = False,
+    verbose: bool | None = None,
+    on_progress: Listener | None = None,
 ) -> Profile:
     """Measure what serving a model costs, in fresh processes, and how good its answers are.
 
@@ -49,6 +53,9 @@ def measure(
             ``None``: accuracy, or r2 where numbers are predicted.
         trust: Whether a file that is no ONNX may be opened: you trust who wrote it. A pickle runs
             whatever code it holds, in a process of its own.
+        verbose: Whether the progress is shown; ``None``: in a terminal or a notebook. If true, a
+            log file or a pipe gets a line every five seconds.
+        on_progress: Called with each step, a :class:`Progress`; an error of it ends the call.
 
     Raises:
         RightfitError: If the model, the rows and the targets do not fit each other, or the model
@@ -57,9 +64,10 @@ def measure(
     called = name or (Path(model).name if isinstance(model, str | Path) else type(model).__name__)
     _require_texts("name", [called])
     plan = MeasuringPlan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
-    found = measure_models(
-        {called: model}, rows, targets, plan, dataset="data", quality=quality, trust=trust
-    )
+    with showing_progress(verbose, on_progress):
+        found = measure_models(
+            {called: model}, rows, targets, plan, dataset="data", quality=quality, trust=trust
+        )
     if found.profiles.is_empty():
         reasons = "; ".join(found.left_out.values()) or f"{called} has no runtime {runtime}"
         raise RightfitError(f"{called} was not measured: {reasons}")
@@ -79,6 +87,8 @@ def compare(
     quality: Quality | None = None,
     applications: ApplicationsLike | None = None,
     trust: bool = False,
+    verbose: bool | None = None,
+    on_progress: Listener | None = None,
 ) -> Profiles:
     """Measure models side by side, in turns, so that all meet the same moods of the machine.
 
@@ -96,6 +106,8 @@ def compare(
         applications: As of :func:`rank`; a profile that none of them could choose is not measured
             to the end. ``None``: all are.
         trust: As of :func:`measure`.
+        verbose: As of :func:`measure`.
+        on_progress: As of :func:`measure`.
 
     Raises:
         RightfitError: If models, rows and targets do not fit each other, before anything is
@@ -118,9 +130,10 @@ def compare(
         preset,
         None if applications is None else read_applications(applications),
     )
-    found = measure_models(
-        models, rows, targets, plan, dataset=dataset, quality=quality, trust=trust
-    )
+    with showing_progress(verbose, on_progress):
+        found = measure_models(
+            models, rows, targets, plan, dataset=dataset, quality=quality, trust=trust
+        )
     return Profiles(
         found.profiles,
         found.environment,

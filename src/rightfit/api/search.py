@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from rich.console import Console
-from rich.status import Status
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import end_sentence
@@ -23,6 +19,7 @@ from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import sweep_temporary_folders
 from rightfit._core.processes.lost_threads import require_threads
 from rightfit._core.processes.repeated_warnings import counting_repeats
+from rightfit._core.progress import Listener, report_progress, report_trials
 from rightfit._core.spelling import suggest
 from rightfit.api.candidate_measuring import (
     RawTest,
@@ -41,6 +38,7 @@ from rightfit.api.fitted import (
     write_files,
 )
 from rightfit.api.profiles import Profiles
+from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import ApplicationsLike, Ranking
 from rightfit.api.search_arguments import (
     FamiliesLike,
@@ -72,7 +70,7 @@ from rightfit.searching.parallel.planned_search import (
     plan_search,
     train_on_more,
 )
-from rightfit.searching.parallel.side_by_side import OnTrial, search_cut_off, search_in_parallel
+from rightfit.searching.parallel.side_by_side import search_cut_off, search_in_parallel
 from rightfit.searching.search import is_over
 from rightfit.searching.setting_up import make_cell, make_labelled_rows
 from rightfit.searching.studies.study_store import PrivateStudyStore, StudyStore
@@ -239,6 +237,8 @@ def search(
     n_workers: int | None = None,
     seed: int = 0,
     folder: str | Path | None = None,
+    verbose: bool | None = None,
+    on_progress: Listener | None = None,
 ) -> SearchResult:
     """Search models for a table, measure what serving them costs, and rank them per application.
 
@@ -278,6 +278,9 @@ def search(
             seed repeats a search.
         folder: Where to keep the search; a later one with the same table continues it. ``None``: a
             temporary folder, kept as long as the result is.
+        verbose: Whether the progress is shown; ``None``: in a terminal or a notebook. If true, a
+            log file or a pipe gets a line every five seconds.
+        on_progress: Called with each step, a :class:`Progress`; an error of it ends the call.
 
     Returns:
         The ranking, profiles and trials, and the fitted model of each application.
@@ -297,11 +300,13 @@ def search(
         n_workers=n_workers,
         seed=seed,
     )
-    frame = read_table(table)
-    values = check_target(frame, target)
-    prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
-    labels = list_labels(prepared.data_card, values)
-    return search_dataset(prepared, rules, labels, folder=None if folder is None else Path(folder))
+    with showing_progress(verbose, on_progress):
+        frame = read_table(table)
+        values = check_target(frame, target)
+        prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
+        labels = list_labels(prepared.data_card, values)
+        workspace = None if folder is None else Path(folder)
+        return search_dataset(prepared, rules, labels, folder=workspace)
 
 
 def read_table(table: object) -> Table:
@@ -456,16 +461,18 @@ class _Search:
     def run(self, feeding: Feeding) -> SearchResult:
         """Search, measure, refit and rank."""
         rules = self._rules
-        with _show_trials() as on_trial:
-            searches = self._plan()
-            if rules.is_parallel:
-                due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
-                if due:
-                    search_in_parallel(due, on_trial=on_trial)
-            else:
-                search_cut_off(searches, on_trial=on_trial)
-            # Those are over by now, and tell what they found.
-            outcomes = {one.cell.model: complete_search(one, on_trial=on_trial) for one in searches}
+        searches = self._plan()
+        report_progress("searching")
+        if rules.is_parallel:
+            due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
+            if due:
+                search_in_parallel(due, on_trial=report_trials)
+        else:
+            search_cut_off(searches, on_trial=report_trials)
+        # Those are over by now, and tell what they found.
+        outcomes = {
+            one.cell.model: complete_search(one, on_trial=report_trials) for one in searches
+        }
         if not any(outcome.candidates for outcome in outcomes.values()):
             reasons = pl.concat([one.trials["stop_reason"] for one in outcomes.values()])
             raise RightfitError(
@@ -563,6 +570,7 @@ class _Search:
         refitted = {}
         for name, key in keys.items():
             search, ranked = by_model[key.model], outcomes[key.model].candidates[name]
+            report_progress("refitting", name)
             bundle = train_on_more(search, name, held_out, exports=rules.applications.asks_costs)
             if bundle is None or (ranked.onnx and not bundle.onnx):
                 logger.warning("%s is delivered as it was ranked, without the last rows", name)
@@ -576,20 +584,3 @@ def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(
         table.select(pl.lit(name).alias("model"), pl.all()) for name, table in tables.items()
     )
-
-
-@contextmanager
-def _show_trials() -> Iterator[OnTrial]:
-    """Count trials in a terminal while the block runs; elsewhere nothing is shown."""
-    if not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    counts: dict[str, int] = {}
-    with Status("Searching", console=Console(stderr=True)) as status:
-
-        def show(name: str, n_begun: int, _n_trials: int | None) -> None:
-            counts[name.rpartition(".")[2]] = n_begun
-            shown = ", ".join(f"{model} {n}" for model, n in counts.items())
-            status.update(f"Searching; trials so far: {shown}")
-
-        yield show

@@ -10,6 +10,7 @@ import click
 
 from rightfit._core.processes.codec import to_plain
 from rightfit.api.profiles import Profiles
+from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import Ranking
 from rightfit.cli.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.cli.stored_answers import load_recommendations, read_answers
@@ -98,7 +99,7 @@ def _check_measured(place: Place, *, margin_pct: float, as_json: bool) -> None:
     """Measure the winners again, print what has changed, and fail if anything has."""
     if as_json:
         set_log_level("WARNING")  # the log goes to standard output, too
-    with faults_as_message():
+    with faults_as_message(), showing_progress():
         parameters = place.read_parameters()
         watch = watch_winners(place.open_results(), parameters, margin_pct=margin_pct)
     if as_json:

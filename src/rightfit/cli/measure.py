@@ -9,6 +9,7 @@ import click
 
 from rightfit._core.formatting import format_number
 from rightfit.api.own_models import measure_file
+from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import (
     AS_JSON,
     echo_json,
@@ -66,7 +67,7 @@ def measure(
     FILE may be an ONNX file; with --trust one of scikit-learn (skops or a pickle), XGBoost,
     LightGBM or CatBoost; or the folder of a bundle, an export or an MLflow model.
     """
-    with faults_as_message(RuntimeError):
+    with faults_as_message(RuntimeError), showing_progress():
         is_all = threads == "all"
         if not is_all and (not threads.isdecimal() or len(threads) > 6 or int(threads) < 1):
             raise ValueError(f"--threads must be 1 or more, or all, but got {threads[:20]!r}.")

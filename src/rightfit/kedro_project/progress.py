@@ -16,6 +16,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
+from rightfit._core.formatting import format_seconds
+from rightfit._core.progress import WAITING, Progress, listening
+
 # Stages with a column of their own; what the others take does not count for the time left.
 COLUMNS = {"data_engineering": "prepared", "training": "searched", "evaluation": "measured"}
 NOW = {
@@ -57,7 +60,8 @@ class RunDisplay:
         self._took_s: dict[str, list[float]] = {}
         self._trials: dict[str, str] = {}
         self._now: RunStep | None = None
-        self._last_name = ""
+        self._last = Progress("")
+        self._waits_since_s = 0.0
         self._started_s = self._begun_s = self._drawn_s = clock_s()
         self._search_ends_s: float | None = None
         self._draw: Callable[[], None] = lambda: None
@@ -65,7 +69,6 @@ class RunDisplay:
     @contextlib.contextmanager
     def shown(self, console: Console) -> Iterator[None]:
         """Show it in a terminal while the block runs; the log scrolls above it."""
-        global _current  # one terminal, one display
         live = Live(
             console=console,
             auto_refresh=False,
@@ -73,16 +76,13 @@ class RunDisplay:
             redirect_stdout=sys.stdout.isatty(),  # a log in a file stays there
             get_renderable=lambda: self.render(console.height),
         )
-        with live:
-            self._draw, _current = live.refresh, self
-            try:
-                yield
-            finally:
-                _current = None
+        with live, listening(self.note):
+            self._draw = live.refresh
+            yield
 
     def begin(self, step: RunStep) -> None:
         """Note that a step begins."""
-        self._now, self._last_name, self._begun_s = step, "", self._clock_s()
+        self._now, self._last, self._begun_s = step, Progress(""), self._clock_s()
         self._draw()
 
     def end(self, step: RunStep) -> None:
@@ -98,10 +98,14 @@ class RunDisplay:
         self._begun_s = self._clock_s()
         self._search_ends_s = None if wall_s is None else self._begun_s + wall_s
 
-    def count_trials(self, name: str, n_done: int, n_all: int | None) -> None:
-        """Note the trials of a search, or the tasks of another piece of work."""
-        self._last_name = name
-        self._trials[name] = f"{n_done} of {n_all}" if n_all else str(n_done)
+    def note(self, progress: Progress) -> None:
+        """Note the trials of a search, what is measured, or what is waited for."""
+        if progress.stage == WAITING and self._last.stage != WAITING:
+            self._waits_since_s = self._clock_s()
+        self._last = progress
+        if progress.stage == "searching" and progress.n_done is not None:
+            n_all = f" of {progress.n_all}" if progress.n_all else ""
+            self._trials[progress.subject] = f"{progress.n_done}{n_all}"
         if self._clock_s() - self._drawn_s >= LEAST_S:
             self._drawn_s = self._clock_s()
             self._draw()
@@ -136,20 +140,26 @@ class RunDisplay:
         table = Table("cell", *COLUMNS.values(), box=None, pad_edge=False)
         for cell in left[: max(1, n_lines - N_OTHER_LINES)]:
             table.add_row(cell, *(self._mark(stage, cell) for stage in COLUMNS))
-        passed = _describe_s(self._clock_s() - self._started_s)
+        passed = format_seconds(self._clock_s() - self._started_s)
         left_s, is_whole = self.estimate_left_s()
         if is_whole or left_s >= 1:
-            time_left = f"{'about' if is_whole else 'at least'} {_describe_s(left_s)} left"
+            time_left = f"{'about' if is_whole else 'at least'} {format_seconds(left_s)} left"
         else:
             time_left = "time left is not known yet"
         now = ""
         if self._now is not None:
             is_all = self._search_ends_s is not None
             place = "all cells" if is_all else self._now.place
-            if self._last_name not in ("", place) and not is_all:
-                place = f"{self._last_name} ({self._trials[self._last_name]})"
+            last = self._last
+            if last.stage == "searching" and last.subject not in ("", place) and not is_all:
+                place = f"{last.subject} ({self._trials[last.subject]})"
+            elif last.stage == "measuring":
+                place = f"{place}: {last.subject}, {last.n_done} of {last.n_all} profiles"
             what = NOW.get(self._now.stage, self._now.stage.replace("_", " "))
             now = f"; now {what} {place}".rstrip()
+            if last.stage == WAITING:
+                waited_s = self._clock_s() - self._waits_since_s
+                now = f"; {last} ({format_seconds(waited_s)})"
         done = f"{len(cells) - len(left)} of {len(cells)} cells done"
         return Group(table, done, f"{passed}{now}; {time_left}")
 
@@ -162,35 +172,3 @@ class RunDisplay:
         if stage == "training" and trials:
             return f"{trials} trials"
         return "now" if self._now in steps else "-"
-
-
-_current: RunDisplay | None = None
-
-
-@contextlib.contextmanager
-def show_progress(wall_s: float | None = None) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Count trials in the run's display while the block runs; without a display they stay silent.
-
-    Args:
-        wall_s: How long the searches may take; ``None``: not known.
-
-    Yields:
-        A function to call with a search's name, its finished trials and the number at which it
-        ends, or ``None`` if it ends otherwise.
-    """
-    display = _current
-    if display is None:
-        yield lambda name, n_done, n_all: None  # noqa: ARG005
-        return
-    if wall_s is not None:
-        display.expect_search(wall_s)
-    try:
-        yield display.count_trials
-    finally:
-        if wall_s is not None:
-            display.expect_search(None)
-
-
-def _describe_s(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds:02.0f} s" if minutes else f"{seconds:.0f} s"

@@ -26,6 +26,7 @@ from pluggy import PluginManager
 from pydantic import BaseModel
 from rich.console import Console
 
+from rightfit._core.progress import report_trials
 from rightfit._core.spelling import suggest
 from rightfit.kedro_project.configuration import DEFAULT_PIPELINE, ConfigurationError
 from rightfit.kedro_project.kedro_private import Catalog, is_async
@@ -37,7 +38,7 @@ from rightfit.kedro_project.nodes import (
     holds_own,
     is_own,
 )
-from rightfit.kedro_project.progress import RunDisplay, RunStep, show_progress
+from rightfit.kedro_project.progress import RunDisplay, RunStep
 
 if TYPE_CHECKING:
     from rightfit.searching.parallel.planned_search import PlannedSearch
@@ -135,7 +136,7 @@ class RightfitRunner(SequentialRunner):
                 if display is not None and is_own(node):
                     display.begin(find_step(node))
                 try:
-                    searches.carry_out_for(node)
+                    searches.carry_out_for(node, display)
                     Task(node, catalog, self._is_async, hook_manager, run_id).execute()
                 except Exception:
                     done = set(pipeline.nodes) - set(nodes[n_done:])
@@ -225,7 +226,7 @@ class Searches:
             _, n_threads = self._training.share_cores(len(searching))
             shared_fork_server(families, n_threads)
 
-    def carry_out_for(self, node: Node) -> None:
+    def carry_out_for(self, node: Node, display: RunDisplay | None = None) -> None:
         """Search all cells whose inputs are there, if this node needs a search."""
         if node not in self._waiting:
             return
@@ -240,8 +241,11 @@ class Searches:
 
         budget_s, n_at_once = searches[0].settings.budget_cpu_s, searches[0].n_at_once
         wall_s = None if budget_s is None else len(searches) * budget_s / n_at_once
-        with show_progress(wall_s) as on_trial:
-            search_in_parallel(searches, on_trial=on_trial)
+        if display is not None:
+            display.expect_search(wall_s)
+        search_in_parallel(searches, on_trial=report_trials)
+        if display is not None:
+            display.expect_search(None)
 
     def _is_spread(self, n_searches: int) -> bool:
         """Tell whether so many searches are carried out in processes of their own."""

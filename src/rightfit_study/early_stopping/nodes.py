@@ -13,8 +13,8 @@ import polars as pl
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
 from rightfit._core.processes.json_store import JsonStore
+from rightfit._core.progress import report_trials
 from rightfit.data.data_card import DataCard
-from rightfit.kedro_project.progress import show_progress
 from rightfit.params.applications import ApplicationsParams
 from rightfit.params.evaluation import EvaluationParams
 from rightfit.searching.space import ModelBlock
@@ -64,10 +64,9 @@ def record_curves(
         },
     )
     folder = studies.cell(cell_name).folder / f"recordings-{key}"
-    with show_progress() as on_recording:
-        recordings = record_cell(
-            cell, recording, folder, on_recording=partial(on_recording, f"{cell_name} unstopped")
-        )
+    recordings = record_cell(
+        cell, recording, folder, on_recording=partial(report_trials, f"{cell_name} unstopped")
+    )
     logger.info("%s: %d trainings recorded", cell_name, len(recordings))
     return tabulate_recordings(
         recordings, dataset=data_card.dataset, model=cell.model, quality=cell.quality
@@ -130,10 +129,9 @@ def replay_rules(
         seed=replaying.seed,
         datasets=list(dict.fromkeys(cell.dataset for cell in cells)),
     )
-    with show_progress() as on_task:
-        replays = run_experiment(
-            experiment, n_workers=replaying.n_workers, on_task=partial(on_task, "replays")
-        )
+    replays = run_experiment(
+        experiment, n_workers=replaying.n_workers, on_task=partial(report_trials, "replays")
+    )
     savings = summarise_savings(replays)
     by_cell = summarise_cells(replays)
     logger.info("Early stopping: %s", headline(replays, savings, seed=replaying.seed))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rightfit._core.processes.file_locks import acquire
+from rightfit._core.progress import WAITING, Progress, listening
 from rightfit.measuring.rounds import lock
 from rightfit.measuring.rounds.lock import (
     LOCK_PATH,
@@ -66,25 +68,36 @@ def test_wait_says_once_for_whom_and_since_when(
     told: list[str] = []
     monkeypatch.setattr(lock.logger, "info", lambda text, *of: told.append(text % of))
     path = tmp_path / "lock"
-    ticks_s = iter([0.0, 1.0, 6.0, 9.0, 40.0])
-    waits = []
+    steps: list[Progress] = []
 
     with hold_in_process(path) as holder:
+        for is_last in (False, True):  # each waits for the same process
+            ticks_s = iter([0.0, 1.0, 6.0, 9.0, 40.0])
+            waits: list[float] = []
 
-        def release_at_last(seconds: float) -> None:
-            waits.append(seconds)
-            if len(waits) == 4:
-                holder.communicate()
+            def release_at_fourth(
+                seconds: float, waits: list[float] = waits, is_last: bool = is_last
+            ) -> None:
+                waits.append(seconds)
+                if len(waits) == 4:
+                    if not is_last:
+                        raise TimeoutError
+                    holder.communicate()
 
-        with machine_lock(path, clock_s=lambda: next(ticks_s), sleep=release_at_last):
-            pass
+            with (
+                contextlib.suppress(TimeoutError),
+                listening(steps.append),
+                machine_lock(path, clock_s=ticks_s.__next__, sleep=release_at_fourth),
+            ):
+                pass
 
-    assert len(told) == 1
-    assert told[0].startswith(
-        "Waiting for another timing on this machine to end: "
-        f"process {holder.pid}, {sys.executable[:60]}"
-    )
-    assert re.search(r", since \d\d:\d\d:\d\d\.$", told[0])
+    [text] = told
+    assert f": process {holder.pid}, {sys.executable} -c … in {Path.cwd()}, since " in text
+    assert re.search(r", since \d\d:\d\d:\d\d\.$", text)
+    shown = {step.subject for step in steps if step.stage == WAITING}
+    assert all(subject.startswith(f"process {holder.pid}, ") for subject in shown)
+    assert len([step for step in steps if step.stage == WAITING]) == 8
+    assert steps[-1].stage != WAITING
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux")

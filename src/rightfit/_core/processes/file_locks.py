@@ -47,12 +47,20 @@ def find_holder(file: IO[Any] | int) -> int | None:
 
 
 def name_process(pid: int) -> str:
-    """Name a process: its number, and its command as far as the system tells it."""
-    words: list[str] = []
+    """Name a process: its number, command and working directory, as far as the system tells them.
+
+    Of the code after ``-c`` nothing is shown.
+    """
+    command, folder = "", ""
     with contextlib.suppress(OSError):
-        command = Path("/proc", str(pid), "cmdline").read_bytes()
-        words = command.decode(errors="replace").replace("\0", " ").split()
-    return f"process {pid}, {clean_text(' '.join(words))[:MAX_NAME]}".removesuffix(", ")
+        arguments = Path("/proc", str(pid), "cmdline").read_bytes().decode(errors="replace")
+        words = arguments.split("\0")
+        if "-c" in words:
+            words = [*words[: words.index("-c") + 1], "…"]
+        command = f", {' '.join(words).strip()[:MAX_NAME]}"
+    with contextlib.suppress(OSError):  # another user's is not told
+        folder = f" in {Path('/proc', str(pid), 'cwd').readlink()}"
+    return clean_text(f"process {pid}{command}{folder}")
 
 
 def is_stopped(pid: int) -> bool:

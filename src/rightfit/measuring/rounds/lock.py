@@ -29,6 +29,7 @@ from rightfit._core.processes.file_locks import (
     name_process,
     release,
 )
+from rightfit._core.progress import waiting
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +38,14 @@ logger = logging.getLogger(__name__)
 LOCK_PATH = Path("/tmp/model-timing.lock")  # noqa: S108 - must be the same for everybody
 POLL_S = 0.02
 LOG_AFTER_S = 5.0
-LOOK_S = 1.0  # between two looks at the holder
+LOOK_S = 1.0  # between two looks at the holder; longer waits than that are shown
 STOPPED_MAX_S = 60.0  # for a process that a signal has stopped to go on
 HOLD_MAX_S = 3_600.0  # the longest measurement holds it for half as long
 WAIT_MAX_S = 4 * 3_600.0  # whatever is done with it meanwhile
 
 _warned: set[Path] = set()
 _lost: dict[Path, int | None] = {}  # by path, the process that holds it and has lost it
+_logged: set[int | None] = set()  # holders that the log names already: it holds many times
 _held = threading.local()  # paths that this thread holds
 
 
@@ -77,7 +79,9 @@ def machine_lock(
                 _warn_once(place, f"it must be a regular file that every user may read: {err}")
                 continue
             stack.callback(os.close, descriptor)
-            if _wait(place, descriptor, clock_s=clock_s, sleep=sleep):
+            with waiting() as report:
+                is_locked = _wait(place, descriptor, report, clock_s=clock_s, sleep=sleep)
+            if is_locked:
                 stack.callback(release, descriptor)
                 break
         held.add(path)
@@ -86,11 +90,16 @@ def machine_lock(
 
 
 def _wait(
-    place: Path, descriptor: int, *, clock_s: Callable[[], float], sleep: Callable[[float], None]
+    place: Path,
+    descriptor: int,
+    report: Callable[[str], None],
+    *,
+    clock_s: Callable[[], float],
+    sleep: Callable[[float], None],
 ) -> bool:
     """Lock a file, or tell that its holder has lost it."""
     start_s = clock_s()
-    is_logged, look_s = False, 0.0
+    look_s = 0.0
     while not acquire(descriptor, waits=False):
         waited_s = clock_s() - start_s
         if waited_s >= look_s:
@@ -110,12 +119,12 @@ def _wait(
                 _lost[place] = holder
                 _warn_once(place, f"{name} holds it and does not measure")
                 return False
-            if waited_s >= LOG_AFTER_S and not is_logged:
-                is_logged = True
-                logger.info(
-                    "Waiting for another timing on this machine to end: %s, since %s.",
-                    *(name, datetime.fromtimestamp(since_s).strftime("%H:%M:%S")),
-                )
+            other = f"{name}, since {datetime.fromtimestamp(since_s).strftime('%H:%M:%S')}"
+            if waited_s >= LOOK_S:
+                report(other)
+            if waited_s >= LOG_AFTER_S and holder not in _logged:
+                _logged.add(holder)
+                logger.info("Waiting for another measurement on this machine to end: %s.", other)
         sleep(POLL_S)
     _lost.pop(place, None)
     with contextlib.suppress(OSError):  # a file that this user may only read

@@ -21,6 +21,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rightfit._core.processes.json_store import JsonStore
+from rightfit._core.progress import repeat_progress, report_progress
+from rightfit._core.spelling import name_some
 from rightfit.measuring.blocks import adjust_figures, name_block
 from rightfit.measuring.hardware.environment import fingerprint
 from rightfit.measuring.rounds.jobs import Job
@@ -133,6 +135,7 @@ def measure_jobs(
     _measure_in_blocks(all_jobs, reference, bench, choose, choice)
     for one in all_jobs:
         while _wants_load(one.state, bench):
+            _report([one], all_jobs)
             one.state = measure_under_load(one.subject, bench, one.state)
         one.save(one.state)
     states = [one.state for one in all_jobs]
@@ -208,6 +211,7 @@ def _measure_in_blocks(
         waiting = [waiting[position] for position in rng.permutation(len(waiting))]
         n_groups = math.ceil(len(waiting) / MAX_OPEN_PROCESSES)
         for group in (waiting[start::n_groups] for start in range(n_groups)):
+            _report(group, all_jobs)
             time_block([*group, reference], bench, block=name_block(run, number), rng=rng)
             number += 1
             for one in [*group, reference]:
@@ -237,6 +241,7 @@ def time_block(
     with machine_lock():
         try:
             for one in measurements:
+                repeat_progress()
                 process = OpenRound(one.subject, one.bench or bench, one.state)
                 opened.append((one, process))  # at once: it is left whatever happens to the next
             slices = []
@@ -247,6 +252,7 @@ def time_block(
             for position in rng.permutation(len(slices)):
                 process, is_batch = slices[position]
                 process.time_slice(is_batch=is_batch)
+                repeat_progress()  # between two slices, so that it disturbs none
             load = cores_between(before, read_core_times())
             while opened:
                 one, process = opened.pop(0)
@@ -282,6 +288,13 @@ def read_percentile(state: MeasurementState, share: float) -> dict[str, float]:
     """Return a latency percentile in ns of each round that counts, by block."""
     found = {one.block: one.percentiles_ns[share] for one in usable_rounds(state.rounds)}
     return {block: value for block, value in found.items() if value is not None}
+
+
+def _report(group: Sequence[JobMeasurement], all_jobs: Sequence[JobMeasurement]) -> None:
+    """Report the jobs that are timed next."""
+    n_over = sum(one.is_over for one in all_jobs)
+    names = [f"{one.job.candidate} ({one.job.serving})" for one in group]
+    report_progress("measuring", name_some(names, n_shown=1), n_over, len(all_jobs))
 
 
 def _wants_load(state: MeasurementState, bench: Bench) -> bool:

@@ -11,11 +11,11 @@ import polars as pl
 
 from rightfit._core.formatting import end_sentence
 from rightfit._core.processes.leftovers import temporary_folder
+from rightfit._core.progress import report_trials
 from rightfit.data.data_card import DataCard
 from rightfit.data.description import DatasetSpec
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.kedro_project.imported_block import ImportedBlock, UnsuitableModelError, locate
-from rightfit.kedro_project.progress import show_progress
 from rightfit.measuring.model_import import bring_in
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
@@ -105,9 +105,8 @@ def tune_model(
         n_searches=1,
         **siblings,
     )
-    with show_progress() as on_trial:
-        search_cut_off([planned], on_trial=on_trial)
-        outcome = complete_search(planned, on_trial=on_trial, predicts=predicts)
+    search_cut_off([planned], on_trial=report_trials)
+    outcome = complete_search(planned, on_trial=report_trials, predicts=predicts)
     # what the search could not do, and what would help
     for row in outcome.account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
         logger.debug(

@@ -1,0 +1,155 @@
+"""No call of the public API is silent in a terminal or a notebook."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rightfit as rf
+from rightfit._core.progress import WAITING, Progress, report_progress, report_trials
+from rightfit.api import progress_line
+from rightfit.api.progress_line import ProgressLine, showing_progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def open_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    stream = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", stream)
+    return stream
+
+
+def test_line_counts_trials_of_all_cells_and_the_time_of_a_wait() -> None:
+    clock, texts = Clock(), list[str]()
+    line = ProgressLine(texts.append, clock_s=clock)
+
+    line.note(Progress("searching"))
+    clock.now_s = 5.0
+    line.note(Progress("searching", "data.forest", 3))
+    clock.now_s = 6.0
+    line.note(Progress("searching", "data.linear", 9))
+    clock.now_s = 60.0
+    line.note(Progress(WAITING, "process 7, python train.py"))
+    clock.now_s = 68.0
+    line.note(Progress(WAITING, "process 7, python train.py"))
+
+    assert texts == [
+        "rightfit 0 s: searching",
+        "rightfit 5 s: searching, trials: forest 3",
+        "rightfit 6 s: searching, trials: forest 3, linear 9",
+        f"rightfit 1 min 00 s, 0 s of them: {WAITING}: process 7, python train.py",
+        f"rightfit 1 min 08 s, 8 s of them: {WAITING}: process 7, python train.py",
+    ]
+
+
+def test_line_is_redrawn_by_no_clock_while_something_is_measured() -> None:
+    clock, texts = Clock(), list[str]()
+    line = ProgressLine(texts.append, clock_s=clock)
+
+    line.note(Progress("measuring", "forest"))
+    clock.now_s = 20.0
+    line.tick()
+    n_measuring = len(texts)
+    line.note(Progress("refitting", "forest"))
+    clock.now_s = 40.0
+    line.tick()
+
+    assert n_measuring == 1
+    assert texts[-1] == "rightfit 40 s: refitting: forest"
+
+
+def test_line_passes_time_though_nothing_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = open_terminal(monkeypatch)
+    monkeypatch.setattr(progress_line, "TICK_S", 0.01)
+    with showing_progress():
+        report_progress("searching")
+        n_drawn = terminal.getvalue().count("searching")
+        give_up_s = time.monotonic() + 20.0
+        while terminal.getvalue().count("searching") == n_drawn and time.monotonic() < give_up_s:
+            time.sleep(0.01)
+        n_ticked = terminal.getvalue().count("searching")
+
+    assert n_ticked > n_drawn
+
+
+@pytest.mark.parametrize(
+    ("verbose", "is_terminal", "is_shown"),
+    [
+        (None, True, True),
+        (None, False, False),
+        (1, False, True),
+        (0, True, False),
+    ],
+)
+def test_progress_is_shown_where_somebody_looks_or_asks(
+    verbose: bool | None, is_terminal: bool, is_shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Terminal() if is_terminal else io.StringIO()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    with showing_progress(verbose):
+        report_trials("data.forest", 3, None)
+
+    assert ("searching" in stream.getvalue()) is is_shown
+
+
+def test_a_display_around_a_call_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = open_terminal(monkeypatch)
+    with showing_progress(verbose=False):
+        pass
+    with showing_progress():
+        before = len(terminal.getvalue())
+        with showing_progress(verbose=True):
+            pass
+        after = len(terminal.getvalue())
+
+    assert before == after
+
+
+def test_notebook_gets_one_output_that_is_updated(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[str] = []
+
+    def update(data: dict[str, str], *, raw: bool) -> None:
+        texts.append(data["text/plain"])
+
+    ipython: Any = SimpleNamespace(
+        get_ipython=lambda: SimpleNamespace(kernel=None),
+        display=SimpleNamespace(display=lambda *_, **__: SimpleNamespace(update=update)),
+    )
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+
+    with showing_progress():
+        report_progress("measuring", "forest", 1, 2)
+
+    assert texts[-2:] == ["rightfit 0 s: measuring, 1 of 2 profiles: forest", ""]
+
+
+@pytest.mark.whole
+def test_measure_reports_what_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = open_terminal(monkeypatch)
+    steps: list[rf.Progress] = []
+
+    rf.measure(lambda rows: rows[:, 0], np.zeros((100, 3)), on_progress=steps.append)
+
+    assert {"measuring"} <= {step.stage for step in steps}
+    assert "s: measuring" in terminal.getvalue()
