@@ -82,6 +82,18 @@ def test_file_mapping_and_objects_ask_the_same(profiles: rf.Profiles, tmp_path: 
     assert all(table.equals(tables[0]) for table in tables)
 
 
+def test_names_of_examples_and_single_applications_are_applications(
+    profiles: rf.Profiles,
+) -> None:
+    best = rf.Application(objectives={"quality": rf.Objective(1, 0.0, 1.0)})
+
+    assert [*rf.rank(profiles, "quality_first").applications] == ["quality_first"]
+    assert [*rf.rank(profiles, {"mine": "quality_first"}).applications] == ["mine"]
+    assert [*rf.rank(profiles, best).applications] == ["application"]
+    with pytest.raises(rf.RightfitError, match=r"one of .* \(did you mean 'quality_first'\?\)"):
+        rf.rank(profiles, "quality_frist")
+
+
 @pytest.mark.parametrize("rules", [3, {"confidence": 0.9}])
 def test_rules_that_are_none_are_refused(profiles: rf.Profiles, rules: Any) -> None:
     with pytest.raises(rf.RightfitError, match="rules must be those of a ranking"):
@@ -151,7 +163,7 @@ def test_what_is_no_ranking_is_refused(profiles: rf.Profiles) -> None:
 
     with pytest.raises(rf.RightfitError, match="profiles must be what compare"):
         rf.rank(given, APPLICATIONS)
-    with pytest.raises(rf.RightfitError, match=r"applications must be .* by name, or"):
+    with pytest.raises(rf.RightfitError, match=r"applications must be .* by name, one"):
         rf.rank(profiles, given)
     for previous in (given, {"any": given}):
         with pytest.raises(rf.RightfitError, match="previous must be a ranking, its folder"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.spelling import find_nearest
 
 MAX_SEED = 2**32 - 1  # the largest that numpy and scikit-learn take
 MAX_COUNT = 10**9  # of what is counted and takes no memory
@@ -80,6 +81,10 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    def find_contradictions(self) -> list[str]:
+        """Describe what its validators leave to the reader of the whole configuration."""
+        return []
+
     @model_validator(mode="before")
     @classmethod
     def _hide_disguised(cls, raw: Any) -> Any:
@@ -113,6 +118,11 @@ class StrictModel(BaseModel):
         return value
 
 
+def read_key(block: object, key: str) -> Any:
+    """Return the value of a block's key, of a raw one or a model; ``None`` where there is none."""
+    return block.get(key) if isinstance(block, Mapping) else getattr(block, key, None)
+
+
 class NamedModels(RootModel[dict[str, Item]], Mapping[str, Item]):
     """Models by their names, a mapping in the order in which they were written."""
 
@@ -137,41 +147,69 @@ class OneSentence(type(BaseModel)):  # type: ignore[misc]  # pydantic names its 
     A model inside another one, or in a file, is no call of its class: it is reported in its place.
     """
 
+    POSITIONAL: ClassVar[tuple[str, ...]] = ()
+    """Fields that a call may give without their names, in this order."""
+
     def __call__(cls, *args: Any, **values: Any) -> Any:
         """Make the model.
 
         Raises:
             RightfitError: If its values do not fit.
         """
+        called = cls.model_config.get("title", cls.__name__)
+        named = dict(zip(cls.POSITIONAL, args, strict=False))
+        if len(args) > len(named) or set(named) & set(values):
+            raise RightfitError(
+                f"{called}: give each value once and by its name: {', '.join(cls.model_fields)}"
+                + (f"; only {', '.join(cls.POSITIONAL)} may go without" if cls.POSITIONAL else "")
+                + "."
+            )
         try:
-            return super().__call__(*args, **values)
+            model = super().__call__(**named, **values)
         except ValidationError as err:
-            faults = "; ".join(list_faults(err)).rstrip(".")
-            called = cls.model_config.get("title", cls.__name__)
+            faults = "; ".join(list_faults(err, cls.model_fields)).rstrip(".")
             raise RightfitError(f"{called}: {faults}.") from None
+        if faults := "; ".join(model.find_contradictions()):
+            raise RightfitError(f"{called}: {faults}.")
+        return model
 
 
-def list_faults(error: ValidationError) -> list[str]:
-    """Return one line per fault: the key, if it is of one, and what is wrong."""
+def list_faults(error: ValidationError, known: Iterable[str] = ()) -> list[str]:
+    """Return one line per fault: the key, if it is of one, and what is wrong.
+
+    Args:
+        error: The faults.
+        known: The model's fields, to suggest one for an unknown key.
+    """
+    fields = list(known)
     faults = error.errors()
     # a list is not too short in itself if it lacks its wrong entries
     wrong = {one["loc"][:n] for one in faults for n in range(len(one["loc"]))}
     return [
-        f"{'.'.join(map(str, one['loc']))}: {word_fault(one)}".removeprefix(": ")
+        f"{'.'.join(map(str, one['loc']))}: {word_fault(one, fields)}".removeprefix(": ")
         for one in faults
         if one["type"] != "too_short" or one["loc"] not in wrong
     ]
 
 
-def word_fault(fault: Mapping[str, Any]) -> str:
-    """Say what is wrong in a fault as pydantic lists it, and what arrived where that is short."""
+def word_fault(fault: Mapping[str, Any], known: Iterable[str] = ()) -> str:
+    """Say what is wrong in a fault as pydantic lists it, and what arrived where that is short.
+
+    Args:
+        fault: The fault.
+        known: The outermost model's fields, to suggest one for an unknown key.
+    """
+    if fault["type"] == "missing":
+        return "is missing"
+    if fault["type"] == "extra_forbidden":
+        near = find_nearest(str(fault["loc"][-1]), known) if len(fault["loc"]) == 1 else None
+        return "is unknown" + (f"; did you mean {near!r}?" if near else "")
     message: str = fault["msg"].removeprefix(PREFIX).replace("valid tuple", "list")
     given = repr(fault["input"])
     is_whole = isinstance(fault["input"], Mapping)  # of a block, whose parts do not fit
     says_input = is_whole or "got" in message or given in message
     message = message.replace("Tuple", "List")
-    is_named = fault["type"] in ("missing", "extra_forbidden")  # the key says all
-    if says_input or is_named or len(given) > MAX_INPUT:
+    if says_input or len(given) > MAX_INPUT:
         return message
     return f"{message}, but got {given}"
 

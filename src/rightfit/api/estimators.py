@@ -25,8 +25,9 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import name_some
 from rightfit._core.strict_model import list_faults
 from rightfit.api.progress_line import showing_progress
+from rightfit.api.rank import read_example
 from rightfit.api.search import NAME, SearchResult, search_dataset
-from rightfit.api.search_arguments import FamiliesLike, StoppingLike, read_example, read_rules
+from rightfit.api.search_arguments import FamiliesLike, StoppingLike, read_rules
 from rightfit.data.description import RESERVED_COLUMNS, DatasetBlock, DatasetSpec
 from rightfit.data.prepared import prepare_dataset
 from rightfit.data.splitting import Parted, assign_parts, draw_stratified, find_strata

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,13 @@ from rightfit.reporting.charts.palette import marks_of
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
 
-ApplicationsLike = str | Path | Applications | Mapping[str, Application | Mapping[str, object]]
+ApplicationLike = Application | Mapping[str, object] | str
+ApplicationsLike = str | Path | Applications | Application | Mapping[str, ApplicationLike]
+EXAMPLES = (  # of applications
+    *("kedro_project", "template", "{{ cookiecutter.repo_name }}", "conf", "base"),
+    "parameters_applications.yml",
+)
+UNNAMED = "application"  # what the only one is called if it has no name
 PROFILES_FILE, RANKING_FILE = "profiles.parquet", "ranking.json"
 
 
@@ -80,7 +87,9 @@ def rank(
     Args:
         profiles: What was measured.
         applications: By name; or the path of a YAML file, whose form is that of
-            ``parameters_applications.yml``.
+            ``parameters_applications.yml``; or one alone. The name of one of the library's examples
+            may take the place of an application: ``interactive``, ``batch``, ``small_device``,
+            ``quality_first``.
         rules: Confidence and tie rules; ``None``: the library's.
         previous: An earlier ranking, the folder it was saved in, or its ``winners``. They stand
             while they are practically equal to the best (``rules.keep_winner``).
@@ -130,18 +139,20 @@ def read_applications(applications: ApplicationsLike) -> Applications:
     if isinstance(applications, Applications):
         return applications
     source = "applications"
-    if isinstance(applications, str | Path):
+    if isinstance(applications, Application):
+        applications = {UNNAMED: applications}
+    if isinstance(applications, str) and _is_bare_name(applications):
+        blocks: dict[str, object] = {applications: read_example(applications)}
+    elif isinstance(applications, str | Path):
         source = str(applications)
         blocks = _read_file(Path(applications))
     elif isinstance(applications, Mapping):
-        blocks = {
-            name: one.model_dump(exclude_unset=True) if isinstance(one, Application) else one
-            for name, one in applications.items()
-        }
+        blocks = {name: _read_block(application) for name, application in applications.items()}
     else:
         raise RightfitError(
-            "applications must be rightfit.Application by name, or the path of a YAML file of "
-            f"them, but got {applications!r:.80}."
+            "applications must be rightfit.Application by name, one of the library's examples "
+            f"({', '.join(_read_examples())}), or the path of a YAML file, but got "
+            f"{applications!r:.80}."
         )
     if odd := [name for name in blocks if not isinstance(name, str)]:
         raise RightfitError(f"{source}: names must be texts, but got {odd}. Put them in quotes.")
@@ -154,6 +165,40 @@ def read_applications(applications: ApplicationsLike) -> Applications:
     if contradictions := find_contradictions(blocks):
         raise RightfitError(f"{source}: {'; '.join(contradictions)}")
     return ApplicationsParams.model_validate(blocks)
+
+
+def read_example(name: str) -> Mapping[str, object]:
+    """Return one of the applications that the library has as examples.
+
+    Raises:
+        RightfitError: If there is none of that name.
+    """
+    examples = _read_examples()
+    if name not in examples:
+        raise RightfitError(
+            "An application is a rightfit.Application, a mapping, or one of the library's examples "
+            f"{', '.join(examples)}, but got {name!r}{suggest(name, examples)}."
+        )
+    return examples[name]
+
+
+@cache
+def _read_examples() -> Mapping[str, Mapping[str, object]]:
+    text = files("rightfit").joinpath(*EXAMPLES).read_text(encoding="utf-8")
+    examples: Mapping[str, Mapping[str, object]] = yaml.safe_load(text)["applications"]
+    return examples
+
+
+def _read_block(application: ApplicationLike) -> object:
+    """Return an application as a block, as far as it has the form of one."""
+    if isinstance(application, Application):
+        return application.model_dump(exclude_unset=True)
+    return read_example(application) if isinstance(application, str) else application
+
+
+def _is_bare_name(text: str) -> bool:
+    """Tell whether a text is rather the name of an example than the path of a file."""
+    return text.isidentifier() and not Path(text).exists()
 
 
 @dataclass(frozen=True, repr=False)

@@ -21,6 +21,7 @@ from rightfit._core.processes.lost_threads import require_threads
 from rightfit._core.processes.repeated_warnings import counting_repeats
 from rightfit._core.progress import Listener, report_progress, report_trials
 from rightfit._core.spelling import suggest
+from rightfit._core.strict_model import read_key
 from rightfit.api.candidate_measuring import (
     RawTest,
     add_settings,
@@ -58,7 +59,6 @@ from rightfit.measuring.rounds.worker_pool import close_shared_pool
 from rightfit.models.bundle import Bundle
 from rightfit.models.registry import get_family
 from rightfit.models.schema import Task
-from rightfit.params.defaults import read_key
 from rightfit.params.faults import explain_faults
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey

@@ -6,11 +6,9 @@ import importlib.util
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from numbers import Integral, Real
 from typing import Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from rightfit._core.errors import RightfitError
@@ -43,10 +41,6 @@ Preset = Literal["quick", "standard", "publish"]
 DEFAULT_FAMILIES = ("linear", "forest", "boosting", "lightgbm", "catboost")
 """Families that are searched where none are named, those of them whose libraries are installed."""
 
-EXAMPLES = (
-    *("kedro_project", "template", "{{ cookiecutter.repo_name }}", "conf", "base"),
-    "parameters_applications.yml",
-)
 BY_QUALITY = "quality"
 _NEUTRAL: Mapping[str, object] = {
     "description": "the best predictions, whatever they cost",
@@ -172,24 +166,6 @@ def read_rules(
         except ValueError as err:
             raise RightfitError(f"families: {name}: {err}") from err
     return rules
-
-
-def read_example(name: str) -> dict[str, object]:
-    """Return one of the applications that the library has as examples.
-
-    Raises:
-        RightfitError: If there is none of that name.
-    """
-    file = files("rightfit").joinpath(*EXAMPLES)
-    known: dict[str, dict[str, object]] = yaml.safe_load(file.read_text(encoding="utf-8"))[
-        "applications"
-    ]
-    if name not in known:
-        raise RightfitError(
-            f"application must be a rightfit.Application, a mapping, or one of the library's "
-            f"examples {', '.join(known)}, but got {name!r}{suggest(name, known)}."
-        )
-    return known[name]
 
 
 def _validate(model: type[Params], values: Mapping[str, object]) -> Params:

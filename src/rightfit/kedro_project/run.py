@@ -28,6 +28,7 @@ from rich.console import Console
 
 from rightfit._core.progress import report_trials
 from rightfit._core.spelling import suggest
+from rightfit.api.progress_line import showing_progress
 from rightfit.kedro_project.configuration import DEFAULT_PIPELINE, ConfigurationError
 from rightfit.kedro_project.kedro_private import Catalog, is_async
 from rightfit.kedro_project.nodes import (
@@ -174,13 +175,17 @@ def refuse_model_faults(nodes: list[Node], catalog: Catalog) -> None:
 
 @contextlib.contextmanager
 def showing(nodes: list[Node]) -> Iterator[RunDisplay | None]:
-    """Show in a terminal how far a command's run is while the block runs, unless it is quiet."""
+    """Show how far a run is while the block runs, unless it is quiet.
+
+    A command's run has a display in a terminal; one in a notebook or a script has a line.
+    """
     console = Console(stderr=True)
     steps = [find_step(node) for node in nodes if is_own(node)]
     is_quiet = logging.getLogger("rightfit").getEffectiveLevel() >= logging.WARNING
     is_command = click.get_current_context(silent=True) is not None
     if not steps or not is_command or not console.is_terminal or is_quiet:
-        yield None
+        with showing_progress(None if steps and not is_quiet else False):
+            yield None
         return
     display = RunDisplay(steps)
     with display.shown(console):

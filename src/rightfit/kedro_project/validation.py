@@ -128,7 +128,10 @@ def find_block_faults(
         block = key.partition(".")[0]
         faults += [f"{end_sentence(fault)} Correct parameters_{block}.yml." for fault in found]
     # faults that no single block shows; parts with faults of their own are left out
-    faults += find_contradictions(parameters.get("applications"))
+    faults += [
+        f"{end_sentence(fault)} Correct parameters_applications.yml."
+        for fault in find_contradictions(parameters.get("applications"))
+    ]
     faults += _find_tie_faults(parameters)
     faults += find_file_faults(list_named(parameters, "models"))
     faults += _find_final_training_faults(parameters)

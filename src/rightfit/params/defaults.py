@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from rightfit._core.spelling import find_nearest
+from rightfit._core.strict_model import read_key
 
 FOLDER = "params/default_values"
 BLOCKS = (
@@ -63,11 +64,6 @@ def find_rates(applications: object) -> dict[str, float]:
         if isinstance(rate, int | float) and not isinstance(rate, bool) and rate > 0:
             rates[str(name)] = float(rate)
     return rates
-
-
-def read_key(block: object, key: str) -> Any:
-    """Return the value of a block's key, of a raw one or a model; ``None`` where there is none."""
-    return block.get(key) if isinstance(block, Mapping) else getattr(block, key, None)
 
 
 def set_rate(evaluation: Any, applications: object) -> Any:

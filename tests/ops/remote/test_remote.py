@@ -379,7 +379,7 @@ def replace_by_pipe(folder: Path, name: str) -> None:
         (lambda place: cut(place, "requests/encoder.json"), "encoder.json is damaged"),
         (
             lambda place: rewrite_encoder(place, {}),
-            "encoder.json is damaged: steps: Field required",
+            "encoder.json is damaged: steps: is missing",
         ),
         (lambda place: rewrite_encoder(place, None), "encoder.json is damaged: Input should be"),
         (
@@ -399,7 +399,7 @@ def replace_by_pipe(folder: Path, name: str) -> None:
                 place,
                 {"version": 2, "steps": [{"kind": "standardise", "column": "size", "scale": 0}]},
             ),
-            r"steps\.0\.standardise\.fill: Field required",
+            r"steps\.0\.standardise\.fill: is missing",
         ),
         (
             lambda place: rewrite_encoder(

@@ -91,7 +91,7 @@ def test_check_names_all_columns_that_do_not_exist() -> None:
         }
     )
 
-    with pytest.raises(ValueError, match=r"Correct parameters_applications\.yml") as caught:
+    with pytest.raises(ValueError, match="Correct the application or the tie rule") as caught:
         check_columns(table, applications, rules)
 
     message = str(caught.value)

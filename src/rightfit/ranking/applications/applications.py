@@ -2,18 +2,33 @@
 
 The models validate ``parameters_applications.yml`` (objectives, weights and hard limits) and
 ``parameters_ranking.yml`` (confidence and the tie rule). Whether a metric exists is checked where
-the parameters enter the pipeline.
+the parameters enter the pipeline, and where an application is made in Python.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, get_args
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from rightfit._core.strict_model import NamedModels, Number, OneSentence, Seed, StrictModel
+from rightfit._core.spelling import suggest
+from rightfit._core.strict_model import (
+    NamedModels,
+    Number,
+    OneSentence,
+    Seed,
+    StrictModel,
+    read_key,
+)
 from rightfit.data.request_path import RequestPath
-from rightfit.measuring.metrics import METRICS, columns_from
+from rightfit.measuring.metrics import (
+    LATENCY_COLUMNS,
+    METRICS,
+    METRICS_BY_COLUMN,
+    columns_from,
+)
 
 if TYPE_CHECKING:  # commands that only read results need no numpy
     import numpy as np
@@ -25,7 +40,10 @@ THROUGHPUT = "throughput_rows_per_s"
 QUALITIES = ("quality", "quality_raw")
 UNDER_LOAD = "latency_under_load_p99_ms"
 THREADS = "n_threads"  # part of the serving configuration; can be limited like a metric
-WHERE = "Correct conf/base/parameters_applications.yml."
+METRIC_BLOCKS = {  # that name metrics, and what they may name
+    "objectives": tuple(METRICS_BY_COLUMN),
+    "constraints": (*METRICS_BY_COLUMN, THREADS),
+}
 UTILITY = "utility"  # in a tie rule: the utility itself
 N_MODELS = "n_models"  # and of how many models a candidate consists: 2 in a cascade
 MAX_DRAWS = 1_000_000  # minutes for a thousand profiles
@@ -37,6 +55,7 @@ Aggregation = Literal["arithmetic", "geometric"]
 Scale = Literal["linear", "log"]
 Scenario = Literal["single_stream", "offline", "server"]
 LimitKind = Literal["min", "max", "max_degradation"]
+Part = TypeVar("Part", "Objective", "Constraint")
 
 
 class Objective(StrictModel, metaclass=OneSentence):
@@ -51,14 +70,22 @@ class Objective(StrictModel, metaclass=OneSentence):
     best: Number
     scale: Scale = "linear"  # absent in the YAML: linear
 
+    POSITIONAL: ClassVar = ("weight", "worst", "best", "scale")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, weight: float, worst: float, best: float, scale: Scale = "linear"
+        ) -> None: ...
+
     @model_validator(mode="after")
     def _check_worst_and_best(self) -> Self:
         if self.worst == self.best:
-            raise ValueError(f"worst and best must differ, but both are {self.best}. {WHERE}")
+            raise ValueError(f"worst and best must differ, but both are {self.best}.")
         if self.scale == "log" and not min(self.worst, self.best) > 0:
             raise ValueError(
                 f"scale: log needs positive bounds, but got worst: {self.worst} and best: "
-                f"{self.best}. {WHERE}"
+                f"{self.best}."
             )
         return self
 
@@ -77,9 +104,9 @@ class Constraint(StrictModel, metaclass=OneSentence):
     @model_validator(mode="after")
     def _check_limits(self) -> Self:
         if not self.limits():
-            raise ValueError(f"a constraint needs min, max or max_degradation. {WHERE}")
+            raise ValueError("a constraint needs min, max or max_degradation.")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min exceeds max: {self.min} is above {self.max}. {WHERE}")
+            raise ValueError(f"min exceeds max: {self.min} is above {self.max}.")
         return self
 
     def limits(self) -> dict[LimitKind, float]:
@@ -99,9 +126,13 @@ class Application(StrictModel, metaclass=OneSentence):
     """One application: its scenario, its objectives and its constraints.
 
     A ``workload`` is a constraint on the throughput: it becomes one of ``constraints``.
+
+    Without a ``scenario``, the metrics tell it: ``server`` with latency under load,
+    ``single_stream`` with another latency, ``offline`` with throughput or none of them. Where there
+    are both latency and throughput, it must be named.
     """
 
-    description: str = Field(min_length=1)
+    description: str = ""  # absent: its name stands alone
     scenario: Scenario
     request_path: RequestPath | None = None  # absent: raw columns, where they were measured
     # of imported measurements; absent: this machine
@@ -113,6 +144,30 @@ class Application(StrictModel, metaclass=OneSentence):
     constraints: dict[str, Constraint] = Field(default_factory=dict)  # absent: no hard limits
     workload: Workload | None = None  # absent: no deadline
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            objectives: Mapping[str, Objective | Mapping[str, object]],
+            description: str = "",
+            scenario: Scenario | None = None,
+            request_path: RequestPath | None = None,
+            environment: str | None = None,
+            rate_per_s: float | None = None,
+            aggregation: Aggregation = "arithmetic",
+            constraints: Mapping[str, Constraint | Mapping[str, object]] = ...,
+            workload: Workload | Mapping[str, object] | None = None,
+        ) -> None: ...
+
+    @model_validator(mode="before")
+    @classmethod
+    def _infer_scenario(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping) or raw.get("scenario") is not None:
+            return raw
+        scenario = infer_scenario(raw)
+        return raw if scenario is None else {**raw, "scenario": scenario}
+
     @model_validator(mode="after")
     def _limit_by_workload(self) -> Self:
         if self.workload is None:
@@ -122,7 +177,7 @@ class Application(StrictModel, metaclass=OneSentence):
         if given is not None and given.min not in (None, least):
             raise ValueError(
                 f"workload asks for {least:.6g} rows/s and constraints.{THROUGHPUT}.min for "
-                f"{given.min:.6g}: leave one of them out. {WHERE}"
+                f"{given.min:.6g}: leave one of them out."
             )
         kept = given.limits() if given is not None else {}
         self.constraints[THROUGHPUT] = Constraint(**kept | {"min": least})
@@ -131,19 +186,26 @@ class Application(StrictModel, metaclass=OneSentence):
     @model_validator(mode="after")
     def _check_metrics(self) -> Self:
         if not self.weighted():
-            raise ValueError(f"objectives needs at least one weight above 0. {WHERE}")
+            raise ValueError("objectives needs at least one weight above 0.")
         if self.rate_per_s is not None and UNDER_LOAD not in self.needed_metrics():
             raise ValueError(
                 f"rate_per_s is the rate of {UNDER_LOAD}, which is neither an objective nor a "
-                f"constraint here: add it or leave rate_per_s out. {WHERE}"
+                f"constraint here: add it or leave rate_per_s out."
             )
         for metric, constraint in self.constraints.items():
             if constraint.max_degradation is not None and metric not in RELATIVE_METRICS:
                 raise ValueError(
                     f"constraints.{metric}.max_degradation is possible for {RELATIVE_METRICS} "
-                    f"only; use min or max. {WHERE}"
+                    f"only; use min or max."
                 )
         return self
+
+    def find_contradictions(self) -> list[str]:
+        """Describe metrics that do not exist, and bounds that no value of a metric can meet."""
+        return [
+            *(f"{key} {fault}" for key, fault in find_misnamed_metrics(self).items()),
+            *find_impossible_bounds(self),
+        ]
 
     def weighted(self) -> dict[str, Objective]:
         """Return the objectives that count: those of a weight above 0, in the YAML's order."""
@@ -170,13 +232,85 @@ class Application(StrictModel, metaclass=OneSentence):
         return list(dict.fromkeys([*self.weighted(), *self.constraints]))
 
 
+def infer_scenario(application: Mapping[str, Any]) -> Scenario | None:
+    """Return the scenario that an application's metrics leave; ``None`` where they leave two.
+
+    >>> infer_scenario({"objectives": {"quality": {}, "latency_p95_ms": {}}})
+    'single_stream'
+    >>> infer_scenario({"objectives": {"quality": {}}, "workload": {"n_rows": 1e9, "hours": 8}})
+    'offline'
+    """
+    parts = (application.get(key) for key in METRIC_BLOCKS)
+    metrics = {str(metric) for part in parts if isinstance(part, Mapping) for metric in part}
+    if UNDER_LOAD in metrics:
+        return "server"
+    has_latency = bool(metrics & set(LATENCY_COLUMNS.values()))
+    if has_latency and (THROUGHPUT in metrics or application.get("workload") is not None):
+        return None
+    return "single_stream" if has_latency else "offline"
+
+
+def find_misnamed_metrics(application: object) -> dict[str, str]:
+    """Find the objectives and constraints of an application that name no metric.
+
+    Args:
+        application: The application, or a raw block.
+
+    Returns:
+        What is wrong, by key.
+    """
+    faults = {}
+    for block, known in METRIC_BLOCKS.items():
+        parts = read_key(application, block)
+        for metric in parts if isinstance(parts, Mapping) else ():
+            if metric not in known:
+                faults[f"{block}.{metric}"] = f"is no metric{suggest(str(metric), known)}"
+    return faults
+
+
+def find_impossible_bounds(application: object) -> list[str]:
+    """Describe objectives whose worst is better than their best, and limits that nothing can meet.
+
+    Parts that are not right in themselves are left out. No metric but a raw quality is ever below
+    0, and a quality lies between 0 and 1.
+
+    Args:
+        application: The application, or a raw block.
+    """
+    faults = []
+    for metric, goal in _read_parts(application, "objectives", Objective).items():
+        better = METRICS_BY_COLUMN[metric].better if metric in METRICS_BY_COLUMN else None
+        if better is not None and (goal.best > goal.worst) != (better == "higher"):
+            faults.append(
+                f"objectives.{metric} has worst {goal.worst:g} and best {goal.best:g}, but "
+                f"{better} is better"
+            )
+    for metric, limit in _read_parts(application, "constraints", Constraint).items():
+        key = f"constraints.{metric}"
+        if limit.max is not None and limit.max < 0 and not metric.startswith("quality"):
+            faults.append(f"{key}.max is {limit.max:g}, but no value is below 0")
+        if metric == "quality" and limit.min is not None and limit.min > 1:
+            faults.append(f"{key}.min is {limit.min:g}, but no quality is above 1")
+    return faults
+
+
+def _read_parts(application: object, key: str, model: type[Part]) -> dict[str, Part]:
+    """Return the parts of an application that are right in themselves, by metric."""
+    parts = read_key(application, key)
+    models = {}
+    for metric, part in parts.items() if isinstance(parts, Mapping) else ():
+        with suppress(ValidationError):
+            models[str(metric)] = model.model_validate(part)
+    return models
+
+
 class Applications(NamedModels[Application]):
     """All applications by name (``params:applications``)."""
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         if not self:
-            raise ValueError(f"applications is empty, so there is nothing to rank for. {WHERE}")
+            raise ValueError("applications is empty, so there is nothing to rank for.")
         return self
 
     @property

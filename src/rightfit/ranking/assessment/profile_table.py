@@ -336,8 +336,8 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
     ]
     if faults:
         raise RightfitError(
-            "; ".join(faults) + ". Correct parameters_applications.yml or parameters_ranking.yml, "
-            "or measure what is missing with the evaluation pipeline."
+            "; ".join(faults)
+            + ". Correct the application or the tie rule, or measure what is missing."
         )
 
 
