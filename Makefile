@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest check-run attack attack-quick check lint types contracts structure viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-scale-out bench-peers bench-defaults bench-repeat bench-serving-search bench-start bench-report clean
+.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest test-pages check-run attack attack-quick check lint types contracts structure viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-scale-out bench-peers bench-defaults bench-repeat bench-serving-search bench-start bench-report clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -15,16 +15,21 @@ help: ## list these targets
 help-dev: ## list those for tests, benchmarks and releases
 	@grep -hE '^[a-z-]+:.*#: ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*#: /  make \1\t/' | expand -t 24
 
-.venv/.installed: pyproject.toml constraints.txt
+# Two steps: what the main job needs, and the rest, for tests, documentation and tools.
+.venv/.runs: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[kedro,sklearn,torch]'
+	touch $@
+
+.venv/.installed: .venv/.runs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 install: .venv/.installed ## create .venv and install the project and its tools
 
-perf: .venv/.installed ## run the main job: prepare, search, measure, rank, report
+perf: .venv/.runs ## run the main job: prepare, search, measure, rank, report
 	$(BIN)/kedro run --pipelines perf
 
 test: .venv/.installed ## run the tests and doctests, all but test-long
@@ -47,6 +52,9 @@ test-core: #: test the core in a fresh environment: make test-core PYTHONS="pyth
 
 test-lowest: #: test the lowest versions that pyproject.toml declares, in a fresh environment
 	$(PYTHON) tests/environments.py lowest $(or $(PYTHONS),$(PYTHON))
+
+test-pages: #: run each page's Python in a fresh environment that the page's own install line makes
+	$(PYTHON) tests/environments.py pages $(or $(PYTHONS),$(PYTHON))
 
 check-run: .venv/.installed #: hold the last run's report, tables, commands and exports together
 	$(BIN)/python tests/check_run.py .

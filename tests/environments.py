@@ -3,6 +3,7 @@
     python tests/environments.py core                        # the core and scikit-learn alone
     python tests/environments.py newest python3.12 python3.13  # their newest versions
     python tests/environments.py lowest                      # the lowest versions declared
+    python tests/environments.py pages                       # each page's Python, by its install line
 
 It prints how large each installation is. Without a name the interpreter is the running one.
 """
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +25,17 @@ from typing import Any, Literal
 PROJECT = Path(__file__).parents[1]
 TOOLS = ("hypothesis", "pytest", "pytest-timeout")
 BYTES_PER_MIB = 2**20
+PAGES = (
+    "README.md",
+    "docs/tutorial/models.md",
+    "docs/howto/groups.md",
+    "docs/howto/notebook_model.md",
+    "docs/howto/search_python.md",
+    "docs/howto/too_slow.md",
+)
+"""Pages whose Python runs as it stands, in an environment that their own install line makes."""
+SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INSTALL_LINE = re.compile(r"pip install '?(?:rightfit|\.)(?:\[([a-z,]+)\])?(?=['`\s])")
 FACE = (
     "tests/api/test_first_steps.py",
     "tests/api/test_profiles.py",
@@ -98,8 +110,41 @@ def read_lowest(project: dict[str, Any], extras: tuple[str, ...]) -> Iterator[st
             yield f"{found[1]}=={found[2]}"
 
 
-def run_in(interpreter: str, wanted: Environment, folder: Path) -> bool:
-    """Make the environment and run its tests; return whether all have passed."""
+def read_install_line(page: str) -> tuple[str, ...]:
+    """Return the extras that a page's first install line names, sorted.
+
+    Raises:
+        ValueError: If the page has none.
+    """
+    line = INSTALL_LINE.search((PROJECT / page).read_text(encoding="utf-8"))
+    if line is None:
+        raise ValueError(f"{page} has no line pip install 'rightfit[…]'.")
+    return tuple(sorted((line[1] or "").split(","))) if line[1] else ()
+
+
+def run_pages(interpreter: str, pages: Sequence[str], folder: Path) -> bool:
+    """Run each page's Python in an environment of its install line; say whether all has run.
+
+    Pages of the same install line share one environment.
+    """
+    by_extras: dict[tuple[str, ...], list[str]] = {}
+    for page in pages:
+        by_extras.setdefault(read_install_line(page), []).append(page)
+    failed = []
+    for number, (extras, of_extras) in enumerate(by_extras.items()):
+        python = install(interpreter, Environment(extras, (), "tested", ()), folder / str(number))
+        for page in of_extras:
+            program = "".join(SNIPPET.findall((PROJECT / page).read_text(encoding="utf-8")))
+            began_s = time.monotonic()
+            with tempfile.TemporaryDirectory(prefix="rightfit-page-") as empty:
+                done = subprocess.run([python.absolute(), "-c", program], cwd=empty, check=False)
+            failed += [page] * bool(done.returncode)
+            print(f"{page}: status {done.returncode} in {time.monotonic() - began_s:.0f} s")
+    return not failed
+
+
+def install(interpreter: str, wanted: Environment, folder: Path) -> Path:
+    """Make the environment; return its interpreter."""
     began_s = time.monotonic()
     subprocess.run([interpreter, "-m", "venv", folder], check=True)
     python, constraints = folder / "bin" / "python", folder / "constraints.txt"
@@ -110,16 +155,23 @@ def run_in(interpreter: str, wanted: Environment, folder: Path) -> bool:
         lines = read_lowest(project, wanted.extras) if wanted.versions == "lowest" else ()
         constraints.write_text("\n".join(lines), encoding="utf-8")
     extras = f"[{','.join(wanted.extras)}]" if wanted.extras else ""
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    install += ["--constraint", constraints]
-    subprocess.run([*install, "--editable", f"{PROJECT}{extras}"], check=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--constraint", constraints]
+    subprocess.run([*pip, "--editable", f"{PROJECT}{extras}"], check=True)
     size_mib = sum(path.lstat().st_size for path in folder.rglob("*")) / BYTES_PER_MIB
-    subprocess.run([*install, *wanted.beside, *TOOLS], check=True)
     print(
-        f"{interpreter}: rightfit{extras} takes {size_mib:.0f} MiB; installed with its tests in "
+        f"{interpreter}: rightfit{extras} takes {size_mib:.0f} MiB; installed in "
         f"{time.monotonic() - began_s:.0f} s",
         flush=True,
     )
+    if wanted.arguments:
+        subprocess.run([*pip, *wanted.beside, *TOOLS], check=True)
+    return python
+
+
+def run_in(interpreter: str, wanted: Environment, folder: Path) -> bool:
+    """Make the environment and run its tests; return whether all have passed."""
+    python = install(interpreter, wanted, folder)
     tests = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *wanted.arguments]
     return subprocess.run(tests, cwd=PROJECT, check=False).returncode == 0
 
@@ -127,13 +179,18 @@ def run_in(interpreter: str, wanted: Environment, folder: Path) -> bool:
 def main() -> None:
     """Run the tests in each environment; the exit status is 1 if any has failed."""
     parser = argparse.ArgumentParser(description="Run a part of the tests in fresh environments.")
-    parser.add_argument("environment", choices=ENVIRONMENTS)
+    parser.add_argument("environment", choices=[*ENVIRONMENTS, "pages"])
     parser.add_argument("interpreters", nargs="*", default=[sys.executable])
     arguments = parser.parse_args()
     failed = []
     for interpreter in arguments.interpreters:
         with tempfile.TemporaryDirectory(prefix="rightfit-environment-") as folder:
-            if not run_in(interpreter, ENVIRONMENTS[arguments.environment], Path(folder)):
+            if arguments.environment == "pages":
+                has_passed = run_pages(interpreter, PAGES, Path(folder))
+            else:
+                wanted = ENVIRONMENTS[arguments.environment]
+                has_passed = run_in(interpreter, wanted, Path(folder))
+            if not has_passed:
                 failed.append(interpreter)
     if failed:
         sys.exit(f"{arguments.environment}: tests failed under {', '.join(failed)}")

@@ -159,7 +159,7 @@ def test_every_output_tells_the_same(kind: str, seed: int, model: Model, tmp_pat
 
         assert names == {profile.candidate}
         assert values == pytest.approx([expected] * 4, rel=1e-12)
-        assert board[profile.quality_metric][0].startswith(f"{text} (")
+        assert format_quality(board[profile.quality_metric][0]) == text
         assert facts[0].startswith(f"{profile.quality_metric} {text} (")
         assert read_card(page, application) == text
         assert read_board(page, application) == text

@@ -201,7 +201,7 @@ def test_every_place_of_a_ranking_shows_the_same_quality(ranking: rf.Ranking) ->
         float(winner.quality_raw),
     )
     assert decided.quality.metric == winner.quality_metric == "accuracy"
-    assert board["accuracy"][0] == str(winner.quality_raw)
+    assert board["accuracy"][0] == float(winner.quality_raw)
     assert str(decided.quality).casefold() in repr(ranking).casefold()
 
 
@@ -209,7 +209,37 @@ def test_leaderboard_shows_metrics_that_count(ranking: rf.Ranking) -> None:
     board = ranking.leaderboard("satellite_archive", "landsat")
 
     assert board["rank"].to_list() == list(range(1, board.height + 1))
-    assert "throughput_rows_per_s" in board.columns
+    assert board.schema["throughput_rows_per_s"] == board.schema["utility"] == pl.Float64
+    assert board.schema["within limits"] == pl.Boolean
+
+
+def test_the_only_application_need_not_be_named(profiles: rf.Profiles) -> None:
+    alone = rf.rank(profiles, "quality_first")
+    several = rf.rank(profiles, APPLICATIONS)
+    winner = alone.winner(dataset="landsat")
+
+    assert winner is not None
+    assert alone.explain(winner.candidate, dataset="landsat").startswith(winner.candidate)
+    with pytest.raises(rf.RightfitError, match="There is no application None; applications: "):
+        several.winner(dataset="landsat")
+
+
+def test_profiles_of_a_candidate_are_an_item(profiles: rf.Profiles) -> None:
+    name = profiles.candidates[0]
+
+    assert {profile.candidate for profile in profiles[name]} == {name}
+    with pytest.raises(rf.RightfitError, match=f"did you mean '{name}'"):
+        profiles[f"{name}x"]
+
+
+def test_figures_are_compared_with_numbers_and_each_other(profiles: rf.Profiles) -> None:
+    figure = profiles[0].quality_raw
+    unmeasured = replace(figure, value=None, reason="it has no targets")
+
+    assert 0 < figure <= 1
+    assert figure >= figure
+    with pytest.raises(rf.RightfitError, match="was not measured: it has no targets"):
+        assert unmeasured < 1
 
 
 def test_saved_ranking_decides_the_same_when_loaded(ranking: rf.Ranking, tmp_path: Path) -> None:

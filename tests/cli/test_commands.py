@@ -217,6 +217,22 @@ def test_verb_is_listed_in_a_section_with_the_first_sentence_of_its_help(
     assert verb.section in SECTIONS
 
 
+def test_a_range_is_of_numbers_and_not_of_floats(ask: Ask) -> None:
+    result = ask("size", "-a", "web_api", "-d", "landsat", "--rate", "many")
+
+    assert "'many' is not a valid number." in result.output
+
+
+def test_run_outside_a_project_says_the_same_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(load_verb("run"), ["--pipelines", "perf"])
+
+    assert "There is no project here: " in result.output
+
+
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
@@ -290,7 +306,7 @@ def test_plan_counts_candidates_and_names_what_must_be_trained_first(ask: Ask) -
 
     assert result.exit_code == 0, result.output
     assert "Preset standard; nothing is measured now." in result.output
-    assert "landsat.linear: 1 candidates" in result.output
+    assert "landsat.linear: 1 candidate," in result.output
     assert "train first: landsat.forest" in result.output
 
 

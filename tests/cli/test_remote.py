@@ -26,7 +26,7 @@ def test_packed_candidates_are_taken_in_again(
     taken = ask_with_rows("remote", "import", out, "--name", "board")
 
     assert packed.exit_code == measured.exit_code == taken.exit_code == 0, measured.output
-    assert "Packed 1 candidates of 1 datasets" in packed.output
+    assert "Packed 1 candidate of 1 dataset into" in packed.output
     n_states = len(json.loads((out / MEASURED_FILE).read_text())["states"])
     assert f"Imported {n_states} measurements of board" in taken.output
     assert (study.root / "07_model_output" / "measurements" / "elsewhere-board.json").exists()

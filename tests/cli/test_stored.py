@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,14 @@ def test_relative_paths_start_from_the_project(tmp_path: Path) -> None:
     assert results.load_newest("environment") == {"cpu": "here"}
 
 
-def test_missing_configuration_says_where_to_run(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no configuration in .*--conf-source"):
-        Place(folder=tmp_path).open_results()
+@pytest.mark.parametrize("use", [Place.open_results, Place.read_parameters])
+def test_outside_a_project_all_say_the_same_sentence(
+    use: Callable[[Place], object], tmp_path: Path
+) -> None:
+    with pytest.raises(
+        RightfitError, match=r"^There is no project here: .*--conf-source.*rightfit init$"
+    ):
+        use(Place(folder=tmp_path))
 
 
 def test_project_in_an_unknown_environment_is_one_clear_error(bootstrapped: Path) -> None:

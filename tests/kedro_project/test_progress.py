@@ -116,4 +116,4 @@ def test_progress_reaches_the_display_that_is_shown_and_nobody_else(display: Run
         report_trials("landsat.net", 1, None)
     report_trials("landsat.net", 2, None)
 
-    assert "landsat.net - 1 trials -" in read(display)
+    assert "landsat.net - 1 trial -" in read(display)

@@ -115,6 +115,13 @@ def test_requirement_and_version_are_recorded(bare_study: Path) -> None:
     assert f"template of {rightfit.__version__}" in pyproject
 
 
+def test_environment_brings_torch_only_where_the_grid_has_a_net(my_study: Path) -> None:
+    grid = yaml.safe_load((my_study / "conf/base/parameters_grid.yml").read_text())["grid"]
+    (extras,) = re.findall(r'"rightfit\[([a-z,]+)\]"', (my_study / "pyproject.toml").read_text())
+
+    assert ("torch" in extras.split(",")) is bool({"net", "convnet"} & set(grid["models"]))
+
+
 def test_sample_data_come_along_or_stay_out(my_study: Path, bare_study: Path) -> None:
     raw = {
         project.name: sorted(path.name for path in (project / "data" / "01_raw").iterdir())
@@ -180,7 +187,7 @@ def test_verbs_answer_for_the_project(ran: Path, tmp_path: Path) -> None:
     kedro(ran, "rightfit", "export", *choice, "-d", "landsat", str(tmp_path), *place)
 
     assert "landsat" in which
-    assert "landsat.neighbours: 1 candidates" in plan
+    assert "landsat.neighbours: 1 candidate," in plan
     assert (tmp_path / "bundle" / "bundle.json").is_file()
 
 

@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import end_sentence
+from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import sweep_temporary_folders, temporary_folder
 from rightfit._core.processes.regular_files import require_regular
@@ -233,7 +233,7 @@ def _require_machine(params: EvaluationParams, here: Environment) -> None:
     if all(n != "all" and n > here.n_cores for n in params.n_threads):
         raise RightfitError(
             f"n_threads {list(params.n_threads)} cannot be measured: this machine has "
-            f"{here.n_cores} cores. Give at most so many, or 'all'."
+            f"{count(here.n_cores, 'core')}. Give at most as many, or 'all'."
         )
     if not set(params.devices) & set(here.devices):
         raise RightfitError(
@@ -331,7 +331,9 @@ def measure_file(
     """
     n_cores = usable_cores()
     if n_threads is not None and n_threads > n_cores:
-        raise RightfitError(f"--threads is {n_threads}, but this machine has {n_cores} cores.")
+        raise RightfitError(
+            f"--threads is {n_threads}, but this machine has {count(n_cores, 'core')}."
+        )
     require_regular(path)
     if not path.exists():
         raise RightfitError(f"There is no file {path}.")

@@ -16,6 +16,7 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import NOT_MEASURED, count
 from rightfit._core.processes.codec import from_plain, to_plain
 from rightfit._core.processes.regular_files import require_regular
+from rightfit._core.spelling import suggest
 from rightfit.measuring.hardware.environment import Environment
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit.measuring.naming import metric_title
@@ -55,7 +56,8 @@ METADATA = "rightfit"  # key of the Parquet file's metadata
 class Profiles(Sequence[Profile]):
     """Resource profiles: one for each candidate, serving configuration and request path.
 
-    A sequence of :class:`Profile`. The same figures as a table: :attr:`table`, ``to_pandas()``.
+    A sequence of :class:`Profile`; ``profiles["forest"]`` are those of a candidate. The same
+    figures as a table: :attr:`table`, ``to_polars()``, ``to_pandas()``.
 
     Args:
         table: The profiles, a row each; the columns are those of ``resource_profiles``.
@@ -73,9 +75,11 @@ class Profiles(Sequence[Profile]):
     def __getitem__(self, index: int) -> Profile: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Profiles: ...
+    def __getitem__(self, index: slice | str) -> Profiles: ...
 
-    def __getitem__(self, index: int | slice) -> Profile | Profiles:
+    def __getitem__(self, index: int | slice | str) -> Profile | Profiles:
+        if isinstance(index, str):
+            return self.select(candidate=index)
         if isinstance(index, slice):
             return self._with(self.table[index])
         return Profile.from_row(self.table.row(index, named=True))
@@ -111,7 +115,8 @@ class Profiles(Sequence[Profile]):
         found = self.table.filter(**wanted) if wanted else self.table
         if found.is_empty():
             present = {name: self.table[name].unique().sort().to_list() for name in wanted}
-            raise RightfitError(f"There is no profile with {wanted}; there are {present}.")
+            near = suggest(candidate, present["candidate"]) if candidate is not None else ""
+            raise RightfitError(f"There is no profile with {wanted}{near}; there are {present}.")
         return self._with(found)
 
     def find(
@@ -142,6 +147,10 @@ class Profiles(Sequence[Profile]):
                 "dataset=, runtime=, n_threads= or device=."
             )
         return found[0]
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the table, a row for each profile."""
+        return self.table
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the table as a pandas frame; structs become dictionaries.

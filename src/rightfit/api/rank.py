@@ -15,7 +15,6 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import format_quality
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.spelling import suggest
 from rightfit._core.strict_model import StrictModel
@@ -289,12 +288,12 @@ class Ranking:
             imported=self.imported,
         )
 
-    def decision(self, application: str, dataset: str | None = None) -> Decision:
+    def decision(self, application: str | None = None, dataset: str | None = None) -> Decision:
         """Return what is recommended to an application: the winner, and what would change it.
 
         Args:
-            application: Its name.
-            dataset: May be left out where there is one.
+            application: Its name; may be left out where there is one, here and elsewhere.
+            dataset: Likewise.
 
         Raises:
             RightfitError: If there is no such application or dataset; names those that there are.
@@ -302,26 +301,29 @@ class Ranking:
         datasets = self.recommendations[self._require(application)].datasets
         return datasets[require_dataset(list(datasets), dataset)]
 
-    def winner(self, application: str, dataset: str | None = None) -> Profile | None:
+    def winner(self, application: str | None = None, dataset: str | None = None) -> Profile | None:
         """Return the profile of the winner; ``None`` where no candidate meets the limits.
 
         Raises:
             RightfitError: As of :meth:`decision`.
         """
-        self._require(application)
+        application = self._require(application)
         name = require_dataset(self.profiles.datasets, dataset)
         (ranked,) = (one for one in self.ranked if one.assessment.name == application)
         key = ranked.winner(name)
         return None if key is None else self._find_profile(name, key)
 
-    def explain(self, candidate: str, application: str, dataset: str | None = None) -> str:
+    def explain(
+        self, candidate: str, application: str | None = None, dataset: str | None = None
+    ) -> str:
         """Say in one sentence why a candidate has its place for an application.
 
         Raises:
             RightfitError: If there is no such candidate, application or dataset.
         """
         name = require_dataset(self.profiles.datasets, dataset)
-        rows = self.table.filter(application=self._require(application), dataset=name)
+        application = self._require(application)
+        rows = self.table.filter(application=application, dataset=name)
         mine = rows.filter(candidate=candidate)
         if mine.is_empty():
             raise RightfitError(
@@ -335,16 +337,20 @@ class Ranking:
             f"{row['reason']}."
         )
 
-    def leaderboard(self, application: str, dataset: str | None = None) -> pl.DataFrame:
-        """Return an application's candidates in order, as a short table of texts.
+    def leaderboard(
+        self, application: str | None = None, dataset: str | None = None
+    ) -> pl.DataFrame:
+        """Return an application's candidates in order, as a short table.
 
-        Their quality, under the name of its metric, is the one on all test rows.
+        Their quality, under the name of its metric, is the one on all test rows. Metrics are
+        numbers in their units, null where they were not measured; ``profiles`` has their intervals.
 
         Raises:
             RightfitError: As of :meth:`decision`.
         """
         name = require_dataset(self.profiles.datasets, dataset)
-        rows = self.table.filter(application=self._require(application), dataset=name)
+        application = self._require(application)
+        rows = self.table.filter(application=application, dataset=name)
         asked = self.applications[application].needed_metrics()
         shown = [metric for metric in asked if metric not in QUALITIES]
         placed = []
@@ -356,17 +362,18 @@ class Ranking:
                     "rank": row["rank"],
                     "candidate": row["candidate"],
                     "serving": serving.label,
-                    profile.quality_metric: str(profile.quality_raw),
+                    profile.quality_metric: profile.quality_raw.value,
                     **{
-                        metric: str(profile[metric]) if metric in profile.figures else ""
+                        metric: profile[metric].value
                         for metric in shown
+                        if metric in profile.figures
                     },
-                    "utility": format_quality(row["utility"]),
-                    "within limits": "yes" if row["feasible"] else "no",
+                    "utility": row["utility"],
+                    "within limits": row["feasible"],
                     "why": row["reason"],
                 }
             )
-        return pl.DataFrame(placed)
+        return pl.DataFrame(placed, infer_schema_length=None)
 
     def with_weights(self, application: str, **weights: float) -> Ranking:
         """Rank the same profiles again, with other weights of one application.
@@ -426,7 +433,7 @@ class Ranking:
         target.write_text(render_report(results, tiers), encoding="utf-8")
         return target
 
-    def plot(self, application: str) -> PlotlyFigure:
+    def plot(self, application: str | None = None) -> PlotlyFigure:
         """Draw an application's utilities by objective, as the report does.
 
         Raises:
@@ -477,8 +484,11 @@ class Ranking:
         )
         return Profile.from_row(rows.row(0, named=True))
 
-    def _require(self, application: str) -> str:
-        if application not in self.applications:
+    def _require(self, application: str | None) -> str:
+        """Return the application that is meant."""
+        if application is None and len(self.applications) == 1:
+            return next(iter(self.applications))
+        if application is None or application not in self.applications:
             near = suggest(str(application), self.applications)
             raise RightfitError(
                 f"There is no application {application!r}{near}; "

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import end_sentence
+from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import sweep_temporary_folders
 from rightfit._core.processes.lost_threads import require_threads
@@ -189,12 +189,16 @@ class SearchResult:
 
     def __repr__(self) -> str:
         winners = {name: self._find_winner(name) for name in self.applications}
-        lines = [
-            f"  {name}: {key.candidate} ({key.serving.label})" if key else f"  {name}: none"
-            for name, key in winners.items()
-        ]
-        n_trials, n_candidates = self.trials.height, len(self._candidates)
-        return "\n".join([f"SearchResult: {n_trials} trials, {n_candidates} candidates", *lines])
+        lines = []
+        for name, key in winners.items():
+            winner = self.ranking.winner(name)
+            if key is None or winner is None:
+                lines.append(f"  {name}: none, {self.ranking.decision(name).sentence}")
+            else:
+                score = f"{winner.quality_metric} {winner.quality_raw}"
+                lines.append(f"  {name}: {key.candidate} ({key.serving.label}), {score}")
+        tried = f"{count(self.trials.height, 'trial')}, {count(len(self._candidates), 'candidate')}"
+        return "\n".join([f"SearchResult: {tried}", *lines])
 
     def _repr_html_(self) -> str:
         return self.ranking._repr_html_()

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from rightfit._core.formatting import count
-from rightfit.cli.options import echo_lines, faults_as_message
+from rightfit.cli.options import WholeRange, echo_lines, faults_as_message
 from rightfit.kedro_project.catalog import read_patterns
 from rightfit.kedro_project.stored import Place, StoredResults, where
 from rightfit.measuring.worker.units import BYTES_PER_MIB
@@ -26,7 +26,7 @@ _FIELD = re.compile(r"\{\w+\}")
 @click.command()
 @click.option(
     "--keep",
-    type=click.IntRange(min=1),
+    type=WholeRange(min=1),
     default=3,
     show_default=True,
     help="Newest versions of each result that stay.",

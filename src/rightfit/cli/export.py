@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rightfit._core.errors import NothingStoredError
+from rightfit._core.formatting import count
 from rightfit.cli.options import APPLICATION, DATASET, NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.cli.stored_answers import read_answers
 from rightfit.exporting.export_folder import check_folder, export_model, require_winner
@@ -46,7 +47,7 @@ def export(
         [
             answer.decision.sentence,
             f"Measured: {answer.disturbance}",
-            f"Wrote {len(written)} files to {folder}; start with {folder / 'README.md'}",
+            f"Wrote {count(len(written), 'file')} to {folder}; start with {folder / 'README.md'}",
         ]
     )
 

@@ -15,6 +15,7 @@ from rightfit.cli.options import (
     GIVEN_FILE,
     GIVEN_FOLDER,
     FiniteRange,
+    WholeRange,
     echo_json,
     echo_lines,
     echo_table,
@@ -35,9 +36,7 @@ HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "Mi
     required=True,
     help="Raw rows to ask about: a JSON list of objects, or a .parquet or .csv table.",
 )
-@click.option(
-    "--batch", type=click.IntRange(1), default=1, show_default=True, help="Rows a request."
-)
+@click.option("--batch", type=WholeRange(1), default=1, show_default=True, help="Rows a request.")
 @click.option(
     "--limit-ms",
     type=FiniteRange(0, min_open=True),
@@ -52,9 +51,7 @@ HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "Mi
     show_default=True,
     help="Seconds of each load.",
 )
-@click.option(
-    "--cores", type=click.IntRange(1), help="Cores of the server; all but one if not given."
-)
+@click.option("--cores", type=WholeRange(1), help="Cores of the server; all but one if not given.")
 @click.option("--memory-mib", type=FiniteRange(1), help="Private memory of the server.")
 @AS_JSON
 @click.argument("folder", type=GIVEN_FOLDER)

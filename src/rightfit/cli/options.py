@@ -20,7 +20,6 @@ from rightfit._core.formatting import clean_text
 GIVEN_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 GIVEN_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
-PORT = click.IntRange(0, 65_535)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for programs.")
 APPLICATION = click.option(
     "--application", "-a", required=True, help="Name of an application, e.g. web_api."
@@ -29,8 +28,19 @@ DATASET = click.option("--dataset", "-d", required=True, help="Name of a dataset
 WIDE = 1_000  # columns of a table that goes to a file or a pipe
 
 
+class WholeRange(click.IntRange):
+    """A whole number of an option within bounds."""
+
+    name = "whole number"  # in click's message; its own is "integer range"
+
+
+PORT = WholeRange(0, 65_535)
+
+
 class FiniteRange(click.FloatRange):
     """A number of an option within bounds; click lets NaN pass all of them."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number, or end the command."""

@@ -10,8 +10,9 @@ import click
 from kedro.framework import project
 from kedro.framework.cli.utils import find_run_command
 
+from rightfit.cli.options import faults_as_message
 from rightfit.kedro_project.command_line import LEVEL, set_log_level
-from rightfit.kedro_project.stored import find_project
+from rightfit.kedro_project.stored import Place, find_project
 
 SECTION = "Run"
 
@@ -38,6 +39,11 @@ QUIET = click.option(
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def run(options: tuple[str, ...]) -> Any:
     """Run pipelines, with the options of kedro run."""
+    if not {"--help", "-h"} & set(options) and not any(
+        option.startswith("--conf-source") for option in options
+    ):
+        with faults_as_message():
+            Place().require_conf_source()
     find_project(Path.cwd())
     command: Any = find_run_command(str(project.PACKAGE_NAME))
     if all(option.name != "quiet" for option in command.params):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rightfit.cli.options import GIVEN_FOLDER, PORT, FiniteRange, faults_as_message
+from rightfit.cli.options import GIVEN_FOLDER, PORT, FiniteRange, WholeRange, faults_as_message
 from rightfit.ops import server
 
 SECTION = "Use"
@@ -22,12 +22,10 @@ SECTION = "Use"
     default=server.Limits.max_body_mib,
     show_default=True,
 )
-@click.option(
-    "--max-rows", type=click.IntRange(1), default=server.Limits.max_rows, show_default=True
-)
+@click.option("--max-rows", type=WholeRange(1), default=server.Limits.max_rows, show_default=True)
 @click.option(
     "--max-requests",
-    type=click.IntRange(1),
+    type=WholeRange(1),
     default=server.Limits.max_requests,
     show_default=True,
     envvar=server.MAX_REQUESTS_VARIABLE,

@@ -16,7 +16,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
-from rightfit._core.formatting import format_seconds
+from rightfit._core.formatting import count, format_seconds
 from rightfit._core.progress import WAITING, Progress, listening
 
 # Stages with a column of their own; what the others take does not count for the time left.
@@ -160,7 +160,7 @@ class RunDisplay:
             if last.stage == WAITING:
                 waited_s = self._clock_s() - self._waits_since_s
                 now = f"; {last} ({format_seconds(waited_s)})"
-        done = f"{len(cells) - len(left)} of {len(cells)} cells done"
+        done = f"{len(cells) - len(left)} of {count(len(cells), 'cell')} done"
         return Group(table, done, f"{passed}{now}; {time_left}")
 
     def _mark(self, stage: str, cell: str) -> str:
@@ -170,5 +170,5 @@ class RunDisplay:
             return "done"
         trials = self._trials.get(cell)
         if stage == "training" and trials:
-            return f"{trials} trials"
+            return f"{trials} {'trial' if trials == '1' else 'trials'}"
         return "now" if self._now in steps else "-"

@@ -71,8 +71,24 @@ class Place:
 
     def find_conf_source(self) -> Path:
         """Return the folder or archive of the configuration."""
-        found = find_project(self.folder)  # its settings are in use from here on
-        return self.conf_source or found / settings.CONF_SOURCE
+        project = find_project(self.folder)  # its settings are in use from here on
+        return self.conf_source or project / settings.CONF_SOURCE
+
+    def require_conf_source(self) -> Path:
+        """Return the folder or archive of the configuration, if it is there.
+
+        Raises:
+            RightfitError: If it is not.
+        """
+        conf_source = self.find_conf_source()
+        base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
+        if not conf_source.is_file() and not (conf_source / base).is_dir():
+            raise RightfitError(
+                f"There is no project here: {conf_source} holds no configuration. Run this inside "
+                "a project, name its configuration with --conf-source, or write one here: "
+                "rightfit init"
+            )
+        return conf_source
 
     def open_results(self, raw_table: str | None = None) -> StoredResults:
         """Open the results that the configuration points to.
@@ -83,13 +99,7 @@ class Place:
         Raises:
             RightfitError: If there is no configuration.
         """
-        project, conf_source = find_project(self.folder), self.find_conf_source()
-        base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
-        if not conf_source.is_file() and not (conf_source / base).is_dir():
-            raise RightfitError(
-                f"There is no configuration in {conf_source}. Run inside the project, or name its "
-                "configuration: --conf-source"
-            )
+        project, conf_source = find_project(self.folder), self.require_conf_source()
         root = self.data_root
         if root and "://" not in root:
             root = str(self.folder / root)
@@ -115,12 +125,12 @@ class Place:
             given: Parameters that replace those of the configuration.
 
         Raises:
-            ValueError: If there is no grid among them.
+            ValueError: If there is no configuration, or no grid in it.
         """
-        source = self.find_conf_source()
+        source = self.require_conf_source()
         own = read_parameters(make_loader(source, env=self.env, runtime_params=dict(given or {})))
         if own is None:
-            raise ValueError("The configuration has no grid. Write one with: kedro rightfit init")
+            raise ValueError("The configuration has no grid. Write one: rightfit init")
         return complete_parameters(own)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from rightfit._core.formatting import end_sentence
+from rightfit._core.formatting import count, end_sentence
 from rightfit._core.spelling import suggest
 from rightfit.data.description import DatasetBlock
 from rightfit.kedro_project.imported_block import ImportedBlock, find_file_faults
@@ -243,7 +243,7 @@ def _find_machine_faults(
     will run: a stage and its block bear one name. Values of a wrong kind are left to other checks.
     """
     has_only = f"but this machine has {list(machine.devices)} only"
-    has_cores = f"but this machine has {machine.n_cores} cores"
+    has_cores = f"but this machine has {count(machine.n_cores, 'core')}"
     if "evaluation" in stages:
         devices = look_up(parameters, "evaluation.devices")
         is_filled = isinstance(devices, list | tuple) and bool(devices)

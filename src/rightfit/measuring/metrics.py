@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, overload
+from typing import Literal, Protocol, SupportsFloat, overload
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import format_number, format_quality
@@ -132,8 +132,8 @@ class Figure:
     >>> figure = Figure(MetricTable.latency_p95_ms, 0.0312, 0.03, 0.033)
     >>> figure
     0.0312 (0.03 to 0.033) ms
-    >>> float(figure), figure.unit
-    (0.0312, 'ms')
+    >>> float(figure), figure.unit, figure < 10
+    (0.0312, 'ms', True)
     >>> Figure(MetricTable.latency_p99_ms, None, reason="needs 1,300 calls")
     not measured: needs 1,300 calls
     """
@@ -153,6 +153,19 @@ class Figure:
         if self.value is None:
             raise RightfitError(f"{self.metric.column} was not measured: {self.reason}.")
         return self.value
+
+    # With a number or another figure; one that was not measured cannot be compared.
+    def __lt__(self, other: SupportsFloat) -> bool:
+        return float(self) < float(other)
+
+    def __le__(self, other: SupportsFloat) -> bool:
+        return float(self) <= float(other)
+
+    def __gt__(self, other: SupportsFloat) -> bool:
+        return float(self) > float(other)
+
+    def __ge__(self, other: SupportsFloat) -> bool:
+        return float(self) >= float(other)
 
     def __str__(self) -> str:
         if self.value is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rightfit._core.errors import NothingStoredError
+from rightfit._core.formatting import count
 from rightfit.api.candidate_measuring import list_paths
 from rightfit.cli.options import NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.exporting.export_folder import check_folder
@@ -34,7 +35,8 @@ def pack(place: Place, folder: Path, dataset: str | None) -> None:
     n_candidates = sum(len(one.candidates) for one in packed.datasets)
     echo_lines(
         [
-            f"Packed {n_candidates} candidates of {len(packed.datasets)} datasets into {folder}",
+            f"Packed {count(n_candidates, 'candidate')} of "
+            f"{count(len(packed.datasets), 'dataset')} into {folder}",
             *([f"Left out, measured only where they run: {', '.join(left_out)}"] * bool(left_out)),
             "On the other machine, in that folder:",
             "  pip install -r requirements.txt",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rightfit._core.formatting import count
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.metrics import LATENCY_COLUMNS, NO_LOAD_TEST, columns_from
 from rightfit.measuring.rounds.presets import MeasuringSettings
@@ -40,14 +41,17 @@ def describe_plan(
     unknown = [cell for cell, n in candidates.items() if n is None]
     n_profiles = sum(known.values()) * len(servings)
     lines = [f"Serving configurations: {'; '.join(str(serving) for serving in servings)}"]
-    lines += [f"{cell}: {n} candidates, {n * len(servings)} profiles" for cell, n in known.items()]
+    lines += [
+        f"{cell}: {count(n, 'candidate')}, {count(n * len(servings), 'profile')}"
+        for cell, n in known.items()
+    ]
     if unknown:
         lines.append(f"No candidates yet, train first: {', '.join(unknown)}")
     if n_profiles:
         most_min = n_profiles * longest_profile_s(settings) / S_PER_MIN
         usual_min = n_profiles * settings.max_s / S_PER_MIN
         lines.append(
-            f"{n_profiles} profiles: usually less than {usual_min:.1f} minutes, at most "
+            f"{count(n_profiles, 'profile')}: usually less than {usual_min:.1f} minutes, at most "
             f"{most_min:.1f}. What was measured before "
             "is not repeated, and what no application could choose stops after "
             f"{settings.screening_processes} of {settings.min_processes} to "

@@ -1,0 +1,49 @@
+"""Each page whose Python runs as it stands says how to install what it needs."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NEEDS_MORE = {  # pages whose Python is a part of something, and what runs it
+    "docs/howto/ci.md": "a DAG of Airflow",
+    "docs/howto/existing_project.md": "tests/adoption/test_adoption.py",
+    "docs/howto/own_family.md": "tests/guides/test_your_own.py",
+    "docs/howto/results.md": "tests/api/test_python_guide.py, in a project",
+    "docs/howto/runtime.md": "a class for a project",
+    "docs/howto/stopping_rule.md": "a class for a search",
+    "docs/howto/torch_module.md": "tests/guides/test_your_own.py",
+    "docs/howto/why_not.md": "tests/api/test_python_guide.py, in a project",
+}
+
+
+@pytest.fixture(scope="module")
+def environments(project_path: Path) -> dict[str, Any]:
+    return runpy.run_path(str(project_path / "tests" / "environments.py"))
+
+
+def test_every_page_with_python_is_run_or_needs_more(
+    environments: dict[str, Any], project_path: Path
+) -> None:
+    documents = [project_path / "README.md", *(project_path / "docs").glob("[th]*/*.md")]
+    pages = {
+        str(path.relative_to(project_path))
+        for path in documents
+        if re.search(r"^```python", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+
+    assert pages == {*environments["PAGES"], *NEEDS_MORE}
+
+
+def test_every_page_that_is_run_has_a_line_that_installs_its_extras(
+    environments: dict[str, Any], project_path: Path
+) -> None:
+    extras = {page: environments["read_install_line"](page) for page in environments["PAGES"]}
+
+    assert extras["docs/howto/groups.md"] == ()
+    assert extras["docs/howto/search_python.md"] == ("search", "sklearn")
+    assert extras["README.md"] == ("search", "sklearn")
