@@ -3,7 +3,7 @@
     python tests/environments.py core                        # the core and scikit-learn alone
     python tests/environments.py newest python3.12 python3.13  # their newest versions
     python tests/environments.py lowest                      # the lowest versions declared
-    python tests/environments.py pages                       # each page's Python, by its install line
+    python tests/environments.py pages                       # pages' Python, by their install lines
 
 It prints how large each installation is. Without a name the interpreter is the running one.
 """

@@ -34,6 +34,7 @@ def test_models_are_measured_compared_and_ranked(project_path: Path, tmp_path: P
     first = shown.splitlines()[0]
     assert first.endswith(" ms") or first.startswith("not measured: needs")  # on a busy machine
     assert "for interactive" in shown
+    assert re.search(r"^  archive, data: ", shown, re.MULTILINE)
     assert (tmp_path / "report.html").is_file()
 
 

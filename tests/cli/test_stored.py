@@ -66,6 +66,16 @@ def test_pipe_in_place_of_a_result_is_damage_and_not_waited_for(
         results.load("recommendations", VERSION)
 
 
+def test_results_are_loaded_without_a_line_each(
+    results: StoredResults, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "kedro.io.data_catalog")
+
+    results.load("environment", VERSION)
+
+    assert caplog.records == []
+
+
 def test_relative_paths_start_from_the_project(tmp_path: Path) -> None:
     conf = tmp_path / "conf" / "base"
     conf.mkdir(parents=True)

@@ -8,6 +8,7 @@ a record of it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -132,6 +133,21 @@ class Place:
         if own is None:
             raise ValueError("The configuration has no grid. Write one: rightfit init")
         return complete_parameters(own)
+
+
+@contextmanager
+def _hide_loading() -> Iterator[None]:
+    """Drop Kedro's line for each result that it loads while the block runs."""
+    logger = logging.getLogger("kedro.io.data_catalog")
+
+    def is_warning(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING
+
+    logger.addFilter(is_warning)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_warning)
 
 
 def where(command: Callable[Concatenate[Place, Own], None]) -> Callable[..., None]:
@@ -290,7 +306,8 @@ class StoredResults:
             DamagedResultError: If the block fails by what is in the file.
         """
         try:
-            yield
+            with _hide_loading():
+                yield
         except DamagedResultError:
             raise
         except Exception as err:

@@ -29,6 +29,8 @@ EXACT_SIZE = "sizes of files are exact"
 COMMON_MODE_MEMORY_ERROR_PCT = 0.2
 # Seen of the throughput of a small net: 1.79 M rows/s undisturbed, 620 k beside other work.
 MAX_SLOWDOWN = 3.0
+MAX_SPAN = 100.0  # upper / lower end of an interval that tells something
+TOO_WIDE = "too disturbed to tell: measure again on a quiet machine"
 TRAINED_ONCE = "a candidate is trained once; another training may take more or less"
 
 
@@ -136,6 +138,8 @@ class Figure:
     (0.0312, 'ms', True)
     >>> Figure(MetricTable.latency_p99_ms, None, reason="needs 1,300 calls")
     not measured: needs 1,300 calls
+    >>> Figure(MetricTable.latency_p50_ms, 0.842, 0.0002, 20_200.0)
+    0.842 (0.0002 to 20.2 k) ms, too disturbed to tell: measure again on a quiet machine
     """
 
     metric: Metric
@@ -174,7 +178,13 @@ class Figure:
         if self.low is not None and self.high is not None and self.low < self.high:
             ends = [self.metric.format_bare(end) for end in (self.low, self.high)]
             text = f"{text} ({' to '.join(ends)})"
-        return f"{text} {self.unit}".strip()
+        text = f"{text} {self.unit}".strip()
+        return f"{text}, {TOO_WIDE}" if self.is_too_wide else text
+
+    @property
+    def is_too_wide(self) -> bool:
+        """Whether its interval spans so much that the value tells nothing."""
+        return bool(self.low and self.high and 0 < self.low < self.high / MAX_SPAN)
 
     __repr__ = __str__
 

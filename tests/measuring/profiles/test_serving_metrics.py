@@ -94,7 +94,10 @@ def test_percentile_without_enough_calls_is_null_with_the_numbers() -> None:
     assert profile.values["latency_p50_ms"] == 2.0
     assert profile.values["latency_p95_ms"] == 3.0  # 180 calls, 130 needed
     assert profile.values["latency_p99_ms"] is None
-    assert profile.reasons["latency_p99_ms"] == "needs 662 calls; the time allowed for 180"
+    assert profile.reasons["latency_p99_ms"] == (
+        "needs 662 calls; the time allowed for 180: measure again on a quieter machine, or with a "
+        "longer preset"
+    )
 
 
 def test_percentile_that_no_process_holds_alone_is_read_from_all_calls() -> None:

@@ -45,6 +45,8 @@ from rightfit.measuring.worker.latency import (
 from rightfit.measuring.worker.results import BatchPhase
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
 
+LONGER = "measure again on a quieter machine, or with a longer preset"
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -126,7 +128,7 @@ class Measured:
             # during measuring it is read from fewer calls than may be published
             needed = min_calls_to_report(share) if self.state.is_over else calls_to_hold(share)
             if n_calls < needed:
-                return f"needs {needed} calls; the time allowed for {n_calls}"
+                return f"needs {needed} calls; the time allowed for {n_calls}: {LONGER}"
         figures = self.figures(metric)
         if figures:
             interval = estimate_median(figures, spread=self._spread(metric))
@@ -183,7 +185,7 @@ class Measured:
             return reasons[0]
         n_requests = sum(one.n_requests for one in served)
         if n_requests < (needed := min_calls_to_report(P99)):
-            return f"needs {needed} requests; the time allowed for {n_requests}"
+            return f"needs {needed} requests; the time allowed for {n_requests}: {LONGER}"
         figures = [one.p99_ms for one in served if one.p99_ms is not None]
         interval = estimate_median(figures, looks_once=True)
         return interval.widened(self.level.half_width_pct)
