@@ -16,6 +16,8 @@ import polars as pl
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.leftovers import temporary_folder
+from rightfit._core.progress import report_progress
+from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import Ranking
 from rightfit.data.data_card import DataCard
 from rightfit.data.description import DatasetSpec
@@ -182,10 +184,12 @@ class FittedModel:
         target = Path(folder)
         try:
             check_folder(target, force=force)
-            self._bundle = offer_onnx(self._bundle, self._feeding.tried_rows)
-            encoder = self._feeding.encoder.to_json()
-            model = Model(self._bundle, encoder, self._feeding.data_card)
-            return export_model(self._make_answer(), model, target, with_server=with_server)
+            with showing_progress():
+                report_progress("exporting", self.candidate)
+                self._bundle = offer_onnx(self._bundle, self._feeding.tried_rows)
+                encoder = self._feeding.encoder.to_json()
+                model = Model(self._bundle, encoder, self._feeding.data_card)
+                return export_model(self._make_answer(), model, target, with_server=with_server)
         except (FileExistsError, ValueError) as err:
             raise RightfitError(str(err)) from err
 
@@ -197,7 +201,7 @@ class FittedModel:
         return Answer(
             application=name,
             dataset=dataset,
-            purpose=self._ranking.applications[name].description,
+            purpose=self._ranking.recommendations[name].description,
             decision=decision,
             profiles=tuple(self._ranking.profiles.select(candidate=self.candidate)),
             origin=Origin(version, version, None, self._ranking.profiles.environment),

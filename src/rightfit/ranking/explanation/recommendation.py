@@ -90,7 +90,7 @@ def recommend(
             for position, dataset in enumerate(assessment.table.datasets)
         }
         recommendations[assessment.name] = Recommendation(
-            description=assessment.application.description,
+            description=assessment.application.description or assessment.name.replace("_", " "),
             scenario=assessment.application.scenario,
             datasets=decisions,
             across_datasets=_compare_datasets(decisions, families),
