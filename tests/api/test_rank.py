@@ -82,6 +82,14 @@ def test_file_mapping_and_objects_ask_the_same(profiles: rf.Profiles, tmp_path: 
     assert all(table.equals(tables[0]) for table in tables)
 
 
+def test_unknown_key_deep_in_an_application_gets_the_nearest(profiles: rf.Profiles) -> None:
+    goals = {"quality": {"weight": 1, "worst": 0, "best": 1}}
+    block: Any = {"objectives": goals, "constraints": {"latency_p50_ms": {"maximum": 3}}}
+
+    with pytest.raises(rf.RightfitError, match=r"\.maximum is unknown; did you mean 'max'\?"):
+        rf.rank(profiles, {"desk": block})
+
+
 def test_names_of_examples_and_single_applications_are_applications(
     profiles: rf.Profiles,
 ) -> None:

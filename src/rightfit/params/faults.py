@@ -7,7 +7,7 @@ other blocks of the same kind, so one of them serves as the example.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -51,7 +51,7 @@ def explain_faults(
             where = f"{kind}.{name}" if kind else name
             misspelt = _pair_misspelt(err.errors())
             faults += [
-                _explain(where, fault, blocks[name], others, misspelt)
+                _explain(where, fault, blocks[name], others, misspelt, model)
                 for fault in err.errors()
                 if fault["type"] != "missing"
                 or not (
@@ -79,7 +79,12 @@ def _join(where: str, path: Path) -> str:
 
 
 def _explain(
-    where: str, fault: Any, own: object, others: Mapping[str, Any], misspelt: Mapping[Path, Path]
+    where: str,
+    fault: Any,
+    own: object,
+    others: Mapping[str, Any],
+    misspelt: Mapping[Path, Path],
+    model: type[BaseModel],
 ) -> str:
     path: Path = fault["loc"]
     forms = [  # pydantic adds the types of a value's alternatives to its keys
@@ -98,12 +103,27 @@ def _explain(
         holder = _follow(path[:-1], own)  # with the defaults it holds what else there is
         beside = sorted({*map(str, holder)} - {path[-1]}) if isinstance(holder, Mapping) else []
         near = misspelt[path][-1] if path in misspelt else None
-        near = near or find_nearest(str(path[-1]), known) or find_nearest(str(path[-1]), beside)
+        fields = _list_fields(model, path[:-1])
+        for names in (known, beside, fields):
+            near = near or find_nearest(str(path[-1]), names)
         hint = f"; did you mean {near!r}?" if near else f"; others have {known}" if known else ""
         return f"{key} is unknown{hint}"
     if fault["type"] == "missing":
         return f"{key} is missing{example}"
     return f"{key}: {word_fault(fault)}{example}"
+
+
+def _list_fields(kind: Any, path: Path) -> list[str]:
+    """Return the fields of the model at a path inside another one; empty where there is none."""
+    for step in path:
+        fields = getattr(kind, "model_fields", None)
+        if fields is not None:
+            kind = fields[step].annotation if step in fields else None
+        else:  # a mapping's values, or a list's items
+            kind = get_args(kind)[-1] if get_args(kind) else None
+        if type(None) in get_args(kind):
+            kind = next(one for one in get_args(kind) if one is not type(None))
+    return list(getattr(kind, "model_fields", ()))
 
 
 def _find_example(path: Path, others: Mapping[str, Any]) -> str:
