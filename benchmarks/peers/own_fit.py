@@ -48,7 +48,7 @@ def call(asked: dict[str, Any], folder: Path) -> SearchResult:
         task=asked["task"],
         quality=asked["metric"],
         budget_cpu_s=SEARCH_SHARE * asked["budget_cpu_s"],
-        seed=asked["seed"],
+        random_state=asked["seed"],
         n_workers=1,  # there is one core; parallel workers' CPU seconds would not be counted
         folder=folder / "search",
     )

@@ -22,7 +22,8 @@ SIGNATURES = {
     "search": (
         "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, n_trials=None, "
         "task=None, quality=None, dataset=None, early_stopping='pausing', preset='quick', "
-        "refit=True, n_workers=None, seed=0, folder=None, verbose=None, on_progress=None)"
+        "refit=True, n_workers=None, random_state=0, folder=None, verbose=None, "
+        "on_progress=None)"
     ),
     "RightfitClassifier": (
         "(application=None, *, families=None, budget_cpu_s=60.0, n_trials=None, quality=None, "

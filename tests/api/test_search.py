@@ -168,6 +168,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"budget_cpu_s": float("nan")}, "budget_cpu_s must be a positive number"),
         ({"budget_cpu_s": "5"}, "budget_cpu_s must be a positive number"),
         ({"n_workers": 2.5}, "n_workers must be 1 or more processes, but got 2.5"),
+        ({"random_state": -1}, "random_state must be a whole number from 0 to .*, but got -1"),
         ({"families": 5}, "families must be names, import paths, or blocks by name"),
         ({"families": [None]}, "families must be names, import paths, or blocks by name"),
         ({"folder": __file__}, "folder: .* cannot be used: File exists"),

@@ -239,7 +239,7 @@ def search(
     preset: Preset = "quick",
     refit: bool = True,
     n_workers: int | None = None,
-    seed: int = 0,
+    random_state: int = 0,
     folder: str | Path | None = None,
     verbose: bool | None = None,
     on_progress: Listener | None = None,
@@ -278,8 +278,8 @@ def search(
             was measured and ranked, which has learnt from train and validation rows.
         n_workers: Processes that train at the same time; 1: this process alone trains. ``None``:
             as many as there are cores.
-        seed: Seed of sampling and training. With ``n_trials`` and ``budget_cpu_s=None`` the same
-            seed repeats a search.
+        random_state: Seed of sampling and training. With ``n_trials`` and ``budget_cpu_s=None`` the
+            same seed repeats a search.
         folder: Where to keep the search; a later one with the same table continues it. ``None``: a
             temporary folder, kept as long as the result is.
         verbose: Whether the progress is shown; ``None``: in a terminal or a notebook. If true, a
@@ -302,7 +302,7 @@ def search(
         preset=preset,
         refit=refit,
         n_workers=n_workers,
-        seed=seed,
+        seed=random_state,
     )
     with showing_progress(verbose, on_progress):
         frame = read_table(table)

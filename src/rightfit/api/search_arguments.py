@@ -15,7 +15,7 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.extras import require
 from rightfit._core.formatting import end_sentence
 from rightfit._core.spelling import suggest
-from rightfit._core.strict_model import list_faults
+from rightfit._core.strict_model import MAX_SEED, list_faults
 from rightfit.api.rank import ApplicationsLike, read_applications
 from rightfit.measuring.hardware.environment import usable_cores
 from rightfit.models.registry import get_family
@@ -118,6 +118,10 @@ def read_rules(
         )
     if n_workers is not None and not (isinstance(n_workers, Integral) and n_workers >= 1):
         raise RightfitError(f"n_workers must be 1 or more processes, but got {n_workers!r}.")
+    if not (isinstance(seed, Integral) and 0 <= int(seed) <= MAX_SEED):
+        raise RightfitError(
+            f"random_state must be a whole number from 0 to {MAX_SEED:,}, but got {seed!r}."
+        )
     if not isinstance(refit, bool):
         raise RightfitError(f"refit must be True or False, but got {refit!r}.")
     if applications is None:
