@@ -90,6 +90,15 @@ def test_rows_of_a_request_count_where_rows_are_asked_for(model: Model) -> None:
     assert "over 16 k rows/s of one server, with 32 rows a request, within a p95 of 20 ms" in text
 
 
+@pytest.mark.parametrize("disturbed", [True, False])
+def test_a_disturbed_load_is_named(disturbed: bool, model: Model) -> None:
+    served = ServedFigures(500, 20, 1.3, 180.5, disturbed=disturbed)
+
+    _, text = size(model, "server", served=served)
+
+    assert ("the load it rests on was disturbed" in text) is disturbed
+
+
 def test_requests_are_sized_by_a_load_alone(model: Model) -> None:
     with pytest.raises(
         ValueError, match=r"rate that one server sustains is not known\. Load the exported"
