@@ -30,7 +30,7 @@ def test_workflow_runs_targets_of_the_makefile(
     steps = [step.get("run", "") for job in workflow.values() for step in job["steps"]]
     named = {step.removeprefix("make ") for step in steps if step.startswith("make ")}
 
-    assert named == {"airflow-env", "check", "test-core", "test-lowest"}
+    assert named == {"airflow-env", "check", "test-core", "test-lowest", "test-pages"}
     assert named <= targets
 
 
