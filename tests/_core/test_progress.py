@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from rightfit._core.progress import WAITING, Progress, listening, report_progress, waiting
+from rightfit._core import progress
+from rightfit._core.progress import (
+    WAITING,
+    Progress,
+    listening,
+    repeat_progress,
+    report_progress,
+    waiting,
+)
 
 
 def test_steps_reach_all_that_listen_while_they_do() -> None:
@@ -39,3 +47,14 @@ def test_an_error_of_a_listener_ends_the_call() -> None:
 
     with pytest.raises(InterruptedError, match="searching"), listening(stop):
         report_progress("searching")
+
+
+def test_a_step_is_repeated_once_time_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[Progress] = []
+    with listening(steps.append):
+        report_progress("measuring", "forest")
+        repeat_progress()
+        monkeypatch.setattr(progress, "REPEAT_S", 0.0)
+        repeat_progress()
+
+    assert steps == [Progress("measuring", "forest")] * 2

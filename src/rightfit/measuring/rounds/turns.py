@@ -293,7 +293,7 @@ def read_percentile(state: MeasurementState, share: float) -> dict[str, float]:
 def _report(group: Sequence[JobMeasurement], all_jobs: Sequence[JobMeasurement]) -> None:
     """Report the jobs that are timed next."""
     n_over = sum(one.is_over for one in all_jobs)
-    names = [f"{one.job.candidate} ({one.job.serving})" for one in group]
+    names = [one.subject.label for one in group]
     report_progress("measuring", name_some(names, n_shown=1), n_over, len(all_jobs))
 
 
