@@ -27,6 +27,7 @@ from rightfit.measuring.metrics import METRICS
 from rightfit.measuring.profile import profiles_schema
 from rightfit.params.defaults import BLOCKS, read_default
 from rightfit.params.grid import CascadeBlock, GridParams
+from rightfit.ranking.explanation.findings import RULES
 from rightfit.searching.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
 
 SOURCE = Path(rightfit.__file__).parent
@@ -84,6 +85,7 @@ def write_pages(docs: Path) -> None:
         "parameters.md": _write_parameters(),
         "metrics.md": _write_metrics(),
         "results.md": _write_results(),
+        "findings.md": _write_findings(),
         "security.md": _read_page(docs.parent / "SECURITY.md"),
         "changelog.md": _read_page(docs.parent / "CHANGELOG.md"),
     }
@@ -401,6 +403,27 @@ def _write_results() -> str:
             columns = _list_columns(short)
             if columns:
                 parts.append(_tabulate(("column", "type"), columns))
+    return "\n".join(parts)
+
+
+def _write_findings() -> str:
+    parts = [
+        "# Findings\n",
+        "Each remark on a run has a code. The report, the terminal, `rightfit which`, its JSON, "
+        "`report.md` and the README of an export show the same ones. An error or a warning should "
+        "be read before a decision is used; a note explains one. Where a rule was not checked, the "
+        "report says why under *Not applicable*.\n",
+        _tabulate(
+            ("code", "finding", "severity"),
+            [
+                (f"[{code}](#{code.lower()})", rule.title, rule.severity)
+                for code, rule in RULES.items()
+            ],
+        ),
+    ]
+    for code, rule in RULES.items():
+        parts.append(f"({code.lower()})=\n## {code}: {rule.title}\n\n{rule.meaning}\n")
+        parts.append(f"**What to do.** {rule.action}\n")
     return "\n".join(parts)
 
 

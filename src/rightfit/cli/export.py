@@ -45,7 +45,7 @@ def export(
     echo_lines(
         [
             answer.decision.sentence,
-            f"Measured: {answer.disturbance}",
+            *(str(finding) for finding in answer.findings if finding.is_urgent),
             f"Wrote {len(written)} files to {folder}; start with {folder / 'README.md'}",
         ]
     )

@@ -17,6 +17,7 @@ from rightfit.models.schema import Task
 if TYPE_CHECKING:
     from optuna import Trial
 
+EDGE_SHARE = 0.01  # of a range, in its logarithm if it is logarithmic
 MAX_LENGTH = 1_000_000  # epochs or trees of one training
 
 
@@ -38,6 +39,15 @@ class _Range(StrictModel):
     def contains(self, value: Any) -> bool:
         """Tell whether a value lies between the ends."""
         return isinstance(value, int | float) and bool(self.low <= value <= self.high)
+
+    def is_edge(self, value: Any) -> bool:
+        """Tell whether a value lies within a hundredth of the range from one of its ends."""
+        if not self.contains(value):
+            return False
+        low, high, at = (
+            np.log((self.low, self.high, value)) if self.log else (self.low, self.high, value)
+        )
+        return bool(min(at - low, high - at) <= EDGE_SHARE * (high - low))
 
     def _space(self, n_points: int) -> npt.NDArray[np.float64]:
         spaced = np.geomspace if self.log else np.linspace
@@ -83,6 +93,10 @@ class Choice(StrictModel):
     def contains(self, value: Any) -> bool:
         """Tell whether a value is one of the choices."""
         return value in self.choices
+
+    def is_edge(self, value: Any) -> bool:  # noqa: ARG002 -- choices have no order
+        """Return False: a list has no ends."""
+        return False
 
     def suggest(self, trial: Trial, name: str) -> Any:
         """Ask the trial for a value."""

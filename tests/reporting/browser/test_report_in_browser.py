@@ -150,7 +150,7 @@ def test_tabs_and_tables_work_by_keyboard(open_page: Callable[..., Any], report_
     page.keyboard.press("ArrowRight")
     board = page.locator("#record-edge_device-landsat")
 
-    expect(page.get_by_role("tab", name="Edge device")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name="edge_device")).to_have_attribute("aria-selected", "true")
     expect(board).to_be_visible()
     expect(page.locator("#record-web_api-landsat")).to_be_hidden()
     board.get_by_role("button", name="Accuracy").focus()
