@@ -185,6 +185,8 @@ def _describe_model(
         known = values.get(name) if isinstance(values, Mapping) else None
         shown = _write_value(known) if known is not None else _write_default(field, values, name)
         meaning = comments.get(place) or in_code.get(name, "")
+        if not meaning and get_origin(field.annotation) is Literal:
+            meaning = "says which of the forms this block has"
         allowed = _describe_type(schema.get("properties", {}).get(name, {}), schema)
         fields.append((f"`{name}`", allowed, shown, meaning))
         inner += [(f"{path}.{name}", part, known) for part in _find_models(field.annotation)]

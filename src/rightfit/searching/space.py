@@ -23,9 +23,9 @@ MAX_LENGTH = 1_000_000  # epochs or trees of one training
 
 class _Range(StrictModel):
     type: str
-    low: Number
-    high: Number
-    log: bool
+    low: Number  # smallest value
+    high: Number  # largest value
+    log: bool  # whether equal ratios are equally likely
 
     @model_validator(mode="after")
     def _check_low_and_high(self) -> Self:
@@ -72,8 +72,8 @@ class IntRange(_Range):
     """A range of whole numbers."""
 
     type: Literal["int"]
-    low: WholeNumber
-    high: WholeNumber
+    low: WholeNumber  # smallest value
+    high: WholeNumber  # largest value
 
     def suggest(self, trial: Trial, name: str) -> int:
         """Ask the trial for a value."""
@@ -88,6 +88,8 @@ class Choice(StrictModel):
     """A list of values without order."""
 
     type: Literal["categorical"]
+    # values to choose from
+    # values to choose from
     choices: tuple[str | int | float | bool | None, ...] = Field(min_length=1)
 
     def contains(self, value: Any) -> bool:
@@ -137,6 +139,8 @@ class Space(NamedModels[Annotated[FloatRange | IntRange | Choice, Field(discrimi
 class ModelParams(StrictModel):
     """A family's settings (``params:models.<family>``): the fixed ones and those searched."""
 
+    # settings that are not searched
+    # settings that are not searched
     fixed: dict[str, Value | list[Value]] = Field(default_factory=dict)
     space: Space = Space({})  # empty: one trial
     default: dict[str, Value] | None = None  # absent: the library's own where it is known
@@ -294,7 +298,7 @@ class ModelBlock(ModelParams):
     """
 
     family: str  # a reference, see models/registry.py
-    datasets: tuple[str, ...] | None = None
+    datasets: tuple[str, ...] | None = None  # for which datasets; absent: all of the grid
 
     @model_validator(mode="before")
     @classmethod
