@@ -80,7 +80,7 @@ def compare(
     applications: ApplicationsLike | None = None,
     trust: bool = False,
 ) -> Profiles:
-    """Measure models side by side, in turns, so that all meet the same moods of the machine.
+    """Measure models side by side, in turns, so that fluctuations of the machine meet them all.
 
     Args:
         models: Models by name; see :func:`measure`.

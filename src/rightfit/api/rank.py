@@ -230,7 +230,7 @@ class Ranking:
 
     @cached_property
     def break_even(self) -> pl.DataFrame:
-        """After how many predictions a dearer training pays back."""
+        """After how many predictions a more expensive training pays back."""
         return tabulate_break_even(self.ranked)
 
     @cached_property

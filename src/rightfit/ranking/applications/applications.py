@@ -217,9 +217,7 @@ class TieRules(StrictModel):
     measured loses.
     """
 
-    rule: tuple[TieKey, ...] = Field(
-        min_length=1
-    )  # compared in order; the first difference decides
+    rule: tuple[TieKey, ...] = Field(min_length=1)  # the first difference decides
     rule_by_application: dict[str, tuple[TieKey, ...]]  # exceptions
 
     def for_application(self, name: str, application: Application) -> tuple[TieKey, ...]:
