@@ -80,7 +80,7 @@ def adapt_page(app: Sphinx, docname: str, source: list[str]) -> None:  # noqa: A
     if any(phrases):
         words = ", ".join(dict.fromkeys(" ".join(phrases).split()))
         entries = "".join(
-            f"\n```{{index}} single: {phrase}\n```\n" for phrase in phrases if not phrase.isalnum()
+            f"\n```{{index}} ! {phrase}\n```\n" for phrase in phrases if not phrase.isalnum()
         )
         title, _, rest = text.partition("\n")
         text = f"---\nmyst:\n  html_meta:\n    keywords: {words}\n---\n{title}\n{entries}{rest}"
