@@ -82,7 +82,7 @@ def describe_paths(rankings: pl.DataFrame) -> str:
         for path in PATH_WORDS
     }
     parts = [
-        f"{listing(names)}: {PATH_WORDS[path]}" for path, names in by_path.items() if names.len()
+        f"{listing(list(names))}: {PATH_WORDS[path]}" for path, names in by_path.items() if names.len()
     ]
     return f"What was measured: {'; '.join(parts)}."
 
