@@ -82,7 +82,9 @@ def describe_paths(rankings: pl.DataFrame) -> str:
         for path in PATH_WORDS
     }
     parts = [
-        f"{listing(list(names))}: {PATH_WORDS[path]}" for path, names in by_path.items() if names.len()
+        f"{listing(list(names))}: {PATH_WORDS[path]}"
+        for path, names in by_path.items()
+        if names.len()
     ]
     return f"What was measured: {'; '.join(parts)}."
 
