@@ -120,12 +120,10 @@ class ColumnGroup(StrictModel):
     """
 
     # columns, or patterns of their names: `v*`, `v1..v180`
-    # columns, or patterns of their names: `v*`, `v1..v180`
     names: tuple[str, ...] = Field(min_length=1)
     dtype: str  # type, as polars writes it: `Int16`, `String`
     allowed: Bounds | Values | ByteLength | Literal["any"] = "any"  # values that are no outliers
     max_null_share: float = Field(default=0.0, ge=0, le=1)  # share of rows that may lack a value
-    # share of rows whose value may lie outside `allowed`
     # share of rows whose value may lie outside `allowed`
     max_outlier_share: float = Field(default=0.0, ge=0, lt=1)
 
@@ -193,7 +191,6 @@ class Weekday(StrictModel):
     name: str  # of the new column
     column: str  # time it is computed from
     # in which the day is read; null: as stored
-    # in which the day is read; null: as stored
     time_zone: Annotated[str, AfterValidator(require_time_zone)] | None = None
 
 
@@ -218,7 +215,6 @@ class Target(StrictModel):
     """
 
     column: str  # column to predict
-    # predict whether the value reaches this; null: the value itself
     # predict whether the value reaches this; null: the value itself
     at_least: float | None = Field(default=None, ge=-MAX_VALUE, le=MAX_VALUE)
     classes: tuple[ClassName, ...] = ()  # names of the classes, in the order of the outputs
@@ -266,9 +262,7 @@ class Features(StrictModel):
     categorical: tuple[str, ...] = ()  # columns of categories, a 0/1 column each
     text: tuple[str, ...] = ()  # columns of free text, as TF-IDF of words
     # most frequent words kept of a text column
-    # most frequent words kept of a text column
     max_words: int = Field(default=1_000, ge=1, le=10_000)
-    # rarer categories share one column, with unknown ones
     # rarer categories share one column, with unknown ones
     min_category_share: float = Field(default=0.01, ge=0, lt=1)
     target_means: bool = True  # regression: also a number for each category, the target's mean
@@ -308,7 +302,6 @@ class LatestShare(StrictModel):
 
     method: Literal["by_time"]
     share: float = Field(gt=0, lt=1)  # of the rows that are kept aside
-    # columns of the main table that order the rows in time
     # columns of the main table that order the rows in time
     time_columns: tuple[str, ...] = Field(min_length=1)
 

@@ -36,7 +36,6 @@ class ImportedBlock(StrictModel):
     file: str = Field(min_length=1)  # path, relative to the project's folder
     datasets: tuple[str, ...] | None = None  # for which datasets; absent: all of the grid
     # which columns it reads: the dataset's own, or encoded ones
-    # which columns it reads: the dataset's own, or encoded ones
     input: Literal["raw", "encoded"] = "raw"
     columns: tuple[str, ...] | None = None  # which raw columns, in its order; absent: all
     output: str | None = None  # name of the output that answers; absent: found
@@ -45,7 +44,6 @@ class ImportedBlock(StrictModel):
     predictions: str | None = None  # table of predictions that it must reproduce
     trust: bool = False  # allow a file that may run code when it is opened
     module: str | None = None  # import path of the torch module of a safetensors file
-    # keyword arguments of that module
     # keyword arguments of that module
     settings: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
 

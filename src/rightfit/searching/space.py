@@ -89,7 +89,6 @@ class Choice(StrictModel):
 
     type: Literal["categorical"]
     # values to choose from
-    # values to choose from
     choices: tuple[str | int | float | bool | None, ...] = Field(min_length=1)
 
     def contains(self, value: Any) -> bool:
@@ -139,7 +138,6 @@ class Space(NamedModels[Annotated[FloatRange | IntRange | Choice, Field(discrimi
 class ModelParams(StrictModel):
     """A family's settings (``params:models.<family>``): the fixed ones and those searched."""
 
-    # settings that are not searched
     # settings that are not searched
     fixed: dict[str, Value | list[Value]] = Field(default_factory=dict)
     space: Space = Space({})  # empty: one trial

@@ -163,7 +163,7 @@ def test_recommendation_says_who_would_win_without_an_earlier_winner() -> None:
             for i, quality in enumerate((first, second), start=1)
         ]
 
-    ranked = rank(*measure(0.79, 0.80), after=rank(*measure(0.80, 0.79)))
+    ranked = rank(*measure(0.798, 0.80), after=rank(*measure(0.80, 0.798)))
     decision = recommend_ranked(ranked)["test"].datasets["landsat"]
 
     assert decision.winner is not None

@@ -73,7 +73,6 @@ class Constraint(StrictModel, metaclass=OneSentence):
     min: Number | None = None  # absent in the YAML: no such limit
     max: Number | None = None  # largest allowed value; absent: no such limit
     # largest allowed loss against the best value measured
-    # largest allowed loss against the best value measured
     max_degradation: Number | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
