@@ -261,7 +261,7 @@ def test_winner_of_a_previous_ranking_stands(profiles: rf.Profiles, tmp_path: Pa
     runner_up = first.decision("any").runner_up
     assert runner_up is not None
     highest = float(measured.table["quality"].max())  # type: ignore[arg-type]
-    better = pl.when(candidate=runner_up.candidate).then(highest + 0.008).otherwise("quality")
+    better = pl.when(candidate=runner_up.candidate).then(highest + 0.004).otherwise("quality")
     again = rf.Profiles(measured.table.with_columns(quality=better))
 
     fresh = rf.rank(again, asked)
