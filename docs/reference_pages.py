@@ -27,11 +27,13 @@ from rightfit.measuring.metrics import METRICS
 from rightfit.measuring.profile import profiles_schema
 from rightfit.params.defaults import BLOCKS, read_default
 from rightfit.params.grid import CascadeBlock, GridParams
+from rightfit.ranking.explanation.findings import RULES
 from rightfit.searching.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
 
 SOURCE = Path(rightfit.__file__).parent
 CONF = SOURCE / "params" / "default_values"
 SAMPLE = SOURCE.parents[1] / "conf" / "base"
+EXAMPLES = Path(__file__).with_name("api_examples.yml")
 FUNCTIONS = ("measure", "compare", "rank", "search", "open_project")
 TYPES_LAST = ("RightfitError",)
 """Public names that are shown last."""
@@ -77,13 +79,14 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
 def write_pages(docs: Path) -> None:
     """Write all pages below ``docs``."""
     folder = docs / "reference" / "made"
-    folder.mkdir(exist_ok=True)
+    (folder / "api").mkdir(parents=True, exist_ok=True)
     pages = {
-        "api.md": _write_api(),
+        **_write_api(),
         "commands.md": _write_commands(),
         "parameters.md": _write_parameters(),
         "metrics.md": _write_metrics(),
         "results.md": _write_results(),
+        "findings.md": _write_findings(),
         "security.md": _read_page(docs.parent / "SECURITY.md"),
         "changelog.md": _read_page(docs.parent / "CHANGELOG.md"),
     }
@@ -98,19 +101,37 @@ def _read_page(path: Path) -> str:
     return path.read_text(encoding="utf-8").replace("](docs/", "](../../")
 
 
-def _write_api() -> str:
+def _write_api() -> dict[str, str]:
+    """Write a page for each public name, and one that lists them."""
     names = [name for name in rightfit.__all__ if not name.startswith("_")]
     classes = [name for name in names if name not in (*FUNCTIONS, *TYPES_LAST)]
-    parts = [
-        "# Python\n",
-        "Every public name of `import rightfit as rf`. All else may change in any release.\n",
-    ]
-    for name in (*FUNCTIONS, *classes, *TYPES_LAST):
+    examples = yaml.safe_load(EXAMPLES.read_text(encoding="utf-8"))
+    ordered = (*FUNCTIONS, *classes, *TYPES_LAST)
+    pages = {}
+    for name in ordered:
         kind = "autofunction" if name in FUNCTIONS else "autoclass"
         options = "" if name in FUNCTIONS else "\n   :members:"
         directive = f".. {kind}:: rightfit.{name}{options}"
-        parts.append(f"## `{name}`\n\n```{{eval-rst}}\n{directive}\n```\n")
-    return "\n".join(parts)
+        text = f"# `{name}`\n\n```{{eval-rst}}\n{directive}\n```\n"
+        if example := examples.get(name):
+            text += f"\n## Example\n\n```python\n{example['code']}```\n"
+            text += f"\nIt printed:\n\n```text\n{example['output']}```\n"
+        pages[f"api/{name}.md"] = text
+    rows = [
+        (f"[`{name}`](api/{name}.md)", _clean(inspect.getdoc(getattr(rightfit, name)) or ""))
+        for name in ordered
+    ]
+    rows = [(name, meaning.partition("\n")[0].partition(". ")[0]) for name, meaning in rows]
+    toctree = "\n".join(f"api/{name}" for name in ordered)
+    pages["api.md"] = "\n".join(
+        [
+            "# Python\n",
+            "Every public name of `import rightfit as rf`. All else may change in any release.\n",
+            _tabulate(("name", "what it is"), rows),
+            f"```{{toctree}}\n:hidden:\n\n{toctree}\n```\n",
+        ]
+    )
+    return pages
 
 
 def _write_commands() -> str:
@@ -183,6 +204,8 @@ def _describe_model(
         known = values.get(name) if isinstance(values, Mapping) else None
         shown = _write_value(known) if known is not None else _write_default(field, values, name)
         meaning = comments.get(place) or in_code.get(name, "")
+        if not meaning and get_origin(field.annotation) is Literal:
+            meaning = "says which of the forms this block has"
         allowed = _describe_type(schema.get("properties", {}).get(name, {}), schema)
         fields.append((f"`{name}`", allowed, shown, meaning))
         inner += [(f"{path}.{name}", part, known) for part in _find_models(field.annotation)]
@@ -401,6 +424,27 @@ def _write_results() -> str:
             columns = _list_columns(short)
             if columns:
                 parts.append(_tabulate(("column", "type"), columns))
+    return "\n".join(parts)
+
+
+def _write_findings() -> str:
+    parts = [
+        "# Findings\n",
+        "Each remark on a run has a code. The report, the terminal, `rightfit which`, its JSON, "
+        "`report.md` and the README of an export show the same ones. An error or a warning should "
+        "be read before a decision is used; a note explains one. Where a rule was not checked, the "
+        "report says why under *Not applicable*.\n",
+        _tabulate(
+            ("code", "finding", "severity"),
+            [
+                (f"[{code}](#{code.lower()})", rule.title, rule.severity)
+                for code, rule in RULES.items()
+            ],
+        ),
+    ]
+    for code, rule in RULES.items():
+        parts.append(f"({code.lower()})=\n## {code}: {rule.title}\n\n{rule.meaning}\n")
+        parts.append(f"**What to do.** {rule.action}\n")
     return "\n".join(parts)
 
 

@@ -325,7 +325,7 @@ def test_winner_of_a_previous_ranking_stands(profiles: rf.Profiles, tmp_path: Pa
     assert fresh.winners != first.winners
     assert kept.winners == loaded.winners == first.winners
     assert rf.rank(again, asked, previous=plain).winners == first.winners
-    assert runner_up.candidate in kept.decision("any").kept
+    assert runner_up.candidate in str(kept.decision("any").finding("RF007"))
     assert rf.Ranking.load(kept.save(tmp_path / "kept")).winners == first.winners
 
 

@@ -78,7 +78,7 @@ def test_worse_winner_fails_and_says_by_how_much(
 @pytest.mark.parametrize(
     ("keep_winner", "faults", "note"),
     [
-        (True, 0, "forest-001 has replaced linear-000, but is not surely better"),
+        (True, 0, "forest-001 has replaced linear-000, but is not significantly better"),
         (False, 2, "forest-001 has replaced linear-000"),
     ],
 )

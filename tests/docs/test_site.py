@@ -15,6 +15,7 @@ import rightfit
 
 pytestmark = pytest.mark.long
 
+HREFS = "links => links.map(link => link.getAttribute('href'))"
 MOST_README_WORDS = 900
 
 
@@ -34,10 +35,12 @@ def site(project_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_reference_holds_every_public_name(site: Path) -> None:
-    text = (site / "reference" / "made" / "api.html").read_text()
+    folder = site / "reference" / "made" / "api"
 
     names = {name for name in rightfit.__all__ if not name.startswith("_")}
-    assert {name for name in names if f'id="rightfit.{name}"' not in text} == set()
+    assert {page.stem for page in folder.glob("*.html")} == names
+    for name in names:
+        assert f'id="rightfit.{name}"' in (folder / f"{name}.html").read_text()
 
 
 def test_reference_holds_keys_metrics_commands_and_columns(site: Path) -> None:
@@ -68,6 +71,57 @@ def test_search_finds_a_page_from_a_folder_without_a_network(
     assert any("p99 limit at 100 requests/s" in title for title in found)
     assert page.complaints == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+QUESTIONS = {
+    "why did model lose": "howto/why_not",
+    "time limit": "howto/longer_search",
+    "memory limit": "howto/application",
+    "limit p95 memory": "howto/application",
+    "custom metric": "howto/metric",
+    "cost matrix metric": "howto/metric",
+    "progress": "howto/search_python",
+    "n_jobs": "howto/search_python",
+    "time series split": "howto/groups",
+    "csv dates missing": "howto/table",
+    "million rows minutes": "howto/large_table",
+    "gate CI": "howto/ci",
+}
+
+
+@pytest.mark.browser
+def test_search_leads_from_a_question_to_its_page(
+    site: Path, open_page: Callable[..., Any]
+) -> None:
+    missed = {}
+    for question, expected in QUESTIONS.items():
+        page = open_page(f"{(site / 'search.html').as_uri()}?q={question.replace(' ', '+')}")
+        links = page.locator("#search-results li > a")
+        links.first.wait_for()
+        page.wait_for_timeout(500)  # results appear one after the other
+        first = [str(link).partition(".html")[0] for link in links.evaluate_all(HREFS)[:3]]
+        if expected not in first:
+            missed[question] = first
+        page.close()
+
+    assert missed == {}
+
+
+def test_search_leaves_out_decisions_and_evidence(site: Path) -> None:
+    index = (site / "searchindex.js").read_text(encoding="utf-8")
+
+    assert '"howto/csv"' in index
+    assert '"decisions/' not in index
+    assert '"explanation/evidence/' not in index
+
+
+def test_llms_txt_lists_the_pages_with_what_they_are_about(site: Path) -> None:
+    text = (site / "llms.txt").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\(([^)]+)\)", text)
+
+    assert "[Why did a model lose?](howto/why_not.html): " in text
+    assert [page for page in linked if not (site / page).is_file()] == []
+    assert not any("decisions" in page for page in linked)
 
 
 def test_readme_is_short_and_names_the_test_command(project_path: Path) -> None:

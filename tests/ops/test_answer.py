@@ -8,8 +8,8 @@ import pytest
 from factories.exports import choose
 
 from rightfit.exporting.model_call import Model
-from rightfit.ranking.explanation.answer import NO_PROFILE, Answer, answer_to_json, profile_to_json
-from rightfit.ranking.explanation.decisions import Fact
+from rightfit.ranking.explanation.answer import Answer, answer_to_json, profile_to_json
+from rightfit.ranking.explanation.findings import find
 
 
 @pytest.fixture
@@ -40,16 +40,27 @@ def test_answer_of_a_decision_without_a_winner_has_the_profile_of_the_nearest_mi
 
 
 def test_facts_begin_with_the_decision_and_end_with_their_origin(answer: Answer) -> None:
-    origin = replace(answer.origin, newer_profiles="2026-01-09T00.00.00.000Z")
-    more = replace(answer, under_load="no rate tried keeps it", profiles=(), origin=origin)
-
-    kinds, others = ([fact.kind for fact in known.list_facts()] for known in (answer, more))
+    kinds = [fact.kind for fact in answer.list_facts()]
 
     assert kinds[0] == "decision"
     assert kinds[-1] == "origin"
-    assert others[:2] == ["decision", "under_load"]
-    assert others[-2:] == ["origin", "out_of_date"]
-    assert Fact("disturbance", NO_PROFILE) in more.list_facts()
+
+
+def test_findings_tell_of_load_lost_profiles_and_newer_ones_in_words_and_as_json(
+    answer: Answer,
+) -> None:
+    origin = replace(answer.origin, newer_profiles="2026-01-09T00.00.00.000Z")
+    broken = find("RF012", "web_api, landsat", "No rate tried meets it.")
+    more = replace(answer, load_findings=(broken,), profiles=(), origin=origin)
+
+    codes = [finding.code for finding in more.findings if finding not in answer.findings]
+    document = answer_to_json(more)["findings"]
+
+    assert codes == ["RF012", "RF017", "RF016"]
+    assert [one["sentence"] for one in document] == [one.sentence for one in more.findings]  # type: ignore[attr-defined]
+    assert document[-1]["address"].endswith("findings.html#rf016")  # type: ignore[index]
+    facts = [fact.text for fact in more.list_facts() if fact.kind == "finding"]
+    assert str(broken) in facts
 
 
 def test_programs_get_the_figures_that_people_see(answer: Answer) -> None:

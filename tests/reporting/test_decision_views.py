@@ -9,16 +9,21 @@ from typing import Any
 
 import polars as pl
 import pytest
-from factories.reports import make_load_curve, make_profiles
+from factories.reports import LADDER, make_load_curve, make_profiles
 
 from rightfit.ranking.records.load_records import LoadCurves
 from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.run_results import Results
+from rightfit.reporting.sections.run_findings import list_findings
+
+
+def view(results: Results, application: str) -> list[DecisionView]:
+    return view_decisions(results, application, list_findings(results, LADDER))
 
 
 def find(results: Results, application: str, dataset: str) -> DecisionView:
-    views = view_decisions(results, application)
-    return next(view for view in views if view.dataset == dataset)
+    views = view(results, application)
+    return next(one for one in views if one.dataset == dataset)
 
 
 def facts_of(view: DecisionView) -> dict[str, str]:
@@ -30,17 +35,17 @@ def test_cell_without_a_winner_names_the_limits_broken(
 ) -> None:
     only = {"edge_device": copy.deepcopy(applications["edge_device"])}
     only["edge_device"]["constraints"]["peak_memory_mib"]["max"] = 1
-    views = view_decisions(make_results(only), "edge_device")
+    views = view(make_results(only), "edge_device")
 
-    assert [view.badge for view in views] == ["none qualifies"] * 3
-    assert views[0].warnings == ()
+    assert [cell.badge for cell in views] == ["none qualifies"] * 3
+    assert [one.code for one in views[0].findings if one.is_urgent] == ["RF001"]
     assert views[0].figures[0].limits == (
         (False, "\N{LESS-THAN OR EQUAL TO} 1 MiB, 57 MiB beyond"),
     )
 
 
 def test_cell_shows_figures_and_the_room_below_each_limit(results: Results) -> None:
-    cell = view_decisions(results, "satellite_archive")[0]
+    cell = view(results, "satellite_archive")[0]
 
     assert cell.candidate is not None
     assert (cell.candidate.candidate, cell.badge) == ("net-09", "clear, practically equal: 1")
@@ -59,12 +64,12 @@ def test_cell_warns_where_load_breaks_a_limit_that_one_request_keeps(results: Re
     broken = replace(make_load_curve(), highest_rate_per_s=None, limit_ms=0.08)
     (load,) = [one for one in results.load_curves.loads if one.curve is not None]
     loads = LoadCurves((replace(load, curve=broken),))
-    cell = view_decisions(replace(results, load_curves=loads), "web_api")[0]
+    cell = view(replace(results, load_curves=loads), "web_api")[0]
 
-    (warning,) = cell.warnings
-    assert "over HTTP" in warning
-    assert "60 requests/s" in warning
-    assert "p99 of 0.08 ms" in warning
+    (warning,) = (one for one in cell.findings if one.code == "RF012")
+    assert warning.severity == "warning"
+    assert "60 requests/s" in warning.sentence
+    assert "p99 of 0.08 ms" in warning.sentence
 
 
 def test_leaderboard_holds_every_candidate_with_its_figures_and_why(results: Results) -> None:
@@ -115,7 +120,8 @@ def test_ranking_is_shown_where_a_profile_is_no_longer_stored(results: Results) 
     board = find(replace(results, profiles=stored), "web_api", "landsat")
 
     assert (board.places[0].candidate, board.places[0].quality.text) == ("forest-14", "\N{EN DASH}")
-    assert board.unmeasured == ("The winner's profile is no longer stored.",)
+    assert board.unmeasured == ()
+    assert "RF017" in [one.code for one in board.findings]
 
 
 def test_open_candidate_that_never_wins_has_a_small_chance_not_none(results: Results) -> None:
@@ -155,7 +161,10 @@ def test_load_is_told_or_its_absence_explained(results: Results) -> None:
         "One server sustains 900 requests/s within a p99 of 5 ms; the knee is at 600 requests/s; "
         "its capacity is 1,000 requests/s."
     )
-    assert facts_of(other)["Over HTTP"] == "Not measured: the time was spent on others."
+    assert "Over HTTP" not in facts_of(other)
+    (skipped,) = (one for one in other.findings if one.code == "RF012")
+    assert skipped.severity == "not applicable"
+    assert "the time was spent on others" in skipped.sentence
     never = find(replace(results, load_curves=LoadCurves(())), "web_api", "landsat")
     assert "Over HTTP" not in facts_of(never)
 

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from rightfit.ranking.explanation.decisions import Quality
+from rightfit.ranking.explanation.findings import find
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.terminal import tabulate_winners
 
@@ -47,7 +48,8 @@ def test_terminal_names_the_machine_where_it_is_another_one(results: Results) ->
 def test_terminal_says_that_a_winner_is_kept(results: Results) -> None:
     kept = copy.deepcopy(results.recommendations)
     decision = kept["web_api"].datasets["landsat"]
-    update = {"kept": "forest-9 would be chosen otherwise.", "equal_to": ["forest-9"]}
+    kept_finding = find("RF007", "web_api, landsat", "forest-9 would be chosen otherwise.")
+    update = {"findings": [kept_finding], "equal_to": ["forest-9"]}
     kept["web_api"].datasets["landsat"] = decision.model_copy(update=update)
 
     status = "likely, kept ≈1"
@@ -80,7 +82,7 @@ def test_terminal_says_where_none_qualifies(
     text = " ".join(show(make_results(stricter).recommendations, 160).split())
 
     assert text.count("none qualifies") == 3
-    assert "edge_device, landsat: No candidate qualifies for landsat" in text
+    assert "RF001 edge_device, landsat: No candidate qualifies for landsat" in text
 
 
 def test_terminal_takes_names_for_text(results: Results) -> None:

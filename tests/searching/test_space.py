@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from rightfit.models.registry import get_family
-from rightfit.searching.space import ModelParams
+from rightfit.searching.space import ModelParams, Space
 
 pytestmark = pytest.mark.whole
 
@@ -30,6 +30,19 @@ def test_suggest_returns_fixed_and_searched_settings() -> None:
         "units": 3,
         "kind": "b",
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "is_edge"),
+    [(1e-6, True), (1.05e-6, True), (1e-3, False), (1.0, True), (2.0, False), ("a", False)],
+)
+def test_edge_is_a_hundredth_of_a_range_on_its_own_scale(value: object, *, is_edge: bool) -> None:
+    space = Space.model_validate(
+        {"alpha": {"low": 1e-6, "high": 1.0, "log": True}, "kind": {"choices": ["a", "b"]}}
+    )
+
+    assert space["alpha"].is_edge(value) is is_edge
+    assert not space["kind"].is_edge("a")
 
 
 def test_grid_is_even_and_logarithmic_where_asked() -> None:

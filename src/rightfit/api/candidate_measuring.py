@@ -54,6 +54,7 @@ from rightfit.params.evaluation import EvaluationParams
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.decisions import SETTINGS, Settings
 from rightfit.ranking.screening import could_be_chosen
+from rightfit.searching.space import Space
 from rightfit.searching.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
@@ -350,7 +351,7 @@ def add_settings(
     profiles: pl.DataFrame,
     candidates: Mapping[str, Bundle],
     *,
-    searched: Mapping[str, Collection[str]] = MappingProxyType({}),
+    searched: Mapping[str, Space] = MappingProxyType({}),
     fixed: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """Add the settings that each candidate was trained with, as JSON.
@@ -358,13 +359,13 @@ def add_settings(
     Args:
         profiles: Of these candidates.
         candidates: Their bundles, by name.
-        searched: Settings that a search has varied, by model.
+        searched: Search space of each model that was searched.
         fixed: The others that count; ``None``: all.
     """
     texts = {}
     for name in profiles["candidate"].unique():
         values = candidates[name].configuration
-        varied = searched.get(candidates[name].model, ())
+        varied = searched.get(candidates[name].model, Space({}))
         texts[name] = Settings(
             searched={key: value for key, value in values.items() if key in varied},
             fixed={
@@ -372,6 +373,7 @@ def add_settings(
                 for key, value in values.items()
                 if key not in varied and (fixed is None or key in fixed)
             },
+            at_edge=[key for key in varied if key in values and varied[key].is_edge(values[key])],
         ).model_dump_json()
     column = pl.col("candidate").replace_strict(texts, default=None, return_dtype=pl.String)
     return profiles.with_columns(column.alias(SETTINGS))

@@ -90,7 +90,7 @@ def compare(
     verbose: bool | None = None,
     on_progress: Listener | None = None,
 ) -> Profiles:
-    """Measure models side by side, in turns, so that all meet the same moods of the machine.
+    """Measure models side by side, in turns, so that fluctuations of the machine meet them all.
 
     Args:
         models: Models by name; see :func:`measure`.

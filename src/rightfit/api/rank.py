@@ -274,7 +274,7 @@ class Ranking:
 
     @cached_property
     def break_even(self) -> pl.DataFrame:
-        """After how many predictions a dearer training pays back."""
+        """After how many predictions a more expensive training pays back."""
         return tabulate_break_even(self.ranked)
 
     @cached_property
@@ -399,12 +399,18 @@ class Ranking:
         return replace(self, applications=Applications({**self.applications, **changed}))
 
     def report(self, path: str | Path) -> Path:
-        """Write the report: one HTML file that opens offline; its folder is made.
+        """Write the report: one HTML file that opens offline, and beside it the same as Markdown.
+
+        The folder is made. The Markdown, for pull requests, has the same name but for ``.md``.
 
         Returns:
-            Its path.
+            The path of the HTML.
+
+        Raises:
+            RightfitError: If the name ends in ``.md``.
         """
         from rightfit.reporting.html_report import render_report
+        from rightfit.reporting.markdown_report import render_markdown
         from rightfit.reporting.run_results import Results
 
         tiers = EvaluationParams.model_validate(read_default("evaluation")).tiers
@@ -429,8 +435,14 @@ class Ranking:
             break_even=self.break_even,
         )
         target = Path(path)
+        if target.suffix == ".md":
+            raise RightfitError(
+                f"path must name the HTML file, but got {str(path)!r}; the Markdown is written "
+                "beside it."
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(render_report(results, tiers), encoding="utf-8")
+        target.with_suffix(".md").write_text(render_markdown(results, tiers), encoding="utf-8")
         return target
 
     def plot(self, application: str | None = None) -> PlotlyFigure:

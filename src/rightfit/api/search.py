@@ -159,7 +159,7 @@ class SearchResult:
             application: Its name; may be left out where there is one application only.
 
         Raises:
-            RightfitError: If there is no such application, or no candidate keeps its limits.
+            RightfitError: If there is no such application, or no candidate meets its limits.
         """
         require_threads()
         names = list(self.applications)

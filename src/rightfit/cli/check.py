@@ -129,7 +129,7 @@ def read_present(
 
     Returns:
         The winners, and the utilities of the baseline's winners that others have replaced though
-        nothing is surely better.
+        nothing is significantly better.
 
     Raises:
         ValueError: If nothing was ranked that the configuration asks for.

@@ -46,7 +46,7 @@ def export(
     echo_lines(
         [
             answer.decision.sentence,
-            f"Measured: {answer.disturbance}",
+            *(str(finding) for finding in answer.findings if finding.is_urgent),
             f"Wrote {count(len(written), 'file')} to {folder}; start with {folder / 'README.md'}",
         ]
     )

@@ -64,7 +64,7 @@ def read_answers(
     loads = read_loads(results)
     for name, found, place in asked:
         decision = found.datasets[place]
-        load = loads.find(name, place, decision.winner)
+        load_finding = loads.check_decision(name, place, decision)
         with results.reading("resource_profiles", measured_in):
             selected = read_candidate_profiles(profiles, place, decision.subject)
         yield Answer(
@@ -74,7 +74,7 @@ def read_answers(
             decision=decision,
             profiles=selected,
             origin=origin,
-            under_load=load.describe_breach(decision.limits) if load else None,
+            load_findings=(load_finding,) if load_finding else (),
         )
 
 

@@ -60,13 +60,16 @@ class DatasetBlock(StrictModel):
     joins: tuple[Join, ...] = ()
     derived: tuple[Derived, ...] = ()
     not_features: tuple[str, ...] = ()
+    # train and validation rows kept, drawn at random; null: all
     max_train_rows: int | None = Field(default=None, gt=1, le=MAX_ROWS)
+    # test rows kept, drawn at random; null: all
     max_test_rows: int | None = Field(default=None, gt=0, le=MAX_ROWS)
-    seed: Seed = 0
-    licence: str = "not stated"
-    source: str = "not stated"
+    seed: Seed = 0  # draws kept rows, validation rows and a random test split
+    licence: str = "not stated"  # of the data, for the data card and exports
+    source: str = "not stated"  # where the data comes from, for the data card and exports
+    # anything a user of the model must know; in the data card and exports
     notes: tuple[str, ...] = ()
-    title: str | None = None
+    title: str | None = None  # what one row is, in words; absent: the name
     task: Task | None = None
     schemas: dict[str, TableSchema] = Field(default_factory=dict)
     features: Features | None = None

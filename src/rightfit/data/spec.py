@@ -79,8 +79,8 @@ Value = Annotated[int | str, BeforeValidator(refuse_truth_value)]
 class Bounds(StrictModel):
     """Numbers from ``min`` to ``max``, both included."""
 
-    min: float = Field(ge=-MAX_VALUE, le=MAX_VALUE)
-    max: float = Field(ge=-MAX_VALUE, le=MAX_VALUE)
+    min: float = Field(ge=-MAX_VALUE, le=MAX_VALUE)  # smallest allowed value, in the column's unit
+    max: float = Field(ge=-MAX_VALUE, le=MAX_VALUE)  # largest allowed value
 
     @model_validator(mode="after")
     def _check_order(self) -> Bounds:
@@ -95,7 +95,7 @@ class Bounds(StrictModel):
 class Values(StrictModel):
     """One of the listed values."""
 
-    values: tuple[Value, ...] = Field(min_length=1)
+    values: tuple[Value, ...] = Field(min_length=1)  # all allowed values
 
     def __str__(self) -> str:
         return f"one of {list(self.values)}"
@@ -104,7 +104,7 @@ class Values(StrictModel):
 class ByteLength(StrictModel):
     """Byte strings of exactly this length, in bytes."""
 
-    n_bytes: int = Field(gt=0, le=MAX_COUNT)
+    n_bytes: int = Field(gt=0, le=MAX_COUNT)  # length of every value, in bytes
 
     def __str__(self) -> str:
         return f"{self.n_bytes} bytes"
@@ -119,10 +119,12 @@ class ColumnGroup(StrictModel):
     tolerates become null and are counted.
     """
 
+    # columns, or patterns of their names: `v*`, `v1..v180`
     names: tuple[str, ...] = Field(min_length=1)
-    dtype: str
-    allowed: Bounds | Values | ByteLength | Literal["any"] = "any"
-    max_null_share: float = Field(default=0.0, ge=0, le=1)
+    dtype: str  # type, as polars writes it: `Int16`, `String`
+    allowed: Bounds | Values | ByteLength | Literal["any"] = "any"  # values that are no outliers
+    max_null_share: float = Field(default=0.0, ge=0, le=1)  # share of rows that may lack a value
+    # share of rows whose value may lie outside `allowed`
     max_outlier_share: float = Field(default=0.0, ge=0, lt=1)
 
     @field_validator("dtype")
@@ -157,8 +159,8 @@ class ColumnGroup(StrictModel):
 class TableSchema(StrictModel):
     """What a raw table must look like. Columns that are not described are ignored."""
 
-    min_rows: int = Field(default=1, gt=0, le=MAX_ROWS)
-    columns: tuple[ColumnGroup, ...] = Field(min_length=1)
+    min_rows: int = Field(default=1, gt=0, le=MAX_ROWS)  # fewest rows the table may have
+    columns: tuple[ColumnGroup, ...] = Field(min_length=1)  # groups of columns that look alike
 
     def by_column(self) -> dict[str, ColumnGroup]:
         """Return the group of each described column."""
@@ -176,18 +178,19 @@ Side = Annotated[int, Field(ge=1, le=65_536)]  # of an image, or its channels
 class Join(StrictModel):
     """A left join that adds ``columns`` of a further table, named with ``prefix``."""
 
-    table: str
+    table: str  # name of a further table, from `tables`
     keys: tuple[str, ...] = Field(min_length=1)  # "on" would be a truth value in YAML
-    columns: tuple[str, ...] = Field(min_length=1)
-    prefix: str = ""
+    columns: tuple[str, ...] = Field(min_length=1)  # its columns to add
+    prefix: str = ""  # put before their names
 
 
 class Weekday(StrictModel):
     """Day of the week of a time, 1 = Monday, as seen in ``time_zone`` (null: as stored)."""
 
     op: Literal["weekday"]
-    name: str
-    column: str
+    name: str  # of the new column
+    column: str  # time it is computed from
+    # in which the day is read; null: as stored
     time_zone: Annotated[str, AfterValidator(require_time_zone)] | None = None
 
 
@@ -195,8 +198,8 @@ class ClockMinutes(StrictModel):
     """Minutes since midnight of a clock time written as the integer HHMM."""
 
     op: Literal["clock_minutes"]
-    name: str
-    column: str
+    name: str  # of the new column
+    column: str  # clock time as the integer HHMM
 
 
 Derived = Annotated[Weekday | ClockMinutes, Field(discriminator="op")]
@@ -211,9 +214,10 @@ class Target(StrictModel):
     value are dropped.
     """
 
-    column: str
+    column: str  # column to predict
+    # predict whether the value reaches this; null: the value itself
     at_least: float | None = Field(default=None, ge=-MAX_VALUE, le=MAX_VALUE)
-    classes: tuple[ClassName, ...] = ()
+    classes: tuple[ClassName, ...] = ()  # names of the classes, in the order of the outputs
 
     @model_validator(mode="after")
     def _check_classes(self) -> Target:
@@ -231,9 +235,9 @@ class Image(StrictModel):
     file of any size, which is decoded and resized to ``shape``: height, width, channels.
     """
 
-    column: str
-    shape: tuple[Side, Side, Side]
-    format: Literal["pixels", "file"] = "pixels"
+    column: str  # binary column with one image a row
+    shape: tuple[Side, Side, Side]  # height, width, channels
+    format: Literal["pixels", "file"] = "pixels"  # raw bytes row by row, or PNG and JPEG files
 
     @property
     def n_bytes(self) -> int:
@@ -253,14 +257,16 @@ class Features(StrictModel):
     one of them stands for all other columns of that kind.
     """
 
-    numeric: tuple[str, ...] = ()
-    indicate_missing: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()  # columns read as numbers; gaps get the training median
+    indicate_missing: tuple[str, ...] = ()  # numeric columns that also get a 0/1 column for gaps
+    categorical: tuple[str, ...] = ()  # columns of categories, a 0/1 column each
+    text: tuple[str, ...] = ()  # columns of free text, as TF-IDF of words
+    # most frequent words kept of a text column
     max_words: int = Field(default=1_000, ge=1, le=10_000)
+    # rarer categories share one column, with unknown ones
     min_category_share: float = Field(default=0.01, ge=0, lt=1)
-    target_means: bool = True
-    image: Image | None = None
+    target_means: bool = True  # regression: also a number for each category, the target's mean
+    image: Image | None = None  # a column of images instead of the lists above
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -272,30 +278,31 @@ class Features(StrictModel):
 class ColumnSplit(StrictModel):
     """The documented split: a column and the two values that matter."""
 
-    column: str
-    train: bool | int | str
-    test: bool | int | str
+    column: str  # column that says which part a row belongs to
+    train: bool | int | str  # its value in train rows
+    test: bool | int | str  # its value in test rows
 
 
 class StratifiedShare(StrictModel):
     """A random share of the rows, the same share of each class, or of each tenth of the values."""
 
     method: Literal["stratified"]
-    share: float = Field(gt=0, lt=1)
+    share: float = Field(gt=0, lt=1)  # of the rows that are kept aside
 
 
 class RandomShare(StrictModel):
     """A random share of the rows."""
 
     method: Literal["random"]
-    share: float = Field(gt=0, lt=1)
+    share: float = Field(gt=0, lt=1)  # of the rows that are kept aside
 
 
 class LatestShare(StrictModel):
     """The last share of the rows, ordered by columns of the main table."""
 
     method: Literal["by_time"]
-    share: float = Field(gt=0, lt=1)
+    share: float = Field(gt=0, lt=1)  # of the rows that are kept aside
+    # columns of the main table that order the rows in time
     time_columns: tuple[str, ...] = Field(min_length=1)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rightfit.data.request_path import usage
 from rightfit.data.request_path.encoder_graph import join_encoder
+from rightfit.exporting.badge import render_badge
 from rightfit.exporting.model_call import (
     BUNDLE,
     GRAPH_FILE,
@@ -38,6 +39,7 @@ PROGRAM_FILES = {
     Path(str(one.__file__)).name: Path(str(one.__file__))
     for one in (usage, export_check, onnx_session)
 }
+BADGE = "badge.svg"
 SERVER_FILES = ("server.py", "connections.py", "requirements.txt", "Dockerfile")
 
 # What answers is pinned to what was measured; what carries the answer may be newer.
@@ -129,12 +131,13 @@ def export_model(
     }
     _write_json(folder / usage.PROFILE, measurement)
     write_replacing(folder / "README.md", write_readme(answer, model, call).encode())
+    write_replacing(folder / BADGE, render_badge(answer.decision).encode())
     if with_server:
         write_server(folder, call)
     return write_hashes(
         folder,
         [
-            *("README.md", "encoder.json", usage.CALL, usage.PROFILE),
+            *("README.md", BADGE, "encoder.json", usage.CALL, usage.PROFILE),
             *(GRAPH_FILE, *PROGRAM_FILES, *(SERVER_FILES if with_server else ())),
             *(f"{BUNDLE}/{name}" for name in sorted((MANIFEST, *bundle.files))),
         ],

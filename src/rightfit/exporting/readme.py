@@ -71,7 +71,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         derived=model.data_card.features.derived,
         metrics=metrics,
         ranked=format_version(answer.origin.ranked_in),
-        disturbance=answer.disturbance,
+        findings=[one for one in answer.findings if one.severity != "not applicable"],
         went_in=describe_input(answer.profile) if answer.profile else "not known",
         origin=describe_origin(answer.origin),
     )

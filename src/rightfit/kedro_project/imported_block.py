@@ -33,16 +33,18 @@ class ImportedBlock(StrictModel):
     """
 
     family: Literal["imported"]
-    file: str = Field(min_length=1)
-    datasets: tuple[str, ...] | None = None
+    file: str = Field(min_length=1)  # path, relative to the project's folder
+    datasets: tuple[str, ...] | None = None  # for which datasets; absent: all of the grid
+    # which columns it reads: the dataset's own, or encoded ones
     input: Literal["raw", "encoded"] = "raw"
-    columns: tuple[str, ...] | None = None
-    output: str | None = None
-    classes: tuple[str, ...] | None = None
-    logits: bool = False
-    predictions: str | None = None
-    trust: bool = False
-    module: str | None = None
+    columns: tuple[str, ...] | None = None  # which raw columns, in its order; absent: all
+    output: str | None = None  # name of the output that answers; absent: found
+    classes: tuple[str, ...] | None = None  # of its outputs, in order; absent: the dataset's
+    logits: bool = False  # whether it answers in logits instead of probabilities
+    predictions: str | None = None  # table of predictions that it must reproduce
+    trust: bool = False  # allow a file that may run code when it is opened
+    module: str | None = None  # import path of the torch module of a safetensors file
+    # keyword arguments of that module
     settings: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
 
     def give(self, name: str) -> GivenFile:

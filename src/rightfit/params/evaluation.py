@@ -36,7 +36,7 @@ class EvaluationParams(StrictModel):
     """Which serving configurations are measured, and how (``params:evaluation``)."""
 
     preset: Literal["quick", "standard", "publish"]
-    presets: Presets
+    presets: Presets  # how thoroughly each preset measures
     runtimes: tuple[RuntimeName, ...] = Field(min_length=1)
     n_threads: tuple[ThreadCount, ...] = Field(min_length=1)
     devices: tuple[Literal["cpu", "cuda"], ...] = Field(min_length=1)
@@ -44,8 +44,8 @@ class EvaluationParams(StrictModel):
     final_share: float = Field(ge=0, le=0.9)  # of the test rows, that nothing is chosen by
     final_min_rows: int = Field(ge=1, le=10**9)  # fewer test rows are not divided
     mixed_environments: Literal["refuse", "label"]
-    tiers: tuple[Tier, ...] = Field(min_length=1)
-    seed: Seed
+    tiers: tuple[Tier, ...] = Field(min_length=1)  # the hardware ladder, smallest first
+    seed: Seed  # of the order of measurements and the requests
 
     @property
     def settings(self) -> MeasuringSettings:

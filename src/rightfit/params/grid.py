@@ -97,8 +97,8 @@ class Grid:
 class GridParams(StrictModel):
     """The cells of a study (``params:grid``)."""
 
-    datasets: Names = Field(min_length=1)
-    models: Names = Field(min_length=1)
+    datasets: Names = Field(min_length=1)  # names of blocks of `datasets`
+    models: Names = Field(min_length=1)  # names of blocks of `models`
 
 
 class CascadeBlock(StrictModel):
@@ -108,7 +108,7 @@ class CascadeBlock(StrictModel):
     """
 
     family: Literal["cascade"]
-    n_candidates: int = Field(ge=1, le=MAX_CASCADES)
+    n_candidates: int = Field(ge=1, le=MAX_CASCADES)  # most cascades measured of each dataset
 
 
 def read_grid(parameters: RawParameters) -> Grid:

@@ -6,7 +6,7 @@ record adds a leaderboard, and all that the decision rests on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -29,7 +29,6 @@ from rightfit.measuring.naming import (
     metric_unit,
     objective_name,
     sentence_case,
-    words,
 )
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.serving import Serving
@@ -42,12 +41,12 @@ from rightfit.ranking.explanation.decisions import (
     RankedCandidate,
     find_facts,
 )
+from rightfit.ranking.explanation.findings import Finding, name_subject
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
 from rightfit.reporting.run_results import Results, list_costs
 from rightfit.reporting.sections.section import Table, number, sentence, tabulate, text
 
 N_FIGURES = 3  # in a cell, the quality included; limits are always shown
-DISTURBED = "disturbed while timed: faster on a quiet machine"
 UNBROKEN = "\N{NO-BREAK SPACE}"  # between a number and its unit
 MAX_COSTS = 3  # columns of a leaderboard
 MAX_REVERSALS = 5
@@ -58,17 +57,11 @@ IN_RECORD: tuple[FactKind, ...] = (
     "correction",
     "held_out",
     "chance",
-    "equal",
-    "not_told_apart",
-    "kept",
-    "not_known",
     "in_use",
     "deadline",
     "relaxation",
 )
 """Facts of a decision record; its leaderboard and its first screen say the others."""
-
-NOT_LOADED = "not loaded since it won; run: kedro run --pipelines http_load,reporting"
 
 
 @dataclass(frozen=True)
@@ -126,8 +119,8 @@ class DecisionView:
         figures: What it reaches.
         served: Limits of how it is served, as of a figure.
         badge: How sure the decision is.
-        warnings: What else must be known before it is used.
-        title: The dataset in words.
+        findings: The remarks on it, the most severe first.
+        title: The dataset's name.
         quality: What its quality is called.
         costs: Names of the columns of costs.
         places: All candidates, best first.
@@ -144,7 +137,7 @@ class DecisionView:
     figures: tuple[CellFigure, ...]
     served: tuple[tuple[bool, str], ...]
     badge: str
-    warnings: tuple[str, ...]
+    findings: tuple[Finding, ...]
     title: str
     quality: str
     costs: tuple[str, ...]
@@ -155,8 +148,10 @@ class DecisionView:
     unmeasured: tuple[str, ...]
 
 
-def view_decisions(results: Results, application: str) -> list[DecisionView]:
-    """Build the views of an application's decisions, one per dataset."""
+def view_decisions(
+    results: Results, application: str, findings: Iterable[Finding]
+) -> list[DecisionView]:
+    """Build the views of an application's decisions, one per dataset, each with its findings."""
     effects = results.limit_effects.filter(application=application, change=REMOVED)
     costs = list_costs(results.applications[application])[:MAX_COSTS]
     views = []
@@ -177,8 +172,12 @@ def view_decisions(results: Results, application: str) -> list[DecisionView]:
                     if one.metric == THREADS
                 ),
                 badge=decision.status,
-                warnings=tuple(_list_warnings(*here)),
-                title=words(dataset),
+                findings=tuple(
+                    finding
+                    for finding in findings
+                    if finding.subject == name_subject(application, dataset)
+                ),
+                title=dataset,
                 quality=results.quality_title(dataset),
                 costs=tuple(metric_title(name) for name in costs),
                 places=tuple(_list_places(*here, costs=costs)),
@@ -225,28 +224,6 @@ def _list_figures(
             name=metric_name(name),
             limits=limits.get(name, ()),
         )
-
-
-def _list_warnings(
-    results: Results, application: str, dataset: str, decision: Decision
-) -> Iterator[str]:
-    if decision.winner is None:
-        if decision.nearest_miss is None or decision.outcome == "undecided":
-            yield from (fact.text for fact in find_facts(decision, "decision"))
-        return
-    if (results.find_profile(dataset, decision) or {}).get("disturbed"):
-        yield DISTURBED
-    yield from (fact.text.rstrip(".") for fact in find_facts(decision, "not_known"))
-    load = results.load_curves.find(application, dataset, decision.winner)
-    if load and (breach := load.describe_breach(decision.limits)):
-        yield breach.rstrip(".")
-    for one in results.watch.changed if results.watch else ():
-        if (one.application, one.dataset, one.candidate) == (
-            application,
-            dataset,
-            decision.winner.candidate,
-        ):
-            yield f"changed since: {'; '.join(one.remarks)}"
 
 
 def _list_places(
@@ -310,17 +287,12 @@ def _list_facts(
     *,
     prices: list[LimitEffect],
 ) -> Iterator[Fact]:
-    over_http = ""
-    if decision.winner and results.load_curves.loads:
-        load = results.load_curves.find(application, dataset, decision.winner)
-        if load is not None and load.curve is not None:
-            over_http = str(load.curve)
-        else:
-            over_http = f"Not measured: {load.reason if load else NOT_LOADED}"
+    load = results.load_curves.find(application, dataset, decision.winner)
+    curve = load.curve if load and decision.winner else None
     facts = [
         *find_facts(decision, *(IN_RECORD if decision.winner else ("decision", *IN_RECORD))),
         Fact("prices", _describe_prices(prices, results.quality_title(dataset))),
-        Fact("over_http", over_http),
+        Fact("over_http", str(curve or "")),
     ]
     for fact in facts:
         if fact.text:
@@ -424,7 +396,6 @@ def _list_unmeasured(
         return
     row = results.find_profile(dataset, decision)
     if row is None:
-        yield "The winner's profile is no longer stored."
         return
     measured = {name for name in results.profiles.columns if results.profiles[name].count()}
     for reason, metrics in Profile.from_row(row).missing().items():

@@ -21,10 +21,7 @@ from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.naming import (
     describe_limit,
     listing,
-    metric_name,
     objective_name,
-    sentence_case,
-    words,
 )
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import (
@@ -40,6 +37,7 @@ from rightfit.reporting.sections.hardware import build_hardware
 from rightfit.reporting.sections.how_measured import build_measuring, build_profiles
 from rightfit.reporting.sections.in_use import build_changed, build_replacements
 from rightfit.reporting.sections.requests import build_loads, build_requests
+from rightfit.reporting.sections.run_findings import build_findings, list_findings
 from rightfit.reporting.sections.sensitivity import build_across, build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
 
@@ -84,14 +82,15 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["setting"] = write_value
+    findings = list_findings(results, tiers)
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     applications = [
         ApplicationView(
             name=name,
-            title=sentence_case(words(name)),
+            title=name,
             description=application.description,
             request=describe_application(application),
-            decisions=view_decisions(results, name),
+            decisions=view_decisions(results, name, findings),
         )
         for name, application in results.applications.items()
     ]
@@ -102,7 +101,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         else f"Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     )
     data_versions = ", ".join(
-        f"{words(name)} {card.data_version}" for name, card in results.data_cards.items()
+        f"{name} {card.data_version}" for name, card in results.data_cards.items()
     )
     data = f"; data {data_versions}" if data_versions else ""
     return environment.get_template("report.html.j2").render(
@@ -119,6 +118,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         marks=results.marks,
         legend=_write_legend(results),
         sections=[
+            build_findings(findings),
             *build_changed(results),
             *build_replacements(results),
             build_sensitivity(results),
@@ -208,7 +208,7 @@ def describe_application(application: Application) -> str:
 def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[str, Any]:
     """Arrange the matrix: applications by datasets, or the other way where it would be too wide."""
     asked = [Head(one.title, one.description, f"panel-{one.name}") for one in applications]
-    given = [Head(sentence_case(words(name))) for name in datasets]
+    given = [Head(name) for name in datasets]
     found = [{one.dataset: one for one in view.decisions} for view in applications]
     cells = [[by_dataset.get(name) for name in datasets] for by_dataset in found]
     if len(datasets) <= max(MAX_COLUMNS, len(applications)):
@@ -218,18 +218,11 @@ def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[s
 
 
 def _write_legend(results: Results) -> str:
-    """Explain the words of the first screen, with the figures of this run."""
-    n_disturbed = results.profiles["disturbed"].sum()
-    keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in results.rules.ties.rule])
-    kept = "the last run's winner stands, otherwise " * results.rules.keep_winner
+    """Explain the words of the first screen."""
     within = format_number(results.rules.equal_within)
     return (
-        "Quality is measured on all test rows; its 95 % interval stands beside it. "
-        f"Clear, likely and open: the chance that no other candidate is better by {within} of "
-        f"utility or more is at least {format_share(CLEAR)}, at least {format_share(LIKELY)}, or "
-        f"less. Practically equal: the utilities differ by less than {within}; among those closer "
-        f"than half of that, {kept}the first of these that differs decides: {keys}; where quality "
-        "is the only objective, utility comes first. Settings in bold were searched. Other work "
-        f"disturbed {n_disturbed} of {count(results.profiles.height, 'measurement')}; a disturbed "
-        "winner is marked."
+        "Quality: on all test rows, with its 95 % interval. Clear, likely, open: the chance that "
+        f"no other candidate is better by {within} of utility or more is at least "
+        f"{format_share(CLEAR)}, at least {format_share(LIKELY)}, or less. Settings in bold were "
+        "searched."
     )

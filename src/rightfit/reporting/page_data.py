@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from rightfit.measuring.metrics import METRICS_BY_COLUMN, find_slowdown
-from rightfit.measuring.naming import metric_name, metric_title, metric_unit, objective_name, words
+from rightfit.measuring.naming import metric_name, metric_title, metric_unit, objective_name
 from rightfit.measuring.serving import ELSEWHERE, Serving, split_device
 from rightfit.ranking.applications.applications import (
     QUALITIES,
@@ -54,7 +54,7 @@ def collect_page_data(results: Results) -> Json:
         # the raw qualities that count as 0 and as 1
         worst, best = metric.raw_bounds if metric else (0.0, 1.0)
         datasets[dataset] = {
-            "name": words(dataset),
+            "name": dataset,
             "quality": results.quality_title(dataset),
             "worst": worst,
             "best": best,
@@ -96,7 +96,7 @@ def collect_page_data(results: Results) -> Json:
         },
         "datasets": datasets,
         "marks": {
-            family: {"color": mark.color, "symbol": mark.symbol, "name": words(family)}
+            family: {"color": mark.color, "symbol": mark.symbol, "name": family}
             for family, mark in results.marks.items()
         },
     }

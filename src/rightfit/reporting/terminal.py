@@ -62,10 +62,11 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
     caption = [
         f"Quality: {named or 'not known'}, on all test rows, with its 95 % interval.",
         LEGEND,
-        *(  # why there is no winner, or that another candidate may be better on a quiet machine
-            f"{application}, {dataset}: {fact.text}"
-            for application, dataset, decision in decisions
-            for fact in find_facts(decision, "not_known" if decision.winner else "decision")
+        *(
+            f"{finding.code} {finding.subject}: {finding.sentence}"
+            for _, _, decision in decisions
+            for finding in decision.findings
+            if finding.is_urgent
         ),
     ]
     for application, recommendation in recommendations.items():
@@ -97,7 +98,7 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
                 table.add_row(f"  {_show(dataset)}", f"[red]{decision.without_winner}[/red]")
                 continue
             color = "green" if decision.mark == "clear" else "yellow"
-            status = f"{decision.mark}{', kept' * bool(decision.kept)}"
+            status = f"{decision.mark}{', kept' * bool(decision.finding('RF007'))}"
             if decision.equal_to:
                 status += f" ≈{len(decision.equal_to)}"
             serving = winner.serving

@@ -17,14 +17,15 @@ from rightfit.models.schema import Task
 if TYPE_CHECKING:
     from optuna import Trial
 
+EDGE_SHARE = 0.01  # of a range, in its logarithm if it is logarithmic
 MAX_LENGTH = 1_000_000  # epochs or trees of one training
 
 
 class _Range(StrictModel):
     type: str
-    low: Number
-    high: Number
-    log: bool
+    low: Number  # smallest value
+    high: Number  # largest value
+    log: bool  # whether equal ratios are equally likely
 
     @model_validator(mode="after")
     def _check_low_and_high(self) -> Self:
@@ -38,6 +39,15 @@ class _Range(StrictModel):
     def contains(self, value: Any) -> bool:
         """Tell whether a value lies between the ends."""
         return isinstance(value, int | float) and bool(self.low <= value <= self.high)
+
+    def is_edge(self, value: Any) -> bool:
+        """Tell whether a value lies within a hundredth of the range from one of its ends."""
+        if not self.contains(value):
+            return False
+        low, high, at = (
+            np.log((self.low, self.high, value)) if self.log else (self.low, self.high, value)
+        )
+        return bool(min(at - low, high - at) <= EDGE_SHARE * (high - low))
 
     def _space(self, n_points: int) -> npt.NDArray[np.float64]:
         spaced = np.geomspace if self.log else np.linspace
@@ -62,8 +72,8 @@ class IntRange(_Range):
     """A range of whole numbers."""
 
     type: Literal["int"]
-    low: WholeNumber
-    high: WholeNumber
+    low: WholeNumber  # smallest value
+    high: WholeNumber  # largest value
 
     def suggest(self, trial: Trial, name: str) -> int:
         """Ask the trial for a value."""
@@ -78,11 +88,16 @@ class Choice(StrictModel):
     """A list of values without order."""
 
     type: Literal["categorical"]
+    # values to choose from
     choices: tuple[str | int | float | bool | None, ...] = Field(min_length=1)
 
     def contains(self, value: Any) -> bool:
         """Tell whether a value is one of the choices."""
         return value in self.choices
+
+    def is_edge(self, value: Any) -> bool:  # noqa: ARG002 -- choices have no order
+        """Return False: a list has no ends."""
+        return False
 
     def suggest(self, trial: Trial, name: str) -> Any:
         """Ask the trial for a value."""
@@ -123,6 +138,7 @@ class Space(NamedModels[Annotated[FloatRange | IntRange | Choice, Field(discrimi
 class ModelParams(StrictModel):
     """A family's settings (``params:models.<family>``): the fixed ones and those searched."""
 
+    # settings that are not searched
     fixed: dict[str, Value | list[Value]] = Field(default_factory=dict)
     space: Space = Space({})  # empty: one trial
     default: dict[str, Value] | None = None  # absent: the library's own where it is known
@@ -280,7 +296,7 @@ class ModelBlock(ModelParams):
     """
 
     family: str  # a reference, see models/registry.py
-    datasets: tuple[str, ...] | None = None
+    datasets: tuple[str, ...] | None = None  # for which datasets; absent: all of the grid
 
     @model_validator(mode="before")
     @classmethod

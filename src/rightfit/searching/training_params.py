@@ -57,10 +57,10 @@ class TrainingParams(StrictModel):
     early_stopping: Stopping
     n_startup_trials: int = Field(ge=1, le=MAX_TRIALS)  # random; complete before a median stop
     n_candidates: int = Field(gt=0, le=MAX_TRIALS)  # per cell, at most
-    final: FinalTraining
+    final: FinalTraining  # whether candidates are trained again, with which rows
     n_threads: ThreadCount
     device: Literal["cpu", "cuda", "auto"]
-    seed: Seed
+    seed: Seed  # of sampling and training
     pausing: PausingParams  # how much a step must promise
     breadth_share: float = Field(gt=0, le=1)  # of budget_cpu_s, for first looks
     paused_memory_mib: float = Field(ge=0, le=MAX_SIZE)  # that paused trainings may keep

@@ -17,6 +17,7 @@ from rightfit.ranking.explanation.decisions import (
     list_decisions,
     mark_chance,
 )
+from rightfit.ranking.explanation.findings import find
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,8 @@ def test_facts_begin_with_the_decision_and_leave_out_what_is_not_known() -> None
     assert facts[0] == Fact("decision", decision.sentence)
     assert [fact.text for fact in facts if fact.kind == "limit"] == list(map(str, decision.limits))
     kinds = {fact.kind for fact in facts}
-    assert not kinds & {"correction", "held_out", "kept"}
-    assert "disturbance" not in kinds  # no profile is at hand
+    assert not kinds & {"correction", "held_out"}
+    assert "input" not in kinds  # no profile is at hand
 
 
 def test_facts_have_the_heading_of_their_kind() -> None:
@@ -84,12 +85,13 @@ def test_status_of_a_decision_begins_with_its_mark() -> None:
     decision = results.recommendations["web_api"].datasets["landsat"]
     assert decision.winner is not None
     likely = decision.winner.model_copy(update={"p_best": 0.8})
+    kept = find("RF007", "web_api, landsat", "It stands.")
 
     sure, open_, none = (
         decision.model_copy(update=update)
         for update in (
-            {"winner": likely, "equal_to": [], "kept": ""},
-            {"winner": likely, "equal_to": ["a-1", "a-2"], "kept": "it stands"},
+            {"winner": likely, "equal_to": [], "findings": []},
+            {"winner": likely, "equal_to": ["a-1", "a-2"], "findings": [kept]},
             {"winner": None, "outcome": "none_qualifies"},
         )
     )

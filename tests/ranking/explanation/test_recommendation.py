@@ -86,7 +86,8 @@ def test_recommendation_names_the_practically_equal_and_those_that_are_not_told_
 
     assert decision["equal_to"] == ["net-2"]
     assert decision["not_told_apart"] == ["net-3"]
-    assert decision["kept"] == ""
+    codes = [one["code"] for one in decision["findings"] if one["severity"] != "not applicable"]
+    assert codes == ["RF005", "RF006"]
     assert decision["mark"] == "open"
     assert decision["winner"]["rank_high"] == 3
 
@@ -162,12 +163,14 @@ def test_recommendation_says_who_would_win_without_an_earlier_winner() -> None:
             for i, quality in enumerate((first, second), start=1)
         ]
 
-    ranked = rank(*measure(0.79, 0.80), after=rank(*measure(0.80, 0.79)))
+    ranked = rank(*measure(0.798, 0.80), after=rank(*measure(0.80, 0.798)))
     decision = recommend_ranked(ranked)["test"].datasets["landsat"]
 
     assert decision.winner is not None
     assert decision.winner.candidate == "net-1"
-    assert "net-2 (onnx, 1 thread)" in decision.kept
+    finding = decision.finding("RF007")
+    assert finding is not None
+    assert "net-2 (onnx, 1 thread)" in finding.sentence
     assert decision.equal_to == ["net-2"]
     assert "kept" in decision.status
 
@@ -212,7 +215,8 @@ def test_winner_comes_with_the_disturbed_candidates_that_may_be_better() -> None
     )["datasets"]["landsat"]
 
     assert decision["winner"]["candidate"] == "net-1"
-    assert decision["not_known"] == (
+    finding = next(one for one in decision["findings"] if one["code"] == "RF003")
+    assert finding["sentence"] == (
         "It is not known whether linear-1 (onnx, 1 thread) is better: other work disturbed the "
         "machine while it was timed. Measure again on a quiet machine."
     )

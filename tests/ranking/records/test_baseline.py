@@ -88,7 +88,7 @@ def test_change_within_errors_or_margin_passes(metrics: dict[str, KeptFigure]) -
 
 
 def test_nobody_within_the_limits_fails() -> None:
-    assert compare(None).faults == ("no candidate keeps its limits any more; net-1 did",)
+    assert compare(None).faults == ("no candidate meets its limits any more; net-1 did",)
 
 
 def test_metric_that_is_no_longer_measured_fails() -> None:

@@ -17,7 +17,6 @@ from rightfit.measuring.serving import Serving
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.answer import Answer, Origin
 from rightfit.ranking.explanation.decisions import Decision
-from rightfit.reporting.decision_views import DISTURBED
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.terminal import tabulate_winners
 
@@ -118,11 +117,12 @@ def test_every_part_names_the_same_winner_with_the_same_quality(
         assert f" {decision.mark}" in terminal[name, dataset]
         assert ("≈" in terminal[name, dataset]) is bool(decision.equal_to)
         assert f"({decision.mark})" in answer
-        assert (DISTURBED in card) is bool(
+        assert ("RF002" in card) is bool(
             (results.find_profile(dataset, decision) or {})["disturbed"]
         )
-        assert decision.not_known.rstrip(".") in card
-        assert decision.not_known in answer
+        for finding in decision.reported_findings:
+            assert finding.sentence in answer
+            assert not finding.is_urgent or finding.sentence in card
         for limit in decision.limits:
             assert limit.short in card
             assert str(limit) in answer
@@ -135,7 +135,7 @@ def test_cases_are_awkward() -> None:
 
     assert any(decision.equal_to for decision in decisions("held out"))
     assert all(decision.held_out_quality for decision in decisions("held out"))
-    assert any(decision.kept for decision in decisions("kept"))
+    assert any(decision.finding("RF007") for decision in decisions("kept"))
     assert sum(decision.winner is None for decision in decisions("none qualifies")) == 3
     assert all(decision.winner.quality.value < 0 for decision in decisions("losses"))
     assert {decision.mark for case in CASES for decision in decisions(case)} == {

@@ -32,6 +32,11 @@ LABEL_OVERLAPS = """() => [...document.querySelectorAll('#charts svg')].flatMap(
     ]);
 }).filter(area => area > 1)"""
 
+SMALL_TEXTS = """() => [...document.querySelectorAll('body *')].filter(node =>
+    [...node.childNodes].some(child => child.nodeType === 3 && child.textContent.trim())
+    && node.checkVisibility() && parseFloat(getComputedStyle(node).fontSize) < 12
+).map(node => node.textContent)"""
+
 
 @pytest.mark.browser
 @pytest.mark.parametrize("size", SIZES)
@@ -114,6 +119,43 @@ def test_first_screen_decides(open_page: Callable[..., Any], report_path: Path) 
 
 
 @pytest.mark.browser
+def test_phone_shows_a_winner_per_application_in_one_screen(
+    open_report: Callable[..., Any], make_results: Callable[..., Results]
+) -> None:
+    profiles = make_profiles().filter(pl.col("dataset") == "landsat")
+    page = open_report(make_results(profiles=profiles), viewport=SIZES["phone"])
+    bottoms = page.locator(".matrix td[id] .name").evaluate_all(
+        "names => names.map(name => name.getBoundingClientRect().bottom)"
+    )
+
+    assert len(bottoms) == 4
+    assert max(bottoms) <= SIZES["phone"]["height"]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", SIZES)
+def test_no_text_is_smaller_than_12_px(
+    open_page: Callable[..., Any], report_path: Path, size: str
+) -> None:
+    page = open_page(report_path.as_uri(), viewport=SIZES[size])
+
+    assert page.evaluate(SMALL_TEXTS) == []
+
+
+@pytest.mark.browser
+def test_tab_and_cell_choose_the_application_on_the_first_screen(
+    open_page: Callable[..., Any], report_path: Path
+) -> None:
+    page = open_page(report_path.as_uri(), viewport=SIZES["desk"])
+    page.get_by_role("tab", name="edge_device").click()
+
+    expect(page.locator(".matrix td.chosen")).to_have_count(3)
+    expect(page.locator("#cell-edge_device-landsat")).to_have_class("chosen")
+    page.locator("#cell-web_api-landsat .figures").click()
+    expect(page.get_by_role("tab", name="web_api")).to_have_attribute("aria-selected", "true")
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("size", SIZES)
 def test_labels_of_charts_lie_under_nothing(
     open_page: Callable[..., Any], report_path: Path, size: str
@@ -150,7 +192,7 @@ def test_tabs_and_tables_work_by_keyboard(open_page: Callable[..., Any], report_
     page.keyboard.press("ArrowRight")
     board = page.locator("#record-edge_device-landsat")
 
-    expect(page.get_by_role("tab", name="Edge device")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name="edge_device")).to_have_attribute("aria-selected", "true")
     expect(board).to_be_visible()
     expect(page.locator("#record-web_api-landsat")).to_be_hidden()
     board.get_by_role("button", name="Accuracy").focus()

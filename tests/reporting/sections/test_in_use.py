@@ -14,7 +14,7 @@ def test_imported_models_stand_beside_the_winners(make_results: Callable[..., Re
     table, *changes = section.tables
     assert len(table.rows) == n_linear
     first = results.recommendations["satellite_archive"].datasets["landsat"].replacements[0]
-    assert table.rows[0][:3] == ("Satellite archive", "landsat", first.incumbent.label)
+    assert table.rows[0][:3] == ("satellite_archive", "landsat", first.incumbent.label)
     assert changes
     assert all("imported, to" in one.caption for one in changes)
 

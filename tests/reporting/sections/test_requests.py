@@ -16,7 +16,7 @@ def test_requests_say_what_encoding_takes_of_each_winner(results: Results) -> No
     section = build_requests(results)
 
     assert section.sentences == (
-        "What was measured: satellite archive, edge device, web api and accuracy first: whole "
+        "What was measured: satellite_archive, edge_device, web_api and accuracy_first: whole "
         "requests (raw columns in, encoder included).",
         "Encoding takes 25 % of a winner's median latency: the difference to the same model on "
         "encoded rows.",
@@ -31,7 +31,7 @@ def test_applications_of_both_paths_are_named() -> None:
     )
 
     assert describe_paths(rankings) == (
-        "What was measured: web api: whole requests (raw columns in, encoder included); batch: the "
+        "What was measured: web_api: whole requests (raw columns in, encoder included); batch: the "
         "model alone (encoded rows in)."
     )
 

@@ -13,7 +13,6 @@ from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain
 from rightfit.reporting.sections.how_measured import (
     build_measuring,
-    describe_disturbed_profiles,
     describe_level,
     describe_thoroughness,
 )
@@ -36,9 +35,9 @@ def test_sensitivity_says_what_reverses(results: Results) -> None:
     assert any("linear-03" in point for point in section.points)
     assert section.points[-1].startswith(
         "No single weight up to ten times as large or as small, and no single limit moved by 10 %, "
-        "changes 6 winners: satellite archive on "
+        "changes 6 winners: satellite_archive on "
     )
-    assert section.tables[0].rows[0][:2] == ("satellite archive", "landsat")
+    assert section.tables[0].rows[0][:2] == ("satellite_archive", "landsat")
 
 
 def test_sensitivity_without_limits_or_feasible_candidates() -> None:
@@ -58,19 +57,17 @@ def test_sensitivity_without_limits_or_feasible_candidates() -> None:
     )
 
 
-def test_stops_say_the_rule_the_saving_and_the_nearest_miss(results: Results) -> None:
+def test_stops_say_the_rule_and_the_saving(results: Results) -> None:
     section = build_stops(results)
 
-    assert section.sentences[:3] == (
+    assert section.sentences == (
         "36 trials took 207 CPU seconds. Stopped early: 9 by median; that saved an "
         "estimated 54 CPU seconds, 21 % of what all would have taken.",
         "Training took 13 % of it.",
-        "No trial of landsat, linear satisfies edge device: trial 1 comes nearest, with a model "
-        "size of 20 MiB where the limit is 16 MiB.",
     )
     searches, winners, stoppers, stopped = section.tables
     assert (len(searches.rows), len(winners.rows)) == (9, 18)
-    assert winners.rows[1][:3] == ("landsat, linear", "edge device", "none feasible")
+    assert winners.rows[1][:3] == ("landsat, linear", "edge_device", "none feasible")
     assert stoppers.rows == ()
     assert len(stopped.rows) == 18
 
@@ -81,7 +78,7 @@ def test_stops_count_who_let_go_last(results: Results) -> None:
     )
     stopped = replace(results, trials=trials)
 
-    assert build_stops(stopped).tables[2].rows == (("web api", "1", "1"),)
+    assert build_stops(stopped).tables[2].rows == (("web_api", "1", "1"),)
 
 
 def test_stops_of_a_search_by_quality_have_no_account(results: Results) -> None:
@@ -148,8 +145,9 @@ def test_across_says_when_training_pays_back(results: Results) -> None:
     section = build_across(results)
 
     assert len(section.points) == 4
-    assert section.points[1].startswith("Edge device. One family wins on every dataset")
-    assert len(section.tables[1].rows) == results.break_even.height
+    assert section.points[1].startswith("edge_device. One family wins on every dataset")
+    slower = results.break_even.filter(pl.col("candidate") != pl.col("fastest_to_train"))
+    assert 0 < len(section.tables[1].rows) == slower.height
 
 
 @pytest.mark.parametrize(
@@ -180,10 +178,6 @@ def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> No
     assert section.sentences[0] == (
         "72 profiles measured on Hand-made CPU, 2 cores, 8 GiB, no GPU, Python "
         "3.11.2 (environment a1b2c3d4)."
-    )
-    assert section.sentences[2].startswith(
-        "6 profiles of 72 were disturbed by other processes or a slow core while they were timed "
-        "(forest-07 and"
     )
     assert section.tables[1].rows == (
         ("GPU utilisation", "72", "no NVIDIA driver on this machine"),
@@ -230,7 +224,7 @@ def test_measuring_tells_by_how_much_the_winners_qualities_are_too_high(results:
 
     winner = results.recommendations["web_api"].datasets["landsat"].winner
     assert winner is not None
-    row = next(row for row in tables[0].rows if row[1] == "web api")
+    row = next(row for row in tables[0].rows if row[1] == "web_api")
     assert row[2:8] == (*("forest-14", str(winner.quality), "0.012", "0.780", "0.700", "0.900"),)
     assert row[8] == str(held_out)
     assert {row[8] for row in tables[1].rows} == {"none"}
@@ -251,20 +245,3 @@ def test_measuring_tells_how_sure_the_usual_speed_is() -> None:
     assert "(3 runs seen): it is known to 4 %" in text
     assert "1.25 times as long" in text
     assert describe_level(profiles.tail(1)) == []
-
-
-def test_measuring_undisturbed_says_so() -> None:
-    profiles = pl.DataFrame({"candidate": ["a-1"], "disturbed": [False]})
-
-    assert describe_disturbed_profiles(profiles) == (
-        "None of 1 profile was disturbed by other processes or a slow core."
-    )
-
-
-def test_measuring_speaks_of_one_disturbed_profile_in_the_singular() -> None:
-    profiles = pl.DataFrame({"candidate": ["a-1", "b-2"], "disturbed": [False, True]})
-
-    assert describe_disturbed_profiles(profiles) == (
-        "1 profile of 2 was disturbed by other processes or a slow core while it was timed (b-2): "
-        "treat its latencies with caution."
-    )

@@ -23,11 +23,11 @@ ROWS_PRICED = 1_000_000
 class Tier(StrictModel):
     """One machine size."""
 
-    name: str = Field(min_length=1)
-    n_cores: int = Field(gt=0, le=100_000)
+    name: str = Field(min_length=1)  # of the tier, in results
+    n_cores: int = Field(gt=0, le=100_000)  # CPU cores
     memory_mib: float = Field(gt=0, le=MAX_SIZE)  # for one process, without the system's share
-    device: Device
-    price_per_hour: float = Field(ge=0, le=MAX_SIZE)
+    device: Device  # what serves the model
+    price_per_hour: float = Field(ge=0, le=MAX_SIZE)  # in US dollars
 
 
 class Ladder(StrictModel):

@@ -34,7 +34,7 @@ class ServerSettings(StrictModel):
     max_s: MeasuringTime  # of one process
     rate_per_s: float = Field(gt=0, le=1e6)  # at which latency_under_load_p99_ms is measured
     n_requests: int = Field(ge=662, le=1_000_000)  # of all processes, for a p99
-    seed: Seed
+    seed: Seed  # of the times at which requests arrive
 
     @property
     def n_own_requests(self) -> int:
@@ -47,19 +47,20 @@ class MeasuringSettings(StrictModel):
 
     screening_processes: Repeats  # before those that nobody could choose are left alone
     min_processes: Repeats  # fresh processes before stopping is considered
-    max_processes: Repeats
+    max_processes: Repeats  # most fresh processes of a profile
     max_s: MeasuringTime  # no further process is started after this time of measuring
     p50_width_pct: Width  # half width of the interval that is narrow enough
     p95_width_pct: Width | None  # null: the p95 does not keep measuring going
     level_error_pct: float = Field(ge=0, lt=100)  # of absolute times on a machine seen once
     slice_ms: Ms  # of calls in a row, before another process has its turn
-    warm_up_max_ms: Ms
+    warm_up_max_ms: Ms  # longest warm-up of a process
     latency_min_calls: int = Field(ge=1, le=10_000_000)  # of one process
-    latency_min_ms: Ms
-    latency_max_ms: Ms
+    latency_min_ms: Ms  # least time of timing single calls
+    latency_max_ms: Ms  # most time of timing single calls
+    # rows of a call that are tried for the throughput
     batch_sizes: tuple[BatchSize, ...] = Field(min_length=1)
-    batch_min_ms: Ms
-    batch_max_ms: Ms
+    batch_min_ms: Ms  # least time of timing a batch size
+    batch_max_ms: Ms  # most time of timing a batch size
     batch_max_call_ms: Ms  # a larger batch is not tried when a call lasts longer
     answer_max_s: MeasuringTime  # of a measuring process for one answer; it is killed then
     server: ServerSettings

@@ -29,10 +29,12 @@ Array = npt.NDArray[Any]
 class QualityBlock(StrictModel):
     """A quality metric as a configuration describes it; ``None`` stands for "infer it"."""
 
+    # a scorer of scikit-learn, or the import path of a function; absent: by task
     name: str | None = None
-    worst: Number | None = None
-    best: Number | None = None
-    options: dict[str, Option] = Field(default_factory=dict)
+    worst: Number | None = None  # value that counts as 0; absent: what guessing reaches
+    best: Number | None = None  # value that counts as 1; absent: the metric's best
+    options: dict[str, Option] = Field(default_factory=dict)  # keyword arguments of the scorer
+    # probability from which the second of two classes is predicted
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @field_validator("name")

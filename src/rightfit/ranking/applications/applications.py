@@ -65,9 +65,9 @@ class Objective(StrictModel, metaclass=OneSentence):
     log scale equal ratios are worth the same. A metric of weight 0 is left out altogether.
     """
 
-    weight: float = Field(ge=0, le=MAX_WEIGHT)
-    worst: Number
-    best: Number
+    weight: float = Field(ge=0, le=MAX_WEIGHT)  # relative to the other weights
+    worst: Number  # value that scores 0
+    best: Number  # value that scores 1
     scale: Scale = "linear"  # absent in the YAML: linear
 
     POSITIONAL: ClassVar = ("weight", "worst", "best", "scale")
@@ -98,7 +98,8 @@ class Constraint(StrictModel, metaclass=OneSentence):
     """
 
     min: Number | None = None  # absent in the YAML: no such limit
-    max: Number | None = None
+    max: Number | None = None  # largest allowed value; absent: no such limit
+    # largest allowed loss against the best value measured
     max_degradation: Number | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
@@ -118,8 +119,8 @@ class Constraint(StrictModel, metaclass=OneSentence):
 class Workload(StrictModel, metaclass=OneSentence):
     """Rows that must be answered within so many hours: a limit on throughput, as people say it."""
 
-    n_rows: float = Field(gt=0, le=1e18)
-    hours: float = Field(gt=0, le=1e6)
+    n_rows: float = Field(gt=0, le=1e18)  # rows to answer
+    hours: float = Field(gt=0, le=1e6)  # time for all of them
 
 
 class Application(StrictModel, metaclass=OneSentence):
@@ -132,7 +133,7 @@ class Application(StrictModel, metaclass=OneSentence):
     are both latency and throughput, it must be named.
     """
 
-    description: str = ""  # absent: its name stands alone
+    description: str = ""  # who uses the model, and for what; absent: its name stands alone
     scenario: Scenario
     request_path: RequestPath | None = None  # absent: raw columns, where they were measured
     # of imported measurements; absent: this machine
@@ -336,8 +337,8 @@ class Applications(NamedModels[Application]):
 class TieKey(StrictModel):
     """One step of a tie rule: a column of the profiles, ``utility`` or ``n_models``; who wins."""
 
-    by: str
-    prefer: Literal["lower", "higher"]
+    by: str  # column of the profiles, `utility` or `n_models`
+    prefer: Literal["lower", "higher"]  # which value wins
 
 
 class TieRules(StrictModel):
@@ -349,7 +350,7 @@ class TieRules(StrictModel):
     measured loses.
     """
 
-    rule: tuple[TieKey, ...] = Field(min_length=1)
+    rule: tuple[TieKey, ...] = Field(min_length=1)  # the first difference decides
     rule_by_application: dict[str, tuple[TieKey, ...]]  # exceptions
 
     def for_application(self, name: str, application: Application) -> tuple[TieKey, ...]:
@@ -378,10 +379,10 @@ class RankingRules(StrictModel):
         ge=9_604, le=MAX_DRAWS
     )  # a share of weight space within 1 point at 95 %
     limit_change_pct: float = Field(gt=0, lt=100)  # how far limits are loosened and tightened
-    seed: Seed
+    seed: Seed  # of the simulated measurements and weights
     equal_within: float = Field(ge=0, le=1)  # utilities that differ by less are practically equal
     keep_winner: bool = True  # an earlier ranking's winner stands among practically equal ones
-    ties: TieRules
+    ties: TieRules  # what decides between practically equal candidates
 
     @property
     def prefer_within(self) -> float:

@@ -14,10 +14,11 @@ from rightfit.ranking.explanation.decisions import (
     decision_facts,
     describe_disturbance,
 )
+from rightfit.ranking.explanation.findings import Finding, find, name_subject
 
 UNSTORED = "on a machine whose description was not stored"
-OUT_OF_DATE = "profiles of {} are not ranked yet; run: kedro run --pipelines ranking"
-NO_PROFILE = "the profile behind it is no longer stored"
+OUT_OF_DATE = "Profiles of {} are not ranked yet; run: kedro run --pipelines ranking"
+NO_PROFILE = "The winner's profile is no longer stored."
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Origin:
 class Answer:
     """The decision for one application and dataset, with what was measured of the winner.
 
-    ``under_load`` says in words which limit a test of the winner over HTTP has broken,
-    ``learnt_since`` from which rows the delivered model has learnt after it was measured.
+    ``load_findings`` are those of a test of the winner over HTTP, ``learnt_since`` says from which
+    rows the delivered model has learnt after it was measured.
     """
 
     application: str
@@ -51,7 +52,7 @@ class Answer:
     decision: Decision
     profiles: tuple[Profile, ...]
     origin: Origin
-    under_load: str | None = None
+    load_findings: tuple[Finding, ...] = ()
     learnt_since: str | None = None
 
     @property
@@ -65,18 +66,22 @@ class Answer:
         """Whether another process took the cores while the profile was timed, in words."""
         return describe_disturbance(self.profile) if self.profile else NO_PROFILE
 
+    @property
+    def findings(self) -> list[Finding]:
+        """The findings of the decision, and of what was stored before and after it."""
+        subject, newer = name_subject(self.application, self.dataset), self.origin.newer_profiles
+        findings = [*self.decision.findings, *self.load_findings]
+        if self.profile is None:
+            findings.append(find("RF017", subject, NO_PROFILE))
+        if newer:
+            findings.append(find("RF016", subject, OUT_OF_DATE.format(format_version(newer))))
+        return findings
+
     def list_facts(self) -> list[Fact]:
         """List the facts of the decision, and when and where they were measured."""
-        decision, *others = decision_facts(self.decision, self.profile)
-        newer = self.origin.newer_profiles
-        return [
-            decision,
-            *([Fact("under_load", self.under_load)] if self.under_load else []),
-            *others,
-            *([] if self.profile else [Fact("disturbance", NO_PROFILE)]),
-            Fact("origin", describe_origin(self.origin)),
-            *([Fact("out_of_date", OUT_OF_DATE.format(format_version(newer)))] if newer else []),
-        ]
+        decision = self.decision.model_copy(update={"findings": self.findings})
+        facts = decision_facts(decision, self.profile)
+        return [*facts, Fact("origin", describe_origin(self.origin))]
 
 
 def answer_to_json(answer: Answer) -> dict[str, object]:
@@ -85,9 +90,9 @@ def answer_to_json(answer: Answer) -> dict[str, object]:
     return {
         "application": answer.application,
         "dataset": answer.dataset,
-        **answer.decision.model_dump(mode="json", exclude={"reversals"}),
+        **answer.decision.model_dump(mode="json", exclude={"reversals", "findings"}),
+        "findings": [finding.model_dump(mode="json") for finding in answer.findings],
         "disturbed": profile and profile.disturbed,
-        "under_load": answer.under_load,
         "learnt_since": answer.learnt_since,
         "ranked_in": origin.ranked_in,
         "measured_in": origin.measured_in,

@@ -45,6 +45,7 @@ from rightfit.measuring.naming import (
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import QUALITIES, ROUNDING, LimitKind
+from rightfit.ranking.explanation.findings import Finding
 
 P50 = "latency_p50_ms"
 SETTINGS = "settings"  # column of profiles and rankings: this model as JSON, null: not known
@@ -108,6 +109,8 @@ class Quality(FrozenModel):
 class Settings(BaseModel):
     """Hyper-parameters of a candidate: those that its search varied, and those it left alone.
 
+    ``at_edge`` names the searched ones that lie at an end of their range.
+
     >>> str(Settings(searched={"alpha": 1.25e-05}, fixed={"penalty": "l2"}))
     'alpha 0.0000125; not searched: penalty l2'
     """
@@ -116,6 +119,7 @@ class Settings(BaseModel):
 
     searched: dict[str, Any] = Field(default_factory=dict)
     fixed: dict[str, Any] = Field(default_factory=dict)
+    at_edge: list[str] = Field(default_factory=list)
 
     def __str__(self) -> str:
         searched, fixed = write_values(self.searched), write_values(self.fixed)
@@ -183,6 +187,8 @@ class LimitOutcome(FrozenModel):
     Bound and value of a quality are in the dataset's own metric, where the profiles tell the scale.
     ``excess`` is the amount by which the value is beyond the bound, 0 within it, and ``relative``
     the same as a share of the bound; all but the kind are ``None`` where nothing was measured.
+    ``low`` and ``high`` are the value's 95 % interval, ``None`` where it is not known, or where the
+    bound follows from the best candidate's value.
     """
 
     metric: str
@@ -191,6 +197,25 @@ class LimitOutcome(FrozenModel):
     value: float | None
     excess: float | None = 0.0
     relative: float | None = 0.0
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether it can be told if the limit lies within the measuring error."""
+        return None not in (self.low, self.high, self.bound)
+
+    @property
+    def is_within_error(self) -> bool:
+        """Whether the limit is met, but the value's interval reaches beyond it.
+
+        >>> limit = LimitOutcome(metric="latency_p95_ms", kind="max", bound=10, value=9.5)
+        >>> limit.model_copy(update={"low": 9, "high": 10.2}).is_within_error
+        True
+        """
+        if self.low is None or self.high is None or self.bound is None or not self.is_met:
+            return False
+        return self.high > self.bound if self.kind == "max" else self.low < self.bound
 
     @property
     def is_met(self) -> bool:
@@ -359,11 +384,9 @@ class Decision(FrozenModel):
     where there is a winner, and where no candidate has every measurement the application needs.
     ``equal_to`` names the feasible candidates whose utility differs from the winner's by less than
     ``equal_within``, ``not_told_apart`` the others that may be the best within the measuring
-    errors. ``kept`` names the candidate that would have won without an earlier ranking, in a
-    sentence; empty where that is the winner itself. ``not_known`` names, in a sentence, the
-    candidates that may be better than the winner on a quiet machine, as other work disturbed their
-    timings. ``corrected_quality`` is the winner's without the bias of having been chosen, ``None``
-    where that is not known; ``held_out_quality`` the one on test rows that were kept aside.
+    errors. ``findings`` are the remarks on it. ``corrected_quality`` is the winner's without the
+    bias of having been chosen, ``None`` where that is not known;
+    ``held_out_quality`` the one on test rows that were kept aside.
     ``reversals`` start with the smallest change; ``reversal`` is that one in a sentence.
     ``replacements`` has one entry per imported model. ``limits`` are those that the winner meets.
     """
@@ -374,8 +397,6 @@ class Decision(FrozenModel):
     runner_up: RankedCandidate | None
     equal_to: list[str]
     not_told_apart: list[str]
-    kept: str = ""
-    not_known: str = ""
     corrected_quality: CorrectedQuality | None = None
     held_out_quality: Quality | None = None
     nearest_miss: NearestMiss | None
@@ -385,6 +406,16 @@ class Decision(FrozenModel):
     replacements: list[Replacement] = Field(default_factory=list)
     deadline: str = ""
     limits: list[LimitOutcome] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
+
+    def finding(self, code: str) -> Finding | None:
+        """Return the finding of a rule; ``None`` where there is none, or it was not checked."""
+        return next((one for one in self.reported_findings if one.code == code), None)
+
+    @property
+    def reported_findings(self) -> list[Finding]:
+        """The findings without those that say why a rule was not checked."""
+        return [one for one in self.findings if one.severity != "not applicable"]
 
     @property
     def subject(self) -> RankedCandidate | None:
@@ -409,7 +440,7 @@ class Decision(FrozenModel):
             return self.without_winner
         n_equal = len(self.equal_to)
         equal = [f"practically equal: {n_equal}"] if n_equal else []
-        return ", ".join([self.mark, *(["kept"] if self.kept else []), *equal])
+        return ", ".join([self.mark, *(["kept"] if self.finding("RF007") else []), *equal])
 
 
 def mark_chance(chance: float) -> Mark:
@@ -479,19 +510,13 @@ FactKind = Literal[
     "limit",
     "runner_up",
     "chance",
-    "equal",
-    "not_told_apart",
-    "kept",
-    "not_known",
     "in_use",
+    "finding",
     "deadline",
     "reversal",
     "relaxation",
     "input",
-    "disturbance",
-    "under_load",
     "origin",
-    "out_of_date",
     "prices",
     "over_http",
 ]
@@ -504,19 +529,13 @@ TERMS: Mapping[FactKind, str] = {
     "limit": "Limit",
     "runner_up": "Runner-up",
     "chance": "Chance of best",
-    "equal": "Practically equal",
-    "not_told_apart": "Not told apart",
-    "kept": "Kept",
-    "not_known": "Not known",
     "in_use": "In use",
+    "finding": "Finding",
     "deadline": "Deadline",
     "reversal": "Would change it",
     "relaxation": "Would qualify",
     "input": "Request",
-    "disturbance": "Measured",
-    "under_load": "Under load",
     "origin": "",
-    "out_of_date": "Out of date",
     "prices": "Limits",
     "over_http": "Over HTTP",
 }
@@ -562,16 +581,16 @@ def decision_facts(decision: Decision, profile: Profile | None = None) -> list[F
             runner_up and f"{runner_up.label}, utility {format_quality(runner_up.utility)}",
         ),
         ("chance", winner and f"{format_share(winner.p_best)} ({mark_chance(winner.p_best)})"),
-        ("equal", decision.equal_to and listing(decision.equal_to)),
-        ("not_told_apart", decision.not_told_apart and listing(decision.not_told_apart)),
-        ("kept", decision.kept),
-        ("not_known", decision.not_known),
+        *(
+            ("finding", found)
+            for found in decision.reported_findings
+            if found.sentence != decision.sentence
+        ),
         *(("in_use", replacement.sentence) for replacement in decision.replacements),
         ("deadline", decision.deadline),
         ("reversal", decision.reversal),
         ("relaxation", decision.relax),
         ("input", profile and describe_input(profile)),
-        ("disturbance", profile and describe_disturbance(profile)),
     ]
     return [Fact(kind, str(content)) for kind, content in facts if content]
 
@@ -600,5 +619,5 @@ def describe_disturbance(profile: Profile) -> str:
     if profile.disturbed is None:
         return "not known whether undisturbed"
     if profile.disturbed:
-        return "DISTURBED: another process used the cores while it was timed; measure again"
+        return "RF002: another process used the cores while it was timed; measure again"
     return "undisturbed"

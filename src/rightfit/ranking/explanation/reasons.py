@@ -154,7 +154,7 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
             pl.lit("; but other work disturbed the machine meanwhile, so it may "),
             pl.when(pl.col("limit").is_null())
             .then(pl.lit("be better"))
-            .otherwise(pl.lit("keep it")),
+            .otherwise(pl.lit("meet it")),
         ),
         "equal": equal,
         "open": pl.format("{}; not told apart by these measurements", scored),
@@ -199,7 +199,7 @@ def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
 def _find_undecided_rivals(ranked: ApplicationRanking) -> Bools:
     """Tell which candidates may be better than a winner, but for other work on the machine.
 
-    They were timed while it was disturbed. On a quiet machine they may keep the limits, and be
+    They were timed while it was disturbed. On a quiet machine they may meet the limits, and be
     worth more than the winner is as it was measured.
     """
     assessment = ranked.assessment

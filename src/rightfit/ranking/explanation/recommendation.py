@@ -5,15 +5,17 @@ And what would change the winner, a sentence each, the smallest change first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
 import polars.selectors as cs
 
 from rightfit._core.formatting import count, format_duration, format_number, format_quality
+from rightfit._core.spelling import name_some
 from rightfit._core.typed_tables import read_rows
 from rightfit.measuring.naming import (
     describe_limit,
@@ -48,7 +50,9 @@ from rightfit.ranking.explanation.decisions import (
     Replacement,
     Reversal,
     read_recommendations,
+    write_values,
 )
+from rightfit.ranking.explanation.findings import Finding, find, name_subject, skip
 from rightfit.ranking.explanation.rankings import FamilyComparison, tabulate_rankings
 from rightfit.ranking.explanation.selection_bias import correct_winner
 from rightfit.ranking.sensitivity.limit_effects import LimitEffect
@@ -56,6 +60,7 @@ from rightfit.ranking.sensitivity.weights import WeightInterval
 
 ARROW = "\N{RIGHTWARDS ARROW}"
 MAX_FACTOR = 10  # a weight that must grow or shrink more tells nobody how sure the winner is
+FEW_ROWS_HALF_WIDTH = 0.02  # of the scaled quality: twice the default of practical equality
 NO_SMALL_CHANGE = (
     "No single weight up to ten times as large or as small, and no single limit moved by {:g} %, "
     "changes"
@@ -164,7 +169,10 @@ class _RankedRows:
             bound_, value_, excess_, relative = (
                 None if np.isnan(figure[0]) else float(figure[0]) for figure in figures
             )
-            metric = limit.metric
+            metric, (low, high) = limit.metric, (None, None)
+            if limit.kind != "max_degradation":  # else both are measured on the same rows
+                raw = "quality_raw" if metric == "quality" and scale is not None else metric
+                low, high = table.read_ends(raw, int(rows[0]))
             if metric == "quality" and scale is not None:  # in the dataset's own metric
                 metric, (factor, offset) = "quality_raw", scale
                 bound_, value_ = (
@@ -182,6 +190,8 @@ class _RankedRows:
                     value=value_,
                     excess=excess_,
                     relative=relative,
+                    low=low,
+                    high=high,
                 )
             )
         return outcomes
@@ -372,16 +382,10 @@ def _decide(
     undecided = [
         rows.candidate(number).label for number in places if outcomes[number] == "undecided"
     ]
-    not_known = ""
-    if undecided:
-        not_known = _report_undecided(name, undecided, has_winner=winner is not None)
-    kept = ""
+    not_known = _report_undecided(name, undecided, has_winner=bool(winner)) if undecided else ""
+    otherwise = None
     if dataset in assessment.kept:
         otherwise = assessment.table.read_key(assessment.kept[dataset].otherwise)
-        kept = (
-            f"the winner of the last run stands; {otherwise.candidate} "
-            f"({otherwise.serving.label}), practically equal, would be chosen otherwise."
-        )
     change_pct = assessment.rules.limit_change_pct
     if reversals:
         reversal = reversals[0].sentence
@@ -389,15 +393,13 @@ def _decide(
         reversal = f"{NO_SMALL_CHANGE.format(change_pct)} the winner."
     else:
         reversal = f"No single limit moved by {change_pct:g} % lets a candidate qualify."
-    return Decision(
+    decision = Decision(
         outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
         sentence=_word_decision(name, winner, not_known, miss, first=rows.candidate(places[0])),
         winner=winner,
         runner_up=runner_up,
         equal_to=equal,
         not_told_apart=open_,
-        kept=kept,
-        not_known=not_known if winner else "",
         corrected_quality=correct_winner(rows.ranked, feasible[0]) if feasible else None,
         held_out_quality=rows.quality(feasible[0], FINAL) if feasible else None,
         nearest_miss=miss,
@@ -418,6 +420,74 @@ def _decide(
             if rows.rankings["model"][number] in imported
         ],
     )
+    findings = check_decision(
+        decision,
+        name_subject(assessment.name, name),
+        profile=assessment.table.frame.row(int(assessment.chosen[places[0]]), named=True),
+        not_known=not_known,
+        otherwise=otherwise,
+    )
+    return decision.model_copy(update={"findings": list(findings)})
+
+
+def check_decision(
+    decision: Decision,
+    subject: str,
+    *,
+    profile: Mapping[str, Any],
+    not_known: str,
+    otherwise: ProfileKey | None,
+) -> Iterator[Finding]:
+    """Check a decision by every rule that needs no more than the ranking.
+
+    Args:
+        decision: The decision, without findings.
+        subject: Its application and dataset.
+        profile: The first candidate's row of the profiles.
+        not_known: Which candidates disturbed timings leave open, in a sentence; empty: none.
+        otherwise: Who would win without the earlier ranking; ``None``: the winner itself.
+    """
+    winner = decision.winner
+    if winner is None:
+        yield find(
+            "RF003" if decision.outcome == "undecided" else "RF001", subject, decision.sentence
+        )
+        for code in ("RF002", "RF004", "RF008", "RF009"):
+            yield skip(code, subject, "There is no winner.")
+        return
+    if profile.get(DISTURBED):
+        yield find("RF002", subject, f"{winner.label} was disturbed while it was timed.")
+    if not_known:
+        yield find("RF003", subject, not_known)
+    for limit in decision.limits:
+        if limit.is_within_error:
+            yield find("RF004", subject, f"{limit}, which is within its 95 % interval.")
+    if not any(limit.has_interval for limit in decision.limits):
+        yield skip("RF004", subject, "No limit is on a figure whose interval is known.")
+    for code, rivals, relation in (
+        ("RF005", decision.equal_to, "is practically equal to"),
+        ("RF006", decision.not_told_apart, "is not told apart from"),
+    ):
+        if rivals:
+            yield find(code, subject, f"{winner.candidate} {relation} {name_some(rivals)}.")
+    if otherwise:
+        yield find(
+            "RF007",
+            subject,
+            f"The winner of the last run stands; {otherwise.candidate} "
+            f"({otherwise.serving.label}), practically equal, would be chosen otherwise.",
+        )
+    settings = winner.settings
+    if settings is None or not settings.searched:
+        yield skip("RF008", subject, f"No setting of {winner.candidate} was searched.")
+    elif settings.at_edge:
+        values = write_values({key: settings.searched[key] for key in settings.at_edge})
+        yield find("RF008", subject, f"Settings at an end of their range: {values}.")
+    low, high = (profile.get(f"quality_{end}") for end in ("low", "high"))
+    if low is None or high is None:
+        yield skip("RF009", subject, "The interval of the quality is not known.")
+    elif high - low > 2 * FEW_ROWS_HALF_WIDTH and winner.quality:
+        yield find("RF009", subject, f"The 95 % interval is wide: {winner.quality}.")
 
 
 def _word_decision(

@@ -243,7 +243,7 @@ def compare_baselines(
         before: The baseline.
         now: The winners of the other run.
         standing: Utilities in the other run of those winners of the baseline that have been
-            replaced by candidates that are not surely better: theirs count.
+            replaced by candidates that are not significantly better: theirs count.
         margin_pct: Change of a metric that counts, in percent.
     """
     for application, datasets in before.winners.items():
@@ -257,7 +257,7 @@ def compare_baselines(
             elif kept is None:
                 notes = [] if found is None else [f"{found.candidate} qualifies now, none did"]
             elif found is None:
-                faults = [f"no candidate keeps its limits any more; {kept.candidate} did"]
+                faults = [f"no candidate meets its limits any more; {kept.candidate} did"]
             else:
                 utility = standing.get((application, dataset))
                 faults, notes = _compare(kept, found, utility, margin_pct)
@@ -334,7 +334,7 @@ def _compare(
     lost = _describe_loss(UTILITY, before.utility, utility, margin_pct) if before.utility else None
     notes = [] if is_same else [f"{now.candidate} has replaced {before.candidate}"]
     if standing:
-        notes = [f"{notes[0]}, but is not surely better"]
+        notes = [f"{notes[0]}, but is not significantly better"]
     if is_same and before.batch_size != now.batch_size:
         sizes = f"with {now.batch_size} rows a call instead of {before.batch_size}"
         of_batches = [one.column for one in METRICS if one.depends_on_batch and one.column in worse]

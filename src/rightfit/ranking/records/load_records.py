@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,12 +9,14 @@ from rightfit._core.formatting import NOT_MEASURED, format_number
 from rightfit.measuring.estimate import Interval
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import Application
-from rightfit.ranking.explanation.decisions import LimitOutcome, RankedCandidate
+from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
+from rightfit.ranking.explanation.findings import Finding, find, name_subject, skip
 
 Loop = Literal["open", "closed"]
 
 MAX_LATE_SHARE = 0.2  # of the p50, by which the generator may be late without being disturbed
 MAX_OTHERS_CORES = 0.1  # that other processes may use meanwhile; the kernel's own work is in it
+NOT_LOADED = "it was not loaded since it won; run kedro run --pipelines http_load,reporting"
 LIMITED = {
     "latency_under_load_p99_ms": 0.99,
     "latency_p99_ms": 0.99,
@@ -168,30 +169,6 @@ class WinnerLoad:
         candidate, serving = (winner.candidate, winner.serving) if winner else (None, None)
         return cls(application, dataset, candidate, limit, curve, reason, serving)
 
-    def describe_breach(self, limits: Sequence[LimitOutcome]) -> str:
-        """Say that a limit that the winner meets one request at a time is broken under load.
-
-        Args:
-            limits: Limits that the winner meets.
-
-        Returns:
-            A sentence; empty where load breaks none of them, or nothing was loaded.
-        """
-        if self.curve is None or self.curve.highest_rate_per_s is not None:
-            return ""
-        is_asked = any(
-            (LIMITED.get(limit.metric), limit.bound) == (self.limit.share, self.limit.ms)
-            for limit in limits
-        )
-        if not is_asked:
-            return ""
-        slowest = min((step.level for step in self.curve.opened), default=None)
-        rates = "" if slowest is None else f" ({format_rate(slowest)} and more)"
-        return (
-            f"Under load over HTTP, no rate tried{rates} meets {self.limit}: the limit is judged "
-            "by one request at a time."
-        )
-
 
 @dataclass(frozen=True)
 class LoadCurves:
@@ -209,6 +186,30 @@ class LoadCurves:
                 is_current = winner is None or loaded == (winner.candidate, winner.serving)
                 return load if is_current else None
         return None
+
+    def check_decision(self, application: str, dataset: str, decision: Decision) -> Finding | None:
+        """Check whether load breaks a limit that the winner meets one request at a time.
+
+        Returns:
+            What was found, or why nothing was loaded; ``None`` where load breaks no limit.
+        """
+        subject = name_subject(application, dataset)
+        load = self.find(application, dataset, decision.winner) if decision.winner else None
+        if load is None or load.curve is None:
+            reason = load.reason if load else NOT_LOADED if decision.winner else "no winner"
+            return skip("RF012", subject, f"Not loaded over HTTP: {reason}.")
+        limit = load.limit.share, load.limit.ms
+        asked = {(LIMITED.get(one.metric), one.bound) for one in decision.limits}
+        if load.curve.highest_rate_per_s is not None or limit not in asked:
+            return None
+        slowest = min((step.level for step in load.curve.opened), default=None)
+        rates = "" if slowest is None else f" ({format_rate(slowest)} and more)"
+        return find(
+            "RF012",
+            subject,
+            f"Under load over HTTP, no rate tried{rates} meets {load.limit}: the limit is judged "
+            "by one request at a time.",
+        )
 
 
 def format_rate(rate_per_s: float | None) -> str:

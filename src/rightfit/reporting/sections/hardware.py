@@ -8,7 +8,7 @@ import polars as pl
 
 from rightfit._core.formatting import NOT_MEASURED, format_number, format_quality
 from rightfit.measuring.hardware.tiers import ROWS_PRICED, Tier
-from rightfit.measuring.naming import listing, sentence_case, words
+from rightfit.measuring.naming import listing, sentence_case
 from rightfit.reporting.run_results import Results, select_winners
 from rightfit.reporting.sections.section import (
     Column,
@@ -51,7 +51,7 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
             else "No winner fits a tier of the ladder.",
         ),
         points=tuple(
-            f"{sentence_case(words(name))}: "
+            f"{name}: "
             f"{describe_gain(profiles.filter(dataset=name), names, results.quality_title(name))}"
             for name in results.datasets
         ),

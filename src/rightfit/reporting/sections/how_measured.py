@@ -67,7 +67,6 @@ def build_measuring(results: Results) -> Section:
             f"{count(results.profiles.height, 'profile')} measured on {here.machine}, "
             f"Python {here.python} (environment {here.environment_id}).",
             describe_thoroughness(results.profiles),
-            describe_disturbed_profiles(results.profiles),
             *describe_level(results.profiles),
         ),
         tables=(
@@ -120,22 +119,6 @@ def describe_thoroughness(profiles: pl.DataFrame) -> str:
     )
 
 
-def describe_disturbed_profiles(profiles: pl.DataFrame) -> str:
-    """Say how many profiles were disturbed, by other processes or by a slow core."""
-    disturbed = profiles.filter(pl.col("disturbed"))
-    causes = "by other processes or a slow core"
-    if not disturbed.height:
-        return f"None of {count(profiles.height, 'profile')} was disturbed {causes}."
-    names = disturbed["candidate"].unique(maintain_order=True).to_list()
-    is_one = disturbed.height == 1
-    was, it_was, its = ("was", "it was", "its") if is_one else ("were", "they were", "their")
-    return (
-        f"{count(disturbed.height, 'profile')} of {profiles.height} {was} disturbed {causes} "
-        f"while {it_was} timed ({listing(names[:6])}"
-        f"{' and others' if len(names) > 6 else ''}): treat {its} latencies with caution."
-    )
-
-
 def describe_level(profiles: pl.DataFrame) -> list[str]:
     """Say how sure absolute times are; nothing for profiles that do not know."""
     hows = profiles["measured_how"].drop_nulls().to_list()
@@ -182,7 +165,7 @@ def _tabulate_data(results: Results) -> Table:
     return tabulate(
         "Rows, features and licences",
         cards,
-        text("Dataset", words),
+        text("Dataset", str),
         *map(count_rows, ("train", "validation", "test")),
         number("Features", lambda name: str(len(cards[name].input_schema.features))),
         text("Task", lambda name: cards[name].task),
@@ -208,7 +191,7 @@ def build_profiles(results: Results) -> Section:
         quality = sentence_case(results.quality_title(dataset))
         tables.append(
             tabulate(
-                f"Profiles of {words(dataset)}, best quality first",
+                f"Profiles of {dataset}, best quality first",
                 profiles.to_dicts(),
                 *keys("candidate", "serving"),
                 text("Request path", lambda row: row["request_path"]),

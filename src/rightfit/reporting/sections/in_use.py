@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rightfit._core.formatting import NOT_MEASURED, count, format_quality
-from rightfit.measuring.naming import format_metric, metric_name, sentence_case, words
+from rightfit.measuring.naming import format_metric, metric_name, sentence_case
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import Section, number, sentence, tabulate, text
@@ -41,8 +41,8 @@ def build_changed(results: Results) -> list[Section]:
                 tabulate(
                     "Winners measured again",
                     ordered,
-                    text("Application", lambda one: sentence_case(words(one.application))),
-                    text("Dataset", lambda one: words(one.dataset)),
+                    text("Application", lambda one: one.application),
+                    text("Dataset", lambda one: one.dataset),
                     text("Winner", lambda one: one.candidate),
                     sentence(
                         "Since it was ranked", lambda one: "; ".join(one.remarks) or "unchanged"
@@ -79,8 +79,8 @@ def build_replacements(results: Results) -> list[Section]:
                 tabulate(
                     "Imported models beside the winners",
                     compared,
-                    text("Application", lambda row: sentence_case(words(row["application"]))),
-                    text("Dataset", lambda row: words(row["dataset"])),
+                    text("Application", lambda row: row["application"]),
+                    text("Dataset", lambda row: row["dataset"]),
                     text("Imported", lambda row: row["found"].incumbent.label),
                     number("Utility", lambda row: format_quality(row["found"].incumbent.utility)),
                     text(

@@ -9,7 +9,7 @@ import polars as pl
 
 from rightfit._core.formatting import NOT_MEASURED, count, format_share
 from rightfit.data.request_path import MODEL, REQUEST
-from rightfit.measuring.naming import format_metric, listing, words
+from rightfit.measuring.naming import format_metric, listing
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.ranking.records.load_records import LoadStep, WinnerLoad, format_latency, format_rate
 from rightfit.reporting.run_results import Results
@@ -82,7 +82,7 @@ def describe_paths(rankings: pl.DataFrame) -> str:
         for path in PATH_WORDS
     }
     parts = [
-        f"{listing([words(name) for name in names])}: {PATH_WORDS[path]}"
+        f"{listing(list(names))}: {PATH_WORDS[path]}"
         for path, names in by_path.items()
         if names.len()
     ]
@@ -128,8 +128,7 @@ def build_loads(results: Results) -> Section:
             ),
             *(
                 tabulate(
-                    f"{load.candidate} for {words(load.application)} on {words(load.dataset)}, "
-                    "by rising rate",
+                    f"{load.candidate} for {load.application} on {load.dataset}, by rising rate",
                     sorted(load.curve.opened, key=attrgetter("level")),
                     figure("Requests/s", "level"),
                     number("p50 (ms)", lambda step: format_latency(step.latency_ms[0.5])),

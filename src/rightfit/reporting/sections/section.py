@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rightfit._core.formatting import format_number
-from rightfit.measuring.naming import words
 from rightfit.measuring.serving import Serving
 
 
@@ -54,9 +53,9 @@ def _read(row: Any, column: str) -> Any:
 
 
 KEYS = {
-    "application": text("Application", lambda row: words(_read(row, "application"))),
-    "dataset": text("Dataset", lambda row: words(_read(row, "dataset"))),
-    "model": text("Family", lambda row: words(_read(row, "model"))),
+    "application": text("Application", lambda row: _read(row, "application")),
+    "dataset": text("Dataset", lambda row: _read(row, "dataset")),
+    "model": text("Family", lambda row: _read(row, "model")),
     "candidate": text("Candidate", lambda row: _read(row, "candidate")),
     "serving": text(
         "Serving", lambda row: Serving(row["runtime"], row["n_threads"], row["device"]).label

@@ -13,9 +13,9 @@ from rightfit.measuring.naming import (
     describe_limit,
     format_metric,
     listing,
-    sentence_case,
-    words,
+    metric_name,
 )
+from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.ranking.explanation.rankings import FamilyComparison
 from rightfit.ranking.explanation.recommendation import NO_SMALL_CHANGE
@@ -37,6 +37,7 @@ def build_sensitivity(results: Results) -> Section:
         sentences=(
             describe_reversals(moved, results.rules.limit_change_pct),
             describe_win_shares(win_shares),
+            describe_ties(results.rules),
         ),
         points=tuple(_list_reversals(results)),
         tables=(
@@ -89,13 +90,24 @@ def describe_reversals(moved: pl.DataFrame, change_pct: float) -> str:
     )
 
 
+def describe_ties(rules: RankingRules) -> str:
+    """Say what decides among candidates that are practically equal."""
+    keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule])
+    kept = "the last run's winner stands, otherwise " * rules.keep_winner
+    return (
+        f"Utilities that differ by less than {format_number(rules.equal_within)} are practically "
+        f"equal; among those closer than half of that, {kept}the first of these that differs "
+        f"decides: {keys}. Where quality is the only objective, utility comes first."
+    )
+
+
 def _list_reversals(results: Results) -> Iterator[str]:
     """Yield the smallest change that changes each winner, then the winners that none changes."""
     steady = []
     for application, dataset, decision in list_decisions(results.recommendations):
-        where = f"{words(application)} on {words(dataset)}"
+        where = f"{application} on {dataset}"
         if decision.winner and decision.reversals:
-            yield f"{sentence_case(where)}: {decision.reversal}"
+            yield f"{where}: {decision.reversal}"
         elif decision.winner:
             steady.append(where)
     if steady:
@@ -119,7 +131,7 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
     return (
         f"{n_clear} of {count(len(first), 'decision')} {'has' if n_clear == 1 else 'have'} one "
         f"candidate with the highest utility under more than half of all weightings. Least clear: "
-        f"{words(least['application'])} on {words(least['dataset'])}, where {least['candidate']} "
+        f"{least['application']} on {least['dataset']}, where {least['candidate']} "
         f"has it under {format_share(least['win_share'])}."
     )
 
@@ -132,7 +144,7 @@ def build_across(results: Results) -> Section:
         title="Across datasets and over time",
         sentences=(describe_break_even(break_even),),
         points=tuple(
-            f"{sentence_case(words(name))}. {recommendation.across_datasets.sentence}"
+            f"{name}. {recommendation.across_datasets.sentence}"
             for name, recommendation in results.recommendations.items()
         ),
         tables=(
@@ -143,12 +155,16 @@ def build_across(results: Results) -> Section:
                 number("Within limits", lambda row: f"{row.n_feasible} of {row.n_datasets}"),
                 figure("Mean rank", "mean_rank"),
                 figure("Worst rank", "worst_rank"),
-                text("Wins on", lambda row: ", ".join(map(words, row.won)) or NOT_MEASURED),
+                text("Wins on", lambda row: ", ".join(row.won) or NOT_MEASURED),
                 text("Robust choice", lambda row: "yes" if row.is_robust_choice else ""),
             ),
             tabulate(
                 "Predictions after which training and serving together take less time",
-                read_rows(break_even, BreakEven),
+                [
+                    row
+                    for row in read_rows(break_even, BreakEven)
+                    if row.candidate != row.fastest_to_train
+                ],
                 *keys("application", "dataset", "candidate"),
                 number("Rank", lambda row: str(row.rank)),
                 figure("Training (s)", "fit_time_s"),

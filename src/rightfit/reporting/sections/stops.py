@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import polars as pl
 
 from rightfit._core.formatting import count, format_number, format_share
-from rightfit.measuring.naming import words
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (
     Section,
@@ -66,8 +65,7 @@ def _report_searches(results: Results) -> tuple[list[str], list[Table]]:
     """Report what each search took and ended with, and which application stopped trials last.
 
     Returns:
-        Sentences, on searches that ended early and applications that nothing satisfies, and tables;
-        nothing where the searches were not audited.
+        Sentences and tables; nothing where the searches were not audited.
     """
     audits = results.audits
     if not audits.height:
@@ -76,15 +74,6 @@ def _report_searches(results: Results) -> tuple[list[str], list[Table]]:
     share = float(searches["training_s"].sum()) / max(float(searches["spent_s"].sum()), 1e-9)
     sentences = [
         f"Training took {format_share(share)} of it.",
-        *(
-            f"The search of {_name_cell(row)} {row['advice']}."
-            for row in searches.filter(pl.col("advice").is_not_null()).to_dicts()
-        ),
-        *(
-            f"No trial of {_name_cell(row)} satisfies "
-            f"{words(row['application'])}: {row['nearest_miss']}."
-            for row in audits.filter(pl.col("nearest_miss").is_not_null()).to_dicts()
-        ),
     ]
     stopped = results.trials.filter(pl.col("stopped_by").is_not_null())
     n_stopped = Counter(stopped.select("stopped_by", "stop_checkpoint").iter_rows())
@@ -116,7 +105,7 @@ def _report_searches(results: Results) -> tuple[list[str], list[Table]]:
         tabulate(
             "Stopped trials by the last application that could use them, and by checkpoint",
             sorted(n_stopped.items()),
-            text("Application", lambda item: words(item[0][0]) or "none"),
+            text("Application", lambda item: item[0][0] or "none"),
             number("Checkpoint", lambda item: str(item[0][1])),
             number("Trials", lambda item: str(item[1])),
         ),
@@ -125,4 +114,4 @@ def _report_searches(results: Results) -> tuple[list[str], list[Table]]:
 
 
 def _name_cell(row: Mapping[str, str]) -> str:
-    return f"{words(row['dataset'])}, {words(row['model'])}"
+    return f"{row['dataset']}, {row['model']}"

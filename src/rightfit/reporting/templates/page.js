@@ -112,7 +112,7 @@
       ];
     }
     figure.querySelector("figcaption").replaceChildren(
-      element("b", { textContent: sentence(name) }), ` ${quantity} on all test rows. ${text}`,
+      element("b", { textContent: name }), ` ${quantity} on all test rows. ${text}`,
     );
     const div = figure.querySelector("div");
     if (!marks.length) return div.replaceChildren();
@@ -245,12 +245,18 @@
       tab.tabIndex = isChosen ? 0 : -1;
       document.getElementById(tab.getAttribute("aria-controls")).hidden = !isChosen;
     }
+    document.querySelectorAll(".matrix [data-application]").forEach(
+      (cell) => cell.classList.toggle("chosen", cell.dataset.application === application),
+    );
     const { textContent } = document.getElementById(`tab-${application}`);
     document.querySelectorAll(".chosen-application").forEach((node) => Object.assign(node, { textContent }));
     costs.replaceChildren(...original().costs.map((metric) => new Option(data.metrics[metric].name, metric)));
     restart();
   }
 
+  document.querySelectorAll(".matrix [data-application]").forEach((cell) => {
+    cell.addEventListener("click", () => choose(cell.dataset.application));
+  });
   tabs.forEach((tab, i) => {
     tab.addEventListener("click", () => choose(tab.dataset.application));
     tab.addEventListener("keydown", (event) => {

@@ -28,6 +28,7 @@ from rightfit.models.family import TrainingData
 from rightfit.models.runtimes import available_runtimes
 from rightfit.params.defaults import read_default
 from rightfit.params.evaluation import EvaluationParams
+from rightfit.searching.space import Space
 from rightfit.searching.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole
@@ -169,10 +170,13 @@ def test_profiles_name_the_settings_and_which_were_searched() -> None:
     )
     table = pl.DataFrame({"candidate": ["net-000", "net-000"]})
 
-    named = add_settings(
-        table, {"net-000": bundle}, searched={"net": ("alpha",)}, fixed=("n_epochs",)
-    )
+    space = Space.model_validate({"alpha": {"low": 0.01, "high": 1.0}})
+    named = add_settings(table, {"net-000": bundle}, searched={"net": space}, fixed=("n_epochs",))
     (text,) = named["settings"].unique()
 
-    assert json.loads(text) == {"searched": {"alpha": 0.01}, "fixed": {"n_epochs": 4}}
+    assert json.loads(text) == {
+        "searched": {"alpha": 0.01},
+        "fixed": {"n_epochs": 4},
+        "at_edge": ["alpha"],
+    }
     assert add_settings(table.clear(), {}).columns == ["candidate", "settings"]

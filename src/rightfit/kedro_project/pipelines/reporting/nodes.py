@@ -24,6 +24,7 @@ from rightfit.reporting.charts.front_chart import (
 from rightfit.reporting.charts.palette import marks_of
 from rightfit.reporting.charts.utility_chart import draw_utilities, draw_winners
 from rightfit.reporting.html_report import render_report
+from rightfit.reporting.markdown_report import render_markdown
 from rightfit.reporting.run_results import Results, select_winners
 
 UTILITIES, WINNERS = "utilities of applications", "winners"  # among charts of datasets
@@ -77,8 +78,8 @@ def write_report(
     ranking: RankingRules,
     evaluation: EvaluationParams,
     **tables: Any,
-) -> str:
-    """Write the report: one HTML file that opens offline."""
+) -> tuple[str, str]:
+    """Write the report: one HTML file that opens offline, and the same as Markdown."""
     cards: dict[str, DataCard] = _select_kind(tables, "data_card")
     results = Results(
         applications=applications,
@@ -102,7 +103,7 @@ def write_report(
         run=tables["run_version"].run,
         measured_in=tables["run_version"].measured_in,
     )
-    return render_report(results, evaluation.tiers)
+    return render_report(results, evaluation.tiers), render_markdown(results, evaluation.tiers)
 
 
 def _select_kind(tables: Mapping[str, Table], kind: str) -> dict[str, Table]:

@@ -54,7 +54,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
                 write_report,
                 {name: f"params:{name}" for name in ("applications", "ranking", "evaluation")}
                 | {name: name for name in tables},
-                "report",
+                ["report", "report_markdown"],
                 name="write_report",
                 namespace=BOX,
             ),

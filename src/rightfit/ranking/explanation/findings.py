@@ -1,0 +1,202 @@
+"""Findings: the remarks on a run, each with a code and a section of the documentation.
+
+The report, the terminal, the JSON record and the Markdown report show the same findings. A rule has
+one row of :data:`RULES`, from which the documentation's page of findings is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+Severity = Literal["error", "warning", "note", "not applicable"]
+
+PAGE = "reference/made/findings.html"  # of the documentation
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a finding says, and what to do about it."""
+
+    title: str
+    severity: Severity
+    meaning: str
+    action: str
+
+
+RULES: Mapping[str, Rule] = {
+    "RF001": Rule(
+        "No candidate qualifies",
+        "error",
+        "No candidate has every measurement the application needs and meets all its limits.",
+        "Relax the limit that the decision names under *Would qualify*, search longer, or add a "
+        "model family that is cheaper to serve. Measure again first if timings were disturbed.",
+    ),
+    "RF002": Rule(
+        "Measured beside other work",
+        "warning",
+        "Another process used the cores, or a core was slow, while this was timed. Latencies are "
+        "then too high and throughputs too low; quality and memory are not affected.",
+        "Measure again on a quiet machine. In a project, `kedro run --pipelines perf --params "
+        "reuse_results=false` measures again without training again.",
+    ),
+    "RF003": Rule(
+        "Disturbed timings may hide a better candidate",
+        "warning",
+        "Other work disturbed the timing of candidates that would be better than the winner at the "
+        "speed they may have on a quiet machine.",
+        "Measure again on a quiet machine before you rely on the winner.",
+    ),
+    "RF004": Rule(
+        "Limit within the measuring error",
+        "warning",
+        "The winner meets the limit, but the 95 % interval of the figure reaches beyond it: on "
+        "another day it may break it. Limits relative to the best candidate are left out, because "
+        "both are then measured on the same rows.",
+        "Measure with `preset: thorough`, or leave some room in the limit.",
+    ),
+    "RF005": Rule(
+        "Tied with others",
+        "note",
+        "The utilities of these candidates differ from the winner's by less than `equal_within`. "
+        "The tie rule decided.",
+        "Choose any of them. To decide otherwise, change `ranking.ties`.",
+    ),
+    "RF006": Rule(
+        "Not told apart from others",
+        "note",
+        "Within the measuring errors, another candidate may be the best.",
+        "Measure with more processes (`preset: thorough`) if costs decide, or use more test rows "
+        "if quality decides.",
+    ),
+    "RF007": Rule(
+        "The last run's winner stands",
+        "note",
+        "Another candidate, practically equal, would win without the earlier ranking. A model in "
+        "use is not replaced for nothing.",
+        "Set `ranking.keep_winner: false` to choose anew.",
+    ),
+    "RF008": Rule(
+        "Winner at the edge of its search space",
+        "note",
+        "Searched settings of the winner lie at an end of their range. Better values may lie "
+        "beyond it.",
+        "Widen the range under `models.<name>.space` and search again, unless the end is a natural "
+        "one, such as one row in a leaf.",
+    ),
+    "RF009": Rule(
+        "Few rows judge the quality",
+        "warning",
+        "The winner's quality is known to no better than 0.02 of the scale from guessing to "
+        "perfect, twice the difference that counts as practically equal by default.",
+        "Use more test rows: raise `datasets.<name>.split`'s test share, or add rows. Four times "
+        "as many rows halve the interval.",
+    ),
+    "RF010": Rule(
+        "A column left out, or a meaning inferred",
+        "note",
+        "The dataset's block does not say what this column is, so it was inferred from the table.",
+        "If it is wrong, name the column under `datasets.<name>.features`, or write "
+        "`task` and `target` as you mean them.",
+    ),
+    "RF011": Rule(
+        "A cheaper machine would do",
+        "note",
+        "The winner meets its limits on a smaller hardware tier than the largest that fits into "
+        "the machine on which it was measured.",
+        "Rent the smaller one. Prices and sizes are those of `evaluation.tiers`.",
+    ),
+    "RF012": Rule(
+        "Limit broken under load",
+        "warning",
+        "The winner meets its latency limit one request at a time, but its server does not at any "
+        "rate that was tried.",
+        "Limit `latency_under_load_p99_ms` instead, which counts waiting, or run more servers: "
+        "`rightfit size`.",
+    ),
+    "RF013": Rule(
+        "Changed since it was ranked",
+        "warning",
+        "`rightfit check --measure` has measured the winner again, and it costs more now.",
+        "Look for an update of a library or another machine, then rank again.",
+    ),
+    "RF014": Rule(
+        "Search ended early",
+        "warning",
+        "The budget was spent after few of the configurations that were planned.",
+        "Raise `training.budget_cpu_s`, or train on a sample of the rows.",
+    ),
+    "RF015": Rule(
+        "A family without a feasible trial",
+        "note",
+        "No trial of this family's search meets the application's limits.",
+        "Relax the limit named, or leave the family out of the grid.",
+    ),
+    "RF016": Rule(
+        "Newer profiles are not ranked",
+        "warning",
+        "Profiles were measured after this ranking was made.",
+        "Rank them: `kedro run --pipelines ranking`.",
+    ),
+    "RF017": Rule(
+        "Profile no longer stored",
+        "warning",
+        "What was measured of the winner is no longer stored, so that figures are missing.",
+        "Measure again, or restore the profiles of that run.",
+    ),
+}
+"""The rules by code. A code is never used again for something else."""
+
+
+class Finding(BaseModel):
+    """A remark on a run.
+
+    Args:
+        code: Key of :data:`RULES`.
+        severity: How much it matters; ``not applicable``: the rule was not checked.
+        subject: What it is about: application and dataset, a dataset, a search, or the run.
+        sentence: What was found, or why the rule was not checked.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    severity: Severity
+    subject: str
+    sentence: str
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def address(self) -> str:
+        """Section of the documentation that says what to do."""
+        return f"{PAGE}#{self.code.lower()}"
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it must be read before the decision is used."""
+        return self.severity in ("error", "warning")
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.sentence}"
+
+
+def find(code: str, subject: str, sentence: str) -> Finding:
+    """Make a finding of a rule, of the rule's severity."""
+    return Finding(code=code, severity=RULES[code].severity, subject=subject, sentence=sentence)
+
+
+def skip(code: str, subject: str, reason: str) -> Finding:
+    """Say why a rule was not checked."""
+    return Finding(code=code, severity="not applicable", subject=subject, sentence=reason)
+
+
+def name_subject(application: str, dataset: str) -> str:
+    """Name a decision as the subject of a finding.
+
+    >>> name_subject("web_api", "landsat")
+    'web_api, landsat'
+    """
+    return f"{application}, {dataset}"

@@ -1,0 +1,153 @@
+"""All findings of a run: those of its decisions, datasets, searches and measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import get_args
+
+import polars as pl
+
+from rightfit._core.formatting import count
+from rightfit._core.spelling import name_some
+from rightfit.measuring.hardware.tiers import Tier
+from rightfit.measuring.naming import sentence_case
+from rightfit.ranking.explanation.decisions import Decision, list_decisions
+from rightfit.ranking.explanation.findings import (
+    RULES,
+    Finding,
+    Severity,
+    find,
+    name_subject,
+)
+from rightfit.reporting.run_results import Results
+from rightfit.reporting.sections.section import Section, Table, sentence, tabulate, text
+
+RUN = "run"  # the subject of what concerns all of it
+COVERED = 0.75  # of a tier's memory that a machine must have: the system keeps some of its own
+
+
+def list_findings(results: Results, tiers: Sequence[Tier]) -> list[Finding]:
+    """List the findings of a run, the most severe first, in the order of their codes."""
+    findings = [
+        *_check_measurements(results),
+        *(
+            finding
+            for application, dataset, decision in list_decisions(results.recommendations)
+            for finding in _check_decision(results, tiers, application, dataset, decision)
+        ),
+        *(
+            find("RF010", dataset, f"{sentence_case(remark)}.")
+            for dataset, card in results.data_cards.items()
+            for remark in card.remarks
+        ),
+        *_check_searches(results),
+    ]
+    order = get_args(Severity)
+    return sorted(findings, key=lambda finding: (order.index(finding.severity), finding.code))
+
+
+def build_findings(findings: Sequence[Finding]) -> Section:
+    """List the findings with what to do about them, and the rules that were not checked."""
+    reported = [finding for finding in findings if finding.severity != "not applicable"]
+    n_urgent = sum(finding.is_urgent for finding in reported)
+    return Section(
+        id="findings",
+        title="Findings",
+        sentences=(f"{count(n_urgent, 'warning')}, {count(len(reported) - n_urgent, 'note')}.",),
+        tables=(tabulate_findings(reported), _tabulate_skipped(findings)),
+    )
+
+
+def tabulate_findings(findings: Sequence[Finding]) -> Table:
+    """List findings with what to do, a line for all subjects of which the same is said."""
+    return tabulate(
+        "Findings, the most severe first",
+        _group(findings),
+        text("Code", lambda group: group[0].code),
+        text("Severity", lambda group: group[0].severity),
+        sentence("Subject", lambda group: "; ".join(finding.subject for finding in group)),
+        sentence("Finding", lambda group: group[0].sentence),
+        sentence("What to do", lambda group: RULES[group[0].code].action.replace("`", "")),
+    )
+
+
+def _tabulate_skipped(findings: Sequence[Finding]) -> Table:
+    """List the rules that were not checked, and why."""
+    return tabulate(
+        "Not applicable",
+        _group([finding for finding in findings if finding.severity == "not applicable"]),
+        text("Code", lambda group: group[0].code),
+        text("Rule", lambda group: RULES[group[0].code].title),
+        sentence("Subject", lambda group: "; ".join(finding.subject for finding in group)),
+        sentence("Why", lambda group: group[0].sentence),
+    )
+
+
+def _group(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Put findings of one code and sentence together."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.code, finding.sentence), []).append(finding)
+    return list(groups.values())
+
+
+def _check_measurements(results: Results) -> Iterator[Finding]:
+    disturbed = results.profiles.filter(pl.col("disturbed"))
+    if disturbed.height:
+        names = disturbed["candidate"].unique(maintain_order=True).to_list()
+        yield find(
+            "RF002",
+            RUN,
+            f"{count(disturbed.height, 'profile')} of {results.profiles.height} disturbed while "
+            f"timed: {name_some(names, n_shown=6)}.",
+        )
+
+
+def _check_decision(
+    results: Results, tiers: Sequence[Tier], application: str, dataset: str, decision: Decision
+) -> Iterator[Finding]:
+    yield from decision.findings
+    if (loaded := results.load_curves.check_decision(application, dataset, decision)) is not None:
+        yield loaded
+    winner, subject = decision.winner, name_subject(application, dataset)
+    if winner is None:
+        return
+    if results.find_profile(dataset, decision) is None:
+        yield find("RF017", subject, "The winner's profile is no longer stored.")
+    for change in results.watch.changed if results.watch else ():
+        if (change.application, change.dataset, change.candidate) == (
+            *(application, dataset),
+            winner.candidate,
+        ):
+            yield find("RF013", subject, f"{sentence_case('; '.join(change.remarks))}.")
+    machine = results.environment
+    covered = [
+        tier
+        for tier in tiers
+        if tier.n_cores <= machine.n_cores and tier.device == winner.serving.device
+        if COVERED * tier.memory_mib <= machine.memory_mib
+    ]
+    needed = next((tier for tier in tiers if tier.name == winner.hardware_tier), None)
+    largest = max(covered, key=lambda tier: tier.price_per_hour, default=None)
+    if needed and largest and needed.price_per_hour < largest.price_per_hour:
+        yield find(
+            "RF011",
+            subject,
+            f"{winner.candidate} needs a {needed.name} machine (US$ {needed.price_per_hour:g} per "
+            f"hour); it was measured on one as large as {largest.name} "
+            f"(US$ {largest.price_per_hour:g}).",
+        )
+
+
+def _check_searches(results: Results) -> Iterator[Finding]:
+    if results.audits.is_empty():
+        return
+    ended = results.audits.unique(["dataset", "model"], maintain_order=True)
+    for row in ended.filter(pl.col("advice").is_not_null()).to_dicts():
+        yield find("RF014", f"{row['dataset']}, {row['model']}", f"The search {row['advice']}.")
+    for row in results.audits.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
+        yield find(
+            "RF015",
+            f"{row['application']}, {row['dataset']}, {row['model']}",
+            f"No trial meets the limits: {row['nearest_miss']}.",
+        )
