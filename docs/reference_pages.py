@@ -34,7 +34,7 @@ SOURCE = Path(rightfit.__file__).parent
 CONF = SOURCE / "params" / "default_values"
 SAMPLE = SOURCE.parents[1] / "conf" / "base"
 EXAMPLES = Path(__file__).with_name("api_examples.yml")
-FUNCTIONS = ("measure", "compare", "rank", "search", "open_project")
+FUNCTIONS = ("measure", "compare", "tune_serving", "rank", "search", "open_project")
 TYPES_LAST = ("RightfitError",)
 """Public names that are shown last."""
 
