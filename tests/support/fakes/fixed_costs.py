@@ -1,0 +1,81 @@
+"""Workers that time nothing: costs follow from the model's name, predictions are real.
+
+With them all that a run stores is decided by its inputs, apart from what training took.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable
+from dataclasses import fields
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from factories.measurements import make_round
+
+from rightfit.measuring.rounds.worker_pool import Worker, WorkerKind, WorkerPool
+from rightfit.measuring.worker.process import handle
+from rightfit.measuring.worker.protocol import Finished, Hello, MeasureRequest
+from rightfit.measuring.worker.results import ProcessResult
+
+HELLO = Hello(cores=(0,), base_resident_mib=95.0, base_peak_mib=105.0, base_anonymous_mib=50.0)
+N_CALLS = 140
+
+
+def fix_costs() -> None:
+    """Let this process measure with :class:`FixedPool`, and wait for no other measurement."""
+    from rightfit.api import candidate_measuring
+    from rightfit.measuring.rounds import measurement, turns
+
+    candidate_measuring.shared_pool = lambda: FixedPool(1)  # type: ignore[attr-defined]
+    for module in (measurement, turns):
+        module.machine_lock = contextlib.nullcontext  # type: ignore[attr-defined]
+
+
+class FixedPool(WorkerPool):
+    """Gives every kind a worker that times nothing."""
+
+    def get(self, kind: WorkerKind) -> Worker:
+        """Return a worker of a kind."""
+        return FixedWorker(kind)  # type: ignore[return-value]
+
+    def start(self, kinds: Iterable[WorkerKind], *, limit_s: float | None = None) -> None:
+        """Start nothing."""
+
+
+class FixedWorker(SimpleNamespace):
+    """Answers in this process; a request to time a model gets figures made from its name."""
+
+    hello = HELLO
+    is_closed = has_children = False
+
+    def __init__(self, kind: WorkerKind) -> None:
+        super().__init__(kind=kind)
+
+    def ask(self, request: Any, _kind: type) -> Any:
+        """Answer a request."""
+        if isinstance(request, MeasureRequest):
+            return self._measure(request)
+        [answer] = handle(request, base_pages=None)
+        return answer
+
+    ask_ahead = ask
+
+    def await_end(self) -> int:
+        """Return at once."""
+        return 0
+
+    def _measure(self, request: MeasureRequest) -> Finished:
+        bundle = str(request.arguments.get("folder", request.arguments)).rpartition("/")[2]
+        name = f"{bundle} {request.factory} {self.kind}"
+        digest = hashlib.sha256(name.encode()).digest()
+        latency_ns = 50_000 + 200_000 * digest[0]
+        samples_ns: npt.NDArray[np.int64] = np.full(N_CALLS, latency_ns, dtype=np.int64)
+        np.save(request.samples, samples_ns)
+        latency = {"n_calls": N_CALLS, "n_calls_made": N_CALLS}
+        made = vars(make_round(latency=latency))
+        result = ProcessResult(**{one.name: made[one.name] for one in fields(ProcessResult)})
+        return Finished(result=result, probe_looks_ns=())
