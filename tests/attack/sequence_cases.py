@@ -15,7 +15,6 @@ import errno
 import hashlib
 import importlib
 import json
-import logging
 import multiprocessing
 import os
 import random
@@ -27,7 +26,7 @@ import tempfile
 import time
 import traceback
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -276,7 +275,9 @@ def leave_out(content: Any) -> Any:
     return [leave_out(one) for one in content] if isinstance(content, list) else content
 
 
-def start(folder: Path, act: Callable[[], Any], meet: Callable[[], None] = lambda: None) -> BaseProcess:
+def start(
+    folder: Path, act: Callable[[], Any], meet: Callable[[], None] = lambda: None
+) -> BaseProcess:
     """Start a process that acts, and writes its end to ``folder/end.json``."""
     folder.mkdir(parents=True, exist_ok=True)
     process = FORKS.Process(target=_play, args=(folder, act, meet))
@@ -323,7 +324,9 @@ def await_end(process: BaseProcess, folder: Path) -> tuple[str, Any]:
     return kind, detail
 
 
-def play(folder: Path, act: Callable[[], Any], meet: Callable[[], None] = lambda: None) -> tuple[str, Any]:
+def play(
+    folder: Path, act: Callable[[], Any], meet: Callable[[], None] = lambda: None
+) -> tuple[str, Any]:
     """Act in a process and await its end."""
     return await_end(start(folder, act, meet), folder)
 
@@ -466,7 +469,9 @@ class Study:
         for kind, detail in (before, after):
             if kind not in ("clear", "refused"):
                 return step, {"kind": kind, "detail": str(detail)}
-        if after[0] == "clear" != before[0] or after[0] == before[0] == "clear" and after != before:
+        if after[0] == "clear" != before[0] or (
+            after[0] == before[0] == "clear" and after != before
+        ):
             return step, {"kind": "wrong_numbers", "detail": f"{before}\n{after}"}
         return step, None
 
@@ -485,7 +490,10 @@ class Study:
         if kind != "clear":
             return {"kind": "losses" if kind == "refused" else kind, "detail": str(detail)}
         if detail != self.ends[table, wishes]:
-            return {"kind": "sequences_differ", "detail": first_difference(self.ends[table, wishes], detail)}
+            return {
+                "kind": "sequences_differ",
+                "detail": first_difference(self.ends[table, wishes], detail),
+            }
         return {"kind": "clear", "detail": ""}
 
 

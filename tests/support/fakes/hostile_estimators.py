@@ -126,6 +126,12 @@ def change_shape(answers: Any) -> Any:
     return answers if len(CALLS) % 2 else np.concatenate([answers, answers[:1]])
 
 
+def sleep_deaf() -> None:
+    """Sleep, and hear no signal."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+    time.sleep(600)
+
+
 def close_files() -> None:
     """Close all files of the process."""
     os.closerange(3, 200)
@@ -197,7 +203,7 @@ ANYWHERE: dict[str, Fault] = {  # in the process that calls as well as in a meas
     "bytes": change(lambda a: a.astype("S")),
     "dates": change(lambda a: a.astype("datetime64[s]")),
     "truth values": change(lambda a: a.astype(bool)),
-    "decimals": change(lambda a: np.vectorize(lambda v: decimal.Decimal(float(v)), otypes=[object])(a)),
+    "decimals": change(lambda a: np.vectorize(decimal.Decimal, otypes=[object])(a.astype(float))),
     "a date": change(lambda _: datetime.date(2026, 1, 1)),
     "masked": change(lambda a: numpy.ma.masked_array(a, mask=np.ones_like(a, dtype=bool))),
     "sparse": change(lambda a: scipy.sparse.csr_matrix(np.atleast_2d(a))),
@@ -243,7 +249,7 @@ MEASURED: dict[str, Fault] = {  # only in a measured process: it would end the c
     "leaves a child": first(fork_and_leave),
     "sleeps for ever": first(lambda: time.sleep(600)),
     "loops for ever": first(lambda: [None for _ in iter(int, 1)]),
-    "deaf and asleep": first(lambda: (signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32)), time.sleep(600))),
+    "deaf and asleep": first(lambda: sleep_deaf()),
     "raises there": throw(lambda: ValueError("no")),
     "raises an odd error there": throw(OddError),
     "stops time": first(stop_time),
