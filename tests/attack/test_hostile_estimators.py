@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from factories import measurements
 from fakes import hostile_estimators
 from fakes.hostile_estimators import ANYWHERE, HONEST, MEASURED, ROWS, TARGETS
 
+import rightfit as rf
 from rightfit._core.errors import RightfitError
 from rightfit.api import own_models
 from rightfit.api.measure import measure
@@ -25,6 +27,15 @@ pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 FORMS = ("Probable", "Certain", "Plain")
 RIGHT = {("negative shares", "Probable"): 1 - HONEST}  # as scores they choose the other class
+FAULTS_OF_FAMILIES = (
+    "", "raises", "raises a long text", "raises control characters", "raises an odd error",
+    "raises StopIteration", "raises MemoryError", "prints", "forks", "starts threads", "leaks",
+    "changes the folder", "changes the environment", "makes numpy raise", "stops collecting",
+    "overwrites its rows", "reuses one array", "read-only answers", "NaN", "infinite", "complex",
+    "objects", "texts", "sparse", "a frame", "a list", "nothing", "a text", "empty", "one row",
+    "a row less", "a row more", "transposed", "a column more", "shares that sum to 2",
+    "negative shares", "changes with each call", "changes shape", "random",
+)  # fmt: skip
 MAX_MESSAGE = 2_500
 LIMIT_S = 30.0
 ENDLESS_S = 2.0  # for models that never answer
@@ -50,7 +61,7 @@ def surroundings(
     pool: WorkerPool, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[None]:
     """Measure for moments only, beside whatever else measures, and mend what a model has broken."""
-    is_endless = request.node.callspec.params["fault"] in ENDLESS
+    is_endless = request.node.callspec.params.get("fault") in ENDLESS
     limit_s = ENDLESS_S if is_endless else LIMIT_S
     read_params: Callable[..., EvaluationParams] = own_models._read_params
 
@@ -98,3 +109,35 @@ def measure_hostile(model: object, rows: object) -> tuple[str, float | None]:
     except RightfitError as err:
         return (str(err) if str(err).startswith("mine") else f"not named:\n{err}"), None
     return profile.quality_raw.reason, profile.quality_raw.value
+
+
+@pytest.mark.parametrize("place", ["fit", "predict"])
+@pytest.mark.parametrize("fault", FAULTS_OF_FAMILIES)
+def test_a_hostile_family_is_one_clear_error_and_spoils_no_other(
+    fault: str, place: str, alone: pl.DataFrame
+) -> None:
+    estimator = "fakes.hostile_estimators.Learner"
+    fixed = {"fault": fault, "place": place}
+    mine = {"family": "sklearn", "estimator": estimator, "fixed": fixed, "space": {}}
+
+    found = search({"mine": mine, "linear": {}})
+
+    others = found.filter(model="linear")
+    assert others["quality_raw"].to_list() == alone["quality_raw"].to_list()
+    for reason in found.filter(model="mine")["stop_reason"].drop_nulls():
+        assert reason.isprintable()
+        assert len(reason) < MAX_MESSAGE
+
+
+@pytest.fixture(scope="module")
+def alone() -> pl.DataFrame:
+    """Trials of a family that no hostile one is beside."""
+    return search({"linear": {}})
+
+
+def search(families: Mapping[str, Mapping[str, object]]) -> pl.DataFrame:
+    table = pl.DataFrame(ROWS, schema=["x0", "x1", "x2"]).with_columns(y=pl.Series(TARGETS))
+    found = rf.search(
+        table, "y", families=families, n_trials=2, budget_cpu_s=None, n_workers=1, refit=False
+    )
+    return found.trials

@@ -21,6 +21,8 @@ import numpy as np
 import numpy.ma
 import pandas as pd
 import scipy.sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
 
 N_ROWS = 120
 _DRAW = np.random.default_rng(5)
@@ -335,3 +337,36 @@ class Plain(Guess):
     def __call__(self, rows: Any) -> Any:
         """Return classes, with the fault."""
         return self.spoil(rows, self.shares(rows).argmax(axis=1))
+
+
+class Learner(ClassifierMixin, BaseEstimator):
+    """Learns as scikit-learn's logistic regression does, and has a fault.
+
+    Args:
+        fault: Name in :data:`ANYWHERE` or :data:`MEASURED`; of the latter only where it trains.
+        place: ``fit``: the fault spoils learning; ``predict``: its probabilities.
+    """
+
+    def __init__(self, fault: str = "", place: str = "predict") -> None:
+        self.fault, self.place = fault, place
+
+    def fit(self, rows: Any, targets: Any) -> Learner:
+        """Learn."""
+        self.model_ = LogisticRegression().fit(rows, targets)
+        self.classes_ = self.model_.classes_
+        self.n_features_in_ = rows.shape[1]
+        if self.place == "fit":
+            self._spoil(rows, targets)
+        return self
+
+    def predict_proba(self, rows: Any) -> Any:
+        """Return probabilities."""
+        found = self.model_.predict_proba(rows)
+        return self._spoil(rows, found) if self.place == "predict" else found
+
+    def predict(self, rows: Any) -> Any:
+        """Return classes."""
+        return self.classes_[self.model_.predict_proba(rows).argmax(axis=1)]
+
+    def _spoil(self, rows: Any, answers: Any) -> Any:
+        return (ANYWHERE | MEASURED)[self.fault](rows, answers) if self.fault else answers
