@@ -81,7 +81,6 @@ CONF: dict[str, Any] = {
             "preset": "quick", "runtimes": ["native"], "n_threads": [1],
             "presets": {"quick": {
                 "screening_processes": 1, "min_processes": 1, "max_processes": 1,
-                "max_retries": 0, "max_extra_processes": 0, "max_quiet_wait_s": 0,
             }},
         },
     },

@@ -18,7 +18,15 @@ from factories.measurements import make_round
 
 from rightfit.measuring.rounds.worker_pool import Worker, WorkerKind, WorkerPool
 from rightfit.measuring.worker.process import handle
-from rightfit.measuring.worker.protocol import Finished, Hello, MeasureRequest
+from rightfit.measuring.worker.protocol import (
+    Finished,
+    FinishRequest,
+    Hello,
+    MeasureRequest,
+    Ready,
+    SliceRequest,
+    SliceTimed,
+)
 from rightfit.measuring.worker.results import ProcessResult
 
 HELLO = Hello(cores=(0,), base_resident_mib=95.0, base_peak_mib=105.0, base_anonymous_mib=50.0)
@@ -50,23 +58,30 @@ class FixedWorker(SimpleNamespace):
     """Answers in this process; a request to time a model gets figures made from its name."""
 
     hello = HELLO
-    is_closed = has_children = False
+    is_closed = False
 
     def __init__(self, kind: WorkerKind) -> None:
-        super().__init__(kind=kind)
+        super().__init__(kind=kind, requests=[])
 
     def ask(self, request: Any, _kind: type) -> Any:
         """Answer a request."""
-        if isinstance(request, MeasureRequest):
-            return self._measure(request)
-        [answer] = handle(request, base_pages=None)
-        return answer
+        match request:
+            case MeasureRequest():
+                self.requests.append(request)
+                return Ready(call_ms=1.0, batch_call_ms=1.0, child=len(self.requests) - 1)
+            case SliceRequest():
+                return SliceTimed()
+            case FinishRequest():
+                return self._measure(self.requests[request.child])
+        return handle(request)
 
     ask_ahead = ask
 
-    def await_end(self) -> int:
+    def await_hello(self, _limit_s: float | None) -> None:
         """Return at once."""
-        return 0
+
+    def leave(self, child: int) -> None:
+        """End nothing."""
 
     def _measure(self, request: MeasureRequest) -> Finished:
         bundle = str(request.arguments.get("folder", request.arguments)).rpartition("/")[2]
@@ -75,7 +90,7 @@ class FixedWorker(SimpleNamespace):
         latency_ns = 50_000 + 200_000 * digest[0]
         samples_ns: npt.NDArray[np.int64] = np.full(N_CALLS, latency_ns, dtype=np.int64)
         np.save(request.samples, samples_ns)
-        latency = {"n_calls": N_CALLS, "n_calls_made": N_CALLS}
+        latency = {"n_calls": N_CALLS}
         made = vars(make_round(latency=latency))
         result = ProcessResult(**{one.name: made[one.name] for one in fields(ProcessResult)})
-        return Finished(result=result, probe_looks_ns=())
+        return Finished(result)
