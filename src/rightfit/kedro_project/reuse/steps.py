@@ -10,7 +10,6 @@ from pathlib import Path
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from rightfit._core.formatting import clean_text
 from rightfit.kedro_project.kedro_private import (
     Catalog,
     Dataset,
@@ -205,7 +204,7 @@ class StepReuse:
             logger.warning(
                 "%s changed while this run read it. Run the command again once nobody writes to "
                 "it: the next run reads it again.",
-                clean_text(", ".join(replaced)),
+                ", ".join(replaced),
             )
         for name in node.outputs:
             dataset = self.catalog.get(name)
@@ -213,6 +212,4 @@ class StepReuse:
                 version = str(dataset.resolve_save_version())
                 path = find_versioned_path(dataset, version)
                 files = () if path is None else record_files(path)
-                self.records.write_result(
-                    ResultRecord(name, key, version, step.whole, files)
-                )
+                self.records.write_result(ResultRecord(name, key, version, step.whole, files))
