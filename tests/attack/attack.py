@@ -11,6 +11,7 @@ or another file of tests in that table.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -36,7 +37,7 @@ import verb_cases  # noqa: E402
 import yaml_cases  # noqa: E402
 from command_cases import kedro, list_commands  # noqa: E402
 from harness.contacts import find_strace  # noqa: E402
-from outcomes import Attempt, Command, Outcome, Part, Tally, try_command  # noqa: E402
+from outcomes import SEQUENCE, Attempt, Command, Outcome, Part, Tally, try_command  # noqa: E402
 from watching import try_all  # noqa: E402
 
 from rightfit._core.processes.json_store import JsonStore  # noqa: E402
@@ -56,12 +57,14 @@ STORED = (
     "05_model_input/landsat/data_card.json/*/*.json",
 )
 N_KILLS = 3  # of each kind of process
+N_SEQUENCES, N_OF_A_BATCH = 200, 10  # of commands on one data root; imported for once a batch
 N_SEVERAL = 200  # cases with faults in several blocks
 VALUES_OF_EACH = 3  # bad values tried for a parameter; --all: every one
 SUITES = {  # files of tests, and what a failed one counts as
     "tests/attack/test_hostile_bundles.py": "code_executed",
     "tests/attack/test_measured_processes.py": "hangs",
     "tests/attack/test_failing_parts.py": "tracebacks",
+    "tests/attack/test_hostile_estimators.py": "wrong_numbers",
     "tests/ops/test_exported_folder.py": "code_executed",
     "tests/ops/test_connections.py": "hangs",
     "tests/ops/test_strangers.py": "hangs",
@@ -79,6 +82,7 @@ SUITES = {  # files of tests, and what a failed one counts as
     "tests/models/test_predictions.py": "wrong_numbers",
     "tests/test_file_names.py": "wrong_numbers",
     "tests/data/request_path/test_doors.py": "doors_differ",
+    "tests/data/request_path/test_doors_of_families.py": "doors_differ",
     "tests/api/test_profiles.py": "accepted_wrongly",
     "tests/api/test_rank.py": "hangs",
     "tests/_core/processes/test_lost_threads.py": "hangs",
@@ -414,6 +418,30 @@ def kill_one(data: Path, target: str) -> tuple[str, str]:
     return kind, f"seed {seed}: {detail}"
 
 
+def list_sequences(_place: Path) -> list[Attempt]:
+    """Play random sequences of disturbed commands, other ones each time."""
+    return [
+        Attempt(f"sequences, batch {number}", play_sequences)
+        for number in range(N_SEQUENCES // N_OF_A_BATCH)
+    ]
+
+
+def play_sequences() -> Iterable[Outcome]:
+    """Play a batch of sequences; the number in the name of an outcome plays it again."""
+    first = random.SystemRandom().randrange(10**9)
+    script = PROJECT / "tests" / "attack" / "sequence_cases.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(first), str(N_OF_A_BATCH)],
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    for line in lines:
+        detail = f"{'; '.join(line['steps'])}: {line['detail']}"
+        yield Outcome(f"{SEQUENCE} {line['number']}", line["kind"], detail)
+    if len(lines) < N_OF_A_BATCH:
+        yield Outcome(f"sequences from {first} on", "tracebacks", done.stderr)
+
+
 def list_suites(_place: Path) -> list[Attempt]:
     """Run attacks that are tests; each test is a case."""
     return [
@@ -439,6 +467,7 @@ def run_suite(suite: str, kind: str) -> Iterable[Outcome]:
 PARTS: Mapping[str, Part] = {
     "suites": Part(list_suites, quick_step=None, patience_s=1_500),
     "kills": Part(list_kills, quick_step=None, patience_s=600),
+    "sequences": Part(list_sequences, quick_step=None, patience_s=1_500),
     "commands": Part(list_command_lines, quick_step=9, patience_s=300),
     "parameters": Part(list_parameters, quick_step=15, n_at_once=25),
     "combinations": Part(list_combinations, quick_step=4, n_at_once=10),

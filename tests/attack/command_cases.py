@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from outcomes import Command
+from verb_cases import write_model
 
 ODD_VARIABLES: tuple[dict[str, str], ...] = (
     {"PYTHONIOENCODING": "ascii"},
@@ -15,7 +17,10 @@ ODD_VARIABLES: tuple[dict[str, str], ...] = (
     {"LC_ALL": "C", "PYTHONUTF8": "0"},
     {"TERM": "dumb"},
     {"COLUMNS": "1"},
+    {"PYTHONOPTIMIZE": "2"},
+    {"HOME": "/proc/nowhere"},
 )
+NO_NETWORK = ["unshare", "--map-root-user", "--net"]
 
 
 def kedro(pipeline: str, params: str) -> list[str]:
@@ -95,6 +100,18 @@ def list_surroundings(data: Path, root: str) -> Iterator[Command]:
             f"with {variables}", kedro("data_engineering", root), must_fail=False,
             environment=variables,
         )  # fmt: skip
+    if (
+        shutil.which("unshare")
+        and subprocess.run([*NO_NETWORK, "true"], check=False).returncode == 0
+    ):
+        words = [*NO_NETWORK, *kedro("perf", root)]
+        yield Command("without a network", words, must_fail=False)
+    write_model(data.parent / "good.onnx")
+    words = [str(Path(sys.executable).with_name("rightfit")), "measure", "good.onnx"]
+    yield Command(
+        "with warnings as errors", ["env", "-C", str(data.parent), *words], must_fail=False,
+        environment={"PYTHONWARNINGS": "error"},
+    )  # fmt: skip
     for name in ("a b", "q?", "h#", "p%20", "données", "quote'd", "am&p"):
         odd = data.parent / name
         shutil.copytree(data, odd, symlinks=True)

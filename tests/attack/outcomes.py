@@ -17,9 +17,10 @@ from harness.contacts import list_contacts, trace_command, without_switches
 
 KINDS = (
     "clear", "tracebacks", "accepted_wrongly", "late", "hangs", "orphans", "losses",
-    "code_executed", "wrong_numbers", "doors_differ", "connections_outside",
+    "code_executed", "wrong_numbers", "doors_differ", "sequences_differ", "connections_outside",
 )  # fmt: skip
 PATIENCE_S = 120
+SEQUENCE = "sequence"  # begins the name of a sequence of commands
 CANARY = "owned"  # a file that executed code would make
 
 
@@ -74,11 +75,13 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     n_cases: int = 0
+    n_sequences: int = 0
     is_traced: bool = True
 
     def add(self, outcome: Outcome) -> None:
         """Count one case."""
         self.n_cases += 1
+        self.n_sequences += outcome.name.startswith(f"{SEQUENCE} ")
         self.counts[outcome.kind] += 1
         if outcome.kind != "clear":
             detail = " ".join(outcome.detail.split())[-400:]
@@ -89,7 +92,7 @@ class Tally:
         counts: dict[str, int | None] = {kind: self.counts[kind] for kind in KINDS}
         if not self.is_traced:
             counts["connections_outside"] = None
-        return json.dumps({"cases": self.n_cases, **counts})
+        return json.dumps({"cases": self.n_cases, "sequences": self.n_sequences, **counts})
 
     @property
     def is_clean(self) -> bool:

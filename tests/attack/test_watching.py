@@ -36,9 +36,12 @@ def test_case_that_hangs_or_crashes_ends_itself_alone(
 def test_outcomes_are_one_line_of_json() -> None:
     tally = Tally()
     tally.add(Outcome("a", "clear"))
+    tally.add(Outcome("sequence 5", "clear"))
 
     assert tally.is_clean
-    assert json.loads(tally.to_json()) == {"cases": 1, **dict.fromkeys(KINDS, 0), "clear": 1}
+    assert json.loads(tally.to_json()) == {
+        "cases": 2, "sequences": 1, **dict.fromkeys(KINDS, 0), "clear": 2,
+    }  # fmt: skip
 
 
 def test_contacts_are_null_where_nothing_can_be_traced() -> None:

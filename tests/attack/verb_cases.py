@@ -58,7 +58,7 @@ def list_cases(place: Path) -> Iterator[VerbCase]:
     """
     yield from _list_numbers(place)
     model = place / "good.onnx"
-    _write_model(model)
+    write_model(model)
     for name, content in NO_TABLES.items():
         (place / name).write_bytes(content)
     for name, table in _make_tables().items():
@@ -150,8 +150,9 @@ def _make_tables() -> dict[str, pl.DataFrame]:
     }
 
 
-def _write_model(path: Path, *, kind: int = TensorProto.FLOAT, shape: Sequence[object] = (None, 2),
+def write_model(path: Path, *, kind: int = TensorProto.FLOAT, shape: Sequence[object] = (None, 2),
                  node: str = "Identity") -> None:  # fmt: skip
+    """Write an ONNX model of one node."""
     graph = helper.make_graph(
         [helper.make_node(node, ["x"], ["y"])], "g",
         [helper.make_tensor_value_info("x", kind, shape)],
@@ -173,12 +174,12 @@ def _list_models(folder: Path) -> Iterator[VerbCase]:
     }  # fmt: skip
     for name, text in broken.items():
         (folder / f"{name}.onnx").write_bytes(text)
-    _write_model(folder / "no rows.onnx", shape=())
-    _write_model(folder / "seven rows.onnx", shape=(7, 2))
-    _write_model(folder / "open width.onnx", shape=(None, None))
-    _write_model(folder / "complex.onnx", kind=TensorProto.COMPLEX64)
-    _write_model(folder / "unknown operator.onnx", node="Conquer")
-    _write_model(folder / "wrong operator.onnx", node="Add")
+    write_model(folder / "no rows.onnx", shape=())
+    write_model(folder / "seven rows.onnx", shape=(7, 2))
+    write_model(folder / "open width.onnx", shape=(None, None))
+    write_model(folder / "complex.onnx", kind=TensorProto.COMPLEX64)
+    write_model(folder / "unknown operator.onnx", node="Conquer")
+    write_model(folder / "wrong operator.onnx", node="Add")
     (folder / "link.onnx").symlink_to(folder / "nowhere.onnx")
     (folder / "folder.onnx").mkdir()
     for path in (*sorted(folder.iterdir()), folder / "absent.onnx", Path("/dev/zero"), Path()):

@@ -141,6 +141,24 @@ def test_what_is_asked_for_by_hand_runs(project: Project, asked: dict[str, Any])
     assert project.run("2", **asked) == ["double", "total"]
 
 
+def test_table_replaced_while_a_run_reads_it_is_read_again_by_the_next(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    def double_late(numbers: list[int], by: int) -> list[int]:
+        (project.folder / "raw.json").write_text("[5, 6]")
+        return double(numbers, by)
+
+    late = (Node(double_late, ["raw", "params:by"], "doubled", name="double"), NODES[1])
+
+    project.run("1", nodes=late)
+    assert "raw changed while this run read it" in caplog.text
+    assert project.run("2") == ["double", "total"]
+    assert project.catalog("3").load("doubled") == [10, 12]
+    (project.folder / "raw.json").write_text("[1, 2]")
+    assert project.run("3") == ["double", "total"]
+    assert project.run("4") == []
+
+
 def test_run_keeps_the_recorded_version_although_a_newer_one_is_there(project: Project) -> None:
     project.run("1")
     project.catalog("9999").save("doubled", [1000])

@@ -8,6 +8,7 @@ import re
 import unicodedata
 
 NOT_MEASURED = "\N{EN DASH}"
+MAX_ERROR = 2_000  # characters of what foreign code raises
 N_DIGITS = 3  # significant digits of a measured number: none is known to more
 LARGE_QUALITY, SMALL_QUALITY = 10.0, 0.0005
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -153,3 +154,17 @@ def clean_text(text: str) -> str:
         "?" if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t" else c
         for c in text
     )
+
+
+def describe_error(error: BaseException) -> str:
+    r"""Say in one line what foreign code has raised: its kind, and the start of its text.
+
+    >>> describe_error(ValueError("no\n such column")), describe_error(KeyError())
+    ('ValueError: no such column', 'KeyError')
+    """
+    try:
+        text = str(error)
+    except Exception:  # not every error can say what it is
+        text = ""
+    text = clean_text(" ".join(text[:MAX_ERROR].split()))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

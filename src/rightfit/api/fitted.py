@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from rightfit.data.data_card import DataCard
 from rightfit.data.description import DatasetSpec
 from rightfit.data.prepared import encode_new_rows
 from rightfit.data.request_path.encoder import Encoder
+from rightfit.data.request_path.raw_inputs import TEXTS, list_inputs
+from rightfit.data.request_path.usage import write_text
 from rightfit.data.tables import read_frame, read_records
 from rightfit.exporting.export_folder import check_folder, export_model
 from rightfit.exporting.model_call import Model
@@ -68,7 +71,7 @@ class Feeding:
             rows = [rows]
         try:
             if isinstance(rows, Sequence) and not isinstance(rows, str | bytes):
-                rows = read_records(rows, entry="rows")
+                rows = read_records(self._write_mixed_categories(rows), entry="rows")
             table = read_frame(rows, entry="rows")
             encoded = encode_new_rows(self.spec, self.encoder, table).to_numpy()
         except (ValueError, pl.exceptions.PolarsError) as err:
@@ -80,6 +83,29 @@ class Feeding:
                 "leave the values empty."
             )
         return found
+
+    def _write_mixed_categories(self, records: Sequence[object]) -> Sequence[object]:
+        """Write categories as texts where truth values and numbers share a column.
+
+        A column of a table has one type, in which true would become 1: requests tell them apart.
+        """
+        for tensor in list_inputs(self.encoder.to_json()):
+            for name in tensor.columns if tensor.name == TEXTS else ():
+                values = [record.get(name) for record in records if isinstance(record, Mapping)]
+                are_truth = {
+                    isinstance(value, bool | np.bool_)
+                    for value in values
+                    if isinstance(value, bool | np.bool_ | Real)
+                }
+                if len(are_truth) == 2:
+                    is_boolean = name in tensor.booleans
+                    records = [
+                        {**record, name: write_text(record[name], is_boolean=is_boolean)}
+                        if isinstance(record, Mapping) and record.get(name) is not None
+                        else record
+                        for record in records
+                    ]
+        return records
 
 
 class FittedModel:

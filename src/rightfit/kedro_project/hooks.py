@@ -102,8 +102,11 @@ class RunHook:
                 "Every step runs, and one search after another: settings.py lacks SESSION_CLASS = "
                 "RightfitSession, of rightfit.kedro_project.run."
             )
-        refuse_unusable_surroundings(pipeline, catalog)
-        choose_run_versions(run_params, pipeline, catalog)
+        try:
+            refuse_unusable_surroundings(pipeline, catalog)
+            choose_run_versions(run_params, pipeline, catalog)
+        except OSError as err:  # a disk may be full before the first node
+            raise ConfigurationError(explain_error(err) or str(err)) from err
         self._during.enter_context(prepared_process(pipeline))
 
     @hook_impl(trylast=True)  # what the run made is recorded first

@@ -198,7 +198,7 @@ def predict_validation(
     for number in choose_complete(study, cell, settings):
         trial = study.get_trials(deepcopy=False)[number]
         bundle = worker.read_model(plan_finish(trial, cell, settings, exports=False))
-        rows = family.predict(bundle.load_native(), cell.validation.rows)
+        rows = family.predict(bundle.load_native(), cell.validation.rows.copy())
         predictions.append(pl.Series(name_candidate(cell.model, number), rows))
     return pl.DataFrame(predictions)
 

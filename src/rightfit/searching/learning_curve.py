@@ -132,7 +132,8 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
             checkpoint = next(checkpoints)
         start_ns = time.process_time_ns()
         answers = check_predictions(
-            family.predict(checkpoint.model, known.rows),
+            # a copy: a model that writes to its rows would spoil those that judge all others
+            family.predict(checkpoint.model, known.rows.copy()),
             n_rows=len(known.labels),
             schema=known.schema,
         )

@@ -17,6 +17,7 @@ import optuna
 from sqlalchemy.exc import SQLAlchemyError
 from threadpoolctl import threadpool_limits
 
+from rightfit._core.formatting import describe_error
 from rightfit.measuring.worker.units import BYTES_PER_MIB, NS_PER_S
 from rightfit.models.bundle import Bundle, read_bundle, write_bundle
 from rightfit.models.bundle_exports import offer_onnx
@@ -74,7 +75,7 @@ class TaskWorker:
             raise
         except Exception as err:  # a family may raise anything
             logger.debug("The failed trial's traceback:", exc_info=True)
-            found["fault"] = f"failed: {type(err).__name__}: {err}"
+            found["fault"] = f"failed: {describe_error(err)}"
         cpu_s = (time.process_time_ns() - started_ns) / NS_PER_S
         return TaskResult(started_s, time.time(), cpu_s, **found)
 

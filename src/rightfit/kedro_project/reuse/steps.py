@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from rightfit.kedro_project.kedro_private import (
 )
 from rightfit.kedro_project.reuse.file_records import DamagedFileError, compare_files, record_files
 from rightfit.kedro_project.reuse.records import RecordStore, ResultRecord, hash_content
+
+logger = logging.getLogger(__name__)
 
 UNKNOWN = ""  # key of a step with inputs of which nothing tells whether they have changed
 
@@ -86,6 +89,7 @@ class StepReuse:
         self.damaged_inputs: dict[str, Damage] = {}
         self._damaged: dict[str, Damage] = {}
         self._stored: dict[str, ResultRecord | None] = {}
+        self._sources: dict[str, str | None] = {}  # hashes of what no run has recorded: raw tables
         self.steps: dict[str, ComparedStep] = {}
         identities: dict[str, str | None] = {}
         for node in pipeline.nodes:  # each after those it depends on
@@ -131,7 +135,8 @@ class StepReuse:
             return None
         if record is not None and record.version == version:
             return f"{name}@{version}"
-        return self.records.hash_source(dataset, reads_all=self.reads_all)
+        self._sources[name] = self.records.hash_source(dataset, reads_all=self.reads_all)
+        return self._sources[name]
 
     def find(self, name: str) -> ResultRecord | None:
         """Return the record of a result whose version is still there, and whole."""
@@ -181,14 +186,30 @@ class StepReuse:
         return [f"{name} ({damage.reason})" for name, damage in self._damaged.items()]
 
     def record(self, node: Node) -> None:
-        """Note how the results of a node that has run were made."""
+        """Note how the results of a node that has run were made.
+
+        If a table was replaced since the run began, what was made from it counts as unknown, and
+        the next run makes it anew.
+        """
         step = self.steps[node.name]
+        key = step.key or UNKNOWN
+        replaced = [
+            name
+            for name in node.inputs
+            if name in self._sources
+            and self.records.hash_source(self.catalog.get(name)) != self._sources[name]
+        ]
+        if replaced:
+            key = UNKNOWN
+            logger.warning(
+                "%s changed while this run read it. Run the command again once nobody writes to "
+                "it: the next run reads it again.",
+                ", ".join(replaced),
+            )
         for name in node.outputs:
             dataset = self.catalog.get(name)
             if is_versioned(dataset) and self.may_record(node, name):
                 version = str(dataset.resolve_save_version())
                 path = find_versioned_path(dataset, version)
                 files = () if path is None else record_files(path)
-                self.records.write_result(
-                    ResultRecord(name, step.key or UNKNOWN, version, step.whole, files)
-                )
+                self.records.write_result(ResultRecord(name, key, version, step.whole, files))

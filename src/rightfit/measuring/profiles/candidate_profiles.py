@@ -306,9 +306,11 @@ def _judge_native(given: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
 
     def answer() -> Rows:
         model = bundle.load_native()
-        answers = family.predict(model, rows)
+        answers = family.predict(model, rows.copy())  # it may write to its rows
         require_alone(
-            lambda start, stop: family.predict(model, rows[start:stop]), answers, n_rows=len(rows)
+            lambda start, stop: family.predict(model, rows[start:stop].copy()),
+            answers,
+            n_rows=len(rows),
         )
         return answers
 

@@ -400,7 +400,9 @@ def answer_rows(factory: Factory, request: PredictRequest) -> Predicted:
         return cut_input(rows, start, stop)
 
     parts = [
-        np.asarray(call(cut(start, min(start + N_PREDICT_ROWS, len(rows)))), dtype=np.float32)
+        np.atleast_1d(
+            np.asarray(call(cut(start, min(start + N_PREDICT_ROWS, len(rows)))), dtype=np.float32)
+        )
         for start in range(0, len(rows), N_PREDICT_ROWS)
     ]
     answers = np.concatenate(parts)

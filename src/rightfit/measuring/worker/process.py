@@ -38,6 +38,7 @@ from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
 # These import nothing heavy.
+from rightfit._core.formatting import MAX_ERROR, describe_error
 from rightfit._core.processes.channel import Channel
 from rightfit._core.processes.fork_server import SERVER_KINDS, connect_to_parent, serve_forks
 from rightfit._core.processes.lifeline import adopt_orphans, end_children, end_with_parent
@@ -212,13 +213,20 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
             elif isinstance(request, FinishRequest):
                 channel.send(replace(contender.finish(), was_stopped=was_stopped))
     except BaseException as err:  # whatever happens is the answer
-        channel.send(Failure(f"{type(err).__name__}: {err}", traceback.format_exc(limit=-3)))
+        channel.send(Failure(describe_error(err), _format_traceback()))
     return 0
 
 
 def is_spoilt_by_a_stop(task: Task) -> bool:
     """Tell whether a signal that stops the process meanwhile spoils what a task's answer says."""
     return isinstance(task, ServerRequest) or (isinstance(task, DescribeRequest) and task.is_timed)
+
+
+def _format_traceback() -> str:
+    try:
+        return traceback.format_exc(limit=-3)[-MAX_ERROR:]
+    except Exception:  # not every error can say what it is
+        return ""
 
 
 def _find_plugins() -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -109,7 +110,7 @@ class EstimatorFamily(SklearnFamily):
         try:
             model = self._estimator(given, seed=0, n_threads=1)
             for step in list_steps(model):
-                if hasattr(step, "_validate_params"):
+                if hasattr(step, "_parameter_constraints"):  # not every estimator declares any
                     step._validate_params()
         except (TypeError, ValueError) as err:
             raise ValueError(f"{self._named}: {err} Correct parameters_models.yml.") from err
@@ -137,6 +138,10 @@ class EstimatorFamily(SklearnFamily):
         """Fit through checkpoints, see :func:`choose_growth`."""
         task, configuration = run.data.schema.task, run.configuration
         model = self._estimator(configuration, seed=run.seed, n_threads=run.n_threads, task=task)
+        if not all(type(one).__module__.startswith("sklearn.") for one in list_steps(model)):
+            # code of others may write to its rows, which the other trials learn from as well
+            rows, labels = run.data.rows.copy(), run.data.labels.copy()
+            run = replace(run, data=replace(run.data, rows=rows, labels=labels))
         growth = choose_growth(model, configuration)
         if growth == "members":
             length_setting = find_length_setting(model) or "n_estimators"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import describe_error
 from rightfit.models.imported.objects import Facts, PredictionKind, make_call, make_finish
 from rightfit.models.imported.row_table import Form, RowTable
-from rightfit.models.onnx_session import first_line
 from rightfit.models.predictions import TOLERANCE
 from rightfit.models.schema import InputSchema
 
@@ -98,7 +99,8 @@ def try_object(
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                answers = call(read.to(form, facts.features or ()))
+                # a model may write to its rows, which are the caller's
+                answers = call(copy.deepcopy(read.to(form, facts.features or ())))
         except Exception as err:  # models raise whatever they stumble over
             failures.append(err)
         else:
@@ -111,7 +113,7 @@ def try_object(
             f"{facts.name} is not fitted yet: call its fit(X, y) first, then measure it."
         ) from first
     raise RightfitError(
-        f"{facts.name} cannot answer the rows ({type(first).__name__}: {first_line(first)}). Give "
+        f"{facts.name} cannot answer the rows ({describe_error(first)}). Give "
         "it the columns and types that it was fitted on; the rows have "
         f"{list(rows.columns[:10])}."
     ) from first
@@ -167,6 +169,11 @@ def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -
     if is_number and flat.shape[1] == (len(facts.classes) or n_classes):
         sums = flat.sum(axis=1)
         are_probabilities = _are_shares(flat) and bool((np.abs(sums - 1) <= TOLERANCE).all())
+        if answers.dtype.kind != "f" and (flat == flat[:, :1]).all():
+            raise RightfitError(
+                f"{facts.name} answers {answers.dtype} of shape {shape} that are the same for "
+                "every class of a row: it must answer a probability of each, or the class."
+            )
         return "probabilities" if are_probabilities else "scores"
     raise RightfitError(
         f"{facts.name} answers {answers.dtype} of shape {shape}, but there are {n_classes} "

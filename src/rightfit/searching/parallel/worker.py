@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 
+from rightfit._core.formatting import describe_error
 from rightfit._core.processes.channel import Channel
 from rightfit._core.processes.fork_server import SERVER_KINDS, connect_to_parent, serve_forks
 from rightfit._core.processes.lifeline import end_with_parent
@@ -55,7 +56,7 @@ def run_worker(channel: Channel) -> int:
             channel.send(worker.carry_out(task))
     except Exception as err:  # the run goes on with it and will meet the error again
         logging.getLogger(__name__).debug("%s", traceback.format_exc())
-        channel.send(Ended(f"{type(err).__name__}: {err}"))
+        channel.send(Ended(describe_error(err)))
         return 1
     return 0
 
