@@ -19,16 +19,19 @@ SIGNATURES = {
     "rank": "(profiles, applications, *, rules=None, previous=None)",
     "open_project": "(folder='.', *, env=None, data_root=None)",
     "search": (
-        "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, n_trials=None, "
+        "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, budget_s=None, "
+        "n_trials=None, "
         "task=None, quality=None, dataset=None, early_stopping='pausing', preset='quick', "
         "refit=True, n_workers=None, seed=0, folder=None)"
     ),
     "RightfitClassifier": (
-        "(application=None, *, families=None, budget_cpu_s=60.0, n_trials=None, quality=None, "
+        "(application=None, *, families=None, budget_cpu_s=60.0, budget_s=None, "
+        "n_trials=None, quality=None, "
         "early_stopping='pausing', refit=True, random_state=None)"
     ),
     "RightfitRegressor": (
-        "(application=None, *, families=None, budget_cpu_s=60.0, n_trials=None, quality=None, "
+        "(application=None, *, families=None, budget_cpu_s=60.0, budget_s=None, "
+        "n_trials=None, quality=None, "
         "early_stopping='pausing', refit=True, random_state=None)"
     ),
 }
