@@ -144,8 +144,9 @@ bench-peers: .venv/.installed $(if $(PEERS_ENV),,.venv-peers/.installed) #: hold
 	PYTHONPATH=benchmarks/constants $(BIN)/python benchmarks/peers/peers.py --root $(or $(PEERS_ROOT),data/peers) \
 		--peers-env $(or $(PEERS_ENV),.venv-peers) $(OPTIONS)
 
-bench-defaults: .venv/.installed #: is any family's search worse than its library's default?
+bench-defaults: .venv/.installed #: is any search worse than its library's default, or beyond its budget?
 	PYTHONPATH=benchmarks/constants $(BIN)/python benchmarks/family_defaults.py
+	$(BIN)/python benchmarks/call_budgets.py
 
 bench-repeat: .venv/.installed #: does the main job decide the same twice? five runs, two of them on a busy machine
 	$(BIN)/python benchmarks/repeat.py

@@ -23,17 +23,20 @@ SIGNATURES = {
     "preset='quick', quality=None, trust=False)",
     "open_project": "(folder='.', *, env=None, data_root=None)",
     "search": (
-        "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, n_trials=None, "
+        "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, budget_s=None, "
+        "n_trials=None, "
         "task=None, quality=None, dataset=None, early_stopping='pausing', preset='quick', "
         "refit=True, n_workers=None, random_state=0, folder=None, verbose=None, "
         "on_progress=None)"
     ),
     "RightfitClassifier": (
-        "(application=None, *, families=None, budget_cpu_s=60.0, n_trials=None, quality=None, "
+        "(application=None, *, families=None, budget_cpu_s=60.0, budget_s=None, "
+        "n_trials=None, quality=None, "
         "early_stopping='pausing', refit=True, random_state=None, verbose=None)"
     ),
     "RightfitRegressor": (
-        "(application=None, *, families=None, budget_cpu_s=60.0, n_trials=None, quality=None, "
+        "(application=None, *, families=None, budget_cpu_s=60.0, budget_s=None, "
+        "n_trials=None, quality=None, "
         "early_stopping='pausing', refit=True, random_state=None, verbose=None)"
     ),
 }

@@ -25,6 +25,7 @@ from rightfit.api.search import search
 from rightfit.data.request_path.usage import PROFILE, read_export
 from rightfit.models.family import Checkpoint, TrainingRun
 from rightfit.models.registry import get_family
+from rightfit.searching.cell import Cell
 
 pytestmark = pytest.mark.whole
 
@@ -167,6 +168,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"budget_cpu_s": 0}, "budget_cpu_s must be a positive number of CPU seconds, but got 0"),
         ({"budget_cpu_s": float("nan")}, "budget_cpu_s must be a positive number"),
         ({"budget_cpu_s": "5"}, "budget_cpu_s must be a positive number"),
+        ({"budget_s": -1}, "budget_s must be a positive number of wall seconds, but got -1"),
         ({"n_workers": 2.5}, "n_workers must be 1 or more processes, but got 2.5"),
         ({"random_state": -1}, "random_state must be a whole number from 0 to .*, but got -1"),
         ({"families": 5}, "families must be names, import paths, or blocks by name"),
@@ -177,7 +179,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"quality": {"name": "r2", "best": float("nan")}}, r"dataset\.quality\.best: .*finite"),
         ({"dataset": [1]}, "dataset must be a block as in parameters_datasets.yml"),
         ({"applications": 5}, "applications must be rightfit.Application by name"),
-        ({"n_trials": None}, "Give budget_cpu_s or n_trials"),
+        ({"n_trials": None}, "Give budget_cpu_s, budget_s or n_trials"),
         ({"n_trials": 0}, "n_trials: Input should be greater than 0"),
         ({"n_workers": 0}, "n_workers must be 1 or more"),
         ({"families": ["liner"]}, r"no family 'liner' \(did you mean 'linear'\?\)"),
@@ -574,3 +576,36 @@ def test_searching_imports_neither_kedro_nor_any_learning_library() -> None:
     )
 
     assert printed.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("budget", [{"budget_cpu_s": 4.0}, {"budget_cpu_s": None, "budget_s": 4.0}])
+def test_a_search_under_a_budget_alone_ends_with_a_model_that_learnt_within_it(
+    budget: dict[str, float | None],
+) -> None:
+    found = search(HOUSES.drop("is_dear"), "price", families=["linear", "boosting"], **budget)
+
+    assert set(found.trials["model"]) == {"linear", "boosting"}
+    assert len(found.best().predict(HOUSES)) == HOUSES.height
+
+
+def test_a_family_that_the_budget_cannot_hold_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forecast(cell: Cell, _: object) -> dict[str, float]:
+        first_s = 1e3 if cell.model == "forest" else 1e-3
+        return {"work_s": first_s, "cpu_s": first_s}
+
+    monkeypatch.setattr(searching, "MANY_ROWS", 10)
+    monkeypatch.setattr("rightfit.searching.task_worker.forecast_first_look", forecast)
+
+    found = search(
+        HOUSES.drop("is_dear"),
+        "price",
+        families=["forest", "linear"],
+        n_trials=1,
+        budget_cpu_s=60.0,
+        n_workers=1,
+    )
+
+    assert found.trials.filter(state="complete")["model"].to_list() == ["linear"]
+    assert "forest has no model within the budget" in caplog.text

@@ -23,6 +23,7 @@ from rightfit.searching.candidates import (
 )
 from rightfit.searching.cell import Cell
 from rightfit.searching.search import run_search
+from rightfit.searching.studies.budget import CallLimit
 from rightfit.searching.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole
@@ -107,7 +108,7 @@ def make_trial(*fit_times_s: float) -> FrozenTrial:
         value=0.9,
         user_attrs={
             "configuration": {"alpha": 0.1},
-            "curve": [{"fit_time_s": fit_time_s} for fit_time_s in fit_times_s],
+            "curve": [{"fit_time_s": each_s, "fit_cpu_s": each_s} for each_s in fit_times_s],
         },
     )
 
@@ -176,3 +177,15 @@ def test_validation_predictions_are_those_before_validation_rows_were_learnt(
         )
         np.testing.assert_array_equal(series.to_numpy(), before)
         assert not np.array_equal(series.to_numpy(), after)
+
+
+@pytest.mark.parametrize(("left_s", "learns"), [(3.0, True), (0.5, False)])
+def test_a_final_training_that_the_call_does_not_hold_is_left_out(
+    parts: Cell, left_s: float, learns: bool
+) -> None:
+    limit = CallLimit(10.0)
+    limit.charge(10.0 - left_s)
+
+    task = plan_finish(make_trial(1.0), parts, cells.make_settings(), exports=False, limit=limit)
+
+    assert task.learns_validation is learns

@@ -9,13 +9,16 @@ import pytest
 from factories import cells
 
 from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.registry import get_family
+from rightfit.models.schema import InputSchema
 from rightfit.searching.learning_curve import (
     MAX_KEPT,
     FitMeter,
     Look,
     PausedTrainings,
     follow_training,
+    forecast_first_look,
 )
 
 pytestmark = pytest.mark.whole
@@ -118,3 +121,42 @@ def test_memory_that_an_earlier_trial_has_freed_counts_when_it_is_used_again() -
     peak_mib = meter.read(n_steps=1)["fit_peak_memory_mib"]
 
     assert peak_mib == pytest.approx(61, abs=8)
+
+
+@pytest.mark.parametrize(
+    ("family", "configuration"),
+    [
+        (
+            "forest",
+            {"n_estimators": 8, "max_depth": None, "min_samples_leaf": 1, "max_features": 1.0},
+        ),
+        (
+            "boosting",
+            {
+                "max_iter": 8,
+                "learning_rate": 0.1,
+                "max_leaf_nodes": 31,
+                "min_samples_leaf": 20,
+                "l2_regularization": 0.0,
+                "max_features": 1.0,
+            },
+        ),
+    ],
+)
+def test_work_of_a_first_look_is_forecast_from_few_rows(
+    family: str, configuration: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rightfit.searching.learning_curve.N_FEW", 256)
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((4_096, 6)).astype(np.float32)
+    labels = rows[:, 0] * rows[:, 1] + rng.standard_normal(len(rows))
+    schema = InputSchema(tuple("abcdef"), (), None)
+    data = TrainingData(rows, labels, schema)
+    quality = QualityMetric(name="r2", worst=0.0, best=1.0)
+    cell = cells.make_cell(data, family=family, quality=quality)
+    run = TrainingRun(configuration, data, n_checkpoints=3)
+
+    forecast = forecast_first_look(cell, run)
+
+    look = next(follow_training(cell, run))
+    assert forecast["work_s"] == pytest.approx(look.point["work_s"], rel=0.3)

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rightfit.models.family import Configuration, TrainingData
 from rightfit.searching.pausing.pausing_rule import Step
 from rightfit.searching.pausing_plan import NEW, PausingPlan
+from rightfit.searching.studies.budget import CallLimit
 from rightfit.searching.studies.trial_attributes import (
     CONFIGURATION,
     CURVE,
@@ -23,7 +24,12 @@ DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
 
 
 def make_plan(
-    blobs: TrainingData, portfolio: tuple[Configuration, ...] = (), **settings: Any
+    blobs: TrainingData,
+    portfolio: tuple[Configuration, ...] = (),
+    *,
+    limit: CallLimit | None = None,
+    first_look: dict[str, float] | None = None,
+    **settings: Any,
 ) -> PausingPlan:
     params = cells.LINEAR_PARAMS.model_copy(update={"default": DEFAULT, "portfolio": portfolio})
     return PausingPlan(
@@ -32,6 +38,8 @@ def make_plan(
             early_stopping="pausing", sampler="tpe", breadth_share=0.25, **settings
         ),
         make_targets(),
+        limit=limit,
+        first_look=first_look,
     )
 
 
@@ -170,3 +178,33 @@ def test_entries_begun_after_half_of_the_budget_are_left_to_the_rule(
 
     assert isinstance(step, Step)
     assert step.number == goes_on
+
+
+@pytest.mark.parametrize(
+    ("first_look", "is_begun"),
+    [
+        (None, True),
+        ({"work_s": 9.0, "cpu_s": 9.0}, True),
+        ({"work_s": 11.0, "cpu_s": 9.0}, False),
+        ({"work_s": 9.0, "cpu_s": 11.0}, False),
+    ],
+)
+def test_a_default_whose_first_look_is_beyond_the_budget_is_not_begun(
+    blobs: TrainingData, first_look: dict[str, float] | None, is_begun: bool
+) -> None:
+    plan = make_plan(blobs, first_look=first_look, budget_cpu_s=10.0, n_checkpoints=3)
+
+    assert next_step(plan, [], may_begin=True) == (NEW if is_begun else None)
+
+
+@pytest.mark.parametrize(("charged_s", "goes_on"), [(0.0, True), (99.5, False)])
+def test_a_step_that_the_call_does_not_hold_is_not_begun(
+    blobs: TrainingData, charged_s: float, goes_on: bool
+) -> None:
+    limit = CallLimit(100.0)
+    limit.charge(charged_s)
+    plan = make_plan(blobs, limit=limit, budget_cpu_s=50.0, n_checkpoints=3)
+
+    step = next_step(plan, [looked_at(0, state=TrialState.RUNNING)], may_begin=True)
+
+    assert isinstance(step, Step) is goes_on

@@ -59,6 +59,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         *,
         families: FamiliesLike | None = None,
         budget_cpu_s: float | None = 60.0,
+        budget_s: float | None = None,
         n_trials: int | None = None,
         quality: str | Mapping[str, object] | None = None,
         early_stopping: StoppingLike = "pausing",
@@ -69,6 +70,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         self.application = application
         self.families = families
         self.budget_cpu_s = budget_cpu_s
+        self.budget_s = budget_s
         self.n_trials = n_trials
         self.quality = quality
         self.early_stopping = early_stopping
@@ -92,7 +94,8 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
-        tags.non_deterministic = self.budget_cpu_s is not None  # the clock decides what is tried
+        is_timed = self.budget_cpu_s is not None or self.budget_s is not None
+        tags.non_deterministic = is_timed  # the clock decides what is tried
         return tags
 
     def _read_rows(self, rows: object) -> pl.DataFrame:
@@ -152,6 +155,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             applications=None if application is None else {APPLICATION: application},
             families=self.families,
             budget_cpu_s=self.budget_cpu_s,
+            budget_s=self.budget_s,
             n_trials=self.n_trials,
             early_stopping=self.early_stopping,
             refit=self.refit,
@@ -224,14 +228,15 @@ class RightfitClassifier(ClassifierMixin, _SearchingEstimator):  # type: ignore[
             candidates are measured in other processes, by rows that are kept from the search.
             ``None``: quality alone decides, in this process.
         families: Families to search, as of :func:`rightfit.search`.
-        budget_cpu_s: CPU seconds of the search; ``None``: no limit.
+        budget_cpu_s: CPU seconds of ``fit``, as of :func:`rightfit.search`; ``None``: no limit.
+        budget_s: Wall seconds of the same; ``None``: no limit.
         n_trials: Configurations of each family at most; ``None``: the library's limit.
         quality: Metric that judges, a scorer of scikit-learn; ``None``: ROC AUC of two classes,
             else accuracy, balanced where the classes are not.
         early_stopping: As of :func:`rightfit.search`.
         refit: Whether the chosen model is trained again on all rows.
         random_state: Seed of splits, sampling and training. A search repeats itself with the same
-            seed where ``budget_cpu_s`` is ``None``.
+            seed where both budgets are ``None``.
         verbose: As of :func:`rightfit.search`.
 
     Attributes:
@@ -287,7 +292,8 @@ class RightfitRegressor(RegressorMixin, _SearchingEstimator):  # type: ignore[mi
     Args:
         application: As of :class:`RightfitClassifier`, also for the others.
         families: Families to search.
-        budget_cpu_s: CPU seconds of the search.
+        budget_cpu_s: CPU seconds of ``fit``.
+        budget_s: Wall seconds of it.
         n_trials: Configurations of each family.
         quality: Metric that judges; ``None``: R².
         early_stopping: Which trainings are stopped.

@@ -62,6 +62,7 @@ from rightfit.models.schema import Task
 from rightfit.params.faults import explain_faults
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey
+from rightfit.searching.cell import study_name
 from rightfit.searching.parallel.forked_workers import close_shared_fork_server
 from rightfit.searching.parallel.planned_search import (
     PlannedSearch,
@@ -70,15 +71,24 @@ from rightfit.searching.parallel.planned_search import (
     plan_search,
     train_on_more,
 )
-from rightfit.searching.parallel.side_by_side import search_cut_off, search_in_parallel
+from rightfit.searching.parallel.side_by_side import (
+    carry_out,
+    search_cut_off,
+    search_in_parallel,
+    search_in_turn,
+)
 from rightfit.searching.search import is_over
 from rightfit.searching.setting_up import make_cell, make_labelled_rows
 from rightfit.searching.studies.study_store import PrivateStudyStore, StudyStore
+from rightfit.searching.task_worker import TaskWorker
+from rightfit.searching.tasks import Task as SearchTask
+from rightfit.searching.tasks import TaskResult
 
 logger = logging.getLogger(__name__)
 
 NAME = "data"  # of the dataset
 LEARNT_ALL = "all rows since it was ranked, those that judged it too"
+MANY_ROWS = 20_000  # above which a family is begun by forecast
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
 READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
     ".parquet": partial(pl.scan_parquet, glob=False),
@@ -231,6 +241,7 @@ def search(
     applications: ApplicationsLike | None = None,
     families: FamiliesLike | None = None,
     budget_cpu_s: float | None = 60.0,
+    budget_s: float | None = None,
     n_trials: int | None = None,
     task: Task | None = None,
     quality: str | Mapping[str, object] | None = None,
@@ -262,9 +273,14 @@ def search(
         families: Names of the library's families, import paths of families or of estimators, or
             blocks by name as in ``parameters_models.yml``. ``None``: ``linear``, ``forest``,
             ``boosting``, ``lightgbm`` and ``catboost``, as far as their libraries are installed.
-        budget_cpu_s: CPU seconds that the families may spend on searching, shared evenly; exporting
-            and measuring the candidates comes on top. ``None``: no limit.
-        n_trials: Configurations of each family at most; ``None``: the library's limit.
+        budget_cpu_s: CPU seconds of the call, all processes together: preparing, searching and
+            final trainings. Where applications ask for costs of serving, exporting and measuring
+            the candidates comes on top. A step that takes longer than expected is ended, but for
+            ``n_workers=1``. ``None``: no limit.
+        budget_s: Wall seconds of the same; the first of the two limits ends the search. ``None``:
+            no limit.
+        n_trials: Configurations of each family at most; ``None``: the library's limit, 100 under
+            a budget.
         task: ``classification`` or ``regression``; ``None``: as the target's values suggest.
         quality: Metric that judges: a scorer of scikit-learn, or a mapping as in a dataset's block
             with ``name``, ``worst`` and ``best``. ``None``: as the target's values suggest.
@@ -297,6 +313,7 @@ def search(
         applications=applications,
         families=families,
         budget_cpu_s=budget_cpu_s,
+        budget_s=budget_s,
         n_trials=n_trials,
         early_stopping=early_stopping,
         preset=preset,
@@ -460,19 +477,16 @@ class _Search:
         self._parts = {part: prepared.encode(part) for part in PARTS}
         if self._parts["validation"].is_empty():  # too few rows to keep any aside
             self._parts["validation"] = self._parts["train"]
+        if rules.limit is not None and rules.refit:
+            n_judges = 0 if self._judges_by_validation else self._parts["test"].height
+            n_learnt = sum(self._parts[part].height for part in ("train", "validation"))
+            rules.limit.refit_growth = (n_learnt + n_judges) / n_learnt
 
     @counting_repeats()
     def run(self, feeding: Feeding) -> SearchResult:
         """Search, measure, refit and rank."""
         rules = self._rules
-        searches = self._plan()
-        report_progress("searching")
-        if rules.is_parallel:
-            due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
-            if due:
-                search_in_parallel(due, on_trial=report_trials)
-        else:
-            search_cut_off(searches, on_trial=report_trials)
+        searches = self._search()
         # Those are over by now, and tell what they found.
         outcomes = {
             one.cell.model: complete_search(one, on_trial=report_trials) for one in searches
@@ -487,6 +501,9 @@ class _Search:
         candidates = {name: b for one in outcomes.values() for name, b in one.candidates.items()}
         trials = {name: one.trials for name, one in outcomes.items()}
         searched = {name: block.space for name, block in rules.models.items()}
+        if rules.limit is not None and rules.applications.asks_costs:
+            spent_s = rules.limit.spent_cpu_s
+            logger.info("Searched in %.0f CPU seconds; measuring comes on top", spent_s)
         measured = self._measure(candidates, read_fit_costs(trials))
         table = add_settings(measured, candidates, searched=searched)
         name = self._card.dataset
@@ -501,6 +518,39 @@ class _Search:
             feeding=feeding,
             workspace=self._workspace,
         )
+
+    def _search(self) -> list[PlannedSearch]:
+        """Carry out the families' searches; return them."""
+        rules, searches = self._rules, self._plan()
+        report_progress("searching")
+        if rules.limit is not None:
+            due = sorted(map(self._forecast, searches), key=_read_forecast_s)
+        else:
+            due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
+        if rules.is_parallel:
+            if due:
+                search_in_parallel(due, on_trial=report_trials)
+            return searches
+        search_cut_off(due, on_trial=report_trials)
+        if rules.limit is not None:
+            search_in_turn(due, on_trial=report_trials)
+        return searches
+
+    def _forecast(self, search: PlannedSearch) -> PlannedSearch:
+        """Forecast a family's first look where rows are many, so that no hopeless one is begun."""
+        cell, default = search.cell, search.cell.default()
+        if len(cell.train.labels) < MANY_ROWS or default is None:
+            return search
+        task = SearchTask("forecast", 0, cell.params.fixed | dict(default), 0)
+        result = self._carry_out(search, task)
+        return replace(search, first_look=None if result is None else result.point)
+
+    def _carry_out(self, search: PlannedSearch, task: SearchTask) -> TaskResult | None:
+        """Carry out a task, in a process of its own unless this one alone may train."""
+        if self._rules.is_parallel:
+            return carry_out(search, task)
+        name = study_name(search.cell, search.settings)
+        return TaskWorker(search.cell, search.settings, search.store, name).carry_out(task)
 
     def _plan(self) -> list[PlannedSearch]:
         rules, searches = self._rules, list[PlannedSearch]()
@@ -521,7 +571,12 @@ class _Search:
                 siblings={other: b for other, b in rules.models.items() if other != name},
                 n_searches=len(rules.models) if rules.is_parallel else 1,
             )
-            planned = replace(planned, exports=rules.applications.asks_costs, rule=rules.stopping)
+            planned = replace(
+                planned,
+                exports=rules.applications.asks_costs,
+                rule=rules.stopping,
+                limit=rules.limit,
+            )
             if self._judges_by_validation or self._parts["validation"] is self._parts["train"]:
                 planned = replace(planned, cell=replace(planned.cell, learns_validation=False))
             searches.append(planned.with_rows_of(searches[0]) if searches else planned)
@@ -572,15 +627,28 @@ class _Search:
         keys = {key.candidate: key for found in ranking.winners.values() for key in found.values()}
         held_out = make_labelled_rows(judges, self._card.input_schema)
         refitted = {}
+        if rules.limit is not None:
+            rules.limit.release_refit()
         for name, key in keys.items():
             search, ranked = by_model[key.model], outcomes[key.model].candidates[name]
             report_progress("refitting", name)
-            bundle = train_on_more(search, name, held_out, exports=rules.applications.asks_costs)
+            bundle = train_on_more(
+                search,
+                name,
+                held_out,
+                exports=rules.applications.asks_costs,
+                carry_out=self._carry_out,
+            )
             if bundle is None or (ranked.onnx and not bundle.onnx):
                 logger.warning("%s is delivered as it was ranked, without the last rows", name)
             else:
                 refitted[name] = bundle
         return refitted
+
+
+def _read_forecast_s(search: PlannedSearch) -> float:
+    """Return the CPU seconds of a family's first look, 0 where they are not forecast."""
+    return 0.0 if search.first_look is None else search.first_look["cpu_s"]
 
 
 def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -32,6 +32,7 @@ from rightfit.searching.stopping import (
     check_stopping,
     import_rule,
 )
+from rightfit.searching.studies.budget import CallLimit
 from rightfit.searching.training_params import TrainingParams
 
 FamiliesLike = str | Sequence[str] | Mapping[str, Mapping[str, object]]
@@ -42,6 +43,10 @@ DEFAULT_FAMILIES = ("linear", "forest", "boosting", "lightgbm", "catboost")
 """Families that are searched where none are named, those of them whose libraries are installed."""
 
 BY_QUALITY = "quality"
+N_TRIALS = (
+    100  # of a family, where seconds limit a call: a further one is as dear to propose as to try
+)
+SEARCH_SHARE = 0.9  # of a call's budget, in usual CPU seconds; preparing and judging take the rest
 _NEUTRAL: Mapping[str, object] = {
     "description": "the best predictions, whatever they cost",
     "scenario": "offline",
@@ -65,6 +70,7 @@ class Rules:
         refit: Whether the delivered models learn from all rows.
         stopping: A rule given as an object; ``None``: the one that ``training`` names.
         is_parallel: Whether families are searched side by side, in processes of their own.
+        limit: What the call may take; ``None``: no limit of seconds.
     """
 
     models: Mapping[str, ModelBlock]
@@ -75,6 +81,7 @@ class Rules:
     refit: bool
     stopping: StoppingRule | None
     is_parallel: bool
+    limit: CallLimit | None = None
 
 
 def read_rules(
@@ -87,6 +94,7 @@ def read_rules(
     refit: bool,
     n_workers: int | None,
     seed: int,
+    budget_s: float | None = None,
     preset: Preset = "quick",
     n_threads: int | None = None,
     n_checkpoints: int | None = None,
@@ -96,12 +104,13 @@ def read_rules(
     Args:
         applications: See :func:`rightfit.search`, also for the others.
         families: Families to search.
-        budget_cpu_s: CPU seconds of all families together.
+        budget_cpu_s: CPU seconds of the call.
         n_trials: Configurations of each family.
         early_stopping: Name, import path, class or object.
         refit: Whether the delivered models learn from all rows.
         n_workers: Processes that train at once; ``None``: as many as there are cores.
         seed: Seed of sampling and training.
+        budget_s: Wall seconds of the call.
         preset: How thoroughly candidates are measured.
         n_threads: Threads of a training; ``None``: as many as the workers leave each other.
         n_checkpoints: Looks at a training; ``None``: the library's.
@@ -109,13 +118,21 @@ def read_rules(
     Raises:
         RightfitError: If something is wrong; one sentence says what and how to mend it.
     """
+    limit = CallLimit(None)  # counts from here on
     require("optuna", "scipy", "sqlalchemy", "threadpoolctl", purpose="A search")
-    if budget_cpu_s is None and n_trials is None:
-        raise RightfitError("Give budget_cpu_s or n_trials; without both a search never ends.")
-    if budget_cpu_s is not None and not (isinstance(budget_cpu_s, Real) and budget_cpu_s > 0):
+    if budget_cpu_s is None and budget_s is None and n_trials is None:
         raise RightfitError(
-            f"budget_cpu_s must be a positive number of CPU seconds, but got {budget_cpu_s!r}."
+            "Give budget_cpu_s, budget_s or n_trials; without any of them a search never ends."
         )
+    for name, value, kind in (
+        ("budget_cpu_s", budget_cpu_s, "CPU"),
+        ("budget_s", budget_s, "wall"),
+    ):
+        if value is not None and not (isinstance(value, Real) and value > 0):
+            raise RightfitError(
+                f"{name} must be a positive number of {kind} seconds, but got {value!r}."
+            )
+    limit.cpu_s, limit.wall_s = budget_cpu_s, budget_s
     if n_workers is not None and not (isinstance(n_workers, Integral) and n_workers >= 1):
         raise RightfitError(f"n_workers must be 1 or more processes, but got {n_workers!r}.")
     if not (isinstance(seed, Integral) and 0 <= int(seed) <= MAX_SEED):
@@ -133,12 +150,14 @@ def read_rules(
     models = _read_models(families)
     is_parallel = n_workers != 1 and len(models) > 1
     training: dict[str, object] = {
-        "budget_cpu_s": None if budget_cpu_s is None else budget_cpu_s / len(models),
+        "budget_cpu_s": None,
         "early_stopping": stopping,
         "seed": seed,
     }
-    if n_trials is not None:
-        training["n_trials"] = n_trials
+    if budget_cpu_s is not None:
+        training["budget_cpu_s"] = SEARCH_SHARE * budget_cpu_s / len(models)
+    if n_trials is not None or budget_cpu_s is not None or budget_s is not None:
+        training["n_trials"] = N_TRIALS if n_trials is None else n_trials
     if n_checkpoints is not None:
         training["n_checkpoints"] = n_checkpoints
     if n_threads is not None or n_workers is not None:
@@ -159,6 +178,7 @@ def read_rules(
         refit=refit,
         stopping=rule,
         is_parallel=is_parallel,
+        limit=None if budget_cpu_s is None and budget_s is None else limit,
     )
     for name, block in models.items():
         try:

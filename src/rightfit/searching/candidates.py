@@ -21,8 +21,9 @@ from rightfit.measuring.naming import name_candidate
 from rightfit.models.bundle import Bundle
 from rightfit.models.registry import get_family
 from rightfit.searching.cell import Cell, SearchSettings
-from rightfit.searching.observing import read_finished
+from rightfit.searching.observing import read_finished, read_pool
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule
+from rightfit.searching.studies.budget import CallLimit
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.studies.trial_attributes import CONFIGURATION, CURVE
 from rightfit.searching.task_worker import TaskWorker
@@ -132,6 +133,7 @@ def bundle_candidates(
     store: StudyStore,
     *,
     exports: bool = True,
+    trains: bool = True,
 ) -> dict[str, Bundle]:
     """Make candidates of the chosen trials; one whose export to ONNX is refused stays native.
 
@@ -141,6 +143,8 @@ def bundle_candidates(
         settings: What it was searched by.
         store: Where its bundles are.
         exports: Whether to export them; if not, those without an export stay as they are.
+        trains: Whether final trainings that are missing are made up for; if not, such a candidate
+            is its trial's own model.
 
     Returns:
         Bundles by candidate name ``{model}-{trial number}``, the best by quality first.
@@ -153,25 +157,39 @@ def bundle_candidates(
         )
         with store.locked(f"{study.study_name}.export"):  # another run may share the search
             store.sweep_partial_files(study.study_name)
-            bundles[name_candidate(cell.model, number)] = worker.finish(task)
+            finish = worker.finish if trains else worker.read_candidate
+            bundles[name_candidate(cell.model, number)] = finish(task)
     return bundles
 
 
-def plan_finish(trial: FrozenTrial, cell: Cell, settings: SearchSettings, *, exports: bool) -> Task:
+def plan_finish(
+    trial: FrozenTrial,
+    cell: Cell,
+    settings: SearchSettings,
+    *,
+    exports: bool,
+    limit: CallLimit | None = None,
+) -> Task:
     """Plan the task that makes a candidate of a complete trial.
 
     It learns from the validation rows too, unless that would take longer than
-    ``training.final.max_s``, going by the trial's own training.
+    ``training.final.max_s``, or, in a call that has a limit, than what this leaves for it, going by
+    the trial's own training.
     """
-    curve = trial.user_attrs[CURVE]
-    n_train, n_judged = len(cell.train.labels), len(cell.validation.labels)
-    expected_s = curve[-1]["fit_time_s"] * (n_train + n_judged) / n_train
-    learns_validation = cell.learns_validation and expected_s <= settings.final.max_s
+    curve, growth = trial.user_attrs[CURVE], grow_final(cell)
+    if limit is None:
+        expected_s, max_s = curve[-1]["fit_time_s"] * growth, settings.final.max_s
+        reason = f"training.final.max_s is {max_s:g}"
+    else:
+        expected_s, max_s = curve[-1]["fit_cpu_s"] * growth, limit.left_for_final_s(cell.name)
+        reason = f"the budget has {max(max_s, 0.0):.1f} s left for it"
+    learns_validation = cell.learns_validation and expected_s <= max_s
     if cell.learns_validation and not learns_validation:
-        logger.warning(
+        logger.log(
+            logging.WARNING if limit is None else logging.INFO,
             "%s: candidate %d stays as its trial trained it; on more rows that would take some "
-            "%.0f s, training.final.max_s is %g",
-            *(cell.name, trial.number, expected_s, settings.final.max_s),
+            "%.1f s, %s",
+            *(cell.name, trial.number, expected_s, reason),
         )
     return Task(
         "finish",
@@ -181,6 +199,13 @@ def plan_finish(trial: FrozenTrial, cell: Cell, settings: SearchSettings, *, exp
         learns_validation=learns_validation,
         exports=exports,
     )
+
+
+def grow_final(cell: Cell) -> float:
+    """Return the rows of a candidate's final training for each row of its trial's."""
+    n_train = len(cell.train.labels)
+    n_more = len(cell.validation.labels) if cell.learns_validation else 0
+    return (n_train + n_more) / n_train
 
 
 def predict_validation(
@@ -263,6 +288,27 @@ def find_incumbents(
     by_number = {trial.number: trial.qualities[-1] for trial in forecast.pool.trials}
     chosen = select_covering_trials(np.array(values), np.array([by_number[n] for n in complete]))
     return [complete[position] for position in chosen]
+
+
+def appraise_best(
+    trials: Sequence[FrozenTrial], cell: Cell, settings: SearchSettings
+) -> dict[str, float]:
+    """Return the utility that each application expects of its best trial; empty without a trial.
+
+    Args:
+        trials: All trials of the study.
+        cell: What is searched.
+        settings: What it is searched by, targets included.
+    """
+    targets = settings.targets
+    pool = read_pool(trials, cell, n_checkpoints=settings.n_checkpoints)
+    forecast = None if targets is None else PausingRule(targets).forecast(pool)
+    if targets is None or forecast is None:
+        return {}
+    return {
+        name: max(forecast.appraise(trial.number, name) for trial in forecast.pool.trials)
+        for name in targets.applications
+    }
 
 
 def select_covering_trials(values: Floats, qualities: Floats) -> list[int]:

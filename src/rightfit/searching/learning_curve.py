@@ -11,12 +11,14 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from rightfit.measuring.worker.meters.memory import read_memory, reset_peak, return_free_memory
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_S
-from rightfit.models.family import TrainingRun
+from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.predictions import check_predictions
 from rightfit.models.quality.standard_errors import standard_error
 from rightfit.models.registry import get_family
@@ -28,6 +30,8 @@ Json = dict[str, Any]
 
 # Each takes memory beside its model, too little to be measured and too much for a thousand trials.
 MAX_KEPT = 100
+
+N_FEW = 4_096  # rows of a training that forecasts a larger one
 
 
 class FitMeter:
@@ -164,6 +168,61 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
             "work_s": meter.cpu_s + validate_s if usual_s is None else usual_s,
         }
         yield Look(checkpoint.model, point, meter.kept_mib)
+
+
+def forecast_first_look(cell: Cell, run: TrainingRun) -> Json:
+    """Forecast what a training takes to its first checkpoint, from two on few of its rows.
+
+    Counts of the structure grow with the rows as a power, by the two trainings.
+
+    Args:
+        cell: Family, validation rows and quality metric.
+        run: The training, on all rows.
+
+    Returns:
+        ``work_s``, the CPU seconds that it usually takes, and ``cpu_s``, corrected by what the
+        larger of the two took on this machine.
+    """
+    family, data = get_family(cell.family), run.data
+    few = [
+        next(follow_training(cell, replace(run, data=_take_rows(data, n)))).point
+        for n in (N_FEW // 2, N_FEW)
+    ]
+    growth = len(data.labels) / N_FEW
+    structure = {
+        name: count * growth ** _estimate_exponent(few[0]["structure"][name], count)
+        for name, count in few[1]["structure"].items()
+    }
+    counts = family.count_work(
+        run.configuration,
+        TrainingSize(
+            n_rows=len(data.labels),
+            n_judged=len(cell.validation.labels),
+            n_features=data.schema.n_features,
+            n_outputs=data.schema.n_outputs,
+        ),
+        structure,
+        checkpoint=1,
+        n_checkpoints=run.n_checkpoints,
+    )
+    usual_s = predict_cpu_s(cell.family, counts)
+    cpu_s = few[1]["fit_cpu_s"] + few[1]["validate_cpu_s"]
+    if usual_s is None:
+        return {"work_s": cpu_s * growth, "cpu_s": cpu_s * growth}
+    return {"work_s": usual_s, "cpu_s": usual_s * cpu_s / few[1]["work_s"]}
+
+
+def _estimate_exponent(half: float, whole: float) -> float:
+    """Return the power by which a count grows with the rows, at least 0 and at most 1."""
+    return min(max(math.log2(whole / half), 0.0), 1.0) if half > 0 and whole > 0 else 0.0
+
+
+def _take_rows(data: TrainingData, n_rows: int) -> TrainingData:
+    """Take evenly spaced rows, and one of each class."""
+    spaced = np.linspace(0, len(data.labels) - 1, n_rows).astype(np.int64)
+    firsts = np.unique(data.labels, return_index=True)[1] if data.schema.classes else spaced
+    chosen = np.union1d(spaced, firsts)
+    return TrainingData(data.rows[chosen], data.labels[chosen], data.schema)
 
 
 class PausedTrainings:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from statistics import fmean
 from typing import Any, Literal
@@ -20,12 +20,13 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.measuring.worker.units import NS_PER_S
+from rightfit.searching.candidates import grow_final
 from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.observing import as_it_is, read_pool
 from rightfit.searching.pausing.observed import ObservedTrial, Pool
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule, Step
 from rightfit.searching.samplers import make_sampler
-from rightfit.searching.studies.budget import Budget, spent_work_s
+from rightfit.searching.studies.budget import Budget, CallLimit, spent_cpu_s, spent_work_s
 from rightfit.searching.studies.trial_attributes import (
     CURVE,
     configuration_index,
@@ -44,15 +45,27 @@ class PausingPlan:
         cell: What is searched.
         settings: Sampler, seeds and checkpoints.
         targets: What the applications ask for.
+        limit: What the call may still take; ``None``: the budget is for trainings alone.
+        first_look: What the default takes to its first checkpoint, see
+            :func:`~rightfit.searching.learning_curve.forecast_first_look`; ``None``: not known.
     """
 
-    def __init__(self, cell: Cell, settings: SearchSettings, targets: ApplicationTargets) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        settings: SearchSettings,
+        targets: ApplicationTargets,
+        *,
+        limit: CallLimit | None = None,
+        first_look: Mapping[str, float] | None = None,
+    ) -> None:
         self.cell = cell
         self.settings = settings
         self.targets = targets
         self.rule = PausingRule(targets)
         self._n_entries = 0 if settings.sampler == "grid" else len(cell.list_first())
         self._budget = Budget(None, settings.budget_cpu_s, settings.budget_wall_s)
+        self._limit, self._first_look = limit, first_look
         self._deciding_s = 0.0
         self._observed: dict[tuple[int, int], ObservedTrial] = {}
 
@@ -108,11 +121,11 @@ class PausingPlan:
             begun = [trial for trial in trials if is_begun(trial)]
             firsts = [t.user_attrs[CURVE][0] for t in begun if t.user_attrs.get(CURVE)]
             if not firsts:
-                return NEW if may_begin else None
+                return NEW if may_begin and self.affords_first_look(begun) else None
             step = self.finish_default(trials, paused)
             if step is not None:
                 return step
-            left_s = self._budget.left_s(begun, now=datetime.now())
+            left_s = self._left_s(begun) - self._reserve_s(begun)
             forecast = self.rule.forecast(self._read(trials, paused))
             unfinished = {
                 configuration_index(trial) or 0: trial.number
@@ -139,6 +152,36 @@ class PausingPlan:
             if step is None and may_begin and not is_training and forecast.usual_s <= left_s:
                 return NEW  # nothing that was begun is worth it
             return step
+
+    def affords_first_look(self, begun: Sequence[FrozenTrial]) -> bool:
+        """Tell whether the default's first look is within the budget, as far as that is known."""
+        if self._first_look is None:
+            return True
+        left_s = self._budget.left_s(begun, now=datetime.now())
+        if self._limit is not None:
+            left_s = min(left_s, self._limit.left_for_searching_s())
+        return max(self._first_look["work_s"], self._first_look["cpu_s"]) <= left_s
+
+    def _left_s(self, begun: Sequence[FrozenTrial]) -> float:
+        """Return the usual CPU seconds that a step may take."""
+        left_s = self._budget.left_s(begun, now=datetime.now())
+        return min(left_s, self._left_of_call_s(begun))
+
+    def _left_of_call_s(self, begun: Sequence[FrozenTrial]) -> float:
+        """Return what the call has left in usual CPU seconds: as its trainings took so far."""
+        if self._limit is None:
+            return math.inf
+        work_s, cpu_s = spent_work_s(begun), spent_cpu_s(begun)
+        ratio = cpu_s / work_s if work_s and cpu_s else 1.0
+        return self._limit.left_for_searching_s() / ratio
+
+    def _reserve_s(self, begun: Sequence[FrozenTrial]) -> float:
+        """Return what the budget keeps free for the final training of the best model."""
+        curves = [trial.user_attrs[CURVE] for trial in begun if trial.user_attrs.get(CURVE)]
+        if self._limit is None or not curves or not self.cell.learns_validation:
+            return 0.0
+        best = max(curves, key=lambda curve: curve[-1]["quality_raw"])
+        return float(best[-1]["work_s"]) * grow_final(self.cell)
 
     def take_deciding_s(self) -> float:
         """Return the CPU seconds spent on deciding since the last call."""
@@ -180,6 +223,7 @@ class PausingPlan:
         is_last = len(default.user_attrs[CURVE]) == self.settings.n_checkpoints - 1
         if is_last and left_s > 0:
             left_s += TOLERANCE * (self.settings.budget_cpu_s or 0.0)
+        left_s = min(left_s, self._left_of_call_s(begun))
         forecast = self.rule.forecast(self._read(trials, paused))
         return None if forecast is None else forecast.finish(default.number, left_s)
 

@@ -80,7 +80,15 @@ def run_search(
         except BaseException:
             search.release()
             raise
-    study = search.pool.study
+    return require_complete(search.pool.study, cell)
+
+
+def require_complete(study: optuna.Study, cell: Cell) -> optuna.Study:
+    """Return a study if one of its trials is complete.
+
+    Raises:
+        SearchFailedError: If none is.
+    """
     finished = finished_trials(study)
     if any(trial.state == TrialState.COMPLETE for trial in finished):
         return study

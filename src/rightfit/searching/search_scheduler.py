@@ -17,7 +17,8 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter, deque
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from statistics import median
 from typing import Any, Literal, cast
@@ -26,13 +27,13 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit._core.processes.lifeline import identify_machine
-from rightfit.searching.candidates import choose_complete, plan_finish
+from rightfit.searching.candidates import choose_complete, grow_final, plan_finish
 from rightfit.searching.cell import Cell, SearchSettings, study_name
 from rightfit.searching.pausing.pausing_rule import Step
-from rightfit.searching.pausing_plan import NEW, PausingPlan
+from rightfit.searching.pausing_plan import NEW, TOLERANCE, PausingPlan
 from rightfit.searching.samplers import give_parameters, grid_points, make_sampler
 from rightfit.searching.stopping import StoppingRule, make_pruner, resource_at
-from rightfit.searching.studies.budget import Budget
+from rightfit.searching.studies.budget import Budget, CallLimit, spent_work_s
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.studies.trial_attributes import (
     ASKED_BY,
@@ -55,7 +56,7 @@ from rightfit.searching.studies.trial_attributes import (
     is_underway,
 )
 from rightfit.searching.studies.trial_pool import TrialPool
-from rightfit.searching.tasks import Task, TaskResult
+from rightfit.searching.tasks import Task, TaskResult, bound_task
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,9 @@ class SearchScheduler:
         only_default: Train the family's default and nothing else, where applications steer.
         finishes: Whether candidates are made of the chosen trials when it is over.
         exports: Whether these are exported to ONNX.
+        limit: What the call may still take, final trainings included; ``None``: the budget is for
+            trainings alone.
+        first_look: What the default takes to its first checkpoint; ``None``: not known.
     """
 
     def __init__(
@@ -83,13 +87,18 @@ class SearchScheduler:
         only_default: bool = False,
         finishes: bool = False,
         exports: bool = False,
+        limit: CallLimit | None = None,
+        first_look: Mapping[str, float] | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # progress is shown by others
         self.cell, self.settings, self._store = cell, settings, store
         self.pool = TrialPool(open_study(cell, settings, store, rule), store.open())
         self._plan: PausingPlan | None = None
         if settings.targets is not None:
-            self._plan = PausingPlan(cell, settings, settings.targets)
+            self._plan = PausingPlan(
+                cell, settings, settings.targets, limit=limit, first_look=first_look
+            )
+        self._limit, self._final_work_s = limit, 0.0
         self._only_default = only_default
         self._limits = read_limits(settings)
         self._n_configurations = count_configurations(cell, settings)
@@ -98,7 +107,8 @@ class SearchScheduler:
         self._machine = identify_machine()
         self._n_lost: Counter[tuple[str, int]] = Counter()  # tasks that no record counts
         self._is_trained = False  # nothing more is trained
-        self._last: deque[Task] = deque()  # what is left then: models to keep and to finish
+        self._last: deque[Task] = deque()  # what is left then: models to keep
+        self._unfinished: deque[int] = deque()  # and trials to make candidates of
         self._finishes, self._exports = finishes, exports
         self._take_over()
 
@@ -134,18 +144,14 @@ class SearchScheduler:
             if not self._last and not self._out:  # all that is wanted has been kept
                 self._end_paused_trials()
                 if self._finishes:
-                    self._last += [
-                        plan_finish(
-                            self.pool.trials[number],
-                            self.cell,
-                            self.settings,
-                            exports=self._exports,
-                        )
-                        for number in choose_complete(self.pool.study, self.cell, self.settings)
-                    ]
+                    self._unfinished += choose_complete(self.pool.study, self.cell, self.settings)
                 self._finishes = False
-            task = self._last.popleft() if self._last else None
+            if self._last:
+                task = self._last.popleft()
+            elif self._unfinished:
+                task = self._plan_finish(self._unfinished.popleft())
         if task is not None:
+            task = self._limit_task(task)
             self._out[task.number] = task
             if self._plan is not None:
                 self._deciding_s[task.number] = self._plan.take_deciding_s()
@@ -153,7 +159,7 @@ class SearchScheduler:
 
     def note(self, task: Task, result: TaskResult) -> None:
         """Note what came of a task; ``pool.write`` stores it."""
-        del self._out[task.number]
+        self._take_back(task)
         deciding_s = self._deciding_s.pop(task.number, 0.0)
         if task.kind == "train":
             self._note_training(task, result, deciding_s)
@@ -168,7 +174,7 @@ class SearchScheduler:
 
     def note_death(self, task: Task) -> None:
         """Take back a task whose worker has died."""
-        del self._out[task.number]
+        self._take_back(task)
         if task.kind == "train":
             self._count_death(self.pool.trials[task.number])
             return
@@ -179,11 +185,64 @@ class SearchScheduler:
     def release(self, *tasks: Task) -> None:
         """Take back tasks, all if none is named, because of something that was no trial's fault."""
         for task in tasks or tuple(self._out.values()):
-            del self._out[task.number]
+            self._take_back(task)
             if task.kind == "train":
                 self.pool.note(task.number, {UNDERWAY: None})
         with contextlib.suppress(Exception):  # the study may be out of reach
             self.pool.write()
+
+    def _take_back(self, task: Task) -> None:
+        del self._out[task.number]
+        if self._limit is not None:
+            self._limit.end(self.cell.name, task.number)
+
+    def _limit_task(self, task: Task) -> Task:
+        """Say how long a task may take, and keep free what it is expected to take."""
+        limit = self._limit
+        if limit is None:
+            return task
+        curve = self.pool.trials[task.number].user_attrs.get(CURVE, [])
+        match task.kind:
+            case "train":
+                expected_s = _read_training_s(curve)  # each look is at twice the steps before it
+                max_s = limit.left_for_searching_s()
+                if self.settings.budget_cpu_s is not None:
+                    max_s = min(max_s, max(self.settings.budget_cpu_s, 2 * expected_s))
+            case "finish":
+                max_s = limit.left_for_final_s(self.cell.name)
+                expected_s = _read_training_s(curve) * grow_final(self.cell)
+                limit.release_final(self.cell.name)
+            case _:
+                max_s, expected_s = limit.left_s(), 0.0
+        limit.begin(self.cell.name, task.number, expected_s)
+        if task.kind == "finish" and task.exports:  # exporting is not in the budget
+            return task
+        return bound_task(task, limit, max_s)
+
+    def _plan_finish(self, number: int) -> Task:
+        """Plan a candidate's final training, where the budget and the call have room for it."""
+        trial, limit = self.pool.trials[number], self._limit
+        task = plan_finish(trial, self.cell, self.settings, exports=self._exports, limit=limit)
+        if limit is None or not task.learns_validation or self.settings.budget_cpu_s is None:
+            return task
+        work_s = trial.user_attrs[CURVE][-1]["work_s"] * grow_final(self.cell)
+        spent_s = spent_work_s(self.pool.trials) + self._final_work_s
+        if spent_s + work_s > (1 + TOLERANCE) * self.settings.budget_cpu_s:
+            return replace(task, learns_validation=False)
+        self._final_work_s += work_s
+        return task
+
+    def _reserve(self) -> None:
+        """Keep free what the final training of the best model takes."""
+        curves = [
+            trial.user_attrs[CURVE]
+            for trial in self.pool.trials
+            if trial.state != TrialState.FAIL and trial.user_attrs.get(CURVE)
+        ]
+        if self._limit is not None and curves:
+            best = max(curves, key=lambda curve: curve[-1]["quality_raw"])
+            fit_s = best[-1]["fit_cpu_s"]
+            self._limit.reserve(self.cell.name, fit_s, growth=grow_final(self.cell))
 
     def _take_over(self) -> None:
         """Go on from what an earlier scheduler has left."""
@@ -206,6 +265,8 @@ class SearchScheduler:
 
     def _next_training(self) -> Task | None:
         """Choose among the trials that wait and a new configuration."""
+        if self._limit is not None and self._limit.left_for_searching_s() <= 0:
+            return None
         trials = self.pool.trials
         begun = [trial for trial in trials if is_begun(trial)]
         waiting = [
@@ -228,6 +289,8 @@ class SearchScheduler:
                 chosen = self._plan.next_step(trials, paused=paused, may_begin=may_begin)
             elif begun:
                 chosen = self._plan.finish_default(trials, paused)
+            elif not self._plan.affords_first_look(begun):
+                chosen = None
         if isinstance(chosen, Step):
             return self._go_on(trials[chosen.number])
         return self._begin(index) if chosen == NEW else None
@@ -277,6 +340,7 @@ class SearchScheduler:
         self.pool.note(number, notes | {CURVE: curve})
         checkpoint = task.n_checkpoints + 1
         self.pool.report(number, resource_at(checkpoint), result.point["quality_raw"])
+        self._reserve()
         if self._plan is not None:
             return
         if checkpoint == self.settings.n_checkpoints:
@@ -384,6 +448,11 @@ def count_configurations(cell: Cell, settings: SearchSettings) -> int | None:
     if settings.sampler == "grid":
         return len(grid_points(cell.params.space, settings))
     return None
+
+
+def _read_training_s(curve: Sequence[Mapping[str, float]]) -> float:
+    """Return the CPU seconds that a trial's training and validation took."""
+    return curve[-1]["fit_cpu_s"] + curve[-1]["validate_cpu_s"] if curve else 0.0
 
 
 def _describe_stop(pool: TrialPool, number: int) -> str:

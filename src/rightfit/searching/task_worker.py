@@ -24,7 +24,12 @@ from rightfit.models.bundle_exports import offer_onnx
 from rightfit.models.family import Configuration, TrainingRun
 from rightfit.models.registry import get_family
 from rightfit.searching.cell import Cell, SearchSettings
-from rightfit.searching.learning_curve import Look, PausedTrainings, follow_training
+from rightfit.searching.learning_curve import (
+    Look,
+    PausedTrainings,
+    follow_training,
+    forecast_first_look,
+)
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.tasks import Task, TaskResult
 
@@ -71,6 +76,9 @@ class TaskWorker:
                     found["model_size_mib"] = _measure_size_mib(self._write_trial(task, look))
                 case "finish":
                     self.finish(task)
+                case "forecast":
+                    run = _make_run(self._cell, self._settings, task.configuration)
+                    found["point"] = forecast_first_look(self._cell, run)
         except SEARCH_FAULTS:
             raise
         except Exception as err:  # a family may raise anything
@@ -128,10 +136,21 @@ class TaskWorker:
             bundle = offer_onnx(bundle, self._cell.validation.rows, again=True)
         return bundle
 
+    def read_candidate(self, task: Task) -> Bundle:
+        """Return a complete trial's candidate; its own model where it was not trained finally."""
+        try:
+            return self._read(task, self._name_final(task))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return self.read_model(task)
+
+    def _name_final(self, task: Task) -> str:
+        n_rows = len(self._cell.train.labels) + len(self._cell.validation.labels)
+        return f"{n_rows}-rows-{task.n_checkpoints}"
+
     def _read_final(self, task: Task) -> Bundle:
         """Read a candidate that has learnt from all rows of the cell; train it where it is not."""
         n_rows = len(self._cell.train.labels) + len(self._cell.validation.labels)
-        variant = f"{n_rows}-rows-{task.n_checkpoints}"
+        variant = self._name_final(task)
         try:
             return self._read(task, variant)
         except (FileNotFoundError, NotADirectoryError, ValueError) as err:
@@ -190,7 +209,11 @@ def repeat_training(
 
 
 def _follow(cell: Cell, settings: SearchSettings, configuration: Configuration) -> Iterator[Look]:
-    run = TrainingRun(
+    return follow_training(cell, _make_run(cell, settings, configuration))
+
+
+def _make_run(cell: Cell, settings: SearchSettings, configuration: Configuration) -> TrainingRun:
+    return TrainingRun(
         configuration,
         cell.train,
         n_checkpoints=settings.n_checkpoints,
@@ -198,4 +221,3 @@ def _follow(cell: Cell, settings: SearchSettings, configuration: Configuration) 
         n_threads=settings.n_threads,
         device=settings.device,
     )
-    return follow_training(cell, run)

@@ -6,11 +6,14 @@ cluster take and return them as arguments and results.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rightfit._core.processes.channel import name_kinds
 from rightfit.models.family import Configuration
+from rightfit.searching.studies.budget import CallLimit
+
+LEAST_S = 0.5  # that each task has, so that one model at least can be kept
 
 
 @dataclass(frozen=True)
@@ -20,20 +23,40 @@ class Task:
     Args:
         kind: ``train`` to the next checkpoint, and keep the model at the last one; ``keep`` the
             model of a training that was cut short; ``finish`` a kept model, which becomes a
-            candidate.
+            candidate; ``forecast`` what the first checkpoint will take, from trainings on few rows.
         number: The trial's number.
         configuration: All settings of its model.
         n_checkpoints: Checkpoints that its training has passed.
         learns_validation: Whether a candidate is trained on the validation rows, too.
         exports: Whether a candidate is exported to ONNX.
+        max_cpu_s: CPU seconds after which a worker process gives it up; ``None``: no limit.
+        max_wall_s: Wall seconds, likewise.
     """
 
-    kind: Literal["train", "keep", "finish"]
+    kind: Literal["train", "keep", "finish", "forecast"]
     number: int
     configuration: Configuration
     n_checkpoints: int
     learns_validation: bool = False
     exports: bool = False
+    max_cpu_s: float | None = None
+    max_wall_s: float | None = None
+
+
+def bound_task(task: Task, limit: CallLimit, max_s: float) -> Task:
+    """Return a task that ends once it has taken some seconds of what a call limits.
+
+    Args:
+        task: The task.
+        limit: Of its call.
+        max_s: CPU seconds, and wall seconds, that it may take; ``LEAST_S`` at least.
+    """
+    max_s = max(max_s, LEAST_S)
+    return replace(
+        task,
+        max_cpu_s=None if limit.cpu_s is None else max_s,
+        max_wall_s=None if limit.wall_s is None else max_s,
+    )
 
 
 @dataclass(frozen=True)
@@ -45,7 +68,7 @@ class TaskResult:
         ended_s: When it ended.
         cpu_s: CPU seconds that it took.
         fault: Why the trial failed; empty if it did not.
-        point: What was measured at the checkpoint, see ``learning_curve.py``.
+        point: What was measured at the checkpoint, or forecast, see ``learning_curve.py``.
         model_size_mib: Size of the kept model's files; ``None`` if none was kept.
     """
 

@@ -27,10 +27,16 @@ from rightfit.searching.cell import study_name
 from rightfit.searching.parallel import side_by_side
 from rightfit.searching.parallel.forked_workers import ForkedWorkers
 from rightfit.searching.parallel.planned_search import PlannedSearch, complete_search
-from rightfit.searching.parallel.side_by_side import SearchQueue, search_in_parallel
+from rightfit.searching.parallel.side_by_side import (
+    SearchQueue,
+    carry_out,
+    search_in_parallel,
+    search_in_turn,
+)
 from rightfit.searching.search import is_over
 from rightfit.searching.search_scheduler import open_study
-from rightfit.searching.tasks import Report
+from rightfit.searching.studies.budget import CallLimit
+from rightfit.searching.tasks import Report, Task
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
@@ -239,3 +245,33 @@ def test_warnings_of_a_search_are_those_of_the_run(
 
     assert "x.a: trial 0 failed" in caplog.text
     assert is_over(searches[1].cell, searches[1].settings, searches[1].store)
+
+
+@pytest.mark.parametrize("limit", ["max_cpu_s", "max_wall_s"])
+def test_a_task_that_takes_longer_than_it_may_ends_with_its_process(
+    limit: str, blobs: TrainingData, tmp_path: Path
+) -> None:
+    search, *_ = plan(blobs, tmp_path, 1)
+    endless = {**PARAMS.fixed, "n_epochs": 10_000_000, "alpha": 1e-4, "eta0": 0.1}
+
+    result = carry_out(search, replace(Task("train", 0, endless, 0), **{limit: 0.2}))
+
+    assert result is not None
+    assert "all that the budget had left" in result.fault
+
+
+@pytest.mark.parametrize("search_all", [search_in_parallel, search_in_turn])
+def test_final_trainings_are_within_the_limit_of_a_call(
+    search_all: Any, blobs: TrainingData, tmp_path: Path
+) -> None:
+    limit = CallLimit(1e6)
+    searches = [
+        replace(search, limit=limit, cell=replace(search.cell, learns_validation=True))
+        for search in plan(blobs, tmp_path, 2, budget_cpu_s=100.0)
+    ]
+
+    search_all(searches, on_trial=ignore)
+
+    for search in searches:
+        candidates = complete_search(search, on_trial=ignore).candidates
+        assert {bundle.n_training_rows for bundle in candidates.values()} == {2 * len(blobs.labels)}

@@ -6,8 +6,16 @@ from typing import Any
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from rightfit.searching.studies.budget import Budget, count_without_gain, spent_cpu_s, spent_wall_s
+from rightfit.searching.studies.budget import (
+    MARGIN,
+    Budget,
+    CallLimit,
+    count_without_gain,
+    spent_cpu_s,
+    spent_wall_s,
+)
 from rightfit.searching.studies.trial_attributes import STOP_REASON, is_finished
+from rightfit.searching.tasks import Task, bound_task
 
 pytestmark = pytest.mark.whole
 
@@ -118,3 +126,67 @@ def test_of_two_notes_of_what_a_trial_took_the_later_counts() -> None:
     failed_later = make_trial(0, 10, curve=curve, spent={"compute_s": 5.0})
 
     assert spent_cpu_s([going_on, failed_later]) == 2.0 + 5.0
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    now_s = 0.0
+
+    def __call__(self) -> int:
+        return int(self.now_s * 1e9)
+
+
+def make_limit(cpu_s: float | None, wall_s: float | None = None) -> tuple[CallLimit, Clock, Clock]:
+    cpu_clock, clock = Clock(), Clock()
+    return CallLimit(cpu_s, wall_s, cpu_clock_ns=cpu_clock, clock_ns=clock), cpu_clock, clock
+
+
+def test_a_call_counts_its_process_and_what_others_are_charged() -> None:
+    limit, cpu_clock, _ = make_limit(60.0)
+    cpu_clock.now_s = 5.0
+    limit.charge(20.0)
+
+    assert limit.spent_cpu_s == pytest.approx(25.0)
+    assert limit.left_s() == pytest.approx(35.0)
+    assert limit.left_for_searching_s() == pytest.approx(35.0 - MARGIN * 60.0)
+
+
+def test_the_first_of_two_limits_ends_a_call() -> None:
+    limit, cpu_clock, clock = make_limit(60.0, 30.0)
+    cpu_clock.now_s, clock.now_s = 10.0, 29.0
+
+    assert limit.left_s() == pytest.approx(1.0)
+    assert bound_task(Task("train", 0, {}, 0), limit, 4.0) == Task(
+        "train", 0, {}, 0, max_cpu_s=4.0, max_wall_s=4.0
+    )
+
+
+def test_final_trainings_and_steps_underway_are_kept_free() -> None:
+    limit, *_ = make_limit(100.0)
+    limit.refit_growth = 1.5
+    limit.reserve("x.a", 8.0, growth=1.25)  # 10 of its final training, 15 of the winner's
+    limit.reserve("x.b", 4.0, growth=1.25)
+    limit.begin("x.b", 0, 7.0)
+
+    assert limit.left_for_searching_s() == pytest.approx(95.0 - 10.0 - 5.0 - 15.0 - 7.0)
+    assert limit.left_for_final_s("x.a") == pytest.approx(100.0 - 5.0 - 15.0 - 7.0)
+
+    limit.end("x.b", 0)
+    limit.release_final("x.a")
+    limit.release_final("x.b")
+    limit.release_refit()
+
+    assert limit.left_for_final_s("x.a") == pytest.approx(100.0)
+
+
+def test_nothing_is_kept_free_for_a_last_training_that_there_is_no_room_for() -> None:
+    limit, *_ = make_limit(100.0)
+    limit.refit_growth = 1.5
+    limit.reserve("x.a", 40.0, growth=1.25)  # 50 of its final training, 75 of the winner's
+
+    assert limit.left_for_searching_s() == pytest.approx(95.0 - 75.0)
+
+    limit.charge(30.0)
+
+    assert limit.left_for_searching_s() == pytest.approx(65.0 - 50.0)

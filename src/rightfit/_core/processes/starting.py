@@ -7,6 +7,7 @@ it once more: docs/decisions/0027-own-fork-server.md.)
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -93,7 +94,7 @@ class ForkServer:
         variables: Mapping[str, str],
         output: int | IO[str] = subprocess.DEVNULL,
     ) -> None:
-        self._kinds = kinds
+        self._kinds, self._counted_s = kinds, 0.0
         self.process, end = start_module(module, *arguments, variables=variables, output=output)
         self.control = Channel(end, {**SERVER_KINDS, **kinds})
 
@@ -101,6 +102,16 @@ class ForkServer:
     def is_closed(self) -> bool:
         """Whether the process has ended."""
         return self.process.poll() is not None
+
+    def take_cpu_s(self) -> float:
+        """Return its CPU seconds since the last call, imports above all, without its children's."""
+        import psutil
+
+        before_s = self._counted_s
+        with contextlib.suppress(psutil.Error):  # it has ended
+            times = psutil.Process(self.process.pid).cpu_times()
+            self._counted_s = max(before_s, times.user + times.system)
+        return self._counted_s - before_s
 
     def fork(self, key: str = "") -> Channel:
         """Return the channel to a new process, which has the imports of a key.

@@ -64,6 +64,10 @@ class DaskWorkers:
         self._seen_s = time.monotonic()
         self._look()
 
+    def take_overhead_s(self) -> float:
+        """Return 0: what a cluster takes beside its tasks is not known here."""
+        return 0.0
+
     @property
     def has_room(self) -> bool:
         """Whether there are more workers than searches."""

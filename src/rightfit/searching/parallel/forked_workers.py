@@ -113,6 +113,10 @@ class ForkedWorkers:
         self._jobs: dict[str, tuple[str, str]] = {}  # with the families, by search
         self._names = map(str, itertools.count())
 
+    def take_overhead_s(self) -> float:
+        """Return the CPU seconds since the last call of what imports and forks."""
+        return self._server.take_cpu_s()
+
     @property
     def has_room(self) -> bool:
         """Whether there are cores for which no process is there."""

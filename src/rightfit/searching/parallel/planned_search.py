@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -17,10 +17,21 @@ from rightfit._core.formatting import count
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import LabelledRows
 from rightfit.ranking.applications.applications import Applications
-from rightfit.searching.candidates import bundle_candidates, plan_finish, predict_validation
+from rightfit.searching.candidates import (
+    appraise_best,
+    bundle_candidates,
+    grow_final,
+    plan_finish,
+    predict_validation,
+)
 from rightfit.searching.cell import Cell, SearchSettings, study_name
-from rightfit.searching.search import SearchFailedError, run_search
-from rightfit.searching.search_scheduler import open_study, read_limits, read_trials
+from rightfit.searching.search import SearchFailedError, require_complete, run_search
+from rightfit.searching.search_scheduler import (
+    SearchScheduler,
+    open_study,
+    read_limits,
+    read_trials,
+)
 from rightfit.searching.search_tables import (
     ACCOUNT_SCHEMA,
     account_search,
@@ -31,7 +42,7 @@ from rightfit.searching.search_tables import (
 from rightfit.searching.setting_up import WantedServings, make_settings, make_targets
 from rightfit.searching.space import ModelBlock
 from rightfit.searching.stopping import StoppingRule
-from rightfit.searching.studies.budget import GUARD, spent_cpu_s
+from rightfit.searching.studies.budget import GUARD, CallLimit, spent_cpu_s, spent_work_s
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.studies.trial_attributes import (
     CURVE,
@@ -40,9 +51,13 @@ from rightfit.searching.studies.trial_attributes import (
     is_underway,
 )
 from rightfit.searching.task_worker import TaskWorker
+from rightfit.searching.tasks import Task, TaskResult, bound_task
 from rightfit.searching.training_params import TrainingParams
 
 logger = logging.getLogger(__name__)
+
+CHEAP = 0.1  # of what a call has left, for final trainings of families that end
+TOO_SHORT = "the budget holds no training to its first checkpoint"
 
 
 @dataclass(frozen=True)
@@ -58,6 +73,9 @@ class PlannedSearch:
         exports: Whether its candidates are exported to ONNX.
         rule: Stops trials in place of the one that the settings name.
         only_default: Whether it ends once the family's default is trained.
+        limit: What the call may still take, final trainings included; ``None``: the budget is for
+            trainings alone.
+        first_look: What the default takes to its first checkpoint; ``None``: not known.
     """
 
     cell: Cell
@@ -68,6 +86,8 @@ class PlannedSearch:
     exports: bool = True
     rule: StoppingRule | None = None
     only_default: bool = False
+    limit: CallLimit | None = None
+    first_look: Mapping[str, float] | None = None
 
     @property
     def store(self) -> StudyStore:
@@ -119,6 +139,20 @@ class PlannedSearch:
         told = {"targets": replace(targets, known_quality=max(reached, default=None))}
         return replace(self, settings=settings.model_copy(update=told))
 
+    def open_scheduler(self) -> SearchScheduler:
+        """Return its scheduler; whoever asks holds the search's lock."""
+        return SearchScheduler(
+            self.cell,
+            self.settings,
+            self.store,
+            rule=self.rule,
+            only_default=self.only_default,
+            finishes=not self.only_default,
+            exports=self.exports,
+            limit=self.limit,
+            first_look=self.first_look,
+        )
+
     def rest_s(self) -> float:
         """Return the CPU seconds that the limits leave, going by the trials so far.
 
@@ -169,6 +203,59 @@ def plan_search(
     )
 
 
+def share_budget(searches: Sequence[PlannedSearch]) -> list[PlannedSearch]:
+    """Share what the families' defaults have left of a call's budget, once all are trained.
+
+    The better half of the families by each application shares it evenly, as successive halving does
+    (Jamieson and Talwalkar 2016); the others end, with a final training of their default where such
+    trainings are cheap. What the winner's training on all rows takes is kept free. Only work
+    counts, so a seed repeats it.
+
+    Args:
+        searches: All searches of a dataset, under one limit.
+    """
+    limit, total_s = searches[0].limit, 0.0
+    promises, spent_s, finals_s = dict[str, dict[str, float]](), dict[str, float](), {}
+    for search in searches:
+        cell, settings = search.cell, search.settings
+        if limit is None or settings.budget_cpu_s is None or settings.targets is None:
+            return list(searches)
+        total_s += settings.budget_cpu_s
+        trials = read_trials(cell, settings, search.store)
+        spent_s[cell.name] = spent_work_s(trials)
+        if promise := appraise_best(trials, cell, settings):
+            promises[cell.name] = promise
+            finals_s[cell.name] = spent_s[cell.name] * grow_final(cell)
+    if limit is None or not promises:
+        return list(searches)
+    left_s = total_s - sum(spent_s.values()) - max(finals_s.values()) * limit.refit_growth
+    n_kept = math.ceil(len(promises) / 2)
+    kept = {
+        name
+        for application in next(iter(promises.values()))
+        for name in sorted(promises, key=lambda name: -promises[name][application])[:n_kept]
+    }
+    ended_s = {name: s for name, s in finals_s.items() if name not in kept}
+    if sum(ended_s.values()) > CHEAP * left_s:
+        for name in ended_s:
+            limit.release_final(name)
+        ended_s = {}
+    share_s = max(left_s - sum(ended_s.values()), 0.0) / len(kept)
+    budgets_s = {
+        name: spent + (share_s if name in kept else ended_s.get(name, 0.0))
+        for name, spent in spent_s.items()
+    }
+    return [
+        replace(
+            search,
+            settings=search.settings.model_copy(
+                update={"budget_cpu_s": budgets_s[search.cell.name]}
+            ),
+        )
+        for search in searches
+    ]
+
+
 class SearchOutcome(NamedTuple):
     """What a search has found.
 
@@ -209,13 +296,19 @@ def complete_search(
     told = partial(on_trial, cell.name)
     no_account = pl.DataFrame(schema=ACCOUNT_SCHEMA)
     try:
-        study = run_search(cell, settings, store, on_trial=told, rule=search.rule)
+        if search.limit is None:
+            study = run_search(cell, settings, store, on_trial=told, rule=search.rule)
+        else:  # its trainings are over
+            study = require_complete(open_study(cell, settings, store, search.rule), cell)
     except (SearchFailedError, ImportError) as err:
-        logger.error("%s has failed, the other cells go on: %s", cell.name, err)
+        if search.limit is None:
+            logger.error("%s has failed, the other cells go on: %s", cell.name, err)
+        else:
+            logger.warning("%s has no model within the budget, the others go on", cell.name)
         study = open_study(cell, settings, store)
         trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
         if trials.is_empty():
-            trials = tabulate_failure(str(err))
+            trials = tabulate_failure(TOO_SHORT if search.limit is not None else str(err))
         curves = tabulate_curves(study, cell.quality)
         return SearchOutcome(trials, curves, no_account, {}, pl.DataFrame())
     if read_limits(settings).is_guarded(finished_trials(study)):
@@ -228,11 +321,7 @@ def complete_search(
     if settings.targets is not None:
         account = account_search(study.get_trials(deepcopy=False), cell, settings, settings.targets)
     candidates = bundle_candidates(
-        study,
-        cell,
-        settings,
-        store,
-        exports=search.exports,
+        study, cell, settings, store, exports=search.exports, trains=search.limit is None
     )
     trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
     states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))
@@ -247,7 +336,12 @@ def complete_search(
 
 
 def train_on_more(
-    planned: PlannedSearch, candidate: str, rows: LabelledRows, *, exports: bool
+    planned: PlannedSearch,
+    candidate: str,
+    rows: LabelledRows,
+    *,
+    exports: bool,
+    carry_out: Callable[[PlannedSearch, Task], TaskResult | None] | None = None,
 ) -> Bundle | None:
     """Train a candidate of a completed search on more rows than it has learnt from.
 
@@ -256,10 +350,11 @@ def train_on_more(
         candidate: Its name.
         rows: Rows to learn from, beside the cell's own.
         exports: Whether it is exported to ONNX.
+        carry_out: Trains it in another process; ``None``: in this one.
 
     Returns:
-        The bundle; ``None`` where the training would take longer than ``training.final.max_s``, or
-        fails, which is logged.
+        The bundle; ``None`` where the training would take longer than ``training.final.max_s`` or
+        than the call has left, or fails, which is logged.
     """
     cell = planned.cell
     more = [cell.validation, rows] if cell.learns_validation else [rows]
@@ -274,10 +369,17 @@ def train_on_more(
     )
     number = int(candidate.rpartition("-")[2])
     trial = read_trials(cell, planned.settings, planned.store)[number]
-    task = plan_finish(trial, whole, planned.settings, exports=exports)
+    limit = planned.limit
+    task = plan_finish(trial, whole, planned.settings, exports=exports, limit=limit)
     name = study_name(cell, planned.settings)
     if not task.learns_validation:
         return None
+    worker = TaskWorker(whole, planned.settings, planned.store, name)
     with planned.store.locked(f"{name}.export"):
-        bundle = TaskWorker(whole, planned.settings, planned.store, name).finish(task)
+        if carry_out is None:
+            bundle = worker.finish(task)
+        else:
+            bound = task if limit is None else bound_task(task, limit, limit.left_s())
+            carry_out(replace(planned, cell=whole), bound)
+            bundle = worker.read_candidate(task)
     return bundle if bundle.n_training_rows == len(whole.final_rows().labels) else None

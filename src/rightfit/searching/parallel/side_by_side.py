@@ -19,9 +19,10 @@ from rightfit._core.processes.leftovers import in_use, sweep_folders, temporary_
 from rightfit.searching.cell import describe_job, share_rows, study_name
 from rightfit.searching.parallel.dask_workers import DaskWorkers
 from rightfit.searching.parallel.forked_workers import ForkedWorkers, forking
-from rightfit.searching.parallel.planned_search import PlannedSearch
+from rightfit.searching.parallel.planned_search import PlannedSearch, share_budget
 from rightfit.searching.search_scheduler import SearchScheduler
-from rightfit.searching.tasks import Report, Task
+from rightfit.searching.task_worker import TaskWorker
+from rightfit.searching.tasks import Report, Task, TaskResult
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,9 @@ class Executor(Protocol):
     def submit(self, search: str, worker: str, task: Task) -> None:
         """Give an idle worker a task."""
 
+    def take_overhead_s(self) -> float:
+        """Return the CPU seconds since the last call of what prepares the workers."""
+
     def wait(self) -> list[Report]:
         """Wait until something has happened, if only for a moment; return what came of tasks."""
 
@@ -77,6 +81,50 @@ def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) 
         logger.debug("Searched %s", count(len(searches), "cell"))
     except BrokenPipeError:
         logger.warning("The process that starts the searches has died, the run goes on")
+
+
+def search_in_turn(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:
+    """Carry out searches in this process, one after the other.
+
+    Args:
+        searches: See :func:`search_in_parallel`, also for ``on_trial``.
+        on_trial: Called with the cell's name, the trials begun and ``n_trials``.
+    """
+    queue = SearchQueue(searches)
+    while queue.has_next:
+        search = queue.next()
+        name = study_name(search.cell, search.settings)
+        with search.store.locked(name, waiting=f"Another run searches {search.cell.name}"):
+            scheduler = search.open_scheduler()
+            worker = TaskWorker(search.cell, search.settings, search.store, name)
+            try:
+                while (task := scheduler.next_task()) is not None:
+                    scheduler.note(task, worker.carry_out(task))
+                    scheduler.pool.write()
+                    on_trial(search.cell.name, scheduler.n_begun, search.settings.n_trials)
+                scheduler.pool.write()
+            except BaseException:
+                scheduler.release()
+                raise
+        queue.end(search)
+
+
+def carry_out(search: PlannedSearch, task: Task) -> TaskResult | None:
+    """Carry out a task in a process of its own; ``None`` if that dies or breaks."""
+    name = search.cell.name
+    with _open_executor([search]) as (executor, folder):
+        rows = _rows(folder, search)
+        cell = share_rows(rows, search.cell)
+        job = describe_job(rows, cell, search.settings, search.store)
+        executor.begin(name, job, family=cell.family, n_workers=1)
+        executor.submit(name, executor.find_idle(name)[0], task)
+        while not (reports := executor.wait()):
+            pass
+        executor.end(name)
+    result = reports[0].result
+    if search.limit is not None and result is not None:
+        search.limit.charge(result.cpu_s)
+    return result
 
 
 def search_cut_off(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:
@@ -163,7 +211,7 @@ class SearchQueue:
         free = [one for one in self._waiting if not self._n_open[one.dataset]]
         self._waiting = [one for one in self._waiting if self._n_open[one.dataset]]
         if free:
-            self._ready += [one.tell_known_quality() for one in free]
+            self._ready += [one.tell_known_quality() for one in share_budget(free)]
             self._ready.sort(key=PlannedSearch.rest_s, reverse=True)
 
 
@@ -232,15 +280,7 @@ class _SideBySide:
             self._queue.end(search)
             return
         with lock:
-            scheduler = SearchScheduler(
-                search.cell,
-                search.settings,
-                search.store,
-                rule=search.rule,
-                only_default=search.only_default,
-                finishes=not search.only_default,
-                exports=search.exports,
-            )
+            scheduler = search.open_scheduler()
             rows = _rows(self._folder, search)
             self._executor.begin(
                 search.cell.name,
@@ -282,6 +322,9 @@ class _SideBySide:
             one.worked_s += report.result.ended_s - report.result.started_s
             one.trainers[report.task.number] = report.worker
             one.scheduler.note(report.task, report.result)
+            if one.search.limit is not None:
+                overhead_s = self._executor.take_overhead_s()
+                one.search.limit.charge(report.result.cpu_s + overhead_s)
         elif report.worker_died:
             logger.warning("%s: a worker has died, its task goes to another", one.name)
             one.scheduler.note_death(report.task)

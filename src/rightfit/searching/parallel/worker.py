@@ -10,18 +10,26 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import math
+import os
 import signal
 import sys
+import threading
+import time
 import traceback
+from collections.abc import Iterator
 
 from rightfit._core.formatting import describe_error
 from rightfit._core.processes.channel import Channel
 from rightfit._core.processes.fork_server import SERVER_KINDS, connect_to_parent, serve_forks
 from rightfit._core.processes.lifeline import end_with_parent
+from rightfit.measuring.worker.units import NS_PER_S
 from rightfit.models.registry import get_family
 from rightfit.searching.cell import read_job
 from rightfit.searching.task_worker import TaskWorker
-from rightfit.searching.tasks import KINDS, Ended, Logged, Start
+from rightfit.searching.tasks import KINDS, Ended, Logged, Start, Task, TaskResult
+
+LOOK_S = 0.1  # between two looks at a task's clock
 
 
 def main() -> None:
@@ -53,12 +61,39 @@ def run_worker(channel: Channel) -> int:
     try:
         worker = TaskWorker(*read_job(start.job))
         while (task := channel.receive()) is not None:
-            channel.send(worker.carry_out(task))
+            with _limited(channel, task):
+                result = worker.carry_out(task)
+            channel.send(result)
     except Exception as err:  # the run goes on with it and will meet the error again
         logging.getLogger(__name__).debug("%s", traceback.format_exc())
         channel.send(Ended(describe_error(err)))
         return 1
     return 0
+
+
+@contextlib.contextmanager
+def _limited(channel: Channel, task: Task) -> Iterator[None]:
+    """End this process, with a result that says so, where a task takes longer than it may."""
+    max_cpu_s, max_wall_s = task.max_cpu_s or math.inf, task.max_wall_s or math.inf
+    is_over = threading.Event()
+    started_s, started_ns = time.time(), time.process_time_ns()
+
+    def watch() -> None:
+        while not is_over.wait(LOOK_S):
+            cpu_s = (time.process_time_ns() - started_ns) / NS_PER_S
+            wall_s = time.time() - started_s
+            if cpu_s > max_cpu_s or wall_s > max_wall_s:
+                fault = f"failed: ended after {cpu_s:.1f} CPU seconds, all that the budget had left"
+                with contextlib.suppress(OSError):  # the run is gone
+                    channel.send(TaskResult(started_s, time.time(), cpu_s, fault=fault))
+                os._exit(1)
+
+    if min(max_cpu_s, max_wall_s) < math.inf:
+        threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
 
 
 class _Forwarding(logging.Handler):

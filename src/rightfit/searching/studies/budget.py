@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from optuna.trial import FrozenTrial
 
+from rightfit.measuring.worker.units import NS_PER_S
 from rightfit.searching.studies.trial_attributes import (
     CURVE,
     GAINED,
@@ -18,6 +20,110 @@ from rightfit.searching.studies.trial_attributes import (
 
 # Of the budget, that a search may really take: it is as repeatable as this is rarely reached.
 GUARD = 3.0
+
+MARGIN = 0.05  # of a call's limit, that searching leaves for decisions and for judging
+
+
+class CallLimit:
+    """CPU and wall seconds that a whole call may really take, shared by all its searches.
+
+    CPU seconds of this process count from here on; those of others count once they are charged.
+    What final trainings will take, and the winner's last one on all rows, is kept free of searching
+    as far as there is room for it.
+
+    Args:
+        cpu_s: CPU seconds of all processes; ``None``: no limit.
+        wall_s: Wall seconds from here on; ``None``: no limit.
+        cpu_clock_ns: CPU time of this process.
+        clock_ns: Monotonic clock.
+
+    Attributes:
+        refit_growth: Rows of the winner's last training for each row of a final one; 0: there is
+            none.
+    """
+
+    def __init__(
+        self,
+        cpu_s: float | None,
+        wall_s: float | None = None,
+        *,
+        cpu_clock_ns: Callable[[], int] = time.process_time_ns,
+        clock_ns: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
+        self.cpu_s, self.wall_s, self.refit_growth = cpu_s, wall_s, 0.0
+        self._cpu_clock_ns, self._clock_ns = cpu_clock_ns, clock_ns
+        self._begun_cpu_ns, self._begun_ns = cpu_clock_ns(), clock_ns()
+        self._elsewhere_s = 0.0
+        self._underway_s: dict[tuple[str, int], float] = {}  # expected, by search and trial
+        self._finals_s: dict[str, float] = {}  # by search
+        self._refit_s = 0.0
+
+    @property
+    def spent_cpu_s(self) -> float:
+        """CPU seconds so far."""
+        return (self._cpu_clock_ns() - self._begun_cpu_ns) / NS_PER_S + self._elsewhere_s
+
+    @property
+    def left_wall_s(self) -> float | None:
+        """Wall seconds that are left."""
+        if self.wall_s is None:
+            return None
+        return self.wall_s - (self._clock_ns() - self._begun_ns) / NS_PER_S
+
+    def charge(self, cpu_s: float) -> None:
+        """Add CPU seconds that another process has taken."""
+        self._elsewhere_s += cpu_s
+
+    def begin(self, search: str, number: int, expected_s: float) -> None:
+        """Note that a worker has a step of a trial, and what it is expected to take."""
+        self._underway_s[search, number] = expected_s
+
+    def end(self, search: str, number: int) -> None:
+        """Note that a step is over."""
+        self._underway_s.pop((search, number), None)
+
+    def reserve(self, search: str, training_s: float, *, growth: float) -> None:
+        """Keep free what a search's best model takes at last, and the winner's training after it.
+
+        Args:
+            search: Its name.
+            training_s: CPU seconds of its training so far.
+            growth: Rows of the final training for each row of that; 1: there is none.
+        """
+        self._finals_s[search] = training_s * growth if growth > 1 else 0.0
+        self._refit_s = max(self._refit_s, training_s * growth * self.refit_growth)
+
+    def release_final(self, search: str) -> None:
+        """Keep nothing free for a search's final training any more."""
+        self._finals_s.pop(search, None)
+
+    def release_refit(self) -> None:
+        """Keep nothing free for the winner's training any more."""
+        self._refit_s = 0.0
+
+    def left_s(self) -> float:
+        """Return the seconds that are left; at most 0 once the call has to end."""
+        cpu_s = math.inf if self.cpu_s is None else self.cpu_s - self.spent_cpu_s
+        wall_s = self.left_wall_s
+        return cpu_s if wall_s is None else min(cpu_s, wall_s)
+
+    def left_for_searching_s(self) -> float:
+        """Return the seconds that another step of a training may take."""
+        margin_s = MARGIN * min(self.cpu_s or math.inf, self.wall_s or math.inf)
+        return self._keep_free(self.left_s() - margin_s, self._finals_s)
+
+    def left_for_final_s(self, search: str) -> float:
+        """Return the seconds that a search's final training may take."""
+        others_s = {name: final_s for name, final_s in self._finals_s.items() if name != search}
+        return self._keep_free(self.left_s(), others_s)
+
+    def _keep_free(self, left_s: float, finals_s: Mapping[str, float]) -> float:
+        """Take off steps underway, and each last training that the rest has room for."""
+        left_s -= sum(self._underway_s.values())
+        for training_s in (self._refit_s, *sorted(finals_s.values())):
+            if training_s <= left_s:
+                left_s -= training_s
+        return left_s
 
 
 @dataclass(frozen=True)
