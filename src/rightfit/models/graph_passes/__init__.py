@@ -22,6 +22,7 @@ from rightfit.models.graph_passes.two_classes import (
     answer_both_classes_at_once,
     answer_two_classes_by_sigmoid,
 )
+from rightfit.models.graph_passes.votes import drop_zero_votes
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -40,6 +41,7 @@ MODEL_PASSES: tuple[Pass, ...] = (
     answer_both_classes_at_once,
     fold_scaling,
     unscale_thresholds,
+    drop_zero_votes,
 )
 """Of a model that reads encoded rows."""
 
