@@ -52,12 +52,14 @@ __all__ = [
     "SearchResult",
     "Serving",
     "StoppingRule",
+    "TunedServing",
     "__version__",
     "compare",
     "measure",
     "open_project",
     "rank",
     "search",
+    "tune_serving",
 ]
 
 _HOMES = {
@@ -82,11 +84,13 @@ _HOMES = {
     "SearchResult": "rightfit.api.search",
     "Serving": "rightfit.measuring.serving",
     "StoppingRule": "rightfit.searching.stopping",
+    "TunedServing": "rightfit.api.serving_tuning",
     "compare": "rightfit.api.measure",
     "measure": "rightfit.api.measure",
     "open_project": "rightfit.kedro_project.opened_project",
     "rank": "rightfit.api.rank",
     "search": "rightfit.api.search",
+    "tune_serving": "rightfit.api.serving_tuning",
 }
 
 _OF_SEARCH = ("optuna", "scipy", "sqlalchemy", "threadpoolctl")
@@ -104,6 +108,7 @@ if TYPE_CHECKING:
     from rightfit.api.profiles import Profiles
     from rightfit.api.rank import Ranking, rank
     from rightfit.api.search import SearchResult, search
+    from rightfit.api.serving_tuning import TunedServing, tune_serving
     from rightfit.kedro_project.opened_project import Project, open_project
     from rightfit.measuring.hardware.environment import Environment
     from rightfit.measuring.metrics import Figure, Metric

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +28,17 @@ from rightfit.measuring.hardware.environment import Environment, describe_enviro
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.profiles.candidate_profiles import profile_set
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
-from rightfit.measuring.rounds.jobs import CandidateSet, plan_servings, write_model_rows
+from rightfit.measuring.rounds.jobs import (
+    CandidateSet,
+    RowsFile,
+    plan_servings,
+    write_model_rows,
+)
 from rightfit.measuring.rounds.measurement import Bench
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.worker_pool import WorkerPool
-from rightfit.measuring.targets import Quality, plan_judging, read_targets
+from rightfit.measuring.serving import Serving
+from rightfit.measuring.targets import Judging, Quality, plan_judging, read_targets
 from rightfit.models.bundle import Bundle
 from rightfit.models.bundle_files import hash_regular_file
 from rightfit.models.imported.exporting import offer_exports
@@ -111,6 +117,93 @@ class MeasuringPlan:
     applications: Applications | None = None
 
 
+@dataclass(frozen=True)
+class PreparedModels:
+    """Models as bundles, with the rows of each, ready to be measured side by side.
+
+    Args:
+        dataset: Name of the rows.
+        bundles: By name of the model.
+        files: Rows in the form that each reads, by name and runtime.
+        judging: What they predict, and how that is judged.
+        left_out: Why a model does not run in a runtime, by a label of both.
+        params: How to measure.
+        bench: Where to measure.
+        environment: The machine.
+    """
+
+    dataset: str
+    bundles: Mapping[str, Bundle]
+    files: Mapping[tuple[str, str], RowsFile]
+    judging: Judging
+    left_out: Mapping[str, str]
+    params: EvaluationParams
+    bench: Bench
+    environment: Environment
+
+    @property
+    def candidates(self) -> CandidateSet:
+        """The models as candidates of one dataset."""
+        return CandidateSet(
+            dataset=self.dataset,
+            data_version="",
+            candidates=self.bundles,
+            targets=self.judging.labels,
+            quality=self.judging.metric,
+            fit_costs={},
+            environment_id=self.environment.environment_id,
+            devices=self.environment.devices,
+            seed=self.params.seed,
+            rows=self.files,
+        )
+
+    def plan_servings(self) -> list[Serving]:
+        """Return the wanted serving configurations that the machine can run."""
+        return plan_servings(
+            self.params.runtimes,
+            self.params.n_threads,
+            self.params.devices,
+            n_cores=self.environment.n_cores,
+            present=self.environment.devices,
+        )
+
+    def measure(
+        self,
+        applications: Applications | None,
+        wanted: Mapping[str, Collection[Serving]] | None = None,
+    ) -> MeasuredModels:
+        """Measure them in fresh processes, in turns.
+
+        Args:
+            applications: Once they cannot choose a profile any more, it is not measured further;
+                ``None``: all are measured to the end.
+            wanted: Serving configurations of each model; ``None``: all.
+        """
+        profiles = profile_set(
+            self.candidates,
+            self.plan_servings(),
+            self.bench,
+            JsonStore(self.bench.folder / "measurements"),
+            tiers=self.params.tiers,
+            choose=lambda found: (
+                [True] * found.height
+                if applications is None
+                else could_be_chosen(found, applications, MODEL)
+            ),
+            wanted=wanted,
+            level=logging.DEBUG,
+        )
+        refused = [name for name, bundle in self.bundles.items() if bundle.onnx_refused]
+        is_refused = pl.col("candidate").is_in(refused) & (pl.col("runtime") == ONNX)
+        return MeasuredModels(
+            profiles.filter(~is_refused),
+            self.environment,
+            None if self.judging.labels is None else self.judging.metric,
+            len(load_rows(str(next(iter(self.files.values())).path))),
+            self.left_out,
+        )
+
+
 def measure_models(
     models: Mapping[str, object],
     rows: object | None,
@@ -124,8 +217,29 @@ def measure_models(
     """Measure models in fresh processes, in turns.
 
     Raises:
-        RightfitError: If a model, the rows or the targets do not fit each other; before anything
-            is measured.
+        RightfitError: As of :func:`prepare_models`.
+    """
+    with prepare_models(
+        models, rows, targets, plan, dataset=dataset, quality=quality, trust=trust
+    ) as prepared:
+        return prepared.measure(plan.applications)
+
+
+@contextmanager
+def prepare_models(
+    models: Mapping[str, object],
+    rows: object | None,
+    targets: object | None,
+    plan: MeasuringPlan,
+    *,
+    dataset: str,
+    quality: Quality | None,
+    trust: bool,
+) -> Iterator[PreparedModels]:
+    """Write models as bundles that last while the block runs, exported as far as that is wanted.
+
+    Raises:
+        RightfitError: If a model, the rows or the targets do not fit each other.
     """
     sweep_temporary_folders()  # what killed processes have left
     params = _read_params(plan)
@@ -177,42 +291,18 @@ def measure_models(
                     f"No model runs in {', '.join(wanted)}: {end_sentence(reasons)}"
                 )
             settings = _fit_batches(params.settings, given, bundles, table)
-            profiles = profile_set(
-                CandidateSet(
-                    dataset=dataset,
-                    data_version="",
-                    candidates=bundles,
-                    targets=judging.labels,
-                    quality=judging.metric,
-                    fit_costs={},
-                    environment_id=here.environment_id,
-                    devices=here.devices,
-                    seed=params.seed,
-                    rows=files,
-                ),
-                plan_servings(
-                    list(wanted),
-                    params.n_threads,
-                    params.devices,
-                    n_cores=here.n_cores,
-                    present=here.devices,
-                ),
+            yield PreparedModels(
+                dataset,
+                bundles,
+                files,
+                judging,
+                left_out,
+                params.model_copy(update={"runtimes": tuple(wanted)}),
                 Bench(pool, folder, folder, settings, params.preset),
-                JsonStore(folder / "measurements"),
-                tiers=params.tiers,
-                choose=lambda found: (
-                    [True] * found.height
-                    if plan.applications is None
-                    else could_be_chosen(found, plan.applications, MODEL)
-                ),
-                level=logging.DEBUG,
+                here,
             )
-            n_rows = len(load_rows(str(next(iter(files.values())).path)))
     finally:
         pool.close()
-    metric = None if judging.labels is None else judging.metric
-    is_refused = pl.col("candidate").is_in(list(refused)) & (pl.col("runtime") == ONNX)
-    return MeasuredModels(profiles.filter(~is_refused), here, metric, n_rows, left_out)
 
 
 def _read_params(plan: MeasuringPlan) -> EvaluationParams:

@@ -119,7 +119,7 @@ def export_model(
     for name in (MANIFEST, *bundle.files):
         copy_replacing(bundle.path / name, copied / name)
     read_bundle(copied, checked_sha256=bundle.sha256)  # what arrived is what was stored
-    _write_json(folder / "encoder.json", model.encoder)
+    write_json(folder / "encoder.json", model.encoder)
     decided = answer.profile
     others = [profile_to_json(profile) for profile in answer.profiles if profile is not decided]
     measurement = {
@@ -127,7 +127,7 @@ def export_model(
         "profile": decided and profile_to_json(decided),
         "other_serving_configurations": others,
     }
-    _write_json(folder / usage.PROFILE, measurement)
+    write_json(folder / usage.PROFILE, measurement)
     write_replacing(folder / "README.md", write_readme(answer, model, call).encode())
     if with_server:
         write_server(folder, call)
@@ -147,15 +147,19 @@ def write_call(winner: RankedCandidate, model: Model, folder: Path) -> ModelCall
     Raises:
         ValueError: If the candidate has no ONNX file.
     """
-    onnx_file = locate_onnx(winner, model.bundle)
+    graph = join_encoder(locate_onnx(winner, model.bundle), model.encoder)
+    call = describe_call(winner, model, graph)
+    write_program(folder, graph, call)
+    return call
+
+
+def write_program(folder: Path, graph: bytes, call: ModelCall) -> None:
+    """Write a graph, how it is called, and the program that answers with it."""
     folder.mkdir(parents=True, exist_ok=True)
-    graph = join_encoder(onnx_file, model.encoder)
     write_replacing(folder / GRAPH_FILE, graph)
     for name, source in PROGRAM_FILES.items():
         copy_replacing(source, folder / name)
-    call = describe_call(winner, model, graph)
-    _write_json(folder / "model.json", asdict(call))
-    return call
+    write_json(folder / usage.CALL, asdict(call))
 
 
 def write_server(folder: Path, call: ModelCall) -> None:
@@ -204,5 +208,6 @@ def _check_belongs(answer: Answer, model: Model) -> None:
         )
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """Write JSON types into a file."""
     write_replacing(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())

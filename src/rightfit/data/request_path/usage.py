@@ -60,12 +60,13 @@ FOLDER = Path(__file__).parent
 CALL = "model.json"
 PROFILE = "profile.json"  # what was measured of the model; a server shows it
 MAX_THREADS = 1_024
-INPUT_DTYPES = ("string", "uint8", "float16", "float32", "float64")
+INPUT_DTYPES = ("string", "uint8", "int64", "float16", "float32", "float64")
 TENSOR_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
 FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
 TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
+WHOLE = "int64"
 PLAIN: set[type] = {
     int,
     float,
@@ -89,8 +90,9 @@ class TensorInput:
 
     Args:
         name: Its name in the ONNX graph.
-        dtype: ``string``; ``uint8``, the bytes of one image column, shape (n_rows, n_bytes); or a
-            float type of numpy, where NaN stands for a missing value.
+        dtype: ``string``; ``uint8``, the bytes of one image column, shape (n_rows, n_bytes);
+            ``int64``, of which none may be missing; or a float type of numpy, where NaN stands for
+            a missing value.
         columns: Raw columns it holds, in order.
         image_shape: ``(height, width, channels)`` that image files are decoded and resized to;
             ``None`` if the bytes are the pixels, or there is no image.
@@ -197,7 +199,7 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
                 with np.errstate(over="ignore"):  # what float32 cannot hold is refused next
                     numbers = _make_numbers(values, one)
                 check_sizes(numbers[:, : len(values)].T, one)
-                feed[one.name] = numbers
+                feed[one.name] = _make_whole(numbers, one) if one.dtype == WHOLE else numbers
     except KeyError:
         named = {name for one in inputs for name in one.columns}
         lacking = sorted(named - set(columns))
@@ -269,8 +271,9 @@ def _make_numbers(values: Sequence[Values], one: TensorInput) -> npt.NDArray[Any
     n_columns, n_rows = len(values), len(values[0])
     filling = one.filling if isinstance(one, CompiledInput) else None
     n_indicated = len(filling.indicated) if filling else 0
+    dtype = "float64" if one.dtype == WHOLE else one.dtype
     if type(values[0]) is np.ndarray:  # ten times as fast as to turn columns that were stacked
-        table = np.zeros((n_rows, n_columns + n_indicated), dtype=one.dtype)
+        table = np.zeros((n_rows, n_columns + n_indicated), dtype=dtype)
         for i, column in enumerate(values):
             if len(column) != n_rows:
                 raise ValueError("The columns of a request must be of one length.")
@@ -281,13 +284,25 @@ def _make_numbers(values: Sequence[Values], one: TensorInput) -> npt.NDArray[Any
             indicated = [float(row[i] is None) for i in filling.indicated.tolist()]
             fill = filling.fill.tolist()
             row = [fill[i] if value is None else value for i, value in enumerate(row)] + indicated
-        table = np.array([row], dtype=one.dtype)
+        table = np.array([row], dtype=dtype)
     else:
         no_gaps = [[0.0] * n_rows] * n_indicated
-        table = np.ascontiguousarray(np.array([*values, *no_gaps], dtype=one.dtype).T)
+        table = np.ascontiguousarray(np.array([*values, *no_gaps], dtype=dtype).T)
     if filling:
         filling.apply(table)
     return table
+
+
+def _make_whole(numbers: npt.NDArray[Any], tensor: TensorInput) -> npt.NDArray[Any]:
+    """Return numbers as whole ones; refuse others, and missing values."""
+    is_whole = numbers == np.floor(numbers)
+    if not is_whole.all():
+        row, column = np.argwhere(~is_whole)[0].tolist()
+        raise ValueError(
+            f"Row {row}: {tensor.columns[column]!r} must be a whole number: "
+            f"{float(numbers[row, column])}"
+        )
+    return numbers.astype(WHOLE)
 
 
 def _write_texts(column: Values, *, is_boolean: bool = False) -> Values:

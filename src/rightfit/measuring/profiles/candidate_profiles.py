@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -49,6 +49,7 @@ def profile_set(
     tiers: Sequence[Tier],
     choose: Callable[[pl.DataFrame], Sequence[bool]],
     choosers: str = "",
+    wanted: Mapping[str, Collection[Serving]] | None = None,
     level: int = logging.INFO,
 ) -> pl.DataFrame:
     """Measure candidates of a dataset under serving configurations.
@@ -61,12 +62,17 @@ def profile_set(
         tiers: Hardware ladder, smallest first.
         choose: Given profiles measured so far, tells for each row whether it could be chosen.
         choosers: Fingerprint of the applications behind ``choose``.
+        wanted: Those of the configurations that a candidate is measured in; ``None``: all.
         level: Of the log's lines.
 
     Returns:
         One row per candidate and serving configuration.
     """
-    jobs = plan_jobs(given.dataset, given.candidates, servings, given.requests, given.rows)
+    jobs = [
+        job
+        for job in plan_jobs(given.dataset, given.candidates, servings, given.requests, given.rows)
+        if wanted is None or job.serving in wanted.get(job.candidate, ())
+    ]
     keys = [given.key(job, bench.settings) for job in jobs]
     assembly = _Assembly(given, jobs, bench, store, tiers)
     states = measure_jobs(

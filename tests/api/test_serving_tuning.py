@@ -1,0 +1,161 @@
+"""A fitted model is served in the configuration that suits an application, and exported so."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from factories.own_models import ROWS, TARGETS, fit_pipeline, guess_by_age
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
+
+import rightfit as rf
+from rightfit.api.serving_tuning import TunedServing, order_trials
+
+pytestmark = pytest.mark.whole
+
+X, Y = load_digits(return_X_y=True)
+QUALITY = rf.Objective(weight=1, worst=0.5, best=1.0)
+FAST = rf.Objective(weight=1, worst=100, best=0.001, scale="log")
+
+
+def make_application(**constraints: rf.Constraint) -> rf.Application:
+    return rf.Application(
+        description="answer while somebody waits",
+        scenario="single_stream",
+        objectives={"quality": QUALITY, "latency_p50_ms": FAST},
+        constraints=constraints,
+    )
+
+
+@pytest.fixture(scope="module")
+def tuned() -> TunedServing:
+    model = RandomForestClassifier(24, random_state=0).fit(X[:1000], Y[:1000])
+    applications = {
+        "cheap": make_application(quality_raw=rf.Constraint(min=0.7)),
+        "faithful": make_application(n_threads=rf.Constraint(max=1)),
+        "impossible": make_application(quality_raw=rf.Constraint(min=1.0)),
+    }
+    return rf.tune_serving(
+        model, X[1000:], Y[1000:], applications=applications, name="forest", n_threads=[1]
+    )
+
+
+def test_forest_is_tried_whole_and_shortened(tuned: TunedServing) -> None:
+    tried = dict(tuned.tried.select("candidate", "quality_raw").iter_rows())
+    model = RandomForestClassifier(24, random_state=0).fit(X[:1000], Y[:1000])
+    model.estimators_ = model.estimators_[:6]
+
+    assert [*tried] == ["forest", "forest, 12 of 24 rounds", "forest, 6 of 24 rounds"]
+    assert tried["forest, 6 of 24 rounds"] == pytest.approx(model.score(X[1000:], Y[1000:]))
+
+
+def test_best_is_measured_beside_the_model_as_it_is(tuned: TunedServing) -> None:
+    best = tuned.best("cheap")
+
+    assert best is not None
+    assert best.serving.runtime == "onnx"
+    assert best.latency_p50_ms.value < tuned.baseline.latency_p50_ms.value / 10  # some 100 times
+    assert (tuned.baseline.candidate, tuned.baseline.serving.runtime) == ("forest", "native")
+    assert tuned.profiles.find("forest", runtime="onnx").quality_raw.value is not None
+    assert tuned.best("impossible") is None
+    assert tuned.summary()["application"].to_list() == [
+        "as it is",
+        "cheap",
+        "faithful",
+        "impossible",
+    ]
+    assert "none meets the limits" in repr(tuned)
+
+
+def test_export_predicts_as_the_chosen_model(tuned: TunedServing, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    tuned.export("cheap", folder)
+    best = tuned.best("cheap")
+    rows = [{str(i): float(value) for i, value in enumerate(row)} for row in X[1000:1100]]
+
+    predicted = [int(answer["class"]) for answer in run_usage(folder, rows)]
+
+    assert np.mean(np.array(predicted) == Y[1000:1100]) > 0.8
+    assert rf.measure(folder, X[1000:], Y[1000:]).quality_raw.value == best.quality_raw.value
+    assert json.loads((folder / "profile.json").read_text())["profile"]["candidate"] == (
+        best.candidate
+    )
+    with pytest.raises(rf.RightfitError, match="is not an empty folder"):
+        tuned.export("cheap", folder)
+    with pytest.raises(rf.RightfitError, match="none meets the limits"):
+        tuned.export("impossible", tmp_path / "none")
+
+
+def run_usage(folder: Path, rows: list[dict[str, Any]]) -> Any:
+    done = subprocess.run(
+        [sys.executable, "usage.py"],
+        cwd=folder,
+        input=json.dumps(rows),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_columns_by_name_are_served_as_a_graph_and_exported(tmp_path: Path) -> None:
+    found = rf.tune_serving(
+        fit_pipeline(), ROWS, TARGETS, applications={"web": make_application()}, n_threads=[1]
+    )
+    found.export("web", tmp_path)
+
+    assert found.best("web").serving.runtime == "onnx"
+    columns = {
+        name
+        for tensor in json.loads((tmp_path / "model.json").read_text())["inputs"]
+        for name in tensor["columns"]
+    }
+    assert columns == set(ROWS.columns)
+    row = {
+        name: value.item() if hasattr(value, "item") else value
+        for name, value in ROWS.iloc[0].items()
+    }
+    run_usage(tmp_path, [row])
+    with pytest.raises(subprocess.CalledProcessError, match="non-zero exit") as raised:
+        run_usage(tmp_path, [row | {"n_rooms": None}])
+    assert "'n_rooms' must be a whole number" in raised.value.stderr
+
+
+def test_a_function_has_no_graph_to_try(tmp_path: Path) -> None:
+    found = rf.tune_serving(
+        guess_by_age, ROWS, TARGETS, applications={"web": make_application()}, n_threads=[1]
+    )
+
+    assert found.tried.is_empty()
+    assert found.best("web").serving.runtime == "native"
+    with pytest.raises(rf.RightfitError, match="which is no ONNX graph: serve the model itself"):
+        found.export("web", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("constraints", "expected"),
+    [
+        ({}, [1, 2, 0]),
+        ({"quality_raw": rf.Constraint(min=0.85)}, [0, 1, 2]),
+        ({"quality_raw": rf.Constraint(max_degradation=0.15)}, [1, 0, 2]),
+        ({"peak_memory_mib": rf.Constraint(max=1)}, [1, 2, 0]),  # is not tried
+    ],
+)
+def test_trials_are_ordered_by_limits_then_utility(
+    constraints: dict[str, Any], expected: list[int]
+) -> None:
+    quality = np.array([0.9, 0.8, 0.6])
+    columns = {
+        "quality": quality,
+        "quality_raw": quality,
+        "latency_p50_ms": np.array([50.0, 0.1, 0.01]),
+        "n_threads": np.ones(3),
+    }
+
+    assert order_trials(columns, make_application(**constraints)).tolist() == expected
