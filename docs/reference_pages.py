@@ -32,7 +32,7 @@ from rightfit.searching.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL
 SOURCE = Path(rightfit.__file__).parent
 CONF = SOURCE / "params" / "default_values"
 SAMPLE = SOURCE.parents[1] / "conf" / "base"
-FUNCTIONS = ("measure", "compare", "rank", "search", "open_project")
+FUNCTIONS = ("measure", "compare", "tune_serving", "rank", "search", "open_project")
 TYPES_LAST = ("RightfitError",)
 """Public names that are shown last."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-RUNS = ("tutorial/models", "howto/notebook_model", "howto/search_python")
+RUNS = ("tutorial/models", "howto/notebook_model", "howto/too_slow", "howto/search_python")
 IN_A_PROJECT = ("howto/results", "howto/why_not")
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
@@ -40,6 +40,13 @@ def test_models_are_measured_compared_and_ranked(project_path: Path, tmp_path: P
 
 def test_models_of_a_notebook_are_compared(project_path: Path, tmp_path: Path) -> None:
     assert "for interactive" in run(read_blocks(project_path, "howto/notebook_model"), tmp_path)
+
+
+def test_model_that_is_too_slow_is_tuned_and_exported(project_path: Path, tmp_path: Path) -> None:
+    shown = run(read_blocks(project_path, "howto/too_slow"), tmp_path)
+
+    assert "\n  web: model" in shown
+    assert (tmp_path / "served" / "usage.py").is_file()
 
 
 def test_models_are_searched(project_path: Path, tmp_path: Path) -> None:
