@@ -159,3 +159,19 @@ def test_trials_are_ordered_by_limits_then_utility(
     }
 
     assert order_trials(columns, make_application(**constraints)).tolist() == expected
+
+
+def test_torch_module_is_tried_with_8_bit_weights() -> None:
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(64, 16), torch.nn.ReLU(), torch.nn.Linear(16, 10))
+
+    found = rf.tune_serving(
+        module,
+        X[:300].astype(np.float32),
+        Y[:300],
+        applications={"web": make_application()},
+        n_threads=[1],
+        quality="accuracy",
+    )
+
+    assert found.tried["runtime"].to_list() == ["onnx", "onnx_int8"]

@@ -172,6 +172,7 @@ class ModuleObjectFamily(ObjectFamily):
     """Serves a torch module of this user's process, on a GPU too."""
 
     devices: tuple[str, ...] = ("cpu", "cuda")
+    native_imports: tuple[str, ...] = ("torch",)
 
 
 class SkopsFamily(ObjectFamily):
