@@ -85,15 +85,15 @@ def tune_serving(
     asked = read_applications(applications)
     models = {name: model}
     if targets is not None and not keeps_rounds:
-        models |= _shorten(model, name)
+        models |= shorten_model(model, name)
     plan = MeasuringPlan(tuple(runtimes), tuple(n_threads), ("cpu",), preset, asked)
     with prepare_models(
         models, rows, targets, plan, dataset="data", quality=quality, trust=trust
     ) as prepared:
-        trials, faults = _open(prepared)
+        trials, faults = open_graphs(prepared)
         finalists = halve_trials(
             trials,
-            lambda alive, quota: _select(alive, quota, prepared, [*asked.values()]),
+            lambda alive, quota: select_trials(alive, quota, prepared, [*asked.values()]),
             n_finalists=N_FINALISTS,
             seed=prepared.params.seed,
         )
@@ -226,8 +226,16 @@ class TunedServing:
         return to_html(self.summary())
 
 
-def _shorten(model: object, name: str) -> dict[str, object]:
-    """Return an ensemble's first halves by name; none of another model."""
+def shorten_model(model: object, name: str) -> dict[str, object]:
+    """Return an ensemble's first half, quarter, eighth and sixteenth, by name.
+
+    Args:
+        model: A fitted model.
+        name: Its name.
+
+    Returns:
+        Those of at least ``MIN_ROUNDS`` rounds; none of a model that is no ensemble of trees.
+    """
     n_rounds = count_rounds(model)
     if n_rounds is None:
         return {}
@@ -239,21 +247,35 @@ def _shorten(model: object, name: str) -> dict[str, object]:
     }
 
 
-def _open(prepared: PreparedModels) -> tuple[list[ServingTrial], dict[str, str]]:
-    """Open what is served as a graph; the model as it is runs in measuring processes alone."""
+def open_graphs(prepared: PreparedModels) -> tuple[list[ServingTrial], dict[str, str]]:
+    """Open what is served as a graph; the model as it is runs in measuring processes alone.
+
+    Returns:
+        The trials, and why others cannot be tried, by a label of model and runtime.
+    """
     candidates = prepared.candidates
     servings = [serving for serving in prepared.plan_servings() if serving.runtime != NATIVE]
     jobs = plan_jobs(prepared.dataset, prepared.bundles, servings, rows=prepared.files)
     return open_trials(candidates, jobs)
 
 
-def _select(
+def select_trials(
     trials: Sequence[ServingTrial],
     quota: int,
     prepared: PreparedModels,
     applications: Sequence[Application],
 ) -> list[int]:
-    """Return positions of the trials that are among the best so many of an application."""
+    """Select the trials that are among the best so many for an application.
+
+    Args:
+        trials: Open ones that were timed.
+        quota: How many each application selects.
+        prepared: What they belong to.
+        applications: Whose objectives and limits count.
+
+    Returns:
+        Positions, ascending.
+    """
     table = tabulate_trials(trials, prepared.candidates)
     columns = {
         column: np.array(table[column].to_list(), dtype=np.float64)

@@ -1,7 +1,7 @@
 """A pass that leaves the zeros out of what the leaves of trees vote.
 
 A leaf of a forest holds a share of votes for every class, and most shares are 0: adding them
-changes nothing, and costs up to a third of the time.
+changes nothing, and takes time.
 """
 
 from __future__ import annotations
