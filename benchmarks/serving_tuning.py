@@ -8,8 +8,8 @@ anew, in turns, until each has ``N_SLICES`` slices: the full grid, which tells t
 Ends with one line of JSON:
 
 - ``n_choices``: models times applications;
-- ``loss_median``, ``loss_max``: how much worse the best of the finalists is than the best of the
-  grid, as a share, both by the grid's figures;
+- ``loss_median``, ``loss_max``: how much worse the configuration that halving puts first is than
+  the best of the grid, as a share, both by the grid's figures;
 - ``n_within_2_pct``: choices that lose at most 2 %;
 - ``slices_share``: slices that halving took / slices of the full grid.
 """
@@ -116,17 +116,21 @@ def tune(
             n_finalists=N_FINALISTS,
             seed=seed,
         )
+        firsts = [
+            finalists[select_trials(finalists, 1, prepared, [application])[0]]
+            for application in APPLICATIONS.values()
+        ]
         n_halving = sum(len(trial.row_s) for trial in trials)
         complete_grid(trials, seed=seed)
         table = tabulate_trials(trials, prepared.candidates)
-    lowest = table["quality_raw"].max() - 0.01 - 1e-9
-    is_finalist = [trial in finalists for trial in trials]
+    qualities = table["quality_raw"].to_numpy()
+    is_good = qualities >= qualities.max() - 0.01 - 1e-9
     losses = []
-    for metric in APPLICATIONS:
+    for metric, first in zip(APPLICATIONS, firsts, strict=True):
         costs = table[metric].to_numpy()
         costs = 1 / costs if metric == "throughput_rows_per_s" else costs
-        is_good = table["quality_raw"].to_numpy() >= lowest
-        losses.append(costs[is_good & is_finalist].min() / costs[is_good].min() - 1)
+        position = next(i for i, trial in enumerate(trials) if trial is first)
+        losses.append(float(costs[position] / costs[is_good].min()) - 1)
     shown = ", ".join(
         f"{metric} loses {loss:.1%}" for metric, loss in zip(APPLICATIONS, losses, strict=True)
     )
