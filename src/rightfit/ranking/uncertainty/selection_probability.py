@@ -72,7 +72,8 @@ class _Draw:
             else:
                 steps = self.rng.standard_normal((self.n_draws, len(self.rows)))
             values[metric] = self._draw(metric, self.rows, steps, in_logs=metric in logs)
-            if METRICS_BY_COLUMN[metric].shares == "drift":
+            # a limit may be on the number of threads, which is no metric
+            if metric in METRICS_BY_COLUMN and METRICS_BY_COLUMN[metric].shares == "drift":
                 values[metric] = values[metric] * self._levels
         return values
 
