@@ -1,7 +1,7 @@
-"""Neural network (torch): convolutions for image-shaped rows, else a perceptron of the RealMLP kind.
+"""Neural network (torch): convolutions for image-shaped rows, else a perceptron.
 
 It ends in logits of the classes, or in a value whose unit is part of the weights (``networks.py``).
-How tables are learnt says ``perceptron.py``. What a configuration leaves out is the recipe's.
+``perceptron.py`` trains on tables. A setting that a configuration leaves out is the recipe's.
 """
 
 from __future__ import annotations
