@@ -107,7 +107,10 @@ def make_trial(*fit_times_s: float) -> FrozenTrial:
         value=0.9,
         user_attrs={
             "configuration": {"alpha": 0.1},
-            "curve": [{"fit_time_s": fit_time_s} for fit_time_s in fit_times_s],
+            "curve": [
+                {"fit_time_s": fit_time_s, "kept_checkpoint": n}
+                for n, fit_time_s in enumerate(fit_times_s, start=1)
+            ],
         },
     )
 
@@ -176,3 +179,12 @@ def test_validation_predictions_are_those_before_validation_rows_were_learnt(
         )
         np.testing.assert_array_equal(series.to_numpy(), before)
         assert not np.array_equal(series.to_numpy(), after)
+
+
+def test_a_candidate_is_trained_up_to_the_checkpoint_whose_model_is_kept(parts: Cell) -> None:
+    trial = make_trial(1.0, 2.0, 4.0)
+    trial.user_attrs["curve"][-1]["kept_checkpoint"] = 2
+
+    task = plan_finish(trial, parts, cells.make_settings(n_checkpoints=3), exports=False)
+
+    assert task.n_checkpoints == 2

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -118,3 +119,27 @@ def test_memory_that_an_earlier_trial_has_freed_counts_when_it_is_used_again() -
     peak_mib = meter.read(n_steps=1)["fit_peak_memory_mib"]
 
     assert peak_mib == pytest.approx(61, abs=8)
+
+
+def test_rounds_that_make_a_model_worse_are_left_out(blobs: TrainingData) -> None:
+    rng = np.random.default_rng(0)
+    noise = replace(
+        blobs, labels=rng.permutation(blobs.labels)
+    )
+    cell = cells.make_cell(noise, family="boosting", validation=blobs)
+    configuration = {
+        "max_iter": 32, "learning_rate": 0.3, "max_leaf_nodes": 31, "min_samples_leaf": 1,
+        "l2_regularization": 0.0, "max_features": 1.0,
+    }  # fmt: skip
+
+    looks = list(follow_training(cell, TrainingRun(configuration, noise, n_checkpoints=5)))
+
+    kept = [look.point["kept_checkpoint"] for look in looks]
+    qualities = [look.point["quality_raw"] for look in looks]
+    assert kept[-1] < 5
+    assert qualities == sorted(qualities)
+    for look, number in zip(looks, kept, strict=True):
+        answers = get_family("boosting").predict(look.model, blobs.rows)
+        assert np.mean(answers.argmax(1) == blobs.labels) == look.point["quality_raw"]
+        assert look.point["structure"]["n_trees"] == 3 * 2**number  # one a class, 2 to 32 rounds
+    assert [look.point["n_steps"] for look in looks] == [2, 4, 8, 16, 32]

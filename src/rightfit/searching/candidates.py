@@ -177,7 +177,7 @@ def plan_finish(trial: FrozenTrial, cell: Cell, settings: SearchSettings, *, exp
         "finish",
         trial.number,
         trial.user_attrs[CONFIGURATION],
-        len(curve),
+        curve[-1]["kept_checkpoint"],
         learns_validation=learns_validation,
         exports=exports,
     )
