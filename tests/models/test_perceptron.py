@@ -98,6 +98,18 @@ def test_six_checkpoints_grow_better() -> None:
     assert qualities[0] < qualities[2] < qualities[5]
 
 
+def test_the_net_of_an_earlier_checkpoint_can_be_taken() -> None:
+    data, early = make_rings(0), {}
+    for checkpoint in FAMILY.train(TrainingRun({**SMALL, "n_epochs": 60}, data, 3)):
+        early[checkpoint.n_steps] = FAMILY.predict(checkpoint.model, data.rows)
+
+    taken = FAMILY.take_prefix(checkpoint.model, 57)
+
+    assert [*early] == [57, 118, 240]
+    np.testing.assert_array_equal(FAMILY.predict(taken, data.rows), early[57])
+    np.testing.assert_array_equal(FAMILY.predict(checkpoint.model, data.rows), early[240])
+
+
 def test_with_relu_all_but_products_folds() -> None:
     model = export(make_rings(3), activation="relu", n_layers=1)
 

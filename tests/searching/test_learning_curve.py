@@ -123,9 +123,7 @@ def test_memory_that_an_earlier_trial_has_freed_counts_when_it_is_used_again() -
 
 def test_rounds_that_make_a_model_worse_are_left_out(blobs: TrainingData) -> None:
     rng = np.random.default_rng(0)
-    noise = replace(
-        blobs, labels=rng.permutation(blobs.labels)
-    )
+    noise = replace(blobs, labels=rng.permutation(blobs.labels))
     cell = cells.make_cell(noise, family="boosting", validation=blobs)
     configuration = {
         "max_iter": 32, "learning_rate": 0.3, "max_leaf_nodes": 31, "min_samples_leaf": 1,

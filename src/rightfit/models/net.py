@@ -190,8 +190,13 @@ class NetFamily(Family):
             schedule=lambda n_steps: torch.optim.lr_scheduler.OneCycleLR(
                 optimizer, max_lr=configuration["learning_rate"], total_steps=n_steps
             ),
-            shares=[share_at(n + 1, run.n_checkpoints) for n in range(run.n_checkpoints)],
         )
+
+    def take_prefix(self, model: Any, n_steps: int) -> Any | None:
+        """See :class:`rightfit.models.family.Family`; nets on tables alone."""
+        from rightfit.models.perceptron import take_snapshot
+
+        return take_snapshot(model, n_steps)
 
     def predict(self, model: Any, rows: Rows) -> Rows:
         """See :class:`rightfit.models.family.Family`."""

@@ -3,22 +3,25 @@
 The recipe is that of Holzmüller, Grinsztajn and Steinwart (2024), *Better by default: strong
 pre-tuned MLPs and boosted trees on tabular data*, arXiv:2407.04491. Columns are scaled robustly and
 clipped smoothly, each has a learnt factor, layers are trained in the neural-tangent
-parametrisation, by Adam at a high rate that rises and falls in cycles, with smoothed labels. The
-last epoch is kept, not the best: a candidate's last training has no validation rows to judge by.
+parametrisation, by Adam at a high rate that rises and falls in cycles, with smoothed labels. Where
+the recipe keeps the best epoch, a search keeps the best end of a cycle: a candidate's last
+training, which has no validation rows to judge by, can then end there.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingRun
-from rightfit.models.rate_cycles import cycle_rate, share_at
+from rightfit.models.rate_cycles import cycle_rate
 from rightfit.models.schema import InputSchema
 from rightfit.models.torch_training import train_module
 
@@ -128,7 +131,7 @@ def train_perceptron(network: nn.Sequential, run: TrainingRun) -> Iterator[Check
         fused=True,
     )
     smoothed = nn.CrossEntropyLoss(label_smoothing=LABEL_SMOOTHING)
-    return train_module(
+    trained = train_module(
         network,
         run,
         optimizer,
@@ -136,5 +139,22 @@ def train_perceptron(network: nn.Sequential, run: TrainingRun) -> Iterator[Check
             optimizer, lambda step: cycle_rate(step / n_steps)
         ),
         measure_loss=smoothed if run.data.schema.classes else None,
-        shares=[share_at(n + 1, run.n_checkpoints) for n in range(run.n_checkpoints)],
     )
+    snapshots: dict[int, dict[str, torch.Tensor]] = {}
+    network.snapshots = snapshots  # type: ignore[assignment]  # no module
+    for checkpoint in trained:
+        snapshots[checkpoint.n_steps] = {
+            name: tensor.clone() for name, tensor in network.state_dict().items()
+        }
+        yield checkpoint
+
+
+def take_snapshot(network: Any, n_steps: int) -> Any | None:
+    """Return a copy of a network as it was at a checkpoint; ``None`` without snapshots."""
+    snapshots = network.__dict__.pop("snapshots", None)
+    if snapshots is None:
+        return None
+    earlier = copy.deepcopy(network)
+    network.snapshots = snapshots
+    earlier.load_state_dict(snapshots[n_steps])
+    return earlier

@@ -37,5 +37,6 @@ def share_at(checkpoint: int, n_checkpoints: int) -> float:
     [0.5, 1.0, 63.0]
     """
     n_left = n_checkpoints - checkpoint
-    n_first = 2 ** (N_CYCLES - n_left) - 1 if n_left < N_CYCLES else 2.0 ** (N_CYCLES - 1 - n_left)
-    return n_first / _N_FIRST
+    if n_left < N_CYCLES:
+        return float(2 ** (N_CYCLES - n_left) - 1) / _N_FIRST
+    return float(2.0 ** (N_CYCLES - 1 - n_left)) / _N_FIRST

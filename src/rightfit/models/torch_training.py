@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ from rightfit.models.family import (
     Configuration,
     TrainingData,
     TrainingRun,
-    split_training,
 )
+from rightfit.models.rate_cycles import share_at
 
 Loss = Callable[[Any, Any], Any]
 """Measures outputs against labels."""
@@ -47,11 +47,10 @@ def train_module(
     *,
     schedule: Callable[[int], torch.optim.lr_scheduler.LRScheduler] | None = None,
     measure_loss: Loss | None = None,
-    shares: Sequence[float] = (),
 ) -> Iterator[Checkpoint]:
     """Train a module, all rows once an epoch in a random order; a step is a mini-batch.
 
-    It trains on one thread. Two saved a fifth of the time on two free cores, and took 16 times as
+    Checkpoints lie where :func:`share_at` says, whatever the schedule of the rate. It trains on one thread. Two saved a fifth of the time on two free cores, and took 16 times as
     long when something else used one of them: they wait for each other at each operation.
 
     Args:
@@ -62,7 +61,6 @@ def train_module(
         schedule: Makes the schedule of the learning rate from the number of steps; ``None``: the
             rate is constant.
         measure_loss: ``None``: cross-entropy, or the squared error of a target of spread 1.
-        shares: Of the training, at each checkpoint; empty: see :func:`split_training`.
     """
     configuration, data = run.configuration, run.data
     is_regression = data.schema.task == "regression"
@@ -80,6 +78,7 @@ def train_module(
     batch_size, n_epochs = configuration["batch_size"], configuration["n_epochs"]
     n_rows = len(data.labels)
     n_steps = -(-n_rows // batch_size) * n_epochs
+    shares = (share_at(n + 1, run.n_checkpoints) for n in range(run.n_checkpoints))
     ends = [max(1, round(n_steps * share)) for share in shares]
     weights = list(network.parameters())
     rate = schedule(n_steps) if schedule else None
@@ -102,7 +101,7 @@ def train_module(
     n_threads_before = torch.get_num_threads()
     done = 0
     try:
-        for end in ends or split_training(n_steps, run.n_checkpoints):
+        for end in ends:
             torch.set_num_threads(1)
             network.train()
             for batch in itertools.islice(batches, end - done):
