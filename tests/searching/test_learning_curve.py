@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from factories import cells
 
-from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.family import LabelledRows, TrainingData, TrainingRun
 from rightfit.models.registry import get_family
 from rightfit.searching.learning_curve import (
     MAX_KEPT,
@@ -121,23 +120,38 @@ def test_memory_that_an_earlier_trial_has_freed_counts_when_it_is_used_again() -
     assert peak_mib == pytest.approx(61, abs=8)
 
 
+BOOSTED = {
+    "max_iter": 8, "learning_rate": 0.3, "max_leaf_nodes": 7, "min_samples_leaf": 1,
+    "l2_regularization": 0.0, "max_features": 1.0,
+}  # fmt: skip
+
+
+def follow_boosting(
+    data: TrainingData, judges: LabelledRows, qualities: list[float]
+) -> Iterator[tuple[Look, Any]]:
+    """Follow a training whose validation is made up; yield predictions at each look."""
+    cell, made_up = cells.make_cell(data, family="boosting", validation=judges), iter(qualities)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(cell.quality), "score", lambda *_: next(made_up))
+        for look in follow_training(cell, TrainingRun(BOOSTED, data, n_checkpoints=4)):
+            yield look, get_family("boosting").predict(look.model, data.rows)
+
+
 def test_rounds_that_make_a_model_worse_are_left_out(blobs: TrainingData) -> None:
-    rng = np.random.default_rng(0)
-    noise = replace(blobs, labels=rng.permutation(blobs.labels))
-    cell = cells.make_cell(noise, family="boosting", validation=blobs)
-    configuration = {
-        "max_iter": 32, "learning_rate": 0.3, "max_leaf_nodes": 31, "min_samples_leaf": 1,
-        "l2_regularization": 0.0, "max_features": 1.0,
-    }  # fmt: skip
+    looks, answers = zip(*follow_boosting(blobs, blobs, [0.5, 0.9, 0.6, 0.7]), strict=True)
 
-    looks = list(follow_training(cell, TrainingRun(configuration, noise, n_checkpoints=5)))
+    points = [look.point for look in looks]
+    assert [point["kept_checkpoint"] for point in points] == [1, 2, 2, 2]
+    assert [point["quality_raw"] for point in points] == [0.5, 0.9, 0.9, 0.9]
+    assert [point["structure"]["n_trees"] for point in points] == [3, 6, 6, 6]
+    assert [point["n_steps"] for point in points] == [1, 2, 4, 8]
+    for prefix in answers[2:]:
+        np.testing.assert_array_equal(prefix, answers[1])
 
-    kept = [look.point["kept_checkpoint"] for look in looks]
-    qualities = [look.point["quality_raw"] for look in looks]
-    assert kept[-1] < 5
-    assert qualities == sorted(qualities)
-    for look, number in zip(looks, kept, strict=True):
-        answers = get_family("boosting").predict(look.model, blobs.rows)
-        assert np.mean(answers.argmax(1) == blobs.labels) == look.point["quality_raw"]
-        assert look.point["structure"]["n_trees"] == 3 * 2**number  # one a class, 2 to 32 rounds
-    assert [look.point["n_steps"] for look in looks] == [2, 4, 8, 16, 32]
+
+def test_rounds_that_may_be_worse_by_chance_alone_are_kept(blobs: TrainingData) -> None:
+    few = LabelledRows(blobs.rows[:9], blobs.labels[:9], blobs.schema)
+
+    looks = [look for look, _ in follow_boosting(blobs, few, [0.8, 0.7, 0.7, 0.75])]
+
+    assert [look.point["kept_checkpoint"] for look in looks] == [1, 2, 3, 4]

@@ -50,8 +50,9 @@ def train_module(
 ) -> Iterator[Checkpoint]:
     """Train a module, all rows once an epoch in a random order; a step is a mini-batch.
 
-    Checkpoints lie where :func:`share_at` says, whatever the schedule of the rate. It trains on one thread. Two saved a fifth of the time on two free cores, and took 16 times as
-    long when something else used one of them: they wait for each other at each operation.
+    Checkpoints lie where :func:`share_at` says, whatever the schedule of the rate. It trains on one
+    thread. Two saved a fifth of the time on two free cores, and took 16 times as long when
+    something else used one of them: they wait for each other at each operation.
 
     Args:
         network: The module, on its device.

@@ -110,7 +110,9 @@ class Look:
 def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
     """Train a configuration and look at it at each checkpoint.
 
-    Where a family can go back to an earlier model of its training, the best so far is looked at.
+    Where a family can go back to an earlier model of its training, the best so far is looked at if
+    it is better by more than one standard error: few validation rows would often prefer a short
+    training by chance.
 
     Args:
         cell: Family, validation rows and quality metric.
@@ -171,9 +173,12 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
             "work_s": meter.cpu_s + validate_s if usual_s is None else usual_s,
         }
         model = checkpoint.model
-        if not best or quality_raw > best["quality_raw"]:
+        if not best or quality_raw >= best["quality_raw"]:
             best = point
-        elif (prefix := family.take_prefix(model, best["n_steps"])) is not None:
+        elif (
+            best["quality_raw"] - quality_raw > error
+            and (prefix := family.take_prefix(model, best["n_steps"])) is not None
+        ):
             model, point = prefix, point | {name: best[name] for name in _OF_MODEL}
         yield Look(model, point, meter.kept_mib)
 
