@@ -116,7 +116,7 @@ def train_perceptron(network: nn.Sequential, run: TrainingRun) -> Iterator[Check
     for clip in network.children():
         if isinstance(clip, SmoothClip):
             clip.fit(run.data.rows)
-    of_rate: dict[float, list[nn.Parameter]] = defaultdict(list)
+    of_rate: dict[float, list[torch.Tensor]] = defaultdict(list)
     for layer in network.modules():
         if isinstance(layer, ColumnScale):
             of_rate[SCALE_RATE].append(layer.scale)

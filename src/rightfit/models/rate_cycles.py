@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 N_CYCLES = 6
-_N_FIRST = 2**N_CYCLES - 1  # lengths of the first cycle in a training
+_N_FIRST: float = 2**N_CYCLES - 1  # lengths of the first cycle in a training
 
 
 def cycle_rate(share: float) -> float:
