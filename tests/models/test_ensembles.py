@@ -9,6 +9,7 @@ import pytest
 
 from rightfit.models.ensembles import EnsembleFamily
 from rightfit.models.family import Family, TrainingData, TrainingRun
+from rightfit.models.registry import get_family
 
 CONFIGURATION = {"n_estimators": 6, "max_depth": 3}
 
@@ -38,6 +39,27 @@ def test_described_ensemble_trains_saves_and_exports(
     answers = extra_trees.predict(loaded, blobs.rows)
     np.testing.assert_array_equal(answers, extra_trees.predict(last.model, blobs.rows))
     np.testing.assert_allclose(exported, answers, atol=1e-6)
+
+
+def test_a_forest_of_random_splits_is_extremely_randomised(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    forest = get_family("forest")
+    settings = {"n_estimators": 6, "max_depth": 3, "min_samples_leaf": 1, "max_features": "sqrt"}
+    *_, last = forest.train(TrainingRun(settings | {"splits": "random"}, blobs, n_checkpoints=3))
+    forest.save_weights(last.model, tmp_path / "weights.skops")
+    loaded = forest.load_weights(
+        tmp_path / "weights.skops", settings | {"splits": "random"}, blobs.schema
+    )
+
+    theirs = ExtraTreesClassifier(**settings, random_state=0).fit(blobs.rows, blobs.labels)
+    np.testing.assert_allclose(
+        forest.predict(loaded, blobs.rows), theirs.predict_proba(blobs.rows), atol=1e-6
+    )
+    with pytest.raises(ValueError, match="splits must be one of"):
+        forest.check_values(settings | {"splits": "worst"})
 
 
 def test_gradient_boosting_has_trees_of_each_class(blobs: TrainingData) -> None:

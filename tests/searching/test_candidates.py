@@ -108,7 +108,10 @@ def make_trial(*fit_times_s: float) -> FrozenTrial:
         value=0.9,
         user_attrs={
             "configuration": {"alpha": 0.1},
-            "curve": [{"fit_time_s": each_s, "fit_cpu_s": each_s} for each_s in fit_times_s],
+            "curve": [
+                {"fit_time_s": each_s, "fit_cpu_s": each_s, "kept_checkpoint": n}
+                for n, each_s in enumerate(fit_times_s, start=1)
+            ],
         },
     )
 
@@ -189,3 +192,12 @@ def test_a_final_training_that_the_call_does_not_hold_is_left_out(
     task = plan_finish(make_trial(1.0), parts, cells.make_settings(), exports=False, limit=limit)
 
     assert task.learns_validation is learns
+
+
+def test_a_candidate_is_trained_up_to_the_checkpoint_whose_model_is_kept(parts: Cell) -> None:
+    trial = make_trial(1.0, 2.0, 4.0)
+    trial.user_attrs["curve"][-1]["kept_checkpoint"] = 2
+
+    task = plan_finish(trial, parts, cells.make_settings(n_checkpoints=3), exports=False)
+
+    assert task.n_checkpoints == 2

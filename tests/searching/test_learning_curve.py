@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from factories import cells
 
-from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.family import LabelledRows, TrainingData, TrainingRun
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.registry import get_family
 from rightfit.models.schema import InputSchema
@@ -160,3 +160,40 @@ def test_work_of_a_first_look_is_forecast_from_few_rows(
 
     look = next(follow_training(cell, run))
     assert forecast["work_s"] == pytest.approx(look.point["work_s"], rel=0.3)
+
+
+BOOSTED = {
+    "max_iter": 8, "learning_rate": 0.3, "max_leaf_nodes": 7, "min_samples_leaf": 1,
+    "l2_regularization": 0.0, "max_features": 1.0,
+}  # fmt: skip
+
+
+def follow_boosting(
+    data: TrainingData, judges: LabelledRows, qualities: list[float]
+) -> Iterator[tuple[Look, Any]]:
+    """Follow a training whose validation is made up; yield predictions at each look."""
+    cell, made_up = cells.make_cell(data, family="boosting", validation=judges), iter(qualities)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(cell.quality), "score", lambda *_: next(made_up))
+        for look in follow_training(cell, TrainingRun(BOOSTED, data, n_checkpoints=4)):
+            yield look, get_family("boosting").predict(look.model, data.rows)
+
+
+def test_rounds_that_make_a_model_worse_are_left_out(blobs: TrainingData) -> None:
+    looks, answers = zip(*follow_boosting(blobs, blobs, [0.5, 0.9, 0.6, 0.7]), strict=True)
+
+    points = [look.point for look in looks]
+    assert [point["kept_checkpoint"] for point in points] == [1, 2, 2, 2]
+    assert [point["quality_raw"] for point in points] == [0.5, 0.9, 0.9, 0.9]
+    assert [point["structure"]["n_trees"] for point in points] == [3, 6, 6, 6]
+    assert [point["n_steps"] for point in points] == [1, 2, 4, 8]
+    for prefix in answers[2:]:
+        np.testing.assert_array_equal(prefix, answers[1])
+
+
+def test_rounds_that_may_be_worse_by_chance_alone_are_kept(blobs: TrainingData) -> None:
+    few = LabelledRows(blobs.rows[:9], blobs.labels[:9], blobs.schema)
+
+    looks = [look for look, _ in follow_boosting(blobs, few, [0.8, 0.7, 0.7, 0.75])]
+
+    assert [look.point["kept_checkpoint"] for look in looks] == [1, 2, 3, 4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -15,6 +16,12 @@ class BoostingFamily(EnsembleFamily):
     def list_trees(self, model: Any) -> list[Any]:
         """Return the trees of all rounds."""
         return [tree for one_round in model._predictors for tree in one_round]
+
+    def take_prefix(self, model: Any, n_steps: int) -> Any:
+        """See :class:`rightfit.models.family.Family`."""
+        prefix = copy.copy(model)
+        prefix._predictors = model._predictors[:n_steps]
+        return prefix
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """Convert to ONNX.

@@ -127,19 +127,27 @@ class EnsembleFamily(SklearnFamily):
         model.set_params(warm_start=False)
         set_joblib_threads(model, n_threads)
 
-    def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
+    def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.models.family.Family`."""
-        self.check_task(schema.task)
-        name = self._estimators[schema.task].rpartition(".")[2]
+        name = self.find_estimator(schema.task, configuration).rpartition(".")[2]
         return load_skops(path, trusted=self._trusted, estimator=name)
+
+    def find_estimator(self, task: Task, configuration: Configuration) -> str:  # noqa: ARG002
+        """Return the import path of the estimator that learns a task.
+
+        Raises:
+            RightfitError: If none does.
+        """
+        self.check_task(task)
+        return self._estimators[task]
 
     def _make_estimator(
         self, task: Task, configuration: Configuration, *, seed: int, n_threads: int
     ) -> Any:
-        self.check_task(task)
-        library, _, name = self._estimators[task].rpartition(".")
+        library, _, name = self.find_estimator(task, configuration).rpartition(".")
         estimator = getattr(importlib.import_module(library), name)
         usual = {"random_state": seed, "n_jobs": n_threads, "warm_start": True}
         accepted = estimator().get_params()
         taken = {name: value for name, value in usual.items() if name in accepted}
-        return estimator(**taken, **self._options, **configuration)
+        settings = {name: configuration[name] for name in accepted if name in configuration}
+        return estimator(**taken, **self._options, **settings)

@@ -270,6 +270,13 @@ class Family(ServedFamily, ABC):
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Train, yielding a usable model at each checkpoint; see :func:`split_training`."""
 
+    def take_prefix(self, model: Any, n_steps: int) -> Any | None:  # noqa: ARG002
+        """Return the model as it was after fewer steps; it shares nothing that training changes.
+
+        ``None`` for a family whose models do not hold their earlier ones, as rounds of boosting do.
+        """
+        return None
+
     @abstractmethod
     def predict(self, model: Any, rows: Rows) -> Rows:
         """Return answers, float32: class probabilities, shape (n_rows, n_classes).

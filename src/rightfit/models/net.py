@@ -1,6 +1,7 @@
-"""Neural network (torch): convolutions for image-shaped rows, else a multi-layer perceptron.
+"""Neural network (torch): convolutions for image-shaped rows, else a perceptron.
 
 It ends in logits of the classes, or in a value whose unit is part of the weights (``networks.py``).
+``perceptron.py`` trains on tables. A setting that a configuration leaves out is the recipe's.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import functools
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +24,43 @@ from rightfit.models.family import (
     TrainingRun,
     require_settings,
 )
+from rightfit.models.rate_cycles import share_at
 from rightfit.models.schema import InputSchema
+from rightfit.models.training_work import TrainingSize
 
 _SETTINGS: Mapping[str, tuple[type, float, float]] = {
-    "n_epochs": (int, 1, 1_000_000),
     "n_layers": (int, 0, 100),
     "n_units": (int, 1, 65_536),
     "n_channels": (int, 1, 4_096),
+    "n_epochs": (int, 1, 1_000_000),
+    "batch_size": (int, 1, 262_144),
+    "learning_rate": (float, 1e-12, 100),
+    "weight_decay": (float, 0, 1e6),
+    "dropout": (float, 0, 0.99),
     "n_blocks": (int, 0, 100),
     "shift": (int, 0, 1_000),
     "flip": (bool, 0, 1),
-    "dropout": (float, 0, 0.99),
-    "learning_rate": (float, 1e-12, 100),
-    "weight_decay": (float, 0, 1e6),
-    "batch_size": (int, 1, 262_144),
 }
-"""Kind, least and largest value of each setting."""
-_OF_IMAGES = ("n_blocks", "shift", "flip")  # may be left out: none
+"""Kind, least and largest value of each setting that is no choice."""
+_CHOICES = {"activation": ("smooth", "relu")}
+_REQUIRED = ("n_layers", "n_units", "n_channels")
+
+_OF_TABLES: Configuration = {
+    "batch_size": 256,
+    "weight_decay": 0.0,
+    "dropout": 0.0,
+    "activation": "smooth",
+}
+_TABLE_RATES = {"classification": 0.04, "regression": 0.2}
+_MIN_EPOCHS, _MAX_EPOCHS = 4, 256
+_PASSED_ROWS = 320_000  # of a whole training on a table, between these numbers of epochs
+_OF_IMAGES: Configuration = {
+    "n_epochs": 10,
+    "batch_size": 64,
+    "learning_rate": 5e-3,
+    "weight_decay": 1e-4,
+    "dropout": 0.1,
+}
 
 
 class NetFamily(Family):
@@ -67,16 +89,19 @@ class NetFamily(Family):
 
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.models.family.Family`."""
-        named = [name for name in _SETTINGS if name in configuration or name not in _OF_IMAGES]
+        settings = (*_SETTINGS, *_CHOICES)
+        named = [name for name in settings if name in configuration or name in _REQUIRED]
         require_settings(configuration, tuple(named))
 
     def check_values(self, configuration: Configuration) -> None:
         """See :class:`rightfit.models.family.Family`."""
         faults = []
-        for name, (kind, least, most) in _SETTINGS.items():
-            if name in _OF_IMAGES and name not in configuration:
+        for name, value in configuration.items():
+            if name in _CHOICES:
+                if value not in _CHOICES[name]:
+                    faults.append(f"{name} must be one of {_CHOICES[name]}, not {value!r}")
                 continue
-            value = configuration[name]
+            kind, least, most = _SETTINGS[name]
             kinds = (int, float) if kind is float else (kind,)
             if type(value) not in kinds or not least <= value <= most:
                 bounds = f"from {least:g} to {most:g}"
@@ -89,13 +114,42 @@ class NetFamily(Family):
         if faults:
             raise ValueError("; ".join(faults))
 
+    def steps_ratio(
+        self,
+        configuration: Configuration,  # noqa: ARG002 -- checkpoints are shares of any training
+        checkpoint: int,
+        n_checkpoints: int,
+    ) -> float:
+        """See :class:`rightfit.models.family.Family`."""
+        return 1 / share_at(checkpoint, n_checkpoints)
+
+    def count_work(
+        self,
+        configuration: Configuration,
+        size: TrainingSize,
+        structure: Mapping[str, float],
+        *,
+        checkpoint: int,
+        n_checkpoints: int,
+    ) -> dict[str, float]:
+        """Count the epochs of the recipe where the configuration leaves them out."""
+        is_convolved = structure["n_operations"] > structure["n_parameters"]  # weights serve again
+        recipe = _OF_IMAGES if is_convolved else {"n_epochs": count_epochs(size.n_rows)}
+        return super().count_work(
+            {**recipe, **configuration},
+            size,
+            structure,
+            checkpoint=checkpoint,
+            n_checkpoints=n_checkpoints,
+        )
+
     def build_untrained(
         self, configuration: Configuration, schema: InputSchema, *, seed: int
     ) -> Any:
         """Return the network with its initial random weights, on the CPU."""
         from rightfit.models.networks import build_network
 
-        return build_network(configuration, schema, seed=seed).eval()
+        return build_network(_complete(configuration, schema), schema, seed=seed).eval()
 
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count weights, and multiplications a row.
@@ -109,15 +163,40 @@ class NetFamily(Family):
         return {"n_parameters": float(n_parameters), "n_operations": n_operations}
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
-        """Train by AdamW on a one-cycle schedule; a step is a mini-batch."""
-        from rightfit.models.networks import build_network
-        from rightfit.models.torch_training import read_target, train_module
+        """Train a perceptron as ``perceptron.py`` says, convolutions by AdamW on a one-cycle rate.
 
-        network = build_network(
-            run.configuration, run.data.schema, target=read_target(run.data), seed=run.seed
-        ).eval()
+        A step is a mini-batch. The one cycle follows Smith and Topin (2018), arXiv:1708.07120.
+        """
+        import torch
+
+        from rightfit.models.networks import build_network
+        from rightfit.models.perceptron import train_perceptron
+        from rightfit.models.torch_training import make_adamw, read_target, train_module
+
+        schema = run.data.schema
+        configuration = _complete(run.configuration, schema)
+        configuration.setdefault("n_epochs", count_epochs(len(run.data.labels)))
+        run = replace(run, configuration=configuration)
+        network = build_network(configuration, schema, target=read_target(run.data), seed=run.seed)
         # not channels last, though faster: torch 2.13 then corrupts its heap on some CPUs
-        return train_module(network.to(run.device), run, one_cycle=True)
+        network = network.eval().to(run.device)
+        if schema.image_shape is None:
+            return train_perceptron(network, run)
+        optimizer = make_adamw(network, configuration)
+        return train_module(
+            network,
+            run,
+            optimizer,
+            schedule=lambda n_steps: torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, max_lr=configuration["learning_rate"], total_steps=n_steps
+            ),
+        )
+
+    def take_prefix(self, model: Any, n_steps: int) -> Any | None:
+        """See :class:`rightfit.models.family.Family`; nets on tables alone."""
+        from rightfit.models.perceptron import take_snapshot
+
+        return take_snapshot(model, n_steps)
 
     def predict(self, model: Any, rows: Rows) -> Rows:
         """See :class:`rightfit.models.family.Family`."""
@@ -143,7 +222,7 @@ class NetFamily(Family):
         """See :class:`rightfit.models.family.Family`."""
         from rightfit.models.networks import load_network
 
-        return load_network(path, configuration, schema)
+        return load_network(path, _complete(configuration, schema), schema)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """See :class:`rightfit.models.family.Family`."""
@@ -169,6 +248,23 @@ class NetFamily(Family):
 
 
 FAMILY = NetFamily()
+
+
+def count_epochs(n_rows: int) -> int:
+    """Return the recipe's epochs on a table: the fewer, the more rows there are.
+
+    >>> [count_epochs(n_rows) for n_rows in (100, 10_000, 1_000_000)]
+    [256, 32, 4]
+    """
+    return min(_MAX_EPOCHS, max(_MIN_EPOCHS, round(_PASSED_ROWS / n_rows)))
+
+
+def _complete(configuration: Configuration, schema: InputSchema) -> dict[str, Any]:
+    """Return all settings but the epochs on a table, which depend on the rows."""
+    if schema.image_shape is not None:
+        return {**_OF_IMAGES, **configuration}
+    rate = {"learning_rate": _TABLE_RATES[schema.task]}
+    return {**_OF_TABLES, **rate, **configuration}
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from rightfit.models.family import Configuration, Rows
+from rightfit.models.perceptron import build_perceptron
 from rightfit.models.schema import InputSchema
 
 MIN_SIDE = 4  # of an image, in pixels
@@ -109,7 +110,7 @@ def build_network(
     """Build an untrained network: logits of the classes, or a value.
 
     Args:
-        configuration: The settings of the net family.
+        configuration: All settings of the net family.
         schema: What it reads and predicts.
         target: Mean and standard deviation of the values of a regression.
         seed: Of the initial weights; ``None``: torch's generator goes on from where it is.
@@ -119,15 +120,15 @@ def build_network(
     """
     if seed is not None:
         torch.manual_seed(seed)
-    layers: list[nn.Module] = []
-    n_inputs = schema.n_features
-    if schema.image_shape is not None:
+    if schema.image_shape is None:
+        layers = build_perceptron(configuration, schema)
+    else:
         layers, n_inputs = _convolve(configuration, schema.image_shape)
-    for _ in range(configuration["n_layers"]):
-        layers += [nn.Linear(n_inputs, configuration["n_units"]), nn.ReLU()]
-        layers += [nn.Dropout(configuration["dropout"])]
-        n_inputs = configuration["n_units"]
-    layers.append(nn.Linear(n_inputs, schema.n_outputs))
+        for _ in range(configuration["n_layers"]):
+            layers += [nn.Linear(n_inputs, configuration["n_units"]), nn.ReLU()]
+            layers += [nn.Dropout(configuration["dropout"])]
+            n_inputs = configuration["n_units"]
+        layers.append(nn.Linear(n_inputs, schema.n_outputs))
     if schema.task == "regression":
         layers.append(Rescale(*target))
     network = nn.Sequential(*layers)

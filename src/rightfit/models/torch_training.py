@@ -1,4 +1,4 @@
-"""Training a torch module batch by batch, with AdamW."""
+"""Training a torch module batch by batch."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import torch
 
 from rightfit.models.family import (
     Checkpoint,
+    Configuration,
     TrainingData,
     TrainingRun,
-    split_training,
 )
+from rightfit.models.rate_cycles import share_at
 
 Loss = Callable[[Any, Any], Any]
 """Measures outputs against labels."""
@@ -27,21 +28,39 @@ def read_target(data: TrainingData) -> tuple[float, float]:
     return float(data.labels.mean()), float(data.labels.std())
 
 
+def make_adamw(network: Any, configuration: Configuration) -> torch.optim.AdamW:
+    """Return AdamW with the ``learning_rate`` and ``weight_decay`` of a configuration."""
+    weights = list(network.parameters())
+    return torch.optim.AdamW(
+        weights,
+        lr=configuration["learning_rate"],
+        weight_decay=configuration["weight_decay"],
+        # faster where tensors are small; complex numbers have no such form
+        fused=all(torch.is_floating_point(weight) for weight in weights),
+    )
+
+
 def train_module(
-    network: Any, run: TrainingRun, *, one_cycle: bool, measure_loss: Loss | None = None
+    network: Any,
+    run: TrainingRun,
+    optimizer: torch.optim.Optimizer,
+    *,
+    schedule: Callable[[int], torch.optim.lr_scheduler.LRScheduler] | None = None,
+    measure_loss: Loss | None = None,
 ) -> Iterator[Checkpoint]:
     """Train a module, all rows once an epoch in a random order; a step is a mini-batch.
 
-    It trains on one thread. Two saved a fifth of the time on two free cores, and took 16 times as
-    long when something else used one of them: they wait for each other at each operation.
+    Checkpoints lie where :func:`share_at` says, whatever the schedule of the rate. It trains on one
+    thread. Two saved a fifth of the time on two free cores, and took 16 times as long when
+    something else used one of them: they wait for each other at each operation.
 
     Args:
         network: The module, on its device.
-        run: Its configuration holds ``n_epochs``, ``batch_size``, ``learning_rate`` and
-            ``weight_decay``; the last batch of an epoch may have fewer rows; its seed is of the
-            order.
-        one_cycle: Whether the rate rises and falls once, which follows Smith and Topin (2018),
-            arXiv:1708.07120; else it is constant.
+        run: Its configuration holds ``n_epochs`` and ``batch_size``; the last batch of an epoch may
+            have fewer rows; its seed is of the order.
+        optimizer: Of the module's weights.
+        schedule: Makes the schedule of the learning rate from the number of steps; ``None``: the
+            rate is constant.
         measure_loss: ``None``: cross-entropy, or the squared error of a target of spread 1.
     """
     configuration, data = run.configuration, run.data
@@ -57,20 +76,13 @@ def train_module(
 
     usual = measure_square if is_regression else torch.nn.functional.cross_entropy
     loss_of = measure_loss or usual
-    rate, batch_size = configuration["learning_rate"], configuration["batch_size"]
-    n_rows, n_epochs = len(data.labels), configuration["n_epochs"]
+    batch_size, n_epochs = configuration["batch_size"], configuration["n_epochs"]
+    n_rows = len(data.labels)
     n_steps = -(-n_rows // batch_size) * n_epochs
+    shares = (share_at(n + 1, run.n_checkpoints) for n in range(run.n_checkpoints))
+    ends = [max(1, round(n_steps * share)) for share in shares]
     weights = list(network.parameters())
-    optimizer = torch.optim.AdamW(
-        weights,
-        lr=rate,
-        weight_decay=configuration["weight_decay"],
-        # faster where tensors are small; complex numbers have no such form
-        fused=all(torch.is_floating_point(one) for one in weights),
-    )
-    schedule = None
-    if one_cycle:
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=n_steps)
+    rate = schedule(n_steps) if schedule else None
 
     def step(index: Any) -> None:
         # As rows[index] and optimizer.zero_grad(), by cheaper calls: small nets take many steps.
@@ -80,8 +92,8 @@ def train_module(
             weight.grad = None
         loss.backward()
         optimizer.step()
-        if schedule:
-            schedule.step()
+        if rate:
+            rate.step()
 
     shuffler = torch.Generator().manual_seed(run.seed)
     batches = itertools.chain.from_iterable(
@@ -90,7 +102,7 @@ def train_module(
     n_threads_before = torch.get_num_threads()
     done = 0
     try:
-        for end in split_training(n_steps, run.n_checkpoints):
+        for end in ends:
             torch.set_num_threads(1)
             network.train()
             for batch in itertools.islice(batches, end - done):

@@ -195,7 +195,7 @@ def plan_finish(
         "finish",
         trial.number,
         trial.user_attrs[CONFIGURATION],
-        len(curve),
+        curve[-1]["kept_checkpoint"],
         learns_validation=learns_validation,
         exports=exports,
     )

@@ -32,6 +32,8 @@ Json = dict[str, Any]
 MAX_KEPT = 100
 
 N_FEW = 4_096  # rows of a training that forecasts a larger one
+# Entries of a point that describe its model, which may be an earlier one.
+_OF_MODEL = ("quality_raw", "quality_raw_error", "structure", "kept_checkpoint")
 
 
 class FitMeter:
@@ -97,8 +99,9 @@ class Look:
         point: ``checkpoint`` (1 …), ``n_steps``, ``quality_raw`` on the validation rows and
             ``quality_raw_error``, its standard error, the fit metrics so far, ``fit_cpu_s`` and
             ``validate_cpu_s`` (CPU seconds since the trial's start), ``work_s`` (what both usually
-            take, see ``training_costs.py``; what they took in a family without such a line) and
-            ``structure`` (see ``Family.describe_structure``).
+            take, see ``training_costs.py``; what they took in a family without such a line),
+            ``structure`` (see ``Family.describe_structure``) and ``kept_checkpoint``, that of the
+            model: an earlier one where it is better and the family can go back to it.
         kept_mib: Memory that the training keeps while it is paused here.
     """
 
@@ -109,6 +112,10 @@ class Look:
 
 def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
     """Train a configuration and look at it at each checkpoint.
+
+    Where a family can go back to an earlier model of its training, the best so far is looked at if
+    it is better by more than one standard error: few validation rows would often prefer a short
+    training by chance.
 
     Args:
         cell: Family, validation rows and quality metric.
@@ -131,6 +138,7 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
     )
     meter = FitMeter()
     validate_ns = 0
+    best: Json = {}
     for number in range(1, run.n_checkpoints + 1):
         with meter.training():
             checkpoint = next(checkpoints)
@@ -165,9 +173,18 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
             "fit_cpu_s": meter.cpu_s,
             "validate_cpu_s": validate_s,
             "structure": structure,
+            "kept_checkpoint": number,
             "work_s": meter.cpu_s + validate_s if usual_s is None else usual_s,
         }
-        yield Look(checkpoint.model, point, meter.kept_mib)
+        model = checkpoint.model
+        if not best or quality_raw >= best["quality_raw"]:
+            best = point
+        elif (
+            best["quality_raw"] - quality_raw > error
+            and (prefix := family.take_prefix(model, best["n_steps"])) is not None
+        ):
+            model, point = prefix, point | {name: best[name] for name in _OF_MODEL}
+        yield Look(model, point, meter.kept_mib)
 
 
 def forecast_first_look(cell: Cell, run: TrainingRun) -> Json:

@@ -103,6 +103,21 @@ def test_looks_have_growing_numbers_of_trees(name: str, noisy: TrainingData) -> 
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
+def test_a_prefix_is_the_model_of_fewer_rounds(name: str, noisy: TrainingData) -> None:
+    family = get_family(name)
+    configuration = {str(family.length_setting): 12, "learning_rate": 0.2}  # the same for each
+    *_, whole = family.train(TrainingRun(configuration, noisy))
+    *_, short = family.train(TrainingRun(configuration | {str(family.length_setting): 5}, noisy))
+
+    prefix = family.take_prefix(whole.model, 5)
+
+    expected = family.predict(short.model, noisy.rows)
+    np.testing.assert_allclose(family.predict(prefix, noisy.rows), expected, atol=1e-6)
+    assert family.describe_structure(prefix) == family.describe_structure(short.model)
+    assert family.predict(whole.model, noisy.rows) != pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
 def test_export_parts_neighbouring_numbers_as_the_model_does(name: str) -> None:
     family, steps = get_family(name), np.repeat(np.arange(20), 40)
     rows = (1 + steps[:, None] * np.finfo(np.float32).eps).astype(np.float32)

@@ -83,14 +83,15 @@ class ModuleFamily(NetFamily):
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Train by AdamW at a constant rate; a step is a mini-batch."""
-        from rightfit.models.torch_training import read_target, train_module
+        from rightfit.models.torch_training import make_adamw, read_target, train_module
 
         data = run.data
         network = self._build(
             run.configuration, data.schema, seed=run.seed, target=read_target(data)
         ).to(run.device)
         measure_loss = getattr(network[0], "loss", None)
-        return train_module(network, run, one_cycle=False, measure_loss=measure_loss)
+        optimizer = make_adamw(network, run.configuration)
+        return train_module(network, run, optimizer, measure_loss=measure_loss)
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.models.family.Family`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,12 @@ class XgboostFamily(BoosterFamily):
         table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
         model = Booster(xgboost.Booster(settings, [table]), data.schema.task)
         return grow(model, lambda number: model.trees.update(table, number), lengths)
+
+    def take_prefix(self, model: Booster, n_steps: int) -> Booster:
+        """See :class:`rightfit.models.family.Family`."""
+        prefix = replace(model, trees=model.trees[:n_steps])
+        self.set_serving(prefix, n_threads=model.n_threads, device="cpu")
+        return prefix
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.models.family.Family`."""
