@@ -43,7 +43,8 @@ OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link
 YEAR_S, HOUR_S = 365 * 86_400, 3_600
 OF_A_RUN = (
     "fit_", "step_time", "compute_s", "encoding_ms", "busy_cores", "level_error",
-    "measured_in", "ranked_in", "model_size", "model_sha256",
+    "n_runs_seen", "measured_in", "ranked_in",
+    "model_size", "model_sha256",
 )  # fmt: skip
 """Begin names of what no two runs have in common: versions, what training took, what else the
 machine did, and the bytes of weights, among which skops writes addresses of memory."""
