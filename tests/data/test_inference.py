@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from rightfit._core.errors import RightfitError
-from rightfit.data.inference import complete_quality, find_kind
+from rightfit.data.inference import Kind, complete_quality, find_kind
 from rightfit.models.quality.metric import QualityBlock
 
 OUTCOME = pl.Series(["yes", "no"] * 100)
@@ -32,7 +32,8 @@ N = OUTCOME.len()
         ("comment", [f"was {i} days late" for i in range(N)], "text", ""),
         ("choice", ["abc"[i % 3] + " or something else" for i in range(N)], "categorical", ""),
         ("tail", [f"n{i // 2}" for i in range(N)], "categorical", ""),  # each has 1 % of the rows
-        ("tail", [f"n{i % 160}" for i in range(N)], "unused", "160 values; .* only 40%"),
+        ("tail", [f"n{i % 160}" for i in range(N)], "unused", "160 values in 200 rows"),
+        ("tail", [f"n{i * i % 77 if i % 9 else -i}" for i in range(N)], "categorical", ""),
         ("code", [1, 2] * 100, "unused", "repeats the target"),
         ("score", [i % 2 * 50 + i % 40 for i in range(N)], "unused", "separates the classes"),
         ("score", [i % 2 * 37 + i % 40 for i in range(N)], "numeric", ""),  # 38 occurs in both
@@ -87,3 +88,12 @@ def test_guess_that_a_metric_warns_of_is_scored_quietly(name: str, worst: float)
 def test_number_that_no_model_can_answer_is_not_predicted() -> None:
     with pytest.raises(RightfitError, match=r"up to 1.0e\+39, but models answer in float32"):
         complete_quality(QualityBlock(), pl.Series([1e39, 1.0]), "regression")
+
+
+def test_identifiers_that_repeat_are_categories() -> None:
+    assert find_kind(pl.Series("shop_id", [i % 300 for i in range(900)]), None, "regression") == (
+        Kind("categorical")
+    )
+    assert find_kind(pl.Series("shop_id", [i % 700 for i in range(900)]), None, "regression") == (
+        Kind("unused", "700 values in 900 rows")
+    )

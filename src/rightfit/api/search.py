@@ -72,7 +72,7 @@ from rightfit.searching.parallel.planned_search import (
 )
 from rightfit.searching.parallel.side_by_side import search_cut_off, search_in_parallel
 from rightfit.searching.search import is_over
-from rightfit.searching.setting_up import make_cell, make_labelled_rows
+from rightfit.searching.setting_up import make_cell, make_data, make_labelled_rows
 from rightfit.searching.studies.study_store import PrivateStudyStore, StudyStore
 
 logger = logging.getLogger(__name__)
@@ -129,13 +129,15 @@ class SearchResult:
         candidates: Mapping[str, Bundle],
         refitted: Mapping[str, Bundle],
         feeding: Feeding,
+        refitted_feeding: Feeding,
         workspace: Workspace,
     ) -> None:
         self.ranking = ranking
         self.trials = trials
         self.learning_curves = learning_curves
         self._candidates, self._refitted = candidates, refitted  # bundles by candidate name
-        self._feeding, self._workspace = feeding, workspace
+        self._feeding, self._refitted_feeding = feeding, refitted_feeding
+        self._workspace = workspace
 
     @property
     def profiles(self) -> Profiles:
@@ -177,7 +179,7 @@ class SearchResult:
         return FittedModel(
             bundles[winner.candidate],
             winner,
-            self._feeding,
+            self._refitted_feeding if is_refitted else self._feeding,
             keeper=self._workspace,
             ranking=self.ranking,
             application=name,
@@ -492,13 +494,19 @@ class _Search:
         name = self._card.dataset
         profiles = Profiles(table, describe_environment(), {name: self._card.quality})
         ranking = Ranking(profiles, rules.applications, rules.ranking)
+        refitted: dict[str, Bundle] = {}
+        refitted_feeding = feeding
+        if rules.refit:
+            refitted_feeding, searches = self._average_all_rows(feeding, searches)
+            refitted = self._refit(ranking, searches, outcomes)
         return SearchResult(
             ranking=ranking,
             trials=_stack(trials),
             learning_curves=_stack({name: one.learning_curves for name, one in outcomes.items()}),
             candidates=candidates,
-            refitted=self._refit(ranking, searches, outcomes) if rules.refit else {},
+            refitted=refitted,
             feeding=feeding,
+            refitted_feeding=refitted_feeding,
             workspace=self._workspace,
         )
 
@@ -552,6 +560,23 @@ class _Search:
     @property
     def _raw_test(self) -> RawTest:
         return RawTest(self._prepared.take("test"), self._prepared.encoder.to_json())
+
+    def _average_all_rows(
+        self, feeding: Feeding, searches: Sequence[PlannedSearch]
+    ) -> tuple[Feeding, Sequence[PlannedSearch]]:
+        """Have the last trainings read target means of all rows, where there are target means."""
+        if not self._prepared.has_target_means:
+            return feeding, searches
+        encoder, encoded = self._prepared.encode_for_all()
+        has_validation = self._parts["validation"] is not self._parts["train"]
+        self._parts = encoded | ({} if has_validation else {"validation": encoded["train"]})
+        train = make_data(self._parts["train"], self._card.input_schema)
+        validation = make_labelled_rows(self._parts["validation"], self._card.input_schema)
+        feeding = replace(feeding, encoder=encoder, tried_rows=validation.rows[:MAX_TRIED_ROWS])
+        return feeding, [
+            replace(search, cell=replace(search.cell, train=train, validation=validation))
+            for search in searches
+        ]
 
     def _refit(
         self,

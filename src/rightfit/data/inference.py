@@ -47,6 +47,7 @@ from rightfit.data.spec import (
     expand_names,
 )
 from rightfit.data.tables import Table, cast_without_loss
+from rightfit.data.target_means import MIN_CATEGORY_ROWS, MIN_COVERED_SHARE
 from rightfit.models.quality.metric import Array, QualityBlock, QualityMetric
 from rightfit.models.quality.scorers import NEGATED, is_function
 from rightfit.models.schema import Task
@@ -60,7 +61,6 @@ MAX_CLASSES = 100
 MANY_NUMBERS = 10  # more different numbers than digits are rarely meant as classes
 MANY_GAPS = 0.05  # share of gaps from which their place is a feature of its own
 MIN_CATEGORY_SHARE = 0.01  # of the rows; rarer categories share one bucket
-MIN_COVERED_SHARE = 0.5  # of the rows that frequent categories must cover together
 MIN_WORDS = 3  # of half of the texts, if they are free text and no names or codes
 N_TEXTS = 1000  # texts whose words are counted
 N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
@@ -449,7 +449,9 @@ def find_kind(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
     if column.dtype.is_integer():
         is_unique = n_distinct == column.len()
         if _IDENTIFIER.fullmatch(column.name):
-            is_identifier = is_unique or n_distinct > N_FEW_IDENTIFIERS
+            if not is_unique and n_distinct > N_FEW_IDENTIFIERS:
+                return _judge_many_values(n_distinct, column.len() - column.null_count())
+            is_identifier = is_unique
         else:  # a running number
             width = int(column.max()) - int(column.min())  # type: ignore[arg-type]
             is_identifier = is_unique and width == n_distinct - 1
@@ -497,8 +499,7 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     known = column.drop_nulls()
     counts = known.value_counts(name="n_rows")["n_rows"]
     covered = int(counts.filter(counts >= MIN_CATEGORY_SHARE * column.len()).sum())
-    is_category = n_distinct < known.len() and covered >= MIN_COVERED_SHARE * known.len()
-    if is_category:
+    if n_distinct < known.len() and covered >= MIN_COVERED_SHARE * known.len():
         return Kind("categorical")
     if bool(known.str.contains(IMAGE_FILE).all()):
         return Kind("unused", "names image files")
@@ -507,8 +508,11 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
         return Kind("text")
     if n_distinct == known.len():
         return Kind("unused", "every text differs")
-    return Kind(
-        "unused",
-        f"{n_distinct} values; those in at least {MIN_CATEGORY_SHARE:.0%} of the rows "
-        f"cover only {covered / known.len():.0%} of them",
-    )
+    return _judge_many_values(n_distinct, known.len())
+
+
+def _judge_many_values(n_distinct: int, n_rows: int) -> Kind:
+    """Judge a category whose frequent values cover few rows: target means need some rows each."""
+    if MIN_CATEGORY_ROWS * n_distinct <= n_rows:
+        return Kind("categorical")
+    return Kind("unused", f"{n_distinct:,} values in {n_rows:,} rows")

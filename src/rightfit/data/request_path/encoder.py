@@ -81,10 +81,12 @@ class TargetMean(_Step):
     """A category as one number: how far the target's mean in its train rows is from that of all.
 
     Target encoding, standardised, and drawn to 0 where the category is rare. Trees part categories
-    by it in one cut, where 0/1 columns take one cut for each.
+    by it in one cut, where 0/1 columns take one cut for each. ``target`` is the position of the
+    class whose share is averaged; ``None``: a value, or the second of two classes.
     """
 
     kind: Literal["target_mean"] = "target_mean"
+    target: int | None = None
     categories: tuple[str, ...]
     means: tuple[float, ...]  # of each category, then of all others
 
@@ -96,7 +98,8 @@ class TargetMean(_Step):
 
     def names(self) -> tuple[str, ...]:
         """Name the feature."""
-        return (f"{self.column}={MEAN}",)
+        of_class = "" if self.target is None else f" {self.target}"
+        return (f"{self.column}={MEAN}{of_class}",)
 
 
 class Words(_Step):
