@@ -37,7 +37,7 @@ N = OUTCOME.len()
         ("code", [1, 2] * 100, "unused", "repeats the target"),
         ("score", [i % 2 * 50 + i % 40 for i in range(N)], "unused", "separates the classes"),
         ("score", [i % 2 * 37 + i % 40 for i in range(N)], "numeric", ""),  # 38 occurs in both
-        ("day", [date(2026, 1, 1 + i % 28) for i in range(N)], "time", "later"),
+        ("day", [date(2026, 1, 1 + i % 28) for i in range(N)], "date", ""),
         ("image", [bytes([i % 7]) for i in range(N)], "bytes", "bytes"),
         ("list", [[i % 7] for i in range(N)], "unused", "List"),
     ],

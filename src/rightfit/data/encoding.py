@@ -18,9 +18,11 @@ import polars as pl
 
 from rightfit._core.errors import RightfitError
 from rightfit.data.images import require_pillow
+from rightfit.data.request_path.dates import DATE_PARTS, WEEKDAYS, read_texts
 from rightfit.data.request_path.encoder import (
     MEAN,
     OTHER,
+    Date,
     Encoder,
     Indicate,
     OneHot,
@@ -98,6 +100,9 @@ def fit_encoder_steps(
             means += _fit_target_means(one_hot, train[one_hot.column], labels)
     steps += [one_hot for one_hot in categories if one_hot.categories]
     steps += means
+    steps += [
+        _fit_date(train[name], month_first=name in features.month_first) for name in features.date
+    ]
     steps += [_fit_words(train[name], max_words=features.max_words) for name in features.text]
     if features.image is not None:
         kind = Picture if features.image.format == "file" else Pixels
@@ -328,6 +333,33 @@ def _encode_out_of_fold(encoder: Encoder, train: pl.DataFrame) -> list[pl.Series
             means = fit_category_means(texts, step.categories, targets[step.target])
             columns.append(pl.Series(*step.names(), means.out_of_fold, dtype=pl.Float32))
     return columns
+
+
+def _fit_date(column: pl.Series, *, month_first: bool) -> Date:
+    texts = write_texts(column).fill_null("").to_list()
+    is_date, parts = read_texts(texts, month_first=month_first)
+    dates = parts[is_date[:, 0] > 0]
+    if not len(dates):
+        raise RawTableError(
+            f"The date feature {column.name!r} has no date in the {len(texts)} train rows. Remove "
+            "it from features in parameters_datasets.yml."
+        )
+    figures = {}  # of each part: what fills it, its mean and its scale
+    for part, values in zip(DATE_PARTS, dates.T, strict=True):
+        if part in WEEKDAYS:
+            figures[part] = (0.0, 0.0, 1.0)
+        elif values.std() > 0:
+            middle, mean, scale = np.median(values), values.mean(), values.std()
+            figures[part] = (_rounded(middle), _rounded(mean), _rounded(scale))
+    fills, means, scales = zip(*figures.values(), strict=True)
+    return Date(
+        column=column.name,
+        parts=tuple(figures),
+        fills=fills,
+        means=means,
+        scales=scales,
+        month_first=month_first,
+    )
 
 
 def _fit_words(column: pl.Series, *, max_words: int) -> Words:

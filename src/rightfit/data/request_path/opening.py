@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.data.request_path.dates import DATE_PARTS, read_texts
 from rightfit.data.request_path.raw_inputs import (
     IMAGE,
     LEAST_LENGTH,
@@ -242,6 +243,29 @@ def _weigh(texts: npt.NDArray[Any], places: Mapping[str, int], weights: Floats) 
     return scaled
 
 
+def _date(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
+    figures = [
+        (
+            position,
+            step["month_first"],
+            [DATE_PARTS.index(part) for part in step["parts"]],
+            *(np.array(step[key]) for key in ("fills", "means")),
+            1 / np.array(step["scales"]),
+        )
+        for step, position in zip(steps, at, strict=True)
+    ]
+
+    def part(feed: Inputs) -> Floats:
+        blocks = []
+        for position, month_first, columns, fill, mean, per_scale in figures:
+            is_date, parts = read_texts(feed[TEXTS][:, position].tolist(), month_first=month_first)
+            filled = np.where(is_date > 0, parts[:, columns], fill)
+            blocks.append(((filled - mean) * per_scale).astype(np.float32))
+        return np.concatenate(blocks, axis=1)
+
+    return part
+
+
 def _pixels(_steps: Sequence[StepJson], _at: Sequence[int]) -> Part:
     def part(feed: Inputs) -> Floats:
         pixels: Floats = feed[IMAGE].astype(np.float32) * PER_PIXEL
@@ -263,6 +287,7 @@ PARTS: Mapping[str, Callable[[Sequence[StepJson], Sequence[int]], Part]] = {
     "one_hot": _one_hot,
     "target_mean": _target_mean,
     "words": _words,
+    "date": _date,
     "pixels": _pixels,
     "picture": _pixels,
 }
