@@ -48,7 +48,7 @@ from rightfit.api.search_arguments import (
     StoppingLike,
     read_rules,
 )
-from rightfit.data.data_card import DataCard
+from rightfit.data.data_card import DataCard, describe_columns_taken
 from rightfit.data.description import DatasetBlock
 from rightfit.data.prepared import PreparedDataset, prepare_dataset
 from rightfit.data.splitting import PARTS
@@ -78,6 +78,7 @@ from rightfit.searching.studies.study_store import PrivateStudyStore, StudyStore
 logger = logging.getLogger(__name__)
 
 NAME = "data"  # of the dataset
+LEAST_GAIN = 0.02  # of the way from guessing to the best, below which a model is hardly worth it
 LEARNT_ALL = "all rows since it was ranked, those that judged it too"
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
 READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
@@ -148,6 +149,29 @@ class SearchResult:
     def applications(self) -> Applications:
         """Names of the applications that choose."""
         return self.ranking.applications
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to know about the columns, and winners that hardly beat guessing."""
+        return (*self.data_card.remarks, *self._remark_worthless())
+
+    def _remark_worthless(self) -> Iterator[str]:
+        quality = self.data_card.quality
+        for name in self.applications:
+            winner = self._find_winner(name)
+            if winner is None:
+                continue
+            [profile, *_] = self.profiles.select(candidate=winner.candidate)
+            figure = profile["quality_raw"]
+            low = figure.value if figure.low is None else figure.low
+            least = quality.worst + LEAST_GAIN * (quality.best - quality.worst)
+            if figure.value is not None and (figure.value < least or low <= quality.worst):
+                yield (
+                    f"{name}: {winner.candidate} hardly beats guessing: {quality.name} is "
+                    f"{figure.value:.3g} on rows it has not learnt from, and {quality.worst:.3g} "
+                    "without a model; see which columns were left out, or add some that tell of "
+                    "the target"
+                )
 
     @property
     def data_card(self) -> DataCard:
@@ -424,6 +448,9 @@ def search_dataset(
             get_family(block.family).check_task(prepared.data_card.task)
         except ValueError as err:
             raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
+    for remark in prepared.data_card.remarks:
+        logger.warning(remark)
+    logger.info(describe_columns_taken(prepared.spec.features))
     sweep_temporary_folders()  # what killed processes have left
     # Nobody else works on such a search, so its studies may be in memory.
     in_memory = not rules.is_parallel and not rules.applications.asks_costs
@@ -499,7 +526,7 @@ class _Search:
         if rules.refit:
             refitted_feeding, searches = self._average_all_rows(feeding, searches)
             refitted = self._refit(ranking, searches, outcomes)
-        return SearchResult(
+        result = SearchResult(
             ranking=ranking,
             trials=_stack(trials),
             learning_curves=_stack({name: one.learning_curves for name, one in outcomes.items()}),
@@ -509,6 +536,9 @@ class _Search:
             refitted_feeding=refitted_feeding,
             workspace=self._workspace,
         )
+        for remark in result.remarks[len(self._card.remarks) :]:
+            logger.warning(remark)
+        return result
 
     def _plan(self) -> list[PlannedSearch]:
         rules, searches = self._rules, list[PlannedSearch]()
