@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,7 +26,7 @@ from rightfit.data.prepared import encode_new_rows, prepare_dataset
 MAX_ROWS = 15_000
 SEEDS = (0, 1, 2)
 VARIANTS = ("none", "same rows", "other folds")
-TREES = {"n_estimators": 200, "learning_rate": 0.05, "verbose": -1, "n_jobs": 1}
+TREES: dict[str, Any] = {"n_estimators": 200, "learning_rate": 0.05, "verbose": -1, "n_jobs": 1}
 
 
 def make_identifiers() -> pl.DataFrame:
@@ -57,23 +58,22 @@ def score(table: pl.DataFrame, target: str, variant: str, seed: int) -> list[flo
         "table", DatasetBlock.model_validate(block), {"table": rows.head(n_train)}
     )
     encoder, parts = prepared.encode_for_all()
-    train = pl.concat(parts.values())
-    labels = train["label"].to_numpy()
-    encoded = train.drop("label")
+    labels = pl.concat(parts.values())["label"].to_numpy()
+    encoded = pl.concat(parts.values()).drop("label").to_numpy()
     if variant == "same rows":
-        encoded = apply_encoder(encoder, pl.concat(prepared.take(part) for part in parts))
+        encoded = apply_encoder(
+            encoder, pl.concat(prepared.take(part) for part in parts)
+        ).to_numpy()
     test = rows.tail(-n_train)
     new = encode_new_rows(prepared.spec, encoder, test).to_numpy()
     if prepared.spec.task == "regression":
         values = test[target].cast(pl.Float64).to_numpy()
         models = (LGBMRegressor(**TREES), Ridge())
-        return [r2_score(values, m.fit(encoded.to_numpy(), labels).predict(new)) for m in models]
+        return [float(r2_score(values, m.fit(encoded, labels).predict(new))) for m in models]
     is_second = (test[target].cast(pl.String) == prepared.spec.target.classes[1]).to_numpy()
     classifiers = (LGBMClassifier(**TREES), LogisticRegression(max_iter=200))
-    return [
-        roc_auc_score(is_second, m.fit(encoded.to_numpy(), labels).predict_proba(new)[:, 1])
-        for m in classifiers
-    ]
+    shares = [np.asarray(m.fit(encoded, labels).predict_proba(new))[:, 1] for m in classifiers]
+    return [float(roc_auc_score(is_second, share)) for share in shares]
 
 
 def main() -> None:

@@ -163,9 +163,11 @@ class SearchResult:
                 continue
             [profile, *_] = self.profiles.select(candidate=winner.candidate)
             figure = profile["quality_raw"]
+            if figure.value is None:
+                continue
             low = figure.value if figure.low is None else figure.low
             least = quality.worst + LEAST_GAIN * (quality.best - quality.worst)
-            if figure.value is not None and (figure.value < least or low <= quality.worst):
+            if figure.value < least or low <= quality.worst:
                 yield (
                     f"{name}: {winner.candidate} hardly beats guessing: {quality.name} is "
                     f"{figure.value:.3g} on rows it has not learnt from, and {quality.worst:.3g} "
@@ -524,8 +526,8 @@ class _Search:
         refitted: dict[str, Bundle] = {}
         refitted_feeding = feeding
         if rules.refit:
-            refitted_feeding, searches = self._average_all_rows(feeding, searches)
-            refitted = self._refit(ranking, searches, outcomes)
+            refitted_feeding, refits = self._average_all_rows(feeding, searches)
+            refitted = self._refit(ranking, refits, outcomes)
         result = SearchResult(
             ranking=ranking,
             trials=_stack(trials),

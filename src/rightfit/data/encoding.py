@@ -280,7 +280,7 @@ def _fit_target_means(
     model parts classes by the 0/1 columns as well. Where they do not, every category has one.
     """
     texts = write_texts(column).fill_null("")
-    covered, n_known = texts.is_in(one_hot.categories).sum(), (texts != "").sum()
+    covered, n_known = int(texts.is_in(one_hot.categories).sum()), int((texts != "").sum())
     has_many = covered < MIN_COVERED_SHARE * n_known
     categories = _list_categories(texts) if has_many else one_hot.categories
     if len(categories) < FEWEST_MEANS or not (has_many or labels.dtype.is_float()):
@@ -331,7 +331,8 @@ def _encode_out_of_fold(encoder: Encoder, train: pl.DataFrame) -> list[pl.Series
         if isinstance(step, TargetMean):
             texts = write_texts(train[step.column]).fill_null("")
             means = fit_category_means(texts, step.categories, targets[step.target])
-            columns.append(pl.Series(*step.names(), means.out_of_fold, dtype=pl.Float32))
+            [name] = step.names()
+            columns.append(pl.Series(name, means.out_of_fold, dtype=pl.Float32))
     return columns
 
 

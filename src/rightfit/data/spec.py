@@ -252,7 +252,8 @@ class Features(StrictModel):
     names those that also get a 0/1 column. A category gives 0/1 columns; those rarer than
     ``min_category_share`` of the training rows share one with unknown and missing ones. With
     ``target_means``, in regression, a column of six or more also gives a number: the target's mean
-    in the training rows that have the category, if these differ by more than chance. A ``text``
+    in the training rows that have the category, if it tells something; so do, in any task, columns
+    of many rare values, the share of each class in classification. A ``text``
     gives the TF-IDF of its ``max_words`` most frequent words. A ``date``, a time or a text, gives
     year, month, weekday, hour and days since 1970; texts that do not begin with the year begin with
     the day, or with the month where ``month_first`` names the column. The lists may hold patterns;

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 MIN_COVERED_SHARE = 0.5  # of the rows: where frequent categories cover less, all get means
-MIN_CATEGORY_ROWS = 2  # on average, of a category among many
+MIN_CATEGORY_ROWS = 1.3  # on average, of a category among many; else they hardly repeat
 N_FOLDS = 5
 FOLD_SEED = 0
 MAX_CLASSES = 10  # with means of their own; each adds a column

@@ -87,12 +87,14 @@ class NumpyOperations:
     @staticmethod
     def less(values: Any, others: Any) -> npt.NDArray[np.float64]:
         """Compare."""
-        return np.less(values, others).astype(np.float64)
+        is_less: npt.NDArray[np.float64] = np.less(values, others).astype(np.float64)
+        return is_less
 
     @staticmethod
     def pick(values: npt.NDArray[np.float64], columns: Sequence[int]) -> npt.NDArray[np.float64]:
         """Return some columns."""
-        return values[:, list(columns)]
+        chosen: npt.NDArray[np.float64] = values[:, list(columns)]
+        return chosen
 
     @staticmethod
     def total(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -244,24 +244,21 @@ def _weigh(texts: npt.NDArray[Any], places: Mapping[str, int], weights: Floats) 
 
 
 def _date(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
-    figures = [
-        (
-            position,
-            step["month_first"],
-            [DATE_PARTS.index(part) for part in step["parts"]],
-            *(np.array(step[key]) for key in ("fills", "means")),
-            1 / np.array(step["scales"]),
-        )
-        for step, position in zip(steps, at, strict=True)
-    ]
+    parts = [_encode_date(step, position) for step, position in zip(steps, at, strict=True)]
+    return lambda feed: np.concatenate([part(feed) for part in parts], axis=1)
+
+
+def _encode_date(step: StepJson, position: int) -> Part:
+    columns = [DATE_PARTS.index(part) for part in step["parts"]]
+    fill, mean = np.array(step["fills"]), np.array(step["means"])
+    per_scale = 1 / np.array(step["scales"])
 
     def part(feed: Inputs) -> Floats:
-        blocks = []
-        for position, month_first, columns, fill, mean, per_scale in figures:
-            is_date, parts = read_texts(feed[TEXTS][:, position].tolist(), month_first=month_first)
-            filled = np.where(is_date > 0, parts[:, columns], fill)
-            blocks.append(((filled - mean) * per_scale).astype(np.float32))
-        return np.concatenate(blocks, axis=1)
+        texts = feed[TEXTS][:, position].tolist()
+        is_date, parts = read_texts(texts, month_first=step["month_first"])
+        filled = np.where(is_date > 0, parts[:, columns], fill)
+        scaled: Floats = ((filled - mean) * per_scale).astype(np.float32)
+        return scaled
 
     return part
 
