@@ -97,3 +97,19 @@ def test_identifiers_that_repeat_are_categories() -> None:
     assert find_kind(pl.Series("shop_id", [i % 700 for i in range(900)]), None, "regression") == (
         Kind("unused", "700 values in 900 rows")
     )
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [(["1,234", "17.5", "-3"], "categorical"), (["12 %", "7 %"], "categorical")],
+)
+def test_texts_that_look_like_numbers_are_remarked(texts: list[str], name: str) -> None:
+    kind = find_kind(pl.Series("price", texts * 100), None, "regression")
+
+    assert kind.name == name
+    assert f"as {texts[0]!r} does" in kind.reason
+
+
+@pytest.mark.parametrize("texts", [["01067", "80331"], ["1.2.3", "4.5.6"], ["3a", "4b"]])
+def test_other_texts_with_digits_are_not(texts: list[str]) -> None:
+    assert find_kind(pl.Series("code", texts * 100), None, "regression") == Kind("categorical")

@@ -10,7 +10,7 @@ import re
 import statistics
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -74,6 +74,8 @@ _IDENTIFIER = re.compile(r"(.*_)?(id|uuid|guid|index|key)", re.IGNORECASE)
 TIME = r"([T ,]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?$"
 YEAR_FIRST = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + TIME
 YEAR_LAST = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}" + TIME
+
+MARKED_NUMBER = r"^\s*[-+€$£]?\s*\d{1,3}([., ']?\d{3})*([.,]\d+)?\s*[%€$£]?\s*$"
 
 KindName = Literal["numeric", "categorical", "text", "date", "bytes", "unused"]
 
@@ -514,6 +516,17 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     known = column.drop_nulls()
     if (date := _find_date(column)) is not None:
         return date
+    kind = _judge_texts(column, n_distinct)
+    if known.str.contains(MARKED_NUMBER).all() and known.str.contains(r"\D").any():
+        example = known.filter(known.str.contains(r"\D"))[0]
+        hint = f"texts that look like numbers, as {example!r} does: as numbers they tell more"
+        return replace(kind, reason="; ".join(filter(None, [kind.reason, hint])))
+    return kind
+
+
+def _judge_texts(column: pl.Series, n_distinct: int) -> Kind:
+    """Judge texts that are no dates."""
+    known = column.drop_nulls()
     counts = known.value_counts(name="n_rows")["n_rows"]
     covered = int(counts.filter(counts >= MIN_CATEGORY_SHARE * column.len()).sum())
     if n_distinct < known.len() and covered >= MIN_COVERED_SHARE * known.len():
