@@ -451,7 +451,8 @@ def search_dataset(
         except ValueError as err:
             raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
     for remark in prepared.data_card.remarks:
-        logger.warning(remark)
+        is_task = remark.startswith("target.column")  # a guess that the ranking shows anyway
+        logger.log(logging.INFO if is_task else logging.WARNING, remark)
     logger.info(describe_columns_taken(prepared.spec.features))
     sweep_temporary_folders()  # what killed processes have left
     # Nobody else works on such a search, so its studies may be in memory.
