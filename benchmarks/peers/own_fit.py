@@ -87,6 +87,7 @@ def choose(found: SearchResult, application: str) -> tuple[FittedModel, str]:
         candidates=found._candidates,
         refitted={},
         feeding=found._feeding,
+        refitted_feeding=found._feeding,
         workspace=found._workspace,
     )
     return freed.best(application), said

@@ -555,7 +555,7 @@ def test_a_rule_beside_a_script_is_found_by_all_of_its_processes(tmp_path: Path)
 def test_ctrl_c_ends_a_search_with_all_of_its_processes(tmp_path: Path) -> None:
     script = start_script(tmp_path, early_stopping="none", budget_cpu_s=600, n_trials=10_000)
     assert script.stderr is not None
-    assert "Searching 2 cells" in script.stderr.readline()
+    assert any("Searching 2 cells" in line for line in script.stderr)
     process = psutil.Process(script.pid)
     while not (started := process.children(recursive=True)):
         time.sleep(0.05)

@@ -23,7 +23,6 @@ from rightfit.data.spec import (
     Join,
     StratifiedShare,
     Target,
-    Weekday,
 )
 from rightfit.data.table_check import check_tables
 from rightfit.models.quality.metric import QualityMetric
@@ -73,9 +72,10 @@ def test_minimal_block_is_completed_from_the_table() -> None:
     assert spec.features == Features(
         numeric=("mass", "n_parts"),
         indicate_missing=("mass",),
-        categorical=("depot", "day_weekday"),
+        categorical=("depot",),
+        date=("day",),
     )
-    assert spec.derived == (Weekday(op="weekday", name="day_weekday", column="day"),)
+    assert spec.derived == ()
     assert spec.split == StratifiedShare(method="stratified", share=0.2)
     assert spec.validation == StratifiedShare(method="stratified", share=0.2)
     assert spec.quality == QualityMetric(name="roc_auc", worst=0.5, best=1.0)
@@ -87,7 +87,6 @@ def test_minimal_block_is_completed_from_the_table() -> None:
 def test_columns_left_out_are_remarked_with_their_reason() -> None:
     assert complete().remarks == (
         "not used as features: 'order_id' (identifies rows)",
-        "not used as features: 'day' (a time; models only see later ones)",
         "not used as features: 'flag' (repeats the target, one value per class)",
     )
 
@@ -174,7 +173,7 @@ def test_what_the_block_says_is_not_inferred() -> None:
     ("features", "numeric", "categorical"),
     [
         ({"numeric": ["*"]}, ("mass", "n_parts"), ()),
-        ({"categorical": ["*"]}, (), ("depot", "day_weekday")),
+        ({"categorical": ["*"]}, (), ("depot",)),
         ({"numeric": ["*"], "categorical": ["n_parts"]}, ("mass",), ("n_parts",)),
         ({"numeric": ["order_id", "*"]}, ("order_id", "mass", "n_parts"), ()),
     ],
@@ -188,7 +187,7 @@ def test_star_stands_for_all_other_columns_of_the_kind(
 
 
 def test_not_features_are_left_out_and_may_be_patterns() -> None:
-    assert complete(not_features=["n_*", "depot"]).spec.features.columns == ("mass", "day_weekday")
+    assert complete(not_features=["n_*", "depot"]).spec.features.columns == ("mass", "day")
 
 
 def test_joined_table_is_described_and_used() -> None:

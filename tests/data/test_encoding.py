@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightfit.data.encoding import apply_encoder, fit_encoder_steps
+from rightfit.data.encoding import (
+    apply_encoder,
+    encode_part,
+    fit_encoder,
+    fit_encoder_steps,
+    refit_target_means,
+)
 from rightfit.data.request_path.encoder import Encoder, TargetMean, name_features
 from rightfit.data.request_path.opening import compile_encoder
 from rightfit.data.spec import Features
@@ -108,14 +114,15 @@ def test_categories_of_values_are_also_given_as_the_standardised_mean_of_these()
 
 def test_the_mean_of_a_small_category_is_drawn_to_that_of_all_rows() -> None:
     train = pl.DataFrame({"town": [*TOWNS * 10, "hamlet"]})
-    target = pl.Series([*([0.0, 0.0, 0.0, 2.0, 2.0, 2.0] * 10), 5.0])
+    target = pl.Series([*([0.0, 0.1, 0.2, 2.0, 2.1, 2.2, 1.0, 1.1, 1.2, 3.0, 3.1, 3.2] * 5), 9.0])
     chosen = features(numeric=[], indicate_missing=[], categorical=["town"])
 
     *_, step = fit_encoder_steps(chosen, train, target).steps
 
     assert isinstance(step, TargetMean)
     means = dict(zip(step.categories, step.means, strict=False))
-    assert means["town 0"] < 0 < means["hamlet"] < means["town 3"]  # its own is far above
+    shares = [means[town] / (own - target.mean()) for town, own in (("town 3", 2.5), ("hamlet", 9))]
+    assert 0 < shares[1] < shares[0]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +131,6 @@ def test_the_mean_of_a_small_category_is_drawn_to_that_of_all_rows() -> None:
         ([0, 0, 0, 1, 1, 1], {}),  # positions of classes
         ([3.0] * 6, {}),  # nothing to tell categories by
         ([1.0, 3.0, 5.0, 7.0, 9.0, 11.0], {"target_means": False}),
-        ([1.0, 3.0, 5.0, 7.0, 9.0, 11.0], {"min_category_share": 0.2}),  # one bucket
     ],
 )
 def test_means_that_say_nothing_new_are_left_out(
@@ -154,12 +160,75 @@ def test_categories_that_differ_by_chance_have_no_means() -> None:
     assert "town=<target mean>" in name_features(apart)
 
 
+N_SHOPS = 200  # none of them in 5 % of the rows
+
+
+def make_shops(n_rows: int = 2_000) -> tuple[pl.DataFrame, np.ndarray]:
+    """Rows of many shops, and a noisy level of each row's shop."""
+    rng = np.random.default_rng(3)
+    shops = rng.integers(N_SHOPS, size=n_rows)
+    levels = rng.normal(size=N_SHOPS)[shops] + rng.normal(size=n_rows)
+    part = np.where(np.arange(n_rows) % 4, "train", "test")
+    return pl.DataFrame({"shop": [f"shop {i}" for i in shops], "part": part}), levels
+
+
+SHOPS = features(numeric=[], indicate_missing=[], categorical=["shop"], min_category_share=0.05)
+
+
+def test_many_categories_become_one_number_that_is_looked_up() -> None:
+    rows, levels = make_shops()
+    rows = rows.with_columns(label=levels)
+
+    encoder = fit_encoder(SHOPS, rows)
+    encoded = encode_part(encoder, rows, "test")
+
+    assert name_features(encoder) == ("shop=<target mean>",)
+    correlation = np.corrcoef(encoded["shop=<target mean>"], encoded["label"])[0, 1]
+    assert correlation > 0.5
+
+
+def test_train_rows_get_means_without_their_target() -> None:
+    rows, levels = make_shops()
+    noise = rows.with_columns(label=np.random.default_rng(5).normal(size=rows.height))
+    rows = rows.with_columns(label=levels)
+    encoder = fit_encoder(SHOPS, rows)
+    [mean] = name_features(encoder)
+
+    encoded = encode_part(encoder, noise, "train")
+    of_all = apply_encoder(refit_target_means(encoder, noise), noise)
+
+    assert abs(np.corrcoef(encoded[mean], encoded["label"])[0, 1]) < 0.1
+    assert np.corrcoef(of_all[mean], noise["label"])[0, 1] > 0.2
+
+
+@pytest.mark.parametrize(
+    ("cuts", "names"),
+    [
+        ((0,), ["shop=<target mean>"]),
+        ((-1, 1), ["shop=<target mean> 0", "shop=<target mean> 1", "shop=<target mean> 2"]),
+        (tuple(np.linspace(-2, 2, 11)), ["shop=<other>"]),  # too many classes
+    ],
+)
+def test_many_categories_tell_the_share_of_each_class(
+    cuts: tuple[float, ...], names: list[str]
+) -> None:
+    rows, levels = make_shops()
+    rows = rows.with_columns(label=pl.Series(np.digitize(levels, cuts)))
+
+    encoder = fit_encoder(SHOPS, rows)
+
+    assert set(name_features(encoder)) <= set(names)
+    assert name_features(encoder)[0] == names[0]
+
+
 def test_category_that_is_named_like_the_bucket_falls_into_it() -> None:
     train = TRAIN.with_columns(vehicle=pl.lit("<other>"))
 
-    encoded = apply_encoder(fit_encoder_steps(features(), train), train)
+    alone = features(numeric=[], indicate_missing=[])
+    encoded = apply_encoder(fit_encoder_steps(alone, train), train)
 
     assert encoded["vehicle=<other>"].to_list() == [1] * 4
+    assert "vehicle" not in {step.column for step in fit_encoder_steps(features(), train).steps}
 
 
 def test_integer_categories_are_encoded() -> None:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from rightfit._core.errors import RightfitError
-from rightfit.data.inference import complete_quality, find_kind
+from rightfit.data.inference import Kind, complete_quality, find_kind
 from rightfit.models.quality.metric import QualityBlock
 
 OUTCOME = pl.Series(["yes", "no"] * 100)
@@ -32,11 +32,12 @@ N = OUTCOME.len()
         ("comment", [f"was {i} days late" for i in range(N)], "text", ""),
         ("choice", ["abc"[i % 3] + " or something else" for i in range(N)], "categorical", ""),
         ("tail", [f"n{i // 2}" for i in range(N)], "categorical", ""),  # each has 1 % of the rows
-        ("tail", [f"n{i % 160}" for i in range(N)], "unused", "160 values; .* only 40%"),
+        ("tail", [f"n{i % 160}" for i in range(N)], "unused", "160 values in 200 rows"),
+        ("tail", [f"n{i * i % 77 if i % 9 else -i}" for i in range(N)], "categorical", ""),
         ("code", [1, 2] * 100, "unused", "repeats the target"),
         ("score", [i % 2 * 50 + i % 40 for i in range(N)], "unused", "separates the classes"),
         ("score", [i % 2 * 37 + i % 40 for i in range(N)], "numeric", ""),  # 38 occurs in both
-        ("day", [date(2026, 1, 1 + i % 28) for i in range(N)], "time", "later"),
+        ("day", [date(2026, 1, 1 + i % 28) for i in range(N)], "date", ""),
         ("image", [bytes([i % 7]) for i in range(N)], "bytes", "bytes"),
         ("list", [[i % 7] for i in range(N)], "unused", "List"),
     ],
@@ -87,3 +88,28 @@ def test_guess_that_a_metric_warns_of_is_scored_quietly(name: str, worst: float)
 def test_number_that_no_model_can_answer_is_not_predicted() -> None:
     with pytest.raises(RightfitError, match=r"up to 1.0e\+39, but models answer in float32"):
         complete_quality(QualityBlock(), pl.Series([1e39, 1.0]), "regression")
+
+
+def test_identifiers_that_repeat_are_categories() -> None:
+    assert find_kind(pl.Series("shop_id", [i % 300 for i in range(900)]), None, "regression") == (
+        Kind("categorical")
+    )
+    assert find_kind(pl.Series("shop_id", [i % 700 for i in range(900)]), None, "regression") == (
+        Kind("unused", "700 values in 900 rows")
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [(["1,234", "17.5", "-3"], "categorical"), (["12 %", "7 %"], "categorical")],
+)
+def test_texts_that_look_like_numbers_are_remarked(texts: list[str], name: str) -> None:
+    kind = find_kind(pl.Series("price", texts * 100), None, "regression")
+
+    assert kind.name == name
+    assert f"as {texts[0]!r} does" in kind.reason
+
+
+@pytest.mark.parametrize("texts", [["01067", "80331"], ["1.2.3", "4.5.6"], ["3a", "4b"]])
+def test_other_texts_with_digits_are_not(texts: list[str]) -> None:
+    assert find_kind(pl.Series("code", texts * 100), None, "regression") == Kind("categorical")

@@ -413,7 +413,7 @@ def list_features(learnt_from: pl.DataFrame) -> dict[str, list[str]]:
     ]
     return {
         "numeric": numeric,
-        **{kind: ["*"] for kind in ("categorical", "text", "indicate_missing")},
+        **{kind: ["*"] for kind in ("categorical", "text", "date", "indicate_missing")},
     }
 
 

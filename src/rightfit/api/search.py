@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,7 +48,7 @@ from rightfit.api.search_arguments import (
     StoppingLike,
     read_rules,
 )
-from rightfit.data.data_card import DataCard
+from rightfit.data.data_card import DataCard, describe_columns_taken
 from rightfit.data.description import DatasetBlock
 from rightfit.data.prepared import PreparedDataset, prepare_dataset
 from rightfit.data.splitting import PARTS
@@ -78,7 +78,7 @@ from rightfit.searching.parallel.side_by_side import (
     search_in_turn,
 )
 from rightfit.searching.search import is_over
-from rightfit.searching.setting_up import make_cell, make_labelled_rows
+from rightfit.searching.setting_up import make_cell, make_data, make_labelled_rows
 from rightfit.searching.studies.study_store import PrivateStudyStore, StudyStore
 from rightfit.searching.task_worker import TaskWorker
 from rightfit.searching.tasks import Task as SearchTask
@@ -87,6 +87,7 @@ from rightfit.searching.tasks import TaskResult
 logger = logging.getLogger(__name__)
 
 NAME = "data"  # of the dataset
+LEAST_GAIN = 0.02  # of the way from guessing to the best, below which a model is hardly worth it
 LEARNT_ALL = "all rows since it was ranked, those that judged it too"
 MANY_ROWS = 20_000  # above which a family is begun by forecast
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
@@ -139,13 +140,15 @@ class SearchResult:
         candidates: Mapping[str, Bundle],
         refitted: Mapping[str, Bundle],
         feeding: Feeding,
+        refitted_feeding: Feeding,
         workspace: Workspace,
     ) -> None:
         self.ranking = ranking
         self.trials = trials
         self.learning_curves = learning_curves
         self._candidates, self._refitted = candidates, refitted  # bundles by candidate name
-        self._feeding, self._workspace = feeding, workspace
+        self._feeding, self._refitted_feeding = feeding, refitted_feeding
+        self._workspace = workspace
 
     @property
     def profiles(self) -> Profiles:
@@ -156,6 +159,31 @@ class SearchResult:
     def applications(self) -> Applications:
         """Names of the applications that choose."""
         return self.ranking.applications
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to know about the columns, and winners that hardly beat guessing."""
+        return (*self.data_card.remarks, *self._remark_worthless())
+
+    def _remark_worthless(self) -> Iterator[str]:
+        quality = self.data_card.quality
+        for name in self.applications:
+            winner = self._find_winner(name)
+            if winner is None:
+                continue
+            [profile, *_] = self.profiles.select(candidate=winner.candidate)
+            figure = profile["quality_raw"]
+            if figure.value is None:
+                continue
+            low = figure.value if figure.low is None else figure.low
+            least = quality.worst + LEAST_GAIN * (quality.best - quality.worst)
+            if figure.value < least or low <= quality.worst:
+                yield (
+                    f"{name}: {winner.candidate} hardly beats guessing: {quality.name} is "
+                    f"{figure.value:.3g} on rows it has not learnt from, and {quality.worst:.3g} "
+                    "without a model; see which columns were left out, or add some that tell of "
+                    "the target"
+                )
 
     @property
     def data_card(self) -> DataCard:
@@ -187,7 +215,7 @@ class SearchResult:
         return FittedModel(
             bundles[winner.candidate],
             winner,
-            self._feeding,
+            self._refitted_feeding if is_refitted else self._feeding,
             keeper=self._workspace,
             ranking=self.ranking,
             application=name,
@@ -439,6 +467,10 @@ def search_dataset(
             get_family(block.family).check_task(prepared.data_card.task)
         except ValueError as err:
             raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
+    for remark in prepared.data_card.remarks:
+        is_task = remark.startswith("target.column")  # a guess that the ranking shows anyway
+        logger.log(logging.INFO if is_task else logging.WARNING, remark)
+    logger.info(describe_columns_taken(prepared.spec.features))
     sweep_temporary_folders()  # what killed processes have left
     # Nobody else works on such a search, so its studies may be in memory.
     in_memory = not rules.is_parallel and not rules.applications.asks_costs
@@ -509,15 +541,24 @@ class _Search:
         name = self._card.dataset
         profiles = Profiles(table, describe_environment(), {name: self._card.quality})
         ranking = Ranking(profiles, rules.applications, rules.ranking)
-        return SearchResult(
+        refitted: dict[str, Bundle] = {}
+        refitted_feeding = feeding
+        if rules.refit:
+            refitted_feeding, refits = self._average_all_rows(feeding, searches)
+            refitted = self._refit(ranking, refits, outcomes)
+        result = SearchResult(
             ranking=ranking,
             trials=_stack(trials),
             learning_curves=_stack({name: one.learning_curves for name, one in outcomes.items()}),
             candidates=candidates,
-            refitted=self._refit(ranking, searches, outcomes) if rules.refit else {},
+            refitted=refitted,
             feeding=feeding,
+            refitted_feeding=refitted_feeding,
             workspace=self._workspace,
         )
+        for remark in result.remarks[len(self._card.remarks) :]:
+            logger.warning(remark)
+        return result
 
     def _search(self) -> list[PlannedSearch]:
         """Carry out the families' searches; return them."""
@@ -607,6 +648,23 @@ class _Search:
     @property
     def _raw_test(self) -> RawTest:
         return RawTest(self._prepared.take("test"), self._prepared.encoder.to_json())
+
+    def _average_all_rows(
+        self, feeding: Feeding, searches: Sequence[PlannedSearch]
+    ) -> tuple[Feeding, Sequence[PlannedSearch]]:
+        """Have the last trainings read target means of all rows, where there are target means."""
+        if not self._prepared.has_target_means:
+            return feeding, searches
+        encoder, encoded = self._prepared.encode_for_all()
+        has_validation = self._parts["validation"] is not self._parts["train"]
+        self._parts = encoded | ({} if has_validation else {"validation": encoded["train"]})
+        train = make_data(self._parts["train"], self._card.input_schema)
+        validation = make_labelled_rows(self._parts["validation"], self._card.input_schema)
+        feeding = replace(feeding, encoder=encoder, tried_rows=validation.rows[:MAX_TRIED_ROWS])
+        return feeding, [
+            replace(search, cell=replace(search.cell, train=train, validation=validation))
+            for search in searches
+        ]
 
     def _refit(
         self,

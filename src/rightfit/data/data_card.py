@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from rightfit._core.processes.codec import hash_json
+from rightfit._core.spelling import name_some
 from rightfit.data.assembling import RowCounts
 from rightfit.data.description import DatasetSpec
 from rightfit.data.request_path.encoder import Encoder, name_features
@@ -19,6 +20,7 @@ from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.scorers import read_function_sources
 from rightfit.models.schema import InputSchema, Task
 
+KINDS = ("numeric", "categorical", "text", "date")
 N_VERSION_DIGITS = 16  # of the sha256
 
 
@@ -148,8 +150,33 @@ def make_data_card(
         target_values=target_values,
         tables=raw_check.tables,
         inferred=raw_check.inferred,
-        remarks=raw_check.remarks,
+        remarks=(*raw_check.remarks, *remark_unread(spec.features, encoder)),
         **{name: getattr(spec, name) for name in _TAKEN_OVER},
+    )
+
+
+def describe_columns_taken(features: Features) -> str:
+    """Say in one line what each column was taken as.
+
+    >>> describe_columns_taken(Features(numeric=("a", "b"), date=("day",)))
+    "columns taken as numeric: 'a', 'b'; as date: 'day'"
+    """
+    kinds = {kind: list(map(repr, getattr(features, kind))) for kind in KINDS}
+    if features.image is not None:
+        kinds["image"] = [repr(features.image.column)]
+    listed = [f"as {kind}: {name_some(names)}" for kind, names in kinds.items() if names]
+    return f"columns taken {'; '.join(listed)}"
+
+
+def remark_unread(features: Features, encoder: Encoder) -> tuple[str, ...]:
+    """Name the features that no step of the encoder reads."""
+    read = {step.column for step in encoder.steps}
+    names = [repr(name) for name in features.columns if name not in read]
+    if not names:
+        return ()
+    return (
+        f"not used as features: {name_some(names)} (no category is in "
+        f"{features.min_category_share:.0%} of the train rows, and target means tell nothing)",
     )
 
 

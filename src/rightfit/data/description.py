@@ -40,7 +40,7 @@ RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself
 N_CHANNELS = (1, 3)  # of a decoded image: grey, or red, green and blue
 MAX_SHOWN = 9  # columns named in a message
 WITHOUT_THRESHOLD = (*SHARES, "neg_log_loss")  # accuracy, ROC AUC and what looks at no class
-FEATURE_LISTS = ("numeric", "categorical", "indicate_missing", "text")
+FEATURE_LISTS = ("numeric", "categorical", "indicate_missing", "text", "date")
 VALIDATION_SHARE = 0.2
 
 
@@ -346,6 +346,13 @@ def _feature_faults(spec: DatasetSpec, known: set[str]) -> list[str]:
         for name in features.text
         if dtypes.get(name, "String") != "String"
     ]
+    faults += [
+        f"features.date names {name!r}, which is {dtypes[name]}; a date is a text or a time"
+        for name in features.date
+        if not dtypes.get(name, "String").startswith(("String", "Date"))
+    ]
+    if stray := sorted(set(features.month_first) - set(features.date)):
+        faults.append(f"features.month_first names {stray}, which are not among features.date")
     stray = sorted(set(features.indicate_missing) - set(features.numeric))
     if stray:
         faults.append(f"features.indicate_missing names {stray}, which are not numeric features")

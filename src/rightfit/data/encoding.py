@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +18,11 @@ import polars as pl
 
 from rightfit._core.errors import RightfitError
 from rightfit.data.images import require_pillow
+from rightfit.data.request_path.dates import DATE_PARTS, WEEKDAYS, read_texts
 from rightfit.data.request_path.encoder import (
     MEAN,
     OTHER,
+    Date,
     Encoder,
     Indicate,
     OneHot,
@@ -43,6 +46,12 @@ from rightfit.data.request_path.usage import (
 )
 from rightfit.data.spec import Features
 from rightfit.data.tables import RawTableError
+from rightfit.data.target_means import (
+    MIN_COVERED_SHARE,
+    CategoryMeans,
+    fit_category_means,
+    list_targets,
+)
 from rightfit.models.onnx_session import open_session
 
 NOT_CATEGORIES = (OTHER, MEAN, "")  # a request writes a missing text as an empty one
@@ -50,8 +59,6 @@ MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing a
 N_BATCH_ROWS, N_BATCH_VALUES = 2**16, 2**21  # encoded by one call of a graph, at most
 N_DIGITS = 6  # of fitted numbers: hides how a machine orders its sums
 FEWEST_MEANS = 6  # categories; fewer are parted as well by a cut or two of their 0/1 columns
-N_PRIOR_ROWS = 10  # of the overall mean, added to each category's: small ones count for less
-MIN_F_ERRORS = 3  # standard errors of F by which categories must differ more than by chance
 
 
 def fit_encoder(features: Features, rows: pl.DataFrame) -> Encoder:
@@ -68,8 +75,8 @@ def fit_encoder_steps(
     Args:
         features: Which columns are encoded, and how.
         train: Train rows, not encoded; no others, or what is learnt leaks into the measurement.
-        labels: What these rows are to teach, for the means of categories. Class positions, which
-            are integers, have no mean that helps; ``None``: neither.
+        labels: What these rows are to teach, for means by category: values as floats, or class
+            positions as integers. ``None``: no means.
 
     Raises:
         RawTableError: If a numeric column has no value in the train rows, a text no word, or two
@@ -87,16 +94,20 @@ def fit_encoder_steps(
         _fit_one_hot(train[name], min_share=features.min_category_share)
         for name in features.categorical
     ]
-    steps += categories
-    if labels is not None and labels.dtype.is_float() and features.target_means:
-        values = labels.to_numpy()
-        means = (_fit_target_mean(one, train[one.column], values) for one in categories)
-        steps += [mean for mean in means if mean is not None]
+    means: list[TargetMean] = []
+    if labels is not None and features.target_means:
+        for one_hot in categories:
+            means += _fit_target_means(one_hot, train[one_hot.column], labels)
+    steps += [one_hot for one_hot in categories if one_hot.categories]
+    steps += means
+    steps += [
+        _fit_date(train[name], month_first=name in features.month_first) for name in features.date
+    ]
     steps += [_fit_words(train[name], max_words=features.max_words) for name in features.text]
     if features.image is not None:
         kind = Picture if features.image.format == "file" else Pixels
         steps.append(kind(column=features.image.column, shape=features.image.shape))
-    encoder = Encoder(steps=tuple(steps))
+    encoder = Encoder(steps=tuple(steps or categories))  # a lone bucket, where nothing tells more
     twice = sorted(name for name, n in Counter(name_features(encoder)).items() if n > 1)
     if twice:
         raise RawTableError(
@@ -181,10 +192,14 @@ def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame
         part: ``train``, ``validation`` or ``test``.
 
     Returns:
-        Float32 features, then the column ``label``.
+        Float32 features, then the column ``label``. Means of the target are those of all train
+        rows, but out of fold in these rows themselves; see :mod:`rightfit.data.target_means`.
     """
-    found = rows.filter(pl.col("part") == part)
-    return apply_encoder(encoder, found).with_columns(found["label"])
+    chosen = rows.filter(pl.col("part") == part)
+    encoded = apply_encoder(encoder, chosen).with_columns(chosen["label"])
+    if part == "train":
+        encoded = encoded.with_columns(_encode_out_of_fold(encoder, chosen))
+    return encoded
 
 
 def _run_graph(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
@@ -256,38 +271,95 @@ def _fit_one_hot(column: pl.Series, *, min_share: float) -> OneHot:
     )
 
 
-def _fit_target_mean(
-    one_hot: OneHot, column: pl.Series, values: npt.NDArray[np.float64]
-) -> TargetMean | None:
-    """Return the target's mean of each category; ``None`` where it would teach nothing or chance.
+def _fit_target_means(
+    one_hot: OneHot, column: pl.Series, labels: pl.Series
+) -> Iterator[TargetMean]:
+    """Yield the target's means by category that tell something.
 
-    Each mean counts ``N_PRIOR_ROWS`` rows of the overall mean with its own: Micci-Barreca (2001),
-    ACM SIGKDD Explorations 3(1). The categories must differ more than chance makes them: by F of
-    the analysis of variance, whose mean is 1 where they are alike.
+    Where frequent categories cover half of the rows only these have means, and only of values: a
+    model parts classes by the 0/1 columns as well. Where they do not, every category has one.
     """
-    n_known, n = len(one_hot.categories), len(values)
-    if n_known < FEWEST_MEANS:
-        return None
-    known = {name: place for place, name in enumerate(one_hot.categories)}
     texts = write_texts(column).fill_null("")
-    places = texts.replace_strict(known, default=n_known, return_dtype=pl.Int64).to_numpy()
-    deviations = values - values.mean()
-    n_rows = np.bincount(places, minlength=n_known + 1)
-    sums = np.bincount(places, weights=deviations, minlength=n_known + 1)
-    k = int((n_rows > 0).sum())
-    if not 1 < k < n:
-        return None
-    between = float((sums**2 / np.maximum(n_rows, 1)).sum())
-    within = float((deviations**2).sum()) - between
-    by_chance = 1 + MIN_F_ERRORS * math.sqrt(2 / (k - 1) + 2 / (n - k))
-    if not between / (k - 1) > by_chance * max(within, 0.0) / (n - k):
-        return None
-    means = sums / (n_rows + N_PRIOR_ROWS)
-    scale = means[places].std()
-    return TargetMean(
-        column=one_hot.column,
-        categories=one_hot.categories,
-        means=tuple(round(float(mean / scale), N_DIGITS) + 0.0 for mean in means),  # no -0.0
+    covered, n_known = int(texts.is_in(one_hot.categories).sum()), int((texts != "").sum())
+    has_many = covered < MIN_COVERED_SHARE * n_known
+    categories = _list_categories(texts) if has_many else one_hot.categories
+    if len(categories) < FEWEST_MEANS or not (has_many or labels.dtype.is_float()):
+        return
+    for target, values in list_targets(labels).items():
+        means = fit_category_means(texts, categories, values)
+        if means.tell:
+            yield _write_target_mean(column.name, target, categories, means)
+
+
+def refit_target_means(encoder: Encoder, rows: pl.DataFrame) -> Encoder:
+    """Return an encoder that averages the target over more rows; all else stays.
+
+    Args:
+        encoder: Fitted on some of the rows.
+        rows: Rows with the column ``label``.
+    """
+    encoded = {step.categories for step in encoder.steps if isinstance(step, OneHot)}
+    targets = list_targets(rows["label"])
+    steps: list[Step] = []
+    for step in encoder.steps:
+        if isinstance(step, TargetMean):
+            texts = write_texts(rows[step.column]).fill_null("")
+            categories = step.categories if step.categories in encoded else _list_categories(texts)
+            means = fit_category_means(texts, categories, targets[step.target])
+            steps.append(_write_target_mean(step.column, step.target, categories, means))
+        else:
+            steps.append(step)
+    return Encoder(steps=tuple(steps))
+
+
+def _list_categories(texts: pl.Series) -> tuple[str, ...]:
+    return tuple(sorted(set(texts.unique()) - set(NOT_CATEGORIES)))
+
+
+def _write_target_mean(
+    column: str, target: int | None, categories: tuple[str, ...], means: CategoryMeans
+) -> TargetMean:
+    rounded = tuple(round(float(mean), N_DIGITS) + 0.0 for mean in means.of_categories)  # no -0.0
+    return TargetMean(column=column, target=target, categories=categories, means=rounded)
+
+
+def _encode_out_of_fold(encoder: Encoder, train: pl.DataFrame) -> list[pl.Series]:
+    """Return the train rows' columns of target means, none of which holds its row's own target."""
+    columns = []
+    targets = list_targets(train["label"])
+    for step in encoder.steps:
+        if isinstance(step, TargetMean):
+            texts = write_texts(train[step.column]).fill_null("")
+            means = fit_category_means(texts, step.categories, targets[step.target])
+            [name] = step.names()
+            columns.append(pl.Series(name, means.out_of_fold, dtype=pl.Float32))
+    return columns
+
+
+def _fit_date(column: pl.Series, *, month_first: bool) -> Date:
+    texts = write_texts(column).fill_null("").to_list()
+    is_date, parts = read_texts(texts, month_first=month_first)
+    dates = parts[is_date[:, 0] > 0]
+    if not len(dates):
+        raise RawTableError(
+            f"The date feature {column.name!r} has no date in the {len(texts)} train rows. Remove "
+            "it from features in parameters_datasets.yml."
+        )
+    figures = {}  # of each part: what fills it, its mean and its scale
+    for part, values in zip(DATE_PARTS, dates.T, strict=True):
+        if part in WEEKDAYS:
+            figures[part] = (0.0, 0.0, 1.0)
+        elif values.std() > 0:
+            middle, mean, scale = np.median(values), values.mean(), values.std()
+            figures[part] = (_rounded(middle), _rounded(mean), _rounded(scale))
+    fills, means, scales = zip(*figures.values(), strict=True)
+    return Date(
+        column=column.name,
+        parts=tuple(figures),
+        fills=fills,
+        means=means,
+        scales=scales,
+        month_first=month_first,
     )
 
 

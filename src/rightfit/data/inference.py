@@ -10,7 +10,7 @@ import re
 import statistics
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,7 @@ from rightfit.data.description import (
     raise_faults,
 )
 from rightfit.data.images import infer_shape
+from rightfit.data.request_path.dates import read_texts
 from rightfit.data.request_path.raw_inputs import split_words
 from rightfit.data.spec import (
     ALL_OTHERS,
@@ -42,11 +43,11 @@ from rightfit.data.spec import (
     Split,
     TableSchema,
     Target,
-    Weekday,
     draw_share,
     expand_names,
 )
 from rightfit.data.tables import Table, cast_without_loss
+from rightfit.data.target_means import MIN_CATEGORY_ROWS, MIN_COVERED_SHARE
 from rightfit.models.quality.metric import Array, QualityBlock, QualityMetric
 from rightfit.models.quality.scorers import NEGATED, is_function
 from rightfit.models.schema import Task
@@ -60,7 +61,6 @@ MAX_CLASSES = 100
 MANY_NUMBERS = 10  # more different numbers than digits are rarely meant as classes
 MANY_GAPS = 0.05  # share of gaps from which their place is a feature of its own
 MIN_CATEGORY_SHARE = 0.01  # of the rows; rarer categories share one bucket
-MIN_COVERED_SHARE = 0.5  # of the rows that frequent categories must cover together
 MIN_WORDS = 3  # of half of the texts, if they are free text and no names or codes
 N_TEXTS = 1000  # texts whose words are counted
 N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
@@ -71,15 +71,28 @@ MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate or order the ou
 IMAGE_FILE = r"(?i)\.(png|jpe?g)$"
 _IDENTIFIER = re.compile(r"(.*_)?(id|uuid|guid|index|key)", re.IGNORECASE)
 
-KindName = Literal["numeric", "categorical", "text", "time", "bytes", "unused"]
+TIME = r"([T ,]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?$"
+YEAR_FIRST = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + TIME
+YEAR_LAST = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}" + TIME
+
+MARKED_NUMBER = r"^\s*[-+€$£]?\s*\d{1,3}([., ']?\d{3})*([.,]\d+)?\s*[%€$£]?\s*$"
+
+KindName = Literal["numeric", "categorical", "text", "date", "bytes", "unused"]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a column can be."""
+    """What a column can be.
+
+    Args:
+        name: How it is encoded.
+        reason: Why it is left out, or what to know about a column that is not.
+        month_first: Whether its dates begin with the month.
+    """
 
     name: KindName
     reason: str = ""
+    month_first: bool = False
 
 
 RESERVED = Kind("unused", "reserved name")
@@ -346,24 +359,16 @@ def infer_features(
         for name in getattr(asked, key):
             is_star = name == ALL_OTHERS  # stands for others once all that are named are known
             names += [name] if is_star else expand_names([name], list(sources), excluded=hidden)
-    named = {*lists["numeric"], *lists["categorical"], *lists["text"]} | hidden
+    named = {*lists["numeric"], *lists["categorical"], *lists["text"], *lists["date"]} | hidden
     kinds = {
         name: find_kind(read(name), None if name in joined else outcome, task)
         for name in sources
         if name not in named
     }
     kinds |= {name: RESERVED for name in RESERVED_COLUMNS if name in kinds}
-    derived = list(known.derived)
-    if ALL_OTHERS in asked.categorical:
-        used = {step.column for step in derived}
-        derived += [
-            Weekday(op="weekday", name=f"{name}_weekday", column=name)
-            for name in _of_kind(kinds, "time")
-            if name not in used
-        ]
     kinds |= {
         step.name: Kind("numeric" if isinstance(step, ClockMinutes) else "categorical")
-        for step in derived
+        for step in known.derived
         if step.name not in named
     }
     numeric = _fill(lists["numeric"], _of_kind(kinds, "numeric"))
@@ -373,17 +378,28 @@ def infer_features(
         if name in sources
         and (column := read(name)).null_count() / max(1, column.len()) > MANY_GAPS
     ]
+    dates = _fill(lists["date"], _of_kind(kinds, "date"))
+
+    def begins_with_month(name: str) -> bool:
+        column = read(name) if name in sources else None
+        date = _find_date(column) if column is not None and column.dtype == pl.String else None
+        return date is not None and date.month_first
+
     filled = asked.model_copy(
         update={
             "numeric": numeric,
             "categorical": _fill(lists["categorical"], _of_kind(kinds, "categorical")),
             "text": _fill(lists["text"], _of_kind(kinds, "text")),
+            "date": dates,
+            "month_first": tuple(
+                name for name in dates if name in asked.month_first or begins_with_month(name)
+            ),
             "indicate_missing": _fill(lists["indicate_missing"], gaps),
         }
     )
     if not filled.columns:
         filled = _use_image(filled, read, kinds)
-    complete = known.model_copy(update={"features": filled, "derived": tuple(derived)})
+    complete = known.model_copy(update={"features": filled})
     return complete, _list_remarks(kinds, filled)
 
 
@@ -396,12 +412,13 @@ def _of_kind(kinds: Kinds, wanted: KindName) -> list[str]:
 
 
 def _list_remarks(kinds: Kinds, features: Features) -> tuple[str, ...]:
-    unused: dict[str, list[str]] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
     for name, kind in kinds.items():
-        if kind.reason and name not in features.columns:
-            unused.setdefault(kind.reason, []).append(repr(name))
+        if kind.reason:
+            use = f"used as {kind.name}" if name in features.columns else "not used as features"
+            reasons.setdefault((use, kind.reason), []).append(repr(name))
     return tuple(
-        f"not used as features: {name_some(names)} ({reason})" for reason, names in unused.items()
+        f"{use}: {name_some(names)} ({reason})" for (use, reason), names in reasons.items()
     )
 
 
@@ -449,7 +466,9 @@ def find_kind(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
     if column.dtype.is_integer():
         is_unique = n_distinct == column.len()
         if _IDENTIFIER.fullmatch(column.name):
-            is_identifier = is_unique or n_distinct > N_FEW_IDENTIFIERS
+            if not is_unique and n_distinct > N_FEW_IDENTIFIERS:
+                return _judge_many_values(n_distinct, column.len() - column.null_count())
+            is_identifier = is_unique
         else:  # a running number
             width = int(column.max()) - int(column.min())  # type: ignore[arg-type]
             is_identifier = is_unique and width == n_distinct - 1
@@ -460,7 +479,7 @@ def find_kind(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
     if column.dtype == pl.String:
         return _find_text_kind(column, n_distinct)
     if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
-        return Kind("time", "a time; models only see later ones")
+        return Kind("date")
     if column.dtype == pl.Binary:
         return Kind("bytes", "bytes")
     return Kind("unused", f"no use is known for {column.dtype}")
@@ -495,10 +514,22 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
 
 def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     known = column.drop_nulls()
+    if (date := _find_date(column)) is not None:
+        return date
+    kind = _judge_texts(column, n_distinct)
+    if known.str.contains(MARKED_NUMBER).all() and known.str.contains(r"\D").any():
+        example = known.filter(known.str.contains(r"\D"))[0]
+        hint = f"texts that look like numbers, as {example!r} does: as numbers they tell more"
+        return replace(kind, reason="; ".join(filter(None, [kind.reason, hint])))
+    return kind
+
+
+def _judge_texts(column: pl.Series, n_distinct: int) -> Kind:
+    """Judge texts that are no dates."""
+    known = column.drop_nulls()
     counts = known.value_counts(name="n_rows")["n_rows"]
     covered = int(counts.filter(counts >= MIN_CATEGORY_SHARE * column.len()).sum())
-    is_category = n_distinct < known.len() and covered >= MIN_COVERED_SHARE * known.len()
-    if is_category:
+    if n_distinct < known.len() and covered >= MIN_COVERED_SHARE * known.len():
         return Kind("categorical")
     if bool(known.str.contains(IMAGE_FILE).all()):
         return Kind("unused", "names image files")
@@ -507,8 +538,38 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
         return Kind("text")
     if n_distinct == known.len():
         return Kind("unused", "every text differs")
+    return _judge_many_values(n_distinct, known.len())
+
+
+def _find_date(texts: pl.Series) -> Kind | None:
+    """Judge texts that are all dates; ``None`` if they are not."""
+    texts = texts.drop_nulls().unique()
+    texts = texts.filter(texts.str.strip_chars() != "")
+    if texts.is_empty():
+        return None
+    begins_with_year = texts.str.contains(YEAR_FIRST)
+    if not (begins_with_year | texts.str.contains(YEAR_LAST)).all():
+        return None
+    others = texts.filter(~begins_with_year)
+    reads = {
+        month_first: bool(read_texts(texts.to_list(), month_first=month_first)[0].all())
+        for month_first in (False, True)
+    }
+    if not any(reads.values()):
+        return None
+    is_ambiguous = all(reads.values()) and bool(others.str.contains(r"[-/]").any())
     return Kind(
-        "unused",
-        f"{n_distinct} values; those in at least {MIN_CATEGORY_SHARE:.0%} of the rows "
-        f"cover only {covered / known.len():.0%} of them",
+        "date",
+        "day and month cannot be told apart; taken as day first, month_first in features says "
+        "otherwise"
+        if is_ambiguous
+        else "",
+        month_first=not reads[False],
     )
+
+
+def _judge_many_values(n_distinct: int, n_rows: int) -> Kind:
+    """Judge a category whose frequent values cover few rows: target means need some rows each."""
+    if MIN_CATEGORY_ROWS * n_distinct <= n_rows:
+        return Kind("categorical")
+    return Kind("unused", f"{n_distinct:,} values in {n_rows:,} rows")

@@ -12,10 +12,16 @@ from rightfit.data.assembling import assemble, derive
 from rightfit.data.block import complete_block
 from rightfit.data.data_card import DataCard, make_data_card
 from rightfit.data.description import DatasetBlock, DatasetSpec
-from rightfit.data.encoding import apply_encoder, encode_part, fit_encoder, read_values
-from rightfit.data.request_path.encoder import Encoder
+from rightfit.data.encoding import (
+    apply_encoder,
+    encode_part,
+    fit_encoder,
+    read_values,
+    refit_target_means,
+)
+from rightfit.data.request_path.encoder import Encoder, TargetMean
 from rightfit.data.request_path.raw_inputs import IMAGE, list_inputs
-from rightfit.data.splitting import Parted, assign_parts
+from rightfit.data.splitting import PARTS, Parted, assign_parts
 from rightfit.data.table_check import RawCheck, blank_outliers, check_tables
 from rightfit.data.tables import Table, cast_without_loss, parse_dtype
 
@@ -43,6 +49,21 @@ class PreparedDataset:
     def encode(self, part: str) -> pl.DataFrame:
         """Return the encoded rows of a part: float32 features, then the column ``label``."""
         return encode_part(self.encoder, self.rows, part)
+
+    @property
+    def has_target_means(self) -> bool:
+        """Whether categories are encoded as means of the target."""
+        return any(isinstance(step, TargetMean) for step in self.encoder.steps)
+
+    def encode_for_all(self) -> tuple[Encoder, dict[str, pl.DataFrame]]:
+        """Return an encoder for a training on all rows, and the rows of each part encoded by it.
+
+        Target means are those of all rows, and out of fold in the rows themselves.
+        """
+        rows = self.rows.with_columns(part=pl.lit("train"))
+        encoder = refit_target_means(self.encoder, rows)
+        encoded = encode_part(encoder, rows, "train")
+        return encoder, {part: encoded.filter(self.rows["part"] == part) for part in PARTS}
 
 
 def prepare_dataset(

@@ -252,15 +252,20 @@ class Features(StrictModel):
     names those that also get a 0/1 column. A category gives 0/1 columns; those rarer than
     ``min_category_share`` of the training rows share one with unknown and missing ones. With
     ``target_means``, in regression, a column of six or more also gives a number: the target's mean
-    in the training rows that have the category, if these differ by more than chance. A ``text``
-    gives the TF-IDF of its ``max_words`` most frequent words. The lists may hold patterns; ``*`` in
-    one of them stands for all other columns of that kind.
+    in the training rows that have the category, if it tells something; so do, in any task, columns
+    of many rare values, the share of each class in classification. A ``text``
+    gives the TF-IDF of its ``max_words`` most frequent words. A ``date``, a time or a text, gives
+    year, month, weekday, hour and days since 1970; texts that do not begin with the year begin with
+    the day, or with the month where ``month_first`` names the column. The lists may hold patterns;
+    ``*`` in one of them stands for all other columns of that kind.
     """
 
     numeric: tuple[str, ...] = ()  # columns read as numbers; gaps get the training median
     indicate_missing: tuple[str, ...] = ()  # numeric columns that also get a 0/1 column for gaps
     categorical: tuple[str, ...] = ()  # columns of categories, a 0/1 column each
     text: tuple[str, ...] = ()  # columns of free text, as TF-IDF of words
+    date: tuple[str, ...] = ()  # columns of times, or of texts that are dates
+    month_first: tuple[str, ...] = ()  # dates whose texts begin with the month
     # most frequent words kept of a text column
     max_words: int = Field(default=1_000, ge=1, le=10_000)
     # rarer categories share one column, with unknown ones
@@ -272,7 +277,7 @@ class Features(StrictModel):
     def columns(self) -> tuple[str, ...]:
         """All columns read, in order."""
         image = (self.image.column,) if self.image else ()
-        return (*self.numeric, *self.categorical, *self.text, *image)
+        return (*self.numeric, *self.categorical, *self.text, *self.date, *image)
 
 
 class ColumnSplit(StrictModel):

@@ -61,6 +61,15 @@ def _draw_column(step: StepJson, n_rows: int, n_extreme: int, rng: np.random.Gen
             return [
                 " ".join(rng.choice(words, rng.integers(N_WORDS))) or None for _ in range(n_rows)
             ]
+        case "date":
+            days = (np.datetime64("1890-01-01") + rng.integers(0, 80_000, n_rows)).tolist()
+            written = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%d.%m.%Y", "%m/%d/%Y %H:%M")
+            texts = [day.strftime(_pick(rng, written)) for day in days]
+            is_unseen = rng.random(n_rows) < UNSEEN_SHARE
+            return [
+                _pick(rng, UNSEEN) if new else text
+                for new, text in zip(is_unseen, texts, strict=True)
+            ]
         case "pixels" | "picture":
             return rng.integers(0, 256, (n_rows, int(np.prod(step["shape"]))), dtype=np.uint8)
     return [_pick(rng, UNSEEN) for _ in range(n_rows)]

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from rightfit._core.errors import RightfitError
+from rightfit.data.request_path.dates import DATE_PARTS
 from rightfit.data.request_path.raw_inputs import ENCODER_VERSION, EncoderJson
 
 OTHER = "<other>"  # bucket of rare, unknown and missing categories
@@ -81,10 +82,12 @@ class TargetMean(_Step):
     """A category as one number: how far the target's mean in its train rows is from that of all.
 
     Target encoding, standardised, and drawn to 0 where the category is rare. Trees part categories
-    by it in one cut, where 0/1 columns take one cut for each.
+    by it in one cut, where 0/1 columns take one cut for each. ``target`` is the position of the
+    class whose share is averaged; ``None``: a value, or the second of two classes.
     """
 
     kind: Literal["target_mean"] = "target_mean"
+    target: int | None = None
     categories: tuple[str, ...]
     means: tuple[float, ...]  # of each category, then of all others
 
@@ -96,7 +99,8 @@ class TargetMean(_Step):
 
     def names(self) -> tuple[str, ...]:
         """Name the feature."""
-        return (f"{self.column}={MEAN}",)
+        of_class = "" if self.target is None else f" {self.target}"
+        return (f"{self.column}={MEAN}{of_class}",)
 
 
 class Words(_Step):
@@ -115,6 +119,33 @@ class Words(_Step):
     def names(self) -> tuple[str, ...]:
         """Name the features: column and word."""
         return tuple(f"{self.column}:{word}" for word in self.words)
+
+
+class Date(_Step):
+    """A date: year, month, hour, days since 1970, and a 0/1 column per weekday (1 = Monday).
+
+    Each part is filled where there is no date, then centred and scaled; parts that were constant in
+    training are left out. See ``dates.py``.
+    """
+
+    kind: Literal["date"] = "date"
+    parts: tuple[str, ...]
+    fills: tuple[float, ...]
+    means: tuple[float, ...]
+    scales: tuple[Annotated[float, AfterValidator(_refuse_zero)], ...]
+    month_first: bool = False
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> Date:
+        if unknown := set(self.parts) - set(DATE_PARTS):
+            raise ValueError(f"parts of a date are {DATE_PARTS}, not {sorted(unknown)}")
+        if {len(self.fills), len(self.means), len(self.scales)} != {len(self.parts)}:
+            raise ValueError("there must be a fill, a mean and a scale for each part")
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """Name the features: column and part."""
+        return tuple(f"{self.column}_{part}" for part in self.parts)
 
 
 class Pixels(_Step):
@@ -137,7 +168,7 @@ class Picture(Pixels):
 
 
 Step = Annotated[
-    Standardise | Indicate | OneHot | TargetMean | Words | Pixels | Picture,
+    Standardise | Indicate | OneHot | TargetMean | Words | Date | Pixels | Picture,
     Field(discriminator="kind"),
 ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from rightfit._core.errors import RightfitError
 from rightfit.data.request_path.awkward_requests import N_EXTREME, draw_requests
+from rightfit.data.request_path.dates import DATE_PARTS, N_NUMBERS, NUMBER, read_parts
 from rightfit.data.request_path.raw_inputs import (
     IMAGE,
     INPUT_OF,
@@ -256,6 +257,99 @@ def _add_words(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int])
     return parts
 
 
+def _add_date(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    whole = own.keep(np.array([0, 0, 0, N_NUMBERS], dtype=np.int64))
+    start, stop, axis = (own.keep(np.array([i], dtype=np.int64)) for i in (0, N_NUMBERS, 1))
+    parts = []
+    for step, position in zip(steps, at, strict=True):
+        texts = own.add(
+            "Tokenizer",
+            _pick_texts(own, position),
+            domain=CONTRIB,
+            mark=0,
+            mincharnum=1,
+            pad_value="0",
+            tokenexp=NUMBER,
+        )
+        padded = own.add("Pad", own.cast(texts, "float64"), whole)
+        numbers = _Columns(own, own.add("Slice", padded, start, stop, axis))
+        is_date, values = read_parts(
+            numbers, _GraphOperations(own), month_first=step["month_first"]
+        )
+        columns = np.array([DATE_PARTS.index(part) for part in step["parts"]], dtype=np.int64)
+        chosen = own.add("Gather", values.name, own.keep(columns), axis=1)
+        fill, mean = (own.keep(np.array([step[key]])) for key in ("fills", "means"))
+        filled = own.add("Where", own.cast(is_date.name, "bool"), chosen, fill)
+        per_scale = own.keep(1 / np.array([step["scales"]]))
+        scaled = own.add("Mul", own.add("Sub", filled, mean), per_scale)
+        parts.append(own.cast(scaled, "float32"))
+    return parts
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """A tensor of float64 that Python's operators add nodes to."""
+
+    own: _EncoderNodes
+    name: str
+
+    def __add__(self, other: Any) -> _Columns:
+        return self._apply("Add", self, other)
+
+    def __sub__(self, other: Any) -> _Columns:
+        return self._apply("Sub", self, other)
+
+    def __rsub__(self, other: Any) -> _Columns:
+        return self._apply("Sub", other, self)
+
+    def __mul__(self, other: Any) -> _Columns:
+        return self._apply("Mul", self, other)
+
+    def __rmul__(self, other: Any) -> _Columns:
+        return self._apply("Mul", other, self)
+
+    def __truediv__(self, other: Any) -> _Columns:
+        return self._apply("Div", self, other)
+
+    def _apply(self, operator: str, *values: Any) -> _Columns:
+        return _Columns(self.own, self.own.add(operator, *(_name(self.own, v) for v in values)))
+
+
+def _name(own: _EncoderNodes, value: Any) -> str:
+    return value.name if isinstance(value, _Columns) else own.keep(np.asarray(value, np.float64))
+
+
+@dataclass(frozen=True)
+class _GraphOperations:
+    """Operations that add nodes to a graph."""
+
+    own: _EncoderNodes
+
+    def floor(self, values: _Columns) -> _Columns:
+        """Round down."""
+        return _Columns(self.own, self.own.add("Floor", values.name))
+
+    def less(self, values: Any, others: Any) -> _Columns:
+        """Compare."""
+        is_less = self.own.add("Less", _name(self.own, values), _name(self.own, others))
+        return _Columns(self.own, self.own.cast(is_less, "float64"))
+
+    def pick(self, values: _Columns, columns: Sequence[int]) -> _Columns:
+        """Return some columns."""
+        positions = self.own.keep(np.array(columns, dtype=np.int64))
+        return _Columns(self.own, self.own.add("Gather", values.name, positions, axis=1))
+
+    def total(self, values: _Columns) -> _Columns:
+        """Sum each row."""
+        axes = self.own.keep(np.array([1], dtype=np.int64))
+        return _Columns(self.own, self.own.add("ReduceSum", values.name, axes))
+
+    def join(self, values: Sequence[_Columns]) -> _Columns:
+        """Lay columns side by side."""
+        names = [part.name for part in values]
+        return _Columns(self.own, self.own.add("Concat", *names, axis=1))
+
+
 def _add_pixels(own: _EncoderNodes, _steps: Sequence[StepJson], _at: Sequence[int]) -> list[str]:
     pixels = own.cast(IMAGE, "float32")
     return [own.add("Mul", pixels, own.keep(PER_PIXEL))]
@@ -280,6 +374,7 @@ ADDERS: Mapping[str, Any] = {
     "one_hot": _add_one_hot,
     "target_mean": _add_target_mean,
     "words": _add_words,
+    "date": _add_date,
     "pixels": _add_pixels,
     "picture": _add_pixels,
 }

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.data.request_path.dates import DATE_PARTS, read_texts
 from rightfit.data.request_path.raw_inputs import (
     IMAGE,
     LEAST_LENGTH,
@@ -242,6 +243,26 @@ def _weigh(texts: npt.NDArray[Any], places: Mapping[str, int], weights: Floats) 
     return scaled
 
 
+def _date(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
+    parts = [_encode_date(step, position) for step, position in zip(steps, at, strict=True)]
+    return lambda feed: np.concatenate([part(feed) for part in parts], axis=1)
+
+
+def _encode_date(step: StepJson, position: int) -> Part:
+    columns = [DATE_PARTS.index(part) for part in step["parts"]]
+    fill, mean = np.array(step["fills"]), np.array(step["means"])
+    per_scale = 1 / np.array(step["scales"])
+
+    def part(feed: Inputs) -> Floats:
+        texts = feed[TEXTS][:, position].tolist()
+        is_date, parts = read_texts(texts, month_first=step["month_first"])
+        filled = np.where(is_date > 0, parts[:, columns], fill)
+        scaled: Floats = ((filled - mean) * per_scale).astype(np.float32)
+        return scaled
+
+    return part
+
+
 def _pixels(_steps: Sequence[StepJson], _at: Sequence[int]) -> Part:
     def part(feed: Inputs) -> Floats:
         pixels: Floats = feed[IMAGE].astype(np.float32) * PER_PIXEL
@@ -263,6 +284,7 @@ PARTS: Mapping[str, Callable[[Sequence[StepJson], Sequence[int]], Part]] = {
     "one_hot": _one_hot,
     "target_mean": _target_mean,
     "words": _words,
+    "date": _date,
     "pixels": _pixels,
     "picture": _pixels,
 }

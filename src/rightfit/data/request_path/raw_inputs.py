@@ -25,6 +25,7 @@ INPUT_OF = {
     "target_mean": TEXTS,
     "text": TEXTS,
     "words": TEXTS,
+    "date": TEXTS,
     "pixels": IMAGE,
     "picture": IMAGE,
 }
@@ -53,6 +54,10 @@ class StepJson(TypedDict, total=False):
     means: Sequence[float]
     words: Sequence[str]
     weights: Sequence[float]
+    parts: Sequence[str]
+    fills: Sequence[float]
+    scales: Sequence[float]
+    month_first: bool
     shape: Sequence[int]
 
 

@@ -10,7 +10,7 @@ from rightfit._core.formatting import end_sentence
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.data.assembling import RowCounts, assemble
 from rightfit.data.block import CompleteBlock, complete_block, inferred_key
-from rightfit.data.data_card import DataCard, make_data_card
+from rightfit.data.data_card import DataCard, describe_columns_taken, make_data_card
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.encoding import encode_part, fit_encoder
 from rightfit.data.request_path.encoder import Encoder
@@ -117,6 +117,9 @@ def encode_rows(
         raw_check=raw_check,
         row_counts=row_counts,
     )
+    for remark in card.remarks[len(raw_check.remarks) :]:
+        logger.warning("%s: %s", dataset_name, remark)
+    logger.info("%s: %s", dataset_name, describe_columns_taken(spec.features))
     n_rows, n_features = sum(card.n_rows.values()), card.features.n_encoded
     logger.info("%s: %s rows, %d features", dataset_name, f"{n_rows:,}", n_features)
     train, validation, test = (encode_part(encoder, rows, part) for part in PARTS)

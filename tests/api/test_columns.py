@@ -1,0 +1,94 @@
+"""What a search says of a table's columns, and how it delivers identifiers and dates."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rightfit.api.search import SearchResult, search
+from rightfit.data.request_path.encoder import TargetMean
+
+N_SHOPS, N_ROWS = 300, 1_500
+RNG = np.random.default_rng(0)
+SHOPS = RNG.integers(N_SHOPS, size=N_ROWS)
+SALES = pl.DataFrame(
+    {
+        "shop": [f"shop {i}" for i in SHOPS],
+        "day": [f"{1 + i % 28}.{1 + i % 12}.2024" for i in range(N_ROWS)],
+        "row": range(N_ROWS),
+        "income": RNG.normal(size=N_SHOPS)[SHOPS] * 3 + RNG.normal(size=N_ROWS),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def sales() -> SearchResult:
+    return search(SALES, "income", families=["linear"], n_trials=1, budget_cpu_s=None, n_workers=1)
+
+
+def test_identifiers_tell_their_level_of_the_target(sales: SearchResult) -> None:
+    predicted = sales.best().predict(SALES.drop("income"))
+
+    assert np.corrcoef(predicted, SALES["income"])[0, 1] > 0.9
+    assert sales.remarks[-1] == "not used as features: 'row' (identifies rows)"
+
+
+def test_the_delivered_model_looks_up_means_of_all_rows(sales: SearchResult) -> None:
+    best = sales.best()
+
+    [of_all] = [one for one in best._feeding.encoder.steps if isinstance(one, TargetMean)]
+    [of_train] = [one for one in sales._feeding.encoder.steps if isinstance(one, TargetMean)]
+    assert best.learnt_since is not None
+    assert set(of_train.categories) < set(of_all.categories) == set(SALES["shop"])
+
+
+def test_an_exported_program_reads_identifiers_and_dates_as_python_does(
+    sales: SearchResult, tmp_path: Path
+) -> None:
+    sales.best().export(tmp_path)
+    rows = [
+        {"shop": "shop 7", "day": "3.12.2024"},
+        {"shop": "never seen", "day": "2024-12-03"},
+        {"shop": None, "day": None},
+    ]
+
+    program = [sys.executable, tmp_path / "usage.py"]
+    written = subprocess.run(program, input=json.dumps(rows).encode(), capture_output=True)
+
+    answers = [answer["value"] for answer in json.loads(written.stdout)]
+    times = [datetime.datetime(2024, 12, 3), datetime.datetime(2024, 12, 3), None]
+    by_times = pl.DataFrame({"shop": [row["shop"] for row in rows], "day": times})
+    assert answers == pytest.approx(sales.best().predict(rows), abs=1e-5)
+    assert sales.best().predict(by_times).tolist() == sales.best().predict(rows).tolist()
+
+
+@pytest.mark.parametrize("quality", ["accuracy", "roc_auc"])
+def test_a_winner_that_hardly_beats_guessing_is_told(
+    quality: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rng = np.random.default_rng(1)
+    table = pl.DataFrame(
+        {
+            "x": rng.normal(size=3_000),
+            "town": [f"town {i}" for i in rng.integers(1_500, size=3_000)],
+            "late": rng.choice(["no", "yes"], 3_000, p=[0.8, 0.2]),
+        }
+    )
+
+    result = search(
+        table, "late", quality=quality, families=["linear"], n_trials=1, budget_cpu_s=None
+    )
+
+    unread, worthless = result.remarks
+    assert unread.startswith("not used as features: 'town' (no category is in 1% of the train rows")
+    assert worthless.startswith(f"quality: linear-000 hardly beats guessing: {quality} is ")
+    warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warned[0] == unread
+    assert warned[-1] == worthless
