@@ -29,7 +29,9 @@ PAGES = (
     "README.md",
     "docs/tutorial/models.md",
     "docs/howto/groups.md",
+    "docs/howto/leave_autogluon.md",
     "docs/howto/notebook_model.md",
+    "docs/howto/prune_objectives.md",
     "docs/howto/search_python.md",
     "docs/howto/too_slow.md",
 )

@@ -37,7 +37,7 @@ def test_which_says_winner_runner_up_and_how_it_was_measured(ask: Ask) -> None:
     assert result.exit_code == 0
     assert "answer a page" in result.output
     assert "\nlinear-000 (onnx, 1 thread) fits landsat best" in result.output
-    assert re.search(r"^  measured +undisturbed$", result.output, re.MULTILINE)
+    assert "RF002" not in result.output
     assert re.search(r"^  quality +accuracy 0\.850 ", result.output, re.MULTILINE)
     assert "run of 2026-01-02 03:04 UTC, on Hand-made CPU, 2 cores, 8 GiB" in result.output
 
@@ -85,9 +85,9 @@ def test_which_warns_of_disturbed_and_unranked_profiles(
     catalog.save("recommendations", json.loads(_newest(study, "recommendations.json").read_text()))
     ranked = ask("which", "-a", "web_api")
 
-    assert "profiles of 2026-01-03 00:00 UTC are not ranked yet" in unranked.output
-    assert "DISTURBED" not in unranked.output
-    assert "DISTURBED" in ranked.output
+    assert "Profiles of 2026-01-03 00:00 UTC are not ranked yet" in unranked.output
+    assert "RF002" not in unranked.output
+    assert "RF002" in ranked.output
     assert "not ranked yet" not in ranked.output
 
 
@@ -146,7 +146,7 @@ def test_export_writes_a_folder_once(ask: Ask, tmp_path: Path) -> None:
     first, second, forced = ask(*command), ask(*command), ask(*command, "--force")
 
     assert first.exit_code == 0, first.output
-    assert "Measured: undisturbed" in first.output
+    assert "RF002" not in first.output
     assert second.exit_code == 1
     assert "--force" in second.output
     assert forced.exit_code == 0

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from itertools import permutations
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from rightfit.measuring.intervals import (
     enclosing_ranks,
     estimate_median,
     estimate_pooled,
-    is_drifting,
     pool_spread,
 )
 
@@ -141,25 +139,3 @@ def test_interval_leaves_out_the_extremes_of_many_processes() -> None:
 
     assert interval == Interval(6.0, 2.0, 10.0, is_distribution_free=True)
     assert interval.half_width_pct == pytest.approx(100 * 4 / 6)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([1, 2, 3, 4, 5, 6], True),  # 2 of 720 orders are so extreme: 0.28 %
-        ([6, 5, 4, 3, 2, 1], True),
-        ([1, 2, 3, 4, 6, 5], False),  # 12 of 720: 1.7 %
-        ([1, 1, 1, 1, 1, 1], False),  # equal figures are no trend
-        ([1, 1, 1, 1, 1, 1, 1, 2], False),
-        ([1, 1, 2, 2, 3, 3, 4, 4], True),
-        ([1, 2, 3, 4, 5], False),  # too few to tell
-    ],
-)
-def test_drift_is_a_trend_that_chance_does_not_explain(values: list[float], expected: bool) -> None:
-    assert is_drifting(values) is expected
-
-
-def test_drift_is_seen_by_chance_in_at_most_1_percent_of_orders() -> None:
-    orders = list(permutations(range(7)))
-
-    assert np.mean([is_drifting(order) for order in orders]) <= 0.01

@@ -30,7 +30,7 @@ from rightfit.measuring.profiles.prediction_quality import (
 from rightfit.measuring.rounds.jobs import CandidateSet, Job, plan_jobs
 from rightfit.measuring.rounds.measurement import Bench, try_memory
 from rightfit.measuring.rounds.state import MeasurementState
-from rightfit.measuring.rounds.turns import measure_jobs, reference_key
+from rightfit.measuring.rounds.turns import end_with, measure_jobs, read_reference
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.units import BYTES_PER_MIB
 from rightfit.models.family import Rows
@@ -179,7 +179,11 @@ class _Assembly:
         """Return a profile of each job, given the states of all."""
         settings = self._bench.settings
         blocks = {one.block for state in states for one in state.rounds}
-        reference = Measured(self._read_reference(blocks), settings)
+        if self._reference is not None:
+            rounds = end_with(self._reference, blocks)
+        else:
+            rounds = read_reference(self._store, self._given.environment_id, blocks)
+        reference = Measured(rounds, settings)
         level = estimate_level(
             reference.by_block(MetricTable.latency_p50_ms) if reference.rounds else {},
             sorted(blocks),
@@ -191,17 +195,6 @@ class _Assembly:
         ]
         told = tell_at_usual_speed(measured, reference)
         return [self._build_one(job, one) for job, one in zip(self._jobs, told, strict=True)]
-
-    def _read_reference(self, blocks: Collection[str]) -> MeasurementState:
-        """Return the reference's rounds up to the last of some blocks.
-
-        Later runs do not change what was told of earlier ones.
-        """
-        key = reference_key(self._given.environment_id)
-        kept = self._reference or self._store.get_record(key, MeasurementState)
-        rounds = kept.rounds if kept else ()
-        last = max((i for i, one in enumerate(rounds) if one.block in blocks), default=-1)
-        return MeasurementState(rounds=rounds[: last + 1])
 
     def _build_one(self, job: Job, measured: Measured) -> ProfileBuilder:
         state, devices = measured.state, tuple(self._given.devices)

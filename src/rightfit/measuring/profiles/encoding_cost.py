@@ -13,7 +13,7 @@ from rightfit.measuring.blocks import adjust_figures
 from rightfit.measuring.rounds.jobs import CandidateSet, Job
 from rightfit.measuring.rounds.measurement import Bench
 from rightfit.measuring.rounds.state import MeasurementState
-from rightfit.measuring.rounds.turns import measure_jobs, read_percentile, reference_key
+from rightfit.measuring.rounds.turns import measure_jobs, read_percentile, read_reference
 from rightfit.measuring.worker.latency import MEDIAN
 from rightfit.measuring.worker.units import NS_PER_MS
 
@@ -84,13 +84,13 @@ def measure_encoding_ms(
         )
         known |= {_identify(twin): state for twin, state in zip(missing, found, strict=True)}
     found_ms: dict[tuple[str, ...], float] = {}
-    reference = store.get_record(reference_key(given.environment_id), MeasurementState)
     pairs = [
         known[_identify(one)] for group, job in compared.items() for one in (job, twins[group])
     ]
+    blocks = {one.block for state in pairs for one in state.rounds}
     adjusted_ns = adjust_figures(
         [read_percentile(state, MEDIAN) for state in pairs],
-        read_percentile(reference or MeasurementState(), MEDIAN),
+        read_percentile(read_reference(store, given.environment_id, blocks), MEDIAN),
     )
     for group, whole, model in zip(compared, adjusted_ns[::2], adjusted_ns[1::2], strict=True):
         if whole and model:

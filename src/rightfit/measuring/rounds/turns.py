@@ -15,7 +15,7 @@ import math
 import statistics
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -156,6 +156,23 @@ def measure_jobs(
 def reference_key(environment_id: str) -> str:
     """Return the key under which a store keeps the reference's rounds on a machine."""
     return f"reference-{REFERENCE_VERSION}-{environment_id}"
+
+
+def read_reference(
+    store: JsonStore, environment_id: str, blocks: Collection[str]
+) -> MeasurementState:
+    """Return the reference's rounds up to the last of some blocks.
+
+    Later runs do not change what was told of earlier ones.
+    """
+    return end_with(store.get_record(reference_key(environment_id), MeasurementState), blocks)
+
+
+def end_with(reference: MeasurementState | None, blocks: Collection[str]) -> MeasurementState:
+    """Return the reference's rounds up to the last of some blocks; none of an unknown one."""
+    rounds = reference.rounds if reference else ()
+    last = max((i for i, one in enumerate(rounds) if one.block in blocks), default=-1)
+    return MeasurementState(rounds=rounds[: last + 1])
 
 
 def _open_reference(bench: Bench, store: JsonStore, environment_id: str) -> JobMeasurement:
