@@ -34,7 +34,7 @@ import polars as pl
 from kedro.framework.startup import bootstrap_project
 from main_job import PROJECT, Version
 
-from rightfit.kedro_project.stored import Place
+from rightfit.kedro_project.stored import ProjectLocation
 from rightfit.ranking.explanation.decisions import read_recommendations
 
 SPIN = "while True: pass"
@@ -60,7 +60,7 @@ class Decided(NamedTuple):
 
 def read(root: Path, env: str) -> Decided:
     """Return what the run on a data folder found."""
-    load = Place(str(root.resolve()), env, folder=PROJECT).open_results().load_newest
+    load = ProjectLocation(str(root.resolve()), env, folder=PROJECT).open_results().load_newest
     winners: dict[tuple[str, str], tuple[object, ...] | None] = {}
     doubted: dict[tuple[str, str], set[str] | None] = {}
     for application, found in read_recommendations(load("recommendations")).items():

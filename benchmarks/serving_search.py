@@ -47,7 +47,7 @@ from rightfit.data.request_path.encoder_graph import join_encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
 from rightfit.data.request_path.raw_rows import cut_input, cut_singles, take_first
 from rightfit.data.request_path.usage import Columns, TensorInput, make_feed, open_graph, write_text
-from rightfit.kedro_project.stored import Place, StoredResults
+from rightfit.kedro_project.stored import ProjectLocation, StoredResults
 from rightfit.models.bundle import ONNX_FILE, Bundle
 from rightfit.models.onnx_session import open_session
 from rightfit.models.registry import get_family
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3, help="of each model and figure")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    place = Place(folder=asked.project.resolve())
+    place = ProjectLocation(folder=asked.project.resolve())
     families = read_grid(place.read_parameters()).families
     measured = []
     for name, bundle, encoder, rows in read_models(place.open_results(), everything=asked.all):

@@ -28,7 +28,7 @@ from scipy.optimize import least_squares, nnls
 from sklearn.datasets import make_classification, make_regression
 
 import rightfit.searching.pausing
-from rightfit.kedro_project.stored import Place
+from rightfit.kedro_project.stored import ProjectLocation
 from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.registry import get_family
@@ -62,7 +62,7 @@ SHORT_S = 0.05  # a look that counts less
 def make_tables(root: Path) -> Iterator[tuple[str, TrainingData, TrainingData, QualityMetric]]:
     """Yield name, train rows, validation rows and metric of each table."""
     bootstrap_project(PROJECT)
-    results = Place(str(root.resolve()), "full", folder=PROJECT).open_results()
+    results = ProjectLocation(str(root.resolve()), "full", folder=PROJECT).open_results()
     for dataset in DATASETS:
         read = {
             name: results.load_newest(f"{dataset}.{name}")

@@ -32,7 +32,7 @@ from measured_models import list_served, make_bench, make_models
 
 from rightfit.measuring.blocks import adjust_figures
 from rightfit.measuring.intervals import estimate_median
-from rightfit.measuring.rounds.measurement import Bench, Subject
+from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.turns import JobMeasurement, read_percentile, time_block
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def compare_ways(
-    subjects: Sequence[Subject], bench: Bench, n_blocks: int, *, label: str
+    subjects: Sequence[MeasurementTarget], bench: MeasurementContext, n_blocks: int, *, label: str
 ) -> dict[str, float]:
     """Time models both ways, block by block in turn; print and return how they compare."""
     ways = {name: measure(subjects) for name in (TURN_MS, SLICE_MS)}
@@ -113,7 +113,7 @@ def compare_ways(
     return found | {"bias_max": math.expm1(biases[0])}
 
 
-def measure(subjects: Sequence[Subject]) -> list[JobMeasurement]:
+def measure(subjects: Sequence[MeasurementTarget]) -> list[JobMeasurement]:
     """Return measurements that nothing was timed of."""
     return [JobMeasurement(one, MeasurementState(), save=lambda _: None) for one in subjects]
 
@@ -141,11 +141,11 @@ def busy_cores() -> Iterator[None]:
             one.wait()
 
 
-def check_known_loads(bench: Bench, *, n_blocks: int) -> dict[str, float]:
+def check_known_loads(bench: MeasurementContext, *, n_blocks: int) -> dict[str, float]:
     """Time two models of known cost; return the ratio's error, and how often intervals hold it."""
     fixed = {"sleep_ms": 0.0, "allocate_mib": 0.0, "n_classes": 2}
     subjects = [
-        Subject(
+        MeasurementTarget(
             f"{burn_ms} ms",
             WorkerKind((), 1),
             "fakes.known_load:open_known_load",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rightfit.measuring.rounds.jobs import OPEN_BUNDLE
-from rightfit.measuring.rounds.measurement import Bench, Subject
+from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind
 
@@ -20,7 +20,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 from factories.measurements import run_round
 
 
-def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]:
+def check_repeatability(bench: MeasurementContext, n_processes: int = 10) -> dict[str, float]:
     """Measure the same model in processes started from nothing."""
     kind = WorkerKind(("onnxruntime",), 1)
     arguments = {
@@ -33,7 +33,7 @@ def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]
     found: dict[str, list[float]] = {"peak_memory": [], "cpu": [], "p50": []}
     for _ in range(n_processes):
         bench.pool.discard(kind)
-        subject = Subject("repeated", kind, OPEN_BUNDLE, arguments)
+        subject = MeasurementTarget("repeated", kind, OPEN_BUNDLE, arguments)
         finished = run_round(subject, bench, MeasurementState())
         batch = finished.batches[-1]
         found["peak_memory"].append(
@@ -48,7 +48,9 @@ def check_repeatability(bench: Bench, n_processes: int = 10) -> dict[str, float]
     return {f"cv_{k}_pct": v for k, v in cv.items()}
 
 
-def check_memory(bench: Bench, models: Iterable[Subject]) -> dict[str, float]:
+def check_memory(
+    bench: MeasurementContext, models: Iterable[MeasurementTarget]
+) -> dict[str, float]:
     """Hold the memory of forked processes against that of processes started from nothing.
 
     Returns:
@@ -80,9 +82,9 @@ def check_memory(bench: Bench, models: Iterable[Subject]) -> dict[str, float]:
     return {"memory_off_pct": max(map(abs, errors_pct.values()))}
 
 
-def check_known_load(bench: Bench, n_rounds: int = 6) -> dict[str, float]:
+def check_known_load(bench: MeasurementContext, n_rounds: int = 6) -> dict[str, float]:
     """Measure a model that sleeps 5 ms, burns 5 ms of one core and holds 200 MiB."""
-    subject = Subject(
+    subject = MeasurementTarget(
         "known load",
         WorkerKind((), 1),
         "fakes.known_load:open_known_load",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rightfit.measuring.rounds.jobs import OPEN_BUNDLE
-from rightfit.measuring.rounds.measurement import Bench, Subject
+from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.models.bundle import write_bundle
@@ -48,11 +48,11 @@ def read_preset(name: str) -> MeasuringSettings:
     return MeasuringSettings(**read_default("evaluation")["presets"][name])
 
 
-def make_bench(pool: WorkerPool, folder: Path) -> Bench:
+def make_bench(pool: WorkerPool, folder: Path) -> MeasurementContext:
     """Return a bench with the preset ``quick``."""
     rows = folder / "rows.npy"
     np.save(rows, np.random.default_rng(1).normal(size=(2_048, N_FEATURES)).astype(np.float32))
-    return Bench(pool, rows, folder, read_preset("quick"), "quick")
+    return MeasurementContext(pool, rows, folder, read_preset("quick"), "quick")
 
 
 def save_model(
@@ -87,7 +87,7 @@ def save_model(
     }
 
 
-def make_models(folder: Path) -> dict[str, Subject]:
+def make_models(folder: Path) -> dict[str, MeasurementTarget]:
     """Train and save real models of about 10 us and 1 ms a call."""
     arguments = {
         family: save_model(folder / family, family, configuration)
@@ -97,12 +97,14 @@ def make_models(folder: Path) -> dict[str, Subject]:
     onnx = WorkerKind(("onnxruntime",), 1)
     forest = arguments["forest"] | {"runtime": "native"}
     return {
-        "fast": Subject("fast", onnx, OPEN_BUNDLE, arguments["linear"] | {"runtime": "onnx"}),
-        "middle": Subject("middle", native, OPEN_BUNDLE, forest),
+        "fast": MeasurementTarget(
+            "fast", onnx, OPEN_BUNDLE, arguments["linear"] | {"runtime": "onnx"}
+        ),
+        "middle": MeasurementTarget("middle", native, OPEN_BUNDLE, forest),
     }
 
 
-def list_served(models: dict[str, Subject]) -> dict[str, Subject]:
+def list_served(models: dict[str, MeasurementTarget]) -> dict[str, MeasurementTarget]:
     """Return the linear model and the forest, each in both runtimes."""
     linear, forest = models["fast"], models["middle"]
     return {

@@ -152,9 +152,9 @@ def main() -> None:
     frame = pd.DataFrame({name: list(values) for name, values in predicted.items()})
     frame.to_parquet(folder / "predictions.parquet")
     models = [{"model": name, "what": found["what"], "note": ""} for name in predicted]
-    for one in models:
-        if one["model"] == "bare" and "bare_refused" in found:
-            one["note"] = found["bare_refused"]
+    for model in models:
+        if model["model"] == "bare" and "bare_refused" in found:
+            model["note"] = found["bare_refused"]
     (folder / "models.json").write_text(json.dumps(models), encoding="utf-8")
 
 

@@ -93,16 +93,16 @@ def read_answered(folder: Path, rows: Path) -> list[Answered]:
         measured = {one["model"]: one for one in found}
     metric, answered = QualityMetric(**table["quality"]), []
     models = json.loads((folder / "models.json").read_text(encoding="utf-8"))
-    models += [one | {"model": RAW} for one in models if one["model"] == BARE]
-    for one in models:
-        name = one["model"]
+    models += [model | {"model": RAW} for model in models if model["model"] == BARE]
+    for model in models:
+        name = model["model"]
         answers = predicted[BARE if name == RAW else name]
         raw, error = score(targets, answers, metric, table["task"])
         answered.append(
             Answered(
                 *(folder.name, name, raw, error, metric.scale(raw)),
                 measured.get(name, {}).get("metrics", {}),
-                one["what"],
+                model["what"],
                 measured.get(name, {}).get("disturbed", False),
             )
         )
@@ -119,7 +119,7 @@ def score(
     else:
         names = [[name_class(one) for one in values] for values in (targets, predicted)]
         classes = sorted({*names[0], *names[1]})
-        labels, chosen = (np.searchsorted(classes, one) for one in names)
+        labels, chosen = (np.searchsorted(classes, name) for name in names)
         answers = np.eye(len(classes))[chosen]
     raw = metric.score(labels, answers)
     return raw, standard_error(metric, labels, answers, raw=raw)
@@ -339,16 +339,16 @@ def _print_table(
         models = [(place, one) for place, one in enumerate(answered) if one.contender == contender]
         if not models:
             print(f"| {contender} | {cpu_s:.0f} | failed: {failure[:100]} |")
-        for place, one in models:
-            costs = [f"{one.find(metric):.4g}" for metric in SHOWN]
+        for place, model in models:
+            costs = [f"{model.find(metric):.4g}" for metric in SHOWN]
             worth = [
-                utilities[name][place] if contender != OWN or one.name == name else ""
+                utilities[name][place] if contender != OWN or model.name == name else ""
                 for name in names
             ]
-            mark = " (disturbed)" if one.disturbed else ""
+            mark = " (disturbed)" if model.disturbed else ""
             print(
-                f"| {contender} {one.name}{mark} | {cpu_s:.0f} | {one.quality_raw:.4f} "
-                f"({one.error:.4f}) | {' | '.join((*costs, *worth))} |"
+                f"| {contender} {model.name}{mark} | {cpu_s:.0f} | {model.quality_raw:.4f} "
+                f"({model.error:.4f}) | {' | '.join((*costs, *worth))} |"
             )
 
 

@@ -37,7 +37,7 @@ from rightfit.data.request_path.raw_inputs import (
 )
 from rightfit.data.request_path.usage import CALL, ExportedModel, open_model, write_text
 from rightfit.exporting.export_folder import write_hashes
-from rightfit.measuring.given_models import GivenObject
+from rightfit.measuring.given_models import UserObject
 from rightfit.measuring.targets import plan_judging
 from rightfit.models.bundle import ONNX_FILE
 from rightfit.models.imported.exporting import offer_exports
@@ -102,7 +102,7 @@ def measure(folder: Path, preset: str) -> Iterator[dict[str, Any]]:
     asked = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     known: dict[bytes, dict[str, Any]] = {}  # applications may have chosen the same
     models = json.loads((folder / "models.json").read_text(encoding="utf-8"))
-    bare = [one | {"model": RAW, "note": ""} for one in models if one["model"] == BARE]
+    bare = [model | {"model": RAW, "note": ""} for model in models if model["model"] == BARE]
     for one in (*models, *bare):
         graph = folder / one["model"] / "model.onnx"
         content = graph.read_bytes() if graph.is_file() else one["model"].encode()
@@ -159,7 +159,7 @@ def join_encoding(folder: Path, rows: pl.DataFrame) -> None:
     model, encoded = _open(folder / "bare.pickle")
     table = read_row_table(encoded)
     shutil.rmtree(folder / "bundle", ignore_errors=True)
-    given = GivenObject(model, describe_object(model))
+    given = UserObject(model, describe_object(model))
     classes = plan_judging({RAW: given.facts}, None, None).judged_classes
     bundle = given.bundle(folder / "bundle", name=RAW, rows=table, classes=classes)
     bundle = offer_exports(bundle, table)

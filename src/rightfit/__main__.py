@@ -13,11 +13,13 @@ from rightfit.cli.verb_group import verbs
 
 def main(*args: Any, **kwargs: Any) -> Any:
     """Run a verb, or a pipeline of the installed package."""
-    given = list(args[0] if args else kwargs.pop("args", None) or sys.argv[1:])
-    if given not in (["--help"], ["--version"]) and (not given or given[0].startswith("-")):
-        given = ["run", *given]
+    arguments = list(args[0] if args else kwargs.pop("args", None) or sys.argv[1:])
+    if arguments not in (["--help"], ["--version"]) and (
+        not arguments or arguments[0].startswith("-")
+    ):
+        arguments = ["run", *arguments]
     kwargs["standalone_mode"] = not hasattr(sys, "ps1")
-    return verbs(given, *args[1:], **kwargs)
+    return verbs(arguments, *args[1:], **kwargs)
 
 
 if __name__ == "__main__":

@@ -80,8 +80,8 @@ def check_family(
     _expect(answers.dtype == np.float32, f"answers must be float32, but are {answers.dtype}")
     spread = float(np.std(table.labels)) if task == "regression" else 1.0
 
-    def differ(one: Rows, other: Rows) -> float:
-        return float(np.abs(one.astype(np.float64) - other).max()) / spread
+    def differ(first: Rows, second: Rows) -> float:
+        return float(np.abs(first.astype(np.float64) - second).max()) / spread
 
     _expect(
         differ(answer(model, unseen.rows[:1]), answers[:1]) <= 100 * _ROUNDING,
@@ -110,7 +110,7 @@ def check_family(
         notes.append(f"the same seed makes another model: answers differ by up to {difference:.2g}")
 
     with tempfile.TemporaryDirectory(prefix="rightfit-") as folder:
-        written = write_bundle(
+        stored = write_bundle(
             Path(folder) / "bundle",
             model,
             model="checked",
@@ -119,7 +119,7 @@ def check_family(
             schema=table.schema,
             data_version="checked",
         )
-        bundle = read_bundle(written.path, family=family, trust=True)
+        bundle = read_bundle(stored.path, family=family, trust=True)
         predict = open_predictor(bundle, runtime=NATIVE, n_threads=1, device="cpu")
         difference = differ(predict(unseen.rows), answers)
         _expect(
@@ -141,13 +141,13 @@ def _check_learning(answers: Rows, unseen: TrainingData) -> None:
     labels = unseen.labels
     if unseen.schema.task == "regression":
         gain = 1.0 - float(np.mean((answers[:, 0] - labels) ** 2) / np.var(labels))
-        said = f"explains {gain:.2f} of the variance of unseen values"
+        result = f"explains {gain:.2f} of the variance of unseen values"
     else:
         accuracy = float(np.mean(answers.argmax(axis=1) == labels))
         guessing = float(np.bincount(labels.astype(np.int64)).max() / len(labels))
         gain = accuracy - guessing
-        said = f"has accuracy {accuracy:.2f} on unseen rows, {guessing:.2f} by guessing"
-    _expect(gain >= _LEAST_GAIN, f"the model learns too little: it {said}")
+        result = f"has accuracy {accuracy:.2f} on unseen rows, {guessing:.2f} by guessing"
+    _expect(gain >= _LEAST_GAIN, f"the model learns too little: it {result}")
 
 
 def make_small_table(task: Task, *, seed: int) -> TrainingData:

@@ -202,7 +202,7 @@ def check(parameters: dict[str, Any], named: Sequence[str]) -> tuple[str, str]:
     machine = Machine(n_cores=2, devices=("cpu",))
     try:
         completed, others = complete_parameters(parameters), parameter_cases.STUDY_BLOCKS
-        faults = find_faults(completed, stages=STAGES, machine=machine, others=others)
+        faults = find_faults(completed, stages=STAGES, machine=machine, tagged_models=others)
     except Exception:
         return "tracebacks", traceback.format_exc()
     text = "\n".join(faults)

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from factories import measurements
 
-from rightfit.measuring.rounds.measurement import Bench, Subject, predict
+from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget, predict
 from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.rounds.turns import JobMeasurement, time_block
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
@@ -30,22 +30,22 @@ LIMIT_S = 1.0
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path) -> Iterator[MeasurementContext]:
     rows = tmp_path / "rows.npy"
     np.save(rows, np.zeros((50, 4), dtype=np.float32))
     pool = WorkerPool(max_open=2)
     pool.start([KIND])
     settings = measurements.make_settings(answer_max_s=LIMIT_S)
-    yield Bench(pool, rows, tmp_path, settings, "quick")
+    yield MeasurementContext(pool, rows, tmp_path, settings, "quick")
     pool.close()
 
 
-def misbehaving(fault: str, note: Path | None = None) -> Subject:
+def misbehaving(fault: str, note: Path | None = None) -> MeasurementTarget:
     arguments = {"fault": fault, "note": str(note or "")}
-    return Subject(fault, KIND, "fakes.misbehaving:open_misbehaving", arguments)
+    return MeasurementTarget(fault, KIND, "fakes.misbehaving:open_misbehaving", arguments)
 
 
-def measure(subject: Subject, bench: Bench) -> str | None:
+def measure(subject: MeasurementTarget, bench: MeasurementContext) -> str | None:
     """Measure to the end; return the error."""
     return measure_beside(subject, bench)[0].error
 
@@ -98,7 +98,7 @@ def read_pids(note: Path) -> list[int]:
     ],
 )
 def test_fault_ends_its_measurement_alone(
-    fault: str, reason: str, bench: Bench, tmp_path: Path
+    fault: str, reason: str, bench: MeasurementContext, tmp_path: Path
 ) -> None:
     other, wrong = measure_beside(  # of the same worker
         measurements.known_load(), misbehaving(fault, tmp_path / "note"), bench
@@ -110,26 +110,28 @@ def test_fault_ends_its_measurement_alone(
     assert measure(measurements.known_load(), bench) is None
 
 
-def test_answers_that_hang_are_a_clear_error(bench: Bench) -> None:
+def test_answers_that_hang_are_a_clear_error(bench: MeasurementContext) -> None:
     with pytest.raises(RuntimeError, match=r"no answer within 1 s \(answer_max_s\)"):
         predict(misbehaving("hang"), bench)
 
 
 def test_hanging_start_of_a_worker_is_a_failure(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: MeasurementContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "never_imported.py").write_text("import time; time.sleep(600)")
     kind = WorkerKind(imports=("never_imported",), n_threads=1)
     monkeypatch.syspath_prepend(tmp_path)
 
-    error = measure(Subject("slow", kind, "fakes.misbehaving:open_misbehaving", {}), bench)
+    error = measure(
+        MeasurementTarget("slow", kind, "fakes.misbehaving:open_misbehaving", {}), bench
+    )
 
     assert error is not None
     assert "no answer within 1 s" in error
 
 
 @pytest.mark.parametrize("stop_s", ["0.3", "2"])
-def test_process_that_a_signal_stopped_is_disturbed(stop_s: str, bench: Bench) -> None:
+def test_process_that_a_signal_stopped_is_disturbed(stop_s: str, bench: MeasurementContext) -> None:
     bench = replace(bench, settings=measurements.make_settings(answer_max_s=30))
     subject = replace(misbehaving("stop_for_a_moment", Path(stop_s)), label="stopped")
 
@@ -141,7 +143,9 @@ def test_process_that_a_signal_stopped_is_disturbed(stop_s: str, bench: Bench) -
     assert other.interruption is None
 
 
-def test_what_a_model_has_started_ends_with_its_process(bench: Bench, tmp_path: Path) -> None:
+def test_what_a_model_has_started_ends_with_its_process(
+    bench: MeasurementContext, tmp_path: Path
+) -> None:
     note = tmp_path / "note"
 
     error = measure(misbehaving("start_children", note), bench)
@@ -151,7 +155,7 @@ def test_what_a_model_has_started_ends_with_its_process(bench: Bench, tmp_path: 
 
 
 def test_stopped_worker_is_killed_at_its_limit(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: MeasurementContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.kill(bench.pool.get(KIND).pid, signal.SIGSTOP)
 

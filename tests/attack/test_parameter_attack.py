@@ -33,7 +33,7 @@ def parameters(bootstrapped: Path) -> dict[str, Any]:
 def list_faults(parameters: dict[str, Any]) -> list[str]:
     completed = complete_parameters(parameters)
     others = parameter_cases.STUDY_BLOCKS
-    return find_faults(completed, stages=STAGES, machine=MACHINE, others=others)
+    return find_faults(completed, stages=STAGES, machine=MACHINE, tagged_models=others)
 
 
 def list_models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -17,7 +17,7 @@ from rightfit.cli.verb_group import verbs
 from rightfit.data.encoding import apply_encoder
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.kedro_project.catalog import read_patterns
-from rightfit.kedro_project.stored import Place, StoredResults
+from rightfit.kedro_project.stored import ProjectLocation, StoredResults
 
 Ask = Callable[..., Result]
 OpenCatalog = Callable[[Path, str], DataCatalog]
@@ -50,7 +50,7 @@ def study(stored: Study, tmp_path: Path) -> Study:
 
 @pytest.fixture
 def results(study: Study, project_path: Path) -> StoredResults:
-    return Place(str(study.root), "test", folder=project_path).open_results()
+    return ProjectLocation(str(study.root), "test", folder=project_path).open_results()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from rightfit.cli.clean import find_old_versions
 from rightfit.cli.verb_group import verbs
 from rightfit.kedro_project.reuse.records import RecordStore, ResultRecord
-from rightfit.kedro_project.stored import Place, StoredResults
+from rightfit.kedro_project.stored import ProjectLocation, StoredResults
 
 pytestmark = pytest.mark.whole
 
@@ -31,7 +31,7 @@ class Root:
             path.write_text("x" * 1000)
 
     def open(self) -> StoredResults:
-        return Place(str(self.folder), "test", folder=self.project).open_results()
+        return ProjectLocation(str(self.folder), "test", folder=self.project).open_results()
 
     def find_old(self, keep: int) -> list[str]:
         found = find_old_versions(self.open(), keep=keep)

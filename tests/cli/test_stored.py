@@ -12,7 +12,7 @@ from factories.studies import LATER, VERSION, Study
 
 import rightfit
 from rightfit._core.errors import DamagedResultError, NothingStoredError, RightfitError
-from rightfit.kedro_project.stored import Place, StoredResults
+from rightfit.kedro_project.stored import ProjectLocation, StoredResults
 
 pytestmark = pytest.mark.whole
 
@@ -87,19 +87,19 @@ def test_relative_paths_start_from_the_project(tmp_path: Path) -> None:
     stored.mkdir(parents=True)
     (stored / "e.json").write_text('{"cpu": "here"}')
 
-    results = Place(folder=tmp_path).open_results()
+    results = ProjectLocation(folder=tmp_path).open_results()
 
     assert results.load_newest("environment") == {"cpu": "here"}
 
 
-@pytest.mark.parametrize("use", [Place.open_results, Place.read_parameters])
+@pytest.mark.parametrize("use", [ProjectLocation.open_results, ProjectLocation.read_parameters])
 def test_outside_a_project_all_say_the_same_sentence(
-    use: Callable[[Place], object], tmp_path: Path
+    use: Callable[[ProjectLocation], object], tmp_path: Path
 ) -> None:
     with pytest.raises(
         RightfitError, match=r"^There is no project here: .*--conf-source.*rightfit init$"
     ):
-        use(Place(folder=tmp_path))
+        use(ProjectLocation(folder=tmp_path))
 
 
 def test_project_in_an_unknown_environment_is_one_clear_error(bootstrapped: Path) -> None:

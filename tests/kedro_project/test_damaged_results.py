@@ -89,7 +89,8 @@ def find_results(context: KedroContext) -> dict[str, Path]:
     catalog = context.catalog
     records = RecordStore(catalog.load("result_records")).list_results()
     found = {
-        one.result: find_versioned_path(catalog.get(one.result), one.version) for one in records
+        record.result: find_versioned_path(catalog.get(record.result), record.version)
+        for record in records
     }
     return {name: place for name, place in found.items() if place is not None}
 

@@ -70,7 +70,7 @@ def test_tagged_node_of_a_project_is_own_and_its_parameters_are_checked() -> Non
     tagged = Pipeline([*FOREIGN.nodes, node])
 
     models = read_tagged_models({"churn": tagged})
-    faults = find_block_faults(complete_parameters({"churn": {"share": 2.0}}), others=models)
+    faults = find_block_faults(complete_parameters({"churn": {"share": 2.0}}), tagged_models=models)
 
     assert [is_own(one) for one in tagged.nodes].count(True) == 1
     assert models == {"churn": ChurnParams}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from factories import measurements
 
-from rightfit.measuring.rounds.measurement import Bench
+from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 
 
@@ -20,7 +20,7 @@ def pool() -> Iterator[WorkerPool]:
 
 
 @pytest.fixture
-def bench(pool: WorkerPool, tmp_path: Path) -> Bench:
+def bench(pool: WorkerPool, tmp_path: Path) -> MeasurementContext:
     rows = tmp_path / "rows.npy"
     np.save(rows, np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32))
-    return Bench(pool, rows, tmp_path, measurements.make_settings(), "quick")
+    return MeasurementContext(pool, rows, tmp_path, measurements.make_settings(), "quick")

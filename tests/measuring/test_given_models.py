@@ -16,7 +16,7 @@ from factories.own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typ
 from onnx import TensorProto, helper
 
 from rightfit._core.errors import RightfitError
-from rightfit.measuring.given_models import GivenModel, take_model
+from rightfit.measuring.given_models import UserModel, adapt_model
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.models.bundle import write_bundle_files
@@ -38,15 +38,13 @@ def first() -> Iterator[WorkerFirstRows]:
     pool.close()
 
 
-def take(
-    model: Any, first: WorkerFirstRows, rows: Any = ROWS, *, trust: bool = False
-) -> GivenModel:
+def take(model: Any, first: WorkerFirstRows, rows: Any = ROWS, *, trust: bool = False) -> UserModel:
     table = None if rows is None else read_row_table(rows)
-    return take_model(model, rows=table, trust=trust, first=first)
+    return adapt_model(model, rows=table, trust=trust, first=first)
 
 
 def answer(
-    given: GivenModel,
+    given: UserModel,
     first: WorkerFirstRows,
     folder: Path,
     rows: Any = ROWS,

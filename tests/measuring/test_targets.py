@@ -7,12 +7,12 @@ from sklearn.metrics import f1_score, make_scorer
 
 from rightfit._core.errors import RightfitError
 from rightfit.measuring.targets import plan_judging, read_targets
-from rightfit.models.imported.objects import Facts
+from rightfit.models.imported.objects import ModelDescription
 from rightfit.models.imported.row_table import read_row_table
 
 
-def say(task: str | None, *classes: str) -> Facts:
-    return Facts("estimator", "Model", task, classes, None, None)  # type: ignore[arg-type]
+def say(task: str | None, *classes: str) -> ModelDescription:
+    return ModelDescription("estimator", "Model", task, classes, None, None)  # type: ignore[arg-type]
 
 
 UNKNOWN = say(None)
@@ -33,7 +33,7 @@ BINARY = say("classification", "no", "yes")
     ],
 )
 def test_classes_come_from_models_else_from_targets(
-    own: list[Facts], targets: list[object], classes: tuple[str, ...], labels: list[int]
+    own: list[ModelDescription], targets: list[object], classes: tuple[str, ...], labels: list[int]
 ) -> None:
     facts = {str(number): one for number, one in enumerate(own)}
 
@@ -103,7 +103,7 @@ def test_scorer_and_function_judge_answers() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused(
-    facts: list[Facts], targets: list[object] | None, quality: object, message: str
+    facts: list[ModelDescription], targets: list[object] | None, quality: object, message: str
 ) -> None:
     given = {str(number): one for number, one in enumerate(facts)}
 

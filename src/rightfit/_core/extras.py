@@ -50,10 +50,10 @@ def require(*modules: str, purpose: str, extra: str | None = None) -> None:
         RightfitError: If one is missing, naming the extras to install, or too old.
     """
     libraries = {re.split("[.>]", module)[0]: module.partition(">=")[2] for module in modules}
-    brought = {name: EXTRAS.get(name, extra) for name in libraries}
+    extra_by_library = {name: EXTRAS.get(name, extra) for name in libraries}
     missing = {
         name: extra
-        for name, extra in brought.items()
+        for name, extra in extra_by_library.items()
         if extra is not None and importlib.util.find_spec(name) is None
     }
     if missing:
@@ -64,10 +64,10 @@ def require(*modules: str, purpose: str, extra: str | None = None) -> None:
         )
     for name, lowest in libraries.items():
         distribution = _DISTRIBUTIONS.get(name, name)
-        found = find_version(distribution) if lowest else None
-        if found is not None and _read_numbers(found) < _read_numbers(lowest):
+        installed = find_version(distribution) if lowest else None
+        if installed is not None and _read_numbers(installed) < _read_numbers(lowest):
             raise RightfitError(
-                f"{purpose} needs {distribution} {lowest} or newer, but {found} is installed: "
+                f"{purpose} needs {distribution} {lowest} or newer, but {installed} is installed: "
                 f"pip install '{distribution}>={lowest}'"
             )
 
@@ -95,9 +95,9 @@ def find_versions(modules: Iterable[str]) -> dict[str, str]:
     ['numpy']
     """
     tops = dict.fromkeys(module.partition(".")[0] for module in modules)
-    named = [_DISTRIBUTIONS.get(name, name) for name in tops]
-    found = {name: find_version(name) for name in named}
-    return {name: version for name, version in found.items() if version is not None}
+    distributions = [_DISTRIBUTIONS.get(name, name) for name in tops]
+    versions = {name: find_version(name) for name in distributions}
+    return {name: version for name, version in versions.items() if version is not None}
 
 
 def find_version(distribution: str) -> str | None:

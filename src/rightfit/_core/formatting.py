@@ -138,8 +138,8 @@ def format_version(version: str) -> str:
     >>> format_version("2026-11-24T17.26.45.228Z"), format_version("nightly-7")
     ('2026-11-24 17:26 UTC', 'nightly-7')
     """
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d)\.(\d\d)\.\d\d\.\d+Z", version)
-    return f"{found[1]} {found[2]}:{found[3]} UTC" if found else version
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d)\.(\d\d)\.\d\d\.\d+Z", version)
+    return f"{match[1]} {match[2]}:{match[3]} UTC" if match else version
 
 
 def clean_text(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher, get_close_matches
 
 
-def find_nearest(written: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+def find_nearest(word: str, candidates: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the known name closest to what was written; ``None`` if none is close.
 
     Of equally close ones the one of the same letters: swapping two is the commonest slip.
@@ -17,22 +17,22 @@ def find_nearest(written: str, known: Iterable[str], *, cutoff: float = 0.6) -> 
     'latency_p95_ms'
     >>> find_nearest("price", ["quality", "latency_p50_ms"])
     """
-    names = list(known)
-    near = get_close_matches(written, names, n=max(1, len(names)), cutoff=cutoff)
+    names = list(candidates)
+    near = get_close_matches(word, names, n=max(1, len(names)), cutoff=cutoff)
 
     def rate(name: str) -> tuple[float, bool]:
-        return SequenceMatcher(None, name, written).ratio(), sorted(name) == sorted(written)
+        return SequenceMatcher(None, name, word).ratio(), sorted(name) == sorted(word)
 
     return max(near, key=rate, default=None)
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, candidates: Iterable[str]) -> str:
     """Return a hint at the closest known name, or an empty string.
 
     >>> suggest("qualty", ["quality", "latency_p50_ms"])
     " (did you mean 'quality'?)"
     """
-    near = find_nearest(name, known)
+    near = find_nearest(name, candidates)
     return f" (did you mean {near!r}?)" if near else ""
 
 

@@ -109,9 +109,9 @@ class StrictModel(BaseModel):
         # a list of any length, and not one of fixed places
         if any(get_origin(kind) is tuple and ... in get_args(kind) for kind in kinds):
             repeated = [
-                f"entry {place + 1}" if isinstance(item, BaseModel) else repr(item)
-                for place, item in enumerate(value)
-                if item in value[:place]
+                f"entry {index + 1}" if isinstance(item, BaseModel) else repr(item)
+                for index, item in enumerate(value)
+                if item in value[:index]
             ]
             if repeated:
                 raise ValueError(f"must not repeat an entry, but repeats {repeated[0]}")
@@ -184,11 +184,11 @@ def list_faults(error: ValidationError, known: Iterable[str] = ()) -> list[str]:
     fields = list(known)
     faults = error.errors()
     # a list is not too short in itself if it lacks its wrong entries
-    wrong = {one["loc"][:n] for one in faults for n in range(len(one["loc"]))}
+    wrong = {fault["loc"][:n] for fault in faults for n in range(len(fault["loc"]))}
     return [
-        f"{'.'.join(map(str, one['loc']))}: {word_fault(one, fields)}".removeprefix(": ")
-        for one in faults
-        if one["type"] != "too_short" or one["loc"] not in wrong
+        f"{'.'.join(map(str, fault['loc']))}: {word_fault(fault, fields)}".removeprefix(": ")
+        for fault in faults
+        if fault["type"] != "too_short" or fault["loc"] not in wrong
     ]
 
 
@@ -205,13 +205,13 @@ def word_fault(fault: Mapping[str, Any], known: Iterable[str] = ()) -> str:
         near = find_nearest(str(fault["loc"][-1]), known) if len(fault["loc"]) == 1 else None
         return "is unknown" + (f"; did you mean {near!r}?" if near else "")
     message: str = fault["msg"].removeprefix(PREFIX).replace("valid tuple", "list")
-    given = repr(fault["input"])
+    value = repr(fault["input"])
     is_whole = isinstance(fault["input"], Mapping)  # of a block, whose parts do not fit
-    says_input = is_whole or "got" in message or given in message
+    says_input = is_whole or "got" in message or value in message
     message = message.replace("Tuple", "List")
-    if says_input or len(given) > MAX_INPUT:
+    if says_input or len(value) > MAX_INPUT:
         return message
-    return f"{message}, but got {given}"
+    return f"{message}, but got {value}"
 
 
 # YAML 1.1 reads 1.0e-4 as a number, but 1.0e4 as a text

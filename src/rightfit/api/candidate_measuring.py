@@ -43,7 +43,7 @@ from rightfit.measuring.rounds.jobs import (
     with_paths,
     write_model_rows,
 )
-from rightfit.measuring.rounds.measurement import Bench
+from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.turns import measure_jobs, reference_key
 from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.measuring.serving import ELSEWHERE, Serving, name_device
@@ -108,9 +108,9 @@ def measure_candidates(
     """
     if not candidates:  # its search has failed
         return tabulate_profiles([])
-    here = describe_environment()
-    measurements.put(ENVIRONMENT_KEY.format(id=here.environment_id), asdict(here))
-    features = () if table else next(one.schema.features for one in candidates.values())
+    environment = describe_environment()
+    measurements.put(ENVIRONMENT_KEY.format(id=environment.environment_id), asdict(environment))
+    features = () if table else next(bundle.schema.features for bundle in candidates.values())
     paths, default_path = list_paths(choosers, params), find_default_path(choosers, params)
 
     if rivals is not None:  # another machine's are no rivals of those that are measured here
@@ -121,16 +121,17 @@ def measure_candidates(
         return could_be_chosen(together, choosers, default_path)[: profiles.height]
 
     with _open_bench(test, features, params) as bench:
-        given = _make_set(candidates, costs, test, data_card, here, params)
+        candidate_set = _make_set(candidates, costs, test, data_card, environment, params)
         if table is not None:
-            given = replace(
-                given, rows=write_model_rows(candidates, table, bench.folder, params.runtimes)
+            candidate_set = replace(
+                candidate_set,
+                rows=write_model_rows(candidates, table, bench.folder, params.runtimes),
             )
         if REQUEST in paths:
-            given = replace(given, requests=_make_requests(raw, bench.folder))
+            candidate_set = replace(candidate_set, requests=_make_requests(raw, bench.folder))
         here_measured = profile_set(
-            given,
-            with_paths(list_servings(params, here), paths),
+            candidate_set,
+            with_paths(list_servings(params, environment), paths),
             bench,
             measurements,
             tiers=params.tiers,
@@ -145,10 +146,10 @@ def measure_candidates(
                 )
             ),
         )
-        named = {one.environment for one in choosers.values()}
+        machine_names = {application.environment for application in choosers.values()}
         elsewhere = [
-            profile_elsewhere(given, name, paths, bench, measurements, params)
-            for name in sorted(filter(None, named))
+            profile_elsewhere(candidate_set, name, paths, bench, measurements, params)
+            for name in sorted(filter(None, machine_names))
         ]
     return pl.concat([here_measured, *elsewhere])
 
@@ -158,14 +159,14 @@ def trust_written(bundle: Bundle, dataset: str, studies: StudyStore) -> Bundle:
 
     A candidate without such a record is measured as ONNX alone, which is logged.
     """
-    found = studies.cell(f"{dataset}.{bundle.model}").trust_recorded(bundle)
-    if not found.may_open(found.weights_file):
+    trusted = studies.cell(f"{dataset}.{bundle.model}").trust_recorded(bundle)
+    if not trusted.may_open(trusted.weights_file):
         logger.warning(
             "%s is measured as ONNX only: no search of this data root has written its %s",
             bundle.path,
             bundle.weights_file,
         )
-    return found
+    return trusted
 
 
 def read_fit_costs(trials: Mapping[str, pl.DataFrame]) -> FitCosts:
@@ -196,18 +197,18 @@ def judge_candidates(
     Returns:
         One row per candidate; what only measuring finds is null.
     """
-    here = describe_environment()
-    given = _make_set(candidates, costs, judges, data_card, here, params)
+    environment = describe_environment()
+    candidate_set = _make_set(candidates, costs, judges, data_card, environment, params)
     features = data_card.input_schema.features
     rows = np.ascontiguousarray(judges.select(features).to_numpy(), dtype=np.float32)
-    return profile_unmeasured(given, rows)
+    return profile_unmeasured(candidate_set, rows)
 
 
 def profile_elsewhere(
-    given: CandidateSet,
+    candidate_set: CandidateSet,
     name: str,
     paths: Sequence[RequestPath],
-    bench: Bench,
+    bench: MeasurementContext,
     measurements: JsonStore,
     params: EvaluationParams,
 ) -> pl.DataFrame:
@@ -217,28 +218,49 @@ def profile_elsewhere(
         ValueError: If nothing was imported under that name.
     """
     measured = load_measured(name, measurements)
-    there = measured.environment
-    servings = [one for one in list_servings(params, there) if one.runtime == RUNTIME]
-    jobs = plan_jobs(given.dataset, given.candidates, with_paths(servings, paths), given.requests)
-    found, states = select_measured(measured, jobs, bench.settings, given.data_version)
-    if len(found) < len(jobs):
+    remote_environment = measured.environment
+    servings = [
+        serving
+        for serving in list_servings(params, remote_environment)
+        if serving.runtime == RUNTIME
+    ]
+    jobs = plan_jobs(
+        candidate_set.dataset,
+        candidate_set.candidates,
+        with_paths(servings, paths),
+        candidate_set.requests,
+    )
+    remote_jobs, states = select_measured(
+        measured, jobs, bench.settings, candidate_set.data_version
+    )
+    if len(remote_jobs) < len(jobs):
         logger.warning(
             "%s: %d of %d configurations were not measured on %s; pack them with "
             "rightfit remote pack",
-            *(given.dataset, len(jobs) - len(found), len(jobs), name),
+            candidate_set.dataset,
+            len(jobs) - len(remote_jobs),
+            len(jobs),
+            name,
         )
     profiles = profile_measured(
-        replace(given, environment_id=there.environment_id, devices=there.devices),
-        *(found, states, bench, measurements),
+        replace(
+            candidate_set,
+            environment_id=remote_environment.environment_id,
+            devices=remote_environment.devices,
+        ),
+        remote_jobs,
+        states,
+        bench,
+        measurements,
         tiers=params.tiers,
-        reference=measured.states.get(reference_key(there.environment_id)),
+        reference=measured.states.get(reference_key(remote_environment.environment_id)),
     )
     return profiles.with_columns(pl.format(name_device("{}", name), "device").alias("device"))
 
 
-def measure_afresh(
+def remeasure(
     candidates: Mapping[str, Bundle],
-    wanted: Mapping[str, Sequence[Serving]],
+    wanted_servings: Mapping[str, Sequence[Serving]],
     test: pl.DataFrame,
     data_card: DataCard,
     *,
@@ -251,17 +273,19 @@ def measure_afresh(
     Returns:
         One row per candidate and wanted serving configuration.
     """
-    here = describe_environment()
+    environment = describe_environment()
     features = next(iter(candidates.values())).schema.features
     with _open_bench(test, features, params) as bench:
-        given = _make_set(candidates, {}, test, data_card, here, params)
-        servings = dict.fromkeys(one for listed in wanted.values() for one in listed)
+        candidate_set = _make_set(candidates, {}, test, data_card, environment, params)
+        servings = dict.fromkeys(
+            serving for listed in wanted_servings.values() for serving in listed
+        )
         jobs = [
             job
             for job in plan_jobs(
-                given.dataset, candidates, servings, _make_requests(raw, bench.folder)
+                candidate_set.dataset, candidates, servings, _make_requests(raw, bench.folder)
             )
-            if job.serving in wanted[job.candidate]
+            if job.serving in wanted_servings[job.candidate]
         ]
         keys = [f"again-{number}" for number in range(len(jobs))]
         store = JsonStore(bench.folder / "again")
@@ -270,11 +294,13 @@ def measure_afresh(
             keys,
             bench,
             store,
-            choose=lambda found: [True] * len(found),
-            environment_id=here.environment_id,
+            choose=lambda profiles: [True] * len(profiles),
+            environment_id=environment.environment_id,
             references=measurements,
         )
-        return profile_measured(given, jobs, states, bench, measurements, tiers=params.tiers)
+        return profile_measured(
+            candidate_set, jobs, states, bench, measurements, tiers=params.tiers
+        )
 
 
 def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:
@@ -291,8 +317,8 @@ def list_servings(params: EvaluationParams, environment: Environment) -> list[Se
 def list_paths(applications: Applications, params: EvaluationParams) -> list[RequestPath]:
     """Return the request paths that applications name, in a fixed order."""
     otherwise = find_default_path(applications, params)
-    named = {one.request_path or otherwise for one in applications.values()}
-    return [path for path in (MODEL, REQUEST) if path in named]
+    paths = {application.request_path or otherwise for application in applications.values()}
+    return [path for path in (MODEL, REQUEST) if path in paths]
 
 
 def find_default_path(applications: Applications, params: EvaluationParams) -> RequestPath:
@@ -301,8 +327,8 @@ def find_default_path(applications: Applications, params: EvaluationParams) -> R
     The ranking gives them whole requests wherever those are measured, so where one application
     names them, they hold for all that name none.
     """
-    named = {one.request_path for one in applications.values()}
-    return REQUEST if REQUEST in named else params.request_path
+    paths = {application.request_path for application in applications.values()}
+    return REQUEST if REQUEST in paths else params.request_path
 
 
 def _make_requests(raw: RawTest, folder: Path) -> RawRequests:
@@ -315,11 +341,11 @@ def _make_requests(raw: RawTest, folder: Path) -> RawRequests:
 @contextmanager
 def _open_bench(
     test: pl.DataFrame, features: tuple[str, ...], params: EvaluationParams
-) -> Iterator[Bench]:
+) -> Iterator[MeasurementContext]:
     with temporary_folder("rows") as folder:
         rows = folder / "rows.npy"
         np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
-        yield Bench(shared_pool(), rows, folder, params.settings, params.preset)
+        yield MeasurementContext(shared_pool(), rows, folder, params.settings, params.preset)
 
 
 def _make_set(

@@ -182,7 +182,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             "features": list_features(learnt_from),
             "seed": seed,
         }
-        values = pl.Series(target, y if labels is None else [str(labels[one]) for one in y])
+        values = pl.Series(target, y if labels is None else [str(labels[value]) for value in y])
         part = pl.Series("part", np.where(is_validation, "validation", "train"))
 
         def assign(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
@@ -208,11 +208,11 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         with showing_progress(self.verbose):
             return search_dataset(prepared, rules, labels)
 
-    def _keep(self, found: SearchResult) -> None:
-        self.ranking_ = found.ranking
-        self.profiles_ = found.profiles
-        self.trials_ = found.trials
-        self.best_ = found.best()
+    def _keep(self, result: SearchResult) -> None:
+        self.ranking_ = result.ranking
+        self.profiles_ = result.profiles
+        self.trials_ = result.trials
+        self.best_ = result.best()
 
 
 class RightfitClassifier(ClassifierMixin, _SearchingEstimator):  # type: ignore[misc]  # untyped base
@@ -400,10 +400,10 @@ def list_features(learnt_from: pl.DataFrame) -> dict[str, list[str]]:
     Raises:
         RightfitError: If a column has a name that preparation needs.
     """
-    taken = sorted(set(learnt_from.columns) & set(RESERVED_COLUMNS))
-    if taken:
+    reserved = sorted(set(learnt_from.columns) & set(RESERVED_COLUMNS))
+    if reserved:
         raise RightfitError(
-            f"X has columns called {taken}, names that Rightfit needs; rename them."
+            f"X has columns called {reserved}, names that Rightfit needs; rename them."
         )
     numeric = [
         column.name

@@ -42,7 +42,7 @@ Labels = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Feeding:
+class Preprocessor:
     """How rows become model input, and answers labels.
 
     Args:
@@ -76,13 +76,13 @@ class Feeding:
             encoded = encode_new_rows(self.spec, self.encoder, table).to_numpy()
         except (ValueError, pl.exceptions.PolarsError) as err:
             raise RightfitError(str(err)) from err
-        found = np.ascontiguousarray(encoded, dtype=np.float32)
-        if not np.isfinite(found).all():
+        floats = np.ascontiguousarray(encoded, dtype=np.float32)
+        if not np.isfinite(floats).all():
             raise RightfitError(
                 "The rows hold infinite numbers, or some too large for float32. Mend them, or "
                 "leave the values empty."
             )
-        return found
+        return floats
 
     def _write_mixed_categories(self, records: Sequence[object]) -> Sequence[object]:
         """Write categories as texts where truth values and numbers share a column.
@@ -122,7 +122,7 @@ class FittedModel:
         self,
         bundle: Bundle,
         chosen: ProfileKey,
-        feeding: Feeding,
+        feeding: Preprocessor,
         *,
         keeper: object,
         ranking: Ranking,
@@ -261,9 +261,9 @@ class FittedModel:
 
     def __getstate__(self) -> dict[str, object]:
         """Return what a copy is made of: the bundle's files travel with it."""
-        kept = {name: value for name, value in self.__dict__.items() if name != "_keeper"}
+        state = {name: value for name, value in self.__dict__.items() if name != "_keeper"}
         return {
-            **kept,
+            **state,
             "_answer": None,
             "_ranking": replace(self._ranking),
             "files": read_files(self._bundle),
@@ -316,6 +316,6 @@ def list_labels(card: DataCard, values: pl.Series) -> Labels | None:
         return None
     values = values.cast(pl.Int64, strict=False) if values.dtype.is_float() else values
     by_name = dict(zip(values.cast(pl.String), values, strict=True))
-    found = [by_name.get(name, name) for name in classes]
-    is_text = any(isinstance(one, str) for one in found)
-    return np.array(found, dtype=object if is_text else None)
+    labels = [by_name.get(name, name) for name in classes]
+    is_text = any(isinstance(label, str) for label in labels)
+    return np.array(labels, dtype=object if is_text else None)

@@ -65,13 +65,13 @@ def measure(
     _require_texts("name", [called])
     plan = MeasuringPlan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
     with showing_progress(verbose, on_progress):
-        found = measure_models(
+        measured = measure_models(
             {called: model}, rows, targets, plan, dataset="data", quality=quality, trust=trust
         )
-    if found.profiles.is_empty():
-        reasons = "; ".join(found.left_out.values()) or f"{called} has no runtime {runtime}"
+    if measured.profiles.is_empty():
+        reasons = "; ".join(measured.left_out.values()) or f"{called} has no runtime {runtime}"
         raise RightfitError(f"{called} was not measured: {reasons}")
-    return found.require_profile()
+    return measured.require_profile()
 
 
 def compare(
@@ -116,13 +116,13 @@ def compare(
     if not models or not isinstance(models, Mapping):
         raise RightfitError("There are no models; give them by name: compare({'a': model}, X, y).")
     _require_texts("models", [*models])
-    for key, given, example in (
+    for key, value, example in (
         ("runtimes", runtimes, [NATIVE]),
         ("n_threads", n_threads, [1, "all"]),
         ("devices", devices, ["cpu"]),
     ):
-        if given is not None and (isinstance(given, str) or not isinstance(given, Sequence)):
-            raise RightfitError(f"{key} must be a list, such as {example}, but got {given!r}.")
+        if value is not None and (isinstance(value, str) or not isinstance(value, Sequence)):
+            raise RightfitError(f"{key} must be a list, such as {example}, but got {value!r}.")
     plan = MeasuringPlan(
         tuple(runtimes or (NATIVE, ONNX)),
         tuple(n_threads),
@@ -131,17 +131,17 @@ def compare(
         None if applications is None else read_applications(applications),
     )
     with showing_progress(verbose, on_progress):
-        found = measure_models(
+        measured = measure_models(
             models, rows, targets, plan, dataset=dataset, quality=quality, trust=trust
         )
     return Profiles(
-        found.profiles,
-        found.environment,
-        {} if found.quality is None else {dataset: found.quality},
-        found.left_out,
+        measured.profiles,
+        measured.environment,
+        {} if measured.quality is None else {dataset: measured.quality},
+        measured.left_out,
     )
 
 
 def _require_texts(key: str, names: Sequence[object]) -> None:
-    if odd := [name for name in names if not isinstance(name, str)]:
-        raise RightfitError(f"{key}: a model's name must be a text, but got {odd[0]!r}.")
+    if non_texts := [name for name in names if not isinstance(name, str)]:
+        raise RightfitError(f"{key}: a model's name must be a text, but got {non_texts[0]!r}.")

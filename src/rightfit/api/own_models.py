@@ -23,7 +23,7 @@ from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import list_faults
 from rightfit.data.request_path import MODEL
 from rightfit.data.request_path.raw_rows import load_rows
-from rightfit.measuring.given_models import GivenModel, GivenOnnx, take_model
+from rightfit.measuring.given_models import UserModel, UserOnnx, adapt_model
 from rightfit.measuring.hardware.environment import Environment, describe_environment, usable_cores
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.profiles.candidate_profiles import profile_set
@@ -34,7 +34,7 @@ from rightfit.measuring.rounds.jobs import (
     plan_servings,
     write_model_rows,
 )
-from rightfit.measuring.rounds.measurement import Bench
+from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.measuring.serving import Serving
@@ -138,7 +138,7 @@ class PreparedModels:
     judging: Judging
     left_out: Mapping[str, str]
     params: EvaluationParams
-    bench: Bench
+    bench: MeasurementContext
     environment: Environment
 
     @property
@@ -254,10 +254,10 @@ def prepare_models(
     pool = WorkerPool(MAX_WORKERS)
     try:
         first = WorkerFirstRows(pool)
-        given: dict[str, GivenModel] = {}
+        given: dict[str, UserModel] = {}
         for name, model in models.items():
             with _faults_of(name):
-                given[name] = take_model(model, rows=table, trust=trust, first=first)
+                given[name] = adapt_model(model, rows=table, trust=trust, first=first)
         facts = {name: one.facts for name, one in given.items()}
         judging = plan_judging(facts, labels, quality)
         with temporary_folder("models") as folder:
@@ -298,7 +298,7 @@ def prepare_models(
                 judging,
                 left_out,
                 params.model_copy(update={"runtimes": tuple(wanted)}),
-                Bench(pool, folder, folder, settings, params.preset),
+                MeasurementContext(pool, folder, folder, settings, params.preset),
                 here,
             )
     finally:
@@ -306,29 +306,29 @@ def prepare_models(
 
 
 def _read_params(plan: MeasuringPlan) -> EvaluationParams:
-    asked = {
+    settings = {
         "preset": plan.preset,
         "runtimes": plan.runtimes or (NATIVE,),
         "n_threads": plan.n_threads,
         "devices": plan.devices,
     }
     try:
-        return EvaluationParams.model_validate(read_default("evaluation") | asked)
+        return EvaluationParams.model_validate(read_default("evaluation") | settings)
     except ValidationError as err:
         raise RightfitError("; ".join(list_faults(err))) from err
 
 
-def _require_machine(params: EvaluationParams, here: Environment) -> None:
+def _require_machine(params: EvaluationParams, environment: Environment) -> None:
     """Refuse to measure where the machine can run none of the serving configurations."""
-    if all(n != "all" and n > here.n_cores for n in params.n_threads):
+    if all(n != "all" and n > environment.n_cores for n in params.n_threads):
         raise RightfitError(
             f"n_threads {list(params.n_threads)} cannot be measured: this machine has "
-            f"{count(here.n_cores, 'core')}. Give at most as many, or 'all'."
+            f"{count(environment.n_cores, 'core')}. Give at most as many, or 'all'."
         )
-    if not set(params.devices) & set(here.devices):
+    if not set(params.devices) & set(environment.devices):
         raise RightfitError(
             f"devices {list(params.devices)} cannot be measured: this machine has "
-            f"{list(here.devices)}. Give one of these."
+            f"{list(environment.devices)}. Give one of these."
         )
 
 
@@ -343,13 +343,15 @@ def _faults_of(name: str) -> Iterator[None]:
 
 def _fit_batches(
     settings: MeasuringSettings,
-    given: Mapping[str, GivenModel],
+    models: Mapping[str, UserModel],
     bundles: Mapping[str, Bundle],
     table: RowTable | None,
 ) -> MeasuringSettings:
     """Leave out batch sizes that a graph does not take, or that would fill the memory."""
-    single = [name for name, one in given.items() if isinstance(one, GivenOnnx) and one.is_single]
-    if single and len(given) > 1:
+    single = [
+        name for name, model in models.items() if isinstance(model, UserOnnx) and model.is_single
+    ]
+    if single and len(models) > 1:
         raise RightfitError(
             f"{single[0]} takes exactly one row a call, so it cannot be compared with models that "
             "take batches. Export it with a free first dimension."
@@ -358,8 +360,8 @@ def _fit_batches(
         n_values = math.prod(table.content.shape[1:])  # of a row
     else:
         n_values = max(
-            max(one.schema.n_features, sum(math.prod(x.shape) for x in find_feeds(one, ONNX)))
-            for one in bundles.values()
+            max(bundle.schema.n_features, sum(math.prod(x.shape) for x in find_feeds(bundle, ONNX)))
+            for bundle in bundles.values()
         )
     most = 1 if single else max(1, MAX_BATCH_VALUES // max(1, n_values))
     sizes = tuple(size for size in settings.batch_sizes if size <= most) or (most,)
@@ -435,7 +437,7 @@ def measure_file(
         file = None  # the folder of a bundle or an export
     table = None if rows is None else _read_rows(rows, columns, target)
     plan = MeasuringPlan(None, (n_threads or n_cores,), ("cpu",), preset)
-    found = measure_models(
+    measured = measure_models(
         {path.name: path}, table, target, plan, dataset="data", quality=quality, trust=trust
     )
     session = open_onnx(file) if file is not None and file.suffix == ".onnx" else None
@@ -445,10 +447,10 @@ def measure_file(
         inputs=() if session is None else read_inputs(session),
         outputs=() if session is None else read_outputs(session),
         rows=RANDOM_ROWS if rows is None else rows.name,
-        n_rows=found.n_rows,
+        n_rows=measured.n_rows,
         preset=preset,
-        environment=found.environment,
-        profile=found.require_profile(),
+        environment=measured.environment,
+        profile=measured.require_profile(),
     )
 
 
@@ -472,7 +474,7 @@ def _read_rows(path: Path, columns: Sequence[str] | None, target: str | None) ->
     if empty := [
         name
         for name in table.columns  # NaN is not itself
-        if all(one is None or np.any(one != one) for one in table.column(name).ravel())
+        if all(value is None or np.any(value != value) for value in table.column(name).ravel())
     ]:
         raise RightfitError(f"{path} has columns without any value: {empty}. Leave them out.")
     return table if target else table.head(MAX_ROWS)

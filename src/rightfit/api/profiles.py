@@ -104,20 +104,20 @@ class Profiles(Sequence[Profile]):
         Raises:
             RightfitError: If there is none; names the values that there are.
         """
-        asked = {
+        arguments = {
             "candidate": candidate,
             "dataset": dataset,
             "runtime": runtime,
             "n_threads": n_threads,
             "device": device,
         }
-        wanted = {name: value for name, value in asked.items() if value is not None}
-        found = self.table.filter(**wanted) if wanted else self.table
-        if found.is_empty():
-            present = {name: self.table[name].unique().sort().to_list() for name in wanted}
+        filters = {name: value for name, value in arguments.items() if value is not None}
+        rows = self.table.filter(**filters) if filters else self.table
+        if rows.is_empty():
+            present = {name: self.table[name].unique().sort().to_list() for name in filters}
             near = suggest(candidate, present["candidate"]) if candidate is not None else ""
-            raise RightfitError(f"There is no profile with {wanted}{near}; there are {present}.")
-        return self._with(found)
+            raise RightfitError(f"There is no profile with {filters}{near}; there are {present}.")
+        return self._with(rows)
 
     def find(
         self,
@@ -133,20 +133,20 @@ class Profiles(Sequence[Profile]):
         Raises:
             RightfitError: If there is none, or more than one; says which.
         """
-        found = self.select(
+        matches = self.select(
             candidate=candidate,
             dataset=dataset,
             runtime=runtime,
             n_threads=n_threads,
             device=device,
         )
-        if len(found) > 1:
-            servings = [f"{one.dataset}: {one.serving}" for one in found]
+        if len(matches) > 1:
+            servings = [f"{match.dataset}: {match.serving}" for match in matches]
             raise RightfitError(
-                f"{candidate} has {len(found)} profiles ({'; '.join(servings)}); say which by "
+                f"{candidate} has {len(matches)} profiles ({'; '.join(servings)}); say which by "
                 "dataset=, runtime=, n_threads= or device=."
             )
-        return found[0]
+        return matches[0]
 
     def to_polars(self) -> pl.DataFrame:
         """Return the table, a row for each profile."""
@@ -170,14 +170,14 @@ class Profiles(Sequence[Profile]):
         return pl.DataFrame(
             [
                 {
-                    "dataset": one.dataset,
-                    "candidate": one.candidate,
-                    "serving": one.serving.label,
-                    **{metric_title(name): _show(one, name) for name in SHOWN},
-                    "hardware": one.hardware_tier or "",
-                    "disturbed": "yes" if one.disturbed else "",
+                    "dataset": profile.dataset,
+                    "candidate": profile.candidate,
+                    "serving": profile.serving.label,
+                    **{metric_title(name): _show(profile, name) for name in SHOWN},
+                    "hardware": profile.hardware_tier or "",
+                    "disturbed": "yes" if profile.disturbed else "",
                 }
-                for one in self
+                for profile in self
             ]
         )
 
@@ -242,7 +242,10 @@ class Profiles(Sequence[Profile]):
             return cls(
                 table,
                 None if environment is None else from_plain(Environment, environment),
-                {name: QualityMetric(**one) for name, one in about.get("qualities", {}).items()},
+                {
+                    name: QualityMetric(**quality)
+                    for name, quality in about.get("qualities", {}).items()
+                },
                 dict(about.get("left_out", {})),
             )
         except (AttributeError, TypeError, ValueError) as err:
@@ -254,10 +257,10 @@ class Profiles(Sequence[Profile]):
     def __repr__(self) -> str:
         head = f"Profiles: {count(len(self), 'profile')}"
         lines = [
-            f"  {one.dataset} {one.candidate} ({one.serving.label}): {_show(one, 'quality_raw')}, "
-            f"p50 {_show(one, 'latency_p50_ms')}, {_show(one, 'throughput_rows_per_s')}, "
-            f"{_show(one, 'peak_memory_mib')}"
-            for one in self
+            f"  {row.dataset} {row.candidate} ({row.serving.label}): {_show(row, 'quality_raw')}, "
+            f"p50 {_show(row, 'latency_p50_ms')}, {_show(row, 'throughput_rows_per_s')}, "
+            f"{_show(row, 'peak_memory_mib')}"
+            for row in self
         ]
         return "\n".join([head, *lines])
 

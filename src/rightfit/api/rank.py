@@ -67,7 +67,11 @@ if TYPE_CHECKING:
 ApplicationLike = Application | Mapping[str, object] | str
 ApplicationsLike = str | Path | Applications | Application | Mapping[str, ApplicationLike]
 EXAMPLES = (  # of applications
-    *("kedro_project", "template", "{{ cookiecutter.repo_name }}", "conf", "base"),
+    "kedro_project",
+    "template",
+    "{{ cookiecutter.repo_name }}",
+    "conf",
+    "base",
     "parameters_applications.yml",
 )
 UNNAMED = "application"  # what the only one is called if it has no name
@@ -100,14 +104,14 @@ def rank(
     if isinstance(profiles, pl.DataFrame):
         profiles = Profiles(check_table(profiles, "the table"))
     if not isinstance(profiles, Profiles):
-        said = f"{profiles!r:.80}" if isinstance(profiles, list) else f"a {type(profiles).__name__}"
+        kind = f"{profiles!r:.80}" if isinstance(profiles, list) else f"a {type(profiles).__name__}"
         raise RightfitError(
-            f"profiles must be what compare(…) returns, or its table of polars, but got {said}."
+            f"profiles must be what compare(…) returns, or its table of polars, but got {kind}."
         )
     if not len(profiles):
         raise RightfitError("There is no profile to rank. Measure candidates: rightfit.compare(…)")
     check_table(profiles.table, "the table of profiles")
-    asked = read_applications(applications)
+    demands = read_applications(applications)
     if rules is None:
         rules = RankingRules.model_validate(read_default("ranking"))
     if not isinstance(rules, RankingRules):
@@ -124,7 +128,7 @@ def rank(
         raise RightfitError(
             f"previous must be a ranking, its folder or its winners, but got {previous!r:.80}."
         ) from err
-    ranking = Ranking(profiles, asked, rules, earlier=earlier)
+    ranking = Ranking(profiles, demands, rules, earlier=earlier)
     ranking.check()
     return ranking
 
@@ -153,8 +157,10 @@ def read_applications(applications: ApplicationsLike) -> Applications:
             f"({', '.join(_read_examples())}), or the path of a YAML file, but got "
             f"{applications!r:.80}."
         )
-    if odd := [name for name in blocks if not isinstance(name, str)]:
-        raise RightfitError(f"{source}: names must be texts, but got {odd}. Put them in quotes.")
+    if non_texts := [name for name in blocks if not isinstance(name, str)]:
+        raise RightfitError(
+            f"{source}: names must be texts, but got {non_texts}. Put them in quotes."
+        )
     faults = explain_faults(
         "applications", blocks, blocks, Application, misnamed=find_misnamed(blocks)
     )
@@ -236,7 +242,7 @@ class Ranking:
     @cached_property
     def winners(self) -> Winners:
         """Model, candidate and serving configuration of each winner, by application and dataset."""
-        return {one.assessment.name: list_winner_keys(one) for one in self.ranked}
+        return {ranking.assessment.name: list_winner_keys(ranking) for ranking in self.ranked}
 
     @cached_property
     def _profile_table(self) -> ProfileTable:
@@ -309,7 +315,7 @@ class Ranking:
         """
         application = self._require(application)
         name = require_dataset(self.profiles.datasets, dataset)
-        (ranked,) = (one for one in self.ranked if one.assessment.name == application)
+        (ranked,) = (ranking for ranking in self.ranked if ranking.assessment.name == application)
         key = ranked.winner(name)
         return None if key is None else self._find_profile(name, key)
 
@@ -351,8 +357,8 @@ class Ranking:
         name = require_dataset(self.profiles.datasets, dataset)
         application = self._require(application)
         rows = self.table.filter(application=application, dataset=name)
-        asked = self.applications[application].needed_metrics()
-        shown = [metric for metric in asked if metric not in QUALITIES]
+        metrics = self.applications[application].needed_metrics()
+        shown = [metric for metric in metrics if metric not in QUALITIES]
         placed = []
         for row in rows.iter_rows(named=True):
             serving = Serving(row["runtime"], row["n_threads"], row["device"], row["request_path"])
@@ -385,8 +391,8 @@ class Ranking:
         Raises:
             RightfitError: If there is no such application or objective, or a weight is none.
         """
-        asked = self.applications[self._require(application)]
-        block = asked.model_dump(exclude_unset=True)
+        demands = self.applications[self._require(application)]
+        block = demands.model_dump(exclude_unset=True)
         goals = block["objectives"]
         for metric, weight in weights.items():
             if metric not in goals:
@@ -465,13 +471,13 @@ class Ranking:
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         self.profiles.save(target / PROFILES_FILE)
-        asked = _Asked(
+        record = _Asked(
             applications=self.applications,
             rules=self.rules,
             imported=tuple(self.imported),
             earlier=self.earlier,
         )
-        (target / RANKING_FILE).write_text(asked.model_dump_json(indent=2), encoding="utf-8")
+        (target / RANKING_FILE).write_text(record.model_dump_json(indent=2), encoding="utf-8")
         return target
 
     @classmethod
@@ -485,10 +491,10 @@ class Ranking:
         path = Path(folder) / RANKING_FILE
         try:
             require_regular(path)
-            asked = _Asked.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            record = _Asked.model_validate(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, RecursionError) as err:
             raise RightfitError(f"{folder} holds no ranking: {err}") from err
-        return cls(profiles, **dict(asked))
+        return cls(profiles, **dict(record))
 
     def _find_profile(self, dataset: str, key: ProfileKey) -> Profile:
         rows = self.profiles.table.filter(

@@ -30,9 +30,9 @@ from rightfit.api.candidate_measuring import (
     read_fit_costs,
 )
 from rightfit.api.fitted import (
-    Feeding,
     FittedModel,
     Labels,
+    Preprocessor,
     list_labels,
     make_lasting_folder,
     read_files,
@@ -139,8 +139,8 @@ class SearchResult:
         *,
         candidates: Mapping[str, Bundle],
         refitted: Mapping[str, Bundle],
-        feeding: Feeding,
-        refitted_feeding: Feeding,
+        feeding: Preprocessor,
+        refitted_feeding: Preprocessor,
         workspace: Workspace,
     ) -> None:
         self.ranking = ranking
@@ -253,13 +253,13 @@ class SearchResult:
             raise RightfitError("This result was pickled by an earlier version. Search again.")
         self.__dict__.update(state)
         self._workspace = Workspace(None, in_memory=True)
-        for place in ("_candidates", "_refitted"):
-            folder = self._workspace.folder / place
+        for attribute in ("_candidates", "_refitted"):
+            folder = self._workspace.folder / attribute
             copied = {
                 name: write_files(files[bundle.path], bundle, folder / name)
-                for name, bundle in state[place].items()
+                for name, bundle in state[attribute].items()
             }
-            setattr(self, place, copied)
+            setattr(self, attribute, copied)
 
 
 def search(
@@ -417,30 +417,30 @@ def _prepare(
     dataset: Mapping[str, object] | None,
 ) -> PreparedDataset:
     metric = {"name": quality} if isinstance(quality, str) else quality
-    said: dict[str, object] = {
+    settings: dict[str, object] = {
         "tables": [NAME], "target": {"column": target}, "task": task, "quality": metric
     }  # fmt: skip
     if not isinstance(dataset, Mapping | None):
         raise RightfitError(
             f"dataset must be a block as in parameters_datasets.yml, but got {dataset!r:.80}."
         )
-    own = dataset or {}
+    stated = dataset or {}
     repeated = [
-        key for key in ("tables", "task", "quality") if key in own and said[key] is not None
+        key for key in ("tables", "task", "quality") if key in stated and settings[key] is not None
     ]
-    if read_key(own.get("target"), "column") not in (None, target):
+    if read_key(stated.get("target"), "column") not in (None, target):
         repeated.append("target")
     if repeated:
         raise RightfitError(
             f"dataset says {repeated}, which search is given outside of it; say each in one place."
         )
-    if isinstance(aim := own.get("target"), Mapping):
-        own = {**own, "target": {"column": target, **aim}}
-    said |= own
-    if faults := explain_faults("", {"dataset": said}, ["dataset"], DatasetBlock):
+    if isinstance(aim := stated.get("target"), Mapping):
+        stated = {**stated, "target": {"column": target, **aim}}
+    settings |= stated
+    if faults := explain_faults("", {"dataset": settings}, ["dataset"], DatasetBlock):
         raise RightfitError("; ".join(faults))
     try:
-        block = DatasetBlock.model_validate(said)
+        block = DatasetBlock.model_validate(settings)
         return prepare_dataset(NAME, block, {NAME: frame})
     except ValueError as err:
         reason = " ".join(str(err).split())
@@ -480,7 +480,7 @@ def search_dataset(
         raise RightfitError(f"folder: {folder} cannot be used: {err.strerror}.") from err
     tried = prepared.encode("validation").head(MAX_TRIED_ROWS)
     features = prepared.data_card.input_schema.features
-    feeding = Feeding(
+    feeding = Preprocessor(
         spec=prepared.spec,
         encoder=prepared.encoder,
         data_card=prepared.data_card,
@@ -515,23 +515,26 @@ class _Search:
             rules.limit.refit_growth = (n_learnt + n_judges) / n_learnt
 
     @counting_repeats()
-    def run(self, feeding: Feeding) -> SearchResult:
+    def run(self, feeding: Preprocessor) -> SearchResult:
         """Search, measure, refit and rank."""
         rules = self._rules
         searches = self._search()
         # Those are over by now, and tell what they found.
         outcomes = {
-            one.cell.model: complete_search(one, on_trial=report_trials) for one in searches
+            search.cell.model: complete_search(search, on_trial=report_trials)
+            for search in searches
         }
         if not any(outcome.candidates for outcome in outcomes.values()):
-            reasons = pl.concat([one.trials["stop_reason"] for one in outcomes.values()])
+            reasons = pl.concat([outcome.trials["stop_reason"] for outcome in outcomes.values()])
             raise RightfitError(
                 f"No model could be trained: "
                 f"{end_sentence('; '.join(reasons.drop_nulls().unique().head(3)))} "
                 "Raise budget_cpu_s or name other families."
             )
-        candidates = {name: b for one in outcomes.values() for name, b in one.candidates.items()}
-        trials = {name: one.trials for name, one in outcomes.items()}
+        candidates = {
+            name: b for outcome in outcomes.values() for name, b in outcome.candidates.items()
+        }
+        trials = {name: outcome.trials for name, outcome in outcomes.items()}
         searched = {name: block.space for name, block in rules.models.items()}
         if rules.limit is not None and rules.applications.asks_costs:
             spent_s = rules.limit.spent_cpu_s
@@ -549,7 +552,9 @@ class _Search:
         result = SearchResult(
             ranking=ranking,
             trials=_stack(trials),
-            learning_curves=_stack({name: one.learning_curves for name, one in outcomes.items()}),
+            learning_curves=_stack(
+                {name: outcome.learning_curves for name, outcome in outcomes.items()}
+            ),
             candidates=candidates,
             refitted=refitted,
             feeding=feeding,
@@ -650,8 +655,8 @@ class _Search:
         return RawTest(self._prepared.take("test"), self._prepared.encoder.to_json())
 
     def _average_all_rows(
-        self, feeding: Feeding, searches: Sequence[PlannedSearch]
-    ) -> tuple[Feeding, Sequence[PlannedSearch]]:
+        self, feeding: Preprocessor, searches: Sequence[PlannedSearch]
+    ) -> tuple[Preprocessor, Sequence[PlannedSearch]]:
         """Have the last trainings read target means of all rows, where there are target means."""
         if not self._prepared.has_target_means:
             return feeding, searches
@@ -682,7 +687,9 @@ class _Search:
         if judges is self._parts["train"]:  # learnt already
             return {}
         by_model = {search.cell.model: search for search in searches}
-        keys = {key.candidate: key for found in ranking.winners.values() for key in found.values()}
+        keys = {
+            key.candidate: key for winners in ranking.winners.values() for key in winners.values()
+        }
         held_out = make_labelled_rows(judges, self._card.input_schema)
         refitted = {}
         if rules.limit is not None:

@@ -142,10 +142,10 @@ def read_rules(
     if not isinstance(refit, bool):
         raise RightfitError(f"refit must be True or False, but got {refit!r}.")
     if applications is None:
-        named = ApplicationsParams.model_validate({BY_QUALITY: _NEUTRAL})
+        applications_params = ApplicationsParams.model_validate({BY_QUALITY: _NEUTRAL})
     else:  # nobody has looked at the metrics of an Applications object yet
-        given = dict(applications) if isinstance(applications, Applications) else applications
-        named = ApplicationsParams(read_applications(given))
+        raw_blocks = dict(applications) if isinstance(applications, Applications) else applications
+        applications_params = ApplicationsParams(read_applications(raw_blocks))
     stopping, rule = _read_stopping(early_stopping)
     models = _read_models(families)
     is_parallel = n_workers != 1 and len(models) > 1
@@ -164,14 +164,14 @@ def read_rules(
         training["n_threads"] = n_threads or max(1, usable_cores() // (n_workers or 1))
     blocks = complete_parameters(
         {
-            "applications": named,
+            "applications": applications_params,
             "training": training,
             "evaluation": {"preset": preset},
         }
     )
     rules = Rules(
         models=models,
-        applications=named,
+        applications=applications_params,
         training=_validate(TrainingParams, blocks["training"]),
         evaluation=_validate(EvaluationParams, blocks["evaluation"]),
         ranking=_validate(RankingRules, blocks["ranking"]),
@@ -199,66 +199,68 @@ def _validate(model: type[Params], values: Mapping[str, object]) -> Params:
         raise RightfitError(f"{'; '.join(list_faults(err)).rstrip('.')}.") from err
 
 
-def _read_stopping(given: StoppingLike) -> tuple[str, StoppingRule | None]:
+def _read_stopping(stopping: StoppingLike) -> tuple[str, StoppingRule | None]:
     """Return a rule's name or import path, and the rule itself where only this process has it."""
-    if isinstance(given, type):
-        path = f"{given.__module__}.{given.__qualname__}"
-        is_importable = given.__module__ != "__main__" and "<locals>" not in path
-        rule = build_rule(given, path)
+    if isinstance(stopping, type):
+        path = f"{stopping.__module__}.{stopping.__qualname__}"
+        is_importable = stopping.__module__ != "__main__" and "<locals>" not in path
+        rule = build_rule(stopping, path)
         return (path, None) if is_importable else (NONE, rule)
-    if not isinstance(given, str):
-        if not isinstance(given, StoppingRule):
+    if not isinstance(stopping, str):
+        if not isinstance(stopping, StoppingRule):
             raise RightfitError(
                 "early_stopping must be a name, an import path, or an object with "
-                f"prune(study, trial), but got {given!r}."
+                f"prune(study, trial), but got {stopping!r}."
             )
-        return NONE, given
+        return NONE, stopping
     try:
-        check_stopping(given)
-        if "." in given:
-            import_rule(given)
+        check_stopping(stopping)
+        if "." in stopping:
+            import_rule(stopping)
     except ValueError as err:
         raise RightfitError(f"early_stopping {err}") from err
-    return given, None
+    return stopping, None
 
 
-def _read_models(given: FamiliesLike | None) -> dict[str, ModelBlock]:
-    known: dict[str, dict[str, object]] = {
+def _read_models(families: FamiliesLike | None) -> dict[str, ModelBlock]:
+    default_blocks: dict[str, dict[str, object]] = {
         name: block
         for name, block in read_default("models").items()
         if block["family"] not in _NOT_SEARCHED
     }
-    if isinstance(given, str):
-        given = [given]
-    names = list(given) if isinstance(given, Iterable) else [given]
-    if given is not None and not all(isinstance(name, str) for name in names):
+    if isinstance(families, str):
+        families = [families]
+    names = list(families) if isinstance(families, Iterable) else [families]
+    if families is not None and not all(isinstance(name, str) for name in names):
         raise RightfitError(
             "families must be names, import paths, or blocks by name, such as "
-            f"{DEFAULT_FAMILIES}, but got {given!r}."
+            f"{DEFAULT_FAMILIES}, but got {families!r}."
         )
     raws: Mapping[str, Mapping[str, object]]
-    if given is None:
+    if families is None:
         raws = {
-            name: known[name]
+            name: default_blocks[name]
             for name in DEFAULT_FAMILIES
             if all(
-                importlib.util.find_spec(one.partition(".")[0])
-                for one in get_family(str(known[name]["family"])).native_imports
+                importlib.util.find_spec(module.partition(".")[0])
+                for module in get_family(str(default_blocks[name]["family"])).native_imports
             )
         }
         if not raws:
             require("sklearn", "skops", purpose="A search of the usual families")
-    elif isinstance(given, Mapping):
-        if odd := [name for name, block in given.items() if not isinstance(block, Mapping)]:
+    elif isinstance(families, Mapping):
+        if wrong := [name for name, block in families.items() if not isinstance(block, Mapping)]:
             raise RightfitError(
-                f"families: the block of {odd[0]} must be a mapping, {{}} for the library's own, "
-                f"but got {given[odd[0]]!r:.80}."
+                f"families: the block of {wrong[0]} must be a mapping, {{}} for the library's own, "
+                f"but got {families[wrong[0]]!r:.80}."
             )
-        raws = {name: merge(known.get(name, {}), block) for name, block in given.items()}
+        raws = {
+            name: merge(default_blocks.get(name, {}), block) for name, block in families.items()
+        }
     else:
-        found = [_find_block(name, known) for name in given]
-        raws = dict(found)
-        if twice := [name for name, block in found if block != raws[name]]:
+        pairs = [_find_block(name, default_blocks) for name in families]
+        raws = dict(pairs)
+        if twice := [name for name, block in pairs if block != raws[name]]:
             raise RightfitError(
                 f"families: two different ones are called {twice[0]}. Give blocks by names of your "
                 "own, as in {'mine': {'family': 'sklearn', 'estimator': 'my_study.models.Mine'}}."
@@ -271,18 +273,20 @@ def _read_models(given: FamiliesLike | None) -> dict[str, ModelBlock]:
     return {name: ModelBlock.model_validate(raw) for name, raw in raws.items()}
 
 
-def _find_block(name: str, known: Mapping[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
+def _find_block(
+    name: str, blocks: Mapping[str, dict[str, object]]
+) -> tuple[str, dict[str, object]]:
     """Return a family's name and block: the library's, or one of an import path without a space."""
-    if name in known:
-        return name, known[name]
+    if name in blocks:
+        return name, blocks[name]
     if "." not in name:
         raise RightfitError(
-            f"families: there is no family {name!r}{suggest(name, known)}; there are "
-            f"{', '.join(known)}, and any other by its import path, as in sklearn.svm.SVC."
+            f"families: there is no family {name!r}{suggest(name, blocks)}; there are "
+            f"{', '.join(blocks)}, and any other by its import path, as in sklearn.svm.SVC."
         )
-    for own, block in known.items():
+    for default_name, block in blocks.items():
         if block["family"] == name:
-            return own, block
+            return default_name, block
     try:
         is_family = importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:  # the path's last part is no module, but a name in one

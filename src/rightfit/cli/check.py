@@ -16,7 +16,7 @@ from rightfit.cli.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_
 from rightfit.cli.stored_answers import load_recommendations, read_answers
 from rightfit.cli.watching import watch_winners
 from rightfit.kedro_project.command_line import set_log_level
-from rightfit.kedro_project.stored import Place, StoredResults, where
+from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
 from rightfit.params.applications import ApplicationsParams
 from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import ProfileKey
@@ -49,7 +49,7 @@ SECTION = "Maintain"
 @AS_JSON
 @where
 def check(
-    place: Place,
+    location: ProjectLocation,
     baseline: Path | None,
     *,
     write: bool,
@@ -66,11 +66,13 @@ def check(
     if (baseline is None) != measure or (measure and (write or any_machine)):
         raise click.UsageError("Name a baseline (--against FILE), or measure again (--measure).")
     if baseline is None:
-        _check_measured(place, margin_pct=margin_pct, as_json=as_json)
+        _check_measured(location, margin_pct=margin_pct, as_json=as_json)
         return
     with faults_as_message():
         before = None if write else read_baseline(baseline)
-        present, standing = read_present(place.open_results(), place.read_parameters(), before)
+        present, standing = read_present(
+            location.open_results(), location.read_parameters(), before
+        )
         if before is None:
             write_baseline(present, baseline)
             echo_lines([f"Wrote the winners of {present.ranked_in} to {baseline}"])
@@ -86,22 +88,22 @@ def check(
     if as_json:
         echo_json([asdict(finding) for finding in findings])
     else:
-        for one in findings:
-            verdict = "FAILED" if one.faults else "passed"
-            echo_lines([f"{verdict}  {one.application} on {one.dataset}"])
-            echo_lines(f"        {text}" for text in (*one.faults, *one.notes))
+        for comparison in findings:
+            verdict = "FAILED" if comparison.faults else "passed"
+            echo_lines([f"{verdict}  {comparison.application} on {comparison.dataset}"])
+            echo_lines(f"        {text}" for text in (*comparison.faults, *comparison.notes))
         echo_lines([f"{len(failed)} of {len(findings)} failed"])
     if failed:
         raise click.exceptions.Exit(1)
 
 
-def _check_measured(place: Place, *, margin_pct: float, as_json: bool) -> None:
+def _check_measured(location: ProjectLocation, *, margin_pct: float, as_json: bool) -> None:
     """Measure the winners again, print what has changed, and fail if anything has."""
     if as_json:
         set_log_level("WARNING")  # the log goes to standard output, too
     with faults_as_message(), showing_progress():
-        parameters = place.read_parameters()
-        watch = watch_winners(place.open_results(), parameters, margin_pct=margin_pct)
+        parameters = location.read_parameters()
+        watch = watch_winners(location.open_results(), parameters, margin_pct=margin_pct)
     if as_json:
         echo_json(to_plain(watch))
     else:
@@ -136,24 +138,24 @@ def read_present(
     """
     applications = ApplicationsParams.model_validate(parameters["applications"])
     _, ranked = load_recommendations(results)
-    asked = {name: applications[name].needed_metrics() for name in ranked if name in applications}
-    if not asked:
+    metrics = {name: applications[name].needed_metrics() for name in ranked if name in applications}
+    if not metrics:
         raise ValueError(
             f"The last ranking has applications {sorted(ranked)}, the configuration has "
             f"{sorted(applications)}. Run: kedro run --pipelines ranking"
         )
-    answers = [answer for answer in read_answers(results) if answer.application in asked]
-    winners = make_baseline(answers, asked)
+    answers = [answer for answer in read_answers(results) if answer.application in metrics]
+    winners = make_baseline(answers, metrics)
     # the baseline's winners that others have replaced
     replaced: dict[str, dict[str, ProfileKey]] = {}
     expected = {} if before is None else before.winners
     for answer in answers:
-        kept = expected.get(answer.application, {}).get(answer.dataset)
+        old_winner = expected.get(answer.application, {}).get(answer.dataset)
         winner = answer.decision.winner
-        if kept is None or winner is None:
+        if old_winner is None or winner is None:
             continue
-        if (kept.candidate, kept.serving) != (winner.candidate, winner.serving):
-            replaced.setdefault(answer.application, {})[answer.dataset] = kept.key
+        if (old_winner.candidate, old_winner.serving) != (winner.candidate, winner.serving):
+            replaced.setdefault(answer.application, {})[answer.dataset] = old_winner.key
     if not replaced:
         return winners, NONE_STANDS
     ranking = Ranking(
@@ -163,10 +165,10 @@ def read_present(
         earlier=replaced,
     )
     standing = {
-        (name, dataset): keep_utility(found)
+        (name, dataset): keep_utility(ranked_winner)
         for name, keys in replaced.items()
         for dataset, key in keys.items()
         if ranking.winners[name].get(dataset) == key
-        and (found := ranking.decision(name, dataset).winner)
+        and (ranked_winner := ranking.decision(name, dataset).winner)
     }
     return winners, standing

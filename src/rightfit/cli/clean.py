@@ -13,7 +13,7 @@ import click
 from rightfit._core.formatting import count
 from rightfit.cli.options import WholeRange, echo_lines, faults_as_message
 from rightfit.kedro_project.catalog import read_patterns
-from rightfit.kedro_project.stored import Place, StoredResults, where
+from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
 from rightfit.measuring.worker.units import BYTES_PER_MIB
 
 SECTION = "Maintain"
@@ -33,19 +33,19 @@ _FIELD = re.compile(r"\{\w+\}")
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted, delete nothing.")
 @where
-def clean(place: Place, keep: int, *, dry_run: bool) -> None:
+def clean(location: ProjectLocation, keep: int, *, dry_run: bool) -> None:
     """Delete old versions of results; searches and measurements stay."""
     with faults_as_message():
-        found = find_old_versions(place.open_results(), keep=keep)
-        files = [file for folder in found for file in folder.rglob("*") if file.is_file()]
+        folders = find_old_versions(location.open_results(), keep=keep)
+        files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
         size_mib = sum(file.stat().st_size for file in files) / BYTES_PER_MIB
         if dry_run:
-            echo_lines(map(str, found))
+            echo_lines(map(str, folders))
         else:
-            for folder in found:
+            for folder in folders:
                 shutil.rmtree(folder)
-    done = "Would delete" if dry_run else "Deleted"
-    click.echo(f"{done} {count(len(found), 'version')}, {size_mib:.1f} MiB.")
+    verb = "Would delete" if dry_run else "Deleted"
+    click.echo(f"{verb} {count(len(folders), 'version')}, {size_mib:.1f} MiB.")
 
 
 def find_old_versions(results: StoredResults, *, keep: int) -> list[Path]:
@@ -66,18 +66,20 @@ def find_old_versions(results: StoredResults, *, keep: int) -> list[Path]:
         for version in folders[folder][-keep:]
     }
     recorded = {record.version for record in results.records.list_results()}
-    found = []
+    paths = []
     for folder, versions in folders.items():
         needed = {max((v for v in versions if v <= limit), default="") for limit in later}
-        kept = {*versions[-keep:], *needed, *recorded}
-        found += [folder / version for version in versions if version not in kept]
-    return sorted(found)
+        needed_versions = {*versions[-keep:], *needed, *recorded}
+        paths += [folder / version for version in versions if version not in needed_versions]
+    return sorted(paths)
 
 
 def _find_folders(results: StoredResults, name: str) -> Iterator[Path]:
     """Yield the folders whose sub-folders are the versions of an entry, for all it stands for."""
-    place = results.find_place(name)
-    if place is not None:
-        root = Path(place).anchor
-        pattern = "*".join(glob.escape(part) for part in _FIELD.split(place.removeprefix(root)))
+    pattern_path = results.find_place(name)
+    if pattern_path is not None:
+        root = Path(pattern_path).anchor
+        pattern = "*".join(
+            glob.escape(part) for part in _FIELD.split(pattern_path.removeprefix(root))
+        )
         yield from sorted(path for path in Path(root).glob(pattern) if path.is_dir())

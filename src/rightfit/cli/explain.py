@@ -10,7 +10,7 @@ import polars as pl
 from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import name_some, suggest
 from rightfit.cli.options import AS_JSON, echo_json, echo_lines, faults_as_message
-from rightfit.kedro_project.stored import Place, StoredResults, where
+from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
 
 SECTION = "Look"
 
@@ -22,21 +22,26 @@ SECTION = "Look"
 @click.argument("candidate")
 @where
 def explain(
-    place: Place, candidate: str, application: str | None, dataset: str | None, *, as_json: bool
+    location: ProjectLocation,
+    candidate: str,
+    application: str | None,
+    dataset: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Say why a candidate won or lost, by the last ranking.
 
     CANDIDATE is a candidate of the ranking, or a trial that its search stopped: forest-003.
     """
     with faults_as_message():
-        reasons = find_reasons(place.open_results(), candidate, application, dataset)
+        reasons = find_reasons(location.open_results(), candidate, application, dataset)
     if as_json:
         echo_json(reasons)
         return
     for reason in reasons:
         ranked = "" if reason["rank"] is None else f", {reason['rank']} of {reason['n_ranked']}"
-        whose = reason["application"] or "every application"
-        echo_lines([f"{whose} on {reason['dataset']}{ranked}: {reason['reason']}"])
+        subject = reason["application"] or "every application"
+        echo_lines([f"{subject} on {reason['dataset']}{ranked}: {reason['reason']}"])
 
 
 def find_reasons(
@@ -59,11 +64,11 @@ def find_reasons(
         rankings = pl.col("rank").count().over("application", "dataset")
         table = table.with_columns(n_ranked=rankings)
         for kind, name in (("application", application), ("dataset", dataset)):
-            known = table[kind].drop_nulls().unique().sort().to_list()
-            if name is not None and name not in known:
+            options = table[kind].drop_nulls().unique().sort().to_list()
+            if name is not None and name not in options:
                 raise RightfitError(
-                    f"The last ranking has no {kind} {name!r}{suggest(name, known)}; ranked are "
-                    f"{', '.join(known)}."
+                    f"The last ranking has no {kind} {name!r}{suggest(name, options)}; ranked are "
+                    f"{', '.join(options)}."
                 )
             if name is not None:  # what no application stopped counts for all of them
                 table = table.filter((pl.col(kind) == name) | pl.col(kind).is_null())

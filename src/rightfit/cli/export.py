@@ -12,7 +12,7 @@ from rightfit.cli.options import APPLICATION, DATASET, NEW_FOLDER, echo_lines, f
 from rightfit.cli.stored_answers import read_answers
 from rightfit.exporting.export_folder import check_folder, export_model, require_winner
 from rightfit.exporting.model_call import Model, feed_model
-from rightfit.kedro_project.stored import Place, StoredResults, where
+from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
 from rightfit.ranking.explanation.answer import Answer
 
 SECTION = "Use"
@@ -28,7 +28,7 @@ SECTION = "Use"
 @click.argument("folder", type=NEW_FOLDER)
 @where
 def export(
-    place: Place,
+    location: ProjectLocation,
     application: str,
     dataset: str,
     folder: Path,
@@ -39,15 +39,15 @@ def export(
     """Write a winning model into a folder, with how to use it and what was measured."""
     with faults_as_message():
         check_folder(folder, force=force)
-        results = place.open_results()
+        results = location.open_results()
         (answer,) = read_answers(results, application, dataset)
         model = read_winning_model(results, answer)
-        written = export_model(answer, model, folder, with_server=with_server)
+        files = export_model(answer, model, folder, with_server=with_server)
     echo_lines(
         [
             answer.decision.sentence,
             *(str(finding) for finding in answer.findings if finding.is_urgent),
-            f"Wrote {count(len(written), 'file')} to {folder}; start with {folder / 'README.md'}",
+            f"Wrote {count(len(files), 'file')} to {folder}; start with {folder / 'README.md'}",
         ]
     )
 

@@ -28,7 +28,7 @@ from rightfit.data.spec import Target
 from rightfit.data.table_check import check_tables
 from rightfit.data.tables import read_tables
 from rightfit.kedro_project.files import load_configuration, make_loader
-from rightfit.kedro_project.stored import Place, StoredResults, where
+from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
 from rightfit.params.defaults import BLOCKS, RawParameters, read_default
 from rightfit.params.faults import explain_faults
 from rightfit.params.grid import MAX_NAME_BYTES
@@ -71,7 +71,12 @@ datasets:
 @click.option("--dry-run", is_flag=True, help="Show the files, write nothing.")
 @where
 def init(
-    place: Place, entry: str | None, column: str | None, at_least: float | None, *, dry_run: bool
+    location: ProjectLocation,
+    entry: str | None,
+    column: str | None,
+    at_least: float | None,
+    *,
+    dry_run: bool,
 ) -> None:
     """Write the configuration that the project lacks; no file is ever written over."""
     dataset = name_dataset(entry or "my_table")
@@ -80,12 +85,12 @@ def init(
     block = write_named("datasets", {dataset: sketched})
     with faults_as_message():
         if entry is not None:
-            results = place.open_results(raw_table=entry)
+            results = location.open_results(raw_table=entry)
             block = describe_entry(results, entry, column, at_least=at_least, dataset=dataset)
-        source = place.find_conf_source()
+        source = location.find_conf_source()
         base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
-        own = load_configuration(make_loader(source, env=base), "parameters")
-        planned = plan_files(source / base, own, dataset=dataset, block=block)
+        parameters = load_configuration(make_loader(source, env=base), "parameters")
+        planned = plan_files(source / base, parameters, dataset=dataset, block=block)
     for file in planned:
         if file.kept_because:
             click.echo(f"kept     {file.path}: {file.kept_because}")
@@ -101,7 +106,7 @@ def init(
         click.echo(f"{'would be' if dry_run else 'wrote   '} {file.path}")
         if dry_run:
             click.echo("\n".join(f"  | {line}".rstrip() for line in file.text.splitlines()))
-    runs = "kedro" if find_kedro_project(place.folder) else "rightfit"
+    runs = "kedro" if find_kedro_project(location.folder) else "rightfit"
     click.echo(f"Next: review parameters_datasets.yml, then {runs} run --pipelines perf")
 
 
@@ -130,14 +135,14 @@ def describe_entry(
         ValueError: If the entry cannot be loaded or is no regular file, the column is not in it, or
             something cannot be inferred.
     """
-    place = results.find_source(entry)
-    for special in () if place is None else find_special(place):
+    path = results.find_source(entry)
+    for special in () if path is None else find_special(path):
         require_regular(special)
     try:
         loaded = results.load_current(entry)
     except DatasetError as err:
-        others = set(results.list_entries()) - {entry}
-        nearest = find_nearest(entry, sorted(others))
+        other_entries = set(results.list_entries()) - {entry}
+        nearest = find_nearest(entry, sorted(other_entries))
         question = f"Did you mean {nearest}? " if nearest else ""
         raise ValueError(
             f"The table {entry} cannot be loaded. {question}If a pipeline of yours makes it, give "
@@ -147,8 +152,8 @@ def describe_entry(
     columns = tables[entry].columns
     if column is None or column not in columns:
         raise ValueError(f"--target must be a column of {entry}, one of {columns}; got {column!r}.")
-    said = {"column": column, "at_least": at_least}
-    if faults := explain_faults("", {"target": said}, ["target"], Target):
+    settings = {"column": column, "at_least": at_least}
+    if faults := explain_faults("", {"target": settings}, ["target"], Target):
         raise ValueError("; ".join(faults))
     target = Target(column=column, at_least=at_least)
     try:
@@ -181,10 +186,10 @@ def plan_files(
     Raises:
         ValueError: If the project uses the name of a block of Rightfit for something else.
     """
-    taken = sorted(name for name in MARKS if _is_foreign(name, parameters.get(name)))
-    if taken:
+    clashes = sorted(name for name in MARKS if _is_foreign(name, parameters.get(name)))
+    if clashes:
         raise ValueError(
-            f"The project has parameters {taken} of its own, names that Rightfit reads. Rename "
+            f"The project has parameters {clashes} of its own, names that Rightfit reads. Rename "
             "them in conf/, then run this again."
         )
     example = files("rightfit").joinpath(TEMPLATE_CONF, "parameters_applications.yml")

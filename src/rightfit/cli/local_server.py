@@ -27,9 +27,9 @@ def is_local(host: str | None, origin: str | None) -> bool:
     >>> is_local("127.0.0.1:8080", "https://evil.example")
     False
     """
-    named = [f"//{host or ''}", *([origin] if origin else [])]
+    addresses = [f"//{host or ''}", *([origin] if origin else [])]
     try:
-        return all(urlsplit(name).hostname in LOCAL_NAMES for name in named)
+        return all(urlsplit(name).hostname in LOCAL_NAMES for name in addresses)
     except ValueError:
         return False
 
@@ -50,5 +50,5 @@ def guard_asgi(app: Asgi) -> Asgi:
 
 
 def _find_header(scope: Scope, name: bytes) -> str | None:
-    found = [value for key, value in scope.get("headers", ()) if key.lower() == name]
-    return b",".join(found).decode("latin-1") if found else None  # of two, neither is believed
+    values = [value for key, value in scope.get("headers", ()) if key.lower() == name]
+    return b",".join(values).decode("latin-1") if values else None  # of two, neither is believed

@@ -10,7 +10,7 @@ from rightfit._core.errors import NothingStoredError
 from rightfit.api.candidate_measuring import list_paths, list_servings
 from rightfit.cli.options import echo_lines, faults_as_message
 from rightfit.kedro_project.command_line import read_run_params
-from rightfit.kedro_project.stored import Place, where
+from rightfit.kedro_project.stored import ProjectLocation, where
 from rightfit.kedro_project.validation import find_faults
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.profiles.measuring_plan import describe_plan
@@ -30,10 +30,10 @@ SECTION = "Run"
     help="Parameters for this plan, as for kedro run.",
 )
 @where
-def plan(place: Place, params: dict[str, Any]) -> None:
+def plan(location: ProjectLocation, params: dict[str, Any]) -> None:
     """List what an evaluation would measure, and how long that takes at most."""
     with faults_as_message():
-        parameters, results = place.read_parameters(params), place.open_results()
+        parameters, results = location.read_parameters(params), location.open_results()
         faults = find_faults(parameters, stages=["evaluation"])
         if faults:
             raise ValueError("\n".join(faults))

@@ -12,7 +12,7 @@ from kedro.framework.cli.utils import find_run_command
 
 from rightfit.cli.options import faults_as_message
 from rightfit.kedro_project.command_line import LEVEL, set_log_level
-from rightfit.kedro_project.stored import Place, find_project
+from rightfit.kedro_project.stored import ProjectLocation, find_project
 
 SECTION = "Run"
 
@@ -43,7 +43,7 @@ def run(options: tuple[str, ...]) -> Any:
         option.startswith("--conf-source") for option in options
     ):
         with faults_as_message():
-            Place().require_conf_source()
+            ProjectLocation().require_conf_source()
     find_project(Path.cwd())
     command: Any = find_run_command(str(project.PACKAGE_NAME))
     if all(option.name != "quiet" for option in command.params):

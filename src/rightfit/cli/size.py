@@ -23,7 +23,7 @@ from rightfit.cli.options import (
 )
 from rightfit.cli.stored_answers import load_recommendations, read_answers, read_loads
 from rightfit.data.request_path.usage import PROFILE, read_export
-from rightfit.kedro_project.stored import Place, where
+from rightfit.kedro_project.stored import ProjectLocation, where
 from rightfit.ops.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
 from rightfit.ops.http_load.loading import read_bodies
 from rightfit.ops.http_load.served import split_cores
@@ -85,7 +85,7 @@ MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
 )
 @where
 def size(
-    place: Place,
+    location: ProjectLocation,
     application: str,
     dataset: str,
     *,
@@ -102,9 +102,9 @@ def size(
     """
     if folder is not None and (load_file is None or rows is None):
         raise click.UsageError("--try needs --load and --rows.")
-    said: list[str] = []
+    remarks: list[str] = []
     with faults_as_message():
-        results = place.open_results()
+        results = location.open_results()
         (answer,) = read_answers(results, application, dataset)
         scenario = load_recommendations(results)[1][application].scenario
         served = None if load_file is None else read_load(load_file)
@@ -124,18 +124,18 @@ def size(
             )
 
         def say(text: str) -> None:
-            said.append(f"# tried for {seconds:g} s with {clean_text(text)}")
-            click.echo(said[-1], err=True)
+            remarks.append(f"# tried for {seconds:g} s with {clean_text(text)}")
+            click.echo(remarks[-1], err=True)
 
         if folder is None or rows is None or served is None:
             text = write(NOT_RAISED)
         else:
             inputs = read_export(folder, needed=[PROFILE]).inputs
-            held = json.loads((folder / PROFILE).read_bytes())
+            card = json.loads((folder / PROFILE).read_bytes())
             winner = answer.decision.winner
-            if winner and (held["dataset"], held["candidate"]) != (dataset, winner.candidate):
+            if winner and (card["dataset"], card["candidate"]) != (dataset, winner.candidate):
                 raise ValueError(
-                    f"{folder} holds {held['candidate']}, exported for {held['dataset']}, and not "
+                    f"{folder} holds {card['candidate']}, exported for {card['dataset']}, and not "
                     f"{winner.candidate}, the winner. Export it: rightfit export --application "
                     f"{application} --dataset {dataset} NEW_FOLDER"
                 )
@@ -149,7 +149,7 @@ def size(
                 )
 
             text = settle_size(write, attempt, n_cores=len(split_cores()[1]), say=say)
-    click.echo("\n".join([*said, text]), nl=False)
+    click.echo("\n".join([*remarks, text]), nl=False)
 
 
 def read_load(path: Path) -> ServedFigures:

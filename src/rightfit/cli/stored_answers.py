@@ -37,11 +37,15 @@ def read_answers(
     if application is not None:
         _require_ranked("application", application, recommendations)
         recommendations = {application: recommendations[application]}
-    asked: list[tuple[str, Recommendation, str]] = []
-    for name, found in recommendations.items():
+    cases: list[tuple[str, Recommendation, str]] = []
+    for name, recommendation in recommendations.items():
         if dataset is not None:
-            _require_ranked("dataset", dataset, found.datasets)
-        asked += [(name, found, place) for place in found.datasets if dataset in (None, place)]
+            _require_ranked("dataset", dataset, recommendation.datasets)
+        cases += [
+            (name, recommendation, dataset_name)
+            for dataset_name in recommendation.datasets
+            if dataset in (None, dataset_name)
+        ]
     measured_in = results.find_version("resource_profiles", at_most=ranked_in)
     newest = results.find_version("resource_profiles")
     profiles = results.load("resource_profiles", measured_in)
@@ -62,15 +66,15 @@ def read_answers(
         environment=environment,
     )
     loads = read_loads(results)
-    for name, found, place in asked:
-        decision = found.datasets[place]
-        load_finding = loads.check_decision(name, place, decision)
+    for name, recommendation, dataset_name in cases:
+        decision = recommendation.datasets[dataset_name]
+        load_finding = loads.check_decision(name, dataset_name, decision)
         with results.reading("resource_profiles", measured_in):
-            selected = read_candidate_profiles(profiles, place, decision.subject)
+            selected = read_candidate_profiles(profiles, dataset_name, decision.subject)
         yield Answer(
             application=name,
-            dataset=place,
-            purpose=found.description,
+            dataset=dataset_name,
+            purpose=recommendation.description,
             decision=decision,
             profiles=selected,
             origin=origin,

@@ -7,7 +7,7 @@ import re
 import click
 
 from rightfit.cli.options import faults_as_message
-from rightfit.kedro_project.stored import Place, where
+from rightfit.kedro_project.stored import ProjectLocation, where
 from rightfit.searching.studies.study_store import STUDIES_FILE, StudyStore
 
 SECTION = "Look"
@@ -17,13 +17,13 @@ SECTION = "Look"
 @click.option("--show-password", is_flag=True, help="Print the URL as it is, with its password.")
 @click.argument("cell", required=False)
 @where
-def studies(place: Place, cell: str | None, *, show_password: bool) -> None:
+def studies(location: ProjectLocation, cell: str | None, *, show_password: bool) -> None:
     """Print where a cell's searches are kept, for Optuna's tools.
 
     CELL is a dataset and a model: landsat.forest. optuna-dashboard shows what is kept there.
     """
     with faults_as_message():
-        url = find_studies(place.open_results().load_current("studies"), cell)
+        url = find_studies(location.open_results().load_current("studies"), cell)
     click.echo(url if show_password else hide_password(url))
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from rightfit.api.candidate_measuring import RawTest, measure_afresh, trust_written
+from rightfit.api.candidate_measuring import RawTest, remeasure, trust_written
 from rightfit.cli.export import read_winning_model
 from rightfit.cli.stored_answers import read_answers, read_candidate_profiles
 from rightfit.kedro_project.stored import StoredResults
@@ -43,8 +43,8 @@ def watch_winners(
         _, elsewhere = split_device(winner.serving.device)
         if winner.model in grid.imported or elsewhere is not None:
             reason = "imported" if elsewhere is None else f"measured on {elsewhere}"
-            whose = f"{answer.application} on {answer.dataset}"
-            left_out.append(f"{winner.candidate}, {whose}: {reason}")
+            subject = f"{answer.application} on {answer.dataset}"
+            left_out.append(f"{winner.candidate}, {subject}: {reason}")
         else:
             answers.append(answer)
     if not answers:
@@ -68,25 +68,25 @@ def watch_winners(
         )
         for answer in answers
     ]
-    asked = {name: one.needed_metrics() for name, one in applications.items()}
-    found = Watch(
+    metrics = {name: application.needed_metrics() for name, application in applications.items()}
+    watch = Watch(
         watched_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ranked_in=answers[0].origin.ranked_in,
         winners=compare_winners(
-            make_baseline(answers, asked),
-            make_baseline(now, asked),
+            make_baseline(answers, metrics),
+            make_baseline(now, metrics),
             applications,
             margin_pct=margin_pct,
             disturbed={
-                (one.application, one.dataset)
-                for one in now
-                if one.profile and one.profile.disturbed
+                (answer.application, answer.dataset)
+                for answer in now
+                if answer.profile and answer.profile.disturbed
             },
         ),
         left_out=tuple(left_out),
     )
-    results.load_current("watches").put_record(WATCH_KEY, found)
-    return found
+    results.load_current("watches").put_record(WATCH_KEY, watch)
+    return watch
 
 
 def _measure(
@@ -97,7 +97,7 @@ def _measure(
 ) -> pl.DataFrame:
     """Return fresh profiles of winners of a dataset."""
     models = {}
-    wanted: dict[str, list[Serving]] = {}
+    servings: dict[str, list[Serving]] = {}
     for answer in answers:
         winner = answer.decision.winner
         if winner is not None:
@@ -106,15 +106,15 @@ def _measure(
             bundle = replace(model.bundle, family=family)
             bundle = trust_written(bundle, answer.dataset, results.load_current("studies"))
             models[winner.candidate] = replace(model, bundle=bundle)
-            wanted.setdefault(winner.candidate, []).append(winner.serving)
+            servings.setdefault(winner.candidate, []).append(winner.serving)
     dataset, measured_in = answers[0].dataset, answers[0].origin.measured_in
     test, rows, encoder = (
         results.load_newest(f"{dataset}.{kind}", at_most=measured_in)
         for kind in ("test", "rows", "encoder")
     )
-    return measure_afresh(
+    return remeasure(
         {name: model.bundle for name, model in models.items()},
-        wanted,
+        servings,
         test,
         next(iter(models.values())).data_card,
         raw=RawTest(rows.filter(part="test"), encoder.to_json()),

@@ -6,7 +6,7 @@ import click
 
 from rightfit.cli.options import AS_JSON, echo_json, echo_lines, echo_table, faults_as_message
 from rightfit.cli.stored_answers import load_recommendations, read_answers
-from rightfit.kedro_project.stored import Place, where
+from rightfit.kedro_project.stored import ProjectLocation, where
 from rightfit.ranking.explanation.answer import answer_to_json
 from rightfit.reporting.terminal import tabulate_winners
 
@@ -18,12 +18,14 @@ SECTION = "Look"
 @click.option("--dataset", "-d", help="One dataset; all if not given.")
 @AS_JSON
 @where
-def which(place: Place, application: str | None, dataset: str | None, *, as_json: bool) -> None:
+def which(
+    location: ProjectLocation, application: str | None, dataset: str | None, *, as_json: bool
+) -> None:
     """Show which model fits each application, and why, by the last ranking."""
     if application is None and dataset is not None:
         raise click.UsageError("--dataset needs an --application.")
     with faults_as_message():
-        results = place.open_results()
+        results = location.open_results()
         if application is None and not as_json:
             echo_table(tabulate_winners(load_recommendations(results)[1]))
             click.echo("More of one application: rightfit which --application NAME")

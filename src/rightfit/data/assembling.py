@@ -67,9 +67,9 @@ def assemble(
             deciding.update(share.time_columns)
     labelled = add_label(clean_table(main, schema, deciding).with_row_index(ROW), spec.target)
     parted = assign(spec, labelled)
-    kept = parted.rows.select(ROW, "label", "part")
-    rows = clean_table(take_rows(main, list(schema.by_column()), kept[ROW]), schema)
-    rows = rows.with_columns(kept["label"], kept["part"])
+    row_parts = parted.rows.select(ROW, "label", "part")
+    rows = clean_table(take_rows(main, list(schema.by_column()), row_parts[ROW]), schema)
+    rows = rows.with_columns(row_parts["label"], row_parts["part"])
     unmatched = {}
     for join in spec.joins:
         added = [pl.col(column).alias(join.prefix + column) for column in join.columns]
@@ -117,7 +117,7 @@ def add_label(main: pl.DataFrame, target: Target) -> pl.DataFrame:
     >>> add_label(pl.DataFrame({"delay": [29, 30, None]}), target)["label"].to_list()
     [0, 1]
     """
-    known = main.filter(pl.col(target.column).is_not_null())
+    labelled = main.filter(pl.col(target.column).is_not_null())
     if target.at_least is not None:
         label = (pl.col(target.column) >= target.at_least).cast(pl.Int64)
     elif not target.classes:
@@ -126,7 +126,7 @@ def add_label(main: pl.DataFrame, target: Target) -> pl.DataFrame:
         position = {name: i for i, name in enumerate(target.classes)}
         text = pl.col(target.column).cast(pl.String)
         label = text.replace_strict(position, return_dtype=pl.Int64)
-    return known.with_columns(label.alias("label"))
+    return labelled.with_columns(label.alias("label"))
 
 
 def derive(derived: Derived) -> pl.Expr:

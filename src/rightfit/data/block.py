@@ -32,7 +32,7 @@ from rightfit.data.inference import (
     infer_schema,
     infer_split,
     infer_task,
-    remark_task,
+    note_task_choice,
 )
 from rightfit.data.spec import TableSchema, Target, expand_names
 from rightfit.data.tables import Table, cast_without_loss
@@ -42,8 +42,14 @@ LINE_WIDTH = 100
 INDENT = "  "
 N_KEY_DIGITS = 16  # of the sha256
 NOT_INFERRED_FROM = {
-    *("title", "licence", "source", "notes"),
-    *("validation", "max_train_rows", "max_test_rows", "seed"),
+    "title",
+    "licence",
+    "source",
+    "notes",
+    "validation",
+    "max_train_rows",
+    "max_test_rows",
+    "seed",
 }
 """Keys that no inferred value depends on."""
 
@@ -99,20 +105,20 @@ def complete_block(
     for name in block.tables:
         if name not in schemas:
             columns, is_main = tables[name].columns, name == block.main_table
-            wanted = columns if is_main else expand_names(joined[name], columns)
-            described = [column for column in columns if column in wanted]
+            used_columns = columns if is_main else expand_names(joined[name], columns)
+            described = [column for column in columns if column in used_columns]
             schemas[name] = infer_schema(
                 tables[name], described, target.column if is_main else None
             )
-    known = block.model_copy(update={"schemas": schemas})
-    known = known.expand({name: table.columns for name, table in tables.items()})
-    raise_faults(find_structure_faults(known))  # inference needs what these name
+    draft = block.model_copy(update={"schemas": schemas})
+    draft = draft.expand({name: table.columns for name, table in tables.items()})
+    raise_faults(find_structure_faults(draft))  # inference needs what these name
     if target.column not in main.columns:
         raise RightfitError(
             f"target.column {target.column!r} is described, but the table {block.main_table} lacks "
             f"it; it has {main.columns[:MAX_SHOWN]}"
         )
-    outcome = _read_outcome(main, target, known.schemas[block.main_table])
+    outcome = _read_outcome(main, target, draft.schemas[block.main_table])
     task = block.known_task or infer_task(outcome)
     if task == "regression" and not outcome.dtype.is_numeric():
         raise RightfitError(describe_no_number(target.column, str(outcome.dtype)))
@@ -120,7 +126,7 @@ def complete_block(
     classes = target.classes
     if task == "classification" and not classes:
         classes = infer_classes(target, outcome)
-    known = known.model_copy(
+    draft = draft.model_copy(
         update={
             "task": task,
             "target": target.model_copy(update={"classes": classes}),
@@ -128,13 +134,13 @@ def complete_block(
             "quality": complete_quality(block.quality or QualityBlock(), outcome, task),
         }
     )
-    remarks = remark_task(target, outcome, task, is_said=block.task is not None)
+    remarks = note_task_choice(target, outcome, task, is_said=block.task is not None)
     if "features" in block.find_gaps():
-        known, left_out = infer_features(block, known, tables, outcome=outcome, task=task)
+        draft, left_out = infer_features(block, draft, tables, outcome=outcome, task=task)
         remarks += left_out
     else:
-        known = known.expand_features()
-    spec = known.make_spec(dataset_name)
+        draft = draft.expand_features()
+    spec = draft.make_spec(dataset_name)
     raise_faults(find_inconsistencies(spec))
     return CompleteBlock(spec=spec, remarks=remarks)
 

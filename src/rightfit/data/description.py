@@ -146,12 +146,16 @@ class DatasetBlock(StrictModel):
         """
         schemas = {}
         for name, schema in self.schemas.items():
-            named = {column for group in schema.columns for column in group.names}
+            explicit_names = {column for group in schema.columns for column in group.names}
             # the target's name is taken as it is, though it may look like a range; only blocks
             # without wildcards are expanded before the columns are known
-            known = columns.get(name, (self.target.column,))
+            table_columns = columns.get(name, (self.target.column,))
             groups = [
-                group.model_copy(update={"names": expand_names(group.names, known, excluded=named)})
+                group.model_copy(
+                    update={
+                        "names": expand_names(group.names, table_columns, excluded=explicit_names)
+                    }
+                )
                 for group in schema.columns
             ]
             schemas[name] = schema.model_copy(update={"columns": tuple(groups)})
@@ -174,9 +178,13 @@ class DatasetBlock(StrictModel):
 
     def expand_features(self) -> DatasetBlock:
         """Replace the patterns of ``features`` by the described columns; leaks match none."""
-        chosen, known, hidden = self.features or Features(), list_described(self), find_leaks(self)
+        chosen, columns, hidden = (
+            self.features or Features(),
+            list_described(self),
+            find_leaks(self),
+        )
         lists = {
-            name: expand_names(getattr(chosen, name), known, excluded=hidden)
+            name: expand_names(getattr(chosen, name), columns, excluded=hidden)
             for name in FEATURE_LISTS
         }
         return self.model_copy(update={"features": chosen.model_copy(update=lists)})
@@ -226,14 +234,14 @@ def find_inconsistencies(spec: DatasetSpec) -> list[str]:
     if faults := find_naming_faults(spec):
         return faults  # the columns of unknown tables cannot be looked up
     faults = find_structure_faults(spec)
-    known = set(list_described(spec))
+    columns = set(list_described(spec))
     for derived in spec.derived:  # in order: a derived column may read an earlier one
-        if derived.column not in known:
+        if derived.column not in columns:
             faults.append(f"derived: {derived.name} reads the unknown column {derived.column!r}")
-        if derived.name in known:
+        if derived.name in columns:
             faults.append(f"derived: {derived.name!r} would exist twice; choose another name")
-        known.add(derived.name)
-    faults += _target_faults(spec) + _feature_faults(spec, known) + _split_faults(spec)
+        columns.add(derived.name)
+    faults += _target_faults(spec) + _feature_faults(spec, columns) + _split_faults(spec)
     return faults + _metric_faults(spec)
 
 
@@ -242,7 +250,7 @@ def find_structure_faults(block: DatasetBlock) -> list[str]:
     if faults := find_naming_faults(block):
         return faults
     main_table, main = block.main_table, block.schemas[block.main_table].by_column()
-    known = set(main)
+    columns = set(main)
     for join in block.joins:
         other = block.schemas[join.table].by_column()
         faults += [
@@ -259,11 +267,11 @@ def find_structure_faults(block: DatasetBlock) -> list[str]:
                     f"but {other[key].dtype} in {join.table}"
                 )
         added = {join.prefix + column for column in join.columns}
-        if clashes := sorted(added & known):
+        if clashes := sorted(added & columns):
             faults.append(
                 f"joins: {join.table} would add the columns {clashes} twice; set a prefix"
             )
-        known |= added
+        columns |= added
     column = block.target.column
     if column not in main:
         near = find_nearest(column, main)
@@ -317,9 +325,9 @@ def _target_faults(spec: DatasetSpec) -> list[str]:
     return []
 
 
-def _feature_faults(spec: DatasetSpec, known: set[str]) -> list[str]:
+def _feature_faults(spec: DatasetSpec, columns: set[str]) -> list[str]:
     features = spec.features
-    unknown = sorted(set(features.columns) - known)
+    unknown = sorted(set(features.columns) - columns)
     faults = [f"features names the unknown columns {unknown}"] if unknown else []
     leaks = sorted(set(features.columns) & find_leaks(spec))
     if leaks:

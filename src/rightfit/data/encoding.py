@@ -169,8 +169,8 @@ def read_values(column: pl.Series, tensor: TensorInput) -> pl.Series:
         ValueError: As :func:`rightfit.data.request_path.usage.make_feed`, if the tensor cannot.
     """
     is_number = column.dtype.is_numeric()
-    place = tensor.columns.index(column.name)
-    single = replace(tensor, columns=(column.name,), limits=tensor.limits[place : place + 1])
+    index = tensor.columns.index(column.name)
+    single = replace(tensor, columns=(column.name,), limits=tensor.limits[index : index + 1])
     if tensor.name == TEXTS:
         if column.dtype.is_nested() or column.dtype == pl.Binary:
             check_kinds([column.to_list()], single)
@@ -209,7 +209,7 @@ def _run_graph(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
         return pl.DataFrame(schema=dict.fromkeys(names, pl.Float32))
     plain = encoder.to_json()
     session = open_session(build_encoder(plain))
-    feed = {one.name: _read_tensor(rows, one) for one in list_inputs(plain)}
+    feed = {tensor.name: _read_tensor(rows, tensor) for tensor in list_inputs(plain)}
     n_rows = max(1, min(N_BATCH_ROWS, N_BATCH_VALUES // len(names)))
     batches = []
     for start in range(0, rows.height, n_rows):
@@ -218,23 +218,23 @@ def _run_graph(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(batches)
 
 
-def _read_tensor(rows: pl.DataFrame, one: TensorInput) -> npt.NDArray[Any]:
+def _read_tensor(rows: pl.DataFrame, tensor: TensorInput) -> npt.NDArray[Any]:
     """Return an input of an encoder's graph, shape (n_rows, n_values)."""
-    columns = rows.select(one.columns)
-    if one.name == NUMBERS:
+    columns = rows.select(tensor.columns)
+    if tensor.name == NUMBERS:
         return columns.cast(pl.Float64).to_numpy(order="c")
-    if one.name == TEXTS:
+    if tensor.name == TEXTS:
         texts = [write_texts(column).fill_null("").to_list() for column in columns]
         return np.array(texts, dtype=object).T.copy()
     image = columns.to_series()
-    if one.image_shape is None:
+    if tensor.image_shape is None:
         content = np.frombuffer(b"".join(image.to_list()), dtype=np.uint8)
         return content.reshape(rows.height, -1)
     require_pillow()
-    pixels = np.empty((rows.height, math.prod(one.image_shape)), dtype=np.uint8)
+    pixels = np.empty((rows.height, math.prod(tensor.image_shape)), dtype=np.uint8)
     for i, file in enumerate(image):
         try:
-            pixels[i] = decode_image(file or b"", one.image_shape)
+            pixels[i] = decode_image(file or b"", tensor.image_shape)
         except ValueError as err:
             raise RawTableError(
                 f"Row {i} of the column {image.name!r} ({len(file or b''):,} bytes): {err}. "

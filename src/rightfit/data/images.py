@@ -69,14 +69,14 @@ def infer_shape(column: pl.Series) -> tuple[int, int, int] | None:
     require_pillow()
     from PIL import Image
 
-    known = column.drop_nulls().head(N_LOOKED_AT)
+    contents = column.drop_nulls().head(N_LOOKED_AT)
     unreadable = (OSError, Image.DecompressionBombError)
     sizes, modes = Counter[tuple[int, int]](), set()
-    for content in known:
+    for content in contents:
         with suppress(*unreadable), Image.open(io.BytesIO(content), formats=FORMATS) as image:
             sizes[image.size] += 1
             modes.add(image.mode)
-    if 2 * sizes.total() <= len(known):
+    if 2 * sizes.total() <= len(contents):
         return None
     ((width, height), _), *_ = sizes.most_common(1)
     scale = min(1.0, MAX_SIDE / max(width, height))

@@ -188,7 +188,7 @@ def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
     return tuple(values.cast(pl.String).to_list())
 
 
-def remark_task(
+def note_task_choice(
     target: Target, outcome: pl.Series, task: Task, *, is_said: bool
 ) -> tuple[str, ...]:
     """Say so if a number's task is a guess, or if many numbers were taken as classes."""
@@ -209,7 +209,7 @@ def remark_task(
     return ()
 
 
-def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> QualityMetric:
+def complete_quality(block: QualityBlock, outcome: pl.Series, task: Task) -> QualityMetric:
     """Fill the gaps of a metric from the outcome.
 
     Returns:
@@ -222,13 +222,13 @@ def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> Qua
     >>> complete_quality(QualityBlock(), pl.Series(["a", "b", "c"]), "classification").name
     'accuracy'
     """
-    said = {key: value for key, value in given.model_dump().items() if value is not None}
-    if None not in (given.name, given.worst, given.best):
-        return QualityMetric(**said)
-    outcome, name = outcome.drop_nulls(), given.name
+    settings = {key: value for key, value in block.model_dump().items() if value is not None}
+    if None not in (block.name, block.worst, block.best):
+        return QualityMetric(**settings)
+    outcome, name = outcome.drop_nulls(), block.name
     if name is not None:
         n_classes = outcome.n_unique() if task == "classification" else None
-        raise_faults(find_quality_faults(name, given.options, task=task, n_classes=n_classes))
+        raise_faults(find_quality_faults(name, block.options, task=task, n_classes=n_classes))
     elif task == "regression":
         name = "r2"
     else:
@@ -241,11 +241,11 @@ def complete_quality(given: QualityBlock, outcome: pl.Series, task: Task) -> Qua
             f"quality: {{name: {name}, worst: 40, best: 0}}"
         )
     best = 0.0 if name.startswith(NEGATED) else 1.0
-    metric = QualityMetric(name=name, worst=best - 1, best=best, options=given.options)
+    metric = QualityMetric(name=name, worst=best - 1, best=best, options=block.options)
     worst = guess_quality(outcome, metric, task)
     if worst == best:
         raise _no_bounds(name, f"it reaches the best, {best:g}")
-    return QualityMetric(**{"name": name, "worst": worst, "best": best} | said)
+    return QualityMetric(**{"name": name, "worst": worst, "best": best} | settings)
 
 
 def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> float:
@@ -298,8 +298,8 @@ def _no_bounds(name: str, reason: str) -> RightfitError:
 def infer_split(main: Table, task: Task) -> Split:
     """Take the documented split from a column ``split``; else draw a share at random."""
     if SPLIT_COLUMN in main.columns and main[SPLIT_COLUMN].dtype == pl.String:
-        found = set(main[SPLIT_COLUMN].unique().to_list())
-        if {TRAIN, TEST} <= found:
+        parts = set(main[SPLIT_COLUMN].unique().to_list())
+        if {TRAIN, TEST} <= parts:
             return ColumnSplit(column=SPLIT_COLUMN, train=TRAIN, test=TEST)
     return draw_share(task, TEST_SHARE)
 
@@ -314,7 +314,7 @@ def find_length(column: pl.Series) -> int | None:
 
 def infer_features(
     block: DatasetBlock,
-    known: DatasetBlock,
+    draft: DatasetBlock,
     tables: Mapping[str, Table],
     *,
     outcome: pl.Series,
@@ -324,18 +324,18 @@ def infer_features(
 
     Args:
         block: What the configuration says; if it names no features, all are chosen.
-        known: The same with its other gaps filled.
+        draft: The same with its other gaps filled.
         tables: Raw tables by name.
         outcome: Class or value of each row of the main table.
         task: What is predicted.
 
     Returns:
-        ``known`` with the features and what is derived for them; why columns are left out.
+        ``draft`` with the features and what is derived for them; why columns are left out.
 
     Raises:
         RightfitError: If no column can be used.
     """
-    table, described = tables[block.main_table], known.schemas[block.main_table].by_column()
+    table, described = tables[block.main_table], draft.schemas[block.main_table].by_column()
     main = {
         name: (table, name)
         for name in table.columns
@@ -343,7 +343,7 @@ def infer_features(
     }
     joined = {
         join.prefix + name: (tables[join.table], name)
-        for join in known.joins
+        for join in draft.joins
         for name in join.columns
         if name in tables[join.table].columns  # else the check of the table says so
     }
@@ -353,23 +353,28 @@ def infer_features(
         source, column = sources[name]
         return source[column]
 
-    asked, hidden = block.features or ALL_FEATURES, find_leaks(known)
+    features, hidden = block.features or ALL_FEATURES, find_leaks(draft)
     lists: dict[str, list[str]] = {key: [] for key in FEATURE_LISTS}
     for key, names in lists.items():
-        for name in getattr(asked, key):
+        for name in getattr(features, key):
             is_star = name == ALL_OTHERS  # stands for others once all that are named are known
             names += [name] if is_star else expand_names([name], list(sources), excluded=hidden)
-    named = {*lists["numeric"], *lists["categorical"], *lists["text"], *lists["date"]} | hidden
+    listed_names = {
+        *lists["numeric"],
+        *lists["categorical"],
+        *lists["text"],
+        *lists["date"],
+    } | hidden
     kinds = {
         name: find_kind(read(name), None if name in joined else outcome, task)
         for name in sources
-        if name not in named
+        if name not in listed_names
     }
     kinds |= {name: RESERVED for name in RESERVED_COLUMNS if name in kinds}
     kinds |= {
         step.name: Kind("numeric" if isinstance(step, ClockMinutes) else "categorical")
-        for step in known.derived
-        if step.name not in named
+        for step in draft.derived
+        if step.name not in listed_names
     }
     numeric = _fill(lists["numeric"], _of_kind(kinds, "numeric"))
     gaps = [
@@ -385,30 +390,32 @@ def infer_features(
         date = _find_date(column) if column is not None and column.dtype == pl.String else None
         return date is not None and date.month_first
 
-    filled = asked.model_copy(
+    filled = features.model_copy(
         update={
             "numeric": numeric,
             "categorical": _fill(lists["categorical"], _of_kind(kinds, "categorical")),
             "text": _fill(lists["text"], _of_kind(kinds, "text")),
             "date": dates,
             "month_first": tuple(
-                name for name in dates if name in asked.month_first or begins_with_month(name)
+                name for name in dates if name in features.month_first or begins_with_month(name)
             ),
             "indicate_missing": _fill(lists["indicate_missing"], gaps),
         }
     )
     if not filled.columns:
         filled = _use_image(filled, read, kinds)
-    complete = known.model_copy(update={"features": filled})
+    complete = draft.model_copy(update={"features": filled})
     return complete, _list_remarks(kinds, filled)
 
 
-def _fill(names: Iterable[str], others: list[str]) -> tuple[str, ...]:
-    return tuple(found for name in names for found in (others if name == ALL_OTHERS else [name]))
+def _fill(names: Iterable[str], other_names: list[str]) -> tuple[str, ...]:
+    return tuple(
+        feature for name in names for feature in (other_names if name == ALL_OTHERS else [name])
+    )
 
 
-def _of_kind(kinds: Kinds, wanted: KindName) -> list[str]:
-    return [name for name, kind in kinds.items() if kind.name == wanted]
+def _of_kind(kinds: Kinds, kind_name: KindName) -> list[str]:
+    return [name for name, kind in kinds.items() if kind.name == kind_name]
 
 
 def _list_remarks(kinds: Kinds, features: Features) -> tuple[str, ...]:
@@ -490,35 +497,35 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
     n_classes = None if task == "regression" else outcome.drop_nulls().n_unique()
     if not column.dtype.is_numeric() and n_distinct != n_classes:
         return None  # before wide texts are copied
-    known = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls()
-    is_telling = column.dtype.is_numeric() and known.height >= MIN_ROWS_TO_SEPARATE
+    pairs = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls()
+    is_telling = column.dtype.is_numeric() and pairs.height >= MIN_ROWS_TO_SEPARATE
     if n_classes is None:
         if not is_telling:
             return None
         # the target in another unit, or with the sign turned?
-        place, of_outcome = (known[name].rank("dense") for name in ("value", "outcome"))
-        turned = known["value"].rank("dense", descending=True)
-        is_copy = (place == of_outcome).all() or (turned == of_outcome).all()
+        value_rank, of_outcome = (pairs[name].rank("dense") for name in ("value", "outcome"))
+        turned = pairs["value"].rank("dense", descending=True)
+        is_copy = (value_rank == of_outcome).all() or (turned == of_outcome).all()
         return "orders the rows exactly as the target does" if is_copy else None
-    if n_distinct == n_classes and known.unique().height == n_distinct:
+    if n_distinct == n_classes and pairs.unique().height == n_distinct:
         return "repeats the target, one value per class"
     if not is_telling:
         return None
     # do the ranges of the classes not overlap, as if they were cut from the column?
     value = pl.col("value")
-    ranges = known.group_by("outcome").agg(low=value.min(), high=value.max()).sort("low")
+    ranges = pairs.group_by("outcome").agg(low=value.min(), high=value.max()).sort("low")
     if ranges.height > 1 and (ranges["low"][1:] > ranges["high"][:-1]).all():
         return "separates the classes without error, as the target itself would"
     return None
 
 
 def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
-    known = column.drop_nulls()
+    texts = column.drop_nulls()
     if (date := _find_date(column)) is not None:
         return date
     kind = _judge_texts(column, n_distinct)
-    if known.str.contains(MARKED_NUMBER).all() and known.str.contains(r"\D").any():
-        example = known.filter(known.str.contains(r"\D"))[0]
+    if texts.str.contains(MARKED_NUMBER).all() and texts.str.contains(r"\D").any():
+        example = texts.filter(texts.str.contains(r"\D"))[0]
         hint = f"texts that look like numbers, as {example!r} does: as numbers they tell more"
         return replace(kind, reason="; ".join(filter(None, [kind.reason, hint])))
     return kind

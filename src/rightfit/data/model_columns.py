@@ -17,7 +17,7 @@ from rightfit.data.encoding import apply_encoder, write_texts
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import IMAGE, TEXTS
 from rightfit.data.request_path.usage import TensorInput
-from rightfit.models.imported.importing import GivenPredictions
+from rightfit.models.imported.importing import ReferencePredictions
 from rightfit.models.imported.row_table import RowTable, take_stored
 from rightfit.models.schema import InputSchema
 
@@ -71,13 +71,13 @@ def take_columns(
     missing = [name for name in schema.features if name not in rows.columns]
     if kind == "raw" and missing:
         raise RightfitError(f"the columns {missing} are missing; there are {rows.columns}")
-    taken = apply_encoder(encoder, rows) if kind == "encoded" else rows.select(schema.features)
-    return take_stored(taken)
+    columns = apply_encoder(encoder, rows) if kind == "encoded" else rows.select(schema.features)
+    return take_stored(columns)
 
 
 def read_predictions(
     path: Path, schema: InputSchema, encoder: Encoder, *, kind: ColumnKind
-) -> GivenPredictions:
+) -> ReferencePredictions:
     """Read a table of rows and answers.
 
     Args:
@@ -107,10 +107,10 @@ def read_predictions(
         if PREDICTED not in table.columns or not table.schema[PREDICTED].is_numeric():
             raise RightfitError(f"the predictions {path} have no column {PREDICTED!r} of numbers")
         values = table.select(pl.col(PREDICTED).cast(pl.Float32)).to_numpy()
-        return GivenPredictions(path, rows, values, None)
+        return ReferencePredictions(path, rows, values, None)
     if set(schema.classes) <= set(table.columns):
         probabilities = table.select(pl.col(schema.classes).cast(pl.Float32)).to_numpy()
-        return GivenPredictions(path, rows, probabilities, None)
+        return ReferencePredictions(path, rows, probabilities, None)
     if PREDICTED not in table.columns:
         raise RightfitError(
             f"the predictions {path} have neither the columns {list(schema.classes)} with "
@@ -120,7 +120,7 @@ def read_predictions(
     unknown = sorted({str(name) for name in names} - set(schema.classes))
     if unknown:
         raise RightfitError(f"the predictions {path} hold {unknown}, which are no classes")
-    return GivenPredictions(
+    return ReferencePredictions(
         path, rows, None, np.array([schema.classes.index(name) for name in names], dtype=np.int64)
     )
 
@@ -134,9 +134,9 @@ def make_raw_rows(rows: pl.DataFrame, inputs: Sequence[TensorInput]) -> npt.NDAr
         number is a text.
     """
     columns: dict[str, npt.NDArray[np.generic]] = {}
-    for one in inputs:
-        for name in one.columns:
-            columns[name] = _to_array(rows[name], one)
+    for tensor in inputs:
+        for name in tensor.columns:
+            columns[name] = _to_array(rows[name], tensor)
     fields = [(name, values.dtype, values.shape[1:]) for name, values in columns.items()]
     table = np.empty(rows.height, dtype=fields)
     for name, values in columns.items():
@@ -144,13 +144,15 @@ def make_raw_rows(rows: pl.DataFrame, inputs: Sequence[TensorInput]) -> npt.NDAr
     return table
 
 
-def _to_array(column: pl.Series, one: TensorInput) -> npt.NDArray[np.generic]:
-    if one.image_shape is not None:  # numpy cuts zeros off the end, and no PNG or JPEG needs them
+def _to_array(column: pl.Series, tensor: TensorInput) -> npt.NDArray[np.generic]:
+    if (
+        tensor.image_shape is not None
+    ):  # numpy cuts zeros off the end, and no PNG or JPEG needs them
         return np.array(column.to_list(), dtype=np.bytes_)
-    if one.name == IMAGE:
+    if tensor.name == IMAGE:
         content = b"".join(column.to_list())
         return np.frombuffer(content, dtype=np.uint8).reshape(len(column), -1)
-    if one.name == TEXTS:
+    if tensor.name == TEXTS:
         texts = np.array(write_texts(column).fill_null("").to_list(), dtype=np.str_)
         return texts if texts.dtype.itemsize else texts.astype("U1")
     return column.cast(pl.Float64).to_numpy()

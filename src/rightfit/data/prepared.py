@@ -113,8 +113,10 @@ def encode_new_rows(spec: DatasetSpec, encoder: Encoder, table: Table) -> pl.Dat
     Raises:
         RightfitError: If a column is missing, or holds values of another kind.
     """
-    derived = {one.name for one in spec.derived}
-    sources = {step.column for step in encoder.steps} | {one.column for one in spec.derived}
+    derived = {derived_column.name for derived_column in spec.derived}
+    sources = {step.column for step in encoder.steps} | {
+        derived_column.column for derived_column in spec.derived
+    }
     groups = spec.schemas[spec.main_table].by_column()
     needed = [name for name in groups if name in sources - derived]
     if missing := [name for name in needed if name not in table.columns]:
@@ -142,6 +144,6 @@ def encode_new_rows(spec: DatasetSpec, encoder: Encoder, table: Table) -> pl.Dat
         cast = blank_outliers(cast, group)
         columns.append(cast.fill_nan(None) if cast.dtype.is_float() else cast)
     rows = pl.DataFrame(columns)
-    for one in spec.derived:
-        rows = rows.with_columns(derive(one).alias(one.name))
+    for derived_column in spec.derived:
+        rows = rows.with_columns(derive(derived_column).alias(derived_column.name))
     return apply_encoder(encoder, rows)

@@ -358,18 +358,18 @@ def expand_names(
     >>> expand_names(["v08..v11"], [])
     ('v08', 'v09', 'v10', 'v11')
     """
-    found: list[str] = []
+    expanded: list[str] = []
     for name in names:
         if name in columns:  # though it may look like a pattern
-            found.append(name)
+            expanded.append(name)
         elif numbers := _RANGE.fullmatch(name):
             prefix, first, last = numbers.group("prefix", "first", "last")
             n_digits = len(first) if first.startswith("0") else 0
-            found += [f"{prefix}{i:0{n_digits}d}" for i in range(int(first), int(last) + 1)]
+            expanded += [f"{prefix}{i:0{n_digits}d}" for i in range(int(first), int(last) + 1)]
         elif is_wildcard(name):
             pattern = "(?s)" + re.escape(name).replace(r"\*", ".*").replace(r"\?", ".")
             matching = [c for c in columns if c not in excluded and re.fullmatch(pattern, c)]
-            found += matching or [name]
+            expanded += matching or [name]
         else:
-            found.append(name)
-    return tuple(found)
+            expanded.append(name)
+    return tuple(expanded)

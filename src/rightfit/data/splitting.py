@@ -88,9 +88,9 @@ def _keep(
 ) -> Mask:
     if n_rows is None:
         return mask
-    kept = mask.copy()
-    kept[mask] = draw_stratified(strata[mask], n_rows=n_rows, seed=seed, min_drawn=min_rows)
-    return kept
+    selection = mask.copy()
+    selection[mask] = draw_stratified(strata[mask], n_rows=n_rows, seed=seed, min_drawn=min_rows)
+    return selection
 
 
 def _choose_share(
@@ -139,10 +139,10 @@ def _require_rows(spec: DatasetSpec, rows: pl.DataFrame) -> None:
     if spec.task == "regression":
         n_values = {part: rows.filter(pl.col("part") == part)["label"].n_unique() for part in PARTS}
         if min(n_values.values()) < 2:
-            found = ", ".join(f"{n} in {part}" for part, n in n_values.items())
+            sizes = ", ".join(f"{n} in {part}" for part, n in n_values.items())
             raise RawTableError(
                 "Regression needs at least two different values of the target in train, validation "
-                f"and test, but the split leaves {found}. Add rows, or change split, validation, "
+                f"and test, but the split leaves {sizes}. Add rows, or change split, validation, "
                 "max_train_rows or max_test_rows in parameters_datasets.yml."
             )
         return

@@ -245,8 +245,8 @@ def _find_main_faults(spec: DatasetSpec, table: Table) -> list[str]:
         dtype = spec.schemas[spec.main_table].by_column()[target.column].dtype
         column = cast_without_loss(table[target.column], dtype)
         if column is not None:
-            found = column.drop_nulls().cast(pl.String).unique().sort()
-            strange = [value for value in found.to_list() if value not in target.classes]
+            labels = column.drop_nulls().cast(pl.String).unique().sort()
+            strange = [value for value in labels.to_list() if value not in target.classes]
             if strange:
                 faults.append(
                     f"column {target.column!r}: allowed are the classes {list(target.classes)}, "

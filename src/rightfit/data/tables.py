@@ -81,9 +81,9 @@ class ScannedTable:
             rows: Positions of the rows, called :data:`ROW`, rising, of dtype UInt32.
         """
         numbered = self._scan.select(names).with_row_index(ROW)
-        wanted = rows.to_frame().lazy()
-        found = numbered.join(wanted, on=ROW, how="semi").collect(engine=_STREAMED)
-        return found.sort(ROW).drop(ROW)
+        row_numbers = rows.to_frame().lazy()
+        table = numbered.join(row_numbers, on=ROW, how="semi").collect(engine=_STREAMED)
+        return table.sort(ROW).drop(ROW)
 
 
 Table = pl.DataFrame | ScannedTable
@@ -157,10 +157,10 @@ def require_names(table: Table, *, entry: str) -> Table:
     Raises:
         RawTableError: If a column has no name, or one that stands for several in polars.
     """
-    if odd := [column for column in table.columns if _NO_NAME.fullmatch(column)]:
+    if unnamed := [column for column in table.columns if _NO_NAME.fullmatch(column)]:
         raise RawTableError(
             f"{entry} has columns without a name, or with one that stands for several columns in "
-            f"polars: {odd}. Rename them."
+            f"polars: {unnamed}. Rename them."
         )
     return table
 
@@ -204,9 +204,9 @@ def is_missing(value: object) -> bool:
 def _join_partitions(raw: Mapping[Any, Any], entry: str) -> Table:
     loaded = {name: part() if callable(part) else part for name, part in sorted(raw.items())}
     files = {name: read_file(part) for name, part in loaded.items()}
-    known = {name: content for name, content in files.items() if content is not None}
-    if len(known) == len(loaded):
-        return tabulate_files(known)
+    contents = {name: content for name, content in files.items() if content is not None}
+    if len(contents) == len(loaded):
+        return tabulate_files(contents)
     lazy = [part for part in loaded.values() if isinstance(part, pl.LazyFrame)]
     try:
         if len(lazy) == len(loaded):
@@ -279,28 +279,28 @@ def cast_without_loss(column: pl.Series, dtype: str) -> pl.Series | None:
     """
     if str(column.dtype) == dtype:
         return column
-    wanted, given = parse_dtype(dtype), column.dtype
+    target, source = parse_dtype(dtype), column.dtype
     if column.null_count() == column.len():  # no value, so its dtype says nothing
-        return pl.Series(column.name, [], dtype=wanted).extend_constant(None, column.len())
-    is_number = (given.is_numeric() or given == pl.Boolean) and (
-        wanted.is_numeric() or wanted == pl.Boolean
+        return pl.Series(column.name, [], dtype=target).extend_constant(None, column.len())
+    is_number = (source.is_numeric() or source == pl.Boolean) and (
+        target.is_numeric() or target == pl.Boolean
     )
-    zones = [getattr(one, "time_zone", None) for one in (given, wanted)]
-    is_time = given.is_temporal() and wanted.is_temporal() and zones[0] == zones[1]
+    zones = [getattr(kind, "time_zone", None) for kind in (source, target)]
+    is_time = source.is_temporal() and target.is_temporal() and zones[0] == zones[1]
     try:
-        if given == pl.String and isinstance(wanted, pl.Date | pl.Datetime):
-            cast = column.str.strptime(wanted, strict=False)
+        if source == pl.String and isinstance(target, pl.Date | pl.Datetime):
+            cast = column.str.strptime(target, strict=False)
         elif is_number or is_time:
-            cast = column.cast(wanted, strict=False)
+            cast = column.cast(target, strict=False)
         else:
             return None
     except pl.exceptions.PolarsError:
         return None
     if cast.null_count() != column.null_count():
         return None
-    if given == pl.String or (given == pl.Float64 and wanted == pl.Float32):
+    if source == pl.String or (source == pl.Float64 and target == pl.Float32):
         return cast
-    is_same = (cast.cast(given, strict=False) == column).all()
+    is_same = (cast.cast(source, strict=False) == column).all()
     return cast if is_same else None
 
 
@@ -310,7 +310,7 @@ def parse_dtype(dtype: str) -> pl.DataType:
     >>> parse_dtype("Datetime(time_unit='ms', time_zone='UTC')")
     Datetime(time_unit='ms', time_zone='UTC')
     """
-    if found := DATETIME.fullmatch(dtype):
-        return pl.Datetime(found["unit"], found["zone"])  # type: ignore[arg-type]
+    if match := DATETIME.fullmatch(dtype):
+        return pl.Datetime(match["unit"], match["zone"])  # type: ignore[arg-type]
     plain: type[pl.DataType] = getattr(pl, dtype)
     return plain()

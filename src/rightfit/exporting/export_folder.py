@@ -36,8 +36,8 @@ from rightfit.ranking.explanation.answer import Answer, answer_to_json, profile_
 from rightfit.ranking.explanation.decisions import RankedCandidate
 
 PROGRAM_FILES = {
-    Path(str(one.__file__)).name: Path(str(one.__file__))
-    for one in (usage, export_check, onnx_session)
+    Path(str(module.__file__)).name: Path(str(module.__file__))
+    for module in (usage, export_check, onnx_session)
 }
 BADGE = "badge.svg"
 SERVER_FILES = ("server.py", "connections.py", "requirements.txt", "Dockerfile")
@@ -123,11 +123,13 @@ def export_model(
     read_bundle(copied, checked_sha256=bundle.sha256)  # what arrived is what was stored
     write_json(folder / "encoder.json", model.encoder)
     decided = answer.profile
-    others = [profile_to_json(profile) for profile in answer.profiles if profile is not decided]
+    other_profiles = [
+        profile_to_json(profile) for profile in answer.profiles if profile is not decided
+    ]
     measurement = {
         **answer_to_json(answer),
         "profile": decided and profile_to_json(decided),
-        "other_serving_configurations": others,
+        "other_serving_configurations": other_profiles,
     }
     write_json(folder / usage.PROFILE, measurement)
     write_replacing(folder / "README.md", write_readme(answer, model, call).encode())
@@ -137,8 +139,14 @@ def export_model(
     return write_hashes(
         folder,
         [
-            *("README.md", BADGE, "encoder.json", usage.CALL, usage.PROFILE),
-            *(GRAPH_FILE, *PROGRAM_FILES, *(SERVER_FILES if with_server else ())),
+            "README.md",
+            BADGE,
+            "encoder.json",
+            usage.CALL,
+            usage.PROFILE,
+            GRAPH_FILE,
+            *PROGRAM_FILES,
+            *(SERVER_FILES if with_server else ()),
             *(f"{BUNDLE}/{name}" for name in sorted((MANIFEST, *bundle.files))),
         ],
     )

@@ -59,7 +59,7 @@ class ModelCall:
     @property
     def libraries(self) -> list[str]:
         """Names of the libraries that the exported model needs."""
-        decodes = any(one.image_shape is not None for one in self.inputs)
+        decodes = any(tensor.image_shape is not None for tensor in self.inputs)
         return ["numpy", "onnxruntime", *(["pillow"] if decodes else [])]
 
 
@@ -106,8 +106,8 @@ def describe_call(winner: RankedCandidate, model: Model, graph: bytes) -> ModelC
         n_threads=winner.serving.n_threads,
         device=winner.serving.device,
         inputs=tuple(
-            replace(one, dtype="float32") if is_narrow[one.name] else one
-            for one in list_inputs(model.encoder)
+            replace(tensor, dtype="float32") if is_narrow[tensor.name] else tensor
+            for tensor in list_inputs(model.encoder)
         ),
         image_shape=bundle.schema.image_shape,
         classes=list(bundle.schema.classes),

@@ -35,12 +35,12 @@ def complete_catalog(project: Mapping[str, Any], grid: Grid, data_root: str) -> 
     resolver = CatalogConfigResolver(
         patterns, default_runtime_patterns=DataCatalog.default_runtime_patterns
     )
-    own, result = dict(project), project.get(RECOMMENDATIONS)
-    if EARLIER_WINNERS not in own and isinstance(result, Mapping):
+    entries, result = dict(project), project.get(RECOMMENDATIONS)
+    if EARLIER_WINNERS not in entries and isinstance(result, Mapping):
         # earlier winners lie where a project keeps its recommendations
-        own[EARLIER_WINNERS] = {key: value for key, value in result.items() if key != "type"}
+        entries[EARLIER_WINNERS] = {key: value for key, value in result.items() if key != "type"}
     added = {
-        name: combine_entries(entry, own.get(name))
+        name: combine_entries(entry, entries.get(name))
         for name, entry in make_entries(grid, data_root).items()
         if name in project or resolver.match_dataset_pattern(name) is None
     }
@@ -67,9 +67,9 @@ def make_entries(grid: Grid, data_root: str) -> Entries:
     the profiles, since kedro-viz shows no layers at all where they go round in a circle.
     """
     entries = {
-        name.format_map(place): _fill(entry, place)
+        name.format_map(coordinates): _fill(entry, coordinates)
         for name, entry in read_patterns(data_root).items()
-        for place in _list_places(name, grid)
+        for coordinates in _list_places(name, grid)
     }
     for dataset, model in grid.cascade_cells():
         entries[f"{dataset}.{model}.candidates"]["metadata"] = {
@@ -89,11 +89,15 @@ def read_patterns(data_root: str) -> Entries:
     }
 
 
-def combine_entries(entry: Mapping[str, Any], own: Any) -> Any:
+def combine_entries(entry: Mapping[str, Any], project_entry: Any) -> Any:
     """Return the entry of a project, of the library, or of both where the first has no type."""
-    if own is None:
+    if project_entry is None:
         return entry
-    return own if not isinstance(own, Mapping) or "type" in own else {**entry, **own}
+    return (
+        project_entry
+        if not isinstance(project_entry, Mapping) or "type" in project_entry
+        else {**entry, **project_entry}
+    )
 
 
 def _list_places(name: str, grid: Grid) -> Iterator[dict[str, str]]:
@@ -110,7 +114,7 @@ def _list_places(name: str, grid: Grid) -> Iterator[dict[str, str]]:
         yield {}
 
 
-def _fill(value: Any, place: Mapping[str, str]) -> Any:
+def _fill(value: Any, coordinates: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
-        return {key: _fill(item, place) for key, item in value.items()}
-    return value.format_map(place) if isinstance(value, str) else value
+        return {key: _fill(item, coordinates) for key, item in value.items()}
+    return value.format_map(coordinates) if isinstance(value, str) else value

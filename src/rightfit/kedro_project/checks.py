@@ -13,7 +13,7 @@ from kedro.pipeline import Pipeline
 
 from rightfit._core.processes.regular_files import SPECIAL, find_special
 from rightfit.kedro_project.configuration import ConfigurationError
-from rightfit.kedro_project.error_messages import OF_THE_SYSTEM, one_line
+from rightfit.kedro_project.error_messages import SYSTEM_ERRORS, one_line
 from rightfit.kedro_project.kedro_private import Catalog, find_path, is_versioned, tells_existence
 from rightfit.kedro_project.nodes import is_own, list_own_inputs, list_own_outputs
 from rightfit.ranking.applications.applications import Applications
@@ -73,9 +73,9 @@ def _find_raw_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
         if entry is None or (tells_existence(entry) and not entry.exists())
     }
     if missing:
-        places = [str(find_path(entry) or name) for name, entry in missing.items()]
+        paths = [str(find_path(entry) or name) for name, entry in missing.items()]
         yield (
-            f"Raw files are missing: {places}. Put them there, or correct the datasets in "
+            f"Raw files are missing: {paths}. Put them there, or correct the datasets in "
             "parameters_grid.yml and their tables in parameters_datasets.yml."
         )
         return
@@ -97,10 +97,10 @@ def _find_unknown_machines(pipeline: Pipeline, catalog: Catalog) -> Iterator[str
 
     store = catalog.load("measurements")
     applications: Applications = catalog.load("params:applications")
-    for name, one in applications.items():
-        if one.environment is not None:
+    for name, application in applications.items():
+        if application.environment is not None:
             try:
-                load_measured(one.environment, store)
+                load_measured(application.environment, store)
             except ValueError as err:
                 yield f"applications.{name}: {err}"
 
@@ -108,13 +108,13 @@ def _find_unknown_machines(pipeline: Pipeline, catalog: Catalog) -> Iterator[str
 def _find_unwritable_results(pipeline: Pipeline, catalog: Catalog) -> list[str]:
     """Describe the places, of those where Rightfit's nodes write, that cannot be written."""
     stores = list_own_inputs(pipeline) & STORES
-    places = []
+    paths = []
     for name in sorted(list_own_outputs(pipeline) | stores):
         dataset = catalog.get(name)
         path = find_path(dataset)
         if path is not None:
-            places.append(path if name in stores or is_versioned(dataset) else path.parent)
-    return find_unwritable(places)
+            paths.append(path if name in stores or is_versioned(dataset) else path.parent)
+    return find_unwritable(paths)
 
 
 def find_unwritable(paths: Iterable[Path]) -> list[str]:
@@ -130,16 +130,16 @@ def find_unwritable(paths: Iterable[Path]) -> list[str]:
         for path in paths
     ]
     faults = []
-    for place in dict.fromkeys(nearest):
+    for folder in dict.fromkeys(nearest):
         try:
-            if not place.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, "", str(place))
-            with tempfile.TemporaryFile(dir=place, prefix=".rightfit-") as file:
+            if not folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "", str(folder))
+            with tempfile.TemporaryFile(dir=folder, prefix=".rightfit-") as file:
                 file.write(bytes(LEAST_BYTES))
                 file.flush()
         except OSError as err:
-            cure = OF_THE_SYSTEM.get(err.errno or 0, f"{err.strerror}.")
-            faults.append(f"{place} cannot be written: {cure}")
+            cure = SYSTEM_ERRORS.get(err.errno or 0, f"{err.strerror}.")
+            faults.append(f"{folder} cannot be written: {cure}")
     return faults
 
 

@@ -123,11 +123,11 @@ def ending_on_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    seen, note = os.pipe()
+    reader, note = os.pipe()
     os.set_blocking(note, False)
     before = signal.set_wakeup_fd(note, warn_on_full_buffer=False)
     on_term = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    watch = threading.Thread(target=_watch, args=(seen,), name="interruption", daemon=True)
+    watch = threading.Thread(target=_watch, args=(reader,), name="interruption", daemon=True)
     watch.start()
     try:
         yield
@@ -137,15 +137,15 @@ def ending_on_interrupt() -> Iterator[None]:
         os.close(note)  # which ends the thread
 
 
-def _watch(seen: int) -> None:
+def _watch(reader: int) -> None:
     """Wait for a signal to end, then for another one or the end of the time allowed."""
     poll = select.poll()
-    poll.register(seen, select.POLLIN)
+    poll.register(reader, select.POLLIN)
     received: list[int] = []
     while len(received) < 2 and poll.poll(GRACE_S * MS_PER_S if received else None):
-        numbers = os.read(seen, 64)
+        numbers = os.read(reader, 64)
         if not numbers:
-            os.close(seen)
+            os.close(reader)
             return
         received += [number for number in numbers if number in ENDING]
     for pid in list_descendants(os.getpid()):
@@ -228,14 +228,14 @@ def explain_run_params() -> ReadOption:
 
     def read_params(context: click.Context, option: click.Parameter, value: Any) -> Any:
         try:
-            given = read(context, option, value)
+            params = read(context, option, value)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as err:
             raise _refuse(one_line(err), context, option) from err
-        for place in find_long_numbers(given):
-            raise _refuse(f"{place} has too many digits", context, option)
-        return given
+        for key_path in find_long_numbers(params):
+            raise _refuse(f"{key_path} has too many digits", context, option)
+        return params
 
     params.callback = read_params
     versions = next(option for option in run.params if option.name == "load_versions")

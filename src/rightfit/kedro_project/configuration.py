@@ -91,26 +91,26 @@ class ConfigurationHook:
                 the server sets too much.
         """
         loader, asked_for = context.config_loader, list_requested_pipelines()
-        given, requested = loader.runtime_params or {}, asked_for or [DEFAULT_PIPELINE]
+        runtime_params, requested = loader.runtime_params or {}, asked_for or [DEFAULT_PIPELINE]
         if PIPELINES & set(requested):
             # Kedro's find_pipelines would look for a folder of that name in the project
             pipelines.set_requested(None)
         _refuse_broken_files(loader)
-        own = read_parameters(loader)
-        if own is None:
+        project_parameters = read_parameters(loader)
+        if project_parameters is None:
             self._use(None)
-            wanted = PIPELINES & set(requested)
+            pipeline_names = PIPELINES & set(requested)
             is_own_project = project.PACKAGE_NAME == OWN_PROJECT
             # where only Rightfit's pipelines can be meant
-            if is_own_project or (wanted and not wanted & set(pipelines)):
+            if is_own_project or (pipeline_names and not pipeline_names & set(pipelines)):
                 parameters = load_configuration(loader, "parameters")
                 raise _explain_parameters(complete_parameters(parameters))
             return
-        parameters = complete_parameters(own)
+        parameters = complete_parameters(project_parameters)
         if is_served():
-            check_served(given, os.environ)
+            check_served(runtime_params, os.environ)
         try:
-            if misspelt := find_misspelt(given, own):
+            if misspelt := find_misspelt(runtime_params, project_parameters):
                 raise RightfitError("; ".join(misspelt))
             grid = read_grid(parameters)
         except ValueError as err:
@@ -156,16 +156,18 @@ class ConfigurationHook:
             return
         if is_run:
             _refuse_unusable_catalog(context.config_loader)
-        stages = {stage for one in chosen.values() for stage in list_stages(one)}
+        stages = {stage for pipeline in chosen.values() for stage in list_stages(pipeline)}
         machine = Machine.here() if is_run else None
         # like Kedro, which checks what every pipeline reads before a run of __default__
-        others = read_tagged_models(pipelines if DEFAULT_PIPELINE in requested else chosen)
-        faults = find_block_faults(parameters, stages=stages, machine=machine, others=others)
-        given = context.config_loader.runtime_params or {}
+        tagged_models = read_tagged_models(pipelines if DEFAULT_PIPELINE in requested else chosen)
+        faults = find_block_faults(
+            parameters, stages=stages, machine=machine, tagged_models=tagged_models
+        )
+        runtime_params = context.config_loader.runtime_params or {}
         faults += [
-            f"--params {name} must be true or false, but got {given[name]!r}."
+            f"--params {name} must be true or false, but got {runtime_params[name]!r}."
             for name in (REUSE_RESULTS, VERIFY_RESULTS)
-            if not isinstance(given.get(name), bool | None)
+            if not isinstance(runtime_params.get(name), bool | None)
         ]
         faults += find_unread(context.config_loader, parameters)
         if faults:  # or the families are asked once it is known whether they are needed
@@ -181,7 +183,7 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
     faults = []
     for key in READ_FILES:
         try:
-            found = load_configuration(loader, key)
+            configuration = load_configuration(loader, key)
         except ValueError as err:
             faults += str(err).splitlines()
         else:
@@ -190,12 +192,12 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
                 faults += [
                     f"catalog: {name} must be a text, and name a block with a type, but got "
                     f"{str(entry)[:80]!r}. Correct it in conf/*/catalog*.yml."
-                    for name, entry in found.items()
+                    for name, entry in configuration.items()
                     if not isinstance(name, str)
                     or not (isinstance(entry, dict) or name.startswith("_"))
                 ]
-            if found:
-                loader[key] = found  # or it is read again each time that it is asked for
+            if configuration:
+                loader[key] = configuration  # or it is read again each time that it is asked for
     # What credentials refer to may exist only where the tasks run: their files must be readable.
     faults += find_broken_files(loader, "credentials")
     if not faults:
@@ -226,28 +228,28 @@ def _refuse_unusable_catalog(loader: AbstractConfigLoader) -> None:
         raise ConfigurationError(str(err)) from err
 
 
-def _explain_parameters(parameters: RawParameters, *told: str) -> ConfigurationError:
+def _explain_parameters(parameters: RawParameters, *sentences: str) -> ConfigurationError:
     """Return an error that names the faults of all blocks, after those that were told already."""
     from rightfit.kedro_project.validation import find_faults
 
-    return ConfigurationError("\n".join(dict.fromkeys([*told, *find_faults(parameters)])))
+    return ConfigurationError("\n".join(dict.fromkeys([*sentences, *find_faults(parameters)])))
 
 
 def _are_foreign(requested: list[str]) -> bool:
     """Return whether the project's registry makes these pipelines without Rightfit's nodes."""
     try:
-        made = [name for name in requested if name in pipelines or name != DEFAULT_PIPELINE]
-        chosen = [pipelines[name] for name in made]
+        names = [name for name in requested if name in pipelines or name != DEFAULT_PIPELINE]
+        chosen = [pipelines[name] for name in names]
     except Exception:  # such as a KeyError: of a registry that needs "perf", of a tagged pipeline
         logger.debug("The registry needs Rightfit's pipelines.", exc_info=True)
         return False
-    return all(one.nodes and not holds_own(one) for one in chosen)
+    return all(pipeline.nodes and not holds_own(pipeline) for pipeline in chosen)
 
 
 def _check_foreign_only(context: KedroContext) -> None:
     """Check own pipelines alone; before a run of ``__default__`` Kedro would check all."""
-    others = [name for name, one in pipelines.items() if not holds_own(one)]
-    validate_only(context, others)
+    names = [name for name, pipeline in pipelines.items() if not holds_own(pipeline)]
+    validate_only(context, names)
 
 
 def find_grid() -> Grid | None:
@@ -276,14 +278,16 @@ def find_grid() -> Grid | None:
         raise ConfigurationError(str(err)) from err
 
 
-def find_misspelt(given: RawParameters, own: RawParameters) -> list[str]:
+def find_misspelt(runtime_params: RawParameters, parameters: RawParameters) -> list[str]:
     """Describe misspelt blocks of a run's parameters; warn of those in files."""
     faults = []
-    for name, meant in find_misspelt_blocks(own).items():
-        if name in given:
-            faults.append(f"--params sets {name!r}, which nothing reads; did you mean {meant!r}?")
+    for name, suggestion in find_misspelt_blocks(parameters).items():
+        if name in runtime_params:
+            faults.append(
+                f"--params sets {name!r}, which nothing reads; did you mean {suggestion!r}?"
+            )
         else:
-            logger.warning("Rightfit reads no parameter %r; did you mean %r?", name, meant)
+            logger.warning("Rightfit reads no parameter %r; did you mean %r?", name, suggestion)
     return faults
 
 
@@ -293,27 +297,27 @@ def find_unread(loader: AbstractConfigLoader, parameters: RawParameters) -> Iter
     Yields:
         One line per parameter, with the places where blocks have one of that name.
     """
-    known = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT, REUSE_RESULTS, VERIFY_RESULTS}
-    names = [str(name) for name in loader.runtime_params or {} if name not in known]
+    read_names = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT, REUSE_RESULTS, VERIFY_RESULTS}
+    names = [str(name) for name in loader.runtime_params or {} if name not in read_names]
     if not names:
         return
     files = make_loader(Path(str(loader.conf_source)), env=loader.env)
     in_files = load_configuration(files, "parameters")
     inputs = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
     texts = [*list_texts(loader), *inputs]
-    others = [block for block in parameters if block not in {*BLOCKS, *PROJECT_BLOCKS}]
+    other_blocks = [block for block in parameters if block not in {*BLOCKS, *PROJECT_BLOCKS}]
     for name in names:
         read = re.compile(rf"params:{re.escape(name)}(?!\w)")  # rankin is no part of ranking
         if name and (name in in_files or any(map(read.search, texts))):
             continue
-        places = [
-            place
-            for block in (*BLOCKS, *others)
-            for place, _ in find_values(parameters[block], [name], block)
+        key_paths = [
+            key_path
+            for block in (*BLOCKS, *other_blocks)
+            for key_path, _ in find_values(parameters[block], [name], block)
         ]
-        hint = f"{suggest(name, known)}."
-        if places:
-            hint = f"; did you mean {' or '.join(places[:3])}?"
+        hint = f"{suggest(name, read_names)}."
+        if key_paths:
+            hint = f"; did you mean {' or '.join(key_paths[:3])}?"
         yield f"--params sets {name!r}, which nothing reads{hint}"
 
 

@@ -23,7 +23,7 @@ ANEW = "Make it anew: kedro run --pipelines perf --params verify_results=true"
 MAX_REASON = 300  # characters
 AGAIN = "Then run the command again: what is finished is not repeated."
 
-OF_THE_SYSTEM = {
+SYSTEM_ERRORS = {
     errno.ENOSPC: "the disk is full. Free some space.",
     errno.EDQUOT: "the disk quota is used up. Free some space.",
     errno.EROFS: "the file system is read-only. Choose another data_root.",
@@ -37,7 +37,7 @@ OF_THE_SYSTEM = {
     errno.ELOOP: "symbolic links lead in a circle. Remove them.",
     errno.EIO: "the disk cannot be read or written. Look at the system's log.",
 }
-OF_A_DATABASE = {
+DATABASE_ERRORS = {
     "database is locked": "another program holds it. End that program, or wait for it.",
     "database or disk is full": "the disk is full. Free some space.",
     "readonly database": "it may not be written. Correct its permissions.",
@@ -64,8 +64,8 @@ def explain_error(error: BaseException) -> str | None:
     """
     chain = list(_follow(error))
     # first: what fsspec raises of a refusal looks like a disk that cannot be read
-    for one in chain:
-        answer = getattr(one, "response", None)  # of botocore, which need not be installed
+    for err in chain:
+        answer = getattr(err, "response", None)  # of botocore, which need not be installed
         fault = answer.get("Error") if isinstance(answer, dict) else None
         if isinstance(fault, dict):
             return (
@@ -74,13 +74,13 @@ def explain_error(error: BaseException) -> str | None:
                 f"credentials. {AGAIN}"
             )
     sqlalchemy = sys.modules.get("sqlalchemy.exc")
-    for one in chain:
-        if isinstance(one, OSError) and one.errno in OF_THE_SYSTEM:
-            place = one.filename if one.filename is not None else "A file"
-            return f"{place}: {OF_THE_SYSTEM[one.errno]} {AGAIN}"
-        if sqlalchemy is not None and isinstance(one, sqlalchemy.DBAPIError):
-            for words, cure in OF_A_DATABASE.items():
-                if words in str(one.orig).lower():
+    for err in chain:
+        if isinstance(err, OSError) and err.errno in SYSTEM_ERRORS:
+            file_name = err.filename if err.filename is not None else "A file"
+            return f"{file_name}: {SYSTEM_ERRORS[err.errno]} {AGAIN}"
+        if sqlalchemy is not None and isinstance(err, sqlalchemy.DBAPIError):
+            for words, cure in DATABASE_ERRORS.items():
+                if words in str(err.orig).lower():
                     return f"The database of the searches: {cure} {AGAIN}"
     return str(error) if isinstance(error, RightfitError) else None
 
@@ -92,15 +92,15 @@ def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) 
         error: What reading it has raised.
         raw: Paths of the raw tables by catalog entry: no run makes these.
     """
-    if any(isinstance(one, VersionNotFoundError) for one in _follow(error)):
+    if any(isinstance(err, VersionNotFoundError) for err in _follow(error)):
         name, _, where = str(error).partition(": Did not find any versions for ")
         return f"No run has written {name or where} yet. Run: kedro run --pipelines perf"
     if isinstance(error, DatasetError):
-        for name, place in (raw or {}).items():
-            if place and place in str(error):
+        for name, path in (raw or {}).items():
+            if path and path in str(error):
                 reason = one_line(error.__cause__ or error)
                 return (
-                    f"The raw table {name} in {place} cannot be read ({reason}). Restore the "
+                    f"The raw table {name} in {path} cannot be read ({reason}). Restore the "
                     "file, or correct its entry in conf/*/catalog*.yml; no run can make it anew."
                 )
         return f"{error}\nIf the file is damaged, restore it. {ANEW}"
@@ -138,8 +138,8 @@ def one_line(error: BaseException) -> str:
 
 
 def _follow(error: BaseException | None) -> Iterator[BaseException]:
-    seen = []
-    while error is not None and error not in seen:
-        seen.append(error)
+    chain = []
+    while error is not None and error not in chain:
+        chain.append(error)
         yield error
         error = error.__cause__ or error.__context__

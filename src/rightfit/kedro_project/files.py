@@ -49,7 +49,7 @@ def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]
         RightfitError: If a file of that kind cannot be read: one line each, with its place.
     """
     try:
-        found: dict[str, Any] = loader[key]
+        configuration: dict[str, Any] = loader[key]
     except (MissingConfigException, KeyError):
         # a key is missing where the loader knows no files of that kind
         faults = list(find_broken_files(loader, key))
@@ -73,9 +73,9 @@ def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]
         if isinstance(err, ValueError | TypeError):  # such as keys that two files have
             raise RightfitError(f"{key}: {' '.join(str(err).split())}") from err
         raise
-    for place in find_long_numbers(found):
-        raise RightfitError(f"{key}: {place} has too many digits. Correct it.")
-    return found
+    for key_path in find_long_numbers(configuration):
+        raise RightfitError(f"{key}: {key_path} has too many digits. Correct it.")
+    return configuration
 
 
 def read_parameters(loader: AbstractConfigLoader) -> dict[str, Any] | None:
@@ -99,19 +99,24 @@ def find_data_root(loader: AbstractConfigLoader) -> str:
     return check_data_root((loader.runtime_params or {}).get(DATA_ROOT, configured))
 
 
-def check_data_root(given: Any) -> str:
+def check_data_root(data_root: Any) -> str:
     """Return the root of all data if it can be one.
 
     Raises:
         ValueError: If it is empty or no text, or holds what no path or pattern can.
     """
-    strange = sorted({char for char in str(given) if char in "*[]{}\n\0"})
-    if not isinstance(given, str) or not given.strip() or strange or given.startswith("~"):
+    strange = sorted({char for char in str(data_root) if char in "*[]{}\n\0"})
+    if (
+        not isinstance(data_root, str)
+        or not data_root.strip()
+        or strange
+        or data_root.startswith("~")
+    ):
         raise RightfitError(
             f"data_root must be a folder or a URL, written in full and without * [ ] {{ }}, but "
-            f"got {given!r}. Correct --params data_root=... or conf/base/globals.yml."
+            f"got {data_root!r}. Correct --params data_root=... or conf/base/globals.yml."
         )
-    return given
+    return data_root
 
 
 def make_loader(
@@ -127,19 +132,19 @@ def make_loader(
     return loader
 
 
-def find_long_numbers(content: Any, place: str = "") -> Iterator[str]:
+def find_long_numbers(content: Any, key_path: str = "") -> Iterator[str]:
     """Yield the places of whole numbers that Python refuses to write in digits.
 
     >>> list(find_long_numbers({"a": [1, 16**4000]}))
     ['a.1']
     """
     if isinstance(content, int) and content.bit_length() > MAX_BITS:
-        yield place
+        yield key_path
     if isinstance(content, list):
         content = dict(enumerate(content))
     if isinstance(content, dict):
         for key, value in content.items():
-            yield from find_long_numbers(value, f"{place}.{key}" if place else str(key))
+            yield from find_long_numbers(value, f"{key_path}.{key}" if key_path else str(key))
 
 
 def list_texts(loader: AbstractConfigLoader) -> Iterator[str]:
@@ -221,8 +226,8 @@ def _find_files(
 ) -> list[Path]:
     names = [name for name in dict.fromkeys(environments) if name]
     folders = [Path(conf_source) / name for name in names]
-    found = [path for folder in folders for pattern in patterns for path in folder.glob(pattern)]
-    return [path for path in dict.fromkeys(found) if path.suffix in (".yml", ".yaml", ".json")]
+    paths = [path for folder in folders for pattern in patterns for path in folder.glob(pattern)]
+    return [path for path in dict.fromkeys(paths) if path.suffix in (".yml", ".yaml", ".json")]
 
 
 def explain_file(path: Path) -> str | None:
@@ -241,18 +246,18 @@ def explain_file(path: Path) -> str | None:
     except yaml.MarkedYAMLError as err:
         mark = err.problem_mark or err.context_mark
         line = mark.line + 1 if mark else 1
-        what = " ".join(str(err.problem or err.context or "not YAML").split())
+        problem = " ".join(str(err.problem or err.context or "not YAML").split())
         context = f" ({' '.join(err.context.split())})" if err.context and err.problem else ""
-        return f"{path}, line {line}: {what}{context}. Correct it."
+        return f"{path}, line {line}: {problem}{context}. Correct it."
     except yaml.reader.ReaderError as err:
         line = text[: err.position].count("\n") + 1
         return f"{path}, line {line}: {err.reason}. Correct it."
     except RecursionError:
         return f"{path}: an anchor (&) holds itself, or the file is nested too deeply. Correct it."
     except OmegaConfBaseException as err:
-        named = re.search(r"\$\{[^']*", str(err))
-        place = text.find(named[0]) if named else -1
-        line = text[: max(place, 0)].count("\n") + 1
+        match = re.search(r"\$\{[^']*", str(err))
+        offset = text.find(match[0]) if match else -1
+        line = text[: max(offset, 0)].count("\n") + 1
         return f"{path}, line {line}: {_first_line(err)}. Correct it."
     except (OSError, yaml.YAMLError, ValueError, TypeError) as err:
         return f"{path}, line 1: {_first_line(err)}. Correct it."
@@ -265,14 +270,18 @@ def _find_placeholder(loader: AbstractConfigLoader, key: str, error: BaseExcepti
     """Find the line with the ``${...}`` that could not be resolved."""
     if not isinstance(error, OmegaConfBaseException):
         return []
-    named = re.findall(r"\w+", str(getattr(error, "full_key", "") or ""))
+    words = re.findall(r"\w+", str(getattr(error, "full_key", "") or ""))
     candidates = [
         (path, number, line)
         for path in _list_files(loader, key)
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if PLACEHOLDER in line and not line.lstrip().startswith("#")
     ]
-    fitting = [one for one in candidates if named and re.search(rf"\b{named[-1]}\b", one[2])]
+    fitting = [
+        candidate
+        for candidate in candidates
+        if words and re.search(rf"\b{words[-1]}\b", candidate[2])
+    ]
     return [
         f"{path}, line {number}: {_first_line(error)}. Correct it."
         for path, number, _ in [*fitting, *candidates][:1]

@@ -141,9 +141,9 @@ class RunHook:
             ConfigurationError: In place of an error that names the file to mend.
         """
         self._during.close()
-        told = explain_run_error(error, pipeline, catalog)
-        if told:
-            raise ConfigurationError(told) from error
+        explanation = explain_run_error(error, pipeline, catalog)
+        if explanation:
+            raise ConfigurationError(explanation) from error
 
 
 def explain_run_error(error: Exception, pipeline: Pipeline, catalog: Catalog) -> str | None:
@@ -154,9 +154,9 @@ def explain_run_error(error: Exception, pipeline: Pipeline, catalog: Catalog) ->
         be theirs, and is left alone too.
     """
     is_alone = all(map(is_own, pipeline.nodes))
-    told = explain_error(error) if is_alone or isinstance(error, RightfitError) else None
-    if told or not is_alone:
-        return told
+    explanation = explain_error(error) if is_alone or isinstance(error, RightfitError) else None
+    if explanation or not is_alone:
+        return explanation
     raw = {name: str(find_path(catalog.get(name)) or "") for name in list_raw(pipeline)}
     return explain_content(error, raw)
 
@@ -176,24 +176,24 @@ class MlflowHook:
         mlflow = sys.modules.get("mlflow")
         if mlflow is None or mlflow.active_run() is None:
             return
-        made = list_own_outputs(pipeline)
-        if "recommendations" in made:
+        outputs = list_own_outputs(pipeline)
+        if "recommendations" in outputs:
             document = load_result(catalog, "recommendations")
             recommendations = read_recommendations(document)
             mlflow.log_metrics(measure_winners(recommendations))
             tags = {  # each winner's name and serving configuration
-                f"winner.{place.replace('/', '.')}": (
+                f"winner.{label.replace('/', '.')}": (
                     f"{winner.candidate} {winner.serving.runtime} {winner.serving.n_threads} "
                     f"{winner.serving.device}"
                 )
-                for place, winner in _list_winners(recommendations)
+                for label, winner in _list_winners(recommendations)
             }
             mlflow.set_tags(tags)
             mlflow.log_dict(document, "recommendations.json")
-        if "rankings" in made:
+        if "rankings" in outputs:
             rankings = write_as_text(load_result(catalog, "rankings"), "violations")
             mlflow.log_text(rankings.write_csv(), "rankings.csv")
-        if "resource_profiles" in made:
+        if "resource_profiles" in outputs:
             profiles = load_result(catalog, "resource_profiles")
             counts = {
                 "profiles": profiles.height,
@@ -201,14 +201,16 @@ class MlflowHook:
                 "candidates": profiles.n_unique(["dataset", "model", "candidate"]),
             }
             mlflow.log_metrics({f"counts/{name}": float(n) for name, n in counts.items()})
-        trials = sorted(name for name in made if name.endswith(".trials") and name.count(".") == 1)
+        trials = sorted(
+            name for name in outputs if name.endswith(".trials") and name.count(".") == 1
+        )
         if trials:
             tables = [load_result(catalog, name) for name in trials]
             states = Counter(state for table in tables for state in table["state"])
             mlflow.log_metrics(
                 {f"counts/trials_{state}": float(n) for state, n in sorted(states.items())}
             )
-        if "report" in made:
+        if "report" in outputs:
             mlflow.log_text(load_result(catalog, "report"), "report.html")
 
 
@@ -220,11 +222,11 @@ def measure_winners(recommendations: Recommendations) -> dict[str, float]:
     """
     metrics = {}
     winners = dict(_list_winners(recommendations))
-    for place, winner in winners.items():
+    for label, winner in winners.items():
         for name, value in [("utility", winner.utility), *winner.metrics.items()]:
             if value is not None:
-                metrics[f"{place}/{name}"] = float(value)
-    n_decisions = sum(len(one.datasets) for one in recommendations.values())
+                metrics[f"{label}/{name}"] = float(value)
+    n_decisions = sum(len(recommendation.datasets) for recommendation in recommendations.values())
     return metrics | {
         "counts/winners": float(len(winners)),
         "counts/none_qualifies": float(n_decisions - len(winners)),

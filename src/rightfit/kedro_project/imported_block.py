@@ -12,9 +12,9 @@ from pydantic import Field, ValidationError
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import end_sentence
 from rightfit._core.strict_model import StrictModel
-from rightfit.models.imported.importing import GivenFile, check_file
+from rightfit.models.imported.importing import ModelFile, check_file
 from rightfit.models.imported.kinds import resolve_file
-from rightfit.models.imported.onnx_form import GivenOutput
+from rightfit.models.imported.onnx_form import OutputChoice
 
 
 class UnsuitableModelError(RightfitError):
@@ -47,15 +47,15 @@ class ImportedBlock(StrictModel):
     # keyword arguments of that module
     settings: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
 
-    def give(self, name: str) -> GivenFile:
+    def give(self, name: str) -> ModelFile:
         """Return the file with what is known of it.
 
         Raises:
             ValueError: If there is no such file.
         """
-        answers = GivenOutput(self.output, self.classes, are_logits=self.logits)
+        answers = OutputChoice(self.output, self.classes, are_logits=self.logits)
         path = resolve_file(locate(self.file))
-        return GivenFile(
+        return ModelFile(
             name,
             path,
             self.input,
@@ -68,8 +68,8 @@ class ImportedBlock(StrictModel):
 
 def locate(file: str) -> Path:
     """Return the path of a file that the configuration names from the project's folder."""
-    here = Path.cwd()
-    return (find_kedro_project(here) or here) / file
+    folder = Path.cwd()
+    return (find_kedro_project(folder) or folder) / file
 
 
 def find_file_faults(models: Mapping[str, object]) -> Iterator[str]:

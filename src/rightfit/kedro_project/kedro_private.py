@@ -95,9 +95,9 @@ def pin_load_version(dataset: Versioned, version: str, *, again: bool = False) -
         version: The version.
         again: Also if another version is pinned.
     """
-    own = dataset._version
-    if own is not None and (again or own.load is None):
-        dataset._version = Version(version, own.save)
+    current = dataset._version
+    if current is not None and (again or current.load is None):
+        dataset._version = Version(version, current.save)
 
 
 def delete_version(dataset: Versioned, version: str) -> bool:

@@ -109,15 +109,15 @@ def find_stage(node: Node) -> str:
 
 def find_place(node: Node) -> str:
     """Return the dataset or cell that a node is about, its namespace within its box; else empty."""
-    box, _, place = (node.namespace or "").partition(".")
-    return place if box in BOXES.values() else node.namespace or ""
+    box, _, namespace = (node.namespace or "").partition(".")
+    return namespace if box in BOXES.values() else node.namespace or ""
 
 
-def find_unknown_names(given: Mapping[str, Any], pipeline: Pipeline) -> list[str]:
+def find_unknown_names(arguments: Mapping[str, Any], pipeline: Pipeline) -> list[str]:
     """Describe the nodes, tags and datasets that a run names and its pipeline does not have.
 
     Args:
-        given: Options of Kedro's session, such as ``from_nodes``.
+        arguments: Options of Kedro's session, such as ``from_nodes``.
         pipeline: All nodes that the run could choose from.
 
     Returns:
@@ -140,10 +140,10 @@ def find_unknown_names(given: Mapping[str, Any], pipeline: Pipeline) -> list[str
         "--tags": ("tags", {tag for node in pipeline.nodes for tag in node.tags}),
     }
     return [
-        f"{option} {name}: there is no such name{suggest(name, known)}."
-        for option, (key, known) in options.items()
-        for name in given.get(key) or ()
-        if name not in known
+        f"{option} {name}: there is no such name{suggest(name, names)}."
+        for option, (key, names) in options.items()
+        for name in arguments.get(key) or ()
+        if name not in names
     ]
 
 
@@ -161,10 +161,10 @@ def read_tagged_models(pipelines: Mapping[str, Pipeline]) -> dict[str, type[Base
     """Return the models of the parameters that tagged nodes read, by key, from their type hints."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
-        tagged = {name: one.only_nodes_with_tags(TAG) for name, one in pipelines.items()}
-    found = TypeExtractor(tagged).extract_types_from_pipelines()
+        tagged = {name: pipeline.only_nodes_with_tags(TAG) for name, pipeline in pipelines.items()}
+    kinds = TypeExtractor(tagged).extract_types_from_pipelines()
     return {
         key: kind
-        for key, kind in found.items()
+        for key, kind in kinds.items()
         if isinstance(kind, type) and issubclass(kind, BaseModel)
     }

@@ -43,14 +43,14 @@ def open_project(
     require("kedro", purpose="Opening a Kedro project")
     from click import ClickException
 
-    from rightfit.kedro_project.stored import Place, find_project
+    from rightfit.kedro_project.stored import ProjectLocation, find_project
 
     project = find_project(Path(folder).resolve())
     root = None if data_root is None else str(data_root)
-    place = Place(root, env, folder=project)
-    given = {} if root is None else {"data_root": root}
+    location = ProjectLocation(root, env, folder=project)
+    runtime_params = {} if root is None else {"data_root": root}
     try:
-        opened = Project(project, place.open_results(), place.read_parameters(given))
+        opened = Project(project, location.open_results(), location.read_parameters(runtime_params))
     except ClickException as err:
         raise RightfitError(err.message) from err
     opened.version  # noqa: B018 - fails here where nothing is stored
@@ -132,10 +132,10 @@ class Project:
         return self._results.locate_report()
 
     def _load(self, name: str, kind: type[Stored]) -> Stored:
-        found = self._results.load_newest(name)
-        if not isinstance(found, kind):
-            raise RightfitError(f"{name} holds a {type(found).__name__}, no {kind.__name__}.")
-        return found
+        content = self._results.load_newest(name)
+        if not isinstance(content, kind):
+            raise RightfitError(f"{name} holds a {type(content).__name__}, no {kind.__name__}.")
+        return content
 
     def _find(self, name: str, kind: type[Stored]) -> Stored | None:
         try:

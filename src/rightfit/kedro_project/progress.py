@@ -134,11 +134,11 @@ class RunDisplay:
         cells += dict.fromkeys(
             step.place for step in self._all if step.place and step.place not in {*cells, *searched}
         )
-        left = [
+        open_cells = [
             cell for cell in cells if {self._mark(stage, cell) for stage in COLUMNS} != {"done"}
         ]
         table = Table("cell", *COLUMNS.values(), box=None, pad_edge=False)
-        for cell in left[: max(1, n_lines - N_OTHER_LINES)]:
+        for cell in open_cells[: max(1, n_lines - N_OTHER_LINES)]:
             table.add_row(cell, *(self._mark(stage, cell) for stage in COLUMNS))
         passed = format_seconds(self._clock_s() - self._started_s)
         left_s, is_whole = self.estimate_left_s()
@@ -149,23 +149,23 @@ class RunDisplay:
         now = ""
         if self._now is not None:
             is_all = self._search_ends_s is not None
-            place = "all cells" if is_all else self._now.place
+            label = "all cells" if is_all else self._now.place
             last = self._last
-            if last.stage == "searching" and last.subject not in ("", place) and not is_all:
-                place = f"{last.subject} ({self._trials[last.subject]})"
+            if last.stage == "searching" and last.subject not in ("", label) and not is_all:
+                label = f"{last.subject} ({self._trials[last.subject]})"
             elif last.stage == "measuring":
-                place = f"{place}: {last.subject}, {last.n_done} of {last.n_all} profiles"
-            what = NOW.get(self._now.stage, self._now.stage.replace("_", " "))
-            now = f"; now {what} {place}".rstrip()
+                label = f"{label}: {last.subject}, {last.n_done} of {last.n_all} profiles"
+            activity = NOW.get(self._now.stage, self._now.stage.replace("_", " "))
+            now = f"; now {activity} {label}".rstrip()
             if last.stage == WAITING:
                 waited_s = self._clock_s() - self._waits_since_s
                 now = f"; {last} ({format_seconds(waited_s)})"
-        done = f"{len(cells) - len(left)} of {count(len(cells), 'cell')} done"
-        return Group(table, done, f"{passed}{now}; {time_left}")
+        progress = f"{len(cells) - len(open_cells)} of {count(len(cells), 'cell')} done"
+        return Group(table, progress, f"{passed}{now}; {time_left}")
 
     def _mark(self, stage: str, cell: str) -> str:
-        place = cell if stage == "training" else cell.partition(".")[0]
-        steps = [step for step in self._all if step == (stage, place)]
+        label = cell if stage == "training" else cell.partition(".")[0]
+        steps = [step for step in self._all if step == (stage, label)]
         if not steps or all(self._done[step] == self._all[step] for step in steps):
             return "done"
         trials = self._trials.get(cell)

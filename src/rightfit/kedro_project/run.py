@@ -70,18 +70,20 @@ class RightfitSession(KedroSession):
             ConfigurationError: If it names a pipeline that there is not, or a node, namespace, tag
                 or dataset that its pipelines lack.
         """
-        given = inspect.signature(super().run).bind(*args, **options).arguments
-        runner = given.get("runner")
+        arguments = inspect.signature(super().run).bind(*args, **options).arguments
+        runner = arguments.get("runner")
         if runner is None or type(runner) is SequentialRunner:  # what kedro run passes
-            given["runner"] = RightfitRunner(
+            arguments["runner"] = RightfitRunner(
                 is_async=runner is not None and is_async(runner),
-                may_reuse=not any(map(given.get, CHOSEN_BY_HAND)),
+                may_reuse=not any(map(arguments.get, CHOSEN_BY_HAND)),
             )
         try:
-            return super().run(**given)
+            return super().run(**arguments)
         except (ValueError, DatasetNotFoundError) as err:
             # Kedro refuses a name that its pipelines lack with a traceback
-            names = given.get("pipeline_names") or [given.get("pipeline_name") or DEFAULT_PIPELINE]
+            names = arguments.get("pipeline_names") or [
+                arguments.get("pipeline_name") or DEFAULT_PIPELINE
+            ]
             present = [name for name in names if name in pipelines]
             unknown = [
                 f"--pipelines {name}: there is no such pipeline{suggest(name, pipelines)}. There "
@@ -89,9 +91,9 @@ class RightfitSession(KedroSession):
                 for name in names
                 if name not in pipelines
             ]
-            asked = sum((pipelines[name] for name in present or pipelines), Pipeline([]))
-            unknown = unknown or find_unknown_names(given, asked)
-            if unknown and holds_own(asked):
+            pipeline = sum((pipelines[name] for name in present or pipelines), Pipeline([]))
+            unknown = unknown or find_unknown_names(arguments, pipeline)
+            if unknown and holds_own(pipeline):
                 raise ConfigurationError("\n".join(unknown)) from err
             raise
 
@@ -140,8 +142,8 @@ class RightfitRunner(SequentialRunner):
                     searches.carry_out_for(node, display)
                     Task(node, catalog, self._is_async, hook_manager, run_id).execute()
                 except Exception:
-                    done = set(pipeline.nodes) - set(nodes[n_done:])
-                    self._suggest_resume_scenario(pipeline, done, catalog)
+                    finished_nodes = set(pipeline.nodes) - set(nodes[n_done:])
+                    self._suggest_resume_scenario(pipeline, finished_nodes, catalog)
                     raise
                 results.record(node)
                 if display is not None and is_own(node):
@@ -160,15 +162,17 @@ def refuse_model_faults(nodes: list[Node], catalog: Catalog) -> None:
     """
     from rightfit.kedro_project.validation import find_model_faults
 
-    own = [node for node in nodes if is_own(node)]
+    own_nodes = [node for node in nodes if is_own(node)]
     parameters = catalog.get("parameters")
-    if parameters is None or not any(n.startswith(MODEL) for node in own for n in node.inputs):
+    if parameters is None or not any(
+        n.startswith(MODEL) for node in own_nodes for n in node.inputs
+    ):
         return
     blocks = {  # Kedro has made models of what typed nodes read
         name: block.model_dump(exclude_unset=True) if isinstance(block, BaseModel) else block
         for name, block in parameters.load().items()
     }
-    faults = list(find_model_faults(blocks, {find_stage(node) for node in own}))
+    faults = list(find_model_faults(blocks, {find_stage(node) for node in own_nodes}))
     if faults:
         raise ConfigurationError("\n".join(faults))
 
@@ -236,10 +240,12 @@ class Searches:
         if node not in self._waiting:
             return
         rest = self._nodes[self._nodes.index(node) :]  # those before it have run
-        to_come = {name for one in rest for name in one.outputs}
-        due = {one: func for one, func in self._waiting.items() if not to_come & set(one.inputs)}
-        self._waiting = {one: func for one, func in self._waiting.items() if one not in due}
-        searches = self._plan(due) if self._is_spread(len(due)) else []
+        to_come = {name for node in rest for name in node.outputs}
+        ready = {
+            node: func for node, func in self._waiting.items() if not to_come & set(node.inputs)
+        }
+        self._waiting = {node: func for node, func in self._waiting.items() if node not in ready}
+        searches = self._plan(ready) if self._is_spread(len(ready)) else []
         if not self._is_spread(len(searches)):
             return  # the node's own process is enough
         from rightfit.searching.parallel.side_by_side import search_in_parallel
@@ -269,11 +275,11 @@ class Searches:
             try:
                 search = plan(**inputs, n_searches=len(nodes))
                 if not is_over(search.cell, search.settings, search.store):
-                    others = searches.setdefault(search.dataset, [])
-                    others.append(search.with_rows_of(others[0]) if others else search)
+                    siblings = searches.setdefault(search.dataset, [])
+                    siblings.append(search.with_rows_of(siblings[0]) if siblings else search)
             except Exception as err:  # families and datasets may raise anything; the node will tell
                 logger.debug("%s is left to its node: %s", node.name, err)
-        return [one for of_dataset in searches.values() for one in of_dataset]
+        return [search for of_dataset in searches.values() for search in of_dataset]
 
     def _load(self, func: NodeFunction, argument: str) -> Any:
         return self._catalog.load(func.inputs[argument])

@@ -46,7 +46,7 @@ POLARS_TABLES = (
     "rightfit.kedro_project.datasets.nested_table.NestedTableDataset",
 )
 # what a file of another content makes its readers raise
-_OF_CONTENT = (
+_READ_ERRORS = (
     DatasetError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError,
     OSError,
 )  # fmt: skip
@@ -55,7 +55,7 @@ Own = ParamSpec("Own")
 
 
 @dataclass(frozen=True)
-class Place:
+class ProjectLocation:
     """Where a verb finds configuration and stored results.
 
     Args:
@@ -104,35 +104,39 @@ class Place:
         root = self.data_root
         if root and "://" not in root:
             root = str(self.folder / root)
-        given = {} if root is None else {"data_root": root}
-        loader = make_loader(conf_source, env=self.env, runtime_params=given)
+        runtime_params = {} if root is None else {"data_root": root}
+        loader = make_loader(conf_source, env=self.env, runtime_params=runtime_params)
         patterns = read_patterns(find_data_root(loader))
-        own = load_configuration(loader, "catalog")
+        catalog = load_configuration(loader, "catalog")
         raw = patterns.pop(RAW_TABLE)
-        if raw_table is not None and raw_table not in own:
-            own_patterns = {name: entry for name, entry in own.items() if "{" in name}
+        if raw_table is not None and raw_table not in catalog:
+            own_patterns = {name: entry for name, entry in catalog.items() if "{" in name}
             if raw_table not in DataCatalog.from_config(own_patterns):
                 patterns[raw_table] = raw | {"filepath": raw["filepath"].format(table=raw_table)}
-        config = own | {name: combine_entries(patterns[name], own.get(name)) for name in patterns}
+        config = catalog | {
+            name: combine_entries(patterns[name], catalog.get(name)) for name in patterns
+        }
         for name, entry in config.items():  # relative paths start from the project, as in a run
             if isinstance(entry, dict) and "://" not in (path := entry.get("filepath", "://")):
                 config[name] = entry | {"filepath": str(project / path)}
         return StoredResults(config, load_configuration(loader, "credentials"))
 
-    def read_parameters(self, given: Mapping[str, object] | None = None) -> dict[str, Any]:
+    def read_parameters(self, runtime_params: Mapping[str, object] | None = None) -> dict[str, Any]:
         """Return all parameters, the library's included.
 
         Args:
-            given: Parameters that replace those of the configuration.
+            runtime_params: Parameters that replace those of the configuration.
 
         Raises:
             ValueError: If there is no configuration, or no grid in it.
         """
         source = self.require_conf_source()
-        own = read_parameters(make_loader(source, env=self.env, runtime_params=dict(given or {})))
-        if own is None:
+        parameters = read_parameters(
+            make_loader(source, env=self.env, runtime_params=dict(runtime_params or {}))
+        )
+        if parameters is None:
             raise ValueError("The configuration has no grid. Write one: rightfit init")
-        return complete_parameters(own)
+        return complete_parameters(parameters)
 
 
 @contextmanager
@@ -150,7 +154,7 @@ def _hide_loading() -> Iterator[None]:
         logger.removeFilter(is_warning)
 
 
-def where(command: Callable[Concatenate[Place, Own], None]) -> Callable[..., None]:
+def where(command: Callable[Concatenate[ProjectLocation, Own], None]) -> Callable[..., None]:
     """Give a verb the options that locate configuration and results, as its first argument."""
 
     @wraps(command)
@@ -159,11 +163,11 @@ def where(command: Callable[Concatenate[Place, Own], None]) -> Callable[..., Non
         env: str | None,
         conf_source: Path | None,
         *args: Own.args,
-        **own: Own.kwargs,
+        **keywords: Own.kwargs,
     ) -> None:
-        command(Place(data_root, env, conf_source), *args, **own)
+        command(ProjectLocation(data_root, env, conf_source), *args, **keywords)
 
-    found: Callable[..., None] = run
+    decorated: Callable[..., None] = run
     for option in (
         click.option("--data-root", help="Root of all data instead of the configured one."),
         click.option("--env", "-e", envvar="KEDRO_ENV", help="Environment of the configuration."),
@@ -173,8 +177,8 @@ def where(command: Callable[Concatenate[Place, Own], None]) -> Callable[..., Non
             help="Folder or archive of the configuration; conf in the project if not given.",
         ),
     ):
-        found = option(found)
-    return found
+        decorated = option(decorated)
+    return decorated
 
 
 def find_project(folder: Path) -> Path:
@@ -183,13 +187,13 @@ def find_project(folder: Path) -> Path:
     Outside of a project the folder itself is returned, with the settings of the library: a verb
     reads results anywhere, given a configuration.
     """
-    found = find_kedro_project(folder)
-    if found is None:
+    project_folder = find_kedro_project(folder)
+    if project_folder is None:
         configure_project(OWN_PROJECT)
         return folder
     if not in_use.PACKAGE_NAME:  # kedro's own commands have done it
-        bootstrap_project(found)
-    return Path(found)
+        bootstrap_project(project_folder)
+    return Path(project_folder)
 
 
 class StoredResults:
@@ -234,15 +238,15 @@ class StoredResults:
         """
         now = generate_timestamp()
         dated = [version for version in self.list_versions(name) if is_no_newer(version, now)]
-        found = [version for version in dated if at_most is None or version <= at_most]
-        if not found:
+        versions = [version for version in dated if at_most is None or version <= at_most]
+        if not versions:
             path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
             until = f" up to {at_most}" if at_most else ""
             raise NothingStoredError(
                 f"No run has written {name}{until} to {path} yet. Run: kedro run --pipelines perf "
                 "(results kept elsewhere are found with --data-root or --env)."
             )
-        return found[-1]
+        return versions[-1]
 
     def find_place(self, name: str) -> str | None:
         """Return the path of a local versioned entry or pattern, with its fields as they are."""
@@ -312,7 +316,7 @@ class StoredResults:
             raise
         except Exception as err:
             is_of_polars = type(err).__module__.startswith("polars.exceptions")
-            if not (is_of_polars or isinstance(err, _OF_CONTENT)):
+            if not (is_of_polars or isinstance(err, _READ_ERRORS)):
                 raise
             path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
             reason = one_line(err.__cause__ or err)
@@ -329,14 +333,14 @@ class StoredResults:
         """
         if self.find_source(name) is None:
             return
-        place = self.locate(name, version)
-        require_regular(place)
+        path = self.locate(name, version)
+        require_regular(path)
         record = self.records.read_result(name)
         if record is not None and record.version == version:
             # the other files of a bundle are compared with its manifest when it is read
             names = (SELF, LIST, MANIFEST)
-            files = [one for one in record.files if Path(one.path).name in names]
-            compare_files(place, files, reads_all=True)
+            files = [file for file in record.files if Path(file.path).name in names]
+            compare_files(path, files, reads_all=True)
 
     def _find_parquet(self, name: str) -> Path | None:
         """Return where the versions of a local parquet table lie that is read without options.

@@ -90,7 +90,7 @@ def find_faults(
     *,
     stages: Collection[str] = (),
     machine: Machine | None = None,
-    others: Mapping[str, type[BaseModel]] | None = None,
+    tagged_models: Mapping[str, type[BaseModel]] | None = None,
 ) -> list[str]:
     """Describe what is wrong with the parameters that Rightfit's pipelines read.
 
@@ -99,12 +99,14 @@ def find_faults(
             grid does not name are not checked.
         stages: Stages that will run; what only others need is not checked.
         machine: Where they will run; ``None`` leaves out what depends on it.
-        others: Models of parameters that a project's tagged nodes read, by key.
+        tagged_models: Models of parameters that a project's tagged nodes read, by key.
 
     Returns:
         One line per fault, with the file to correct; empty if all is right.
     """
-    faults = find_block_faults(parameters, stages=stages, machine=machine, others=others)
+    faults = find_block_faults(
+        parameters, stages=stages, machine=machine, tagged_models=tagged_models
+    )
     return list(dict.fromkeys([*faults, *find_model_faults(parameters, stages)]))
 
 
@@ -113,7 +115,7 @@ def find_block_faults(
     *,
     stages: Collection[str] = (),
     machine: Machine | None = None,
-    others: Mapping[str, type[BaseModel]] | None = None,
+    tagged_models: Mapping[str, type[BaseModel]] | None = None,
 ) -> list[str]:
     """Describe as :func:`find_faults` what can be seen without asking the models' families.
 
@@ -121,12 +123,18 @@ def find_block_faults(
     """
     faults = find_grid_faults(parameters)
     faults += _find_named_faults(parameters)
-    known = {"grid", *WHOLE_BLOCKS, *NAMED_BLOCKS}
-    own = {key: one for key, one in (others or {}).items() if key.partition(".")[0] not in known}
-    for key, model in {**WHOLE_BLOCKS, **own}.items():
-        found = explain_faults("", {key: look_up(parameters, key)}, [key], model)
+    block_names = {"grid", *WHOLE_BLOCKS, *NAMED_BLOCKS}
+    project_models = {
+        key: model_type
+        for key, model_type in (tagged_models or {}).items()
+        if key.partition(".")[0] not in block_names
+    }
+    for key, model in {**WHOLE_BLOCKS, **project_models}.items():
+        block_faults = explain_faults("", {key: look_up(parameters, key)}, [key], model)
         block = key.partition(".")[0]
-        faults += [f"{end_sentence(fault)} Correct parameters_{block}.yml." for fault in found]
+        faults += [
+            f"{end_sentence(fault)} Correct parameters_{block}.yml." for fault in block_faults
+        ]
     # faults that no single block shows; parts with faults of their own are left out
     faults += [
         f"{end_sentence(fault)} Correct parameters_applications.yml."
@@ -145,10 +153,10 @@ def find_block_faults(
 
 def look_up(parameters: RawParameters, key: str) -> Any:
     """Return the value of a key such as ``training.seed``; ``None`` where there is none."""
-    found: Any = parameters
+    value: Any = parameters
     for step in key.split("."):
-        found = found.get(step) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
 
 
 def _find_named_faults(parameters: RawParameters) -> Iterator[str]:
@@ -156,9 +164,9 @@ def _find_named_faults(parameters: RawParameters) -> Iterator[str]:
     models = list_named(parameters, "models")
     kinds: list[tuple[str, Iterable[str], type[BaseModel]]] = [
         ("datasets", list_named(parameters, "datasets"), DatasetBlock),
-        ("models", [name for name, one in models.items() if is_searched(one)], ModelBlock),
-        ("models", [name for name, one in models.items() if is_imported(one)], ImportedBlock),
-        ("models", [name for name, one in models.items() if is_cascade(one)], CascadeBlock),
+        ("models", [name for name, block in models.items() if is_searched(block)], ModelBlock),
+        ("models", [name for name, block in models.items() if is_imported(block)], ImportedBlock),
+        ("models", [name for name, block in models.items() if is_cascade(block)], CascadeBlock),
     ]
     for kind, names, model in kinds:
         for fault in explain_faults(kind, parameters.get(kind, {}), names, model):
@@ -181,10 +189,10 @@ def _find_final_training_faults(parameters: RawParameters) -> Iterator[str]:
     """Describe datasets whose validation rows are kept from candidates, and that do not exist."""
     datasets = parameters.get("datasets")
     try:
-        named = TrainingParams.model_validate(parameters.get("training")).final.never_for
+        exempt_datasets = TrainingParams.model_validate(parameters.get("training")).final.never_for
     except ValidationError:
         return  # told with its block
-    unknown = sorted(set(named) - set(datasets)) if isinstance(datasets, Mapping) else []
+    unknown = sorted(set(exempt_datasets) - set(datasets)) if isinstance(datasets, Mapping) else []
     if unknown and isinstance(datasets, Mapping):
         yield (
             f"training.final.never_for names {unknown}, described are "
@@ -202,16 +210,16 @@ def _find_tie_faults(parameters: RawParameters) -> Iterator[str]:
     rules = {"rule": ties.rule} | {
         f"rule_by_application.{name}": rule for name, rule in ties.rule_by_application.items()
     }
-    for place, rule in rules.items():
+    for key_path, rule in rules.items():
         for key in rule:
             if key.by not in TIE_COLUMNS:
                 yield (
-                    f"ranking.ties.{place}: there is no column {key.by!r} to compare by"
+                    f"ranking.ties.{key_path}: there is no column {key.by!r} to compare by"
                     f"{suggest(key.by, TIE_COLUMNS)}; columns: {', '.join(TIE_COLUMNS)}. Correct "
                     "parameters_ranking.yml."
                 )
-    named = parameters.get("applications")
-    applications = named if isinstance(named, Mapping) else ()
+    block = parameters.get("applications")
+    applications = block if isinstance(block, Mapping) else ()
     for name in sorted(set(ties.rule_by_application) - set(applications)):
         yield (
             f"ranking.ties.rule_by_application: there is no application {name!r}"
@@ -322,7 +330,7 @@ def _find_setting_faults(
         yield str(err)
         return
     blocks = {stage: parameters.get(stage) for stage in sorted(stages)}
-    lengths = [n for stage, given in blocks.items() for _, n in find_values(given, [LENGTH], stage)]
+    lengths = [n for stage, block in blocks.items() for _, n in find_values(block, [LENGTH], stage)]
     for n_checkpoints in lengths or [look_up(parameters, "training.n_checkpoints")]:
         if isinstance(n_checkpoints, int):
             yield from _catch(params.check_length, family, n_checkpoints)
@@ -362,14 +370,16 @@ def _find_grid_size(params: ModelParams, parameters: RawParameters) -> Iterator[
 
 def _find_unservable(family: Family, parameters: RawParameters) -> Iterator[str]:
     try:
-        wanted = EvaluationParams.model_validate(parameters.get("evaluation"))
+        params = EvaluationParams.model_validate(parameters.get("evaluation"))
     except ValidationError:
         return
     runtimes = {name for name in RUNTIMES if suits_family(name, family)}
-    own = set(wanted.runtimes) - set(RUNTIMES)  # of which a bundle alone tells
-    if not (runtimes | own) & set(wanted.runtimes) or not set(family.devices) & set(wanted.devices):
+    own_runtimes = set(params.runtimes) - set(RUNTIMES)  # of which a bundle alone tells
+    if not (runtimes | own_runtimes) & set(params.runtimes) or not set(family.devices) & set(
+        params.devices
+    ):
         yield (
-            f"it could never be measured: evaluation wants the runtimes {list(wanted.runtimes)} on "
-            f"{list(wanted.devices)}, and its family has {sorted(runtimes)} on "
+            f"it could never be measured: evaluation wants the runtimes {list(params.runtimes)} on "
+            f"{list(params.devices)}, and its family has {sorted(runtimes)} on "
             f"{list(family.devices)}. Correct parameters_evaluation.yml."
         )

@@ -132,7 +132,7 @@ def choose_versions(
     chosen: dict[str, str] = {}
     newest: dict[Group, str] = {}
     for group in sorted(members, key=lambda group: -group.stage):
-        later = [version for made, version in newest.items() if made.is_made_from(group)]
+        later = [version for earlier, version in newest.items() if earlier.is_made_from(group)]
         counting = {}
         for name in members[group]:
             dated = _list_dated(name, inputs[name], limit, max(later, default=None))

@@ -37,7 +37,7 @@ from rightfit.models.imported.first_predictions import (
     try_object,
 )
 from rightfit.models.imported.importing import (
-    GivenFile,
+    ModelFile,
     describe_feeds,
     import_file,
     open_native,
@@ -52,8 +52,8 @@ from rightfit.models.imported.kinds import (
     find_family,
     resolve_file,
 )
-from rightfit.models.imported.objects import OBJECT_FILE, Facts, describe_object
-from rightfit.models.imported.onnx_form import GIVEN, GivenOutput, adapt_onnx, read_classes
+from rightfit.models.imported.objects import OBJECT_FILE, ModelDescription, describe_object
+from rightfit.models.imported.onnx_form import GIVEN, OutputChoice, adapt_onnx, read_classes
 from rightfit.models.imported.pickles import write_object
 from rightfit.models.imported.row_table import RowTable
 from rightfit.models.onnx_session import open_session
@@ -64,11 +64,11 @@ from rightfit.models.schema import InputSchema, Task
 OBJECTS = "rightfit.models.imported.objects"
 
 
-class GivenModel(Protocol):
+class UserModel(Protocol):
     """A model that can be made a bundle."""
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> ModelDescription:
         """What it says of itself."""
 
     def bundle(
@@ -88,16 +88,16 @@ class GivenModel(Protocol):
 
 
 @dataclass(frozen=True)
-class GivenObject:
+class UserObject:
     """A model of this process; making a bundle changes nothing of it."""
 
     model: Any
-    facts: Facts
+    facts: ModelDescription
 
     def bundle(
         self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
     ) -> Bundle:
-        """See :class:`GivenModel`."""
+        """See :class:`UserModel`."""
         table = require_rows(rows, self.facts)
         folder.mkdir(mode=0o700)
         copy, imports = write_object(self.model, folder / OBJECT_FILE, self.facts)
@@ -113,12 +113,12 @@ class GivenObject:
 
 
 @dataclass(frozen=True)
-class GivenOnnx:
+class UserOnnx:
     """An ONNX model; ``proto`` holds all of its weights."""
 
     proto: Any
     session: Any
-    facts: Facts
+    facts: ModelDescription
     first: WorkerFirstRows
 
     @property
@@ -134,7 +134,7 @@ class GivenOnnx:
     def bundle(
         self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
     ) -> Bundle:
-        """See :class:`GivenModel`. Where nothing is judged the model stays as it is."""
+        """See :class:`UserModel`. Where nothing is judged the model stays as it is."""
         feeds = plan_random(self.inputs) if rows is None else plan_feeds(self.inputs, rows)
         features = tuple(dict.fromkeys(name for feed in feeds for name in feed.columns))
         if not features and len(feeds) == 1 and len(feeds[0].shape) == 1:
@@ -143,7 +143,7 @@ class GivenOnnx:
             features = tuple(feed.name for feed in feeds)
         folder.mkdir(mode=0o700)
 
-        def write(answers: GivenOutput) -> Bundle:
+        def write(answers: OutputChoice) -> Bundle:
             is_matrix = classes is not None and reads_matrix(self.inputs)
             schema = InputSchema(features, classes or (), None)
             content = (
@@ -164,7 +164,7 @@ class GivenOnnx:
                 schema=schema,
             )
 
-        plain = GivenOutput(is_configured=False)
+        plain = OutputChoice(is_configured=False)
         bundle = write(plain)
         answers = self._answer(bundle, rows)
         if classes:
@@ -180,11 +180,11 @@ class GivenOnnx:
 
     def _answer(self, bundle: Bundle, rows: RowTable | None) -> Any:
         n_tried = 1 if self.is_single else N_TRIED
-        made = make_rows(bundle, ONNX, None if rows is None else rows.head(n_tried))
+        model_rows = make_rows(bundle, ONNX, None if rows is None else rows.head(n_tried))
         tried = (
-            {name: values[:n_tried] for name, values in made.items()}
-            if isinstance(made, dict)
-            else made[:n_tried]
+            {name: values[:n_tried] for name, values in model_rows.items()}
+            if isinstance(model_rows, dict)
+            else model_rows[:n_tried]
         )
         try:
             return self.first.answer(bundle, ONNX, tried)
@@ -199,14 +199,14 @@ class GivenOnnx:
 class GivenWeights:
     """A file of boosted trees or of skops, or a pickle that was tried."""
 
-    file: GivenFile
-    facts: Facts
+    file: ModelFile
+    facts: ModelDescription
     tried: FirstPredictions | None = None
 
     def bundle(
         self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
     ) -> Bundle:
-        """See :class:`GivenModel`."""
+        """See :class:`UserModel`."""
         read = select_columns(require_rows(rows, self.facts), self.facts)
         return import_file(
             replace(self.file, name=name),
@@ -218,12 +218,12 @@ class GivenWeights:
 
 
 @dataclass(frozen=True)
-class GivenExport:
+class UserExport:
     """A folder that ``rightfit export`` has written: encoder and model in one graph."""
 
     graph: Path
     feeds: tuple[Feed, ...]
-    facts: Facts
+    facts: ModelDescription
 
     def bundle(
         self,
@@ -233,7 +233,7 @@ class GivenExport:
         rows: RowTable | None,
         classes: tuple[str, ...] | None,  # noqa: ARG002 - its own hold
     ) -> Bundle:
-        """See :class:`GivenModel`."""
+        """See :class:`UserModel`."""
         select_columns(require_rows(rows, self.facts), self.facts)
         folder.mkdir(mode=0o700)
         shutil.copyfile(self.graph, folder / ONNX_FILE)
@@ -248,11 +248,11 @@ class GivenExport:
 
 
 @dataclass(frozen=True)
-class GivenBundle:
+class UserBundle:
     """A bundle that a run has made; it stays where it is."""
 
     stored: Bundle
-    facts: Facts
+    facts: ModelDescription
 
     def bundle(
         self,
@@ -262,13 +262,13 @@ class GivenBundle:
         rows: RowTable | None,
         classes: tuple[str, ...] | None,  # noqa: ARG002 - its own hold
     ) -> Bundle:
-        """See :class:`GivenModel`."""
+        """See :class:`UserModel`."""
         if rows is not None:
             select_columns(rows, self.facts)
         return replace(self.stored, model=name)
 
 
-def require_rows(rows: RowTable | None, facts: Facts) -> RowTable:
+def require_rows(rows: RowTable | None, facts: ModelDescription) -> RowTable:
     """Return rows that a model needs.
 
     Raises:
@@ -282,9 +282,9 @@ def require_rows(rows: RowTable | None, facts: Facts) -> RowTable:
     return rows
 
 
-def take_model(
+def adapt_model(
     model: Any, *, rows: RowTable | None, trust: bool, first: WorkerFirstRows
-) -> GivenModel:
+) -> UserModel:
     """Recognise a model in memory, or a file or folder.
 
     Args:
@@ -297,27 +297,27 @@ def take_model(
         ValueError: If it is none that could be measured.
     """
     if isinstance(model, bytes):
-        return take_onnx(model, "the ONNX model", first)
+        return wrap_onnx(model, "the ONNX model", first)
     if type(model).__name__ == "ModelProto":
-        return take_onnx(model.SerializeToString(), "the ONNX model", first)
+        return wrap_onnx(model.SerializeToString(), "the ONNX model", first)
     if not isinstance(model, str | Path):
-        return GivenObject(model, describe_object(model))
+        return UserObject(model, describe_object(model))
     path = Path(model)
     if (path / MANIFEST).is_file():
         return _take_bundle(path, trust=trust)
     if (path / CALL).is_file():
         return _take_export(path)
-    file = GivenFile("", resolve_file(path), trust=trust)
+    file = ModelFile("", resolve_file(path), trust=trust)
     kind = file.weights_file
     if kind == ONNX_FILE:
-        return take_onnx(file.path, file.path.name, first)
+        return wrap_onnx(file.path, file.path.name, first)
     if kind == MODULE_FILE:
         raise RightfitError(
             f"{path.name} holds the weights of a torch module; give the module itself, with its "
             "weights loaded: module.load_state_dict(...)."
         )
     if kind == PICKLE_FILE:
-        unknown = Facts("estimator", path.name, None, (), None, None)
+        unknown = ModelDescription("estimator", path.name, None, (), None, None)
         tried = first.try_pickle(file.path, require_rows(rows, unknown))
         return GivenWeights(file, tried.facts, tried)
     if kind == SKOPS_FILE:
@@ -327,7 +327,7 @@ def take_model(
     return GivenWeights(file, replace(facts, features=native.features or None))
 
 
-def take_onnx(model: bytes | Path, name: str, first: WorkerFirstRows) -> GivenOnnx:
+def wrap_onnx(model: bytes | Path, name: str, first: WorkerFirstRows) -> UserOnnx:
     """Open an ONNX model.
 
     Raises:
@@ -344,50 +344,50 @@ def take_onnx(model: bytes | Path, name: str, first: WorkerFirstRows) -> GivenOn
     classes = read_classes(proto)
     n_values = inputs[0].n_values if len(inputs) == 1 else len(inputs)
     task: Task | None = "classification" if classes else None
-    facts = Facts("onnx", name, task, classes, list_columns(inputs), n_values)
-    return GivenOnnx(proto, session, facts, first)
+    facts = ModelDescription("onnx", name, task, classes, list_columns(inputs), n_values)
+    return UserOnnx(proto, session, facts, first)
 
 
-def _take_bundle(path: Path, *, trust: bool) -> GivenModel:
+def _take_bundle(path: Path, *, trust: bool) -> UserModel:
     bundle = read_bundle(path, trust=trust)
-    known = bundle.weights_file in FAMILIES and bundle.weights_file not in (
+    has_family = bundle.weights_file in FAMILIES and bundle.weights_file not in (
         PICKLE_FILE,
         MODULE_FILE,
     )
     if ONNX_FILE not in bundle.files:
-        if not known:
+        if not has_family:
             raise RightfitError(
                 f"{path} holds no ONNX export, and its {bundle.weights_file} needs the family that "
                 "trained it; measure it in its project, or give the model itself."
             )
         bundle.locate(bundle.weights_file)  # says what trusting it means
-    family = find_family(bundle.weights_file, trust=True) if known and trust else ONNX_ONLY
+    family = find_family(bundle.weights_file, trust=True) if has_family and trust else ONNX_ONLY
     schema = bundle.schema
-    facts = Facts(
+    facts = ModelDescription(
         "onnx", bundle.model, schema.task, schema.classes, schema.features, schema.n_features
     )
-    return GivenBundle(replace(bundle, family=family), facts)
+    return UserBundle(replace(bundle, family=family), facts)
 
 
-def _take_export(path: Path) -> GivenExport:
+def _take_export(path: Path) -> UserExport:
     try:
         call = read_export(path)
     except ValueError as err:  # an export's own code knows no RightfitError
         raise RightfitError(str(err)) from err
-    if any(one.dtype == DTYPES[IMAGE] for one in call.inputs):
+    if any(tensor.dtype == DTYPES[IMAGE] for tensor in call.inputs):
         raise RightfitError(f"{path} reads images; measure its bundle instead: {path / 'bundle'}")
     feeds = tuple(
         Feed(
-            one.name,
-            TEXT if one.dtype == DTYPES[TEXTS] else one.dtype,
-            (len(one.columns),),
-            one.columns,
+            tensor.name,
+            TEXT if tensor.dtype == DTYPES[TEXTS] else tensor.dtype,
+            (len(tensor.columns),),
+            tensor.columns,
         )
-        for one in call.inputs
+        for tensor in call.inputs
     )
     graph = path / call.onnx_file
     open_onnx(graph)
     features = tuple(dict.fromkeys(name for feed in feeds for name in feed.columns))
     task: Task = "classification" if call.classes else "regression"
-    facts = Facts("onnx", path.name, task, call.classes, features, None)
-    return GivenExport(graph, feeds, facts)
+    facts = ModelDescription("onnx", path.name, task, call.classes, features, None)
+    return UserExport(graph, feeds, facts)

@@ -112,7 +112,7 @@ def estimate_pooled(
         return Interval(value, None, None, is_distribution_free=False)
     tail = _share_of_look(n) / 2
     ordered = np.sort(samples)
-    below, above = (binomial_quantile(one, len(ordered), share) for one in (tail, 1 - tail))
+    below, above = (binomial_quantile(level, len(ordered), share) for level in (tail, 1 - tail))
     ranks = np.clip([below - 1, above], 0, len(ordered) - 1)
     ends = np.log(ordered[ranks] / value)
     between = _half_width(np.log(medians), 2 * tail, spread)
@@ -136,10 +136,10 @@ def pool_spread(groups: Iterable[Sequence[float]]) -> ProcessSpread | None:
     ProcessSpread(std=1.0, n_degrees=2)
     """
     logs = [np.log(group) for group in groups if len(group) > 1 and min(group) > 0]
-    n_degrees = sum(len(one) - 1 for one in logs)
+    n_degrees = sum(len(group) - 1 for group in logs)
     if not n_degrees:
         return None
-    squares = sum(float(((one - one.mean()) ** 2).sum()) for one in logs)
+    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in logs)
     return ProcessSpread(math.sqrt(squares / n_degrees), n_degrees)
 
 

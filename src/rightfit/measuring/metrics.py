@@ -262,33 +262,33 @@ class MetricTable:
     latency_under_load_p99_ms = Metric("Latency under load p99", "ms", "lower", "serve",
            "load_test", null_reason=NO_LOAD_TEST, is_charted=True)
     throughput_rows_per_s = Metric("Throughput", "rows/s", "higher", "serve", "process",
-           of_batch=lambda one: one.rows_per_s, shares="drift", is_refinable=True, slows=True,
+           of_batch=lambda run: run.rows_per_s, shares="drift", is_refinable=True, slows=True,
            is_charted=True)
     cpu_cores = Metric("CPU", "cores", "lower", "serve", "process",
-           of_batch=lambda one: one.cpu_ms / one.wall_ms, is_refinable=True, depends_on_batch=True)
+           of_batch=lambda run: run.cpu_ms / run.wall_ms, is_refinable=True, depends_on_batch=True)
     cpu_util_pct = Metric("CPU utilisation", "%", "lower", "serve", "process",
            is_refinable=True, depends_on_batch=True)
     peak_memory_mib = Metric("Peak memory", "MiB", "lower", "serve", "process",
-           of_process=lambda one, batch_size: one.peak_mib(one.growth_mib(batch_size)),
+           of_process=lambda run, batch_size: run.peak_mib(run.growth_mib(batch_size)),
            shares="memory", is_charted=True, depends_on_batch=True)
     peak_memory_one_row_mib = Metric("One-row peak memory", "MiB", "lower", "serve", "process",
-           of_process=lambda one, _: one.peak_mib(one.growth_mib()), shares="memory")
+           of_process=lambda run, _: run.peak_mib(run.growth_mib()), shares="memory")
     model_memory_mib = Metric("Model memory", "MiB", "lower", "serve", "process",
-           of_process=lambda one, batch_size: one.growth_mib(batch_size), depends_on_batch=True)
+           of_process=lambda run, batch_size: run.growth_mib(batch_size), depends_on_batch=True)
     model_size_mib = Metric("Model size", "MiB", "lower", "load", "files",
            no_interval=EXACT_SIZE, is_charted=True)
     load_time_ms = Metric("Load time", "ms", "lower", "load", "process",
-           of_process=lambda one, _: one.load.load_time_ms, shares="drift", is_refinable=True,
+           of_process=lambda run, _: run.load.load_time_ms, shares="drift", is_refinable=True,
            is_charted=True)
     min_hardware_tier = Metric("Hardware tier", "", "lower", "serve", "tiers",
            is_count=True, depends_on_batch=True)
     cost_usd_per_1m_rows = Metric("Cost", "US$ per million rows", "lower", "serve", "tiers",
            slows=True, is_charted=True)
-    gpu_util_pct = _device("GPU utilisation", "%", lambda one: one.gpu_util_pct)
-    gpu_memory_mib = _device("GPU memory", "MiB", lambda one: one.gpu_memory_mib)
+    gpu_util_pct = _device("GPU utilisation", "%", lambda run: run.gpu_util_pct)
+    gpu_memory_mib = _device("GPU memory", "MiB", lambda run: run.gpu_memory_mib)
     energy_j_per_1k_rows = _device("Energy", "J per 1,000 rows",
-           lambda one: None if one.energy_j is None
-           else one.energy_j / (one.n_calls * one.batch_size) * 1_000, is_charted=True)
+           lambda run: None if run.energy_j is None
+           else run.energy_j / (run.n_calls * run.batch_size) * 1_000, is_charted=True)
     fit_time_s = _fit("Training time", "s", is_charted=True)
     step_time_ms = _fit("Training step", "ms")
     fit_peak_memory_mib = _fit("Training peak memory", "MiB")

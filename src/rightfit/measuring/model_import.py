@@ -20,7 +20,7 @@ from rightfit.measuring.rounds.first_rows import WorkerFirstRows
 from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.models.bundle import Bundle
 from rightfit.models.imported.exporting import offer_exports
-from rightfit.models.imported.importing import GivenFile, import_file, read_columns
+from rightfit.models.imported.importing import ModelFile, import_file, read_columns
 from rightfit.models.imported.kinds import PICKLE_FILE
 from rightfit.models.imported.row_table import take_stored
 
@@ -28,7 +28,7 @@ MAX_TRIED_ROWS = 2_000  # on which an imported model must answer
 
 
 def bring_in(
-    given: GivenFile,
+    model_file: ModelFile,
     spec: DatasetSpec,
     rows: pl.DataFrame,
     encoder: Encoder,
@@ -40,7 +40,7 @@ def bring_in(
     """Make a bundle of a model's file, checked against its dataset.
 
     Args:
-        given: The file.
+        model_file: The file.
         spec: The dataset.
         rows: Its rows, raw columns and all parts.
         encoder: Its encoder.
@@ -53,20 +53,20 @@ def bring_in(
         ValueError: If the file does not fit the dataset.
     """
     tried = rows.filter(pl.col("part") == "validation").head(MAX_TRIED_ROWS)
-    kind, answers = given.columns, None
-    if given.weights_file == PICKLE_FILE:
+    kind, answers = model_file.columns, None
+    if model_file.weights_file == PICKLE_FILE:
         is_raw = kind == "raw"
         features = tried.select(spec.features.columns) if is_raw else apply_encoder(encoder, tried)
         unnamed = (columns or list_numbers(spec, rows)) if is_raw else None
         first = WorkerFirstRows(shared_pool())
-        answers = first.try_pickle(given.path, take_stored(features), unnamed=unnamed)
+        answers = first.try_pickle(model_file.path, take_stored(features), unnamed=unnamed)
         columns = answers.columns if is_raw else None
     elif kind == "raw" and columns is None:
-        columns = read_columns(given)
+        columns = read_columns(model_file)
     schema = describe_columns(spec, encoder, rows, kind=kind, columns=columns)
     table = take_columns(schema, encoder, tried, kind=kind)
     bundle = import_file(
-        given,
+        model_file,
         folder,
         schema=schema,
         rows=table,

@@ -154,8 +154,8 @@ class Profile(MetricTable):
                 cells.get("request_path") or MODEL,
             ),
             figures={
-                one.column: read(one, one.column, one.null_reason or "it is not known")
-                for one in METRICS
+                metric.column: read(metric, metric.column, metric.null_reason or "it is not known")
+                for metric in METRICS
             },
             environment_id=str(cells.get("environment_id") or ""),
             hardware_tier=cells.get("min_hardware_tier_name"),

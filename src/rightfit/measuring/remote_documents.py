@@ -111,17 +111,17 @@ def read_document(kind: type[Document], path: Path) -> Document:
     return parse_document(kind, plain, str(path))
 
 
-def parse_document(kind: type[Document], plain: Mapping[str, object], place: str) -> Document:
+def parse_document(kind: type[Document], plain: Mapping[str, object], source: str) -> Document:
     """Read a document from plain JSON types.
 
     Raises:
         ValueError: If it has another form, or figures that no machine can have found.
     """
     if not isinstance(plain, dict):
-        raise ValueError(f"{place} does not hold what it should: it must be a JSON object.")
-    if (found := plain.get("format_version")) != FORMAT_VERSION:
+        raise ValueError(f"{source} does not hold what it should: it must be a JSON object.")
+    if (version := plain.get("format_version")) != FORMAT_VERSION:
         raise ValueError(
-            f"{place} has format_version {str(found)[:20]}; this version of rightfit "
+            f"{source} has format_version {str(version)[:20]}; this version of rightfit "
             f"reads {FORMAT_VERSION}. Use the same version on both machines."
         )
     try:
@@ -141,7 +141,7 @@ def parse_document(kind: type[Document], plain: Mapping[str, object], place: str
         if not faults:
             return document
     more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
-    raise ValueError(f"{place} does not hold what it should: {faults[0]}{more}")
+    raise ValueError(f"{source} does not hold what it should: {faults[0]}{more}")
 
 
 def import_measured(folder: Path, name: str, store: JsonStore) -> RemoteMeasurements:
@@ -167,9 +167,9 @@ def load_measured(name: str, store: JsonStore) -> RemoteMeasurements:
     """
     plain = store.get(_PREFIX + name)
     if plain is None:
-        known = ", ".join(list_imported(store)) or "none"
+        names = ", ".join(list_imported(store)) or "none"
         raise ValueError(
-            f"No measurements of the environment {name!r} were imported (known: {known}). Measure "
+            f"No measurements of the environment {name!r} were imported (known: {names}). Measure "
             "it there with rightfit remote pack and rightfit remote import, or correct the name in "
             "conf/base/parameters_applications.yml."
         )
@@ -184,7 +184,7 @@ def load_measured(name: str, store: JsonStore) -> RemoteMeasurements:
 def list_imported(store: JsonStore) -> dict[str, Mapping[str, object]]:
     """Return what was imported, as it is stored, by the machine's name."""
     documents = {key: store.get(key) for key in store.keys() if key.startswith(_PREFIX)}  # noqa: SIM118 - no dict
-    return {key.removeprefix(_PREFIX): found for key, found in documents.items() if found}
+    return {key.removeprefix(_PREFIX): document for key, document in documents.items() if document}
 
 
 def select_measured(
@@ -195,12 +195,12 @@ def select_measured(
 ) -> tuple[list[Job], list[MeasurementState]]:
     """Return the jobs that a machine has measured under these settings, and their states."""
     portable = portable_settings(settings)
-    found = [
+    pairs = [
         (job, measured.states[key])
         for job in jobs
         if (key := make_key(job, portable, data_version)) in measured.states
     ]
-    return [job for job, _ in found], [state for _, state in found]
+    return [job for job, _ in pairs], [state for _, state in pairs]
 
 
 @dataclass(frozen=True)
@@ -237,8 +237,13 @@ def find_files(folder: Path, dataset: str) -> PackFiles:
         ValueError: If the name is no plain one.
     """
     require_plain(dataset)
-    own = folder / "datasets" / dataset
-    return PackFiles(own / "rows.npy", own / "raw_rows.npy", own / "requests", own / "bundles")
+    dataset_folder = folder / "datasets" / dataset
+    return PackFiles(
+        dataset_folder / "rows.npy",
+        dataset_folder / "raw_rows.npy",
+        dataset_folder / "requests",
+        dataset_folder / "bundles",
+    )
 
 
 class FigureBounds(NamedTuple):
@@ -288,39 +293,43 @@ _BY_UNIT: Mapping[str, FigureBounds] = {
 _COUNT = FigureBounds(0, MAX_COUNT)
 
 
-def _check_figures(record: object, place: str) -> Iterator[str]:
+def _check_figures(record: object, source: str) -> Iterator[str]:
     """Describe the numbers of a dataclass, and of all that it holds, that no machine can find."""
     for field in fields(record):  # type: ignore[arg-type]
-        held, where = getattr(record, field.name), f"{place}.{field.name}"
-        items = {where: held}
-        if isinstance(held, tuple):
-            items = {f"{where}.{i}": item for i, item in enumerate(held)}
-        elif isinstance(held, dict):
-            items = {f"{where}.{key}": item for key, item in held.items()}
+        content, where = getattr(record, field.name), f"{source}.{field.name}"
+        items = {where: content}
+        if isinstance(content, tuple):
+            items = {f"{where}.{i}": item for i, item in enumerate(content)}
+        elif isinstance(content, dict):
+            items = {f"{where}.{key}": item for key, item in content.items()}
         for where, value in items.items():
             if is_dataclass(value):
                 yield from _check_figures(value, where)
             elif isinstance(value, int | float) and not isinstance(value, bool):
-                own = _BY_NAME.get(f"{type(record).__name__}.{field.name}")
-                units = (known for unit, known in _BY_UNIT.items() if field.name.endswith(unit))
-                bounds = own or _BY_NAME.get(field.name) or next(units, _COUNT)
+                field_bounds = _BY_NAME.get(f"{type(record).__name__}.{field.name}")
+                units = (
+                    unit_bounds
+                    for unit, unit_bounds in _BY_UNIT.items()
+                    if field.name.endswith(unit)
+                )
+                bounds = field_bounds or _BY_NAME.get(field.name) or next(units, _COUNT)
                 if not bounds.allow(value):
                     yield f"{where} must be {bounds}, but got {value!r}"
 
 
-def _check_rounds(state: MeasurementState, place: str) -> Iterator[str]:
+def _check_rounds(state: MeasurementState, source: str) -> Iterator[str]:
     if state.error is None and not state.rounds:
-        yield f"{place}.rounds must hold a round where there is no error"
+        yield f"{source}.rounds must hold a round where there is no error"
     if state.limits:
-        yield f"{place}.limits must be empty: no tier of the ladder is tried on another machine"
-    for number, one in enumerate(state.rounds):
-        where = f"{place}.rounds.{number}"
-        sizes = [batch.batch_size for batch in one.batches]
+        yield f"{source}.limits must be empty: no tier of the ladder is tried on another machine"
+    for number, round_ in enumerate(state.rounds):
+        where = f"{source}.rounds.{number}"
+        sizes = [batch.batch_size for batch in round_.batches]
         if not sizes or sizes != sorted(set(sizes)):
             yield f"{where}.batches must hold rising batch sizes, but got {sizes}"
-        if set(one.percentiles_ns) != set(PERCENTILES):
+        if set(round_.percentiles_ns) != set(PERCENTILES):
             yield f"{where}.percentiles_ns must be those of {list(PERCENTILES)}"
-        known = [one.percentiles_ns.get(share) for share in PERCENTILES]
-        values = [value for value in known if value is not None]
+        percentiles_ns = [round_.percentiles_ns.get(share) for share in PERCENTILES]
+        values = [value for value in percentiles_ns if value is not None]
         if values != sorted(values):
             yield f"{where}.percentiles_ns must not fall, but got {values}"

@@ -13,7 +13,7 @@ import polars as pl
 from rightfit._core.errors import RightfitError
 from rightfit.data.inference import guess_quality
 from rightfit.data.tables import is_missing
-from rightfit.models.imported.objects import Facts, name_class
+from rightfit.models.imported.objects import ModelDescription, name_class
 from rightfit.models.imported.row_table import RowTable
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.scorers import (
@@ -58,7 +58,7 @@ class Judging:
 
 
 def plan_judging(
-    facts: Mapping[str, Facts], targets: Labels | None, quality: Quality | None
+    facts: Mapping[str, ModelDescription], targets: Labels | None, quality: Quality | None
 ) -> Judging:
     """Find out what models predict, from what they say and from the targets.
 
@@ -83,14 +83,14 @@ def plan_judging(
                     f"The models predict numbers, but the targets do not: {err}."
                 ) from err
         return Judging(task, (), values, _choose_metric(quality, values, task, ()))
-    own = [one.classes for one in facts.values() if one.classes]
+    class_sets = [description.classes for description in facts.values() if description.classes]
     if targets is None:
-        return Judging(task, _agree_on_classes(own, ()), None, UNJUDGED)
-    plain, known = targets.tolist(), {name for classes in own for name in classes}
-    if targets.dtype.kind == "b" and known and not known & {"True", "False"}:
+        return Judging(task, _agree_on_classes(class_sets, ()), None, UNJUDGED)
+    plain, class_names = targets.tolist(), {name for classes in class_sets for name in classes}
+    if targets.dtype.kind == "b" and class_names and not class_names & {"True", "False"}:
         plain = list(map(int, plain))  # the models' classes are 0 and 1
-    names = [name_class(one) for one in plain]
-    classes = _agree_on_classes(own, names)
+    names = [name_class(target) for target in plain]
+    classes = _agree_on_classes(class_sets, names)
     positions = {name: position for position, name in enumerate(classes)}
     unknown = sorted(set(names) - set(positions))
     if unknown:
@@ -117,8 +117,8 @@ def read_targets(targets: object, rows: RowTable) -> tuple[Labels, RowTable]:
                 f"The targets {targets!r} are no column of the rows, which have "
                 f"{list(rows.columns[:SHOWN])}."
             )
-        others = [name for name in rows.columns if name != targets]
-        return _check(rows.column(targets), rows), rows.select(others, of="The model")
+        features = [name for name in rows.columns if name != targets]
+        return _check(rows.column(targets), rows), rows.select(features, of="The model")
     plain = targets.to_numpy() if hasattr(targets, "to_numpy") else targets
     return _check(np.asarray(plain).reshape(-1), rows), rows
 
@@ -134,8 +134,10 @@ def _check(targets: Labels, rows: RowTable) -> Labels:
     return targets
 
 
-def _agree_on_task(facts: Mapping[str, Facts], targets: Labels | None) -> Task | None:
-    by_task = {task: name for name, one in facts.items() if (task := one.task) is not None}
+def _agree_on_task(facts: Mapping[str, ModelDescription], targets: Labels | None) -> Task | None:
+    by_task = {
+        task: name for name, description in facts.items() if (task := description.task) is not None
+    }
     if len(by_task) > 1:
         raise RightfitError(
             f"{by_task['classification']} predicts classes and {by_task['regression']} numbers; "
@@ -151,7 +153,9 @@ def _agree_on_task(facts: Mapping[str, Facts], targets: Labels | None) -> Task |
     return "classification" if few or targets.dtype.kind not in "fiu" else "regression"
 
 
-def _agree_on_classes(own: Sequence[tuple[str, ...]], targets: Sequence[str]) -> tuple[str, ...]:
+def _agree_on_classes(
+    class_sets: Sequence[tuple[str, ...]], targets: Sequence[str]
+) -> tuple[str, ...]:
     """Return all classes: as the models order them if they agree, else sorted.
 
     Models that number their classes say nothing of names.
@@ -162,11 +166,11 @@ def _agree_on_classes(own: Sequence[tuple[str, ...]], targets: Sequence[str]) ->
         is_numbered = classes == tuple(map(str, range(len(classes))))
         return not is_numbered or present <= set(classes)
 
-    named = [one for one in own if says_names(one)]
-    if named and all(one == named[0] for one in named):
-        return named[0]
-    known = {name for one in named for name in one} or present
-    return tuple(sorted(known, key=_sort_key))
+    named_sets = [classes for classes in class_sets if says_names(classes)]
+    if named_sets and all(classes == named_sets[0] for classes in named_sets):
+        return named_sets[0]
+    class_names = {name for classes in named_sets for name in classes} or present
+    return tuple(sorted(class_names, key=_sort_key))
 
 
 def _sort_key(name: str) -> tuple[float, str]:
@@ -184,26 +188,26 @@ def _choose_metric(
         return UNJUDGED
     if isinstance(quality, QualityMetric):
         return quality
-    said = quality if isinstance(quality, Mapping) else {"name": quality}
-    unknown = sorted(set(said) - {"name", "worst", "best"})
-    given = (said.get("worst"), said.get("best"))
-    bounds = [float(bound) for bound in given if isinstance(bound, int | float)]
-    if unknown or len(bounds) not in (0, 2) or len(said) - len(bounds) > 1:
+    settings = quality if isinstance(quality, Mapping) else {"name": quality}
+    unknown = sorted(set(settings) - {"name", "worst", "best"})
+    ends = (settings.get("worst"), settings.get("best"))
+    bounds = [float(bound) for bound in ends if isinstance(bound, int | float)]
+    if unknown or len(bounds) not in (0, 2) or len(settings) - len(bounds) > 1:
         raise RightfitError(
             "quality is a metric, or one with both of its bounds, {'name': …, 'worst': …, 'best': "
             f"…}}, but got {quality!r}."
         )
-    name = said.get("name") or ("r2" if task == "regression" else "accuracy")
+    name = settings.get("name") or ("r2" if task == "regression" else "accuracy")
     try:
         if callable(name):
-            own = getattr(name, "__qualname__", type(name).__name__)
-            label = f"{getattr(name, '__module__', '')}.{own}"
+            function_name = getattr(name, "__qualname__", type(name).__name__)
+            label = f"{getattr(name, '__module__', '')}.{function_name}"
             metric = QualityMetric.of_function(wrap_function(name), name=label)
         else:
-            known = name_metric(str(name))
-            check_metric(known, {}, task=task, n_classes=len(classes) or None)
-            best = 0.0 if known.startswith(NEGATED) else 1.0
-            metric = QualityMetric(name=known, worst=best - 1, best=best)
+            sklearn_name = name_metric(str(name))
+            check_metric(sklearn_name, {}, task=task, n_classes=len(classes) or None)
+            best = 0.0 if sklearn_name.startswith(NEGATED) else 1.0
+            metric = QualityMetric(name=sklearn_name, worst=best - 1, best=best)
         if bounds:
             said_bounds = {"worst": bounds[0], "best": bounds[1]}
             QualityMetric(**metric.model_dump() | said_bounds)  # a copy is not checked

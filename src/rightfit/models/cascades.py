@@ -128,7 +128,7 @@ def choose_cascades(members: Sequence[Member], score: Score, *, n_cascades: int)
     possible = list(predict_cascades(members, score))
     chosen: list[Cascade] = []
     while possible and len(chosen) < n_cascades:
-        points = [(one.predicted_quality, one.predicted_rows_per_s) for one in possible]
+        points = [(cascade.predicted_quality, cascade.predicted_rows_per_s) for cascade in possible]
         gains = [_area([*reached, point]) for point in points]
         best = int(np.argmax(gains))
         if gains[best] <= _area(reached):
@@ -224,10 +224,10 @@ def check_cascade(bundle: Bundle, candidates: Mapping[str, Bundle], rows: pl.Dat
     threshold = bundle.configuration["threshold"]
     unsure = cheap.max(axis=1) < np.float32(threshold)
     expected = np.where(unsure[:, None], expensive, cheap)
-    found = _answer(bundle, rows)
+    predictions = _answer(bundle, rows)
     # near the threshold, rounding may send a row the other way
     near = np.abs(cheap.max(axis=1) - threshold) <= TOLERANCE
-    difference = np.abs(found - expected).max(axis=1)[~near].max(initial=0.0)
+    difference = np.abs(predictions - expected).max(axis=1)[~near].max(initial=0.0)
     if not difference <= TOLERANCE:
         raise RightfitError(
             f"{bundle.path.name} does not answer as its two models do: a probability differs by "
@@ -255,37 +255,41 @@ def join_cascade(cheap_file: Path, expensive_file: Path, threshold: float) -> by
     cheap, expensive = (raise_opset(model, newest) for model in (cheap, expensive))
     first = onnx.compose.add_prefix(cheap, CHEAP)
     second = onnx.compose.add_prefix(expensive, EXPENSIVE)
-    own = GraphBuilder(OWN)
-    own.add("Identity", ROWS, outputs=[CHEAP + ROWS])
-    own.nodes.extend(first.graph.node)
-    one = own.keep(np.array([1], dtype=np.int64))
-    top = own.add("TopK", CHEAP + OUTPUT, one, outputs=[OWN + "top", OWN + "top_class"], axis=1)
-    unsure = own.add("Less", own.add("Squeeze", top, one), own.keep(np.float32(threshold)))
-    places = own.add("NonZero", unsure)
-    n_unsure = own.add("Gather", own.add("Shape", places), own.keep(np.int64(1)))
+    builder = GraphBuilder(OWN)
+    builder.add("Identity", ROWS, outputs=[CHEAP + ROWS])
+    builder.nodes.extend(first.graph.node)
+    constant_one = builder.keep(np.array([1], dtype=np.int64))
+    top = builder.add(
+        "TopK", CHEAP + OUTPUT, constant_one, outputs=[OWN + "top", OWN + "top_class"], axis=1
+    )
+    unsure = builder.add(
+        "Less", builder.add("Squeeze", top, constant_one), builder.keep(np.float32(threshold))
+    )
+    unsure_rows = builder.add("NonZero", unsure)
+    n_unsure = builder.add("Gather", builder.add("Shape", unsure_rows), builder.keep(np.int64(1)))
 
     # the rows that the cheap model is unsure of, answered by the expensive one
     mix = GraphBuilder(f"{OWN}mix/")
     mix.add("Compress", ROWS, unsure, outputs=[EXPENSIVE + ROWS], axis=0)
     mix.nodes.extend(second.graph.node)
-    where = mix.add("Transpose", places, perm=[1, 0])
+    where = mix.add("Transpose", unsure_rows, perm=[1, 0])
     mixed = mix.add("ScatterND", CHEAP + OUTPUT, where, EXPENSIVE + OUTPUT)
     # all rows as the cheap model answered them
     keep = GraphBuilder(f"{OWN}keep/")
-    kept = keep.add("Identity", CHEAP + OUTPUT)
-    own.add(
+    cheap_output = keep.add("Identity", CHEAP + OUTPUT)
+    builder.add(
         "If",
-        own.add("Greater", n_unsure, own.keep(np.int64(0))),
+        builder.add("Greater", n_unsure, builder.keep(np.int64(0))),
         outputs=[OUTPUT],
         then_branch=_make_branch(mix, mixed, second.graph.initializer),
-        else_branch=_make_branch(keep, kept, ()),
+        else_branch=_make_branch(keep, cheap_output, ()),
     )
     graph = onnx.helper.make_graph(
-        own.nodes,
+        builder.nodes,
         "cascade",
         list(cheap.graph.input),
-        [one for one in cheap.graph.output if one.name == OUTPUT],
-        initializer=[*first.graph.initializer, *own.constants],
+        [tensor for tensor in cheap.graph.output if tensor.name == OUTPUT],
+        initializer=[*first.graph.initializer, *builder.constants],
     )
     opsets = (read_opsets(cheap) | read_opsets(expensive)).items()
     joined = onnx.helper.make_model(
@@ -299,12 +303,12 @@ def join_cascade(cheap_file: Path, expensive_file: Path, threshold: float) -> by
 
 def _check_alike(cheap: ModelProto, expensive: ModelProto) -> None:
     faults = []
-    for what, one, other in (
+    for subject, first, second in (
         ("inputs", _describe(cheap.graph.input), _describe(expensive.graph.input)),
         ("outputs", _describe(cheap.graph.output), _describe(expensive.graph.output)),
     ):
-        if one != other:
-            faults.append(f"their {what} are {one} and {other}")
+        if first != second:
+            faults.append(f"their {subject} are {first} and {second}")
     mine, theirs = read_opsets(cheap), read_opsets(expensive)
     faults += [  # ONNX's converter leaves other domains alone
         f"their operators of {domain} are of versions {mine[domain]} and {theirs[domain]}"
@@ -319,17 +323,19 @@ def _describe(values: Any) -> list[tuple[str, int, int]]:
     """Return name, element type and number of columns of the input or output that counts."""
     return [
         (
-            one.name,
-            one.type.tensor_type.elem_type,
-            one.type.tensor_type.shape.dim[-1].dim_value,
+            tensor.name,
+            tensor.type.tensor_type.elem_type,
+            tensor.type.tensor_type.shape.dim[-1].dim_value,
         )
-        for one in values
-        if one.name in (ROWS, OUTPUT)
+        for tensor in values
+        if tensor.name in (ROWS, OUTPUT)
     ]
 
 
-def _make_branch(own: GraphBuilder, output: str, constants: Sequence[TensorProto]) -> GraphProto:
+def _make_branch(
+    builder: GraphBuilder, output: str, constants: Sequence[TensorProto]
+) -> GraphProto:
     from onnx import TensorProto, helper
 
     answers = helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, None])
-    return helper.make_graph(own.nodes, output, [], [answers], initializer=list(constants))
+    return helper.make_graph(builder.nodes, output, [], [answers], initializer=list(constants))

@@ -148,6 +148,6 @@ class EnsembleFamily(SklearnFamily):
         estimator = getattr(importlib.import_module(library), name)
         usual = {"random_state": seed, "n_jobs": n_threads, "warm_start": True}
         accepted = estimator().get_params()
-        taken = {name: value for name, value in usual.items() if name in accepted}
+        accepted_settings = {name: value for name, value in usual.items() if name in accepted}
         settings = {name: configuration[name] for name in accepted if name in configuration}
-        return estimator(**taken, **self._options, **settings)
+        return estimator(**accepted_settings, **self._options, **settings)

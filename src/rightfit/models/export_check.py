@@ -57,8 +57,10 @@ def check_files(folder: Path, *, needed: Sequence[str]) -> set[str]:
     for line in lines:
         digest, _, name = line.partition("  ")
         if name in hashes or not all(PLAIN_NAME.fullmatch(part) for part in name.split("/")):
-            said = repr(line[:200])
-            raise ValueError(f"{folder / HASHES} has a line that is none of an export: {said}.")
+            shown_line = repr(line[:200])
+            raise ValueError(
+                f"{folder / HASHES} has a line that is none of an export: {shown_line}."
+            )
         hashes[name] = digest
     unlisted = [name for name in needed if name not in hashes]
     wrong = [
@@ -68,8 +70,8 @@ def check_files(folder: Path, *, needed: Sequence[str]) -> set[str]:
         and not (_is_inside(folder, name) and _hash(folder / name) == digest)
     ]
     if unlisted or wrong:
-        named = ", ".join([*unlisted, *wrong])
-        raise ValueError(f"{folder} is not as it was exported: {named}. {AGAIN}")
+        file_names = ", ".join([*unlisted, *wrong])
+        raise ValueError(f"{folder} is not as it was exported: {file_names}. {AGAIN}")
     return set(hashes)
 
 
@@ -123,9 +125,9 @@ def _hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _find_locations(content: mmap.mmap, place: int, end: int, kind: str) -> Iterator[str]:
+def _find_locations(content: mmap.mmap, position: int, end: int, kind: str) -> Iterator[str]:
     """Walk a protobuf message and yield the locations in ``TensorProto.external_data``."""
-    for field, start, stop in _list_parts(content, place, end):
+    for field, start, stop in _list_parts(content, position, end):
         part = TENSOR_PARTS[kind].get(field)
         if part == EXTERNAL:  # a key and a value
             entry = {number: content[a:b] for number, a, b in _list_parts(content, start, stop)}
@@ -135,31 +137,31 @@ def _find_locations(content: mmap.mmap, place: int, end: int, kind: str) -> Iter
             yield from _find_locations(content, start, stop, part)
 
 
-def _list_parts(content: mmap.mmap, place: int, end: int) -> Iterator[tuple[int, int, int]]:
+def _list_parts(content: mmap.mmap, position: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield number, start and end of a message's fields that are bytes, a text or a message."""
-    while place < end:
-        key, place = _read_varint(content, place)
+    while position < end:
+        key, position = _read_varint(content, position)
         field, wire = (key & 0xFFFFFFFF) >> 3, key & 7
         if wire == 0:
-            _, place = _read_varint(content, place)
+            _, position = _read_varint(content, position)
         elif wire in (1, 5):
-            place += 8 if wire == 1 else 4
+            position += 8 if wire == 1 else 4
         elif wire == 2:
-            n_bytes, place = _read_varint(content, place)
-            if place + n_bytes > end:
+            n_bytes, position = _read_varint(content, position)
+            if position + n_bytes > end:
                 raise IndexError("a part that is longer than the whole")
-            yield field, place, place + n_bytes
-            place += n_bytes
+            yield field, position, position + n_bytes
+            position += n_bytes
         else:
             raise IndexError("a kind of field that ONNX does not have")
 
 
-def _read_varint(content: mmap.mmap, place: int) -> tuple[int, int]:
+def _read_varint(content: mmap.mmap, position: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
-        byte = content[place]
-        place += 1
+        byte = content[position]
+        position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:  # the last one
-            return value, place
+            return value, position
     raise IndexError("a number of more than 64 bits")

@@ -43,8 +43,8 @@ class LinearFamily(SklearnFamily):
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.models.family.Family`."""
         # the solver is for classes alone: it may be left out, and is sgd then
-        given = {name: value for name, value in configuration.items() if name != "solver"}
-        require_settings(given, _SETTINGS)
+        settings = {name: value for name, value in configuration.items() if name != "solver"}
+        require_settings(settings, _SETTINGS)
 
     def check_values(self, configuration: Configuration) -> None:
         """See :class:`rightfit.models.family.Family`."""

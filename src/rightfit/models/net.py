@@ -90,8 +90,8 @@ class NetFamily(Family):
     def check_configuration(self, configuration: Configuration) -> None:
         """See :class:`rightfit.models.family.Family`."""
         settings = (*_SETTINGS, *_CHOICES)
-        named = [name for name in settings if name in configuration or name in _REQUIRED]
-        require_settings(configuration, tuple(named))
+        names = [name for name in settings if name in configuration or name in _REQUIRED]
+        require_settings(configuration, tuple(names))
 
     def check_values(self, configuration: Configuration) -> None:
         """See :class:`rightfit.models.family.Family`."""
@@ -105,12 +105,12 @@ class NetFamily(Family):
             kinds = (int, float) if kind is float else (kind,)
             if type(value) not in kinds or not least <= value <= most:
                 bounds = f"from {least:g} to {most:g}"
-                wanted = {
+                requirement = {
                     bool: "true or false",
                     int: f"a whole number {bounds}",
                     float: f"a number {bounds}",
                 }[kind]
-                faults.append(f"{name} must be {wanted}, not {value!r}")
+                faults.append(f"{name} must be {requirement}, not {value!r}")
         if faults:
             raise ValueError("; ".join(faults))
 

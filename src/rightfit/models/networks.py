@@ -69,8 +69,8 @@ class ImageRows(nn.Module):
             if self.is_mirrored:
                 xs = torch.where(torch.rand(n, 1, device=images.device) < 0.5, width - 1 - xs, xs)
             framed = nn.functional.pad(images, (0, 0, most, most, most, most))
-            which = torch.arange(n, device=images.device)[:, None, None]
-            images = framed[which, (ys + most)[:, :, None], (xs + most)[:, None, :]]
+            image_index = torch.arange(n, device=images.device)[:, None, None]
+            images = framed[image_index, (ys + most)[:, :, None], (xs + most)[:, None, :]]
         if self.shape[2] == 1:  # the same memory, read as another shape
             return images.reshape(-1, 1, *self.shape[:2])
         return images.permute(0, 3, 1, 2).contiguous()
@@ -244,9 +244,11 @@ def _convolve(
             f"Convolutions need images of {MIN_SIDE} by {MIN_SIDE} pixels or more, but got "
             f"image_shape={list(shape)}."
         )
-    wanted = {**SIMPLEST, **configuration}
-    n_channels, n_blocks = wanted["n_channels"], wanted["n_blocks"]
-    layers: list[nn.Module] = [ImageRows(shape, shift=wanted["shift"], is_mirrored=wanted["flip"])]
+    settings = {**SIMPLEST, **configuration}
+    n_channels, n_blocks = settings["n_channels"], settings["n_blocks"]
+    layers: list[nn.Module] = [
+        ImageRows(shape, shift=settings["shift"], is_mirrored=settings["flip"])
+    ]
     if not n_blocks:
         layers += [
             nn.Conv2d(n_image_channels, n_channels, 3, padding=1),

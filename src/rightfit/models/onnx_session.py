@@ -58,8 +58,8 @@ def open_session(
     try:
         session = onnxruntime.InferenceSession(source, options, providers=[provider])
     except Exception as err:  # onnxruntime raises a dozen kinds of its own
-        named = "the model" if isinstance(model, bytes) else model
-        raise ValueError(f"onnxruntime cannot open {named}: {first_line(err)}") from err
+        label = "the model" if isinstance(model, bytes) else model
+        raise ValueError(f"onnxruntime cannot open {label}: {first_line(err)}") from err
     if provider not in session.get_providers():  # it falls back to the CPU by itself
         raise ValueError(no_device)
     return session
@@ -116,8 +116,10 @@ def read_filling(session: Any) -> dict[str, Filling]:
     content = session.get_modelmeta().custom_metadata_map.get(FILLING, "{}")
     try:
         return {
-            name: Filling(np.array(one["fill"], np.float64), np.array(one["indicated"], np.int64))
-            for name, one in json.loads(content).items()
+            name: Filling(
+                np.array(entry["fill"], np.float64), np.array(entry["indicated"], np.int64)
+            )
+            for name, entry in json.loads(content).items()
         }
     except (AttributeError, KeyError, TypeError, ValueError) as err:
         raise ValueError(f"the graph's {FILLING} is damaged: {err}") from err

@@ -86,19 +86,19 @@ def check_values(answers: Any, *, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     Raises:
         ValueError: If the shape is another, or a value is not a finite number.
     """
-    found = np.asarray(answers)
-    if found.dtype.kind not in "fiu":
-        raise ValueError(f"The model must answer numbers, but answered {found.dtype}.")
-    if found.shape != shape:
-        raise ValueError(f"The model must answer shape {shape}, but answered {found.shape}.")
-    finite = np.isfinite(found)
+    values = np.asarray(answers)
+    if values.dtype.kind not in "fiu":
+        raise ValueError(f"The model must answer numbers, but answered {values.dtype}.")
+    if values.shape != shape:
+        raise ValueError(f"The model must answer shape {shape}, but answered {values.shape}.")
+    finite = np.isfinite(values)
     if not finite.all():
-        n_wrong = int((~finite.reshape(len(found), -1).all(axis=1)).sum())
+        n_wrong = int((~finite.reshape(len(values), -1).all(axis=1)).sum())
         raise ValueError(
-            f"The model answered NaN or infinity for {n_wrong} of {len(found)} rows; every answer "
+            f"The model answered NaN or infinity for {n_wrong} of {len(values)} rows; every answer "
             "must be a finite number. Training may have diverged."
         )
-    return found
+    return values
 
 
 class Parity(TypedDict):

@@ -53,11 +53,11 @@ def refer_to_family(block: Mapping[str, Any]) -> str:
     if family not in MADE:
         return family
     key = MADE[family][1]
-    named = block.get(key)
-    paths = [named] if isinstance(named, str) else named
+    value = block.get(key)
+    paths = [value] if isinstance(value, str) else value
     if not isinstance(paths, list) or not paths or not all(isinstance(p, str) for p in paths):
         raise RightfitError(
-            f"family: {family} needs the key {key}, an import path, but got {named!r}"
+            f"family: {family} needs the key {key}, an import path, but got {value!r}"
         )
     return f"{family}:{'+'.join(paths)}"
 

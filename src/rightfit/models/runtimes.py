@@ -109,17 +109,19 @@ class _OnnxRuntime:
         path = bundle.locate(self._file)
         session = open_session(path, n_threads=n_threads, device=device)
         run = session.run
-        named = {output.name for output in session.get_outputs()}
-        outputs = [bundle.schema.output_name] if bundle.schema.output_name in named else None
+        output_names = {output.name for output in session.get_outputs()}
+        outputs = [bundle.schema.output_name] if bundle.schema.output_name in output_names else None
         if bundle.configuration.get("tensors"):  # rows are the inputs' values by name
-            inputs = {one.name for one in session.get_inputs()}
-            fillings = {name: one for name, one in read_filling(session).items() if name in inputs}
+            inputs = {tensor.name for tensor in session.get_inputs()}
+            fillings = {
+                name: filling for name, filling in read_filling(session).items() if name in inputs
+            }
 
             def predict_feed(feed: Mapping[str, Any]) -> Any:
                 for name, filling in fillings.items():  # of an export's compiled graph
                     feed = {**feed, name: filling.widen(feed[name])}
-                found = run(outputs, feed)
-                return found[0] if len(found) == 1 else found
+                results = run(outputs, feed)
+                return results[0] if len(results) == 1 else results
 
             return predict_feed
 
@@ -178,23 +180,27 @@ def find_runtime(name: str) -> Runtime:
         return RUNTIMES[name]
     module, _, attribute = name.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), attribute) if module else None
+        runtime_or_class = getattr(importlib.import_module(module), attribute) if module else None
     except (ModuleNotFoundError, AttributeError) as err:
         raise RightfitError(f"There is no runtime {name!r}: {err}.") from err
     try:
-        runtime: Any = found() if isinstance(found, type) else found
+        runtime: Any = (
+            runtime_or_class() if isinstance(runtime_or_class, type) else runtime_or_class
+        )
     except TypeError as err:
         raise RightfitError(
             f"The runtime {name} can't be made without arguments: {err}. Name an object."
         ) from err
-    lacks = [one for one in ("list_files", "list_imports", "open") if not hasattr(runtime, one)]
+    lacks = [
+        method for method in ("list_files", "list_imports", "open") if not hasattr(runtime, method)
+    ]
     if lacks:
         raise RightfitError(
             f"There is no runtime {name!r}; the library has {list(RUNTIMES)}, any other is the "
             f"import path of an object with the methods of rightfit.Runtime; {lacks} are missing."
         )
-    own: Runtime = runtime
-    return own
+    checked_runtime: Runtime = runtime
+    return checked_runtime
 
 
 def suits_family(runtime: str, family: ServedFamily) -> bool:
@@ -239,8 +245,8 @@ def runtime_imports(bundle: Bundle, runtime: str) -> tuple[str, ...]:
     Raises:
         RightfitError: If an extra is missing that brings one of them.
     """
-    own = () if runtime in RUNTIMES else (runtime.rpartition(".")[0],)
-    return (*find_runtime(runtime).list_imports(bundle), *own)
+    own_module = () if runtime in RUNTIMES else (runtime.rpartition(".")[0],)
+    return (*find_runtime(runtime).list_imports(bundle), *own_module)
 
 
 def describe_code(bundle: Bundle, runtime: str) -> dict[str, object]:

@@ -38,13 +38,13 @@ def grow_members(model: Any, run: TrainingRun, *, length_setting: str) -> Iterat
     """
     n_members = model.get_params(deep=False)[length_setting]
     model.set_params(warm_start=True)
-    done = 0
+    n_grown = 0
     for n in split_training(n_members, run.n_checkpoints):
-        if n > done:
+        if n > n_grown:
             model.set_params(**{length_setting: n})
             with _fitting():
                 model.fit(run.data.rows, run.data.labels)
-        done = n
+        n_grown = n
         yield Checkpoint(model, n_steps=n)
 
 
@@ -68,13 +68,13 @@ def grow_passes(
         for _ in range(n_passes)
         for block in np.array_split(rng.permutation(n_rows), n_blocks)
     ]
-    done = 0
+    n_grown = 0
     for n_steps in split_training(len(blocks), run.n_checkpoints):
         with _fitting():
-            for block in blocks[done:n_steps]:
+            for block in blocks[n_grown:n_steps]:
                 model.partial_fit(data.rows[block], data.labels[block], **classes)
-        done = n_steps
-        yield Checkpoint(model, n_steps=done)
+        n_grown = n_steps
+        yield Checkpoint(model, n_steps=n_grown)
 
 
 def grow_rows(model: Any, run: TrainingRun) -> Iterator[Checkpoint]:
@@ -88,14 +88,14 @@ def grow_rows(model: Any, run: TrainingRun) -> Iterator[Checkpoint]:
     kinds = data.labels if data.schema.classes else np.zeros(n_rows)
     order = _order_evenly(kinds, seed=run.seed)
     least = min(n_rows, max(_LEAST_ROWS, _LEAST_PER_CLASS * len(np.unique(kinds))))
-    done = 0
+    n_grown = 0
     for planned in split_training(max(n_rows, run.n_checkpoints), run.n_checkpoints):
         n = min(n_rows, max(planned, least))
-        if n > done:
+        if n > n_grown:
             share = np.sort(order[:n])
             with _fitting():
                 model = clone(model).fit(data.rows[share], data.labels[share])
-        done = n
+        n_grown = n
         yield Checkpoint(model, n_steps=n)
 
 

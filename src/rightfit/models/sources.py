@@ -69,8 +69,10 @@ def read_own_sources(module: str) -> dict[str, str]:
     if package == LIBRARY:
         return read_sources(module)
     spec = _find_spec(package)
-    places = [] if spec is None else [spec.origin or "", *(spec.submodule_search_locations or ())]
-    is_installed = any("site-packages" in Path(place).parts for place in places)
+    locations = (
+        [] if spec is None else [spec.origin or "", *(spec.submodule_search_locations or ())]
+    )
+    is_installed = any("site-packages" in Path(location).parts for location in locations)
     return {} if is_installed else read_sources(module)
 
 

@@ -67,8 +67,8 @@ def train_module(
     is_regression = data.schema.task == "regression"
     learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
     device = next(network.parameters()).device
-    writable = (np.require(found, requirements="W") for found in (data.rows, learnt))
-    rows, labels = (torch.from_numpy(found).to(device) for found in writable)
+    writable = (np.require(array, requirements="W") for array in (data.rows, learnt))
+    rows, labels = (torch.from_numpy(array).to(device) for array in writable)
     scale = read_target(data)[1]
 
     def measure_square(outputs: Any, targets: Any) -> Any:
@@ -100,14 +100,14 @@ def train_module(
         torch.split(torch.randperm(n_rows, generator=shuffler), batch_size) for _ in range(n_epochs)
     )
     n_threads_before = torch.get_num_threads()
-    done = 0
+    n_trained = 0
     try:
         for end in ends:
             torch.set_num_threads(1)
             network.train()
-            for batch in itertools.islice(batches, end - done):
+            for batch in itertools.islice(batches, end - n_trained):
                 step(batch.to(device))
-            done = end
-            yield Checkpoint(network.eval(), n_steps=done)
+            n_trained = end
+            yield Checkpoint(network.eval(), n_steps=n_trained)
     finally:
         torch.set_num_threads(n_threads_before)

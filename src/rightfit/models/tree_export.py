@@ -34,12 +34,12 @@ def add_trees_as_arrays() -> None:
         from skl2onnx.common import tree_ensemble
 
         by_node = getattr(tree_ensemble, _NAME)
-        own = functools.partial(_add_tree, by_node)
-        is_known = list(signature(by_node).parameters) == list(signature(own).parameters)
+        replacement = functools.partial(_add_tree, by_node)
+        is_known = list(signature(by_node).parameters) == list(signature(replacement).parameters)
         for name in _CONVERTERS if is_known else ():
             module = importlib.import_module(f"skl2onnx.operator_converters.{name}")
             if getattr(module, _NAME) is by_node:
-                setattr(module, _NAME, own)
+                setattr(module, _NAME, replacement)
         forests = importlib.import_module("skl2onnx.operator_converters.random_forest")
         by_tree = getattr(forests, _HIST_NAME)
         if list(signature(by_tree).parameters)[:3] == ["attr_pairs", "is_classifier", "tree"]:
@@ -63,13 +63,13 @@ def _add_rounded(
     attr_pairs: dict[str, list[Any]],
     is_classifier: bool,
     tree: Any,
-    *others: Any,
-    **named: Any,
+    *arguments: Any,
+    **keywords: Any,
 ) -> None:
     """Add a tree of histogram boosting, whose thresholds skl2onnx would round to the nearest."""
     nodes = tree.nodes.copy()
     nodes["num_threshold"] = round_thresholds(nodes["num_threshold"])
-    by_tree(attr_pairs, is_classifier, SimpleNamespace(nodes=nodes), *others, **named)
+    by_tree(attr_pairs, is_classifier, SimpleNamespace(nodes=nodes), *arguments, **keywords)
 
 
 def _add_tree(

@@ -102,7 +102,7 @@ class Connections:
         self._n_held_bytes += n_bytes
         self._n_held_most = max(self._n_held_most, self._n_held_bytes)
         while self._n_held_bytes > self.limits.max_held_bytes:
-            arriving = {one: None for one in self.waiting if one.n_held_bytes}
+            arriving = {connection: None for connection in self.waiting if connection.n_held_bytes}
             if not arriving:
                 break
             self._end_one(arriving)
@@ -117,7 +117,9 @@ class Connections:
     def _end_one(self, candidates: dict[LimitedProtocol, None]) -> None:
         greediest = max(self._n_by_client, key=self._n_by_client.__getitem__)
         oldest = next(iter(candidates))
-        chosen = next((one for one in candidates if one.host == greediest), oldest)
+        chosen = next(
+            (connection for connection in candidates if connection.host == greediest), oldest
+        )
         chosen.end(BUSY, "Too many requests are arriving at a time")
 
 

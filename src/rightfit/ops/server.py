@@ -99,7 +99,9 @@ class Service:
         self._limits = limits
         self._model = usage.read_export(folder, needed=[usage.PROFILE])
         self._predict = usage.open_model(folder, self._model)
-        self._kinds = {name: one.dtype for one in self._model.inputs for name in one.columns}
+        self._kinds = {
+            name: tensor.dtype for tensor in self._model.inputs for name in tensor.columns
+        }
         self._profile = (folder / usage.PROFILE).read_bytes()
         # The model has its threads and was measured with one call at a time.
         self._one_at_a_time = anyio.CapacityLimiter(1)
@@ -123,8 +125,8 @@ class Service:
             self._require_place()  # a body that is still arriving takes none
             kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
             if kind not in (JSON, ARROW):
-                said = f"Content-Type must be {JSON} or {ARROW}, but is {kind[:100]!r}"
-                raise RefusedError(415, said)
+                problem = f"Content-Type must be {JSON} or {ARROW}, but is {kind[:100]!r}"
+                raise RefusedError(415, problem)
             self._n_running += 1
             try:
                 response = await anyio.to_thread.run_sync(
@@ -178,23 +180,23 @@ class Service:
         try:
             columns = _read_columns(kind, body, self._limits, self._kinds)
             answers = self._predict(columns)
-            named = usage.name_answers(answers, self._model.classes, self._model.threshold)
+            records = usage.name_answers(answers, self._model.classes, self._model.threshold)
             if kind == JSON:
-                written = json.dumps(named, allow_nan=False).encode()
+                content = json.dumps(records, allow_nan=False).encode()
             else:
                 import pyarrow
 
-                table = pyarrow.Table.from_pylist(named)
+                table = pyarrow.Table.from_pylist(records)
                 sink = io.BytesIO()
                 with pyarrow.ipc.new_stream(sink, table.schema) as stream:
                     stream.write_table(table)
-                written = sink.getvalue()
+                content = sink.getvalue()
         except RefusedError as err:
             return err.to_response()
         except (ValueError, TypeError, OverflowError, AttributeError) as err:
             return RefusedError(422, str(err)).to_response()
         self._rows.inc(len(answers))
-        return Response(written, media_type=kind)
+        return Response(content, media_type=kind)
 
 
 def describe_api(model: usage.ExportedModel) -> dict[str, Any]:
@@ -295,8 +297,8 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
         )
     except OSError as err:
-        place = f"{host}, port {port}: {err.strerror or err}"
-        raise OSError(f"It cannot listen on {place}. Choose another port.") from err
+        address = f"{host}, port {port}: {err.strerror or err}"
+        raise OSError(f"It cannot listen on {address}. Choose another port.") from err
     with listener:
         port = listener.getsockname()[1]
         sys.stderr.write(f"Listening on http://{host}:{port}/predict - Ctrl-C ends it.\n")
@@ -405,12 +407,12 @@ def _read_arrow(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Column
     columns: dict[str, list[Any]] = {}
     for batch in batches:
         names = batch.schema.names
-        places = [place for place, name in enumerate(names) if name in kinds]
-        if len({names[place] for place in places}) < len(places):
+        positions = [position for position, name in enumerate(names) if name in kinds]
+        if len({names[position] for position in positions}) < len(positions):
             raise RefusedError(422, "A column is there twice")
-        known = batch.select(places)
-        known.validate(full=True)
-        for name, column in zip(known.schema.names, known.columns, strict=True):
+        used_columns = batch.select(positions)
+        used_columns.validate(full=True)
+        for name, column in zip(used_columns.schema.names, used_columns.columns, strict=True):
             _check_arrow_column(name, column)
             columns.setdefault(name, []).extend(column.to_pylist())
     if not n_rows:
@@ -427,17 +429,17 @@ def _is_compressed(message: Any) -> bool:
 
     def find(table: int, field: int) -> int | None:
         vtable = table - struct.unpack_from("<i", content, table)[0]
-        place = 4 + 2 * field
-        if place >= struct.unpack_from("<H", content, vtable)[0]:
+        entry = 4 + 2 * field
+        if entry >= struct.unpack_from("<H", content, vtable)[0]:
             return None
-        offset: int = struct.unpack_from("<H", content, vtable + place)[0]
+        offset: int = struct.unpack_from("<H", content, vtable + entry)[0]
         return table + offset if offset else None
 
-    def follow(place: int | None) -> int:
-        if place is None:
+    def follow(position: int | None) -> int:
+        if position is None:
             raise ValueError("an Arrow message lacks its header")
-        offset: int = struct.unpack_from("<I", content, place)[0]
-        return place + offset
+        offset: int = struct.unpack_from("<I", content, position)[0]
+        return position + offset
 
     if message.type == "schema":
         return False

@@ -210,7 +210,7 @@ def _size_model(profile: Profile, scenario: str, headroom_pct: float) -> _Sizes:
         raise ValueError("peak_memory_mib was not measured. Run: kedro run --pipelines perf")
     memory = _Sourced(peak, f"peak with {profile.best_batch_size} rows a call (peak_memory_mib)")
     limits = profile.how.limits if profile.how else ()
-    enough = [one.memory_mib for one in limits if one.ok and one.memory_mib >= memory.value]
+    enough = [trial.memory_mib for trial in limits if trial.ok and trial.memory_mib >= memory.value]
     return _Sizes(
         capacity=_Sourced(
             rate,

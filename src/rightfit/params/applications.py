@@ -66,9 +66,9 @@ def find_contradictions(raw: Any) -> list[str]:
     ]
     rates = find_rates(raw)
     if len(set(rates.values())) > 1:
-        named = ", ".join(f"{name}: {rate:g}" for name, rate in rates.items())
+        pairs = ", ".join(f"{name}: {rate:g}" for name, rate in rates.items())
         faults.append(
-            f"applications name several rates (rate_per_s of {named}), but profiles are measured "
+            f"applications name several rates (rate_per_s of {pairs}), but profiles are measured "
             "at one. Give them the same; rightfit load-test finds the load that a winner sustains"
         )
     return faults

@@ -42,13 +42,13 @@ def complete_parameters(parameters: RawParameters) -> Block:
     """
     completed = dict(parameters)
     for block in BLOCKS:
-        own = parameters.get(block, {})
-        if isinstance(own, Mapping):
-            completed[block] = merge(read_default(block), own)
+        project_block = parameters.get(block, {})
+        if isinstance(project_block, Mapping):
+            completed[block] = merge(read_default(block), project_block)
             if block == "models":
                 completed[block] |= {
                     name: model
-                    for name, model in own.items()
+                    for name, model in project_block.items()
                     if isinstance(model, Mapping) and "family" in model  # stands alone
                 }
     completed["evaluation"] = set_rate(completed["evaluation"], parameters.get("applications"))
@@ -84,8 +84,12 @@ def set_rate(evaluation: Any, applications: object) -> Any:
     }
     (rate_per_s,) = rates
     changed = {}
-    for name, own in servers.items():
-        server = own if own.get("n_processes") else servers.get("standard", own)
+    for name, server_block in servers.items():
+        server = (
+            server_block
+            if server_block.get("n_processes")
+            else servers.get("standard", server_block)
+        )
         usual, max_s = server.get("rate_per_s"), server.get("max_s")
         if isinstance(usual, int | float) and isinstance(max_s, int | float):
             server = server | {"max_s": max_s * max(1.0, usual / rate_per_s)}
@@ -100,21 +104,21 @@ def read_default(block: str) -> Block:
     return values
 
 
-def merge(default: Mapping[str, Any], own: RawParameters) -> Block:
+def merge(default: Mapping[str, Any], project_block: RawParameters) -> Block:
     """Merge two blocks key by key; lists are replaced.
 
     >>> merge({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2, 3]}})
     {'a': {'b': 1, 'c': [2, 3]}}
     """
     merged = dict(default)
-    for key, value in own.items():
-        known = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(known, Mapping)
-        merged[key] = merge(known, value) if both else value  # type: ignore[arg-type]
+    for key, value in project_block.items():
+        default_value = merged.get(key)
+        are_mappings = isinstance(value, Mapping) and isinstance(default_value, Mapping)
+        merged[key] = merge(default_value, value) if are_mappings else value  # type: ignore[arg-type]
     return merged
 
 
-def find_misspelt_blocks(written: Iterable[str]) -> dict[str, str]:
+def find_misspelt_blocks(names: Iterable[str]) -> dict[str, str]:
     """Find names that are most likely a misspelt block of Rightfit.
 
     Returns:
@@ -125,11 +129,11 @@ def find_misspelt_blocks(written: Iterable[str]) -> dict[str, str]:
     >>> find_misspelt_blocks(["trainnig", "model", "model_options", "_grid"])
     {'trainnig': 'training'}
     """
-    known = (*BLOCKS, *PROJECT_BLOCKS)
+    block_names = (*BLOCKS, *PROJECT_BLOCKS)
     nearest = {
-        name: find_nearest(name, known, cutoff=0.8)
-        for name in written
-        if name not in known and not name.startswith("_")
+        name: find_nearest(name, block_names, cutoff=0.8)
+        for name in names
+        if name not in block_names and not name.startswith("_")
     }
     return {
         name: near
@@ -138,7 +142,7 @@ def find_misspelt_blocks(written: Iterable[str]) -> dict[str, str]:
     }
 
 
-def find_values(block: Any, names: Collection[str], place: str) -> Iterator[tuple[str, Any]]:
+def find_values(block: Any, names: Collection[str], key_path: str) -> Iterator[tuple[str, Any]]:
     """Yield what keys of some names hold, anywhere in a block, each with its place.
 
     >>> list(find_values({"replay": {"n_workers": 2}, "seed": 7}, ["n_workers"], "study"))
@@ -148,6 +152,6 @@ def find_values(block: Any, names: Collection[str], place: str) -> Iterator[tupl
         return
     for name, value in block.items():
         if name in names:
-            yield f"{place}.{name}", value
+            yield f"{key_path}.{name}", value
         else:
-            yield from find_values(value, names, f"{place}.{name}")
+            yield from find_values(value, names, f"{key_path}.{name}")

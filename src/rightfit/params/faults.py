@@ -47,11 +47,11 @@ def explain_faults(
         try:
             model.model_validate(blocks[name])
         except ValidationError as err:
-            others = {other: block for other, block in blocks.items() if other != name}
+            other_blocks = {other: block for other, block in blocks.items() if other != name}
             where = f"{kind}.{name}" if kind else name
             misspelt = _pair_misspelt(err.errors())
             faults += [
-                _explain(where, fault, blocks[name], others, misspelt, model)
+                _explain(where, fault, blocks[name], other_blocks, misspelt, model)
                 for fault in err.errors()
                 if fault["type"] != "missing"
                 or not (
@@ -68,9 +68,9 @@ def _pair_misspelt(faults: Iterable[Any]) -> dict[Path, Path]:
     pairs = {}
     for path in unknown:
         beside = [str(other[-1]) for other in missing if other[:-1] == path[:-1]]
-        meant = find_nearest(str(path[-1]), beside)
-        if meant is not None:
-            pairs[path] = (*path[:-1], meant)
+        nearest = find_nearest(str(path[-1]), beside)
+        if nearest is not None:
+            pairs[path] = (*path[:-1], nearest)
     return pairs
 
 
@@ -81,32 +81,39 @@ def _join(where: str, path: Path) -> str:
 def _explain(
     where: str,
     fault: Any,
-    own: object,
-    others: Mapping[str, Any],
+    block: object,
+    other_blocks: Mapping[str, Any],
     misspelt: Mapping[Path, Path],
     model: type[BaseModel],
 ) -> str:
     path: Path = fault["loc"]
     forms = [  # pydantic adds the types of a value's alternatives to its keys
-        place
-        for place, step in enumerate(path)
+        position
+        for position, step in enumerate(path)
         if isinstance(step, str) and ("[" in step or step[:1].isupper())
     ]
     path = path[: forms[0]] if forms else path
     key = _join(where, path)
-    example = _find_example(path, others)
+    example = _find_example(path, other_blocks)
     if forms:
         return f"{key} has none of its possible forms{example}"
     if fault["type"] == "extra_forbidden":
-        holders = [_follow(path[:-1], block) for block in others.values()]
-        known = sorted({str(key) for one in holders if isinstance(one, Mapping) for key in one})
-        holder = _follow(path[:-1], own)  # with the defaults it holds what else there is
+        holders = [_follow(path[:-1], block) for block in other_blocks.values()]
+        keys = sorted(
+            {
+                str(key)
+                for container in holders
+                if isinstance(container, Mapping)
+                for key in container
+            }
+        )
+        holder = _follow(path[:-1], block)  # with the defaults it holds what else there is
         beside = sorted({*map(str, holder)} - {path[-1]}) if isinstance(holder, Mapping) else []
         near = misspelt[path][-1] if path in misspelt else None
         fields = _list_fields(model, path[:-1])
-        for names in (known, beside, fields):
+        for names in (keys, beside, fields):
             near = near or find_nearest(str(path[-1]), names)
-        hint = f"; did you mean {near!r}?" if near else f"; others have {known}" if known else ""
+        hint = f"; did you mean {near!r}?" if near else f"; others have {keys}" if keys else ""
         return f"{key} is unknown{hint}"
     if fault["type"] == "missing":
         return f"{key} is missing{example}"
@@ -126,9 +133,9 @@ def _list_fields(kind: Any, path: Path) -> list[str]:
     return list(getattr(kind, "model_fields", ()))
 
 
-def _find_example(path: Path, others: Mapping[str, Any]) -> str:
+def _find_example(path: Path, other_blocks: Mapping[str, Any]) -> str:
     """Return how another block writes the same key, ready to be copied; empty if none does."""
-    for name, block in others.items():
+    for name, block in other_blocks.items():
         holder = _follow(path[:-1], block)
         value = holder.get(path[-1]) if path and isinstance(holder, Mapping) else None
         if value not in (None, [], {}):

@@ -78,8 +78,8 @@ class Grid:
 
     def list_models(self, dataset: str) -> tuple[str, ...]:
         """Return the models of a dataset."""
-        given = (model for model, datasets in self.imported.items() if dataset in datasets)
-        return (*self.list_searched(dataset), *given, *self.list_cascades(dataset))
+        imported = (model for model, datasets in self.imported.items() if dataset in datasets)
+        return (*self.list_searched(dataset), *imported, *self.list_cascades(dataset))
 
     def list_cascades(self, dataset: str) -> tuple[str, ...]:
         """Return the cascades of a dataset: none where nothing is searched that they consist of."""
@@ -129,18 +129,18 @@ def read_grid(parameters: RawParameters) -> Grid:
     datasets, models = (list_named(parameters, kind) for kind in ("datasets", "models"))
     tables = {name: list_entries(block) for name, block in datasets.items()}
     datasets_of = {
-        name: tuple(dataset for dataset in tables if dataset in (one.get("datasets") or tables))
-        for name, one in models.items()
+        name: tuple(dataset for dataset in tables if dataset in (block.get("datasets") or tables))
+        for name, block in models.items()
     }
-    searched = [name for name, one in models.items() if is_searched(one)]
+    searched = [name for name, block in models.items() if is_searched(block)]
     return Grid(
         tables,
         families={name: _find_family(name, models[name]) for name in searched},
-        imported={name: datasets_of[name] for name, one in models.items() if is_imported(one)},
+        imported={name: datasets_of[name] for name, block in models.items() if is_imported(block)},
         datasets_of={
             name: datasets_of[name] for name in searched if datasets_of[name] != tuple(tables)
         },
-        cascades=tuple(name for name, one in models.items() if is_cascade(one)),
+        cascades=tuple(name for name, block in models.items() if is_cascade(block)),
     )
 
 
@@ -200,8 +200,8 @@ def find_grid_faults(parameters: RawParameters) -> list[str]:
 def list_named(parameters: RawParameters, kind: str) -> dict[str, Any]:
     """Return the blocks of a kind that the grid names, by name, as far as they exist."""
     described = parameters.get(kind)
-    known = described if isinstance(described, Mapping) else {}
-    return {name: known[name] for name in _list_names(parameters, kind) if name in known}
+    blocks = described if isinstance(described, Mapping) else {}
+    return {name: blocks[name] for name in _list_names(parameters, kind) if name in blocks}
 
 
 def _list_names(parameters: RawParameters, kind: str) -> list[str]:
@@ -215,26 +215,31 @@ def _find_unmatched(parameters: RawParameters) -> Iterator[str]:
     models, described = list_named(parameters, "models"), parameters["datasets"]
     if not isinstance(described, Mapping):
         return  # told already
-    blocks = {name: one for name, one in models.items() if isinstance(one, Mapping)}
-    of_model = {name: one.get("datasets") for name, one in blocks.items()}
+    blocks = {name: block for name, block in models.items() if isinstance(block, Mapping)}
+    of_model = {name: block.get("datasets") for name, block in blocks.items()}
     wrong = {
-        name: named
-        for name, named in of_model.items()
-        if named is not None
+        name: datasets
+        for name, datasets in of_model.items()
+        if datasets is not None
         and not (
-            isinstance(named, list)
-            and all(isinstance(one, str) and one in described for one in named)
+            isinstance(datasets, list)
+            and all(
+                isinstance(dataset_name, str) and dataset_name in described
+                for dataset_name in datasets
+            )
         )
     }
-    for name, named in wrong.items():
+    for name, datasets in wrong.items():
         yield (
             f"models.{name}.datasets must list datasets of {sorted(map(str, described))}, but got "
-            f"{named!r}. Correct parameters_models.yml."
+            f"{datasets!r}. Correct parameters_models.yml."
         )
     if wrong or len(of_model) < len(models) or None in of_model.values():
         return
-    given = {dataset for named in of_model.values() for dataset in named or ()}
-    empty = [dataset for dataset in list_named(parameters, "datasets") if dataset not in given]
+    used_datasets = {dataset for datasets in of_model.values() for dataset in datasets or ()}
+    empty = [
+        dataset for dataset in list_named(parameters, "datasets") if dataset not in used_datasets
+    ]
     if empty and models:
         yield (
             f"The grid has no model for {empty}: those it names are for other datasets. Correct "

@@ -19,7 +19,7 @@ from rightfit.ranking.applications.constraints import fold_feasibility
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
 from rightfit.ranking.assessment.assessment import (
     Assessment,
-    Kept,
+    Incumbent,
     assess_candidates,
     is_practically_equal,
     orient,
@@ -135,7 +135,7 @@ def keep_winners(assessment: Assessment, earlier: DatasetWinners) -> Assessment:
     if not assessment.rules.keep_winner or not earlier:
         return assessment
     firsts = find_winning_rows(assessment, order_candidates(assessment))
-    chosen, kept = assessment.chosen.copy(), {}
+    chosen, incumbents = assessment.chosen.copy(), {}
     utility, within = assessment.judgement.utility, assessment.rules.prefer_within
     for position, (dataset, first) in enumerate(zip(table.datasets, firsts, strict=True)):
         row = table.find_row(dataset, earlier[dataset]) if dataset in earlier else None
@@ -146,14 +146,17 @@ def keep_winners(assessment: Assessment, earlier: DatasetWinners) -> Assessment:
         if is_practically_equal(utility[row], highest, within):
             candidate = int(table.candidate_of_row[row])
             chosen[candidate] = row
-            kept[position] = Kept(candidate, otherwise=first)
-    return replace(assessment, chosen=chosen, kept=kept) if kept else assessment
+            incumbents[position] = Incumbent(candidate, otherwise=first)
+    return replace(assessment, chosen=chosen, kept=incumbents) if incumbents else assessment
 
 
 def find_winning_rows(assessment: Assessment, order: Ints) -> list[int | None]:
     """Return the row of each dataset's winner by the order of all; ``None``: none qualifies."""
     firsts = [int(order[part.start]) for part in assessment.table.candidate_slices]
-    return [int(assessment.chosen[one]) if assessment.feasible[one] else None for one in firsts]
+    return [
+        int(assessment.chosen[candidate]) if assessment.feasible[candidate] else None
+        for candidate in firsts
+    ]
 
 
 def list_winner_keys(ranked: ApplicationRanking) -> DatasetWinners:
@@ -174,9 +177,9 @@ def change_limits(
     application = assessment.application.model_copy(update={"constraints": dict(constraints)})
     other = assess_candidates(assessment.table, assessment.name, application, assessment.rules)
     winners = find_winning_rows(other, order_candidates(other))
-    for position, kept in assessment.kept.items():
-        row = int(assessment.chosen[kept.candidate])
-        if winners[position] == kept.otherwise and other.judgement.feasible[row]:
+    for position, incumbent in assessment.kept.items():
+        row = int(assessment.chosen[incumbent.candidate])
+        if winners[position] == incumbent.otherwise and other.judgement.feasible[row]:
             winners[position] = row
     return other, winners
 
@@ -192,15 +195,18 @@ def order_candidates(assessment: Assessment) -> Ints:
     """
     order = _order_by_utility(assessment)
     for position, part in enumerate(assessment.table.candidate_slices):
-        places = order[part]
+        candidates = order[part]
         if position in assessment.kept:
-            (winner,) = np.flatnonzero(places == assessment.kept[position].candidate)
+            (winner,) = np.flatnonzero(candidates == assessment.kept[position].candidate)
         else:
             (winner,) = choose_winners(
-                assessment, places, assessment.utility[None, places], assessment.feasible[places]
+                assessment,
+                candidates,
+                assessment.utility[None, candidates],
+                assessment.feasible[candidates],
             )
         if winner > 0:
-            order[part] = [places[winner], *np.delete(places, winner)]
+            order[part] = [candidates[winner], *np.delete(candidates, winner)]
     return order
 
 
@@ -325,13 +331,13 @@ def _may_be_best(assessment: Assessment) -> Bools:
     rivals any more: the rest is compared again, at the level for that smaller number (the model
     confidence set, Hansen, Lunde and Nason, Econometrica 79, 2011).
     """
-    n_before, left = 0, np.arange(len(assessment.chosen))
-    while len(left) != n_before:
-        n_before = len(left)
-        among = replace(assessment, chosen=assessment.chosen[left])
-        left = left[_bound_together(among, n_before - 1, n_sides=1)[0] == 1]
+    n_before, remaining = 0, np.arange(len(assessment.chosen))
+    while len(remaining) != n_before:
+        n_before = len(remaining)
+        among = replace(assessment, chosen=assessment.chosen[remaining])
+        remaining = remaining[_bound_together(among, n_before - 1, n_sides=1)[0] == 1]
     may_be_best: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
-    may_be_best[left] = True
+    may_be_best[remaining] = True
     return may_be_best
 
 

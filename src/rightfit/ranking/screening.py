@@ -63,14 +63,14 @@ def could_be_chosen(
 
 def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: Bools) -> Bools:
     """Tell which profiles have less utility than another that is sure to be allowed."""
-    same = profiles["candidate"].to_numpy()[:, None] == profiles["candidate"].to_numpy()[None, :]
-    loss = np.zeros(same.shape)
+    is_same = profiles["candidate"].to_numpy()[:, None] == profiles["candidate"].to_numpy()[None, :]
+    loss = np.zeros(is_same.shape)
     for column in {"n_threads", "min_hardware_tier"} & set(profiles.columns):
         needed = _floats(profiles[column])
         loss[needed[:, None] < needed[None, :]] = EQUAL_WITHIN
     # The same model gives the same answers: between its profiles quality is no uncertainty.
     beaten = np.where(
-        same,
+        is_same,
         _is_below(profiles, application, exact_quality=True, by=loss),
         _is_below(profiles, application, exact_quality=False),
     )

@@ -156,20 +156,20 @@ def view_decisions(
     costs = list_costs(results.applications[application])[:MAX_COSTS]
     views = []
     for dataset, decision in results.recommendations[application].datasets.items():
-        here = results, application, dataset, decision
+        context = results, application, dataset, decision
         removed = read_rows(effects.filter(dataset=dataset), LimitEffect)
-        reversals = [one.sentence for one in decision.reversals[:MAX_REVERSALS]]
+        reversals = [reversal.sentence for reversal in decision.reversals[:MAX_REVERSALS]]
         views.append(
             DecisionView(
                 application=application,
                 dataset=dataset,
                 decision=decision,
                 candidate=decision.subject,
-                figures=tuple(_list_figures(*here)),
+                figures=tuple(_list_figures(*context)),
                 served=tuple(
-                    (True, f"≤ {format_number(one.bound)}")
-                    for one in decision.limits
-                    if one.metric == THREADS
+                    (True, f"≤ {format_number(limit.bound)}")
+                    for limit in decision.limits
+                    if limit.metric == THREADS
                 ),
                 badge=decision.status,
                 findings=tuple(
@@ -180,11 +180,13 @@ def view_decisions(
                 title=dataset,
                 quality=results.quality_title(dataset),
                 costs=tuple(metric_title(name) for name in costs),
-                places=tuple(_list_places(*here, costs=costs)),
-                facts=tuple(_list_facts(*here, prices=removed)),
+                places=tuple(_list_places(*context, costs=costs)),
+                facts=tuple(_list_facts(*context, prices=removed)),
                 reversals=tuple(reversals or [decision.reversal]),
-                prices=_tabulate_prices(removed) if any(one.flips for one in removed) else None,
-                unmeasured=tuple(_list_unmeasured(*here)),
+                prices=_tabulate_prices(removed)
+                if any(effect.flips for effect in removed)
+                else None,
+                unmeasured=tuple(_list_unmeasured(*context)),
             )
         )
     return views
@@ -204,10 +206,10 @@ def _list_figures(
         return
     metrics, quality = decision.winner.metrics, decision.winner.quality
     limits = {
-        name: tuple((True, one.short) for one in decision.limits if one.metric == name)
-        for name in dict.fromkeys(one.metric for one in decision.limits)
+        name: tuple((True, limit.short) for limit in decision.limits if limit.metric == name)
+        for name in dict.fromkeys(limit.metric for limit in decision.limits)
     }
-    of_quality = tuple(one for name in QUALITIES for one in limits.get(name, ()))
+    of_quality = tuple(sentence for name in QUALITIES for sentence in limits.get(name, ()))
     yield CellFigure(
         value=format_quality(quality.value if quality else None),
         name=results.quality_title(dataset),
@@ -217,7 +219,7 @@ def _list_figures(
     costs = list_costs(results.applications[application])
     n_limited = sum(name in limits for name in costs)
     for name in costs[: max(N_FIGURES - 1, n_limited)]:
-        judged = next((one.value for one in decision.limits if one.metric == name), None)
+        judged = next((limit.value for limit in decision.limits if limit.metric == name), None)
         value = metrics.get(name, judged)
         yield CellFigure(
             value=format_metric(name, value).replace(" ", UNBROKEN),
@@ -229,13 +231,13 @@ def _list_figures(
 def _list_places(
     results: Results, application: str, dataset: str, _decision: Decision, *, costs: list[str]
 ) -> Iterator[BoardRow]:
-    here = {"application": application, "dataset": dataset}
+    scope = {"application": application, "dataset": dataset}
     key = itemgetter(*PROFILE_KEYS)
     profiles = {
         key(row): row for row in results.profiles.filter(dataset=dataset).iter_rows(named=True)
     }
-    parts = results.utility_breakdown.filter(**here).partition_by("candidate", as_dict=True)
-    for row in results.rankings.filter(**here).iter_rows(named=True):
+    parts = results.utility_breakdown.filter(**scope).partition_by("candidate", as_dict=True)
+    for row in results.rankings.filter(**scope).iter_rows(named=True):
         profile = profiles.get(key(row), {})  # empty: measured anew since, not ranked yet
         raw, raw_low, raw_high = (profile.get(f"quality_raw{end}") for end in ("", "_low", "_high"))
         low, high = row["utility_low"], row["utility_high"]
@@ -386,8 +388,8 @@ def _list_unmeasured(
     results: Results, application: str, dataset: str, decision: Decision
 ) -> Iterator[str]:
     """Say what is not known of this decision; what no profile has stands in the details."""
-    here = {"application": application, "dataset": dataset}
-    lacking = results.rankings.filter(outcome="unmeasured", **here)
+    scope = {"application": application, "dataset": dataset}
+    lacking = results.rankings.filter(outcome="unmeasured", **scope)
     if lacking.height:
         first = lacking.row(0, named=True)
         number = count(lacking.height, "candidate")
@@ -399,6 +401,6 @@ def _list_unmeasured(
         return
     measured = {name for name in results.profiles.columns if results.profiles[name].count()}
     for reason, metrics in Profile.from_row(row).missing().items():
-        names = [metric_name(one.column) for one in metrics if one.column in measured]
+        names = [metric_name(metric.column) for metric in metrics if metric.column in measured]
         if names:
             yield f"{sentence_case(listing(names))}: {reason}."

@@ -196,25 +196,29 @@ def describe_application(application: Application) -> str:
     weighed = [f"{objective_name(metric)} {format_share(share)}" for metric, share in weights]
     sentence = f"Weights: {listing(weighed)}."
     limits = [describe_limit(*limit) for limit in application.list_limits()]
-    asked = f"{sentence} Limits: {listing(limits)}." if limits else f"{sentence} No limits."
+    demand = f"{sentence} Limits: {listing(limits)}." if limits else f"{sentence} No limits."
     workload = application.workload
     if workload is None:
-        return asked
+        return demand
     hours = format_duration(workload.hours)
     n_rows = format_number(workload.n_rows).replace("G", "billion").replace("M", "million")
-    return f"{asked} Deadline: {n_rows} rows in {hours}."
+    return f"{demand} Deadline: {n_rows} rows in {hours}."
 
 
 def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[str, Any]:
     """Arrange the matrix: applications by datasets, or the other way where it would be too wide."""
-    asked = [Head(one.title, one.description, f"panel-{one.name}") for one in applications]
-    given = [Head(name) for name in datasets]
-    found = [{one.dataset: one for one in view.decisions} for view in applications]
-    cells = [[by_dataset.get(name) for name in datasets] for by_dataset in found]
+    application_heads = [
+        Head(view.title, view.description, f"panel-{view.name}") for view in applications
+    ]
+    dataset_heads = [Head(name) for name in datasets]
+    decisions = [
+        {decision.dataset: decision for decision in view.decisions} for view in applications
+    ]
+    cells = [[by_dataset.get(name) for name in datasets] for by_dataset in decisions]
     if len(datasets) <= max(MAX_COLUMNS, len(applications)):
-        return {"heads": given, "rows": list(zip(asked, cells, strict=True))}
+        return {"heads": dataset_heads, "rows": list(zip(application_heads, cells, strict=True))}
     turned = [list(column) for column in zip(*cells, strict=True)]
-    return {"heads": asked, "rows": list(zip(given, turned, strict=True))}
+    return {"heads": application_heads, "rows": list(zip(dataset_heads, turned, strict=True))}
 
 
 def _write_legend(results: Results) -> str:

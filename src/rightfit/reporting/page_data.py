@@ -39,15 +39,15 @@ def collect_page_data(results: Results) -> Json:
     table = read_profiles(results.profiles)
     needed = [
         metric
-        for name, one in applications.items()
+        for name, app in applications.items()
         for metric in (
-            *one.objectives,
-            *one.constraints,
-            *(key.by for key in results.rules.ties.for_application(name, one)),
+            *app.objectives,
+            *app.constraints,
+            *(key.by for key in results.rules.ties.for_application(name, app)),
         )
     ]
-    known = [name for name in dict.fromkeys([*needed, *DEFAULT_COSTS]) if name in table.frame]
-    columns = [name for name in known if table.frame[name].count() or name in needed]
+    names = [name for name in dict.fromkeys([*needed, *DEFAULT_COSTS]) if name in table.frame]
+    columns = [name for name in names if table.frame[name].count() or name in needed]
     datasets = {}
     for dataset in results.datasets:
         metric = results.qualities.get(dataset)
@@ -62,14 +62,14 @@ def collect_page_data(results: Results) -> Json:
     return {
         "applications": {
             name: {
-                **list_parts(name, one, results.rules),
-                "path": f"{choose_path(table.of_environment(one.environment), one)}{ELSEWHERE}"
-                f"{one.environment}",
+                **list_parts(name, app, results.rules),
+                "path": f"{choose_path(table.of_environment(app.environment), app)}{ELSEWHERE}"
+                f"{app.environment}",
                 "costs": [
-                    x for x in dict.fromkeys([*list_costs(one), *DEFAULT_COSTS]) if x in columns
+                    x for x in dict.fromkeys([*list_costs(app), *DEFAULT_COSTS]) if x in columns
                 ],
             }
-            for name, one in applications.items()
+            for name, app in applications.items()
         },
         "profiles": {
             dataset: _list_profiles(table.frame.filter(pl.col("dataset") == dataset), columns)

@@ -120,5 +120,5 @@ def list_costs(application: Application) -> list[str]:
     The number of threads is none of them, but part of how a candidate is served.
     """
     weighted = sorted(application.weighted().items(), key=lambda item: -item[1].weight)
-    asked = dict.fromkeys([*application.constraints, *(name for name, _ in weighted)])
-    return [name for name in asked if name not in (*QUALITIES, THREADS)]
+    metrics = dict.fromkeys([*application.constraints, *(name for name, _ in weighted)])
+    return [name for name in metrics if name not in (*QUALITIES, THREADS)]

@@ -55,12 +55,12 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
         name: [dataset for dataset, metric in metrics.items() if metric == name]
         for name in dict.fromkeys(metrics.values())
     }
-    named = "; ".join(
+    titles = "; ".join(
         name if len(by_metric) == 1 else f"{name} of {listing(datasets)}"
         for name, datasets in by_metric.items()
     )
     caption = [
-        f"Quality: {named or 'not known'}, on all test rows, with its 95 % interval.",
+        f"Quality: {titles or 'not known'}, on all test rows, with its 95 % interval.",
         LEGEND,
         *(
             f"{finding.code} {finding.subject}: {finding.sentence}"

@@ -189,7 +189,10 @@ def plan_finish(
             logging.WARNING if limit is None else logging.INFO,
             "%s: candidate %d stays as its trial trained it; on more rows that would take some "
             "%.1f s, %s",
-            *(cell.name, trial.number, expected_s, reason),
+            cell.name,
+            trial.number,
+            expected_s,
+            reason,
         )
     return Task(
         "finish",
@@ -241,8 +244,8 @@ def choose_complete(study: optuna.Study, cell: Cell, settings: SearchSettings) -
     """
     default, targets, incumbents = cell.default(), settings.targets, []
     if targets is not None:
-        found = study.get_trials(deepcopy=False)
-        incumbents = find_incumbents(found, cell, targets, n_checkpoints=settings.n_checkpoints)
+        trials = study.get_trials(deepcopy=False)
+        incumbents = find_incumbents(trials, cell, targets, n_checkpoints=settings.n_checkpoints)
     complete = [
         CompleteTrial(
             number=trial.number,

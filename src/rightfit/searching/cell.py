@@ -152,8 +152,8 @@ def write_data(folder: Path, name: str, data: LabelledRows) -> None:
 
 def map_data(folder: Path, name: str, schema: InputSchema) -> TrainingData:
     """Return rows to learn from that :func:`write_data` wrote; see :func:`map_labelled_rows`."""
-    found = map_labelled_rows(folder, name, schema)
-    return TrainingData(found.rows, found.labels, schema)
+    labelled_rows = map_labelled_rows(folder, name, schema)
+    return TrainingData(labelled_rows.rows, labelled_rows.labels, schema)
 
 
 def map_labelled_rows(folder: Path, name: str, schema: InputSchema) -> LabelledRows:

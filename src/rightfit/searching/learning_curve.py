@@ -128,11 +128,11 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
         ArithmeticError: If the quality is not a number.
         ValueError: If the answers are not those of the task.
     """
-    family, known, schema = get_family(cell.family), cell.validation, run.data.schema
+    family, validation, schema = get_family(cell.family), cell.validation, run.data.schema
     checkpoints = family.train(run)
     size = TrainingSize(
         n_rows=len(run.data.labels),
-        n_judged=len(known.labels),
+        n_judged=len(validation.labels),
         n_features=schema.n_features,
         n_outputs=schema.n_outputs,
     )
@@ -145,12 +145,12 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
         start_ns = time.process_time_ns()
         answers = check_predictions(
             # a copy: a model that writes to its rows would spoil those that judge all others
-            family.predict(checkpoint.model, known.rows.copy()),
-            n_rows=len(known.labels),
-            schema=known.schema,
+            family.predict(checkpoint.model, validation.rows.copy()),
+            n_rows=len(validation.labels),
+            schema=validation.schema,
         )
-        quality_raw = cell.quality.score(known.labels, answers)
-        error = standard_error(cell.quality, known.labels, answers, raw=quality_raw)
+        quality_raw = cell.quality.score(validation.labels, answers)
+        error = standard_error(cell.quality, validation.labels, answers, raw=quality_raw)
         validate_ns += time.process_time_ns() - start_ns
         if not math.isfinite(quality_raw):
             raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
@@ -259,7 +259,7 @@ class PausedTrainings:
         self._kept[number, n_looks] = (training, look)
         while self._kept and (
             len(self._kept) > MAX_KEPT
-            or sum(one.kept_mib for _, one in self._kept.values()) > self._cap_mib
+            or sum(training.kept_mib for _, training in self._kept.values()) > self._cap_mib
         ):
             self._kept.popitem(last=False)
 

@@ -35,7 +35,7 @@ def read_pool(
             looks; this call adds to it.
     """
     observed = {} if observed is None else observed
-    found = []
+    pool_trials = []
     for trial in trials:
         record = trial.user_attrs
         if not record.get(CURVE) or trial.state == TrialState.FAIL:
@@ -46,11 +46,11 @@ def read_pool(
             settings = record[CONFIGURATION]
             looks = [_look(point, settings, cell, n_checkpoints) for point in record[CURVE]]
             observed[key] = ObservedTrial(trial.number, (start, *looks))
-        seen = observed[key]
+        observed_trial = observed[key]
         if trial.state == TrialState.COMPLETE:
-            seen = as_it_is(seen, record[CURVE][-1]["structure"], n_checkpoints)
-        found.append(replace(seen, is_free=trial.number in paused))
-    return Pool(tuple(found), n_checkpoints)
+            observed_trial = as_it_is(observed_trial, record[CURVE][-1]["structure"], n_checkpoints)
+        pool_trials.append(replace(observed_trial, is_free=trial.number in paused))
+    return Pool(tuple(pool_trials), n_checkpoints)
 
 
 def read_finished(trials: Sequence[FrozenTrial], cell: Cell, *, n_checkpoints: int) -> Pool:

@@ -91,16 +91,16 @@ class PausingPlan:
             name = names[index % len(names)]
             sampler = make_sampler(self.settings, index)
             scored = optuna.create_study(direction="maximize", sampler=sampler)
-            seen = {trial.number for trial in forecast.pool.trials}
+            numbers = {trial.number for trial in forecast.pool.trials}
             for trial in trials:
-                if trial.number in seen:
+                if trial.number in numbers:
                     value = forecast.appraise(trial.number, name)
                     scored.add_trial(_rescore(trial, TrialState.COMPLETE, value))
                 elif trial.state == TrialState.RUNNING and trial.params:
                     scored.add_trial(_rescore(trial, TrialState.RUNNING, None))
-            asked = scored.ask()
-            self.cell.params.suggest(asked)
-            return asked.params, name
+            scored_trial = scored.ask()
+            self.cell.params.suggest(scored_trial)
+            return scored_trial.params, name
 
     def next_step(
         self, trials: Sequence[FrozenTrial], *, paused: Collection[int], may_begin: bool

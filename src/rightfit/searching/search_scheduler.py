@@ -138,8 +138,8 @@ class SearchScheduler:
         if task is None and not self._out and not self._is_trained and not self._only_default:
             self._is_trained = True
             trials = self.pool.trials
-            wanted = [] if self._plan is None else sorted(self._plan.find_wanted(trials))
-            self._last += [self._make_task("keep", trials[number]) for number in wanted]
+            numbers = [] if self._plan is None else sorted(self._plan.find_wanted(trials))
+            self._last += [self._make_task("keep", trials[number]) for number in numbers]
         if task is None and self._is_trained:
             if not self._last and not self._out:  # all that is wanted has been kept
                 self._end_paused_trials()
@@ -172,7 +172,7 @@ class SearchScheduler:
             }
             self.pool.note(task.number, notes)
 
-    def note_death(self, task: Task) -> None:
+    def record_worker_loss(self, task: Task) -> None:
         """Take back a task whose worker has died."""
         self._take_back(task)
         if task.kind == "train":
@@ -275,9 +275,9 @@ class SearchScheduler:
             if trial.state == TrialState.RUNNING and trial.number not in self._out
         ]
         # Without pauses each trial goes on at once; with them, one whose first step was lost does.
-        due = [trial for trial in waiting if self._plan is None or CURVE not in trial.user_attrs]
-        if due:
-            return self._go_on(due[0])
+        ready = [trial for trial in waiting if self._plan is None or CURVE not in trial.user_attrs]
+        if ready:
+            return self._go_on(ready[0])
         index = first_free_index(begun)
         may_begin = self._limits.allows_another(begun, now=datetime.now()) and (
             self._n_configurations is None or index < self._n_configurations
@@ -353,8 +353,8 @@ class SearchScheduler:
     def _complete(self, number: int) -> None:
         """End a trial of a search without pauses that was trained to the end."""
         quality_raw = self.pool.trials[number].user_attrs[CURVE][-1]["quality_raw"]
-        others = [trial.values[0] for trial in _complete_trials(self.pool)]
-        if quality_raw > max(others, default=float("-inf")):
+        qualities = [trial.values[0] for trial in _complete_trials(self.pool)]
+        if quality_raw > max(qualities, default=float("-inf")):
             self.pool.note(number, {GAINED: ["quality"]})
         self.pool.end(number, TrialState.COMPLETE, quality_raw)
 
@@ -409,7 +409,7 @@ def open_study(
         store: Where it is kept.
         rule: Stops trials in place of the one that the settings name.
     """
-    asked = rule or make_pruner(
+    pruner = rule or make_pruner(
         settings.early_stopping,
         n_startup_trials=settings.n_startup_trials,
         last_resource=resource_at(settings.n_checkpoints),
@@ -419,7 +419,7 @@ def open_study(
         storage=store.open(),
         direction="maximize",
         load_if_exists=True,
-        pruner=cast("optuna.pruners.BasePruner", asked),  # Optuna only ever asks it to prune
+        pruner=cast("optuna.pruners.BasePruner", pruner),  # Optuna only ever asks it to prune
     )
 
 
@@ -463,10 +463,10 @@ def _describe_stop(pool: TrialPool, number: int) -> str:
         return f"{name}: validation quality {value:.4f} at checkpoint {checkpoint} ranks too low"
     best = max(point["quality_raw"] for point in curve)
     resource = resource_at(checkpoint)
-    others = [other.intermediate_values[resource] for other in _complete_trials(pool)]
+    values = [other.intermediate_values[resource] for other in _complete_trials(pool)]
     return (
         f"median: best validation quality {best:.4f} up to checkpoint {checkpoint} is below the "
-        f"median {median(others):.4f} of {len(others)} complete trials"
+        f"median {median(values):.4f} of {len(values)} complete trials"
     )
 
 

@@ -222,7 +222,7 @@ def describe_miss(number: int, miss: Miss) -> str:
     >>> describe_miss(7, Miss(0, "latency_p95_ms", 12.5, 10.0))
     'trial 7 comes nearest, with a latency p95 of 12.5 ms where the limit is 10 ms'
     """
-    value, limit = (format_metric(miss.metric, one) for one in (miss.value, miss.bound))
+    value, limit = (format_metric(miss.metric, figure) for figure in (miss.value, miss.bound))
     return (
         f"trial {number} comes nearest, with a {metric_name(miss.metric)} of {value} where the "
         f"limit is {limit}"

@@ -82,8 +82,8 @@ def make_cell(
 
 def make_data(frame: pl.DataFrame, schema: InputSchema) -> TrainingData:
     """Make rows to learn from of encoded rows with the column ``label``."""
-    found = make_labelled_rows(frame, schema)
-    return TrainingData(found.rows, found.labels, schema)
+    labelled_rows = make_labelled_rows(frame, schema)
+    return TrainingData(labelled_rows.rows, labelled_rows.labels, schema)
 
 
 def make_labelled_rows(frame: pl.DataFrame, schema: InputSchema) -> LabelledRows:
@@ -100,12 +100,12 @@ def make_settings(training: TrainingParams, family: str, *, n_searches: int = 1)
         family: Import path of the family that is searched.
         n_searches: Searches that run side by side.
     """
-    own = {
+    cell_settings = {
         "n_threads": training.share_cores(n_searches)[1],
         "device": pick_device(training.device, get_family(family).devices),
         "targets": None,
     }
-    return SearchSettings.model_validate(dict(training) | own)
+    return SearchSettings.model_validate(dict(training) | cell_settings)
 
 
 def make_targets(
@@ -138,11 +138,11 @@ def make_targets(
     )
 
 
-def pick_device(wanted: str, usable: tuple[str, ...]) -> Literal["cpu", "cuda"]:
+def pick_device(device: str, usable: tuple[str, ...]) -> Literal["cpu", "cuda"]:
     """Choose the device of a training.
 
     Args:
-        wanted: ``cpu``, ``cuda`` or ``auto`` (CUDA where the family and the machine have it).
+        device: ``cpu``, ``cuda`` or ``auto`` (CUDA where the family and the machine have it).
         usable: Devices the family can use.
 
     Returns:
@@ -151,15 +151,15 @@ def pick_device(wanted: str, usable: tuple[str, ...]) -> Literal["cpu", "cuda"]:
     Raises:
         ValueError: If ``cuda`` is wanted and the machine has none.
     """
-    if wanted == "cpu" or "cuda" not in usable:
+    if device == "cpu" or "cuda" not in usable:
         return "cpu"
-    if wanted == "auto" and "cuda" not in list_devices():
+    if device == "auto" and "cuda" not in list_devices():
         return "cpu"  # importing torch, only to hear the same from it, takes more than a second
     import torch
 
     if torch.cuda.is_available():
         return "cuda"
-    if wanted == "cuda":
+    if device == "cuda":
         raise RightfitError(
             "training.device is cuda, but torch finds no CUDA device here. "
             "Set it to auto or cpu in parameters_training.yml."

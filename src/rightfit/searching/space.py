@@ -147,25 +147,25 @@ class ModelParams(StrictModel):
 
     @model_validator(mode="after")
     def _check_first_trials(self) -> ModelParams:
-        firsts = {f"portfolio.{place}": entry for place, entry in enumerate(self.portfolio)}
-        given = {
+        firsts = {f"portfolio.{index}": entry for index, entry in enumerate(self.portfolio)}
+        first_trials = {
             "default": self.default or {},
             "default_in_regression": self.default_in_regression,
             **firsts,
         }
         wrong = []
-        for where, values in given.items():
+        for where, values in first_trials.items():
             for name, value in values.items():
                 searched = self.space.get(name)
                 if isinstance(searched, IntRange) and type(value) is not int:
                     wrong.append(f"{where}.{name} must be a whole number, but is {value!r}")
                 elif isinstance(searched, FloatRange) and type(value) not in (int, float):
                     wrong.append(f"{where}.{name} must be a number, but is {value!r}")
-        known = {*self.fixed, *self.space}
+        settings = {*self.fixed, *self.space}
         for where, entry in firsts.items():
-            if unknown := sorted(set(entry) - known):
+            if unknown := sorted(set(entry) - settings):
                 wrong.append(
-                    f"{where} names {unknown}, but the model's settings are {sorted(known)}"
+                    f"{where} names {unknown}, but the model's settings are {sorted(settings)}"
                 )
             if missing := sorted(set(self.space) - set(entry)):
                 wrong.append(f"{where} lacks {missing}; it must give each searched setting a value")
@@ -255,8 +255,15 @@ class ModelParams(StrictModel):
             default = {name: library[name] for name in self.space}
         if default is None:
             return None
-        own = dict(default) | (self.default_in_regression if task == "regression" else {})
-        return next((one for one in (own, dict(default)) if self._holds(one)), None)
+        adapted = dict(default) | (self.default_in_regression if task == "regression" else {})
+        return next(
+            (
+                configuration
+                for configuration in (adapted, dict(default))
+                if self._holds(configuration)
+            ),
+            None,
+        )
 
     def begin(self, library: Configuration, task: Task) -> list[Configuration]:
         """Return the searched settings of the first trials: the default, then the portfolio.
@@ -269,12 +276,12 @@ class ModelParams(StrictModel):
             task: See :meth:`first`.
         """
         default = self.first(library, task)
-        found = [] if default is None else [default]
+        configurations = [] if default is None else [default]
         for entry in self.portfolio:
             searched = {name: entry[name] for name in self.space}
-            if self._holds(entry) and searched not in found:
-                found.append(searched)
-        return found
+            if self._holds(entry) and searched not in configurations:
+                configurations.append(searched)
+        return configurations
 
     def _holds(self, values: Mapping[str, Value]) -> bool:
         """Tell whether values lie in the space, and are those of the fixed settings."""

@@ -71,7 +71,7 @@ def import_rule(path: str) -> StoppingRule:
     """
     module_name, _, name = path.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module_name), name, None)
+        rule = getattr(importlib.import_module(module_name), name, None)
     except ModuleNotFoundError as err:
         if err.name is None or not f"{module_name}.".startswith(f"{err.name}."):
             raise  # the module is there, and imports something that is not
@@ -79,21 +79,21 @@ def import_rule(path: str) -> StoppingRule:
             f"There is no module {module_name!r} to hold a stopping rule ({err}). Correct "
             "early_stopping, or install the package that the module lies in."
         ) from err
-    if found is None:
+    if rule is None:
         raise RightfitError(
             f"The module {module_name} has no {name!r}; early_stopping names a class there."
         )
-    return build_rule(found, path)
+    return build_rule(rule, path)
 
 
-def build_rule(found: object, path: str) -> StoppingRule:
+def build_rule(rule_or_class: object, path: str) -> StoppingRule:
     """Return the stopping rule that an object is, or that a class makes.
 
     Raises:
         RightfitError: If it is none; ``path`` names it.
     """
     try:
-        rule = found() if isinstance(found, type) else found
+        rule = rule_or_class() if isinstance(rule_or_class, type) else rule_or_class
     except TypeError as err:
         raise RightfitError(
             f"The stopping rule {path} can't be made without arguments: {err}. Name a class of "

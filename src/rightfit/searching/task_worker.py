@@ -64,30 +64,30 @@ class TaskWorker:
         """
         get_family(self._cell.family).load_libraries()  # which no trial is charged for
         started_s, started_ns = time.time(), time.process_time_ns()
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         try:
             match task.kind:
                 case "train":
-                    self._train(task, found)
+                    self._train(task, result)
                 case "keep":
                     look = self._trainings.look_at(task.number, task.n_checkpoints)
                     if look is None:
                         look = self._repeat(task)
-                    found["model_size_mib"] = _measure_size_mib(self._write_trial(task, look))
+                    result["model_size_mib"] = _measure_size_mib(self._write_trial(task, look))
                 case "finish":
                     self.finish(task)
                 case "forecast":
                     run = _make_run(self._cell, self._settings, task.configuration)
-                    found["point"] = forecast_first_look(self._cell, run)
+                    result["point"] = forecast_first_look(self._cell, run)
         except SEARCH_FAULTS:
             raise
         except Exception as err:  # a family may raise anything
             logger.debug("The failed trial's traceback:", exc_info=True)
-            found["fault"] = f"failed: {describe_error(err)}"
+            result["fault"] = f"failed: {describe_error(err)}"
         cpu_s = (time.process_time_ns() - started_ns) / NS_PER_S
-        return TaskResult(started_s, time.time(), cpu_s, **found)
+        return TaskResult(started_s, time.time(), cpu_s, **result)
 
-    def _train(self, task: Task, found: dict[str, Any]) -> None:
+    def _train(self, task: Task, result: dict[str, Any]) -> None:
         """Train a trial to its next checkpoint, anew where its training is not in memory."""
         n_passed = task.n_checkpoints
         training = self._trainings.take(task.number, n_passed)
@@ -97,10 +97,10 @@ class TaskWorker:
         for _ in range(n_missing):
             look = next(training)
         if n_passed + 1 == self._settings.n_checkpoints:
-            found["model_size_mib"] = _measure_size_mib(self._write_trial(task, look))
+            result["model_size_mib"] = _measure_size_mib(self._write_trial(task, look))
         else:
             self._trainings.keep(task.number, n_passed + 1, training, look)
-        found["point"] = look.point
+        result["point"] = look.point
 
     def read_model(self, task: Task) -> Bundle:
         """Read a complete trial's bundle; a damaged one is made anew, repeating the training."""
@@ -129,7 +129,10 @@ class TaskWorker:
         except Exception as err:  # a family may raise anything
             logger.warning(
                 "%s: candidate %d stays as its trial trained it, on more rows that failed: %s: %s",
-                *(self._cell.name, task.number, type(err).__name__, err),
+                self._cell.name,
+                task.number,
+                type(err).__name__,
+                err,
             )
             bundle = self.read_model(task)
         if task.exports:
@@ -181,7 +184,7 @@ class TaskWorker:
     def _write(self, task: Task, model: Any, *, n_rows: int, variant: str = "") -> Bundle:
         """Write the bundle of a trial, or of the candidate that it has become."""
         with self._store.new_bundle(self._study_name, task.number, variant) as folder:
-            written = write_bundle(
+            bundle = write_bundle(
                 folder,
                 model,
                 model=self._cell.model,
@@ -191,9 +194,9 @@ class TaskWorker:
                 data_version=self._cell.data_version,
                 n_training_rows=n_rows,
             )
-        self._store.record_weights(written)
+        self._store.record_weights(bundle)
         path = self._store.bundle_folder(self._study_name, task.number, variant)
-        return replace(written, path=path)
+        return replace(bundle, path=path)
 
 
 def _measure_size_mib(bundle: Bundle) -> float:

@@ -17,7 +17,7 @@ from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.profiles.candidate_profiles import profile_set
 from rightfit.measuring.rounds.jobs import CandidateSet, plan_servings
-from rightfit.measuring.rounds.measurement import Bench
+from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.models.bundle import read_bundle
 from rightfit.searching.setting_up import make_data
@@ -83,7 +83,7 @@ def profile_recorded(
     with temporary_folder("rows") as place:
         rows = place / "rows.npy"
         np.save(rows, data.rows)
-        bench = Bench(shared_pool(), rows, place, recording.measuring, "recording")
+        bench = MeasurementContext(shared_pool(), rows, place, recording.measuring, "recording")
         for paths, chosen in ((final, servings), (earlier, single)):
             if not paths:
                 continue

@@ -4,12 +4,12 @@ import pytest
 
 from rightfit.measuring.hardware.tiers import (
     Device,
-    Judged,
     Tier,
+    TierFit,
     cheapest_fit,
-    judge_tiers,
-    misfits,
+    fit_tiers,
     smallest_fit,
+    unmet_requirements,
 )
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.results import LimitTrial
@@ -34,8 +34,8 @@ LADDER = (
 
 def judge(
     *trials: LimitTrial, n_threads: int = 1, peak_memory_mib: float = 10, device: str = "cpu"
-) -> list[Judged]:
-    return judge_tiers(
+) -> list[TierFit]:
+    return fit_tiers(
         LADDER,
         Serving("onnx", n_threads, device),
         peak_memory_mib=peak_memory_mib,
@@ -90,7 +90,7 @@ def test_trial_under_the_limit_overrules_the_computation() -> None:
 
 
 def test_misfits_name_every_reason() -> None:
-    reasons = misfits(LADDER[0], Serving("onnx", 2, "cuda"), peak_memory_mib=300)
+    reasons = unmet_requirements(LADDER[0], Serving("onnx", 2, "cuda"), peak_memory_mib=300)
 
     assert reasons == [
         "has cpu, was measured on cuda",

@@ -18,7 +18,7 @@ from rightfit.measuring.profiles import prediction_quality
 from rightfit.measuring.profiles.candidate_profiles import profile_set
 from rightfit.measuring.profiles.prediction_quality import measure_quality
 from rightfit.measuring.rounds.jobs import CandidateSet, Job, RawRequests, with_paths
-from rightfit.measuring.rounds.measurement import Bench
+from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.measuring.serving import Serving
 from rightfit.models import runtimes
@@ -76,17 +76,17 @@ def cell(bundle: Bundle, blobs: TrainingData) -> CandidateSet:
 
 
 @pytest.fixture
-def bench(pool: WorkerPool, blobs: TrainingData, tmp_path: Path) -> Bench:
+def bench(pool: WorkerPool, blobs: TrainingData, tmp_path: Path) -> MeasurementContext:
     rows = tmp_path / "blobs.npy"
     np.save(rows, blobs.rows)
     # a p95 needs 130 calls, on a machine that is starved too; up to half of all made are left out
     settings = make_settings(
         min_processes=1, max_processes=1, latency_min_calls=260, latency_max_ms=5_000
     )
-    return Bench(pool, rows, tmp_path, settings, "quick")
+    return MeasurementContext(pool, rows, tmp_path, settings, "quick")
 
 
-def test_profile_of_a_real_model_is_complete(cell: CandidateSet, bench: Bench) -> None:
+def test_profile_of_a_real_model_is_complete(cell: CandidateSet, bench: MeasurementContext) -> None:
     profiles = profile_set(cell, SERVINGS, bench, DictStore(), tiers=TIERS, choose=choose_all)
 
     assert profiles["runtime"].to_list() == ["native", "onnx"]
@@ -136,7 +136,7 @@ def raw_cell(cell: CandidateSet, blobs: TrainingData, tmp_path: Path) -> Candida
 
 
 def test_whole_requests_are_measured_and_what_encoding_takes_of_them(
-    raw_cell: CandidateSet, bench: Bench
+    raw_cell: CandidateSet, bench: MeasurementContext
 ) -> None:
     store = DictStore()
 
@@ -158,7 +158,7 @@ def test_whole_requests_are_measured_and_what_encoding_takes_of_them(
 
 
 def test_both_paths_stand_side_by_side_and_are_compared(
-    raw_cell: CandidateSet, bench: Bench
+    raw_cell: CandidateSet, bench: MeasurementContext
 ) -> None:
     servings = with_paths(SERVINGS[1:], ["model", "request"])
 
@@ -169,7 +169,7 @@ def test_both_paths_stand_side_by_side_and_are_compared(
 
 
 def test_what_no_application_could_choose_is_not_compared(
-    raw_cell: CandidateSet, bench: Bench
+    raw_cell: CandidateSet, bench: MeasurementContext
 ) -> None:
     bench = replace(bench, settings=make_settings(screening_processes=1, min_processes=2))
     profiles = profile_set(
@@ -187,7 +187,7 @@ def test_what_no_application_could_choose_is_not_compared(
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_measured_profiles_are_not_measured_again(
-    wanted: bool, cell: CandidateSet, bench: Bench
+    wanted: bool, cell: CandidateSet, bench: MeasurementContext
 ) -> None:
     store = DictStore()
 
@@ -203,7 +203,7 @@ def test_measured_profiles_are_not_measured_again(
 
 
 def test_profiles_say_how_sure_the_machines_usual_speed_is(
-    cell: CandidateSet, bench: Bench
+    cell: CandidateSet, bench: MeasurementContext
 ) -> None:
     store = DictStore()
 
@@ -228,7 +228,7 @@ def test_profiles_say_how_sure_the_machines_usual_speed_is(
     "change", [{"environment_id": "elsewhere"}, {"data_version": "v2"}, {"settings": {}}]
 )
 def test_profiles_of_other_circumstances_are_measured_anew(
-    change: dict[str, Any], cell: CandidateSet, bench: Bench
+    change: dict[str, Any], cell: CandidateSet, bench: MeasurementContext
 ) -> None:
     store = DictStore()
     profile_set(cell, SERVINGS[1:], bench, store, tiers=TIERS, choose=choose_all)
@@ -243,7 +243,7 @@ def test_profiles_of_other_circumstances_are_measured_anew(
     assert len(store) > n_kept
 
 
-def test_interrupted_measurement_continues(cell: CandidateSet, bench: Bench) -> None:
+def test_interrupted_measurement_continues(cell: CandidateSet, bench: MeasurementContext) -> None:
     store = DictStore()
     longer = replace(bench, settings=make_settings(min_processes=3, max_processes=3))
     profile_set(cell, SERVINGS[1:], longer, store, tiers=TIERS, choose=choose_all)
@@ -256,7 +256,9 @@ def test_interrupted_measurement_continues(cell: CandidateSet, bench: Bench) -> 
     assert store[key]["rounds"][:2] == state["rounds"][:2]
 
 
-def test_candidate_that_cannot_be_opened_is_reported(cell: CandidateSet, bench: Bench) -> None:
+def test_candidate_that_cannot_be_opened_is_reported(
+    cell: CandidateSet, bench: MeasurementContext
+) -> None:
     bundle = cell.candidates["linear-007"]
     (bundle.path / "model.onnx").write_bytes(b"changed")
 
@@ -268,7 +270,9 @@ def test_candidate_that_cannot_be_opened_is_reported(cell: CandidateSet, bench: 
     assert "model.onnx" in row["null_reasons"]["min_hardware_tier"]
 
 
-def test_profile_that_nobody_could_choose_is_left_alone(cell: CandidateSet, bench: Bench) -> None:
+def test_profile_that_nobody_could_choose_is_left_alone(
+    cell: CandidateSet, bench: MeasurementContext
+) -> None:
     settings = make_settings(screening_processes=1, min_processes=3, max_processes=3)
     asked: list[pl.DataFrame] = []
 
@@ -294,7 +298,7 @@ def test_profile_that_nobody_could_choose_is_left_alone(cell: CandidateSet, benc
 
 
 def test_screened_profile_is_measured_when_other_applications_choose(
-    cell: CandidateSet, bench: Bench
+    cell: CandidateSet, bench: MeasurementContext
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
     strict = replace(bench, settings=settings)
@@ -314,7 +318,7 @@ def test_screened_profile_is_measured_when_other_applications_choose(
     assert state["settled"] == "processes"
 
 
-def test_tier_is_tried_under_its_memory(cell: CandidateSet, bench: Bench) -> None:
+def test_tier_is_tried_under_its_memory(cell: CandidateSet, bench: MeasurementContext) -> None:
     tiers = (
         Tier(name="tiny", n_cores=1, memory_mib=40, device="cpu", price_per_hour=1),
         Tier(name="tight", n_cores=1, memory_mib=61, device="cpu", price_per_hour=2),
@@ -362,7 +366,7 @@ def test_answers_that_are_no_probabilities_end_the_profile_with_the_reason(
 ) -> None:
     good = np.eye(3, dtype=np.float32)[blobs.labels]
     monkeypatch.setattr(prediction_quality, "predict", lambda subject, bench: change(good))
-    bench = Bench(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick")
+    bench = MeasurementContext(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick")
     job = Job("blobs.linear", "linear-007", cell.candidates["linear-007"], SERVINGS[0])
     store = DictStore()
 
@@ -378,7 +382,7 @@ def test_stored_quality_of_another_version_is_judged_again(
 ) -> None:
     good = np.eye(3, dtype=np.float32)[blobs.labels]
     monkeypatch.setattr(prediction_quality, "predict", lambda subject, bench: good)
-    bench = Bench(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick")
+    bench = MeasurementContext(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick")
     job = Job("blobs.linear", "linear-007", cell.candidates["linear-007"], SERVINGS[0])
     store = DictStore()
     first = measure_quality(cell, job, bench, store)
@@ -389,7 +393,7 @@ def test_stored_quality_of_another_version_is_judged_again(
 
 
 def test_candidate_whose_export_was_refused_says_so_and_is_served_natively(
-    cell: CandidateSet, bench: Bench
+    cell: CandidateSet, bench: MeasurementContext
 ) -> None:
     bundle = cell.candidates["linear-007"]
     files = {name: sha for name, sha in bundle.files.items() if name != "model.onnx"}
@@ -410,7 +414,9 @@ def test_candidate_whose_export_was_refused_says_so_and_is_served_natively(
     assert set(reasons.values()) == {"its ONNX export was refused: ValueError: unlike"}
 
 
-def test_cell_without_candidates_has_no_profiles(cell: CandidateSet, bench: Bench) -> None:
+def test_cell_without_candidates_has_no_profiles(
+    cell: CandidateSet, bench: MeasurementContext
+) -> None:
     profiles = profile_set(
         replace(cell, candidates={}), SERVINGS, bench, DictStore(), tiers=TIERS, choose=choose_all
     )

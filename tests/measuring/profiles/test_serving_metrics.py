@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from factories.measurements import BATCH, SETTINGS, make_round, make_settings
 
-from rightfit.measuring.hardware.tiers import Judged, Tier, judge_tiers
+from rightfit.measuring.hardware.tiers import Tier, TierFit, fit_tiers
 from rightfit.measuring.metrics import METRICS, MetricTable
 from rightfit.measuring.profile import MeasuredHow, ProfileBuilder
 from rightfit.measuring.profiles.measured import (
@@ -212,8 +212,8 @@ def test_failed_measurement_explains_every_null() -> None:
     assert profile.reasons["cpu_cores"] == "it does not run: ValueError: no such file"
 
 
-def judge(profile: ProfileBuilder, *tiers: Tier) -> list[Judged]:
-    return judge_tiers(
+def judge(profile: ProfileBuilder, *tiers: Tier) -> list[TierFit]:
+    return fit_tiers(
         tiers,
         Serving("onnx", 2),
         peak_memory_mib=profile.values["peak_memory_mib"] or 0,
@@ -248,7 +248,7 @@ def test_tier_has_the_interval_of_the_memory_it_follows_from() -> None:
     profile = summarise([fake_round([LARGE])])
     ladder = tier("small", 149.5, 0.1), tier("medium", 151, 0.2), tier("large", 999, 0.3)
 
-    def judge_at(peak_memory_mib: float) -> list[Judged]:
+    def judge_at(peak_memory_mib: float) -> list[TierFit]:
         return judge(ProfileBuilder(values={"peak_memory_mib": peak_memory_mib}), *ladder)
 
     set_tiers(profile, judge_at(150.0), low=judge_at(149.0), high=judge_at(152.0))

@@ -11,26 +11,26 @@ from factories.measurements import known_load, make_round, make_settings
 from rightfit.measuring.profile import ProfileBuilder
 from rightfit.measuring.profiles.measured import Measured, set_measured
 from rightfit.measuring.rounds.measurement import (
-    Bench,
+    MeasurementContext,
     predict,
 )
 from rightfit.measuring.rounds.settling import (
+    find_stop_reason,
     per_process,
     usable_rounds,
-    why_settled,
 )
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.turns import JobMeasurement, time_block
 
 
-def measure(bench: Bench, **costs: float) -> MeasurementState:
+def measure(bench: MeasurementContext, **costs: float) -> MeasurementState:
     measurement = JobMeasurement(known_load(**costs), MeasurementState(), save=lambda _: None)
     for number in range(3):
         time_block([measurement], bench, block=f"a.{number}", rng=np.random.default_rng(0))
     return measurement.state
 
 
-def test_known_load_is_found(bench: Bench) -> None:
+def test_known_load_is_found(bench: MeasurementContext) -> None:
     state = measure(bench, sleep_ms=5, burn_ms=5, allocate_mib=200)
     profile = ProfileBuilder()
 
@@ -45,7 +45,7 @@ def test_known_load_is_found(bench: Bench) -> None:
     assert profile.values["model_memory_mib"] == pytest.approx(200, rel=0.02)
 
 
-def test_each_round_is_a_fresh_process(bench: Bench) -> None:
+def test_each_round_is_a_fresh_process(bench: MeasurementContext) -> None:
     state = measure(bench, allocate_mib=50)
 
     # A process that still held the model of the round before would not grow.
@@ -54,7 +54,7 @@ def test_each_round_is_a_fresh_process(bench: Bench) -> None:
     assert loaded == pytest.approx([50] * len(loaded), rel=0.02)
 
 
-def test_later_rounds_repeat_the_best_batch_size_only(bench: Bench) -> None:
+def test_later_rounds_repeat_the_best_batch_size_only(bench: MeasurementContext) -> None:
     first, *later = measure(bench, burn_ms=1).rounds
 
     # the larger one, unless others disturb its few calls
@@ -64,7 +64,7 @@ def test_later_rounds_repeat_the_best_batch_size_only(bench: Bench) -> None:
     assert [[b.batch_size for b in r.batches] for r in later] == [[best]] * len(later)
 
 
-def test_batch_whose_call_would_take_too_long_is_not_tried(bench: Bench) -> None:
+def test_batch_whose_call_would_take_too_long_is_not_tried(bench: MeasurementContext) -> None:
     settings = make_settings(batch_sizes=(4, 32), batch_max_call_ms=30, max_processes=2)
 
     state = measure(replace(bench, settings=settings), sleep_ms=10)
@@ -72,7 +72,7 @@ def test_batch_whose_call_would_take_too_long_is_not_tried(bench: Bench) -> None
     assert [b.batch_size for b in state.rounds[0].batches] == [4]
 
 
-def test_model_that_fails_ends_its_measurement(bench: Bench) -> None:
+def test_model_that_fails_ends_its_measurement(bench: MeasurementContext) -> None:
     subject = replace(known_load(), factory="fakes.known_load:not_there")
 
     measurement = JobMeasurement(subject, MeasurementState(), save=lambda _: None)
@@ -84,7 +84,7 @@ def test_model_that_fails_ends_its_measurement(bench: Bench) -> None:
         predict(subject, bench)
 
 
-def test_answers_come_from_the_measured_model(bench: Bench) -> None:
+def test_answers_come_from_the_measured_model(bench: MeasurementContext) -> None:
     probabilities = predict(known_load(n_classes=4), bench)
 
     assert probabilities.shape == (50, 4)
@@ -117,7 +117,7 @@ def test_measurement_settles_by_precision_or_cap(
 
     state = fake_state([fake_round(value, total_ms=total_ms) for value in p50_ns])
 
-    assert why_settled(state, settings, {0.5: per_process(state.rounds, 0.5)}) == expected
+    assert find_stop_reason(state, settings, {0.5: per_process(state.rounds, 0.5)}) == expected
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_time_is_not_over_while_the_tail_lacks_a_few_fast_calls(
 
     state = fake_state([fake_round(p50_ns, total_ms=600, n_calls=n_calls)] * n_rounds)
 
-    assert why_settled(state, settings, {0.5: per_process(state.rounds, 0.5)}) == expected
+    assert find_stop_reason(state, settings, {0.5: per_process(state.rounds, 0.5)}) == expected
 
 
 @pytest.mark.parametrize(("n_rounds", "expected"), [(9, None), (50, "time")])
@@ -144,7 +144,7 @@ def test_other_work_can_only_multiply_the_time(n_rounds: int, expected: str | No
     settings = make_settings(max_s=1, min_processes=60, max_processes=60)
     taken = replace(fake_round(100.0, total_ms=100.0), cpu_ms=1.0)
 
-    assert why_settled(fake_state([taken] * n_rounds), settings, {}) == expected
+    assert find_stop_reason(fake_state([taken] * n_rounds), settings, {}) == expected
 
 
 def test_interrupted_rounds_are_left_out_unless_too_few_remain() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from factories.measurements import known_load, make_settings, run_round
 
-from rightfit.measuring.rounds.measurement import Bench, OpenRound
+from rightfit.measuring.rounds.measurement import MeasurementContext, OpenRound
 from rightfit.measuring.rounds.state import MeasurementState
 
 # A call lasts longer than a slice, so that a slice is one call.
@@ -13,7 +13,7 @@ SLEEP_MS = 10
 SEVERAL = make_settings(latency_min_calls=6, latency_min_ms=1, latency_max_ms=5_000)
 
 
-def test_later_processes_take_over_what_files_the_first_mapped(bench: Bench) -> None:
+def test_later_processes_take_over_what_files_the_first_mapped(bench: MeasurementContext) -> None:
     first = run_round(known_load(burn_ms=1), bench, MeasurementState())
     state = MeasurementState(rounds=(replace(first, files_mib=123.0),))
 
@@ -22,7 +22,7 @@ def test_later_processes_take_over_what_files_the_first_mapped(bench: Bench) -> 
     assert later.files_mib == 123.0
 
 
-def test_slices_share_one_process_and_what_it_is_asked_for(bench: Bench) -> None:
+def test_slices_share_one_process_and_what_it_is_asked_for(bench: MeasurementContext) -> None:
     subject = known_load(sleep_ms=SLEEP_MS, allocate_mib=50)
     several = replace(bench, settings=SEVERAL)
     process = OpenRound(subject, several, MeasurementState())
@@ -44,7 +44,7 @@ def test_slices_share_one_process_and_what_it_is_asked_for(bench: Bench) -> None
     assert not bench.pool.get(subject.kind).has_children
 
 
-def test_memory_of_one_row_is_that_before_any_batch(bench: Bench) -> None:
+def test_memory_of_one_row_is_that_before_any_batch(bench: MeasurementContext) -> None:
     wide = known_load(sleep_ms=SLEEP_MS, n_classes=300_000)  # a batch of 32 takes 37 MiB
 
     finished = run_round(wide, replace(bench, settings=SEVERAL), MeasurementState())
@@ -53,7 +53,7 @@ def test_memory_of_one_row_is_that_before_any_batch(bench: Bench) -> None:
     assert finished.latency.peak_memory_mib < 10
 
 
-def test_processes_that_are_left_end_in_any_order(bench: Bench) -> None:
+def test_processes_that_are_left_end_in_any_order(bench: MeasurementContext) -> None:
     subject = known_load(sleep_ms=SLEEP_MS)
     processes = [OpenRound(subject, bench, MeasurementState()) for _ in range(3)]
     worker = bench.pool.get(subject.kind)

@@ -9,7 +9,7 @@ from factories.measurements import DictStore, known_load, make_round, make_setti
 
 from rightfit._core.processes.codec import from_plain
 from rightfit.measuring.rounds import turns
-from rightfit.measuring.rounds.measurement import Bench
+from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.turns import measure_jobs, reference_key
 from rightfit.measuring.worker.protocol import Failure
@@ -20,7 +20,7 @@ class ScriptedRound:
 
     log: list[str]
 
-    def __init__(self, subject: Any, _bench: Bench, state: MeasurementState) -> None:
+    def __init__(self, subject: Any, _bench: MeasurementContext, state: MeasurementState) -> None:
         self._name = f"{subject.label}{len(state.rounds) + 1}"
 
     def count_slices(self) -> tuple[int, int]:
@@ -64,13 +64,15 @@ def job(name: str) -> Any:
     )
 
 
-def measure(names: str, bench: Bench, store: DictStore, **arguments: Any) -> list[MeasurementState]:
+def measure(
+    names: str, bench: MeasurementContext, store: DictStore, **arguments: Any
+) -> list[MeasurementState]:
     """Measure jobs that are named by a letter each."""
     return measure_jobs([job(name) for name in names], list(names), bench, store, **arguments)
 
 
 def test_slices_of_a_block_alternate_and_its_processes_are_kept(
-    log: list[str], bench: Bench
+    log: list[str], bench: MeasurementContext
 ) -> None:
     settings = make_settings(screening_processes=2, min_processes=2, max_processes=2)
     store = DictStore()
@@ -93,7 +95,9 @@ def test_slices_of_a_block_alternate_and_its_processes_are_kept(
     assert [from_plain(MeasurementState, store[name]) for name in "abcd"] == states
 
 
-def test_reference_takes_part_in_every_block_of_every_run(log: list[str], bench: Bench) -> None:
+def test_reference_takes_part_in_every_block_of_every_run(
+    log: list[str], bench: MeasurementContext
+) -> None:
     settings = make_settings(screening_processes=1, min_processes=1, max_processes=1)
     here, store = replace(bench, settings=settings), DictStore()
 
@@ -106,7 +110,7 @@ def test_reference_takes_part_in_every_block_of_every_run(log: list[str], bench:
 
 
 def test_job_that_nobody_would_choose_is_left_alone_after_its_screening(
-    log: list[str], bench: Bench
+    log: list[str], bench: MeasurementContext
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
     store = DictStore()
@@ -124,7 +128,7 @@ def test_job_that_nobody_would_choose_is_left_alone_after_its_screening(
 
 
 def test_processes_are_left_when_measuring_fails(
-    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
+    log: list[str], bench: MeasurementContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
 
@@ -145,7 +149,7 @@ def test_processes_are_left_when_measuring_fails(
 
 
 def test_many_jobs_are_timed_in_groups_of_what_may_be_open(
-    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
+    log: list[str], bench: MeasurementContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "MAX_OPEN_PROCESSES", 2)
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
@@ -162,7 +166,7 @@ def test_many_jobs_are_timed_in_groups_of_what_may_be_open(
 
 
 def test_screened_job_stays_screened_while_the_same_applications_choose(
-    log: list[str], bench: Bench
+    log: list[str], bench: MeasurementContext
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
     again = replace(bench, settings=settings)
@@ -181,7 +185,9 @@ def test_screened_job_stays_screened_while_the_same_applications_choose(
     assert [state.settled for state in other] == ["processes", "processes"]
 
 
-def test_screened_job_is_judged_anew_among_other_candidates(log: list[str], bench: Bench) -> None:
+def test_screened_job_is_judged_anew_among_other_candidates(
+    log: list[str], bench: MeasurementContext
+) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
     again = replace(bench, settings=settings)
     store = DictStore()
@@ -195,7 +201,7 @@ def test_screened_job_is_judged_anew_among_other_candidates(log: list[str], benc
 
 
 def test_failed_job_is_tried_again_by_the_next_run(
-    log: list[str], bench: Bench, monkeypatch: pytest.MonkeyPatch
+    log: list[str], bench: MeasurementContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=1, max_processes=1)
     store = DictStore()
@@ -215,5 +221,5 @@ def test_failed_job_is_tried_again_by_the_next_run(
     assert store["a"]["error"] is None
 
 
-def test_nothing_to_measure_takes_no_process(bench: Bench) -> None:
+def test_nothing_to_measure_takes_no_process(bench: MeasurementContext) -> None:
     assert measure("", bench, DictStore(), choose=lambda _: []) == []

@@ -5,7 +5,7 @@ from typing import Any
 
 from factories.measurements import known_load, make_settings
 
-from rightfit.measuring.rounds.measurement import Bench, OpenRound
+from rightfit.measuring.rounds.measurement import MeasurementContext, OpenRound
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.measuring.worker.protocol import Failure, Predicted, PredictRequest
@@ -44,7 +44,7 @@ def test_workers_that_are_started_together_close_none_of_each_other() -> None:
         pool.close()
 
 
-def test_pool_does_not_close_a_worker_whose_children_stay(bench: Bench) -> None:
+def test_pool_does_not_close_a_worker_whose_children_stay(bench: MeasurementContext) -> None:
     pool = WorkerPool(max_open=1)
     own = replace(bench, pool=pool, settings=make_settings())
     process = OpenRound(known_load(), own, MeasurementState())

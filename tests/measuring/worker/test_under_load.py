@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from factories.measurements import SETTINGS, known_load, make_settings
 
-from rightfit.measuring.rounds.measurement import Bench, measure_under_load
+from rightfit.measuring.rounds.measurement import MeasurementContext, measure_under_load
 from rightfit.measuring.rounds.presets import ServerSettings
 from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.worker.open_loop import measure_at_rate
@@ -20,7 +20,7 @@ from rightfit.measuring.worker.results import ServerResult
 pytestmark = pytest.mark.whole
 
 
-def serve(bench: Bench, *, burn_ms: float, **server: Any) -> ServerResult:
+def serve(bench: MeasurementContext, *, burn_ms: float, **server: Any) -> ServerResult:
     settings = make_settings(server=SETTINGS["server"] | {"n_processes": 1} | server)
     state = measure_under_load(
         known_load(burn_ms=burn_ms), replace(bench, settings=settings), MeasurementState()
@@ -30,7 +30,7 @@ def serve(bench: Bench, *, burn_ms: float, **server: Any) -> ServerResult:
     return served
 
 
-def test_fast_model_is_served_at_the_rate(bench: Bench) -> None:
+def test_fast_model_is_served_at_the_rate(bench: MeasurementContext) -> None:
     served = serve(bench, burn_ms=0.05, rate_per_s=2_000, max_s=20)
 
     assert served.reason is None
@@ -40,7 +40,7 @@ def test_fast_model_is_served_at_the_rate(bench: Bench) -> None:
     assert served.utilisation > 2_000 * 0.05e-3
 
 
-def test_model_that_cannot_keep_up_says_so(bench: Bench) -> None:
+def test_model_that_cannot_keep_up_says_so(bench: MeasurementContext) -> None:
     served = serve(bench, burn_ms=8, rate_per_s=200)
 
     assert served.p99_ms is None
@@ -48,7 +48,7 @@ def test_model_that_cannot_keep_up_says_so(bench: Bench) -> None:
     assert served.utilisation > 1.5
 
 
-def test_rate_that_takes_too_long_is_not_tried(bench: Bench) -> None:
+def test_rate_that_takes_too_long_is_not_tried(bench: MeasurementContext) -> None:
     served = serve(bench, burn_ms=2, rate_per_s=10, max_s=0.01)
 
     assert "take longer than allowed" in str(served.reason)

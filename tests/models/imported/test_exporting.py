@@ -16,7 +16,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rightfit.measuring.given_models import GivenObject
+from rightfit.measuring.given_models import UserObject
 from rightfit.models.bundle import Bundle
 from rightfit.models.imported.exporting import offer_exports
 from rightfit.models.imported.feeding import make_rows
@@ -28,7 +28,7 @@ from rightfit.models.runtimes import available_runtimes, open_predictor
 def export(model: Any, rows: Any, folder: Path) -> Bundle:
     facts, table = describe_object(model), read_row_table(rows)
     classes = () if facts.task == "regression" else facts.classes or ("no", "yes")
-    given = GivenObject(model, facts)
+    given = UserObject(model, facts)
     bundle = given.bundle(folder / "bundle", name="m", rows=table, classes=classes)
     return offer_exports(bundle, table)
 

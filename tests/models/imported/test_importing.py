@@ -21,14 +21,14 @@ from rightfit.models.bundle import Bundle, read_bundle
 from rightfit.models.imported.exporting import offer_exports
 from rightfit.models.imported.first_predictions import FirstPredictions
 from rightfit.models.imported.importing import (
-    GivenFile,
-    GivenPredictions,
+    ModelFile,
+    ReferencePredictions,
     check_file,
     import_file,
     read_columns,
 )
 from rightfit.models.imported.kinds import find_family, resolve_file
-from rightfit.models.imported.onnx_form import GivenOutput
+from rightfit.models.imported.onnx_form import OutputChoice
 from rightfit.models.imported.row_table import take_stored
 from rightfit.models.runtimes import available_runtimes, open_predictor
 from rightfit.models.schema import InputSchema
@@ -41,9 +41,9 @@ TABLE = take_stored(pl.DataFrame(ROWS, schema=["a", "b", "c"]))
 WEIGHTS = np.array([[1.0, -1.0], [0.5, 0.0], [-2.0, 1.0]], dtype=np.float32)
 
 
-def give(path: Path, *, trust: bool = False) -> GivenFile:
-    plain = GivenOutput()
-    return GivenFile("incumbent", path, "raw", plain, trust=trust)
+def give(path: Path, *, trust: bool = False) -> ModelFile:
+    plain = OutputChoice()
+    return ModelFile("incumbent", path, "raw", plain, trust=trust)
 
 
 def try_pickle(path: Path) -> FirstPredictions:
@@ -54,7 +54,7 @@ def try_pickle(path: Path) -> FirstPredictions:
         pool.close()
 
 
-def import_model(path: Path, predictions: GivenPredictions | None = None) -> Bundle:
+def import_model(path: Path, predictions: ReferencePredictions | None = None) -> Bundle:
     bundle = import_file(
         give(path, trust=True),
         path.parent / "bundle",
@@ -92,8 +92,8 @@ def test_same_file_gives_the_same_bundle(tmp_path: Path) -> None:
 
 def test_given_predictions_must_be_reached(tmp_path: Path) -> None:
     path = write_softmax(tmp_path / "model.onnx", WEIGHTS)
-    right = GivenPredictions(Path("p.csv"), TABLE, predict(ROWS), None)
-    wrong = GivenPredictions(Path("p.csv"), TABLE, None, 1 - predict(ROWS).argmax(axis=1))
+    right = ReferencePredictions(Path("p.csv"), TABLE, predict(ROWS), None)
+    wrong = ReferencePredictions(Path("p.csv"), TABLE, None, 1 - predict(ROWS).argmax(axis=1))
 
     assert import_model(path, right).files
     (tmp_path / "again").mkdir()
@@ -282,7 +282,7 @@ def test_regression_takes_one_number(tmp_path: Path) -> None:
         tmp_path / "bundle",
         schema=InputSchema(("a", "b", "c"), (), None),
         rows=TABLE,
-        predictions=GivenPredictions(Path("p.csv"), TABLE, values, None),
+        predictions=ReferencePredictions(Path("p.csv"), TABLE, values, None),
     )
 
     answers = open_predictor(bundle, runtime="onnx", n_threads=1, device="cpu")(ROWS)

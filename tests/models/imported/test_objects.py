@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from rightfit._core.errors import RightfitError
-from rightfit.measuring.given_models import GivenObject
+from rightfit.measuring.given_models import UserObject
 from rightfit.models.bundle import Bundle, read_bundle
 from rightfit.models.imported.feeding import make_rows
 from rightfit.models.imported.objects import describe_object
@@ -27,7 +27,7 @@ IS_YES = (TARGETS == "yes").astype(int)
 
 
 def bundle(model: Any, folder: Path, classes: tuple[str, ...] | None, rows: Any = ROWS) -> Bundle:
-    given = GivenObject(model, describe_object(model))
+    given = UserObject(model, describe_object(model))
     return given.bundle(folder / "bundle", name="m", rows=read_row_table(rows), classes=classes)
 
 

@@ -12,18 +12,18 @@ import pytest
 from factories.onnx_files import write_onnx, write_softmax
 from onnx import TensorProto, helper
 
-from rightfit.models.imported.onnx_form import GivenOutput, adapt_onnx
+from rightfit.models.imported.onnx_form import OutputChoice, adapt_onnx
 from rightfit.models.onnx_session import open_session
 from rightfit.models.schema import InputSchema
 
 SCHEMA = InputSchema(("a", "b", "c"), ("no", "yes"), None)
-PLAIN = GivenOutput()
+PLAIN = OutputChoice()
 ROWS = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 WEIGHTS = np.array([[1.0, -1.0], [0.5, 0.0], [-2.0, 1.0]], dtype=np.float32)
 
 
 def run_adapted(
-    path: Path, folder: Path, answers: GivenOutput = PLAIN, schema: InputSchema = SCHEMA
+    path: Path, folder: Path, answers: OutputChoice = PLAIN, schema: InputSchema = SCHEMA
 ) -> np.ndarray[Any, Any]:
     adapted = folder / "adapted.onnx"
     adapted.write_bytes(adapt_onnx(onnx.load(path), open_session(path), schema, answers))
@@ -74,7 +74,7 @@ def test_logits_become_probabilities(tmp_path: Path) -> None:
     )
     scores = np.exp(ROWS @ WEIGHTS)
 
-    found = run_adapted(path, tmp_path, GivenOutput(are_logits=True))
+    found = run_adapted(path, tmp_path, OutputChoice(are_logits=True))
 
     np.testing.assert_allclose(found, scores / scores.sum(axis=1, keepdims=True), rtol=1e-5)
 
@@ -82,7 +82,7 @@ def test_logits_become_probabilities(tmp_path: Path) -> None:
 def test_classes_get_the_order_of_the_dataset(tmp_path: Path) -> None:
     path = write_softmax(tmp_path / "model.onnx", WEIGHTS)
 
-    found = run_adapted(path, tmp_path, GivenOutput(classes=("yes", "no")))
+    found = run_adapted(path, tmp_path, OutputChoice(classes=("yes", "no")))
 
     np.testing.assert_array_equal(found, run_adapted(path, tmp_path)[:, ::-1])
 
@@ -124,12 +124,12 @@ def test_image_model_gets_its_shape(tmp_path: Path) -> None:
     [
         (InputSchema(("a", "b"), ("no", "yes"), None), PLAIN, "takes 3 values a row.*2 columns"),
         (InputSchema(("a", "b", "c"), ("1", "2", "3"), None), PLAIN, "could hold 3 probabilities"),
-        (SCHEMA, GivenOutput("other"), "output names 'other'"),
-        (SCHEMA, GivenOutput(classes=("no", "perhaps")), "its classes are no, perhaps"),
+        (SCHEMA, OutputChoice("other"), "output names 'other'"),
+        (SCHEMA, OutputChoice(classes=("no", "perhaps")), "its classes are no, perhaps"),
     ],
 )
 def test_file_that_does_not_fit_is_refused(
-    schema: InputSchema, answers: GivenOutput, message: str, tmp_path: Path
+    schema: InputSchema, answers: OutputChoice, message: str, tmp_path: Path
 ) -> None:
     path = write_softmax(tmp_path / "model.onnx", WEIGHTS)
 

@@ -55,7 +55,7 @@ def start() -> Iterator[Start]:
         ) -> tuple[RunningServer, LoadOrder]:
             words = (sleep_ms, n_at_a_time, fail_every)
             program = [sys.executable, str(SERVER), *map(str, words)]
-            served = stack.enter_context(start_server(program, place=ANYWHERE))
+            served = stack.enter_context(start_server(program, server_place=ANYWHERE))
             return served, make_order(port=served.port, **changes)
 
         yield start_one
@@ -124,7 +124,7 @@ def test_a_server_that_does_not_start_says_why() -> None:
 
     with (
         pytest.raises(RuntimeError, match="no model here"),
-        start_server(failing, place=ANYWHERE),
+        start_server(failing, server_place=ANYWHERE),
     ):
         pass
 

@@ -35,7 +35,7 @@ from rightfit.measuring.remote_documents import (
     select_measured,
 )
 from rightfit.measuring.rounds.jobs import CandidateSet, RawRequests, plan_jobs
-from rightfit.measuring.rounds.measurement import Bench
+from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.measuring.serving import Serving
@@ -145,7 +145,7 @@ def profile(packed: Packed, store: JsonStore, folder: Path) -> list[dict[str, An
         requests=RawRequests(files.raw_rows, encoder, files.requests),
     )
     pool = WorkerPool(max_open=1)
-    bench = Bench(pool, files.rows, folder, SHORT, "quick")
+    bench = MeasurementContext(pool, files.rows, folder, SHORT, "quick")
     params = EvaluationParams.model_validate(read_default("evaluation") | {"n_threads": [1]})
     try:
         return profile_elsewhere(cell, "board", ["request"], bench, store, params).to_dicts()

@@ -10,9 +10,9 @@ from rightfit.measuring.serving import Serving
 from rightfit.ranking.records.baseline import (
     Baseline,
     Comparison,
-    KeptFigure,
-    KeptWinner,
     MeasuredOn,
+    StoredFigure,
+    StoredWinner,
     compare_baselines,
     compare_winners,
     find_gaps,
@@ -22,14 +22,14 @@ from rightfit.ranking.records.baseline import (
 MACHINE = MeasuredOn(cpu="Hand-made CPU", n_cores=2, memory_mib=8192)
 
 
-def figure(value: float, reach: float = 0.0) -> KeptFigure:
-    return KeptFigure(value=value, low=value - reach, high=value + reach)
+def figure(value: float, reach: float = 0.0) -> StoredFigure:
+    return StoredFigure(value=value, low=value - reach, high=value + reach)
 
 
 def winner(
-    candidate: str = "net-1", utility: KeptFigure | None = None, **metrics: KeptFigure
-) -> KeptWinner:
-    return KeptWinner(
+    candidate: str = "net-1", utility: StoredFigure | None = None, **metrics: StoredFigure
+) -> StoredWinner:
+    return StoredWinner(
         candidate=candidate,
         model="net",
         serving=Serving("onnx", 1),
@@ -39,13 +39,13 @@ def winner(
     )
 
 
-def keep(found: KeptWinner | None, machine: MeasuredOn | None = MACHINE) -> Baseline:
+def keep(found: StoredWinner | None, machine: MeasuredOn | None = MACHINE) -> Baseline:
     return Baseline(
         format_version=2, ranked_in="now", machine=machine, winners={"web_api": {"landsat": found}}
     )
 
 
-def compare(now: KeptWinner | None, before: KeptWinner | None = None) -> Comparison:
+def compare(now: StoredWinner | None, before: StoredWinner | None = None) -> Comparison:
     (found,) = compare_baselines(keep(before or winner()), keep(now), margin_pct=5)
     return found
 
@@ -68,7 +68,7 @@ def test_same_figures_pass() -> None:
         ),
     ],
 )
-def test_metric_beyond_its_interval_fails(metrics: dict[str, KeptFigure], fault: str) -> None:
+def test_metric_beyond_its_interval_fails(metrics: dict[str, StoredFigure], fault: str) -> None:
     assert compare(winner(**metrics)).faults == (fault,)
 
 
@@ -81,7 +81,7 @@ def test_metric_beyond_its_interval_fails(metrics: dict[str, KeptFigure], fault:
         {"quality": figure(0.87, 0.02)},
     ],
 )
-def test_change_within_errors_or_margin_passes(metrics: dict[str, KeptFigure]) -> None:
+def test_change_within_errors_or_margin_passes(metrics: dict[str, StoredFigure]) -> None:
     before = winner(latency_p50_ms=figure(1.0, 0.01))
 
     assert compare(winner(**metrics), before).faults == ()
@@ -150,7 +150,7 @@ def test_machine_that_is_not_known_is_another_one() -> None:
     ],
 )
 def test_baseline_that_compares_nothing_is_told(
-    winners: dict[str, dict[str, KeptWinner | None]], gap: str
+    winners: dict[str, dict[str, StoredWinner | None]], gap: str
 ) -> None:
     baseline = keep(winner()).model_copy(update={"winners": winners})
 
@@ -166,7 +166,7 @@ def test_baseline_in_which_one_of_two_applications_has_a_winner_has_no_gap() -> 
 @pytest.mark.parametrize("ends", [{"low": 2.0, "high": 1.0}, {"low": math.nan, "high": 1.0}])
 def test_interval_that_cannot_be_is_refused(ends: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match="low"):
-        KeptFigure(value=1.5, **ends)
+        StoredFigure(value=1.5, **ends)
 
 
 def test_memory_of_another_batch_size_is_noted() -> None:
@@ -179,7 +179,7 @@ def test_memory_of_another_batch_size_is_noted() -> None:
     assert found.notes[0].startswith("with 2048 rows a call instead of 256, peak memory is worse")
 
 
-def watch(latency: KeptFigure, **application: object) -> tuple[str, ...]:
+def watch(latency: StoredFigure, **application: object) -> tuple[str, ...]:
     """Return what has changed of a winner whose latency was 1 ms, from 0.95 to 1.05 ms."""
     applications = make_applications(web_api=make_application(**application))
     before, now = keep(winner()), keep(winner(latency_p50_ms=latency))

@@ -16,7 +16,7 @@ def test_imported_models_stand_beside_the_winners(make_results: Callable[..., Re
     first = results.recommendations["satellite_archive"].datasets["landsat"].replacements[0]
     assert table.rows[0][:3] == ("satellite_archive", "landsat", first.incumbent.label)
     assert changes
-    assert all("imported, to" in one.caption for one in changes)
+    assert all("imported, to" in change.caption for change in changes)
 
 
 def test_no_section_without_imported_models(results: Results) -> None:

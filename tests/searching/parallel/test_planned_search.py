@@ -31,12 +31,12 @@ pytestmark = pytest.mark.whole
 POOR = {"default": {"alpha": 1e-2, "eta0": 1e-4}}
 
 
-def tell_known_quality(
+def with_sibling_quality(
     cell: Cell, siblings: dict[str, ModelBlock], settings: SearchSettings, studies: StudyStore
 ) -> float | None:
     steered = settings.model_copy(update={"targets": make_targets()})
     planned = PlannedSearch(cell, steered, studies, siblings, n_at_once=1)
-    targets = planned.tell_known_quality().settings.targets
+    targets = planned.with_sibling_quality().settings.targets
     assert targets is not None
     return targets.known_quality
 
@@ -50,9 +50,9 @@ def test_what_the_other_families_defaults_reach_is_known_once_they_were_trained(
     siblings = {"linear": cells.LINEAR_BLOCK.model_copy(update=POOR)}
     searched = cells.make_cell(blobs, params=cells.LINEAR_PARAMS.model_copy(update=POOR))
 
-    before = tell_known_quality(cell, siblings, settings, studies)
+    before = with_sibling_quality(cell, siblings, settings, studies)
     study = run_search(searched, settings, studies.cell("blobs.linear"), on_trial=lambda n, m: None)
-    after = tell_known_quality(cell, siblings, settings, studies)
+    after = with_sibling_quality(cell, siblings, settings, studies)
 
     assert before is None
     assert after == pytest.approx(study.trials[0].value)
@@ -68,7 +68,7 @@ def test_searches_of_other_data_are_not_counted(blobs: TrainingData, tmp_path: P
 
     siblings = {"linear": cells.LINEAR_BLOCK}
 
-    assert tell_known_quality(cell, siblings, settings, studies) is None
+    assert with_sibling_quality(cell, siblings, settings, studies) is None
 
 
 @pytest.mark.parametrize(

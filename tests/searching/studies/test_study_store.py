@@ -55,7 +55,7 @@ def test_only_weights_on_record_are_trusted(blobs: TrainingData, tmp_path: Path)
 
     store.record_weights(bundles[0])
 
-    assert [store.trust_recorded(one).is_trusted for one in bundles] == [True, False]
+    assert [store.trust_recorded(bundle).is_trusted for bundle in bundles] == [True, False]
     other = StudyStore(tmp_path / "studies", None).cell("blobs.forest")
     assert not other.trust_recorded(bundles[0]).is_trusted
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rightfit._core.processes.codec import from_plain
 from rightfit._core.processes.json_store import JsonStore
-from rightfit.measuring.rounds.measurement import Bench, OpenRound, Subject
+from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget, OpenRound
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import Worker, WorkerKind, WorkerPool
@@ -55,9 +55,9 @@ def make_settings(**changes: Any) -> MeasuringSettings:
     return MeasuringSettings(**SETTINGS | changes)
 
 
-def known_load(**arguments: float) -> Subject:
+def known_load(**arguments: float) -> MeasurementTarget:
     costs = {"sleep_ms": 0.0, "burn_ms": 0.0, "allocate_mib": 0.0, "n_classes": 3}
-    return Subject(
+    return MeasurementTarget(
         label="known load",
         kind=WorkerKind(imports=(), n_threads=1),
         factory="fakes.known_load:open_known_load",
@@ -65,7 +65,9 @@ def known_load(**arguments: float) -> Subject:
     )
 
 
-def run_round(subject: Subject, bench: Bench, state: MeasurementState) -> FinishedRound:
+def run_round(
+    subject: MeasurementTarget, bench: MeasurementContext, state: MeasurementState
+) -> FinishedRound:
     """Measure in a fresh process, all slices one after the other."""
     process = OpenRound(subject, bench, state)
     for is_batch, n_slices in enumerate(process.count_slices()):

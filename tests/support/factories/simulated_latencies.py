@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from factories.measurements import make_round
 from rightfit.measuring.rounds.presets import MeasuringSettings
-from rightfit.measuring.rounds.settling import per_process, why_settled
+from rightfit.measuring.rounds.settling import find_stop_reason, per_process
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.worker.latency import percentile_ns
 
@@ -42,5 +42,5 @@ def simulate(
         percentiles = {share: percentile_ns(samples, share) for share in (0.5, 0.95)}
         state = replace(state, rounds=(*state.rounds, replace(plain, percentiles_ns=percentiles)))
         figures = {share: per_process(state.rounds, share) for share in (0.5, 0.95)}
-        state = replace(state, settled=why_settled(state, settings, figures))
+        state = replace(state, settled=find_stop_reason(state, settings, figures))
     return state.rounds

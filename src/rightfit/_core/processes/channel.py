@@ -135,7 +135,7 @@ class Channel:
 
 def wait_for(channels: Sequence[Channel]) -> list[Channel]:
     """Wait until something arrives; return the channels at which it does."""
-    by_descriptor = {one.fileno(): one for one in channels}
+    by_descriptor = {channel.fileno(): channel for channel in channels}
     poll = select.poll()
     for descriptor in by_descriptor:
         poll.register(descriptor, select.POLLIN)

@@ -40,8 +40,8 @@ def find_holder(file: IO[Any] | int) -> int | None:
     with contextlib.suppress(OSError, ValueError):
         number = os.fstat(file if isinstance(file, int) else file.fileno()).st_ino
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
-            _, kind, _, _, process, place, *_ = line.split()
-            if kind == "FLOCK" and int(place.rpartition(":")[2]) == number and int(process) > 0:
+            _, kind, _, _, process, inode, *_ = line.split()
+            if kind == "FLOCK" and int(inode.rpartition(":")[2]) == number and int(process) > 0:
                 return int(process)
     return None
 

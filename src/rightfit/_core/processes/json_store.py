@@ -107,8 +107,8 @@ def _refuse_constant(name: str) -> None:
 
 def _set_aside(path: Path, reason: Exception) -> None:
     """Keep a damaged document under another name; what it held is made anew."""
-    kept = path.with_suffix(".damaged")
-    if kept.is_dir():
-        shutil.rmtree(kept)
-    path.replace(kept)
-    logger.warning("%s is damaged (%s). It is kept as %s and made anew.", path, reason, kept.name)
+    target = path.with_suffix(".damaged")
+    if target.is_dir():
+        shutil.rmtree(target)
+    path.replace(target)
+    logger.warning("%s is damaged (%s). It is kept as %s and made anew.", path, reason, target.name)

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 PREFIX = "rightfit-"
 MARK = ".rightfit-in-use"
 
-_own: set[Path] = set()  # temporary folders of this process
+_folders: set[Path] = set()  # temporary folders of this process
 
 
 @contextlib.contextmanager
@@ -29,16 +29,16 @@ def temporary_folder(purpose: str) -> Iterator[Path]:
     """Give a folder in the system's temporary folder while the block runs."""
     with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{purpose}-") as name, in_use(Path(name)):
         folder = Path(name)
-        _own.add(folder)
+        _folders.add(folder)
         try:
             yield folder
         finally:
-            _own.discard(folder)
+            _folders.discard(folder)
 
 
 def remove_own_folders() -> None:
     """Remove the temporary folders of this process, which is about to end."""
-    for folder in tuple(_own):
+    for folder in tuple(_folders):
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -45,12 +45,12 @@ def list_children(pid: int | None = None) -> list[int]:
     Args:
         pid: The process; ``None`` for this one.
     """
-    found: list[int] = []
+    children: list[int] = []
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid or 'self'}/task").iterdir():
             with contextlib.suppress(OSError):  # the thread ended
-                found += map(int, (task / "children").read_text(encoding="ascii").split())
-    return found
+                children += map(int, (task / "children").read_text(encoding="ascii").split())
+    return children
 
 
 def list_descendants(pid: int) -> list[int]:
@@ -62,19 +62,19 @@ def list_descendants(pid: int) -> list[int]:
 def end_tree(pid: int) -> None:
     """Kill a child of this process and all below it; the caller waits for the child."""
     below = list_descendants(pid)
-    for one in (pid, *below):
+    for child in (pid, *below):
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(one, signal.SIGKILL)
+            os.kill(child, signal.SIGKILL)
 
 
 def end_children(*, keep: Collection[int] = ()) -> None:
     """Kill and reap this process' children, and those that they leave to it."""
-    while others := set(list_children()) - set(keep):
-        for one in others:
+    while children := set(list_children()) - set(keep):
+        for child in children:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(one, signal.SIGKILL)
+                os.kill(child, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(one, 0)
+                os.waitpid(child, 0)
 
 
 def identify_machine() -> str:

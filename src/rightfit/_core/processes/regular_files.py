@@ -21,11 +21,11 @@ def is_special(path: Path) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def find_special(place: Path) -> Iterator[Path]:
+def find_special(path: Path) -> Iterator[Path]:
     """Yield what is no regular file of a file, or of a folder and all folders in it."""
-    if is_special(place):
-        yield place
-    for folder, _, names in os.walk(place):
+    if is_special(path):
+        yield path
+    for folder, _, names in os.walk(path):
         yield from (path for path in (Path(folder, name) for name in names) if is_special(path))
 
 

@@ -38,7 +38,7 @@ def share_imports() -> dict[str, str]:
 
     A notebook and an interactive session import from the working directory, so it does as well.
     """
-    return {"PYTHONPATH": os.pathsep.join(place or os.curdir for place in sys.path)}
+    return {"PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)}
 
 
 def limit_threads(n_threads: int) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rightfit.cli.options import GIVEN_FOLDER, echo_lines, faults_as_message
-from rightfit.kedro_project.stored import Place, where
+from rightfit.kedro_project.stored import ProjectLocation, where
 from rightfit.measuring.remote_documents import import_measured
 
 SECTION = "Measure elsewhere"
@@ -17,13 +17,13 @@ SECTION = "Measure elsewhere"
 @click.option("--name", required=True, help="By which applications name the machine, e.g. board.")
 @click.argument("folder", type=GIVEN_FOLDER)
 @where
-def import_(place: Place, folder: Path, name: str) -> None:
+def import_(location: ProjectLocation, folder: Path, name: str) -> None:
     """Import the measurements of another machine.
 
     FOLDER holds the measured.json of rightfit remote measure.
     """
     with faults_as_message():
-        store = place.open_results().load_current("measurements")
+        store = location.open_results().load_current("measurements")
         measured = import_measured(folder, name, store)
     echo_lines(
         [

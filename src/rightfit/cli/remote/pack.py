@@ -12,7 +12,7 @@ from rightfit._core.formatting import count
 from rightfit.api.candidate_measuring import list_paths
 from rightfit.cli.options import NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.exporting.export_folder import check_folder
-from rightfit.kedro_project.stored import Place, StoredResults, where
+from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
 from rightfit.measuring.remote_documents import FORMAT_VERSION, Pack, portable_settings
 from rightfit.models.bundle import ONNX_FILE
 from rightfit.ops.remote.packing import pack_dataset, write_pack
@@ -27,12 +27,12 @@ SECTION = "Measure elsewhere"
 @click.option("--dataset", "-d", help="One dataset; all if not given.")
 @click.argument("folder", type=NEW_FOLDER)
 @where
-def pack(place: Place, folder: Path, dataset: str | None) -> None:
+def pack(location: ProjectLocation, folder: Path, dataset: str | None) -> None:
     """Pack the candidates into a folder, to be measured on another machine."""
     with faults_as_message():
-        parameters = place.read_parameters()
-        packed, left_out = pack_candidates(place.open_results(), parameters, folder, dataset)
-    n_candidates = sum(len(one.candidates) for one in packed.datasets)
+        parameters = location.read_parameters()
+        packed, left_out = pack_candidates(location.open_results(), parameters, folder, dataset)
+    n_candidates = sum(len(packed_dataset.candidates) for packed_dataset in packed.datasets)
     echo_lines(
         [
             f"Packed {count(n_candidates, 'candidate')} of "
@@ -62,14 +62,14 @@ def pack_candidates(
     params = EvaluationParams.model_validate(parameters["evaluation"])
     applications = ApplicationsParams.model_validate(parameters["applications"])
     grid = read_grid(parameters)
-    wanted = [name for name in grid.datasets if dataset in (None, name)]
-    if not wanted:
+    names = [name for name in grid.datasets if dataset in (None, name)]
+    if not names:
         raise ValueError(f"There is no dataset {dataset!r}; the grid has {list(grid.datasets)}.")
     measured_in = results.find_version("resource_profiles")
     paths = list_paths(applications, params)
     packed = []
     left_out: list[str] = []
-    for name in wanted:
+    for name in names:
         candidates = {}
         for model in grid.list_models(name):
             entry = f"{name}.{model}.candidates"
@@ -107,7 +107,7 @@ def pack_candidates(
             "There is nothing to pack: no candidate of a search has an ONNX export. Measured only "
             f"where they run: {', '.join(left_out) or 'none'}."
         )
-    found = Pack(
+    contents = Pack(
         FORMAT_VERSION,
         params.preset,
         portable_settings(params.settings),
@@ -116,5 +116,5 @@ def pack_candidates(
         tuple(paths),
         tuple(packed),
     )
-    write_pack(found, folder)
-    return found, left_out
+    write_pack(contents, folder)
+    return contents, left_out

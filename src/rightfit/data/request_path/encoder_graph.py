@@ -73,7 +73,9 @@ def join_encoder(model_file: Path, encoder: EncoderJson, *, compiles: bool = Tru
     joined = _join(model_file, encoder)
     if not compiles:
         return bytes(joined.SerializeToString())
-    inputs = [replace(one, image_shape=None) for one in list_inputs(encoder)]  # decoded images
+    inputs = [
+        replace(tensor, image_shape=None) for tensor in list_inputs(encoder)
+    ]  # decoded images
 
     @functools.cache
     def predict_plainly() -> Predictions:
@@ -98,7 +100,7 @@ def _join(model_file: Path, encoder: EncoderJson) -> ModelProto:
 
     model = onnx.load(model_file)
     constants = {tensor.name for tensor in model.graph.initializer}
-    names = [one.name for one in model.graph.input if one.name not in constants]
+    names = [tensor.name for tensor in model.graph.input if tensor.name not in constants]
     if names != [MODEL_INPUT]:
         raise RightfitError(
             f"The model cannot be joined with its encoder: its inputs are {names}, not "
@@ -107,14 +109,14 @@ def _join(model_file: Path, encoder: EncoderJson) -> ModelProto:
     model = raise_opset(model, MIN_OPSET)
     joined: ModelProto = onnx.compose.add_prefix(model, THEIRS, rename_outputs=False)
     theirs = read_opsets(joined)
-    own = _EncoderNodes(encoder, ml_version=theirs.get(ML_DOMAIN, VERSIONS[ML_DOMAIN]))
-    own.add("Identity", own.rows, outputs=[THEIRS + MODEL_INPUT])
-    own.nodes.extend(joined.graph.node)
+    builder = _EncoderNodes(encoder, ml_version=theirs.get(ML_DOMAIN, VERSIONS[ML_DOMAIN]))
+    builder.add("Identity", builder.rows, outputs=[THEIRS + MODEL_INPUT])
+    builder.nodes.extend(joined.graph.node)
     del joined.graph.node[:], joined.graph.input[:]
-    joined.graph.node.extend(own.nodes)
-    joined.graph.initializer.extend(own.constants)
-    joined.graph.input.extend(_declare(one, encoder) for one in own.inputs)
-    set_opsets(joined, own.list_versions() | theirs)
+    joined.graph.node.extend(builder.nodes)
+    joined.graph.initializer.extend(builder.constants)
+    joined.graph.input.extend(_declare(tensor, encoder) for tensor in builder.inputs)
+    set_opsets(joined, builder.list_versions() | theirs)
     return joined
 
 
@@ -122,12 +124,14 @@ def build_encoder(encoder: EncoderJson) -> bytes:
     """Return an encoder alone as an ONNX model: its output is ``rows``, which models read."""
     from onnx import helper
 
-    own = _EncoderNodes(encoder, ml_version=VERSIONS[ML_DOMAIN])
-    own.add("Identity", own.rows, outputs=[MODEL_INPUT])
+    builder = _EncoderNodes(encoder, ml_version=VERSIONS[ML_DOMAIN])
+    builder.add("Identity", builder.rows, outputs=[MODEL_INPUT])
     rows = declare(MODEL_INPUT, "float32", None)
-    inputs = [_declare(one, encoder) for one in own.inputs]
-    graph = helper.make_graph(own.nodes, "encoder", inputs, [rows], initializer=own.constants)
-    opsets = [helper.make_opsetid(*opset) for opset in own.list_versions().items()]
+    inputs = [_declare(tensor, encoder) for tensor in builder.inputs]
+    graph = helper.make_graph(
+        builder.nodes, "encoder", inputs, [rows], initializer=builder.constants
+    )
+    opsets = [helper.make_opsetid(*opset) for opset in builder.list_versions().items()]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
     content: bytes = model.SerializeToString()
     return content
@@ -141,7 +145,9 @@ class _EncoderNodes(GraphBuilder):
         self.ml_version = ml_version  # of the domain ``ai.onnx.ml``
         self.places: dict[tuple[int, tuple[str, ...]], str] = {}  # of texts among categories
         self.inputs = list_inputs(encoder)
-        self.n_numbers = sum(len(one.columns) for one in self.inputs if one.name == NUMBERS)
+        self.n_numbers = sum(
+            len(tensor.columns) for tensor in self.inputs if tensor.name == NUMBERS
+        )
         parts = [
             part
             for kind, steps, at in group_steps(encoder, self.inputs)
@@ -155,79 +161,87 @@ class _EncoderNodes(GraphBuilder):
         return {domain: version for domain, version in VERSIONS.items() if domain in used}
 
 
-def _declare(one: TensorInput, encoder: EncoderJson) -> ValueInfoProto:
-    width = len(one.columns)
-    if one.name == IMAGE:
+def _declare(tensor: TensorInput, encoder: EncoderJson) -> ValueInfoProto:
+    width = len(tensor.columns)
+    if tensor.name == IMAGE:
         step = next(step for step in encoder["steps"] if INPUT_OF[step["kind"]] == IMAGE)
         width = int(np.prod(step["shape"]))
-    return declare(one.name, "object" if one.name == TEXTS else one.dtype, width)
+    return declare(tensor.name, "object" if tensor.name == TEXTS else tensor.dtype, width)
 
 
-def _add_number(own: _EncoderNodes, _steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
-    return [own.cast(_pick(own, at), "float32")]
+def _add_number(builder: _EncoderNodes, _steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    return [builder.cast(_pick(builder, at), "float32")]
 
 
-def _add_standardise(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
-    fill, mean = (own.keep(np.array([[step[key] for step in steps]])) for key in ("fill", "mean"))
+def _add_standardise(
+    builder: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]
+) -> list[str]:
+    fill, mean = (
+        builder.keep(np.array([[step[key] for step in steps]])) for key in ("fill", "mean")
+    )
     # times the reciprocal, as in numpy: a quotient differs in the last bit
-    per_scale = own.keep(np.array([[1 / step["scale"] for step in steps]]))
-    values = _pick(own, at)
-    known = own.add("Where", own.add("IsNaN", values), fill, values)
-    scaled = own.add("Mul", own.add("Sub", known, mean), per_scale)
-    return [own.cast(scaled, "float32")]
+    per_scale = builder.keep(np.array([[1 / step["scale"] for step in steps]]))
+    values = _pick(builder, at)
+    filled = builder.add("Where", builder.add("IsNaN", values), fill, values)
+    scaled = builder.add("Mul", builder.add("Sub", filled, mean), per_scale)
+    return [builder.cast(scaled, "float32")]
 
 
-def _add_indicate(own: _EncoderNodes, _steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
-    missing = own.add("IsNaN", _pick(own, at))
-    return [own.cast(missing, "float32")]
+def _add_indicate(
+    builder: _EncoderNodes, _steps: Sequence[StepJson], at: Sequence[int]
+) -> list[str]:
+    missing = builder.add("IsNaN", _pick(builder, at))
+    return [builder.cast(missing, "float32")]
 
 
-def _add_one_hot(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
-    values = own.keep(np.array([0, 1], dtype=np.float32))
+def _add_one_hot(builder: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    values = builder.keep(np.array([0, 1], dtype=np.float32))
     parts = []
     for step, position in zip(steps, at, strict=True):
-        place = _find_place(own, step, position)
-        width = own.keep(np.int64(len(step["categories"]) + 1))
-        parts.append(own.add("OneHot", place, width, values, axis=-1))
+        index = _find_place(builder, step, position)
+        width = builder.keep(np.int64(len(step["categories"]) + 1))
+        parts.append(builder.add("OneHot", index, width, values, axis=-1))
     return parts
 
 
-def _add_target_mean(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+def _add_target_mean(
+    builder: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]
+) -> list[str]:
     return [
-        own.add(
+        builder.add(
             "Gather",
-            own.keep(np.array(step["means"], dtype=np.float32)[:, None]),
-            _find_place(own, step, position),
+            builder.keep(np.array(step["means"], dtype=np.float32)[:, None]),
+            _find_place(builder, step, position),
             axis=0,
         )
         for step, position in zip(steps, at, strict=True)
     ]
 
 
-def _find_place(own: _EncoderNodes, step: StepJson, position: int) -> str:
+def _find_place(builder: _EncoderNodes, step: StepJson, position: int) -> str:
     """Return each text's place among the step's categories, shape (n_rows,); others come last."""
-    known = tuple(step["categories"])
-    if (position, known) not in own.places:
-        names = [*known, ""]  # never an empty list, which onnxruntime refuses
+    categories = tuple(step["categories"])
+    if (position, categories) not in builder.places:
+        names = [*categories, ""]  # never an empty list, which onnxruntime refuses
         table: dict[str, Any] = {"keys_strings": names, "values_int64s": [*range(len(names))]}
-        if own.ml_version == 1:
+        if builder.ml_version == 1:
             table = {"classes_strings": names}
-        own.places[position, known] = own.add(
+        builder.places[position, categories] = builder.add(
             "LabelEncoder",
-            _pick_texts(own, position),
+            _pick_texts(builder, position),
             domain=ML_DOMAIN,
-            default_int64=len(known),
+            default_int64=len(categories),
             **table,
         )
-    return own.places[position, known]
+    return builder.places[position, categories]
 
 
-def _add_words(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+def _add_words(builder: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
     parts = []
     for step, position in zip(steps, at, strict=True):
-        text = _pick_texts(own, position)
-        lower = own.add("StringNormalizer", text, case_change_action="LOWER", locale="C")
-        split = own.add(
+        text = _pick_texts(builder, position)
+        lower = builder.add("StringNormalizer", text, case_change_action="LOWER", locale="C")
+        split = builder.add(
             "Tokenizer",
             lower,
             domain=CONTRIB,
@@ -237,7 +251,7 @@ def _add_words(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int])
             tokenexp=WORD_IN_ONNX,
         )
         # Given weights, the vectorizer would add them up, which rounds otherwise than a product.
-        counts = own.add(
+        counts = builder.add(
             "TfIdfVectorizer",
             split,
             mode="TF",
@@ -248,12 +262,14 @@ def _add_words(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int])
             ngram_indexes=[*range(len(step["words"]))],
             pool_strings=[*step["words"]],
         )
-        weighed = own.add("Mul", counts, own.keep(np.array([step["weights"]], dtype=np.float32)))
-        exact = own.cast(weighed, "float64")
-        axes = own.keep(np.array([1], dtype=np.int64))
-        squares = own.add("ReduceSum", own.add("Mul", exact, exact), axes)
-        length = own.add("Max", own.add("Sqrt", squares), own.keep(LEAST_LENGTH))
-        parts.append(own.cast(own.add("Div", exact, length), "float32"))
+        weighed = builder.add(
+            "Mul", counts, builder.keep(np.array([step["weights"]], dtype=np.float32))
+        )
+        exact = builder.cast(weighed, "float64")
+        axes = builder.keep(np.array([1], dtype=np.int64))
+        squares = builder.add("ReduceSum", builder.add("Mul", exact, exact), axes)
+        length = builder.add("Max", builder.add("Sqrt", squares), builder.keep(LEAST_LENGTH))
+        parts.append(builder.cast(builder.add("Div", exact, length), "float32"))
     return parts
 
 
@@ -350,21 +366,23 @@ class _GraphOperations:
         return _Columns(self.own, self.own.add("Concat", *names, axis=1))
 
 
-def _add_pixels(own: _EncoderNodes, _steps: Sequence[StepJson], _at: Sequence[int]) -> list[str]:
-    pixels = own.cast(IMAGE, "float32")
-    return [own.add("Mul", pixels, own.keep(PER_PIXEL))]
+def _add_pixels(
+    builder: _EncoderNodes, _steps: Sequence[StepJson], _at: Sequence[int]
+) -> list[str]:
+    pixels = builder.cast(IMAGE, "float32")
+    return [builder.add("Mul", pixels, builder.keep(PER_PIXEL))]
 
 
-def _pick(own: _EncoderNodes, at: Sequence[int]) -> str:
+def _pick(builder: _EncoderNodes, at: Sequence[int]) -> str:
     """Return the numbers at some positions; all of them, in order, need no node."""
-    if list(at) == list(range(own.n_numbers)):
+    if list(at) == list(range(builder.n_numbers)):
         return NUMBERS
-    return own.add("Gather", NUMBERS, own.keep(np.array(at, dtype=np.int64)), axis=1)
+    return builder.add("Gather", NUMBERS, builder.keep(np.array(at, dtype=np.int64)), axis=1)
 
 
-def _pick_texts(own: _EncoderNodes, position: int) -> str:
+def _pick_texts(builder: _EncoderNodes, position: int) -> str:
     """Return one column of texts, shape (n_rows,)."""
-    return own.add("Gather", TEXTS, own.keep(np.int64(position)), axis=1)
+    return builder.add("Gather", TEXTS, builder.keep(np.int64(position)), axis=1)
 
 
 ADDERS: Mapping[str, Any] = {

@@ -159,8 +159,8 @@ def _standardise(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
 
     def part(feed: Inputs) -> Floats:
         values = feed[NUMBERS][:, chosen]
-        known = np.where(np.isnan(values), fill, values)
-        scaled: Floats = ((known - mean) * per_scale).astype(np.float32)
+        filled = np.where(np.isnan(values), fill, values)
+        scaled: Floats = ((filled - mean) * per_scale).astype(np.float32)
         return scaled
 
     return part
@@ -188,9 +188,9 @@ def _one_hot(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     def part(feed: Inputs) -> Floats:
         texts = feed[TEXTS]
         encoded = np.zeros((len(texts), width), dtype=np.float32)
-        for position, other, places in columns:
+        for position, other, indices in columns:
             for i, text in enumerate(texts[:, position]):
-                encoded[i, places.get(text, other)] = 1
+                encoded[i, indices.get(text, other)] = 1
         return encoded
 
     return part
@@ -198,9 +198,9 @@ def _one_hot(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
 
 def _target_mean(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     columns = [
-        (position, other, dict(zip(step["categories"], known, strict=True)))
+        (position, other, dict(zip(step["categories"], means, strict=True)))
         for step, position in zip(steps, at, strict=True)
-        for *known, other in [step["means"]]
+        for *means, other in [step["means"]]
     ]
 
     def part(feed: Inputs) -> Floats:
@@ -214,29 +214,29 @@ def _target_mean(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
 
 
 def _words(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
-    known = [
+    columns = [
         (
             position,
-            {word: place for place, word in enumerate(step["words"])},
+            {word: index for index, word in enumerate(step["words"])},
             np.array(step["weights"], dtype=np.float32),
         )
         for step, position in zip(steps, at, strict=True)
     ]
 
     def part(feed: Inputs) -> Floats:
-        blocks = [_weigh(feed[TEXTS][:, at], places, weights) for at, places, weights in known]
+        blocks = [_weigh(feed[TEXTS][:, at], indices, weights) for at, indices, weights in columns]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
 
     return part
 
 
-def _weigh(texts: npt.NDArray[Any], places: Mapping[str, int], weights: Floats) -> Floats:
+def _weigh(texts: npt.NDArray[Any], indices: Mapping[str, int], weights: Floats) -> Floats:
     """Multiply the counts of words by their weights and scale each row to length 1."""
-    counts = np.zeros((len(texts), len(places)), dtype=np.float32)
+    counts = np.zeros((len(texts), len(indices)), dtype=np.float32)
     for row, text in zip(counts, texts.tolist(), strict=True):
         for word in split_words(text):
-            if (place := places.get(word)) is not None:
-                row[place] += 1
+            if (index := indices.get(word)) is not None:
+                row[index] += 1
     weighed = (counts * weights).astype(np.float64)
     length = np.sqrt(np.square(weighed).sum(axis=1, keepdims=True))
     scaled: Floats = (weighed / np.maximum(length, LEAST_LENGTH)).astype(np.float32)

@@ -97,11 +97,11 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
     if pictures := [step["shape"] for step in steps if step["kind"] == "picture"]:
         height, width, n_channels = pictures[0]
         shape = height, width, n_channels
-    found = []
+    inputs = []
     for name, dtype in DTYPES.items():
-        columns = dict.fromkeys(one["column"] for one in steps if INPUT_OF[one["kind"]] == name)
+        columns = dict.fromkeys(step["column"] for step in steps if INPUT_OF[step["kind"]] == name)
         if columns:
-            found.append(
+            inputs.append(
                 TensorInput(
                     name,
                     dtype,
@@ -111,7 +111,7 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
                     tuple(_find_booleans(steps)) if name == TEXTS else (),
                 )
             )
-    return tuple(found)
+    return tuple(inputs)
 
 
 def _find_limits(steps: Sequence[StepJson], columns: Collection[str]) -> Iterator[float]:
@@ -145,7 +145,7 @@ def group_steps(
     Yields:
         Kind, steps, and the positions of the steps' columns in the tensor that holds them.
     """
-    columns = {one.name: one.columns for one in inputs}
+    columns = {tensor.name: tensor.columns for tensor in inputs}
     for kind, group in groupby(encoder["steps"], key=lambda step: step["kind"]):
         steps = list(group)
         yield kind, steps, [columns[INPUT_OF[kind]].index(step["column"]) for step in steps]

@@ -69,8 +69,8 @@ def save_rows(rows: Pool, folder: Path, name: str) -> Path:
     if isinstance(rows, Tensors):
         path = folder / f"{name}.npz"
         arrays: dict[str, Any] = {
-            key: one.astype(np.str_) if one.dtype.hasobject else one
-            for key, one in rows.arrays.items()
+            key: array.astype(np.str_) if array.dtype.hasobject else array
+            for key, array in rows.arrays.items()
         }
         np.savez(path, **arrays)
         return path
@@ -95,18 +95,21 @@ def load_rows(file: str) -> Pool:
         with np.load(path, allow_pickle=False) as arrays:
             return Tensors(
                 {  # onnxruntime takes texts as objects
-                    name: one.astype(object) if one.dtype.kind == "U" else one
-                    for name, one in arrays.items()
+                    name: array.astype(object) if array.dtype.kind == "U" else array
+                    for name, array in arrays.items()
                 }
             )
     if path.suffix != ".pickle":
         mapped: Matrix = np.load(path, mmap_mode="r", allow_pickle=False)
         return mapped
     # Mapped, not read: freed memory would be used by the model and miss in what it takes.
-    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as found:
-        if hashlib.sha256(found).hexdigest() != path.suffixes[-2][1:]:
+    with (
+        path.open("rb") as opened,
+        mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        if hashlib.sha256(content).hexdigest() != path.suffixes[-2][1:]:
             raise ValueError(f"{path} was changed after it was written, so it is not opened.")
-        rows: Pool = pickle.loads(found)  # noqa: S301 - this user's own process wrote it
+        rows: Pool = pickle.loads(content)  # noqa: S301 - this user's own process wrote it
     return rows
 
 
@@ -119,14 +122,14 @@ def take_first(rows: Pool, n_rows: int) -> Pool:
     if isinstance(rows, np.ndarray):
         return _resize(rows, n_rows)
     if isinstance(rows, Tensors):
-        return Tensors({name: _resize(one, n_rows) for name, one in rows.arrays.items()})
+        return Tensors({name: _resize(array, n_rows) for name, array in rows.arrays.items()})
     if len(rows) >= n_rows:
         first: Pool = rows[:n_rows]
         return first
     frame: Any = rows
     chosen = np.resize(np.arange(len(rows)), n_rows)
-    taken: Pool = frame.take(chosen) if hasattr(frame, "take") else frame[chosen]  # of polars
-    return taken
+    first_rows: Pool = frame.take(chosen) if hasattr(frame, "take") else frame[chosen]  # of polars
+    return first_rows
 
 
 def cut_input(rows: Pool, start: int, stop: int) -> Input:
@@ -170,11 +173,11 @@ def cut_singles(rows: Pool, n_rows: int) -> list[Input]:
     return [{name: [values[i]] for name, values in columns} for i in range(n_rows)]
 
 
-def copy_input(one: Input) -> Input:
+def copy_input(model_input: Input) -> Input:
     """Return a copy that shares no memory with the original."""
-    if isinstance(one, dict):
-        return {name: copy(values) for name, values in one.items()}
-    return deepcopy(one)
+    if isinstance(model_input, dict):
+        return {name: copy(values) for name, values in model_input.items()}
+    return deepcopy(model_input)
 
 
 def _resize(rows: Matrix, n_rows: int) -> Matrix:

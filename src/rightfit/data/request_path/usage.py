@@ -160,8 +160,8 @@ def read_export(folder: Path = FOLDER, *, needed: Sequence[str] = ()) -> Exporte
     try:
         model = _parse_call(json.loads(path.read_bytes()))
     except (KeyError, TypeError, ValueError, RecursionError) as err:
-        said = f"{type(err).__name__}: {str(err)[:200]}"
-        raise ValueError(f"{path} does not describe an exported model ({said}). {AGAIN}") from err
+        cause = f"{type(err).__name__}: {str(err)[:200]}"
+        raise ValueError(f"{path} does not describe an exported model ({cause}). {AGAIN}") from err
     if model.onnx_file not in listed:
         raise ValueError(f"{path} names {model.onnx_file!r}, which {HASHES} does not list. {AGAIN}")
     check_graph(folder / model.onnx_file)
@@ -184,25 +184,27 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
     """
     feed: dict[str, npt.NDArray[Any]] = {}
     try:
-        for one in inputs:
-            values = [columns[name] for name in one.columns]
-            check_kinds(values, one)
-            if one.dtype == IMAGE:
-                feed[one.name] = _make_image(values[0], one.image_shape)
-            elif one.dtype == TEXT:
+        for tensor in inputs:
+            values = [columns[name] for name in tensor.columns]
+            check_kinds(values, tensor)
+            if tensor.dtype == IMAGE:
+                feed[tensor.name] = _make_image(values[0], tensor.image_shape)
+            elif tensor.dtype == TEXT:
                 texts = [
-                    _write_texts(column, is_boolean=name in one.booleans)
-                    for name, column in zip(one.columns, values, strict=True)
+                    _write_texts(column, is_boolean=name in tensor.booleans)
+                    for name, column in zip(tensor.columns, values, strict=True)
                 ]
-                feed[one.name] = np.ascontiguousarray(np.array(texts, dtype=object).T)
+                feed[tensor.name] = np.ascontiguousarray(np.array(texts, dtype=object).T)
             else:
                 with np.errstate(over="ignore"):  # what float32 cannot hold is refused next
-                    numbers = _make_numbers(values, one)
-                check_sizes(numbers[:, : len(values)].T, one)
-                feed[one.name] = _make_whole(numbers, one) if one.dtype == WHOLE else numbers
+                    numbers = _make_numbers(values, tensor)
+                check_sizes(numbers[:, : len(values)].T, tensor)
+                feed[tensor.name] = (
+                    _make_whole(numbers, tensor) if tensor.dtype == WHOLE else numbers
+                )
     except KeyError:
-        named = {name for one in inputs for name in one.columns}
-        lacking = sorted(named - set(columns))
+        names = {name for tensor in inputs for name in tensor.columns}
+        lacking = sorted(names - set(columns))
         raise ValueError(
             f"The request lacks the columns {lacking}; a missing value is written null."
         ) from None
@@ -257,21 +259,21 @@ def check_sizes(numbers: npt.NDArray[Any], tensor: TensorInput) -> None:
     if np.count_nonzero(is_larger):  # faster than any()
         column, row = np.argwhere(is_larger)[0].tolist()
         limit = float(tensor.sizes[column, 0])
-        wanted = f"a number between -{limit:.3g} and {limit:.3g},"
-        _refuse(tensor.columns[column], row, float(numbers[column, row]), wanted)
+        requirement = f"a number between -{limit:.3g} and {limit:.3g},"
+        _refuse(tensor.columns[column], row, float(numbers[column, row]), requirement)
 
 
-def _refuse(name: str, number: int, value: object, wanted: str) -> None:
-    said = reprlib.repr(value)[:MAX_SHOWN]
-    raise ValueError(f"Row {number}: {name!r} must be {wanted} or null: {said}")
+def _refuse(name: str, number: int, value: object, requirement: str) -> None:
+    shown_value = reprlib.repr(value)[:MAX_SHOWN]
+    raise ValueError(f"Row {number}: {name!r} must be {requirement} or null: {shown_value}")
 
 
-def _make_numbers(values: Sequence[Values], one: TensorInput) -> npt.NDArray[Any]:
+def _make_numbers(values: Sequence[Values], tensor: TensorInput) -> npt.NDArray[Any]:
     """Return numbers as a graph reads them, shape (n_rows, n_columns + n_indicated)."""
     n_columns, n_rows = len(values), len(values[0])
-    filling = one.filling if isinstance(one, CompiledInput) else None
+    filling = tensor.filling if isinstance(tensor, CompiledInput) else None
     n_indicated = len(filling.indicated) if filling else 0
-    dtype = "float64" if one.dtype == WHOLE else one.dtype
+    dtype = "float64" if tensor.dtype == WHOLE else tensor.dtype
     if type(values[0]) is np.ndarray:  # ten times as fast as to turn columns that were stacked
         table = np.zeros((n_rows, n_columns + n_indicated), dtype=dtype)
         for i, column in enumerate(values):
@@ -333,14 +335,22 @@ def _compile_inputs(session: Any, inputs: Sequence[TensorInput]) -> tuple[Tensor
     types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
     fillings = read_filling(session)
     compiled = []
-    for one in inputs:
-        filling = fillings.get(one.name)
-        if filling is not None and len(filling.fill) != len(one.columns):
-            raise ValueError(f"The graph fills {len(filling.fill)} columns of {one.name}. {AGAIN}")
-        dtype = types.get(one.name) or one.dtype
+    for tensor in inputs:
+        filling = fillings.get(tensor.name)
+        if filling is not None and len(filling.fill) != len(tensor.columns):
+            raise ValueError(
+                f"The graph fills {len(filling.fill)} columns of {tensor.name}. {AGAIN}"
+            )
+        dtype = types.get(tensor.name) or tensor.dtype
         compiled.append(
             CompiledInput(
-                one.name, dtype, one.columns, one.image_shape, one.limits, one.booleans, filling
+                tensor.name,
+                dtype,
+                tensor.columns,
+                tensor.image_shape,
+                tensor.limits,
+                tensor.booleans,
+                filling,
             )
         )
     return tuple(compiled)
@@ -367,8 +377,10 @@ def open_graph(
 
     session = open_session(graph, n_threads=n_threads, device=device)
     run = session.run
-    outputs = [one.name for one in session.get_outputs() if one.name in OUTPUTS]
-    if {one.name for one in session.get_inputs()} != {one.name for one in inputs} or not outputs:
+    outputs = [tensor.name for tensor in session.get_outputs() if tensor.name in OUTPUTS]
+    if {tensor.name for tensor in session.get_inputs()} != {
+        tensor.name for tensor in inputs
+    } or not outputs:
         path = graph if isinstance(graph, Path) else "The graph"
         raise ValueError(f"{path} has other inputs or outputs than its description says. {AGAIN}")
 
@@ -550,7 +562,7 @@ def main() -> None:
 
 
 def _parse_call(content: Any) -> ExportedModel:
-    inputs = tuple(_parse_input(one) for one in content["inputs"])
+    inputs = tuple(_parse_input(entry) for entry in content["inputs"])
     onnx_file, n_threads = content["onnx_file"], content["n_threads"]
     classes, threshold = tuple(content["classes"]), content["threshold"]
     wrong = {

@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     dag_settings.check_stages(set(registered))
 
     def place(stage: str) -> dict[str, str]:
-        given = {"pool": dag_settings.pools.get(stage), "queue": dag_settings.queues.get(stage)}
-        return {key: value for key, value in given.items() if value is not None}
+        settings = {"pool": dag_settings.pools.get(stage), "queue": dag_settings.queues.get(stage)}
+        return {key: value for key, value in settings.items() if value is not None}
 
     # what is rendered is Python, not HTML
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
@@ -160,36 +160,36 @@ def plan_tasks(
         ValueError: If a node belongs to no stage or several, or tasks would wait for each other.
     """
     members = {stage: set(part.nodes) for stage, part in stages.items()}
-    found = {
+    stages_by_node = {
         node: [stage for stage, nodes in members.items() if node in nodes]
         for node in pipeline.nodes
     }
-    unclear = {node.name: names for node, names in found.items() if len(names) != 1}
+    unclear = {node.name: names for node, names in stages_by_node.items() if len(names) != 1}
     if unclear:
         raise RightfitError(
             f"Each node must belong to exactly one of the pipelines {sorted(stages)}, but these "
             f"belong to: {unclear}. Register each stage once, and the joint pipeline as their sum."
         )
-    stage_of = {node: names[0] for node, names in found.items()}
+    stage_of = {node: names[0] for node, names in stages_by_node.items()}
     depths = {
         stage: max(_depth(node) for node in pipeline.nodes if stage_of[node] == stage)
         for stage in set(stage_of.values())
     }
     task_of = {}
     for node in pipeline.nodes:
-        stage, place = stage_of[node], find_place(node)
+        stage, namespace = stage_of[node], find_place(node)
         if _depth(node) < depths[stage]:
-            place = node.name
-        task_of[node] = f"{stage}.{place}" if place else stage
+            namespace = node.name
+        task_of[node] = f"{stage}.{namespace}" if namespace else stage
     stage_of_task = {task_of[node]: stage_of[node] for node in pipeline.nodes}
     _join_readers(pipeline, task_of, depths, stage_of)
     after = _waits(pipeline, task_of)
     for stage in alone:
-        own = {name for name in after if stage_of_task[name] == stage}
+        siblings = {name for name in after if stage_of_task[name] == stage}
         # the first of them waits for everything that does not wait for any of them
-        earlier = {name for name in after if not own & (_upstream(after, name) | {name})}
-        for name in own:
-            if not own & _upstream(after, name):
+        earlier = {name for name in after if not siblings & (_upstream(after, name) | {name})}
+        for name in siblings:
+            if not siblings & _upstream(after, name):
                 after[name] |= earlier
     tasks = []
     for name in _order(after):
@@ -211,8 +211,8 @@ def find_stages(name: str, registered: Mapping[str, Pipeline]) -> dict[str, Pipe
 
 
 def _depth(node: Node) -> int:
-    place = find_place(node)
-    return len(place.split(".")) if place else 0
+    namespace = find_place(node)
+    return len(namespace.split(".")) if namespace else 0
 
 
 def _join_readers(
@@ -223,14 +223,14 @@ def _join_readers(
 ) -> None:
     """Put what stands above its stage's cut into the first whole stage, if only such read it."""
     whole = {stage for stage, depth in depths.items() if depth == 0}
-    place = {name: i for i, name in enumerate(_order(_waits(pipeline, task_of)))}
+    positions = {name: i for i, name in enumerate(_order(_waits(pipeline, task_of)))}
     for node in reversed(pipeline.nodes):
         if _depth(node) == depths[stage_of[node]]:
             continue
         outputs = set(node.outputs)
         readers = {task_of[other] for other in pipeline.nodes if outputs & set(other.inputs)}
         if readers and readers <= whole:
-            task_of[node] = min(readers, key=lambda name: place[name])
+            task_of[node] = min(readers, key=lambda name: positions[name])
 
 
 def _waits(pipeline: Pipeline, task_of: Mapping[Node, str]) -> dict[str, set[str]]:
@@ -241,13 +241,13 @@ def _waits(pipeline: Pipeline, task_of: Mapping[Node, str]) -> dict[str, set[str
 
 
 def _upstream(after: Mapping[str, set[str]], name: str) -> set[str]:
-    found: set[str] = set()
+    upstream: set[str] = set()
     waiting = [name]
     while waiting:
-        new = after[waiting.pop()] - found
-        found |= new
+        new = after[waiting.pop()] - upstream
+        upstream |= new
         waiting += new
-    return found
+    return upstream
 
 
 def _order(after: Mapping[str, set[str]]) -> list[str]:

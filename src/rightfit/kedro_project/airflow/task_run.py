@@ -87,11 +87,11 @@ def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, ve
         catalog = session.load_context().catalog  # builds the pipelines of this configuration
         whole = pipelines[pipeline]
         planned = {node for task in plan.values() for node in task["nodes"]}
-        there = {node.name for node in whole.nodes}
-        if planned != there:
+        present = {node.name for node in whole.nodes}
+        if planned != present:
             raise RightfitError(
                 "The DAG was generated for another grid or version of the project: it lacks the "
-                f"nodes {sorted(there - planned)} and has {sorted(planned - there)} too many. "
+                f"nodes {sorted(present - planned)} and has {sorted(planned - present)} too many. "
                 "Generate it again for this configuration: make airflow AIRFLOW_ENV=<environment>."
             )
         nodes = list(plan[name]["nodes"])

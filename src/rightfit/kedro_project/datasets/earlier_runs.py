@@ -51,8 +51,8 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
 
     @cached_property
     def _versions(self) -> list[str]:
-        found: list[str] = self.list_versions(full_path=False)  # the newest first
-        return found
+        versions: list[str] = self.list_versions(full_path=False)  # the newest first
+        return versions
 
     def _read(self, versions: Iterator[str]) -> Any:
         for version in versions:
@@ -71,7 +71,9 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
                 ) as err:  # a run that was cut off has left half of it
                     logger.warning(
                         "Its winners are passed over: %s of %s cannot be read: %s",
-                        *(self._filepath, version, err),
+                        self._filepath,
+                        version,
+                        err,
                     )
                 self._by_version[version] = winners
             if self._by_version[version] is not None:
@@ -94,10 +96,12 @@ class RunVersionDataset(JSONDataset):  # type: ignore[misc]  # kedro-datasets sh
         """Return the version of the run, and that of the newest profiles that it may rank."""
         run = self.resolve_save_version() or ""
         try:
-            found = self.list_versions(full_path=False)  # the newest first
+            versions = self.list_versions(full_path=False)  # the newest first
         except VersionNotFoundError:
-            found = []
-        return RunVersion(run, next((one for one in found if not run or one <= run), ""))
+            versions = []
+        return RunVersion(
+            run, next((version for version in versions if not run or version <= run), "")
+        )
 
     def save(self, data: NoReturn) -> NoReturn:  # noqa: ARG002
         """Refuse: profiles are written under their own name.

@@ -62,7 +62,7 @@ def describe_environment() -> Environment:
     with contextlib.suppress(OSError):
         governor = GOVERNOR.read_text(encoding="ascii").strip()
     models = [line.partition(":")[2].strip() for line in cpu_lines if line.startswith("model name")]
-    found = Environment(
+    environment = Environment(
         environment_id="",
         cpu=models[0] if models else platform.processor() or "unknown",
         n_cores=usable_cores(),
@@ -75,9 +75,9 @@ def describe_environment() -> Environment:
         libraries={name: find_version(name) for name in LIBRARIES},
         gpus=list_gpus(),
     )
-    content = to_plain(found)
+    content = to_plain(environment)
     del content["environment_id"]
-    return replace(found, environment_id=fingerprint(content))
+    return replace(environment, environment_id=fingerprint(content))
 
 
 def fingerprint(content: Mapping[str, object]) -> str:

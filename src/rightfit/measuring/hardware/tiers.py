@@ -44,7 +44,7 @@ class Ladder(StrictModel):
 
 
 @dataclass(frozen=True)
-class Judged:
+class TierFit:
     """What is known of a serving configuration on a tier.
 
     Args:
@@ -62,14 +62,14 @@ class Judged:
     how: str
 
 
-def judge_tiers(
+def fit_tiers(
     tiers: Sequence[Tier],
     serving: Serving,
     *,
     peak_memory_mib: float,
     trials: Iterable[LimitTrial],
     devices: Iterable[str],
-) -> list[Judged]:
+) -> list[TierFit]:
     """Judge a measured serving configuration on every tier.
 
     Args:
@@ -88,7 +88,7 @@ def judge_tiers(
     for position, tier in enumerate(tiers, start=1):
         verdict: Verdict = "fits"
         reason, how = "", "from the measured cores and peak memory"
-        reasons = misfits(tier, serving, peak_memory_mib=peak_memory_mib)
+        reasons = unmet_requirements(tier, serving, peak_memory_mib=peak_memory_mib)
         trial = by_memory.get(tier.memory_mib)
         if tier.device not in present:
             verdict, how = "not measurable", "not tried"
@@ -100,16 +100,16 @@ def judge_tiers(
             if not trial.ok:
                 verdict = "does not fit"
                 reason = f"fails with {tier.memory_mib:.0f} MiB: {trial.error}"
-        judged.append(Judged(tier, position, verdict, reason, how))
+        judged.append(TierFit(tier, position, verdict, reason, how))
     return judged
 
 
-def smallest_fit(judged: Sequence[Judged]) -> Judged | None:
+def smallest_fit(judged: Sequence[TierFit]) -> TierFit | None:
     """Return the first tier of the ladder that fits, ``None`` when none does."""
     return next((j for j in judged if j.verdict == "fits"), None)
 
 
-def cheapest_fit(judged: Sequence[Judged]) -> Judged | None:
+def cheapest_fit(judged: Sequence[TierFit]) -> TierFit | None:
     """Return the cheapest tier that fits, the smaller one of a tie; ``None`` when none does."""
     fits = [j for j in judged if j.verdict == "fits"]
     return min(fits, key=lambda j: j.tier.price_per_hour, default=None)
@@ -129,7 +129,7 @@ def cost_per_1m_rows(tier: Tier, throughput_rows_per_s: float) -> float:
     return tier.price_per_hour / S_PER_HOUR / throughput_rows_per_s * ROWS_PRICED
 
 
-def misfits(tier: Tier, serving: Serving, *, peak_memory_mib: float) -> list[str]:
+def unmet_requirements(tier: Tier, serving: Serving, *, peak_memory_mib: float) -> list[str]:
     """Return why a serving configuration does not fit a tier; empty when it does."""
     reasons = []
     if tier.device != serving.device:
@@ -161,18 +161,18 @@ def tabulate_tiers(profiles: pl.DataFrame, tiers: Sequence[Tier]) -> pl.DataFram
     rows = []
     for *keys, peak_mib, rows_per_s, how in measured.select(*KEYS, *NEEDED).rows():
         *_, runtime, n_threads, device, _ = keys
-        judged = judge_tiers(
+        judged = fit_tiers(
             tiers,
             Serving(runtime, n_threads, split_device(device)[0]),
             peak_memory_mib=peak_mib,
-            trials=[LimitTrial(**one) for one in how["limits"]],
+            trials=[LimitTrial(**trial) for trial in how["limits"]],
             devices=how["devices"],
         )
-        for one in judged:
-            tier = one.tier
-            cost = cost_per_1m_rows(tier, rows_per_s) if one.verdict == "fits" else None
-            where = (tier.name, one.position, tier.price_per_hour)
-            rows.append((*keys, *where, one.verdict, one.reason, one.how, cost))
+        for judgement in judged:
+            tier = judgement.tier
+            cost = cost_per_1m_rows(tier, rows_per_s) if judgement.verdict == "fits" else None
+            where = (tier.name, judgement.position, tier.price_per_hour)
+            rows.append((*keys, *where, judgement.verdict, judgement.reason, judgement.how, cost))
     schema: dict[str, Any] = {
         **{key: profiles.schema[key] for key in KEYS},
         "tier": pl.String,

@@ -11,7 +11,7 @@ import polars as pl
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.measuring.blocks import estimate_level
 from rightfit.measuring.hardware.environment import fingerprint
-from rightfit.measuring.hardware.tiers import Judged, Tier, judge_tiers, misfits
+from rightfit.measuring.hardware.tiers import Tier, TierFit, fit_tiers, unmet_requirements
 from rightfit.measuring.metrics import FIT_COLUMNS, METRICS_BY_COLUMN, MetricTable
 from rightfit.measuring.profile import MeasuredHow, ProfileBuilder, tabulate_profiles
 from rightfit.measuring.profiles.encoding_cost import measure_encoding_ms
@@ -28,7 +28,7 @@ from rightfit.measuring.profiles.prediction_quality import (
     set_quality,
 )
 from rightfit.measuring.rounds.jobs import CandidateSet, Job, plan_jobs
-from rightfit.measuring.rounds.measurement import Bench, try_memory
+from rightfit.measuring.rounds.measurement import MeasurementContext, try_memory
 from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.rounds.turns import end_with, measure_jobs, read_reference
 from rightfit.measuring.serving import Serving
@@ -41,9 +41,9 @@ NOT_ASKED = "not measured: quality alone was asked for"
 
 
 def profile_set(
-    given: CandidateSet,
+    candidate_set: CandidateSet,
     servings: Sequence[Serving],
-    bench: Bench,
+    bench: MeasurementContext,
     store: JsonStore,
     *,
     tiers: Sequence[Tier],
@@ -55,7 +55,7 @@ def profile_set(
     """Measure candidates of a dataset under serving configurations.
 
     Args:
-        given: Candidates and what belongs to them.
+        candidate_set: Candidates and what belongs to them.
         servings: Serving configurations.
         bench: Where and how to measure; its rows are the test split's.
         store: Keeps each result as soon as it is known.
@@ -70,11 +70,17 @@ def profile_set(
     """
     jobs = [
         job
-        for job in plan_jobs(given.dataset, given.candidates, servings, given.requests, given.rows)
+        for job in plan_jobs(
+            candidate_set.dataset,
+            candidate_set.candidates,
+            servings,
+            candidate_set.requests,
+            candidate_set.rows,
+        )
         if wanted is None or job.serving in wanted.get(job.candidate, ())
     ]
-    keys = [given.key(job, bench.settings) for job in jobs]
-    assembly = _Assembly(given, jobs, bench, store, tiers)
+    keys = [candidate_set.key(job, bench.settings) for job in jobs]
+    assembly = _Assembly(candidate_set, jobs, bench, store, tiers)
     states = measure_jobs(
         jobs,
         keys,
@@ -82,7 +88,7 @@ def profile_set(
         store,
         choose=lambda states: choose(tabulate_profiles(assembly.build(states))),
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
-        environment_id=given.environment_id,
+        environment_id=candidate_set.environment_id,
         level=level,
     )
     if bench.settings.tries_tiers:
@@ -94,17 +100,19 @@ def profile_set(
             store.put_record(key, state)
     profiles = assembly.build(states)
     is_wanted = choose(tabulate_profiles(profiles))
-    encoding_ms = measure_encoding_ms(given, jobs, states, bench, store=store, is_wanted=is_wanted)
+    encoding_ms = measure_encoding_ms(
+        candidate_set, jobs, states, bench, store=store, is_wanted=is_wanted
+    )
     for profile, found_ms in zip(profiles, encoding_ms, strict=True):
         profile.set_encoding(found_ms)
-    return _tabulate(given, [*profiles, *_describe_refused(given, servings)])
+    return _tabulate(candidate_set, [*profiles, *_describe_refused(candidate_set, servings)])
 
 
 def profile_measured(
-    given: CandidateSet,
+    candidate_set: CandidateSet,
     jobs: Sequence[Job],
     states: Sequence[MeasurementState],
-    bench: Bench,
+    bench: MeasurementContext,
     store: JsonStore,
     *,
     tiers: Sequence[Tier],
@@ -113,7 +121,8 @@ def profile_measured(
     """Return profiles of candidates measured elsewhere; their predictions are judged here.
 
     Args:
-        given: Candidates and what belongs to them; its environment is the measuring machine's.
+        candidate_set: Candidates and what belongs to them; its environment is the measuring
+            machine's.
         jobs: What was measured, in turns.
         states: What was found, in the order of the jobs.
         bench: Settings of the measurement, and where predictions are made.
@@ -121,28 +130,31 @@ def profile_measured(
         tiers: Hardware ladder, smallest first.
         reference: The reference's rounds on that machine; ``None``: those in ``store``.
     """
-    assembly = _Assembly(given, jobs, bench, store, tiers, reference)
+    assembly = _Assembly(candidate_set, jobs, bench, store, tiers, reference)
     return tabulate_profiles(assembly.build(states))
 
 
-def profile_unmeasured(given: CandidateSet, rows: Rows) -> pl.DataFrame:
+def profile_unmeasured(candidate_set: CandidateSet, rows: Rows) -> pl.DataFrame:
     """Judge candidates in this process, by their native models; none is measured.
 
     Args:
-        given: Candidates and what belongs to them.
+        candidate_set: Candidates and what belongs to them.
         rows: Encoded rows of ``given.targets``, shape (n_rows, n_features).
 
     Returns:
         One row per candidate: quality, size and what training cost; the rest is null.
     """
-    return _tabulate(given, [_judge_native(given, name, rows) for name in given.candidates])
+    return _tabulate(
+        candidate_set,
+        [_judge_native(candidate_set, name, rows) for name in candidate_set.candidates],
+    )
 
 
-def _tabulate(given: CandidateSet, profiles: Sequence[ProfileBuilder]) -> pl.DataFrame:
+def _tabulate(candidate_set: CandidateSet, profiles: Sequence[ProfileBuilder]) -> pl.DataFrame:
     """Tabulate finished profiles; a warning tells where quality tells no two of them apart."""
     table = tabulate_profiles(profiles)
     raws = table["quality_raw"].drop_nulls().to_list()
-    given.quality.warn_where_flat(raws, dataset=given.dataset)
+    candidate_set.quality.warn_where_flat(raws, dataset=candidate_set.dataset)
     return table
 
 
@@ -160,14 +172,14 @@ class _Assembly:
 
     def __init__(
         self,
-        given: CandidateSet,
+        candidate_set: CandidateSet,
         jobs: Sequence[Job],
-        bench: Bench,
+        bench: MeasurementContext,
         store: JsonStore,
         tiers: Sequence[Tier],
         reference: MeasurementState | None = None,
     ) -> None:
-        self._given = given
+        self._given = candidate_set
         self._jobs = jobs
         self._bench = bench
         self._store = store
@@ -202,18 +214,18 @@ class _Assembly:
         if state.error is None:
             subject = job.subject.label
             if subject not in self._qualities:
-                found = measure_quality(self._given, job, self._bench, self._store)
-                self._qualities[subject] = found
+                job_quality = measure_quality(self._given, job, self._bench, self._store)
+                self._qualities[subject] = job_quality
             quality = self._qualities[subject]
         how = MeasuredHow(preset=self._bench.preset, devices=devices)
         profile = _begin_profile(self._given, job, quality, how)
         set_measured(profile, measured)
 
-        def judge(end: str) -> list[Judged]:
+        def judge(end: str) -> list[TierFit]:
             peak_mib = profile.values.get(f"peak_memory_mib{end}")
             if peak_mib is None:
                 return []
-            return judge_tiers(
+            return fit_tiers(
                 self._tiers,
                 job.serving,
                 peak_memory_mib=peak_mib,
@@ -226,24 +238,24 @@ class _Assembly:
 
 
 def _begin_profile(
-    given: CandidateSet,
+    candidate_set: CandidateSet,
     job: Job,
     quality: PredictionQuality | str,
     how: MeasuredHow | None = None,
 ) -> ProfileBuilder:
     """Return a profile of what need not be measured: quality, training and size."""
     profile = ProfileBuilder(
-        given.dataset,
+        candidate_set.dataset,
         job.bundle.model,
         job.candidate,
         job.serving,
-        given.environment_id,
+        candidate_set.environment_id,
         how=how,
-        quality_metric=given.quality.title,
+        quality_metric=candidate_set.quality.title,
         model_sha256=job.bundle.weights_sha256,
     )
-    set_quality(profile, quality, given.quality)
-    fit_costs = given.fit_costs.get(job.candidate, {})
+    set_quality(profile, quality, candidate_set.quality)
+    fit_costs = candidate_set.fit_costs.get(job.candidate, {})
     for column in FIT_COLUMNS:
         value = fit_costs.get(column)
         if value is None:
@@ -256,7 +268,11 @@ def _begin_profile(
 
 
 def _try_tiers(
-    job: Job, state: MeasurementState, profile: ProfileBuilder, bench: Bench, tiers: Sequence[Tier]
+    job: Job,
+    state: MeasurementState,
+    profile: ProfileBuilder,
+    bench: MeasurementContext,
+    tiers: Sequence[Tier],
 ) -> MeasurementState:
     """Run a measured model under the memory of ever larger tiers that may do, until it runs.
 
@@ -269,7 +285,7 @@ def _try_tiers(
     subject = job.subject
     trials = {trial.memory_mib: trial for trial in state.limits}
     for tier in tiers:
-        if misfits(tier, job.serving, peak_memory_mib=peak_mib):
+        if unmet_requirements(tier, job.serving, peak_memory_mib=peak_mib):
             continue
         mib = tier.memory_mib
         if mib not in trials:
@@ -279,22 +295,24 @@ def _try_tiers(
     return replace(state, limits=tuple(trials.values()))
 
 
-def _describe_refused(given: CandidateSet, servings: Sequence[Serving]) -> Iterator[ProfileBuilder]:
+def _describe_refused(
+    candidate_set: CandidateSet, servings: Sequence[Serving]
+) -> Iterator[ProfileBuilder]:
     """Yield profiles without figures of models whose export was refused."""
-    for name, bundle in given.candidates.items():
+    for name, bundle in candidate_set.candidates.items():
         reason = f"its ONNX export was refused: {bundle.onnx_refused}"
         for serving in servings if bundle.onnx_refused else ():
             if serving.runtime == ONNX:
                 profile = ProfileBuilder(
-                    given.dataset, bundle.model, name, serving, given.environment_id
+                    candidate_set.dataset, bundle.model, name, serving, candidate_set.environment_id
                 )
                 profile.miss(list(METRICS_BY_COLUMN), reason)
                 profile.reasons |= dict.fromkeys(("encoding_ms", "final_quality_raw"), reason)
                 yield profile
 
 
-def _judge_native(given: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
-    bundle = given.candidates[name]
+def _judge_native(candidate_set: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
+    bundle = candidate_set.candidates[name]
     family = bundle.load_family()
 
     def answer() -> Rows:
@@ -307,9 +325,11 @@ def _judge_native(given: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
         )
         return answers
 
-    quality = judge_answers(given, bundle.schema, answer)
-    job = Job(f"{given.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
-    profile = _begin_profile(given, job, quality)
+    quality = judge_answers(candidate_set, bundle.schema, answer)
+    job = Job(f"{candidate_set.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
+    profile = _begin_profile(candidate_set, job, quality)
     profile.set_encoding(None)
-    profile.miss([one for one in METRICS_BY_COLUMN if one not in profile.values], NOT_ASKED)
+    profile.miss(
+        [column for column in METRICS_BY_COLUMN if column not in profile.values], NOT_ASKED
+    )
     return profile

@@ -12,7 +12,7 @@ import numpy as np
 from rightfit.measuring.blocks import FigureByBlock, Level, adjust_figures
 from rightfit.measuring.estimate import Interval
 from rightfit.measuring.hardware.tiers import (
-    Judged,
+    TierFit,
     cheapest_fit,
     cost_per_1m_rows,
     smallest_fit,
@@ -78,7 +78,9 @@ class Measured:
     @cached_property
     def batch_size(self) -> int:
         """Batch size that all of them timed: the one that processes after the first repeated."""
-        repeated = [one.batches[0].batch_size for one in self.rounds if len(one.batches) == 1]
+        repeated = [
+            round_.batches[0].batch_size for round_ in self.rounds if len(round_.batches) == 1
+        ]
         return statistics.mode(repeated) if repeated else self.rounds[0].best_batch_size
 
     @cached_property
@@ -94,7 +96,7 @@ class Measured:
     @property
     def is_disturbed(self) -> bool:
         """Whether a process that counts was interrupted: too few others are left."""
-        return any(one.interruption is not None for one in self.rounds)
+        return any(round_.interruption is not None for round_ in self.rounds)
 
     def figures(self, metric: Metric) -> list[float]:
         """Return a metric's figures, one per process; none where too few calls hold it."""
@@ -121,10 +123,13 @@ class Measured:
             return self._interval_under_load(metric)
         if metric == MetricTable.cpu_util_pct:
             cores = MetricTable.cpu_cores
-            shares = [100 / self.n_threads * one for one in self.figures(cores)]
+            shares = [100 / self.n_threads * n_cores for n_cores in self.figures(cores)]
             return estimate_median(shares, spread=self._spread(cores))
         if metric.percentile is not None:
-            share, n_calls = metric.percentile, sum(one.latency.n_calls for one in self.rounds)
+            share, n_calls = (
+                metric.percentile,
+                sum(round_.latency.n_calls for round_ in self.rounds),
+            )
             # during measuring it is read from fewer calls than may be published
             needed = min_calls_to_report(share) if self.state.is_over else calls_to_hold(share)
             if n_calls < needed:
@@ -136,8 +141,8 @@ class Measured:
             interval = self._pool_calls(metric.percentile)
         else:
             reasons = self.rounds[0].device_reasons.items()
-            given = (reason for key, reason in reasons if metric.column.startswith(key))
-            return next(given, metric.null_reason)
+            device_reasons = (reason for key, reason in reasons if metric.column.startswith(key))
+            return next(device_reasons, metric.null_reason)
         if metric.shares == "memory":
             return interval.widened(COMMON_MODE_MEMORY_ERROR_PCT)
         return interval
@@ -150,14 +155,14 @@ class Measured:
         medians = self.adjusted.get(MetricTable.latency_p50_ms.column, {})
         calls_ns = np.concatenate(
             [
-                np.array(one.kept_ns or (), dtype=np.float64) * self._speed_up(one, medians)
-                for one in self.rounds
+                np.array(round_.kept_ns or (), dtype=np.float64) * self._speed_up(round_, medians)
+                for round_ in self.rounds
             ]
         )
         pooled_ns = percentile_ns(calls_ns, percentile)
         if pooled_ns is None:  # a process that keeps no calls has enough of them
             each_ns = per_process(self.rounds, percentile)
-            return estimate_median([one / NS_PER_MS for one in each_ns])
+            return estimate_median([value_ns / NS_PER_MS for value_ns in each_ns])
         medians_ms = self.figures(MetricTable.latency_p50_ms)
         return estimate_pooled(
             pooled_ns / NS_PER_MS,
@@ -181,47 +186,55 @@ class Measured:
             if self.settings.server.n_processes and self.state.settled == "screened":
                 return "no application could choose it, so it was not measured under load"
             return metric.null_reason
-        if reasons := [one.reason for one in served if one.reason is not None]:
+        if reasons := [
+            server_round.reason for server_round in served if server_round.reason is not None
+        ]:
             return reasons[0]
-        n_requests = sum(one.n_requests for one in served)
+        n_requests = sum(server_round.n_requests for server_round in served)
         if n_requests < (needed := min_calls_to_report(P99)):
             return f"needs {needed} requests; the time allowed for {n_requests}: {LONGER}"
-        figures = [one.p99_ms for one in served if one.p99_ms is not None]
+        figures = [
+            server_round.p99_ms for server_round in served if server_round.p99_ms is not None
+        ]
         interval = estimate_median(figures, looks_once=True)
         return interval.widened(self.level.half_width_pct)
 
     def describe(self, how: MeasuredHow) -> MeasuredHow:
         """Return how it was measured, over the processes that count."""
         state, rounds = self.state, self.rounds
-        latencies = [one.latency for one in rounds]
-        tried = max((one.batches for one in rounds), key=len)
+        latencies = [round_.latency for round_ in rounds]
+        tried = max((round_.batches for round_ in rounds), key=len)
         served = None
         if state.server:
             served = LoadTried(
                 rate_per_s=self.settings.server.rate_per_s,
-                utilisation=statistics.median(one.utilisation for one in state.server),
+                utilisation=statistics.median(
+                    server_round.utilisation for server_round in state.server
+                ),
                 processes=state.server,
             )
         return replace(
             how,
             n_processes=len(rounds),
             settled=state.settled,
-            is_warm=all(one.warm_up.is_steady for one in rounds),
-            n_warm_up_calls=max(one.warm_up.n_calls for one in rounds),
-            first_call_ms=statistics.median(one.load.first_call_ms for one in rounds),
-            overhead_ns=statistics.median(one.overhead_ns for one in rounds),
-            cores_load=statistics.median(one.load.cores for one in rounds),
+            is_warm=all(round_.warm_up.is_steady for round_ in rounds),
+            n_warm_up_calls=max(round_.warm_up.n_calls for round_ in rounds),
+            first_call_ms=statistics.median(round_.load.first_call_ms for round_ in rounds),
+            overhead_ns=statistics.median(round_.overhead_ns for round_ in rounds),
+            cores_load=statistics.median(round_.load.cores for round_ in rounds),
             cores_single_stream=statistics.median(latency.cores for latency in latencies),
             delay_share=_highest([latency.delay_share for latency in latencies]),
-            busy_cores=_highest([one.busy_cores for one in rounds]),
-            steal_share=_highest([one.steal_share for one in rounds]),
+            busy_cores=_highest([round_.busy_cores for round_ in rounds]),
+            steal_share=_highest([round_.steal_share for round_ in rounds]),
             batches=tuple(
-                BatchTried(**{one.name: getattr(batch, one.name) for one in fields(BatchTried)})
+                BatchTried(
+                    **{field.name: getattr(batch, field.name) for field in fields(BatchTried)}
+                )
                 for batch in tried
             ),
             limits=state.limits,
             interruptions=tuple(sorted({r.interruption for r in state.rounds if r.interruption})),
-            measured_s=sum(one.total_ms for one in state.rounds) / MS_PER_S,
+            measured_s=sum(round_.total_ms for round_ in state.rounds) / MS_PER_S,
             level_error_pct=self.level.half_width_pct,
             n_runs_seen=self.level.n_runs,
             slowdown=self.level.slowdown,
@@ -252,13 +265,15 @@ def tell_at_usual_speed(measured: Sequence[Measured], reference: Measured) -> li
 def pool_spreads(measured: Iterable[Measured]) -> dict[str, ProcessSpread]:
     """Return by how much uninterrupted processes of one profile differ, by column."""
     clean = [
-        one
-        for one in measured
-        if one.state.rounds and one.state.error is None and not one.is_disturbed
+        measurement
+        for measurement in measured
+        if measurement.state.rounds
+        and measurement.state.error is None
+        and not measurement.is_disturbed
     ]
     pooled = {}
     for metric in METRICS:
-        spread = pool_spread([one.figures(metric) for one in clean])
+        spread = pool_spread([measurement.figures(metric) for measurement in clean])
         if spread is not None:
             pooled[metric.column] = spread
     return pooled
@@ -273,13 +288,13 @@ def set_measured(profile: ProfileBuilder, measured: Measured) -> None:
     for metric in METRICS:
         if metric.source not in MEASURED_SOURCES:
             continue
-        found = measured.interval(metric)
-        if isinstance(found, Interval):
-            profile.set_interval(metric.column, found)
+        interval = measured.interval(metric)
+        if isinstance(interval, Interval):
+            profile.set_interval(metric.column, interval)
         else:
-            profile.miss([metric.column], found)
+            profile.miss([metric.column], interval)
     profile.best_batch_size = measured.batch_size
-    profile.n_latency_samples = sum(one.latency.n_calls for one in measured.rounds)
+    profile.n_latency_samples = sum(round_.latency.n_calls for round_ in measured.rounds)
     profile.disturbed = measured.is_disturbed
     if profile.how is not None:
         profile.how = measured.describe(profile.how)
@@ -287,10 +302,10 @@ def set_measured(profile: ProfileBuilder, measured: Measured) -> None:
 
 def set_tiers(
     profile: ProfileBuilder,
-    judged: Sequence[Judged],
+    judged: Sequence[TierFit],
     *,
-    low: Sequence[Judged] = (),
-    high: Sequence[Judged] = (),
+    low: Sequence[TierFit] = (),
+    high: Sequence[TierFit] = (),
 ) -> None:
     """Set the smallest tier a profile runs on, if any, and the cost on the cheapest.
 

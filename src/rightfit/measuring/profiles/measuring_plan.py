@@ -37,13 +37,13 @@ def describe_plan(
     Returns:
         Lines to show.
     """
-    known = {cell: n for cell, n in candidates.items() if n is not None}
+    counts = {cell: n for cell, n in candidates.items() if n is not None}
     unknown = [cell for cell, n in candidates.items() if n is None]
-    n_profiles = sum(known.values()) * len(servings)
+    n_profiles = sum(counts.values()) * len(servings)
     lines = [f"Serving configurations: {'; '.join(str(serving) for serving in servings)}"]
     lines += [
         f"{cell}: {count(n, 'candidate')}, {count(n * len(servings), 'profile')}"
-        for cell, n in known.items()
+        for cell, n in counts.items()
     ]
     if unknown:
         lines.append(f"No candidates yet, train first: {', '.join(unknown)}")

@@ -18,7 +18,7 @@ from rightfit.measuring.distributions import beta_quantile
 from rightfit.measuring.metrics import columns_from
 from rightfit.measuring.profile import FINAL_COLUMNS, ProfileBuilder
 from rightfit.measuring.rounds.jobs import CandidateSet, Job
-from rightfit.measuring.rounds.measurement import Bench, predict
+from rightfit.measuring.rounds.measurement import MeasurementContext, predict
 from rightfit.models.predictions import check_predictions
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.standard_errors import (
@@ -82,12 +82,12 @@ def set_quality(
 
 
 def measure_quality(
-    given: CandidateSet, job: Job, bench: Bench, store: JsonStore
+    candidate_set: CandidateSet, job: Job, bench: MeasurementContext, store: JsonStore
 ) -> PredictionQuality | str:
     """Judge a candidate's predictions for the test split in a serving runtime.
 
     Args:
-        given: Holds the targets and the metric.
+        candidate_set: Holds the targets and the metric.
         job: Candidate and serving configuration.
         bench: Where and how; its rows are the test split's.
         store: Keeps the result, for any number of threads: they do not change the predictions.
@@ -95,59 +95,69 @@ def measure_quality(
     Returns:
         The quality, or why there is none.
     """
-    if given.targets is None:
+    if candidate_set.targets is None:
         return NO_TARGETS
     answering = replace(job, serving=replace(job.serving, n_threads=0))
-    n_final = 0 if given.final_rows is None else int(given.final_rows.sum())
-    asked = (*given.quality.raw_parts, n_final)
-    key = answering.key(quality=asked, data_version=given.data_version, seed=given.seed)
-    kept = store.get_record(key, PredictionQuality)
-    if kept is not None:
-        return kept
+    n_final = 0 if candidate_set.final_rows is None else int(candidate_set.final_rows.sum())
+    quality_key = (*candidate_set.quality.raw_parts, n_final)
+    key = answering.key(
+        quality=quality_key, data_version=candidate_set.data_version, seed=candidate_set.seed
+    )
+    record = store.get_record(key, PredictionQuality)
+    if record is not None:
+        return record
 
     def answer() -> npt.NDArray[np.float32]:
         job.prepare()
         return predict(job.subject, bench)
 
-    result = judge_answers(given, job.bundle.schema, answer)
+    result = judge_answers(candidate_set, job.bundle.schema, answer)
     if isinstance(result, PredictionQuality):
         store.put_record(key, result)
     return result
 
 
 def judge_answers(
-    given: CandidateSet, schema: InputSchema, answer: Callable[[], npt.NDArray[Any]]
+    candidate_set: CandidateSet, schema: InputSchema, answer: Callable[[], npt.NDArray[Any]]
 ) -> PredictionQuality | str:
     """Judge what a model answers to the test rows, or say why it cannot be judged.
 
     Args:
-        given: Holds the targets, the metric, and which rows are left for the final judgement.
+        candidate_set: Holds the targets, the metric, and which rows are left for the final
+            judgement.
         schema: Of the model.
         answer: Has the model answer all rows; may fail.
     """
-    if given.targets is None:
+    if candidate_set.targets is None:
         return NO_TARGETS
     try:
-        predictions = check_predictions(answer(), n_rows=len(given.targets), schema=schema)
+        predictions = check_predictions(answer(), n_rows=len(candidate_set.targets), schema=schema)
     except (RuntimeError, ValueError) as err:
         return str(err)
-    targets, final = given.targets, None
-    if given.final_rows is not None and given.final_rows.any():
-        final = _score(given, targets[given.final_rows], predictions[given.final_rows])
-        targets, predictions = targets[~given.final_rows], predictions[~given.final_rows]
+    targets, final = candidate_set.targets, None
+    if candidate_set.final_rows is not None and candidate_set.final_rows.any():
+        final = _score(
+            candidate_set, targets[candidate_set.final_rows], predictions[candidate_set.final_rows]
+        )
+        targets, predictions = (
+            targets[~candidate_set.final_rows],
+            predictions[~candidate_set.final_rows],
+        )
     return PredictionQuality(
-        *_score(given, targets, predictions),
-        deviations=pack_deviations(find_deviations(given.quality, targets, predictions)),
+        *_score(candidate_set, targets, predictions),
+        deviations=pack_deviations(find_deviations(candidate_set.quality, targets, predictions)),
         final=final,
     )
 
 
 def _score(
-    given: CandidateSet, targets: npt.NDArray[Any], predictions: npt.NDArray[Any]
+    candidate_set: CandidateSet, targets: npt.NDArray[Any], predictions: npt.NDArray[Any]
 ) -> tuple[float, float, float]:
     """Return a raw quality and the ends of its interval."""
-    low, high = quality_interval(given.quality, targets, predictions, seed=given.seed)
-    return given.quality.score(targets, predictions), low, high
+    low, high = quality_interval(
+        candidate_set.quality, targets, predictions, seed=candidate_set.seed
+    )
+    return candidate_set.quality.score(targets, predictions), low, high
 
 
 def quality_interval(

@@ -80,9 +80,9 @@ class WorkerFirstRows:
                 answer = self.pool.get(kind).ask(request, Described)
         self.pool.discard(kind)
         if isinstance(answer, Failure):
-            known = answer.error.removeprefix("RightfitError: ")
+            cause = answer.error.removeprefix("RightfitError: ")
             raise RightfitError(
-                known if known != answer.error else f"it cannot be opened: {answer.error}"
+                cause if cause != answer.error else f"it cannot be opened: {answer.error}"
             )
         return from_plain(
             FirstPredictions, answer.found | {"answers": np.asarray(answer.found["answers"])}

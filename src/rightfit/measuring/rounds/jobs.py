@@ -18,7 +18,7 @@ from rightfit.data.request_path.encoder_graph import join_encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson
 from rightfit.data.request_path.raw_rows import Tensors, save_rows
 from rightfit.measuring.hardware.environment import fingerprint
-from rightfit.measuring.rounds.measurement import Subject
+from rightfit.measuring.rounds.measurement import MeasurementTarget
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.worker_pool import WorkerKind
 from rightfit.measuring.serving import Serving
@@ -127,11 +127,11 @@ class Job:
     rows: RowsFile | None = None
 
     @property
-    def subject(self) -> Subject:
+    def subject(self) -> MeasurementTarget:
         """The job as the subject of a measurement."""
         needed = runtime_imports(self.bundle, self.serving.runtime)
         imports = dict.fromkeys((*needed, *(self.rows.imports if self.rows else ())))
-        subject = Subject(
+        subject = MeasurementTarget(
             label=f"{self.cell} {self.candidate} ({self.serving})",
             kind=WorkerKind(tuple(imports), self.serving.n_threads),
             factory=OPEN_BUNDLE,
@@ -208,8 +208,8 @@ def plan_servings(
         n_cores: Cores of the machine.
         present: Devices of the machine.
     """
-    wanted = {n_cores if n == "all" else n for n in n_threads}
-    too_many = sorted(n for n in wanted if n > n_cores)
+    thread_counts = {n_cores if n == "all" else n for n in n_threads}
+    too_many = sorted(n for n in thread_counts if n > n_cores)
     if too_many:
         logger.warning("Skipping n_threads %s: this machine has %d cores.", too_many, n_cores)
     usable = [device for device in devices if device in present]
@@ -219,7 +219,7 @@ def plan_servings(
         Serving(runtime, n, device)
         for runtime in runtimes
         for device in usable
-        for n in sorted(wanted - set(too_many))
+        for n in sorted(thread_counts - set(too_many))
     ]
 
 
@@ -318,15 +318,15 @@ def write_model_rows(
     Raises:
         RightfitError: If a model reads other columns.
     """
-    written: dict[object, RowsFile] = {}
+    rows_files: dict[object, RowsFile] = {}
     files = {}
     for runtime, (name, bundle) in itertools.product(runtimes, bundles.items()):
         if not can_serve(bundle, runtime):
             continue
         feeds = find_feeds(bundle, runtime)
         key = feeds or (find_form(bundle, runtime), bundle.schema.features)
-        if key not in written:
+        if key not in rows_files:
             rows = make_rows(bundle, runtime, table)
-            written[key] = RowsFile.write(rows, folder, f"rows-{len(written)}")
-        files[name, runtime] = written[key]
+            rows_files[key] = RowsFile.write(rows, folder, f"rows-{len(rows_files)}")
+        files[name, runtime] = rows_files[key]
     return files

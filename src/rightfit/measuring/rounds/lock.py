@@ -46,7 +46,7 @@ WAIT_MAX_S = 4 * 3_600.0  # whatever is done with it meanwhile
 _warned: set[Path] = set()
 _lost: dict[Path, int | None] = {}  # by path, the process that holds it and has lost it
 _logged: set[int | None] = set()  # holders that the log names already: it holds many times
-_held = threading.local()  # paths that this thread holds
+_of_thread = threading.local()  # paths that this thread holds
 
 
 @contextmanager
@@ -67,30 +67,30 @@ def machine_lock(
         clock_s: Monotonic clock in seconds.
         sleep: Waits for the given seconds.
     """
-    held: set[Path] = vars(_held).setdefault("paths", set())
-    if path in held:
+    locked_paths: set[Path] = vars(_of_thread).setdefault("paths", set())
+    if path in locked_paths:
         yield
         return
     with contextlib.ExitStack() as stack:
-        for place in (path, path.with_suffix(f".{os.getuid()}{path.suffix}")):
+        for lock_path in (path, path.with_suffix(f".{os.getuid()}{path.suffix}")):
             try:
-                descriptor = _open(place, is_own=place != path)
+                descriptor = _open(lock_path, is_own=lock_path != path)
             except OSError as err:
-                _warn_once(place, f"it must be a regular file that every user may read: {err}")
+                _warn_once(lock_path, f"it must be a regular file that every user may read: {err}")
                 continue
             stack.callback(os.close, descriptor)
             with waiting() as report:
-                is_locked = _wait(place, descriptor, report, clock_s=clock_s, sleep=sleep)
+                is_locked = _wait(lock_path, descriptor, report, clock_s=clock_s, sleep=sleep)
             if is_locked:
                 stack.callback(release, descriptor)
                 break
-        held.add(path)
-        stack.callback(held.discard, path)
+        locked_paths.add(path)
+        stack.callback(locked_paths.discard, path)
         yield
 
 
 def _wait(
-    place: Path,
+    lock_path: Path,
     descriptor: int,
     report: Callable[[str], None],
     *,
@@ -106,8 +106,8 @@ def _wait(
             look_s = waited_s + LOOK_S
             holder = find_holder(descriptor)
             since_s = os.fstat(descriptor).st_mtime
-            name = place if holder is None else name_process(holder)
-            if place in _lost and _lost[place] == holder:
+            name = lock_path if holder is None else name_process(holder)
+            if lock_path in _lost and _lost[lock_path] == holder:
                 return False
             held_s = min(waited_s, time.time() - since_s)
             is_still = holder is not None and is_stopped(holder)
@@ -116,8 +116,8 @@ def _wait(
                 or held_s > HOLD_MAX_S
                 or (waited_s > WAIT_MAX_S)
             ):
-                _lost[place] = holder
-                _warn_once(place, f"{name} holds it and does not measure")
+                _lost[lock_path] = holder
+                _warn_once(lock_path, f"{name} holds it and does not measure")
                 return False
             other = f"{name}, since {datetime.fromtimestamp(since_s).strftime('%H:%M:%S')}"
             if waited_s >= LOOK_S:
@@ -126,7 +126,7 @@ def _wait(
                 _logged.add(holder)
                 logger.info("Waiting for another measurement on this machine to end: %s.", other)
         sleep(POLL_S)
-    _lost.pop(place, None)
+    _lost.pop(lock_path, None)
     with contextlib.suppress(OSError):  # a file that this user may only read
         os.utime(descriptor)  # since when
     return True
@@ -138,7 +138,8 @@ def _warn_once(path: Path, reason: str) -> None:
         logger.warning(
             "Timing without the machine-wide lock %s: %s. End that process, or remove the file, so "
             "that it is created anew; until then only this user's timings wait for each other.",
-            *(path, reason),
+            path,
+            reason,
         )
 
 

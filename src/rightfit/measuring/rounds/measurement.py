@@ -116,7 +116,9 @@ class OpenRound:
         state: State of the measurement so far.
     """
 
-    def __init__(self, subject: Subject, bench: Bench, state: MeasurementState) -> None:
+    def __init__(
+        self, subject: MeasurementTarget, bench: MeasurementContext, state: MeasurementState
+    ) -> None:
         self._bench = bench
         self._request = _request(subject, bench, state)
         self._worker = bench.pool.get(subject.kind)
@@ -199,7 +201,9 @@ def _count(total_ms: float, slice_ms: float, call_ms: float) -> int:
     return math.ceil(total_ms / max(slice_ms, call_ms))
 
 
-def _request(subject: Subject, bench: Bench, state: MeasurementState) -> MeasureRequest:
+def _request(
+    subject: MeasurementTarget, bench: MeasurementContext, state: MeasurementState
+) -> MeasureRequest:
     """Ask the first process to try all batch sizes, later ones to repeat the best."""
     settings = bench.settings
     batch_sizes, files_mib = settings.batch_sizes, None
@@ -225,7 +229,7 @@ def _request(subject: Subject, bench: Bench, state: MeasurementState) -> Measure
 
 
 @dataclass(frozen=True)
-class Subject:
+class MeasurementTarget:
     """What is measured.
 
     Args:
@@ -244,7 +248,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Bench:
+class MeasurementContext:
     """What a measurement needs beside its subject.
 
     Args:
@@ -261,12 +265,14 @@ class Bench:
     settings: MeasuringSettings
     preset: str
 
-    def locate_rows(self, subject: Subject) -> str:
+    def locate_rows(self, subject: MeasurementTarget) -> str:
         """Return the path of the rows that a subject answers."""
         return str(subject.rows or self.rows)
 
 
-def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) -> MeasurementState:
+def measure_under_load(
+    subject: MeasurementTarget, bench: MeasurementContext, state: MeasurementState
+) -> MeasurementState:
     """Serve random arrivals in one more fresh process.
 
     Returns:
@@ -295,7 +301,12 @@ def measure_under_load(subject: Subject, bench: Bench, state: MeasurementState) 
 
 
 def try_memory(
-    subject: Subject, bench: Bench, state: MeasurementState, *, memory_mib: float, batch_size: int
+    subject: MeasurementTarget,
+    bench: MeasurementContext,
+    state: MeasurementState,
+    *,
+    memory_mib: float,
+    batch_size: int,
 ) -> LimitTrial:
     """Run a model under the memory of a hardware tier, not only compute that it fits.
 
@@ -335,7 +346,7 @@ def try_memory(
     return LimitTrial(memory_mib, error is None, error, limit="RLIMIT_DATA")
 
 
-def predict(subject: Subject, bench: Bench) -> npt.NDArray[np.float32]:
+def predict(subject: MeasurementTarget, bench: MeasurementContext) -> npt.NDArray[np.float32]:
     """Answer all rows in the subject's serving configuration.
 
     Returns:

@@ -22,7 +22,7 @@ WALL_TIMES = 5  # a measurement may take so much longer where others take the co
 AdjustedNs = Mapping[float, Sequence[float]]
 
 
-def why_settled(
+def find_stop_reason(
     state: MeasurementState, settings: MeasuringSettings, adjusted_ns: AdjustedNs
 ) -> Settled | None:
     """Tell why no further round is needed, ``None`` when one is.
@@ -50,10 +50,10 @@ def why_settled(
         return None if missing_ms <= CHEAP_SHARE * max_ms else "time"
     if len(rounds) < settings.min_processes:
         return None
-    wanted = [(MEDIAN, settings.p50_width_pct), (P95, settings.p95_width_pct)]
+    widths = [(MEDIAN, settings.p50_width_pct), (P95, settings.p95_width_pct)]
     if all(
         width_pct is None or _half_width_pct(adjusted_ns.get(share, ())) <= width_pct
-        for share, width_pct in wanted
+        for share, width_pct in widths
     ):
         return "precise"
     return "processes" if len(rounds) >= settings.max_processes else None

@@ -56,8 +56,8 @@ class FinishedRound(ProcessResult):
 
     def growth_mib(self, batch_size: int | None = None) -> float:
         """See :class:`rightfit.measuring.metrics.OneProcess`."""
-        batches = [one for one in self.batches if one.batch_size == batch_size]
-        peaks_mib = [one.peak_memory_mib for one in (self.latency, *batches)]
+        batches = [batch for batch in self.batches if batch.batch_size == batch_size]
+        peaks_mib = [phase.peak_memory_mib for phase in (self.latency, *batches)]
         return max(self.load.peak_memory_mib, *peaks_mib) + self.files_mib
 
     def peak_mib(self, growth_mib: float) -> float:

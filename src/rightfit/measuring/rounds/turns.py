@@ -27,8 +27,13 @@ from rightfit.measuring.blocks import adjust_figures, name_block
 from rightfit.measuring.hardware.environment import fingerprint
 from rightfit.measuring.rounds.jobs import Job
 from rightfit.measuring.rounds.lock import machine_lock
-from rightfit.measuring.rounds.measurement import Bench, OpenRound, Subject, measure_under_load
-from rightfit.measuring.rounds.settling import P95, per_process, usable_rounds, why_settled
+from rightfit.measuring.rounds.measurement import (
+    MeasurementContext,
+    MeasurementTarget,
+    OpenRound,
+    measure_under_load,
+)
+from rightfit.measuring.rounds.settling import P95, find_stop_reason, per_process, usable_rounds
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind
 from rightfit.measuring.worker.latency import MEDIAN
@@ -64,11 +69,11 @@ class JobMeasurement:
         bench: Where and how, if other than the others.
     """
 
-    subject: Subject
+    subject: MeasurementTarget
     state: MeasurementState
     save: Callable[[MeasurementState], None]
     job: Job | None = None
-    bench: Bench | None = None
+    bench: MeasurementContext | None = None
 
     @property
     def is_over(self) -> bool:
@@ -79,7 +84,7 @@ class JobMeasurement:
 def measure_jobs(
     jobs: Sequence[Job],
     keys: Sequence[str],
-    bench: Bench,
+    bench: MeasurementContext,
     store: JsonStore,
     *,
     choose: Choose,
@@ -117,39 +122,41 @@ def measure_jobs(
     reference = _open_reference(bench, references or store, environment_id)
     all_jobs = []
     for job, key in zip(jobs, keys, strict=True):
-        kept = store.get_record(key, MeasurementState) or MeasurementState()
-        state = replace(kept, error=None)
+        record = store.get_record(key, MeasurementState) or MeasurementState()
+        state = replace(record, error=None)
         if state.settled == "screened" and state.screened_for != choice:
             state = replace(state, settled=None, screened_for="")
         save = functools.partial(store.put_record, key)
         all_jobs.append(JobMeasurement(job.subject, state, save=save, job=job))
     _settle(all_jobs, reference, bench)
-    what = _name_scope(jobs)
-    n_kept = sum(one.is_over for one in all_jobs)
+    scope_name = _name_scope(jobs)
+    n_kept = sum(measurement.is_over for measurement in all_jobs)
     if n_kept:
-        logger.log(level, "%s: %d of %d profiles kept", what, n_kept, len(jobs))
-    for one in all_jobs:
-        if not one.is_over or _wants_load(one.state, bench):
-            _prepare(one)
-    n_rounds_before = [len(one.state.rounds) for one in all_jobs]
+        logger.log(level, "%s: %d of %d profiles kept", scope_name, n_kept, len(jobs))
+    for measurement in all_jobs:
+        if not measurement.is_over or _wants_load(measurement.state, bench):
+            _prepare(measurement)
+    n_rounds_before = [len(measurement.state.rounds) for measurement in all_jobs]
     _measure_in_blocks(all_jobs, reference, bench, choose, choice)
-    for one in all_jobs:
-        while _wants_load(one.state, bench):
-            _report([one], all_jobs)
-            one.state = measure_under_load(one.subject, bench, one.state)
-        one.save(one.state)
-    states = [one.state for one in all_jobs]
-    made = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
-    if made:
+    for measurement in all_jobs:
+        while _wants_load(measurement.state, bench):
+            _report([measurement], all_jobs)
+            measurement.state = measure_under_load(measurement.subject, bench, measurement.state)
+        measurement.save(measurement.state)
+    states = [measurement.state for measurement in all_jobs]
+    new_rounds = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
+    if new_rounds:
         total_s = time.perf_counter() - start_s
-        logger.log(level, "%s: %d profiles in %.0f s", what, len(states), total_s)
+        logger.log(level, "%s: %d profiles in %.0f s", scope_name, len(states), total_s)
         n_screened = sum(state.settled == "screened" for state in states)
         if n_screened:
             logger.debug(
                 "%s: no application could choose %d of %d profiles after a short screening.",
-                *(what, n_screened, len(states)),
+                scope_name,
+                n_screened,
+                len(states),
             )
-        logger.debug("%s: %s", what, describe_cost(made, total_s=total_s))
+        logger.debug("%s: %s", scope_name, describe_cost(new_rounds, total_s=total_s))
     return states
 
 
@@ -175,11 +182,13 @@ def end_with(reference: MeasurementState | None, blocks: Collection[str]) -> Mea
     return MeasurementState(rounds=rounds[: last + 1])
 
 
-def _open_reference(bench: Bench, store: JsonStore, environment_id: str) -> JobMeasurement:
+def _open_reference(
+    bench: MeasurementContext, store: JsonStore, environment_id: str
+) -> JobMeasurement:
     """Return the measurement of the reference, with the rounds of earlier runs."""
     rows = bench.folder / "reference.npy"
     np.save(rows, draw_reference_rows(N_REFERENCE_ROWS))
-    subject = Subject("the reference", WorkerKind((), 1), REFERENCE, {}, rows)
+    subject = MeasurementTarget("the reference", WorkerKind((), 1), REFERENCE, {}, rows)
     settings = bench.settings.model_copy(update={"batch_sizes": (BATCH_SIZE,)})
     key = reference_key(environment_id)
 
@@ -201,18 +210,18 @@ def _name_scope(jobs: Sequence[Job]) -> str:
     return cells.pop() if len(cells) == 1 else cells.pop().partition(".")[0]
 
 
-def _prepare(one: JobMeasurement) -> None:
+def _prepare(measurement: JobMeasurement) -> None:
     try:
-        if one.job is not None:
-            one.job.prepare()
+        if measurement.job is not None:
+            measurement.job.prepare()
     except ValueError as err:  # a model that cannot be joined with its encoder
-        one.state = replace(one.state, error=str(err))
+        measurement.state = replace(measurement.state, error=str(err))
 
 
 def _measure_in_blocks(
     all_jobs: Sequence[JobMeasurement],
     reference: JobMeasurement,
-    bench: Bench,
+    bench: MeasurementContext,
     choose: Choose,
     choice: str,
 ) -> None:
@@ -243,7 +252,11 @@ def _measure_in_blocks(
 
 
 def time_block(
-    measurements: Sequence[JobMeasurement], bench: Bench, *, block: str, rng: np.random.Generator
+    measurements: Sequence[JobMeasurement],
+    bench: MeasurementContext,
+    *,
+    block: str,
+    rng: np.random.Generator,
 ) -> None:
     """Time a fresh process of each measurement, their slices in random order.
 
@@ -284,7 +297,9 @@ def time_block(
                 process.leave()
 
 
-def _settle(all_jobs: Sequence[JobMeasurement], reference: JobMeasurement, bench: Bench) -> None:
+def _settle(
+    all_jobs: Sequence[JobMeasurement], reference: JobMeasurement, bench: MeasurementContext
+) -> None:
     """Judge which measurements are precise enough, relative to each other."""
     adjusted = {
         share: adjust_figures(
@@ -297,7 +312,7 @@ def _settle(all_jobs: Sequence[JobMeasurement], reference: JobMeasurement, bench
         if one.is_over or not one.state.rounds:
             continue
         known = {share: list(figures[number].values()) for share, figures in adjusted.items()}
-        settled = why_settled(one.state, bench.settings, known)
+        settled = find_stop_reason(one.state, bench.settings, known)
         one.state = replace(one.state, settled=settled)
 
 
@@ -314,7 +329,7 @@ def _report(group: Sequence[JobMeasurement], all_jobs: Sequence[JobMeasurement])
     report_progress("measuring", name_some(names, n_shown=1), n_over, len(all_jobs))
 
 
-def _wants_load(state: MeasurementState, bench: Bench) -> bool:
+def _wants_load(state: MeasurementState, bench: MeasurementContext) -> bool:
     return not state.wants_no_more and len(state.server) < bench.settings.server.n_processes
 
 

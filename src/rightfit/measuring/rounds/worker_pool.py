@@ -84,7 +84,9 @@ class Worker:
         self._token = uuid.uuid4().hex
         self._errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._server = ForkServer(
-            *("rightfit.measuring.worker.process", str(kind.n_threads), *kind.imports),
+            "rightfit.measuring.worker.process",
+            str(kind.n_threads),
+            *kind.imports,
             kinds=KINDS,
             variables=limit_threads(kind.n_threads) | {MARK: self._token},
             output=self._errors,
@@ -192,8 +194,8 @@ class Worker:
         if not self._is_ending:
             return 0
         self._is_ending = False
-        left = self._receive(self._server.control, Left, LEAVE_MAX_S)
-        return left if isinstance(left, Failure) else left.status
+        reply = self._receive(self._server.control, Left, LEAVE_MAX_S)
+        return reply if isinstance(reply, Failure) else reply.status
 
     def close(self) -> None:
         """End the worker with all it has started, and wait for it."""
@@ -317,7 +319,7 @@ class WorkerPool:
         if kind in self._open and self._open[kind].is_closed:
             self.discard(kind)
         if kind not in self._open:
-            for idle in [one for one, worker in self._open.items() if not worker.has_children]:
+            for idle in [kind for kind, worker in self._open.items() if not worker.has_children]:
                 if len(self._open) >= self._max_open:
                     self.discard(idle)
             logger.debug("Starting a measuring process for %s.", kind)
@@ -334,9 +336,11 @@ class WorkerPool:
             kinds: Their kinds.
             limit_s: Longest wait for each; ``None`` for any.
         """
-        wanted = dict.fromkeys(kinds)
-        self._max_open = max(self._max_open, len(wanted))  # or each would close another's worker
-        for worker in [self.get(kind) for kind in wanted]:
+        distinct_kinds = dict.fromkeys(kinds)
+        self._max_open = max(
+            self._max_open, len(distinct_kinds)
+        )  # or each would close another's worker
+        for worker in [self.get(kind) for kind in distinct_kinds]:
             worker.await_hello(limit_s)
 
     def discard(self, kind: WorkerKind) -> None:

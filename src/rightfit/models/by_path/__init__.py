@@ -15,15 +15,15 @@ def import_by_path(path: str, *, key: str) -> Any:
         RightfitError: If there is no such module, or nothing of that name in it.
     """
     library, _, name = path.rpartition(".")
-    place = f"Correct {key} in parameters_models.yml, or install the package it lies in."
+    remedy = f"Correct {key} in parameters_models.yml, or install the package it lies in."
     if not library:
-        raise RightfitError(f"{key} must be an import path with a dot, but got {path!r}. {place}")
+        raise RightfitError(f"{key} must be an import path with a dot, but got {path!r}. {remedy}")
     try:
         module = importlib.import_module(library)
     except ModuleNotFoundError as err:
         if err.name is None or not f"{library}.".startswith(f"{err.name}."):
             raise  # the module is there, and imports something that is not
-        raise RightfitError(f"There is no module {library!r} ({err}). {place}") from err
+        raise RightfitError(f"There is no module {library!r} ({err}). {remedy}") from err
     if not hasattr(module, name):
-        raise RightfitError(f"The module {library} has no {name!r}. {place}")
+        raise RightfitError(f"The module {library} has no {name!r}. {remedy}")
     return getattr(module, name)

@@ -68,8 +68,8 @@ class EstimatorFamily(SklearnFamily):
     def __init__(self, estimator: str) -> None:
         self._paths = estimator.split(SEPARATOR)
         modules = dict.fromkeys(path.rpartition(".")[0] for path in self._paths)
-        others = [name for name in modules if not name.startswith("sklearn.")]
-        self.native_imports = (*others, *SklearnFamily.native_imports)
+        other_modules = [name for name in modules if not name.startswith("sklearn.")]
+        self.native_imports = (*other_modules, *SklearnFamily.native_imports)
 
     @property
     def length_setting(self) -> str | None:
@@ -99,16 +99,16 @@ class EstimatorFamily(SklearnFamily):
         Raises:
             ValueError: If the path leads nowhere, or a setting is unknown or has a wrong value.
         """
-        known = self.list_defaults()
-        unknown = sorted(set(configuration) - set(known))
+        defaults = self.list_defaults()
+        unknown = sorted(set(configuration) - set(defaults))
         if unknown:
             raise ValueError(
-                f"{self._named} has no settings {unknown}; it has {sorted(known)}. Correct "
+                f"{self._named} has no settings {unknown}; it has {sorted(defaults)}. Correct "
                 "parameters_models.yml."
             )
-        given = {name: value for name, value in configuration.items() if value is not None}
+        settings = {name: value for name, value in configuration.items() if value is not None}
         try:
-            model = self._estimator(given, seed=0, n_threads=1)
+            model = self._estimator(settings, seed=0, n_threads=1)
             for step in list_steps(model):
                 if hasattr(step, "_parameter_constraints"):  # not every estimator declares any
                     step._validate_params()
@@ -173,8 +173,8 @@ class EstimatorFamily(SklearnFamily):
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:  # noqa: ARG002
         """See :class:`rightfit.models.family.Family`."""
         prototype = self._find_prototype(schema.task)
-        own = [type(step) for step in list_steps(prototype)]
-        trusted = {f"{kind.__module__}.{kind.__qualname__}" for kind in own}
+        step_kinds = [type(step) for step in list_steps(prototype)]
+        trusted = {f"{kind.__module__}.{kind.__qualname__}" for kind in step_kinds}
         name = type(prototype).__name__
         return load_skops(path, trusted=(*ESTIMATOR_TYPES, *sorted(trusted)), estimator=name)
 
@@ -223,14 +223,14 @@ class EstimatorFamily(SklearnFamily):
         paths = [find_regressor(path) for path in self._paths]
         if task == "classification" or paths == self._paths:
             raise ValueError(f"{self._named} can't learn {task}")
-        made = [make_estimator(path) for path in paths]
-        if len(made) == 1:
-            return made[0]
+        estimators = [make_estimator(path) for path in paths]
+        if len(estimators) == 1:
+            return estimators[0]
         from sklearn.pipeline import Pipeline
 
         # named as the block's settings name them
         names = [name for name, _ in self._prototype.steps]
-        return Pipeline(list(zip(names, made, strict=True)))
+        return Pipeline(list(zip(names, estimators, strict=True)))
 
     def _estimator(
         self,
@@ -275,18 +275,18 @@ def make_estimator(path: str) -> Any:
     """
     make = import_by_path(path, key="estimator")
     try:
-        made = make()
+        estimator = make()
     except TypeError as err:
         raise ValueError(
             f"{path} can't be made without arguments: {err}. Name a function of your own that "
             "returns the estimator. Correct estimator in parameters_models.yml."
         ) from err
-    if not (hasattr(made, "fit") and hasattr(made, "get_params")):
+    if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
         raise ValueError(
             f"{path} is no estimator of scikit-learn: it has no fit or no get_params. Correct "
             "estimator in parameters_models.yml."
         )
-    return made
+    return estimator
 
 
 def find_regressor(path: str) -> str:
@@ -329,23 +329,23 @@ def choose_growth(estimator: Any, configuration: Configuration) -> Growth:
     return "rows"
 
 
-def _walk(value: Any, seen: set[int]) -> Iterator[Any]:
+def _walk(value: Any, visited_ids: set[int]) -> Iterator[Any]:
     """Yield the arrays and trees that an estimator was fitted to, each once."""
-    if id(value) in seen:
+    if id(value) in visited_ids:
         return
-    seen.add(id(value))
+    visited_ids.add(id(value))
     is_tree = type(value).__name__ in ("Tree", "TreePredictor")
     if is_tree or (isinstance(value, np.ndarray) and value.dtype.kind in "fiu"):
         yield value
     elif isinstance(value, np.ndarray | list | tuple):
         for item in value.flat if isinstance(value, np.ndarray) else value:
-            yield from _walk(item, seen)
+            yield from _walk(item, visited_ids)
     elif type(value).__module__.startswith("numpy"):
         return
     elif hasattr(value, "steps"):  # a pipeline keeps what it fitted among its arguments
-        yield from _walk([step for _, step in value.steps], seen)
+        yield from _walk([step for _, step in value.steps], visited_ids)
     elif hasattr(value, "__dict__"):
         arguments = value.get_params(deep=False) if hasattr(value, "get_params") else {}
         for name, fitted in vars(value).items():
             if name not in arguments and name not in _NOT_SERVED:
-                yield from _walk(fitted, seen)
+                yield from _walk(fitted, visited_ids)

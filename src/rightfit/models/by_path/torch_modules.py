@@ -41,16 +41,19 @@ class ModuleFamily(NetFamily):
         """
         parameters = self._read_arguments()
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        own = {
+        module_parameters = {
             n: p for n, p in parameters.items() if n not in _GIVEN and p.kind is not p.VAR_KEYWORD
         }
-        needed = {*_TRAINING, *(name for name, p in own.items() if p.default is p.empty)}
+        needed = {
+            *_TRAINING,
+            *(name for name, p in module_parameters.items() if p.default is p.empty),
+        }
         missing = sorted(needed - set(configuration))
-        unknown = sorted(set(configuration) - {*_TRAINING, *own})
+        unknown = sorted(set(configuration) - {*_TRAINING, *module_parameters})
         if missing or (unknown and not takes_any):
             raise ValueError(
                 f"{self._path}: {missing=}, {unknown=}; the settings of the training are "
-                f"{list(_TRAINING)}, those of the module {sorted(own)}. Correct "
+                f"{list(_TRAINING)}, those of the module {sorted(module_parameters)}. Correct "
                 "parameters_models.yml."
             )
 
@@ -130,11 +133,16 @@ class ModuleFamily(NetFamily):
         if seed is not None:
             torch.manual_seed(seed)
         parameters = self._read_arguments()
-        given: dict[str, object] = {"n_features": schema.n_features, "n_outputs": schema.n_outputs}
+        shape_settings: dict[str, object] = {
+            "n_features": schema.n_features,
+            "n_outputs": schema.n_outputs,
+        }
         if "image_shape" in parameters:
-            given["image_shape"] = schema.image_shape
-        own = {name: value for name, value in configuration.items() if name not in _TRAINING}
-        module = import_by_path(self._path, key="module")(**given, **own)
+            shape_settings["image_shape"] = schema.image_shape
+        module_settings = {
+            name: value for name, value in configuration.items() if name not in _TRAINING
+        }
+        module = import_by_path(self._path, key="module")(**shape_settings, **module_settings)
         if not isinstance(module, torch.nn.Module):
             raise ValueError(f"{self._path} made a {type(module).__name__}, which is no nn.Module.")
         return wrap_module(module, schema, target=target)

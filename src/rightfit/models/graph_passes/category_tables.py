@@ -73,10 +73,10 @@ def _write(
 ) -> ModelProto:
     added = view.build("categories")
     effects: list[tuple[str, Array]] = []
-    others, weights = [], []
+    other_parts, weights = [], []
     for (part, columns), table in zip(parts, tables, strict=True):
         if table is None:
-            others.append(part)
+            other_parts.append(part)
             weights.append(product.weights[columns])
         else:
             effects.append((table[0], table[1] @ product.weights[columns]))
@@ -87,10 +87,10 @@ def _write(
     removed = [product.node]
     if len(parts) > 1 and (concat := view.find_maker(product.rows, "Concat")) is not None:
         removed.append(concat)
-    if not others:
+    if not other_parts:
         added.add("Identity", total, outputs=[product.output])
         return view.rewrite(removed, added)
-    rows = others[0] if len(others) == 1 else added.add("Concat", *others, axis=1)
+    rows = other_parts[0] if len(other_parts) == 1 else added.add("Concat", *other_parts, axis=1)
     add_product(added, rows, np.concatenate(weights), total, output=product.output)
     return view.rewrite(removed, added)
 
@@ -117,14 +117,14 @@ def _look_up(view: GraphView, added: GraphBuilder, group: list[tuple[str, Array]
     names = [positions for positions, _ in group]
     columns = [_TextColumn.read(view, positions) for positions in names]
     of_texts = [column for column in columns if column is not None]
-    place = names[0]
+    index = names[0]
     if len(of_texts) == len(group) > 1 and len({column.texts for column in of_texts}) == 1:
-        place = _find_together(view, added, of_texts, sizes)
+        index = _find_together(view, added, of_texts, sizes)
     else:
         for positions, size in zip(names[1:], sizes[1:], strict=True):
-            place = added.add("Mul", place, added.keep(np.int64(size)))
-            place = added.add("Add", place, positions)
-    return added.add("Gather", added.keep(table.astype(np.float32)), place, axis=0)
+            index = added.add("Mul", index, added.keep(np.int64(size)))
+            index = added.add("Add", index, positions)
+    return added.add("Gather", added.keep(table.astype(np.float32)), index, axis=0)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class _TextColumn:
             return None
         settings = read_attributes(node)
         if "classes_strings" in settings:  # of the operator's first version
-            positions = {text: place for place, text in enumerate(settings["classes_strings"])}
+            positions = {text: index for index, text in enumerate(settings["classes_strings"])}
         elif "keys_strings" in settings and "values_int64s" in settings:
             pairs = zip(settings["keys_strings"], settings["values_int64s"], strict=True)
             positions = dict(pairs)
@@ -170,14 +170,14 @@ def _find_together(
     keys = sorted({text for column in columns for text in column.positions})
     strides = np.cumprod([1, *sizes[:0:-1]])[::-1]
     steps = np.zeros((len(columns), len(keys) + 1), dtype=np.int64)
-    for column, place, stride in zip(columns, order, strides, strict=True):
+    for column, index, stride in zip(columns, order, strides, strict=True):
         positions = [column.positions.get(text, column.other) for text in keys]
-        steps[place] = np.array([*positions, column.other]) * stride
+        steps[index] = np.array([*positions, column.other]) * stride
     table: dict[str, Any] = {"keys_strings": keys, "values_int64s": [*range(len(keys))]}
     if "classes_strings" in read_attributes(columns[0].maker):
         table = {"classes_strings": keys}
     codes = added.add("LabelEncoder", texts, domain=ML_DOMAIN, default_int64=len(keys), **table)
     starts = np.arange(len(columns), dtype=np.int64)[None] * (len(keys) + 1)
     shifted = added.add("Add", codes, added.keep(starts))
-    taken = added.add("Gather", added.keep(steps.reshape(-1)), shifted, axis=0)
-    return added.add("ReduceSum", taken, added.keep(np.array([1], dtype=np.int64)), keepdims=0)
+    gathered = added.add("Gather", added.keep(steps.reshape(-1)), shifted, axis=0)
+    return added.add("ReduceSum", gathered, added.keep(np.array([1], dtype=np.int64)), keepdims=0)

@@ -69,16 +69,16 @@ def _run_one_by_one(
     model: ModelProto, passes: Sequence[Pass], predicts_alike: Callable[[bytes], bool]
 ) -> tuple[ModelProto, list[str], list[str]]:
     """Return a model after the passes that keep its predictions, their names and the others'."""
-    kept: list[str] = []
+    applied: list[str] = []
     dropped: list[str] = []
     for rewrite in passes:
         compiled, names = _run(model, [rewrite])
         if set(names) <= EXACT or _predicts_alike(compiled.SerializeToString(), predicts_alike):
             model = compiled
-            kept += names
+            applied += names
         else:
             dropped += names
-    return model, list(dict.fromkeys(kept)), list(dict.fromkeys(dropped))
+    return model, list(dict.fromkeys(applied)), list(dict.fromkeys(dropped))
 
 
 def read_notes(model: ModelProto) -> dict[str, Any]:

@@ -154,15 +154,15 @@ def rebuild(
     """
     graph = model.graph
     needed = {tensor.name for tensor in graph.output} | set(_list_outer_names(graph))
-    kept: list[NodeProto] = []
+    live_nodes: list[NodeProto] = []
     for node in reversed(nodes):
         if needed.intersection(node.output):
-            kept.append(node)
+            live_nodes.append(node)
             needed.update(node.input)
     copied = type(model)()
     copied.CopyFrom(model)
     del copied.graph.node[:], copied.graph.initializer[:], copied.graph.value_info[:]
-    copied.graph.node.extend(reversed(kept))
+    copied.graph.node.extend(reversed(live_nodes))
     copied.graph.initializer.extend(
         tensor for tensor in (*graph.initializer, *constants) if tensor.name in needed
     )

@@ -110,8 +110,10 @@ def _write(
     moved = NodeProto()
     moved.CopyFrom(node)
     moved.input[0] = rows
-    kept = [part for part in node.attribute if part.name != "nodes_values"]
+    attributes = [part for part in node.attribute if part.name != "nodes_values"]
     del moved.attribute[:]
-    moved.attribute.extend([*kept, helper.make_attribute("nodes_values", thresholds.tolist())])
+    moved.attribute.extend(
+        [*attributes, helper.make_attribute("nodes_values", thresholds.tolist())]
+    )
     added.nodes.append(moved)
     return view.rewrite([*scaling.nodes, *replaced, node], added)

@@ -26,22 +26,22 @@ def keep_answers(model: ModelProto) -> ModelProto:
     names = {tensor.name for tensor in model.graph.output}
     if not names - set(ANSWERS) or not names & set(ANSWERS):
         return model
-    kept = type(model)()
-    kept.CopyFrom(model)
-    del kept.graph.output[:]
-    kept.graph.output.extend(tensor for tensor in model.graph.output if tensor.name in ANSWERS)
-    return rebuild(kept, list(kept.graph.node))
+    reduced = type(model)()
+    reduced.CopyFrom(model)
+    del reduced.graph.output[:]
+    reduced.graph.output.extend(tensor for tensor in model.graph.output if tensor.name in ANSWERS)
+    return rebuild(reduced, list(reduced.graph.node))
 
 
 def remove_copies(model: ModelProto) -> ModelProto:
     """Leave out nodes whose result is what they read: ``Identity``, casts to the same type."""
     view = GraphView(model)
     renamed: dict[str, str] = {}
-    kept = []
+    nodes = []
     for node in view.nodes:
         source = _resolve(renamed, node.input[0]) if node.input else ""
         if node.op_type != "Identity" and not _is_idle_cast(view, node, source):
-            kept.append(node)
+            nodes.append(node)
             continue
         copy = node.output[0]
         if copy not in view.fixed:
@@ -49,12 +49,12 @@ def remove_copies(model: ModelProto) -> ModelProto:
         elif view.find_maker(source) is not None and source not in view.fixed:
             renamed[source] = copy
         else:
-            kept.append(node)
+            nodes.append(node)
     if not renamed:
         return model
     tidied = rebuild(model, view.nodes)
     del tidied.graph.node[:]
-    tidied.graph.node.extend(kept)
+    tidied.graph.node.extend(nodes)
     for node in tidied.graph.node:
         node.input[:] = [_resolve(renamed, name) for name in node.input]
         node.output[:] = [_resolve(renamed, name) for name in node.output]

@@ -19,7 +19,7 @@ from rightfit.models.by_path.sklearn_estimators import EstimatorFamily, list_ste
 from rightfit.models.imported.feeding import Feed, fill, make_rows, plan_feeds, read_inputs
 from rightfit.models.imported.kinds import PICKLE_FILE
 from rightfit.models.imported.objects import ServedObject
-from rightfit.models.imported.onnx_form import GIVEN, GivenOutput, adapt_onnx
+from rightfit.models.imported.onnx_form import GIVEN, OutputChoice, adapt_onnx
 from rightfit.models.imported.row_table import RowTable
 from rightfit.models.libraries.boosters import Booster
 from rightfit.models.onnx_session import open_session
@@ -57,7 +57,7 @@ def _export(bundle: Bundle, rows: RowTable) -> Bundle:
     schema, read = bundle.schema, rows.select(bundle.schema.features, of=bundle.model)
     is_sklearn = _find_library(served) is None
     reads_columns = is_sklearn and (
-        any(hasattr(one, "transformers_") for one in _walk_steps(served.model))
+        any(hasattr(step, "transformers_") for step in _walk_steps(served.model))
         or not _are_numbers(read)
     )
     with warnings.catch_warnings():
@@ -110,7 +110,7 @@ def _find_library(served: ServedObject) -> str | None:
     if served.kind != "estimator":
         return served.kind
     name = type(served.model).__name__
-    return next((one for start, one in BOOSTERS.items() if name.startswith(start)), None)
+    return next((library for start, library in BOOSTERS.items() if name.startswith(start)), None)
 
 
 def _check_estimator(model: Any) -> None:
@@ -149,29 +149,30 @@ def _convert_columns(
     options = {id(model): {"zipmap": False}} if schema.classes else None
     exported = to_onnx(model, initial_types=types, options=options)
     session = open_session(exported.SerializeToString(), is_optimised=False)
-    plain = GivenOutput(is_configured=False)
+    plain = OutputChoice(is_configured=False)
     adapted = adapt_onnx(exported, session, schema, plain, keeps_inputs=True)
     inputs = read_inputs(session)  # in the order of the types, their names made plain: mean_area
-    columns = schema.features if len(inputs) == len(types) else [one.name for one in inputs]
-    named = [replace(one, name=name) for one, name in zip(inputs, columns, strict=True)]
-    feeds = plan_feeds(named, rows)
+    columns = schema.features if len(inputs) == len(types) else [tensor.name for tensor in inputs]
+    tensors = [replace(tensor, name=name) for tensor, name in zip(inputs, columns, strict=True)]
+    feeds = plan_feeds(tensors, rows)
     return adapted, tuple(
-        replace(feed, name=f"{GIVEN}{one.name}") for feed, one in zip(feeds, inputs, strict=True)
+        replace(feed, name=f"{GIVEN}{tensor.name}")
+        for feed, tensor in zip(feeds, inputs, strict=True)
     )
 
 
 def _walk_steps(model: Any) -> list[Any]:
     """Return an estimator and all that it consists of, transformers of columns too."""
-    found = []
+    steps = []
     waiting = [model]
     while waiting:
-        one = waiting.pop()
-        found.append(one)
-        waiting += [step for step in list_steps(one) if step is not one]
+        estimator = waiting.pop()
+        steps.append(estimator)
+        waiting += [step for step in list_steps(estimator) if step is not estimator]
         waiting += [
-            step for _, step, _ in getattr(one, "transformers_", ()) if hasattr(step, "fit")
+            step for _, step, _ in getattr(estimator, "transformers_", ()) if hasattr(step, "fit")
         ]
-    return found
+    return steps
 
 
 def _are_numbers(rows: RowTable) -> bool:

@@ -103,12 +103,12 @@ class Feed:
 
 def read_inputs(session: Any) -> tuple[Tensor, ...]:
     """Return a session's inputs in their order."""
-    return tuple(_read_tensor(found) for found in session.get_inputs())
+    return tuple(_read_tensor(node) for node in session.get_inputs())
 
 
 def read_outputs(session: Any) -> tuple[Tensor, ...]:
     """Return a session's outputs in their order."""
-    return tuple(_read_tensor(found) for found in session.get_outputs())
+    return tuple(_read_tensor(node) for node in session.get_outputs())
 
 
 def reads_matrix(inputs: Sequence[Tensor]) -> bool:
@@ -165,7 +165,7 @@ def plan_random(inputs: Sequence[Tensor]) -> tuple[Feed, ...]:
         raise RightfitError(
             f"The file does not say how many values a row of {unknown} has; give it rows."
         )
-    return tuple(Feed(one.name, one.dtype, one.known_sizes, ()) for one in inputs)
+    return tuple(Feed(tensor.name, tensor.dtype, tensor.known_sizes, ()) for tensor in inputs)
 
 
 def draw(feeds: Sequence[Feed]) -> dict[str, Array]:
@@ -183,8 +183,8 @@ def check_types(inputs: Sequence[Tensor]) -> None:
         RightfitError: If an input has an unknown type, or no dimension for rows, or takes a fixed
             number of rows other than one.
     """
-    known = set(DTYPES.values())
-    unknown = [str(tensor) for tensor in inputs if tensor.dtype not in known or not tensor.shape]
+    dtypes = set(DTYPES.values())
+    unknown = [str(tensor) for tensor in inputs if tensor.dtype not in dtypes or not tensor.shape]
     if unknown or not inputs:
         raise RightfitError(
             "The inputs must be tensors of numbers or texts with a dimension for rows, but got "
@@ -252,24 +252,24 @@ def make_rows(bundle: Bundle, runtime: str, rows: RowTable | None) -> Any:
 
 def _plan(tensor: Tensor, rows: RowTable, columns: tuple[str, ...]) -> Feed:
     if not columns:  # an array of any shape
-        found = tuple(rows.content.shape[1:])
-        fits = len(found) == len(tensor.shape) - 1 and all(
-            size in (None, one) for size, one in zip(tensor.shape[1:], found, strict=True)
+        shape = tuple(rows.content.shape[1:])
+        fits = len(shape) == len(tensor.shape) - 1 and all(
+            size in (None, length) for size, length in zip(tensor.shape[1:], shape, strict=True)
         )
         if not fits:
-            raise RightfitError(f"The input {tensor} does not take rows of shape {found}.")
-        return Feed(tensor.name, tensor.dtype, found, ())
-    sizes, known = tensor.shape[1:], tensor.known_sizes
-    n_columns, n_known = len(columns), math.prod(known)
-    n_open = len(sizes) - len(known)  # the size of one follows from the columns
+            raise RightfitError(f"The input {tensor} does not take rows of shape {shape}.")
+        return Feed(tensor.name, tensor.dtype, shape, ())
+    sizes, fixed_sizes = tensor.shape[1:], tensor.known_sizes
+    n_columns, n_known = len(columns), math.prod(fixed_sizes)
+    n_open = len(sizes) - len(fixed_sizes)  # the size of one follows from the columns
     if n_open > 1 or not n_known or n_columns % n_known or (not n_open and n_columns != n_known):
-        wanted = f"{n_known} columns" if n_open == 0 else "columns that fill its shape"
+        requirement = f"{n_known} columns" if n_open == 0 else "columns that fill its shape"
         raise RightfitError(
-            f"The input {tensor} takes {wanted}, but the rows have {n_columns}: "
+            f"The input {tensor} takes {requirement}, but the rows have {n_columns}: "
             f"{shorten(columns)}. Give those that it reads, in its order."
         )
-    found = tuple(n_columns // n_known if size is None else size for size in sizes)
-    return Feed(tensor.name, tensor.dtype, found, columns)
+    shape = tuple(n_columns // n_known if size is None else size for size in sizes)
+    return Feed(tensor.name, tensor.dtype, shape, columns)
 
 
 def _fill(feed: Feed, rows: RowTable) -> Array:
@@ -277,7 +277,9 @@ def _fill(feed: Feed, rows: RowTable) -> Array:
         return np.ascontiguousarray(rows.content, dtype=feed.dtype)
     columns = [rows.column(name) for name in feed.columns]
     if feed.dtype == TEXT:
-        texts = [["" if one is None else str(one) for one in column.tolist()] for column in columns]
+        texts = [
+            ["" if value is None else str(value) for value in column.tolist()] for column in columns
+        ]
         values = np.array(texts, dtype=object).T
     else:
         values = _read_numbers(feed, columns)
@@ -313,6 +315,6 @@ def _draw(feed: Feed, n_rows: int, generator: np.random.Generator) -> Array:
     return generator.standard_normal(shape, dtype=np.float32).astype(feed.dtype)
 
 
-def _read_tensor(found: Any) -> Tensor:
-    sizes = tuple(size if isinstance(size, int) and size >= 0 else None for size in found.shape)
-    return Tensor(found.name, DTYPES.get(found.type, found.type), sizes)
+def _read_tensor(node: Any) -> Tensor:
+    sizes = tuple(size if isinstance(size, int) and size >= 0 else None for size in node.shape)
+    return Tensor(node.name, DTYPES.get(node.type, node.type), sizes)

@@ -13,7 +13,12 @@ import numpy.typing as npt
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import describe_error
-from rightfit.models.imported.objects import Facts, PredictionKind, make_call, make_finish
+from rightfit.models.imported.objects import (
+    ModelDescription,
+    PredictionKind,
+    make_call,
+    make_finish,
+)
 from rightfit.models.imported.row_table import Form, RowTable
 from rightfit.models.predictions import TOLERANCE
 from rightfit.models.schema import InputSchema
@@ -33,7 +38,7 @@ class FirstPredictions:
         imports: Modules that a process should import before it opens the model.
     """
 
-    facts: Facts
+    facts: ModelDescription
     columns: tuple[str, ...]
     form: Form
     answers: Any
@@ -61,7 +66,7 @@ class FirstPredictions:
 
 def try_object(
     model: Any,
-    facts: Facts,
+    facts: ModelDescription,
     rows: RowTable,
     *,
     imports: tuple[str, ...] = (),
@@ -119,11 +124,13 @@ def try_object(
     ) from first
 
 
-def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -> PredictionKind:
+def find_prediction_kind(
+    output: Any, facts: ModelDescription, schema: InputSchema | None
+) -> PredictionKind:
     """Tell what a model's answers to some rows are.
 
     Args:
-        found: The answers.
+        output: The answers.
         facts: What it says of itself.
         schema: What is predicted; ``None``: nothing is judged.
 
@@ -138,7 +145,7 @@ def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -
     """
     if schema is None:
         return "any"
-    answers = np.asarray(found)
+    answers = np.asarray(output)
     n_classes, shape = schema.n_classes, answers.shape
     if not answers.size or not shape:
         raise RightfitError(
@@ -181,7 +188,7 @@ def find_prediction_kind(found: Any, facts: Facts, schema: InputSchema | None) -
     )
 
 
-def select_columns(rows: RowTable, facts: Facts) -> RowTable:
+def select_columns(rows: RowTable, facts: ModelDescription) -> RowTable:
     """Return the columns that a model reads, in its order.
 
     Raises:

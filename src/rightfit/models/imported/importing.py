@@ -33,8 +33,8 @@ from rightfit.models.imported.kinds import (
     find_family,
     name_weights,
 )
-from rightfit.models.imported.objects import Facts, describe_object, drop_numbers
-from rightfit.models.imported.onnx_form import GIVEN, GivenOutput, adapt_onnx
+from rightfit.models.imported.objects import ModelDescription, describe_object, drop_numbers
+from rightfit.models.imported.onnx_form import GIVEN, OutputChoice, adapt_onnx
 from rightfit.models.imported.row_table import RowTable
 from rightfit.models.libraries.boosters import Booster
 from rightfit.models.onnx_session import first_line, open_session
@@ -46,7 +46,7 @@ from rightfit.models.sklearn_io import ESTIMATOR_TYPES, load_skops
 
 
 @dataclass(frozen=True)
-class GivenFile:
+class ModelFile:
     """A model file as the configuration describes it.
 
     Args:
@@ -62,7 +62,7 @@ class GivenFile:
     name: str
     path: Path
     columns: Literal["raw", "encoded"] = "raw"
-    answers: GivenOutput = field(default_factory=GivenOutput)
+    answers: OutputChoice = field(default_factory=OutputChoice)
     trust: bool = False
     module: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class GivenFile:
 
 
 @dataclass(frozen=True)
-class GivenPredictions:
+class ReferencePredictions:
     """Rows and the answers that a model gave to them elsewhere.
 
     Args:
@@ -119,17 +119,17 @@ class NativeModel:
     classes: tuple[str, ...]
 
 
-def check_file(given: GivenFile) -> None:
+def check_file(model_file: ModelFile) -> None:
     """Open a file, before anything slow starts; a pickle is not opened.
 
     Raises:
         ValueError: If it is of an unknown kind, or broken, or needs trust.
     """
-    get_family(given.family)
-    if given.weights_file == ONNX_FILE:
-        open_onnx(given.path)
-    elif given.weights_file in BOOSTER_FILES:
-        open_native(given.path, given.weights_file)
+    get_family(model_file.family)
+    if model_file.weights_file == ONNX_FILE:
+        open_onnx(model_file.path)
+    elif model_file.weights_file in BOOSTER_FILES:
+        open_native(model_file.path, model_file.weights_file)
 
 
 def open_onnx(path: Path) -> Any:
@@ -142,22 +142,22 @@ def open_onnx(path: Path) -> Any:
     return open_session(path, is_optimised=False)
 
 
-def read_columns(given: GivenFile) -> tuple[str, ...] | None:
+def read_columns(model_file: ModelFile) -> tuple[str, ...] | None:
     """Return the names of the columns that a file's model reads; ``None`` if it names none.
 
     Raises:
         ValueError: If it cannot be read.
     """
-    if given.weights_file == ONNX_FILE:
-        return list_columns(read_inputs(open_onnx(given.path)))
-    if given.weights_file == SKOPS_FILE:
-        return open_skops(given.path)[1].features
-    if given.weights_file in BOOSTER_FILES:
-        return open_native(given.path, given.weights_file).features or None
+    if model_file.weights_file == ONNX_FILE:
+        return list_columns(read_inputs(open_onnx(model_file.path)))
+    if model_file.weights_file == SKOPS_FILE:
+        return open_skops(model_file.path)[1].features
+    if model_file.weights_file in BOOSTER_FILES:
+        return open_native(model_file.path, model_file.weights_file).features or None
     return None
 
 
-def open_skops(path: Path) -> tuple[Any, Facts]:
+def open_skops(path: Path) -> tuple[Any, ModelDescription]:
     """Open an estimator of scikit-learn from a skops file, which can run no code.
 
     Raises:
@@ -200,18 +200,18 @@ def open_native(path: Path, weights_file: str) -> NativeModel:
 
 
 def import_file(
-    given: GivenFile,
+    model_file: ModelFile,
     folder: Path,
     *,
     schema: InputSchema,
     rows: RowTable,
-    predictions: GivenPredictions | None = None,
+    predictions: ReferencePredictions | None = None,
     tried: FirstPredictions | None = None,
 ) -> Bundle:
     """Make a bundle of a model file.
 
     Args:
-        given: The file.
+        model_file: The file.
         folder: Folder to create.
         schema: The columns it reads, and the dataset's classes.
         rows: Rows to try it on, with these columns.
@@ -224,23 +224,23 @@ def import_file(
     Raises:
         ValueError: If the file does not fit the dataset, or answers otherwise than it should.
     """
-    family = given.family  # refuses what needs trust, before anything is written
+    family = model_file.family  # refuses what needs trust, before anything is written
     folder.mkdir(parents=True, mode=0o700)
     configuration = {
-        "file": given.path.name,
-        "sha256": hash_regular_file(given.path),
-        "input": given.columns,
-        **({"settings": dict(given.settings)} if given.module else {}),
+        "file": model_file.path.name,
+        "sha256": hash_regular_file(model_file.path),
+        "input": model_file.columns,
+        **({"settings": dict(model_file.settings)} if model_file.module else {}),
     }
     bundle = write_bundle_files(
         folder,
-        model=given.name,
+        model=model_file.name,
         family=family,
-        weights_file=given.weights_file,
-        configuration=configuration | _store(given, folder, schema, rows, tried),
+        weights_file=model_file.weights_file,
+        configuration=configuration | _store(model_file, folder, schema, rows, tried),
         schema=schema,
     )
-    if given.weights_file == PICKLE_FILE:
+    if model_file.weights_file == PICKLE_FILE:
         if predictions is not None:
             raise ValueError("predictions cannot be checked: only the measured process opens it")
         return bundle
@@ -256,38 +256,38 @@ def import_file(
             f"{err} If its answers are scores before a softmax or sigmoid, write logits: true."
         ) from err
     if predictions is not None:
-        found = _answer(predict, make_rows(bundle, runtime, predictions.rows))
-        _compare(found, predictions, schema)
+        copy_answers = _answer(predict, make_rows(bundle, runtime, predictions.rows))
+        _compare(copy_answers, predictions, schema)
     return bundle
 
 
 def _store(
-    given: GivenFile,
+    model_file: ModelFile,
     folder: Path,
     schema: InputSchema,
     rows: RowTable,
     tried: FirstPredictions | None,
 ) -> dict[str, Any]:
     """Store a file under its name in a bundle; return what the bundle says of it."""
-    if given.weights_file == ONNX_FILE:
+    if model_file.weights_file == ONNX_FILE:
         import onnx
 
-        session = open_onnx(given.path)
+        session = open_onnx(model_file.path)
         inputs = read_inputs(session)
-        has_feeds = given.columns == "raw" and not reads_matrix(inputs)
+        has_feeds = model_file.columns == "raw" and not reads_matrix(inputs)
         feeds = plan_feeds(inputs, rows) if has_feeds else ()
         adapted = adapt_onnx(
-            onnx.load(given.path), session, schema, given.answers, keeps_inputs=has_feeds
+            onnx.load(model_file.path), session, schema, model_file.answers, keeps_inputs=has_feeds
         )
         (folder / ONNX_FILE).write_bytes(adapted)
         return describe_feeds(feeds, prefix=GIVEN)
-    if given.answers != GivenOutput():
+    if model_file.answers != OutputChoice():
         raise ValueError("output, classes and logits describe ONNX files alone")
-    if given.weights_file == SKOPS_FILE:
-        shutil.copyfile(given.path, folder / SKOPS_FILE)
-        tried = try_object(*open_skops(given.path), rows)
-    elif given.weights_file == PICKLE_FILE:
-        shutil.copyfile(given.path, folder / PICKLE_FILE)
+    if model_file.weights_file == SKOPS_FILE:
+        shutil.copyfile(model_file.path, folder / SKOPS_FILE)
+        tried = try_object(*open_skops(model_file.path), rows)
+    elif model_file.weights_file == PICKLE_FILE:
+        shutil.copyfile(model_file.path, folder / PICKLE_FILE)
         if tried is None:
             raise ValueError("a pickle is tried in a process of its own before it is imported")
     if tried is not None:
@@ -297,21 +297,21 @@ def _store(
             raise ValueError(f"it holds a {facts.name}, which is no fitted {kind}")
         _check_classes(facts.classes, schema)
         return tried.configure(schema.classes)
-    get_family(given.family).check_task(schema.task)
-    target = folder / given.weights_file
-    if given.weights_file in BOOSTER_FILES:  # written in the text format of its family
-        native = open_native(given.path, given.weights_file)
+    get_family(model_file.family).check_task(schema.task)
+    target = folder / model_file.weights_file
+    if model_file.weights_file in BOOSTER_FILES:  # written in the text format of its family
+        native = open_native(model_file.path, model_file.weights_file)
         _check_classes(native.classes, schema)
-        get_family(given.family).save_weights(Booster(native.trees), target)
+        get_family(model_file.family).save_weights(Booster(native.trees), target)
     else:
-        shutil.copyfile(given.path, target)
+        shutil.copyfile(model_file.path, target)
     return {}
 
 
 def describe_feeds(feeds: Sequence[Feed], *, prefix: str = "") -> dict[str, Any]:
     """Return what a bundle says of its graph's named inputs; nothing where it has none."""
-    named = [replace(feed, name=f"{prefix}{feed.name}").to_dict() for feed in feeds]
-    return {"tensors": named} if named else {}
+    tensors = [replace(feed, name=f"{prefix}{feed.name}").to_dict() for feed in feeds]
+    return {"tensors": tensors} if tensors else {}
 
 
 def _check_classes(classes: Sequence[str], schema: InputSchema) -> None:
@@ -330,11 +330,11 @@ def _answer(predict: Predict, rows: Any) -> Rows:
     return answers
 
 
-def _compare(found: Rows, predictions: GivenPredictions, schema: InputSchema) -> None:
+def _compare(answers: Rows, predictions: ReferencePredictions, schema: InputSchema) -> None:
     if predictions.answers is not None:
-        agreement = compare_predictions(predictions.answers, found)["agreement"]
+        agreement = compare_predictions(predictions.answers, answers)["agreement"]
     else:
-        agreement = float(np.mean(found.argmax(axis=1) == predictions.labels))
+        agreement = float(np.mean(answers.argmax(axis=1) == predictions.labels))
     if not agreement >= MIN_AGREEMENT:  # also refuses NaN
         raise ValueError(
             f"its answers agree with {predictions.path} in {agreement:.1%} of "

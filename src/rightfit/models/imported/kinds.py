@@ -116,7 +116,7 @@ def resolve_file(path: Path) -> Path:
         text = file.read(MAX_MLFLOW_BYTES)
     try:
         flavours = yaml.load(text, Loader=yaml.CSafeLoader)["flavors"]
-        named: list[str] = [
+        file_names: list[str] = [
             flavour[key]
             for name, flavour in flavours.items()
             if name != "python_function"
@@ -125,7 +125,9 @@ def resolve_file(path: Path) -> Path:
         ]
     except (AttributeError, KeyError, TypeError, yaml.YAMLError) as err:
         raise RightfitError(f"{path / MLFLOW} describes no model: {err!r}") from err
-    files = [path / name for name in named if is_plain_name(name) and (path / name).is_file()]
+    files = [path / name for name in file_names if is_plain_name(name) and (path / name).is_file()]
     if not files:
-        raise RightfitError(f"{path / MLFLOW} names no model file in its folder; it names {named}")
+        raise RightfitError(
+            f"{path / MLFLOW} names no model file in its folder; it names {file_names}"
+        )
     return files[0]

@@ -30,10 +30,10 @@ class ModuleWeights(ModuleFamily):
             "n_outputs": schema.n_outputs,
             "image_shape": schema.image_shape,
         }
-        taken = inspect.signature(make).parameters
-        given = {name: value for name, value in present.items() if name in taken}
+        parameters = inspect.signature(make).parameters
+        arguments = {name: value for name, value in present.items() if name in parameters}
         module = load_module(
-            path, lambda _: make(**given, **configuration["settings"]), called=self._path
+            path, lambda _: make(**arguments, **configuration["settings"]), called=self._path
         )
         return wrap_module(module, schema, target=None).eval()
 

@@ -46,7 +46,7 @@ _NO_NAME = re.compile(r"(f|Column_|feature_)?\d+")  # what the libraries call co
 
 
 @dataclass(frozen=True)
-class Facts:
+class ModelDescription:
     """What a model says of itself.
 
     Args:
@@ -67,7 +67,7 @@ class Facts:
     n_features: int | None
 
 
-def describe_object(model: Any) -> Facts:
+def describe_object(model: Any) -> ModelDescription:
     """Read what a fitted model says of itself; no library is imported for it.
 
     Raises:
@@ -79,18 +79,20 @@ def describe_object(model: Any) -> Facts:
     if is_of(model, "xgboost", "Booster"):
         return _describe_xgboost(model)
     if is_of(model, "torch", "Module"):
-        return Facts("torch", name, None, (), None, None)
+        return ModelDescription("torch", name, None, (), None, None)
     if hasattr(model, "predict") and not isinstance(model, type):
         kind: Kind = "catboost" if is_of(model, "catboost", "CatBoost") else "estimator"
         return _describe_estimator(model, kind)
     if callable(model) and not isinstance(model, type):
-        return Facts("function", getattr(model, "__name__", name), None, (), None, None)
+        return ModelDescription("function", getattr(model, "__name__", name), None, (), None, None)
     hint = f"; make one first: {model.__name__}(…).fit(X, y)" if isinstance(model, type) else ""
-    said = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+    description = (
+        f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+    )
     raise RightfitError(
         "A model must be a fitted estimator of scikit-learn, LightGBM, XGBoost or CatBoost, a "
         "torch module, an ONNX model, a function from rows to answers, or the path of a model "
-        f"file, but got {said}{hint}."
+        f"file, but got {description}{hint}."
     )
 
 
@@ -239,8 +241,8 @@ def make_call(
         def call(rows: Matrix) -> Matrix:
             with torch.inference_mode():
                 answers = model(torch.from_numpy(rows).to(device))
-                found: Matrix = answers.cpu().numpy()
-                return found
+                matrix: Matrix = answers.cpu().numpy()
+                return matrix
 
         return call
     return lambda rows: np.asarray(model(rows))
@@ -257,15 +259,15 @@ def make_finish(
         answers: What it answers.
     """
     if answers == "any":
-        return lambda found: found
+        return lambda output: output
     if answers == "values":
-        return lambda found: _as_floats(found).reshape(-1, 1)
+        return lambda output: _as_floats(output).reshape(-1, 1)
     if answers == "labels":
         positions = {name: position for position, name in enumerate(schema.classes)}
         certain = np.eye(schema.n_classes, dtype=np.float32)
 
-        def finish(found: Any) -> Any:
-            names = [name_class(label) for label in np.asarray(found).tolist()]
+        def finish(output: Any) -> Any:
+            names = [name_class(label) for label in np.asarray(output).tolist()]
             if unknown := sorted(set(names) - set(positions)):
                 raise RightfitError(
                     f"it answers the classes {unknown[:10]}, but those known are "
@@ -277,13 +279,13 @@ def make_finish(
         return finish
     both = _MAKE_BOTH[answers]
     if schema.agrees_with(classes):
-        return lambda found: both(_as_floats(found))
+        return lambda output: both(_as_floats(output))
     order = [schema.classes.index(name) for name in classes]  # of its answers among the schema's
-    return lambda found: _spread(both(_as_floats(found)), order, schema.n_classes)
+    return lambda output: _spread(both(_as_floats(output)), order, schema.n_classes)
 
 
-def _as_floats(found: Any) -> npt.NDArray[np.float32]:
-    return np.asarray(found, dtype=np.float32)
+def _as_floats(output: Any) -> npt.NDArray[np.float32]:
+    return np.asarray(output, dtype=np.float32)
 
 
 def _join(first: Matrix, second: Matrix) -> Matrix:
@@ -291,10 +293,10 @@ def _join(first: Matrix, second: Matrix) -> Matrix:
 
 
 _MAKE_BOTH: Mapping[str, Callable[[Matrix], Matrix]] = {
-    "probabilities": lambda found: found,
-    "second": lambda found: _join(1 - found, found),
+    "probabilities": lambda output: output,
+    "second": lambda output: _join(1 - output, output),
     "scores": softmax,
-    "score": lambda found: softmax(_join(np.zeros_like(found), found)),  # a sigmoid
+    "score": lambda output: softmax(_join(np.zeros_like(output), output)),  # a sigmoid
 }
 
 
@@ -304,10 +306,12 @@ def _spread(answers: Matrix, order: list[int], n_classes: int) -> Matrix:
     return spread
 
 
-def _describe_estimator(model: Any, kind: Kind) -> Facts:
+def _describe_estimator(model: Any, kind: Kind) -> ModelDescription:
     name = type(model).__name__
     classes = getattr(model, "classes_", None)
-    if isinstance(classes, list) and any(isinstance(one, list | np.ndarray) for one in classes):
+    if isinstance(classes, list) and any(
+        isinstance(labels, list | np.ndarray) for labels in classes
+    ):
         raise RightfitError(f"{name} predicts several targets at once; measure a model of one.")
     names = tuple(map(name_class, np.asarray(classes).tolist())) if classes is not None else ()
     try:
@@ -316,22 +320,24 @@ def _describe_estimator(model: Any, kind: Kind) -> Facts:
         learns = getattr(model, "_estimator_type", None)
     is_regressor = not names and (kind == "catboost" or learns == "regressor")
     task: Task | None = "classification" if names else "regression" if is_regressor else None
-    own = getattr(model, "feature_names_in_", None)
-    if own is None:
-        own = getattr(model, "feature_names_", None)  # CatBoost's
-    return Facts(kind, name, task, names, _keep_names(own), getattr(model, "n_features_in_", None))
+    feature_names = getattr(model, "feature_names_in_", None)
+    if feature_names is None:
+        feature_names = getattr(model, "feature_names_", None)  # CatBoost's
+    return ModelDescription(
+        kind, name, task, names, _keep_names(feature_names), getattr(model, "n_features_in_", None)
+    )
 
 
-def _describe_lightgbm(booster: Any) -> Facts:
-    found = re.search(r"^objective=(\w+)", booster.model_to_string(num_iteration=1), re.MULTILINE)
-    objective = found[1] if found else ""
+def _describe_lightgbm(booster: Any) -> ModelDescription:
+    match = re.search(r"^objective=(\w+)", booster.model_to_string(num_iteration=1), re.MULTILINE)
+    objective = match[1] if match else ""
     n_models = booster.num_model_per_iteration()
     n_classes = 2 if objective == "binary" else n_models if objective.startswith("multi") else 0
     features = _keep_names(booster.feature_name())
     return _describe_booster("lightgbm", n_classes, features, booster.num_feature())
 
 
-def _describe_xgboost(booster: Any) -> Facts:
+def _describe_xgboost(booster: Any) -> ModelDescription:
     learner = json.loads(booster.save_config())["learner"]
     objective = learner["objective"]["name"]
     if objective == "multi:softmax":
@@ -349,10 +355,10 @@ def _describe_xgboost(booster: Any) -> Facts:
 
 def _describe_booster(
     kind: Kind, n_classes: int, features: tuple[str, ...] | None, n_features: int
-) -> Facts:
+) -> ModelDescription:
     task: Task = "classification" if n_classes else "regression"
     classes = tuple(map(str, range(n_classes)))
-    return Facts(kind, "Booster", task, classes, features, n_features)
+    return ModelDescription(kind, "Booster", task, classes, features, n_features)
 
 
 def _keep_names(names: Sequence[Any] | None) -> tuple[str, ...] | None:

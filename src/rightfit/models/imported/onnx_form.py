@@ -33,7 +33,7 @@ SEQUENCE = "seq(map("  # begins the type of what a ZipMap answers
 
 
 @dataclass(frozen=True)
-class GivenOutput:
+class OutputChoice:
     """What the configuration says of a file's answers.
 
     Args:
@@ -55,7 +55,7 @@ def adapt_onnx(
     original: Any,
     session: Any,
     schema: InputSchema,
-    answers: GivenOutput,
+    answers: OutputChoice,
     *,
     keeps_inputs: bool = False,
 ) -> bytes:
@@ -144,18 +144,20 @@ def check_inputs(inputs: Sequence[Tensor], features: Sequence[str]) -> None:
         raise ValueError("; ".join(faults))
 
 
-def find_output(outputs: Sequence[Tensor], schema: InputSchema, answers: GivenOutput) -> Tensor:
+def find_output(outputs: Sequence[Tensor], schema: InputSchema, answers: OutputChoice) -> Tensor:
     """Return the output that holds the answers.
 
     Raises:
         ValueError: If none or several could be meant.
     """
     fitting = [
-        one for one in outputs if answers.output in (None, one.name) and _could_answer(one, schema)
+        tensor
+        for tensor in outputs
+        if answers.output in (None, tensor.name) and _could_answer(tensor, schema)
     ]
     if len(fitting) == 1:
         return fitting[0]
-    wanted = f"{schema.n_classes} probabilities" if schema.classes else "one number"
+    requirement = f"{schema.n_classes} probabilities" if schema.classes else "one number"
     hint = "leave one such output in the file"
     if answers.is_configured:
         hint = (
@@ -164,7 +166,7 @@ def find_output(outputs: Sequence[Tensor], schema: InputSchema, answers: GivenOu
             else f"output names {answers.output!r}"
         )
     raise ValueError(
-        f"{len(fitting)} of the file's outputs could hold {wanted} a row; {hint}. It declares "
+        f"{len(fitting)} of the file's outputs could hold {requirement} a row; {hint}. It declares "
         f"{'; '.join(map(str, outputs))}"
     )
 
@@ -186,13 +188,13 @@ def _find_source(model: Any, output: Tensor) -> str:
     return output.name
 
 
-def _order_classes(model: Any, schema: InputSchema, answers: GivenOutput) -> list[int] | None:
+def _order_classes(model: Any, schema: InputSchema, answers: OutputChoice) -> list[int] | None:
     """Return the positions of the dataset's classes among the file's; ``None``: the same order."""
-    named = answers.classes or read_classes(model)
-    if not schema.classes or not named:
+    names = answers.classes or read_classes(model)
+    if not schema.classes or not names:
         return None
-    if sorted(named) != sorted(schema.classes):
-        if answers.classes is None and named == schema.class_numbers:
+    if sorted(names) != sorted(schema.classes):
+        if answers.classes is None and names == schema.class_numbers:
             return None  # labels are the positions, as in training by Rightfit
         hint = (
             "; name them as the dataset does, in the order of the file's columns: classes: [..]"
@@ -200,10 +202,10 @@ def _order_classes(model: Any, schema: InputSchema, answers: GivenOutput) -> lis
             else ""
         )
         raise ValueError(
-            f"its classes are {name_some(named)}, the dataset's are "
+            f"its classes are {name_some(names)}, the dataset's are "
             f"{name_some(schema.classes)}{hint}"
         )
-    order = [named.index(name) for name in schema.classes]
+    order = [names.index(name) for name in schema.classes]
     return order if order != list(range(len(order))) else None
 
 
@@ -223,7 +225,7 @@ def _finish(
     source: str,
     output: Tensor,
     schema: InputSchema,
-    answers: GivenOutput,
+    answers: OutputChoice,
     order: list[int] | None,
 ) -> str:
     """Add the nodes that make float32 probabilities or values of the answers."""

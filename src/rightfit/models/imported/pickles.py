@@ -28,7 +28,7 @@ from rightfit.models.imported.first_predictions import try_object
 from rightfit.models.imported.kinds import PICKLE_FILE
 from rightfit.models.imported.objects import (
     SKLEARN,
-    Facts,
+    ModelDescription,
     ObjectFamily,
     ServedObject,
     describe_object,
@@ -42,7 +42,9 @@ _EVERYWHERE = ("numpy", "rightfit", "scipy")
 _HIDDEN = re.compile(rb"\b(onnx|pandas|polars|pyarrow|torch)\b")
 
 
-def write_object(model: Any, path: Path | None, facts: Facts) -> tuple[Any, tuple[str, ...]]:
+def write_object(
+    model: Any, path: Path | None, facts: ModelDescription
+) -> tuple[Any, tuple[str, ...]]:
     """Pickle a model.
 
     Args:
@@ -84,15 +86,15 @@ def list_imports(content: bytes, modules: Iterable[str]) -> tuple[str, ...]:
             names of libraries that are hidden otherwise.
         modules: Modules that it names.
     """
-    named = set(modules)
-    uses_sklearn = any(name.partition(".")[0] == "sklearn" for name in named)
+    module_names = set(modules)
+    uses_sklearn = any(name.partition(".")[0] == "sklearn" for name in module_names)
     shared = {*_EVERYWHERE, "sklearn", "__main__", *sys.stdlib_module_names}
-    others = {name for name in named if name.partition(".")[0] not in shared}
-    sources = [text.encode() for name in others for text in read_own_sources(name).values()]
-    found = find_hidden(b"\n".join([content, *sources]))
-    if "catboost" in {name.partition(".")[0] for name in others}:
-        found.add("pandas")  # which CatBoost cannot do without
-    return (*(SKLEARN if uses_sklearn else ()), *sorted({*others, *found}))
+    packages = {name for name in module_names if name.partition(".")[0] not in shared}
+    sources = [text.encode() for name in packages for text in read_own_sources(name).values()]
+    hidden_imports = find_hidden(b"\n".join([content, *sources]))
+    if "catboost" in {name.partition(".")[0] for name in packages}:
+        hidden_imports.add("pandas")  # which CatBoost cannot do without
+    return (*(SKLEARN if uses_sklearn else ()), *sorted({*packages, *hidden_imports}))
 
 
 def find_hidden(content: bytes) -> set[str]:
@@ -163,12 +165,12 @@ class _Reader(pickle.Unpickler):
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         self.modules.add(module_name)
-        found = super().find_class(module_name, global_name)
+        global_object = super().find_class(module_name, global_name)
         if (module_name, global_name) != ("cloudpickle.cloudpickle", "subimport"):
-            return found
+            return global_object
 
         def import_noted(name: str) -> Any:
             self.modules.add(name)
-            return found(name)
+            return global_object(name)
 
         return import_noted

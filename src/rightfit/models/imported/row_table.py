@@ -129,10 +129,12 @@ class RowTable:
 
             series = self.content[name]
             if series.dtype in (pl.Categorical, pl.Enum):
-                named = series.cast(pl.String)
+                texts = series.cast(pl.String)
                 is_fixed = isinstance(series.dtype, pl.Enum)
-                known = series.dtype.categories if is_fixed else named.drop_nulls().unique().sort()
-                return pd.Categorical(named.to_list(), categories=known.to_list())
+                categories = (
+                    series.dtype.categories if is_fixed else texts.drop_nulls().unique().sort()
+                )
+                return pd.Categorical(texts.to_list(), categories=categories.to_list())
             if series.dtype.is_temporal():
                 return series.to_list() if series.dtype == pl.Time else series.to_numpy()
         values = self.column(name)
@@ -145,7 +147,7 @@ def make_texts(values: list[Any]) -> Any:
     """Return texts as a column of pandas; one without any text is a column of texts too."""
     import pandas as pd
 
-    are_texts = all(one is None or isinstance(one, str) for one in values)
+    are_texts = all(value is None or isinstance(value, str) for value in values)
     return pd.Series(values, dtype=pd.Series(["a"]).dtype if are_texts else None)
 
 
@@ -216,7 +218,11 @@ def _read_file(path: Path) -> RowTable:
         if path.suffix == ".csv":
             return take_stored(pl.read_csv(path, glob=False, infer_schema_length=10_000))
     except (
-        *(OSError, EOFError, ValueError, TypeError, MemoryError),
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        MemoryError,
         pl.exceptions.PolarsError,
     ) as err:
         raise RightfitError(f"The rows {path} cannot be read: {first_line(err)}") from err

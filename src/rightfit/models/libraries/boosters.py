@@ -94,11 +94,11 @@ class BoosterFamily(Family):
             ValueError: If it is not, or a setting is unknown or the family's own.
         """
         self.import_library()
-        known = self.list_settings() - set(self._taken)
-        unknown = sorted(set(configuration) - known)
+        options = self.list_settings() - set(self._taken)
+        unknown = sorted(set(configuration) - options)
         if unknown:
             raise ValueError(
-                f"{self.library} has no settings {unknown}; it has {sorted(known)}. Correct "
+                f"{self.library} has no settings {unknown}; it has {sorted(options)}. Correct "
                 "parameters_models.yml."
             )
 
@@ -109,10 +109,10 @@ class BoosterFamily(Family):
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Add rounds of boosting; a step is a round."""
-        others = dict(run.configuration)
-        n_rounds = others.pop(self.length_setting, self.default_length)
+        settings = dict(run.configuration)
+        n_rounds = settings.pop(self.length_setting, self.default_length)
         lengths = split_training(n_rounds, run.n_checkpoints)
-        return self.add_rounds(others, run.data, lengths, seed=run.seed)
+        return self.add_rounds(settings, run.data, lengths, seed=run.seed)
 
     @abstractmethod
     def add_rounds(
@@ -175,11 +175,11 @@ def grow(
         add_round: Adds the round of a number, from 0.
         lengths: Rounds done at each checkpoint.
     """
-    done = 0
+    n_grown = 0
     for n_steps in lengths:
-        for number in range(done, n_steps):
+        for number in range(n_grown, n_steps):
             add_round(number)
-        done = n_steps
+        n_grown = n_steps
         yield Checkpoint(model, n_steps=n_steps)
 
 

@@ -62,19 +62,21 @@ class CatboostFamily(BoosterFamily):
             # The rate that CatBoost would choose for the whole training. It depends on the rounds,
             # so a part of a training would be given another one. Beside some settings CatBoost
             # chooses none and takes 0.03: these are left out.
-            kept = {name: value for name, value in settings.items() if name not in _HIDE_RATE}
-            probe = _make(catboost, task, **kept, iterations=lengths[-1])
+            probe_settings = {
+                name: value for name, value in settings.items() if name not in _HIDE_RATE
+            }
+            probe = _make(catboost, task, **probe_settings, iterations=lengths[-1])
             probe.fit(table, callbacks=[_StopAtOnce()])
             settings["learning_rate"] = float(probe.get_all_params()["learning_rate"])
         model: Booster | None = None
-        done = 0
+        n_grown = 0
         for n in lengths:
-            if n > done or model is None:
-                grown = _make(catboost, task, **settings, iterations=n - done)
+            if n > n_grown or model is None:
+                grown = _make(catboost, task, **settings, iterations=n - n_grown)
                 # with a fixed rate the trees are those of one long training
                 grown.fit(table, init_model=model.trees if model else None)
                 model = Booster(grown, task)
-            done = n
+            n_grown = n
             yield Checkpoint(model, n_steps=n)
 
     def take_prefix(self, model: Booster, n_steps: int) -> Booster:
@@ -97,8 +99,8 @@ class CatboostFamily(BoosterFamily):
         """See :class:`BoosterFamily`."""
         trees = _make(self.import_library(), schema.task)
         trees.load_model(str(path), format="json")
-        found = (len(trees.feature_names_), len(trees.classes_))
-        return trees, found == (schema.n_features, schema.n_classes)
+        shape = (len(trees.feature_names_), len(trees.classes_))
+        return trees, shape == (schema.n_features, schema.n_classes)
 
     def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
         """Let CatBoost export itself, and leave out the table of names around its answers."""

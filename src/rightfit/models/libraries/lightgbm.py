@@ -78,8 +78,8 @@ class LightgbmFamily(BoosterFamily):
     def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
         """Convert with onnxmltools, with thresholds that ONNX holds; see ``round_thresholds``."""
 
-        def write(found: re.Match[str]) -> str:
-            thresholds = round_thresholds(np.array(found[1].split(), dtype=np.float64))
+        def write(match: re.Match[str]) -> str:
+            thresholds = round_thresholds(np.array(match[1].split(), dtype=np.float64))
             return f"threshold={' '.join(map(str, thresholds.tolist()))}"
 
         text = _SIZES.sub("", _THRESHOLDS.sub(write, model.trees.model_to_string()))
@@ -94,8 +94,8 @@ class LightgbmFamily(BoosterFamily):
         """See :class:`BoosterFamily`."""
         trees = self.import_library().Booster(model_str=path.read_text(encoding="utf-8"))
         n_outputs = 1 if schema.n_outputs == 2 else schema.n_outputs
-        found = (trees.num_feature(), trees.num_model_per_iteration())
-        return trees, found == (schema.n_features, n_outputs)
+        shape = (trees.num_feature(), trees.num_model_per_iteration())
+        return trees, shape == (schema.n_features, n_outputs)
 
 
 FAMILY = LightgbmFamily(

@@ -33,10 +33,10 @@ class XgboostFamily(BoosterFamily):
 
     def describe_structure(self, model: Booster) -> dict[str, float]:
         """Count trees, their nodes, and the splits that an average training row passes."""
-        found = _LISTS.findall(model.trees.save_raw("json"))  # all else of it is left unread
+        lists = _LISTS.findall(model.trees.save_raw("json"))  # all else of it is left unread
         children, weights = (
-            [values.split(b",") for name, values in found if name == wanted]
-            for wanted in (b"left_children", b"sum_hessian")
+            [values.split(b",") for name, values in lists if name == list_name]
+            for list_name in (b"left_children", b"sum_hessian")
         )
         depths = map(_mean_depth, children, weights)
         return describe_trees(len(children), sum(map(len, children)), sum(depths))
@@ -82,8 +82,8 @@ class XgboostFamily(BoosterFamily):
         trees.load_model(bytearray(path.read_bytes()))
         learner = json.loads(trees.save_config())["learner"]["learner_model_param"]
         n_classes = schema.n_classes if schema.n_classes > 2 else 0
-        found = (trees.num_features(), int(learner["num_class"]))
-        return trees, found == (schema.n_features, n_classes)
+        shape = (trees.num_features(), int(learner["num_class"]))
+        return trees, shape == (schema.n_features, n_classes)
 
 
 FAMILY = XgboostFamily(
@@ -98,6 +98,10 @@ FAMILY = XgboostFamily(
 
 def _mean_depth(left_children: Sequence[bytes], weights: Sequence[bytes]) -> float:
     """Return the splits that an average row passes, rows weighted as the tree weighs them."""
-    inner = (float(w) for w, left in zip(weights, left_children, strict=True) if left != _LEAF)
+    inner = (
+        float(w)
+        for w, left_child in zip(weights, left_children, strict=True)
+        if left_child != _LEAF
+    )
     root = float(weights[0])
     return sum(inner) / root if root > 0 else 0.0

@@ -186,7 +186,13 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
             logger.warning(
                 "%s: every candidate has quality %d, so quality decides nothing: %s reaches %.4g "
                 "to %.4g, and its bounds are worst=%g, best=%g. Widen them.",
-                *(dataset, not is_lowest, self.name, min(raws), max(raws), self.worst, self.best),
+                dataset,
+                not is_lowest,
+                self.name,
+                min(raws),
+                max(raws),
+                self.worst,
+                self.best,
             )
 
     def scale_error(self, raw_error: float) -> float:

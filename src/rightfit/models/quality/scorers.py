@@ -110,8 +110,8 @@ def find_score(name: str, options: Mapping[str, Option]) -> Score:
     loss = getattr(sklearn.metrics, name.removeprefix(NEGATED), None)
     if name.startswith(NEGATED) and callable(loss):
         return lambda labels, answers: -float(loss(labels, answers[:, 0], **options))
-    known = [*sklearn.metrics.get_scorer_names(), "neg_mean_pinball_loss"]
-    near = find_nearest(name, known)
+    names = [*sklearn.metrics.get_scorer_names(), "neg_mean_pinball_loss"]
+    near = find_nearest(name, names)
     raise RightfitError(
         f"there is no metric {name!r}"
         + (f"; did you mean {near!r}" if near else "")
@@ -140,7 +140,7 @@ def check_metric(
         raise RightfitError(f"the metric {name} is one of {other}, but the task is {task}")
     if task == "classification" and n_classes is None:
         return
-    what = "values" if task == "regression" else f"probabilities of {n_classes} classes"
+    subject = "values" if task == "regression" else f"probabilities of {n_classes} classes"
     labels, answers = _make_up(task, n_classes or 0)
     try:
         with warnings.catch_warnings():
@@ -149,7 +149,7 @@ def check_metric(
         if not np.isfinite(value):
             raise RightfitError(f"it is {value}")
     except Exception as err:  # whatever the function raises
-        raise RightfitError(f"the metric {name} can't judge {what}: {err}") from err
+        raise RightfitError(f"the metric {name} can't judge {subject}: {err}") from err
 
 
 def judges_numbers(score: Score) -> bool:
@@ -169,8 +169,8 @@ def average_ranks(values: Array) -> npt.NDArray[np.float64]:
     >>> average_ranks(np.array([0.5, 0.1, 0.5])).tolist()
     [2.5, 1.0, 2.5]
     """
-    _, place, n_equal = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: npt.NDArray[np.float64] = (n_equal.cumsum() - (n_equal - 1) / 2)[place]
+    _, group, n_equal = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: npt.NDArray[np.float64] = (n_equal.cumsum() - (n_equal - 1) / 2)[group]
     return ranks
 
 
@@ -220,7 +220,11 @@ def wrap_function(function: Callable[..., float]) -> Score:
     """
     parameters = inspect.signature(function).parameters.values()
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    needed = [one for one in parameters if one.default is one.empty and one.kind in positional]
+    needed = [
+        parameter
+        for parameter in parameters
+        if parameter.default is parameter.empty and parameter.kind in positional
+    ]
     return _ask_scorer(function) if len(needed) == 3 else _call_function(function, {})
 
 

@@ -143,8 +143,8 @@ def _read_busy_s(cores: Collection[int | None]) -> float | None:
     except OSError:
         return None
     names = {f"cpu{core}" for core in cores}
-    found = [parse_stat(line, wall_s=0.0).busy_s for line in lines if line.split()[0] in names]
-    return sum(found) if len(found) == len(names) else None
+    busy_s = [parse_stat(line, wall_s=0.0).busy_s for line in lines if line.split()[0] in names]
+    return sum(busy_s) if len(busy_s) == len(names) else None
 
 
 def _find_percentile(order: LoadOrder, result: LoadResult, share: float) -> Interval | None:
@@ -161,11 +161,14 @@ def _find_percentile(order: LoadOrder, result: LoadResult, share: float) -> Inte
     width_ns = order.measured_s * NS_PER_S / N_WINDOWS
     since_ns = np.array(result.due_ns) - order.warm_up_s * NS_PER_S
     window = np.minimum(since_ns // width_ns, N_WINDOWS - 1)
-    found = [percentile_ns(latencies_ns[window == number], share) for number in range(N_WINDOWS)]
-    if None in found:
+    percentiles_ns = [
+        percentile_ns(latencies_ns[window == number], share) for number in range(N_WINDOWS)
+    ]
+    if None in percentiles_ns:
         return Interval(value, None, None, is_distribution_free=False)
     interval = estimate_median(
-        [one / NS_PER_MS for one in found if one is not None], looks_once=True
+        [value_ns / NS_PER_MS for value_ns in percentiles_ns if value_ns is not None],
+        looks_once=True,
     )
     low, high = interval.low, interval.high
     return replace(
@@ -186,8 +189,8 @@ def measure_curve(
     with start_generator() as ask_server:
         closed = [measure_step(served, replace(order, loop="closed", level=1), ask_server)]
         while closed[-1].level < MAX_CLIENTS:
-            asked = replace(order, loop="closed", level=plan.client_factor * closed[-1].level)
-            closed.append(measure_step(served, asked, ask_server))
+            step_order = replace(order, loop="closed", level=plan.client_factor * closed[-1].level)
+            closed.append(measure_step(served, step_order, ask_server))
             if closed[-1].throughput_per_s < GAIN * closed[-2].throughput_per_s:
                 break
         capacity = max(step.throughput_per_s for step in closed)
@@ -196,8 +199,8 @@ def measure_curve(
             # Enough requests for the percentile, where that takes not too long.
             needed_s = MARGIN * min_calls_to_report(limit.share) / rate_per_s
             measured_s = min(max(order.measured_s, needed_s), plan.max_stretch * order.measured_s)
-            asked = replace(order, loop="open", level=rate_per_s, measured_s=measured_s)
-            return measure_step(served, asked, ask_server)
+            step_order = replace(order, loop="open", level=rate_per_s, measured_s=measured_s)
+            return measure_step(served, step_order, ask_server)
 
         opened: list[LoadStep] = []
         beyond = (plan.rate_shares[-1] * BEYOND ** (i + 1) for i in range(plan.n_beyond))
@@ -212,14 +215,14 @@ def measure_curve(
                 break
             opened.append(try_rate(math.sqrt(highest * above[0])))
             opened.sort(key=lambda step: step.level)
-    found = LoadCurve(tuple(closed), tuple(opened), capacity, None, limit.ms, None)
-    return judge_curve(found, limit)
+    curve = LoadCurve(tuple(closed), tuple(opened), capacity, None, limit.ms, None)
+    return judge_curve(curve, limit)
 
 
 def judge_curve(curve: LoadCurve, limit: LatencyLimit) -> LoadCurve:
     """Hold a curve that was measured for one limit against another one."""
-    known = [(step.level, step.latency_ms[limit.share], step.keeps_up) for step in curve.opened]
-    measured = [(level, found.value, keeps_up) for level, found, keeps_up in known if found]
+    steps = [(step.level, step.latency_ms[limit.share], step.keeps_up) for step in curve.opened]
+    measured = [(level, latency.value, keeps_up) for level, latency, keeps_up in steps if latency]
     knee_per_s = None  # the last rate before the percentile is twice that of the first
     for level, found_ms, keeps_up in measured:
         if not keeps_up or found_ms > 2 * measured[0][1]:
@@ -236,8 +239,8 @@ def judge_curve(curve: LoadCurve, limit: LatencyLimit) -> LoadCurve:
 
 def meets_limit(step: LoadStep, limit: LatencyLimit) -> bool:
     """Tell whether a server kept up with a load, within a limit of its latency."""
-    found = step.latency_ms[limit.share]
-    return step.keeps_up and found is not None and found.value <= limit.ms
+    latency = step.latency_ms[limit.share]
+    return step.keeps_up and latency is not None and latency.value <= limit.ms
 
 
 def _find_highest(opened: Sequence[LoadStep], limit: LatencyLimit) -> float | None:

@@ -77,9 +77,11 @@ def read_deployment(text: str) -> Deployment:
         (container,) = spec["template"]["spec"]["containers"]
         limits = container["resources"]["limits"]
         memory, unit = str(limits["memory"])[:-2], str(limits["memory"])[-2:]
-        found = ContainerLimits(float(limits["cpu"]), float(memory) * UNITS_MIB[unit])
-        variables = {str(one["name"]): str(one["value"]) for one in container.get("env", ())}
-        return Deployment(int(spec["replicas"]), found, variables)
+        container_limits = ContainerLimits(float(limits["cpu"]), float(memory) * UNITS_MIB[unit])
+        variables = {
+            str(variable["name"]): str(variable["value"]) for variable in container.get("env", ())
+        }
+        return Deployment(int(spec["replicas"]), container_limits, variables)
     except (KeyError, TypeError, ValueError, yaml.YAMLError) as err:
         raise ValueError(f"This is no deployment as rightfit size writes it: {err!r}") from err
 
@@ -108,12 +110,14 @@ def try_deployment(
             f"{own_rate_per_s:,.3g} requests/s of one replica are too few for a "
             f"p{limit.share * 100:g} in {seconds:g} s: try for {needed_s:.0f} s (--seconds)."
         )
-    own, others = split_cores()
+    client_core, server_cores = split_cores()
     command = run_module("rightfit", "serve", str(folder))
-    with machine_lock(), confine(deployment.limits, others) as place:
+    with machine_lock(), confine(deployment.limits, server_cores) as server_place:
         try:
             with (
-                start_server(command, place=place, variables=deployment.variables) as served,
+                start_server(
+                    command, server_place=server_place, variables=deployment.variables
+                ) as served,
                 start_generator() as ask_server,
             ):
                 order = LoadOrder(
@@ -123,16 +127,16 @@ def try_deployment(
                     measured_s=seconds,
                     loop="open",
                     level=own_rate_per_s,
-                    core=own,
+                    core=client_core,
                 )
                 require_answer(order)
-                before = read_throttling(place.groups)
+                before = read_throttling(server_place.groups)
                 step = measure_step(served, order, ask_server)
-                throttling = read_throttling(place.groups) - before
-                return _judge(step, served, deployment.limits, limit, place, throttling)
+                throttling = read_throttling(server_place.groups) - before
+                return _judge(step, served, deployment.limits, limit, server_place, throttling)
         except RuntimeError as err:
-            said = f"{_write_limits(deployment.limits, place)}: {err}"
-            return TrialResult(said, (str(err),), needs_memory=bool(place.groups))
+            sentence = f"{_write_limits(deployment.limits, server_place)}: {err}"
+            return TrialResult(sentence, (str(err),), needs_memory=bool(server_place.groups))
 
 
 def _judge(
@@ -140,13 +144,13 @@ def _judge(
     served: RunningServer,
     limits: ContainerLimits,
     limit: LatencyLimit,
-    place: ServerPlace,
+    server_place: ServerPlace,
     throttling: Throttling,
 ) -> TrialResult:
     is_disturbed = (step.others_cores or 0.0) > MAX_OTHERS_CORES
     # Without a control group nothing ends what exceeds the memory.
     needs_memory = not served.is_alive or (
-        not place.groups and step.peak_memory_mib > limits.memory_mib
+        not server_place.groups and step.peak_memory_mib > limits.memory_mib
     )
     faults: list[str] = []
     if not served.is_alive:
@@ -157,14 +161,14 @@ def _judge(
         faults.append(f"{sum(step.errors.values())} requests failed ({', '.join(step.errors)})")
     if not meets_limit(step, limit):
         faults.append(f"it did not keep a p{limit.share * 100:g} of {limit.ms:g} ms")
-    found = step.latency_ms[limit.share]
-    latency = "not known" if found is None else f"{found.value:.3g} ms"
+    latency_ms = step.latency_ms[limit.share]
+    latency = "not known" if latency_ms is None else f"{latency_ms.value:.3g} ms"
     figures = [
         f"{step.level:,.0f} requests/s",
         f"p{limit.share * 100:g} {latency}",
         f"{step.server_cores:.2f} cores",
         f"{step.peak_memory_mib:.0f} MiB",
-        *([str(throttling)] if place.groups else []),
+        *([str(throttling)] if server_place.groups else []),
     ]
     # Outside of the deployment, these may be why it did not hold.
     if faults and is_disturbed:
@@ -172,9 +176,9 @@ def _judge(
     if faults and step.late_max_ms > LATE_MS:
         figures.append(f"the load generator was late by up to {step.late_max_ms:.0f} ms")
     verdict = f"did not hold: {', '.join(faults)}" if faults else "held"
-    said = f"{_write_limits(limits, place)}: {verdict} ({', '.join(figures)})"
+    sentence = f"{_write_limits(limits, server_place)}: {verdict} ({', '.join(figures)})"
     return TrialResult(
-        said,
+        sentence,
         tuple(faults),
         needs_memory=needs_memory,
         needs_cores=throttling.n_throttled > 0,
@@ -182,8 +186,8 @@ def _judge(
     )
 
 
-def _write_limits(limits: ContainerLimits, place: ServerPlace) -> str:
-    how = f"bound to {len(place.cores)} cores, resident memory compared afterwards"
-    if place.groups:
+def _write_limits(limits: ContainerLimits, server_place: ServerPlace) -> str:
+    how = f"bound to {len(server_place.cores)} cores, resident memory compared afterwards"
+    if server_place.groups:
         how = "control group"
     return f"cpu {limits.cores:g}, memory {limits.memory_mib:g} MiB ({how})"

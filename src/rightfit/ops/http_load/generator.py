@@ -255,7 +255,7 @@ async def run_load(order: LoadOrder) -> LoadResult:
         if order.loop == "open":
             await _run_open(load)
         else:
-            await asyncio.gather(*(_run_client(load, one) for one in range(int(order.level))))
+            await asyncio.gather(*(_run_client(load, number) for number in range(int(order.level))))
     finally:
         gc.enable()
     cpu_s = time.process_time() - cpu_s
@@ -264,7 +264,7 @@ async def run_load(order: LoadOrder) -> LoadResult:
     load.answered.sort()
     return LoadResult(
         latencies_ns=tuple(latency for _, latency in load.answered),
-        due_ns=tuple(due for due, _ in load.answered),
+        due_ns=tuple(due_ns for due_ns, _ in load.answered),
         n_sent=load.n_sent,
         errors=dict(load.errors),
         wall_s=max(load.last_ns - load.counts_from_ns, 1) / NS_PER_S,

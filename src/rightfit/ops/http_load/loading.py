@@ -74,17 +74,19 @@ def load_export(
     # refuses what is not as it was exported
     inputs = read_export(folder, needed=[PROFILE]).inputs
     bodies = read_bodies(rows, inputs, n_rows=batch)
-    own, others = split_cores()
-    if cores is not None and cores > len(others):
+    client_core, server_cores = split_cores()
+    if cores is not None and cores > len(server_cores):
         raise ValueError(
             f"--cores {cores} is too many: the load generator needs one of the machine's "
             f"{len(os.sched_getaffinity(0))}"
         )
     options = ("--max-requests", str(MAX_REQUESTS), "--max-rows", str(max(10_000, batch)))
     command = run_module("rightfit", "serve", str(folder), *options)
-    place = ServerPlace(tuple(others[:cores]), memory_mib)
-    with machine_lock(), start_server(command, place=place) as served:
-        order = LoadOrder(served.port, bodies, warm_up_s=WARM_UP_S, measured_s=seconds, core=own)
+    server_place = ServerPlace(tuple(server_cores[:cores]), memory_mib)
+    with machine_lock(), start_server(command, server_place=server_place) as served:
+        order = LoadOrder(
+            served.port, bodies, warm_up_s=WARM_UP_S, measured_s=seconds, core=client_core
+        )
         require_answer(order)
         curve = measure_curve(served, order, limit=LatencyLimit(0.99, limit_ms))
     return replace(curve, n_rows=batch)
@@ -132,16 +134,16 @@ def load_winner(
         write_hashes(folder, (CALL, GRAPH_FILE, PROFILE))
         rows = winner.rows.head(settings.n_requests)
         bodies = write_bodies(rows, list_inputs(winner.model.encoder))
-        own, others = split_cores()
+        client_core, server_cores = split_cores()
         program = str(folder / "server.py")
         command = [sys.executable, program, "--max-requests", str(MAX_REQUESTS)]
-        with start_server(command, place=ServerPlace(tuple(others))) as served:
+        with start_server(command, server_place=ServerPlace(tuple(server_cores))) as served:
             order = LoadOrder(
                 served.port,
                 bodies,
                 warm_up_s=settings.warm_up_s,
                 measured_s=settings.step_s,
-                core=own,
+                core=client_core,
             )
             return measure_curve(served, order, limit=limit, plan=settings)
 
@@ -164,18 +166,24 @@ class WinnerBench:
 
         A winner of several applications is loaded for the limit of the first of them.
         """
-        place = (winner.dataset, winner.candidate.label, winner.model.bundle.sha256)
-        if place not in self._known:
-            self._known[place] = self._find(winner, limit)
-        curve, reason = self._known[place]
+        key = (winner.dataset, winner.candidate.label, winner.model.bundle.sha256)
+        if key not in self._known:
+            self._known[key] = self._find(winner, limit)
+        curve, reason = self._known[key]
         return None if curve is None else judge_curve(curve, limit), reason
 
     def _find(self, winner: ServedWinner, limit: LatencyLimit) -> tuple[LoadCurve | None, str]:
         model, serving = winner.model, winner.candidate.serving
         depends_on = [
-            *(model.bundle.sha256, dict(model.encoder), model.data_card.data_version),
-            *(serving.runtime, serving.n_threads, serving.device),
-            *(self.settings.key, asdict(limit), self.environment_id),
+            model.bundle.sha256,
+            dict(model.encoder),
+            model.data_card.data_version,
+            serving.runtime,
+            serving.n_threads,
+            serving.device,
+            self.settings.key,
+            asdict(limit),
+            self.environment_id,
         ]
         key = f"http-{fingerprint({'content': depends_on})}"
         curve = self.store.get_record(key, LoadCurve)
@@ -213,13 +221,13 @@ def require_answer(order: LoadOrder) -> None:
     try:
         connection.request("POST", PATH, order.bodies[0], {"Content-Type": "application/json"})
         answer = connection.getresponse()
-        said = answer.read(MAX_SAID).decode(errors="replace")
+        reply = answer.read(MAX_SAID).decode(errors="replace")
     except (OSError, http.client.HTTPException) as err:
         raise RuntimeError(f"The server does not answer the first rows: {err!r}") from err
     finally:
         connection.close()
     if answer.status != OK:
-        raise ValueError(f"The server refuses the first rows, with status {answer.status}: {said}")
+        raise ValueError(f"The server refuses the first rows, with status {answer.status}: {reply}")
 
 
 def read_bodies(path: Path, inputs: Sequence[TensorInput], *, n_rows: int) -> tuple[str, ...]:
@@ -253,16 +261,18 @@ def write_bodies(
         ValueError: If columns or rows are missing.
     """
     columns: dict[str, list[object]] = {}
-    if lacking := [name for one in inputs for name in one.columns if name not in rows.columns]:
+    if lacking := [
+        name for tensor in inputs for name in tensor.columns if name not in rows.columns
+    ]:
         raise ValueError(f"the model reads the columns {lacking}, which are not there")
-    for one in inputs:
-        for name in one.columns:
-            if one.dtype == "uint8":
+    for tensor in inputs:
+        for name in tensor.columns:
+            if tensor.dtype == "uint8":
                 columns[name] = [  # a table may hold them as requests do: as texts, or as lists
                     base64.b64encode(image).decode() if isinstance(image, bytes) else image
                     for image in rows[name].to_list()
                 ]
-            elif one.dtype == "string":
+            elif tensor.dtype == "string":
                 columns[name] = write_texts(rows[name]).to_list()
             else:
                 columns[name] = [

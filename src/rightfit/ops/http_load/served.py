@@ -129,9 +129,9 @@ class RunningServer:
     def read_usage(self) -> Usage:
         """Read what it used so far."""
         cpu_s, n_read, n_written = 0.0, 0, 0
-        for one in self._tree():
+        for process in self._tree():
             with contextlib.suppress(psutil.Error):
-                times, disk = one.cpu_times(), one.io_counters()
+                times, disk = process.cpu_times(), process.io_counters()
                 cpu_s += times.user + times.system
                 n_read += disk.read_bytes
                 n_written += disk.write_bytes
@@ -139,16 +139,16 @@ class RunningServer:
 
     def reset_peak(self) -> None:
         """Let the highest memory be counted from now on, where the system can."""
-        for one in self._tree():
+        for process in self._tree():
             with contextlib.suppress(OSError):
-                Path(f"/proc/{one.pid}/clear_refs").write_text("5", encoding="ascii")
+                Path(f"/proc/{process.pid}/clear_refs").write_text("5", encoding="ascii")
 
     def read_peak_mib(self) -> float:
         """Return the highest resident memory of its processes, summed."""
         peak_mib = 0.0
-        for one in self._tree():
+        for process in self._tree():
             with contextlib.suppress(OSError, KeyError):  # it has ended
-                status = Path(f"/proc/{one.pid}/status").read_text(encoding="utf-8")
+                status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
                 peak_mib += parse_status(status).peak_mib
         return peak_mib
 
@@ -164,7 +164,7 @@ class RunningServer:
 def start_server(
     command: Sequence[str],
     *,
-    place: ServerPlace,
+    server_place: ServerPlace,
     variables: Mapping[str, str] | None = None,
 ) -> Iterator[RunningServer]:
     """Start a server in a process group of its own, wait until it answers, and end it at last.
@@ -172,7 +172,7 @@ def start_server(
     Args:
         command: What starts it. ``--port`` and a free port of 127.0.0.1 are added; it is ready when
             it answers ``/health`` there with status 200.
-        place: Where it may run.
+        server_place: Where it may run.
         variables: Of its environment, beside this process' own.
 
     Raises:
@@ -191,20 +191,20 @@ def start_server(
             stderr=log,
             env={**os.environ, **share_imports(), **(variables or {})},
             start_new_session=True,
-            preexec_fn=lambda: _settle(place, parent),
+            preexec_fn=lambda: _settle(server_place, parent),
         )
         try:
             deadline_s = time.monotonic() + START_S
             while not _answers(port):
                 if process.poll() is not None:
                     log.seek(0)
-                    written = log.read().decode(errors="replace").strip()
-                    why = written[-500:] or f"exit status {process.returncode}"
+                    output = log.read().decode(errors="replace").strip()
+                    why = output[-500:] or f"exit status {process.returncode}"
                     raise RuntimeError(f"The server did not start: {why}")
                 if time.monotonic() > deadline_s:
                     raise RuntimeError("The server did not start: it does not answer")
                 time.sleep(POLL_S)
-            yield RunningServer(process, port, place.cores)
+            yield RunningServer(process, port, server_place.cores)
         finally:
             for how in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):
@@ -214,13 +214,13 @@ def start_server(
                     break
 
 
-def _settle(place: ServerPlace, parent: int) -> None:
+def _settle(server_place: ServerPlace, parent: int) -> None:
     end_with_parent(parent)
-    for group in place.groups:
+    for group in server_place.groups:
         (group / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
-    os.sched_setaffinity(0, place.cores)
-    if place.memory_mib is not None:
-        n_bytes = int(place.memory_mib * BYTES_PER_MIB)
+    os.sched_setaffinity(0, server_place.cores)
+    if server_place.memory_mib is not None:
+        n_bytes = int(server_place.memory_mib * BYTES_PER_MIB)
         resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, n_bytes))
 
 
@@ -245,9 +245,9 @@ def confine(
     compared.
     """
     groups = _make_groups(limits, root)
-    own = cores if groups else cores[: math.ceil(limits.cores)]
+    bound_cores = cores if groups else cores[: math.ceil(limits.cores)]
     try:
-        yield ServerPlace(tuple(own), groups=groups)
+        yield ServerPlace(tuple(bound_cores), groups=groups)
     finally:
         for group in groups:
             _remove(group)
@@ -255,13 +255,13 @@ def confine(
 
 def read_throttling(groups: Sequence[Path]) -> Throttling:
     """Read how often control groups were throttled so far: never, where there is none."""
-    found: dict[str, int] = {}
+    counters: dict[str, int] = {}
     for group in groups:
         with contextlib.suppress(OSError, ValueError):
             lines = (group / "cpu.stat").read_text(encoding="ascii").splitlines()
-            found |= {name: int(value) for name, value in map(str.split, lines)}
-    seconds = found.get("throttled_usec", 0) / 1e6 + found.get("throttled_time", 0) / 1e9
-    return Throttling(found.get("nr_periods", 0), found.get("nr_throttled", 0), seconds)
+            counters |= {name: int(value) for name, value in map(str.split, lines)}
+    seconds = counters.get("throttled_usec", 0) / 1e6 + counters.get("throttled_time", 0) / 1e9
+    return Throttling(counters.get("nr_periods", 0), counters.get("nr_throttled", 0), seconds)
 
 
 def _make_groups(limits: ContainerLimits, root: Path) -> tuple[Path, ...]:
@@ -270,24 +270,24 @@ def _make_groups(limits: ContainerLimits, root: Path) -> tuple[Path, ...]:
     n_bytes = str(int(limits.memory_mib * BYTES_PER_MIB))
     name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     for cases in _list_cases(root, quota, n_bytes):
-        made: list[Path] = []
+        groups: list[Path] = []
         try:
             for parent, files in cases:
-                for left in parent.glob(f"{PREFIX}*"):  # by trials that were killed
+                for leftover in parent.glob(f"{PREFIX}*"):  # by trials that were killed
                     with contextlib.suppress(OSError):  # a process of another trial is in it
-                        left.rmdir()
+                        leftover.rmdir()
                 group = parent / name
                 group.mkdir()
-                made.append(group)
+                groups.append(group)
                 for file, value in files.items():
                     if not (group / file).exists():
                         raise FileNotFoundError(group / file)
                     (group / file).write_text(value, encoding="ascii")
         except OSError:
-            for group in made:
+            for group in groups:
                 _remove(group)
         else:
-            return tuple(made)
+            return tuple(groups)
     return ()
 
 
@@ -295,30 +295,33 @@ def _list_cases(
     root: Path, quota: str, n_bytes: str
 ) -> Iterator[list[tuple[Path, dict[str, str]]]]:
     """Yield ways to hold the limits: groups to be made, by their parents, with their files."""
-    own = _read_own_groups()
-    if "" in own and (root / "cgroup.controllers").exists():
-        here = root / own[""].lstrip("/")
+    controllers = _read_own_groups()
+    if "" in controllers and (root / "cgroup.controllers").exists():
+        group = root / controllers[""].lstrip("/")
         both = {"cpu.max": f"{quota} {PERIOD_US}", "memory.max": n_bytes}
-        for parent in (here, here.parent):
+        for parent in (group, group.parent):
             with contextlib.suppress(OSError):
                 (parent / "cgroup.subtree_control").write_text("+cpu +memory", encoding="ascii")
             yield [(parent, both)]
-    if "cpu" in own and "memory" in own:
+    if "cpu" in controllers and "memory" in controllers:
         cpu = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": quota}
         yield [
-            (root / "cpu" / own["cpu"].lstrip("/"), cpu),
-            (root / "memory" / own["memory"].lstrip("/"), {"memory.limit_in_bytes": n_bytes}),
+            (root / "cpu" / controllers["cpu"].lstrip("/"), cpu),
+            (
+                root / "memory" / controllers["memory"].lstrip("/"),
+                {"memory.limit_in_bytes": n_bytes},
+            ),
         ]
 
 
 def _read_own_groups() -> dict[str, str]:
     """Return the control groups of this process by controller; version 2's has none."""
-    found = {}
+    paths = {}
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
-            found.update(dict.fromkeys(controllers.split(","), path))
-    return found
+            paths.update(dict.fromkeys(controllers.split(","), path))
+    return paths
 
 
 def _remove(group: Path) -> None:

@@ -35,7 +35,7 @@ from rightfit.measuring.remote_documents import (
     write_document,
 )
 from rightfit.measuring.rounds.jobs import Job, RawRequests, plan_jobs, plan_servings, with_paths
-from rightfit.measuring.rounds.measurement import Bench
+from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.rounds.turns import measure_jobs, reference_key
 from rightfit.measuring.rounds.worker_pool import WorkerPool
@@ -56,37 +56,41 @@ def measure_pack(source: Path, out: Path) -> RemoteMeasurements:
     """
     pack = read_document(Pack, source / PACK_FILE)
     settings = pack.settings
-    here = describe_environment()
-    store = JsonStore(out / RECORDS / here.environment_id)
-    listed = [(one, plan_dataset(source, one, pack, here)) for one in pack.datasets]
-    found: dict[str, MeasurementState] = {}
+    environment = describe_environment()
+    store = JsonStore(out / RECORDS / environment.environment_id)
+    listed = [
+        (dataset, plan_dataset(source, dataset, pack, environment)) for dataset in pack.datasets
+    ]
+    states_by_key: dict[str, MeasurementState] = {}
     pool = WorkerPool(max_open=2)
     try:
         for dataset, jobs in listed:
             keys = [make_key(job, settings, dataset.data_version) for job in jobs]
             rows = find_files(source, dataset.name).rows
             with temporary_folder("pack") as folder:
-                bench = Bench(pool, rows, folder, settings, pack.preset)
+                bench = MeasurementContext(pool, rows, folder, settings, pack.preset)
                 states = measure_jobs(
                     jobs,
                     keys,
                     bench,
                     store,
                     choose=lambda states: [True] * len(states),
-                    environment_id=here.environment_id,
+                    environment_id=environment.environment_id,
                 )
-            found |= dict(zip(keys, states, strict=True))
+            states_by_key |= dict(zip(keys, states, strict=True))
     finally:
         pool.close()
-    reference = store.get_record(key := reference_key(here.environment_id), MeasurementState)
+    reference = store.get_record(key := reference_key(environment.environment_id), MeasurementState)
     if reference is not None:
-        found[key] = reference
-    measured = RemoteMeasurements(FORMAT_VERSION, here, found)
+        states_by_key[key] = reference
+    measured = RemoteMeasurements(FORMAT_VERSION, environment, states_by_key)
     write_document(measured, out / MEASURED_FILE)
     return measured
 
 
-def plan_dataset(source: Path, dataset: PackedDataset, pack: Pack, here: Environment) -> list[Job]:
+def plan_dataset(
+    source: Path, dataset: PackedDataset, pack: Pack, environment: Environment
+) -> list[Job]:
     """Return what is measured of a dataset, its bundles checked.
 
     Raises:
@@ -104,8 +108,8 @@ def plan_dataset(source: Path, dataset: PackedDataset, pack: Pack, here: Environ
         [RUNTIME],
         pack.n_threads,
         pack.devices,
-        n_cores=here.n_cores,
-        present=here.devices,
+        n_cores=environment.n_cores,
+        present=environment.devices,
     )
     encoder = _read_encoder(files.requests / "encoder.json")
     widths = {len(bundle.schema.features) for bundle in bundles.values()}
@@ -116,7 +120,7 @@ def plan_dataset(source: Path, dataset: PackedDataset, pack: Pack, here: Environ
             f"{rows.dtype} of shape {rows.shape}. Pack it again."
         )
     raw_rows = _load_rows(files.raw_rows)
-    needed = {column for one in list_inputs(encoder) for column in one.columns}
+    needed = {column for tensor in list_inputs(encoder) for column in tensor.columns}
     missing = sorted(needed - set(raw_rows.dtype.names or ()))
     if raw_rows.ndim != 1 or missing:
         raise ValueError(
@@ -156,10 +160,10 @@ def describe_measured(measured: RemoteMeasurements, out: Path) -> list[str]:
     failed = [f"failed: {error}" for error in errors if error is not None]
     if not measured.n_measured:
         return ["Error: nothing was measured.", *failed]
-    here = measured.environment
+    environment = measured.environment
     return [
         f"{measured.n_measured} of {len(measured.states)} measured on "
-        f"{here.machine} (environment {here.environment_id})",
+        f"{environment.machine} (environment {environment.environment_id})",
         *failed,
         f"Take {out / MEASURED_FILE} back: rightfit remote import {out} --name NAME",
     ]

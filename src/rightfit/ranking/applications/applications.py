@@ -112,8 +112,8 @@ class Constraint(StrictModel, metaclass=OneSentence):
 
     def limits(self) -> dict[LimitKind, float]:
         """Return the limits that are set, by kind."""
-        found = {kind: getattr(self, kind) for kind in get_args(LimitKind)}
-        return {kind: value for kind, value in found.items() if value is not None}
+        values = {kind: getattr(self, kind) for kind in get_args(LimitKind)}
+        return {kind: value for kind, value in values.items() if value is not None}
 
 
 class Workload(StrictModel, metaclass=OneSentence):
@@ -174,14 +174,14 @@ class Application(StrictModel, metaclass=OneSentence):
         if self.workload is None:
             return self
         least = self.workload.n_rows / (self.workload.hours * S_PER_HOUR)  # rows/s in time
-        given = self.constraints.get(THROUGHPUT)
-        if given is not None and given.min not in (None, least):
+        constraint = self.constraints.get(THROUGHPUT)
+        if constraint is not None and constraint.min not in (None, least):
             raise ValueError(
                 f"workload asks for {least:.6g} rows/s and constraints.{THROUGHPUT}.min for "
-                f"{given.min:.6g}: leave one of them out."
+                f"{constraint.min:.6g}: leave one of them out."
             )
-        kept = given.limits() if given is not None else {}
-        self.constraints[THROUGHPUT] = Constraint(**kept | {"min": least})
+        limits = constraint.limits() if constraint is not None else {}
+        self.constraints[THROUGHPUT] = Constraint(**limits | {"min": least})
         return self
 
     @model_validator(mode="after")
@@ -317,7 +317,9 @@ class Applications(NamedModels[Application]):
     @property
     def asks_costs(self) -> bool:
         """Whether any of them asks for what only measuring a served model finds."""
-        needed = {metric for one in self.values() for metric in one.needed_metrics()}
+        needed = {
+            metric for application in self.values() for metric in application.needed_metrics()
+        }
         return not needed <= {*columns_from("predictions", "training"), THREADS}
 
     def describe_demands(self) -> dict[str, list[object]]:
@@ -327,10 +329,13 @@ class Applications(NamedModels[Application]):
         """
         return {
             name: [
-                *(one.scenario, one.request_path, one.environment, sorted(one.weighted())),
-                {metric: limit.limits() for metric, limit in one.constraints.items()},
+                application.scenario,
+                application.request_path,
+                application.environment,
+                sorted(application.weighted()),
+                {metric: limit.limits() for metric, limit in application.constraints.items()},
             ]
-            for name, one in self.items()
+            for name, application in self.items()
         }
 
 

@@ -50,7 +50,7 @@ UTILITY_DIGITS = 6  # of serving configurations: less is an export's rounding
 
 
 @dataclass(frozen=True)
-class Kept:
+class Incumbent:
     """An earlier winner that stands.
 
     Args:
@@ -91,7 +91,7 @@ class Assessment:
     undecided: Bools
     quiet_utility: Floats
     chosen: Ints
-    kept: Mapping[int, Kept] = field(default_factory=dict)
+    kept: Mapping[int, Incumbent] = field(default_factory=dict)
 
     @property
     def tie_rule(self) -> tuple[TieKey, ...]:
@@ -165,7 +165,8 @@ def describe_chosen(assessment: Assessment) -> pl.DataFrame:
     keys = (*CANDIDATE_KEYS, *SERVING_KEYS)
     return assessment.table.frame.select(
         pl.lit(assessment.name).alias("application"),
-        *(pl.col(keys).exclude("n_threads").cast(pl.String), pl.col("n_threads").cast(pl.Int64)),
+        pl.col(keys).exclude("n_threads").cast(pl.String),
+        pl.col("n_threads").cast(pl.Int64),
         pl.col(PATH),
         pl.col("encoding_ms"),
         pl.col("settings"),

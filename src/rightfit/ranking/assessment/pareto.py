@@ -26,13 +26,13 @@ def find_pareto_front(gains: Floats) -> Bools:
     """
     front: Bools = np.zeros(len(gains), dtype=np.bool_)
     sums = np.clip(gains, -_HUGE, _HUGE).sum(axis=1)  # never higher than a dominating row's
-    left: Ints = np.arange(len(gains))
-    while len(left):
-        rest = gains[left]
-        highest = np.flatnonzero(sums[left] == sums[left].max())
+    remaining: Ints = np.arange(len(gains))
+    while len(remaining):
+        rest = gains[remaining]
+        highest = np.flatnonzero(sums[remaining] == sums[remaining].max())
         first = rest[highest[np.lexsort(-rest[highest].T[::-1])[0]]]  # of equal sums, undominated
-        front[left[(rest == first).all(axis=1)]] = True
-        left = left[(rest > first).any(axis=1)]
+        front[remaining[(rest == first).all(axis=1)]] = True
+        remaining = remaining[(rest > first).any(axis=1)]
     return front
 
 
@@ -48,8 +48,8 @@ def find_dominators(gains: Floats) -> Ints:
     >>> find_dominators(np.array([[1.0], [3.0], [2.0]])).tolist()
     [1, -1, 1]
     """
-    found: Ints = np.full(len(gains), -1, dtype=np.int64)
+    dominators: Ints = np.full(len(gains), -1, dtype=np.int64)
     for row in np.flatnonzero(find_pareto_front(gains)):
         dominated = (gains[row] >= gains).all(axis=1) & (gains[row] > gains).any(axis=1)
-        found[dominated & (found == -1)] = row
-    return found
+        dominators[dominated & (dominators == -1)] = row
+    return dominators

@@ -132,12 +132,12 @@ class ProfileTable:
         """Return the profiles of one machine; this table where it holds no others."""
         return self._select(("environment", name), _environment().eq_missing(pl.lit(name)))
 
-    def _select(self, what: tuple[str, str | None], rows: pl.Expr) -> ProfileTable:
+    def _select(self, key: tuple[str, str | None], rows: pl.Expr) -> ProfileTable:
         """Return some profiles; the same table to all applications, which share its arrays."""
-        if what not in self._parts:
+        if key not in self._parts:
             frame = self.frame.filter(rows)
-            self._parts[what] = self if frame.height == self.n_rows else _number(frame)
-        return self._parts[what]
+            self._parts[key] = self if frame.height == self.n_rows else _number(frame)
+        return self._parts[key]
 
     def values(self, column: str) -> Floats:
         """Return a column as floats, NaN where nothing was measured."""
@@ -164,17 +164,17 @@ class ProfileTable:
             return None
         value = self.values(metric)
         low, high = (self.values(name) for name in names)
-        known = ~(np.isnan(low) | np.isnan(high))
+        is_known = ~(np.isnan(low) | np.isnan(high))
         low, high = np.minimum(low, value), np.maximum(high, value)
-        if known.all():
+        if is_known.all():
             return low, high
         size = np.abs(value)
-        given = known & (size > 0)
+        is_scalable = is_known & (size > 0)
         below, above = (
-            size * (side[given] / size[given]).max(initial=0.0)
+            size * (side[is_scalable] / size[is_scalable]).max(initial=0.0)
             for side in (value - low, high - value)
         )
-        return np.where(known, low, value - below), np.where(known, high, value + above)
+        return np.where(is_known, low, value - below), np.where(is_known, high, value + above)
 
     def best_by_dataset(self, metric: str) -> Floats:
         """Return the highest measured value of each row's dataset, shape (n_rows,)."""
@@ -195,10 +195,12 @@ class ProfileTable:
         ``None`` where the profiles do not tell: all equal, or clipped at the ends of the scale.
         """
         scaled, raw = (self.values(name) for name in ("quality", "quality_raw"))
-        known = (self.dataset_of_row == dataset) & (scaled > 0) & (scaled < 1) & ~np.isnan(raw)
-        if not known.any() or np.ptp(scaled[known]) < MIN_RANGE:
+        is_usable = (self.dataset_of_row == dataset) & (scaled > 0) & (scaled < 1) & ~np.isnan(raw)
+        if not is_usable.any() or np.ptp(scaled[is_usable]) < MIN_RANGE:
             return None
-        low, high = (pick(np.where(known, scaled, np.nan)) for pick in (np.nanargmin, np.nanargmax))
+        low, high = (
+            pick(np.where(is_usable, scaled, np.nan)) for pick in (np.nanargmin, np.nanargmax)
+        )
         factor = (raw[high] - raw[low]) / (scaled[high] - scaled[low])
         return float(factor), float(raw[low] - factor * scaled[low])
 
@@ -265,8 +267,8 @@ def complete_paths(profiles: pl.DataFrame) -> pl.DataFrame:
 
 def select_profiles(table: ProfileTable, application: Application) -> ProfileTable:
     """Return the profiles of the machine and the request path that an application means."""
-    own = table.of_environment(application.environment)
-    return own.of_path(choose_path(own, application))
+    profiles = table.of_environment(application.environment)
+    return profiles.of_path(choose_path(profiles, application))
 
 
 def choose_path(table: ProfileTable, application: Application) -> str:
@@ -308,8 +310,8 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
         if metric not in table.frame.columns
     ]
     for rule_name, rule in {"rule": rules.ties.rule, **rules.ties.rule_by_application}.items():
-        known = {UTILITY, *METRICS_BY_COLUMN, *table.frame.columns}
-        unknown = [key.by for key in rule if key.by not in known]
+        columns = {UTILITY, *METRICS_BY_COLUMN, *table.frame.columns}
+        unknown = [key.by for key in rule if key.by not in columns]
         faults += [f"ranking.ties.{rule_name}: no such column {by!r}" for by in unknown]
     for name, application in applications.items():
         if application.environment not in table.environments:
@@ -319,16 +321,16 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
                 "rightfit remote pack"
             )
             continue
-        own = table.of_environment(application.environment)
-        if other := own.rates - {application.rate_per_s} if application.rate_per_s else ():
+        profiles = table.of_environment(application.environment)
+        if other := profiles.rates - {application.rate_per_s} if application.rate_per_s else ():
             faults.append(
                 f"applications.{name}: rate_per_s is {application.rate_per_s:g}, but the profiles "
                 f"were measured at {', '.join(f'{rate:g}' for rate in sorted(other))} requests/s"
             )
-        if choose_path(own, application) not in own.paths:
+        if choose_path(profiles, application) not in profiles.paths:
             faults.append(
                 f"applications.{name}: request_path is {application.request_path}, but "
-                f"resource_profiles holds {', '.join(own.paths)} only"
+                f"resource_profiles holds {', '.join(profiles.paths)} only"
             )
     unknown_names = sorted(set(rules.ties.rule_by_application) - set(applications))
     faults += [
@@ -351,14 +353,14 @@ def find_unmeasured(table: ProfileTable, application: Application) -> dict[str, 
     Returns:
         Metrics by dataset, those datasets left out that lack none.
     """
-    found = {}
+    metrics_by_dataset = {}
     for position, dataset in enumerate(table.datasets):
         rows = table.dataset_of_row == position
         metrics = application.needed_metrics()
         lacking = [name for name in metrics if np.isnan(table.values(name)[rows]).all()]
         if lacking:
-            found[dataset] = lacking
-    return found
+            metrics_by_dataset[dataset] = lacking
+    return metrics_by_dataset
 
 
 def _starts(frame: pl.DataFrame, keys: tuple[str, ...]) -> Ints:

@@ -81,14 +81,14 @@ class Served(FrozenModel):
     def _nest(cls, raw: Any) -> Any:
         if not isinstance(raw, Mapping) or "serving" in raw:
             return raw
-        others = {key: value for key, value in raw.items() if key not in SERVING_FIELDS}
-        return others | {"serving": {key: raw[key] for key in SERVING_FIELDS if key in raw}}
+        plain = {key: value for key, value in raw.items() if key not in SERVING_FIELDS}
+        return plain | {"serving": {key: raw[key] for key in SERVING_FIELDS if key in raw}}
 
     @model_serializer(mode="wrap")
     def _flatten(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        del written["serving"]
-        return asdict(self.serving) | written
+        plain: dict[str, Any] = write(self)
+        del plain["serving"]
+        return asdict(self.serving) | plain
 
 
 class Quality(FrozenModel):

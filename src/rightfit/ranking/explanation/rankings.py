@@ -39,10 +39,27 @@ from rightfit.ranking.explanation.reasons import explain_candidates
 
 QUALITY = ("quality_metric", "quality_raw", "quality_raw_low", "quality_raw_high")
 COLUMNS = (
-    *("application", "dataset", "rank", "rank_low", "rank_high", "candidate", "model"),
-    *(*SERVING_KEYS, "request_path", "encoding_ms"),
-    *("utility", "utility_low", "utility_high", "feasible", "violations", "pareto"),
-    *("hardware_tier", "reason", "p_best", "outcome", "settings"),
+    "application",
+    "dataset",
+    "rank",
+    "rank_low",
+    "rank_high",
+    "candidate",
+    "model",
+    *SERVING_KEYS,
+    "request_path",
+    "encoding_ms",
+    "utility",
+    "utility_low",
+    "utility_high",
+    "feasible",
+    "violations",
+    "pareto",
+    "hardware_tier",
+    "reason",
+    "p_best",
+    "outcome",
+    "settings",
     *QUALITY,
 )
 
@@ -73,23 +90,23 @@ class FamilyComparison:
 def tabulate_rankings(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Build the rankings table from the rankings of all applications."""
     tables = []
-    for one in ranked:
-        assessment, spread = one.assessment, one.spread
+    for ranking in ranked:
+        assessment, spread = ranking.assessment, ranking.spread
         frame = describe_chosen(assessment).with_columns(
-            rank=pl.Series(one.rank),
-            rank_low=pl.Series(one.rank_low),
-            rank_high=pl.Series(one.rank_high),
+            rank=pl.Series(ranking.rank),
+            rank_low=pl.Series(ranking.rank_low),
+            rank_high=pl.Series(ranking.rank_high),
             utility=pl.Series(assessment.utility),
             utility_low=pl.Series(np.maximum(assessment.utility - spread.below, 0.0)),
             utility_high=pl.Series(np.minimum(assessment.utility + spread.above, 1.0)),
             feasible=pl.Series(assessment.feasible),
             violations=_list_violations(assessment),
-            pareto=pl.Series(one.pareto),
-            p_best=pl.Series(one.p_best),
+            pareto=pl.Series(ranking.pareto),
+            p_best=pl.Series(ranking.p_best),
         )
-        reasons = explain_candidates(one).select("outcome", "reason")
+        reasons = explain_candidates(ranking).select("outcome", "reason")
         whole = pl.concat([frame, reasons, _read_quality(assessment)], how="horizontal")
-        tables.append(whole.with_columns(cs.float().fill_nan(None)).select(COLUMNS)[one.order])
+        tables.append(whole.with_columns(cs.float().fill_nan(None)).select(COLUMNS)[ranking.order])
     return pl.concat(tables)
 
 
@@ -121,7 +138,7 @@ def _list_violations(assessment: Assessment) -> pl.Series:
             }
         ).with_columns(cs.float().fill_nan(None))
         broken.append(columns.select(pl.when(is_broken).then(pl.struct(pl.all()))).to_series())
-    joined = pl.DataFrame({str(i): found for i, found in enumerate(broken)})
+    joined = pl.DataFrame({str(i): violations for i, violations in enumerate(broken)})
     return joined.select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
 
 
@@ -138,8 +155,8 @@ def tabulate_breakdown(ranked: list[ApplicationRanking]) -> pl.DataFrame:
         share × score.
     """
     tables = []
-    for one in ranked:
-        assessment, rows = one.assessment, one.assessment.chosen
+    for ranking in ranked:
+        assessment, rows = ranking.assessment, ranking.assessment.chosen
         goals, shares = assessment.application.weighted(), assessment.application.shares()
         scores = assessment.scores(rows)
         parts = shares[:, None] * np.array(scores)
@@ -164,7 +181,7 @@ def tabulate_breakdown(ranked: list[ApplicationRanking]) -> pl.DataFrame:
                 )
             )
         # blocks hold the candidates by number; in the order of the rankings objectives vary fastest
-        in_order = one.order[:, None] + len(one.order) * np.arange(len(goals))
+        in_order = ranking.order[:, None] + len(ranking.order) * np.arange(len(goals))
         tables.append(pl.concat(blocks)[in_order.ravel().tolist()])
     return pl.concat(tables).with_columns(cs.float().fill_nan(None))
 
@@ -190,7 +207,10 @@ def tabulate_robust_choices(rankings: pl.DataFrame) -> pl.DataFrame:
         )
         .sort(
             pl.col("application").cast(pl.Enum(applications)),  # in their order, not by name
-            *("n_feasible", "worst_rank", "mean_rank", "model"),
+            "n_feasible",
+            "worst_rank",
+            "mean_rank",
+            "model",
             descending=[False, True, False, False, False],
         )
         .with_columns(

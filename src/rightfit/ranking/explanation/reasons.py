@@ -87,7 +87,7 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
         rival_value = np.where(is_meant, measured[other], rival_value)
     # scaled qualities are written as raw ones, where the profiles tell the scale
     scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
-    scale = np.array([one or (np.nan, np.nan) for one in scales])[table.dataset_of_candidate]
+    scale = np.array([ends or (np.nan, np.nan) for ends in scales])[table.dataset_of_candidate]
     is_raw = (metric == "quality") & ~np.isnan(scale[:, 0])
     factor, offset = np.where(is_raw, scale[:, 0], 1.0), np.where(is_raw, scale[:, 1], 0.0)
     shown = np.where(is_raw, "quality_raw", metric)
@@ -122,25 +122,30 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
         One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``metric``,
         ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
     """
-    own, other = write_numbers("utility"), write_numbers("rival_utility")
+    utility_text, other = write_numbers("utility"), write_numbers("rival_utility")
     value = _with_unit("value")
     against = pl.format("{} ({} against {})", "label", value, write_numbers("rival_value"))
-    scored = pl.format("utility {} against {} of {}", own, other, "rival")
+    scored = pl.format("utility {} against {} of {}", utility_text, other, "rival")
     equal = pl.format(
         "practically equal to {} (utility {} against {}): {} decides",
-        *("rival", own, other, "preference"),
+        "rival",
+        utility_text,
+        other,
+        "preference",
     )
     is_low = pl.col("value") < pl.col("limit")
     violation = pl.format(
         "breaks a limit: {} is {}, {} {}",
-        *("label", value, _with_unit("excess")),
+        "label",
+        value,
+        _with_unit("excess"),
         pl.when(is_low)
         .then(pl.format("below the {} required", _with_unit("limit")))
         .otherwise(pl.format("above the {} allowed", _with_unit("limit"))),
     )
     sentences = {
         "winner": pl.when(pl.col("rival").is_null())
-        .then(pl.format("the only feasible candidate, utility {}", own))
+        .then(pl.format("the only feasible candidate, utility {}", utility_text))
         .when("is_equal")
         .then(equal)
         .otherwise(pl.format("highest {}; ahead most on {}", scored, against)),
@@ -164,7 +169,8 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
         "outscored": pl.format("{}; loses most on {}", scored, against),
     }
     sentence = pl.coalesce(
-        pl.when(pl.col("outcome") == outcome).then(said) for outcome, said in sentences.items()
+        pl.when(pl.col("outcome") == outcome).then(sentence)
+        for outcome, sentence in sentences.items()
     )
     columns = ("outcome", "rival", "metric", "value", "rival_value", "limit", "excess", "reason")
     return tabulate_outcomes(ranked).with_columns(sentence.alias("reason")).select(columns)
@@ -180,19 +186,19 @@ def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
     rival: Ints = np.full(n, NO_RIVAL, dtype=np.int64)
     equal, dominated = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
     for part in assessment.table.candidate_slices:
-        places = ranked.order[part]
-        places = places[assessment.feasible[places]]
-        if len(places) < 2:
+        candidates = ranked.order[part]
+        candidates = candidates[assessment.feasible[candidates]]
+        if len(candidates) < 2:
             continue
-        utility, within = assessment.utility[places], assessment.rules.equal_within
+        utility, within = assessment.utility[candidates], assessment.rules.equal_within
         near = (utility == utility[0]) | (np.abs(utility - utility[0]) < within)
-        equal[places] = near & (near.sum() > 1)
-        dominator = find_dominators(place_in_objectives(assessment, places))
-        lost = (dominator >= 0) & ~near & (ranked.rank_low[places] > 1)
-        dominated[places] = lost
-        rival[places] = places[np.where(lost, dominator, 0)]
-        others = np.flatnonzero(near[1:])
-        rival[places[0]] = places[1 + (others[0] if len(others) else 0)]
+        equal[candidates] = near & (near.sum() > 1)
+        dominator = find_dominators(place_in_objectives(assessment, candidates))
+        lost = (dominator >= 0) & ~near & (ranked.rank_low[candidates] > 1)
+        dominated[candidates] = lost
+        rival[candidates] = candidates[np.where(lost, dominator, 0)]
+        equals = np.flatnonzero(near[1:])
+        rival[candidates[0]] = candidates[1 + (equals[0] if len(equals) else 0)]
     return rival, equal, dominated
 
 
@@ -281,8 +287,8 @@ def _find_null_reasons(assessment: Assessment, metrics: Names) -> pl.Series:
         return pl.repeat(None, len(metrics), dtype=pl.String, eager=True)
     reasons = frame["null_reasons"].gather(assessment.chosen).struct.unnest()
     metric = pl.Series(metrics.astype(str))
-    found = pl.coalesce(pl.when(metric == name).then(name) for name in reasons.columns)
-    return reasons.select(found).to_series()
+    reason_column = pl.coalesce(pl.when(metric == name).then(name) for name in reasons.columns)
+    return reasons.select(reason_column).to_series()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,10 +332,12 @@ def tabulate_rejections(ranked: list[ApplicationRanking], trials: pl.DataFrame) 
     """Give the reason for every candidate's place and for every trial that did not end complete."""
     tables = []
     columns = table_schema(Rejection).items()
-    for one in ranked:
-        keys = describe_chosen(one.assessment).with_columns(rank=pl.Series(one.rank))
-        whole = pl.concat([keys, explain_candidates(one)], how="horizontal")
-        tables.append(whole.select(pl.col(name).cast(dtype) for name, dtype in columns)[one.order])
+    for ranking in ranked:
+        keys = describe_chosen(ranking.assessment).with_columns(rank=pl.Series(ranking.rank))
+        whole = pl.concat([keys, explain_candidates(ranking)], how="horizontal")
+        tables.append(
+            whole.select(pl.col(name).cast(dtype) for name, dtype in columns)[ranking.order]
+        )
     unfinished = [
         Rejection(
             application=trial["stopped_by"] or None,
@@ -347,6 +355,6 @@ def tabulate_rejections(ranked: list[ApplicationRanking], trials: pl.DataFrame) 
 
 def _describe_end(trial: Mapping[str, Any]) -> str:
     checkpoint = trial["stop_checkpoint"]
-    place = {None: "", 0: " before training"}.get(checkpoint, f" at checkpoint {checkpoint}")
+    moment = {None: "", 0: " before training"}.get(checkpoint, f" at checkpoint {checkpoint}")
     why = (trial["stop_reason"] or "").removeprefix("failed: ").removeprefix("pausing: ")
-    return f"{trial['state']}{place}" + (f": {why}" if why else "")
+    return f"{trial['state']}{moment}" + (f": {why}" if why else "")

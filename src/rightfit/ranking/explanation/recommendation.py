@@ -77,13 +77,13 @@ def recommend(
 ) -> Recommendations:
     """Recommend a candidate per application and dataset; the tables say what would change it."""
     recommendations = {}
-    for one in ranked:
-        assessment = one.assessment
+    for ranking in ranked:
+        assessment = ranking.assessment
         mine = pl.col("application") == assessment.name
         intervals = read_rows(weight_intervals.filter(mine), WeightInterval)
         effects = read_rows(limit_effects.filter(mine), LimitEffect)
         families = read_rows(robust_choices.filter(mine), FamilyComparison)
-        rows = _RankedRows(one)
+        rows = _RankedRows(ranking)
         decisions = {
             dataset: _decide(
                 rows,
@@ -111,9 +111,9 @@ def read_winners(document: object) -> Winners:
     """
     return {
         name: {
-            dataset: ProfileKey(found.model, found.candidate, found.serving)
+            dataset: ProfileKey(winner.model, winner.candidate, winner.serving)
             for dataset, decision in recommendation.datasets.items()
-            if (found := decision.winner) is not None
+            if (winner := decision.winner) is not None
         }
         for name, recommendation in read_recommendations(document).items()
     }
@@ -134,8 +134,8 @@ class _RankedRows:
     def metrics(self) -> pl.DataFrame:
         """All that was measured of the candidates, without the intervals."""
         frame = self.ranked.assessment.table.frame
-        others = cs.ends_with("_low", "_high") | cs.by_name("encoding_ms", FINAL)
-        return frame.select(cs.by_dtype(pl.Float64) - others)
+        excluded = cs.ends_with("_low", "_high") | cs.by_name("encoding_ms", FINAL)
+        return frame.select(cs.by_dtype(pl.Float64) - excluded)
 
     def candidate(self, number: int) -> RankedCandidate:
         """Return a candidate as it is published."""
@@ -217,24 +217,24 @@ def describe_deadline(assessment: Assessment, candidates: Ints) -> str:
         return ""
     best = int(np.nanargmax(quality))
     first_h, best_h = (
-        workload.n_rows / float(rows_per_s[place]) / S_PER_HOUR for place in (0, best)
+        workload.n_rows / float(rows_per_s[index]) / S_PER_HOUR for index in (0, best)
     )
     timed = table.frame[rows[:1]]
     first = "it" if assessment.feasible[candidates[0]] else timed["candidate"][0]
-    said = f"{format_duration(workload.hours)}; {first} takes {format_duration(first_h)}"
+    sentence = f"{format_duration(workload.hours)}; {first} takes {format_duration(first_h)}"
     if quality[best] <= quality[0] or np.isnan(best_h):
-        said += "; no candidate has a higher quality."
+        sentence += "; no candidate has a higher quality."
     else:
         timed = table.frame[rows[[0, best]]]
-        said += f", {timed['candidate'][1]} (best quality) {format_duration(best_h)}"
-        said += ": too late." if best_h > workload.hours else "."
+        sentence += f", {timed['candidate'][1]} (best quality) {format_duration(best_h)}"
+        sentence += ": too late." if best_h > workload.hours else "."
     disturbed = timed.filter(DISTURBED)["candidate"].to_list()
     if disturbed:
-        said += (
+        sentence += (
             f" The machine was disturbed while {listing(disturbed)} "
             f"{'was' if len(disturbed) == 1 else 'were'} timed: it may take less on a quiet one."
         )
-    return said
+    return sentence
 
 
 def find_nearest_miss(ranked: ApplicationRanking, dataset: int) -> int | None:
@@ -244,13 +244,13 @@ def find_nearest_miss(ranked: ApplicationRanking, dataset: int) -> int | None:
         Its number; ``None`` if every candidate lacks a metric the application needs.
     """
     assessment = ranked.assessment
-    places = ranked.order[assessment.table.candidate_slices[dataset]]
+    candidates = ranked.order[assessment.table.candidate_slices[dataset]]
     excess = np.where(
-        np.isnan(assessment.utility[places]),
+        np.isnan(assessment.utility[candidates]),
         np.inf,
-        assessment.judgement.excess[assessment.chosen[places]],
+        assessment.judgement.excess[assessment.chosen[candidates]],
     )
-    return int(places[excess.argmin()]) if np.isfinite(excess).any() else None
+    return int(candidates[excess.argmin()]) if np.isfinite(excess).any() else None
 
 
 def find_relaxations(assessment: Assessment, dataset: int) -> NearestProfile | None:
@@ -268,19 +268,19 @@ def find_relaxations(assessment: Assessment, dataset: int) -> NearestProfile | N
     if not len(rows):
         return None
     limits = [limit.at(rows) for limit in assessment.limits]
-    excess = np.array([measure_excess(table.values(one.metric)[rows], one) for one in limits])
+    excess = np.array([measure_excess(table.values(limit.metric)[rows], limit) for limit in limits])
     nearest = int(np.lexsort((judgement.excess[rows], (excess > 0).sum(axis=0)))[0])
     relaxations = []
     for limit, amount in zip(limits, excess[:, nearest].tolist(), strict=True):
         if amount > 0:
-            written = assessment.application.constraints[limit.metric].limits()[limit.kind]
+            bound = assessment.application.constraints[limit.metric].limits()[limit.kind]
             value = float(table.values(limit.metric)[rows[nearest]])  # to the last digit
-            needed = written + amount if limit.kind == "max_degradation" else value
+            needed = bound + amount if limit.kind == "max_degradation" else value
             relaxations.append(
                 Relaxation(
                     metric=limit.metric,
                     kind=limit.kind,
-                    limit=written,
+                    limit=bound,
                     needed=needed,
                     excess=amount,
                 )
@@ -305,7 +305,7 @@ def list_reversals(
         leaders: The candidate that is recommended now and the one of the highest utility, which may
             be another one, practically equal: that one of them takes the lead is no change.
     """
-    found = []
+    reversals = []
     for row in intervals:
         for leader, beyond, verb in (
             (row.leader_below, row.weight_low, "falls below"),
@@ -315,7 +315,7 @@ def list_reversals(
                 continue
             if not 1 / MAX_FACTOR <= beyond / row.weight <= MAX_FACTOR:
                 continue
-            found.append(
+            reversals.append(
                 Reversal(
                     kind="weight",
                     metric=row.metric,
@@ -335,9 +335,9 @@ def list_reversals(
         if not effect.flips:
             continue
         other = effect.winner_changed
-        what = f"{other} wins" if other else "no candidate qualifies"
+        outcome = f"{other} wins" if other else "no candidate qualifies"
         now = f"{format_number(limit)} {metric_unit(metric)}".strip()
-        found.append(
+        reversals.append(
             Reversal(
                 kind="limit",
                 metric=metric,
@@ -346,10 +346,10 @@ def list_reversals(
                 winner=other,
                 change_pct=100 * (effect.changed_limit / limit - 1),
                 sentence=f"With the limit {effect.change} to "
-                f"{describe_limit(metric, kind, effect.changed_limit)} (now {now}), {what}.",
+                f"{describe_limit(metric, kind, effect.changed_limit)} (now {now}), {outcome}.",
             )
         )
-    return sorted(found, key=lambda reversal: abs(reversal.change_pct))
+    return sorted(reversals, key=lambda reversal: abs(reversal.change_pct))
 
 
 def _decide(
@@ -363,8 +363,8 @@ def _decide(
     assessment = rows.ranked.assessment
     name = assessment.table.datasets[dataset]
     best_first = rows.ranked.order[assessment.table.candidate_slices[dataset]]
-    places = best_first.tolist()
-    feasible = [place for place in places if assessment.feasible[place]]
+    candidates = best_first.tolist()
+    feasible = [number for number in candidates if assessment.feasible[number]]
     winner, runner_up = ([rows.candidate(number) for number in feasible[:2]] + [None, None])[:2]
     outcomes, names = rows.rankings["outcome"], rows.rankings["candidate"]
     leaders = [winner.candidate] if winner else []
@@ -380,7 +380,7 @@ def _decide(
         miss = NearestMiss(**vars(rows.candidate(number)), violations=rows.violations(number))
         best_first = np.array([number, *best_first[best_first != number]])
     undecided = [
-        rows.candidate(number).label for number in places if outcomes[number] == "undecided"
+        rows.candidate(number).label for number in candidates if outcomes[number] == "undecided"
     ]
     not_known = _report_undecided(name, undecided, has_winner=bool(winner)) if undecided else ""
     otherwise = None
@@ -395,7 +395,7 @@ def _decide(
         reversal = f"No single limit moved by {change_pct:g} % lets a candidate qualify."
     decision = Decision(
         outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
-        sentence=_word_decision(name, winner, not_known, miss, first=rows.candidate(places[0])),
+        sentence=_word_decision(name, winner, not_known, miss, first=rows.candidate(candidates[0])),
         winner=winner,
         runner_up=runner_up,
         equal_to=equal,
@@ -416,14 +416,14 @@ def _decide(
                 violations=rows.violations(number),
                 is_equal=names[number] in equal,
             )
-            for number in places
+            for number in candidates
             if rows.rankings["model"][number] in imported
         ],
     )
     findings = check_decision(
         decision,
         name_subject(assessment.name, name),
-        profile=assessment.table.frame.row(int(assessment.chosen[places[0]]), named=True),
+        profile=assessment.table.frame.row(int(assessment.chosen[candidates[0]]), named=True),
         not_known=not_known,
         otherwise=otherwise,
     )
@@ -512,16 +512,16 @@ def _word_decision(
 
 def _report_undecided(dataset: str, labels: list[str], *, has_winner: bool) -> str:
     """Say what is not known, as other work disturbed the timing of some candidates."""
-    named = labels if len(labels) <= 3 else [*labels[:2], f"{len(labels) - 2} others"]
-    are, they, were = ("is", "it", "was") if len(named) == 1 else ("are", "they", "were")
+    names = labels if len(labels) <= 3 else [*labels[:2], f"{len(labels) - 2} others"]
+    are, they, were = ("is", "it", "was") if len(names) == 1 else ("are", "they", "were")
     if has_winner:
         return (
-            f"It is not known whether {listing(named)} {are} better: other work disturbed the "
+            f"It is not known whether {listing(names)} {are} better: other work disturbed the "
             f"machine while {they} {were} timed. Measure again on a quiet machine."
         )
     return (
         f"It is not known whether a candidate qualifies for {dataset}: other work disturbed the "
-        f"machine while {listing(named)} {were} timed. Measure again on a quiet machine; in a "
+        f"machine while {listing(names)} {were} timed. Measure again on a quiet machine; in a "
         "project --params reuse_results=false trains nothing again."
     )
 
@@ -567,15 +567,21 @@ def compare_with_winner(
 ) -> Replacement:
     """Compare an imported model with the winner."""
     is_winner = winner is not None and winner.candidate == incumbent.candidate
-    asked = ["quality_raw" if one == "quality" else one for one in application.needed_metrics()]
+    metrics = [
+        "quality_raw" if metric == "quality" else metric for metric in application.needed_metrics()
+    ]
     changes = [
         MetricChange(metric=metric, now=incumbent.metrics[metric], then=winner.metrics[metric])
-        for metric in dict.fromkeys(asked)
+        for metric in dict.fromkeys(metrics)
         if winner is not None and not is_winner
         if metric in incumbent.metrics and metric in winner.metrics
     ]
-    breaks = sorted({metric_name(one.metric) for one in violations if one.value is not None})
-    unknown = sorted({metric_name(one.metric) for one in violations if one.value is None})
+    breaks = sorted(
+        {metric_name(violation.metric) for violation in violations if violation.value is not None}
+    )
+    unknown = sorted(
+        {metric_name(violation.metric) for violation in violations if violation.value is None}
+    )
     name = incumbent.candidate
     fault = f" {name} breaks the application's limit on {listing(breaks)}." if breaks else ""
     fault += f" {name} lacks a measurement of {listing(unknown)}." if unknown else ""
@@ -588,9 +594,9 @@ def compare_with_winner(
         figures = [
             f"utility {format_quality(incumbent.utility)} {ARROW} {format_quality(winner.utility)}",
             *(
-                f"{metric_name(one.metric)} {format_metric(one.metric, one.now)} {ARROW} "
-                f"{format_metric(one.metric, one.then)}"
-                for one in changes
+                f"{metric_name(change.metric)} {format_metric(change.metric, change.now)} {ARROW} "
+                f"{format_metric(change.metric, change.then)}"
+                for change in changes
             ),
         ]
         equal = " The two are practically equal." if is_equal else ""

@@ -113,13 +113,13 @@ def shrink(qualities: Floats, deviations: Floats) -> Floats:
     [0.0, 0.0]
     """
     moved: Floats = np.zeros(len(qualities))
-    known = np.flatnonzero(~np.isnan(qualities))
-    if len(known) < 2 or np.ptp(qualities[known]) == 0:
+    indices = np.flatnonzero(~np.isnan(qualities))
+    if len(indices) < 2 or np.ptp(qualities[indices]) == 0:
         return moved
-    common = deviations[known].mean(axis=0)  # what all err alike changes no choice
-    error = ((deviations[known] - common) ** 2).sum() / (len(known) - 1)
-    share = min(1.0, error / qualities[known].var(ddof=1))
-    moved[known] = share * (qualities[known].mean() - qualities[known]) + 0.0  # no -0.0
+    common = deviations[indices].mean(axis=0)  # what all err alike changes no choice
+    error = ((deviations[indices] - common) ** 2).sum() / (len(indices) - 1)
+    share = min(1.0, error / qualities[indices].var(ddof=1))
+    moved[indices] = share * (qualities[indices].mean() - qualities[indices]) + 0.0  # no -0.0
     return moved
 
 

@@ -35,7 +35,7 @@ WATCH_KEY = "latest"
 """Of the latest watch in its store."""
 
 
-class KeptFigure(StrictModel):
+class StoredFigure(StrictModel):
     """A measured value with its 95 % interval, whose ends are ``None`` where none is known."""
 
     value: float
@@ -43,21 +43,21 @@ class KeptFigure(StrictModel):
     high: float | None
 
     @model_validator(mode="after")
-    def _check(self) -> KeptFigure:
+    def _check(self) -> StoredFigure:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"low must not be above high, but got {self.low:g} and {self.high:g}")
         return self
 
 
-class KeptWinner(StrictModel):
+class StoredWinner(StrictModel):
     """The winner of an application and dataset, with what the application asks for."""
 
     candidate: str
     model: str
     serving: Serving
     batch_size: int | None
-    utility: KeptFigure | None
-    metrics: dict[str, KeptFigure]
+    utility: StoredFigure | None
+    metrics: dict[str, StoredFigure]
 
     @property
     def key(self) -> ProfileKey:
@@ -79,10 +79,10 @@ class Baseline(StrictModel):
     format_version: Literal[2]
     ranked_in: str
     machine: MeasuredOn | None
-    winners: dict[str, dict[str, KeptWinner | None]]
+    winners: dict[str, dict[str, StoredWinner | None]]
 
 
-Standing = Mapping[tuple[str, str], KeptFigure | None]
+Standing = Mapping[tuple[str, str], StoredFigure | None]
 NONE_STANDS: Standing = {}
 
 
@@ -133,28 +133,34 @@ class Watch:
     @property
     def changed(self) -> list[WatchedWinner]:
         """Winners of which something has changed for the worse."""
-        return [one for one in self.winners if one.changes]
+        return [winner for winner in self.winners if winner.changes]
 
 
-def make_baseline(answers: Iterable[Answer], asked: Mapping[str, Collection[str]]) -> Baseline:
+def make_baseline(
+    answers: Iterable[Answer], metrics_by_application: Mapping[str, Collection[str]]
+) -> Baseline:
     """Keep the winners of a run."""
     listed = list(answers)
-    winners: dict[str, dict[str, KeptWinner | None]] = {}
+    winners: dict[str, dict[str, StoredWinner | None]] = {}
     for answer in listed:
-        winner, profile, kept = answer.decision.winner, answer.profile, None
+        winner, profile, stored_winner = answer.decision.winner, answer.profile, None
         if winner is not None:
-            kept = KeptWinner(
+            stored_winner = StoredWinner(
                 candidate=winner.candidate,
                 model=winner.model,
                 serving=winner.serving,
                 batch_size=profile.best_batch_size if profile else None,
                 utility=keep_utility(winner),
-                metrics=read_figures(profile, asked[answer.application]) if profile else {},
+                metrics=read_figures(profile, metrics_by_application[answer.application])
+                if profile
+                else {},
             )
-        winners.setdefault(answer.application, {})[answer.dataset] = kept
+        winners.setdefault(answer.application, {})[answer.dataset] = stored_winner
     machine = None
-    if listed and (found := listed[0].origin.environment):
-        machine = MeasuredOn(cpu=found.cpu, n_cores=found.n_cores, memory_mib=found.memory_mib)
+    if listed and (environment := listed[0].origin.environment):
+        machine = MeasuredOn(
+            cpu=environment.cpu, n_cores=environment.n_cores, memory_mib=environment.memory_mib
+        )
     return Baseline(
         format_version=FORMAT_VERSION,
         ranked_in=listed[0].origin.ranked_in if listed else "",
@@ -214,19 +220,19 @@ def find_gaps(baseline: Baseline) -> Iterator[str]:
     Yields:
         One line per gap.
     """
-    if not any(found for datasets in baseline.winners.values() for found in datasets.values()):
+    if not any(winner for datasets in baseline.winners.values() for winner in datasets.values()):
         yield "winners holds no winner"
     for application, datasets in baseline.winners.items():
         if not datasets:
             yield f"winners.{application} holds no dataset"
-        for dataset, kept in datasets.items():
-            if kept is None:
+        for dataset, winner in datasets.items():
+            if winner is None:
                 continue
-            place = f"winners.{application}.{dataset}.metrics"
-            if not kept.metrics:
-                yield f"{place} holds no metric"
-            if unknown := sorted(set(kept.metrics) - set(METRICS_BY_COLUMN)):
-                yield f"{place} holds {unknown}, which are no metrics"
+            key_path = f"winners.{application}.{dataset}.metrics"
+            if not winner.metrics:
+                yield f"{key_path} holds no metric"
+            if unknown := sorted(set(winner.metrics) - set(METRICS_BY_COLUMN)):
+                yield f"{key_path} holds {unknown}, which are no metrics"
 
 
 def compare_baselines(
@@ -248,19 +254,23 @@ def compare_baselines(
     """
     for application, datasets in before.winners.items():
         present = now.winners.get(application, {})
-        for dataset, kept in datasets.items():
-            found = present.get(dataset)
+        for dataset, old_winner in datasets.items():
+            new_winner = present.get(dataset)
             faults: list[str] = []
             notes: list[str] = []
             if dataset not in present:
                 faults = ["it is not ranked any more"]
-            elif kept is None:
-                notes = [] if found is None else [f"{found.candidate} qualifies now, none did"]
-            elif found is None:
-                faults = [f"no candidate meets its limits any more; {kept.candidate} did"]
+            elif old_winner is None:
+                notes = (
+                    []
+                    if new_winner is None
+                    else [f"{new_winner.candidate} qualifies now, none did"]
+                )
+            elif new_winner is None:
+                faults = [f"no candidate meets its limits any more; {old_winner.candidate} did"]
             else:
                 utility = standing.get((application, dataset))
-                faults, notes = _compare(kept, found, utility, margin_pct)
+                faults, notes = _compare(old_winner, new_winner, utility, margin_pct)
             yield Comparison(application, dataset, tuple(faults), tuple(notes))
 
 
@@ -273,55 +283,57 @@ def compare_winners(
     disturbed: Collection[tuple[str, str]] = (),
 ) -> tuple[WatchedWinner, ...]:
     """Compare the winners' stored figures with those just measured."""
-    found = []
-    for one in compare_baselines(before, now, margin_pct=margin_pct):
-        kept = now.winners[one.application][one.dataset]
-        if kept is not None:
-            broken = _list_broken(kept, applications[one.application])
-            found.append(
+    winners = []
+    for comparison in compare_baselines(before, now, margin_pct=margin_pct):
+        winner = now.winners[comparison.application][comparison.dataset]
+        if winner is not None:
+            broken = _list_broken(winner, applications[comparison.application])
+            winners.append(
                 WatchedWinner(
-                    one.application,
-                    one.dataset,
-                    kept.candidate,
-                    is_disturbed=(one.application, one.dataset) in disturbed,
-                    changes=(*one.faults, *broken),
-                    notes=one.notes,
+                    comparison.application,
+                    comparison.dataset,
+                    winner.candidate,
+                    is_disturbed=(comparison.application, comparison.dataset) in disturbed,
+                    changes=(*comparison.faults, *broken),
+                    notes=comparison.notes,
                 )
             )
-    return tuple(found)
+    return tuple(winners)
 
 
 def find_other_machine(before: Baseline, now: Baseline) -> str | None:
     """Say how the machines differ, or that one is not known; ``None`` if they are alike."""
     if before.machine is None or now.machine is None:
-        which = "the baseline" if before.machine is None else "this run"
-        return f"{which} does not say what it was measured on"
+        side = "the baseline" if before.machine is None else "this run"
+        return f"{side} does not say what it was measured on"
     if before.machine == now.machine:
         return None
-    old, new = (f"{one.cpu}, {one.n_cores} cores" for one in (before.machine, now.machine))
+    old, new = (
+        f"{machine.cpu}, {machine.n_cores} cores" for machine in (before.machine, now.machine)
+    )
     return f"the baseline was measured on {old}, {before.machine.memory_mib} MiB; this run on {new}"
 
 
-def read_figures(profile: Profile, asked: Collection[str]) -> dict[str, KeptFigure]:
+def read_figures(profile: Profile, metrics: Collection[str]) -> dict[str, StoredFigure]:
     """Return the metrics of a profile that were measured, with their intervals."""
     figures = {}
-    for metric in asked:
-        found = profile.figures.get(metric)
-        if found is not None and found.value is not None:
-            figures[metric] = KeptFigure(value=found.value, low=found.low, high=found.high)
+    for metric in metrics:
+        figure = profile.figures.get(metric)
+        if figure is not None and figure.value is not None:
+            figures[metric] = StoredFigure(value=figure.value, low=figure.low, high=figure.high)
     return figures
 
 
-def keep_utility(candidate: RankedCandidate) -> KeptFigure | None:
+def keep_utility(candidate: RankedCandidate) -> StoredFigure | None:
     """Return a candidate's utility; ``None`` where it is not known."""
     if candidate.utility is None:
         return None
     ends = {"low": candidate.utility_low, "high": candidate.utility_high}
-    return KeptFigure(value=candidate.utility, **ends)
+    return StoredFigure(value=candidate.utility, **ends)
 
 
 def _compare(
-    before: KeptWinner, now: KeptWinner, standing: KeptFigure | None, margin_pct: float
+    before: StoredWinner, now: StoredWinner, standing: StoredFigure | None, margin_pct: float
 ) -> tuple[list[str], list[str]]:
     """Return the faults and notes of a winner beside the one of the baseline."""
     is_same = before.key == now.key
@@ -337,7 +349,11 @@ def _compare(
         notes = [f"{notes[0]}, but is not significantly better"]
     if is_same and before.batch_size != now.batch_size:
         sizes = f"with {now.batch_size} rows a call instead of {before.batch_size}"
-        of_batches = [one.column for one in METRICS if one.depends_on_batch and one.column in worse]
+        of_batches = [
+            metric.column
+            for metric in METRICS
+            if metric.depends_on_batch and metric.column in worse
+        ]
         notes += [f"{sizes}, {worse.pop(metric)}" for metric in of_batches]
     if not is_same and not lost:
         notes += [f"in exchange for other metrics, {line}" for line in worse.values()]
@@ -346,7 +362,7 @@ def _compare(
 
 
 def _describe_loss(
-    metric: str, before: KeptFigure, now: KeptFigure | None, margin_pct: float
+    metric: str, before: StoredFigure, now: StoredFigure | None, margin_pct: float
 ) -> str | None:
     """Describe by how much a metric is worse; ``None`` if it is not, within the errors."""
     name = UTILITY if metric == UTILITY else metric_name(metric)
@@ -362,12 +378,12 @@ def _describe_loss(
     return f"{name} is worse: {_write(metric, before)} before, {_write(metric, now)} now"
 
 
-def _end(figure: KeptFigure, *, favourable: int) -> float:
+def _end(figure: StoredFigure, *, favourable: int) -> float:
     end = figure.high if favourable > 0 else figure.low
     return figure.value if end is None else end
 
 
-def _write(metric: str, figure: KeptFigure) -> str:
+def _write(metric: str, figure: StoredFigure) -> str:
     def show(value: float) -> str:
         return format_quality(value) if metric == UTILITY else format_metric(metric, value)
 
@@ -376,7 +392,7 @@ def _write(metric: str, figure: KeptFigure) -> str:
     return f"{show(figure.value)} ({show(figure.low)} to {show(figure.high)})"
 
 
-def _list_broken(winner: KeptWinner, application: Application) -> list[str]:
+def _list_broken(winner: StoredWinner, application: Application) -> list[str]:
     """Describe the limits that a winner's figures break by now."""
     broken = []
     for metric, constraint in application.constraints.items():

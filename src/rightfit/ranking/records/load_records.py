@@ -217,19 +217,17 @@ def format_rate(rate_per_s: float | None) -> str:
     return NOT_MEASURED if rate_per_s is None else f"{format_number(rate_per_s)} requests/s"
 
 
-def format_latency(found: Interval | None) -> str:
+def format_latency(band: Interval | None) -> str:
     """Write a latency in ms with its 95 % interval, where one is known.
 
     >>> format_latency(Interval(1234.5, 1180.0, 1300.0, is_distribution_free=False))
     '1,230 (1,180 to 1,300)'
     """
-    if found is None:
+    if band is None:
         return NOT_MEASURED
-    if found.low is None or found.high is None:
-        return format_number(found.value)
-    return (
-        f"{format_number(found.value)} ({format_number(found.low)} to {format_number(found.high)})"
-    )
+    if band.low is None or band.high is None:
+        return format_number(band.value)
+    return f"{format_number(band.value)} ({format_number(band.low)} to {format_number(band.high)})"
 
 
 def find_latency_limit(application: Application, otherwise_ms: float) -> LatencyLimit:

@@ -48,9 +48,9 @@ def tabulate_break_even(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Weigh training time against serving time for every application and dataset."""
     rows = [
         row
-        for one in ranked
-        for position in range(len(one.assessment.table.datasets))
-        for row in _compare(one, position)
+        for ranking in ranked
+        for position in range(len(ranking.assessment.table.datasets))
+        for row in _compare(ranking, position)
     ]
     return write_rows(rows, BreakEven)
 
@@ -88,29 +88,29 @@ def find_cheapest_ranges(fit_s: Floats, serve_s: Floats) -> dict[int, tuple[floa
 
 def _compare(ranked: ApplicationRanking, dataset: int) -> list[BreakEven]:
     assessment, table = ranked.assessment, ranked.assessment.table
-    places = ranked.order[table.candidate_slices[dataset]]
-    places = places[assessment.feasible[places]]
-    rows = assessment.chosen[places]
+    candidates = ranked.order[table.candidate_slices[dataset]]
+    candidates = candidates[assessment.feasible[candidates]]
+    rows = assessment.chosen[candidates]
     fit_s = table.values("fit_time_s")[rows]
     if assessment.application.scenario == "offline":
         serve_s = 1.0 / table.values("throughput_rows_per_s")[rows]
     else:
         serve_s = table.values("latency_p50_ms")[rows] * S_PER_MS
-    known = ~np.isnan(fit_s + serve_s)
-    if not known.any():
+    is_known = ~np.isnan(fit_s + serve_s)
+    if not is_known.any():
         return []
-    places, fit_s, serve_s = places[known], fit_s[known], serve_s[known]
+    candidates, fit_s, serve_s = candidates[is_known], fit_s[is_known], serve_s[is_known]
     fastest = int(np.lexsort((serve_s, fit_s))[0])
     paid = pay_back_rows(fit_s, serve_s, fastest)
     ranges = find_cheapest_ranges(fit_s, serve_s)
-    frame = table.frame[assessment.chosen[places]]
+    frame = table.frame[assessment.chosen[candidates]]
     return [
         BreakEven(
             application=assessment.name,
             dataset=table.datasets[dataset],
             model=frame["model"][i],
             candidate=frame["candidate"][i],
-            rank=int(ranked.rank[place]),
+            rank=int(ranked.rank[candidate]),
             fit_time_s=float(fit_s[i]),
             serve_us=float(serve_s[i]) * US_PER_S,
             fastest_to_train=frame["candidate"][fastest],
@@ -118,7 +118,7 @@ def _compare(ranked: ApplicationRanking, dataset: int) -> list[BreakEven]:
             cheapest_from_rows=_finite(ranges[i][0]) if i in ranges else None,
             cheapest_to_rows=_finite(ranges[i][1]) if i in ranges else None,
         )
-        for i, place in enumerate(places)
+        for i, candidate in enumerate(candidates)
     ]
 
 

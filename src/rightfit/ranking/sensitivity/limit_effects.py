@@ -73,8 +73,11 @@ class LimitEffect:
 def tabulate_limit_effects(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Change every limit by itself, then remove all of them, and find the winners."""
     rows = []
-    for one in ranked:
-        assessment, before = one.assessment, find_winning_rows(one.assessment, one.order)
+    for ranking in ranked:
+        assessment, before = (
+            ranking.assessment,
+            find_winning_rows(ranking.assessment, ranking.order),
+        )
         change_pct = assessment.rules.limit_change_pct
         for constraints, columns in _list_changes(assessment.application, change_pct):
             changed, after = change_limits(assessment, constraints)
@@ -120,8 +123,10 @@ def _list_changes(
             changed = {"change": direction, "changed_limit": moved}
             yield {**constraints, metric: other}, columns | changed
         rest = {name: value for name, value in constraints.items() if name != metric}
-        left = {name: value for name, value in constraints[metric].limits().items() if name != kind}
-        rest |= {metric: Constraint(**left)} if left else {}
+        other_limits = {
+            name: value for name, value in constraints[metric].limits().items() if name != kind
+        }
+        rest |= {metric: Constraint(**other_limits)} if other_limits else {}
         yield rest, columns | {"change": REMOVED}
     if len(limits) > 1:
         yield {}, {"change": REMOVED}

@@ -103,9 +103,9 @@ def tabulate_weight_intervals(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Find for every objective how far its weight can move."""
     rows = [
         row
-        for one in ranked
-        for dataset in range(len(one.assessment.table.datasets))
-        for row in _find_intervals(one, dataset)
+        for ranking in ranked
+        for dataset in range(len(ranking.assessment.table.datasets))
+        for row in _find_intervals(ranking, dataset)
     ]
     return write_rows(rows, WeightInterval)
 
@@ -113,7 +113,7 @@ def tabulate_weight_intervals(ranked: list[ApplicationRanking]) -> pl.DataFrame:
 def tabulate_win_shares(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Estimate in which share of weight space each feasible candidate wins."""
     tables = []
-    for assessment in (one.assessment for one in ranked):
+    for assessment in (ranking.assessment for ranking in ranked):
         shares, weights = share_weight_space(assessment)
         metrics = list(assessment.application.weighted())
         central = pl.DataFrame(dict(zip(metrics, weights.T, strict=True))).select(
@@ -172,9 +172,9 @@ def find_contenders(assessment: Assessment, dataset: int) -> Contenders:
         scores[:, (scores == 0).any(axis=0)] = 0.0  # the utility is 0 whatever the weights
     utility = assessment.judgement.utility[rows]
     best = utility.max(initial=0.0)  # kept even if dominated by less than the utility's rounding
-    kept = find_pareto_front(scores.T) | (utility == best)
-    worth = make_additive(scores[:, kept], assessment.application.aggregation)
-    return Contenders(worth, table.candidate_of_row[rows[kept]])
+    is_contender = find_pareto_front(scores.T) | (utility == best)
+    worth = make_additive(scores[:, is_contender], assessment.application.aggregation)
+    return Contenders(worth, table.candidate_of_row[rows[is_contender]])
 
 
 def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[WeightInterval]:
@@ -186,7 +186,9 @@ def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[Weight
     if len(contenders.candidate):  # of equal utilities the better rank leads
         utility = shares @ contenders.worth
         is_best = np.isclose(utility, utility.max(), rtol=0, atol=_EQUAL)
-        leader = int(min(contenders.candidate[is_best], key=lambda one: ranked.rank[one]))
+        leader = int(
+            min(contenders.candidate[is_best], key=lambda candidate: ranked.rank[candidate])
+        )
     goals = assessment.application.weighted()
     total = sum(goal.weight for goal in goals.values())
     for position, (metric, goal) in enumerate(goals.items()):
@@ -201,9 +203,11 @@ def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[Weight
             yield row
             continue
         share, moving = float(shares[position]), contenders.worth[position]
-        others = np.delete(shares, position)
-        if len(others):
-            resting = (others / others.sum()) @ np.delete(contenders.worth, position, axis=0)
+        other_shares = np.delete(shares, position)
+        if len(other_shares):
+            resting = (other_shares / other_shares.sum()) @ np.delete(
+                contenders.worth, position, axis=0
+            )
         else:  # the only objective has the whole weight whatever its number
             resting = moving
         heights, slopes = share * moving + (1 - share) * resting, moving - resting
@@ -229,8 +233,8 @@ def _find_change(
     contenders: Contenders, leader: int, heights: Floats, slopes: Floats, *, reach: float
 ) -> tuple[float, int] | None:
     """Return at what distance another candidate takes the lead, and which; ``None``: never."""
-    own = np.flatnonzero(contenders.candidate == leader)
-    best = own[np.lexsort((-slopes[own], -heights[own]))[0]]
+    leader_rows = np.flatnonzero(contenders.candidate == leader)
+    best = leader_rows[np.lexsort((-slopes[leader_rows], -heights[leader_rows]))[0]]
     for distance, line in walk_envelope(heights, slopes, int(best)):
         if distance >= reach - _END:
             return None

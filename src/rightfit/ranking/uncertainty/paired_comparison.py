@@ -39,19 +39,19 @@ def read_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
     """
     texts = table.frame[DEVIATIONS].gather(rows)
     try:
-        found = [unpack_deviations(text) if text else np.zeros(0) for text in texts]
+        unpacked = [unpack_deviations(text) if text else np.zeros(0) for text in texts]
     except ValueError as err:
         raise RightfitError(
             f"resource_profiles was written by another version of Rightfit: {err} "
             "Measure again: kedro run --pipelines evaluation,ranking"
         ) from err
-    lengths = np.array([len(deviations) for deviations in found], dtype=np.int64)
+    lengths = np.array([len(deviations) for deviations in unpacked], dtype=np.int64)
     longest = int(lengths.max(initial=0))
     if longest == 0:
         return None
     read: Floats = np.zeros((len(rows), longest))
     for row in np.flatnonzero(lengths == longest):
-        read[row] = found[row] - found[row].mean()
+        read[row] = unpacked[row] - unpacked[row].mean()
     return read
 
 
@@ -84,11 +84,11 @@ def correlate_with_best(table: ProfileTable, metric: str, rows: Ints) -> Floats:
     correlations = np.zeros(len(rows))
     is_best = table.values(metric) == table.best_by_dataset(metric)
     for dataset in np.unique(table.dataset_of_row[rows]):
-        places = np.flatnonzero(table.dataset_of_row[rows] == dataset)
+        positions = np.flatnonzero(table.dataset_of_row[rows] == dataset)
         holders = np.flatnonzero(is_best & (table.dataset_of_row == dataset))[:1]
-        scaled = standardise_deviations(table, np.concatenate([holders, rows[places]]))
+        scaled = standardise_deviations(table, np.concatenate([holders, rows[positions]]))
         if scaled is not None and len(holders):
-            correlations[places] = scaled[1:] @ scaled[0]
+            correlations[positions] = scaled[1:] @ scaled[0]
     return correlations
 
 

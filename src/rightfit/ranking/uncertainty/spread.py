@@ -96,15 +96,15 @@ def spread_candidates(assessment: Assessment, factor: float) -> Spread:
         interval = table.interval(metric)
         if interval is None:
             continue
-        place = place_between_bounds(table.values(metric)[rows], goal)
-        moves = [factor * (place_between_bounds(end[rows], goal) - place) for end in interval]
+        score = place_between_bounds(table.values(metric)[rows], goal)
+        moves = [factor * (place_between_bounds(end[rows], goal) - score) for end in interval]
         worse, better = (
             aggregate_scores(
                 [*scores[:position], np.clip(end, 0.0, 1.0), *scores[position + 1 :]],
                 application.shares(),
                 application.aggregation,
             )
-            for end in (place + np.fmin(*moves), place + np.fmax(*moves))
+            for end in (score + np.fmin(*moves), score + np.fmax(*moves))
         )
         squares[metric] = ((worse - utility) ** 2, (better - utility) ** 2)
     below, above = (_root_of_sum(squares.values(), side, len(rows)) for side in (0, 1))
@@ -203,6 +203,6 @@ def _margin_interval(
     return margin - factor * below, margin + factor * above
 
 
-def _reach_of_difference(one: Floats, other: Floats, correlation: Floats) -> Floats:
-    squared: Floats = np.maximum(one**2 + other**2 - 2 * correlation * one * other, 0.0)
+def _reach_of_difference(first: Floats, second: Floats, correlation: Floats) -> Floats:
+    squared: Floats = np.maximum(first**2 + second**2 - 2 * correlation * first * second, 0.0)
     return np.sqrt(squared)

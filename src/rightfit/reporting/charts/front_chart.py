@@ -80,9 +80,9 @@ def draw_front(
     """
     costs = [cost for cost in COST_METRICS if cost in profiles and profiles[cost].count()]
     wins = winners.group_by(PROFILE_KEYS, maintain_order=True).agg(pl.col("application"))
-    named = profiles.join(wins, on=PROFILE_KEYS, how="left", maintain_order="left")
+    labelled = profiles.join(wins, on=PROFILE_KEYS, how="left", maintain_order="left")
     views = {
-        metric_title(cost): _draw_cost(named, cost, dataset, quality_title, marks, limits)
+        metric_title(cost): _draw_cost(labelled, cost, dataset, quality_title, marks, limits)
         for cost in costs
     }
     return behind_menu(views, label="Cost on the horizontal axis")
@@ -120,20 +120,20 @@ def find_limit_lines(
 
 
 def _draw_cost(
-    named: pl.DataFrame,
+    rows: pl.DataFrame,
     cost: str,
     dataset: str,
     quality_title: str,
     marks: Mapping[str, Mark],
     limits: Sequence[LimitLine],
 ) -> PlotlyJson:
-    """Draw quality against one cost; ``named`` are profiles with the applications they have won."""
-    measured = named.drop_nulls([cost, "quality_raw"])
+    """Draw quality against one cost; ``rows`` are profiles with the applications they have won."""
+    measured = rows.drop_nulls([cost, "quality_raw"])
     front = select_front(measured, cost=cost, quality="quality_raw")
     won = measured.drop_nulls("application")
     by_family = measured.partition_by("model", as_dict=True)
     bounds = [limit.value for limit in limits if limit.metric == cost]
-    decades = [math.log10(x) for x in (*named[cost].drop_nulls(), *bounds) if x > 0]
+    decades = [math.log10(x) for x in (*rows[cost].drop_nulls(), *bounds) if x > 0]
     low, high = min(decades), max(decades)
     margin = 0.05 * (high - low) + 0.05
     return {
@@ -188,7 +188,7 @@ def _draw_cost(
                 "dtick": 1 if high - low + 2 * margin > MANY_DECADES else None,
             },
             "yaxis": {"title": {"text": sentence_case(quality_title)}},
-            "shapes": _draw_limits(named, cost, limits),
+            "shapes": _draw_limits(rows, cost, limits),
         },
     }
 
@@ -314,5 +314,5 @@ def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, label: str) -> Fi
             for name, view in views.items()
         ],
     }
-    own = {"meta": {"menu_label": label}, "updatemenus": [menu]}
-    return Figure(data=traces, layout={**views[first]["layout"], **own})
+    menu_layout = {"meta": {"menu_label": label}, "updatemenus": [menu]}
+    return Figure(data=traces, layout={**views[first]["layout"], **menu_layout})

@@ -75,11 +75,11 @@ def draw_utilities(
                 {
                     "text": f"<b>{words(dataset)}</b>",
                     "x": 0,
-                    "y": place + 0.15,
+                    "y": position + 0.15,
                     "xanchor": "left",
                     "yanchor": "middle",
                 }
-                for dataset, place in heads.iter_rows()
+                for dataset, position in heads.iter_rows()
             ],
         },
     )

@@ -79,8 +79,8 @@ def describe_gain(profiles: pl.DataFrame, tier_names: Sequence[str], quality_tit
         tier_names: The ladder, smallest first.
         quality_title: What the quality is called.
     """
-    known = profiles.drop_nulls(["min_hardware_tier", "quality_raw"])
-    ordered = known.sort("quality_raw", descending=True, maintain_order=True)
+    judged = profiles.drop_nulls(["min_hardware_tier", "quality_raw"])
+    ordered = judged.sort("quality_raw", descending=True, maintain_order=True)
     best = {}  # on each tier that runs any profile, the smallest first
     for rank, name in enumerate(tier_names, start=1):
         fitting = ordered.filter(pl.col("min_hardware_tier") <= rank)

@@ -42,7 +42,7 @@ ENDS = {
 
 def build_measuring(results: Results) -> Section:
     """Say where and how often it was measured, what was disturbed and what is missing."""
-    here = results.environment
+    environment = results.environment
     missing = Counter(
         (column, reason)
         for reasons in results.profiles["null_reasons"].drop_nulls()
@@ -64,8 +64,8 @@ def build_measuring(results: Results) -> Section:
         id="measuring",
         title="Quality of the measurements",
         sentences=(
-            f"{count(results.profiles.height, 'profile')} measured on {here.machine}, "
-            f"Python {here.python} (environment {here.environment_id}).",
+            f"{count(results.profiles.height, 'profile')} measured on {environment.machine}, "
+            f"Python {environment.python} (environment {environment.environment_id}).",
             describe_thoroughness(results.profiles),
             *describe_level(results.profiles),
         ),
@@ -93,7 +93,7 @@ def build_measuring(results: Results) -> Section:
             *([_tabulate_data(results)] if results.data_cards else []),
             tabulate(
                 "Environment",
-                to_plain(here).items(),
+                to_plain(environment).items(),
                 text("Property", lambda item: words(item[0])),
                 sentence("Value", lambda item: _write_value(item[1])),
             ),

@@ -22,12 +22,14 @@ def build_changed(results: Results) -> list[Section]:
         if decision.winner
     }
     watched = [
-        one for one in watch.winners if (one.application, one.dataset, one.candidate) in present
+        winner
+        for winner in watch.winners
+        if (winner.application, winner.dataset, winner.candidate) in present
     ]
     if not watched:
         return []
-    ordered = sorted(watched, key=lambda one: not one.changes)  # the changed ones first
-    n_changed = sum(bool(one.changes) for one in watched)
+    ordered = sorted(watched, key=lambda winner: not winner.changes)  # the changed ones first
+    n_changed = sum(bool(winner.changes) for winner in watched)
     when = watch.watched_at[:16].replace("T", " ")
     return [
         Section(
@@ -41,11 +43,12 @@ def build_changed(results: Results) -> list[Section]:
                 tabulate(
                     "Winners measured again",
                     ordered,
-                    text("Application", lambda one: one.application),
-                    text("Dataset", lambda one: one.dataset),
-                    text("Winner", lambda one: one.candidate),
+                    text("Application", lambda winner: winner.application),
+                    text("Dataset", lambda winner: winner.dataset),
+                    text("Winner", lambda winner: winner.candidate),
                     sentence(
-                        "Since it was ranked", lambda one: "; ".join(one.remarks) or "unchanged"
+                        "Since it was ranked",
+                        lambda winner: "; ".join(winner.remarks) or "unchanged",
                     ),
                 ),
             ),
@@ -60,13 +63,13 @@ def build_replacements(results: Results) -> list[Section]:
             "application": name,
             "dataset": dataset,
             "winner": decision.winner,
-            "found": found,
+            "found": option,
             "gain": NOT_MEASURED
-            if found.utility_gain is None
-            else f"{found.utility_gain:+.3f}{' (practically equal)' if found.is_equal else ''}",
+            if option.utility_gain is None
+            else f"{option.utility_gain:+.3f}{' (practically equal)' if option.is_equal else ''}",
         }
         for name, dataset, decision in list_decisions(results.recommendations)
-        for found in decision.replacements
+        for option in decision.replacements
     ]
     if not compared:
         return []

@@ -91,11 +91,11 @@ def describe_paths(rankings: pl.DataFrame) -> str:
 
 def build_loads(results: Results) -> Section:
     """Say what load one server of each winner sustains; decision records hold the curves."""
-    found = [
+    candidates = [
         results.load_curves.find(application, dataset, decision.winner)
         for application, dataset, decision in list_decisions(results.recommendations)
     ]
-    loads = [load for load in found if load is not None]
+    loads = [load for load in candidates if load is not None]
     measured = [load for load in loads if load.curve is not None]
     reasons = Counter(load.reason for load in loads if load.curve is None)
     return Section(

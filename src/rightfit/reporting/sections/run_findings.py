@@ -116,7 +116,8 @@ def _check_decision(
         yield find("RF017", subject, "The winner's profile is no longer stored.")
     for change in results.watch.changed if results.watch else ():
         if (change.application, change.dataset, change.candidate) == (
-            *(application, dataset),
+            application,
+            dataset,
             winner.candidate,
         ):
             yield find("RF013", subject, f"{sentence_case('; '.join(change.remarks))}.")

@@ -160,8 +160,8 @@ _searches: dict[str, tuple[str, TaskWorker]] = {}  # with their jobs; in a proce
 
 def carry_out(search: str, job: str, task: Task) -> TaskResult:
     """Carry out a task in a worker process of the cluster."""
-    known, worker = _searches.get(search, ("", None))
-    if worker is None or known != job:  # or it is of a run that is gone
+    current_job, worker = _searches.get(search, ("", None))
+    if worker is None or current_job != job:  # or it is of a run that is gone
         worker = TaskWorker(*read_job(job))
         _searches[search] = (job, worker)
     return worker.carry_out(task)

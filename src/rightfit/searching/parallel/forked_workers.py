@@ -29,7 +29,8 @@ def start_fork_server(families: Iterable[str], n_threads: int | None) -> ForkSer
         n_threads: Threads that the libraries may use; ``None``: as many as they like.
     """
     return ForkServer(
-        *("rightfit.searching.parallel.worker", *dict.fromkeys(families)),
+        "rightfit.searching.parallel.worker",
+        *dict.fromkeys(families),
         kinds=KINDS,
         variables={} if n_threads is None else limit_threads(n_threads),
     )
@@ -72,7 +73,7 @@ def forking(families: Iterable[str], n_threads: int | None) -> Iterator[ForkServ
         raise
 
 
-def hear(channel: Channel) -> Iterator[TaskResult | Ended | None]:
+def receive_replies(channel: Channel) -> Iterator[TaskResult | Ended | None]:
     """Log what a forked process has logged, and yield what else it has sent.
 
     An ``Ended``, or ``None`` for a process that has died, comes last; then the caller closes the
@@ -146,7 +147,7 @@ class ForkedWorkers:
 
     def submit(self, search: str, worker: str, task: Task) -> None:
         """Give a process a task."""
-        process = next(one for one in self._processes[search] if one.name == worker)
+        process = next(process for process in self._processes[search] if process.name == worker)
         process.task = task
         with contextlib.suppress(OSError):  # it has died; its end is read next
             process.channel.send(task)
@@ -159,28 +160,28 @@ class ForkedWorkers:
         for process in processes:
             if process.channel not in speaking:
                 continue
-            for said in hear(process.channel):
+            for message in receive_replies(process.channel):
                 task, process.task = process.task, None
-                if isinstance(said, TaskResult) and task is not None:
-                    reports.append(Report(process.search, process.name, task, said))
+                if isinstance(message, TaskResult) and task is not None:
+                    reports.append(Report(process.search, process.name, task, message))
                 else:  # it has ended
-                    reports += self._replace(process, task, said)
+                    reports += self._replace(process, task, message)
                     break
         return reports
 
     def _replace(
-        self, process: _Process, task: Task | None, said: TaskResult | Ended | None
+        self, process: _Process, task: Task | None, message: TaskResult | Ended | None
     ) -> list[Report]:
         """Put another process in the place of one that has ended; report the task it had."""
         process.channel.close()
-        others = self._processes[process.search]
-        others.remove(process)
+        siblings = self._processes[process.search]
+        siblings.remove(process)
         if task is None:
-            if not others:
+            if not siblings:
                 self._fork(process.search)
             return []
         self._fork(process.search)
-        error = said.error if isinstance(said, Ended) else ""
+        error = message.error if isinstance(message, Ended) else ""
         return [Report(process.search, process.name, task, None, error)]
 
     def _fork(self, search: str) -> None:

@@ -116,7 +116,7 @@ class PlannedSearch:
         cell = replace(self.cell, train=other.cell.train, validation=other.cell.validation)
         return replace(self, cell=cell)
 
-    def tell_known_quality(self) -> PlannedSearch:
+    def with_sibling_quality(self) -> PlannedSearch:
         """Return the search as it is once it knows what the other families' defaults reach.
 
         That is their best validation quality; defaults that were not trained to their end yet do
@@ -136,8 +136,8 @@ class PlannedSearch:
                 is_whole = len(curve) == settings.n_checkpoints and trial.state != TrialState.FAIL
                 if is_whole and configuration_index(trial) == 0:
                     reached.append(self.cell.quality.scale(curve[-1]["quality_raw"]))
-        told = {"targets": replace(targets, known_quality=max(reached, default=None))}
-        return replace(self, settings=settings.model_copy(update=told))
+        updates = {"targets": replace(targets, known_quality=max(reached, default=None))}
+        return replace(self, settings=settings.model_copy(update=updates))
 
     def open_scheduler(self) -> SearchScheduler:
         """Return its scheduler; whoever asks holds the search's lock."""
@@ -291,13 +291,13 @@ def complete_search(
         on_trial: Called with the cell's name, the trials begun and ``n_trials``.
         predicts: Whether the candidates' predictions for the validation rows are returned.
     """
-    search = planned.tell_known_quality()
+    search = planned.with_sibling_quality()
     cell, settings, store = search.cell, search.settings, search.store
-    told = partial(on_trial, cell.name)
+    report = partial(on_trial, cell.name)
     no_account = pl.DataFrame(schema=ACCOUNT_SCHEMA)
     try:
         if search.limit is None:
-            study = run_search(cell, settings, store, on_trial=told, rule=search.rule)
+            study = run_search(cell, settings, store, on_trial=report, rule=search.rule)
         else:  # its trainings are over
             study = require_complete(open_study(cell, settings, store, search.rule), cell)
     except (SearchFailedError, ImportError) as err:
@@ -315,7 +315,9 @@ def complete_search(
         logger.warning(
             "%s took %g times its budget of %g CPU seconds and was ended: on a faster or an idle "
             "machine it would find more. Raise training.budget_cpu_s, or train on fewer rows.",
-            *(cell.name, GUARD, settings.budget_cpu_s),
+            cell.name,
+            GUARD,
+            settings.budget_cpu_s,
         )
     account = no_account
     if settings.targets is not None:
@@ -325,11 +327,11 @@ def complete_search(
     )
     trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
     states = ", ".join(f"{n} {state}" for state, n in sorted(trials["state"].value_counts().rows()))
-    found = f"{states}, {count(len(candidates), 'candidate')}"
+    summary = f"{states}, {count(len(candidates), 'candidate')}"
     missed = account.filter(pl.col("nearest_miss").is_not_null())["application"]
     if len(missed):
-        found += f"; no trial satisfies {', '.join(missed)}, other cells' may"
-    logger.info("%s: %s", cell.name, found)
+        summary += f"; no trial satisfies {', '.join(missed)}, other cells' may"
+    logger.info("%s: %s", cell.name, summary)
     predictions = predict_validation(study, cell, settings, store) if predicts else pl.DataFrame()
     curves = tabulate_curves(study, cell.quality)
     return SearchOutcome(trials, curves, account, candidates, predictions)

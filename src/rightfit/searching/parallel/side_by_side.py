@@ -75,7 +75,10 @@ def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) 
     try:
         with _open_executor(searches) as (executor, folder):
             queue = SearchQueue(
-                [replace(one, cell=share_rows(_rows(folder, one), one.cell)) for one in searches]
+                [
+                    replace(search, cell=share_rows(_rows(folder, search), search.cell))
+                    for search in searches
+                ]
             )
             _SideBySide(queue, executor, folder, on_trial).run()
         logger.debug("Searched %s", count(len(searches), "cell"))
@@ -152,7 +155,7 @@ def _open_executor(searches: Sequence[PlannedSearch]) -> Iterator[tuple[Executor
     first = searches[0]
     cluster, studies = first.settings.cluster, first.studies.folder
     if cluster is None:
-        families = dict.fromkeys(one.cell.family for one in searches)
+        families = dict.fromkeys(search.cell.family for search in searches)
         with (
             temporary_folder("search") as folder,
             forking(families, first.settings.n_threads) as server,
@@ -182,10 +185,10 @@ class SearchQueue:
     """
 
     def __init__(self, searches: Sequence[PlannedSearch]) -> None:
-        self._waiting = [one for one in searches if not one.has_default_first]
-        first = [one for one in searches if one.has_default_first]
-        self._defaults = [replace(one, only_default=True) for one in first]
-        self._n_open = Counter(one.dataset for one in first)
+        self._waiting = [search for search in searches if not search.has_default_first]
+        first = [search for search in searches if search.has_default_first]
+        self._defaults = [replace(search, only_default=True) for search in first]
+        self._n_open = Counter(search.dataset for search in first)
         self._ready: list[PlannedSearch] = []
         self._move_ready()
 
@@ -208,10 +211,10 @@ class SearchQueue:
             self._move_ready()
 
     def _move_ready(self) -> None:
-        free = [one for one in self._waiting if not self._n_open[one.dataset]]
-        self._waiting = [one for one in self._waiting if self._n_open[one.dataset]]
+        free = [search for search in self._waiting if not self._n_open[search.dataset]]
+        self._waiting = [search for search in self._waiting if self._n_open[search.dataset]]
         if free:
-            self._ready += [one.tell_known_quality() for one in share_budget(free)]
+            self._ready += [search.with_sibling_quality() for search in share_budget(free)]
             self._ready.sort(key=PlannedSearch.rest_s, reverse=True)
 
 
@@ -260,15 +263,15 @@ class _SideBySide:
                 self._hand_out()
                 if self._queue.has_next and self._executor.has_room:
                     continue  # a search has ended: another takes its place before the next wait
-                for one in self._open.values():
-                    one.scheduler.pool.write()  # while the workers work
+                for open_search in self._open.values():
+                    open_search.scheduler.pool.write()  # while the workers work
                 if self._open:  # also while a cluster has no workers, until some come
                     for report in self._executor.wait():
                         self._take(report)
         finally:
-            for one in self._open.values():
-                one.scheduler.release()
-                one.lock.close()
+            for open_search in self._open.values():
+                open_search.scheduler.release()
+                open_search.lock.close()
 
     def _begin(self, search: PlannedSearch) -> None:
         lock = contextlib.ExitStack()
@@ -296,39 +299,43 @@ class _SideBySide:
         So searches of equal budgets are over at about the same time, and none works at the end
         alone.
         """
-        waiting = deque(sorted(self._open.values(), key=lambda one: one.worked_s))
+        waiting = deque(sorted(self._open.values(), key=lambda open_search: open_search.worked_s))
         while waiting:
-            one = waiting.popleft()
-            idle = self._executor.find_idle(one.name)
-            task = one.scheduler.next_task() if idle and not one.is_given_up else None
-            if one.scheduler.n_begun != one.n_told:
-                one.n_told = one.scheduler.n_begun
-                self._on_trial(one.name, one.n_told, one.search.settings.n_trials)
+            open_search = waiting.popleft()
+            idle = self._executor.find_idle(open_search.name)
+            task = (
+                open_search.scheduler.next_task() if idle and not open_search.is_given_up else None
+            )
+            if open_search.scheduler.n_begun != open_search.n_told:
+                open_search.n_told = open_search.scheduler.n_begun
+                self._on_trial(
+                    open_search.name, open_search.n_told, open_search.search.settings.n_trials
+                )
             if task is not None:
-                trainer = one.trainers.get(task.number)
+                trainer = open_search.trainers.get(task.number)
                 worker = trainer if trainer in idle else idle[0]
-                self._executor.submit(one.name, str(worker), task)
-                waiting.append(one)
-            elif idle and not one.scheduler.n_out:
-                one.scheduler.pool.write()
-                del self._open[one.name]
-                self._executor.end(one.name)
-                one.lock.close()
-                self._queue.end(one.search)
+                self._executor.submit(open_search.name, str(worker), task)
+                waiting.append(open_search)
+            elif idle and not open_search.scheduler.n_out:
+                open_search.scheduler.pool.write()
+                del self._open[open_search.name]
+                self._executor.end(open_search.name)
+                open_search.lock.close()
+                self._queue.end(open_search.search)
 
     def _take(self, report: Report) -> None:
-        one = self._open[report.search]
+        open_search = self._open[report.search]
         if report.result is not None:
-            one.worked_s += report.result.ended_s - report.result.started_s
-            one.trainers[report.task.number] = report.worker
-            one.scheduler.note(report.task, report.result)
-            if one.search.limit is not None:
+            open_search.worked_s += report.result.ended_s - report.result.started_s
+            open_search.trainers[report.task.number] = report.worker
+            open_search.scheduler.note(report.task, report.result)
+            if open_search.search.limit is not None:
                 overhead_s = self._executor.take_overhead_s()
-                one.search.limit.charge(report.result.cpu_s + overhead_s)
+                open_search.search.limit.charge(report.result.cpu_s + overhead_s)
         elif report.worker_died:
-            logger.warning("%s: a worker has died, its task goes to another", one.name)
-            one.scheduler.note_death(report.task)
+            logger.warning("%s: a worker has died, its task goes to another", open_search.name)
+            open_search.scheduler.record_worker_loss(report.task)
         else:
-            one.is_given_up = True
-            logger.debug("%s: a worker broke, the run goes on: %s", one.name, report.error)
-            one.scheduler.release(report.task)
+            open_search.is_given_up = True
+            logger.debug("%s: a worker broke, the run goes on: %s", open_search.name, report.error)
+            open_search.scheduler.release(report.task)

@@ -105,16 +105,16 @@ def describe_costs(
         Values (NaN for what can't be measured) and errors of their logarithms, 0 for what is known;
         shape (2, n_servings, n_metrics).
     """
-    found = np.zeros((2, len(servings), len(metrics)))
+    forecast = np.zeros((2, len(servings), len(metrics)))
     for column, serving in enumerate(servings):
-        for place, metric in enumerate(metrics):
+        for index, metric in enumerate(metrics):
             if metric == THREADS:
-                found[0, column, place] = serving.n_threads
+                forecast[0, column, index] = serving.n_threads
             elif metric in trial.last.fit:
-                found[0, column, place] = trial.last.fit[metric] or np.nan
+                forecast[0, column, index] = trial.last.fit[metric] or np.nan
             else:
-                found[:, column, place] = costs.predict(trial.last.structure, serving, metric)
-    return found
+                forecast[:, column, index] = costs.predict(trial.last.structure, serving, metric)
+    return forecast
 
 
 def forecast_profiles(
@@ -137,9 +137,9 @@ def forecast_profiles(
         known_quality: Best quality known from elsewhere; -inf for none.
     """
     expected, spread = quality
-    known = np.array(costs)
-    values = {metric: known[:, 0, :, place] for place, metric in enumerate(metrics)}
-    errors = {metric: known[:, 1, :, place] for place, metric in enumerate(metrics)}
+    cost_table = np.array(costs)
+    values = {metric: cost_table[:, 0, :, index] for index, metric in enumerate(metrics)}
+    errors = {metric: cost_table[:, 1, :, index] for index, metric in enumerate(metrics)}
     is_trained = (spread == 0)[:, None, None]
     is_lower_better = {m: m == THREADS or METRICS_BY_COLUMN[m].better == "lower" for m in metrics}
     signs = {m: -1.0 if is_lower_better[m] else 1.0 for m in metrics}
@@ -160,27 +160,29 @@ def forecast_profiles(
     )
 
 
-def estimate_utility(known: ProfileForecast, application: Application) -> ExpectedUtility:
+def estimate_utility(forecast: ProfileForecast, application: Application) -> ExpectedUtility:
     """Estimate the utility of each trial to an application."""
-    best = {QUALITY: np.asarray(known.best_quality), "quality_raw": np.asarray(-np.inf)}
+    best = {QUALITY: np.asarray(forecast.best_quality), "quality_raw": np.asarray(-np.inf)}
     limits = resolve_limits(application, best)
-    utility = compute_utility(known.metrics, application)
-    shape = (len(known.quality_error), known.n_servings)
-    kept = np.broadcast_to(~np.isnan(utility), (*shape, N_QUANTILES)).copy()
+    utility = compute_utility(forecast.metrics, application)
+    shape = (len(forecast.quality_error), forecast.n_servings)
+    is_feasible = np.broadcast_to(~np.isnan(utility), (*shape, N_QUANTILES)).copy()
     for limit in limits:
-        kept &= measure_excess(known.bounds[limit.metric], limit) == 0
-    chance = kept.mean(axis=2).max(axis=1)
-    quantiles = np.where(kept, utility, 0.0)
+        is_feasible &= measure_excess(forecast.bounds[limit.metric], limit) == 0
+    chance = is_feasible.mean(axis=2).max(axis=1)
+    quantiles = np.where(is_feasible, utility, 0.0)
     for limit in limits:
         if limit.metric == QUALITY:
             # times the probability that a validated quality keeps its limit on other rows
-            quality, error = known.metrics[QUALITY], known.quality_error
+            quality, error = forecast.metrics[QUALITY], forecast.quality_error
             room = quality - limit.bound if limit.is_floor else limit.bound - quality
             with np.errstate(divide="ignore", invalid="ignore"):
                 quantiles = quantiles * np.where(error > 0, ndtr(room / error), 1.0)
     # by how much limits are broken at the median, and the trial that does so least
     middle = N_QUANTILES // 2
-    medians = [np.broadcast_to(known.metrics[one.metric][:, :, middle], shape) for one in limits]
+    medians = [
+        np.broadcast_to(forecast.metrics[limit.metric][:, :, middle], shape) for limit in limits
+    ]
     shares = [
         relate_excess(measure_excess(values, limit), limit)
         for limit, values in zip(limits, medians, strict=True)

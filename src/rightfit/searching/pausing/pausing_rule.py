@@ -163,13 +163,13 @@ class SearchForecast:
     def _incumbents(self) -> dict[str, tuple[int, int]]:
         """Return the place of the trial and serving configuration that each expects most of."""
         infeasible = self.infeasible()
-        found = {}
+        incumbents = {}
         for name, utility in self.utilities.items():
             expected = utility.quantiles.mean(axis=2) + 1e-9 * self._is_done  # rather finished
             row, column = np.unravel_index(int(expected.argmax()), expected.shape)
             if name not in infeasible and expected[row, column] > 0:
-                found[name] = (int(row), int(column))
-        return found
+                incumbents[name] = (int(row), int(column))
+        return incumbents
 
     def _reserve_s(self) -> float:
         """Return what it takes to train every application's incumbent."""
@@ -287,23 +287,23 @@ class PausingRule:
 
     def forecast(self, pool: Pool) -> SearchForecast | None:
         """Forecast the utility of all trials; ``None`` before any has been looked at."""
-        seen = Pool([t for t in pool.trials if t.qualities], pool.n_checkpoints)
-        if not seen.trials:
+        observed_pool = Pool([t for t in pool.trials if t.qualities], pool.n_checkpoints)
+        if not observed_pool.trials:
             return None
         targets = self._targets
-        return self.forecast_class(seen, targets.servings, targets.pausing, self._estimate)
+        return self.forecast_class(observed_pool, targets.servings, targets.pausing, self._estimate)
 
-    def _estimate(self, seen: Pool) -> dict[str, ExpectedUtility]:
+    def _estimate(self, pool: Pool) -> dict[str, ExpectedUtility]:
         targets = self._targets
-        known = forecast_profiles(
-            seen.trials,
-            project_quality(seen, targets.prior.quality),
+        profiles = forecast_profiles(
+            pool.trials,
+            project_quality(pool, targets.prior.quality),
             self._metrics,
-            [self._describe(trial) for trial in seen.trials],
+            [self._describe(trial) for trial in pool.trials],
             n_servings=len(targets.servings),
             known_quality=-np.inf if targets.known_quality is None else targets.known_quality,
         )
-        return {name: estimate_utility(known, app) for name, app in targets.applications.items()}
+        return {name: estimate_utility(profiles, app) for name, app in targets.applications.items()}
 
     def _describe(self, trial: ObservedTrial) -> Floats:
         """Return what a trial costs; computed anew only where something was learnt of it."""
@@ -322,7 +322,7 @@ def _predict_training(pool: Pool) -> tuple[Floats, Floats, float]:
         for before, after in zip(trial.looks[1:], trial.looks[2:], strict=False):
             if before.spent_s > 0 and before.checkpoint < after.checkpoint:
                 steps[before.checkpoint].append(after.spent_s / before.spent_s - 1.0)
-    growth = [(GROWTH_WEIGHT + sum(seen)) / (GROWTH_WEIGHT + len(seen)) for seen in steps]
+    growth = [(GROWTH_WEIGHT + sum(ratios)) / (GROWTH_WEIGHT + len(ratios)) for ratios in steps]
     following, rest, whole = [], [], []
     for trial in pool.trials:
         spent_s, reached = trial.last.spent_s, trial.last.checkpoint

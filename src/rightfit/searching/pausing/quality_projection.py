@@ -76,8 +76,8 @@ def project_quality(pool: Pool, prior: QualityPrior) -> tuple[Floats, Floats]:
         value[coming] = intercept + slope * value[coming]
         variance[coming] = slope**2 * variance[coming] + around
         if step:
-            here = level == step + 1
-            value[here] += TREND * above[here, step - 1]
+            at_step = level == step + 1
+            value[at_step] += TREND * above[at_step, step - 1]
     return value, np.sqrt(variance)
 
 
@@ -106,8 +106,8 @@ def _fit_line(
         squares = float(count @ away**2)
     slope = (weight * earlier.slope + products) / (weight + squares)
     expected = top + earlier.rise - slope * top
-    seen = float(count @ (y - slope * x))
-    intercept = (RISE_WEIGHT * expected + seen) / (RISE_WEIGHT + n_seen)
+    residual_sum = float(count @ (y - slope * x))
+    intercept = (RISE_WEIGHT * expected + residual_sum) / (RISE_WEIGHT + n_seen)
     missed = y - intercept - slope * x
     above[gone_on, step] = missed
     if step:

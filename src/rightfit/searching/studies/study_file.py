@@ -91,7 +91,7 @@ def open_study_file(path: Path) -> JournalStorage:
         except _FAULTS as err:
             fault = str(err)
         else:
-            has_bundles = any(one.is_dir() and _is_kept(one) for one in path.parent.iterdir())
+            has_bundles = any(entry.is_dir() and _is_kept(entry) for entry in path.parent.iterdir())
             if storage.get_all_studies() or not has_bundles:
                 return storage
             fault = "it is empty"
@@ -104,10 +104,10 @@ def _is_kept(path: Path) -> bool:
 
 
 def _set_aside(path: Path, fault: str) -> None:
-    place = path.parent / DAMAGED / datetime.now(UTC).strftime("%Y-%m-%dT%H.%M.%S.%f")
-    place.mkdir(parents=True)
-    for one in path.parent.iterdir():
-        if _is_kept(one):
-            one.rename(place / one.name)
+    folder = path.parent / DAMAGED / datetime.now(UTC).strftime("%Y-%m-%dT%H.%M.%S.%f")
+    folder.mkdir(parents=True)
+    for entry in path.parent.iterdir():
+        if _is_kept(entry):
+            entry.rename(folder / entry.name)
     logger.warning("%s is damaged (%s). It is kept in %s; its search starts anew.",
-                   path, fault, place)  # fmt: skip
+                   path, fault, folder)  # fmt: skip

@@ -168,13 +168,13 @@ class StudyStore:
             BlockingIOError: If another process holds the lock, and ``waiting`` is ``None``.
         """
         take: Callable[..., bool]
-        with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as stack:
             if self.storage is None or self.storage.startswith("sqlite"):
                 self.folder.mkdir(parents=True, exist_ok=True)
-                file = held.enter_context(_open_lock_file(self.folder / f".{name}.lock"))
+                file = stack.enter_context(_open_lock_file(self.folder / f".{name}.lock"))
                 take = functools.partial(acquire, file)
             else:  # the lock ends with the connection
-                connection = held.enter_context(_connect(self.storage).connect())
+                connection = stack.enter_context(_connect(self.storage).connect())
                 connection.exec_driver_sql(_KEEP_ALIVE)
                 take = functools.partial(_acquire_in_database, connection, name)
             if not take(waits=False):

@@ -41,8 +41,8 @@ class Spent:
     def of(cls, trial: FrozenTrial) -> Spent:
         """Read it from a trial's record: of two notes of it, the later one."""
         notes = (trial.user_attrs, *trial.user_attrs.get(CURVE, [])[-1:])
-        found = [cls(**one[SPENT]) for one in notes if SPENT in one]
-        return max(found, key=lambda one: one.compute_s, default=cls())
+        records = [cls(**note[SPENT]) for note in notes if SPENT in note]
+        return max(records, key=lambda spent: spent.compute_s, default=cls())
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -78,5 +78,5 @@ def configuration_index(trial: FrozenTrial) -> int | None:
 
 def first_free_index(trials: Sequence[FrozenTrial]) -> int:
     """Return the index of the configuration that comes next."""
-    taken = {configuration_index(trial) for trial in trials}
-    return next(index for index in itertools.count() if index not in taken)
+    indices = {configuration_index(trial) for trial in trials}
+    return next(index for index in itertools.count() if index not in indices)

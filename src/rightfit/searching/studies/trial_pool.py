@@ -71,11 +71,11 @@ class TrialPool:
             RightfitError: If another process writes to the study.
         """
         self.study.sampler = sampler
-        asked = self.study.ask()
-        asked.set_user_attr(CONFIGURATION, suggest(asked))
+        optuna_trial = self.study.ask()
+        optuna_trial.set_user_attr(CONFIGURATION, suggest(optuna_trial))
         for key, value in notes.items():
-            asked.set_user_attr(key, value)
-        trial = self.trials[asked.number]
+            optuna_trial.set_user_attr(key, value)
+        trial = self.trials[optuna_trial.number]
         stored_id = self._stored.create_new_trial(self._stored_id, template_trial=trial)
         self._stored_ids[trial.number] = stored_id
         if self._stored.get_trial_number_from_id(stored_id) != trial.number:

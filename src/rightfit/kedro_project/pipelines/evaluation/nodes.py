@@ -84,14 +84,14 @@ def profile_candidates(
         candidates |= of_models[f"candidates_of_{model}"]
     # Kedro leaves them raw where no node of the requested pipelines has an argument for each
     blocks = {model: ModelBlock.model_validate(of_models[f"block_of_{model}"]) for model in models}
-    named = {
+    named_candidates = {
         name: trust_written(
             replace(bundle, family=blocks[bundle.model].family), data_card.dataset, studies
         )
         for name, bundle in candidates.items()
     }
     profiles = measure_candidates(
-        named,
+        named_candidates,
         read_fit_costs({model: of_models[f"trials_of_{model}"] for model in models}),
         test,
         data_card,
@@ -119,7 +119,7 @@ def profile_imported(
     Returns:
         One row per serving configuration.
     """
-    named = {
+    named_candidates = {
         name: replace(
             bundle,
             family=find_family(bundle.weights_file, trust=model.trust, module=model.module),
@@ -127,12 +127,12 @@ def profile_imported(
         )
         for name, bundle in candidates.items()
     }
-    (schema,) = (bundle.schema for bundle in named.values())
+    (schema,) = (bundle.schema for bundle in named_candidates.values())
     test = rows.filter(pl.col("part") == "test")
     table = take_columns(schema, encoder, test, kind=model.input)
     texts = [name for name in table.columns if table.column(name).dtype.kind not in "biuf"]
     return measure_candidates(
-        named,
+        named_candidates,
         {},
         test.select("label"),
         data_card,
@@ -252,11 +252,13 @@ def collect_profiles(
         ValueError: If the profiles were measured on several machines and may not be mixed.
     """
     collected = pl.concat(map(complete_paths, profiles), how="diagonal")
-    own = collected.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
-    ids = own["environment_id"].drop_nulls()
-    found = sorted(ids.unique())
-    if len(found) > 1:
-        message = f"The profiles come from {len(found)} different environments: {found}."
+    local_profiles = collected.filter(~pl.col("device").str.contains(ELSEWHERE, literal=True))
+    ids = local_profiles["environment_id"].drop_nulls()
+    environments = sorted(ids.unique())
+    if len(environments) > 1:
+        message = (
+            f"The profiles come from {len(environments)} different environments: {environments}."
+        )
         if params.mixed_environments == "refuse":
             raise RightfitError(
                 f"{message} Measure again on one machine, or set evaluation.mixed_environments: "

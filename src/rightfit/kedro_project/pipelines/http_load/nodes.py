@@ -38,12 +38,12 @@ def load_winners(
         An entry per application and dataset, with the reason where nothing was measured.
     """
     bench = WinnerBench(http_load, measurements, describe_environment().environment_id)
-    asked = dict(applications.items())
+    by_name = dict(applications.items())
     loads = []
     for name, recommendation in read_recommendations(recommendations).items():
         for dataset, decision in recommendation.datasets.items():
-            limit = find_latency_limit(asked[name], http_load.p99_limit_ms)
-            curve, reason = None, _refuse(decision.winner, asked[name], http_load)
+            limit = find_latency_limit(by_name[name], http_load.p99_limit_ms)
+            curve, reason = None, _refuse(decision.winner, by_name[name], http_load)
             if decision.winner is not None and not reason:
                 served = _find_winner(dataset, decision.winner, stored)
                 curve, reason = bench.load(served, limit) if served else (None, NOT_STORED)

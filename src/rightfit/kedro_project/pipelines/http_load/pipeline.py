@@ -15,7 +15,8 @@ def create_pipeline(grid: Grid) -> Pipeline:
     """Create the pipeline that loads the winners, for the cells of the grid in use."""
     blocks = ("applications", "http_load")
     names = [
-        *("recommendations", "measurements"),
+        "recommendations",
+        "measurements",
         *(f"{dataset}.{kind}" for dataset in grid.datasets for kind in OF_DATASET),
         *(f"{dataset}.{model}.candidates" for dataset, model in grid.cells()),
     ]

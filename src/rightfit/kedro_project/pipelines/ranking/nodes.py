@@ -34,17 +34,19 @@ def rank_candidates(
     Returns:
         The rankings, once for Parquet and once for CSV, and what each objective contributes.
     """
-    found = _rank(resource_profiles, applications, ranking, earlier_winners)
-    for assessment in (one.assessment for one in found.ranked):
+    result = _rank(resource_profiles, applications, ranking, earlier_winners)
+    for assessment in (application_ranking.assessment for application_ranking in result.ranked):
         for dataset, metrics in find_unmeasured(assessment.table, assessment.application).items():
             logger.warning(
                 "%s, %s: nothing qualifies, no candidate was measured for %s",
-                *(assessment.name, dataset, metrics),
+                assessment.name,
+                dataset,
+                metrics,
             )
     logger.info(
         "Ranked %d profiles for %d applications", resource_profiles.height, len(applications)
     )
-    return found.table, write_as_text(found.table, "violations"), found.breakdown
+    return result.table, write_as_text(result.table, "violations"), result.breakdown
 
 
 def explain_rankings(
@@ -61,14 +63,14 @@ def explain_rankings(
         robust choices across datasets, and after how many predictions a candidate pays back; one
         reason for each candidate and trial that did not win.
     """
-    found = _rank(resource_profiles, applications, ranking, earlier_winners)
+    result = _rank(resource_profiles, applications, ranking, earlier_winners)
     return (
-        found.win_shares,
-        found.weight_intervals,
-        found.limit_effects,
-        found.robust_choices,
-        found.break_even,
-        tabulate_rejections(found.ranked, pl.concat(trials)),
+        result.win_shares,
+        result.weight_intervals,
+        result.limit_effects,
+        result.robust_choices,
+        result.break_even,
+        tabulate_rejections(result.ranked, pl.concat(trials)),
     )
 
 
@@ -84,14 +86,14 @@ def recommend_candidates(
     imported: tuple[str, ...],
 ) -> dict[str, object]:
     """Name the winner per application and dataset, and what would change it, as JSON types."""
-    found = recommend(
+    decisions = recommend(
         _rank(resource_profiles, applications, ranking, earlier_winners).ranked,
         weight_intervals=weight_intervals,
         limit_effects=limit_effects,
         robust_choices=robust_choices,
         imported=imported,
     )
-    return write_recommendations(found)
+    return write_recommendations(decisions)
 
 
 def _rank(

@@ -144,7 +144,10 @@ def import_model(
     try:
         bundle = bring_in(
             model.give(name),
-            *(spec, rows, encoder, folder),
+            spec,
+            rows,
+            encoder,
+            folder,
             columns=model.columns,
             predictions=None if model.predictions is None else locate(model.predictions),
         )
@@ -180,9 +183,9 @@ def collect_trials(
         schemas = (TRIAL_SCHEMA, CURVE_SCHEMA, ACCOUNT_SCHEMA)
         return tuple(pl.DataFrame(schema=cell | schema) for schema in schemas)
     n_kinds = len(tables) // len(models)
-    named = [
+    named_tables = [
         table.select(pl.lit(dataset).alias("dataset"), pl.lit(model).alias("model"), pl.all())
         for model, table in zip(models * n_kinds, tables, strict=True)
     ]
-    kinds = [named[i : i + len(models)] for i in range(0, len(named), len(models))]
+    kinds = [named_tables[i : i + len(models)] for i in range(0, len(named_tables), len(models))]
     return tuple(pl.concat(kind) for kind in kinds)

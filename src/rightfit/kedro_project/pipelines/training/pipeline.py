@@ -42,8 +42,8 @@ def create_pipeline(grid: Grid) -> Pipeline:
         )
     for dataset, model in grid.searched_cells():
         cell = f"{dataset}.{model}"
-        others = [name for name in grid.list_searched(dataset) if name != model]
-        siblings = {name: f"params:models.{name}" for name in others}
+        sibling_names = [name for name in grid.list_searched(dataset) if name != model]
+        siblings = {name: f"params:models.{name}" for name in sibling_names}
         inputs = {
             "train": f"{dataset}.train",
             "validation": f"{dataset}.validation",

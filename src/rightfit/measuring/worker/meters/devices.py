@@ -161,7 +161,7 @@ def find_packages(powercap: Path) -> tuple[dict[Path, int], str | None]:
         For each package's folder the value at which its counter wraps, in microjoules; and why
         there is none, ``None`` when there is one.
     """
-    found: dict[Path, int] = {}
+    packages: dict[Path, int] = {}
     names = [p for p in sorted(powercap.glob(PACKAGES)) if p.name.count(":") == 1]
     if not names:
         return {}, "this machine has no RAPL energy counter"
@@ -173,8 +173,8 @@ def find_packages(powercap: Path) -> tuple[dict[Path, int], str | None]:
             return {}, "only root may read the RAPL energy counter"
         except OSError:
             continue
-        found[package] = int(text)
-    return found, None if found else "the RAPL energy counter can't be read"
+        packages[package] = int(text)
+    return packages, None if packages else "the RAPL energy counter can't be read"
 
 
 def read_energy_uj(packages: Mapping[Path, int]) -> dict[Path, int]:

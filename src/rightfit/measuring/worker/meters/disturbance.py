@@ -68,13 +68,13 @@ def _throttling_counter(_pid: int) -> tuple[Path | None, str, int]:
         return None, "", 0
     for number, controllers, group in (line.split(":", 2) for line in groups):
         if number == "0":
-            found = (CGROUPS / group.lstrip("/") / "cpu.stat", "throttled_usec", NS_PER_US)
+            counter = (CGROUPS / group.lstrip("/") / "cpu.stat", "throttled_usec", NS_PER_US)
         elif "cpu" in controllers.split(","):
-            found = (CGROUPS / "cpu" / group.lstrip("/") / "cpu.stat", "throttled_time", 1)
+            counter = (CGROUPS / "cpu" / group.lstrip("/") / "cpu.stat", "throttled_time", 1)
         else:
             continue
-        if found[0].exists():
-            return found
+        if counter[0].exists():
+            return counter
     return None, "", 0
 
 

@@ -102,9 +102,9 @@ def read_file_pages() -> FilePages | None:
     """Return which pages of files are resident in this process, ``None`` where unknown."""
     import numpy as np  # a worker imports this module before it is confined to its cores
 
-    wanted = np.uint64((1 << PRESENT_BIT) | (1 << FILE_BIT))
+    mask = np.uint64((1 << PRESENT_BIT) | (1 << FILE_BIT))
     page_bytes = os.sysconf("SC_PAGE_SIZE")
-    found: dict[int, bytes] = {}
+    pages_by_start: dict[int, bytes] = {}
     try:
         maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
         with Path("/proc/self/pagemap").open("rb", buffering=0) as pagemap:
@@ -116,10 +116,10 @@ def read_file_pages() -> FilePages | None:
                 pagemap.seek(start // page_bytes * BYTES_PER_ENTRY)
                 entries = pagemap.read((end - start) // page_bytes * BYTES_PER_ENTRY)
                 flags = np.frombuffer(entries, dtype=np.uint64)
-                found[start] = bytes(((flags & wanted) == wanted).astype(np.uint8))
+                pages_by_start[start] = bytes(((flags & mask) == mask).astype(np.uint8))
     except OSError:
         return None
-    return found
+    return pages_by_start
 
 
 def new_file_pages_mib(before: FilePages | None, now: FilePages | None) -> float:
@@ -137,8 +137,8 @@ def new_file_pages_mib(before: FilePages | None, now: FilePages | None) -> float
         return 0.0
     n_new = 0
     for start, pages in now.items():
-        known = before.get(start, b"")
-        shared = int.from_bytes(known, "little") & int.from_bytes(pages, "little")
+        pages_before = before.get(start, b"")
+        shared = int.from_bytes(pages_before, "little") & int.from_bytes(pages, "little")
         n_new += pages.count(1) - shared.bit_count()
     return n_new * os.sysconf("SC_PAGE_SIZE") / BYTES_PER_MIB
 
