@@ -39,3 +39,7 @@ def test_code_is_neither_docstring_nor_comment_nor_blank(figures: ModuleType) ->
 
 def test_library_has_few_rooms(measured: dict[str, float]) -> None:
     assert measured["entries"] <= 14
+
+
+def test_variables_are_named_by_nouns(measured: dict[str, float]) -> None:
+    assert measured["pronouns %"] <= 1.5
