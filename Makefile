@@ -20,7 +20,7 @@ help-dev: ## list those for tests, benchmarks and releases
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[kedro,sklearn,torch]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[kedro,sklearn,torch,lightgbm]'
 	touch $@
 
 .venv/.installed: .venv/.runs
@@ -114,7 +114,7 @@ airflow: package ## build the package and the Airflow DAG of perf into dist/: do
 .venv-airflow/.installed: pyproject.toml deploy/constraints.txt
 	test -x .venv-airflow/bin/python || $(PYTHON) -m venv .venv-airflow
 	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt \
-		'.[kedro,sklearn,torch,s3]' 'apache-airflow[postgres]>=3.3,<4' 'moto[server]>=5'
+		'.[kedro,sklearn,torch,lightgbm,s3]' 'apache-airflow[postgres]>=3.3,<4' 'moto[server]>=5'
 	touch $@
 
 airflow-env: .venv-airflow/.installed #: create .venv-airflow, where the tests find Airflow
