@@ -149,6 +149,8 @@ class Contender:
         )
         self._best = best
         self.ready = Ready(float(np.median(first_ns)) / NS_PER_MS, best.wall_ms / best.n_calls)
+        if self._has_threads:
+            await_rest(max_wait_s=REST_MAX_S)
         self._spent_ns = time.perf_counter_ns() - start_ns
 
     def time_slice(self, *, is_batch: bool) -> SliceTimed:
