@@ -37,6 +37,8 @@ from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.turns import JobMeasurement, read_percentile, time_block
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))  # known loads
+
 TURN_MS, SLICE_MS = 150.0, 2.0
 FIGURES: dict[str, Callable[[FinishedRound], float]] = {
     "p50": lambda one: one.percentiles_ns[0.5] or math.nan,

@@ -135,11 +135,10 @@ class OpenRound:
         if isinstance(self._ready, Failure):
             return 0, 0
         settings = self._bench.settings
-        slice_ms = self._request.slice_ms
         rows_ms = max(settings.latency_min_ms, settings.latency_min_calls * self._ready.call_ms)
         return (
-            _count(min(rows_ms, settings.latency_max_ms), slice_ms, self._ready.call_ms),
-            _count(settings.batch_min_ms, slice_ms, self._ready.batch_call_ms),
+            math.ceil(min(rows_ms, settings.latency_max_ms) / self._ready.row_slice_ms),
+            math.ceil(settings.batch_min_ms / self._ready.batch_slice_ms),
         )
 
     def time_slice(self, *, is_batch: bool) -> None:
@@ -197,10 +196,6 @@ class OpenRound:
         """End the process if its worker lives."""
         if isinstance(self._ready, Ready) and not self.is_lost:
             self._worker.leave(self._ready.child)
-
-
-def _count(total_ms: float, slice_ms: float, call_ms: float) -> int:
-    return math.ceil(total_ms / max(slice_ms, call_ms))
 
 
 def _request(

@@ -67,7 +67,10 @@ N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
 N_OVERHEAD_CALLS = 500
 REST_MAX_S = 0.5  # after a slice, for the threads of a pool to go to sleep
 MAX_TAKEN_SHARE = 0.05  # of a slice whose single calls count
-MIN_CALLS_AFTER_REFILL = 10  # of a slice; the refill is short against a longer call
+# The first call of a slice refills the caches that others have used. It does not count where more
+# follow, so a slice is made longer, up to so many times, until it holds so many calls.
+MIN_SLICE_CALLS = 5
+LONGEST_SLICE = 10
 
 
 def open_bundle(
@@ -123,7 +126,6 @@ class Contender:
         open_model = factory(**request.arguments)
         gc.collect()
         self._samples_path = request.samples
-        self._slice_ns = int(request.slice_ms * NS_PER_MS)
         self._has_threads = request.arguments.get("n_threads", 1) > 1
         self._device = DeviceMeter(request.arguments.get("device", "cpu"))
         memory = MemoryMeter(base_pages)
@@ -137,18 +139,24 @@ class Contender:
         self._warm_up = warm_up(self._call, singles, max_ns=int(request.warm_up_max_ms * NS_PER_MS))
         reset_peak()
         before_rows = read_memory()
-        first_ns = time_calls(self._call, rows, min_calls=3, min_ns=0, max_ns=self._slice_ns)
+        first_ns = time_calls(
+            self._call, rows, min_calls=3, min_ns=0, max_ns=int(request.slice_ms * NS_PER_MS)
+        )
         self._row_peak_mib = memory.peak_mib(before_rows)
         self._tried = tuple(_try_batches(self._call, pool, request, memory, self._device))
         # Last, as looking takes memory itself; once a measurement, as it takes 5-10 ms.
         self._files_mib = request.files_mib or memory.files_mib()
         best = find_best_batch(self._tried)
-        self._rows = _Slices(rows, has_threads=self._has_threads)
-        self._batches = _Slices(
-            itertools.cycle(_cut_batches(pool, best.batch_size)), has_threads=self._has_threads
-        )
         self._best = best
-        self.ready = Ready(float(np.median(first_ns)) / NS_PER_MS, best.wall_ms / best.n_calls)
+        call_ms, batch_ms = float(np.median(first_ns)) / NS_PER_MS, best.wall_ms / best.n_calls
+        self._rows, self._batches = (
+            _Slices(inputs, choose_slice_ms(request.slice_ms, ms), has_threads=self._has_threads)
+            for inputs, ms in (
+                (rows, call_ms),
+                (itertools.cycle(_cut_batches(pool, best.batch_size)), batch_ms),
+            )
+        )
+        self.ready = Ready(call_ms, self._rows.slice_ms, self._batches.slice_ms)
         if self._has_threads:
             await_rest(max_wait_s=REST_MAX_S)
         self._spent_ns = time.perf_counter_ns() - start_ns
@@ -161,7 +169,7 @@ class Contender:
         """
         start_ns = time.perf_counter_ns()
         slices = self._batches if is_batch else self._rows
-        slices.time(self._call, self._slice_ns)
+        slices.time(self._call)
         if self._has_threads:
             await_rest(max_wait_s=REST_MAX_S)
         self._spent_ns += time.perf_counter_ns() - start_ns
@@ -225,10 +233,8 @@ class _Slice:
 
     @property
     def counted_ns(self) -> npt.NDArray[np.int64]:
-        """Times that count: where there are many, not the first, which refills the caches."""
-        if self.n_calls == 1:
-            return self.samples_ns - self.taken_ns
-        return self.samples_ns[1:] if self.n_calls >= MIN_CALLS_AFTER_REFILL else self.samples_ns
+        """Times that count: not the first, which refills the caches, unless it is alone."""
+        return self.samples_ns[1:] if self.n_calls > 1 else self.samples_ns - self.taken_ns
 
 
 class _Slices:
@@ -239,16 +245,19 @@ class _Slices:
 
     Args:
         inputs: Endless; a slice goes on where the last one ended.
+        slice_ms: Length of a slice.
         has_threads: Whether a call uses several threads, so that CPU time says nothing of this.
     """
 
-    def __init__(self, inputs: Iterator[Input], *, has_threads: bool) -> None:
+    def __init__(self, inputs: Iterator[Input], slice_ms: float, *, has_threads: bool) -> None:
         self._inputs = inputs
+        self.slice_ms = slice_ms
         self._has_threads = has_threads
         self._slices: list[_Slice] = []
 
-    def time(self, call: Call, slice_ns: int) -> None:
+    def time(self, call: Call) -> None:
         """Time a slice more."""
+        slice_ns = int(self.slice_ms * NS_PER_MS)
         n_waits = _count_waits()
         start_cpu_ns, start_ns = time.process_time_ns(), time.perf_counter_ns()
         samples_ns = time_calls(call, self._inputs, min_calls=1, min_ns=slice_ns, max_ns=slice_ns)
@@ -279,6 +288,16 @@ class _Slices:
             n_calls=sum(one.n_calls for one in self._slices),
             peak_memory_mib=0.0,
         )
+
+
+def choose_slice_ms(slice_ms: float, call_ms: float) -> float:
+    """Return how long a slice of a model is: of a slow one it is a call.
+
+    >>> [choose_slice_ms(2.0, call_ms) for call_ms in (0.01, 1.0, 30.0)]
+    [2.0, 5.0, 30.0]
+    """
+    few_ms = MIN_SLICE_CALLS * call_ms
+    return max(slice_ms, few_ms if few_ms <= LONGEST_SLICE * slice_ms else call_ms)
 
 
 def _count_waits() -> int:

@@ -146,7 +146,8 @@ class Ready:
     """The model is loaded and warm; the process waits for slices."""
 
     call_ms: float  # of one row
-    batch_call_ms: float  # of a batch of the size that is timed
+    row_slice_ms: float  # length of a slice of single rows
+    batch_slice_ms: float  # of batches
     child: int = 0  # its number, filled in by who receives the answer
 
 

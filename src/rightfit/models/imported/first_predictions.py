@@ -138,7 +138,7 @@ def find_prediction_kind(
         RightfitError: If they are not what the schema asks for.
 
     >>> binary = InputSchema(("x",), ("no", "yes"), None)
-    >>> function = Facts("function", "f", None, (), None, None)
+    >>> function = ModelDescription("function", "f", None, (), None, None)
     >>> found = ([0.5], ["no"], [[3.0, -1.0]])
     >>> [find_prediction_kind(np.array(one), function, binary) for one in found]
     ['second', 'labels', 'scores']
