@@ -173,18 +173,18 @@ import sys
 from pathlib import Path
 import numpy as np
 from factories import measurements
-from rightfit.measuring.rounds.measurement import Bench, Subject
-from rightfit.measuring.rounds.measurement import predict
-from rightfit.measuring.rounds.turns import JobMeasurement, time_block
+from rightfit.measuring.rounds.measurement import (
+    MeasurementContext, MeasurementTarget, predict
+)
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 folder = Path(sys.argv[1])
 np.save(folder / "rows.npy", np.zeros((5, 4), dtype=np.float32))
 settings = measurements.make_settings(answer_max_s=600)
 pool = WorkerPool(max_open=1)
-bench = Bench(pool, folder / "rows.npy", folder, settings, "quick")
+bench = MeasurementContext(pool, folder / "rows.npy", folder, settings, "quick")
 kind = WorkerKind(imports=(), n_threads=1)
 predict(
-    Subject("x", kind, "fakes.misbehaving:open_misbehaving",
+    MeasurementTarget("x", kind, "fakes.misbehaving:open_misbehaving",
             {"fault": sys.argv[2], "note": str(folder / "note")}),
     bench,
 )
