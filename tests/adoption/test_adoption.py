@@ -46,10 +46,6 @@ TINY = {
     "evaluation.presets.quick.max_processes": 2,
     "evaluation.presets.quick.min_processes": 2,
     "evaluation.presets.quick.latency_max_ms": 60,
-    "evaluation.presets.quick.slow_wait_max_ms": 0,
-    "evaluation.presets.quick.max_retries": 0,
-    "evaluation.presets.quick.max_extra_processes": 0,
-    "evaluation.presets.quick.max_quiet_wait_s": 0,
     "http_load.max_s": 0,
 }
 

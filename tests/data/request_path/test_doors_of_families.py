@@ -72,6 +72,11 @@ Rows = list[dict[str, Any]]
 Door = Callable[[Rows], npt.NDArray[np.float64]]
 
 
+def list_booleans(rows: Rows) -> list[bool]:
+    """Tell which cells are booleans: Arrow writes those among numbers as numbers."""
+    return [isinstance(cell, bool) for row in rows for cell in row.values()]
+
+
 def open_doors(model: FittedModel, folder: Path) -> Mapping[str, Door]:
     """Return the ways into one model, by name; each raises ``ValueError`` where it refuses rows."""
     model.export(folder)
@@ -101,6 +106,8 @@ def open_doors(model: FittedModel, folder: Path) -> Mapping[str, Door]:
 
     def by_arrow(rows: Rows) -> npt.NDArray[np.float64]:
         table = pyarrow.Table.from_pylist(rows)
+        if list_booleans(table.to_pylist()) != list_booleans(rows):
+            raise pyarrow.ArrowInvalid("a column of numbers holds no boolean")
         sink = io.BytesIO()
         with pyarrow.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)
