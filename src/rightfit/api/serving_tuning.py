@@ -214,7 +214,7 @@ class TunedServing:
     def __repr__(self) -> str:
         lines = [
             f"  {row['application']}: {row['model']} ({row['serving']}), "
-            + ", ".join(f"{title} {row[title]}" for title in [*row][3:])
+            + ", ".join(f"{title.partition(' (')[0]} {row[title]}" for title in [*row][3:])
             for row in self.summary().to_dicts()
         ]
         head = (
