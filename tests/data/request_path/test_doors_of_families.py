@@ -51,6 +51,7 @@ TARGETS = {
     "classes": pl.Series("sold", ["yes" if one else "no" for one in IS_SOLD]),
     "numbers": pl.Series("sold", IS_SOLD.cast(pl.Float64) * 3 + TABLE["n rooms"]),
 }
+ROUNDING = 1e-4  # of sums in 32 bits of many trees' answers, the targets being as large as 43
 NUMBERS = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
 TEXTS = st.none() | st.sampled_from(TOWNS) | st.text(max_size=4)
 ANY = NUMBERS | TEXTS | st.booleans()
@@ -152,5 +153,5 @@ def test_any_rows_are_answered_alike_by_every_door(doors: Mapping[str, Door], ro
     for name, answers in sent.items():
         if not refusing:
             np.testing.assert_allclose(
-                answers, sent["by_python"], rtol=1e-4, atol=1e-5, err_msg=name
+                answers, sent["by_python"], rtol=1e-4, atol=ROUNDING, err_msg=name
             )
