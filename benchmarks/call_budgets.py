@@ -57,6 +57,8 @@ def call(n_rows: int, budget_cpu_s: float) -> None:
     found = rf.search(table.head(n_rows), "y", budget_cpu_s=budget_cpu_s)
     aside = table.tail(N_ASIDE)
     model = found.best()
+    if model is None:
+        raise RuntimeError("no model was trained within the budget")
     print(json.dumps({"model": str(model), "r2": score(model.predict(aside), aside["y"])}))
 
 

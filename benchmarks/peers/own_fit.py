@@ -75,10 +75,8 @@ def ship(asked: dict[str, Any], folder: Path) -> None:
 
 def choose(found: SearchResult, application: str) -> tuple[FittedModel, str]:
     """Return what an application chooses; if nothing keeps its limits, what it would without."""
-    try:
-        return found.best(application), ""
-    except RightfitError as err:
-        said = str(err)
+    if model := found.best(application):
+        return model, ""
     free = found.applications[application].model_copy(update={"constraints": {}, "workload": None})
     freed = SearchResult(
         rf.rank(found.profiles, {application: free}),
@@ -90,7 +88,10 @@ def choose(found: SearchResult, application: str) -> tuple[FittedModel, str]:
         refitted_feeding=found._feeding,
         workspace=found._workspace,
     )
-    return freed.best(application), said
+    model = freed.best(application)
+    if model is None:
+        raise RuntimeError(f"{application}: none qualifies without limits either")
+    return model, found.ranking.decision(application).sentence
 
 
 if __name__ == "__main__":

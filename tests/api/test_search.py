@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import math
 import pickle
@@ -21,10 +22,12 @@ from fakes.stopping_rules import BehindBest, NeedsArgument, NoRule
 
 from rightfit._core.errors import RightfitError
 from rightfit.api import search as searching
+from rightfit.api.rank import rank
 from rightfit.api.search import search
 from rightfit.data.request_path.usage import PROFILE, read_export
 from rightfit.models.family import Checkpoint, TrainingRun
 from rightfit.models.registry import get_family
+from rightfit.ranking.applications.applications import Application
 from rightfit.searching.cell import Cell
 
 pytestmark = pytest.mark.whole
@@ -262,6 +265,20 @@ def test_a_number_has_no_probabilities(found: searching.SearchResult) -> None:
 def test_an_unknown_application_is_refused(found: searching.SearchResult) -> None:
     with pytest.raises(RightfitError, match="quality"):
         found.best("web_api")
+
+
+def test_a_loop_over_applications_goes_on_where_none_meets_the_limits(
+    found: searching.SearchResult, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = {"quality": {"min": 1.0}}
+    demanding = Application(
+        objectives={"quality": {"weight": 1, "worst": 0, "best": 1}}, constraints=limits
+    )
+    result = copy.copy(found)
+    result.ranking = rank(found.profiles, {"demanding": demanding})
+
+    assert result.best("demanding") is None
+    assert result.ranking.decision("demanding").sentence in caplog.text
 
 
 def test_an_estimator_by_import_path_is_trained_with_its_defaults() -> None:

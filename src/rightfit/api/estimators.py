@@ -212,7 +212,11 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         self.ranking_ = result.ranking
         self.profiles_ = result.profiles
         self.trials_ = result.trials
-        self.best_ = result.best()
+        best = result.best()
+        if best is None:
+            [application] = result.applications
+            raise RightfitError(result.ranking.decision(application).sentence)
+        self.best_ = best
 
 
 class RightfitClassifier(ClassifierMixin, _SearchingEstimator):  # type: ignore[misc]  # untyped base

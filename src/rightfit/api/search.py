@@ -190,14 +190,16 @@ class SearchResult:
         """Description of the table, with remarks on the columns left out."""
         return self._feeding.data_card
 
-    def best(self, application: str | None = None) -> FittedModel:
-        """Return the model that an application chooses.
+    def best(self, application: str | None = None) -> FittedModel | None:
+        """Return the model that an application chooses; ``None``: no candidate meets its limits.
+
+        A warning then says what was nearest.
 
         Args:
             application: Its name; may be left out where there is one application only.
 
         Raises:
-            RightfitError: If there is no such application, or no candidate meets its limits.
+            RightfitError: If there is no such application.
         """
         require_threads()
         names = list(self.applications)
@@ -209,7 +211,8 @@ class SearchResult:
             )
         winner = self._find_winner(name)
         if winner is None:
-            raise RightfitError(self.ranking.decision(name).sentence)
+            logger.warning("%s: %s", name, self.ranking.decision(name).sentence)
+            return None
         is_refitted = winner.candidate in self._refitted
         bundles = self._refitted if is_refitted else self._candidates
         return FittedModel(
