@@ -29,9 +29,6 @@ the applications are the shipped ones. The last line is JSON:
   ``corrected_covers``: share of its intervals that contain the truth, the least of them;
 - ``chance_error``: by how much the chance of best that is told of winners differs from the share
   that truly is, on average over classes of the chance.
-
-``--ties FILE`` counts instead what pairing resolves in stored resource profiles, and what pairing
-timings could resolve at most: what is left tied when timings are exact.
 """
 
 from __future__ import annotations
@@ -45,9 +42,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import yaml
-from rank_coverage import Coverage, InNoise, measure_coverage, measure_normally, pair_and_unpair
+from rank_coverage import Coverage, InNoise, measure_coverage, measure_normally
 from simulated_processes import TIMES, Noise, load_noise
 from simulated_studies import judge_chances, judge_winners, make_profiles, simulate_truth
 
@@ -65,7 +61,6 @@ KIB_PER_GIB = 2**20
 NEARLY_EQUAL = 1e4
 TEST_ROWS, CANDIDATES = (200, 700, 2_000, 10_000), (5, 12, 40)
 CHANCES = (0.0, 0.2, 0.4, 0.6, 0.75, 0.8, 0.9, 0.95, 0.99, 1.01)
-TIMINGS = ("latency", "throughput", "load_time", "max_rate", "cost_usd", "encoding")
 
 
 def main() -> None:
@@ -76,12 +71,8 @@ def main() -> None:
     parser.add_argument(
         "--exponents", type=int, nargs="+", default=[4, 5, 6], help="of 10: profiles to rank"
     )
-    parser.add_argument("--ties", type=Path, help="stored resource profiles (parquet)")
     options = parser.parse_args()
     applications, rules = read_parameters()
-    if options.ties:
-        print(json.dumps(count_ties(options.ties, applications, rules)))
-        return
     figures = time_all(options.exponents, applications, rules)
     figures |= check_coverage(options.runs, applications, rules)
     figures |= check_bias(options.studies, applications, rules)
@@ -208,34 +199,6 @@ def check_chances(
         gaps.append((abs(chance - share), len(within)))
     sizes = np.array([size for _, size in gaps])
     return {"chance_error": float(np.average([gap for gap, _ in gaps], weights=sizes))}
-
-
-def count_ties(
-    file: Path, applications: ApplicationsParams, rules: RankingRules
-) -> dict[str, int | float]:
-    """Count the pairs that are tied with and without pairing, in stored resource profiles."""
-    tied = {}
-    profiles = pl.read_parquet(file)
-    ends = [f"^{start}.*_{end}$" for start in TIMINGS for end in ("low", "high")]
-    ways = pair_and_unpair(profiles) | {"exact": profiles.select(pl.exclude(ends))}
-    for how, frame in ways.items():
-        ranked = rank_applications(read_profiles(frame), applications, rules)
-        tied[how] = {
-            one.assessment.name: int((one.rank_high - one.rank_low).sum()) // 2 for one in ranked
-        }
-    for name, n_unpaired in tied["unpaired"].items():
-        print(
-            f"{name}: {n_unpaired} pairs tied unpaired, {tied['paired'][name]} paired,"
-            f" {tied['exact'][name]} if timings were exact"
-        )
-    totals = {how: sum(found.values()) for how, found in tied.items()}
-    share = 1 - totals["paired"] / max(totals["unpaired"], 1)
-    return {
-        "tied_unpaired": totals["unpaired"],
-        "tied_paired": totals["paired"],
-        "tied_exact_timings": totals["exact"],
-        "share": share,
-    }
 
 
 def read_parameters() -> tuple[ApplicationsParams, RankingRules]:
