@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, cast
 
 import polars as pl
@@ -277,7 +278,7 @@ class ProfileBuilder:
             for column in METRICS_BY_COLUMN
             if self.values.get(column) is None and column not in self.reasons
         ]
-        columns = (*METRICS_BY_COLUMN, *INTERVAL_COLUMNS, *FINAL_COLUMNS)
+        columns = profiles_schema()
         unknown = sorted(set(self.values) - set(columns))
         if unexplained or unknown:
             raise ValueError(
@@ -285,21 +286,12 @@ class ProfileBuilder:
                 f"{unknown}."
             )
         return {
-            "dataset": self.dataset,
-            "model": self.model,
-            "candidate": self.candidate,
+            **dict.fromkeys(columns),
+            **{name: value for name, value in vars(self).items() if name in columns},
             **asdict(self.serving),
-            **{column: self.values.get(column) for column in columns},
+            **self.values,
             "min_hardware_tier_name": self.hardware_tier,
-            "best_batch_size": self.best_batch_size,
-            "n_latency_samples": self.n_latency_samples,
-            "disturbed": self.disturbed,
             LEVEL_ERROR: None if self.how is None else self.how.level_error_pct,
-            "encoding_ms": self.encoding_ms,
-            "quality_deviations": self.quality_deviations,
-            "quality_metric": self.quality_metric,
-            "model_sha256": self.model_sha256,
-            "environment_id": self.environment_id,
             "null_reasons": {column: self.reasons.get(column) for column in REASONS_OF},
             "measured_how": None if self.how is None else asdict(self.how),
         }
@@ -310,6 +302,7 @@ def tabulate_profiles(profiles: Iterable[ProfileBuilder]) -> pl.DataFrame:
     return pl.DataFrame([profile.build_row() for profile in profiles], schema=profiles_schema())
 
 
+@cache
 def profiles_schema() -> Mapping[str, Any]:
     """Return the columns of ``resource_profiles`` with their types."""
     return {
