@@ -23,7 +23,7 @@ from rightfit.cli.verb_group import verbs
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.kedro_private import find_versioned_path
 from rightfit.kedro_project.reuse import RecordStore
-from rightfit.kedro_project.reuse.file_records import record_file
+from rightfit.kedro_project.reuse.records import record_file
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.kedro_project.unchanged import ReusedResults
 from rightfit.models.bundle import read_bundle

@@ -2,11 +2,10 @@
 
 It knows Kedro and the standard library alone, and no word of what the steps do: a project derives
 its rules from :class:`StepReuse`, calls it from its runner, and hands over a store of documents.
-Begin with ``steps``; ``records`` is what a run notes, ``file_records`` how files are compared.
+Begin with ``steps``; ``records`` is what a run notes and how it compares files.
 """
 
-from rightfit.kedro_project.reuse.file_records import SELF, compare_files
-from rightfit.kedro_project.reuse.records import RecordStore, hash_content
+from rightfit.kedro_project.reuse.records import SELF, RecordStore, compare_files, hash_content
 from rightfit.kedro_project.reuse.steps import StepReuse
 
 __all__ = ["SELF", "RecordStore", "StepReuse", "compare_files", "hash_content"]

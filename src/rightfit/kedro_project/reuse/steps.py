@@ -19,8 +19,14 @@ from rightfit.kedro_project.kedro_private import (
     is_versioned,
     pin_load_version,
 )
-from rightfit.kedro_project.reuse.file_records import DamagedFileError, compare_files, record_files
-from rightfit.kedro_project.reuse.records import RecordStore, ResultRecord, hash_content
+from rightfit.kedro_project.reuse.records import (
+    DamagedFileError,
+    RecordStore,
+    ResultRecord,
+    compare_files,
+    hash_content,
+    record_files,
+)
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from rightfit.cli.local_server import guard_asgi, is_local
-from rightfit.cli.run_server import run_server
+from rightfit.cli.run_server import guard_asgi, is_local, run_server
 from rightfit.cli.studies import hide_password
 
 pytestmark = pytest.mark.whole
