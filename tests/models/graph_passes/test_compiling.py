@@ -12,7 +12,7 @@ from onnx import ModelProto
 from rightfit.models.graph_passes import MODEL_PASSES, REQUEST_PASSES
 from rightfit.models.graph_passes.compiling import APPLIED, DROPPED, compile_graph
 from rightfit.models.graph_passes.graph_view import rebuild
-from rightfit.models.graph_passes.two_classes import answer_two_classes_by_sigmoid
+from rightfit.models.graph_passes.linear_layers import answer_two_classes_by_sigmoid
 from rightfit.models.onnx_graph import GraphBuilder
 from rightfit.models.onnx_session import open_session
 from rightfit.models.predictions import is_rounding

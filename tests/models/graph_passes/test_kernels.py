@@ -10,8 +10,7 @@ import pytest
 from factories.graphs import list_operators, run_graph
 from sklearn.svm import SVC
 
-from rightfit.models.graph_passes.kernels import write_kernels_as_products
-from rightfit.models.graph_passes.pair_votes import join_columns
+from rightfit.models.graph_passes.kernels import join_columns, write_kernels_as_products
 from rightfit.models.graph_passes.tidying import keep_answers, remove_copies
 from rightfit.models.schema import InputSchema
 from rightfit.models.sklearn_io import export_scores

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from factories.graphs import add_product, list_operators, make_graph, run_graph
 
-from rightfit.models.graph_passes.missing_values import leave_filling_outside
+from rightfit.models.graph_passes.inputs import leave_filling_outside
 from rightfit.models.onnx_graph import GraphBuilder
 from rightfit.models.onnx_session import FILLING
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from factories.graphs import add_product, list_operators, make_graph, run_graph
 
-from rightfit.models.graph_passes.narrow_inputs import narrow_inputs
+from rightfit.models.graph_passes.inputs import narrow_inputs
 from rightfit.models.onnx_graph import GraphBuilder
 
 ROWS = np.array([[0.1, 2.5], [np.nan, 3.3], [1e9 + 1, np.nan]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from factories.graphs import list_operators, make_graph, run_graph
 
-from rightfit.models.graph_passes.thresholds import unscale_thresholds
+from rightfit.models.graph_passes.trees import unscale_thresholds
 from rightfit.models.onnx_graph import GraphBuilder
 
 rng = np.random.default_rng(0)

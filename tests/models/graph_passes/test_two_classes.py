@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from factories.graphs import add_product, list_operators, make_graph, run_graph
 
-from rightfit.models.graph_passes.two_classes import (
+from rightfit.models.graph_passes.linear_layers import (
     answer_both_classes_at_once,
     answer_two_classes_by_sigmoid,
 )

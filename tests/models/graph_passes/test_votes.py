@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from factories.graphs import make_graph, run_graph
 
-from rightfit.models.graph_passes.votes import drop_zero_votes
+from rightfit.models.graph_passes.trees import drop_zero_votes
 from rightfit.models.onnx_graph import GraphBuilder
 
 SHARES = np.array([[0.5, 0, 0], [0, 0.25, 0.25], [0, 0, 0.5], [0, 0, 0]])  # of two stumps' leaves

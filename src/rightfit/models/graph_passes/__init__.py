@@ -10,19 +10,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rightfit.models.graph_passes.category_tables import look_up_categories
-from rightfit.models.graph_passes.kernels import write_kernels_as_products
-from rightfit.models.graph_passes.linear_layers import join_bias, write_linear_as_products
-from rightfit.models.graph_passes.missing_values import leave_filling_outside
-from rightfit.models.graph_passes.narrow_inputs import narrow_inputs
-from rightfit.models.graph_passes.pair_votes import join_columns
-from rightfit.models.graph_passes.scaling import fold_scaling
-from rightfit.models.graph_passes.thresholds import unscale_thresholds
-from rightfit.models.graph_passes.tidying import keep_answers, remove_copies
-from rightfit.models.graph_passes.two_classes import (
+from rightfit.models.graph_passes.inputs import leave_filling_outside, narrow_inputs
+from rightfit.models.graph_passes.kernels import join_columns, write_kernels_as_products
+from rightfit.models.graph_passes.linear_layers import (
     answer_both_classes_at_once,
     answer_two_classes_by_sigmoid,
+    join_bias,
+    write_linear_as_products,
 )
-from rightfit.models.graph_passes.votes import drop_zero_votes
+from rightfit.models.graph_passes.scaling import fold_scaling
+from rightfit.models.graph_passes.tidying import keep_answers, remove_copies
+from rightfit.models.graph_passes.trees import drop_zero_votes, unscale_thresholds
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -6,13 +6,14 @@ it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.models.onnx_graph import GraphBuilder
+from rightfit.models.onnx_graph import GraphBuilder, read_opsets
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -140,6 +141,34 @@ class GraphView:
             if i == last:
                 nodes.extend(added.nodes)
         return rebuild(self.model, nodes, constants=added.constants)
+
+
+def rewriting(
+    *kinds: str, min_opset: int = 0
+) -> Callable[
+    [Callable[[GraphView, NodeProto], ModelProto | None]], Callable[[ModelProto], ModelProto]
+]:
+    """Make a pass of a function that rewrites one node, or returns ``None`` where it cannot.
+
+    Args:
+        kinds: Operators of the nodes that it is asked for, in the order of computing.
+        min_opset: Lowest version of the operators that it writes.
+    """
+
+    def decorate(
+        rewrite: Callable[[GraphView, NodeProto], ModelProto | None],
+    ) -> Callable[[ModelProto], ModelProto]:
+        @wraps(rewrite)
+        def run(model: ModelProto) -> ModelProto:
+            if read_opsets(model).get("", 0) < min_opset:
+                return model
+            view = GraphView(model)
+            rewritten = (rewrite(view, node) for node in view.nodes if node.op_type in kinds)
+            return next((changed for changed in rewritten if changed is not None), model)
+
+        return run
+
+    return decorate
 
 
 def rebuild(

@@ -1,0 +1,146 @@
+"""Passes on ensembles of trees: no scaling before them, and no votes of 0.
+
+Scaling keeps the order of values, so for each threshold there is a largest value that is scaled to
+no more than it. That one is searched among the numbers of float32: on every value that float32
+holds, the trees take the same way as before.
+
+A leaf of a forest holds a share of votes for every class, and most shares are 0: adding them
+changes nothing, and takes time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rightfit.models.graph_passes.graph_view import (
+    Array,
+    GraphView,
+    read_attributes,
+    rewriting,
+)
+from rightfit.models.graph_passes.scaling import (
+    Scaling,
+    list_parts,
+    read_scaling,
+    replace_part,
+)
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+ENSEMBLES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
+WITHIN = (b"BRANCH_LEQ", b"BRANCH_GT")  # a threshold belongs to the values below it
+BELOW = (b"BRANCH_LT", b"BRANCH_GTE")  # or to those above
+LEAF = b"LEAF"
+N_HALVINGS = 33  # of the range of all float32, which are ordered as 32-bit integers are
+MAX_NODES = 200_000  # of an ensemble, beside whose own cost scaling is nothing
+LARGEST = float(np.finfo(np.float32).max)
+PARTS = ("treeids", "nodeids", "ids", "weights")
+
+
+@rewriting(*ENSEMBLES)
+def unscale_thresholds(view: GraphView, node: NodeProto) -> ModelProto | None:
+    """Compare unscaled columns with unscaled thresholds, in trees of ``value <= threshold``."""
+    settings = read_attributes(node)
+    if len(settings.get("nodes_nodeids", ())) > MAX_NODES:
+        return None
+    modes = np.array(settings.get("nodes_modes", ()))
+    if "nodes_values" not in settings or set(modes.tolist()) - {*WITHIN, *BELOW, LEAF}:
+        return None
+    features = np.array(settings["nodes_featureids"])
+    n_columns = view.find_width(node.input[0]) or 0
+    for part, columns in list_parts(view, node.input[0], n_columns):
+        scaling = read_scaling(view, part)
+        if scaling is None or not scaling.is_narrow or (scaling.scale <= 0).any():
+            continue
+        thresholds = np.array(settings["nodes_values"], dtype=np.float32)
+        is_here = (features >= columns.start) & (features < columns.stop)
+        for kinds in (WITHIN, BELOW):
+            moved = np.isin(modes, kinds) & is_here
+            thresholds[moved] = find_unscaled(
+                thresholds[moved],
+                scaling,
+                features[moved] - columns.start,
+                is_below=kinds == BELOW,
+            )
+        added = view.build("thresholds")
+        source = added.cast(scaling.source, "float32") if scaling.is_cast else scaling.source
+        rows, replaced = replace_part(view, added, node.input[0], part, source)
+        moved_node = _copy_with(node, {"nodes_values": thresholds.tolist()})
+        moved_node.input[0] = rows
+        added.nodes.append(moved_node)
+        return view.rewrite([*scaling.nodes, *replaced, node], added)
+    return None
+
+
+def find_unscaled(thresholds: Array, scaling: Scaling, columns: Array, *, is_below: bool) -> Array:
+    """Return thresholds of unscaled values that part them as others part scaled ones.
+
+    Args:
+        thresholds: Float32, shape (n_thresholds,).
+        scaling: Of the columns.
+        columns: The column of each threshold.
+        is_below: Whether values that equal a threshold lie above it.
+    """
+    low, high = (
+        np.full(len(thresholds), _order(np.float32(end)), np.int64) for end in (-LARGEST, LARGEST)
+    )
+    for _ in range(N_HALVINGS):
+        middle = low + (high - low + 1) // 2
+        scaled = scaling.scale_exactly(_value(middle), columns)
+        fits = scaled < thresholds if is_below else scaled <= thresholds
+        low, high = np.where(fits, middle, low), np.where(fits, high, middle - 1)
+    return _value(low + 1 if is_below else low)
+
+
+def _order(value: np.float32) -> int:
+    """Return the position of a float32 among all, in ascending order."""
+    bits = int(value.view(np.int32))
+    return bits if bits >= 0 else -(bits & 0x7FFFFFFF)
+
+
+def _value(orders: Array) -> Array:
+    """Return the float32 at a position; the inverse of :func:`_order`."""
+    bits = np.abs(orders).astype(np.int32).view(np.float32)
+    return np.where(orders < 0, -bits, bits)
+
+
+@rewriting("TreeEnsembleClassifier")
+def drop_zero_votes(view: GraphView, node: NodeProto) -> ModelProto | None:
+    """Leave out votes of 0, of trees that vote for three classes or more.
+
+    A leaf keeps one vote at least, and so does a class.
+    """
+    settings = read_attributes(node)
+    names = [f"class_{part}" for part in PARTS]
+    sums_votes = settings.get("post_transform", "NONE") == "NONE"  # no other function of them
+    if not sums_votes or any(name not in settings for name in names):
+        return None
+    trees, leaves, classes, weights = (np.array(settings[name]) for name in names)
+    n_classes = len(np.unique(classes))
+    if n_classes < 3:  # of two, ONNX Runtime derives one from the other
+        return None
+    is_kept = weights != 0
+    starts = np.flatnonzero(np.diff(trees, prepend=-1) | np.diff(leaves, prepend=-1))
+    is_kept[starts[~np.logical_or.reduceat(is_kept, starts)]] = True
+    if is_kept.all() or len(np.unique(classes[is_kept])) < n_classes:
+        return None
+    votes = (values[is_kept].tolist() for values in (trees, leaves, classes, weights))
+    added = view.build("votes")
+    added.nodes.append(_copy_with(node, dict(zip(names, votes, strict=True))))
+    return view.rewrite([node], added)
+
+
+def _copy_with(node: NodeProto, attributes: Mapping[str, list[float]]) -> NodeProto:
+    """Return a copy of a node with other values of some attributes."""
+    from onnx import helper
+
+    copy = type(node)()
+    copy.CopyFrom(node)
+    del copy.attribute[:]
+    copy.attribute.extend(part for part in node.attribute if part.name not in attributes)
+    copy.attribute.extend(helper.make_attribute(*item) for item in attributes.items())
+    return copy
