@@ -3,9 +3,8 @@
 Every winner of the project's last ranking answers whole requests of raw test rows, encoder and
 model in one graph, with one thread, in two forms:
 
-- *plain*: the model as its converter exports it, behind the encoder, fed as exports were fed before
-  graphs were compiled: columns stacked and turned, texts written one by one;
-- *compiled*: as it is exported now.
+- *plain*: the model as its converter exports it, behind the encoder;
+- *compiled*: as it is exported.
 
 Both are open in one process and take turns in slices of a few milliseconds, in random order, so
 that what the machine does meanwhile falls on both. What counts is the time that the calling thread
@@ -15,7 +14,6 @@ Ends with one line of JSON:
 
 - ``throughput_gain``: rows per second in batches of 2,048, compiled / plain, as the geometric mean
   over models; and the same by what a model computes, ``products``, ``trees``, ``kernels``, ...;
-- ``graph_gain``: the same with plain fed as compiled: the share of the passes alone;
 - ``latency_ratio``: time of requests of one row, compiled / plain, as the geometric mean;
 - ``worst_gain``: the lowest gain in throughput of any model;
 - ``labels_differ``: test rows that get another class, beside those whose two likeliest classes are
@@ -46,10 +44,9 @@ from rightfit.data.model_columns import make_raw_rows
 from rightfit.data.request_path.encoder_graph import join_encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
 from rightfit.data.request_path.raw_rows import cut_input, cut_singles, take_first
-from rightfit.data.request_path.usage import Columns, TensorInput, make_feed, open_graph, write_text
+from rightfit.data.request_path.usage import open_graph
 from rightfit.kedro_project.stored import ProjectLocation, StoredResults
 from rightfit.models.bundle import ONNX_FILE, Bundle
-from rightfit.models.onnx_session import open_session
 from rightfit.models.registry import get_family
 from rightfit.params.grid import read_grid
 
@@ -77,15 +74,14 @@ class Measured:
     name: str
     kind: str
     throughput_gain: float
-    graph_gain: float
     latency_ratio: float
     n_rows: int
     n_labels_differ: int
 
     def __str__(self) -> str:
         return (
-            f"{self.name:40} {self.kind:13} throughput x {self.throughput_gain:6.2f} (graph alone "
-            f"x {self.graph_gain:5.2f}), one row x {self.latency_ratio:.2f}, "
+            f"{self.name:40} {self.kind:13} throughput x {self.throughput_gain:6.2f}, one "
+            f"row x {self.latency_ratio:.2f}, "
             f"{self.n_labels_differ} of {self.n_rows} labels differ"
         )
 
@@ -115,7 +111,6 @@ def main() -> None:
                 "n_models": len(measured),
                 "throughput_gain": geometric_mean([model.throughput_gain for model in measured]),
                 **{f"throughput_gain_{kind}": gain for kind, gain in gains.items()},
-                "graph_gain": geometric_mean([model.graph_gain for model in measured]),
                 "latency_ratio": geometric_mean([model.latency_ratio for model in measured]),
                 "worst_gain": round(min(model.throughput_gain for model in measured), 3),
                 "labels_differ": sum(model.n_labels_differ for model in measured),
@@ -168,27 +163,23 @@ def measure_model(
         plain, compiled = (
             join_encoder(exported, encoder, compiles=compiles) for compiles in (False, True)
         )
-    as_before = open_as_before(plain, inputs)
-    fed_alike, now = (
-        open_graph(one, inputs, n_threads=1, device="cpu") for one in (plain, compiled)
-    )
+    forms = [open_graph(graph, inputs, n_threads=1, device="cpu") for graph in (plain, compiled)]
     batch = cut_input(take_first(raw, BATCH_SIZE), 0, BATCH_SIZE)
     singles = cut_singles(take_first(raw, N_SINGLES), N_SINGLES)
     take_turns = TurnTaking(asked.seconds, asked.seed)
-    before_s, alike_s, now_s = take_turns([as_before, fed_alike, now], [batch])
-    one_before_s, one_now_s = take_turns([as_before, now], singles)
+    plain_s, compiled_s = take_turns(forms, [batch])
+    plain_row_s, compiled_row_s = take_turns(forms, singles)
     parts: list[Any] = [
         cut_input(raw, start, start + BATCH_SIZE) for start in range(0, len(raw), BATCH_SIZE)
     ]
-    before, after = (np.concatenate([form(part) for part in parts]) for form in (as_before, now))
+    expected, found = (np.concatenate([form(part) for part in parts]) for form in forms)
     return Measured(
         name,
         kind,
-        throughput_gain=before_s / now_s,
-        graph_gain=alike_s / now_s,
-        latency_ratio=one_now_s / one_before_s,
-        n_rows=len(before),
-        n_labels_differ=count_differing(before, after),
+        throughput_gain=plain_s / compiled_s,
+        latency_ratio=compiled_row_s / plain_row_s,
+        n_rows=len(expected),
+        n_labels_differ=count_differing(expected, found),
     )
 
 
@@ -207,28 +198,6 @@ def find_kind(exported: Path) -> str:
 
     operators = {node.op_type for node in onnx.load(exported).graph.node}
     return next((kind for name, kind in KINDS.items() if name in operators), "products")
-
-
-def open_as_before(graph: bytes, inputs: Sequence[TensorInput]) -> Answer:
-    """Open a plain graph, fed as exports were fed before graphs were compiled."""
-    session = open_session(graph)
-    outputs = [one.name for one in session.get_outputs() if one.name in ("probabilities", "values")]
-
-    def answer(columns: Columns) -> npt.NDArray[Any]:
-        feed: dict[str, npt.NDArray[Any]] = {}
-        for one in inputs:
-            values = [columns[name] for name in one.columns]
-            if one.dtype == "uint8":
-                feed |= make_feed(columns, [one])
-            elif one.dtype == "string":
-                texts = [[write_text(value) for value in column] for column in values]
-                feed[one.name] = np.ascontiguousarray(np.array(texts, dtype=object).T)
-            else:
-                feed[one.name] = np.ascontiguousarray(np.array(values, dtype=one.dtype).T)
-        answers: npt.NDArray[Any] = session.run(outputs, feed)[0]
-        return answers
-
-    return answer
 
 
 class TurnTaking:
