@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     RootModel,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
+from pydantic_core import core_schema
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import find_nearest
@@ -72,6 +72,48 @@ Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 ThreadCount = Annotated[int | Literal["all"], BeforeValidator(_read_thread_count)]
 
 
+_NO_SCHEMAS = ("default", "metadata", "serialization")
+# YAML 1.1 reads 1.0e-4 as a number, but 1.0e4 as a text
+_NUMBER_IN_YAML_1_2 = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE]\+?\d+")
+
+
+def _read_exponent(value: Any) -> Any:
+    is_number = isinstance(value, str) and _NUMBER_IN_YAML_1_2.fullmatch(value)
+    return float(value) if is_number else value
+
+
+def _read_whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _read_strictly(schema: Any, *, within: str = "") -> Any:
+    """Return pydantic's schema of a model with strict numbers and truth values.
+
+    Args:
+        schema: The schema, or a part of it.
+        within: ``model`` in a model's fields, ``union`` in a choice of kinds, which takes each kind
+            as it is; models there have read theirs strictly already.
+    """
+    if isinstance(schema, list | tuple):
+        return type(schema)(_read_strictly(part, within=within) for part in schema)
+    if not isinstance(schema, dict) or (within and schema.get("type") == "model"):
+        return schema
+    kind = schema.get("type")
+    within = kind if kind in ("model", "union") else within
+    strict = {
+        key: part if key in _NO_SCHEMAS else _read_strictly(part, within=within)
+        for key, part in schema.items()
+    }
+    if kind not in ("int", "float", "bool"):
+        return strict
+    strict["strict"] = True
+    if kind == "bool" or within == "union":
+        return strict
+    return core_schema.no_info_before_validator_function(
+        _read_whole if kind == "int" else _read_exponent, strict
+    )
+
+
 class StrictModel(BaseModel):
     """A model that takes no unknown key, no NaN, no infinity, and no text for a number.
 
@@ -85,19 +127,13 @@ class StrictModel(BaseModel):
         """Describe what its validators leave to the reader of the whole configuration."""
         return []
 
-    @model_validator(mode="before")
     @classmethod
-    def _hide_disguised(cls, raw: Any) -> Any:
-        """Keep from pydantic what it would convert, so that it reports each in its place."""
-        if not isinstance(raw, Mapping):
-            return raw
-        fields = cls.model_fields
-        return {
-            name: _hide(list(_list_kinds(fields[name].annotation)), value)
-            if name in fields
-            else value
-            for name, value in raw.items()
-        }
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler, /
+    ) -> core_schema.CoreSchema:
+        """Have numbers and truth values of its own fields read strictly."""
+        schema: core_schema.CoreSchema = _read_strictly(handler(source))
+        return schema
 
     @field_validator("*", mode="after")
     @classmethod
@@ -212,54 +248,3 @@ def word_fault(fault: Mapping[str, Any], known: Iterable[str] = ()) -> str:
     if says_input or len(value) > MAX_INPUT:
         return message
     return f"{message}, but got {value}"
-
-
-# YAML 1.1 reads 1.0e-4 as a number, but 1.0e4 as a text
-_NUMBER_IN_YAML_1_2 = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE]\+?\d+")
-
-
-class _Hidden:
-    """A value that no field accepts, shown as it was written."""
-
-    def __init__(self, value: bool | str | float) -> None:
-        self._value = value
-
-    def __repr__(self) -> str:
-        return repr(self._value)
-
-
-def _hide(kinds: list[Any], value: Any) -> Any:
-    """Hide a truth value or a text in place of a number, or what is not quite true or false."""
-    if isinstance(value, list | tuple):
-        of_items = [kind for inner in kinds if isinstance(inner, tuple) for kind in inner]
-        return [_hide(of_items, item) for item in value]
-    takes_number = int in kinds or float in kinds
-    if isinstance(value, str) and float in kinds and _NUMBER_IN_YAML_1_2.fullmatch(value):
-        return value
-    is_disguised = (
-        (isinstance(value, bool) and takes_number and bool not in kinds)
-        or (isinstance(value, str) and takes_number and str not in kinds and value not in kinds)
-        or (isinstance(value, str | int | float) and type(value) is not bool and kinds == [bool])
-    )
-    return _Hidden(value) if is_disguised else value
-
-
-def _list_kinds(annotation: Any) -> Iterator[Any]:
-    """Yield the types and literals that an annotation accepts; those of a list's items as a tuple.
-
-    >>> list(_list_kinds(tuple[int | Literal["all"], ...]))
-    [(<class 'int'>, 'all')]
-    """
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        yield from _list_kinds(arguments[0])
-    elif origin in (Union, types.UnionType):
-        for argument in arguments:
-            if argument is not type(None):
-                yield from _list_kinds(argument)
-    elif origin is Literal:
-        yield from arguments
-    elif origin in (tuple, list):
-        yield tuple(kind for item in arguments if item is not ... for kind in _list_kinds(item))
-    else:
-        yield annotation
