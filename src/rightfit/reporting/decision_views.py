@@ -120,7 +120,6 @@ class DecisionView:
         served: Limits of how it is served, as of a figure.
         badge: How sure the decision is.
         findings: The remarks on it, the most severe first.
-        title: The dataset's name.
         quality: What its quality is called.
         costs: Names of the columns of costs.
         places: All candidates, best first.
@@ -138,7 +137,6 @@ class DecisionView:
     served: tuple[tuple[bool, str], ...]
     badge: str
     findings: tuple[Finding, ...]
-    title: str
     quality: str
     costs: tuple[str, ...]
     places: tuple[BoardRow, ...]
@@ -177,7 +175,6 @@ def view_decisions(
                     for finding in findings
                     if finding.subject == name_subject(application, dataset)
                 ),
-                title=dataset,
                 quality=results.quality_title(dataset),
                 costs=tuple(metric_title(name) for name in costs),
                 places=tuple(_list_places(*context, costs=costs)),

@@ -58,7 +58,6 @@ class ApplicationView:
     """An application with its decisions."""
 
     name: str
-    title: str
     description: str
     request: str
     decisions: list[DecisionView]
@@ -87,7 +86,6 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
     applications = [
         ApplicationView(
             name=name,
-            title=name,
             description=application.description,
             request=describe_application(application),
             decisions=view_decisions(results, name, findings),
@@ -208,7 +206,7 @@ def describe_application(application: Application) -> str:
 def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[str, Any]:
     """Arrange the matrix: applications by datasets, or the other way where it would be too wide."""
     application_heads = [
-        Head(view.title, view.description, f"panel-{view.name}") for view in applications
+        Head(view.name, view.description, f"panel-{view.name}") for view in applications
     ]
     dataset_heads = [Head(name) for name in datasets]
     decisions = [
