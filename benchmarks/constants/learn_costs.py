@@ -36,8 +36,7 @@ from rightfit.models.schema import InputSchema
 from rightfit.models.training_work import TrainingSize
 from rightfit.searching.cell import Cell
 from rightfit.searching.learning_curve import follow_training
-from rightfit.searching.pausing.serving_costs import CostLine
-from rightfit.searching.pausing.training_costs import SHIPPED, name_line
+from rightfit.searching.pausing.costs import TRAINING_COSTS, CostLine, name_line
 from rightfit.searching.setting_up import make_data
 from rightfit_study.early_stopping.recording import draw_configuration
 
@@ -200,7 +199,7 @@ def fit() -> None:
         }
         for name, line in fitted.items()
     }
-    target = Path(rightfit.searching.pausing.__path__[0]) / SHIPPED
+    target = Path(rightfit.searching.pausing.__path__[0]) / TRAINING_COSTS
     target.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 

@@ -20,9 +20,9 @@ from rightfit.models.registry import get_family
 from rightfit.ranking.applications.applications import THREADS, Application, Applications
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.searching.observing import project_structure
+from rightfit.searching.pausing.costs import ServingCosts
 from rightfit.searching.pausing.observed import ObservedTrial, Seen
 from rightfit.searching.pausing.priors import Prior, read_shipped_prior
-from rightfit.searching.pausing.serving_costs import ServingCosts
 
 Floats = npt.NDArray[np.float64]
 

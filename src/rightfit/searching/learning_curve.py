@@ -24,7 +24,7 @@ from rightfit.models.quality.standard_errors import standard_error
 from rightfit.models.registry import get_family
 from rightfit.models.training_work import TrainingSize
 from rightfit.searching.cell import Cell
-from rightfit.searching.pausing.training_costs import predict_cpu_s
+from rightfit.searching.pausing.costs import predict_cpu_s
 
 Json = dict[str, Any]
 
@@ -99,7 +99,7 @@ class Look:
         point: ``checkpoint`` (1 …), ``n_steps``, ``quality_raw`` on the validation rows and
             ``quality_raw_error``, its standard error, the fit metrics so far, ``fit_cpu_s`` and
             ``validate_cpu_s`` (CPU seconds since the trial's start), ``work_s`` (what both usually
-            take, see ``training_costs.py``; what they took in a family without such a line),
+            take, see ``pausing/costs.py``; what they took in a family without such a line),
             ``structure`` (see ``Family.describe_structure``) and ``kept_checkpoint``, that of the
             model: an earlier one where it is better and the family can go back to it.
         kept_mib: Memory that the training keeps while it is paused here.

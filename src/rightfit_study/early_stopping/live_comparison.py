@@ -29,9 +29,9 @@ from rightfit.models.registry import get_family
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.observing import read_finished
+from rightfit.searching.pausing.costs import ServingCosts
 from rightfit.searching.pausing.observed import ObservedTrial, Pool
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule
-from rightfit.searching.pausing.serving_costs import ServingCosts
 from rightfit.searching.search import run_search
 from rightfit.searching.studies.budget import spent_cpu_s, spent_work_s
 from rightfit.searching.studies.study_store import StudyStore, fingerprint_family

@@ -6,7 +6,7 @@ import pytest
 
 from rightfit.models.registry import BUILT_IN, LIBRARIES, get_family
 from rightfit.models.training_work import TrainingSize
-from rightfit.searching.pausing.training_costs import predict_cpu_s
+from rightfit.searching.pausing.costs import predict_cpu_s
 
 STRUCTURE = {"n_parameters": 5_000.0, "n_operations": 600.0, "n_nodes": 2_000.0, "n_trees": 50.0}
 LENGTHS = {"n_epochs": 12, "n_estimators": 50, "max_iter": 50, "iterations": 50}

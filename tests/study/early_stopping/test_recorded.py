@@ -7,9 +7,9 @@ import pytest
 
 from rightfit.measuring.serving import Serving
 from rightfit.searching.pausing import priors
+from rightfit.searching.pausing.costs import CostLine
 from rightfit.searching.pausing.priors import SHIPPED, Prior
 from rightfit.searching.pausing.quality_projection import StepPrior
-from rightfit.searching.pausing.serving_costs import CostLine
 from rightfit_study.early_stopping.recorded import dump_priors, learn_quality_prior
 
 pytestmark = pytest.mark.whole

@@ -24,8 +24,8 @@ from rightfit.ranking.applications.constraints import (
     resolve_limits,
 )
 from rightfit.ranking.applications.utility import compute_utility
+from rightfit.searching.pausing.costs import ServingCosts
 from rightfit.searching.pausing.observed import ObservedTrial
-from rightfit.searching.pausing.serving_costs import ServingCosts
 
 Floats = npt.NDArray[np.float64]
 

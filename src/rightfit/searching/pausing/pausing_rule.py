@@ -25,6 +25,7 @@ from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import THREADS, Applications
 from rightfit.ranking.applications.utility import Bools
+from rightfit.searching.pausing.costs import ServingCosts
 from rightfit.searching.pausing.expected_utility import (
     QUALITY,
     ExpectedUtility,
@@ -37,7 +38,6 @@ from rightfit.searching.pausing.observed import ObservedTrial, Pool
 from rightfit.searching.pausing.pausing_params import PausingParams
 from rightfit.searching.pausing.priors import Prior
 from rightfit.searching.pausing.quality_projection import project_quality
-from rightfit.searching.pausing.serving_costs import ServingCosts
 
 FEW = 8.0  # usual trials that the budget still holds, below which looks count with their rest
 GROWTH_WEIGHT = 1.0  # of the assumption that each look costs as much as all before it, in trials

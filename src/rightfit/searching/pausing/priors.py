@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 
 from rightfit.measuring.serving import Serving
+from rightfit.searching.pausing.costs import CostLine, Lines
 from rightfit.searching.pausing.quality_projection import UNKNOWN_QUALITY, QualityPrior
-from rightfit.searching.pausing.serving_costs import CostLine, Lines
 
 SHIPPED = "shipped_priors.json"
 BOOSTED = ("boosting", "libraries.lightgbm", "libraries.xgboost", "libraries.catboost")

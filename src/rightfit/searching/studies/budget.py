@@ -132,7 +132,7 @@ class Budget:
 
     Args:
         n_trials: Finished trials.
-        cpu_s: CPU seconds that training and validating usually take (``training_costs.py``). They
+        cpu_s: CPU seconds that training and validating usually take (``pausing/costs.py``). They
             depend on nothing but what is trained. A search that really takes ``GUARD`` times as
             much ends, too.
         wall_s: Wall seconds in which at least one trial ran. They depend on the machine's load.

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from rightfit.measuring.serving import Serving
+from rightfit.searching.pausing.costs import CostLine, ServingCosts
 from rightfit.searching.pausing.priors import Prior, read_shipped_prior
-from rightfit.searching.pausing.serving_costs import CostLine, ServingCosts
 
 ONE = Serving("onnx", 1, "cpu")
 

@@ -1,21 +1,31 @@
-"""What a model will cost to serve, from its structure.
+"""What a model costs to serve and a training takes, by straight lines from a few counts.
 
-Exporting and timing a model at every look would cost more than pausing saves. Costs follow from a
-few counts (parameters, operations, nodes, trees): a straight line with coefficients of at least 0.
-The lines come from recorded searches of the family.
+Exporting and timing a model at every look would cost more than pausing saves. What it will cost to
+serve follows from counts of its structure (parameters, operations, nodes, trees); the lines come
+from recorded searches of the family.
+
+A search's budget and its steps count usual CPU seconds, not those that the process took: the same
+data, configuration and seed give the same search, whatever else the machine does. A line per
+family, fitted to the logarithms of timed trainings (``benchmarks/constants/learn_costs.py``), turns
+the counts of a look into CPU seconds of the machine on which they were timed. On tables that it has
+not seen it is a factor of up to three or four off, see ``docs/decisions/0023-budgets-of-work.md``.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit.measuring.serving import Serving
 from rightfit.searching.pausing.observed import Structure
 
 MIN_SPREAD = 0.02  # no timing repeats better than this
+TRAINING_COSTS = "training_costs.json"
 
 
 @dataclass(frozen=True)
@@ -70,3 +80,32 @@ def to_cost(metric: str, value: float) -> float:
     if METRICS_BY_COLUMN[metric].better == "lower" or math.isnan(value):
         return value
     return 1.0 / value if value > 0 else math.inf
+
+
+def predict_cpu_s(family: str, counts: Mapping[str, float]) -> float | None:
+    """Return the CPU seconds that a training and its validation usually take.
+
+    Args:
+        family: Import path of the family.
+        counts: From its :meth:`~rightfit.models.family.Family.count_work`.
+
+    Returns:
+        ``None`` for a family without a line: what its training takes has to be timed.
+    """
+    line = _read_lines().get(name_line(family))
+    return None if line is None else line.predict(counts)
+
+
+def name_line(family: str) -> str:
+    """Return the name of a family's line.
+
+    >>> name_line("rightfit.models.forest"), name_line("sklearn:sklearn.svm.SVC")
+    ('forest', 'sklearn:sklearn.svm.SVC')
+    """
+    return family.removeprefix("rightfit.models.").removeprefix("libraries.")
+
+
+@cache
+def _read_lines() -> dict[str, CostLine]:
+    document = json.loads(files(__package__).joinpath(TRAINING_COSTS).read_text(encoding="utf-8"))
+    return {family: CostLine(**line) for family, line in document.items()}
