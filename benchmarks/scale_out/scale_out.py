@@ -92,7 +92,7 @@ def time_search_s(cluster: LocalCluster, folder: Path, name: str, n_trials: int)
     for search_name, n in ((f"warm_up_{name}", 2 * len(cluster.workers)), (name, n_trials)):
         started_s = time.perf_counter()
         search = plan_search(cluster.scheduler_address, folder, search_name, n)
-        search_in_parallel([search], on_trial=lambda *_: None)
+        search_in_parallel([search])
     return time.perf_counter() - started_s
 
 

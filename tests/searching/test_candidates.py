@@ -153,7 +153,7 @@ def test_validation_rows_are_not_learnt_in_a_cell_that_keeps_them(
 
 def search(cell: Cell, folder: Path, **changes: Any) -> tuple[Any, ...]:
     settings, store = cells.make_settings(**changes), StudyStore(folder, None)
-    study = run_search(cell, settings, store, on_trial=lambda n_begun, n_trials: None)
+    study = run_search(cell, settings, store)
     return study, cell, settings, store
 
 

@@ -204,7 +204,6 @@ def test_process_that_searches_many_cells_needs_few_connections(
             cells.make_cell(blobs, name=name),
             cells.make_settings(n_trials=1),
             store.cell(name),
-            on_trial=lambda n_done, n_all: None,
         )
 
     engine = sqlalchemy.create_engine(database)
@@ -326,12 +325,8 @@ def test_a_model_that_kills_its_process_ends_one_run_and_no_more(
 
 
 def search_planned(planned: PlannedSearch) -> None:
-    search_cut_off([planned], on_trial=ignore_progress)
-    complete_search(replace(planned, exports=False), on_trial=ignore_progress)
-
-
-def ignore_progress(name: str, n_begun: int, n_trials: int | None) -> None:
-    """Take no note of progress."""
+    search_cut_off([planned])
+    complete_search(replace(planned, exports=False))
 
 
 def test_interrupted_search_gives_its_trial_back_and_is_not_blamed(

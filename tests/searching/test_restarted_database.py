@@ -13,6 +13,7 @@ from harness.postgres import HOW_TO_INSTALL, Postgres, find_postgres, serving_po
 from harness.searching import outcomes_by_index, search
 from optuna.trial import TrialState
 
+from rightfit._core.progress import Progress, listening
 from rightfit.kedro_project.error_messages import explain_error
 from rightfit.models.bundle import read_bundle
 from rightfit.models.family import TrainingData
@@ -38,13 +39,13 @@ def search_disturbed(
     """Search; before the n-th step, call what is given for it."""
     seen = iter(range(1000))
 
-    def on_trial(n_done: int, n_all: int | None) -> None:
+    def act_once(_: Progress) -> None:
         act = disturb.get(next(seen))
         if act is not None:
             act()
 
-    run_search(cells.make_cell(data), cells.make_settings(n_trials=N_TRIALS), store,
-               on_trial=on_trial)  # fmt: skip
+    with listening(act_once):
+        run_search(cells.make_cell(data), cells.make_settings(n_trials=N_TRIALS), store)
 
 
 def test_search_survives_a_restart_of_its_database(

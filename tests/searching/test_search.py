@@ -13,6 +13,7 @@ from factories.application_targets import ACCURACY, make_targets
 from factories.recordings import ONE, application
 from optuna.trial import TrialState
 
+from rightfit._core.progress import Progress, listening
 from rightfit.measuring.serving import Serving
 from rightfit.models.family import Checkpoint, TrainingData
 from rightfit.models.registry import get_family
@@ -27,10 +28,6 @@ from rightfit.searching.studies.study_store import StudyStore
 pytestmark = pytest.mark.whole
 
 
-def ignore_progress(n_done: int, n_all: int | None) -> None:
-    pass
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> StudyStore:
     return StudyStore(tmp_path / "studies", storage=None)
@@ -39,9 +36,7 @@ def store(tmp_path: Path) -> StudyStore:
 def test_search_ends_at_n_trials_and_keeps_every_complete_model(
     blobs: TrainingData, store: StudyStore
 ) -> None:
-    study = run_search(
-        cells.make_cell(blobs), cells.make_settings(), store, on_trial=ignore_progress
-    )
+    study = run_search(cells.make_cell(blobs), cells.make_settings(), store)
 
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 4
     for trial in study.trials:
@@ -50,8 +45,8 @@ def test_search_ends_at_n_trials_and_keeps_every_complete_model(
 
 def test_finished_search_is_not_searched_again(blobs: TrainingData, store: StudyStore) -> None:
     cell, settings = cells.make_cell(blobs), cells.make_settings()
-    first = run_search(cell, settings, store, on_trial=ignore_progress)
-    again = run_search(cell, settings, store, on_trial=ignore_progress)
+    first = run_search(cell, settings, store)
+    again = run_search(cell, settings, store)
 
     assert [trial.datetime_start for trial in again.trials] == [
         trial.datetime_start for trial in first.trials
@@ -65,9 +60,9 @@ def test_finished_search_loads_no_library(
     monkeypatch.setattr(get_family("linear"), "load_libraries", lambda: loaded.append("linear"))
     cell, settings = cells.make_cell(blobs), cells.make_settings()
 
-    run_search(cell, settings, store, on_trial=ignore_progress)
+    run_search(cell, settings, store)
     n_of_search = len(loaded)
-    run_search(cell, settings, store, on_trial=ignore_progress)
+    run_search(cell, settings, store)
 
     assert n_of_search > 0
     assert len(loaded) == n_of_search
@@ -77,8 +72,8 @@ def test_longer_search_continues_with_new_configurations(
     blobs: TrainingData, store: StudyStore
 ) -> None:
     cell = cells.make_cell(blobs)
-    run_search(cell, cells.make_settings(), store, on_trial=ignore_progress)
-    study = run_search(cell, cells.make_settings(n_trials=6), store, on_trial=ignore_progress)
+    run_search(cell, cells.make_settings(), store)
+    study = run_search(cell, cells.make_settings(n_trials=6), store)
 
     assert len(study.trials) == 6
     assert len({trial.params["alpha"] for trial in study.trials}) == 6
@@ -90,7 +85,7 @@ def test_interrupted_trial_is_set_aside_and_made_up_for(
     cell, settings = cells.make_cell(blobs), cells.make_settings()
     open_study(cell, settings, store).ask()  # its process dies here
 
-    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    study = run_search(cell, settings, store)
     trials = tabulate_trials(study, cell, n_checkpoints=2)
 
     assert study.trials[0].state == TrialState.FAIL
@@ -123,10 +118,10 @@ def test_budget_in_seconds_counts_the_trials_of_earlier_runs(
     blobs: TrainingData, store: StudyStore, budget: str
 ) -> None:
     cell = cells.make_cell(blobs)
-    run_search(cell, cells.make_settings(n_trials=2), store, on_trial=ignore_progress)
+    run_search(cell, cells.make_settings(n_trials=2), store)
     settings = cells.make_settings(**{"n_trials": None, budget: 1e-6})
 
-    assert len(run_search(cell, settings, store, on_trial=ignore_progress).trials) == 2
+    assert len(run_search(cell, settings, store).trials) == 2
 
 
 def test_grid_sampler_visits_every_point_once_then_ends(
@@ -134,7 +129,7 @@ def test_grid_sampler_visits_every_point_once_then_ends(
 ) -> None:
     settings = cells.make_settings(n_trials=99, sampler="grid")
 
-    study = run_search(cells.make_cell(blobs), settings, store, on_trial=ignore_progress)
+    study = run_search(cells.make_cell(blobs), settings, store)
 
     assert len({tuple(trial.params.values()) for trial in study.trials}) == 4
     assert len(study.trials) == 4
@@ -168,7 +163,7 @@ def test_median_stop_says_why(
     settings = cells.make_settings(n_trials=3, early_stopping="median", n_startup_trials=2)
     cell = cells.make_cell(blobs)
 
-    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    study = run_search(cell, settings, store)
     trials = tabulate_trials(study, cell, n_checkpoints=2)
 
     assert trials["state"].to_list() == ["complete", "complete", "stopped"]
@@ -194,7 +189,7 @@ def test_failing_trial_is_recorded_and_the_search_goes_on(
     monkeypatch.setattr(family, "train", fail_first)
     cell = cells.make_cell(blobs)
 
-    study = run_search(cell, cells.make_settings(), store, on_trial=ignore_progress)
+    study = run_search(cell, cells.make_settings(), store)
     trials = tabulate_trials(study, cell, n_checkpoints=2)
 
     assert trials["state"].to_list() == ["failed", "complete", "complete", "complete"]
@@ -210,12 +205,12 @@ def test_search_without_a_complete_trial_says_what_to_mend(
     monkeypatch.setattr(get_family("linear"), "train", fail)
 
     with pytest.raises(RuntimeError, match=r"No trial of blobs\.linear .*overflow.*parameters_"):
-        run_search(cells.make_cell(blobs), cells.make_settings(), store, on_trial=ignore_progress)
+        run_search(cells.make_cell(blobs), cells.make_settings(), store)
 
 
 def test_tables_hold_costs_and_curves(blobs: TrainingData, store: StudyStore) -> None:
     cell = cells.make_cell(blobs)
-    study = run_search(cell, cells.make_settings(), store, on_trial=ignore_progress)
+    study = run_search(cell, cells.make_settings(), store)
 
     trials = tabulate_trials(study, cell, n_checkpoints=2)
     curves = tabulate_curves(study, cell.quality)
@@ -230,7 +225,7 @@ def test_tables_hold_costs_and_curves(blobs: TrainingData, store: StudyStore) ->
 
 def test_bundled_candidates_are_exported_and_named(blobs: TrainingData, store: StudyStore) -> None:
     cell, settings = cells.make_cell(blobs), cells.make_settings()
-    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    study = run_search(cell, settings, store)
 
     few = settings.model_copy(update={"n_candidates": 2})
     bundles = bundle_candidates(study, cell, few, store)
@@ -241,16 +236,13 @@ def test_bundled_candidates_are_exported_and_named(blobs: TrainingData, store: S
 
 
 def test_progress_reports_start_and_every_trial(blobs: TrainingData, store: StudyStore) -> None:
-    seen: list[tuple[int, int | None]] = []
+    steps: list[Progress] = []
 
-    run_search(
-        cells.make_cell(blobs),
-        cells.make_settings(n_trials=2),
-        store,
-        on_trial=lambda n_done, n_all: seen.append((n_done, n_all)),
-    )
+    with listening(steps.append):
+        run_search(cells.make_cell(blobs), cells.make_settings(n_trials=2), store)
 
-    assert seen == [(0, 2), (1, 2), (2, 2)]
+    counts = [(step.n_done, step.n_all) for step in steps if step.stage == "searching"]
+    assert counts == [(0, 2), (1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize(
@@ -287,7 +279,7 @@ def test_search_for_applications_pauses_and_says_who_asked(
     cell = cells.make_cell(blobs)
     settings = cells.make_settings(**PAUSING, targets=make_targets())
 
-    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    study = run_search(cell, settings, store)
     trials = tabulate_trials(study, cell, n_checkpoints=2)
 
     assert trials["application"].to_list() == [None, None, *["accuracy"] * 6]
@@ -314,10 +306,10 @@ def test_search_goes_on_when_machine_grid_or_applications_change(
 ) -> None:
     cell = cells.make_cell(blobs)
     before = cells.make_settings(**PAUSING | {"n_trials": 4}, targets=make_targets())
-    run_search(cell, before, store, on_trial=ignore_progress)
+    run_search(cell, before, store)
     after = cells.make_settings(**PAUSING, targets=make_targets(**change))
 
-    study = run_search(cell, after, store, on_trial=ignore_progress)
+    study = run_search(cell, after, store)
     found = study.get_trials(deepcopy=False)
     account = account_search(found, cell, after, make_targets(**change))
 
@@ -333,7 +325,7 @@ def test_pausing_search_begins_with_the_default_and_completes_it_however_poor(
     cell = cells.make_cell(blobs, params=params)
     settings = cells.make_settings(**PAUSING, targets=make_targets())
 
-    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    study = run_search(cell, settings, store)
 
     assert study.trials[0].params == {"alpha": 1e-2, "eta0": 1e-4}
     assert study.trials[0].state == TrialState.COMPLETE
@@ -347,7 +339,7 @@ def test_the_portfolio_comes_after_the_default_in_its_order(
     change = {"default": firsts[0], "portfolio": tuple(firsts[1:])}
     cell = cells.make_cell(blobs, params=cells.LINEAR_PARAMS.model_copy(update=change))
 
-    study = run_search(cell, cells.make_settings(**how), store, on_trial=ignore_progress)
+    study = run_search(cell, cells.make_settings(**how), store)
 
     assert [trial.params for trial in study.trials[:3]] == firsts
     assert {trial.state for trial in study.trials[:3]} == {TrialState.COMPLETE}
@@ -365,7 +357,6 @@ def test_the_best_model_is_kept_though_the_budget_ends_its_training(
         cell,
         cells.make_settings(n_trials=1, n_checkpoints=3),
         replace(store, folder=store.folder / "whole"),
-        on_trial=ignore_progress,
     ).trials
     budget_s = 1.5 * whole.user_attrs["curve"][0]["work_s"]  # less than the second look takes
     settings = cells.make_settings(
@@ -373,7 +364,7 @@ def test_the_best_model_is_kept_though_the_budget_ends_its_training(
         targets=make_targets(),
     ).model_copy(update={"paused_memory_mib": mib})
 
-    study = run_search(cell, settings, store, on_trial=ignore_progress)
+    study = run_search(cell, settings, store)
     [row] = tabulate_trials(study, cell, n_checkpoints=3).to_dicts()
     [bundle] = bundle_candidates(study, cell, settings, store).values()
 
@@ -395,7 +386,6 @@ def test_without_memory_paused_trials_start_anew_and_come_to_the_same(
                 update={"paused_memory_mib": mib}
             ),
             StudyStore(tmp_path / name, storage=None),
-            on_trial=ignore_progress,
         )
         for name, mib in (("kept", 1e6), ("dropped", NOTHING_KEPT_MIB))
     ]
@@ -407,7 +397,7 @@ def test_without_memory_paused_trials_start_anew_and_come_to_the_same(
 def test_search_ends_when_no_trial_gains_any_more(blobs: TrainingData, store: StudyStore) -> None:
     settings = cells.make_settings(n_trials=None, patience=3)
 
-    study = run_search(cells.make_cell(blobs), settings, store, on_trial=ignore_progress)
+    study = run_search(cells.make_cell(blobs), settings, store)
 
     gained = [bool(trial.user_attrs.get("gained")) for trial in study.trials]
     assert gained[0]
@@ -428,9 +418,7 @@ def test_whatever_a_family_raises_fails_one_trial(
 
     monkeypatch.setattr(linear, "train", fail_once)
 
-    study = run_search(
-        cells.make_cell(blobs), cells.make_settings(), store, on_trial=ignore_progress
-    )
+    study = run_search(cells.make_cell(blobs), cells.make_settings(), store)
     trials = tabulate_trials(study, cells.make_cell(blobs), n_checkpoints=2)
 
     assert trials["state"].to_list() == ["complete", "failed", "complete", "complete"]
@@ -449,9 +437,9 @@ def test_missing_library_leaves_no_failed_trial_behind(
     with monkeypatch.context() as broken:
         broken.setattr(linear, "train", miss)
         with pytest.raises(ModuleNotFoundError, match="lightfast"):
-            run_search(cell, settings, store, on_trial=ignore_progress)
-        failed = complete_search(planned, on_trial=lambda name, n_begun, n_trials: None)
-    mended = run_search(cell, settings, planned.store, on_trial=ignore_progress)
+            run_search(cell, settings, store)
+        failed = complete_search(planned)
+    mended = run_search(cell, settings, planned.store)
 
     trials, curves, account, candidates, predictions = failed
     assert trials["stop_reason"].to_list() == ["failed: No module named 'lightfast'"]

@@ -33,7 +33,6 @@ def search(data: TrainingData, store: StudyStore, **changes: Any) -> optuna.Stud
             n_trials=6, n_checkpoints=3, early_stopping=changes.pop("name", "none")
         ),
         store,
-        on_trial=lambda n_done, n_all: None,
         **changes,
     )
 

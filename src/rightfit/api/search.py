@@ -19,7 +19,7 @@ from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import sweep_temporary_folders
 from rightfit._core.processes.lost_threads import require_threads
 from rightfit._core.processes.repeated_warnings import counting_repeats
-from rightfit._core.progress import Listener, report_progress, report_trials
+from rightfit._core.progress import Listener, report_progress
 from rightfit._core.spelling import suggest
 from rightfit._core.strict_model import read_key
 from rightfit.api.candidate_measuring import (
@@ -523,10 +523,7 @@ class _Search:
         rules = self._rules
         searches = self._search()
         # Those are over by now, and tell what they found.
-        outcomes = {
-            search.cell.model: complete_search(search, on_trial=report_trials)
-            for search in searches
-        }
+        outcomes = {search.cell.model: complete_search(search) for search in searches}
         if not any(outcome.candidates for outcome in outcomes.values()):
             reasons = pl.concat([outcome.trials["stop_reason"] for outcome in outcomes.values()])
             raise RightfitError(
@@ -578,11 +575,11 @@ class _Search:
             due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
         if rules.is_parallel:
             if due:
-                search_in_parallel(due, on_trial=report_trials)
+                search_in_parallel(due)
             return searches
-        search_cut_off(due, on_trial=report_trials)
+        search_cut_off(due)
         if rules.limit is not None:
-            search_in_turn(due, on_trial=report_trials)
+            search_in_turn(due)
         return searches
 
     def _forecast(self, search: PlannedSearch) -> PlannedSearch:

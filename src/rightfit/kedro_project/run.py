@@ -26,7 +26,6 @@ from pluggy import PluginManager
 from pydantic import BaseModel
 from rich.console import Console
 
-from rightfit._core.progress import report_trials
 from rightfit._core.spelling import suggest
 from rightfit.api.progress_line import showing_progress
 from rightfit.kedro_project.configuration import DEFAULT_PIPELINE, ConfigurationError
@@ -254,7 +253,7 @@ class Searches:
         wall_s = None if budget_s is None else len(searches) * budget_s / n_at_once
         if display is not None:
             display.expect_search(wall_s)
-        search_in_parallel(searches, on_trial=report_trials)
+        search_in_parallel(searches)
         if display is not None:
             display.expect_search(None)
 

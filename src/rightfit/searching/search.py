@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import datetime
 
 import optuna
 from optuna.trial import TrialState
 
+from rightfit._core.progress import report_trials
 from rightfit.models.registry import get_family
 from rightfit.searching.cell import Cell, SearchSettings, study_name
 from rightfit.searching.pausing_plan import PausingPlan
@@ -40,7 +40,6 @@ def run_search(
     settings: SearchSettings,
     store: StudyStore,
     *,
-    on_trial: Callable[[int, int | None], None],
     rule: StoppingRule | None = None,
 ) -> optuna.Study:
     """Search a cell until its budget is spent, continuing where an earlier run ended.
@@ -51,7 +50,6 @@ def run_search(
         cell: What to search.
         settings: Budget and rules.
         store: Where the study and its bundles are kept.
-        on_trial: Called with the trials begun and ``n_trials`` at the start and after each.
         rule: Stops trials in place of the one that the settings name.
 
     Returns:
@@ -71,7 +69,7 @@ def run_search(
             while True:
                 if search.n_begun != n_told:
                     n_told = search.n_begun
-                    on_trial(n_told, settings.n_trials)
+                    report_trials(cell.name, n_told, settings.n_trials)
                 task = search.next_task()
                 search.pool.write()
                 if task is None:

@@ -286,7 +286,7 @@ def _store_of(store: StudyStore, method: str) -> StudyStore:
 
 
 def _search(cell: Cell, settings: SearchSettings, store: StudyStore) -> optuna.Study:
-    return run_search(cell, settings, store, on_trial=lambda n, m: None)  # noqa: ARG005
+    return run_search(cell, settings, store)
 
 
 def trials_within(trials: Sequence[FrozenTrial], budget_s: float) -> list[FrozenTrial]:

@@ -15,6 +15,7 @@ from harness.searching import outcomes_by_index
 from optuna.trial import TrialState
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.progress import Progress, listening
 from rightfit.models.bundle import read_bundle
 from rightfit.models.family import TrainingData
 from rightfit.searching.parallel import dask_workers
@@ -38,10 +39,6 @@ def cluster() -> Iterator[LocalCluster]:
         yield cluster
 
 
-def ignore(name: str, n_begun: int, n_trials: int | None) -> None:
-    """Take no note of progress."""
-
-
 def test_one_search_uses_all_workers_and_finds_what_one_process_finds(
     blobs: TrainingData, tmp_path: Path, cluster: LocalCluster
 ) -> None:
@@ -49,7 +46,7 @@ def test_one_search_uses_all_workers_and_finds_what_one_process_finds(
     found = []
     for name, address in (("forks", None), ("cluster", cluster.scheduler_address)):
         [search, *_] = plan(blobs, tmp_path / name, 1, n_trials=10, cluster=address, **changes)
-        search_in_parallel([search], on_trial=ignore)
+        search_in_parallel([search])
         assert is_over(search.cell, search.settings, search.store)
         assert any(search.store.folder.rglob("*.onnx"))
         found.append(open_study(search.cell, search.settings, search.store))
@@ -65,13 +62,14 @@ def test_tasks_of_killed_workers_are_given_out_again(
     searches = plan(blobs, tmp_path, 1, n_trials=10, n_retries=9, cluster=address)
     killed: set[int] = set()
 
-    def kill_two(name: str, n_begun: int, n_trials: int | None) -> None:
+    def kill_two(step: Progress) -> None:
         processes = [nanny.pid for nanny in cluster.workers.values() if nanny.pid]
-        if n_begun in (2, 5) and n_begun not in killed and processes:
-            killed.add(n_begun)
+        if step.n_done in (2, 5) and step.n_done not in killed and processes:
+            killed.add(step.n_done)
             os.kill(processes[0], signal.SIGKILL)
 
-    search_in_parallel(searches, on_trial=kill_two)
+    with listening(kill_two):
+        search_in_parallel(searches)
     studies = [open_study(one.cell, one.settings, one.store) for one in searches]
 
     assert killed == {2, 5}
@@ -88,7 +86,8 @@ def test_search_waits_for_a_cluster_without_workers(blobs: TrainingData, tmp_pat
     ) as empty:
         [search, *_] = plan(blobs, tmp_path, 1, n_trials=3, cluster=empty.scheduler_address)
 
-        search_in_parallel([search], on_trial=lambda *_: empty.scale(1))
+        with listening(lambda _: empty.scale(1)):
+            search_in_parallel([search])
 
         assert is_over(search.cell, search.settings, search.store)
 

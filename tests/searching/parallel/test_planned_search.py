@@ -51,7 +51,7 @@ def test_what_the_other_families_defaults_reach_is_known_once_they_were_trained(
     searched = cells.make_cell(blobs, params=cells.LINEAR_PARAMS.model_copy(update=POOR))
 
     before = with_sibling_quality(cell, siblings, settings, studies)
-    study = run_search(searched, settings, studies.cell("blobs.linear"), on_trial=lambda n, m: None)
+    study = run_search(searched, settings, studies.cell("blobs.linear"))
     after = with_sibling_quality(cell, siblings, settings, studies)
 
     assert before is None
@@ -61,9 +61,7 @@ def test_what_the_other_families_defaults_reach_is_known_once_they_were_trained(
 def test_searches_of_other_data_are_not_counted(blobs: TrainingData, tmp_path: Path) -> None:
     studies = StudyStore(tmp_path, storage=None)
     settings = cells.make_settings(n_trials=1)
-    run_search(
-        cells.make_cell(blobs), settings, studies.cell("blobs.linear"), on_trial=lambda n, m: None
-    )
+    run_search(cells.make_cell(blobs), settings, studies.cell("blobs.linear"))
     cell = cells.make_cell(blobs, name="blobs.forest", family="forest", data_version="v2")
 
     siblings = {"linear": cells.LINEAR_BLOCK}
@@ -110,17 +108,13 @@ def plan(
     return PlannedSearch(cell, cells.make_settings(**changes), store, siblings={}, n_at_once=1)
 
 
-def ignore(name: str, n_begun: int, n_trials: int | None) -> None:
-    """Take note of no progress."""
-
-
 @pytest.mark.parametrize("predicts", [True, False])
 def test_search_returns_validation_predictions_where_they_are_asked_for(
     predicts: bool, blobs: TrainingData, tmp_path: Path
 ) -> None:
     search = plan(blobs, tmp_path, learns_validation=True)
 
-    outcome = complete_search(search, on_trial=ignore, predicts=predicts)
+    outcome = complete_search(search, predicts=predicts)
 
     assert outcome.validation_predictions.columns == list(outcome.candidates) * predicts
     assert {bundle.n_training_rows for bundle in outcome.candidates.values()} == {120}
@@ -132,7 +126,7 @@ def test_candidate_is_trained_on_more_rows_than_it_has_learnt(
     learns_validation: bool, n_rows: int, exports: bool, blobs: TrainingData, tmp_path: Path
 ) -> None:
     search = plan(blobs, tmp_path, learns_validation=learns_validation)
-    name, candidate = next(iter(complete_search(search, on_trial=ignore).candidates.items()))
+    name, candidate = next(iter(complete_search(search).candidates.items()))
     seven = LabelledRows(blobs.rows[:7], blobs.labels[:7], blobs.schema)
 
     bundle = train_on_more(search, name, seven, exports=exports)
@@ -146,7 +140,7 @@ def test_candidate_whose_training_on_more_rows_fails_stays_as_it_was_ranked(
     blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     search = plan(blobs, tmp_path, learns_validation=True)
-    name = next(iter(complete_search(search, on_trial=ignore).candidates))
+    name = next(iter(complete_search(search).candidates))
     seven = LabelledRows(blobs.rows[:7], blobs.labels[:7], blobs.schema)
 
     def fail(run: TrainingRun) -> Iterator[Checkpoint]:
@@ -163,7 +157,7 @@ def test_candidate_whose_training_would_take_too_long_stays_as_it_was_ranked(
     search = plan(
         blobs, tmp_path, learns_validation=True, final={"learns_validation": True, "max_s": 0}
     )
-    name = next(iter(complete_search(search, on_trial=ignore).candidates))
+    name = next(iter(complete_search(search).candidates))
     seven = LabelledRows(blobs.rows[:7], blobs.labels[:7], blobs.schema)
 
     assert train_on_more(search, name, seven, exports=False) is None

@@ -20,6 +20,7 @@ from harness.searching import outcomes_by_index
 from optuna.trial import TrialState
 
 from rightfit._core.processes.lifeline import list_descendants
+from rightfit._core.progress import Progress, listening
 from rightfit.models.bundle import read_bundle
 from rightfit.models.family import Checkpoint, TrainingData, TrainingRun
 from rightfit.models.registry import get_family
@@ -41,17 +42,13 @@ from rightfit.searching.tasks import Report, Task
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 
-def ignore(name: str, n_begun: int, n_trials: int | None) -> None:
-    """Take no note of progress."""
-
-
 def test_searches_side_by_side_find_what_they_find_one_by_one(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
     found = []
     for n_at_once in (1, 2):
         searches = plan(blobs, tmp_path / str(n_at_once), n_at_once)
-        search_in_parallel(searches, on_trial=ignore)
+        search_in_parallel(searches)
         assert all(is_over(one.cell, one.settings, one.store) for one in searches)
         found.append([open_study(one.cell, one.settings, one.store) for one in searches])
 
@@ -69,7 +66,7 @@ def test_search_with_several_workers_gives_the_trials_of_one(
         changes = {"sampler": "random", "targets": None, "early_stopping": "none"}
         studies = tmp_path / str(n_workers)
         [search, *_] = plan(blobs, studies, 2, n_workers=n_workers, n_trials=10, **changes)
-        search_in_parallel([search], on_trial=ignore)
+        search_in_parallel([search])
         found.append(open_study(search.cell, search.settings, search.store))
 
     alone, shared = found
@@ -93,7 +90,7 @@ def test_no_core_waits_while_another_search_could_begin(
 
     monkeypatch.setattr(side_by_side, "SearchQueue", make_queue)
     monkeypatch.setattr(ForkedWorkers, "wait", look_and_wait)
-    search_in_parallel(plan(blobs, tmp_path, 2), on_trial=ignore)
+    search_in_parallel(plan(blobs, tmp_path, 2))
 
     assert waits_in_vain
     assert not any(waits_in_vain)
@@ -115,15 +112,15 @@ def test_tasks_of_killed_processes_are_given_out_again(
     n_told = itertools.count()
     before = set(list_descendants(os.getpid()))  # such as measuring workers of other tests
 
-    def kill_some(name: str, n_begun: int, n_trials: int | None) -> None:
+    def kill_some(_: Progress) -> None:
         begun = set(list_descendants(os.getpid())) - before
         with contextlib.suppress(ProcessLookupError):  # one that has just ended
             processes = [pid for pid in begun if os.getpgid(pid) == pid and os.getsid(pid) != pid]
             if next(n_told) % 5 == 1 and processes:
                 os.kill(max(processes), signal.SIGKILL)
 
-    with caplog.at_level(logging.WARNING):
-        search_in_parallel(searches, on_trial=kill_some)
+    with caplog.at_level(logging.WARNING), listening(kill_some):
+        search_in_parallel(searches)
     studies = [open_study(one.cell, one.settings, one.store) for one in searches]
 
     assert "a worker has died, its task goes to another" in caplog.text
@@ -143,14 +140,14 @@ def test_workers_make_the_candidates_and_nothing_is_left_to_train(
         replace(search, cell=replace(search.cell, learns_validation=True))
         for search in plan(blobs, tmp_path, 2)
     ]
-    search_in_parallel(searches, on_trial=ignore)
+    search_in_parallel(searches)
 
     def fail(run: TrainingRun) -> Iterator[Checkpoint]:
         raise AssertionError("all is trained")
 
     monkeypatch.setattr(get_family("linear"), "train", fail)
     for search in searches:
-        candidates = complete_search(search, on_trial=ignore).candidates
+        candidates = complete_search(search).candidates
         assert {bundle.n_training_rows for bundle in candidates.values()} == {120}
         assert all(bundle.onnx for bundle in candidates.values())
 
@@ -162,7 +159,7 @@ def test_rule_that_only_this_process_knows_stops_trials_of_forked_workers(
     changes = {"targets": None, "early_stopping": "none"}
     [search, *_] = plan(blobs, tmp_path, 1, n_trials=3, **changes)
 
-    search_in_parallel([replace(search, rule=stop_all)], on_trial=ignore)
+    search_in_parallel([replace(search, rule=stop_all)])
 
     study = open_study(search.cell, search.settings, search.store)
     assert [trial.state for trial in study.trials] == [TrialState.PRUNED] * 3
@@ -176,7 +173,7 @@ def test_a_search_that_another_run_searches_is_left_to_it(
     name = study_name(theirs.cell, theirs.settings)
 
     with theirs.store.locked(name), caplog.at_level(logging.INFO):
-        search_in_parallel(searches, on_trial=ignore)
+        search_in_parallel(searches)
 
     assert "y.a: another run searches it" in caplog.text
     over = [is_over(one.cell, one.settings, one.store) for one in searches]
@@ -184,12 +181,12 @@ def test_a_search_that_another_run_searches_is_left_to_it(
 
 
 def test_interrupted_run_leaves_no_process(blobs: TrainingData, tmp_path: Path) -> None:
-    def interrupt(name: str, n_begun: int, n_trials: int | None) -> None:
+    def interrupt(_: Progress) -> None:
         raise KeyboardInterrupt
 
     before = set(list_descendants(os.getpid()))
-    with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        search_in_parallel(plan(blobs, tmp_path, 2), on_trial=interrupt)
+    with pytest.raises(KeyboardInterrupt, match=r"^$"), listening(interrupt):
+        search_in_parallel(plan(blobs, tmp_path, 2))
 
     assert not set(list_descendants(os.getpid())) - before
 
@@ -206,10 +203,11 @@ from factories.planned_searches import plan
 from rightfit.models.family import TrainingData
 from rightfit.models.schema import InputSchema
 from rightfit._core.processes.lifeline import list_descendants
+from rightfit._core.progress import listening
 from rightfit.searching.parallel.side_by_side import search_in_parallel
 
-def die(name, n_begun, n_trials):
-    if n_begun < 1:
+def die(step):
+    if not step.n_done:
         return
     below = list_descendants(os.getpid())
     for pid in below:
@@ -219,7 +217,8 @@ def die(name, n_begun, n_trials):
 
 schema = InputSchema(("x", "y"), ("a", "b"), None)
 data = TrainingData(np.eye(40, 2, dtype=np.float32), np.arange(40) % 2, schema)
-search_in_parallel(plan(data, Path({str(tmp_path)!r}), 2), on_trial=die)
+with listening(die):
+    search_in_parallel(plan(data, Path({str(tmp_path)!r}), 2))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
@@ -241,7 +240,7 @@ def test_warnings_of_a_search_are_those_of_the_run(
     searches[0] = replace(searches[0], cell=replace(searches[0].cell, params=wrong))
 
     with caplog.at_level(logging.WARNING):
-        search_in_parallel(searches, on_trial=ignore)
+        search_in_parallel(searches)
 
     assert "x.a: trial 0 failed" in caplog.text
     assert is_over(searches[1].cell, searches[1].settings, searches[1].store)
@@ -270,8 +269,8 @@ def test_final_trainings_are_within_the_limit_of_a_call(
         for search in plan(blobs, tmp_path, 2, budget_cpu_s=100.0)
     ]
 
-    search_all(searches, on_trial=ignore)
+    search_all(searches)
 
     for search in searches:
-        candidates = complete_search(search, on_trial=ignore).candidates
+        candidates = complete_search(search).candidates
         assert {bundle.n_training_rows for bundle in candidates.values()} == {2 * len(blobs.labels)}

@@ -12,6 +12,7 @@ import optuna
 from factories import cells
 
 from harness.forks import FORKS
+from rightfit._core.progress import Progress, listening
 from rightfit.models.family import Checkpoint, TrainingData
 from rightfit.models.registry import get_family
 from rightfit.searching.search import run_search
@@ -24,7 +25,7 @@ Outcome = tuple[dict[str, Any], Any, str]
 def search(data: TrainingData, store: StudyStore, **changes: Any) -> optuna.Study:
     """Search the test's cell in this process."""
     settings = cells.make_settings(**changes)
-    return run_search(cells.make_cell(data), settings, store, on_trial=lambda n_done, n_all: None)
+    return run_search(cells.make_cell(data), settings, store)
 
 
 def make_gate() -> Event:
@@ -74,12 +75,13 @@ def outcomes_by_index(study: optuna.Study) -> dict[int, Outcome]:
 def _search(
     data: TrainingData, store: StudyStore, is_ready: Event, gate: Event | None, changes: Any
 ) -> None:
-    def on_trial(n_done: int, n_all: int | None) -> None:
+    def hold(_: Progress) -> None:
         is_ready.set()
         if gate is not None:
             gate.wait(60)
 
-    run_search(cells.make_cell(data), cells.make_settings(**changes), store, on_trial=on_trial)
+    with listening(hold):
+        run_search(cells.make_cell(data), cells.make_settings(**changes), store)
 
 
 def _search_held(data: TrainingData, store: StudyStore, is_ready: Event, changes: Any) -> None:

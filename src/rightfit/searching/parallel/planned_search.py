@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -276,28 +275,21 @@ class SearchOutcome(NamedTuple):
     validation_predictions: pl.DataFrame
 
 
-def complete_search(
-    planned: PlannedSearch,
-    *,
-    on_trial: Callable[[str, int, int | None], None],
-    predicts: bool = False,
-) -> SearchOutcome:
+def complete_search(planned: PlannedSearch, *, predicts: bool = False) -> SearchOutcome:
     """Search a cell until its budget is spent, unless that is done already; keep its candidates.
 
     A search without a complete trial is told of in the log and in its trials.
 
     Args:
         planned: The search.
-        on_trial: Called with the cell's name, the trials begun and ``n_trials``.
         predicts: Whether the candidates' predictions for the validation rows are returned.
     """
     search = planned.with_sibling_quality()
     cell, settings, store = search.cell, search.settings, search.store
-    report = partial(on_trial, cell.name)
     no_account = pl.DataFrame(schema=ACCOUNT_SCHEMA)
     try:
         if search.limit is None:
-            study = run_search(cell, settings, store, on_trial=report, rule=search.rule)
+            study = run_search(cell, settings, store, rule=search.rule)
         else:  # its trainings are over
             study = require_complete(open_study(cell, settings, store, search.rule), cell)
     except (SearchFailedError, ImportError) as err:

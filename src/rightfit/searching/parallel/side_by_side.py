@@ -9,13 +9,14 @@ import contextlib
 import logging
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from rightfit._core.formatting import count
 from rightfit._core.processes.leftovers import in_use, sweep_folders, temporary_folder
+from rightfit._core.progress import report_trials
 from rightfit.searching.cell import describe_job, share_rows, study_name
 from rightfit.searching.parallel.dask_workers import DaskWorkers
 from rightfit.searching.parallel.forked_workers import ForkedWorkers, forking
@@ -25,8 +26,6 @@ from rightfit.searching.task_worker import TaskWorker
 from rightfit.searching.tasks import Report, Task, TaskResult
 
 logger = logging.getLogger(__name__)
-
-OnTrial = Callable[[str, int, int | None], None]
 
 
 class Executor(Protocol):
@@ -62,14 +61,13 @@ class Executor(Protocol):
         """Wait until something has happened, if only for a moment; return what came of tasks."""
 
 
-def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:
+def search_in_parallel(searches: Sequence[PlannedSearch]) -> None:
     """Carry out searches, as many at once as there are workers for.
 
     A search that breaks is left as it is, with a warning; so is one that another run searches.
 
     Args:
         searches: What to search, at least one; the rows of one dataset are the same.
-        on_trial: Called with the cell's name, the trials begun and ``n_trials``.
     """
     logger.info("Searching %s", count(len(searches), "cell"))
     try:
@@ -80,19 +78,14 @@ def search_in_parallel(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) 
                     for search in searches
                 ]
             )
-            _SideBySide(queue, executor, folder, on_trial).run()
+            _SideBySide(queue, executor, folder).run()
         logger.debug("Searched %s", count(len(searches), "cell"))
     except BrokenPipeError:
         logger.warning("The process that starts the searches has died, the run goes on")
 
 
-def search_in_turn(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:
-    """Carry out searches in this process, one after the other.
-
-    Args:
-        searches: See :func:`search_in_parallel`, also for ``on_trial``.
-        on_trial: Called with the cell's name, the trials begun and ``n_trials``.
-    """
+def search_in_turn(searches: Sequence[PlannedSearch]) -> None:
+    """Carry out searches in this process, one after the other; see :func:`search_in_parallel`."""
     queue = SearchQueue(searches)
     while queue.has_next:
         search = queue.next()
@@ -104,7 +97,7 @@ def search_in_turn(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> N
                 while (task := scheduler.next_task()) is not None:
                     scheduler.note(task, worker.carry_out(task))
                     scheduler.pool.write()
-                    on_trial(search.cell.name, scheduler.n_begun, search.settings.n_trials)
+                    report_trials(search.cell.name, scheduler.n_begun, search.settings.n_trials)
                 scheduler.pool.write()
             except BaseException:
                 scheduler.release()
@@ -130,18 +123,17 @@ def carry_out(search: PlannedSearch, task: Task) -> TaskResult | None:
     return result
 
 
-def search_cut_off(searches: Sequence[PlannedSearch], *, on_trial: OnTrial) -> None:
+def search_cut_off(searches: Sequence[PlannedSearch]) -> None:
     """Carry out the searches that a run left in the middle of a step, in processes of their own.
 
     Perhaps a model has killed that run; in a process of its own it loses its trial and no more.
 
     Args:
         searches: Searches that this process carries out alone; the others among them are left.
-        on_trial: See :func:`search_in_parallel`.
     """
     cut_off = [search for search in searches if search.is_cut_off]
     if cut_off:
-        search_in_parallel(cut_off, on_trial=on_trial)
+        search_in_parallel(cut_off)
 
 
 def _rows(folder: Path, search: PlannedSearch) -> Path:
@@ -248,11 +240,8 @@ class _OpenSearch:
 class _SideBySide:
     """Gives the workers of an executor tasks of searches until every search is over."""
 
-    def __init__(
-        self, queue: SearchQueue, executor: Executor, folder: Path, on_trial: OnTrial
-    ) -> None:
-        self._queue, self._executor = queue, executor
-        self._folder, self._on_trial = folder, on_trial
+    def __init__(self, queue: SearchQueue, executor: Executor, folder: Path) -> None:
+        self._queue, self._executor, self._folder = queue, executor, folder
         self._open: dict[str, _OpenSearch] = {}
 
     def run(self) -> None:
@@ -308,7 +297,7 @@ class _SideBySide:
             )
             if open_search.scheduler.n_begun != open_search.n_told:
                 open_search.n_told = open_search.scheduler.n_begun
-                self._on_trial(
+                report_trials(
                     open_search.name, open_search.n_told, open_search.search.settings.n_trials
                 )
             if task is not None:

@@ -11,7 +11,6 @@ import polars as pl
 
 from rightfit._core.formatting import end_sentence
 from rightfit._core.processes.leftovers import temporary_folder
-from rightfit._core.progress import report_trials
 from rightfit.data.data_card import DataCard
 from rightfit.data.description import DatasetSpec
 from rightfit.data.request_path.encoder import Encoder
@@ -105,8 +104,8 @@ def tune_model(
         n_searches=1,
         **siblings,
     )
-    search_cut_off([planned], on_trial=report_trials)
-    outcome = complete_search(planned, on_trial=report_trials, predicts=predicts)
+    search_cut_off([planned])
+    outcome = complete_search(planned, predicts=predicts)
     # what the search could not do, and what would help
     for row in outcome.account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
         logger.debug(
