@@ -8,7 +8,7 @@ from typing import Literal
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.progress import Listener
-from rightfit.api.own_models import MeasuringPlan, measure_models
+from rightfit.api.own_models import MeasuringPlan, prepare_models
 from rightfit.api.profiles import Profiles
 from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import ApplicationsLike, read_applications
@@ -64,10 +64,14 @@ def measure(
     called = name or (Path(model).name if isinstance(model, str | Path) else type(model).__name__)
     _require_texts("name", [called])
     plan = MeasuringPlan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
-    with showing_progress(verbose, on_progress):
-        measured = measure_models(
-            {called: model}, rows, targets, plan, dataset="data", quality=quality, trust=trust
-        )
+    models = {called: model}
+    with (
+        showing_progress(verbose, on_progress),
+        prepare_models(
+            models, rows, targets, plan, dataset="data", quality=quality, trust=trust
+        ) as prepared,
+    ):
+        measured = prepared.measure(None)
     if measured.profiles.is_empty():
         reasons = "; ".join(measured.left_out.values()) or f"{called} has no runtime {runtime}"
         raise RightfitError(f"{called} was not measured: {reasons}")
@@ -130,10 +134,13 @@ def compare(
         preset,
         None if applications is None else read_applications(applications),
     )
-    with showing_progress(verbose, on_progress):
-        measured = measure_models(
+    with (
+        showing_progress(verbose, on_progress),
+        prepare_models(
             models, rows, targets, plan, dataset=dataset, quality=quality, trust=trust
-        )
+        ) as prepared,
+    ):
+        measured = prepared.measure(plan.applications)
     return Profiles(
         measured.profiles,
         measured.environment,

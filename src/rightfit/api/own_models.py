@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import polars as pl
 from pydantic import ValidationError
 
@@ -19,12 +16,11 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import sweep_temporary_folders, temporary_folder
-from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import list_faults
 from rightfit.data.request_path import MODEL
 from rightfit.data.request_path.raw_rows import load_rows
 from rightfit.measuring.given_models import UserModel, UserOnnx, adapt_model
-from rightfit.measuring.hardware.environment import Environment, describe_environment, usable_cores
+from rightfit.measuring.hardware.environment import Environment, describe_environment
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.profiles.candidate_profiles import profile_set
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
@@ -40,11 +36,8 @@ from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.targets import Judging, Quality, plan_judging, read_targets
 from rightfit.models.bundle import Bundle
-from rightfit.models.bundle_files import hash_regular_file
 from rightfit.models.imported.exporting import offer_exports
-from rightfit.models.imported.feeding import Tensor, find_feeds, read_inputs, read_outputs
-from rightfit.models.imported.importing import open_onnx
-from rightfit.models.imported.kinds import resolve_file
+from rightfit.models.imported.feeding import find_feeds
 from rightfit.models.imported.row_table import RowTable, read_row_table
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.runtimes import (
@@ -61,8 +54,6 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.screening import could_be_chosen
 
 MAX_BATCH_VALUES = 2**25  # of one call: 128 MiB
-MAX_ROWS = 10_000  # that are not judged: measuring needs no more
-RANDOM_ROWS = "random values of the declared shapes; --rows names a table of real ones"
 MAX_WORKERS = 4  # measuring processes kept ready; each holds its imports in memory
 
 
@@ -202,27 +193,6 @@ class PreparedModels:
             len(load_rows(str(next(iter(self.files.values())).path))),
             self.left_out,
         )
-
-
-def measure_models(
-    models: Mapping[str, object],
-    rows: object | None,
-    targets: object | None,
-    plan: MeasuringPlan,
-    *,
-    dataset: str,
-    quality: Quality | None,
-    trust: bool,
-) -> MeasuredModels:
-    """Measure models in fresh processes, in turns.
-
-    Raises:
-        RightfitError: As of :func:`prepare_models`.
-    """
-    with prepare_models(
-        models, rows, targets, plan, dataset=dataset, quality=quality, trust=trust
-    ) as prepared:
-        return prepared.measure(plan.applications)
 
 
 @contextmanager
@@ -366,115 +336,3 @@ def _fit_batches(
     most = 1 if single else max(1, MAX_BATCH_VALUES // max(1, n_values))
     sizes = tuple(size for size in settings.batch_sizes if size <= most) or (most,)
     return settings.model_copy(update={"batch_sizes": sizes})
-
-
-@dataclass(frozen=True)
-class MeasuredFile:
-    """A model's resource profile and what it belongs to.
-
-    Args:
-        path: The file or folder.
-        sha256: Of the file; ``None`` of a folder.
-        inputs: Of an ONNX file; empty of any other.
-        outputs: Of an ONNX file; empty of any other.
-        rows: Where the rows come from.
-        n_rows: How many there are.
-        preset: Name of the settings of measuring.
-        environment: The machine.
-        profile: The profile.
-    """
-
-    path: Path
-    sha256: str | None
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    rows: str
-    n_rows: int
-    preset: str
-    environment: Environment
-    profile: Profile
-
-
-def measure_file(
-    path: Path,
-    *,
-    rows: Path | None = None,
-    columns: Sequence[str] | None = None,
-    target: str | None = None,
-    quality: str | None = None,
-    n_threads: int | None = 1,
-    preset: str = "quick",
-    trust: bool = False,
-) -> MeasuredFile:
-    """Measure a model file in fresh processes, as :func:`rightfit.api.measure.measure` does.
-
-    Args:
-        path: The file, or the folder of a bundle, an export or an MLflow model.
-        rows: Table of rows to answer (Parquet, CSV or .npy); ``None``: random values.
-        columns: The table's columns that the model reads, in order; ``None``: all.
-        target: The table's column that holds what is right; ``None``: answers are not judged.
-        quality: How answers are judged, by name.
-        n_threads: Threads of a call; ``None``: as many as this machine has cores.
-        preset: Name of the library's settings of measuring.
-        trust: Whether a file that is no ONNX may be opened.
-
-    Raises:
-        RightfitError: If it is no model, the rows do not fit it, or it fails while it is measured.
-    """
-    n_cores = usable_cores()
-    if n_threads is not None and n_threads > n_cores:
-        raise RightfitError(
-            f"--threads is {n_threads}, but this machine has {count(n_cores, 'core')}."
-        )
-    require_regular(path)
-    if not path.exists():
-        raise RightfitError(f"There is no file {path}.")
-    if os.fsencode(path).decode(errors="ignore") != str(path):  # no library opens it
-        raise RightfitError(f"The name of {path} is not UTF-8; rename it.")
-    try:
-        file = resolve_file(path)
-    except ValueError:
-        file = None  # the folder of a bundle or an export
-    table = None if rows is None else _read_rows(rows, columns, target)
-    plan = MeasuringPlan(None, (n_threads or n_cores,), ("cpu",), preset)
-    measured = measure_models(
-        {path.name: path}, table, target, plan, dataset="data", quality=quality, trust=trust
-    )
-    session = open_onnx(file) if file is not None and file.suffix == ".onnx" else None
-    return MeasuredFile(
-        path=path,
-        sha256=None if file is None else hash_regular_file(file),
-        inputs=() if session is None else read_inputs(session),
-        outputs=() if session is None else read_outputs(session),
-        rows=RANDOM_ROWS if rows is None else rows.name,
-        n_rows=measured.n_rows,
-        preset=preset,
-        environment=measured.environment,
-        profile=measured.require_profile(),
-    )
-
-
-def _read_rows(path: Path, columns: Sequence[str] | None, target: str | None) -> RowTable:
-    """Read a table, and choose its columns.
-
-    Raises:
-        RightfitError: If it cannot be read, or lacks a column.
-    """
-    require_regular(path)
-    table = read_row_table(path)
-    if columns is not None:
-        missing = [name for name in columns if name not in table.columns]
-        if missing:
-            raise RightfitError(f"{path} has no columns {missing}; it has {list(table.columns)}.")
-        if twice := sorted({name for name in columns if columns.count(name) > 1}):
-            raise RightfitError(f"--columns names {twice} twice.")
-        if target in columns:
-            raise RightfitError(f"--columns names the target, {target!r}, which no model reads.")
-        table = table.select([*columns, *([target] if target else [])], of="--columns")
-    if empty := [
-        name
-        for name in table.columns  # NaN is not itself
-        if all(value is None or np.any(value != value) for value in table.column(name).ravel())
-    ]:
-        raise RightfitError(f"{path} has columns without any value: {empty}. Leave them out.")
-    return table if target else table.head(MAX_ROWS)

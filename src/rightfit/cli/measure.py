@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
+import numpy as np
 
-from rightfit._core.formatting import format_number
-from rightfit.api.own_models import measure_file
+from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import count, format_number
+from rightfit._core.processes.regular_files import require_regular
+from rightfit.api.own_models import MeasuringPlan, prepare_models
 from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import (
     AS_JSON,
@@ -18,12 +23,20 @@ from rightfit.cli.options import (
     faults_as_message,
     make_table,
 )
+from rightfit.measuring.hardware.environment import usable_cores
 from rightfit.measuring.naming import listing, metric_name, sentence_case
+from rightfit.models.bundle_files import hash_regular_file
+from rightfit.models.imported.feeding import read_inputs, read_outputs
+from rightfit.models.imported.importing import open_onnx
+from rightfit.models.imported.kinds import resolve_file
+from rightfit.models.imported.row_table import RowTable, read_row_table
 from rightfit.ranking.explanation.answer import profile_to_json
 from rightfit.ranking.explanation.decisions import describe_disturbance
 
 SECTION = "Measure elsewhere"
 TIER_COLUMN = "min_hardware_tier"
+MAX_ROWS = 10_000  # that are not judged: measuring needs no more
+RANDOM_ROWS = "random values of the declared shapes; --rows names a table of real ones"
 
 
 @click.command()
@@ -68,28 +81,33 @@ def measure(
     LightGBM or CatBoost; or the folder of a bundle, an export or an MLflow model.
     """
     with faults_as_message(RuntimeError), showing_progress():
-        is_all = threads == "all"
-        if not is_all and (not threads.isdecimal() or len(threads) > 6 or int(threads) < 1):
-            raise ValueError(f"--threads must be 1 or more, or all, but got {threads[:20]!r}.")
-        measured = measure_file(
-            file,
-            rows=rows,
-            columns=columns.split(",") if columns else None,
-            target=target,
-            quality=quality,
-            trust=trust,
-            n_threads=None if is_all else int(threads),
-            preset=preset,
-        )
-    profile = measured.profile
+        plan = MeasuringPlan(None, (_read_threads(threads),), ("cpu",), preset)
+        _require_file(file)
+        try:
+            model_file = resolve_file(file)
+        except ValueError:
+            model_file = None  # the folder of a bundle or an export
+        names = columns.split(",") if columns else None
+        table = None if rows is None else _read_rows(rows, names, target)
+        models = {file.name: file}
+        with prepare_models(
+            models, table, target, plan, dataset="data", quality=quality, trust=trust
+        ) as prepared:
+            measured = prepared.measure(None)
+        profile = measured.require_profile()
+        is_onnx = model_file is not None and model_file.suffix == ".onnx"
+        session = open_onnx(model_file) if model_file is not None and is_onnx else None
+    inputs = () if session is None else read_inputs(session)
+    outputs = () if session is None else read_outputs(session)
+    source = RANDOM_ROWS if rows is None else rows.name
     if as_json:
         echo_json(
             {
-                "file": str(measured.path),
-                "sha256": measured.sha256,
-                "inputs": [asdict(tensor) for tensor in measured.inputs],
-                "outputs": [asdict(tensor) for tensor in measured.outputs],
-                "rows": measured.rows,
+                "file": str(file),
+                "sha256": None if model_file is None else hash_regular_file(model_file),
+                "inputs": [asdict(tensor) for tensor in inputs],
+                "outputs": [asdict(tensor) for tensor in outputs],
+                "rows": source,
                 "n_rows": measured.n_rows,
                 "environment": asdict(measured.environment),
                 "profile": profile_to_json(profile),
@@ -97,16 +115,16 @@ def measure(
         )
         return
     declared = [
-        f"  inputs    {'; '.join(map(str, measured.inputs))}",
-        f"  outputs   {'; '.join(map(str, measured.outputs))}",
+        f"  inputs    {'; '.join(map(str, inputs))}",
+        f"  outputs   {'; '.join(map(str, outputs))}",
     ]
     echo_lines(
         [
-            f"{measured.path.name}, {profile.serving.label}",
-            *(declared if measured.inputs else []),
-            f"  rows      {measured.n_rows:,} of {measured.rows}",
+            f"{file.name}, {profile.serving.label}",
+            *(declared if inputs else []),
+            f"  rows      {measured.n_rows:,} of {source}",
             f"  machine   {measured.environment.machine}",
-            f"  measured  {describe_disturbance(profile)}; preset {measured.preset}",
+            f"  measured  {describe_disturbance(profile)}; preset {preset}",
             "",
         ]
     )
@@ -121,5 +139,51 @@ def measure(
         figures.append((metric.label, shown, interval))
     echo_table(make_table(("", "value", "95 % interval"), figures))
     for reason, metrics in profile.missing().items():
-        names = listing([metric_name(metric.column) for metric in metrics])
-        echo_lines([f"not measured: {names} ({sentence_case(reason)})"])
+        labels = listing([metric_name(metric.column) for metric in metrics])
+        echo_lines([f"not measured: {labels} ({sentence_case(reason)})"])
+
+
+def _read_threads(threads: str) -> int:
+    if threads == "all":
+        return usable_cores()
+    if not threads.isdecimal() or len(threads) > 6 or int(threads) < 1:
+        raise RightfitError(f"--threads must be 1 or more, or all, but got {threads[:20]!r}.")
+    if int(threads) > usable_cores():
+        raise RightfitError(
+            f"--threads is {threads}, but this machine has {count(usable_cores(), 'core')}."
+        )
+    return int(threads)
+
+
+def _require_file(path: Path) -> None:
+    require_regular(path)
+    if not path.exists():
+        raise RightfitError(f"There is no file {path}.")
+    if os.fsencode(path).decode(errors="ignore") != str(path):  # no library opens it
+        raise RightfitError(f"The name of {path} is not UTF-8; rename it.")
+
+
+def _read_rows(path: Path, columns: Sequence[str] | None, target: str | None) -> RowTable:
+    """Read a table, and choose its columns.
+
+    Raises:
+        RightfitError: If it cannot be read, or lacks a column.
+    """
+    require_regular(path)
+    table = read_row_table(path)
+    if columns is not None:
+        missing = [name for name in columns if name not in table.columns]
+        if missing:
+            raise RightfitError(f"{path} has no columns {missing}; it has {list(table.columns)}.")
+        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+            raise RightfitError(f"--columns names {twice} twice.")
+        if target in columns:
+            raise RightfitError(f"--columns names the target, {target!r}, which no model reads.")
+        table = table.select([*columns, *([target] if target else [])], of="--columns")
+    if empty := [
+        name
+        for name in table.columns  # NaN is not itself
+        if all(value is None or np.any(value != value) for value in table.column(name).ravel())
+    ]:
+        raise RightfitError(f"{path} has columns without any value: {empty}. Leave them out.")
+    return table if target else table.head(MAX_ROWS)
