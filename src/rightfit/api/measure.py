@@ -8,7 +8,7 @@ from typing import Literal
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.progress import Listener
-from rightfit.api.own_models import MeasuringPlan, prepare_models
+from rightfit.api.own_models import MeasuringPlan, prepare_models, require_profile
 from rightfit.api.profiles import Profiles
 from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import ApplicationsLike, read_applications
@@ -71,11 +71,11 @@ def measure(
             models, rows, targets, plan, dataset="data", quality=quality, trust=trust
         ) as prepared,
     ):
-        measured = prepared.measure(None)
-    if measured.profiles.is_empty():
-        reasons = "; ".join(measured.left_out.values()) or f"{called} has no runtime {runtime}"
+        profiles = prepared.measure(None)
+    if not profiles:
+        reasons = "; ".join(profiles.left_out.values()) or f"{called} has no runtime {runtime}"
         raise RightfitError(f"{called} was not measured: {reasons}")
-    return measured.require_profile()
+    return require_profile(profiles)
 
 
 def compare(
@@ -132,21 +132,15 @@ def compare(
         tuple(n_threads),
         tuple(devices),
         preset,
-        None if applications is None else read_applications(applications),
     )
+    chosen_by = None if applications is None else read_applications(applications)
     with (
         showing_progress(verbose, on_progress),
         prepare_models(
             models, rows, targets, plan, dataset=dataset, quality=quality, trust=trust
         ) as prepared,
     ):
-        measured = prepared.measure(plan.applications)
-    return Profiles(
-        measured.profiles,
-        measured.environment,
-        {} if measured.quality is None else {dataset: measured.quality},
-        measured.left_out,
-    )
+        return prepared.measure(chosen_by)
 
 
 def _require_texts(key: str, names: Sequence[object]) -> None:

@@ -17,6 +17,7 @@ from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import sweep_temporary_folders, temporary_folder
 from rightfit._core.strict_model import list_faults
+from rightfit.api.profiles import Profiles
 from rightfit.data.request_path import MODEL
 from rightfit.data.request_path.raw_rows import load_rows
 from rightfit.measuring.given_models import UserModel, UserOnnx, adapt_model
@@ -39,7 +40,6 @@ from rightfit.models.bundle import Bundle
 from rightfit.models.imported.exporting import offer_exports
 from rightfit.models.imported.feeding import find_feeds
 from rightfit.models.imported.row_table import RowTable, read_row_table
-from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.runtimes import (
     NATIVE,
     ONNX,
@@ -58,37 +58,6 @@ MAX_WORKERS = 4  # measuring processes kept ready; each holds its imports in mem
 
 
 @dataclass(frozen=True)
-class MeasuredModels:
-    """Models of one dataset that were measured.
-
-    Args:
-        profiles: A row per model and serving configuration, see ``tabulate_profiles``.
-        environment: The machine.
-        quality: How their answers were judged; ``None``: they were not.
-        n_rows: Rows that they answered.
-        left_out: Why there is no profile of a model in a runtime, by a label of both.
-    """
-
-    profiles: pl.DataFrame
-    environment: Environment
-    quality: QualityMetric | None
-    n_rows: int
-    left_out: Mapping[str, str]
-
-    def require_profile(self) -> Profile:
-        """Return the profile of the one model that was measured.
-
-        Raises:
-            RightfitError: If it was not.
-        """
-        profile = Profile.from_row(self.profiles.row(0, named=True))
-        load_time = profile["load_time_ms"]
-        if load_time.value is None:
-            raise RightfitError(f"{profile.candidate} was not measured: {load_time.reason}")
-        return profile
-
-
-@dataclass(frozen=True)
 class MeasuringPlan:
     """How models are measured.
 
@@ -97,15 +66,12 @@ class MeasuringPlan:
         n_threads: Threads of a call; ``all``: every core.
         devices: Devices wanted.
         preset: Name of the settings of measuring.
-        applications: Once they cannot choose a profile any more, it is not measured further;
-            ``None``: all are measured to the end.
     """
 
     runtimes: tuple[str, ...] | None
     n_threads: tuple[int | Literal["all"], ...]
     devices: tuple[str, ...]
     preset: str
-    applications: Applications | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +114,11 @@ class PreparedModels:
             rows=self.files,
         )
 
+    @property
+    def n_rows(self) -> int:
+        """How many rows they answer."""
+        return len(load_rows(str(next(iter(self.files.values())).path)))
+
     def plan_servings(self) -> list[Serving]:
         """Return the wanted serving configurations that the machine can run."""
         return plan_servings(
@@ -162,7 +133,7 @@ class PreparedModels:
         self,
         applications: Applications | None,
         wanted: Mapping[str, Collection[Serving]] | None = None,
-    ) -> MeasuredModels:
+    ) -> Profiles:
         """Measure them in fresh processes, in turns.
 
         Args:
@@ -186,13 +157,25 @@ class PreparedModels:
         )
         refused = [name for name, bundle in self.bundles.items() if bundle.onnx_refused]
         is_refused = pl.col("candidate").is_in(refused) & (pl.col("runtime") == ONNX)
-        return MeasuredModels(
+        metric = None if self.judging.labels is None else self.judging.metric
+        return Profiles(
             profiles.filter(~is_refused),
             self.environment,
-            None if self.judging.labels is None else self.judging.metric,
-            len(load_rows(str(next(iter(self.files.values())).path))),
+            {} if metric is None else {self.dataset: metric},
             self.left_out,
         )
+
+
+def require_profile(profiles: Profiles) -> Profile:
+    """Return the profile of the one model that was measured.
+
+    Raises:
+        RightfitError: If it was not.
+    """
+    load_time = profiles[0]["load_time_ms"]
+    if load_time.value is None:
+        raise RightfitError(f"{profiles[0].candidate} was not measured: {load_time.reason}")
+    return profiles[0]
 
 
 @contextmanager

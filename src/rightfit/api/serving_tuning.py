@@ -8,7 +8,7 @@ whose quality is measured as that of models of their own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -86,7 +86,7 @@ def tune_serving(
     models = {name: model}
     if targets is not None and not keeps_rounds:
         models |= shorten_model(model, name)
-    plan = MeasuringPlan(tuple(runtimes), tuple(n_threads), ("cpu",), preset, asked)
+    plan = MeasuringPlan(tuple(runtimes), tuple(n_threads), ("cpu",), preset)
     with prepare_models(
         models, rows, targets, plan, dataset="data", quality=quality, trust=trust
     ) as prepared:
@@ -99,15 +99,8 @@ def tune_serving(
         )
         wanted = _choose_measured(prepared, trials, finalists, name)
         measured = prepared.measure(asked, wanted)
-        ranking = rank(
-            Profiles(
-                measured.profiles,
-                measured.environment,
-                {} if measured.quality is None else {"data": measured.quality},
-                {**measured.left_out, **faults},
-            ),
-            asked,
-        )
+        left_out = {**measured.left_out, **faults}
+        ranking = rank(replace(measured, left_out=left_out), asked)
         tried = tabulate_trials(trials, prepared.candidates) if trials else pl.DataFrame()
         return TunedServing(name, tried, ranking, _read_graphs(prepared, ranking))
 

@@ -13,7 +13,7 @@ import numpy as np
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, format_number
 from rightfit._core.processes.regular_files import require_regular
-from rightfit.api.own_models import MeasuringPlan, prepare_models
+from rightfit.api.own_models import MeasuringPlan, prepare_models, require_profile
 from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import (
     AS_JSON,
@@ -93,8 +93,8 @@ def measure(
         with prepare_models(
             models, table, target, plan, dataset="data", quality=quality, trust=trust
         ) as prepared:
-            measured = prepared.measure(None)
-        profile = measured.require_profile()
+            profile = require_profile(prepared.measure(None))
+            n_rows, environment = prepared.n_rows, prepared.environment
         is_onnx = model_file is not None and model_file.suffix == ".onnx"
         session = open_onnx(model_file) if model_file is not None and is_onnx else None
     inputs = () if session is None else read_inputs(session)
@@ -108,8 +108,8 @@ def measure(
                 "inputs": [asdict(tensor) for tensor in inputs],
                 "outputs": [asdict(tensor) for tensor in outputs],
                 "rows": source,
-                "n_rows": measured.n_rows,
-                "environment": asdict(measured.environment),
+                "n_rows": n_rows,
+                "environment": asdict(environment),
                 "profile": profile_to_json(profile),
             }
         )
@@ -122,8 +122,8 @@ def measure(
         [
             f"{file.name}, {profile.serving.label}",
             *(declared if inputs else []),
-            f"  rows      {measured.n_rows:,} of {source}",
-            f"  machine   {measured.environment.machine}",
+            f"  rows      {n_rows:,} of {source}",
+            f"  machine   {environment.machine}",
             f"  measured  {describe_disturbance(profile)}; preset {preset}",
             "",
         ]
