@@ -1,14 +1,11 @@
-"""Numbers for people: one by one, and column by column."""
+"""Numbers for people."""
 
 from __future__ import annotations
 
-import polars as pl
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from rightfit._core.formatting import format_number
-from rightfit.measuring.naming import describe_limit, format_metric, write_numbers
+from rightfit.measuring.naming import describe_limit, format_metric
 
 
 @pytest.mark.parametrize(
@@ -25,15 +22,6 @@ from rightfit.measuring.naming import describe_limit, format_metric, write_numbe
 )
 def test_number_has_three_digits_and_a_short_form(value: float, expected: str) -> None:
     assert format_number(value) == expected
-
-
-@given(st.floats(1e-5, 1e12) | st.floats(-1e12, -1e-5) | st.just(0.0))
-@example(2.2e6)
-@example(999_600.0)
-def test_column_is_written_as_its_numbers_are(value: float) -> None:
-    written = pl.DataFrame({"x": [value]}).select(write_numbers("x"))["x"][0]
-
-    assert written == format_number(value)
 
 
 def test_metric_is_written_with_its_unit() -> None:

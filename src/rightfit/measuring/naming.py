@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit._core.formatting import (
-    N_DIGITS,
-    NOT_MEASURED,
-    PREFIXES,
-    format_number,
-    format_quality,
-)
+from rightfit._core.formatting import NOT_MEASURED, format_number, format_quality
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit.measuring.serving import Serving
 
@@ -75,29 +69,6 @@ def objective_name(column: str) -> str:
     return metric_name("quality_raw" if column == "quality" else column)
 
 
-def write_numbers(column: str) -> pl.Expr:
-    """Return an expression that writes the numbers of a column as :func:`format_number` does.
-
-    >>> numbers = pl.DataFrame({"x": [0.04821, 25.0, -1234.5, 11_612_345.0, None]})
-    >>> numbers.select(write_numbers("x"))["x"].to_list()
-    ['0.0482', '25', '-1,230', '11.6 M', None]
-    """
-    rounded = pl.col(column).round_sig_figs(N_DIGITS)
-    whole = rounded.round(0)  # rounding to digits leaves 16499999.999999998
-    shown = _write_digits(rounded.round(12))
-    thousands = pl.format(
-        "{},{}",
-        (whole / 1e3).cast(pl.Int64),
-        (whole.abs() % 1e3).cast(pl.Int64).cast(pl.String).str.zfill(3),
-    )
-    shown = pl.when(whole.abs() >= 1e3).then(thousands).otherwise(shown)
-    for size, letter in reversed(PREFIXES):
-        least = size * (10 if letter == "k" else 1)
-        short = pl.format("{} {}", _write_digits((whole / size).round(2)), pl.lit(letter))
-        shown = pl.when(whole.abs() >= least).then(short).otherwise(shown)
-    return shown.alias(column)
-
-
 def format_metric(column: str, value: float | None) -> str:
     """Write a metric's value with its unit.
 
@@ -154,7 +125,3 @@ def listing(items: list[str]) -> str:
     ('a, b and c', 'a')
     """
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def _write_digits(number: pl.Expr) -> pl.Expr:
-    return number.cast(pl.String).str.strip_suffix(".0")

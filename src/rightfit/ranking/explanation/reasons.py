@@ -10,7 +10,7 @@ winner's by less than ``equal_within``); ``open`` (feasible, and none beats it s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,9 @@ import numpy.typing as npt
 import polars as pl
 import polars.selectors as cs
 
+from rightfit._core.formatting import format_number
 from rightfit._core.typed_tables import table_schema, write_rows
-from rightfit.measuring.naming import metric_name, metric_unit, name_candidate, write_numbers
+from rightfit.measuring.naming import metric_name, metric_unit, name_candidate
 from rightfit.ranking.application_ranking import (
     ApplicationRanking,
     find_near_best,
@@ -90,7 +91,6 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     scale = np.array([ends or (np.nan, np.nan) for ends in scales])[table.dataset_of_candidate]
     is_raw = (metric == "quality") & ~np.isnan(scale[:, 0])
     factor, offset = np.where(is_raw, scale[:, 0], 1.0), np.where(is_raw, scale[:, 1], 0.0)
-    shown = np.where(is_raw, "quality_raw", metric)
     names = table.frame["candidate"].gather(rows)
     frame = pl.DataFrame(
         {
@@ -100,8 +100,7 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
             "has_rival": rival != NO_RIVAL,
             "rival": names.gather(other),
             "metric": metric.astype(str),
-            "label": _replace_each(shown, metric_name),
-            "unit": _replace_each(metric, lambda name: f" {metric_unit(name)}".rstrip()),
+            "shown": np.where(is_raw, "quality_raw", metric).astype(str),
             "limit": np.where(has_broken, factor * limit + offset, np.nan),
             "excess": np.where(has_broken, factor * excess, np.nan),
             "utility": assessment.utility,
@@ -122,58 +121,54 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
         One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``metric``,
         ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
     """
-    utility_text, other = write_numbers("utility"), write_numbers("rival_utility")
-    value = _with_unit("value")
-    against = pl.format("{} ({} against {})", "label", value, write_numbers("rival_value"))
-    scored = pl.format("utility {} against {} of {}", utility_text, other, "rival")
-    equal = pl.format(
-        "practically equal to {} (utility {} against {}): {} decides",
-        "rival",
-        utility_text,
-        other,
-        "preference",
-    )
-    is_low = pl.col("value") < pl.col("limit")
-    violation = pl.format(
-        "breaks a limit: {} is {}, {} {}",
-        "label",
-        value,
-        _with_unit("excess"),
-        pl.when(is_low)
-        .then(pl.format("below the {} required", _with_unit("limit")))
-        .otherwise(pl.format("above the {} allowed", _with_unit("limit"))),
-    )
-    sentences = {
-        "winner": pl.when(pl.col("rival").is_null())
-        .then(pl.format("the only feasible candidate, utility {}", utility_text))
-        .when("is_equal")
-        .then(equal)
-        .otherwise(pl.format("highest {}; ahead most on {}", scored, against)),
-        "unmeasured": pl.concat_str(
-            pl.format("not measured: {}", "label"),
-            pl.format(" ({})", "null_reason").fill_null(""),
-        ),
-        "violates": violation,
-        "undecided": pl.concat_str(
-            pl.coalesce(violation, scored),
-            pl.lit("; but other work disturbed the machine meanwhile, so it may "),
-            pl.when(pl.col("limit").is_null())
-            .then(pl.lit("be better"))
-            .otherwise(pl.lit("meet it")),
-        ),
-        "equal": equal,
-        "open": pl.format("{}; not told apart by these measurements", scored),
-        "dominated": pl.format(
-            "dominated by {}: better in no objective, worse on {}", "rival", against
-        ),
-        "outscored": pl.format("{}; loses most on {}", scored, against),
-    }
-    sentence = pl.coalesce(
-        pl.when(pl.col("outcome") == outcome).then(sentence)
-        for outcome, sentence in sentences.items()
-    )
+    outcomes = tabulate_outcomes(ranked)
+    reasons = map(_write_reason, outcomes.iter_rows(named=True))
     columns = ("outcome", "rival", "metric", "value", "rival_value", "limit", "excess", "reason")
-    return tabulate_outcomes(ranked).with_columns(sentence.alias("reason")).select(columns)
+    return outcomes.with_columns(reason=pl.Series(reasons, dtype=pl.String)).select(columns)
+
+
+def _write_reason(row: Mapping[str, Any]) -> str:
+    """Say in one sentence what became of a candidate."""
+    label, rival = metric_name(row["shown"]) if row["shown"] else "", row["rival"]
+    unit = f" {metric_unit(row['metric'])}".rstrip()
+    utility, rival_utility, value, rival_value, limit, excess = (
+        format_number(row[name])
+        for name in ("utility", "rival_utility", "value", "rival_value", "limit", "excess")
+    )
+    against = f"{label} ({value}{unit} against {rival_value})"
+    scored = f"utility {utility} against {rival_utility} of {rival}"
+    violation = ""
+    if row["limit"] is not None:
+        is_low = row["value"] < row["limit"]
+        bound = (
+            f"below the {limit}{unit} required" if is_low else f"above the {limit}{unit} allowed"
+        )
+        violation = f"breaks a limit: {label} is {value}{unit}, {excess}{unit} {bound}"
+    match row["outcome"]:
+        case "winner" if rival is None:
+            return f"the only feasible candidate, utility {utility}"
+        case "winner" | "equal" if row["is_equal"]:
+            return (
+                f"practically equal to {rival} (utility {utility} against {rival_utility}): "
+                f"{row['preference']} decides"
+            )
+        case "winner":
+            return f"highest {scored}; ahead most on {against}"
+        case "unmeasured":
+            reason = row["null_reason"]
+            return f"not measured: {label}" + (f" ({reason})" if reason else "")
+        case "violates":
+            return violation
+        case "undecided":
+            chance = "meet it" if violation else "be better"
+            disturbed = "but other work disturbed the machine meanwhile, so it may"
+            return f"{violation or scored}; {disturbed} {chance}"
+        case "open":
+            return f"{scored}; not told apart by these measurements"
+        case "dominated":
+            return f"dominated by {rival}: better in no objective, worse on {against}"
+        case _:
+            return f"{scored}; loses most on {against}"
 
 
 def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
@@ -268,16 +263,6 @@ def _find_decisive(assessment: Assessment, rival: Ints, *, is_winner: Bools) -> 
     lost = (worth[:, np.maximum(rival, 0)] - worth) * np.where(is_winner, -1.0, 1.0)
     decisive: Names = np.array(goals, dtype=object)[np.nan_to_num(lost).argmax(axis=0)]
     return decisive
-
-
-def _with_unit(column: str) -> pl.Expr:
-    return pl.concat_str(write_numbers(column), "unit")
-
-
-def _replace_each(names: Names, write: Callable[[str], str]) -> pl.Series:
-    """Write each of a few names that occur many times."""
-    texts = {name: write(name) if name else "" for name in set(names.astype(str).tolist())}
-    return pl.Series(names.astype(str)).replace_strict(texts, return_dtype=pl.String)
 
 
 def _find_null_reasons(assessment: Assessment, metrics: Names) -> pl.Series:
