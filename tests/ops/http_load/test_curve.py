@@ -159,9 +159,8 @@ def test_curve_is_judged_again_for_another_limit(start: Start) -> None:
     assert stricter.opened == found.opened
 
 
-@pytest.mark.parametrize("is_poisson", [True, False])
-def test_arrivals_have_the_rate_that_was_ordered(is_poisson: bool) -> None:
-    order = make_order(level=500.0, warm_up_s=2.0, measured_s=18.0, is_poisson=is_poisson)
+def test_arrivals_have_the_rate_that_was_ordered() -> None:
+    order = make_order(level=500.0, warm_up_s=2.0, measured_s=18.0)
 
     due_ns = plan_arrivals(order)
 

@@ -47,7 +47,6 @@ class LoadOrder:
         measured_s: Seconds that count, by the time a request was due (closed: sent).
         loop: ``open`` or ``closed``.
         level: Requests a second (open), or clients (closed).
-        is_poisson: Whether the gaps of an open loop are exponential; else all are equal.
         timeout_s: Seconds after which a request counts as failed.
         core: Number of the core that the generator runs on; ``None``: any.
     """
@@ -58,7 +57,6 @@ class LoadOrder:
     measured_s: float
     loop: Literal["open", "closed"] = "closed"
     level: float = 1
-    is_poisson: bool = True
     timeout_s: float = 10.0
     core: int | None = None
 
@@ -278,11 +276,9 @@ async def run_load(order: LoadOrder) -> LoadResult:
 
 
 def plan_arrivals(order: LoadOrder) -> list[int]:
-    """Return when the requests of an open loop are due, in ns since it began."""
+    """Return when the requests of an open loop are due, in ns since it began: a Poisson process."""
     ends_ns = (order.warm_up_s + order.measured_s) * NS_PER_S
     n_expected = order.level * (order.warm_up_s + order.measured_s)
-    if not order.is_poisson:
-        return [int(i / order.level * NS_PER_S) for i in range(int(n_expected))]
     n_drawn = int(n_expected + 10 * np.sqrt(n_expected) + 10)
     times_ns = poisson_arrivals_ns(order.level, n_drawn, np.random.default_rng(SEED))
     return [int(time_ns) for time_ns in times_ns[times_ns < ends_ns]]
