@@ -9,16 +9,11 @@ from typing import Literal
 from kedro.utils import find_kedro_project
 from pydantic import Field, ValidationError
 
-from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import end_sentence
 from rightfit._core.strict_model import StrictModel
 from rightfit.models.imported.importing import ModelFile, check_file
 from rightfit.models.imported.kinds import resolve_file
 from rightfit.models.imported.onnx_form import OutputChoice
-
-
-class UnsuitableModelError(RightfitError):
-    """A model file that does not fit its dataset; commands show its message without traceback."""
 
 
 class ImportedBlock(StrictModel):

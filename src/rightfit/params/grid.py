@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import end_sentence
 from rightfit._core.strict_model import Names, StrictModel, split_names
 from rightfit.models.registry import refer_to_family
@@ -24,10 +23,6 @@ MAX_NAME_BYTES = 100
 IMPORTED = "imported"  # in place of a family: the model is a file that somebody has already
 CASCADE = "cascade"  # in place of a family: two candidates of the dataset in a row
 MAX_CASCADES = 20
-
-
-class UnsuitableGridError(RightfitError):
-    """A pipeline has nothing to do with the cells of the grid in use."""
 
 
 @dataclass(frozen=True)

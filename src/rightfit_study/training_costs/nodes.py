@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 # Kedro reads the hints of node functions at run time.
+from rightfit._core.errors import RightfitError
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit.data.data_card import DataCard
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.models.bundle import Bundle
-from rightfit.params.grid import UnsuitableGridError
 from rightfit.searching.space import ModelBlock
 from rightfit_study.training_costs.chart import draw_training_costs
 from rightfit_study.training_costs.params import TrainingCostsParams
@@ -27,9 +27,9 @@ def refuse_grid(grid: dict[str, Any]) -> None:
     """End a study of a grid in which no family trains in batches.
 
     Raises:
-        UnsuitableGridError: Always.
+        RightfitError: Always.
     """
-    raise UnsuitableGridError(
+    raise RightfitError(
         f"No model of grid.models trains in batches: got {grid['models']}, families that do are "
         f"{list(BATCHED_FAMILIES)}. Add one in parameters_grid.yml, or choose another environment."
     )

@@ -9,10 +9,10 @@ import logging
 
 import polars as pl
 
+from rightfit._core.errors import RightfitError
 from rightfit._core.typed_tables import write_as_text
 from rightfit.api.rank import Ranking, rank
 from rightfit.params.applications import ApplicationsParams
-from rightfit.params.grid import UnsuitableGridError
 from rightfit.ranking.application_ranking import NO_WINNERS, Winners
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import find_unmeasured
@@ -103,7 +103,7 @@ def _rank(
     earlier_winners: Winners,
 ) -> Ranking:
     if profiles.is_empty():
-        raise UnsuitableGridError(
+        raise RightfitError(
             "There is nothing to rank in this grid: every search or measurement of it has failed. "
             "The reasons stand in the log above and in 07_model_output/{dataset}/{model}/"
             "trials.parquet and profiles.parquet."

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import end_sentence
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit.data.data_card import DataCard
 from rightfit.data.description import DatasetSpec
 from rightfit.data.request_path.encoder import Encoder
-from rightfit.kedro_project.imported_block import ImportedBlock, UnsuitableModelError, locate
+from rightfit.kedro_project.imported_block import ImportedBlock, locate
 from rightfit.measuring.model_import import bring_in
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
@@ -136,7 +137,7 @@ def import_model(
         The bundle by the model's name.
 
     Raises:
-        UnsuitableModelError: If the file does not fit the dataset.
+        RightfitError: If the file does not fit the dataset.
     """
     dataset, _, name = cell_name.partition(".")
     folder = _folders.enter_context(temporary_folder("imported")) / name
@@ -151,7 +152,7 @@ def import_model(
             predictions=None if model.predictions is None else locate(model.predictions),
         )
     except ValueError as err:
-        raise UnsuitableModelError(
+        raise RightfitError(
             f"models.{name}: {model.file} does not fit {dataset}: {end_sentence(str(err))} "
             "Correct parameters_models.yml; datasets there lists those that the file is for."
         ) from err
