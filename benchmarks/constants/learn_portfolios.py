@@ -16,13 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from record_portfolios import N_DRAWN
-from recorded_worth import (
-    Floats,
-    RecordedTrainings,
-    is_whole,
-    list_applications,
-    read_recorded,
-)
+from recorded_worth import Floats, RecordedTrainings, is_whole, list_applications, read_recorded
 from tables import LEARNT_ON
 
 from rightfit.searching.pausing.observed import Seen

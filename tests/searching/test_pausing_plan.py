@@ -13,12 +13,7 @@ from rightfit.models.family import Configuration, TrainingData
 from rightfit.searching.pausing.pausing_rule import Step
 from rightfit.searching.pausing_plan import NEW, PausingPlan
 from rightfit.searching.studies.budget import CallLimit
-from rightfit.searching.studies.trial_attributes import (
-    CONFIGURATION,
-    CURVE,
-    INDEX,
-    SPENT,
-)
+from rightfit.searching.studies.trial_attributes import CONFIGURATION, CURVE, INDEX, SPENT
 
 DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
 

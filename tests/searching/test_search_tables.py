@@ -11,11 +11,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rightfit.models.family import TrainingData
 from rightfit.ranking.applications.applications import Applications
 from rightfit.searching.search_tables import account_search
-from rightfit.searching.studies.trial_attributes import (
-    CONFIGURATION,
-    CURVE,
-    SPENT,
-)
+from rightfit.searching.studies.trial_attributes import CONFIGURATION, CURVE, SPENT
 
 
 def ended(number: int, n_looks: int, *, size_mib: float = 1.0) -> FrozenTrial:

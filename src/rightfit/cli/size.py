@@ -27,13 +27,7 @@ from rightfit.kedro_project.stored import ProjectLocation, where
 from rightfit.ops.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
 from rightfit.ops.http_load.loading import read_bodies
 from rightfit.ops.http_load.served import split_cores
-from rightfit.ops.sizing import (
-    NOT_RAISED,
-    OFFLINE,
-    Raised,
-    ServedFigures,
-    size_deployment,
-)
+from rightfit.ops.sizing import NOT_RAISED, OFFLINE, Raised, ServedFigures, size_deployment
 from rightfit.ranking.records.load_records import LatencyLimit, LoadCurve
 
 SECTION = "Use"

@@ -24,10 +24,7 @@ from rightfit.models.schema import Task
 from rightfit.ops.http_load.loading import HttpLoadParams
 from rightfit.params.applications import find_contradictions, find_misnamed
 from rightfit.params.defaults import RawParameters, find_values
-from rightfit.params.evaluation import (
-    EvaluationParams,
-    find_load_faults,
-)
+from rightfit.params.evaluation import EvaluationParams, find_load_faults
 from rightfit.params.faults import explain_faults
 from rightfit.params.grid import (
     CascadeBlock,

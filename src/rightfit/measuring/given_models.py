@@ -11,13 +11,7 @@ from rightfit._core.errors import RightfitError
 from rightfit.data.request_path.raw_inputs import DTYPES, IMAGE, TEXTS
 from rightfit.data.request_path.usage import CALL, read_export
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
-from rightfit.models.bundle import (
-    ONNX_FILE,
-    ONNX_ONLY,
-    Bundle,
-    read_bundle,
-    write_bundle_files,
-)
+from rightfit.models.bundle import ONNX_FILE, ONNX_ONLY, Bundle, read_bundle, write_bundle_files
 from rightfit.models.bundle_files import MANIFEST
 from rightfit.models.imported.feeding import (
     TEXT,

@@ -15,20 +15,9 @@ from typing import Any
 import numpy as np
 
 from rightfit._core.errors import RightfitError
-from rightfit.models.family import (
-    Checkpoint,
-    Configuration,
-    Scaling,
-    TrainingRun,
-    require_settings,
-)
+from rightfit.models.family import Checkpoint, Configuration, Scaling, TrainingRun, require_settings
 from rightfit.models.schema import InputSchema, Task
-from rightfit.models.sklearn_io import (
-    SklearnFamily,
-    load_skops,
-    measure_tree,
-    set_joblib_threads,
-)
+from rightfit.models.sklearn_io import SklearnFamily, load_skops, measure_tree, set_joblib_threads
 from rightfit.models.sklearn_training import grow_members
 
 

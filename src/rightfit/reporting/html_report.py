@@ -18,18 +18,9 @@ from rightfit._core.formatting import (
     format_version,
 )
 from rightfit.measuring.hardware.tiers import Tier
-from rightfit.measuring.naming import (
-    describe_limit,
-    listing,
-    objective_name,
-)
+from rightfit.measuring.naming import describe_limit, listing, objective_name
 from rightfit.ranking.applications.applications import Application
-from rightfit.ranking.explanation.decisions import (
-    CLEAR,
-    LIKELY,
-    list_decisions,
-    write_value,
-)
+from rightfit.ranking.explanation.decisions import CLEAR, LIKELY, list_decisions, write_value
 from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.page_data import collect_page_data
 from rightfit.reporting.run_results import Results

@@ -27,11 +27,7 @@ from rightfit.searching.pausing.observed import ObservedTrial, Pool
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule, Step
 from rightfit.searching.samplers import make_sampler
 from rightfit.searching.studies.budget import Budget, CallLimit, spent_cpu_s, spent_work_s
-from rightfit.searching.studies.trial_attributes import (
-    CURVE,
-    configuration_index,
-    is_begun,
-)
+from rightfit.searching.studies.trial_attributes import CURVE, configuration_index, is_begun
 
 NEW: Literal["new"] = "new"  # begin with another configuration
 TOLERANCE = 0.1  # of the budget, by which the default's training may exceed it to reach its end

@@ -24,12 +24,7 @@ from rightfit_study.early_stopping.peers import (
     train_peer,
 )
 from rightfit_study.early_stopping.recorded import RecordedCell, learn_elsewhere
-from rightfit_study.early_stopping.replay import (
-    RecordedSearch,
-    Truth,
-    follow_rule,
-    measure_by_rule,
-)
+from rightfit_study.early_stopping.replay import RecordedSearch, Truth, follow_rule, measure_by_rule
 from rightfit_study.early_stopping.shared_work import work_side_by_side
 
 # Two applications that nothing recorded satisfies: one by its costs, one by its quality.

@@ -13,13 +13,7 @@ from onnx import checker
 
 from rightfit.data import encoding
 from rightfit.data.encoding import apply_encoder
-from rightfit.data.request_path.encoder import (
-    Encoder,
-    Indicate,
-    OneHot,
-    Standardise,
-    TargetMean,
-)
+from rightfit.data.request_path.encoder import Encoder, Indicate, OneHot, Standardise, TargetMean
 from rightfit.data.request_path.encoder_graph import build_encoder
 from rightfit.data.request_path.opening import compile_encoder
 

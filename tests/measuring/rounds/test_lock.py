@@ -15,12 +15,7 @@ import pytest
 from rightfit._core.processes.file_locks import acquire
 from rightfit._core.progress import WAITING, Progress, listening
 from rightfit.measuring.rounds import lock
-from rightfit.measuring.rounds.lock import (
-    LOCK_PATH,
-    STOPPED_MAX_S,
-    WAIT_MAX_S,
-    machine_lock,
-)
+from rightfit.measuring.rounds.lock import LOCK_PATH, STOPPED_MAX_S, WAIT_MAX_S, machine_lock
 
 HOLD = """
 import sys

@@ -7,12 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from factories.measurements import make_settings
-from factories.simulated_latencies import (
-    Draw,
-    draw_bimodal,
-    draw_log_normal,
-    simulate,
-)
+from factories.simulated_latencies import Draw, draw_bimodal, draw_log_normal, simulate
 
 from rightfit.measuring.intervals import estimate_median
 from rightfit.measuring.rounds.settling import per_process

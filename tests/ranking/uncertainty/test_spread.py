@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 from factories.rankings import around, assess, make_application, make_profile, rank
 
-from rightfit.ranking.uncertainty.spread import (
-    Spread,
-    bound_ranks,
-    spread_candidates,
-    widening,
-)
+from rightfit.ranking.uncertainty.spread import Spread, bound_ranks, spread_candidates, widening
 
 LINEAR = make_application(
     objectives={

@@ -5,11 +5,7 @@ from dataclasses import replace
 import polars as pl
 
 from rightfit.reporting.run_results import Results
-from rightfit.reporting.sections.requests import (
-    build_loads,
-    build_requests,
-    describe_paths,
-)
+from rightfit.reporting.sections.requests import build_loads, build_requests, describe_paths
 
 
 def test_requests_say_what_encoding_takes_of_each_winner(results: Results) -> None:

@@ -25,12 +25,7 @@ from kedro.io.core import (
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.leftovers import in_use, sweep_folders, temporary_folder
 from rightfit.models.bundle import Bundle, read_bundle
-from rightfit.models.bundle_files import (
-    LIST,
-    MANIFEST,
-    is_plain_name,
-    read_manifest,
-)
+from rightfit.models.bundle_files import LIST, MANIFEST, is_plain_name, read_manifest
 
 
 class StoredBundles(Mapping[str, Bundle]):

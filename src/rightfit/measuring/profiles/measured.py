@@ -11,12 +11,7 @@ import numpy as np
 
 from rightfit.measuring.blocks import FigureByBlock, Level, adjust_figures
 from rightfit.measuring.estimate import Interval
-from rightfit.measuring.hardware.tiers import (
-    TierFit,
-    cheapest_fit,
-    cost_per_1m_rows,
-    smallest_fit,
-)
+from rightfit.measuring.hardware.tiers import TierFit, cheapest_fit, cost_per_1m_rows, smallest_fit
 from rightfit.measuring.intervals import (
     ProcessSpread,
     estimate_median,

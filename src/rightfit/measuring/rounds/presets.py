@@ -7,12 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from rightfit._core.strict_model import (
-    MAX_MS,
-    BatchSize,
-    Seed,
-    StrictModel,
-)
+from rightfit._core.strict_model import MAX_MS, BatchSize, Seed, StrictModel
 from rightfit.measuring.worker.latency import P99, calls_to_hold
 
 # A process that takes so much longer than others of its model hangs.

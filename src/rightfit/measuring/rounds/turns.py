@@ -39,11 +39,7 @@ from rightfit.measuring.rounds.worker_pool import WorkerKind
 from rightfit.measuring.worker.latency import MEDIAN
 from rightfit.measuring.worker.meters.disturbance import cores_between, read_core_times
 from rightfit.measuring.worker.protocol import Failure
-from rightfit.measuring.worker.reference import (
-    BATCH_SIZE,
-    REFERENCE_VERSION,
-    draw_reference_rows,
-)
+from rightfit.measuring.worker.reference import BATCH_SIZE, REFERENCE_VERSION, draw_reference_rows
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
 
 logger = logging.getLogger(__name__)

@@ -23,13 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rightfit.models.by_path import import_by_path
-from rightfit.models.family import (
-    Checkpoint,
-    Configuration,
-    Rows,
-    Scaling,
-    TrainingRun,
-)
+from rightfit.models.family import Checkpoint, Configuration, Rows, Scaling, TrainingRun
 from rightfit.models.schema import InputSchema, Task
 from rightfit.models.sklearn_io import (
     ESTIMATOR_TYPES,

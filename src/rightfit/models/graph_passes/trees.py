@@ -15,18 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rightfit.models.graph_passes.graph_view import (
-    Array,
-    GraphView,
-    read_attributes,
-    rewriting,
-)
-from rightfit.models.graph_passes.scaling import (
-    Scaling,
-    list_parts,
-    read_scaling,
-    replace_part,
-)
+from rightfit.models.graph_passes.graph_view import Array, GraphView, read_attributes, rewriting
+from rightfit.models.graph_passes.scaling import Scaling, list_parts, read_scaling, replace_part
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

@@ -31,12 +31,7 @@ from rightfit.measuring.hardware.environment import fingerprint
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.ops.http_load.curve import CurvePlan, judge_curve, measure_curve
 from rightfit.ops.http_load.generator import HOST, PATH, LoadOrder
-from rightfit.ops.http_load.served import (
-    MAX_REQUESTS,
-    ServerPlace,
-    split_cores,
-    start_server,
-)
+from rightfit.ops.http_load.served import MAX_REQUESTS, ServerPlace, split_cores, start_server
 from rightfit.ranking.applications.applications import Scenario
 from rightfit.ranking.explanation.decisions import RankedCandidate
 from rightfit.ranking.records.load_records import LatencyLimit, LoadCurve

@@ -18,10 +18,7 @@ from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import Limit, judge_profiles
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.assessment.assessment import Assessment, is_practically_equal
-from rightfit.ranking.uncertainty.paired_comparison import (
-    draw_together,
-    standardise_deviations,
-)
+from rightfit.ranking.uncertainty.paired_comparison import draw_together, standardise_deviations
 from rightfit.ranking.uncertainty.spread import Z_OF_INTERVALS
 
 _VALUES_AT_ONCE = 4_000_000

@@ -13,14 +13,7 @@ from rightfit.measuring.naming import format_metric, listing
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.ranking.records.load_records import LoadStep, WinnerLoad, format_latency, format_rate
 from rightfit.reporting.run_results import Results
-from rightfit.reporting.sections.section import (
-    Section,
-    figure,
-    keys,
-    number,
-    tabulate,
-    text,
-)
+from rightfit.reporting.sections.section import Section, figure, keys, number, tabulate, text
 
 P50 = "latency_p50_ms"
 PATH_WORDS = {

@@ -12,13 +12,7 @@ from rightfit._core.spelling import name_some
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.naming import sentence_case
 from rightfit.ranking.explanation.decisions import Decision, list_decisions
-from rightfit.ranking.explanation.findings import (
-    RULES,
-    Finding,
-    Severity,
-    find,
-    name_subject,
-)
+from rightfit.ranking.explanation.findings import RULES, Finding, Severity, find, name_subject
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import Section, Table, sentence, tabulate, text
 

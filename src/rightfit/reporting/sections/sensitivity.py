@@ -9,12 +9,7 @@ import polars as pl
 
 from rightfit._core.formatting import NOT_MEASURED, count, format_number, format_share
 from rightfit._core.typed_tables import read_rows
-from rightfit.measuring.naming import (
-    describe_limit,
-    format_metric,
-    listing,
-    metric_name,
-)
+from rightfit.measuring.naming import describe_limit, format_metric, listing, metric_name
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.ranking.explanation.rankings import FamilyComparison

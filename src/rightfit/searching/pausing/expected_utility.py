@@ -18,11 +18,7 @@ from scipy.special import ndtr, ndtri, stdtrit
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import THREADS, Application
-from rightfit.ranking.applications.constraints import (
-    measure_excess,
-    relate_excess,
-    resolve_limits,
-)
+from rightfit.ranking.applications.constraints import measure_excess, relate_excess, resolve_limits
 from rightfit.ranking.applications.utility import compute_utility
 from rightfit.searching.pausing.costs import ServingCosts
 from rightfit.searching.pausing.observed import ObservedTrial

@@ -13,12 +13,7 @@ from factories.rankings import make_application, make_applications, make_profile
 
 from rightfit._core.processes.codec import to_plain
 from rightfit._core.processes.json_store import JsonStore
-from rightfit.api.candidate_measuring import (
-    add_settings,
-    list_paths,
-    list_servings,
-    trust_written,
-)
+from rightfit.api.candidate_measuring import add_settings, list_paths, list_servings, trust_written
 from rightfit.kedro_project.pipelines.evaluation.nodes import collect_profiles
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.worker.meters.devices import GpuDescription
