@@ -196,13 +196,14 @@ def check(parameters: dict[str, Any], named: Sequence[str]) -> tuple[str, str]:
         parameters: What is checked.
         named: Blocks that the faults must name.
     """
-    from rightfit.kedro_project.validation import Machine, find_faults
+    from rightfit.kedro_project.validation import Machine, find_block_faults, find_model_faults
     from rightfit.params.defaults import complete_parameters
 
     machine = Machine(n_cores=2, devices=("cpu",))
     try:
         completed, others = complete_parameters(parameters), parameter_cases.STUDY_BLOCKS
-        faults = find_faults(completed, stages=STAGES, machine=machine, tagged_models=others)
+        faults = find_block_faults(completed, stages=STAGES, machine=machine, tagged_models=others)
+        faults += find_model_faults(completed, STAGES)
     except Exception:
         return "tracebacks", traceback.format_exc()
     text = "\n".join(faults)

@@ -14,7 +14,13 @@ from attack import STAGES, read_parameters
 from pydantic import BaseModel, RootModel
 
 from rightfit._core.strict_model import StrictModel
-from rightfit.kedro_project.validation import NAMED_BLOCKS, WHOLE_BLOCKS, Machine, find_faults
+from rightfit.kedro_project.validation import (
+    NAMED_BLOCKS,
+    WHOLE_BLOCKS,
+    Machine,
+    find_block_faults,
+    find_model_faults,
+)
 from rightfit.params.defaults import complete_parameters
 from rightfit.params.grid import GridParams
 
@@ -33,7 +39,8 @@ def parameters(bootstrapped: Path) -> dict[str, Any]:
 def list_faults(parameters: dict[str, Any]) -> list[str]:
     completed = complete_parameters(parameters)
     others = parameter_cases.STUDY_BLOCKS
-    return find_faults(completed, stages=STAGES, machine=MACHINE, tagged_models=others)
+    faults = find_block_faults(completed, stages=STAGES, machine=MACHINE, tagged_models=others)
+    return [*faults, *find_model_faults(completed, STAGES)]
 
 
 def list_models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -82,28 +82,12 @@ class Machine:
         return cls(usable_cores(), list_devices())
 
 
-def find_faults(
-    parameters: RawParameters,
-    *,
-    stages: Collection[str] = (),
-    machine: Machine | None = None,
-    tagged_models: Mapping[str, type[BaseModel]] | None = None,
-) -> list[str]:
+def find_faults(parameters: RawParameters, *, stages: Collection[str] = ()) -> list[str]:
     """Describe what is wrong with the parameters that Rightfit's pipelines read.
 
-    Args:
-        parameters: All parameters, the library's values included. Datasets and models that the
-            grid does not name are not checked.
-        stages: Stages that will run; what only others need is not checked.
-        machine: Where they will run; ``None`` leaves out what depends on it.
-        tagged_models: Models of parameters that a project's tagged nodes read, by key.
-
-    Returns:
-        One line per fault, with the file to correct; empty if all is right.
+    See :func:`find_block_faults`; families are asked too, which imports their libraries.
     """
-    faults = find_block_faults(
-        parameters, stages=stages, machine=machine, tagged_models=tagged_models
-    )
+    faults = find_block_faults(parameters, stages=stages)
     return list(dict.fromkeys([*faults, *find_model_faults(parameters, stages)]))
 
 
@@ -114,9 +98,17 @@ def find_block_faults(
     machine: Machine | None = None,
     tagged_models: Mapping[str, type[BaseModel]] | None = None,
 ) -> list[str]:
-    """Describe as :func:`find_faults` what can be seen without asking the models' families.
+    """Describe what can be seen of wrong parameters without asking the models' families.
 
-    That is quick, where a family's answer takes the import of its library.
+    Args:
+        parameters: All parameters, the library's values included. Datasets and models that the
+            grid does not name are not checked.
+        stages: Stages that will run; what only others need is not checked.
+        machine: Where they will run; ``None`` leaves out what depends on it.
+        tagged_models: Models of parameters that a project's tagged nodes read, by key.
+
+    Returns:
+        One line per fault, with the file to correct; empty if all is right.
     """
     faults = find_grid_faults(parameters)
     faults += _find_named_faults(parameters)
