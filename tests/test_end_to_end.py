@@ -11,6 +11,9 @@ from kedro.framework.project import pipelines
 
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.kedro_project.unchanged import ReusedResults
+from rightfit.measuring.rounds.worker_pool import WorkerPool
+from rightfit.models import runtimes
+from rightfit.models.bundle import Bundle
 
 pytestmark = pytest.mark.whole
 
@@ -216,6 +219,25 @@ def test_another_weight_ranks_stored_profiles_anew(study: Study) -> None:
 
     assert utilities(after, "edge_device") != utilities(before, "edge_device")
     assert utilities(after, "web_api") == utilities(before, "web_api")
+
+
+def test_another_metric_ranks_stored_predictions_and_opens_no_model(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[object] = []
+    for place, name in ((Bundle, "load_native"), (WorkerPool, "get"), (runtimes, "open_predictor")):
+        monkeypatch.setattr(place, name, lambda *args, **_: opened.append(args))
+    before = study.load("recommendations")
+
+    study.run("ranking", applications={"accuracy_first": {"quality": {"name": "f1_macro"}}})
+    after = study.load("recommendations")
+
+    assert opened == []
+    for application, metric in (("accuracy_first", "macro F1"), ("edge_device", "accuracy")):
+        decision = after[application]["datasets"]["landsat"]
+        subject = decision["winner"] or decision["nearest_miss"]
+        assert subject["quality"]["metric"] == metric
+    assert after["edge_device"]["datasets"].keys() == before["edge_device"]["datasets"].keys()
 
 
 def test_profiles_of_the_future_and_of_another_grid_do_not_win(study: Study) -> None:

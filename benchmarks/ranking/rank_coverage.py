@@ -130,12 +130,12 @@ def rank_by(
     rules: RankingRules,
 ) -> list[ApplicationRanking]:
     """Rank by another rule of which candidates may be the best."""
-    with_best = application_ranking._may_be_best
-    application_ranking._may_be_best = rule  # type: ignore[assignment]
+    with_best = application_ranking.find_possible_best
+    application_ranking.find_possible_best = rule  # type: ignore[assignment]
     try:
         return rank_applications(table, applications, rules)
     finally:
-        application_ranking._may_be_best = with_best
+        application_ranking.find_possible_best = with_best
 
 
 def _compare_pairs(assessment: Assessment) -> Bools:

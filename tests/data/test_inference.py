@@ -8,7 +8,7 @@ import pytest
 
 from rightfit._core.errors import RightfitError
 from rightfit.data.inference import Kind, complete_quality, find_kind
-from rightfit.models.quality.metric import QualityBlock
+from rightfit.models.quality.block import QualityBlock
 
 OUTCOME = pl.Series(["yes", "no"] * 100)
 N = OUTCOME.len()

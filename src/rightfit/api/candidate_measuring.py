@@ -70,6 +70,11 @@ class RawTest:
     rows: pl.DataFrame
     encoder: EncoderJson
 
+    @property
+    def columns(self) -> pl.DataFrame:
+        """The raw columns, without what was added to them."""
+        return self.rows.drop("label", "part", strict=False)
+
     @classmethod
     def take(cls, rows: pl.DataFrame, encoder: Encoder) -> RawTest:
         """Take the test split of a dataset's rows, whose parts are in the column ``part``."""
@@ -122,6 +127,7 @@ def measure_candidates(
 
     with _open_bench(test, features, params) as bench:
         candidate_set = _make_set(candidates, costs, test, data_card, environment, params)
+        candidate_set = replace(candidate_set, columns=raw.columns)
         if table is not None:
             candidate_set = replace(
                 candidate_set,
@@ -184,6 +190,9 @@ def judge_candidates(
     judges: pl.DataFrame,
     data_card: DataCard,
     params: EvaluationParams,
+    *,
+    raw: RawTest,
+    measurements: JsonStore,
 ) -> pl.DataFrame:
     """Judge candidates of a dataset in this process, where quality alone decides.
 
@@ -193,15 +202,18 @@ def judge_candidates(
         judges: Encoded rows that choose, with the column ``label``.
         data_card: The dataset's card.
         params: How the test rows are divided.
+        raw: The same rows, not encoded.
+        measurements: Keeps the predictions.
 
     Returns:
         One row per candidate; what only measuring finds is null.
     """
     environment = describe_environment()
     candidate_set = _make_set(candidates, costs, judges, data_card, environment, params)
+    candidate_set = replace(candidate_set, columns=raw.columns)
     features = data_card.input_schema.features
     rows = np.ascontiguousarray(judges.select(features).to_numpy(), dtype=np.float32)
-    return profile_unmeasured(candidate_set, rows)
+    return profile_unmeasured(candidate_set, rows, measurements)
 
 
 def profile_elsewhere(

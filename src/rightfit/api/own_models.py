@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import polars as pl
@@ -20,10 +20,12 @@ from rightfit._core.strict_model import list_faults
 from rightfit.api.profiles import Profiles
 from rightfit.data.request_path import MODEL
 from rightfit.data.request_path.raw_rows import load_rows
+from rightfit.data.tables import read_frame
 from rightfit.measuring.given_models import UserModel, UserOnnx, adapt_model
 from rightfit.measuring.hardware.environment import Environment, describe_environment
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.profiles.candidate_profiles import profile_set
+from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
 from rightfit.measuring.rounds.jobs import (
     CandidateSet,
@@ -87,6 +89,7 @@ class PreparedModels:
         params: How to measure.
         bench: Where to measure.
         environment: The machine.
+        table: The rows as they were given; ``None``: random ones.
     """
 
     dataset: str
@@ -97,6 +100,7 @@ class PreparedModels:
     params: EvaluationParams
     bench: MeasurementContext
     environment: Environment
+    table: RowTable | None
 
     @property
     def candidates(self) -> CandidateSet:
@@ -112,12 +116,20 @@ class PreparedModels:
             devices=self.environment.devices,
             seed=self.params.seed,
             rows=self.files,
+            columns=self._read_columns(),
         )
 
     @property
     def n_rows(self) -> int:
         """How many rows they answer."""
         return len(load_rows(str(next(iter(self.files.values())).path)))
+
+    def _read_columns(self) -> pl.DataFrame:
+        if self.table is None or not self.table.is_flat:
+            return pl.DataFrame()
+        if self.table.form == "matrix":
+            return pl.DataFrame(self.table.content, schema=self.table.columns)
+        return read_frame(self.table.content, entry="rows").select(self.table.columns)
 
     def plan_servings(self) -> list[Serving]:
         """Return the wanted serving configurations that the machine can run."""
@@ -141,11 +153,12 @@ class PreparedModels:
                 ``None``: all are measured to the end.
             wanted: Serving configurations of each model; ``None``: all.
         """
+        store = JsonStore(self.bench.folder / "measurements")
         profiles = profile_set(
             self.candidates,
             self.plan_servings(),
             self.bench,
-            JsonStore(self.bench.folder / "measurements"),
+            store,
             tiers=self.params.tiers,
             choose=lambda found: (
                 [True] * found.height
@@ -163,6 +176,10 @@ class PreparedModels:
             self.environment,
             {} if metric is None else {self.dataset: metric},
             self.left_out,
+            {
+                dataset: replace(rows, metric=self.judging.metric)  # it may be a function
+                for dataset, rows in load_predictions(store, profiles).items()
+            },
         )
 
 
@@ -253,6 +270,7 @@ def prepare_models(
                 params.model_copy(update={"runtimes": tuple(wanted)}),
                 MeasurementContext(pool, folder, folder, settings, params.preset),
                 here,
+                table,
             )
     finally:
         pool.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -15,12 +15,14 @@ from pydantic import ValidationError
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import NOT_MEASURED, count
 from rightfit._core.processes.codec import from_plain, to_plain
+from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.spelling import suggest
 from rightfit.measuring.hardware.environment import Environment
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit.measuring.naming import metric_title
-from rightfit.measuring.profile import Profile
+from rightfit.measuring.profile import PREDICTIONS, Profile
+from rightfit.measuring.profiles.stored_predictions import JudgedRows, load_predictions
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.ranking.assessment.profile_table import OPTIONAL, PROFILE_KEYS, complete_paths
 from rightfit.ranking.explanation.decisions import SETTINGS, Settings
@@ -64,12 +66,15 @@ class Profiles(Sequence[Profile]):
         environment: The machine they were measured on; ``None``: not known.
         qualities: How each dataset's predictions are scored, by dataset.
         left_out: Why a model was not measured in a serving configuration, by a label of both.
+        predictions: Test rows and what candidates predicted for them, by dataset, as far as that is
+            stored; another metric judges them without any model (``Ranking.with_quality``).
     """
 
     table: pl.DataFrame
     environment: Environment | None = None
     qualities: Mapping[str, QualityMetric] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    predictions: Mapping[str, JudgedRows] = field(default_factory=dict)
 
     @overload
     def __getitem__(self, index: int) -> Profile: ...
@@ -212,7 +217,10 @@ class Profiles(Sequence[Profile]):
         return self.table["candidate"].unique(maintain_order=True).to_list()
 
     def save(self, path: str | Path) -> Path:
-        """Write the profiles into one Parquet file, whose folder is made; :meth:`load` reads it."""
+        """Write the profiles into a Parquet file, whose folder is made; :meth:`load` reads it.
+
+        Stored predictions are written beside it, into a folder ``<name>.predictions``.
+        """
         about = {
             "environment": self.environment and to_plain(self.environment),
             "qualities": {name: metric.model_dump() for name, metric in self.qualities.items()},
@@ -220,6 +228,10 @@ class Profiles(Sequence[Profile]):
         }
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
+        store = JsonStore(target.with_suffix(".predictions"))
+        for rows in self.predictions.values():
+            for predictions in rows.predictions.values():
+                rows.store(store, predictions)
         self.table.write_parquet(target, metadata={METADATA: json.dumps(about)})
         return target
 
@@ -239,20 +251,24 @@ class Profiles(Sequence[Profile]):
         table = check_table(table, str(path))
         try:
             environment = about.get("environment")
+            qualities = {
+                name: QualityMetric(**quality)
+                for name, quality in about.get("qualities", {}).items()
+            }
             return cls(
                 table,
                 None if environment is None else from_plain(Environment, environment),
-                {
-                    name: QualityMetric(**quality)
-                    for name, quality in about.get("qualities", {}).items()
-                },
+                qualities,
                 dict(about.get("left_out", {})),
+                load_predictions(JsonStore(Path(path).with_suffix(".predictions")), table)
+                if PREDICTIONS in table.columns
+                else {},
             )
         except (AttributeError, TypeError, ValueError) as err:
             raise RightfitError(f"{path} is damaged in its metadata: {err}. Save it anew.") from err
 
     def _with(self, table: pl.DataFrame) -> Profiles:
-        return Profiles(table, self.environment, self.qualities, self.left_out)
+        return replace(self, table=table)
 
     def __repr__(self) -> str:
         head = f"Profiles: {count(len(self), 'profile')}"

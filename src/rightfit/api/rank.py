@@ -17,14 +17,17 @@ from pydantic import Field, TypeAdapter, ValidationError
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.spelling import suggest
-from rightfit._core.strict_model import StrictModel
+from rightfit._core.strict_model import StrictModel, list_faults
 from rightfit.api.profiles import Profiles, check_table, require_dataset, to_html
+from rightfit.api.stored_qualities import Functions, judge_applications
 from rightfit.api.yaml_expansion import check_expansion
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.hardware.tiers import tabulate_tiers
 from rightfit.measuring.naming import sentence_case
 from rightfit.measuring.profile import Profile, complete_columns
 from rightfit.measuring.serving import Serving
+from rightfit.measuring.targets import Quality
+from rightfit.models.quality.block import QualityBlock
 from rightfit.params.applications import ApplicationsParams, find_contradictions, find_misnamed
 from rightfit.params.defaults import read_default
 from rightfit.params.evaluation import EvaluationParams
@@ -47,8 +50,14 @@ from rightfit.ranking.assessment.profile_table import (
     check_columns,
     complete_paths,
     read_profiles,
+    replace_qualities,
 )
-from rightfit.ranking.explanation.decisions import Decision, Recommendations, list_decisions
+from rightfit.ranking.explanation.decisions import (
+    Decision,
+    Recommendations,
+    Segments,
+    list_decisions,
+)
 from rightfit.ranking.explanation.rankings import (
     tabulate_breakdown,
     tabulate_rankings,
@@ -56,6 +65,7 @@ from rightfit.ranking.explanation.rankings import (
 )
 from rightfit.ranking.explanation.recommendation import recommend
 from rightfit.ranking.records.load_records import LoadCurves
+from rightfit.ranking.segments import choose_per_segment
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
@@ -84,6 +94,7 @@ def rank(
     *,
     rules: RankingRules | None = None,
     previous: Ranking | Winners | str | Path | None = None,
+    judged: pl.DataFrame | None = None,
 ) -> Ranking:
     """Rank candidates for every application, dataset by dataset.
 
@@ -96,6 +107,8 @@ def rank(
         rules: Confidence and tie rules; ``None``: the library's.
         previous: An earlier ranking, the folder it was saved in, or its ``winners``. They stand
             while they are practically equal to the best (``rules.keep_winner``).
+        judged: Stored predictions as the applications judge them, of a project's run; ``None``:
+            they are judged, where an application names a metric or a column.
 
     Raises:
         RightfitError: If there is no profile, or an application is wrong in itself, or asks for a
@@ -128,7 +141,7 @@ def rank(
         raise RightfitError(
             f"previous must be a ranking, its folder or its winners, but got {previous!r:.80}."
         ) from err
-    ranking = Ranking(profiles, demands, rules, earlier=earlier)
+    ranking = Ranking(profiles, demands, rules, earlier=earlier, judged=judged)
     ranking.check()
     return ranking
 
@@ -218,6 +231,8 @@ class Ranking:
         rules: Confidence and tie rules.
         imported: Families whose candidates are already in use; decisions compare them with winners.
         earlier: Winners of an earlier ranking, by application.
+        functions: Metrics that are no configuration, by application; see :meth:`with_quality`.
+        judged: What :func:`judge_applications` found; ``None``: it is computed.
     """
 
     profiles: Profiles
@@ -225,24 +240,66 @@ class Ranking:
     rules: RankingRules
     imported: Collection[str] = ()
     earlier: Winners = field(default_factory=dict)
+    functions: Functions = field(default_factory=dict)
+    judged: pl.DataFrame | None = None
 
     def check(self) -> None:
-        """Refuse to rank by columns that the profiles do not have.
+        """Refuse to rank by columns that the profiles do not have, or metrics that do not fit.
 
         Raises:
-            RightfitError: If an application or a tie rule names one; lists all of them.
+            RightfitError: If an application or a tie rule names one; lists all of them. If the
+                metric or the column of an application fits no dataset.
         """
         check_columns(self._profile_table, self.applications, self.rules)
+        self._tables  # noqa: B018 - judges stored predictions
 
     @cached_property
     def ranked(self) -> list[ApplicationRanking]:
         """The rankings as arrays, one for each application."""
-        return rank_applications(self._profile_table, self.applications, self.rules, self.earlier)
+        return rank_applications(
+            self._profile_table,
+            self.applications,
+            self.rules,
+            self.earlier,
+            {name: read_profiles(table) for name, table in self._tables.items()},
+        )
 
     @cached_property
     def winners(self) -> Winners:
         """Model, candidate and serving configuration of each winner, by application and dataset."""
         return {ranking.assessment.name: list_winner_keys(ranking) for ranking in self.ranked}
+
+    @cached_property
+    def segments(self) -> dict[str, dict[str, Segments]]:
+        """Winners per value of a column, by application that names one (``per``) and dataset."""
+        return {
+            name: choose_per_segment(
+                ranking, self._tables[name], self._judged.filter(application=name)
+            )
+            for ranking in self.ranked
+            if (name := ranking.assessment.name) in self._tables
+        }
+
+    @cached_property
+    def _judged(self) -> pl.DataFrame:
+        if self.judged is not None:
+            return self.judged
+        return judge_applications(
+            complete_columns(self.profiles.table),
+            self.applications,
+            self.profiles.predictions,
+            self.functions,
+        )
+
+    @cached_property
+    def _tables(self) -> dict[str, pl.DataFrame]:
+        """The profiles with another quality, of the applications that have a metric of theirs."""
+        whole = self._judged.filter(pl.col("segment").is_null())
+        table = complete_columns(complete_paths(self.profiles.table))
+        return {
+            name: replace_qualities(table, whole.filter(application=name))
+            for name in whole["application"].unique(maintain_order=True)
+        }
 
     @cached_property
     def _profile_table(self) -> ProfileTable:
@@ -292,6 +349,7 @@ class Ranking:
             limit_effects=self.limit_effects,
             robust_choices=self.robust_choices,
             imported=self.imported,
+            segments=self.segments,
         )
 
     def decision(self, application: str | None = None, dataset: str | None = None) -> Decision:
@@ -317,7 +375,7 @@ class Ranking:
         name = require_dataset(self.profiles.datasets, dataset)
         (ranked,) = (ranking for ranking in self.ranked if ranking.assessment.name == application)
         key = ranked.winner(name)
-        return None if key is None else self._find_profile(name, key)
+        return None if key is None else self._find_profile(application, name, key)
 
     def explain(
         self, candidate: str, application: str | None = None, dataset: str | None = None
@@ -362,7 +420,8 @@ class Ranking:
         placed = []
         for row in rows.iter_rows(named=True):
             serving = Serving(row["runtime"], row["n_threads"], row["device"], row["request_path"])
-            profile = self._find_profile(name, ProfileKey(row["model"], row["candidate"], serving))
+            key = ProfileKey(row["model"], row["candidate"], serving)
+            profile = self._find_profile(application, name, key)
             placed.append(
                 {
                     "rank": row["rank"],
@@ -403,6 +462,42 @@ class Ranking:
             goals[metric]["weight"] = weight
         changed = read_applications({application: block})
         return replace(self, applications=Applications({**self.applications, **changed}))
+
+    def with_quality(self, quality: Quality, application: str | None = None) -> Ranking:
+        """Rank the same profiles again by another metric of the stored predictions.
+
+        No model is opened. What candidates were searched and measured for stays as it was.
+
+        Args:
+            quality: A metric by name, a function ``(y_true, y_answer) -> float`` or a scorer, or
+                either with its bounds, ``{"name": …, "worst": …, "best": …}``; by name also with
+                ``threshold`` and ``options``. Bounds that are left out are what guessing reaches
+                and the metric's best.
+            application: Its name; ``None``: all applications.
+
+        Raises:
+            RightfitError: If there is no such application, the metric does not fit, or predictions
+                are not stored.
+        """
+        names = [*self.applications] if application is None else [self._require(application)]
+        settings = {"name": quality} if isinstance(quality, str) else quality
+        if isinstance(settings, Mapping) and isinstance(settings.get("name"), str):
+            try:
+                block = QualityBlock.model_validate(settings)
+            except ValidationError as err:
+                raise RightfitError(f"quality: {'; '.join(list_faults(err))}") from err
+            changed = {
+                name: self.applications[name].model_copy(update={"quality": block})
+                for name in names
+            }
+            changed_applications = Applications({**self.applications, **changed})
+            functions = {name: f for name, f in self.functions.items() if name not in names}
+        else:
+            changed_applications = self.applications
+            functions = {**self.functions, **dict.fromkeys(names, quality)}
+        ranking = replace(self, applications=changed_applications, functions=functions, judged=None)
+        ranking.check()
+        return ranking
 
     def report(self, path: str | Path) -> Path:
         """Write the report: one HTML file that opens offline, and beside it the same as Markdown.
@@ -467,7 +562,17 @@ class Ranking:
         )
 
     def save(self, folder: str | Path) -> Path:
-        """Write what the ranking follows from into a folder; :meth:`load` ranks again."""
+        """Write what the ranking follows from into a folder; :meth:`load` ranks again.
+
+        Raises:
+            RightfitError: If an application is judged by a function, which cannot be written.
+        """
+        if self.functions:
+            raise RightfitError(
+                f"{', '.join(self.functions)}: a function cannot be saved; give with_quality its "
+                "import path, such as {'name': 'my_package.my_module.my_metric', 'worst': …, "
+                "'best': …}."
+            )
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         self.profiles.save(target / PROFILES_FILE)
@@ -496,8 +601,8 @@ class Ranking:
             raise RightfitError(f"{folder} holds no ranking: {err}") from err
         return cls(profiles, **dict(record))
 
-    def _find_profile(self, dataset: str, key: ProfileKey) -> Profile:
-        rows = self.profiles.table.filter(
+    def _find_profile(self, application: str, dataset: str, key: ProfileKey) -> Profile:
+        rows = self._tables.get(application, self.profiles.table).filter(
             dataset=dataset, model=key.model, candidate=key.candidate, **vars(key.serving)
         )
         return Profile.from_row(rows.row(0, named=True))

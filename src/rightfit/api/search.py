@@ -54,6 +54,7 @@ from rightfit.data.prepared import PreparedDataset, prepare_dataset
 from rightfit.data.splitting import PARTS
 from rightfit.data.tables import Table, read_frame, read_records, require_names
 from rightfit.measuring.hardware.environment import describe_environment
+from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.measuring.rounds.jobs import FitCosts
 from rightfit.measuring.rounds.worker_pool import close_shared_pool
 from rightfit.models.bundle import Bundle
@@ -214,11 +215,13 @@ class SearchResult:
             logger.warning("%s: %s", name, self.ranking.decision(name).sentence)
             return None
         is_refitted = winner.candidate in self._refitted
+        feeding = self._refitted_feeding if is_refitted else self._feeding
+        threshold = self.ranking.decision(name).threshold
         bundles = self._refitted if is_refitted else self._candidates
         return FittedModel(
             bundles[winner.candidate],
             winner,
-            self._refitted_feeding if is_refitted else self._feeding,
+            replace(feeding, data_card=feeding.data_card.with_threshold(threshold)),
             keeper=self._workspace,
             ranking=self.ranking,
             application=name,
@@ -542,7 +545,12 @@ class _Search:
         measured = self._measure(candidates, read_fit_costs(trials))
         table = add_settings(measured, candidates, searched=searched)
         name = self._card.dataset
-        profiles = Profiles(table, describe_environment(), {name: self._card.quality})
+        profiles = Profiles(
+            table,
+            describe_environment(),
+            {name: self._card.quality},
+            predictions=load_predictions(self._workspace.measurements, table),
+        )
         ranking = Ranking(profiles, rules.applications, rules.ranking)
         refitted: dict[str, Bundle] = {}
         refitted_feeding = feeding
@@ -633,7 +641,15 @@ class _Search:
         rules = self._rules
         if not rules.applications.asks_costs:
             judges = self._parts["validation" if self._judges_by_validation else "test"]
-            return judge_candidates(candidates, costs, judges, self._card, rules.evaluation)
+            return judge_candidates(
+                candidates,
+                costs,
+                judges,
+                self._card,
+                rules.evaluation,
+                raw=self._raw_test,
+                measurements=self._workspace.measurements,
+            )
         return measure_candidates(
             candidates,
             costs,
@@ -652,7 +668,10 @@ class _Search:
 
     @property
     def _raw_test(self) -> RawTest:
-        return RawTest(self._prepared.take("test"), self._prepared.encoder.to_json())
+        part = "validation" if self._judges_by_validation else "test"
+        if self._parts[part] is self._parts["train"]:
+            part = "train"
+        return RawTest(self._prepared.take(part), self._prepared.encoder.to_json())
 
     def _average_all_rows(
         self, feeding: Preprocessor, searches: Sequence[PlannedSearch]

@@ -163,6 +163,9 @@ def read_present(
         Applications({name: applications[name] for name in replaced}),
         RankingRules.model_validate(parameters["ranking"]),
         earlier=replaced,
+        judged=results.load_newest("judged_predictions")
+        if any(applications[name].has_own_quality for name in replaced)
+        else None,
     )
     standing = {
         (name, dataset): keep_utility(ranked_winner)

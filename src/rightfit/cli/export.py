@@ -71,6 +71,7 @@ def read_winning_model(results: StoredResults, answer: Answer) -> Model:
         results.load_newest(f"{answer.dataset}.{name}", at_most=version)
         for name in ("encoder", "data_card")
     )
+    data_card = data_card.with_threshold(answer.decision.threshold)
     with results.reading(cell, version):
         bundle = bundles[winner.candidate]
     return feed_model(bundle, encoder, data_card)

@@ -36,7 +36,7 @@ from rightfit.data.inference import (
 )
 from rightfit.data.spec import TableSchema, Target, expand_names
 from rightfit.data.tables import Table, cast_without_loss
-from rightfit.models.quality.metric import QualityBlock
+from rightfit.models.quality.block import QualityBlock
 
 LINE_WIDTH = 100
 INDENT = "  "

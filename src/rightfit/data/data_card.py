@@ -76,6 +76,13 @@ class DataCard(BaseModel):
     inferred: tuple[str, ...]
     remarks: tuple[str, ...]
 
+    def with_threshold(self, threshold: float | None) -> DataCard:
+        """Return the card with an application's threshold; ``None``: the dataset's own stays."""
+        if threshold is None:
+            return self
+        quality = self.quality.model_copy(update={"threshold": threshold})
+        return self.model_copy(update={"quality": quality})
+
 
 _TAKEN_OVER = (
     "title",

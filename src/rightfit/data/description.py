@@ -31,8 +31,9 @@ from rightfit.data.spec import (
     expand_names,
     is_wildcard,
 )
-from rightfit.models.quality.metric import QualityBlock, QualityMetric
-from rightfit.models.quality.scorers import Option, check_metric
+from rightfit.models.quality.block import Option, QualityBlock
+from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.quality.scorers import check_metric
 from rightfit.models.quality.standard_errors import SHARES
 from rightfit.models.schema import Task
 

@@ -48,8 +48,8 @@ from rightfit.data.spec import (
 )
 from rightfit.data.tables import Table, cast_without_loss
 from rightfit.data.target_means import MIN_CATEGORY_ROWS, MIN_COVERED_SHARE
-from rightfit.models.quality.metric import Array, QualityBlock, QualityMetric
-from rightfit.models.quality.scorers import NEGATED, is_function
+from rightfit.models.quality.block import NEGATED, QualityBlock, is_function
+from rightfit.models.quality.metric import Array, QualityMetric
 from rightfit.models.schema import Task
 
 SPLIT_COLUMN = "split"

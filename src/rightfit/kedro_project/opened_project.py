@@ -16,6 +16,8 @@ from rightfit.api.profiles import Profiles, check_table
 from rightfit.api.rank import Ranking
 from rightfit.data.data_card import DataCard
 from rightfit.measuring.hardware.environment import Environment
+from rightfit.measuring.profile import complete_columns
+from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.params.applications import ApplicationsParams
 from rightfit.params.grid import is_imported
 from rightfit.ranking.applications.applications import RankingRules
@@ -88,6 +90,9 @@ class Project:
             table,
             self._find("environment", Environment),
             {name: card.quality for name, card in cards.items() if card is not None},
+            predictions=load_predictions(
+                self._results.load_current("measurements"), complete_columns(table)
+            ),
         )
 
     @cached_property

@@ -77,6 +77,7 @@ class MeasuredHow:
 
 LEVEL_ERROR = "level_error_pct"  # half-width of what all times of a run share
 FINAL_COLUMNS = ("final_quality_raw", "final_quality_raw_low", "final_quality_raw_high")
+PREDICTIONS = "predictions_sha256"  # hash that the predictions of a profile are stored by
 REASONS_OF = (*METRICS_BY_COLUMN, "encoding_ms", "final_quality_raw")
 """Columns that ``null_reasons`` may speak of."""
 
@@ -226,6 +227,7 @@ class ProfileBuilder:
         quality_deviations: How the quality deviates row by row, for comparisons in pairs.
         quality_metric: What its raw quality is called.
         model_sha256: SHA-256 (hex) of the measured model's weights.
+        predictions_sha256: Hash that its predictions for the test rows are stored by.
     """
 
     dataset: str = ""
@@ -244,6 +246,7 @@ class ProfileBuilder:
     quality_deviations: str | None = None
     quality_metric: str | None = None
     model_sha256: str | None = None
+    predictions_sha256: str | None = None
 
     def set(self, column: str, value: float) -> None:
         """Set a value of which no interval is known."""
@@ -321,6 +324,7 @@ def profiles_schema() -> Mapping[str, Any]:
         "quality_deviations": pl.String,
         "quality_metric": pl.String,
         "model_sha256": pl.String,
+        PREDICTIONS: pl.String,
         "environment_id": pl.String,
         **dict.fromkeys(INTERVAL_COLUMNS, pl.Float64),
         "null_reasons": pl.Struct(dict.fromkeys(REASONS_OF, pl.String)),

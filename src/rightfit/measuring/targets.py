@@ -15,14 +15,9 @@ from rightfit.data.inference import guess_quality
 from rightfit.data.tables import is_missing
 from rightfit.models.imported.objects import ModelDescription, name_class
 from rightfit.models.imported.row_table import RowTable
+from rightfit.models.quality.block import NEGATED, is_function, name_metric
 from rightfit.models.quality.metric import QualityMetric
-from rightfit.models.quality.scorers import (
-    NEGATED,
-    check_metric,
-    is_function,
-    name_metric,
-    wrap_function,
-)
+from rightfit.models.quality.scorers import check_metric, wrap_function
 from rightfit.models.schema import Task
 
 MAX_CLASSES = 100  # of whole numbers whose model does not say whether they are classes
@@ -82,7 +77,7 @@ def plan_judging(
                 raise RightfitError(
                     f"The models predict numbers, but the targets do not: {err}."
                 ) from err
-        return Judging(task, (), values, _choose_metric(quality, values, task, ()))
+        return Judging(task, (), values, choose_metric(quality, values, task, ()))
     class_sets = [description.classes for description in facts.values() if description.classes]
     if targets is None:
         return Judging(task, _agree_on_classes(class_sets, ()), None, UNJUDGED)
@@ -99,7 +94,7 @@ def plan_judging(
             f"{list(classes[:SHOWN])}. Give the targets as they were when the models were fitted."
         )
     labels = np.array([positions[name] for name in names], dtype=np.int64)
-    return Judging(task, classes, labels, _choose_metric(quality, labels, task, classes))
+    return Judging(task, classes, labels, choose_metric(quality, labels, task, classes))
 
 
 def read_targets(targets: object, rows: RowTable) -> tuple[Labels, RowTable]:
@@ -180,7 +175,7 @@ def _sort_key(name: str) -> tuple[float, str]:
         return float("inf"), name
 
 
-def _choose_metric(
+def choose_metric(
     quality: Quality | None, labels: Labels | None, task: Task | None, classes: tuple[str, ...]
 ) -> QualityMetric:
     """Return the metric, with what guessing reaches as its worst value where it has no bounds."""

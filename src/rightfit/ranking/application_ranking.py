@@ -79,6 +79,7 @@ def rank_applications(
     applications: Applications,
     rules: RankingRules,
     earlier: Winners = NO_WINNERS,
+    judged: Mapping[str, ProfileTable] = MappingProxyType({}),
 ) -> list[ApplicationRanking]:
     """Rank all candidates, dataset by dataset, for every application in the YAML's order.
 
@@ -87,9 +88,13 @@ def rank_applications(
         applications: What is asked for.
         rules: Rules of ranking.
         earlier: Winners of an earlier ranking, by application.
+        judged: The profiles with another quality, of the applications that have a metric of theirs.
     """
     return [
-        rank_application(assess_candidates(table, name, application, rules), earlier.get(name, {}))
+        rank_application(
+            assess_candidates(judged.get(name, table), name, application, rules),
+            earlier.get(name, {}),
+        )
         for name, application in applications.items()
     ]
 
@@ -304,7 +309,7 @@ def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
 def _bound_dataset(assessment: Assessment) -> tuple[Ints, Ints]:
     """Bound the ranks of one dataset: 1 for those that may be the best, the others by pairs."""
     low, high = _holm_step_down(assessment)
-    return np.where(_may_be_best(assessment), 1, np.maximum(low, 2)), high
+    return np.where(find_possible_best(assessment), 1, np.maximum(low, 2)), high
 
 
 def _holm_step_down(assessment: Assessment) -> tuple[Ints, Ints]:
@@ -322,7 +327,7 @@ def _holm_step_down(assessment: Assessment) -> tuple[Ints, Ints]:
         n_left = n_tied
 
 
-def _may_be_best(assessment: Assessment) -> Bools:
+def find_possible_best(assessment: Assessment) -> Bools:
     """Tell which candidates may be the best of all, the true one among them at the level asked for.
 
     Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is

@@ -59,6 +59,7 @@ IN_RECORD: tuple[FactKind, ...] = (
     "chance",
     "in_use",
     "deadline",
+    "segments",
     "relaxation",
 )
 """Facts of a decision record; its leaderboard and its first screen say the others."""

@@ -18,6 +18,8 @@ from rightfit.measuring.naming import TIMES, listing
 from rightfit.ranking.explanation.decisions import (
     CLEAR,
     LIKELY,
+    TERMS,
+    FactKind,
     Recommendations,
     find_facts,
     list_decisions,
@@ -70,12 +72,14 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
         ),
     ]
     for application, recommendation in recommendations.items():
-        deadlines = [
-            f"  {dataset}: {fact.text}"
-            for dataset, decision in recommendation.datasets.items()
-            for fact in find_facts(decision, "deadline")
-        ]
-        caption += [f"Deadline of {application}:", *deadlines] if deadlines else []
+        kinds: tuple[FactKind, ...] = ("deadline", "segments")
+        for kind in kinds:
+            lines = [
+                f"  {dataset}: {fact.text}"
+                for dataset, decision in recommendation.datasets.items()
+                for fact in find_facts(decision, kind)
+            ]
+            caption += [f"{TERMS[kind]} of {application}:", *lines] if lines else []
     table = Table(
         title="Which model fits",
         caption="\n".join(map(_show, caption)),

@@ -9,6 +9,7 @@ from rightfit.measuring.profiles import prediction_quality as intervals
 from rightfit.measuring.profiles.prediction_quality import find_final_rows, quality_interval
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.standard_errors import (
+    find_contributions,
     find_deviations,
     pack_deviations,
     resample,
@@ -248,3 +249,19 @@ def test_interval_is_the_same_again(few_draws: None) -> None:
 
     assert one == other
     assert one[0] < metric.score(values, answers) < one[1]
+
+
+@pytest.mark.parametrize("name", ["f1", "precision", "recall", "f1_macro", "recall_macro"])
+def test_influence_on_ratios_agrees_with_a_bootstrap(name: str) -> None:
+    generator = np.random.default_rng(1)
+    labels = generator.integers(0, 2 if "_" not in name else 3, 600)
+    scores = np.eye(labels.max() + 1)[labels] + generator.normal(0, 0.6, (600, labels.max() + 1))
+    answers = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    metric = QualityMetric(name=name, worst=0.0, best=1.0)
+
+    effects = find_contributions(metric, labels, answers)
+    drawn = generator.integers(0, 600, (400, 600))
+    draws = [metric.score(labels[rows], answers[rows]) for rows in drawn]
+
+    assert effects is not None
+    assert np.sqrt((effects**2).sum()) == pytest.approx(np.std(draws), rel=0.15)

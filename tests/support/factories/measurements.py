@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
 from typing import Any
 
 from rightfit._core.processes.codec import from_plain
@@ -80,6 +84,11 @@ def run_round(
 
 class DictStore(dict[str, Any]):
     """Keeps documents in memory, as plain JSON."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())  # of predictions, which are files
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     get_record = JsonStore.get_record
     put_record = JsonStore.put_record

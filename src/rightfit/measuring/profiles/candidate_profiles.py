@@ -134,19 +134,20 @@ def profile_measured(
     return tabulate_profiles(assembly.build(states))
 
 
-def profile_unmeasured(candidate_set: CandidateSet, rows: Rows) -> pl.DataFrame:
+def profile_unmeasured(candidate_set: CandidateSet, rows: Rows, store: JsonStore) -> pl.DataFrame:
     """Judge candidates in this process, by their native models; none is measured.
 
     Args:
         candidate_set: Candidates and what belongs to them.
         rows: Encoded rows of ``given.targets``, shape (n_rows, n_features).
+        store: Keeps the predictions.
 
     Returns:
         One row per candidate: quality, size and what training cost; the rest is null.
     """
     return _tabulate(
         candidate_set,
-        [_judge_native(candidate_set, name, rows) for name in candidate_set.candidates],
+        [_judge_native(candidate_set, name, rows, store) for name in candidate_set.candidates],
     )
 
 
@@ -311,7 +312,9 @@ def _describe_refused(
                 yield profile
 
 
-def _judge_native(candidate_set: CandidateSet, name: str, rows: Rows) -> ProfileBuilder:
+def _judge_native(
+    candidate_set: CandidateSet, name: str, rows: Rows, store: JsonStore
+) -> ProfileBuilder:
     bundle = candidate_set.candidates[name]
     family = bundle.load_family()
 
@@ -325,7 +328,7 @@ def _judge_native(candidate_set: CandidateSet, name: str, rows: Rows) -> Profile
         )
         return answers
 
-    quality = judge_answers(candidate_set, bundle.schema, answer)
+    quality = judge_answers(candidate_set, bundle.schema, answer, store)
     job = Job(f"{candidate_set.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
     profile = _begin_profile(candidate_set, job, quality)
     profile.set_encoding(None)

@@ -12,16 +12,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
+from rightfit._core.errors import RightfitError
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.measuring.distributions import beta_quantile
 from rightfit.measuring.metrics import columns_from
-from rightfit.measuring.profile import FINAL_COLUMNS, ProfileBuilder
+from rightfit.measuring.profile import FINAL_COLUMNS, PREDICTIONS, ProfileBuilder
+from rightfit.measuring.profiles.stored_predictions import JudgedRows, locate_predictions
 from rightfit.measuring.rounds.jobs import CandidateSet, Job
 from rightfit.measuring.rounds.measurement import MeasurementContext, predict
 from rightfit.models.predictions import check_predictions
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.standard_errors import (
+    Floats,
     find_contributions,
     find_deviations,
     pack_deviations,
@@ -51,6 +55,7 @@ class PredictionQuality:
         deviations: Of that quality, from :func:`pack_deviations`.
         final: Quality on the test rows that were kept aside, with its interval; ``None`` where the
             test split was not divided.
+        predictions: Hash that the predictions are stored by; ``None``: they are not.
     """
 
     raw: float
@@ -58,6 +63,7 @@ class PredictionQuality:
     raw_high: float
     deviations: str
     final: tuple[float, float, float] | None
+    predictions: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse deviations of another form, which an older version may have stored."""
@@ -71,14 +77,26 @@ def set_quality(
     if isinstance(quality, str):
         profile.miss(columns_from("predictions"), quality)
         return
-    for end, raw in (("", quality.raw), ("_low", quality.raw_low), ("_high", quality.raw_high)):
-        profile.values[f"quality_raw{end}"] = raw
-        profile.values[f"quality{end}"] = metric.scale(raw)
-    profile.quality_deviations = quality.deviations
+    values = quality_values(quality, metric)
+    profile.quality_deviations = str(values.pop("quality_deviations"))
+    profile.quality_metric = str(values.pop("quality_metric"))
+    profile.predictions_sha256 = quality.predictions
+    profile.values |= values
     if quality.final is None:
         profile.reasons["final_quality_raw"] = "all test rows choose"
-    else:
-        profile.values |= dict(zip(FINAL_COLUMNS, quality.final, strict=True))
+
+
+def quality_values(quality: PredictionQuality, metric: QualityMetric) -> dict[str, Any]:
+    """Return a quality as the columns of a profile that speak of it."""
+    values: dict[str, Any] = {
+        "quality_deviations": quality.deviations,
+        "quality_metric": metric.title,
+        **dict(zip(FINAL_COLUMNS, quality.final or (None,) * 3, strict=True)),
+    }
+    for end, raw in (("", quality.raw), ("_low", quality.raw_low), ("_high", quality.raw_high)):
+        values[f"quality_raw{end}"] = raw
+        values[f"quality{end}"] = metric.scale(raw)
+    return values
 
 
 def measure_quality(
@@ -90,7 +108,7 @@ def measure_quality(
         candidate_set: Holds the targets and the metric.
         job: Candidate and serving configuration.
         bench: Where and how; its rows are the test split's.
-        store: Keeps the result, for any number of threads: they do not change the predictions.
+        store: Keeps result and predictions, for any number of threads: they do not change them.
 
     Returns:
         The quality, or why there is none.
@@ -99,26 +117,30 @@ def measure_quality(
         return NO_TARGETS
     answering = replace(job, serving=replace(job.serving, n_threads=0))
     n_final = 0 if candidate_set.final_rows is None else int(candidate_set.final_rows.sum())
-    quality_key = (*candidate_set.quality.raw_parts, n_final)
+    quality_key = (*candidate_set.quality.raw_parts, n_final, "predictions are kept")
     key = answering.key(
         quality=quality_key, data_version=candidate_set.data_version, seed=candidate_set.seed
     )
     record = store.get_record(key, PredictionQuality)
-    if record is not None:
+    name = None if record is None else record.predictions
+    if record is not None and name and locate_predictions(store, name).exists():
         return record
 
     def answer() -> npt.NDArray[np.float32]:
         job.prepare()
         return predict(job.subject, bench)
 
-    result = judge_answers(candidate_set, job.bundle.schema, answer)
+    result = judge_answers(candidate_set, job.bundle.schema, answer, store)
     if isinstance(result, PredictionQuality):
         store.put_record(key, result)
     return result
 
 
 def judge_answers(
-    candidate_set: CandidateSet, schema: InputSchema, answer: Callable[[], npt.NDArray[Any]]
+    candidate_set: CandidateSet,
+    schema: InputSchema,
+    answer: Callable[[], npt.NDArray[Any]],
+    store: JsonStore,
 ) -> PredictionQuality | str:
     """Judge what a model answers to the test rows, or say why it cannot be judged.
 
@@ -127,37 +149,113 @@ def judge_answers(
             judgement.
         schema: Of the model.
         answer: Has the model answer all rows; may fail.
+        store: Keeps the predictions.
     """
-    if candidate_set.targets is None:
+    targets = candidate_set.targets
+    if targets is None:
         return NO_TARGETS
     try:
-        predictions = check_predictions(answer(), n_rows=len(candidate_set.targets), schema=schema)
+        predictions = check_predictions(answer(), n_rows=len(targets), schema=schema)
     except (RuntimeError, ValueError) as err:
         return str(err)
-    targets, final = candidate_set.targets, None
-    if candidate_set.final_rows is not None and candidate_set.final_rows.any():
-        final = _score(
-            candidate_set, targets[candidate_set.final_rows], predictions[candidate_set.final_rows]
-        )
-        targets, predictions = (
-            targets[~candidate_set.final_rows],
-            predictions[~candidate_set.final_rows],
-        )
+    rows = JudgedRows(
+        candidate_set.quality,
+        schema.task,
+        targets,
+        candidate_set.final_rows
+        if candidate_set.final_rows is not None
+        else np.zeros(len(targets), dtype=np.bool_),
+        candidate_set.seed,
+        candidate_set.columns,
+    )
+    quality = judge_rows(
+        rows.metric, targets, predictions, ~rows.final_rows, rows.final_rows, seed=rows.seed
+    )
+    return replace(quality, predictions=rows.store(store, predictions))
+
+
+def judge_rows(
+    metric: QualityMetric,
+    targets: npt.NDArray[Any],
+    predictions: npt.NDArray[Any],
+    rows: npt.NDArray[np.bool_],
+    final_rows: npt.NDArray[np.bool_] | None,
+    *,
+    seed: int,
+    quick: bool = False,
+) -> PredictionQuality:
+    """Judge predictions on the rows that choose, and on those that were kept aside.
+
+    Args:
+        metric: Judges them.
+        targets: True class positions, or values, shape (n_rows,).
+        predictions: Shape (n_rows, n_outputs).
+        rows: Those that choose, shape (n_rows,).
+        final_rows: Those that were kept aside; ``None``, or no row: they are not judged.
+        seed: Of the interval's draws.
+        quick: Whether a metric whose error has no formula is computed 200 times for it, instead of
+            up to 1,200 times; the interval is then the normal one.
+
+    Raises:
+        ValueError: If the metric cannot judge them.
+    """
+
+    def score(among: npt.NDArray[np.bool_]) -> tuple[tuple[float, float, float], Floats]:
+        labels, answers = targets[among], predictions[among]
+        raw, deviations = metric.score(labels, answers), find_deviations(metric, labels, answers)
+        if quick and find_contributions(metric, labels, answers) is None:
+            half_width = Z_95 * float(np.sqrt((deviations**2).sum()))
+            return (raw, raw - half_width, raw + half_width), deviations
+        return (raw, *quality_interval(metric, labels, answers, seed=seed)), deviations
+
+    figures, deviations = score(rows)
+    has_final = final_rows is not None and final_rows.any()
     return PredictionQuality(
-        *_score(candidate_set, targets, predictions),
-        deviations=pack_deviations(find_deviations(candidate_set.quality, targets, predictions)),
-        final=final,
+        *figures,
+        deviations=pack_deviations(deviations),
+        final=score(final_rows)[0] if final_rows is not None and has_final else None,
     )
 
 
-def _score(
-    candidate_set: CandidateSet, targets: npt.NDArray[Any], predictions: npt.NDArray[Any]
-) -> tuple[float, float, float]:
-    """Return a raw quality and the ends of its interval."""
-    low, high = quality_interval(
-        candidate_set.quality, targets, predictions, seed=candidate_set.seed
-    )
-    return candidate_set.quality.score(targets, predictions), low, high
+def judge_again(
+    rows: JudgedRows,
+    profiles: pl.DataFrame,
+    metric: QualityMetric,
+    among: npt.NDArray[np.bool_] | None = None,
+) -> pl.DataFrame:
+    """Judge the stored predictions that profiles name by another metric.
+
+    Args:
+        rows: The test rows, with predictions.
+        profiles: Of their dataset.
+        metric: Judges them.
+        among: Rows that count, shape (n_rows,); ``None``: all, and those kept aside by themselves.
+
+    Returns:
+        One row per hash: the columns of a profile that speak of its quality.
+
+    Raises:
+        RightfitError: If predictions are not stored, or the metric cannot judge them.
+    """
+    named = profiles.filter(pl.col(PREDICTIONS).is_not_null())
+    judged = []
+    for name, candidate in named.unique(PREDICTIONS).select(PREDICTIONS, "candidate").rows():
+        if name not in rows.predictions:
+            raise RightfitError(
+                f"the predictions of {candidate} are not stored: measure again, which predicts "
+                "once more (kedro run --pipelines evaluation,ranking)"
+            )
+        quality = judge_rows(
+            metric,
+            rows.targets,
+            rows.predictions[name],
+            ~rows.final_rows if among is None else among & ~rows.final_rows,
+            rows.final_rows if among is None else None,
+            seed=rows.seed,
+            quick=True,
+        )
+        judged.append({PREDICTIONS: name} | quality_values(quality, metric))
+    return pl.DataFrame(judged, infer_schema_length=None)
 
 
 def quality_interval(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from rightfit.data.request_path import MODEL, REQUEST, RequestPath
 from rightfit.data.request_path.encoder_graph import join_encoder
@@ -274,6 +275,7 @@ class CandidateSet:
         final_rows: Test rows that nothing is chosen by, from :func:`find_final_rows`; ``None``: all
             of them choose.
         rows: Rows of candidates that read none of the bench, by candidate and runtime.
+        columns: Raw columns of the test rows, kept with the predictions.
     """
 
     dataset: str
@@ -288,6 +290,7 @@ class CandidateSet:
     requests: RawRequests | None = None
     final_rows: npt.NDArray[np.bool_] | None = None
     rows: Mapping[tuple[str, str], RowsFile] = field(default_factory=dict)
+    columns: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def key(self, job: Job, settings: MeasuringSettings) -> str:
         """Return the key that the measurement of a job is kept under."""

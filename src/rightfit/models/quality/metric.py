@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import ConfigDict, PrivateAttr, model_validator
 
-from rightfit._core.strict_model import Number, OneSentence, StrictModel
-from rightfit.models.quality.scorers import (
-    NEGATED,
-    Option,
-    Score,
-    find_range,
-    find_score,
-    is_function,
-    name_metric,
-)
+from rightfit._core.strict_model import Number, OneSentence
+from rightfit.models.quality.block import NEGATED, QualityBlock, is_function
+from rightfit.models.quality.scorers import Score, find_range, find_score
 
 logger = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
-
-
-class QualityBlock(StrictModel):
-    """A quality metric as a configuration describes it; ``None`` stands for "infer it"."""
-
-    # a scorer of scikit-learn, or the import path of a function; absent: by task
-    name: str | None = None
-    worst: Number | None = None  # value that counts as 0; absent: what guessing reaches
-    best: Number | None = None  # value that counts as 1; absent: the metric's best
-    options: dict[str, Option] = Field(default_factory=dict)  # keyword arguments of the scorer
-    # probability from which the second of two classes is predicted
-    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
-
-    @field_validator("name")
-    @classmethod
-    def _name_metric(cls, name: str | None) -> str | None:
-        return None if name is None else name_metric(name)
 
 
 TITLES = {

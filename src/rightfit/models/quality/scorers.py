@@ -15,24 +15,14 @@ import numpy.typing as npt
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import require
 from rightfit._core.spelling import find_nearest
+from rightfit.models.quality.block import NEGATED, Option, is_function
 from rightfit.models.schema import Task
 from rightfit.models.sources import read_own_sources
 
 Array = npt.NDArray[Any]
-Option = float | int | str | bool
 Score = Callable[[Array, Array], float]
 
-NEGATED = "neg_"
 _N_TRIED_ROWS = 4  # of each class, or of a regression
-
-
-ABBREVIATIONS = {
-    "mae": "neg_mean_absolute_error",
-    "mse": "neg_mean_squared_error",
-    "rmse": "neg_root_mean_squared_error",
-    "mape": "neg_mean_absolute_percentage_error",
-}
-_LOSSES = ("_error", "_loss", "_deviance")  # how scikit-learn's names of losses end
 _FROM_0_TO_1 = (  # how names of scorers that are shares, or areas, begin
     "accuracy",
     "average_precision",
@@ -46,16 +36,6 @@ _FROM_0_TO_1 = (  # how names of scorers that are shares, or areas, begin
 )
 
 
-def name_metric(name: str) -> str:
-    """Return the name of a metric of which higher values are better.
-
-    >>> name_metric("mae"), name_metric("log_loss"), name_metric("f1")
-    ('neg_mean_absolute_error', 'neg_log_loss', 'f1')
-    """
-    is_loss = name.endswith(_LOSSES) and not name.startswith(NEGATED) and not is_function(name)
-    return f"{NEGATED}{name}" if is_loss else ABBREVIATIONS.get(name, name)
-
-
 def find_range(name: str) -> tuple[float, float]:
     """Return the lowest and the highest value of a metric, as far as its name tells them."""
     if is_function(name) or name == "positive_likelihood_ratio":
@@ -63,11 +43,6 @@ def find_range(name: str) -> tuple[float, float]:
     if name.startswith(NEGATED):
         return -math.inf, 0.0
     return (0.0 if name.startswith(_FROM_0_TO_1) else -math.inf), 1.0
-
-
-def is_function(name: str) -> bool:
-    """Tell whether a metric is a function by import path."""
-    return "." in name
 
 
 def read_function_sources(name: str) -> dict[str, str]:

@@ -33,6 +33,7 @@ REGRESSION = (
     "neg_root_mean_squared_error",
     "r2",
 )
+RATIOS = ("f1", "precision", "recall")  # of two classes, and their means over classes
 SHARES = ("accuracy", "balanced_accuracy", "roc_auc")
 N_DRAWS, N_DRAWN_ROWS = 24, 1_000  # for an error within a sixth, in some milliseconds a look
 MAX_DEVIATIONS = 1_000  # rows beyond are added up in so many groups, the same for all candidates
@@ -183,6 +184,8 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
     if name == "neg_log_loss":
         chosen = np.take_along_axis(answers, labels[:, None], axis=1)[:, 0].astype(np.float64)
         return _centred(np.log(np.clip(chosen, np.finfo(np.float32).eps, 1)))
+    if name.removesuffix("_macro") in RATIOS:
+        return _ratio_effects(metric, labels, answers)
     if name not in REGRESSION:
         return None
     error = labels - answers[:, 0].astype(np.float64)
@@ -203,6 +206,26 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
         return np.zeros(len(labels))
     effects: Floats = (spread * mean / variance - squared) / variance
     return effects
+
+
+def _ratio_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats:
+    """Return the influence of each row on precision, recall or F1: ratios of means over the rows.
+
+    Of a ratio a / b it is (a_i - a / b * b_i) / b, with the rows' shares a_i and b_i of its terms.
+    """
+    predicted = metric.decide(answers).argmax(axis=1)
+    kind, _, average = metric.name.partition("_")
+    classes = np.union1d(labels, predicted) if average else [1]
+    effects: Floats = np.zeros(len(labels))
+    for label in classes:
+        is_label, is_answer = labels == label, predicted == label
+        hits = (is_label & is_answer).astype(np.float64)
+        shares = {"recall": is_label, "precision": is_answer}.get(kind)
+        below = (is_label.astype(np.float64) + is_answer) / 2 if shares is None else shares
+        mean = float(below.mean())
+        if mean:
+            effects += (hits - hits.mean() / mean * below) / mean / len(classes)
+    return _centred(effects)
 
 
 def resample(

@@ -29,6 +29,7 @@ from rightfit.measuring.metrics import (
     METRICS_BY_COLUMN,
     columns_from,
 )
+from rightfit.models.quality.block import QualityBlock
 
 if TYPE_CHECKING:  # commands that only read results need no numpy
     import numpy as np
@@ -128,6 +129,10 @@ class Application(StrictModel, metaclass=OneSentence):
 
     A ``workload`` is a constraint on the throughput: it becomes one of ``constraints``.
 
+    A ``quality`` judges the stored predictions in place of the dataset's metric; ``per`` names a
+    column whose values may have a winner each. Both are for the ranking: searches and measuring
+    follow the dataset's metric.
+
     Without a ``scenario``, the metrics tell it: ``server`` with latency under load,
     ``single_stream`` with another latency, ``offline`` with throughput or none of them. Where there
     are both latency and throughput, it must be named.
@@ -144,6 +149,8 @@ class Application(StrictModel, metaclass=OneSentence):
     objectives: dict[str, Objective]
     constraints: dict[str, Constraint] = Field(default_factory=dict)  # absent: no hard limits
     workload: Workload | None = None  # absent: no deadline
+    quality: QualityBlock | None = None  # judges predictions; absent: the dataset's own metric
+    per: str | None = None  # column of the test rows; absent: one winner for all rows
 
     if TYPE_CHECKING:
 
@@ -159,6 +166,8 @@ class Application(StrictModel, metaclass=OneSentence):
             aggregation: Aggregation = "arithmetic",
             constraints: Mapping[str, Constraint | Mapping[str, object]] = ...,
             workload: Workload | Mapping[str, object] | None = None,
+            quality: QualityBlock | Mapping[str, object] | None = None,
+            per: str | None = None,
         ) -> None: ...
 
     @model_validator(mode="before")
@@ -219,6 +228,11 @@ class Application(StrictModel, metaclass=OneSentence):
         weights = np.array([goal.weight for goal in self.weighted().values()])
         normalised: npt.NDArray[np.float64] = weights / weights.sum()
         return normalised
+
+    @property
+    def has_own_quality(self) -> bool:
+        """Whether stored predictions are judged for it: by a metric of its own, or per segment."""
+        return self.quality is not None or self.per is not None
 
     def list_limits(self) -> list[tuple[str, LimitKind, float]]:
         """List the limits in the YAML's order, each with its metric and kind."""

@@ -13,7 +13,7 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import suggest
 from rightfit.data.request_path import MODEL, REQUEST
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
-from rightfit.measuring.profile import LEVEL_ERROR
+from rightfit.measuring.profile import LEVEL_ERROR, PREDICTIONS
 from rightfit.measuring.serving import ELSEWHERE, Serving
 from rightfit.ranking.applications.applications import (
     N_MODELS,
@@ -39,6 +39,7 @@ OPTIONAL = pl.Schema(
         "encoding_ms": pl.Float64,
         **dict.fromkeys((FINAL, f"{FINAL}_low", f"{FINAL}_high"), pl.Float64),
         "min_hardware_tier_name": pl.String,
+        PREDICTIONS: pl.String,
         "quality_metric": pl.String,
         "settings": pl.String,
     }
@@ -263,6 +264,27 @@ def complete_paths(profiles: pl.DataFrame) -> pl.DataFrame:
     if PATH in profiles.columns:
         return profiles.with_columns(pl.col(PATH).fill_null(MODEL))
     return profiles.with_columns(pl.lit(MODEL).alias(PATH))
+
+
+def replace_qualities(profiles: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
+    """Return profiles with the qualities that another judgement of their predictions found.
+
+    Args:
+        profiles: Their column ``predictions_sha256`` says which judgement is theirs.
+        judged: Columns of profiles, a row per dataset and hash; other datasets keep their quality.
+    """
+    keys = ["dataset", PREDICTIONS]
+    columns = [name for name in judged.columns if name in profiles.columns and name not in keys]
+    joined = profiles.join(
+        judged.select(*keys, *columns), on=keys, how="left", suffix="_judged", maintain_order="left"
+    )
+    is_judged = pl.col("dataset").is_in(judged["dataset"].unique().to_list())
+    return joined.select(
+        pl.when(is_judged).then(pl.col(f"{name}_judged")).otherwise(pl.col(name)).alias(name)
+        if name in columns
+        else pl.col(name)
+        for name in profiles.columns
+    )
 
 
 def select_profiles(table: ProfileTable, application: Application) -> ProfileTable:

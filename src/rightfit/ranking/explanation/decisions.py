@@ -376,6 +376,36 @@ class CorrectedQuality(FrozenModel):
         )
 
 
+class SegmentWinner(Served):
+    """A value of an application's column that has a winner of its own.
+
+    ``utility_gain`` is by how much its utility is above the overall winner's on the ``n_rows`` test
+    rows of the value, memory left aside.
+    """
+
+    segment: str
+    n_rows: int
+    utility_gain: float
+
+
+class Segments(FrozenModel):
+    """Which winner serves which value of an application's column (``per``).
+
+    ``winners`` are those other than the overall one, none where that serves all ``n_judged``
+    values. ``memory_mib`` is the peak memory of all served models together, each in a process of
+    its own, and ``utility_gain`` the mean over the rows, that memory counted. ``skipped`` has a
+    line per value that could not be judged.
+    """
+
+    column: str
+    n_judged: int
+    winners: list[SegmentWinner]
+    memory_mib: float | None
+    utility_gain: float
+    sentence: str
+    skipped: list[str]
+
+
 class Decision(FrozenModel):
     """What is recommended to one application on one dataset.
 
@@ -389,6 +419,8 @@ class Decision(FrozenModel):
     ``held_out_quality`` the one on test rows that were kept aside.
     ``reversals`` start with the smallest change; ``reversal`` is that one in a sentence.
     ``replacements`` has one entry per imported model. ``limits`` are those that the winner meets.
+    ``segments`` is ``None`` where the application names no column of the dataset. ``threshold`` is
+    the probability from which the application predicts the second class, where it names one.
     """
 
     outcome: Literal["winner", "none_qualifies", "undecided"]
@@ -407,6 +439,8 @@ class Decision(FrozenModel):
     deadline: str = ""
     limits: list[LimitOutcome] = Field(default_factory=list)
     findings: list[Finding] = Field(default_factory=list)
+    segments: Segments | None = None
+    threshold: float | None = None
 
     def finding(self, code: str) -> Finding | None:
         """Return the finding of a rule; ``None`` where there is none, or it was not checked."""
@@ -513,6 +547,7 @@ FactKind = Literal[
     "in_use",
     "finding",
     "deadline",
+    "segments",
     "reversal",
     "relaxation",
     "input",
@@ -532,6 +567,7 @@ TERMS: Mapping[FactKind, str] = {
     "in_use": "In use",
     "finding": "Finding",
     "deadline": "Deadline",
+    "segments": "Segments",
     "reversal": "Would change it",
     "relaxation": "Would qualify",
     "input": "Request",
@@ -588,6 +624,8 @@ def decision_facts(decision: Decision, profile: Profile | None = None) -> list[F
         ),
         *(("in_use", replacement.sentence) for replacement in decision.replacements),
         ("deadline", decision.deadline),
+        ("segments", decision.segments and decision.segments.sentence),
+        *(("segments", line) for line in (decision.segments.skipped if decision.segments else ())),
         ("reversal", decision.reversal),
         ("relaxation", decision.relax),
         ("input", profile and describe_input(profile)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ from rightfit.ranking.explanation.decisions import (
     Relaxation,
     Replacement,
     Reversal,
+    Segments,
     read_recommendations,
     write_values,
 )
@@ -74,8 +76,12 @@ def recommend(
     limit_effects: pl.DataFrame,
     robust_choices: pl.DataFrame,
     imported: Collection[str] = (),
+    segments: Mapping[str, Mapping[str, Segments]] = MappingProxyType({}),
 ) -> Recommendations:
-    """Recommend a candidate per application and dataset; the tables say what would change it."""
+    """Recommend a candidate per application and dataset; the tables say what would change it.
+
+    ``segments`` holds the winners per value of a column, by application and dataset.
+    """
     recommendations = {}
     for ranking in ranked:
         assessment = ranking.assessment
@@ -91,9 +97,13 @@ def recommend(
                 intervals=[row for row in intervals if row.dataset == dataset],
                 effects=[row for row in effects if row.dataset == dataset],
                 imported=imported,
-            )
+            ).model_copy(update={"segments": segments.get(assessment.name, {}).get(dataset)})
             for position, dataset in enumerate(assessment.table.datasets)
         }
+        quality = assessment.application.quality
+        if quality is not None and quality.threshold is not None:
+            moved = {"threshold": quality.threshold}
+            decisions = {name: one.model_copy(update=moved) for name, one in decisions.items()}
         recommendations[assessment.name] = Recommendation(
             description=assessment.application.description or assessment.name.replace("_", " "),
             scenario=assessment.application.scenario,

@@ -57,7 +57,7 @@ def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
     inputs = (profiles, applications(latency_p50_ms={"max": 50}), RULES)
     rankings, csv, breakdown = rank_candidates(*inputs)
     win_shares, weight_intervals, limit_effects, robust_choices, break_even, rejections = (
-        explain_rankings(*inputs, {}, searches("landsat"), searches("flights"))
+        explain_rankings(*inputs, {}, None, searches("landsat"), searches("flights"))
     )
     recommendations = recommend_candidates(
         *inputs,
@@ -100,7 +100,7 @@ def run_all(profiles: pl.DataFrame, asked: ApplicationsParams) -> dict[str, Any]
     inputs = (profiles, asked, RULES)
     rank_candidates(*inputs)
     _, weight_intervals, limit_effects, robust_choices, _, _ = explain_rankings(
-        *inputs, {}, searches("landsat"), searches("flights")
+        *inputs, {}, None, searches("landsat"), searches("flights")
     )
     return recommend_candidates(
         *inputs,

@@ -10,8 +10,15 @@ import logging
 import polars as pl
 
 from rightfit._core.errors import RightfitError
+
+# Kedro reads the hints of node functions at run time.
+from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.typed_tables import write_as_text
 from rightfit.api.rank import Ranking, rank
+from rightfit.api.stored_qualities import judge_applications
+from rightfit.measuring.profile import complete_columns
+from rightfit.measuring.profiles.stored_predictions import load_predictions
+from rightfit.models.quality.scorers import read_function_sources
 from rightfit.params.applications import ApplicationsParams
 from rightfit.ranking.application_ranking import NO_WINNERS, Winners
 from rightfit.ranking.applications.applications import RankingRules
@@ -23,18 +30,45 @@ from rightfit.ranking.explanation.recommendation import recommend
 logger = logging.getLogger(__name__)
 
 
+def judge_stored_predictions(
+    resource_profiles: pl.DataFrame, applications: ApplicationsParams, measurements: JsonStore
+) -> pl.DataFrame:
+    """Judge the stored predictions as the applications do that name a metric or a column.
+
+    Returns:
+        See :func:`judge_applications`; no row where no application names one.
+    """
+    asks = any(application.has_own_quality for application in applications.values())
+    profiles = complete_columns(resource_profiles)
+    rows = load_predictions(measurements, profiles) if asks else {}
+    return judge_applications(profiles, applications, rows)
+
+
+def list_judged(applications: ApplicationsParams) -> dict[str, list[object]]:
+    """Return what the judging of stored predictions depends on, code of metrics included."""
+    return {
+        name: [
+            application.per,
+            application.quality and application.quality.model_dump(),
+            read_function_sources((application.quality and application.quality.name) or ""),
+        ]
+        for name, application in applications.items()
+    }
+
+
 def rank_candidates(
     resource_profiles: pl.DataFrame,
     applications: ApplicationsParams,
     ranking: RankingRules,
     earlier_winners: Winners = NO_WINNERS,
+    judged_predictions: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Rank the candidates of every dataset for every application.
 
     Returns:
         The rankings, once for Parquet and once for CSV, and what each objective contributes.
     """
-    result = _rank(resource_profiles, applications, ranking, earlier_winners)
+    result = _rank(resource_profiles, applications, ranking, earlier_winners, judged_predictions)
     for assessment in (application_ranking.assessment for application_ranking in result.ranked):
         for dataset, metrics in find_unmeasured(assessment.table, assessment.application).items():
             logger.warning(
@@ -54,6 +88,7 @@ def explain_rankings(
     applications: ApplicationsParams,
     ranking: RankingRules,
     earlier_winners: Winners,
+    judged_predictions: pl.DataFrame | None,
     *trials: pl.DataFrame,
 ) -> tuple[pl.DataFrame, ...]:
     """Explain why the winners won, what would change them, and why everything else did not win.
@@ -63,7 +98,7 @@ def explain_rankings(
         robust choices across datasets, and after how many predictions a candidate pays back; one
         reason for each candidate and trial that did not win.
     """
-    result = _rank(resource_profiles, applications, ranking, earlier_winners)
+    result = _rank(resource_profiles, applications, ranking, earlier_winners, judged_predictions)
     return (
         result.win_shares,
         result.weight_intervals,
@@ -79,6 +114,7 @@ def recommend_candidates(
     applications: ApplicationsParams,
     ranking: RankingRules,
     earlier_winners: Winners = NO_WINNERS,
+    judged_predictions: pl.DataFrame | None = None,
     *,
     weight_intervals: pl.DataFrame,
     limit_effects: pl.DataFrame,
@@ -86,12 +122,14 @@ def recommend_candidates(
     imported: tuple[str, ...],
 ) -> dict[str, object]:
     """Name the winner per application and dataset, and what would change it, as JSON types."""
+    result = _rank(resource_profiles, applications, ranking, earlier_winners, judged_predictions)
     decisions = recommend(
-        _rank(resource_profiles, applications, ranking, earlier_winners).ranked,
+        result.ranked,
         weight_intervals=weight_intervals,
         limit_effects=limit_effects,
         robust_choices=robust_choices,
         imported=imported,
+        segments=result.segments,
     )
     return write_recommendations(decisions)
 
@@ -101,6 +139,7 @@ def _rank(
     applications: ApplicationsParams,
     rules: RankingRules,
     earlier_winners: Winners,
+    judged: pl.DataFrame | None,
 ) -> Ranking:
     if profiles.is_empty():
         raise RightfitError(
@@ -108,4 +147,4 @@ def _rank(
             "The reasons stand in the log above and in 07_model_output/{dataset}/{model}/"
             "trials.parquet and profiles.parquet."
         )
-    return rank(profiles, applications, rules=rules, previous=earlier_winners)
+    return rank(profiles, applications, rules=rules, previous=earlier_winners, judged=judged)

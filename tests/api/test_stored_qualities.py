@@ -1,0 +1,175 @@
+"""Stored predictions judged by another metric, per segment, and ranked: no model takes part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from factories.rankings import make_profile, make_profiles
+
+import rightfit as rf
+from rightfit._core.processes.json_store import JsonStore
+from rightfit.measuring.profile import PREDICTIONS, complete_columns
+from rightfit.measuring.profiles.prediction_quality import judge_again
+from rightfit.measuring.profiles.stored_predictions import JudgedRows, load_predictions
+from rightfit.models.quality.metric import QualityMetric
+
+ACCURACY = QualityMetric(name="accuracy", worst=0.5, best=1.0)
+QUALITY = {"weight": 1, "worst": 0.0, "best": 1.0}
+N = 400  # rows of each of the two big stores
+STORES = np.repeat(["big", "other", "tiny"], [N, N, 3])
+
+
+def predict(right_in: Mapping[str, float], *, seed: int) -> np.ndarray:
+    """Probabilities of two classes, right in a share of each store's rows; all rows are of 1."""
+    shares = np.array([right_in.get(store, 1.0) for store in STORES])
+    second = np.where(np.random.default_rng(seed).random(len(STORES)) < shares, 0.7, 0.3)
+    return np.column_stack([1 - second, second]).astype(np.float32)
+
+
+def make_rows() -> JudgedRows:
+    labels = np.ones(len(STORES), dtype=np.int64)
+    final = np.zeros(len(STORES), dtype=np.bool_)
+    columns = pl.DataFrame({"store": STORES, "photo": [b"..."] * len(STORES)})
+    return JudgedRows(ACCURACY, "classification", labels, final, 0, columns)
+
+
+def store_profiles(
+    folder: Path, predictions: Mapping[str, np.ndarray], **figures: float
+) -> rf.Profiles:
+    """Profiles whose qualities are those of predictions, stored in a folder."""
+    store, rows = JsonStore(folder), make_rows()
+    table = complete_columns(
+        make_profiles(*(make_profile(name, dataset="data", **figures) for name in predictions))
+    )
+    table = table.with_columns(request_path=pl.lit("model"))
+    names = {name: rows.store(store, values) for name, values in predictions.items()}
+    table = table.with_columns(pl.col("candidate").replace_strict(names).alias(PREDICTIONS))
+    loaded = load_predictions(store, table)
+    judged = judge_again(loaded["data"], table, ACCURACY)
+    table = table.drop(set(judged.columns) - {PREDICTIONS}).join(judged, on=PREDICTIONS)
+    return rf.Profiles(table, qualities={"data": ACCURACY}, predictions=loaded)
+
+
+def ask(**settings: Any) -> rf.Application:
+    return rf.Application.model_validate({"objectives": {"quality": QUALITY}, **settings})
+
+
+@pytest.fixture
+def opposite(tmp_path: Path) -> rf.Profiles:
+    """One candidate is better in each big store."""
+    predictions = {
+        "linear-1": predict({"big": 0.98, "other": 0.70}, seed=1),
+        "forest-1": predict({"big": 0.80, "other": 0.96}, seed=2),
+    }
+    return store_profiles(tmp_path, predictions, peak_memory_mib=100.0)
+
+
+def test_equal_predictions_share_a_file_and_rows_are_stored_once(tmp_path: Path) -> None:
+    values = predict({}, seed=0)
+
+    profiles = store_profiles(tmp_path, {"linear-1": values, "forest-1": values.copy()})
+
+    assert profiles.table[PREDICTIONS].n_unique() == 1
+    assert len(list((tmp_path / "predictions").iterdir())) == 2
+    assert profiles.predictions["data"].columns.columns == ["store"]  # bytes are no segment
+
+
+def test_threshold_function_and_metric_rank_again(opposite: rf.Profiles) -> None:
+    ranking = rf.rank(opposite, {"web": ask()})
+
+    moved = ranking.with_quality(
+        {"name": "accuracy", "threshold": 0.2, "worst": 0.5, "best": 1.0}, "web"
+    )
+    own = ranking.with_quality(
+        {"name": lambda labels, shares: shares[:400, 1].mean(), "worst": 0.0, "best": 1.0}
+    )
+
+    assert ranking.decision().winner.candidate == "forest-1"
+    assert moved.winner().quality_raw.value == 1.0  # every row is answered with 0.3 or 0.7
+    assert own.decision().winner.candidate == "linear-1"
+    first = opposite.predictions["data"].predictions[opposite["linear-1"].table[PREDICTIONS][0]]
+    assert own.winner().quality_raw.value == pytest.approx(first[:400, 1].mean())
+    with pytest.raises(rf.RightfitError, match="the metric r2 is one of regression"):
+        ranking.with_quality("r2")
+    with pytest.raises(rf.RightfitError, match="a function cannot be saved"):
+        own.save("anywhere")
+
+
+def test_application_of_its_own_metric_ranks_beside_one_that_has_none(
+    opposite: rf.Profiles, tmp_path: Path
+) -> None:
+    block = {"name": "accuracy", "threshold": 0.2, "worst": 0.5, "best": 1.0}
+
+    ranking = rf.rank(opposite, {"web": ask(), "alarm": ask(quality=block)})
+    ranking.save(tmp_path / "saved")
+    loaded = rf.Ranking.load(tmp_path / "saved")
+
+    for each in (ranking, loaded):
+        assert each.leaderboard("alarm")["accuracy"].to_list() == [1.0, 1.0]
+        assert max(each.leaderboard("web")["accuracy"]) < 0.95
+
+
+def test_segments_have_a_winner_each_beyond_the_errors(opposite: rf.Profiles) -> None:
+    segments = rf.rank(opposite, {"web": ask(per="store")}).decision().segments
+
+    assert segments is not None
+    assert [(one.segment, one.candidate, one.n_rows) for one in segments.winners] == [
+        ("big", "linear-1", N)
+    ]
+    assert segments.memory_mib == 200.0
+    assert segments.utility_gain > 0
+    (line,) = segments.skipped
+    assert "store tiny" in line
+    assert "3 test rows" in line
+    assert "forest-1" in line
+
+
+def test_one_winner_serves_all_where_another_is_better_by_chance(tmp_path: Path) -> None:
+    predictions = {
+        "linear-1": predict({"big": 0.90, "other": 0.90}, seed=1),
+        "forest-1": predict({"big": 0.91, "other": 0.91}, seed=2),
+    }
+
+    profiles = store_profiles(tmp_path, predictions)
+    segments = rf.rank(profiles, {"web": ask(per="store")}).decision().segments
+
+    assert segments is not None
+    assert segments.n_judged == 2
+    assert segments.winners == []
+
+
+@pytest.mark.parametrize("limit_mib", [150.0, 250.0])
+def test_memory_of_several_models_counts(opposite: rf.Profiles, limit_mib: float) -> None:
+    application = ask(per="store", constraints={"peak_memory_mib": {"max": limit_mib}})
+
+    segments = rf.rank(opposite, {"web": application}).decision().segments
+
+    assert segments is not None
+    assert bool(segments.winners) == (limit_mib > 200.0)
+    assert ("memory" in segments.sentence) == (limit_mib < 200.0)
+
+
+def test_column_that_no_dataset_has_is_one_clear_error(opposite: rf.Profiles) -> None:
+    with pytest.raises(rf.RightfitError, match=r"web: data has no column 'shop' \(per\).*store"):
+        rf.rank(opposite, {"web": ask(per="shop")})
+
+
+def test_predictions_that_were_not_kept_are_one_clear_error(opposite: rf.Profiles) -> None:
+    bare = rf.Profiles(opposite.table, qualities=opposite.qualities)
+
+    with pytest.raises(rf.RightfitError, match="predictions for data were not kept: measure"):
+        rf.rank(bare, {"web": ask()}).with_quality("f1")
+
+
+def test_damaged_predictions_are_named(tmp_path: Path) -> None:
+    profiles = store_profiles(tmp_path, {"linear-1": predict({}, seed=0)})
+    path = tmp_path / "predictions" / f"{profiles.table[PREDICTIONS][0]}.parquet"
+    path.write_bytes(b"nothing")
+
+    with pytest.raises(rf.RightfitError, match=r"stored predictions for data.*are damaged"):
+        load_predictions(JsonStore(tmp_path), profiles.table)
