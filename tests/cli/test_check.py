@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,30 @@ def test_worse_winner_fails_and_says_by_how_much(
     )
     (finding,) = json.loads(as_json.output)
     assert finding["application"] == "web_api"
+
+
+def test_workflow_of_the_docs_runs_and_writes_the_verdict(
+    ask: Ask, baseline: Path, study: Study, open_catalog: Any
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "ci.md").read_text()
+    (block,) = [
+        part for part in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "jobs" in part
+    ]
+    (job,) = yaml.safe_load(block)["jobs"].values()
+    (command,) = [
+        step["run"] for step in job["steps"] if step.get("run", "").startswith("rightfit check")
+    ]
+    words = command.split()[1:]
+    verdict = baseline.with_name(words[words.index("--markdown") + 1])
+    places = {"baseline.json": baseline, verdict.name: verdict}
+    store_later(study, open_catalog, loss=0.042)
+
+    result = ask(*(places.get(word, word) for word in words))
+
+    assert result.exit_code == 3, result.output
+    assert "unsure  web_api on landsat" in result.output
+    assert verdict.read_text().startswith("## Models against the baseline: cannot tell")
+    assert any(f"--body-file {verdict.name}" in step.get("run", "") for step in job["steps"])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,15 +21,20 @@ from rightfit.params.applications import ApplicationsParams
 from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.records.baseline import (
+    EXIT_CODES,
     NONE_STANDS,
     Baseline,
+    Comparison,
     Standing,
+    WatchedWinner,
     compare_baselines,
+    conclude,
     find_other_machine,
     keep_utility,
     make_baseline,
     read_baseline,
     write_baseline,
+    write_verdict,
 )
 
 SECTION = "Maintain"
@@ -46,6 +51,11 @@ SECTION = "Maintain"
 @click.option("--measure", is_flag=True, help="Measure the winners again; no baseline is needed.")
 @MARGIN
 @click.option("--any-machine", is_flag=True, help="Compare with a baseline of another machine.")
+@click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write the verdict to, for a pull request.",
+)
 @AS_JSON
 @where
 def check(
@@ -56,17 +66,19 @@ def check(
     measure: bool,
     margin_pct: float,
     any_machine: bool,
+    markdown: Path | None,
     as_json: bool,
 ) -> None:
     """Fail if a winner breaks its limits or is worse than before.
 
     --against compares the last ranking's winners with a stored baseline. --measure measures them
-    again, in seconds, and compares them with their stored figures; nothing is ranked.
+    again, in seconds, and compares them with their stored figures; nothing is ranked. Exit status:
+    0 same, 1 regressed, or a fault, 3 cannot tell: a loss beyond the margin that the errors hide.
     """
     if (baseline is None) != measure or (measure and (write or any_machine)):
         raise click.UsageError("Name a baseline (--against FILE), or measure again (--measure).")
     if baseline is None:
-        _check_measured(location, margin_pct=margin_pct, as_json=as_json)
+        _check_measured(location, markdown, margin_pct=margin_pct, as_json=as_json)
         return
     with faults_as_message():
         before = None if write else read_baseline(baseline)
@@ -86,18 +98,30 @@ def check(
         findings = list(compare_baselines(before, present, standing, margin_pct=margin_pct))
     failed = [finding for finding in findings if finding.faults]
     if as_json:
-        echo_json([asdict(finding) for finding in findings])
+        echo_json([asdict(finding) | {"verdict": finding.verdict} for finding in findings])
     else:
         for comparison in findings:
-            verdict = "FAILED" if comparison.faults else "passed"
+            verdict = {"regressed": "FAILED", "same": "passed"}.get(comparison.verdict, "unsure")
             echo_lines([f"{verdict}  {comparison.application} on {comparison.dataset}"])
-            echo_lines(f"        {text}" for text in (*comparison.faults, *comparison.notes))
+            echo_lines(f"        {text}" for text in comparison.remarks)
         echo_lines([f"{len(failed)} of {len(findings)} failed"])
-    if failed:
-        raise click.exceptions.Exit(1)
+    _end_with(findings, markdown, title="Models against the baseline")
 
 
-def _check_measured(location: ProjectLocation, *, margin_pct: float, as_json: bool) -> None:
+def _end_with(
+    compared: Sequence[Comparison | WatchedWinner], markdown: Path | None, *, title: str
+) -> None:
+    """Write the verdict, and end with its exit status."""
+    if markdown is not None:
+        with faults_as_message():
+            markdown.write_text(write_verdict(compared, title=title), encoding="utf-8")
+    if code := EXIT_CODES[conclude(compared)]:
+        raise click.exceptions.Exit(code)
+
+
+def _check_measured(
+    location: ProjectLocation, markdown: Path | None, *, margin_pct: float, as_json: bool
+) -> None:
     """Measure the winners again, print what has changed, and fail if anything has."""
     if as_json:
         set_log_level("WARNING")  # the log goes to standard output, too
@@ -108,13 +132,13 @@ def _check_measured(location: ProjectLocation, *, margin_pct: float, as_json: bo
         echo_json(to_plain(watch))
     else:
         for winner in watch.winners:
-            verdict = "CHANGED  " if winner.changes else "unchanged"
-            echo_lines([f"{verdict}  {winner.candidate}, {winner.application} on {winner.dataset}"])
+            verdict = {"regressed": "CHANGED", "same": "unchanged"}.get(winner.verdict, "unsure")
+            subject = f"{winner.candidate}, {winner.application} on {winner.dataset}"
+            echo_lines([f"{verdict:9}  {subject}"])
             echo_lines(f"           {text}" for text in winner.remarks)
         echo_lines(f"not measured  {text}" for text in watch.left_out)
         echo_lines([f"{len(watch.changed)} of {len(watch.winners)} changed"])
-    if watch.changed:
-        raise click.exceptions.Exit(1)
+    _end_with(watch.winners, markdown, title="Models measured again")
 
 
 def read_present(

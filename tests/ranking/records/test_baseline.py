@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.records.baseline import (
+    EXIT_CODES,
     Baseline,
     Comparison,
     MeasuredOn,
@@ -15,8 +16,10 @@ from rightfit.ranking.records.baseline import (
     StoredWinner,
     compare_baselines,
     compare_winners,
+    conclude,
     find_gaps,
     find_other_machine,
+    write_verdict,
 )
 
 MACHINE = MeasuredOn(cpu="Hand-made CPU", n_cores=2, memory_mib=8192)
@@ -85,6 +88,39 @@ def test_change_within_errors_or_margin_passes(metrics: dict[str, StoredFigure])
     before = winner(latency_p50_ms=figure(1.0, 0.01))
 
     assert compare(winner(**metrics), before).faults == ()
+
+
+@pytest.mark.parametrize(
+    ("now", "verdict", "n_more"),
+    [
+        (figure(1.04, 0.30), "same", None),  # within the margin
+        (figure(1.30, 0.29), "cannot tell", "1 more runs"),  # (0.30 / 0.30)², rounded up: twice
+        (figure(1.10, 0.29), "cannot tell", "9 more runs"),  # (0.3001 / 0.10)², rounded up: 10 times
+        (figure(1.50, 0.29), "regressed", None),
+    ],
+)
+def test_loss_that_the_intervals_hide_says_how_many_runs_would_tell(
+    now: StoredFigure, verdict: str, n_more: str | None
+) -> None:
+    comparison = compare(winner(latency_p50_ms=now), winner(latency_p50_ms=figure(1.0, 0.0101)))
+
+    assert comparison.verdict == verdict
+    assert [n_more in doubt for doubt in comparison.doubts if n_more] == [True] * bool(n_more)
+
+
+def test_markdown_begins_with_the_worst_verdict() -> None:
+    same, worse = (
+        Comparison("batch", "landsat", (), ()),
+        Comparison("web|api", "landsat", ("p50 is worse",), ()),
+    )
+
+    text = write_verdict([same, worse], title="Models")
+
+    assert text.startswith("## Models: regressed\n\n1 regressed, 1 same.\n")
+    rows = text.splitlines()[-2:]
+    assert rows[0] == r"| web\|api | landsat | regressed | p50 is worse |"
+    assert rows[1].startswith("| batch | landsat | same |")
+    assert [EXIT_CODES[conclude(one)] for one in ([same], [worse, same], [])] == [0, 1, 0]
 
 
 def test_nobody_within_the_limits_fails() -> None:

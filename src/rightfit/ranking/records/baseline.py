@@ -6,7 +6,8 @@ figures that a run has stored with those of its winners measured again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -86,14 +87,32 @@ Standing = Mapping[tuple[str, str], StoredFigure | None]
 NONE_STANDS: Standing = {}
 
 
+Verdict = Literal["same", "regressed", "cannot tell"]
+EXIT_CODES: Mapping[Verdict, int] = {"same": 0, "regressed": 1, "cannot tell": 3}  # 2: usage
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """Comparison of one application and dataset with the baseline."""
+    """Comparison of one application and dataset with the baseline.
+
+    ``doubts`` are losses beyond the margin that the intervals do not prove.
+    """
 
     application: str
     dataset: str
     faults: tuple[str, ...]
     notes: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the comparison comes to."""
+        return "regressed" if self.faults else "cannot tell" if self.doubts else "same"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that is to be said, in words."""
+        return (*self.faults, *self.doubts, *self.notes)
 
 
 @dataclass(frozen=True)
@@ -106,12 +125,18 @@ class WatchedWinner:
     is_disturbed: bool
     changes: tuple[str, ...]
     notes: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the comparison comes to."""
+        return "regressed" if self.changes else "cannot tell" if self.doubts else "same"
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """All that is to be said, in words."""
-        warning = (DISTURBED,) if self.is_disturbed and self.changes else ()
-        return (*self.changes, *self.notes, *warning)
+        warning = (DISTURBED,) if self.is_disturbed and (self.changes or self.doubts) else ()
+        return (*self.changes, *self.doubts, *self.notes, *warning)
 
 
 @dataclass(frozen=True)
@@ -258,6 +283,7 @@ def compare_baselines(
             new_winner = present.get(dataset)
             faults: list[str] = []
             notes: list[str] = []
+            doubts: list[str] = []
             if dataset not in present:
                 faults = ["it is not ranked any more"]
             elif old_winner is None:
@@ -270,8 +296,8 @@ def compare_baselines(
                 faults = [f"no candidate meets its limits any more; {old_winner.candidate} did"]
             else:
                 utility = standing.get((application, dataset))
-                faults, notes = _compare(old_winner, new_winner, utility, margin_pct)
-            yield Comparison(application, dataset, tuple(faults), tuple(notes))
+                faults, notes, doubts = _compare(old_winner, new_winner, utility, margin_pct)
+            yield Comparison(application, dataset, tuple(faults), tuple(notes), tuple(doubts))
 
 
 def compare_winners(
@@ -296,6 +322,7 @@ def compare_winners(
                     is_disturbed=(comparison.application, comparison.dataset) in disturbed,
                     changes=(*comparison.faults, *broken),
                     notes=comparison.notes,
+                    doubts=comparison.doubts,
                 )
             )
     return tuple(winners)
@@ -334,8 +361,8 @@ def keep_utility(candidate: RankedCandidate) -> StoredFigure | None:
 
 def _compare(
     before: StoredWinner, now: StoredWinner, standing: StoredFigure | None, margin_pct: float
-) -> tuple[list[str], list[str]]:
-    """Return the faults and notes of a winner beside the one of the baseline."""
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the faults, notes and doubts of a winner beside the one of the baseline."""
     is_same = before.key == now.key
     worse = {
         metric: line
@@ -358,17 +385,25 @@ def _compare(
     if not is_same and not lost:
         notes += [f"in exchange for other metrics, {line}" for line in worse.values()]
         worse = {}
-    return [*([lost] if lost else []), *worse.values()], notes
+    compared = {UTILITY: (before.utility, utility)} | {
+        metric: (old, now.metrics.get(metric)) for metric, old in before.metrics.items() if is_same
+    }
+    doubts = [
+        doubt
+        for metric, (old, new) in compared.items()
+        if old and new and (doubt := _describe_doubt(metric, old, new, margin_pct))
+    ]
+    return [*([lost] if lost else []), *worse.values()], notes, doubts
 
 
 def _describe_loss(
     metric: str, before: StoredFigure, now: StoredFigure | None, margin_pct: float
 ) -> str | None:
     """Describe by how much a metric is worse; ``None`` if it is not, within the errors."""
-    name = UTILITY if metric == UTILITY else metric_name(metric)
+    name = _name(metric)
     if now is None:
         return f"{name} was not measured"
-    sign = 1 if metric == UTILITY or METRICS_BY_COLUMN[metric].better == "higher" else -1
+    sign = _sign(metric)
     best_now = _end(now, favourable=sign)
     worst_before = _end(before, favourable=-sign)
     change = sign * (now.value - before.value)
@@ -376,6 +411,69 @@ def _describe_loss(
     if not (sign * (best_now - worst_before) < 0 and change < -margin):
         return None
     return f"{name} is worse: {_write(metric, before)} before, {_write(metric, now)} now"
+
+
+def _describe_doubt(
+    metric: str, before: StoredFigure, now: StoredFigure, margin_pct: float
+) -> str | None:
+    """Describe a loss beyond the margin that the intervals do not prove; ``None`` without one.
+
+    Intervals shrink with the square root of the number of runs, so they lie apart once there are
+    (sum of the half-widths / loss)² times as many on either side.
+    """
+    sign = _sign(metric)
+    loss = sign * (before.value - now.value)
+    reach = sign * (before.value - _end(before, favourable=-sign))
+    reach += sign * (_end(now, favourable=sign) - now.value)
+    if not abs(before.value) * margin_pct / 100 < loss <= reach:
+        return None
+    more = max(1, math.ceil((reach / loss) ** 2) - 1)
+    what = "times as many test rows" if metric in QUALITIES else "more runs on either side"
+    n = more + 1 if metric in QUALITIES else more
+    return (
+        f"{_name(metric)} may be worse: {_write(metric, before)} before, {_write(metric, now)} "
+        f"now; if the loss is that, about {n} {what} would tell"
+    )
+
+
+def write_verdict(compared: Sequence[Comparison | WatchedWinner], *, title: str) -> str:
+    """Write comparisons as Markdown for a pull request, the worst verdict first."""
+    order: tuple[Verdict, ...] = ("regressed", "cannot tell", "same")
+    counts = [(sum(one.verdict == verdict for one in compared), verdict) for verdict in order]
+    lines = [
+        f"## {title}: {conclude(compared)}",
+        "",
+        ", ".join(f"{n} {verdict}" for n, verdict in counts if n) + ".",
+        "",
+        "| Application | Dataset | Verdict | Why |",
+        "|---|---|---|---|",
+    ]
+    for one in sorted(compared, key=lambda one: order.index(one.verdict)):
+        why = ". ".join(one.remarks) or "no loss beyond margin and errors"
+        cells = (one.application, one.dataset, one.verdict, why)
+        escaped = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
+        lines.append(f"| {' | '.join(escaped)} |")
+    return "\n".join(lines) + "\n"
+
+
+def conclude(compared: Iterable[Comparison | WatchedWinner]) -> Verdict:
+    """Return the worst of several verdicts.
+
+    >>> conclude([Comparison("a", "d", (), (), ("it may be",)), Comparison("b", "d", (), ())])
+    'cannot tell'
+    """
+    verdicts = {one.verdict for one in compared}
+    order: tuple[Verdict, ...] = ("regressed", "cannot tell")
+    return next((verdict for verdict in order if verdict in verdicts), "same")
+
+
+def _name(metric: str) -> str:
+    return UTILITY if metric == UTILITY else metric_name(metric)
+
+
+def _sign(metric: str) -> int:
+    """Return 1 where a higher value is better, else -1."""
+    return 1 if metric == UTILITY or METRICS_BY_COLUMN[metric].better == "higher" else -1
 
 
 def _end(figure: StoredFigure, *, favourable: int) -> float:
