@@ -33,7 +33,12 @@ from rightfit.measuring.profiles.candidate_profiles import (
     profile_unmeasured,
 )
 from rightfit.measuring.profiles.prediction_quality import find_final_rows
-from rightfit.measuring.remote_documents import RUNTIME, load_measured, select_measured
+from rightfit.measuring.remote_documents import (
+    RUNTIME,
+    list_imported,
+    load_measured,
+    select_measured,
+)
 from rightfit.measuring.rounds.jobs import (
     CandidateSet,
     FitCosts,
@@ -152,10 +157,10 @@ def measure_candidates(
                 )
             ),
         )
-        machine_names = {application.environment for application in choosers.values()}
+        named = {application.environment for application in choosers.values()}
         elsewhere = [
             profile_elsewhere(candidate_set, name, paths, bench, measurements, params)
-            for name in sorted(filter(None, machine_names))
+            for name in sorted({*filter(None, named), *list_imported(measurements)})
         ]
     return pl.concat([here_measured, *elsewhere])
 

@@ -54,6 +54,7 @@ from rightfit.ranking.assessment.profile_table import (
 )
 from rightfit.ranking.explanation.decisions import (
     Decision,
+    Fleet,
     Recommendations,
     Segments,
     list_decisions,
@@ -64,6 +65,7 @@ from rightfit.ranking.explanation.rankings import (
     tabulate_robust_choices,
 )
 from rightfit.ranking.explanation.recommendation import recommend
+from rightfit.ranking.fleet import rank_fleet
 from rightfit.ranking.records.load_records import LoadCurves
 from rightfit.ranking.segments import choose_per_segment
 from rightfit.ranking.sensitivity.break_even import tabulate_break_even
@@ -281,6 +283,19 @@ class Ranking:
         }
 
     @cached_property
+    def fleets(self) -> dict[str, dict[str, Fleet]]:
+        """Winners on each kind of machine, by application and dataset; empty where there is one."""
+        return {
+            name: rank_fleet(
+                ranking,
+                read_profiles(self._tables[name]) if name in self._tables else self._profile_table,
+                self.rules,
+            )
+            for ranking in self.ranked
+            for name in (ranking.assessment.name,)
+        }
+
+    @cached_property
     def _judged(self) -> pl.DataFrame:
         if self.judged is not None:
             return self.judged
@@ -350,6 +365,7 @@ class Ranking:
             robust_choices=self.robust_choices,
             imported=self.imported,
             segments=self.segments,
+            fleets=self.fleets,
         )
 
     def decision(self, application: str | None = None, dataset: str | None = None) -> Decision:

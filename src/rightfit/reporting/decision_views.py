@@ -60,6 +60,7 @@ IN_RECORD: tuple[FactKind, ...] = (
     "in_use",
     "deadline",
     "segments",
+    "fleet",
     "relaxation",
 )
 """Facts of a decision record; its leaderboard and its first screen say the others."""

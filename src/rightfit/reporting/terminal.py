@@ -72,7 +72,7 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
         ),
     ]
     for application, recommendation in recommendations.items():
-        kinds: tuple[FactKind, ...] = ("deadline", "segments")
+        kinds: tuple[FactKind, ...] = ("deadline", "segments", "fleet")
         for kind in kinds:
             lines = [
                 f"  {dataset}: {fact.text}"

@@ -95,7 +95,7 @@ def test_change_within_errors_or_margin_passes(metrics: dict[str, StoredFigure])
     [
         (figure(1.04, 0.30), "same", None),  # within the margin
         (figure(1.30, 0.29), "cannot tell", "1 more runs"),  # (0.30 / 0.30)², rounded up: twice
-        (figure(1.10, 0.29), "cannot tell", "9 more runs"),  # (0.3001 / 0.10)², rounded up: 10 times
+        (figure(1.10, 0.29), "cannot tell", "9 more runs"),  # (0.3001 / 0.10)²: 10 times
         (figure(1.50, 0.29), "regressed", None),
     ],
 )

@@ -166,7 +166,7 @@ def judge_answers(
         if candidate_set.final_rows is not None
         else np.zeros(len(targets), dtype=np.bool_),
         candidate_set.seed,
-        candidate_set.columns,
+        pl.DataFrame() if candidate_set.columns is None else candidate_set.columns,
     )
     quality = judge_rows(
         rows.metric, targets, predictions, ~rows.final_rows, rows.final_rows, seed=rows.seed

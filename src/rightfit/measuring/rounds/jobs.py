@@ -8,11 +8,10 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from rightfit.data.request_path import MODEL, REQUEST, RequestPath
 from rightfit.data.request_path.encoder_graph import join_encoder
@@ -36,6 +35,9 @@ from rightfit.models.runtimes import (
     runtime_files,
     runtime_imports,
 )
+
+if TYPE_CHECKING:  # machines that measure a pack have no polars
+    import polars as pl
 
 logger = logging.getLogger(__name__)
 
@@ -275,7 +277,7 @@ class CandidateSet:
         final_rows: Test rows that nothing is chosen by, from :func:`find_final_rows`; ``None``: all
             of them choose.
         rows: Rows of candidates that read none of the bench, by candidate and runtime.
-        columns: Raw columns of the test rows, kept with the predictions.
+        columns: Raw columns of the test rows, kept with the predictions; ``None``: none.
     """
 
     dataset: str
@@ -290,7 +292,7 @@ class CandidateSet:
     requests: RawRequests | None = None
     final_rows: npt.NDArray[np.bool_] | None = None
     rows: Mapping[tuple[str, str], RowsFile] = field(default_factory=dict)
-    columns: pl.DataFrame = field(default_factory=pl.DataFrame)
+    columns: pl.DataFrame | None = None
 
     def key(self, job: Job, settings: MeasuringSettings) -> str:
         """Return the key that the measurement of a job is kept under."""

@@ -47,6 +47,7 @@ METRIC_BLOCKS = {  # that name metrics, and what they may name
 }
 UTILITY = "utility"  # in a tie rule: the utility itself
 N_MODELS = "n_models"  # and of how many models a candidate consists: 2 in a cascade
+THIS_MACHINE = "this_machine"  # in a fleet: the one that runs the pipeline
 MAX_DRAWS = 1_000_000  # minutes for a thousand profiles
 ROUNDING = 1e-9  # of an allowed loss: one that is exactly allowed is not broken by rounding
 # max_degradation is a loss of one of these
@@ -385,6 +386,12 @@ class TieRules(StrictModel):
         return self.rule
 
 
+class MachineKind(StrictModel, metaclass=OneSentence):
+    """A kind of machine of a fleet: its price, where it is rented."""
+
+    price_per_hour: float | None = Field(default=None, ge=0, le=1e6)  # of one instance
+
+
 class RankingRules(StrictModel):
     """Rules of ranking, the same for every application (``params:ranking``)."""
 
@@ -402,6 +409,8 @@ class RankingRules(StrictModel):
     equal_within: float = Field(ge=0, le=1)  # utilities that differ by less are practically equal
     keep_winner: bool = True  # an earlier ranking's winner stands among practically equal ones
     ties: TieRules  # what decides between practically equal candidates
+    # kinds of machine by the name they were imported under, this one as this_machine
+    environments: dict[str, MachineKind] = Field(default_factory=dict)
 
     @property
     def prefer_within(self) -> float:

@@ -406,6 +406,43 @@ class Segments(FrozenModel):
     skipped: list[str]
 
 
+class FleetMember(FrozenModel):
+    """A kind of machine, its winner and its price; ``None``: none qualifies, no price is known.
+
+    ``price_per_1m`` is that of a million predictions in the throughput's batches, all the time.
+    """
+
+    kind: str
+    is_measured: bool = True
+    candidate: str | None = None
+    serving: str | None = None
+    utility: float | None = None
+    price_per_month: float | None = None
+    price_per_1m: float | None = None
+
+    def __str__(self) -> str:
+        if self.candidate is None:
+            return f"{self.kind}: {'none qualifies' if self.is_measured else 'not measured'}"
+        month = self.price_per_month
+        price = "" if month is None else f", {format_number(month)} a month"
+        utility = format_quality(self.utility)
+        return f"{self.kind}: {self.candidate} ({self.serving}), utility {utility}{price}"
+
+
+class Fleet(FrozenModel):
+    """Each kind of machine by itself, and one candidate for all of them.
+
+    ``utility_cost`` is by how much the mean utility of ``one_for_all`` is below that of each kind's
+    best, ``cheapest`` the kind of the lowest price that has a winner; ``None`` where there is none.
+    """
+
+    kinds: list[FleetMember]
+    one_for_all: str | None
+    utility_cost: float | None
+    cheapest: str | None
+    sentence: str
+
+
 class Decision(FrozenModel):
     """What is recommended to one application on one dataset.
 
@@ -421,6 +458,7 @@ class Decision(FrozenModel):
     ``replacements`` has one entry per imported model. ``limits`` are those that the winner meets.
     ``segments`` is ``None`` where the application names no column of the dataset. ``threshold`` is
     the probability from which the application predicts the second class, where it names one.
+    ``fleet`` is ``None`` where there is one kind of machine, or the application names one.
     """
 
     outcome: Literal["winner", "none_qualifies", "undecided"]
@@ -441,6 +479,7 @@ class Decision(FrozenModel):
     findings: list[Finding] = Field(default_factory=list)
     segments: Segments | None = None
     threshold: float | None = None
+    fleet: Fleet | None = None
 
     def finding(self, code: str) -> Finding | None:
         """Return the finding of a rule; ``None`` where there is none, or it was not checked."""
@@ -548,6 +587,7 @@ FactKind = Literal[
     "finding",
     "deadline",
     "segments",
+    "fleet",
     "reversal",
     "relaxation",
     "input",
@@ -568,6 +608,7 @@ TERMS: Mapping[FactKind, str] = {
     "finding": "Finding",
     "deadline": "Deadline",
     "segments": "Segments",
+    "fleet": "Fleet",
     "reversal": "Would change it",
     "relaxation": "Would qualify",
     "input": "Request",
@@ -626,6 +667,8 @@ def decision_facts(decision: Decision, profile: Profile | None = None) -> list[F
         ("deadline", decision.deadline),
         ("segments", decision.segments and decision.segments.sentence),
         *(("segments", line) for line in (decision.segments.skipped if decision.segments else ())),
+        *(("fleet", member) for member in (decision.fleet.kinds if decision.fleet else ())),
+        ("fleet", decision.fleet and decision.fleet.sentence),
         ("reversal", decision.reversal),
         ("relaxation", decision.relax),
         ("input", profile and describe_input(profile)),

@@ -39,6 +39,7 @@ from rightfit.ranking.assessment.profile_table import DISTURBED, FINAL, ProfileK
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
     Decision,
+    Fleet,
     LimitOutcome,
     MetricChange,
     NearestMiss,
@@ -77,10 +78,12 @@ def recommend(
     robust_choices: pl.DataFrame,
     imported: Collection[str] = (),
     segments: Mapping[str, Mapping[str, Segments]] = MappingProxyType({}),
+    fleets: Mapping[str, Mapping[str, Fleet]] = MappingProxyType({}),
 ) -> Recommendations:
     """Recommend a candidate per application and dataset; the tables say what would change it.
 
-    ``segments`` holds the winners per value of a column, by application and dataset.
+    ``segments`` holds the winners per value of a column, ``fleets`` those on each kind of machine,
+    by application and dataset.
     """
     recommendations = {}
     for ranking in ranked:
@@ -97,7 +100,12 @@ def recommend(
                 intervals=[row for row in intervals if row.dataset == dataset],
                 effects=[row for row in effects if row.dataset == dataset],
                 imported=imported,
-            ).model_copy(update={"segments": segments.get(assessment.name, {}).get(dataset)})
+            ).model_copy(
+                update={
+                    "segments": segments.get(assessment.name, {}).get(dataset),
+                    "fleet": fleets.get(assessment.name, {}).get(dataset),
+                }
+            )
             for position, dataset in enumerate(assessment.table.datasets)
         }
         quality = assessment.application.quality

@@ -130,6 +130,7 @@ def recommend_candidates(
         robust_choices=robust_choices,
         imported=imported,
         segments=result.segments,
+        fleets=result.fleets,
     )
     return write_recommendations(decisions)
 
