@@ -96,7 +96,6 @@ def rank(
     *,
     rules: RankingRules | None = None,
     previous: Ranking | Winners | str | Path | None = None,
-    judged: pl.DataFrame | None = None,
 ) -> Ranking:
     """Rank candidates for every application, dataset by dataset.
 
@@ -109,8 +108,6 @@ def rank(
         rules: Confidence and tie rules; ``None``: the library's.
         previous: An earlier ranking, the folder it was saved in, or its ``winners``. They stand
             while they are practically equal to the best (``rules.keep_winner``).
-        judged: Stored predictions as the applications judge them, of a project's run; ``None``:
-            they are judged, where an application names a metric or a column.
 
     Raises:
         RightfitError: If there is no profile, or an application is wrong in itself, or asks for a
@@ -143,7 +140,7 @@ def rank(
         raise RightfitError(
             f"previous must be a ranking, its folder or its winners, but got {previous!r:.80}."
         ) from err
-    ranking = Ranking(profiles, demands, rules, earlier=earlier, judged=judged)
+    ranking = Ranking(profiles, demands, rules, earlier=earlier)
     ranking.check()
     return ranking
 

@@ -14,7 +14,8 @@ from rightfit._core.errors import RightfitError
 # Kedro reads the hints of node functions at run time.
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.typed_tables import write_as_text
-from rightfit.api.rank import Ranking, rank
+from rightfit.api.profiles import Profiles, check_table
+from rightfit.api.rank import Ranking
 from rightfit.api.stored_qualities import judge_applications
 from rightfit.measuring.profile import complete_columns
 from rightfit.measuring.profiles.stored_predictions import load_predictions
@@ -148,4 +149,7 @@ def _rank(
             "The reasons stand in the log above and in 07_model_output/{dataset}/{model}/"
             "trials.parquet and profiles.parquet."
         )
-    return rank(profiles, applications, rules=rules, previous=earlier_winners, judged=judged)
+    table = Profiles(check_table(profiles, "resource_profiles"))
+    ranking = Ranking(table, applications, rules, earlier=earlier_winners, judged=judged)
+    ranking.check()
+    return ranking
