@@ -39,7 +39,8 @@ from rightfit.models.schema import Task
 RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself
 N_CHANNELS = (1, 3)  # of a decoded image: grey, or red, green and blue
 MAX_SHOWN = 9  # columns named in a message
-WITHOUT_THRESHOLD = (*SHARES, "neg_log_loss")  # accuracy, ROC AUC and what looks at no class
+# accuracy, ROC AUC, and what looks at no class
+WITHOUT_THRESHOLD = (*SHARES, "neg_brier_score", "neg_calibration_error", "neg_log_loss")
 FEATURE_LISTS = ("numeric", "categorical", "indicate_missing", "text", "date")
 VALIDATION_SHARE = 0.2
 

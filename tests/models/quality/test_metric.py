@@ -76,7 +76,13 @@ def test_bounds_that_a_metric_cannot_reach_are_refused(
 
 @pytest.mark.parametrize(
     ("name", "own"),
-    [("mae", "neg_mean_absolute_error"), ("log_loss", "neg_log_loss"), ("r2", "r2")],
+    [
+        ("mae", "neg_mean_absolute_error"),
+        ("log_loss", "neg_log_loss"),
+        ("brier_score_loss", "neg_brier_score"),
+        ("calibration_error", "neg_calibration_error"),
+        ("r2", "r2"),
+    ],
 )
 def test_a_loss_may_be_called_by_its_own_name(name: str, own: str) -> None:
     assert QualityBlock(name=name).name == own

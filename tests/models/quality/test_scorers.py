@@ -39,6 +39,9 @@ def surest_miss(y_true: np.ndarray, y_answer: np.ndarray) -> float:
         ("f1_macro", metrics.f1_score(LABELS, CLASSES, average="macro")),
         ("matthews_corrcoef", metrics.matthews_corrcoef(LABELS, CLASSES)),
         ("neg_log_loss", -metrics.log_loss(LABELS, PROBABILITIES)),
+        ("neg_brier_score", -(0.06 + 0.26 + 0.38 + 0.62 + 0.14 + 0.62) / 6),
+        # sure by .5, twice: hit and missed; .5, .6, .7 and .8 lie in bins of their own
+        ("neg_calibration_error", -(0.5 + 0.4 + 0.3 + 0.2) / 6),
         ("roc_auc_ovr", metrics.roc_auc_score(LABELS, PROBABILITIES, multi_class="ovr")),
     ],
 )
@@ -46,6 +49,14 @@ def test_scorer_of_classes_gets_what_it_judges(name: str, expected: float) -> No
     score = find_score(name, {})
 
     assert score(LABELS, PROBABILITIES) == pytest.approx(expected, rel=1e-5)
+
+
+def test_brier_score_of_two_classes_is_that_of_scikit_learn() -> None:
+    labels, second = np.array([0, 1, 1]), np.array([0.25, 0.5, 0.875])
+    score = find_score("neg_brier_score", {})
+
+    expected = -metrics.brier_score_loss(labels, second)
+    assert score(labels, np.column_stack([1 - second, second])) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ TITLES = {
     "roc_auc_ovr": "ROC AUC (one against the rest)",
     "f1_macro": "macro F1",
     "neg_log_loss": "negative log loss",
+    "neg_brier_score": "negative Brier score",
+    "neg_calibration_error": "negative calibration error",
     "neg_mean_absolute_error": "negative mean absolute error",
     "neg_root_mean_squared_error": "negative RMSE",
     "r2": "R²",

@@ -24,6 +24,7 @@ Score = Callable[[Array, Array], float]
 
 NEGATED = "neg_"
 _N_TRIED_ROWS = 4  # of each class, or of a regression
+_N_BINS = 15  # of a calibration error
 
 
 ABBREVIATIONS = {
@@ -31,6 +32,8 @@ ABBREVIATIONS = {
     "mse": "neg_mean_squared_error",
     "rmse": "neg_root_mean_squared_error",
     "mape": "neg_mean_absolute_percentage_error",
+    "brier_score": "neg_brier_score",
+    "brier_score_loss": "neg_brier_score",
 }
 _LOSSES = ("_error", "_loss", "_deviance")  # how scikit-learn's names of losses end
 _FROM_0_TO_1 = (  # how names of scorers that are shares, or areas, begin
@@ -53,7 +56,7 @@ def name_metric(name: str) -> str:
     ('neg_mean_absolute_error', 'neg_log_loss', 'f1')
     """
     is_loss = name.endswith(_LOSSES) and not name.startswith(NEGATED) and not is_function(name)
-    return f"{NEGATED}{name}" if is_loss else ABBREVIATIONS.get(name, name)
+    return ABBREVIATIONS.get(name, f"{NEGATED}{name}" if is_loss else name)
 
 
 def find_range(name: str) -> tuple[float, float]:
@@ -261,6 +264,35 @@ def _roc_auc(labels: Array, answers: Array) -> float:
     return float(n_below / (n_positive * n_negative))
 
 
+def squared_differences(labels: Array, answers: Array) -> Array:
+    """Return what each row adds to the Brier score, shape (n_rows,); of two classes half the sum.
+
+    >>> squared_differences(np.array([0, 1]), np.array([[0.5, 0.5], [0.0, 1.0]])).tolist()
+    [0.25, 0.0]
+    """
+    differences = answers.astype(np.float64)
+    differences[np.arange(len(labels)), labels] -= 1
+    sums: Array = (differences**2).sum(axis=1)
+    return sums / 2 if answers.shape[1] == 2 else sums
+
+
+def _neg_brier_score(labels: Array, answers: Array) -> float:
+    _require_classes(labels)
+    return -float(squared_differences(labels, answers).mean())
+
+
+def _neg_calibration_error(labels: Array, answers: Array) -> float:
+    """Return minus the mean gap between sureness and accuracy, in bins of equal width.
+
+    The sureness is the highest probability: the expected calibration error of Guo et al. (2017).
+    """
+    _require_classes(labels)
+    sureness = answers.max(axis=1).astype(np.float64)
+    gaps = (answers.argmax(axis=1) == labels) - sureness
+    bins = np.minimum((sureness * _N_BINS).astype(np.int64), _N_BINS - 1)
+    return -float(np.abs(np.bincount(bins, weights=gaps)).sum() / len(labels))
+
+
 def _r2(labels: Array, answers: Array) -> float:
     missed = float(((labels - answers[:, 0]) ** 2).sum())
     total = float(((labels - labels.mean()) ** 2).sum())
@@ -293,6 +325,8 @@ def _require_classes(labels: Array) -> None:
 _OWN_OF_CLASSES: Mapping[str, Score] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,
+    "neg_brier_score": _neg_brier_score,
+    "neg_calibration_error": _neg_calibration_error,
     "roc_auc": _roc_auc,
 }
 _OWN: Mapping[str, Score] = {
