@@ -98,6 +98,31 @@ def test_bounds_of_a_negated_loss_have_either_sign(bounds: tuple[float, float]) 
     assert metric.scale(-1.0) == 0.875
 
 
+@pytest.mark.parametrize(
+    ("costs", "probabilities", "expected"),
+    [
+        ([[0, 1], [4, 0]], [[0.81, 0.19], [0.79, 0.21]], [0, 1]),
+        ([[0, 1, 1], [1, 0, 1], [9, 9, 0]], [[0.75, 0.2, 0.05], [0.5, 0.3, 0.2]], [0, 2]),
+        # the middle one is the safe answer, though never the likeliest
+        ([[0, 1, 9], [1, 0, 1], [9, 1, 0]], [[0.5, 0.0, 0.5], [0.95, 0.0, 0.05]], [1, 0]),
+    ],
+)
+def test_class_of_the_lowest_expected_cost_is_the_one_that_an_export_names(
+    costs: list[list[float]], probabilities: list[list[float]], expected: list[int]
+) -> None:
+    answers, classes = np.array(probabilities, dtype=np.float32), ["0", "1", "2"][: len(costs)]
+    metric = QualityMetric(name="cost", worst=1.0, best=0.0, costs=costs)
+    several = metric.costs if metric.cutoff is None else None
+
+    named = name_answers(answers, classes, metric.cutoff, several)
+
+    assert [int(answer["class"]) for answer in named] == expected
+    assert metric.decide(answers).argmax(axis=1).tolist() == expected
+    labels = np.array([len(costs) - 1, 0])
+    paid = [costs[label][answer] for label, answer in zip(labels, expected, strict=True)]
+    assert metric.score(labels, answers) == -sum(paid) / 2
+
+
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 0.6, 0.7, 0.9])
 def test_class_at_the_threshold_is_the_one_that_an_export_names(threshold: float) -> None:
     answers = np.array([[1 - threshold, threshold]], dtype=np.float32)

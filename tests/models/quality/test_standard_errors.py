@@ -61,6 +61,7 @@ def test_correlation_of_deviations_is_that_of_the_qualities_over_samples(name: s
         QualityMetric(name="neg_log_loss", worst=1.0, best=0.0),
         QualityMetric(name="accuracy", worst=0.0, best=1.0),
         QualityMetric(name="accuracy", worst=0.0, best=1.0, threshold=0.2),
+        QualityMetric(name="cost", worst=1.0, best=0.0, costs=[[0, 1], [4, 0]]),
     ],
     ids=lambda metric: f"{metric.name}-{metric.threshold}",
 )

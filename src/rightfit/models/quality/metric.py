@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_vali
 
 from rightfit._core.strict_model import Number, OneSentence, StrictModel
 from rightfit.models.quality.scorers import (
+    COST,
     NEGATED,
     Option,
     Score,
@@ -25,6 +26,11 @@ logger = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
 
+MAX_COST = 1e9
+
+
+Cost = Annotated[float, Field(ge=0, le=MAX_COST)]
+
 
 class QualityBlock(StrictModel):
     """A quality metric as a configuration describes it; ``None`` stands for "infer it"."""
@@ -36,11 +42,32 @@ class QualityBlock(StrictModel):
     options: dict[str, Option] = Field(default_factory=dict)  # keyword arguments of the scorer
     # probability from which the second of two classes is predicted
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    # what each predicted class (column) costs where each class (row) is true, as target.classes
+    costs: tuple[tuple[Cost, ...], ...] | None = None
 
     @field_validator("name")
     @classmethod
     def _name_metric(cls, name: str | None) -> str | None:
         return None if name is None else name_metric(name)
+
+    @model_validator(mode="after")
+    def _check_costs(self) -> Self:
+        if self.costs is None:
+            if self.name == COST:
+                raise ValueError("the metric cost needs costs, as in costs: [[0, 1], [5, 0]]")
+            return self
+        matrix, n_classes = self.costs, len(self.costs)
+        is_square = n_classes > 1 and all(len(row) == n_classes for row in matrix)
+        if not is_square or any(
+            (cost > 0) == (i == j) for i, row in enumerate(matrix) for j, cost in enumerate(row)
+        ):
+            raise ValueError(
+                "costs must have a row and a column for each class, 0 where the prediction is "
+                f"right and more elsewhere, as in [[0, 1], [5, 0]], but got {list(matrix)}"
+            )
+        if self.threshold is not None:
+            raise ValueError("costs choose the threshold; write one of the two")
+        return self
 
 
 TITLES = {
@@ -51,6 +78,7 @@ TITLES = {
     "f1_macro": "macro F1",
     "neg_log_loss": "negative log loss",
     "neg_brier_score": "negative Brier score",
+    COST: "negative mean cost",
     "neg_calibration_error": "negative calibration error",
     "neg_mean_absolute_error": "negative mean absolute error",
     "neg_root_mean_squared_error": "negative RMSE",
@@ -73,6 +101,8 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
         options: Arguments of the function or loss by name, such as ``{"alpha": 0.9}``.
         threshold: Probability from which on the second of two classes is predicted; ``None`` for
             the class with the highest probability.
+        costs: What each predicted class (column) costs where each class (row) is true. The class of
+            the lowest expected cost is predicted, and the metric ``cost`` is the mean cost.
     """
 
     model_config = ConfigDict(title="quality")  # as its block is called
@@ -139,7 +169,23 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
     @property
     def raw_parts(self) -> tuple[object, ...]:
         """What raw values depend on, as JSON types: all but the size of the bounds."""
-        return self.name, sorted(self.options.items()), self.sign, self.threshold
+        costs = [] if self.costs is None else [self.costs]
+        return self.name, sorted(self.options.items()), self.sign, self.threshold, *costs
+
+    @property
+    def cutoff(self) -> float | None:
+        """Probability of the second of two classes from which on it is predicted, if not 1/2.
+
+        With costs that from which on it costs less (Elkan, The Foundations of Cost-Sensitive
+        Learning, IJCAI 2001).
+
+        >>> QualityMetric(name="cost", worst=1, best=0, costs=[[0, 1], [4, 0]]).cutoff
+        0.2
+        """
+        if self.costs is None or len(self.costs) != 2:
+            return self.threshold
+        (_, of_second), (of_first, _) = self.costs
+        return of_second / (of_second + of_first)
 
     def score(self, labels: Array, answers: Array) -> float:
         """Return the raw value.
@@ -157,13 +203,26 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
         >>> metric.score(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
         0.5
         """
+        if self.name == COST:
+            return -float(self.find_costs(labels, answers).mean())
         judge = self._function or find_score(self.name, self.options)
         value = float(judge(labels, self.decide(answers)))
         return self.sign * value if is_function(self.name) else value
 
     def decide(self, answers: Array) -> Array:
         """Return answers whose highest probability is that of the predicted class."""
-        return answers if self.threshold is None else move_threshold(answers, self.threshold)
+        if (cutoff := self.cutoff) is not None:
+            return move_threshold(answers, cutoff)
+        if self.costs is None:
+            return answers
+        costs = np.array(self.costs)
+        saved: Array = answers @ (costs.max(axis=1, keepdims=True) - costs)
+        return saved / saved.sum(axis=1, keepdims=True)
+
+    def find_costs(self, labels: Array, answers: Array) -> Array:
+        """Return what each row's predicted class costs, shape (n_rows,)."""
+        costs: Array = np.array(self.costs)[labels, self.decide(answers).argmax(axis=1)]
+        return costs
 
     def scale(self, raw: float) -> float:
         """Scale a raw value linearly to [0, 1], clipped at both ends.

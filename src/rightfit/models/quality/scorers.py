@@ -23,6 +23,7 @@ Option = float | int | str | bool
 Score = Callable[[Array, Array], float]
 
 NEGATED = "neg_"
+COST = "neg_cost"  # of predicted classes, by a matrix: see ``QualityBlock.costs``
 _N_TRIED_ROWS = 4  # of each class, or of a regression
 _N_BINS = 15  # of a calibration error
 
@@ -32,6 +33,7 @@ ABBREVIATIONS = {
     "mse": "neg_mean_squared_error",
     "rmse": "neg_root_mean_squared_error",
     "mape": "neg_mean_absolute_percentage_error",
+    "cost": COST,
     "brier_score": "neg_brier_score",
     "brier_score_loss": "neg_brier_score",
 }
@@ -132,6 +134,8 @@ def check_metric(
     Raises:
         ValueError: If there is no such metric, or it does not judge such answers.
     """
+    if name == COST and task == "classification":  # judged by the block that holds the costs
+        return
     # known to fit: made-up answers of thousands of classes would take gigabytes
     if name in _OWN_OF_CLASSES and not options and task == "classification":
         if name == "roc_auc" and n_classes not in (None, 2):

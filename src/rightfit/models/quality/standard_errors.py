@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from rightfit._core.errors import RightfitError
 from rightfit.models.quality.metric import QualityMetric
-from rightfit.models.quality.scorers import average_ranks, squared_differences
+from rightfit.models.quality.scorers import COST, average_ranks, squared_differences
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -183,6 +183,8 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
     if name == "neg_log_loss":
         chosen = np.take_along_axis(answers, labels[:, None], axis=1)[:, 0].astype(np.float64)
         return _centred(np.log(np.clip(chosen, np.finfo(np.float32).eps, 1)))
+    if name == COST:
+        return _centred(-metric.find_costs(labels, answers))
     if name == "neg_brier_score":
         return _centred(-squared_differences(labels, answers))
     if name not in REGRESSION:
