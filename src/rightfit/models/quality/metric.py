@@ -216,8 +216,9 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
         if self.costs is None:
             return answers
         costs = np.array(self.costs)
-        saved: Array = answers @ (costs.max(axis=1, keepdims=True) - costs)
-        return saved / saved.sum(axis=1, keepdims=True)
+        saved = answers @ (costs.max(axis=1, keepdims=True) - costs)
+        shares: Array = saved / saved.sum(axis=1, keepdims=True)
+        return shares
 
     def find_costs(self, labels: Array, answers: Array) -> Array:
         """Return what each row's predicted class costs, shape (n_rows,)."""
