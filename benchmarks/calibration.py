@@ -38,12 +38,12 @@ from rightfit.models.temperature import learn_temperature, scale_probabilities
 
 TABLES = (
     *("spam", "credit", "churn", "wa_churn", "attrition", "remote"),  # two classes
-    *("letter", "landsat", "income", "jobs", "digits", "dna", "vehicle", "poverty"),
+    *("vehicle", "jobs", "digits", "dna", "poverty", "landsat", "income"),
 )
 MODELS = ("linear", "forest", "lightgbm")
 MAX_ROWS = {"train": 3_000, "validation": 1_500, "test": 5_000}
 WAYS = ("as trained", "temperature", "isotonic", "sklearn sigmoid", "sklearn isotonic")
-SEED, N_DRAWS = 7, 300
+SEED, N_DRAWS = 7, 100
 CALIBRATION_ERROR = QualityMetric(name="neg_calibration_error", worst=1.0, best=0.0)
 Labels = npt.NDArray[np.int64]
 

@@ -40,6 +40,14 @@ def test_few_rows_that_may_err_by_chance_change_nothing() -> None:
     assert learn_temperature(probabilities, labels) == 1.0
 
 
+def test_few_rows_that_are_all_right_make_nothing_certain() -> None:
+    probabilities = np.tile(np.array([0.8, 0.15, 0.05], dtype=np.float32), (15, 1))
+
+    temperature = learn_temperature(probabilities, np.zeros(15, dtype=np.int64))
+
+    assert 0.85 < scale_probabilities(probabilities, temperature).max() < 0.98
+
+
 @pytest.mark.parametrize("temperature", [0.2, 0.7, 3.0, 10.0])
 def test_the_likeliest_class_stays_and_rows_sum_to_one(temperature: float) -> None:
     probabilities, _ = draw(2_000, temperature=1.0)

@@ -53,11 +53,13 @@ def learn_temperature(probabilities: Rows, labels: npt.NDArray[Any]) -> float:
     shares = probabilities[:MAX_ROWS].astype(np.float64)
     # a probability of 0, as of votes, is 0 at all temperatures
     chosen = np.take_along_axis(shares, labels[:MAX_ROWS, None], axis=1)[:, 0]
-    logs = np.log(np.maximum(shares[chosen > 0], np.finfo(np.float32).tiny))
+    logs = np.log(np.maximum(shares[chosen > 0], np.finfo(np.float32).eps))
     logs -= logs.max(axis=1, keepdims=True)
     chosen = np.take_along_axis(logs, labels[:MAX_ROWS, None][chosen > 0], axis=1)[:, 0]
     if not len(chosen):
         return 1.0
+    # as if one row more might be of any class: else the lowest is the best where all are right
+    chosen += (logs.mean(axis=1) - chosen) / (len(chosen) + 1)
 
     def find_slope(power: float) -> float:
         """Return the derivative of the log loss by the power, with which it grows."""
