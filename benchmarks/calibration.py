@@ -37,8 +37,8 @@ from rightfit.models.registry import get_family
 from rightfit.models.temperature import learn_temperature, scale_probabilities
 
 TABLES = (
-    *("spam", "credit", "churn", "wa_churn", "attrition", "remote"),  # two classes
-    *("vehicle", "jobs", "digits", "dna", "poverty", "landsat", "income"),
+    *("attrition", "credit", "spam", "churn", "remote", "wa_churn"),  # two classes
+    *("vehicle", "jobs", "digits", "poverty"),
 )
 MODELS = ("linear", "forest", "lightgbm")
 MAX_ROWS = {"train": 3_000, "validation": 1_500, "test": 5_000}
