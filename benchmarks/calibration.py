@@ -31,7 +31,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.isotonic import IsotonicRegression
 
-from rightfit.models.family import Rows, TrainingData, TrainingRun
+from rightfit.models.family import Labels, Rows, TrainingData, TrainingRun
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.registry import get_family
 from rightfit.models.temperature import learn_temperature, scale_probabilities
@@ -45,10 +45,9 @@ MAX_ROWS = {"train": 3_000, "validation": 1_500, "test": 5_000}
 WAYS = ("as trained", "temperature", "isotonic", "sklearn sigmoid", "sklearn isotonic")
 SEED, N_DRAWS = 7, 100
 CALIBRATION_ERROR = QualityMetric(name="neg_calibration_error", worst=1.0, best=0.0)
-Labels = npt.NDArray[np.int64]
 
 
-class FamilyClassifier(ClassifierMixin, BaseEstimator):
+class FamilyClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # untyped base
     """A family's default as an estimator of scikit-learn."""
 
     def __init__(self, cell: Any) -> None:
@@ -80,7 +79,7 @@ def scale_isotonically(said: Rows, labels: Labels, probabilities: Rows) -> Rows:
 
 def list_losses(labels: Labels, probabilities: Rows) -> npt.NDArray[np.float64]:
     """Return the log loss of each row."""
-    chosen = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0].astype(np.float64)
+    chosen = probabilities[np.arange(len(labels)), labels.astype(np.int64)].astype(np.float64)
     losses: npt.NDArray[np.float64] = -np.log(np.clip(chosen, np.finfo(np.float32).eps, 1))
     return losses
 
@@ -145,12 +144,12 @@ def main() -> None:
         compared = [compare(table, model) for model in asked.models]
         of_table = [cell for cell in compared if cell is not None]
         for cell in of_table:
-            figures = ", ".join(
+            by_way = ", ".join(
                 f"{way} {cell['losses'][way]:.4f} {cell['errors'][way]:.4f}" for way in WAYS
             )
             print(
                 f"{table}.{cell['model']}: temperature {cell['temperature']:.2f}; log loss and "
-                f"calibration error {figures}; log loss {cell['added_errors']:+.1f} standard "
+                f"calibration error {by_way}; log loss {cell['added_errors']:+.1f} standard "
                 f"errors by the temperature",
                 flush=True,
             )
