@@ -268,6 +268,13 @@ def test_numbers_become_two_classes_at_a_threshold() -> None:
     assert spec.target.classes == ("below 5", "5 or more")
 
 
+def test_costs_alone_make_the_mean_cost_the_metric() -> None:
+    quality = complete(quality={"costs": [[0, 1], [2, 0]]}).spec.quality
+
+    # a quarter is late: never to say so costs 2 in each of these, always to say so 1 in the others
+    assert (quality.name, quality.worst, quality.best) == ("neg_cost", -0.5, 0.0)
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [
@@ -286,6 +293,18 @@ def test_numbers_become_two_classes_at_a_threshold() -> None:
         (
             {"quality": {"name": "balanced_accuracy", "threshold": 0.2}},
             "threshold goes with two classes .* not with balanced_accuracy of 2 classes",
+        ),
+        (
+            {"quality": {"costs": [[0, 1, 1], [1, 0, 1], [1, 1, 0]]}},
+            "costs needs a row for each class, in the order of target.classes, but has 3 of 2",
+        ),
+        (
+            {"quality": {"costs": [[0, 1], [5, 0]], "name": "roc_auc"}},
+            "costs goes with the metric cost, or another of the predicted class",
+        ),
+        (
+            {"quality": {"costs": [[0, 1], [5, 0]]}, "target": {"column": "mass"}},
+            "costs needs a row for each class, .* but has 2 of no classes",
         ),
         (
             {"quality": {"name": "sklearn.metrics.log_loss"}},

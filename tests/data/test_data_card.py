@@ -44,6 +44,7 @@ def test_card_says_what_the_dataset_is(describe: Describe, tables: Tables) -> No
         "best": 1.0,
         "options": {},
         "threshold": None,
+        "costs": None,
     }
     assert card["n_rows"] == {"train": 4, "validation": 2, "test": 2}
     assert card["rows"]["dropped"] == [{"reason": "delay is missing", "n_rows": 1}]

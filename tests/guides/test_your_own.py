@@ -237,6 +237,7 @@ def test_block_and_its_line_are_enough_for_a_parquet_file(
         "best": 1.0,
         "options": {},
         "threshold": None,
+        "costs": None,
     }
 
 

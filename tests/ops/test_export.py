@@ -22,6 +22,7 @@ from rightfit.data.request_path.encoder import Encoder
 from rightfit.exporting.export_folder import check_folder, export_model
 from rightfit.exporting.model_call import Model, locate_onnx
 from rightfit.models.bundle import read_bundle
+from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.runtimes import open_predictor
 from rightfit.ranking.explanation.decisions import RankedCandidate
 
@@ -73,6 +74,22 @@ def test_exported_program_names_classes(exported: Path, model: Model) -> None:
     named = [CLASSES.index(answer["class"]) for answer in answers]
     assert np.mean(np.array(named) == raw["label"].to_numpy()) > 0.7
     assert all(sum(answer["probabilities"].values()) == pytest.approx(1) for answer in answers)
+
+
+def test_exported_program_names_the_class_of_the_lowest_expected_cost(
+    model: Model, tmp_path: Path
+) -> None:
+    costs = [[0, 1, 1], [9, 0, 9], [1, 1, 0]]  # to miss the middle class is expensive
+    quality = QualityMetric(name="cost", worst=1.0, best=0.0, costs=costs)
+    card = model.data_card.model_copy(update={"quality": quality})
+    export_model(choose(model), dataclasses.replace(model, data_card=card), tmp_path)
+
+    answers = run(tmp_path, "usage.py", text=json.dumps(make_raw().drop("label").to_dicts()))
+
+    shares = np.array([list(answer["probabilities"].values()) for answer in answers])
+    named = [CLASSES.index(answer["class"]) for answer in answers]
+    assert named == (shares @ np.array(costs)).argmin(axis=1).tolist()
+    assert named != shares.argmax(axis=1).tolist()
 
 
 def test_every_file_has_its_hash(exported: Path) -> None:

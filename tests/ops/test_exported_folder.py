@@ -140,6 +140,7 @@ CHANGES: list[tuple[str, Callable[[Path], None], str]] = [
             "inputs": 5,
             "classes": [1],
             "threshold": "high",
+            "costs": [[0, 1]],
         }.items()
     ),
     ("threads", lambda out: change_call(out, n_threads=10**9), "wrong: n_threads"),

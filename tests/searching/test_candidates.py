@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.models.family import LabelledRows, TrainingData
 from rightfit.models.registry import get_family
+from rightfit.models.temperature import scale_probabilities
 from rightfit.searching.candidates import (
     CompleteTrial,
     bundle_candidates,
@@ -178,7 +179,8 @@ def test_validation_predictions_are_those_before_validation_rows_were_learnt(
         before, after = (
             linear.predict(bundles[name].load_native(), rows) for bundles in (trials, candidates)
         )
-        np.testing.assert_array_equal(series.to_numpy(), before)
+        expected = scale_probabilities(before, candidates[name].temperature)
+        np.testing.assert_array_equal(series.to_numpy(), expected)
         assert not np.array_equal(series.to_numpy(), after)
 
 

@@ -13,10 +13,13 @@ from factories import cells
 from rightfit.models.bundle import read_bundle
 from rightfit.models.family import Checkpoint, LabelledRows, TrainingData, TrainingRun
 from rightfit.models.registry import get_family
+from rightfit.models.runtimes import open_predictor
+from rightfit.models.temperature import learn_temperature, scale_probabilities
 from rightfit.searching.cell import Cell
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.task_worker import TaskWorker
 from rightfit.searching.tasks import Task
+from rightfit.testing import make_small_table
 
 pytestmark = pytest.mark.whole
 
@@ -113,6 +116,44 @@ def test_candidate_that_learns_no_validation_rows_is_the_trials_model(worker: Ta
 
     assert candidate.n_training_rows == 30
     assert candidate.weights_sha256 == trial.weights_sha256
+
+
+@pytest.mark.parametrize("learns_validation", [True, False])
+def test_candidate_is_calibrated_by_what_its_trial_says_of_validation_rows(
+    tmp_path: Path, *, learns_validation: bool
+) -> None:
+    cell = replace(make_halves(make_small_table("classification", seed=1)), family="forest")
+    settings = cells.make_settings(n_checkpoints=1)
+    worker = TaskWorker(cell, settings, StudyStore(tmp_path, None), "study")
+    forest = {"n_estimators": 10, "max_depth": 6, "min_samples_leaf": 5, "max_features": 0.3}
+    worker.carry_out(Task("train", 7, forest, 0))
+    task = Task("finish", 7, forest, 1, learns_validation=learns_validation, exports=True)
+    trial = worker.read_model(task)
+    said = get_family("forest").predict(trial.load_native(), cell.validation.rows)
+
+    candidate = worker.finish(task)
+
+    temperature = learn_temperature(said, cell.validation.labels)
+    assert temperature < 0.9  # votes are too modest
+    assert candidate.temperature == worker.read_candidate(task).temperature == temperature
+    assert worker.finish(task) == candidate
+    unseen = make_small_table("classification", seed=2).rows
+    raw = get_family("forest").predict(candidate.load_native(), unseen)
+    for runtime in ("native", "onnx"):
+        predict = open_predictor(candidate, runtime=runtime, n_threads=1, device="cpu")
+        np.testing.assert_allclose(
+            predict(unseen), scale_probabilities(raw, temperature), atol=1e-5
+        )
+
+
+def test_rows_that_a_trial_has_learnt_calibrate_nothing(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    worker = make_worker(blobs, tmp_path)
+    for n_passed in range(3):
+        worker.carry_out(Task("train", 7, CONFIGURATION, n_passed))
+
+    assert worker.finish(finish_task(learns_validation=False)).temperature is None
 
 
 def test_candidate_is_what_its_family_learns_from_all_rows_at_once(

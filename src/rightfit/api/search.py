@@ -317,7 +317,7 @@ def search(
             a budget.
         task: ``classification`` or ``regression``; ``None``: as the target's values suggest.
         quality: Metric that judges: a scorer of scikit-learn, or a mapping as in a dataset's block
-            with ``name``, ``worst`` and ``best``. ``None``: as the target's values suggest.
+            with ``name``, ``worst``, ``best`` or ``costs``. ``None``: as the target's values say.
         dataset: What else a block of ``parameters_datasets.yml`` says, such as ``not_features``,
             ``features``, ``split`` or ``validation``.
         early_stopping: ``pausing``, one of Optuna's pruners by name, ``none``, or a rule of your

@@ -31,7 +31,7 @@ from rightfit.data.spec import (
     expand_names,
     is_wildcard,
 )
-from rightfit.models.quality.block import Option, QualityBlock
+from rightfit.models.quality.block import QualityBlock
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.scorers import check_metric
 from rightfit.models.quality.standard_errors import SHARES
@@ -40,7 +40,8 @@ from rightfit.models.schema import Task
 RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself
 N_CHANNELS = (1, 3)  # of a decoded image: grey, or red, green and blue
 MAX_SHOWN = 9  # columns named in a message
-WITHOUT_THRESHOLD = (*SHARES, "neg_log_loss")  # accuracy, ROC AUC and what looks at no class
+# accuracy, ROC AUC, and what looks at no class
+WITHOUT_THRESHOLD = (*SHARES, "neg_brier_score", "neg_calibration_error", "neg_log_loss")
 FEATURE_LISTS = ("numeric", "categorical", "indicate_missing", "text", "date")
 VALIDATION_SHARE = 0.2
 
@@ -101,7 +102,7 @@ class DatasetBlock(StrictModel):
             n_classes = 2 if target.at_least is not None else len(target.classes) or None
             raise_faults(
                 find_quality_faults(
-                    quality.name, quality.options, task=self.known_task, n_classes=n_classes
+                    quality, quality.name, task=self.known_task, n_classes=n_classes
                 )
             )
         if not self.find_gaps():
@@ -456,11 +457,17 @@ def describe_no_number(column: str, dtype: str) -> str:
 
 
 def find_quality_faults(
-    name: str, options: Mapping[str, Option], *, task: Task, n_classes: int | None
+    quality: QualityBlock, name: str, *, task: Task, n_classes: int | None
 ) -> list[str]:
-    """List why a metric cannot judge a task; it is tried on made-up answers."""
+    """List why a metric of a name cannot judge a task; it is tried on made-up answers."""
+    costs = quality.costs
+    if costs is not None and (task == "regression" or n_classes not in (None, len(costs))):
+        return [
+            "quality.costs needs a row for each class, in the order of target.classes, but has "
+            f"{len(costs)} of {n_classes or 'no'} classes"
+        ]
     try:
-        check_metric(name, options, task=task, n_classes=n_classes)
+        check_metric(name, quality.options, task=task, n_classes=n_classes)
     except ValueError as err:
         return [f"quality.name: {err}"]
     return []
@@ -472,6 +479,11 @@ def _metric_faults(spec: DatasetSpec) -> list[str]:
     if spec.task == "classification" and n_classes < 2:
         return []  # a fault of the target, told there
     quality = spec.quality
+    if quality.costs is not None and quality.name in WITHOUT_THRESHOLD:
+        return [
+            "quality.costs goes with the metric cost, or another of the predicted class, such as "
+            f"f1_macro, not with {quality.name}"
+        ]
     if quality.threshold is not None and (
         spec.task == "regression" or n_classes != 2 or quality.name in WITHOUT_THRESHOLD
     ):
@@ -479,4 +491,4 @@ def _metric_faults(spec: DatasetSpec) -> list[str]:
             "quality.threshold goes with two classes and a metric of the predicted class, such as "
             f"f1, precision or recall, not with {quality.name} of {n_classes or 'no'} classes"
         ]
-    return find_quality_faults(quality.name, quality.options, task=spec.task, n_classes=n_classes)
+    return find_quality_faults(quality, quality.name, task=spec.task, n_classes=n_classes)

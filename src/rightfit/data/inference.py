@@ -48,7 +48,7 @@ from rightfit.data.spec import (
 )
 from rightfit.data.tables import Table, cast_without_loss
 from rightfit.data.target_means import MIN_CATEGORY_ROWS, MIN_COVERED_SHARE
-from rightfit.models.quality.block import NEGATED, QualityBlock, is_function
+from rightfit.models.quality.block import COST, NEGATED, QualityBlock, is_function
 from rightfit.models.quality.metric import Array, QualityMetric
 from rightfit.models.schema import Task
 
@@ -226,9 +226,11 @@ def complete_quality(block: QualityBlock, outcome: pl.Series, task: Task) -> Qua
     if None not in (block.name, block.worst, block.best):
         return QualityMetric(**settings)
     outcome, name = outcome.drop_nulls(), block.name
+    n_classes = outcome.n_unique() if task == "classification" else None
+    if name is None and block.costs is not None:
+        name = COST
     if name is not None:
-        n_classes = outcome.n_unique() if task == "classification" else None
-        raise_faults(find_quality_faults(name, block.options, task=task, n_classes=n_classes))
+        raise_faults(find_quality_faults(block, name, task=task, n_classes=n_classes))
     elif task == "regression":
         name = "r2"
     else:
@@ -241,7 +243,9 @@ def complete_quality(block: QualityBlock, outcome: pl.Series, task: Task) -> Qua
             f"quality: {{name: {name}, worst: 40, best: 0}}"
         )
     best = 0.0 if name.startswith(NEGATED) else 1.0
-    metric = QualityMetric(name=name, worst=best - 1, best=best, options=block.options)
+    metric = QualityMetric(
+        name=name, worst=best - 1, best=best, options=block.options, costs=block.costs
+    )
     worst = guess_quality(outcome, metric, task)
     if worst == best:
         raise _no_bounds(name, f"it reaches the best, {best:g}")

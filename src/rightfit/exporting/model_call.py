@@ -51,6 +51,8 @@ class ModelCall:
     image_shape: tuple[int, int, int] | None
     classes: list[str]
     threshold: float | None  # probability from which on the second class is the answer
+    # of several classes: of each predicted one (column) where each (row) is true
+    costs: tuple[tuple[float, ...], ...] | None
     data_version: str
     filling: dict[str, Any]  # what takes the place of missing values, see onnx_session.FILLING
     passes: list[str]  # that have compiled the graph
@@ -93,7 +95,7 @@ def describe_call(winner: RankedCandidate, model: Model, graph: bytes) -> ModelC
     import onnx
 
     bundle, opened = model.bundle, onnx.load_from_string(graph)
-    noted = read_notes(opened)
+    noted, quality = read_notes(opened), model.data_card.quality
     is_narrow = {
         tensor.name: tensor.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
         for tensor in opened.graph.input
@@ -111,7 +113,8 @@ def describe_call(winner: RankedCandidate, model: Model, graph: bytes) -> ModelC
         ),
         image_shape=bundle.schema.image_shape,
         classes=list(bundle.schema.classes),
-        threshold=model.data_card.quality.threshold,
+        threshold=quality.cutoff,
+        costs=None if quality.cutoff is not None else quality.costs,
         data_version=bundle.data_version,
         filling=noted.get(FILLING, {}),
         passes=noted.get(APPLIED, []),

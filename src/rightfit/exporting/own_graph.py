@@ -133,6 +133,7 @@ def export_graph(
         image_shape=None,
         classes=list(graph.classes),
         threshold=graph.threshold,
+        costs=None,
         data_version="",
         filling=noted.get(FILLING, {}),
         passes=noted.get(APPLIED, []),

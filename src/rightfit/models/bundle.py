@@ -59,6 +59,7 @@ class Bundle:
             need it.
         is_trusted: Whether its native weights may be opened.
         n_training_rows: Rows that it has learnt from; ``None``: not known.
+        temperature: Of its probabilities, see ``temperature.py``; ``None``: none was learnt.
     """
 
     path: Path
@@ -74,6 +75,7 @@ class Bundle:
     family: str | None
     is_trusted: bool = False
     n_training_rows: int | None = None
+    temperature: float | None = None
 
     @property
     def weights_sha256(self) -> str:
@@ -262,7 +264,15 @@ def read_bundle(
         family=family,
         is_trusted=trust,
         n_training_rows=manifest.get("n_training_rows"),
+        temperature=manifest.get("temperature"),
     )
+
+
+def set_temperature(bundle: Bundle, temperature: float) -> Bundle:
+    """Note the temperature of a bundle's probabilities, before its export; return the bundle."""
+    manifest, _ = read_manifest(bundle.path)
+    manifest["temperature"] = temperature
+    return write_manifest(bundle.path, manifest, bundle.family, trust=bundle.is_trusted)
 
 
 @functools.cache

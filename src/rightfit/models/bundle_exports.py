@@ -19,6 +19,7 @@ from rightfit.models.bundle_files import (
 from rightfit.models.family import Rows
 from rightfit.models.graph_passes import MODEL_PASSES
 from rightfit.models.graph_passes.compiling import compile_graph
+from rightfit.models.graph_passes.temperature import scale_output
 from rightfit.models.onnx_session import open_session
 from rightfit.models.predictions import (
     MAX_MEAN_DIFFERENCE,
@@ -28,6 +29,7 @@ from rightfit.models.predictions import (
     is_same,
 )
 from rightfit.models.runtimes import RUNTIMES, derive_files
+from rightfit.models.temperature import scale_probabilities
 
 logger = logging.getLogger(__name__)
 
@@ -106,8 +108,19 @@ def keep_onnx(
     )
     if compiled.applied:
         parity = compare_predictions(native, predict(compiled.content, feed))
-    write_replacing(bundle.path / ONNX_FILE, compiled.content)
+    content = compiled.content
     manifest, _ = read_manifest(bundle.path)
+    if bundle.temperature not in (None, 1):
+        graph = scale_output(onnx.load_from_string(content), bundle.temperature, output)
+        scaled = graph.SerializeToString()
+        expected = scale_probabilities(native, bundle.temperature)
+        scaled_parity = compare_predictions(expected, predict(scaled, feed))
+        if is_same(scaled_parity):
+            content, parity = scaled, scaled_parity
+        else:  # votes close to 0, which the graph rounds otherwise, at a high temperature
+            logger.warning("%s stays uncalibrated: %s", bundle.path.name, scaled_parity)
+            manifest["temperature"] = 1.0
+    write_replacing(bundle.path / ONNX_FILE, content)
     manifest["onnx"], manifest["onnx_refused"] = parity, None
     manifest["files"][ONNX_FILE] = hash_regular_file(bundle.path / ONNX_FILE)
     if tensors:

@@ -149,6 +149,9 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
         faults.append("onnx may hold numbers only")
     if not isinstance(manifest.get("onnx_refused"), str | None):
         faults.append("onnx_refused must be str or null")
+    temperature = manifest.get("temperature")
+    if temperature is not None and not (type(temperature) in (int, float) and temperature > 0):
+        faults.append("temperature must be a number above 0 or null")
     if faults:
         raise RightfitError(
             f"{folder / MANIFEST} describes no bundle: {'; '.join(faults)}. Delete the folder and "

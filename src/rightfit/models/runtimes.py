@@ -27,6 +27,7 @@ from rightfit.models.bundle_files import (
 from rightfit.models.family import Rows, ServedFamily
 from rightfit.models.onnx_session import open_session, read_filling
 from rightfit.models.sources import read_family_sources, read_own_sources
+from rightfit.models.temperature import scale_probabilities
 
 Predict = Callable[[Any], Any]  # from rows in the form that a model reads to its answers
 
@@ -86,7 +87,8 @@ class _Native:
             raise ValueError(f"{bundle.model} runs on {family.devices}, but got {device=}.")
         model = bundle.load_native()
         family.set_serving(model, n_threads=n_threads, device=device)
-        return lambda rows: family.predict(model, rows)
+        temperature = bundle.temperature
+        return lambda rows: scale_probabilities(family.predict(model, rows), temperature)
 
 
 class _OnnxRuntime:

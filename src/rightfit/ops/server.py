@@ -180,7 +180,8 @@ class Service:
         try:
             columns = _read_columns(kind, body, self._limits, self._kinds)
             answers = self._predict(columns)
-            records = usage.name_answers(answers, self._model.classes, self._model.threshold)
+            model = self._model
+            records = usage.name_answers(answers, model.classes, model.threshold, model.costs)
             if kind == JSON:
                 content = json.dumps(records, allow_nan=False).encode()
             else:

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rightfit.measuring.naming import name_candidate
 from rightfit.models.bundle import Bundle
 from rightfit.models.registry import get_family
+from rightfit.models.temperature import scale_probabilities
 from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.observing import read_finished, read_pool
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule
@@ -225,9 +226,11 @@ def predict_validation(
     predictions = []
     for number in choose_complete(study, cell, settings):
         trial = study.get_trials(deepcopy=False)[number]
-        bundle = worker.read_model(plan_finish(trial, cell, settings, exports=False))
-        rows = family.predict(bundle.load_native(), cell.validation.rows.copy())
-        predictions.append(pl.Series(name_candidate(cell.model, number), rows))
+        task = plan_finish(trial, cell, settings, exports=False)
+        model, candidate = worker.read_model(task).load_native(), worker.read_candidate(task)
+        rows = family.predict(model, cell.validation.rows.copy())
+        scaled = scale_probabilities(rows, candidate.temperature)
+        predictions.append(pl.Series(name_candidate(cell.model, number), scaled))
     return pl.DataFrame(predictions)
 
 

@@ -13,16 +13,18 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import optuna
 from sqlalchemy.exc import SQLAlchemyError
 from threadpoolctl import threadpool_limits
 
 from rightfit._core.formatting import describe_error
 from rightfit.measuring.worker.units import BYTES_PER_MIB, NS_PER_S
-from rightfit.models.bundle import Bundle, read_bundle, write_bundle
+from rightfit.models.bundle import Bundle, read_bundle, set_temperature, write_bundle
 from rightfit.models.bundle_exports import offer_onnx
 from rightfit.models.family import Configuration, TrainingRun
 from rightfit.models.registry import get_family
+from rightfit.models.temperature import learn_temperature
 from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.learning_curve import (
     Look,
@@ -118,7 +120,7 @@ class TaskWorker:
         return bundle
 
     def finish(self, task: Task) -> Bundle:
-        """Return a complete trial's candidate: trained on validation rows too, and exported.
+        """Return a complete trial's candidate: trained on all rows, calibrated and exported.
 
         A candidate whose last training fails is the trial's own model, which is logged.
         """
@@ -135,9 +137,23 @@ class TaskWorker:
                 err,
             )
             bundle = self.read_model(task)
+        if bundle.temperature is None and not bundle.onnx:
+            bundle = self._calibrate(task, bundle)
         if task.exports:
             bundle = offer_onnx(bundle, self._cell.validation.rows, again=True)
         return bundle
+
+    def _calibrate(self, task: Task, bundle: Bundle) -> Bundle:
+        """Learn a candidate's temperature by what its trial's own model says of validation rows."""
+        train, validation = self._cell.train, self._cell.validation
+        is_learnt = np.array_equal(train.labels, validation.labels) and np.array_equal(
+            train.rows, validation.rows
+        )
+        if not train.schema.classes or is_learnt:
+            return bundle
+        model = self.read_model(task).load_native()
+        probabilities = get_family(self._cell.family).predict(model, validation.rows.copy())
+        return set_temperature(bundle, learn_temperature(probabilities, validation.labels))
 
     def read_candidate(self, task: Task) -> Bundle:
         """Return a complete trial's candidate; its own model where it was not trained finally."""

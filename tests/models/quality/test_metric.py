@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -77,10 +79,32 @@ def test_bounds_that_a_metric_cannot_reach_are_refused(
 
 @pytest.mark.parametrize(
     ("name", "own"),
-    [("mae", "neg_mean_absolute_error"), ("log_loss", "neg_log_loss"), ("r2", "r2")],
+    [
+        ("mae", "neg_mean_absolute_error"),
+        ("log_loss", "neg_log_loss"),
+        ("brier_score_loss", "neg_brier_score"),
+        ("calibration_error", "neg_calibration_error"),
+        ("r2", "r2"),
+    ],
 )
 def test_a_loss_may_be_called_by_its_own_name(name: str, own: str) -> None:
     assert QualityBlock(name=name).name == own
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"name": "cost"}, "the metric cost needs costs"),
+        ({"costs": [[0, 1], [5, 0], [1, 1]]}, "a row and a column for each class"),
+        ({"costs": [[0, 1, 2], [5, 0, 2]]}, "a row and a column for each class"),
+        ({"costs": [[1, 1], [5, 0]]}, "0 where the prediction is right"),
+        ({"costs": [[0, 0], [5, 0]]}, "0 where the prediction is right"),
+        ({"costs": [[0, 1], [5, 0]], "threshold": 0.2}, "costs choose the threshold"),
+    ],
+)
+def test_costs_that_decide_nothing_are_refused(block: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        QualityBlock(**block)
 
 
 @pytest.mark.parametrize(

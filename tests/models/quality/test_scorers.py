@@ -39,6 +39,9 @@ def surest_miss(y_true: np.ndarray, y_answer: np.ndarray) -> float:
         ("f1_macro", metrics.f1_score(LABELS, CLASSES, average="macro")),
         ("matthews_corrcoef", metrics.matthews_corrcoef(LABELS, CLASSES)),
         ("neg_log_loss", -metrics.log_loss(LABELS, PROBABILITIES)),
+        ("neg_brier_score", -(0.06 + 0.26 + 0.38 + 0.62 + 0.14 + 0.62) / 6),
+        # sure by .5, twice: hit and missed; .5, .6, .7 and .8 lie in bins of their own
+        ("neg_calibration_error", -(0.5 + 0.4 + 0.3 + 0.2) / 6),
         ("roc_auc_ovr", metrics.roc_auc_score(LABELS, PROBABILITIES, multi_class="ovr")),
     ],
 )
@@ -46,6 +49,14 @@ def test_scorer_of_classes_gets_what_it_judges(name: str, expected: float) -> No
     score = find_score(name, {})
 
     assert score(LABELS, PROBABILITIES) == pytest.approx(expected, rel=1e-5)
+
+
+def test_brier_score_of_two_classes_is_that_of_scikit_learn() -> None:
+    labels, second = np.array([0, 1, 1]), np.array([0.25, 0.5, 0.875])
+    score = find_score("neg_brier_score", {})
+
+    expected = -metrics.brier_score_loss(labels, second)
+    assert score(labels, np.column_stack([1 - second, second])) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +96,31 @@ def test_bounds_of_a_negated_loss_have_either_sign(bounds: tuple[float, float]) 
 
     assert metric.score(VALUES, ANSWERS) == -1.0
     assert metric.scale(-1.0) == 0.875
+
+
+@pytest.mark.parametrize(
+    ("costs", "probabilities", "expected"),
+    [
+        ([[0, 1], [4, 0]], [[0.81, 0.19], [0.79, 0.21]], [0, 1]),
+        ([[0, 1, 1], [1, 0, 1], [9, 9, 0]], [[0.75, 0.2, 0.05], [0.5, 0.3, 0.2]], [0, 2]),
+        # the middle one is the safe answer, though never the likeliest
+        ([[0, 1, 9], [1, 0, 1], [9, 1, 0]], [[0.5, 0.0, 0.5], [0.95, 0.0, 0.05]], [1, 0]),
+    ],
+)
+def test_class_of_the_lowest_expected_cost_is_the_one_that_an_export_names(
+    costs: list[list[float]], probabilities: list[list[float]], expected: list[int]
+) -> None:
+    answers, classes = np.array(probabilities, dtype=np.float32), ["0", "1", "2"][: len(costs)]
+    metric = QualityMetric(name="cost", worst=1.0, best=0.0, costs=costs)
+    several = metric.costs if metric.cutoff is None else None
+
+    named = name_answers(answers, classes, metric.cutoff, several)
+
+    assert [int(answer["class"]) for answer in named] == expected
+    assert metric.decide(answers).argmax(axis=1).tolist() == expected
+    labels = np.array([len(costs) - 1, 0])
+    paid = [costs[label][answer] for label, answer in zip(labels, expected, strict=True)]
+    assert metric.score(labels, answers) == -sum(paid) / 2
 
 
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 0.6, 0.7, 0.9])

@@ -62,6 +62,7 @@ def test_correlation_of_deviations_is_that_of_the_qualities_over_samples(name: s
         QualityMetric(name="neg_log_loss", worst=1.0, best=0.0),
         QualityMetric(name="accuracy", worst=0.0, best=1.0),
         QualityMetric(name="accuracy", worst=0.0, best=1.0, threshold=0.2),
+        QualityMetric(name="cost", worst=1.0, best=0.0, costs=[[0, 1], [4, 0]]),
     ],
     ids=lambda metric: f"{metric.name}-{metric.threshold}",
 )
@@ -178,8 +179,9 @@ def test_error_by_formula_is_that_of_a_bootstrap(name: str, options: dict[str, A
     assert error_of(metric, values, answers) == pytest.approx(drawn.std(), rel=0.15)
 
 
-def test_effects_of_the_log_loss_are_that_of_a_bootstrap() -> None:
-    metric = QualityMetric(name="neg_log_loss", worst=-1.0, best=0.0)
+@pytest.mark.parametrize("name", ["neg_log_loss", "neg_brier_score"])
+def test_effects_of_a_mean_over_rows_are_that_of_a_bootstrap(name: str) -> None:
+    metric = QualityMetric(name=name, worst=-1.0, best=0.0)
     rng = np.random.default_rng(2)
     labels = rng.integers(0, 2, 800)
     yes = 1 / (1 + np.exp(-(labels - 0.5 + rng.normal(0, 1, 800))))

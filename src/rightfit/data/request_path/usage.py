@@ -133,6 +133,8 @@ class ExportedModel:
         classes: In the order of its answers; empty: it answers a value.
         threshold: Probability from which on the second of two classes is the answer; ``None``: the
             likelier one is.
+        costs: Of several classes, what each predicted one (column) costs where each (row) is true;
+            ``None``: the likeliest one is the answer.
     """
 
     onnx_file: str
@@ -141,6 +143,7 @@ class ExportedModel:
     inputs: tuple[TensorInput, ...]
     classes: tuple[str, ...]
     threshold: float | None
+    costs: list[list[float]] | None = None
 
 
 def read_export(folder: Path = FOLDER, *, needed: Sequence[str] = ()) -> ExportedModel:
@@ -504,11 +507,15 @@ def write_text(value: Any, *, is_boolean: bool = False) -> str:
 
 
 def name_answers(
-    answers: Floats, classes: Sequence[str], threshold: float | None = None
+    answers: Floats,
+    classes: Sequence[str],
+    threshold: float | None = None,
+    costs: Sequence[Sequence[float]] | None = None,
 ) -> list[dict[str, Any]]:
     """Write answers as JSON types: of each row its class and the probability of each, or a value.
 
-    With a threshold, the second class is named from that probability on.
+    With a threshold, the second class is named from that probability on; with costs, the class that
+    is expected to cost least.
 
     Raises:
         ValueError: If an answer is not finite, or there is not one for each class.
@@ -521,6 +528,9 @@ def name_answers(
     [{'value': 1.5}]
     >>> name_answers(np.array([[0.7, 0.3]], dtype=np.float32), ["no", "yes"], 0.25)[0]["class"]
     'yes'
+    >>> costs = [[0, 1, 1], [1, 0, 1], [9, 9, 0]]
+    >>> name_answers(np.array([[0.5, 0.3, 0.2]], dtype=np.float32), "abc", costs=costs)[0]["class"]
+    'c'
     """
     if answers.shape[1:] != (len(classes) or 1,):
         raise ValueError(f"The model answers {answers.shape}, its classes are {len(classes)}.")
@@ -532,12 +542,13 @@ def name_answers(
     if not classes:
         return [{"value": value} for [value] in _list_digits(answers)]
     least = None if threshold is None else np.float32(threshold)  # answers are of 32 bits too
+    expected = answers if costs is None else -(answers @ np.array(costs))
     return [
         {
             "class": classes[int(row.argmax() if least is None else row[1] >= least)],
             "probabilities": dict(zip(classes, shares, strict=True)),
         }
-        for row, shares in zip(answers, _list_digits(answers), strict=True)
+        for row, shares in zip(expected, _list_digits(answers), strict=True)
     ]
 
 
@@ -554,7 +565,9 @@ def main() -> None:
         rows = json.load(sys.stdin)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError("Standard input must be a list with one object per row.")
-        answers = name_answers(answer(to_columns(rows)), model.classes, model.threshold)
+        answers = name_answers(
+            answer(to_columns(rows)), model.classes, model.threshold, model.costs
+        )
     except Exception as err:  # rows and files from anywhere raise many kinds
         sys.exit(f"{type(err).__name__}: {first_line(err)}")
     json.dump(answers, sys.stdout, indent=2)
@@ -565,6 +578,7 @@ def _parse_call(content: Any) -> ExportedModel:
     inputs = tuple(_parse_input(entry) for entry in content["inputs"])
     onnx_file, n_threads = content["onnx_file"], content["n_threads"]
     classes, threshold = tuple(content["classes"]), content["threshold"]
+    costs = content.get("costs")
     wrong = {
         "onnx_file": not isinstance(onnx_file, str) or not onnx_file.endswith(".onnx"),
         "n_threads": type(n_threads) is not int or not 1 <= n_threads <= MAX_THREADS,
@@ -573,10 +587,11 @@ def _parse_call(content: Any) -> ExportedModel:
         "classes": not all(isinstance(name, str) for name in classes),
         "threshold": threshold is not None
         and (len(classes) != 2 or type(threshold) not in (int, float)),
+        "costs": costs is not None and np.array(costs, float).shape != (len(classes),) * 2,
     }
     if faults := [name for name, is_wrong in wrong.items() if is_wrong]:
         raise ValueError(f"wrong: {', '.join(faults)}")
-    return ExportedModel(onnx_file, n_threads, content["device"], inputs, classes, threshold)
+    return ExportedModel(onnx_file, n_threads, content["device"], inputs, classes, threshold, costs)
 
 
 def _parse_input(content: Any) -> TensorInput:

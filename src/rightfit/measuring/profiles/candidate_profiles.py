@@ -36,6 +36,7 @@ from rightfit.measuring.worker.units import BYTES_PER_MIB
 from rightfit.models.family import Rows
 from rightfit.models.predictions import require_alone
 from rightfit.models.runtimes import NATIVE, ONNX, runtime_files
+from rightfit.models.temperature import scale_probabilities
 
 NOT_ASKED = "not measured: quality alone was asked for"
 
@@ -316,16 +317,16 @@ def _judge_native(
     candidate_set: CandidateSet, name: str, rows: Rows, store: JsonStore
 ) -> ProfileBuilder:
     bundle = candidate_set.candidates[name]
-    family = bundle.load_family()
 
     def answer() -> Rows:
-        model = bundle.load_native()
-        answers = family.predict(model, rows.copy())  # it may write to its rows
-        require_alone(
-            lambda start, stop: family.predict(model, rows[start:stop].copy()),
-            answers,
-            n_rows=len(rows),
-        )
+        family, model = bundle.load_family(), bundle.load_native()
+
+        def predict(start: int, stop: int) -> Rows:
+            answers = family.predict(model, rows[start:stop].copy())  # it may write to its rows
+            return scale_probabilities(answers, bundle.temperature)
+
+        answers = predict(0, len(rows))
+        require_alone(predict, answers, n_rows=len(rows))
         return answers
 
     quality = judge_answers(candidate_set, bundle.schema, answer, store)

@@ -11,13 +11,12 @@ import numpy.typing as npt
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from rightfit._core.strict_model import Number, OneSentence
-from rightfit.models.quality.block import NEGATED, QualityBlock, is_function
+from rightfit.models.quality.block import COST, NEGATED, QualityBlock, is_function
 from rightfit.models.quality.scorers import Score, find_range, find_score
 
 logger = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
-
 
 TITLES = {
     "accuracy": "accuracy",
@@ -26,6 +25,9 @@ TITLES = {
     "roc_auc_ovr": "ROC AUC (one against the rest)",
     "f1_macro": "macro F1",
     "neg_log_loss": "negative log loss",
+    "neg_brier_score": "negative Brier score",
+    COST: "negative mean cost",
+    "neg_calibration_error": "negative calibration error",
     "neg_mean_absolute_error": "negative mean absolute error",
     "neg_root_mean_squared_error": "negative RMSE",
     "r2": "R²",
@@ -47,6 +49,8 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
         options: Arguments of the function or loss by name, such as ``{"alpha": 0.9}``.
         threshold: Probability from which on the second of two classes is predicted; ``None`` for
             the class with the highest probability.
+        costs: What each predicted class (column) costs where each class (row) is true. The class of
+            the lowest expected cost is predicted, and the metric ``cost`` is the mean cost.
     """
 
     model_config = ConfigDict(title="quality")  # as its block is called
@@ -113,7 +117,23 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
     @property
     def raw_parts(self) -> tuple[object, ...]:
         """What raw values depend on, as JSON types: all but the size of the bounds."""
-        return self.name, sorted(self.options.items()), self.sign, self.threshold
+        costs = [] if self.costs is None else [self.costs]
+        return self.name, sorted(self.options.items()), self.sign, self.threshold, *costs
+
+    @property
+    def cutoff(self) -> float | None:
+        """Probability of the second of two classes from which on it is predicted, if not 1/2.
+
+        With costs that from which on it costs less (Elkan, The Foundations of Cost-Sensitive
+        Learning, IJCAI 2001).
+
+        >>> QualityMetric(name="cost", worst=1, best=0, costs=[[0, 1], [4, 0]]).cutoff
+        0.2
+        """
+        if self.costs is None or len(self.costs) != 2:
+            return self.threshold
+        (_, of_second), (of_first, _) = self.costs
+        return of_second / (of_second + of_first)
 
     def score(self, labels: Array, answers: Array) -> float:
         """Return the raw value.
@@ -131,13 +151,27 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
         >>> metric.score(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
         0.5
         """
+        if self.name == COST:
+            return -float(self.find_costs(labels, answers).mean())
         judge = self._function or find_score(self.name, self.options)
         value = float(judge(labels, self.decide(answers)))
         return self.sign * value if is_function(self.name) else value
 
     def decide(self, answers: Array) -> Array:
         """Return answers whose highest probability is that of the predicted class."""
-        return answers if self.threshold is None else move_threshold(answers, self.threshold)
+        if (cutoff := self.cutoff) is not None:
+            return move_threshold(answers, cutoff)
+        if self.costs is None:
+            return answers
+        costs = np.array(self.costs)
+        saved = answers @ (costs.max(axis=1, keepdims=True) - costs)
+        shares: Array = saved / saved.sum(axis=1, keepdims=True)
+        return shares
+
+    def find_costs(self, labels: Array, answers: Array) -> Array:
+        """Return what each row's predicted class costs, shape (n_rows,)."""
+        costs: Array = np.array(self.costs)[labels, self.decide(answers).argmax(axis=1)]
+        return costs
 
     def scale(self, raw: float) -> float:
         """Scale a raw value linearly to [0, 1], clipped at both ends.

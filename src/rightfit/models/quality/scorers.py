@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import require
 from rightfit._core.spelling import find_nearest
-from rightfit.models.quality.block import NEGATED, Option, is_function
+from rightfit.models.quality.block import COST, NEGATED, Option, is_function
 from rightfit.models.schema import Task
 from rightfit.models.sources import read_own_sources
 
@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 Score = Callable[[Array, Array], float]
 
 _N_TRIED_ROWS = 4  # of each class, or of a regression
+_N_BINS = 15  # of a calibration error
 _FROM_0_TO_1 = (  # how names of scorers that are shares, or areas, begin
     "accuracy",
     "average_precision",
@@ -104,6 +105,8 @@ def check_metric(
     Raises:
         ValueError: If there is no such metric, or it does not judge such answers.
     """
+    if name == COST and task == "classification":  # judged by the block that holds the costs
+        return
     # known to fit: made-up answers of thousands of classes would take gigabytes
     if name in _OWN_OF_CLASSES and not options and task == "classification":
         if name == "roc_auc" and n_classes not in (None, 2):
@@ -236,6 +239,35 @@ def _roc_auc(labels: Array, answers: Array) -> float:
     return float(n_below / (n_positive * n_negative))
 
 
+def squared_differences(labels: Array, answers: Array) -> Array:
+    """Return what each row adds to the Brier score, shape (n_rows,); of two classes half the sum.
+
+    >>> squared_differences(np.array([0, 1]), np.array([[0.5, 0.5], [0.0, 1.0]])).tolist()
+    [0.25, 0.0]
+    """
+    differences = answers.astype(np.float64)
+    differences[np.arange(len(labels)), labels] -= 1
+    sums: Array = (differences**2).sum(axis=1)
+    return sums / 2 if answers.shape[1] == 2 else sums
+
+
+def _neg_brier_score(labels: Array, answers: Array) -> float:
+    _require_classes(labels)
+    return -float(squared_differences(labels, answers).mean())
+
+
+def _neg_calibration_error(labels: Array, answers: Array) -> float:
+    """Return minus the mean gap between sureness and accuracy, in bins of equal width.
+
+    The sureness is the highest probability: the expected calibration error of Guo et al. (2017).
+    """
+    _require_classes(labels)
+    sureness = answers.max(axis=1).astype(np.float64)
+    gaps = (answers.argmax(axis=1) == labels) - sureness
+    bins = np.minimum((sureness * _N_BINS).astype(np.int64), _N_BINS - 1)
+    return -float(np.abs(np.bincount(bins, weights=gaps)).sum() / len(labels))
+
+
 def _r2(labels: Array, answers: Array) -> float:
     missed = float(((labels - answers[:, 0]) ** 2).sum())
     total = float(((labels - labels.mean()) ** 2).sum())
@@ -268,6 +300,8 @@ def _require_classes(labels: Array) -> None:
 _OWN_OF_CLASSES: Mapping[str, Score] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,
+    "neg_brier_score": _neg_brier_score,
+    "neg_calibration_error": _neg_calibration_error,
     "roc_auc": _roc_auc,
 }
 _OWN: Mapping[str, Score] = {

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit._core.errors import RightfitError
+from rightfit.models.quality.block import COST
 from rightfit.models.quality.metric import QualityMetric
-from rightfit.models.quality.scorers import average_ranks
+from rightfit.models.quality.scorers import average_ranks, squared_differences
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -186,6 +187,10 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
         return _centred(np.log(np.clip(chosen, np.finfo(np.float32).eps, 1)))
     if name.removesuffix("_macro") in RATIOS:
         return _ratio_effects(metric, labels, answers)
+    if name == COST:
+        return _centred(-metric.find_costs(labels, answers))
+    if name == "neg_brier_score":
+        return _centred(-squared_differences(labels, answers))
     if name not in REGRESSION:
         return None
     error = labels - answers[:, 0].astype(np.float64)
