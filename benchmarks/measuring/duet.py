@@ -32,9 +32,9 @@ from measured_models import list_served, make_bench, make_models
 
 from rightfit.measuring.blocks import adjust_figures
 from rightfit.measuring.intervals import estimate_median
+from rightfit.measuring.rounds.block_timing import JobMeasurement, read_percentile, time_block
 from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
-from rightfit.measuring.rounds.turns import JobMeasurement, read_percentile, time_block
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))  # known loads

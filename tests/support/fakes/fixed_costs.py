@@ -36,10 +36,10 @@ N_CALLS = 140
 def fix_costs() -> None:
     """Let this process measure with :class:`FixedPool`, and wait for no other measurement."""
     from rightfit.api import candidate_measuring
-    from rightfit.measuring.rounds import measurement, turns
+    from rightfit.measuring.rounds import block_timing, measurement
 
     candidate_measuring.shared_pool = lambda: FixedPool(1)  # type: ignore[attr-defined]
-    for module in (measurement, turns):
+    for module in (block_timing, measurement):
         module.machine_lock = contextlib.nullcontext  # type: ignore[attr-defined]
 
 

@@ -27,10 +27,10 @@ from rightfit.measuring.profiles.prediction_quality import (
     measure_quality,
     set_quality,
 )
+from rightfit.measuring.rounds.block_timing import end_with, measure_jobs, read_reference
 from rightfit.measuring.rounds.jobs import CandidateSet, Job, plan_jobs
 from rightfit.measuring.rounds.measurement import MeasurementContext, try_memory
 from rightfit.measuring.rounds.state import MeasurementState
-from rightfit.measuring.rounds.turns import end_with, measure_jobs, read_reference
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.units import BYTES_PER_MIB
 from rightfit.models.family import Rows
