@@ -68,7 +68,9 @@ class FixedWorker(SimpleNamespace):
         match request:
             case MeasureRequest():
                 self.requests.append(request)
-                return Ready(call_ms=1.0, batch_call_ms=1.0, child=len(self.requests) - 1)
+                return Ready(
+                    1.0, row_slice_ms=2.0, batch_slice_ms=2.0, child=len(self.requests) - 1
+                )
             case SliceRequest():
                 return SliceTimed()
             case FinishRequest():
