@@ -34,6 +34,7 @@ from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.units import BYTES_PER_MIB
 from rightfit.models.family import Rows
+from rightfit.models.graph_passes.compiling import warn_of_dropped
 from rightfit.models.predictions import require_alone
 from rightfit.models.runtimes import NATIVE, ONNX, runtime_files
 
@@ -98,6 +99,8 @@ def profile_set(
         ]
         for key, state in zip(keys, states, strict=True):
             store.put_record(key, state)
+    graphs = {job.candidate: job.graph for job in jobs if job.graph and job.graph.exists()}
+    warn_of_dropped(graphs, of=candidate_set.dataset)
     profiles = assembly.build(states)
     is_wanted = choose(tabulate_profiles(profiles))
     encoding_ms = measure_encoding_ms(

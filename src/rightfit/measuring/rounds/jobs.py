@@ -154,6 +154,15 @@ class Job:
         }
         return replace(subject, factory=OPEN_REQUEST, arguments=arguments, rows=self.requests.rows)
 
+    @property
+    def graph(self) -> Path | None:
+        """The ONNX file that answers, once prepared; ``None`` of other runtimes."""
+        if self.requests is not None:
+            return self.requests.locate_graph(self.bundle, self.serving.runtime)
+        if not reads_graph(self.bundle, self.serving.runtime):
+            return None
+        return runtime_files(self.bundle, self.serving.runtime)[0]
+
     def prepare(self) -> None:
         """Write what the measured process opens; due before one is asked for."""
         if self.requests is not None:
