@@ -99,7 +99,11 @@ def profile_set(
         ]
         for key, state in zip(keys, states, strict=True):
             store.put_record(key, state)
-    graphs = {job.candidate: job.graph for job in jobs if job.graph and job.graph.exists()}
+    graphs = {
+        job.candidate: job.graph
+        for job, state in zip(jobs, states, strict=True)
+        if state.error is None and job.graph and job.graph.exists()
+    }
     warn_of_dropped(graphs, of=candidate_set.dataset)
     profiles = assembly.build(states)
     is_wanted = choose(tabulate_profiles(profiles))
