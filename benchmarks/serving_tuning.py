@@ -106,7 +106,8 @@ def tune(name: str, model: Any, rows: Any, targets: Any) -> tuple[list[float], f
     ) as prepared:
         trials = try_servings(prepared, name, [*APPLICATIONS.values()])
         grid = prepared.profile(prepared.bench.settings, lambda profiles: [True] * profiles.height)
-    is_good = grid["quality_raw"].to_numpy() >= grid["quality_raw"].max() - 0.01 - 1e-9
+    qualities = grid["quality_raw"].to_numpy()
+    is_good = qualities >= qualities.max() - 0.01 - 1e-9
     losses = []
     for metric, application in APPLICATIONS.items():
         finalists = select_trials(trials, N_FINALISTS, [application])
