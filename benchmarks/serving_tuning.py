@@ -1,29 +1,28 @@
 """Does halving find the best serving configuration? ``python benchmarks/serving_tuning.py``.
 
 Ten fitted models are tuned for two applications, the median latency and the throughput, both at
-most one percent less accurate than the model's best configuration. All configurations of a model
-are open in one process. Halving times them as ``rightfit.tune_serving`` does; then all are timed
-anew, in turns, until each has ``N_SLICES`` slices: the full grid, which tells the truth.
+most one percent less accurate than the model's best configuration. Halving tries the graphs of a
+model as ``rightfit.tune_serving`` does; then all of them are measured to the end: the full grid,
+which tells the truth.
 
 Ends with one line of JSON:
 
 - ``n_choices``: models times applications;
-- ``loss_median``, ``loss_max``: how much worse the configuration that halving puts first is than
-  the best of the grid, as a share, both by the grid's figures;
+- ``loss_median``, ``loss_max``: how much worse the best of the finalists is than the best of the
+  grid, as a share, both by the grid's figures;
 - ``n_within_2_pct``: choices that lose at most 2 %;
-- ``slices_share``: slices that halving took / slices of the full grid.
+- ``measuring_share``: time of the processes of halving / of the full grid.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 import statistics
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 from sklearn.datasets import load_digits
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -40,11 +39,9 @@ from sklearn.svm import SVC
 
 import rightfit as rf
 from rightfit.api.own_models import MeasuringPlan, prepare_models
-from rightfit.api.serving_tuning import N_FINALISTS, open_graphs, select_trials, shorten_model
-from rightfit.measuring.serving_trials import N_SINGLES, ServingTrial, halve_trials, tabulate_trials
+from rightfit.api.serving_tuning import N_FINALISTS, select_trials, shorten_model, try_servings
 from rightfit.models.runtimes import ONNX
 
-N_SLICES = 60
 MAX_LOSS = 0.02
 MODELS: dict[str, Any] = {
     "forest of 50": RandomForestClassifier(50, random_state=0),
@@ -76,17 +73,17 @@ APPLICATIONS = {
 def main() -> None:
     """Tune all models and print what is lost against the full grid."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--models", nargs="*", choices=MODELS, default=[*MODELS])
     options = parser.parse_args()
     rows, targets = load_digits(return_X_y=True)
     parts = train_test_split(rows.astype(np.float32), targets, random_state=0)
     losses: list[float] = []
-    n_halving = n_grid = 0
-    for name, model in MODELS.items():
-        model.fit(parts[0], parts[2])
-        lost, slices, grid = tune(name, model, parts[1], parts[3], seed=options.seed)
-        losses += lost
-        n_halving, n_grid = n_halving + slices, n_grid + grid
+    halving_s = grid_s = 0.0
+    for name in options.models:
+        model = MODELS[name].fit(parts[0], parts[2])
+        loss, trials_s, all_s = tune(name, model, parts[1], parts[3])
+        losses += loss
+        halving_s, grid_s = halving_s + trials_s, grid_s + all_s
     print(
         json.dumps(
             {
@@ -94,60 +91,36 @@ def main() -> None:
                 "loss_median": round(statistics.median(losses), 4),
                 "loss_max": round(max(losses), 4),
                 "n_within_2_pct": sum(loss <= MAX_LOSS for loss in losses),
-                "slices_share": round(n_halving / n_grid, 3),
+                "measuring_share": round(halving_s / grid_s, 3),
             }
         )
     )
 
 
-def tune(
-    name: str, model: Any, rows: Any, targets: Any, *, seed: int
-) -> tuple[list[float], int, int]:
-    """Return the loss for each application, and the slices of halving and of the full grid."""
+def tune(name: str, model: Any, rows: Any, targets: Any) -> tuple[list[float], float, float]:
+    """Return the loss for each application, and the seconds of halving and of the full grid."""
     plan = MeasuringPlan((ONNX,), (1, "all"), ("cpu",), "quick")
     models = {name: model} | shorten_model(model, name)
     with prepare_models(
         models, rows, targets, plan, dataset="digits", quality=None, trust=False
     ) as prepared:
-        trials, _ = open_graphs(prepared)
-        finalists = halve_trials(
-            trials,
-            lambda alive, quota: select_trials(alive, quota, prepared, [*APPLICATIONS.values()]),
-            n_finalists=N_FINALISTS,
-            seed=seed,
-        )
-        firsts = [
-            finalists[select_trials(finalists, 1, prepared, [application])[0]]
-            for application in APPLICATIONS.values()
-        ]
-        n_halving = sum(len(trial.row_s) for trial in trials)
-        complete_grid(trials, seed=seed)
-        table = tabulate_trials(trials, prepared.candidates)
-    qualities = table["quality_raw"].to_numpy()
+        trials = try_servings(prepared, name, [*APPLICATIONS.values()])
+        grid = prepared.profile(prepared.bench.settings, lambda profiles: [True] * profiles.height)
+    qualities = grid["quality_raw"].to_numpy()
     is_good = qualities >= qualities.max() - 0.01 - 1e-9
     losses = []
-    for metric, first in zip(APPLICATIONS, firsts, strict=True):
-        costs = table[metric].to_numpy()
+    for metric, application in APPLICATIONS.items():
+        finalists = select_trials(trials, N_FINALISTS, [application])
+        costs = grid[metric].to_numpy()
         costs = 1 / costs if metric == "throughput_rows_per_s" else costs
-        position = next(i for i, trial in enumerate(trials) if trial is first)
-        losses.append(float(costs[position] / costs[is_good].min()) - 1)
+        best = min(costs[i] if is_good[i] else np.inf for i in finalists)
+        losses.append(float(best / costs[is_good].min()) - 1)
     shown = ", ".join(
         f"{metric} loses {loss:.1%}" for metric, loss in zip(APPLICATIONS, losses, strict=True)
     )
-    print(f"{name}: {len(trials)} configurations, {len(finalists)} finalists, {shown}", flush=True)
-    return losses, n_halving, len(trials) * N_SLICES
-
-
-def complete_grid(trials: Sequence[ServingTrial], *, seed: int) -> None:
-    """Time all trials anew, in turns, until each has its slices."""
-    chance = random.Random(seed + 1)  # noqa: S311 - an order of turns
-    for trial in trials:
-        trial.row_s.clear()
-        trial.batch_s.clear()
-    for _ in range(N_SLICES):
-        first = chance.randrange(N_SINGLES)
-        for trial in chance.sample(trials, len(trials)):
-            trial.run_slices(first)
+    print(f"{name}: {grid.height} configurations, {shown}", flush=True)
+    taken_s = pl.col("measured_how").struct.field("measured_s").sum()
+    return losses, trials.select(taken_s).item(), grid.select(taken_s).item()
 
 
 if __name__ == "__main__":

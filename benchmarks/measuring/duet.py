@@ -1,30 +1,35 @@
 """Do slices that alternate tell models apart better than turns of 150 ms? ``make bench-duet``.
 
 The same graphs are timed for the same time, once in a slice of 150 ms each (a turn), once in slices
-of 2 ms in random order, block after block, side by side. Figures, from one run:
+of 2 ms in random order, block after block, side by side. Both ways use the same processes, which
+stay open: what fresh processes differ by is no matter of slices. Figures, from one run:
 
 - ``sd_ratio_p50``, ``sd_ratio_p95``, ``sd_ratio_throughput``: standard deviation over blocks of a
   figure's logarithm relative to the other models, alternating slices / turns;
 - ``sd_ratio_p50_busy``: the same with a busy loop on each core;
 - ``bias_max``: largest difference of a ratio of two models' medians between both ways;
-- ``known_load_error``: of the ratio of two models of known cost, 2 and 3 ms of CPU time;
+- ``known_load_error``: of the ratio of two models of known cost, 2 and 3 ms of CPU time, in fresh
+  processes, as a measurement has them;
 - ``known_load_covered``: share of blocks of six processes whose interval holds the true ratio.
 
-Ends with one line of JSON.
+``--contenders`` and ``--parts`` choose what is run. Ends with one line of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import math
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -32,19 +37,20 @@ from measured_models import list_served, make_bench, make_models
 
 from rightfit.measuring.blocks import adjust_figures
 from rightfit.measuring.intervals import estimate_median
+from rightfit.measuring.rounds.block_timing import JobMeasurement, read_percentile, time_block
+from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget
-from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
-from rightfit.measuring.rounds.turns import JobMeasurement, read_percentile, time_block
+from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
+from rightfit.measuring.worker.phases import Contender
+from rightfit.measuring.worker.protocol import MeasureRequest, TimingLimits
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))  # known loads
 
 TURN_MS, SLICE_MS = 150.0, 2.0
-FIGURES: dict[str, Callable[[FinishedRound], float]] = {
-    "p50": lambda one: one.percentiles_ns[0.5] or math.nan,
-    "p95": lambda one: one.percentiles_ns[0.95] or math.nan,
-    "throughput": lambda one: one.batches[-1].rows_per_s,
-}
+BATCH_SIZE = 1_024
+FIGURES = ("p50", "p95", "throughput")
+PARTS = ("idle", "busy", "known")
 KNOWN_MS = (2.0, 3.0)
 
 
@@ -52,6 +58,7 @@ def main() -> None:
     """Time the models both ways and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contenders", type=int, nargs="+", default=[2, 8, 24])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--n-blocks", type=int, default=12)
     options = parser.parse_args()
     pool = WorkerPool(max_open=4)
@@ -60,59 +67,134 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             bench = make_bench(pool, Path(folder))
             served = list(list_served(make_models(Path(folder))).values())
-            for n in options.contenders:
-                subjects = [served[number % len(served)] for number in range(n)]
-                found = compare_ways(subjects, bench, options.n_blocks, label=f"{n} contenders")
+            for n in options.contenders if "idle" in options.parts else ():
+                found = compare_ways(served, bench, options.n_blocks, n=n, label="host as it is")
                 figures |= found if n == options.contenders[len(options.contenders) // 2] else {}
-            with busy_cores():
-                subjects = [served[number % len(served)] for number in range(8)]
-                busy = compare_ways(subjects, bench, options.n_blocks, label="8, busy cores")
-            figures["sd_ratio_p50_busy"] = busy["sd_ratio_p50"]
-            figures |= check_known_loads(bench, n_blocks=6 * options.n_blocks)
+            if "busy" in options.parts:
+                with busy_cores():
+                    busy = compare_ways(served, bench, options.n_blocks, n=8, label="busy cores")
+                figures["sd_ratio_p50_busy"] = busy["sd_ratio_p50"]
+            if "known" in options.parts:
+                figures |= check_known_loads(bench, n_blocks=6 * options.n_blocks)
     finally:
         pool.close()
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 
 
 def compare_ways(
-    subjects: Sequence[MeasurementTarget], bench: MeasurementContext, n_blocks: int, *, label: str
+    served: Sequence[MeasurementTarget],
+    bench: MeasurementContext,
+    n_blocks: int,
+    *,
+    n: int,
+    label: str,
 ) -> dict[str, float]:
-    """Time models both ways, block by block in turn; print and return how they compare."""
-    ways = {name: measure(subjects) for name in (TURN_MS, SLICE_MS)}
-    for block in range(n_blocks):
-        for slice_ms, measurements in ways.items():
-            settings = bench.settings.model_copy(
-                update={
-                    "slice_ms": slice_ms,
-                    "latency_min_ms": TURN_MS,
-                    "latency_max_ms": TURN_MS,
-                    "batch_min_ms": TURN_MS,
-                    "batch_max_ms": TURN_MS,
-                    "batch_sizes": (1_024,),
-                }
-            )
-            rng = np.random.default_rng(block)
-            own = replace(bench, settings=settings)
-            time_block(measurements, own, block=f"b.{block}", rng=rng)
+    """Time n models both ways, block by block in turn; print and return how they compare."""
+    logs: dict[float, list[list[list[float]]]] = {TURN_MS: [], SLICE_MS: []}
+    with open_contenders([served[number % len(served)] for number in range(n)], bench) as pipes:
+        for block in range(n_blocks):
+            for slice_ms, blocks in logs.items():
+                rng = np.random.default_rng(block)
+                with machine_lock():
+                    blocks.append(time_contenders(pipes, slice_ms, rng))
     found: dict[str, float] = {}
     biases = []
-    for figure, read in FIGURES.items():
-        logs = {
-            name: np.log([[read(one) for one in each.state.rounds] for each in measurements])
-            for name, measurements in ways.items()
-        }
-        stds = {name: spread_within_blocks(table) for name, table in logs.items()}
+    for position, figure in enumerate(FIGURES):
+        tables = {ms: np.log(np.array(blocks)[:, :, position].T) for ms, blocks in logs.items()}
+        stds = {ms: spread_within_blocks(table) for ms, table in tables.items()}
         found[f"sd_ratio_{figure}"] = stds[SLICE_MS] / stds[TURN_MS]
         slices, turns = (
-            np.median(logs[name] - np.median(logs[name], axis=0), axis=1)
-            for name in (SLICE_MS, TURN_MS)
+            np.median(tables[ms] - np.median(tables[ms], axis=0), axis=1)
+            for ms in (SLICE_MS, TURN_MS)
         )
         biases.append(float(np.abs(slices - turns).max()))
         print(
-            f"{label}, {figure}: standard deviation relative to the block {stds[TURN_MS]:.4f} in "
-            f"turns, {stds[SLICE_MS]:.4f} in slices"
+            f"{label}, {n} contenders, {figure}: standard deviation relative to the block "
+            f"{stds[TURN_MS]:.4f} in turns, {stds[SLICE_MS]:.4f} in slices",
+            flush=True,
         )
     return found | {"bias_max": math.expm1(biases[0])}
+
+
+@contextmanager
+def open_contenders(
+    subjects: Sequence[MeasurementTarget], bench: MeasurementContext
+) -> Iterator[list[Connection]]:
+    """Open a process for each model, which stays as long as the block."""
+    fork = multiprocessing.get_context("fork")
+    pipes, processes = [], []
+    for subject in subjects:
+        ours, theirs = fork.Pipe()
+        process = fork.Process(target=run_contender, args=(theirs, subject, bench), daemon=True)
+        process.start()
+        theirs.close()
+        ours.recv()  # it is warm
+        pipes.append(ours)
+        processes.append(process)
+    try:
+        yield pipes
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def run_contender(pipe: Connection, subject: MeasurementTarget, bench: MeasurementContext) -> None:
+    """Time slices as they are asked for; ``None`` asks for the figures of all since the last."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+    request = ask_measurement(subject, bench)
+    module, _, function = subject.factory.partition(":")
+    contender = Contender(getattr(importlib.import_module(module), function), request, None)
+    timed = (contender._rows, contender._batches)  # no other caller forgets what was timed
+    pipe.send(None)
+    while True:
+        asked = pipe.recv()
+        if asked is None:
+            phase, samples_ns = contender.finish().result, np.load(request.samples)
+            p50, p95 = np.quantile(samples_ns, (0.5, 0.95))
+            pipe.send((p50, p95, phase.batches[-1].rows_per_s))
+            for slices in timed:
+                slices._slices.clear()
+        else:
+            is_batch, slice_ms = asked
+            timed[is_batch].slice_ms = slice_ms
+            contender.time_slice(is_batch=is_batch)
+            pipe.send(None)
+
+
+def ask_measurement(subject: MeasurementTarget, bench: MeasurementContext) -> MeasureRequest:
+    """Return the request that opens a model and tries one batch size."""
+    settings = bench.settings
+    return MeasureRequest(
+        factory=subject.factory,
+        arguments=subject.arguments,
+        rows=bench.locate_rows(subject),
+        warm_up_max_ms=settings.warm_up_max_ms,
+        slice_ms=SLICE_MS,
+        batch=TimingLimits(1, SLICE_MS, SLICE_MS),
+        batch_sizes=(BATCH_SIZE,),
+        batch_max_call_ms=settings.batch_max_call_ms,
+        files_mib=None,
+        samples=str(bench.folder / f"samples-{os.getpid()}.npy"),
+    )
+
+
+def time_contenders(
+    pipes: Sequence[Connection], slice_ms: float, rng: np.random.Generator
+) -> list[list[float]]:
+    """Time all models for ``TURN_MS`` of rows and of batches each; return their figures."""
+    n_slices = round(TURN_MS / slice_ms)
+    slices = [(pipe, is_batch) for pipe in pipes for is_batch in (False, True)] * n_slices
+    for position in rng.permutation(len(slices)):
+        pipe, is_batch = slices[position]
+        pipe.send((is_batch, slice_ms))
+        pipe.recv()
+    figures = []
+    for pipe in pipes:
+        pipe.send(None)
+        figures.append(pipe.recv())
+    return figures
 
 
 def measure(subjects: Sequence[MeasurementTarget]) -> list[JobMeasurement]:

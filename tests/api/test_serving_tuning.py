@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from factories.own_models import ROWS, TARGETS, fit_pipeline, guess_by_age
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
 import rightfit as rf
-from rightfit.api.serving_tuning import TunedServing, order_trials
+from rightfit.api.serving_tuning import N_TRIALS, TunedServing, order_trials, select_trials
 
 pytestmark = pytest.mark.whole
 
@@ -48,10 +49,12 @@ def tuned() -> TunedServing:
 
 def test_forest_is_tried_whole_and_shortened(tuned: TunedServing) -> None:
     tried = dict(tuned.tried.select("candidate", "quality_raw").iter_rows())
+    as_it_is = tuned.tried.filter(runtime="native")["candidate"].to_list()
     model = RandomForestClassifier(24, random_state=0).fit(X[:1000], Y[:1000])
     model.estimators_ = model.estimators_[:6]
 
     assert [*tried] == ["forest", "forest, 12 of 24 rounds", "forest, 6 of 24 rounds"]
+    assert as_it_is == ["forest"]
     assert tried["forest, 6 of 24 rounds"] == pytest.approx(model.score(X[1000:], Y[1000:]))
 
 
@@ -127,12 +130,12 @@ def test_columns_by_name_are_served_as_a_graph_and_exported(tmp_path: Path) -> N
     assert "'n_rooms' must be a whole number" in raised.value.stderr
 
 
-def test_a_function_has_no_graph_to_try(tmp_path: Path) -> None:
+def test_a_function_has_no_graph_to_export(tmp_path: Path) -> None:
     found = rf.tune_serving(
         guess_by_age, ROWS, TARGETS, applications={"web": make_application()}, n_threads=[1]
     )
 
-    assert found.tried.is_empty()
+    assert found.tried["runtime"].to_list() == ["native"]
     assert found.best("web").serving.runtime == "native"
     with pytest.raises(rf.RightfitError, match="which is no ONNX graph: serve the model itself"):
         found.export("web", tmp_path)
@@ -174,4 +177,41 @@ def test_torch_module_is_tried_with_8_bit_weights() -> None:
         quality="accuracy",
     )
 
-    assert found.tried["runtime"].to_list() == ["onnx", "onnx_int8"]
+    assert found.tried["runtime"].to_list() == ["native", "onnx", "onnx_int8"]
+
+
+def test_better_half_stays_for_each_application() -> None:
+    fast = make_application(quality_raw=rf.Constraint(min=0.1))
+    good = make_application(quality_raw=rf.Constraint(min=0.75))
+    rows = [
+        make_row(0.9, 5.0),
+        make_row(0.8, 0.1),
+        make_row(0.7, 0.001),
+        make_row(0.6, 0.001, settled="screened"),
+        make_row(0.9, None),
+    ]
+
+    trials = pl.DataFrame(rows, schema_overrides={"latency_p50_ms": pl.Float64})
+
+    assert select_trials(trials, 1, [fast, good]) == [1, 2]
+    assert select_trials(trials, 2, [good]) == [0, 1]
+    assert select_trials(trials[4:], 2, [good]) == []
+
+
+def make_row(quality: float, latency_ms: float | None, settled: str | None = None) -> Any:
+    return {
+        "quality": quality,
+        "quality_raw": quality,
+        "latency_p50_ms": latency_ms,
+        "throughput_rows_per_s": 1.0,
+        "model_size_mib": 1.0,
+        "n_threads": 1,
+        "measured_how": {"settled": settled},
+    }
+
+
+def test_fewer_configurations_go_on_after_each_process(tuned: TunedServing) -> None:
+    n_processes = tuned.tried["n_processes"].to_list()
+
+    assert max(n_processes) == N_TRIALS
+    assert min(n_processes) == 1

@@ -18,9 +18,9 @@ import psutil
 import pytest
 from factories import measurements
 
+from rightfit.measuring.rounds.block_timing import JobMeasurement, time_block
 from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget, predict
 from rightfit.measuring.rounds.state import MeasurementState
-from rightfit.measuring.rounds.turns import JobMeasurement, time_block
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]

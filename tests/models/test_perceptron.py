@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,3 +146,21 @@ def test_work_counts_the_recipes_epochs() -> None:
 def test_wrong_activations_are_refused() -> None:
     with pytest.raises(ValueError, match="activation must be one of"):
         FAMILY.check_values({**SMALL, "activation": "tanh"})
+
+
+def test_weights_that_are_read_are_not_drawn_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_rings()
+    model = train(data, n_epochs=1)[-1].model
+    FAMILY.save_weights(model, tmp_path / "weights")
+
+    def draw(*_: object, **__: object) -> None:
+        raise AssertionError("drawing without a device imports torch's compiler")
+
+    monkeypatch.setattr(torch.nn.init, "normal_", draw)
+    loaded = FAMILY.load_weights(tmp_path / "weights", SMALL, data.schema)
+
+    np.testing.assert_array_equal(
+        FAMILY.predict(loaded, data.rows), FAMILY.predict(model, data.rows)
+    )

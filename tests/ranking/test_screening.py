@@ -150,15 +150,32 @@ def test_profile_is_only_beaten_by_one_that_surely_keeps_the_limits(
     assert found == expected
 
 
-def test_quality_is_no_uncertainty_between_profiles_of_the_same_model() -> None:
+def test_uncertain_quality_keeps_nothing_as_measuring_does_not_change_it() -> None:
     objectives = LATENCY | {"quality": {"weight": 9, "worst": 0, "best": 1}}
     fast, slow = (5.0, 10.0, 15.0), (30.0, 40.0, 50.0)
+    better = profile("b", latency=slow, quality=0.85)
 
-    same = choices([profile("a", latency=fast), profile("a", latency=slow)], objectives)
-    different = choices([profile("a", latency=fast), profile("b", latency=slow)], objectives)
+    assert choices([profile("a", latency=fast), profile("b", latency=slow)], objectives) == [
+        True,
+        False,
+    ]
+    assert choices([profile("a", latency=fast), better], objectives) == [False, True]
 
-    assert same == [True, False]
-    assert different == [True, True]
+
+@pytest.mark.parametrize(
+    ("latency", "expected"),
+    [
+        ((9.5, 12.0, 14.0), [True, False]),  # at best 0.005 better than the leader at worst
+        ((8.5, 12.0, 14.0), [True, True]),  # at best 0.015 better
+        ((9.5, 9.8, 14.0), [True, True]),  # leads itself
+    ],
+)
+def test_what_cannot_be_better_by_more_than_practical_equality_is_out(
+    latency: tuple[float, float, float], expected: list[bool]
+) -> None:
+    leader = profile("a", latency=(9.9, 9.9, 10.0))
+
+    assert choices([leader, profile("b", latency=latency)], LATENCY) == expected
 
 
 def test_model_of_less_quality_does_not_beat_where_a_loss_of_quality_is_limited() -> None:
@@ -168,6 +185,7 @@ def test_model_of_less_quality_does_not_beat_where_a_loss_of_quality_is_limited(
 
     assert choices([fast, slow], LATENCY, limit) == [True, True]
     assert choices([fast | {"quality": 0.8}, slow], LATENCY, limit) == [True, False]
+    assert choices([fast | {"quality": 0.72}, slow], LATENCY, limit) == [True, False]
 
 
 def test_nothing_is_worth_measuring_for_quality_and_memory_alone() -> None:

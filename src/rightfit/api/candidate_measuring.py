@@ -39,6 +39,7 @@ from rightfit.measuring.remote_documents import (
     load_measured,
     select_measured,
 )
+from rightfit.measuring.rounds.block_timing import measure_jobs, reference_key
 from rightfit.measuring.rounds.jobs import (
     CandidateSet,
     FitCosts,
@@ -49,7 +50,6 @@ from rightfit.measuring.rounds.jobs import (
     write_model_rows,
 )
 from rightfit.measuring.rounds.measurement import MeasurementContext
-from rightfit.measuring.rounds.turns import measure_jobs, reference_key
 from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.measuring.serving import ELSEWHERE, Serving, name_device
 from rightfit.models.bundle import Bundle

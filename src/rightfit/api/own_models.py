@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -146,41 +146,65 @@ class PreparedModels:
         applications: Applications | None,
         wanted: Mapping[str, Collection[Serving]] | None = None,
     ) -> Profiles:
-        """Measure them in fresh processes, in turns.
+        """Measure them in fresh processes, beside each other.
 
         Args:
             applications: Once they cannot choose a profile any more, it is not measured further;
                 ``None``: all are measured to the end.
             wanted: Serving configurations of each model; ``None``: all.
         """
-        store = JsonStore(self.bench.folder / "measurements")
-        profiles = profile_set(
-            self.candidates,
-            self.plan_servings(),
-            self.bench,
-            store,
-            tiers=self.params.tiers,
-            choose=lambda found: (
+        metric = None if self.judging.labels is None else self.judging.metric
+        profiles = self.profile(
+            self.bench.settings,
+            lambda found: (
                 [True] * found.height
                 if applications is None
                 else could_be_chosen(found, applications, MODEL)
             ),
-            wanted=wanted,
-            level=logging.DEBUG,
+            wanted,
         )
-        refused = [name for name, bundle in self.bundles.items() if bundle.onnx_refused]
-        is_refused = pl.col("candidate").is_in(refused) & (pl.col("runtime") == ONNX)
-        metric = None if self.judging.labels is None else self.judging.metric
         return Profiles(
-            profiles.filter(~is_refused),
+            profiles,
             self.environment,
             {} if metric is None else {self.dataset: metric},
             self.left_out,
             {
                 dataset: replace(rows, metric=self.judging.metric)  # it may be a function
-                for dataset, rows in load_predictions(store, profiles).items()
+                for dataset, rows in load_predictions(self.store, profiles).items()
             },
         )
+
+    @property
+    def store(self) -> JsonStore:
+        """Where measurements and predictions are kept."""
+        return JsonStore(self.bench.folder / "measurements")
+
+    def profile(
+        self,
+        settings: MeasuringSettings,
+        choose: Callable[[pl.DataFrame], Sequence[bool]],
+        wanted: Mapping[str, Collection[Serving]] | None = None,
+    ) -> pl.DataFrame:
+        """Return the profiles of :meth:`measure`, by other settings and another choice.
+
+        Args:
+            settings: How thoroughly to measure.
+            choose: As of :func:`profile_set`.
+            wanted: Serving configurations of each model; ``None``: all.
+        """
+        profiles = profile_set(
+            self.candidates,
+            self.plan_servings(),
+            replace(self.bench, settings=settings),
+            self.store,
+            tiers=self.params.tiers,
+            choose=choose,
+            wanted=wanted,
+            level=logging.DEBUG,
+        )
+        refused = [name for name, bundle in self.bundles.items() if bundle.onnx_refused]
+        is_refused = pl.col("candidate").is_in(refused) & (pl.col("runtime") == ONNX)
+        return profiles.filter(~is_refused)
 
 
 def require_profile(profiles: Profiles) -> Profile:

@@ -1,14 +1,17 @@
 """Tune how a fitted model is served: try many serving configurations, measure the best, rank them.
 
-What is tried: the model as one compiled graph, its 8-bit weights where a runtime derives them, any
-runtime of one's own, numbers of threads, and of an ensemble of trees its first trees or rounds,
-whose quality is measured as that of models of their own.
+What is tried: the model as it is, as one compiled graph, its 8-bit weights where a runtime derives
+them, any runtime of one's own, numbers of threads, and of an ensemble of trees its first trees or
+rounds, whose quality is measured as that of models of their own. All are timed shortly in fresh
+processes, after each of which the better half goes on (successive halving: Jamieson and Talwalkar,
+AISTATS 2016).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,19 +23,12 @@ from rightfit.api.own_models import MeasuringPlan, PreparedModels, prepare_model
 from rightfit.api.profiles import Profiles, to_html
 from rightfit.api.rank import ApplicationsLike, Ranking, rank, read_applications
 from rightfit.exporting.own_graph import OwnGraph, export_graph, read_graph
+from rightfit.measuring.metrics import LATENCY_COLUMNS, MetricTable
 from rightfit.measuring.naming import metric_title
 from rightfit.measuring.profile import Profile
-from rightfit.measuring.rounds.jobs import plan_jobs
 from rightfit.measuring.serving import Serving
-from rightfit.measuring.serving_trials import (
-    TRIED,
-    ServingTrial,
-    halve_trials,
-    open_trials,
-    tabulate_trials,
-)
 from rightfit.measuring.targets import Quality
-from rightfit.models.runtimes import NATIVE, ONNX, ONNX_INT8
+from rightfit.models.runtimes import NATIVE, ONNX, ONNX_INT8, can_serve
 from rightfit.models.tree_prefixes import count_rounds, keep_rounds
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
@@ -42,6 +38,21 @@ N_FINALISTS = 2  # configurations that are measured for each application, beside
 N_PREFIXES = 4  # of an ensemble: half of its rounds, a quarter, ...
 MIN_ROUNDS = 5
 SHOWN = ("quality_raw", "latency_p50_ms", "throughput_rows_per_s")
+SERVING = tuple(field.name for field in fields(Serving))
+MEDIAN = MetricTable.latency_p50_ms.column
+TAILS = (*LATENCY_COLUMNS.values(), MetricTable.latency_under_load_p99_ms.column)
+TRIED = (
+    MetricTable.quality.column,
+    MetricTable.quality_raw.column,
+    MEDIAN,
+    MetricTable.throughput_rows_per_s.column,
+    MetricTable.model_size_mib.column,
+)
+"""Columns that a trial estimates beside the threads; other latencies count as the median."""
+N_PROCESSES = pl.col("measured_how").struct.field("n_processes")
+N_TRIALS = 4  # fresh processes of a configuration that stays
+TRIAL_MS = 12.0  # of single rows, and of batches, in each
+TRIAL_BATCH_SIZE = 256
 
 
 def tune_serving(
@@ -60,9 +71,9 @@ def tune_serving(
 ) -> TunedServing:
     """Search for the serving configurations of a fitted model that suit applications best.
 
-    All that can be tried as a graph is timed for milliseconds, in turns; the better half goes on.
-    The best two for each application, and the model as it is, are then measured in fresh processes
-    as :func:`compare` does, and ranked.
+    All that can be tried is timed for milliseconds, beside each other; the better half goes on. The
+    best two for each application, and the model as it is, are then measured as :func:`compare`
+    does, and ranked.
 
     Args:
         model: As of :func:`measure`.
@@ -90,18 +101,14 @@ def tune_serving(
     with prepare_models(
         models, rows, targets, plan, dataset="data", quality=quality, trust=trust
     ) as prepared:
-        trials, faults = open_graphs(prepared)
-        finalists = halve_trials(
-            trials,
-            lambda alive, quota: select_trials(alive, quota, prepared, [*asked.values()]),
-            n_finalists=N_FINALISTS,
-            seed=prepared.params.seed,
-        )
-        wanted = _choose_measured(prepared, trials, finalists, name)
-        measured = prepared.measure(asked, wanted)
-        left_out = {**measured.left_out, **faults}
-        ranking = rank(replace(measured, left_out=left_out), asked)
-        tried = tabulate_trials(trials, prepared.candidates) if trials else pl.DataFrame()
+        trials = try_servings(prepared, name, [*asked.values()])
+        finalists = select_trials(trials, N_FINALISTS, [*asked.values()])
+        measured = prepared.measure(asked, _choose_measured(trials, finalists, name))
+        reason = pl.col("null_reasons").struct.field(MEDIAN)
+        failed = trials.filter(reason.is_not_null()).select("candidate", "runtime", reason)
+        faults = {f"{candidate}, {runtime}": text for candidate, runtime, text in failed.rows()}
+        ranking = rank(replace(measured, left_out={**measured.left_out, **faults}), asked)
+        tried = trials.select("candidate", *SERVING, *TRIED, N_PROCESSES)
         return TunedServing(name, tried, ranking, _read_graphs(prepared, ranking))
 
 
@@ -111,8 +118,8 @@ class TunedServing:
 
     Args:
         name: The model's name.
-        tried: A row per configuration that was timed in turns, with estimates of its metrics;
-            ``n_slices`` tells how long it stayed. A model without a graph has none.
+        tried: A row per configuration that was tried, with estimates of its metrics;
+            ``n_processes`` tells how long it stayed.
         ranking: Of the configurations that were measured, for each application.
         graphs: The winners' graphs by application; a winner that is no graph has none.
     """
@@ -240,44 +247,78 @@ def shorten_model(model: object, name: str) -> dict[str, object]:
     }
 
 
-def open_graphs(prepared: PreparedModels) -> tuple[list[ServingTrial], dict[str, str]]:
-    """Open what is served as a graph; the model as it is runs in measuring processes alone.
+def try_servings(
+    prepared: PreparedModels, name: str, applications: Sequence[Application]
+) -> pl.DataFrame:
+    """Time serving configurations shortly; after each process the better half goes on.
+
+    Args:
+        prepared: The model, and its shortened ones, which are tried as they are only if they have
+            no graph.
+        name: The model's name.
+        applications: Whose objectives and limits count.
 
     Returns:
-        The trials, and why others cannot be tried, by a label of model and runtime.
+        Their profiles, those that stayed to the end with ``N_TRIALS`` processes.
     """
-    candidates = prepared.candidates
-    servings = [serving for serving in prepared.plan_servings() if serving.runtime != NATIVE]
-    jobs = plan_jobs(prepared.dataset, prepared.bundles, servings, rows=prepared.files)
-    return open_trials(candidates, jobs)
+    settings = prepared.bench.settings
+    sizes = [size for size in settings.batch_sizes if size <= TRIAL_BATCH_SIZE]
+    short: dict[str, object] = {
+        "screening_processes": 1,
+        "min_processes": N_TRIALS,
+        "max_processes": N_TRIALS,
+        "latency_min_calls": 1,
+        "latency_min_ms": TRIAL_MS,
+        "batch_min_ms": TRIAL_MS,
+        "batch_sizes": tuple(sizes or settings.batch_sizes)[-1:],
+        "server": settings.server.model_copy(update={"n_processes": 0}),
+        "tries_tiers": False,
+    }
+
+    def choose(profiles: pl.DataFrame) -> Sequence[bool]:
+        n_timed = profiles.select(N_PROCESSES).max().item() or 0
+        quota = max(N_FINALISTS, math.ceil(profiles.height / 2**n_timed))
+        selected = set(select_trials(profiles, quota, applications))
+        return [position in selected for position in range(profiles.height)]
+
+    servings = prepared.plan_servings()
+    wanted = {name: servings}
+    for candidate, bundle in prepared.bundles.items():
+        graphs = [
+            serving
+            for serving in servings
+            if serving.runtime != NATIVE and can_serve(bundle, serving.runtime)
+        ]
+        wanted.setdefault(candidate, graphs or servings)
+    return prepared.profile(settings.model_copy(update=short), choose, wanted)
 
 
 def select_trials(
-    trials: Sequence[ServingTrial],
-    quota: int,
-    prepared: PreparedModels,
-    applications: Sequence[Application],
+    trials: pl.DataFrame, quota: int, applications: Sequence[Application]
 ) -> list[int]:
     """Select the trials that are among the best so many for an application.
 
     Args:
-        trials: Open ones that were timed.
+        trials: Profiles; those that failed or were left alone before are not selected.
         quota: How many each application selects.
-        prepared: What they belong to.
         applications: Whose objectives and limits count.
 
     Returns:
         Positions, ascending.
     """
-    table = tabulate_trials(trials, prepared.candidates)
+    settled = pl.col("measured_how").struct.field("settled").fill_null("")
+    is_open = pl.col(MEDIAN).is_not_null() & (settled != "screened")
+    positions = trials.select(is_open.arg_true()).to_series().to_list()
+    open_trials = trials[positions]
     columns = {
-        column: np.array(table[column].to_list(), dtype=np.float64)
-        for column in TRIED
-        if table[column].null_count() < table.height
+        column: np.array(open_trials[column].to_list(), dtype=np.float64)
+        for column in (*TRIED, "n_threads")
+        if open_trials[column].null_count() < open_trials.height
     }
+    columns |= {tail: columns[MEDIAN] for tail in TAILS if positions}
     chosen: set[int] = set()
-    for application in applications:
-        chosen |= set(order_trials(columns, application)[:quota].tolist())
+    for application in applications if positions else ():
+        chosen |= {positions[i] for i in order_trials(columns, application)[:quota]}
     return sorted(chosen)
 
 
@@ -306,26 +347,16 @@ def order_trials(columns: Mapping[str, Floats], application: Application) -> Int
 
 
 def _choose_measured(
-    prepared: PreparedModels,
-    trials: Sequence[ServingTrial],
-    finalists: Sequence[ServingTrial],
-    name: str,
+    trials: pl.DataFrame, finalists: Sequence[int], name: str
 ) -> dict[str, list[Serving]]:
-    """Return what is measured of each model.
-
-    These are the finalists, the whole model as it is and as its graph, and all of what was not
-    tried.
-    """
-    servings = prepared.plan_servings()
-    natives = [serving for serving in servings if serving.runtime == NATIVE]
-    tried = {trial.candidate: trial.serving for trial in reversed(trials)}  # the first of each
-    wanted: dict[str, list[Serving]] = {
-        candidate: [] if candidate in tried else servings for candidate in prepared.bundles
-    }
-    for trial in finalists:
-        wanted[trial.candidate].append(trial.serving)
-    if name in tried:
-        wanted[name] += [*natives[:1], tried[name]]
+    """Return what is measured: the finalists, and the whole model as it is and as its graph."""
+    servings = [Serving(*row) for row in trials.select(SERVING).rows()]
+    pairs = [*zip(trials["candidate"], servings, strict=True)]
+    whole = {serving.runtime: serving for model, serving in reversed(pairs) if model == name}
+    wanted: dict[str, list[Serving]] = {name: [*whole.values()]}
+    for position in finalists:
+        candidate, serving = pairs[position]
+        wanted.setdefault(candidate, []).append(serving)
     return wanted
 
 

@@ -93,12 +93,14 @@ def build_perceptron(configuration: Configuration, schema: InputSchema) -> list[
             layers.append(nn.Dropout(configuration["dropout"]))
         n_inputs = configuration["n_units"]
     layers.append(nn.Linear(n_inputs, schema.n_outputs))
-    for layer in layers[:-1]:
-        if isinstance(layer, nn.Linear):
-            nn.init.normal_(layer.weight, std=1 / math.sqrt(layer.in_features))
-            nn.init.normal_(layer.bias)
-    nn.init.zeros_(layers[-1].weight)  # type: ignore[arg-type]  # of a linear layer
-    nn.init.zeros_(layers[-1].bias)  # type: ignore[arg-type]
+    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    if linear[-1].weight.is_meta:  # to be read: drawing them would import torch's compiler, 1 s
+        return layers
+    for layer in linear[:-1]:
+        nn.init.normal_(layer.weight, std=1 / math.sqrt(layer.in_features))
+        nn.init.normal_(layer.bias)
+    nn.init.zeros_(linear[-1].weight)
+    nn.init.zeros_(linear[-1].bias)
     return layers
 
 

@@ -1,10 +1,11 @@
 """Which profiles could an application still choose? Only those are worth measuring further.
 
 A profile is out for an application if it breaks a limit even at the favourable ends of its
-intervals, or if another one that surely keeps all limits has more utility at its unfavourable ends
-than this one at its favourable ends; for a configuration of fewer threads or cheaper hardware than
-its model's best one that must be more than a tie rule may give up. A profile that is out for every
-application is left alone.
+intervals, or if another one that surely keeps all limits has more utility at the unfavourable ends
+of what measuring makes more certain than this one at the favourable ends; for a configuration of
+fewer threads or cheaper hardware than its model's best one that must be more than a tie rule may
+give up. Beside the profile that leads so far it is out already if it cannot be better by more than
+practical equality. A profile that is out for every application is left alone.
 Timings that other work disturbed may be better on a quiet machine, see ``find_slowdown``.
 """
 
@@ -24,7 +25,7 @@ from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
 
 QUALITIES = columns_from("predictions")
 LATENCIES = tuple(LATENCY_COLUMNS.values())  # of rising percentiles
-EQUAL_WITHIN = 0.01  # utility that the default tie rule may give up for cheaper hardware
+EQUAL_WITHIN = 0.01  # utilities that differ by less are practically equal by default
 # An application that needs none of them chooses the same however long is measured.
 REFINABLE = {metric.column for metric in METRICS if metric.is_refinable}
 
@@ -67,41 +68,38 @@ def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: B
     loss = np.zeros(is_same.shape)
     for column in {"n_threads", "min_hardware_tier"} & set(profiles.columns):
         needed = _floats(profiles[column])
-        loss[needed[:, None] < needed[None, :]] = EQUAL_WITHIN
-    # The same model gives the same answers: between its profiles quality is no uncertainty.
-    beaten = np.where(
-        is_same,
-        _is_below(profiles, application, exact_quality=True, by=loss),
-        _is_below(profiles, application, exact_quality=False),
-    )
+        loss[is_same & (needed[:, None] < needed[None, :])] = EQUAL_WITHIN
+    if surely_keeps.any():
+        values = {metric: _floats(profiles[metric]) for metric in application.needed_metrics()}
+        reached = np.nan_to_num(compute_utility(values, application))
+        leader = int(np.argmax(np.where(surely_keeps, reached, -1.0)))
+        loss[:, leader] -= np.where(loss[:, leader] > 0, 0.0, EQUAL_WITHIN)
+        loss[leader, leader] = 0.0
+    beaten = _is_below(profiles, application, by=loss)
     allowed = np.broadcast_to(surely_keeps[None, :], beaten.shape).copy()
     for metric, constraint in application.constraints.items():
-        if constraint.max_degradation is not None:  # the dataset's best is not known here
+        if constraint.max_degradation is not None:  # a better one may still be measured elsewhere
             quality = _floats(profiles[metric])
-            allowed &= quality[None, :] >= quality[:, None]
+            best = np.max(quality, initial=-math.inf, where=~np.isnan(quality))
+            is_near = quality >= best - constraint.max_degradation
+            allowed &= is_near[None, :] | (quality[None, :] >= quality[:, None])
     result: Bools = np.asarray((beaten & allowed).any(axis=1))
     return result
 
 
-def _is_below(
-    profiles: pl.DataFrame,
-    application: Application,
-    *,
-    exact_quality: bool,
-    by: Floats | float = 0.0,
-) -> Bools:
+def _is_below(profiles: pl.DataFrame, application: Application, *, by: Floats) -> Bools:
     """Tell for each pair whether the first is at best worth less than the second at worst.
+
+    Quality counts as it is: measuring does not make it more certain.
 
     Args:
         profiles: What was measured so far.
         application: Whose utility counts.
-        exact_quality: Whether quality is no uncertainty.
-        by: Utility by which it must be less, for each pair or for all.
+        by: Utility by which it must be less, for each pair.
     """
     highest, lowest = (
         compute_utility(
-            _ends(profiles, application, favourable=favourable, exact_quality=exact_quality),
-            application,
+            _ends(profiles, application, favourable=favourable, exact_quality=True), application
         )
         for favourable in (True, False)
     )

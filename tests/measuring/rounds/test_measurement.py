@@ -10,6 +10,7 @@ from factories.measurements import known_load, make_round, make_settings
 
 from rightfit.measuring.profile import ProfileBuilder
 from rightfit.measuring.profiles.measured import Measured, set_measured
+from rightfit.measuring.rounds.block_timing import JobMeasurement, time_block
 from rightfit.measuring.rounds.measurement import (
     MeasurementContext,
     predict,
@@ -20,7 +21,6 @@ from rightfit.measuring.rounds.settling import (
     usable_rounds,
 )
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
-from rightfit.measuring.rounds.turns import JobMeasurement, time_block
 
 
 def measure(bench: MeasurementContext, **costs: float) -> MeasurementState:

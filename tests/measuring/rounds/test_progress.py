@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from factories.measurements import BATCH, make_round
 
-from rightfit.measuring.rounds.turns import describe_cost
+from rightfit.measuring.rounds.block_timing import describe_cost
 
 
 def test_cost_adds_up_to_the_whole_time() -> None:

@@ -147,6 +147,41 @@ def test_child_is_timed_in_slices_until_it_tells_what_it_found(
     assert not worker.has_children
 
 
+def test_process_of_several_threads_is_stopped_between_its_slices(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    worker = pool.get(WorkerKind(imports=(), n_threads=2))
+    first, second, third = (open_child(worker, measuring(tmp_path)) for _ in range(3))
+
+    states = [await_stop(first)]
+    for child in (first, second):
+        for is_batch in (False, True):
+            worker.ask(SliceRequest(child, is_batch=is_batch), SliceTimed)
+            states.append(await_stop(child))
+    finished = worker.ask(FinishRequest(first), Finished)
+    os.kill(second, signal.SIGCONT)  # somebody else's signal
+    time.sleep(0.05)
+    woken = worker.ask(FinishRequest(second), Finished)
+    worker.leave(third)
+
+    assert states == ["T"] * 5
+    assert isinstance(finished, Finished)
+    assert not finished.was_stopped
+    assert isinstance(woken, Finished)
+    assert woken.was_stopped
+    assert not list_descendants(worker.pid)
+
+
+def await_stop(pid: int) -> str:
+    """Return the state of a process once it is stopped, at the latest after a second."""
+    for _ in range(100):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "T":
+            break
+        time.sleep(0.01)
+    return state
+
+
 def test_ready_child_that_dies_is_an_answer(worker: Worker, tmp_path: Path) -> None:
     child = open_child(worker, measuring(tmp_path))
     os.kill(child, signal.SIGKILL)

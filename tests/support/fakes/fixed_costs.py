@@ -36,10 +36,10 @@ N_CALLS = 140
 def fix_costs() -> None:
     """Let this process measure with :class:`FixedPool`, and wait for no other measurement."""
     from rightfit.api import candidate_measuring
-    from rightfit.measuring.rounds import measurement, turns
+    from rightfit.measuring.rounds import block_timing, measurement
 
     candidate_measuring.shared_pool = lambda: FixedPool(1)  # type: ignore[attr-defined]
-    for module in (measurement, turns):
+    for module in (block_timing, measurement):
         module.machine_lock = contextlib.nullcontext  # type: ignore[attr-defined]
 
 
@@ -68,7 +68,9 @@ class FixedWorker(SimpleNamespace):
         match request:
             case MeasureRequest():
                 self.requests.append(request)
-                return Ready(call_ms=1.0, batch_call_ms=1.0, child=len(self.requests) - 1)
+                return Ready(
+                    1.0, row_slice_ms=2.0, batch_slice_ms=2.0, child=len(self.requests) - 1
+                )
             case SliceRequest():
                 return SliceTimed()
             case FinishRequest():

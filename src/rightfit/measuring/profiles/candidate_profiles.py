@@ -27,13 +27,14 @@ from rightfit.measuring.profiles.prediction_quality import (
     measure_quality,
     set_quality,
 )
+from rightfit.measuring.rounds.block_timing import end_with, measure_jobs, read_reference
 from rightfit.measuring.rounds.jobs import CandidateSet, Job, plan_jobs
 from rightfit.measuring.rounds.measurement import MeasurementContext, try_memory
 from rightfit.measuring.rounds.state import MeasurementState
-from rightfit.measuring.rounds.turns import end_with, measure_jobs, read_reference
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.units import BYTES_PER_MIB
 from rightfit.models.family import Rows
+from rightfit.models.graph_passes.compiling import warn_of_dropped
 from rightfit.models.predictions import require_alone
 from rightfit.models.runtimes import NATIVE, ONNX, runtime_files
 from rightfit.models.temperature import scale_probabilities
@@ -99,6 +100,12 @@ def profile_set(
         ]
         for key, state in zip(keys, states, strict=True):
             store.put_record(key, state)
+    graphs = {
+        job.candidate: job.graph
+        for job, state in zip(jobs, states, strict=True)
+        if state.error is None and job.graph and job.graph.exists()
+    }
+    warn_of_dropped(graphs, of=candidate_set.dataset)
     profiles = assembly.build(states)
     is_wanted = choose(tabulate_profiles(profiles))
     encoding_ms = measure_encoding_ms(

@@ -10,10 +10,10 @@ from dataclasses import replace
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.data.request_path import MODEL
 from rightfit.measuring.blocks import adjust_figures
+from rightfit.measuring.rounds.block_timing import measure_jobs, read_percentile, read_reference
 from rightfit.measuring.rounds.jobs import CandidateSet, Job
 from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.state import MeasurementState
-from rightfit.measuring.rounds.turns import measure_jobs, read_percentile, read_reference
 from rightfit.measuring.worker.latency import MEDIAN
 from rightfit.measuring.worker.units import NS_PER_MS
 

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 FitCosts = Mapping[str, Mapping[str, float | None]]
 
 # Raise it when the meaning of stored measurements changes: older ones are then measured again.
-MEASUREMENT_VERSION = 10
+MEASUREMENT_VERSION = 11
 OPEN_BUNDLE = "rightfit.measuring.worker.phases:open_bundle"
 OPEN_REQUEST = "rightfit.data.request_path.opening:open_request"
 
@@ -156,6 +156,15 @@ class Job:
             "graph": None if graph is None else str(graph),
         }
         return replace(subject, factory=OPEN_REQUEST, arguments=arguments, rows=self.requests.rows)
+
+    @property
+    def graph(self) -> Path | None:
+        """The ONNX file that answers, once prepared; ``None`` of other runtimes."""
+        if self.requests is not None:
+            return self.requests.locate_graph(self.bundle, self.serving.runtime)
+        if not reads_graph(self.bundle, self.serving.runtime):
+            return None
+        return runtime_files(self.bundle, self.serving.runtime)[0]
 
     def prepare(self) -> None:
         """Write what the measured process opens; due before one is asked for."""

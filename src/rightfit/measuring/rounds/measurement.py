@@ -43,7 +43,6 @@ GAP_FACTOR = 5.0  # the longest call / a usual one
 SPARE = 1.2  # meters are read one after the other
 SPARE_MS = 20.0
 MAX_KEPT_CALLS = 700  # a process with no more calls keeps them all
-THREADED_SLICE = 10  # slices of several threads are so much longer: each ends with a wait for rest
 MAX_STOPS = 4  # load tests that a signal stopped, and that are repeated
 
 GAP = "a call took far longer than the others without using a core"
@@ -203,22 +202,19 @@ def _request(
 ) -> MeasureRequest:
     """Ask the first process to try all batch sizes, later ones to repeat the best."""
     settings = bench.settings
-    slice_ms = settings.slice_ms
-    if subject.kind.n_threads > 1:
-        slice_ms *= THREADED_SLICE
     batch_sizes, files_mib = settings.batch_sizes, None
     batch = TimingLimits(1, settings.batch_min_ms, settings.batch_max_ms)
     if state.rounds:
         first = state.rounds[0]
         batch_sizes = (first.best_batch_size,)
         files_mib = first.files_mib
-        batch = TimingLimits(1, slice_ms, slice_ms)
+        batch = TimingLimits(1, settings.slice_ms, settings.slice_ms)
     return MeasureRequest(
         factory=subject.factory,
         arguments=subject.arguments,
         rows=bench.locate_rows(subject),
         warm_up_max_ms=settings.warm_up_max_ms,
-        slice_ms=slice_ms,
+        slice_ms=settings.slice_ms,
         batch=batch,
         batch_sizes=batch_sizes,
         batch_max_call_ms=settings.batch_max_call_ms,

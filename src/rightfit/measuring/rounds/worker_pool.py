@@ -27,6 +27,7 @@ from rightfit._core.processes.starting import ForkServer, limit_threads
 from rightfit.measuring.worker.protocol import (
     KINDS,
     Failure,
+    FinishRequest,
     Follow,
     Forked,
     Hello,
@@ -59,17 +60,35 @@ class WorkerKind:
     n_threads: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Child:
-    """A forked process, by its process id, and the channel to it."""
+    """A forked process, by its process id, and the channel to it.
+
+    One of several threads is stopped between its slices: the threads of a pool go on looking for
+    work after a call, those of onnxruntime for some 35 ms.
+    """
 
     pid: int
     channel: Channel
+    n_stops: int = 0
+
+    def stop(self) -> None:
+        """Stop all of its threads until it is woken."""
+        self.n_stops += 1
+        self._signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let it go on if it was stopped."""
+        if self.n_stops:
+            self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Kill it; its worker has still to await its end."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, number)
 
 
 class Worker:
@@ -164,7 +183,11 @@ class Worker:
             return failure
         try:
             if isinstance(request, Follow):
-                return self._hear(self._staying.pop(request.child), request, kind)
+                child = self._staying.pop(request.child)
+                if isinstance(request, FinishRequest):
+                    request = replace(request, n_stops=child.n_stops)
+                child.wake()
+                return self._hear(child, request, kind)
             try:
                 channel = self._server.fork()
             except BrokenPipeError:
@@ -182,7 +205,9 @@ class Worker:
     def leave(self, child: int) -> None:
         """End a process that stayed, by its number."""
         self.await_end()
-        self._let_end(self._staying.pop(child))
+        staying = self._staying.pop(child)
+        staying.wake()
+        self._let_end(staying)
         self.await_end()
 
     def await_end(self) -> int | Failure:
@@ -244,6 +269,8 @@ class Worker:
             child.kill()
         if isinstance(answer, kind) and isinstance(answer, Ready | SliceTimed):
             self._staying[child.pid] = child
+            if self.kind.n_threads > 1:
+                child.stop()
             named = replace(answer, child=child.pid) if isinstance(answer, Ready) else answer
             return cast("Expected", named)
         self._let_end(child)

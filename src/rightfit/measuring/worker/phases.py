@@ -29,7 +29,7 @@ from rightfit.data.request_path.raw_rows import (
     take_first,
 )
 from rightfit.measuring.worker.latency import Call, Clock, time_calls, warm_up
-from rightfit.measuring.worker.meters.cpu import PhaseMeter, await_rest
+from rightfit.measuring.worker.meters.cpu import PhaseMeter
 from rightfit.measuring.worker.meters.devices import DeviceMeter
 from rightfit.measuring.worker.meters.memory import (
     FilePages,
@@ -65,7 +65,6 @@ Factory = Callable[..., Callable[[], Call]]  # returns what opens the model
 N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
 N_OVERHEAD_CALLS = 500
-REST_MAX_S = 0.5  # after a slice, for the threads of a pool to go to sleep
 MAX_TAKEN_SHARE = 0.05  # of a slice whose single calls count
 # The first call of a slice refills the caches that others have used. It does not count where more
 # follow, so a slice is made longer, up to so many times, until it holds so many calls.
@@ -126,7 +125,7 @@ class Contender:
         open_model = factory(**request.arguments)
         gc.collect()
         self._samples_path = request.samples
-        self._has_threads = request.arguments.get("n_threads", 1) > 1
+        has_threads = request.arguments.get("n_threads", 1) > 1
         self._device = DeviceMeter(request.arguments.get("device", "cpu"))
         memory = MemoryMeter(base_pages)
         self._call, self._load = _load(open_model, singles[0], memory)
@@ -150,15 +149,13 @@ class Contender:
         self._best = best
         call_ms, batch_ms = float(np.median(first_ns)) / NS_PER_MS, best.wall_ms / best.n_calls
         self._rows, self._batches = (
-            _Slices(inputs, choose_slice_ms(request.slice_ms, ms), has_threads=self._has_threads)
+            _Slices(inputs, choose_slice_ms(request.slice_ms, ms), has_threads=has_threads)
             for inputs, ms in (
                 (rows, call_ms),
                 (itertools.cycle(_cut_batches(pool, best.batch_size)), batch_ms),
             )
         )
         self.ready = Ready(call_ms, self._rows.slice_ms, self._batches.slice_ms)
-        if self._has_threads:
-            await_rest(max_wait_s=REST_MAX_S)
         self._spent_ns = time.perf_counter_ns() - start_ns
 
     def time_slice(self, *, is_batch: bool) -> SliceTimed:
@@ -170,8 +167,6 @@ class Contender:
         start_ns = time.perf_counter_ns()
         slices = self._batches if is_batch else self._rows
         slices.time(self._call)
-        if self._has_threads:
-            await_rest(max_wait_s=REST_MAX_S)
         self._spent_ns += time.perf_counter_ns() - start_ns
         return SliceTimed()
 

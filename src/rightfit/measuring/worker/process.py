@@ -188,11 +188,11 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
     Returns:
         The exit status.
     """
-    was_stopped = False
+    n_stops = 0
 
     def note_stop(_number: int, _frame: object) -> None:  # one signal stopped it, another woke it
-        nonlocal was_stopped
-        was_stopped = True
+        nonlocal n_stops
+        n_stops += 1
 
     signal.signal(signal.SIGCONT, note_stop)
     signal.siginterrupt(signal.SIGCONT, False)  # libraries' calls go on
@@ -203,7 +203,7 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
     try:
         if not isinstance(task, MeasureRequest):
             answer = handle(task)
-            channel.send(Failure(STOPPED) if was_stopped and is_spoilt_by_a_stop(task) else answer)
+            channel.send(Failure(STOPPED) if n_stops and is_spoilt_by_a_stop(task) else answer)
             return 0
         contender = open_contender(task, base_pages=base_pages)
         channel.send(contender.ready)
@@ -211,6 +211,7 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
             if isinstance(request, SliceRequest):
                 channel.send(contender.time_slice(is_batch=request.is_batch))
             elif isinstance(request, FinishRequest):
+                was_stopped = n_stops > request.n_stops
                 channel.send(replace(contender.finish(), was_stopped=was_stopped))
     except BaseException as err:  # whatever happens is the answer
         channel.send(Failure(describe_error(err), _format_traceback()))

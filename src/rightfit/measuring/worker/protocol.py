@@ -109,6 +109,7 @@ class FinishRequest:
 
     child: int
     limit_s: float | None = None
+    n_stops: int = 0  # between its slices, filled in by who sends the request
 
 
 @dataclass(frozen=True)

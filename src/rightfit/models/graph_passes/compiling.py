@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rightfit._core.spelling import name_some
 from rightfit.models.graph_passes import Pass
 from rightfit.models.graph_passes.tidying import keep_answers, remove_copies
 
@@ -57,7 +59,7 @@ def compile_graph(
     if set(applied) - EXACT and not _predicts_alike(compiled.SerializeToString(), predicts_alike):
         compiled, applied, dropped = _run_one_by_one(model, passes, predicts_alike)
         if dropped:
-            logger.warning(
+            logger.debug(
                 "%s is served without %s, which would have changed its predictions",
                 name,
                 " and ".join(dropped),
@@ -79,6 +81,30 @@ def _run_one_by_one(
         else:
             dropped += names
     return model, list(dict.fromkeys(applied)), list(dict.fromkeys(dropped))
+
+
+def warn_of_dropped(graphs: Mapping[str, Path], *, of: str) -> None:
+    """Log how many graphs are served without a pass, a line for each pass.
+
+    Args:
+        graphs: Files of compiled graphs by the name of the model.
+        of: What they belong to, for the log.
+    """
+    import onnx
+
+    models: dict[str, list[str]] = {}
+    for name, file in graphs.items():
+        for dropped in read_notes(onnx.load(file, load_external_data=False)).get(DROPPED, ()):
+            models.setdefault(dropped, []).append(name)
+    for dropped, names in models.items():
+        logger.warning(
+            "%s: %d of %d graphs are served without %s, which would have changed predictions: %s",
+            of,
+            len(names),
+            len(graphs),
+            dropped,
+            name_some(names),
+        )
 
 
 def read_notes(model: ModelProto) -> dict[str, Any]:

@@ -34,10 +34,10 @@ from rightfit.measuring.remote_documents import (
     require_plain,
     write_document,
 )
+from rightfit.measuring.rounds.block_timing import measure_jobs, reference_key
 from rightfit.measuring.rounds.jobs import Job, RawRequests, plan_jobs, plan_servings, with_paths
 from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.state import MeasurementState
-from rightfit.measuring.rounds.turns import measure_jobs, reference_key
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.models.bundle import ONNX_ONLY, read_bundle
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,6 @@ from rightfit.measuring.worker.meters import cpu
 from rightfit.measuring.worker.meters.cpu import (
     CpuReading,
     PhaseMeter,
-    await_rest,
     read_cpu,
 )
 from rightfit.measuring.worker.results import Phase
@@ -43,31 +41,3 @@ def test_phase_is_the_difference_of_two_readings(monkeypatch: pytest.MonkeyPatch
     phase = PhaseMeter().read()
 
     assert phase == Phase(4.0, 1.0, 0.25, 0.25)
-
-
-@pytest.mark.parametrize(
-    ("n_threads", "used_ms", "n_looks"),
-    [
-        (1, [], 0),
-        (2, [9, 9, 0.5], 3),
-        (2, [9] * 9, 5),
-    ],
-)
-def test_rest_is_waited_for_up_to_the_cap(
-    n_threads: int,
-    used_ms: list[float],
-    n_looks: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(cpu, "_tasks", lambda _pid: [Path()] * n_threads)
-    spent_ns = [0.0]
-    slept_s = []
-    use_ms = iter(used_ms)
-
-    def sleep(seconds: float) -> None:
-        slept_s.append(seconds)
-        spent_ns[0] += next(use_ms) * 1e6
-
-    await_rest(max_wait_s=0.05, read_ns=lambda: int(spent_ns[0]), sleep=sleep)
-
-    assert slept_s == [0.01] * n_looks

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +18,6 @@ from rightfit._core.processes.lifeline import list_descendants
 from rightfit.measuring.worker.meters.disturbance import delay_share, read_delay_ns
 from rightfit.measuring.worker.results import Phase
 from rightfit.measuring.worker.units import NS_PER_MS, NS_PER_S
-
-# The kernel may bring a running thread's time up to date at its ticks only, of up to 10 ms.
-REST_LOOK_S = 0.01
-REST_SHARE = 0.1  # of a core, that a process at rest may use
 
 
 @dataclass(frozen=True)
@@ -66,33 +61,6 @@ class PhaseMeter:
             cores=cpu_ns / wall_ns,
             delay_share=delay_share(self._delay_ns, delay_ns, wall_ns),
         )
-
-
-def await_rest(
-    *,
-    max_wait_s: float,
-    read_ns: Callable[[], int] = time.process_time_ns,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Wait until no thread of this process uses a core any more.
-
-    The threads of a pool go on looking for work after the last call: those of onnxruntime for some
-    35 ms on two cores.
-
-    Args:
-        max_wait_s: Longest wait.
-        read_ns: CPU time of this process; tests pass a fake.
-        sleep: Waits the given seconds; tests pass a fake.
-    """
-    if len(_tasks(os.getpid())) == 1:
-        return
-    waited_s = 0.0
-    while waited_s < max_wait_s:
-        before_ns = read_ns()
-        sleep(REST_LOOK_S)
-        waited_s += REST_LOOK_S
-        if read_ns() - before_ns <= REST_SHARE * REST_LOOK_S * NS_PER_S:
-            return
 
 
 def _tasks(pid: int) -> list[Path]:

@@ -1,10 +1,11 @@
-"""Measuring many jobs in blocks: all of them shortly, then those that still matter.
+"""Timing many jobs in blocks: all of them shortly, then those that could still be chosen.
 
 In each block a fresh process of each job is timed, in slices of some milliseconds that alternate in
 random order, so that a machine that gets slower or faster meanwhile does so for all alike. A
 reference that is in every block joins them, see :mod:`rightfit.measuring.blocks`. After a short
 screening, the applications that choose among the profiles say which could still be chosen; the
-others are not measured further.
+others are not measured further. Nothing is timed in any other way, a first comparison of many
+serving configurations included.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ import pytest
 from factories.measurements import DictStore, known_load, make_round, make_settings
 
 from rightfit._core.processes.codec import from_plain
-from rightfit.measuring.rounds import turns
+from rightfit.measuring.rounds import block_timing
+from rightfit.measuring.rounds.block_timing import measure_jobs, reference_key
 from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
-from rightfit.measuring.rounds.turns import measure_jobs, reference_key
 from rightfit.measuring.worker.protocol import Failure
 
 
@@ -46,7 +46,7 @@ class ScriptedRound:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ScriptedRound.log = []
-    monkeypatch.setattr(turns, "OpenRound", ScriptedRound)
+    monkeypatch.setattr(block_timing, "OpenRound", ScriptedRound)
     return ScriptedRound.log
 
 
@@ -151,7 +151,7 @@ def test_processes_are_left_when_measuring_fails(
 def test_many_jobs_are_timed_in_groups_of_what_may_be_open(
     log: list[str], bench: MeasurementContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "MAX_OPEN_PROCESSES", 2)
+    monkeypatch.setattr(block_timing, "MAX_OPEN_PROCESSES", 2)
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
 
     states = measure(
