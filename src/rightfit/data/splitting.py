@@ -29,10 +29,13 @@ class Parted:
     Args:
         rows: The kept rows in their original order, with a column ``part``.
         dropped: Reason and number of rows left out, in order; reasons without rows are missing.
+        beyond_sample: Which labelled rows belong to the train split but not to its sample, shape
+            (n_rows,); ``None``: there is no sample.
     """
 
     rows: pl.DataFrame
     dropped: tuple[tuple[str, int], ...]
+    beyond_sample: Mask | None = None
 
 
 def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
@@ -73,14 +76,14 @@ def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
     part = np.select([is_validation, kept_train, kept_test], ["validation", "train", "test"], "")
     rows = labelled.with_columns(part=pl.Series(part, dtype=pl.String)).filter(pl.col("part") != "")
     _require_rows(spec, rows)
+    beyond_sample = is_train & ~kept_train
     reasons = {
         neither: int((~is_train & ~is_test).sum()),
-        f"not in the sample of {spec.max_train_rows} train rows": int(
-            (is_train & ~kept_train).sum()
-        ),
+        f"not in the sample of {spec.max_train_rows} train rows": int(beyond_sample.sum()),
         f"not in the sample of {spec.max_test_rows} test rows": int((is_test & ~kept_test).sum()),
     }
-    return Parted(rows, tuple((reason, n_rows) for reason, n_rows in reasons.items() if n_rows))
+    dropped = tuple((reason, n_rows) for reason, n_rows in reasons.items() if n_rows)
+    return Parted(rows, dropped, beyond_sample)
 
 
 def _keep(
