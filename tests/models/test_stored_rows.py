@@ -78,23 +78,27 @@ def test_rows_whose_writing_was_cut_short_are_written_anew(tmp_path: Path) -> No
     assert again == stored
 
 
-CASES = [
-    ("lightgbm", {"n_estimators": 40}, SCHEMA),
-    ("lightgbm", {"n_estimators": 20}, MORE_CLASSES),
-    ("xgboost", {"n_estimators": 40, "max_depth": 4}, CLASSES),
-]
+LINEAR = {"n_epochs": 5, "alpha": 1e-3, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.1}
+NET = {"n_layers": 1, "n_units": 16, "n_channels": 8}
+CASES = {
+    "ridge": ("linear", LINEAR, SCHEMA),
+    "elastic net": ("linear", LINEAR | {"penalty": "elasticnet", "alpha": 0.02}, SCHEMA),
+    "Newton": ("linear", LINEAR | {"solver": "lbfgs"}, CLASSES),
+    "Newton, three classes": ("linear", LINEAR | {"solver": "lbfgs"}, MORE_CLASSES),
+    "net": ("net", NET, SCHEMA),
+    "net, three classes": ("net", NET, MORE_CLASSES),
+    "lightgbm": ("lightgbm", {"n_estimators": 40}, SCHEMA),
+    "lightgbm, three classes": ("lightgbm", {"n_estimators": 20}, MORE_CLASSES),
+    "xgboost": ("xgboost", {"n_estimators": 40, "max_depth": 4}, CLASSES),
+}
 
 
-@pytest.mark.parametrize(
-    ("family", "configuration", "schema"),
-    CASES,
-    ids=[f"{case[0]}-{len(case[2].classes)}" for case in CASES],
-)
+@pytest.mark.parametrize(("family", "configuration", "schema"), CASES.values(), ids=CASES)
 def test_training_on_stored_rows_predicts_as_training_on_them_in_memory(
     family: str, configuration: dict[str, object], schema: InputSchema, tmp_path: Path
 ) -> None:
-    pytest.importorskip(family)
-    learner = get_family(f"rightfit.models.libraries.{family}")
+    learner = get_family(family)
+    learner.load_libraries()
     stored, sample = store(tmp_path / "rows", schema)
     rows, labels = make_rows(schema)
     every_row = TrainingData(rows, labels, schema)
@@ -111,3 +115,30 @@ def test_training_on_stored_rows_predicts_as_training_on_them_in_memory(
         return float(np.sqrt(((other - expected) ** 2).mean()))
 
     assert distance(predictions) < 0.5 * distance(of_sample)
+
+
+def test_stochastic_gradient_descent_on_stored_rows_is_no_worse_than_on_the_sample(
+    tmp_path: Path,
+) -> None:
+    linear = get_family("linear")
+    linear.load_libraries()
+    stored, sample = store(tmp_path / "rows", CLASSES)
+    rows, labels = make_rows(CLASSES)
+    run = TrainingRun(LINEAR, sample)
+    [of_all], [of_sample] = linear.train_stored(run, stored), linear.train(run)
+
+    losses = [
+        -np.log(linear.predict(checkpoint.model, rows)[np.arange(N_ROWS), labels]).mean()
+        for checkpoint in (of_all, of_sample)
+    ]
+
+    assert losses[0] < losses[1] + 1e-3
+
+
+@pytest.mark.parametrize("family", ["forest", "boosting", "catboost"])
+def test_a_family_that_needs_its_rows_in_memory_reads_no_blocks(
+    family: str, tmp_path: Path
+) -> None:
+    stored, sample = store(tmp_path / "rows", SCHEMA)
+
+    assert get_family(family).train_stored(TrainingRun({}, sample), stored) is None

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.models.family import Checkpoint, TrainingRun, split_training
+from rightfit.models.stored_rows import StoredRows
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -75,6 +76,26 @@ def grow_passes(
                 model.partial_fit(data.rows[block], data.labels[block], **classes)
         n_grown = n_steps
         yield Checkpoint(model, n_steps=n_grown)
+
+
+def pass_stored(model: Any, run: TrainingRun, stored: StoredRows, *, n_passes: int) -> Checkpoint:
+    """Pass over stored rows with ``partial_fit``; a step is a block of 2,048 rows or fewer.
+
+    Args:
+        model: Not yet fitted.
+        run: Seed and schema.
+        stored: The rows.
+        n_passes: Passes, each in an order of its own.
+    """
+    schema, n_steps = run.data.schema, 0
+    classes = {"classes": np.arange(schema.n_classes)} if schema.classes else {}
+    with _fitting():
+        for rows, labels in stored.iterate_batches(
+            _ROWS_PER_STEP, n_passes=n_passes, seed=run.seed
+        ):
+            model.partial_fit(rows, labels, **classes)
+            n_steps += 1
+    return Checkpoint(model, n_steps)
 
 
 def grow_rows(model: Any, run: TrainingRun) -> Iterator[Checkpoint]:

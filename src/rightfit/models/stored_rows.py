@@ -70,6 +70,23 @@ class StoredRows:
             order = rng.permutation(self.sizes[block])
             yield self.read(block)[order], self.read_labels(block)[order]
 
+    def count_passes(self, n_epochs: int, n_sampled: int) -> int:
+        """Return the passes that visit as many rows as epochs over a sample do, at least one."""
+        return max(1, round(n_epochs * n_sampled / self.n_rows))
+
+    def count_batches(self, n_rows: int) -> int:
+        """Return the batches of a pass; see :meth:`iterate_batches`."""
+        return sum(-(-size // n_rows) for size in self.sizes)
+
+    def iterate_batches(
+        self, n_rows: int, *, n_passes: int, seed: int
+    ) -> Iterator[tuple[Array, Array]]:
+        """Pass over all rows in batches of ``n_rows``; the last one of a file may have fewer."""
+        for number in range(n_passes):
+            for rows, labels in self.iterate(seed=seed + number):
+                for start in range(0, len(labels), n_rows):
+                    yield rows[start : start + n_rows], labels[start : start + n_rows]
+
     def take(self, n_rows: int) -> tuple[Array, Array]:
         """Read a random sample and its labels: ``n_rows``, or all if there are fewer."""
         n_blocks = int(np.searchsorted(np.cumsum(self.sizes), n_rows)) + 1
