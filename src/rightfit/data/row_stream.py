@@ -15,7 +15,7 @@ from rightfit.data.splitting import assign_parts
 from rightfit.data.table_check import clean_table
 from rightfit.data.tables import ROW, RawTableError, Table
 
-N_BATCH_ROWS = 2**18  # read at once
+N_BATCH_ROWS = 2**18  # of the main table, read at once
 
 
 def stream_beyond_sample(
@@ -25,7 +25,6 @@ def stream_beyond_sample(
     sample: pl.DataFrame,
     *,
     n_rows: int,
-    n_batch_rows: int = N_BATCH_ROWS,
 ) -> Iterator[pl.DataFrame]:
     """Encode the train rows that ``max_train_rows`` excludes.
 
@@ -37,7 +36,6 @@ def stream_beyond_sample(
         encoder: Fitted on the train rows of the sample.
         sample: The rows of all parts that were taken before, with ``label`` and ``part``.
         n_rows: Rows wanted; of more a seeded random share is read.
-        n_batch_rows: Rows of the main table that are read at once.
 
     Yields:
         Float32 features, then the column ``label``.
@@ -57,11 +55,11 @@ def stream_beyond_sample(
     expected = labelled.select(ROW, "label")[beyond]
     del labelled, parted, beyond
     positions = expected[ROW].to_numpy()
-    for start in range(0, main.height, n_batch_rows):
-        first, end = np.searchsorted(positions, (start, start + n_batch_rows))
+    for start in range(0, main.height, N_BATCH_ROWS):
+        first, end = np.searchsorted(positions, (start, start + N_BATCH_ROWS))
         if first == end:
             continue
-        batch = main.slice(start, n_batch_rows)
+        batch = main.slice(start, N_BATCH_ROWS)
         if batch.height <= positions[end - 1] - start:
             raise RawTableError(_describe_change(spec, "while it was read"))
         batch = batch[positions[first:end] - start]

@@ -98,7 +98,7 @@ def _collect(scan: pl.LazyFrame) -> pl.DataFrame:
     """
     try:
         return scan.collect(engine=_STREAMED)
-    except (pl.exceptions.PolarsError, OSError) as err:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as err:
         reason = str(err).strip().splitlines()[0]
         raise RawTableError(
             f"The table's files cannot be read: {reason}. Every file needs the same columns, and "

@@ -108,7 +108,7 @@ def train_on_all_rows(
         logger.info("%s: more rows than the sample are expected to bring nothing", cell.dataset)
         return {}
     for candidate in candidates:
-        _log_forecast(candidate, n_rows)
+        _log_forecast(candidate, len(sample.labels), n_rows)
     targets = settings.targets
     if targets is not None and not targets.applications.asks_costs:
         candidates = _leave_out_surely_worse(candidates, n_rows)
@@ -159,14 +159,15 @@ def _forecast(search: PlannedSearch, name: str, bundle: Bundle, carry_out: Carry
     return _Candidate(name, search, task, bundle, curve)
 
 
-def _log_forecast(candidate: _Candidate, n_rows: int) -> None:
+def _log_forecast(candidate: _Candidate, n_sampled: int, n_rows: int) -> None:
+    """Say what more rows are expected to add to a training on the sample, validation included."""
     if candidate.curve is None:
         return
     logger.info(
         "%s: %s rows are expected to add %s of %s and to take %s CPU seconds",
         candidate.name,
         f"{n_rows:,}",
-        forecast_gain(candidate.curve, candidate.curve.n_rows[-1], n_rows),
+        forecast_gain(candidate.curve, n_sampled, n_rows),
         candidate.search.cell.quality.name,
         forecast_cpu_s(candidate.curve, n_rows),
     )
