@@ -110,7 +110,7 @@ def test_a_search_that_ended_while_it_trained_on_all_rows_goes_on(
 
     write = all_rows.write_rows
     monkeypatch.setattr(all_rows, "write_rows", write_and_break)
-    with pytest.raises(KeyboardInterrupt, match="^$"):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         search(table, folder=tmp_path / "kept")
     monkeypatch.undo()
     monkeypatch.setattr(ScannedTable, "slice", None)  # stored rows are not read again

@@ -660,15 +660,12 @@ class _Search:
     ) -> dict[str, Bundle]:
         """Train candidates on train rows beyond the sample, if that is wanted; return them."""
         prepared, table = self._prepared, self._table
-        n_beyond = self._card.rows.beyond_sample
-        if self._rules.training.rows == "sample" or not n_beyond or table is None:
+        if self._rules.training.rows == "sample" or table is None:
             return {}
-
-        def stream(n_rows: int) -> Iterator[pl.DataFrame]:
-            spec, encoder, tables = prepared.spec, prepared.encoder, {NAME: table}
-            return stream_beyond_sample(spec, tables, encoder, prepared.rows, n_rows=n_rows)
-
-        source = RowSource(n_beyond, stream, self._workspace.folder)
+        stream = partial(
+            stream_beyond_sample, prepared.spec, {NAME: table}, prepared.encoder, prepared.rows
+        )
+        source = RowSource(self._card.rows.beyond_sample, stream, self._workspace.folder)
         try:
             return train_on_all_rows(searches, outcomes, source, carry_out=self._carry_out)
         except RawTableError as err:

@@ -37,12 +37,12 @@ class RowSource:
 
     Args:
         n_rows: How many there are.
-        stream: Returns encoded batches of as many of them as it is asked for, with ``label``.
+        stream: Returns encoded batches, with ``label``, of ``n_rows`` of them.
         folder: Where they may be stored while candidates learn from them.
     """
 
     n_rows: int
-    stream: Callable[[int], Iterator[pl.DataFrame]]
+    stream: Callable[..., Iterator[pl.DataFrame]]
     folder: Path
 
 
@@ -89,6 +89,8 @@ def train_on_all_rows(
     Raises:
         RightfitError: If the table has changed or cannot be read; all candidates stay as they were.
     """
+    if not source.n_rows:
+        return {}
     settings, cell = searches[0].settings, searches[0].cell
     sample = cell.final_rows() if cell.learns_validation else cell.train
     n_all = len(sample.labels) + source.n_rows
@@ -128,7 +130,7 @@ def train_on_all_rows(
         if not _has_learnt_more(candidate.read(task), candidate):
             write_rows(
                 folder,
-                _join(sample, source.stream(n_rows - len(sample.labels))),
+                _join(sample, source.stream(n_rows=n_rows - len(sample.labels))),
                 sample.schema,
                 n_rows=n_rows,
                 seed=settings.seed,
