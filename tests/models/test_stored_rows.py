@@ -135,10 +135,13 @@ def test_stochastic_gradient_descent_on_stored_rows_is_no_worse_than_on_the_samp
     assert losses[0] < losses[1] + 1e-3
 
 
-@pytest.mark.parametrize("family", ["forest", "boosting", "catboost"])
+@pytest.mark.parametrize(
+    ("family", "configuration"),
+    [("forest", {}), ("boosting", {}), ("catboost", {}), ("xgboost", {"tree_method": "exact"})],
+)
 def test_a_family_that_needs_its_rows_in_memory_reads_no_blocks(
-    family: str, tmp_path: Path
+    family: str, configuration: dict[str, object], tmp_path: Path
 ) -> None:
     stored, sample = store(tmp_path / "rows", SCHEMA)
 
-    assert get_family(family).train_stored(TrainingRun({}, sample), stored) is None
+    assert get_family(family).train_stored(TrainingRun(configuration, sample), stored) is None

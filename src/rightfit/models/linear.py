@@ -128,8 +128,10 @@ class LinearFamily(SklearnFamily):
         if schema.task == "regression":
             return iter([_fit_moments(run, stored)])
         if not _is_exact(run.configuration):
-            n_passes = stored.count_passes(run.configuration["n_epochs"], len(run.data.labels))
-            model = _estimator(run.configuration, seed=run.seed)
+            model, n_passes = (
+                _estimator(run.configuration, seed=run.seed),
+                run.configuration["n_epochs"],
+            )
             return iter([pass_stored(model, run, stored, n_passes=n_passes)])
         if schema.n_outputs * (schema.n_features + 1) > _MAX_NEWTON_WEIGHTS:
             return None

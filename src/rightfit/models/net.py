@@ -183,7 +183,8 @@ class NetFamily(Family):
 
         schema = run.data.schema
         configuration = _complete(run.configuration, schema)
-        configuration.setdefault("n_epochs", count_epochs(len(run.data.labels)))
+        n_rows = len(run.data.labels) if stored is None else stored.n_rows
+        configuration.setdefault("n_epochs", count_epochs(n_rows))
         run = replace(run, configuration=configuration)
         network = build_network(configuration, schema, target=read_target(run.data), seed=run.seed)
         # not channels last, though faster: torch 2.13 then corrupts its heap on some CPUs

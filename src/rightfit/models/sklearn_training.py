@@ -78,16 +78,15 @@ def grow_passes(
         yield Checkpoint(model, n_steps=n_grown)
 
 
-def pass_stored(model: Any, run: TrainingRun, stored: StoredRows, *, n_passes: int) -> Checkpoint:
+def pass_stored(model: Any, run: TrainingRun, stored: StoredRows) -> Checkpoint:
     """Pass over stored rows with ``partial_fit``; a step is a block of 2,048 rows or fewer.
 
     Args:
         model: Not yet fitted.
-        run: Seed and schema.
+        run: Its configuration holds ``n_epochs``: passes, each in an order of its own.
         stored: The rows.
-        n_passes: Passes, each in an order of its own.
     """
-    schema, n_steps = run.data.schema, 0
+    schema, n_steps, n_passes = run.data.schema, 0, run.configuration["n_epochs"]
     classes = {"classes": np.arange(schema.n_classes)} if schema.classes else {}
     with _fitting():
         for rows, labels in stored.iterate_batches(

@@ -70,10 +70,6 @@ class StoredRows:
             order = rng.permutation(self.sizes[block])
             yield self.read(block)[order], self.read_labels(block)[order]
 
-    def count_passes(self, n_epochs: int, n_sampled: int) -> int:
-        """Return the passes that visit as many rows as epochs over a sample do, at least one."""
-        return max(1, round(n_epochs * n_sampled / self.n_rows))
-
     def count_batches(self, n_rows: int) -> int:
         """Return the batches of a pass; see :meth:`iterate_batches`."""
         return sum(-(-size // n_rows) for size in self.sizes)

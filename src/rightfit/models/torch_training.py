@@ -64,8 +64,7 @@ def train_module(
         schedule: Makes the schedule of the learning rate from the number of steps; ``None``: the
             rate is constant.
         measure_loss: ``None``: cross-entropy, or the squared error of a target of spread 1.
-        stored: Rows to learn from instead, of which the run's are a sample: as many passes as visit
-            the rows of ``n_epochs`` over the sample, at least one.
+        stored: Rows to learn from instead, of which the run's are a sample.
     """
     configuration, data = run.configuration, run.data
     is_regression = data.schema.task == "regression"
@@ -82,9 +81,8 @@ def train_module(
         n_steps = -(-len(data.labels) // batch_size) * n_epochs
         batches = _draw_batches(run, batch_size, n_epochs, device)
     else:
-        n_passes = stored.count_passes(n_epochs, len(data.labels))
-        n_steps = stored.count_batches(batch_size) * n_passes
-        read = stored.iterate_batches(batch_size, n_passes=n_passes, seed=run.seed)
+        n_steps = stored.count_batches(batch_size) * n_epochs
+        read = stored.iterate_batches(batch_size, n_passes=n_epochs, seed=run.seed)
         batches = (_make_tensors(rows, labels, run, device) for rows, labels in read)
     shares = (share_at(n + 1, run.n_checkpoints) for n in range(run.n_checkpoints))
     ends = [max(1, round(n_steps * share)) for share in shares]

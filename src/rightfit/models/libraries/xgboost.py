@@ -9,7 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingData
+from rightfit.models.family import (
+    Checkpoint,
+    Configuration,
+    Rows,
+    TrainingData,
+    TrainingRun,
+)
 from rightfit.models.libraries.boosters import (
     Booster,
     BoosterFamily,
@@ -70,6 +76,11 @@ class XgboostFamily(BoosterFamily):
             )
         model = Booster(xgboost.Booster(settings, [table]), data.schema.task)
         return grow(model, lambda number: model.trees.update(table, number), lengths)
+
+    def train_stored(self, run: TrainingRun, stored: StoredRows) -> Iterator[Checkpoint] | None:
+        """See :class:`BoosterFamily`; other methods than histograms need all rows in memory."""
+        is_binned = run.configuration.get("tree_method", "auto") in ("auto", "hist")
+        return super().train_stored(run, stored) if is_binned else None
 
     def take_prefix(self, model: Booster, n_steps: int) -> Booster:
         """See :class:`rightfit.models.family.Family`."""

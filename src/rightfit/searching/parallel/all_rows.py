@@ -122,7 +122,9 @@ def train_on_all_rows(
         f"{n_all:,}",
         settings.rows_memory_mib,
     )
-    folder = source.folder / f"rows-{hash_json([cell.data_version, n_rows], n_digits=12)}"
+    folder = (
+        source.folder.absolute() / f"rows-{hash_json([cell.data_version, n_rows], n_digits=12)}"
+    )
     trained = {}
     for candidate in candidates:
         report_progress("training on more rows", candidate.name)

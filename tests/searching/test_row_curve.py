@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rightfit.searching.row_curve import (
+    RowCurve,
+    choose_n_rows,
+    forecast_cpu_s,
+    forecast_gain,
+)
+
+N_ROWS = (25_000, 50_000, 100_000, 200_000)
+COMMON, PAIRED = 1e-3, 3e-4  # errors of a quality: shared by all sizes, and of each
+
+
+def make_curve(rng: np.random.Generator, slope: float, exponent: float) -> RowCurve:
+    """A power law that some validation rows judge."""
+    shares = np.array(N_ROWS) / N_ROWS[-1]
+    errors = COMMON * rng.normal() + PAIRED * rng.normal(size=4)
+    covariance = np.full((4, 4), COMMON**2) + PAIRED**2 * np.eye(4)
+    return RowCurve(
+        N_ROWS,
+        tuple(0.8 - slope * shares**-exponent + errors),
+        tuple(map(tuple, covariance)),
+        (1.0, 2.0, 4.0, 8.0),
+    )
+
+
+def test_interval_of_the_gain_holds_the_gain_of_power_laws() -> None:
+    rng, n_held, n_cases = np.random.default_rng(1), 0, 400
+    for _ in range(n_cases):
+        exponent, slope = rng.uniform(0.2, 0.9), rng.uniform(0.0005, 0.02)
+        gain = forecast_gain(make_curve(rng, slope, exponent), N_ROWS[-1], 80 * N_ROWS[-1])
+        n_held += gain.low <= slope * (1 - 80**-exponent) <= gain.high
+
+    assert n_held / n_cases == pytest.approx(0.95, abs=0.025)
+
+
+def test_a_curve_of_equal_qualities_expects_no_gain() -> None:
+    curve = RowCurve(N_ROWS, (0.7,) * 4, ((1e-6,) * 4,) * 4, (1, 2, 4, 8))
+
+    assert forecast_gain(curve, N_ROWS[-1], 10**8).high == pytest.approx(0, abs=1e-3)
+    assert choose_n_rows([curve], 10**8) == N_ROWS[-1]
+
+
+def test_rows_are_doubled_until_nothing_more_can_be_told() -> None:
+    rng = np.random.default_rng(0)
+    steep, flat = make_curve(rng, 0.02, 0.3), make_curve(rng, 0.0, 0.5)
+
+    assert choose_n_rows([flat, steep], 1_000_000) == 1_000_000
+    assert choose_n_rows([make_curve(rng, 0.005, 1.0)], 16_000_000) < 16_000_000
+
+
+def test_cpu_seconds_go_on_in_a_line_between_the_least_and_largest_slope() -> None:
+    curve = RowCurve((1, 2, 4, 8), (0.0,) * 4, ((1.0,) * 4,) * 4, (1, 3, 5, 9))
+
+    cpu_s = forecast_cpu_s(curve, 18)
+
+    assert (cpu_s.value, cpu_s.low, cpu_s.high) == (19, 19, 29)
