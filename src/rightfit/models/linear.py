@@ -128,11 +128,7 @@ class LinearFamily(SklearnFamily):
         if schema.task == "regression":
             return iter([_fit_moments(run, stored)])
         if not _is_exact(run.configuration):
-            model, n_passes = (
-                _estimator(run.configuration, seed=run.seed),
-                run.configuration["n_epochs"],
-            )
-            return iter([pass_stored(model, run, stored, n_passes=n_passes)])
+            return iter([pass_stored(_estimator(run.configuration, seed=run.seed), run, stored)])
         if schema.n_outputs * (schema.n_features + 1) > _MAX_NEWTON_WEIGHTS:
             return None
         return iter([_fit_newton(run, stored)])

@@ -17,12 +17,11 @@ from rightfit._core.progress import report_progress
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import TrainingData
 from rightfit.models.stored_rows import rows_in_blocks, write_rows
-from rightfit.searching.candidates import plan_finish
 from rightfit.searching.cell import study_name
 from rightfit.searching.parallel.planned_search import PlannedSearch, SearchOutcome
 from rightfit.searching.row_curve import RowCurve, choose_n_rows, forecast_cpu_s, forecast_gain
 from rightfit.searching.search_scheduler import read_trials
-from rightfit.searching.studies.trial_attributes import CURVE
+from rightfit.searching.studies.trial_attributes import CONFIGURATION, CURVE
 from rightfit.searching.task_worker import TaskWorker
 from rightfit.searching.tasks import Task, TaskResult
 
@@ -95,7 +94,6 @@ def train_on_all_rows(
     sample = cell.final_rows() if cell.learns_validation else cell.train
     n_all = len(sample.labels) + source.n_rows
     n_rows = min(n_all, rows_in_blocks(settings.rows_memory_mib, sample.schema))
-    report_progress("forecasting")
     candidates = [
         _forecast(search, name, bundle, carry_out)
         for search in searches
@@ -149,14 +147,23 @@ def train_on_all_rows(
 
 def _forecast(search: PlannedSearch, name: str, bundle: Bundle, carry_out: CarryOut) -> _Candidate:
     """Measure a candidate's learning curve over rows; one whose trainings fail has none."""
-    number = int(name.rpartition("-")[2])
-    trial = read_trials(search.cell, search.settings, search.store)[number]
-    task = plan_finish(trial, search.cell, search.settings, exports=search.exports)
+    report_progress("forecasting", name)
+    number, cell = int(name.rpartition("-")[2]), search.cell
+    trial = read_trials(cell, search.settings, search.store)[number]
+    last_point = trial.user_attrs[CURVE][-1]
+    task = Task(
+        "finish",
+        number,
+        trial.user_attrs[CONFIGURATION],
+        last_point["kept_checkpoint"],
+        learns_validation=cell.learns_validation,
+        exports=search.exports,
+    )
     result = carry_out(search, replace(task, kind="row_curve"))
     curve = None
     if result is not None and result.point is not None:
         point: dict[str, Any] = result.point
-        point["cpu_s"] = [*point["cpu_s"], trial.user_attrs[CURVE][-1]["fit_cpu_s"]]
+        point["cpu_s"] = [*point["cpu_s"], last_point["fit_cpu_s"]]
         curve = RowCurve(**point)
     else:
         logger.warning("%s: what more rows bring is not known", name)
