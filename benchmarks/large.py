@@ -93,10 +93,10 @@ def search(table: Path, folder: Path, *, family: str, stage: str, n_sampled: int
         folder=folder,
     )
     [profile] = result.profiles
-    model = result.best()
+    [bundle] = result._candidates.values()
     figures: dict[str, Any] = {
         "r2": profile["quality_raw"].value,
-        "learnt_rows": model._bundle.n_training_rows,
+        "learnt_rows": bundle.n_training_rows,
     }
     if forecasts:
         _, _, gain, _, cpu_s = forecasts

@@ -159,6 +159,21 @@ def test_a_table_that_changes_while_it_is_streamed_leaves_the_models_of_the_samp
     assert len(fault.splitlines()) == 1
 
 
+def test_rows_that_the_disk_does_not_hold_leave_the_models_of_the_sample(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_disk(folder: Path, *_: Any, **__: Any) -> None:
+        folder.mkdir()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rightfit.searching.parallel.all_rows.write_rows", fill_disk)
+    result = search(table, folder=tmp_path / "kept")
+
+    assert learnt_rows(result) == {"lightgbm-000": N_SAMPLED}
+    assert any("No space left" in remark for remark in result.remarks)
+    assert not list((tmp_path / "kept").glob("rows-*"))
+
+
 def test_a_column_that_a_later_file_lacks_is_one_error(table: Path) -> None:
     remove_column(table)
 

@@ -668,7 +668,7 @@ class _Search:
         source = RowSource(self._card.rows.beyond_sample, stream, self._workspace.folder)
         try:
             return train_on_all_rows(searches, outcomes, source, carry_out=self._carry_out)
-        except RawTableError as err:
+        except (RawTableError, OSError) as err:
             self._faults.append(f"the candidates stay as the sample has trained them: {err}")
             return {}
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from rightfit._core.formatting import count
 from rightfit._core.processes.codec import hash_json
 from rightfit._core.progress import report_progress
 from rightfit.models.bundle import Bundle
@@ -87,6 +88,7 @@ def train_on_all_rows(
 
     Raises:
         RightfitError: If the table has changed or cannot be read; all candidates stay as they were.
+        OSError: If the rows cannot be stored; likewise.
     """
     if not source.n_rows:
         return {}
@@ -113,34 +115,33 @@ def train_on_all_rows(
     if targets is not None and not targets.applications.asks_costs:
         candidates = _leave_out_surely_worse(candidates, n_rows)
     logger.info(
-        "%s: %d candidates are trained on %s of %s rows, within %g MiB of memory each",
+        "%s: %s of %s rows, %.2g GiB on disk, teach %s, each within %g MiB of memory",
         cell.dataset,
-        len(candidates),
         f"{n_rows:,}",
         f"{n_all:,}",
+        n_rows * sample.schema.n_features * 4 / 2**30,
+        count(len(candidates), "candidate"),
         settings.rows_memory_mib,
     )
-    folder = (
-        source.folder.absolute() / f"rows-{hash_json([cell.data_version, n_rows], n_digits=12)}"
-    )
+    key = hash_json([cell.data_version, n_rows], n_digits=12)
+    folder = source.folder.absolute() / f"rows-{key}"
     trained = {}
-    for candidate in candidates:
-        report_progress("training on more rows", candidate.name)
-        task = replace(candidate.task, n_rows=n_rows)
-        if not _has_learnt_more(candidate.read(task), candidate):
-            write_rows(
-                folder,
-                _join(sample, source.stream(n_rows=n_rows - len(sample.labels))),
-                sample.schema,
-                n_rows=n_rows,
-                seed=settings.seed,
-            )
-            carry_out(candidate.search, replace(task, stored_rows=str(folder)))
-        bundle = candidate.read(task)
-        if _has_learnt_more(bundle, candidate):
-            trained[candidate.name] = bundle
-        else:
-            logger.warning("%s stays as its sample has trained it", candidate.name)
+    try:
+        for candidate in candidates:
+            report_progress("training on more rows", candidate.name)
+            task = replace(candidate.task, n_rows=n_rows)
+            if not _has_learnt_more(candidate.read(task), candidate):
+                batches = _join(sample, source.stream(n_rows=n_rows - len(sample.labels)))
+                write_rows(folder, batches, sample.schema, n_rows=n_rows, seed=settings.seed)
+                carry_out(candidate.search, replace(task, stored_rows=str(folder)))
+            bundle = candidate.read(task)
+            if _has_learnt_more(bundle, candidate):
+                trained[candidate.name] = bundle
+            else:
+                logger.warning("%s stays as its sample has trained it", candidate.name)
+    except Exception:  # not where somebody ends the run, which may go on later
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     shutil.rmtree(folder, ignore_errors=True)
     return trained
 
