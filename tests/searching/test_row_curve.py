@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from factories import cells
 
+from rightfit.models.family import TrainingData
 from rightfit.searching.row_curve import (
     RowCurve,
     choose_n_rows,
     forecast_cpu_s,
     forecast_gain,
+    predict_work_s,
 )
 
 N_ROWS = (25_000, 50_000, 100_000, 200_000)
@@ -23,7 +28,7 @@ def make_curve(rng: np.random.Generator, slope: float, exponent: float) -> RowCu
         N_ROWS,
         tuple(0.8 - slope * shares**-exponent + errors),
         tuple(map(tuple, covariance)),
-        (1.0, 2.0, 4.0, 8.0),
+        *[(1.0, 2.0, 4.0, 8.0)] * 2,
     )
 
 
@@ -38,7 +43,7 @@ def test_interval_of_the_gain_holds_the_gain_of_power_laws() -> None:
 
 
 def test_a_curve_of_equal_qualities_expects_no_gain() -> None:
-    curve = RowCurve(N_ROWS, (0.7,) * 4, ((1e-6,) * 4,) * 4, (1, 2, 4, 8))
+    curve = RowCurve(N_ROWS, (0.7,) * 4, ((1e-6,) * 4,) * 4, (1,) * 4, (1,) * 4)
 
     assert forecast_gain(curve, N_ROWS[-1], 10**8).high == pytest.approx(0, abs=1e-3)
     assert choose_n_rows([curve], 10**8) == N_ROWS[-1]
@@ -52,9 +57,22 @@ def test_rows_are_doubled_until_nothing_more_can_be_told() -> None:
     assert choose_n_rows([make_curve(rng, 0.005, 1.0)], 16_000_000) < 16_000_000
 
 
-def test_cpu_seconds_go_on_in_a_line_between_the_least_and_largest_slope() -> None:
-    curve = RowCurve((1, 2, 4, 8), (0.0,) * 4, ((1.0,) * 4,) * 4, (1, 3, 5, 9))
+def test_cpu_seconds_are_the_usual_ones_times_what_this_machine_takes() -> None:
+    flat = (0.0,) * 4
+    curve = RowCurve((1, 2, 4, 8), flat, ((1.0,) * 4,) * 4, (2, 3, 4, 12), (1, 2, 4, 8))
 
-    cpu_s = forecast_cpu_s(curve, 18)
+    cpu_s = forecast_cpu_s(curve, 20)
 
-    assert (cpu_s.value, cpu_s.low, cpu_s.high) == (19, 19, 29)
+    assert (cpu_s.value, cpu_s.low, cpu_s.high) == (30, 20, 40)
+
+
+def test_epochs_that_depend_on_the_rows_count_in_what_a_net_takes(blobs: TrainingData) -> None:
+    cell = replace(cells.make_cell(blobs), family="rightfit.models.net")
+    structure = {"n_parameters": 1_000.0, "n_operations": 1_000.0}
+
+    few_s, many_s, most_s = (
+        predict_work_s(cell, {}, structure, n_rows) for n_rows in (20_000, 80_000, 800_000)
+    )
+
+    assert many_s < 1.5 * few_s  # 16 and 4 epochs
+    assert most_s > 8 * many_s  # 4 epochs each

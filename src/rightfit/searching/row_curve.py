@@ -9,6 +9,7 @@ its exponent is not known from four sizes, so each one between 0.1 and 1 counts 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -16,11 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.measuring.worker.units import NS_PER_S
-from rightfit.models.family import TrainingRun
+from rightfit.models.family import Configuration, TrainingRun
 from rightfit.models.quality.standard_errors import find_deviations
 from rightfit.models.registry import get_family
+from rightfit.models.training_work import TrainingSize
 from rightfit.searching.cell import Cell
 from rightfit.searching.learning_curve import Json, take_rows
+from rightfit.searching.pausing.training_costs import predict_cpu_s
 
 PARTS = (8, 4, 2)  # of the sample that models are trained on
 EXPONENTS = np.linspace(0.1, 1.0, 46)
@@ -38,12 +41,14 @@ class RowCurve:
         qualities: Raw qualities on the validation rows, higher is better.
         covariance: Of their errors by the choice of the validation rows.
         cpu_s: CPU seconds of each training.
+        work_s: What each usually takes, see :func:`predict_work_s`.
     """
 
     n_rows: tuple[int, ...]
     qualities: tuple[float, ...]
     covariance: tuple[tuple[float, ...], ...]
     cpu_s: tuple[float, ...]
+    work_s: tuple[float, ...]
 
     @property
     def error(self) -> float:
@@ -83,12 +88,18 @@ def measure_row_curve(cell: Cell, run: TrainingRun, model: object, n_checkpoints
         n_rows.append(len(data.labels))
     answers = [family.predict(model, validation.rows.copy()) for model in (*models, model)]
     labels, quality = validation.labels, cell.quality
+    structures = [family.describe_structure(model) for model in (*models, model)]
+    n_rows.append(len(run.data.labels))
     deviations = np.array([find_deviations(quality, labels, answer) for answer in answers])
     return {
-        "n_rows": [*n_rows, len(run.data.labels)],
+        "n_rows": n_rows,
         "qualities": [quality.score(labels, answer) for answer in answers],
         "covariance": (deviations @ deviations.T).tolist(),
         "cpu_s": cpu_s,
+        "work_s": [
+            predict_work_s(cell, run.configuration, structure, n)
+            for structure, n in zip(structures, n_rows, strict=True)
+        ],
     }
 
 
@@ -105,7 +116,8 @@ def forecast_gain(curve: RowCurve, n_from: int, n_to: int) -> Interval:
 
     >>> rows, qualities = (1_000, 2_000, 4_000, 8_000), (0.70, 0.75, 0.775, 0.7875)
     >>> covariance = tuple(map(tuple, 1e-7 * np.eye(4)))
-    >>> gain = forecast_gain(RowCurve(rows, qualities, covariance, (1, 2, 4, 8)), 8_000, 16_000)
+    >>> curve = RowCurve(rows, qualities, covariance, (1,) * 4, (1,) * 4)
+    >>> gain = forecast_gain(curve, 8_000, 16_000)
     >>> round(gain.value, 3), gain.low < 0.00625 < gain.high
     (0.006, True)
     """
@@ -138,17 +150,34 @@ def forecast_gain(curve: RowCurve, n_from: int, n_to: int) -> Interval:
     return Interval(float(median), float(low), float(high))
 
 
-def forecast_cpu_s(curve: RowCurve, n_rows: int) -> Interval:
-    """Foretell the CPU seconds of a training on more rows, going on from the sample's in a line.
+def predict_work_s(
+    cell: Cell, configuration: Configuration, structure: Mapping[str, float], n_rows: int
+) -> float:
+    """Return the CPU seconds that a training usually takes, epochs that depend on the rows counted.
 
-    The interval holds the slopes between all neighbouring sizes.
+    For a family whose costs are not known, they are taken to grow with the rows.
+
+    Args:
+        cell: The family and its data.
+        configuration: The settings.
+        structure: Of the model, or of one like it.
+        n_rows: Rows that it learns from.
     """
-    slopes = np.maximum(np.diff(curve.cpu_s) / np.diff(curve.n_rows), 0.0)
-    more = n_rows - curve.n_rows[-1]
-    value, low, high = (
-        curve.cpu_s[-1] + more * float(slope) for slope in (slopes[-1], slopes.min(), slopes.max())
-    )
-    return Interval(value, low, high)
+    schema = cell.train.schema
+    size = TrainingSize(n_rows, len(cell.validation.labels), schema.n_features, schema.n_outputs)
+    family = get_family(cell.family)
+    counts = family.count_work(configuration, size, structure, checkpoint=1, n_checkpoints=1)
+    usual_s = predict_cpu_s(cell.family, counts)
+    return float(n_rows) if usual_s is None else usual_s
+
+
+def forecast_cpu_s(curve: RowCurve, work_s: float) -> Interval:
+    """Foretell the CPU seconds of a training that usually takes so many.
+
+    The sample's training says how those of this machine compare; all sizes give the interval.
+    """
+    ratios = np.array(curve.cpu_s) / np.array(curve.work_s)
+    return Interval(*(work_s * float(ratio) for ratio in (ratios[-1], ratios.min(), ratios.max())))
 
 
 def choose_n_rows(curves: list[RowCurve], n_all: int) -> int:

@@ -20,7 +20,13 @@ from rightfit.models.family import TrainingData
 from rightfit.models.stored_rows import rows_in_blocks, write_rows
 from rightfit.searching.cell import study_name
 from rightfit.searching.parallel.planned_search import PlannedSearch, SearchOutcome
-from rightfit.searching.row_curve import RowCurve, choose_n_rows, forecast_cpu_s, forecast_gain
+from rightfit.searching.row_curve import (
+    RowCurve,
+    choose_n_rows,
+    forecast_cpu_s,
+    forecast_gain,
+    predict_work_s,
+)
 from rightfit.searching.search_scheduler import read_trials
 from rightfit.searching.studies.trial_attributes import CONFIGURATION, CURVE
 from rightfit.searching.task_worker import TaskWorker
@@ -54,6 +60,7 @@ class _Candidate:
     search: PlannedSearch
     task: Task
     bundle: Bundle
+    structure: Mapping[str, float]
     curve: RowCurve | None
 
     def read(self, task: Task) -> Bundle:
@@ -168,20 +175,22 @@ def _forecast(search: PlannedSearch, name: str, bundle: Bundle, carry_out: Carry
         curve = RowCurve(**point)
     else:
         logger.warning("%s: what more rows bring is not known", name)
-    return _Candidate(name, search, task, bundle, curve)
+    return _Candidate(name, search, task, bundle, last_point["structure"], curve)
 
 
 def _log_forecast(candidate: _Candidate, n_sampled: int, n_rows: int) -> None:
     """Say what more rows are expected to add to a training on the sample, validation included."""
-    if candidate.curve is None:
+    curve, search = candidate.curve, candidate.search
+    if curve is None:
         return
+    structure, configuration = candidate.structure, candidate.task.configuration
     logger.info(
         "%s: %s rows are expected to add %s of %s and to take %s CPU seconds",
         candidate.name,
         f"{n_rows:,}",
-        forecast_gain(candidate.curve, n_sampled, n_rows),
-        candidate.search.cell.quality.name,
-        forecast_cpu_s(candidate.curve, n_rows),
+        forecast_gain(curve, n_sampled, n_rows),
+        search.cell.quality.name,
+        forecast_cpu_s(curve, predict_work_s(search.cell, configuration, structure, n_rows)),
     )
 
 
