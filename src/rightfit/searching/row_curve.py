@@ -23,7 +23,7 @@ from rightfit.models.registry import get_family
 from rightfit.models.training_work import TrainingSize
 from rightfit.searching.cell import Cell
 from rightfit.searching.learning_curve import Json, take_rows
-from rightfit.searching.pausing.training_costs import predict_cpu_s
+from rightfit.searching.pausing.costs import predict_cpu_s
 
 PARTS = (8, 4, 2)  # of the sample that models are trained on
 EXPONENTS = np.linspace(0.1, 1.0, 46)
