@@ -49,6 +49,16 @@ def test_a_curve_of_equal_qualities_expects_no_gain() -> None:
     assert choose_n_rows([curve], 10**8) == N_ROWS[-1]
 
 
+def test_a_curve_that_steepens_may_end_at_once() -> None:
+    qualities = (0.643, 0.669, 0.712, 0.782)  # of a net whose R2 then reached 0.792
+    covariance = tuple(map(tuple, 1e-6 * np.eye(4)))
+    curve = RowCurve(N_ROWS, qualities, covariance, (1,) * 4, (1,) * 4)
+
+    gain = forecast_gain(curve, N_ROWS[-1], 8 * N_ROWS[-1])
+
+    assert gain.low < 0.01 < gain.high
+
+
 def test_rows_are_doubled_until_nothing_more_can_be_told() -> None:
     rng = np.random.default_rng(0)
     steep, flat = make_curve(rng, 0.02, 0.3), make_curve(rng, 0.0, 0.5)

@@ -147,6 +147,8 @@ def forecast_gain(curve: RowCurve, n_from: int, n_to: int) -> Interval:
     order = np.argsort(gains)
     ranks = np.searchsorted(np.cumsum(chances[order]), np.array([0.5, *LEVELS]) * N_DRAWS)
     median, low, high = gains[order[np.minimum(ranks, len(order) - 1)]]
+    if qualities[-1] - qualities[-2] > qualities[-2] - qualities[-3]:
+        low = 0.0  # a curve that steepens is no power law yet, and may end at once
     return Interval(float(median), float(low), float(high))
 
 
