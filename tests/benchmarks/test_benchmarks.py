@@ -100,3 +100,11 @@ def test_earlier_version_lies_beside_this_one_for_a_while(
 
     assert is_complete
     assert not folder.exists()
+
+
+def test_large_benchmark_runs(project_path: Path) -> None:
+    options = ("--rows", "20000", "--sample-rows", "2000", "--families", "linear")
+    figures = read_figures(run_benchmark(project_path, "large.py", *options))
+
+    assert {"peak_gib", "gain_within_forecast", "cpu_s_per_1m_rows"} <= set(figures)
+    assert figures["killed_and_resumed"] in (0, 1)  # it may have ended before it could be killed

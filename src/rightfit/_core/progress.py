@@ -18,8 +18,9 @@ class Progress:
     """A step of a call.
 
     Args:
-        stage: ``preparing``, ``searching``, ``exporting``, ``measuring``, ``refitting``, or
-            ``waiting for another measurement on this machine``.
+        stage: ``preparing``, ``searching``, ``forecasting``, ``training on more rows``,
+            ``exporting``, ``measuring``, ``refitting``, or ``waiting for another measurement on
+            this machine``.
         subject: Cell, candidate, or the process that is waited for; may be empty.
         n_done: Trials begun or profiles finished; ``None``: they are not counted.
         n_all: The number at which the stage ends; ``None``: it ends otherwise.

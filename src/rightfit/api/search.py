@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -46,13 +46,15 @@ from rightfit.api.search_arguments import (
     Preset,
     Rules,
     StoppingLike,
+    TrainRows,
     read_rules,
 )
 from rightfit.data.data_card import DataCard, describe_columns_taken
 from rightfit.data.description import DatasetBlock
 from rightfit.data.prepared import PreparedDataset, prepare_dataset
+from rightfit.data.row_stream import stream_beyond_sample
 from rightfit.data.splitting import PARTS
-from rightfit.data.tables import Table, read_frame, read_records, require_names
+from rightfit.data.tables import RawTableError, Table, read_frame, read_records, require_names
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.measuring.rounds.jobs import FitCosts
@@ -64,6 +66,7 @@ from rightfit.params.faults import explain_faults
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.searching.cell import study_name
+from rightfit.searching.parallel.all_rows import RowSource, train_on_all_rows
 from rightfit.searching.parallel.forked_workers import close_shared_fork_server
 from rightfit.searching.parallel.planned_search import (
     PlannedSearch,
@@ -143,13 +146,14 @@ class SearchResult:
         feeding: Preprocessor,
         refitted_feeding: Preprocessor,
         workspace: Workspace,
+        faults: Sequence[str] = (),
     ) -> None:
         self.ranking = ranking
         self.trials = trials
         self.learning_curves = learning_curves
         self._candidates, self._refitted = candidates, refitted  # bundles by candidate name
         self._feeding, self._refitted_feeding = feeding, refitted_feeding
-        self._workspace = workspace
+        self._workspace, self._faults = workspace, tuple(faults)
 
     @property
     def profiles(self) -> Profiles:
@@ -163,8 +167,8 @@ class SearchResult:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What to know about the columns, and winners that hardly beat guessing."""
-        return (*self.data_card.remarks, *self._remark_worthless())
+        """What to know about the columns, what failed, and winners that hardly beat guessing."""
+        return (*self.data_card.remarks, *self._faults, *self._remark_worthless())
 
     def _remark_worthless(self) -> Iterator[str]:
         quality = self.data_card.quality
@@ -283,6 +287,7 @@ def search(
     early_stopping: StoppingLike = "pausing",
     preset: Preset = "quick",
     refit: bool = True,
+    train_rows: TrainRows = "sample",
     n_workers: int | None = None,
     random_state: int = 0,
     folder: str | Path | None = None,
@@ -326,6 +331,11 @@ def search(
         refit: Whether the models that ``best`` returns have learnt from the test rows too, once all
             was measured, as scikit-learn's searches do. Every figure stays that of the model that
             was measured and ranked, which has learnt from train and validation rows.
+        train_rows: Where ``dataset`` limits ``max_train_rows``, the rows that candidates learn from
+            before they are measured: those of the ``sample``, ``all`` of the train split, or
+            ``auto``: as many as a learning curve expects a gain from. They are read from a
+            temporary file, four bytes a value, in the search's folder; their training comes on top
+            of the budget. A model that has learnt from more than the sample is not refitted.
         n_workers: Processes that train at the same time; 1: this process alone trains. ``None``:
             as many as there are cores.
         random_state: Seed of sampling and training. With ``n_trials`` and ``budget_cpu_s=None`` the
@@ -352,6 +362,7 @@ def search(
         early_stopping=early_stopping,
         preset=preset,
         refit=refit,
+        train_rows=train_rows,
         n_workers=n_workers,
         seed=random_state,
     )
@@ -361,7 +372,7 @@ def search(
         prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
         labels = list_labels(prepared.data_card, values)
         workspace = None if folder is None else Path(folder)
-        return search_dataset(prepared, rules, labels, folder=workspace)
+        return search_dataset(prepared, rules, labels, folder=workspace, table=frame)
 
 
 def read_table(table: object) -> Table:
@@ -454,7 +465,12 @@ def _prepare(
 
 
 def search_dataset(
-    prepared: PreparedDataset, rules: Rules, labels: Labels | None, *, folder: Path | None = None
+    prepared: PreparedDataset,
+    rules: Rules,
+    labels: Labels | None,
+    *,
+    folder: Path | None = None,
+    table: Table | None = None,
 ) -> SearchResult:
     """Search, measure and rank models for a prepared dataset.
 
@@ -463,6 +479,7 @@ def search_dataset(
         rules: What the search goes by.
         labels: The classes as predictions name them, shape (n_classes,); ``None`` in regression.
         folder: Where it is kept; ``None``: in a temporary folder.
+        table: What it was prepared from, which holds the train rows beyond the sample.
 
     Raises:
         RightfitError: If a family cannot learn the task, the folder cannot be used, or no model
@@ -494,7 +511,7 @@ def search_dataset(
         tried_rows=np.ascontiguousarray(tried.select(features).to_numpy(), dtype=np.float32),
     )
     try:
-        return _Search(prepared, rules, workspace).run(feeding)
+        return _Search(prepared, rules, workspace, table).run(feeding)
     except OSError as err:
         raise RightfitError(
             f"The search cannot read or write its files: {err}. It keeps them in "
@@ -509,8 +526,15 @@ def search_dataset(
 class _Search:
     """One search from its rows to its ranking."""
 
-    def __init__(self, prepared: PreparedDataset, rules: Rules, workspace: Workspace) -> None:
+    def __init__(
+        self,
+        prepared: PreparedDataset,
+        rules: Rules,
+        workspace: Workspace,
+        table: Table | None = None,
+    ) -> None:
         self._prepared, self._rules, self._workspace = prepared, rules, workspace
+        self._table, self._faults = table, list[str]()
         self._card = prepared.data_card
         self._parts = {part: prepared.encode(part) for part in PARTS}
         if self._parts["validation"].is_empty():  # too few rows to keep any aside
@@ -537,6 +561,8 @@ class _Search:
         candidates = {
             name: b for outcome in outcomes.values() for name, b in outcome.candidates.items()
         }
+        of_all_rows = self._train_on_all_rows(searches, outcomes)
+        candidates |= of_all_rows
         trials = {name: outcome.trials for name, outcome in outcomes.items()}
         searched = {name: block.space for name, block in rules.models.items()}
         if rules.limit is not None and rules.applications.asks_costs:
@@ -556,7 +582,7 @@ class _Search:
         refitted_feeding = feeding
         if rules.refit:
             refitted_feeding, refits = self._average_all_rows(feeding, searches)
-            refitted = self._refit(ranking, refits, outcomes)
+            refitted = self._refit(ranking, refits, outcomes, leave_out=of_all_rows)
         result = SearchResult(
             ranking=ranking,
             trials=_stack(trials),
@@ -568,6 +594,7 @@ class _Search:
             feeding=feeding,
             refitted_feeding=refitted_feeding,
             workspace=self._workspace,
+            faults=self._faults,
         )
         for remark in result.remarks[len(self._card.remarks) :]:
             logger.warning(remark)
@@ -636,6 +663,23 @@ class _Search:
             searches.append(planned.with_rows_of(searches[0]) if searches else planned)
         return searches
 
+    def _train_on_all_rows(
+        self, searches: Sequence[PlannedSearch], outcomes: Mapping[str, SearchOutcome]
+    ) -> dict[str, Bundle]:
+        """Train candidates on train rows beyond the sample, if that is wanted; return them."""
+        prepared, table = self._prepared, self._table
+        if self._rules.training.rows == "sample" or table is None:
+            return {}
+        stream = partial(
+            stream_beyond_sample, prepared.spec, {NAME: table}, prepared.encoder, prepared.rows
+        )
+        source = RowSource(self._card.rows.beyond_sample, stream, self._workspace.folder)
+        try:
+            return train_on_all_rows(searches, outcomes, source, carry_out=self._carry_out)
+        except (RawTableError, OSError) as err:
+            self._faults.append(f"the candidates stay as the sample has trained them: {err}")
+            return {}
+
     def _measure(self, candidates: Mapping[str, Bundle], costs: FitCosts) -> pl.DataFrame:
         """Measure all families' candidates in the same turns: none goes on that another beats."""
         rules = self._rules
@@ -695,9 +739,12 @@ class _Search:
         ranking: Ranking,
         searches: Sequence[PlannedSearch],
         outcomes: Mapping[str, SearchOutcome],
+        *,
+        leave_out: Collection[str],
     ) -> dict[str, Bundle]:
         """Train the winners on all rows, those that judged too; return their bundles by name.
 
+        Those to leave out have learnt from more rows than the sample, which nothing here reads.
         Nothing is measured again. One whose training would take longer than
         ``training.final.max_s``, or fails, is delivered as it was ranked.
         """
@@ -707,7 +754,10 @@ class _Search:
             return {}
         by_model = {search.cell.model: search for search in searches}
         keys = {
-            key.candidate: key for winners in ranking.winners.values() for key in winners.values()
+            key.candidate: key
+            for winners in ranking.winners.values()
+            for key in winners.values()
+            if key.candidate not in leave_out
         }
         held_out = make_labelled_rows(judges, self._card.input_schema)
         refitted = {}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -38,6 +38,7 @@ from rightfit.searching.training_params import TrainingParams
 FamiliesLike = str | Sequence[str] | Mapping[str, Mapping[str, object]]
 StoppingLike = str | StoppingRule | type[StoppingRule]
 Preset = Literal["quick", "standard", "publish"]
+TrainRows = Literal["sample", "all", "auto"]
 
 DEFAULT_FAMILIES = ("linear", "forest", "boosting", "lightgbm", "catboost")
 """Families that are searched where none are named, those of them whose libraries are installed."""
@@ -92,6 +93,7 @@ def read_rules(
     n_trials: int | None,
     early_stopping: StoppingLike,
     refit: bool,
+    train_rows: TrainRows = "sample",
     n_workers: int | None,
     seed: int,
     budget_s: float | None = None,
@@ -108,6 +110,7 @@ def read_rules(
         n_trials: Configurations of each family.
         early_stopping: Name, import path, class or object.
         refit: Whether the delivered models learn from all rows.
+        train_rows: Train rows that the candidates learn from.
         n_workers: Processes that train at once; ``None``: as many as there are cores.
         seed: Seed of sampling and training.
         budget_s: Wall seconds of the call.
@@ -139,8 +142,7 @@ def read_rules(
         raise RightfitError(
             f"random_state must be a whole number from 0 to {MAX_SEED:,}, but got {seed!r}."
         )
-    if not isinstance(refit, bool):
-        raise RightfitError(f"refit must be True or False, but got {refit!r}.")
+    _check_last_trainings(refit, train_rows)
     if applications is None:
         applications_params = ApplicationsParams.model_validate({BY_QUALITY: _NEUTRAL})
     else:  # nobody has looked at the metrics of an Applications object yet
@@ -152,6 +154,7 @@ def read_rules(
     training: dict[str, object] = {
         "budget_cpu_s": None,
         "early_stopping": stopping,
+        "rows": train_rows,
         "seed": seed,
     }
     if budget_cpu_s is not None:
@@ -190,6 +193,15 @@ def read_rules(
         except ValueError as err:
             raise RightfitError(f"families: {name}: {err}") from err
     return rules
+
+
+def _check_last_trainings(refit: bool, train_rows: str) -> None:
+    if not isinstance(refit, bool):
+        raise RightfitError(f"refit must be True or False, but got {refit!r}.")
+    if train_rows not in get_args(TrainRows):
+        raise RightfitError(
+            f"train_rows must be one of {get_args(TrainRows)}, but got {train_rows!r}."
+        )
 
 
 def _validate(model: type[Params], values: Mapping[str, object]) -> Params:

@@ -24,13 +24,17 @@ class DroppedRows(BaseModel):
 
 
 class RowCounts(BaseModel):
-    """Rows read, left out and kept; per joined table the rows without a partner."""
+    """Rows read, left out and kept; per joined table the rows without a partner.
+
+    ``beyond_sample`` counts the train rows among those left out that ``max_train_rows`` excludes.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     read: int
     dropped: tuple[DroppedRows, ...]
     kept: int
+    beyond_sample: int = 0
     unmatched: dict[str, int]
 
 
@@ -58,19 +62,61 @@ def assemble(
     Raises:
         RawTableError: If a part lacks rows of a class, or a derived column cannot be computed.
     """
-    main, schema = tables[spec.main_table], spec.schemas[spec.main_table]
+    main = tables[spec.main_table]
+    labelled = label_rows(spec, main)
+    parted = assign(spec, labelled)
+    row_parts = parted.rows.select(ROW, "label", "part")
+    columns = list(spec.schemas[spec.main_table].by_column())
+    rows, unmatched = join_and_derive(spec, tables, take_rows(main, columns, row_parts[ROW]))
+    dropped = [(f"{spec.target.column} is missing", main.height - labelled.height)]
+    counts = RowCounts(
+        read=main.height,
+        dropped=tuple(
+            DroppedRows(reason=reason, n_rows=n_rows)
+            for reason, n_rows in (*dropped, *parted.dropped)
+            if n_rows
+        ),
+        kept=rows.height,
+        beyond_sample=0 if parted.beyond_sample is None else int(parted.beyond_sample.sum()),
+        unmatched=unmatched,
+    )
+    return rows.with_columns(row_parts["label"], row_parts["part"]), counts
+
+
+def label_rows(spec: DatasetSpec, main: Table) -> pl.DataFrame:
+    """Return the main table's rows whose target is known: the columns that decide on their part.
+
+    Returns:
+        The target, the columns of the split, ``label``, and the row's position as :data:`ROW`.
+    """
     deciding = {spec.target.column}
     if isinstance(spec.split, ColumnSplit):
         deciding.add(spec.split.column)
     for share in (spec.split, spec.validation):
         if isinstance(share, LatestShare):
             deciding.update(share.time_columns)
-    labelled = add_label(clean_table(main, schema, deciding).with_row_index(ROW), spec.target)
-    parted = assign(spec, labelled)
-    row_parts = parted.rows.select(ROW, "label", "part")
-    rows = clean_table(take_rows(main, list(schema.by_column()), row_parts[ROW]), schema)
-    rows = rows.with_columns(row_parts["label"], row_parts["part"])
-    unmatched = {}
+    columns = clean_table(main, spec.schemas[spec.main_table], deciding)
+    return add_label(columns.with_row_index(ROW), spec.target)
+
+
+def join_and_derive(
+    spec: DatasetSpec, tables: Mapping[str, Table], main: pl.DataFrame
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Complete rows of the main table by joins and derived columns.
+
+    Args:
+        spec: The dataset's description.
+        tables: Raw tables by name.
+        main: Rows of the main table, with all described columns.
+
+    Returns:
+        The features' source columns of these rows, in their order; and per joined table the rows
+        without a partner.
+
+    Raises:
+        RawTableError: If a derived column cannot be computed.
+    """
+    rows, unmatched = clean_table(main, spec.schemas[spec.main_table]), {}
     for join in spec.joins:
         added = [pl.col(column).alias(join.prefix + column) for column in join.columns]
         other = clean_table(tables[join.table], spec.schemas[join.table])
@@ -93,18 +139,7 @@ def assemble(
                 f"The derived column {derived.name} ({derived.op} of {derived.column}) cannot be "
                 f"computed: {reason}. Correct derived in parameters_datasets.yml."
             ) from err
-    dropped = [(f"{spec.target.column} is missing", main.height - labelled.height)]
-    counts = RowCounts(
-        read=main.height,
-        dropped=tuple(
-            DroppedRows(reason=reason, n_rows=n_rows)
-            for reason, n_rows in (*dropped, *parted.dropped)
-            if n_rows
-        ),
-        kept=rows.height,
-        unmatched=unmatched,
-    )
-    return rows.select(*spec.features.columns, "label", "part"), counts
+    return rows.select(spec.features.columns), unmatched
 
 
 def add_label(main: pl.DataFrame, target: Target) -> pl.DataFrame:

@@ -20,6 +20,7 @@ PARTS = ("train", "validation", "test")
 N_STRATA = 10  # tenths of the values to predict
 
 Mask = npt.NDArray[np.bool_]
+Strata = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,13 @@ class Parted:
     Args:
         rows: The kept rows in their original order, with a column ``part``.
         dropped: Reason and number of rows left out, in order; reasons without rows are missing.
+        beyond_sample: Which labelled rows belong to the train split but not to its sample, shape
+            (n_rows,); ``None``: there is no sample.
     """
 
     rows: pl.DataFrame
     dropped: tuple[tuple[str, int], ...]
+    beyond_sample: Mask | None = None
 
 
 def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
@@ -70,22 +74,22 @@ def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
     is_validation[kept_train] = _choose_share(
         candidates, spec.validation, seed=spec.seed, min_rows=1
     )
-    part = np.select([is_validation, kept_train, kept_test], ["validation", "train", "test"], "")
-    rows = labelled.with_columns(part=pl.Series(part, dtype=pl.String)).filter(pl.col("part") != "")
+    is_kept = kept_train | kept_test
+    of_kept = [mask[is_kept] for mask in (is_validation, kept_train, kept_test)]
+    part = np.select(of_kept, ["validation", "train", "test"], "")
+    rows = labelled.filter(pl.Series(is_kept)).with_columns(part=pl.Series(part, dtype=pl.String))
     _require_rows(spec, rows)
+    beyond_sample = is_train & ~kept_train
     reasons = {
         neither: int((~is_train & ~is_test).sum()),
-        f"not in the sample of {spec.max_train_rows} train rows": int(
-            (is_train & ~kept_train).sum()
-        ),
+        f"not in the sample of {spec.max_train_rows} train rows": int(beyond_sample.sum()),
         f"not in the sample of {spec.max_test_rows} test rows": int((is_test & ~kept_test).sum()),
     }
-    return Parted(rows, tuple((reason, n_rows) for reason, n_rows in reasons.items() if n_rows))
+    dropped = tuple((reason, n_rows) for reason, n_rows in reasons.items() if n_rows)
+    return Parted(rows, dropped, beyond_sample)
 
 
-def _keep(
-    mask: Mask, strata: npt.NDArray[np.int64], *, n_rows: int | None, seed: int, min_rows: int
-) -> Mask:
+def _keep(mask: Mask, strata: Strata, *, n_rows: int | None, seed: int, min_rows: int) -> Mask:
     if n_rows is None:
         return mask
     selection = mask.copy()
@@ -105,7 +109,7 @@ def _choose_share(
         return latest_rows(rows, share.time_columns, share=share.share)
     n_left = rows.height - round(share.share * rows.height)
     is_random = isinstance(share, RandomShare)
-    strata = np.zeros(rows.height, np.int64) if is_random else rows["_stratum"].to_numpy()
+    strata = np.zeros(rows.height, np.int32) if is_random else rows["_stratum"].to_numpy()
     return ~draw_stratified(strata, n_rows=n_left, seed=seed, min_drawn=min_rows, min_left=1)
 
 
@@ -168,7 +172,7 @@ def _require_rows(spec: DatasetSpec, rows: pl.DataFrame) -> None:
         )
 
 
-def find_strata(labels: npt.NDArray[Any], *, is_number: bool) -> npt.NDArray[np.int64]:
+def find_strata(labels: npt.NDArray[Any], *, is_number: bool) -> Strata:
     """Return what a stratified draw takes its share of: classes, or tenths of the values.
 
     Args:
@@ -176,17 +180,19 @@ def find_strata(labels: npt.NDArray[Any], *, is_number: bool) -> npt.NDArray[np.
         is_number: Whether they are values.
 
     >>> find_strata(np.array([3.0, 1.0]), is_number=True)
-    array([5, 0])
+    array([5, 0], dtype=int32)
     """
     if not is_number:
-        return labels.astype(np.int64)
-    rank = np.empty(len(labels), dtype=np.int64)
-    rank[np.argsort(labels, kind="stable")] = np.arange(len(labels))
-    return rank * N_STRATA // max(1, len(labels))
+        return labels.astype(np.int32)
+    strata = np.empty(len(labels), dtype=np.int32)
+    strata[np.argsort(labels, kind="stable")] = (
+        np.arange(len(labels)) * N_STRATA // max(1, len(labels))
+    )
+    return strata
 
 
 def draw_stratified(
-    labels: npt.NDArray[np.int64],
+    labels: Strata,
     *,
     n_rows: int,
     seed: int,
@@ -214,13 +220,19 @@ def draw_stratified(
     n = len(labels)
     if n_rows >= n:
         return np.ones(n, dtype=np.bool_)
+    # arrays of all rows are few here, and small: a table may have more rows than memory
     keys = np.random.PCG64(seed).random_raw(n)
-    by_class = np.lexsort((keys, labels))
+    by_class = np.lexsort((keys, labels)).astype(np.uint32)
+    keys = keys[by_class]
     _, starts, sizes = np.unique(labels[by_class], return_index=True, return_counts=True)
-    rank, size = np.arange(n) - np.repeat(starts, sizes), np.repeat(sizes, sizes)
-    rank_share = np.where(rank >= size - min_left, 1.0, rank / size)
-    rank_share[rank < min_drawn] = 0.0
-    first = np.lexsort((keys[by_class], rank_share))[:n_rows]
+    rank_share = np.empty(n)
+    for start, size in zip(starts, sizes, strict=True):
+        rank = np.arange(size)
+        of_class = rank_share[start : start + size]
+        np.divide(rank, size, out=of_class)
+        of_class[rank >= size - min_left] = 1.0
+        of_class[rank < min_drawn] = 0.0
+    first = np.lexsort((keys, rank_share))[:n_rows]
     drawn = np.zeros(n, dtype=np.bool_)
     drawn[by_class[first]] = True
     return drawn

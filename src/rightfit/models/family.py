@@ -25,6 +25,7 @@ import numpy.typing as npt
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import require
 from rightfit.models.schema import InputSchema, Task
+from rightfit.models.stored_rows import StoredRows
 from rightfit.models.training_work import TrainingSize, count_passes
 
 Rows = npt.NDArray[np.float32]
@@ -269,6 +270,23 @@ class Family(ServedFamily, ABC):
     @abstractmethod
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Train, yielding a usable model at each checkpoint; see :func:`split_training`."""
+
+    def train_stored(
+        self,
+        run: TrainingRun,  # noqa: ARG002
+        stored: StoredRows,  # noqa: ARG002
+    ) -> Iterator[Checkpoint] | None:
+        """Train on rows that are read from disk a block at a time, so that memory stays bounded.
+
+        Args:
+            run: Its data are a sample of the rows, from which scales may be learnt.
+            stored: All rows, those of the sample among them.
+
+        Returns:
+            Checkpoints as of :meth:`train`; ``None`` for a family, or a configuration, that needs
+            all its rows in memory. It is trained on the largest sample that fits.
+        """
+        return None
 
     def take_prefix(self, model: Any, n_steps: int) -> Any | None:  # noqa: ARG002
         """Return the model as it was after fewer steps; it shares nothing that training changes.

@@ -8,6 +8,7 @@ are few of them. Exact trainings grow by shares of the rows.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,9 +23,11 @@ from rightfit.models.family import (
     require_settings,
     split_training,
 )
+from rightfit.models.predictions import softmax
 from rightfit.models.schema import InputSchema
 from rightfit.models.sklearn_io import SklearnFamily, load_skops
-from rightfit.models.sklearn_training import find_thread_pools, grow_passes
+from rightfit.models.sklearn_training import find_thread_pools, grow_passes, pass_stored
+from rightfit.models.stored_rows import StoredRows
 from rightfit.models.training_work import TrainingSize
 
 REGRESSORS = ("Ridge", "ElasticNet")
@@ -33,6 +36,7 @@ _L1_RATIOS = {"l1": 1.0, "elasticnet": 0.15}  # 0.15 as in SGDClassifier
 
 _SETTINGS = ("n_epochs", "alpha", "penalty", "learning_rate", "eta0")
 _SOLVERS = ("sgd", "lbfgs")
+_MAX_NEWTON_WEIGHTS, _N_NEWTON_STEPS = 300, 2
 
 
 class LinearFamily(SklearnFamily):
@@ -114,6 +118,21 @@ class LinearFamily(SklearnFamily):
         model = _estimator(run.configuration, seed=run.seed)
         return grow_passes(model, run, n_passes=run.configuration["n_epochs"])
 
+    def train_stored(self, run: TrainingRun, stored: StoredRows) -> Iterator[Checkpoint] | None:
+        """See :class:`rightfit.models.family.Family`.
+
+        Values are fitted exactly in one pass. A logistic regression that is fitted exactly takes
+        Newton steps from the sample's minimum; with many classes and columns it does not.
+        """
+        schema = run.data.schema
+        if schema.task == "regression":
+            return iter([_fit_moments(run, stored)])
+        if not _is_exact(run.configuration):
+            return iter([pass_stored(_estimator(run.configuration, seed=run.seed), run, stored)])
+        if schema.n_outputs * (schema.n_features + 1) > _MAX_NEWTON_WEIGHTS:
+            return None
+        return iter([_fit_newton(run, stored)])
+
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.models.family.Family`."""
         classifier = "LogisticRegression" if _is_exact(configuration) else "SGDClassifier"
@@ -187,3 +206,70 @@ def _make_regression(configuration: Configuration, *, n_rows: int, spread: float
     if penalty in _L1_RATIOS:
         return ElasticNet(alpha=alpha * spread, l1_ratio=_L1_RATIOS[penalty], max_iter=1_000)
     return Ridge(alpha=alpha * n_rows if penalty else 0.0)
+
+
+def _fit_moments(run: TrainingRun, stored: StoredRows) -> Checkpoint:
+    """Fit values by the first and second moments of all rows, which one pass adds up.
+
+    With centred rows X, targets y and X'X / n = R'R, the mean squared error of n rows is a constant
+    and that of as many rows as there are columns: R with targets R'^-1 X'y / n. These are fitted.
+    """
+    n_columns = run.data.schema.n_features
+    shift = np.append(run.data.rows.mean(axis=0, dtype=np.float64), run.data.labels.mean())
+    total, products = np.zeros(n_columns + 1), np.zeros((n_columns + 1, n_columns + 1))
+    for rows, labels in stored.iterate(seed=run.seed):
+        shifted = np.column_stack([rows, labels]) - shift  # float64, as labels are
+        total += shifted.sum(axis=0)
+        products += shifted.T @ shifted
+    mean = total / stored.n_rows
+    covariance = products / stored.n_rows - np.outer(mean, mean)
+    variances, axes = np.linalg.eigh(covariance[:-1, :-1])
+    spreads = np.sqrt(np.maximum(variances, 0.0))
+    along = axes.T @ covariance[:-1, -1]
+    is_seen = variances > variances[-1] * np.finfo(np.float64).eps * n_columns
+    targets = np.divide(along, spreads, out=np.zeros(n_columns), where=is_seen)
+    spread = math.sqrt(covariance[-1, -1])
+    model = _make_regression(run.configuration, n_rows=n_columns, spread=spread)
+    scale = math.sqrt(n_columns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.set_params(fit_intercept=False)
+        model.fit(scale * spreads[:, None] * axes.T, scale * targets)
+    model.set_params(fit_intercept=True)
+    centre = mean + shift
+    model.intercept_ = float(centre[-1] - centre[:-1] @ model.coef_)
+    return Checkpoint(model, stored.n_rows)
+
+
+def _fit_newton(run: TrainingRun, stored: StoredRows) -> Checkpoint:
+    """Go from the minimum of the sample to that of all rows by Newton's method, a pass a step.
+
+    From an estimate of n rows one step leaves an error of the order 1 / n (van der Vaart,
+    Asymptotic Statistics, 1998, chapter 5.7).
+    """
+    *_, sampled = _fit_exactly(run)
+    model, n_rows = sampled.model, stored.n_rows
+    weights = np.column_stack([model.coef_, model.intercept_])  # (n_scores, n_features + 1)
+    n_scores, n_inputs = weights.shape
+    penalty = run.configuration["alpha"] * n_rows * np.append(np.ones(n_inputs - 1), 0.0)
+    for _ in range(_N_NEWTON_STEPS):
+        gradient = weights * penalty
+        curvature = np.kron(np.eye(n_scores), np.diag(penalty))
+        blocks = curvature.reshape(n_scores, n_inputs, n_scores, n_inputs)
+        for rows, labels in stored.iterate(seed=run.seed):
+            inputs = np.column_stack([rows, np.ones(len(labels))])
+            scores = inputs @ weights.T
+            if n_scores == 1:
+                scores = np.column_stack([np.zeros(len(labels)), scores])
+            chances = softmax(scores)[:, -n_scores:]
+            hits = labels[:, None] == np.arange(scores.shape[1])[-n_scores:]
+            gradient += (chances - hits).T @ inputs
+            for first in range(n_scores):
+                for second in range(n_scores):
+                    share = chances[:, first] * ((first == second) - chances[:, second])
+                    blocks[first, :, second] += (inputs * share[:, None]).T @ inputs
+        step = np.linalg.lstsq(curvature, gradient.ravel())[0]
+        weights = weights - step.reshape(weights.shape)
+    model.coef_ = weights[:, :-1].astype(model.coef_.dtype)
+    model.intercept_ = weights[:, -1].astype(model.intercept_.dtype)
+    return Checkpoint(model, n_rows)

@@ -26,6 +26,7 @@ from rightfit.models.family import (
 )
 from rightfit.models.rate_cycles import share_at
 from rightfit.models.schema import InputSchema
+from rightfit.models.stored_rows import StoredRows
 from rightfit.models.training_work import TrainingSize
 
 _SETTINGS: Mapping[str, tuple[type, float, float]] = {
@@ -167,6 +168,13 @@ class NetFamily(Family):
 
         A step is a mini-batch. The one cycle follows Smith and Topin (2018), arXiv:1708.07120.
         """
+        return self._train(run)
+
+    def train_stored(self, run: TrainingRun, stored: StoredRows) -> Iterator[Checkpoint]:
+        """See :class:`rightfit.models.family.Family`; columns are scaled as in the sample."""
+        return self._train(run, stored)
+
+    def _train(self, run: TrainingRun, stored: StoredRows | None = None) -> Iterator[Checkpoint]:
         import torch
 
         from rightfit.models.networks import build_network
@@ -175,13 +183,14 @@ class NetFamily(Family):
 
         schema = run.data.schema
         configuration = _complete(run.configuration, schema)
-        configuration.setdefault("n_epochs", count_epochs(len(run.data.labels)))
+        n_rows = len(run.data.labels) if stored is None else stored.n_rows
+        configuration.setdefault("n_epochs", count_epochs(n_rows))
         run = replace(run, configuration=configuration)
         network = build_network(configuration, schema, target=read_target(run.data), seed=run.seed)
         # not channels last, though faster: torch 2.13 then corrupts its heap on some CPUs
         network = network.eval().to(run.device)
         if schema.image_shape is None:
-            return train_perceptron(network, run)
+            return train_perceptron(network, run, stored)
         optimizer = make_adamw(network, configuration)
         return train_module(
             network,
@@ -190,6 +199,7 @@ class NetFamily(Family):
             schedule=lambda n_steps: torch.optim.lr_scheduler.OneCycleLR(
                 optimizer, max_lr=configuration["learning_rate"], total_steps=n_steps
             ),
+            stored=stored,
         )
 
     def take_prefix(self, model: Any, n_steps: int) -> Any | None:

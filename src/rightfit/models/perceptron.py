@@ -23,6 +23,7 @@ from torch import nn
 from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingRun
 from rightfit.models.rate_cycles import cycle_rate
 from rightfit.models.schema import InputSchema
+from rightfit.models.stored_rows import StoredRows
 from rightfit.models.torch_training import train_module
 
 CLIP = 3.0
@@ -104,7 +105,9 @@ def build_perceptron(configuration: Configuration, schema: InputSchema) -> list[
     return layers
 
 
-def train_perceptron(network: nn.Sequential, run: TrainingRun) -> Iterator[Checkpoint]:
+def train_perceptron(
+    network: nn.Sequential, run: TrainingRun, stored: StoredRows | None = None
+) -> Iterator[Checkpoint]:
     """Train a perceptron; a step is a mini-batch.
 
     Adam's steps do not depend on the size of gradients. A weight in the neural-tangent
@@ -114,6 +117,7 @@ def train_perceptron(network: nn.Sequential, run: TrainingRun) -> Iterator[Check
     Args:
         network: On its device.
         run: With every setting.
+        stored: Rows to learn from instead, of which the run's are a sample.
     """
     for clip in network.children():
         if isinstance(clip, SmoothClip):
@@ -141,6 +145,7 @@ def train_perceptron(network: nn.Sequential, run: TrainingRun) -> Iterator[Check
             optimizer, lambda step: cycle_rate(step / n_steps)
         ),
         measure_loss=smoothed if run.data.schema.classes else None,
+        stored=stored,
     )
     snapshots: dict[int, dict[str, torch.Tensor]] = {}
     network.snapshots = snapshots  # type: ignore[assignment]  # no module

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.models.family import Checkpoint, TrainingRun, split_training
+from rightfit.models.stored_rows import StoredRows
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -75,6 +76,25 @@ def grow_passes(
                 model.partial_fit(data.rows[block], data.labels[block], **classes)
         n_grown = n_steps
         yield Checkpoint(model, n_steps=n_grown)
+
+
+def pass_stored(model: Any, run: TrainingRun, stored: StoredRows) -> Checkpoint:
+    """Pass over stored rows with ``partial_fit``; a step is a block of 2,048 rows or fewer.
+
+    Args:
+        model: Not yet fitted.
+        run: Its configuration holds ``n_epochs``: passes, each in an order of its own.
+        stored: The rows.
+    """
+    schema, n_steps, n_passes = run.data.schema, 0, run.configuration["n_epochs"]
+    classes = {"classes": np.arange(schema.n_classes)} if schema.classes else {}
+    with _fitting():
+        for rows, labels in stored.iterate_batches(
+            _ROWS_PER_STEP, n_passes=n_passes, seed=run.seed
+        ):
+            model.partial_fit(rows, labels, **classes)
+            n_steps += 1
+    return Checkpoint(model, n_steps)
 
 
 def grow_rows(model: Any, run: TrainingRun) -> Iterator[Checkpoint]:

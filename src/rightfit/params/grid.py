@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from rightfit._core.formatting import end_sentence
-from rightfit._core.strict_model import Names, StrictModel, split_names
+from rightfit._core.strict_model import Names, StrictModel, read_key, split_names
 from rightfit.models.registry import refer_to_family
 from rightfit.params.defaults import RawParameters
 from rightfit.params.faults import explain_faults
@@ -35,6 +35,7 @@ class Grid:
         imported: Datasets of each model that takes part without a search, by the model's name.
         datasets_of: Datasets of each searched model that is not for all of them.
         cascades: Names of the models that are made of two candidates of the others.
+        reads_all_rows: Whether candidates may learn from train rows beyond a dataset's sample.
     """
 
     tables: Mapping[str, tuple[str, ...]]
@@ -42,6 +43,7 @@ class Grid:
     imported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     datasets_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cascades: tuple[str, ...] = ()
+    reads_all_rows: bool = False
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -136,6 +138,7 @@ def read_grid(parameters: RawParameters) -> Grid:
             name: datasets_of[name] for name in searched if datasets_of[name] != tuple(tables)
         },
         cascades=tuple(name for name, block in models.items() if is_cascade(block)),
+        reads_all_rows=read_key(parameters.get("training"), "rows") in ("all", "auto"),
     )
 
 

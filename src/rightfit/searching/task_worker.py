@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ import optuna
 from sqlalchemy.exc import SQLAlchemyError
 from threadpoolctl import threadpool_limits
 
+from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import describe_error
 from rightfit.measuring.worker.units import BYTES_PER_MIB, NS_PER_S
 from rightfit.models.bundle import Bundle, read_bundle, set_temperature, write_bundle
 from rightfit.models.bundle_exports import offer_onnx
-from rightfit.models.family import Configuration, TrainingRun
+from rightfit.models.family import Checkpoint, Configuration, TrainingData, TrainingRun
 from rightfit.models.registry import get_family
+from rightfit.models.stored_rows import read_rows, rows_in_memory
 from rightfit.models.temperature import learn_temperature
 from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.learning_curve import (
@@ -32,6 +35,7 @@ from rightfit.searching.learning_curve import (
     follow_training,
     forecast_first_look,
 )
+from rightfit.searching.row_curve import measure_row_curve
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.tasks import Task, TaskResult
 
@@ -81,6 +85,10 @@ class TaskWorker:
                 case "forecast":
                     run = _make_run(self._cell, self._settings, task.configuration)
                     result["point"] = forecast_first_look(self._cell, run)
+                case "row_curve":
+                    model = self.read_model(task).load_native()
+                    run = self._plan_final(task, self._cell.train)
+                    result["point"] = measure_row_curve(self._cell, run, model, task.n_checkpoints)
         except SEARCH_FAULTS:
             raise
         except Exception as err:  # a family may raise anything
@@ -125,7 +133,8 @@ class TaskWorker:
         A candidate whose last training fails is the trial's own model, which is logged.
         """
         try:
-            bundle = self._read_final(task) if task.learns_validation else self.read_model(task)
+            is_final = task.learns_validation or task.n_rows
+            bundle = self._read_final(task) if is_final else self.read_model(task)
         except SEARCH_FAULTS:
             raise
         except Exception as err:  # a family may raise anything
@@ -163,33 +172,66 @@ class TaskWorker:
             return self.read_model(task)
 
     def _name_final(self, task: Task) -> str:
-        n_rows = len(self._cell.train.labels) + len(self._cell.validation.labels)
+        n_rows = task.n_rows or len(self._cell.train.labels) + len(self._cell.validation.labels)
         return f"{n_rows}-rows-{task.n_checkpoints}"
 
     def _read_final(self, task: Task) -> Bundle:
-        """Read a candidate that has learnt from all rows of the cell; train it where it is not."""
-        n_rows = len(self._cell.train.labels) + len(self._cell.validation.labels)
+        """Read a candidate that has learnt from all rows; train it where it is not."""
         variant = self._name_final(task)
         try:
             return self._read(task, variant)
         except (FileNotFoundError, NotADirectoryError, ValueError) as err:
             logger.debug("%s: trial %d is trained finally: %s", self._cell.name, task.number, err)
+        rows = self._cell.final_rows() if task.learns_validation else self._cell.train
+        run = self._plan_final(task, rows)
+        family = get_family(self._cell.family)
+        family.load_libraries()  # whose threads are limited
+        with threadpool_limits(self._settings.n_threads):
+            if task.n_rows:
+                checkpoints, n_rows = self._train_stored(run, Path(task.stored_rows))
+            else:
+                checkpoints, n_rows = family.train(run), len(rows.labels)
+            *_, last = islice(checkpoints, task.n_checkpoints)
+        return self._write(task, last.model, n_rows=n_rows, variant=variant)
+
+    def _plan_final(self, task: Task, rows: TrainingData) -> TrainingRun:
+        """Plan a training to the checkpoint at which a trial's model was best."""
         n_checkpoints = self._settings.n_checkpoints
-        is_whole = task.n_checkpoints == n_checkpoints
-        rows = self._cell.final_rows()
-        run = TrainingRun(
+        return TrainingRun(
             task.configuration,
             rows,
-            n_checkpoints=1 if is_whole else n_checkpoints,
+            n_checkpoints=1 if task.n_checkpoints == n_checkpoints else n_checkpoints,
             seed=self._settings.seed,
             n_threads=self._settings.n_threads,
             device=self._settings.device,
         )
-        family = get_family(self._cell.family)
-        family.load_libraries()  # whose threads are limited
-        with threadpool_limits(self._settings.n_threads):
-            *_, last = islice(family.train(run), 1 if is_whole else task.n_checkpoints)
-        return self._write(task, last.model, n_rows=n_rows, variant=variant)
+
+    def _train_stored(self, run: TrainingRun, folder: Path) -> tuple[Iterator[Checkpoint], int]:
+        """Train on stored rows, or on a sample of them in a family that does not read blocks.
+
+        Returns:
+            The checkpoints, and how many rows they learn from.
+        """
+        family, stored = get_family(self._cell.family), read_rows(folder, run.data.schema)
+        checkpoints = family.train_stored(run, stored)
+        if checkpoints is not None:
+            return checkpoints, stored.n_rows
+        n_fitting = rows_in_memory(self._settings.rows_memory_mib, run.data.schema)
+        if n_fitting <= len(run.data.labels):
+            raise RightfitError(
+                f"it needs its rows in memory, and training.rows_memory_mib of "
+                f"{self._settings.rows_memory_mib:g} holds no more than the sample"
+            )
+        data = TrainingData(*stored.take(n_fitting), run.data.schema)
+        logger.info(
+            "%s needs its rows in memory: trained on %d of %d, which fit training.rows_memory_mib "
+            "of %g",
+            self._cell.name,
+            len(data.labels),
+            stored.n_rows,
+            self._settings.rows_memory_mib,
+        )
+        return family.train(replace(run, data=data)), len(data.labels)
 
     def _repeat(self, task: Task) -> Look:
         return repeat_training(task.configuration, self._cell, self._settings, task.n_checkpoints)

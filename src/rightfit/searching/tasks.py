@@ -23,22 +23,27 @@ class Task:
     Args:
         kind: ``train`` to the next checkpoint, and keep the model at the last one; ``keep`` the
             model of a training that was cut short; ``finish`` a kept model, which becomes a
-            candidate; ``forecast`` what the first checkpoint will take, from trainings on few rows.
+            candidate; ``forecast`` what the first checkpoint will take, from trainings on few rows;
+            ``row_curve`` measures a complete trial's model and others of parts of its rows.
         number: The trial's number.
         configuration: All settings of its model.
         n_checkpoints: Checkpoints that its training has passed.
         learns_validation: Whether a candidate is trained on the validation rows, too.
         exports: Whether a candidate is exported to ONNX.
+        n_rows: Stored rows that a candidate is trained on; 0: those of the cell.
+        stored_rows: Their folder; empty once such a candidate need only be read.
         max_cpu_s: CPU seconds after which a worker process gives it up; ``None``: no limit.
         max_wall_s: Wall seconds, likewise.
     """
 
-    kind: Literal["train", "keep", "finish", "forecast"]
+    kind: Literal["train", "keep", "finish", "forecast", "row_curve"]
     number: int
     configuration: Configuration
     n_checkpoints: int
     learns_validation: bool = False
     exports: bool = False
+    n_rows: int = 0
+    stored_rows: str = ""
     max_cpu_s: float | None = None
     max_wall_s: float | None = None
 

@@ -58,6 +58,10 @@ class TrainingParams(StrictModel):
     n_startup_trials: int = Field(ge=1, le=MAX_TRIALS)  # random; complete before a median stop
     n_candidates: int = Field(gt=0, le=MAX_TRIALS)  # per cell, at most
     final: FinalTraining  # whether candidates are trained again, with which rows
+    # train rows that the candidates learn from before they are measured: those of the sample
+    # (max_train_rows), all of the split, or as many as the learning curve expects a gain from
+    rows: Literal["sample", "all", "auto"] = "sample"
+    rows_memory_mib: float = Field(default=2048, gt=0, le=MAX_SIZE)  # a training on them may take
     n_threads: ThreadCount
     device: Literal["cpu", "cuda", "auto"]
     seed: Seed  # of sampling and training

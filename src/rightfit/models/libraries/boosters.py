@@ -24,6 +24,7 @@ from rightfit.models.family import (
 )
 from rightfit.models.onnx_graph import read_opsets, replace_output, set_opsets
 from rightfit.models.schema import InputSchema, Task
+from rightfit.models.stored_rows import StoredRows
 
 _OPSET, _IR_VERSION = 15, 8  # that go together
 
@@ -57,6 +58,9 @@ class BoosterFamily(Family):
 
     objectives: tuple[str, str, str]
     """The library's names of what is learnt: values, two classes, several classes."""
+
+    reads_blocks: bool = False
+    """Whether the library bins rows a block at a time, see :meth:`Family.train_stored`."""
 
     converter_options: Mapping[str, object] = {}
     """Arguments of onnxmltools' converter of the library."""
@@ -109,16 +113,38 @@ class BoosterFamily(Family):
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Add rounds of boosting; a step is a round."""
+        return self._train(run)
+
+    def train_stored(self, run: TrainingRun, stored: StoredRows) -> Iterator[Checkpoint] | None:
+        """See :class:`rightfit.models.family.Family`: binned rows are kept, a byte a value."""
+        return self._train(run, stored) if self.reads_blocks else None
+
+    def _train(self, run: TrainingRun, stored: StoredRows | None = None) -> Iterator[Checkpoint]:
         settings = dict(run.configuration)
         n_rounds = settings.pop(self.length_setting, self.default_length)
         lengths = split_training(n_rounds, run.n_checkpoints)
-        return self.add_rounds(settings, run.data, lengths, seed=run.seed)
+        return self.add_rounds(settings, run.data, lengths, seed=run.seed, stored=stored)
 
     @abstractmethod
     def add_rounds(
-        self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        lengths: list[int],
+        *,
+        seed: int,
+        stored: StoredRows | None = None,
     ) -> Iterator[Checkpoint]:
-        """Train up to each of some lengths and yield."""
+        """Train up to each of some lengths and yield.
+
+        Args:
+            configuration: The settings but the length.
+            data: Rows to learn from.
+            lengths: Rounds.
+            seed: Of everything random.
+            stored: Rows to learn from instead, of which ``data`` is a sample; for libraries that
+                read blocks.
+        """
 
     @abstractmethod
     def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:

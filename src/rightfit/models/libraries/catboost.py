@@ -19,6 +19,7 @@ from rightfit.models.libraries.boosters import (
     shape_predictions,
 )
 from rightfit.models.schema import InputSchema, Task
+from rightfit.models.stored_rows import StoredRows
 
 
 class CatboostFamily(BoosterFamily):
@@ -44,7 +45,13 @@ class CatboostFamily(BoosterFamily):
         return describe_trees(len(n_leaves), n_nodes, sum(depths))
 
     def add_rounds(
-        self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        lengths: list[int],
+        *,
+        seed: int,
+        stored: StoredRows | None = None,  # noqa: ARG002
     ) -> Iterator[Checkpoint]:
         """See :class:`BoosterFamily`."""
         catboost = self.import_library()

@@ -19,6 +19,7 @@ from rightfit.models.libraries.boosters import (
     shape_predictions,
 )
 from rightfit.models.schema import InputSchema
+from rightfit.models.stored_rows import StoredRows
 from rightfit.models.tree_export import round_thresholds
 
 _COUNTS = re.compile(r"^(leaf_count|internal_count|num_leaves)=(.*)$", re.MULTILINE)
@@ -33,6 +34,7 @@ class LightgbmFamily(BoosterFamily):
     weights_file: str = "weights.lightgbm.txt"
     classifier: str = "LGBMClassifier"
     objectives: tuple[str, str, str] = ("regression", "binary", "multiclass")
+    reads_blocks: bool = True
     converter_options: Mapping[str, object] = {"zipmap": False}
 
     def describe_structure(self, model: Booster) -> dict[str, float]:
@@ -49,7 +51,13 @@ class LightgbmFamily(BoosterFamily):
         return describe_trees(n_trees, 2 * n_leaves - n_trees, n_operations)
 
     def add_rounds(
-        self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        lengths: list[int],
+        *,
+        seed: int,
+        stored: StoredRows | None = None,
     ) -> Iterator[Checkpoint]:
         """See :class:`BoosterFamily`."""
         lightgbm = self.import_library()
@@ -62,6 +70,10 @@ class LightgbmFamily(BoosterFamily):
             "deterministic": True,
         }
         table = lightgbm.Dataset(data.rows, data.labels, params=settings)
+        if stored is not None:  # binned as the sample is
+            blocks = _list_blocks(lightgbm, stored)
+            labels = stored.read_all_labels().astype(np.float32)
+            table = lightgbm.Dataset(blocks, labels, reference=table, params=settings)
         model = Booster(lightgbm.Booster(settings, table), data.schema.task)
         return grow(model, lambda _: model.trees.update(), lengths)
 
@@ -101,3 +113,20 @@ class LightgbmFamily(BoosterFamily):
 FAMILY = LightgbmFamily(
     "lightgbm", taken=("class_weight", "importance_type", "n_jobs", "objective", "random_state")
 )
+
+
+def _list_blocks(lightgbm: Any, stored: StoredRows) -> list[Any]:
+    """Return stored rows as LightGBM reads them, a block at a time."""
+
+    class Block(lightgbm.Sequence):  # type: ignore[misc]  # the library is imported late
+        def __init__(self, number: int) -> None:
+            self._number = number
+            self.batch_size = max(stored.sizes[number], 1)
+
+        def __getitem__(self, rows: slice) -> Rows:
+            return stored.read(self._number, rows.start, rows.stop)
+
+        def __len__(self) -> int:
+            return stored.sizes[self._number]
+
+    return [Block(number) for number, size in enumerate(stored.sizes) if size]

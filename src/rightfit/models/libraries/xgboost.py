@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingData
+from rightfit.models.family import (
+    Checkpoint,
+    Configuration,
+    Rows,
+    TrainingData,
+    TrainingRun,
+)
 from rightfit.models.libraries.boosters import (
     Booster,
     BoosterFamily,
@@ -18,6 +24,7 @@ from rightfit.models.libraries.boosters import (
     shape_predictions,
 )
 from rightfit.models.schema import InputSchema
+from rightfit.models.stored_rows import StoredRows
 
 _LISTS = re.compile(rb'"(left_children|sum_hessian)":\[([^\]]*)\]')  # of each tree
 _LEAF = b"-1"  # its child
@@ -29,6 +36,7 @@ class XgboostFamily(BoosterFamily):
     native_imports: tuple[str, ...] = ("xgboost",)
     weights_file: str = "weights.xgboost.json"
     classifier: str = "XGBClassifier"
+    reads_blocks: bool = True
     objectives: tuple[str, str, str] = ("reg:squarederror", "binary:logistic", "multi:softprob")
 
     def describe_structure(self, model: Booster) -> dict[str, float]:
@@ -42,7 +50,13 @@ class XgboostFamily(BoosterFamily):
         return describe_trees(len(children), sum(map(len, children)), sum(depths))
 
     def add_rounds(
-        self, configuration: Configuration, data: TrainingData, lengths: list[int], *, seed: int
+        self,
+        configuration: Configuration,
+        data: TrainingData,
+        lengths: list[int],
+        *,
+        seed: int,
+        stored: StoredRows | None = None,
     ) -> Iterator[Checkpoint]:
         """See :class:`BoosterFamily`."""
         xgboost = self.import_library()
@@ -53,9 +67,20 @@ class XgboostFamily(BoosterFamily):
             "nthread": 1,
             "verbosity": 0,
         }
-        table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
+        if stored is None:
+            table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
+        else:
+            max_bin = configuration.get("max_bin")
+            table = xgboost.QuantileDMatrix(
+                _make_reader(xgboost, stored), max_bin=max_bin, nthread=1
+            )
         model = Booster(xgboost.Booster(settings, [table]), data.schema.task)
         return grow(model, lambda number: model.trees.update(table, number), lengths)
+
+    def train_stored(self, run: TrainingRun, stored: StoredRows) -> Iterator[Checkpoint] | None:
+        """See :class:`BoosterFamily`; other methods than histograms need all rows in memory."""
+        is_binned = run.configuration.get("tree_method", "auto") in ("auto", "hist")
+        return super().train_stored(run, stored) if is_binned else None
 
     def take_prefix(self, model: Booster, n_steps: int) -> Booster:
         """See :class:`rightfit.models.family.Family`."""
@@ -105,3 +130,25 @@ def _mean_depth(left_children: Sequence[bytes], weights: Sequence[bytes]) -> flo
     )
     root = float(weights[0])
     return sum(inner) / root if root > 0 else 0.0
+
+
+def _make_reader(xgboost: Any, stored: StoredRows) -> Any:
+    """Return stored rows as XGBoost reads them, a block at a time."""
+
+    class Reader(xgboost.DataIter):  # type: ignore[misc]  # the library is imported late
+        def __init__(self) -> None:
+            super().__init__()
+            self._n_read = 0
+
+        def reset(self) -> None:
+            self._n_read = 0
+
+        def next(self, input_data: Callable[..., object]) -> bool:
+            if self._n_read == len(stored.sizes):
+                return False
+            rows, labels = stored.read(self._n_read), stored.read_labels(self._n_read)
+            input_data(data=rows, label=labels)
+            self._n_read += 1
+            return True
+
+    return Reader()

@@ -8,7 +8,10 @@ import pytest
 from factories.data_cards import make_data_card
 from factories.recordings import application, pausing_params
 
-from rightfit.kedro_project.pipelines.training.nodes import tune_model
+from rightfit.data.description import DatasetBlock
+from rightfit.data.prepared import prepare_dataset
+from rightfit.data.tables import read_tables
+from rightfit.kedro_project.pipelines.training.nodes import TABLE, tune_model
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.serving import Serving
 from rightfit.models.family import TrainingData
@@ -179,3 +182,34 @@ def test_a_search_serves_the_runtimes_that_answer_as_the_trained_model() -> None
     targets = make_targets(training, APPLICATIONS, EVALUATION, "linear")
 
     assert targets.servings == (Serving("native", 1, "cpu"), Serving("onnx", 1, "cpu"))
+
+
+def test_tune_model_trains_its_candidates_on_rows_beyond_the_sample(tmp_path: Path) -> None:
+    values = pl.Series("x", range(4_000), dtype=pl.Float32)
+    orders = pl.DataFrame({"x": values, "late": values.cast(pl.Int64) * 7 % 11 + values > 2_000})
+    orders.write_parquet(tmp_path / "orders.parquet")
+    scan = pl.scan_parquet(tmp_path / "orders.parquet")
+    block: dict[str, Any] = {"tables": ["orders"], "target": {"column": "late"}}
+    prepared = prepare_dataset(
+        "orders",
+        DatasetBlock.model_validate(block | {"max_train_rows": 400, "max_test_rows": 200}),
+        read_tables({"orders": "orders"}, [scan]),
+    )
+    _, _, _, candidates = tune_model(
+        prepared.encode("train"),
+        prepared.encode("validation"),
+        prepared.data_card,
+        StudyStore(tmp_path / "studies", None),
+        ModelBlock.model_validate({"family": "linear"} | LINEAR),
+        TrainingParams.model_validate(TRAINING | {"rows": "all"}),
+        ApplicationsParams.model_validate(APPLICATIONS.model_dump()),
+        EVALUATION,
+        cell_name="orders.linear",
+        spec=prepared.spec,
+        rows=prepared.rows,
+        encoder=prepared.encoder,
+        **{f"{TABLE}orders": scan},
+    )
+
+    assert {bundle.n_training_rows for bundle in candidates.values()} == {3_200}
+    assert all(bundle.onnx for bundle in candidates.values())

@@ -30,3 +30,17 @@ def test_predictions_for_validation_rows_are_kept_where_a_cascade_reads_them() -
     assert not any(
         name.endswith("_predictions") for name in training.create_pipeline(single).all_outputs()
     )
+
+
+@pytest.mark.parametrize("reads_all_rows", [False, True])
+def test_raw_tables_are_inputs_of_a_search_only_if_it_reads_rows_beyond_the_sample(
+    reads_all_rows: bool,
+) -> None:
+    grid = Grid(
+        {"a": ("orders", "shops")},
+        {"forest": "rightfit.models.forest"},
+        reads_all_rows=reads_all_rows,
+    )
+    inputs = training.create_pipeline(grid).inputs()
+
+    assert ({"orders", "shops", "a.spec", "a.rows", "a.encoder"} <= inputs) == reads_all_rows

@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import logging
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -15,6 +16,8 @@ from rightfit._core.processes.leftovers import temporary_folder
 from rightfit.data.data_card import DataCard
 from rightfit.data.description import DatasetSpec
 from rightfit.data.request_path.encoder import Encoder
+from rightfit.data.row_stream import stream_beyond_sample
+from rightfit.data.tables import read_tables
 from rightfit.kedro_project.imported_block import ImportedBlock, locate
 from rightfit.measuring.model_import import bring_in
 
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from rightfit.searching.parallel.planned_search import PlannedSearch
 
 logger = logging.getLogger(__name__)
+
+TABLE = "table "  # begins the name of an input that is a raw table
 
 _folders = ExitStack()  # of imported bundles: the catalog copies what is in them
 atexit.register(_folders.close)
@@ -81,16 +86,24 @@ def tune_model(
     *,
     cell_name: str,
     predicts: bool = False,
-    **siblings: ModelBlock,
+    spec: DatasetSpec | None = None,
+    rows: pl.DataFrame | None = None,
+    encoder: Encoder | None = None,
+    **others: Any,
 ) -> tuple[object, ...]:
     """Search one cell and keep its candidates.
+
+    With ``training.rows`` other than ``sample`` it gets what train rows beyond the sample are made
+    of: ``spec``, ``rows``, ``encoder``, and the raw tables, whose names begin with ``TABLE``. All
+    other inputs are the blocks of the dataset's other models.
 
     Returns:
         Trials, learning curves, the account of the search, and the candidates' bundles by name;
         with ``predicts``, their predictions for the validation rows before they learnt from them.
     """
+    from rightfit.searching.parallel.all_rows import RowSource, train_on_all_rows
     from rightfit.searching.parallel.planned_search import complete_search
-    from rightfit.searching.parallel.side_by_side import search_cut_off
+    from rightfit.searching.parallel.side_by_side import carry_out, search_cut_off
 
     planned = plan_cell(
         train,
@@ -103,10 +116,18 @@ def tune_model(
         evaluation,
         cell_name=cell_name,
         n_searches=1,
-        **siblings,
+        **{name: block for name, block in others.items() if not name.startswith(TABLE)},
     )
     search_cut_off([planned])
     outcome = complete_search(planned, predicts=predicts)
+    if spec is not None and rows is not None and encoder is not None:
+        entries = spec.tables.values()
+        tables = read_tables(spec.tables, [others[TABLE + entry] for entry in entries])
+        stream = partial(stream_beyond_sample, spec, tables, encoder, rows)
+        source = RowSource(data_card.rows.beyond_sample, stream, planned.store.folder)
+        outcome.candidates.update(
+            train_on_all_rows([planned], {planned.cell.model: outcome}, source, carry_out=carry_out)
+        )
     # what the search could not do, and what would help
     for row in outcome.account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
         logger.debug(

@@ -8,6 +8,7 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit.kedro_project.nodes import BOXES, NodeFunction
 from rightfit.kedro_project.pipelines.training.nodes import (
+    TABLE,
     collect_trials,
     import_model,
     plan_cell,
@@ -65,10 +66,14 @@ def create_pipeline(grid: Grid) -> Pipeline:
             inputs=inputs,
             cell_name=cell,
         )
+        beyond_sample = {
+            **{name: f"{dataset}.{name}" for name in ("spec", "rows", "encoder")},
+            **{TABLE + entry: entry for entry in grid.tables[dataset]},
+        }
         nodes.append(
             Node(
                 search,
-                inputs=inputs,
+                inputs=inputs | (beyond_sample if grid.reads_all_rows else {}),
                 outputs=[
                     f"{cell}.{name}"
                     for name in (*TABLES, "candidates", *([PREDICTIONS] if in_cascades else []))

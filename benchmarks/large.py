@@ -1,0 +1,232 @@
+"""Does a model chosen on a sample learn from all rows, within memory and as foretold?
+
+Run from the repository's root: ``make bench-large OPTIONS="--rows 2000000"``. Parquet files of 20
+columns as float64 are written to a temporary folder. For each family fresh processes search on a
+sample (``max_train_rows``), then continue that search with ``train_rows="all"``: the family's
+default, trained on every train row. The first family's training on all rows is killed once it has
+begun, and resumed. The last line is JSON:
+
+- ``rows``, ``sample_rows``: rows of the table, and of the sample of its train split;
+- ``peak_gib``: highest memory (PSS) of the process tree of any family, seen 5 times a second;
+- ``gain_within_forecast``: 1 if each family's R² on the test rows rose by what its learning curve
+  foretold, within the interval; 0 otherwise;
+- ``cpu_s_per_1m_rows``: CPU seconds per million rows of the table, for all families together:
+  preparing, reading, encoding, training and judging;
+- ``killed_and_resumed``: 1 if that succeeded, and its stored rows were read again;
+- ``families``: the same figures for each, with R² of the sample and of all rows, the foretold gain
+  and its interval, wall seconds, and rows learnt from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import psutil
+
+from rightfit.measuring.worker.units import BYTES_PER_MIB
+
+FAMILIES = ("lightgbm", "xgboost", "linear", "net")
+N_COLUMNS, ROWS_PER_FILE, ROWS_PER_GROUP = 20, 1_000_000, 250_000
+POLL_S = 0.2
+STAGES = ("sample", "all")
+
+
+def write_table(folder: Path, n_rows: int) -> None:
+    """Write the table's files, one after the other."""
+    for number, start in enumerate(range(0, n_rows, ROWS_PER_FILE)):
+        rows = make_rows(min(ROWS_PER_FILE, n_rows - start), seed=number)
+        rows.write_parquet(folder / f"{number:04d}.parquet", row_group_size=ROWS_PER_GROUP)
+
+
+def make_rows(n_rows: int, *, seed: int) -> pl.DataFrame:
+    """Make rows of uniform columns whose target is curved and mixed, with noise.
+
+    The first five columns act as in Friedman's first problem (Multivariate Adaptive Regression
+    Splines, 1991). Products without an effect of either column are avoided: whether boosted trees
+    find those depends on the order of the rows.
+    """
+    rng = np.random.default_rng(seed)
+    x = rng.random((N_COLUMNS, n_rows))
+    y = 10 * np.sin(np.pi * x[0] * x[1]) + 20 * (x[2] - 0.5) ** 2 + 10 * x[3] + 5 * x[4]
+    y += 5 * np.sin(2 * np.pi * x[5]) * x[6] + 5 * np.abs(x[7] - x[8]) + 4 * np.sin(9 * x[9])
+    y += 3 * rng.normal(size=n_rows)
+    return pl.DataFrame({f"x{i}": x[i] for i in range(N_COLUMNS)} | {"y": y})
+
+
+def search(table: Path, folder: Path, *, family: str, stage: str, n_sampled: int) -> None:
+    """Search on the sample, or continue with all rows, and print what came of it."""
+    import rightfit as rf
+
+    forecasts: list[Any] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "expected to add" in str(record.msg):
+                forecasts.extend(record.args or ())
+
+    logger = logging.getLogger("rightfit.searching.parallel.all_rows")
+    logger.addHandler(Listener())
+    logger.setLevel(logging.INFO)
+    result = rf.search(
+        pl.scan_parquet(table / "*.parquet"),
+        "y",
+        families=[family],
+        n_trials=1,
+        budget_cpu_s=None,
+        n_workers=1,
+        train_rows=stage,  # type: ignore[arg-type]
+        refit=False,
+        dataset={"max_train_rows": n_sampled, "max_test_rows": n_sampled},
+        folder=folder,
+    )
+    [profile] = result.profiles
+    [bundle] = result._candidates.values()
+    figures: dict[str, Any] = {
+        "r2": profile["quality_raw"].value,
+        "learnt_rows": bundle.n_training_rows,
+    }
+    if forecasts:
+        _, _, gain, _, cpu_s = forecasts
+        figures |= {"gain": [gain.value, gain.low, gain.high]}
+        figures |= {"foretold_cpu_s": [cpu_s.value, cpu_s.low, cpu_s.high]}
+    print(json.dumps(figures))
+
+
+def run_stage(arguments: list[str], *, kill_at: Path | None = None) -> dict[str, Any]:
+    """Run a stage in a process of its own; return its figures and what it took.
+
+    Args:
+        arguments: Of this script.
+        kill_at: Folder; once stored rows are whole in it, the process and its children are killed.
+    """
+    before, started_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    command = [sys.executable, __file__, *arguments]
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, stdout=output, start_new_session=True)  # noqa: S603
+        peak_mib, is_killed = 0.0, False
+        while process.poll() is None:
+            peak_mib = max(peak_mib, read_tree_mib(process.pid))
+            if kill_at is not None and any(kill_at.glob("rows-*/rows.json")):
+                os.killpg(process.pid, signal.SIGKILL)
+                is_killed = True
+            time.sleep(POLL_S)
+        output.seek(0)
+        lines = output.read().splitlines()
+    if process.returncode and not is_killed:
+        raise SystemExit(f"{arguments} ended with {process.returncode}")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "peak_mib": peak_mib,
+        "cpu_s": used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime,
+        "wall_s": time.monotonic() - started_s,
+        "is_killed": is_killed,
+        **(json.loads(lines[-1]) if lines and not is_killed else {}),
+    }
+
+
+def read_tree_mib(pid: int) -> float:
+    """Return the memory of a process and its children, shared pages counted once."""
+    total = 0
+    try:
+        for process in (root := psutil.Process(pid), *root.children(recursive=True)):
+            total += process.memory_full_info().pss
+    except (psutil.NoSuchProcess, psutil.AccessDenied):  # it has just ended
+        return 0.0
+    return total / BYTES_PER_MIB
+
+
+def measure_family(
+    family: str, table: Path, folder: Path, *, n_sampled: int, kills: bool
+) -> dict[str, Any]:
+    """Search on the sample, then continue with all rows."""
+    common = ["--table", str(table), "--folder", str(folder), "--sample-rows", str(n_sampled)]
+    of_sample, *ran = (
+        run_stage(
+            [*common, "--family", family, "--stage", stage], kill_at=folder if is_killed else None
+        )
+        for stage, is_killed in (
+            ("sample", False),
+            *([("all", True)] if kills else []),
+            ("all", False),
+        )
+    )
+    of_all = ran[-1]
+    gain, (expected, low, high) = of_all["r2"] - of_sample["r2"], of_all["gain"]
+    return {
+        "r2_sample": round(of_sample["r2"], 4),
+        "r2_all": round(of_all["r2"], 4),
+        "gain": round(gain, 4),
+        "foretold_gain": [round(figure, 4) for figure in (expected, low, high)],
+        "foretold_cpu_s": [round(figure, 1) for figure in of_all["foretold_cpu_s"]],
+        "gain_within_forecast": int(low <= gain <= high),
+        "learnt_rows": of_all["learnt_rows"],
+        "peak_gib": round(max(run["peak_mib"] for run in (of_sample, *ran)) / 1024, 2),
+        "cpu_s": round(of_all["cpu_s"], 1),
+        "wall_s": round(of_all["wall_s"], 1),
+        "killed_and_resumed": int(any(run["is_killed"] for run in ran)),
+    }
+
+
+def main() -> None:
+    """Write the table, measure each family and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--sample-rows", type=int, default=100_000, help="and as many test rows")
+    parser.add_argument("--families", nargs="+", default=FAMILIES)
+    for name in ("--table", "--folder", "--family", "--stage"):  # of a fresh process
+        parser.add_argument(name, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.stage:
+        search(
+            Path(asked.table),
+            Path(asked.folder),
+            family=asked.family,
+            stage=asked.stage,
+            n_sampled=asked.sample_rows,
+        )
+        return
+    with tempfile.TemporaryDirectory(prefix="rightfit-large-") as name:
+        table = Path(name) / "table"
+        table.mkdir()
+        write_table(table, asked.rows)
+        families = {
+            family: measure_family(
+                family,
+                table,
+                Path(name) / family,
+                n_sampled=asked.sample_rows,
+                kills=number == 0,
+            )
+            for number, family in enumerate(asked.families)
+        }
+    cpu_s = sum(figures["cpu_s"] for figures in families.values())
+    print(
+        json.dumps(
+            {
+                "rows": asked.rows,
+                "sample_rows": asked.sample_rows,
+                "peak_gib": max(figures["peak_gib"] for figures in families.values()),
+                "gain_within_forecast": min(f["gain_within_forecast"] for f in families.values()),
+                "cpu_s_per_1m_rows": round(cpu_s / asked.rows * 1e6, 1),
+                "killed_and_resumed": next(iter(families.values()))["killed_and_resumed"],
+                "families": families,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""A learning curve over rows: what more rows than a sample are expected to bring and to cost.
+
+A candidate is trained on an eighth, a quarter and a half of its sample, judged by the same
+validation rows, and compared with the model of the whole sample. Qualities follow a power law of
+the rows, a - b n^-c (Viering and Loog, The Shape of Learning Curves: a Review, arXiv:2103.10948);
+its exponent is not known from four sizes, so each one between 0.1 and 1 counts by its likelihood.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+
+from rightfit.measuring.worker.units import NS_PER_S
+from rightfit.models.family import Configuration, TrainingRun
+from rightfit.models.quality.standard_errors import find_deviations
+from rightfit.models.registry import get_family
+from rightfit.models.training_work import TrainingSize
+from rightfit.searching.cell import Cell
+from rightfit.searching.learning_curve import Json, take_rows
+from rightfit.searching.pausing.costs import predict_cpu_s
+
+PARTS = (8, 4, 2)  # of the sample that models are trained on
+EXPONENTS = np.linspace(0.1, 1.0, 46)
+N_DRAWS, LEVELS = 500, (0.025, 0.975)
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RowCurve:
+    """Qualities and costs of trainings on growing parts of a sample, the whole sample last.
+
+    Args:
+        n_rows: Rows of each training.
+        qualities: Raw qualities on the validation rows, higher is better.
+        covariance: Of their errors by the choice of the validation rows.
+        cpu_s: CPU seconds of each training.
+        work_s: What each usually takes, see :func:`predict_work_s`.
+    """
+
+    n_rows: tuple[int, ...]
+    qualities: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    cpu_s: tuple[float, ...]
+    work_s: tuple[float, ...]
+
+    @property
+    def error(self) -> float:
+        """Standard error of the sample's quality by the choice of the validation rows."""
+        return float(np.sqrt(self.covariance[-1][-1]))
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An expected figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+
+def measure_row_curve(cell: Cell, run: TrainingRun, model: object, n_checkpoints: int) -> Json:
+    """Train on parts of a sample and judge; its costs lack that of the whole sample.
+
+    Args:
+        cell: Family, validation rows and quality metric.
+        run: The training.
+        model: What was trained on the whole sample.
+        n_checkpoints: Checkpoints of it.
+    """
+    family, validation = get_family(cell.family), cell.validation
+    n_rows, models, cpu_s = list[int](), list[object](), list[float]()
+    for part in PARTS:
+        data = take_rows(run.data, len(run.data.labels) // part)
+        start_ns = time.process_time_ns()
+        *_, last = islice(family.train(replace(run, data=data)), n_checkpoints)
+        cpu_s.append((time.process_time_ns() - start_ns) / NS_PER_S)
+        models.append(last.model)
+        n_rows.append(len(data.labels))
+    answers = [family.predict(model, validation.rows.copy()) for model in (*models, model)]
+    labels, quality = validation.labels, cell.quality
+    structures = [family.describe_structure(model) for model in (*models, model)]
+    n_rows.append(len(run.data.labels))
+    deviations = np.array([find_deviations(quality, labels, answer) for answer in answers])
+    return {
+        "n_rows": n_rows,
+        "qualities": [quality.score(labels, answer) for answer in answers],
+        "covariance": (deviations @ deviations.T).tolist(),
+        "cpu_s": cpu_s,
+        "work_s": [
+            predict_work_s(cell, run.configuration, structure, n)
+            for structure, n in zip(structures, n_rows, strict=True)
+        ],
+    }
+
+
+def forecast_gain(curve: RowCurve, n_from: int, n_to: int) -> Interval:
+    """Foretell by how much quality rises from some rows to more.
+
+    Errors that the power law leaves unexplained widen the interval by Birge's ratio (Physical
+    Review 40, 1932).
+
+    Args:
+        curve: Qualities at growing numbers of rows.
+        n_from: Rows that are learnt from.
+        n_to: Rows that might be.
+
+    >>> rows, qualities = (1_000, 2_000, 4_000, 8_000), (0.70, 0.75, 0.775, 0.7875)
+    >>> covariance = tuple(map(tuple, 1e-7 * np.eye(4)))
+    >>> curve = RowCurve(rows, qualities, covariance, (1,) * 4, (1,) * 4)
+    >>> gain = forecast_gain(curve, 8_000, 16_000)
+    >>> round(gain.value, 3), gain.low < 0.00625 < gain.high
+    (0.006, True)
+    """
+    shares = np.array(curve.n_rows) / curve.n_rows[-1]
+    qualities = np.array(curve.qualities)
+    scatter = max(np.ptp(qualities), 1.0) * 1e-9  # of equal models errors are equal, too
+    weights = np.linalg.inv(np.array(curve.covariance) + scatter * np.eye(len(shares)))
+    fits = []
+    for exponent in EXPONENTS:
+        design = np.stack([np.ones(len(shares)), -(shares**-exponent)], axis=1)
+        precision = design.T @ weights @ design
+        estimate = np.linalg.solve(precision, design.T @ weights @ qualities)
+        residuals = qualities - design @ estimate
+        misfit = float(residuals @ weights @ residuals)
+        fits.append((misfit, estimate[1], np.linalg.inv(precision)[1, 1], precision))
+    misfits = np.array([fit[0] for fit in fits])
+    ratio = max(1.0, float(misfits.min()))
+    logs = -0.5 * misfits / ratio - 0.5 * np.array([np.linalg.slogdet(f[3])[1] for f in fits])
+    likelihood = np.exp(logs - logs.max())
+    normals = np.random.default_rng(0).standard_normal(N_DRAWS)
+    draws = []
+    for exponent, (_, slope, variance, _) in zip(EXPONENTS, fits, strict=True):
+        slopes = np.maximum(slope + np.sqrt(ratio * variance) * normals, 0.0)
+        first, last = ((n / curve.n_rows[-1]) ** -exponent for n in (n_from, n_to))
+        draws.append(slopes * (first - last))
+    gains, chances = np.concatenate(draws), np.repeat(likelihood / likelihood.sum(), N_DRAWS)
+    order = np.argsort(gains)
+    ranks = np.searchsorted(np.cumsum(chances[order]), np.array([0.5, *LEVELS]) * N_DRAWS)
+    median, low, high = gains[order[np.minimum(ranks, len(order) - 1)]]
+    if qualities[-1] - qualities[-2] > qualities[-2] - qualities[-3]:
+        low = 0.0  # a curve that steepens is no power law yet, and may end at once
+    return Interval(float(median), float(low), float(high))
+
+
+def predict_work_s(
+    cell: Cell, configuration: Configuration, structure: Mapping[str, float], n_rows: int
+) -> float:
+    """Return the CPU seconds that a training usually takes, epochs that depend on the rows counted.
+
+    For a family whose costs are not known, they are taken to grow with the rows.
+
+    Args:
+        cell: The family and its data.
+        configuration: The settings.
+        structure: Of the model, or of one like it.
+        n_rows: Rows that it learns from.
+    """
+    schema = cell.train.schema
+    size = TrainingSize(n_rows, len(cell.validation.labels), schema.n_features, schema.n_outputs)
+    family = get_family(cell.family)
+    counts = family.count_work(configuration, size, structure, checkpoint=1, n_checkpoints=1)
+    usual_s = predict_cpu_s(cell.family, counts)
+    return float(n_rows) if usual_s is None else usual_s
+
+
+def forecast_cpu_s(curve: RowCurve, work_s: float) -> Interval:
+    """Foretell the CPU seconds of a training that usually takes so many.
+
+    The sample's training says how those of this machine compare; all sizes give the interval.
+    """
+    ratios = np.array(curve.cpu_s) / np.array(curve.work_s)
+    return Interval(*(work_s * float(ratio) for ratio in (ratios[-1], ratios.min(), ratios.max())))
+
+
+def choose_n_rows(curves: list[RowCurve], n_all: int) -> int:
+    """Choose the fewest rows beyond which no candidate is expected to gain what can be told.
+
+    From the sample on, rows are doubled while the upper end of the gain that all rows would add for
+    any candidate exceeds the standard error of its quality.
+
+    Args:
+        curves: Of the candidates.
+        n_all: Rows that there are.
+
+    Returns:
+        Rows of the largest sample where nothing more comes, at most ``n_all``.
+    """
+    n_rows = max(curve.n_rows[-1] for curve in curves)
+    while n_rows < n_all and any(
+        forecast_gain(curve, n_rows, n_all).high > curve.error for curve in curves
+    ):
+        n_rows *= 2
+    return min(n_rows, n_all)
