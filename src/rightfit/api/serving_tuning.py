@@ -50,7 +50,7 @@ TRIED = (
 )
 """Columns that a trial estimates beside the threads; other latencies count as the median."""
 N_PROCESSES = pl.col("measured_how").struct.field("n_processes")
-N_TRIALS = 4  # fresh processes of a configuration that stays
+N_TRIALS = 3  # fresh processes of a configuration that stays
 TRIAL_MS = 12.0  # of single rows, and of batches, in each
 TRIAL_BATCH_SIZE = 256
 
