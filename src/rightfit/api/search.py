@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -48,11 +50,13 @@ from rightfit.api.search_arguments import (
     StoppingLike,
     read_rules,
 )
+from rightfit.api.teaching import Teacher, find_frame
+from rightfit.data.assembling import assign_rows
 from rightfit.data.data_card import DataCard, describe_columns_taken
 from rightfit.data.description import DatasetBlock
-from rightfit.data.prepared import PreparedDataset, prepare_dataset
+from rightfit.data.prepared import PreparedDataset, encode_new_rows, prepare_dataset
 from rightfit.data.splitting import PARTS
-from rightfit.data.tables import Table, read_frame, read_records, require_names
+from rightfit.data.tables import ROW, Table, read_frame, read_records, require_names, take_rows
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.measuring.rounds.jobs import FitCosts
@@ -63,7 +67,18 @@ from rightfit.models.schema import Task
 from rightfit.params.faults import explain_faults
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey
+from rightfit.searching.averaging import AVERAGE, average_candidates, predict_average
 from rightfit.searching.cell import study_name
+from rightfit.searching.distilling import (
+    SUFFIX,
+    Distillation,
+    Lesson,
+    add_answers,
+    draw_between,
+    is_better,
+    plan_student,
+    time_row_s,
+)
 from rightfit.searching.parallel.forked_workers import close_shared_fork_server
 from rightfit.searching.parallel.planned_search import (
     PlannedSearch,
@@ -89,6 +104,9 @@ logger = logging.getLogger(__name__)
 
 NAME = "data"  # of the dataset
 LEAST_GAIN = 0.02  # of the way from guessing to the best, below which a model is hardly worth it
+MAX_STUDENTS = 3
+MAX_JUDGED = 100  # validation rows that a user's teacher answers
+TEACHER_SHARE = 0.5  # of what a call has left, that a user's teacher may take
 LEARNT_ALL = "all rows since it was ranked, those that judged it too"
 MANY_ROWS = 20_000  # above which a family is begun by forecast
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
@@ -130,6 +148,7 @@ class SearchResult:
         ranking: The candidates in order for each application, with the reasons.
         trials: One row per configuration that was tried, those that were stopped included.
         learning_curves: One row per trial and checkpoint.
+        distillations: What students learnt from a teacher, admitted or not.
     """
 
     def __init__(
@@ -143,7 +162,9 @@ class SearchResult:
         feeding: Preprocessor,
         refitted_feeding: Preprocessor,
         workspace: Workspace,
+        distillations: Sequence[Distillation] = (),
     ) -> None:
+        self.distillations = tuple(distillations)
         self.ranking = ranking
         self.trials = trials
         self.learning_curves = learning_curves
@@ -241,6 +262,7 @@ class SearchResult:
             else:
                 score = f"{winner.quality_metric} {winner.quality_raw}"
                 lines.append(f"  {name}: {key.candidate} ({key.serving.label}), {score}")
+        lines += [f"  {distillation}" for distillation in self.distillations]
         tried = f"{count(self.trials.height, 'trial')}, {count(len(self._candidates), 'candidate')}"
         return "\n".join([f"SearchResult: {tried}", *lines])
 
@@ -283,6 +305,7 @@ def search(
     early_stopping: StoppingLike = "pausing",
     preset: Preset = "quick",
     refit: bool = True,
+    teacher: object | None = None,
     n_workers: int | None = None,
     random_state: int = 0,
     folder: str | Path | None = None,
@@ -326,6 +349,11 @@ def search(
         refit: Whether the models that ``best`` returns have learnt from the test rows too, once all
             was measured, as scikit-learn's searches do. Every figure stays that of the model that
             was measured and ranked, which has learnt from train and validation rows.
+        teacher: A model of yours that is accurate and slow, as :func:`rightfit.measure` takes it.
+            The best candidates are trained once more, on its answers to rows in between the
+            labelled ones, and what is better then becomes a candidate too: see
+            :attr:`SearchResult.distillations`. Its answers take a part of the budget.
+            ``"average"``: the average of the candidates teaches.
         n_workers: Processes that train at the same time; 1: this process alone trains. ``None``:
             as many as there are cores.
         random_state: Seed of sampling and training. With ``n_trials`` and ``budget_cpu_s=None`` the
@@ -354,9 +382,12 @@ def search(
         refit=refit,
         n_workers=n_workers,
         seed=random_state,
+        has_teacher=teacher is not None,
     )
     with showing_progress(verbose, on_progress):
         frame = read_table(table)
+        if teacher is not None:
+            rules = replace(rules, teacher=Teacher(teacher, frame, find_frame(table)))
         values = check_target(frame, target)
         prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
         labels = list_labels(prepared.data_card, values)
@@ -526,7 +557,10 @@ class _Search:
         rules = self._rules
         searches = self._search()
         # Those are over by now, and tell what they found.
-        outcomes = {search.cell.model: complete_search(search) for search in searches}
+        outcomes = {
+            search.cell.model: complete_search(search, predicts=self._averages or self._distils)
+            for search in searches
+        }
         if not any(outcome.candidates for outcome in outcomes.values()):
             reasons = pl.concat([outcome.trials["stop_reason"] for outcome in outcomes.values()])
             raise RightfitError(
@@ -534,24 +568,27 @@ class _Search:
                 f"{end_sentence('; '.join(reasons.drop_nulls().unique().head(3)))} "
                 "Raise budget_cpu_s or name other families."
             )
-        candidates = {
-            name: b for outcome in outcomes.values() for name, b in outcome.candidates.items()
-        }
-        trials = {name: outcome.trials for name, outcome in outcomes.items()}
-        searched = {name: block.space for name, block in rules.models.items()}
+        tried = dict(outcomes)
+        average: PlannedSearch | None = None
+        if self._averages and (averaged := average_candidates(searches, outcomes)) is not None:
+            average, outcomes[averaged[0].cell.model] = averaged
+            searches.append(average)
         if rules.limit is not None and rules.applications.asks_costs:
             spent_s = rules.limit.spent_cpu_s
             logger.info("Searched in %.0f CPU seconds; measuring comes on top", spent_s)
-        measured = self._measure(candidates, read_fit_costs(trials))
-        table = add_settings(measured, candidates, searched=searched)
-        name = self._card.dataset
-        profiles = Profiles(
-            table,
-            describe_environment(),
-            {name: self._card.quality},
-            predictions=load_predictions(self._workspace.measurements, table),
-        )
-        ranking = Ranking(profiles, rules.applications, rules.ranking)
+        profiles = self._profile(outcomes)
+        ranking = self._rank(profiles)
+        students, distillations = self._distil(ranking, searches, outcomes, average)
+        if students:
+            taught = {search.cell.model: outcome for search, outcome in students}
+            profiles = pl.concat([profiles, self._profile(taught, profiles)], how="diagonal")
+            ranking = self._rank(profiles)
+            searches += [search for search, _ in students]
+            outcomes |= taught
+            tried |= taught
+        candidates = {
+            name: b for outcome in outcomes.values() for name, b in outcome.candidates.items()
+        }
         refitted: dict[str, Bundle] = {}
         refitted_feeding = feeding
         if rules.refit:
@@ -559,15 +596,16 @@ class _Search:
             refitted = self._refit(ranking, refits, outcomes)
         result = SearchResult(
             ranking=ranking,
-            trials=_stack(trials),
+            trials=_stack({name: outcome.trials for name, outcome in tried.items()}),
             learning_curves=_stack(
-                {name: outcome.learning_curves for name, outcome in outcomes.items()}
+                {name: outcome.learning_curves for name, outcome in tried.items()}
             ),
             candidates=candidates,
             refitted=refitted,
             feeding=feeding,
             refitted_feeding=refitted_feeding,
             workspace=self._workspace,
+            distillations=distillations,
         )
         for remark in result.remarks[len(self._card.remarks) :]:
             logger.warning(remark)
@@ -575,8 +613,14 @@ class _Search:
 
     def _search(self) -> list[PlannedSearch]:
         """Carry out the families' searches; return them."""
-        rules, searches = self._rules, self._plan()
+        searches = self._plan()
         report_progress("searching")
+        self._carry_out_all(searches)
+        return searches
+
+    def _carry_out_all(self, searches: Sequence[PlannedSearch]) -> None:
+        """Carry out searches, unless they are over or completing them does it."""
+        rules = self._rules
         if rules.limit is not None:
             due = sorted(map(self._forecast, searches), key=_read_forecast_s)
         else:
@@ -584,11 +628,152 @@ class _Search:
         if rules.is_parallel:
             if due:
                 search_in_parallel(due)
-            return searches
+            return
         search_cut_off(due)
         if rules.limit is not None:
             search_in_turn(due)
-        return searches
+
+    def _distil(
+        self,
+        ranking: Ranking,
+        searches: Sequence[PlannedSearch],
+        outcomes: Mapping[str, SearchOutcome],
+        average: PlannedSearch | None,
+    ) -> tuple[list[tuple[PlannedSearch, SearchOutcome]], list[Distillation]]:
+        """Train winners once more on a teacher's answers; return the students that became better.
+
+        Each application's best candidate is trained so, and the best of each other family.
+        """
+        if self._rules.teacher is None or not self._has_validation:
+            return [], []
+        if self._rules.limit is not None:
+            self._rules.limit.later_share = 0.0
+        pupils = self._choose_pupils(ranking, searches)
+        lesson = self._teach(self._rules.teacher, searches, outcomes, average) if pupils else None
+        if lesson is None:
+            logger.warning("teacher: nothing is distilled")
+            return [], []
+        validation, quality = searches[0].cell.validation, self._card.quality
+        by_model = {search.cell.model: search for search in searches}
+        configurations = {
+            name: outcomes[model].candidates[name].configuration for model, name in pupils.items()
+        }
+        planned = {
+            name: plan_student(by_model[model], configurations[name], lesson.taught)
+            for model, name in pupils.items()
+        }
+        report_progress("distilling", ", ".join(planned))
+        self._carry_out_all(list(planned.values()))
+        students, distillations = [], []
+        for name, search in planned.items():
+            outcome = complete_search(search, predicts=True)
+            if outcome.validation_predictions.is_empty():  # it was not trained to its end
+                continue
+            [predicted] = outcome.validation_predictions
+            answers = predicted.to_numpy()
+            direct = outcomes[search.cell.model.removesuffix(SUFFIX)]
+            alone = direct.validation_predictions[name].to_numpy()
+            bundle, like = outcome.candidates[predicted.name], direct.candidates[name]
+            n_between = len(search.cell.train.labels) - len(searches[0].cell.train.labels)
+            # one without its last training, on validation rows, knows less than its like
+            is_whole = (bundle.n_training_rows or 0) - n_between >= (like.n_training_rows or 0)
+            is_admitted = is_whole and is_better(quality, validation, answers, alone)
+            row_s = time_row_s(bundle, validation.rows)
+            distillations.append(
+                Distillation(
+                    teacher=lesson.teacher,
+                    student=predicted.name,
+                    taught_alone=name,
+                    teacher_quality=lesson.quality,
+                    quality=quality.score(validation.labels, answers),
+                    quality_alone=quality.score(validation.labels, alone),
+                    is_admitted=is_admitted,
+                    n_times_cheaper=lesson.row_s / row_s,
+                )
+            )
+            logger.info("%s", distillations[-1])
+            if is_admitted:
+                students.append((search, outcome))
+        return students, distillations
+
+    @staticmethod
+    def _choose_pupils(ranking: Ranking, searches: Sequence[PlannedSearch]) -> dict[str, str]:
+        """Return the candidates that students are trained like, by model: the best ranked ones."""
+        able = [search.cell.model for search in searches if search.cell.model != AVERAGE]
+        ranked = ranking.table.filter(pl.col("model").cast(pl.String).is_in(able), feasible=True)
+        best = ranked.sort("rank", maintain_order=True).unique(
+            "model", keep="first", maintain_order=True
+        )
+        pupils = dict(best.select(pl.col("model", "candidate").cast(pl.String)).iter_rows())
+        return dict(list(pupils.items())[:MAX_STUDENTS])
+
+    def _teach(
+        self,
+        teacher: Teacher,
+        searches: Sequence[PlannedSearch],
+        outcomes: Mapping[str, SearchOutcome],
+        average: PlannedSearch | None,
+    ) -> Lesson | None:
+        """Have a teacher answer rows in between; ``None`` if there is no average, or no time."""
+        limit, spec = self._rules.limit, self._prepared.spec
+        cell = searches[0].cell
+        parted = assign_rows(spec, teacher.table)[0].rows
+        columns = [name for name in teacher.table.columns if name != spec.target.column]
+        train, validation = (
+            take_rows(teacher.table, columns, parted.filter(part=part)[ROW])
+            for part in ("train", "validation")
+        )
+        n_train = len(cell.train.labels)
+        between = draw_between(cell.train.rows, n_train, seed=self._rules.training.seed).fill(train)
+        rows = encode_new_rows(spec, self._prepared.encoder, between).to_numpy()
+        rows = np.ascontiguousarray(rows, dtype=np.float32)
+        report_progress("asking the teacher", teacher.name)
+        if teacher.model == AVERAGE:
+            if average is None:
+                return None
+            answers = predict_average(searches, average, rows)
+            [(name, bundle)] = outcomes[AVERAGE].candidates.items()
+            row_s = time_row_s(bundle, cell.validation.rows)
+            judged = outcomes[AVERAGE].validation_predictions[name].to_numpy()
+        else:
+            n_judged = min(MAX_JUDGED, validation.height)
+            asked = pl.concat([validation[:n_judged], between])
+            max_s = math.inf if limit is None else TEACHER_SHARE * max(limit.left_s(), 0.0)
+            both, row_s = teacher.answer(asked, cell.train.schema, max_s=max_s)
+            judged, answers = both[:n_judged], both[n_judged:]
+        if not len(answers):
+            logger.warning("teacher: it takes %.3g s a row: raise the budget", row_s)
+            return None
+        quality = self._card.quality.score(cell.validation.labels[: len(judged)], judged)
+        taught = add_answers(cell.train, rows[: len(answers)], answers)
+        return Lesson(teacher.name, taught, quality, row_s)
+
+    def _profile(
+        self, outcomes: Mapping[str, SearchOutcome], rivals: pl.DataFrame | None = None
+    ) -> pl.DataFrame:
+        """Measure what searches found; one row per candidate and serving configuration."""
+        candidates = {
+            name: b for outcome in outcomes.values() for name, b in outcome.candidates.items()
+        }
+        costs = read_fit_costs({name: outcome.trials for name, outcome in outcomes.items()})
+        limit = self._rules.limit
+        with contextlib.nullcontext() if limit is None else limit.excluding():
+            measured = self._measure(candidates, costs, rivals)
+        searched = {name: block.space for name, block in self._rules.models.items()}
+        return add_settings(measured, candidates, searched=searched)
+
+    def _rank(self, profiles: pl.DataFrame) -> Ranking:
+        name = self._card.dataset
+        return Ranking(
+            Profiles(
+                profiles,
+                describe_environment(),
+                {name: self._card.quality},
+                predictions=load_predictions(self._workspace.measurements, profiles),
+            ),
+            self._rules.applications,
+            self._rules.ranking,
+        )
 
     def _forecast(self, search: PlannedSearch) -> PlannedSearch:
         """Forecast a family's first look where rows are many, so that no hopeless one is begun."""
@@ -636,7 +821,9 @@ class _Search:
             searches.append(planned.with_rows_of(searches[0]) if searches else planned)
         return searches
 
-    def _measure(self, candidates: Mapping[str, Bundle], costs: FitCosts) -> pl.DataFrame:
+    def _measure(
+        self, candidates: Mapping[str, Bundle], costs: FitCosts, rivals: pl.DataFrame | None
+    ) -> pl.DataFrame:
         """Measure all families' candidates in the same turns: none goes on that another beats."""
         rules = self._rules
         if not rules.applications.asks_costs:
@@ -659,12 +846,30 @@ class _Search:
             measurements=self._workspace.measurements,
             params=rules.evaluation,
             choosers=rules.applications,
+            rivals=rivals,
         )
 
     @property
     def _judges_by_validation(self) -> bool:
         """Whether there are no test rows, so that candidates must not learn the validation rows."""
         return self._parts["test"].is_empty()
+
+    @property
+    def _averages(self) -> bool:
+        """Whether candidates of several families are averaged."""
+        return self._has_validation and len(self._rules.models) > 1
+
+    @property
+    def _distils(self) -> bool:
+        """Whether students learn from a teacher."""
+        return self._has_validation and self._rules.teacher is not None
+
+    @property
+    def _has_validation(self) -> bool:
+        """Whether validation rows may choose what is made of candidates, as others judge them."""
+        return (
+            self._parts["validation"] is not self._parts["train"] and not self._judges_by_validation
+        )
 
     @property
     def _raw_test(self) -> RawTest:
@@ -685,10 +890,25 @@ class _Search:
         train = make_data(self._parts["train"], self._card.input_schema)
         validation = make_labelled_rows(self._parts["validation"], self._card.input_schema)
         feeding = replace(feeding, encoder=encoder, tried_rows=validation.rows[:MAX_TRIED_ROWS])
-        return feeding, [
-            replace(search, cell=replace(search.cell, train=train, validation=validation))
-            for search in searches
-        ]
+        return (
+            feeding,
+            [
+                replace(
+                    search,
+                    cell=replace(
+                        search.cell,
+                        train=replace(  # a student's rows in between come after them
+                            search.cell.train,
+                            rows=np.concatenate(
+                                [train.rows, search.cell.train.rows[len(train.labels) :]]
+                            ),
+                        ),
+                        validation=validation,
+                    ),
+                )
+                for search in searches
+            ],
+        )
 
     def _refit(
         self,

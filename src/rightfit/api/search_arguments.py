@@ -17,6 +17,7 @@ from rightfit._core.formatting import end_sentence
 from rightfit._core.spelling import suggest
 from rightfit._core.strict_model import MAX_SEED, list_faults
 from rightfit.api.rank import ApplicationsLike, read_applications
+from rightfit.api.teaching import Teacher
 from rightfit.measuring.hardware.environment import usable_cores
 from rightfit.models.registry import get_family
 from rightfit.params.applications import ApplicationsParams
@@ -47,6 +48,7 @@ N_TRIALS = (
     100  # of a family, where seconds limit a call: a further one is as dear to propose as to try
 )
 SEARCH_SHARE = 0.9  # of a call's budget, in usual CPU seconds; preparing and judging take the rest
+TEACHING_SHARE = 0.3  # of the same, for a user's teacher and its students
 _NEUTRAL: Mapping[str, object] = {
     "description": "the best predictions, whatever they cost",
     "scenario": "offline",
@@ -71,6 +73,7 @@ class Rules:
         stopping: A rule given as an object; ``None``: the one that ``training`` names.
         is_parallel: Whether families are searched side by side, in processes of their own.
         limit: What the call may take; ``None``: no limit of seconds.
+        teacher: Teaches students; ``None``: nobody does.
     """
 
     models: Mapping[str, ModelBlock]
@@ -82,6 +85,7 @@ class Rules:
     stopping: StoppingRule | None
     is_parallel: bool
     limit: CallLimit | None = None
+    teacher: Teacher | None = None
 
 
 def read_rules(
@@ -98,6 +102,7 @@ def read_rules(
     preset: Preset = "quick",
     n_threads: int | None = None,
     n_checkpoints: int | None = None,
+    has_teacher: bool = False,
 ) -> Rules:
     """Check what a search is asked for.
 
@@ -114,6 +119,7 @@ def read_rules(
         preset: How thoroughly candidates are measured.
         n_threads: Threads of a training; ``None``: as many as the workers leave each other.
         n_checkpoints: Looks at a training; ``None``: the library's.
+        has_teacher: Whether a part of the budget is for a teacher and its students.
 
     Raises:
         RightfitError: If something is wrong; one sentence says what and how to mend it.
@@ -154,8 +160,10 @@ def read_rules(
         "early_stopping": stopping,
         "seed": seed,
     }
+    limit.later_share = TEACHING_SHARE if has_teacher else 0.0
     if budget_cpu_s is not None:
-        training["budget_cpu_s"] = SEARCH_SHARE * budget_cpu_s / len(models)
+        search_share = SEARCH_SHARE - limit.later_share
+        training["budget_cpu_s"] = search_share * budget_cpu_s / len(models)
     if n_trials is not None or budget_cpu_s is not None or budget_s is not None:
         training["n_trials"] = N_TRIALS if n_trials is None else n_trials
     if n_checkpoints is not None:

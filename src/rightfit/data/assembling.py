@@ -34,6 +34,29 @@ class RowCounts(BaseModel):
     unmatched: dict[str, int]
 
 
+def assign_rows(
+    spec: DatasetSpec,
+    main: Table,
+    *,
+    assign: Callable[[DatasetSpec, pl.DataFrame], Parted] = assign_parts,
+) -> tuple[Parted, int]:
+    """Assign the labelled rows of the main table to parts; see :func:`assemble`.
+
+    Returns:
+        Rows with ``label``, ``part`` and ``ROW``, their places in the table; and the count of
+        labelled rows.
+    """
+    schema = spec.schemas[spec.main_table]
+    deciding = {spec.target.column}
+    if isinstance(spec.split, ColumnSplit):
+        deciding.add(spec.split.column)
+    for share in (spec.split, spec.validation):
+        if isinstance(share, LatestShare):
+            deciding.update(share.time_columns)
+    labelled = add_label(clean_table(main, schema, deciding).with_row_index(ROW), spec.target)
+    return assign(spec, labelled), labelled.height
+
+
 def assemble(
     spec: DatasetSpec,
     tables: Mapping[str, Table],
@@ -59,14 +82,7 @@ def assemble(
         RawTableError: If a part lacks rows of a class, or a derived column cannot be computed.
     """
     main, schema = tables[spec.main_table], spec.schemas[spec.main_table]
-    deciding = {spec.target.column}
-    if isinstance(spec.split, ColumnSplit):
-        deciding.add(spec.split.column)
-    for share in (spec.split, spec.validation):
-        if isinstance(share, LatestShare):
-            deciding.update(share.time_columns)
-    labelled = add_label(clean_table(main, schema, deciding).with_row_index(ROW), spec.target)
-    parted = assign(spec, labelled)
+    parted, n_labelled = assign_rows(spec, main, assign=assign)
     row_parts = parted.rows.select(ROW, "label", "part")
     rows = clean_table(take_rows(main, list(schema.by_column()), row_parts[ROW]), schema)
     rows = rows.with_columns(row_parts["label"], row_parts["part"])
@@ -93,7 +109,7 @@ def assemble(
                 f"The derived column {derived.name} ({derived.op} of {derived.column}) cannot be "
                 f"computed: {reason}. Correct derived in parameters_datasets.yml."
             ) from err
-    dropped = [(f"{spec.target.column} is missing", main.height - labelled.height)]
+    dropped = [(f"{spec.target.column} is missing", main.height - n_labelled)]
     counts = RowCounts(
         read=main.height,
         dropped=tuple(

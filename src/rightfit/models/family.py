@@ -61,12 +61,18 @@ class LabelledRows:
 
 @dataclass(frozen=True)
 class TrainingData(LabelledRows):
-    """Rows to learn from; the arguments are those of :class:`LabelledRows`.
+    """Rows to learn from; the other arguments are those of :class:`LabelledRows`.
+
+    Args:
+        targets: Probabilities of the classes, float32, shape (n_rows, n_classes), which a family
+            that can learn from them takes in place of the labels; ``None``: there are none.
 
     Raises:
         RightfitError: As :class:`LabelledRows`; or if a class has no row, or values are all the
             same.
     """
+
+    targets: Rows | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

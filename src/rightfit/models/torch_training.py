@@ -66,6 +66,8 @@ def train_module(
     configuration, data = run.configuration, run.data
     is_regression = data.schema.task == "regression"
     learnt = data.labels.astype(np.float32)[:, None] if is_regression else data.labels
+    if data.targets is not None:
+        learnt = data.targets
     device = next(network.parameters()).device
     writable = (np.require(array, requirements="W") for array in (data.rows, learnt))
     rows, labels = (torch.from_numpy(array).to(device) for array in writable)

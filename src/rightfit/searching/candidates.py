@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.measuring.naming import name_candidate
 from rightfit.models.bundle import Bundle
+from rightfit.models.family import Rows
 from rightfit.models.registry import get_family
 from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.observing import read_finished, read_pool
@@ -211,23 +212,36 @@ def grow_final(cell: Cell) -> float:
     return (n_train + n_more) / n_train
 
 
-def predict_validation(
-    study: optuna.Study, cell: Cell, settings: SearchSettings, store: StudyStore
+def predict_rows(
+    study: optuna.Study,
+    cell: Cell,
+    settings: SearchSettings,
+    store: StudyStore,
+    rows: Rows,
+    *,
+    numbers: Sequence[int] | None = None,
 ) -> pl.DataFrame:
-    """Return the predictions that candidates made for the validation rows before they learnt them.
+    """Return the predictions of trials that have not learnt from the validation rows.
+
+    Args:
+        study: A search.
+        cell: What was searched.
+        settings: What it was searched by.
+        store: Where its bundles are.
+        rows: Encoded rows, shape (n_rows, n_features).
+        numbers: Of complete trials; ``None``: those that become candidates.
 
     Returns:
-        One row per validation row, one column of arrays per candidate: class probabilities, or
-        one value.
+        One row per row, one column of arrays per candidate: class probabilities, or one value.
     """
     worker = TaskWorker(cell, settings, store, study.study_name)
     family = get_family(cell.family)
     predictions = []
-    for number in choose_complete(study, cell, settings):
+    for number in choose_complete(study, cell, settings) if numbers is None else numbers:
         trial = study.get_trials(deepcopy=False)[number]
         bundle = worker.read_model(plan_finish(trial, cell, settings, exports=False))
-        rows = family.predict(bundle.load_native(), cell.validation.rows.copy())
-        predictions.append(pl.Series(name_candidate(cell.model, number), rows))
+        answers = family.predict(bundle.load_native(), rows.copy())
+        predictions.append(pl.Series(name_candidate(cell.model, number), answers))
     return pl.DataFrame(predictions)
 
 

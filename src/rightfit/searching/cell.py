@@ -66,10 +66,16 @@ class Cell:
 
     def final_rows(self) -> TrainingData:
         """Return the rows that candidates learn from at last: train and validation rows."""
+        targets = self.train.targets
+        if targets is not None:  # of a student; labels alone teach the validation rows
+            classes = np.arange(targets.shape[1])
+            sure = (self.validation.labels[:, None] == classes).astype(np.float32)
+            targets = np.concatenate([targets, sure])
         return TrainingData(
             np.concatenate([self.train.rows, self.validation.rows]),
             np.concatenate([self.train.labels, self.validation.labels]),
             self.train.schema,
+            targets,
         )
 
     def default(self) -> Configuration | None:
@@ -148,12 +154,16 @@ def write_data(folder: Path, name: str, data: LabelledRows) -> None:
     """Write rows and labels into files that other processes map."""
     np.save(folder / f"{name}_rows.npy", data.rows, allow_pickle=False)
     np.save(folder / f"{name}_labels.npy", data.labels, allow_pickle=False)
+    if isinstance(data, TrainingData) and data.targets is not None:
+        np.save(folder / f"{name}_targets.npy", data.targets, allow_pickle=False)
 
 
 def map_data(folder: Path, name: str, schema: InputSchema) -> TrainingData:
     """Return rows to learn from that :func:`write_data` wrote; see :func:`map_labelled_rows`."""
     labelled_rows = map_labelled_rows(folder, name, schema)
-    return TrainingData(labelled_rows.rows, labelled_rows.labels, schema)
+    file = folder / f"{name}_targets.npy"
+    targets = np.load(file, mmap_mode="c", allow_pickle=False) if file.exists() else None
+    return TrainingData(labelled_rows.rows, labelled_rows.labels, schema, targets)
 
 
 def map_labelled_rows(folder: Path, name: str, schema: InputSchema) -> LabelledRows:

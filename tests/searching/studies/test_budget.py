@@ -190,3 +190,20 @@ def test_nothing_is_kept_free_for_a_last_training_that_there_is_no_room_for() ->
     limit.charge(30.0)
 
     assert limit.left_for_searching_s() == pytest.approx(65.0 - 50.0)
+
+
+def test_what_comes_later_is_kept_free_of_searching_and_final_trainings() -> None:
+    limit, *_ = make_limit(100.0)
+    limit.later_share = 0.25
+
+    assert limit.left_for_searching_s() == pytest.approx(100.0 * (1 - MARGIN - 0.25))
+    assert limit.left_for_final_s("x.a") == pytest.approx(75.0)
+    assert limit.left_s() == pytest.approx(100.0)
+
+
+def test_measuring_counts_as_nothing() -> None:
+    limit, cpu_clock, clock = make_limit(60.0, 30.0)
+    with limit.excluding():
+        cpu_clock.now_s, clock.now_s = 50.0, 29.0
+
+    assert limit.left_s() == pytest.approx(30.0)

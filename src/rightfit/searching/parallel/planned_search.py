@@ -21,7 +21,7 @@ from rightfit.searching.candidates import (
     bundle_candidates,
     grow_final,
     plan_finish,
-    predict_validation,
+    predict_rows,
 )
 from rightfit.searching.cell import Cell, SearchSettings, study_name
 from rightfit.searching.search import SearchFailedError, require_complete, run_search
@@ -265,7 +265,7 @@ class SearchOutcome(NamedTuple):
             or the search has failed.
         candidates: Bundles by candidate name, the best by quality first; none if it has failed.
         validation_predictions: What they predicted for the validation rows before they learnt from
-            them, see ``predict_validation``; empty unless asked for.
+            them, see ``predict_rows``; empty unless asked for.
     """
 
     trials: pl.DataFrame
@@ -324,7 +324,9 @@ def complete_search(planned: PlannedSearch, *, predicts: bool = False) -> Search
     if len(missed):
         summary += f"; no trial satisfies {', '.join(missed)}, other cells' may"
     logger.info("%s: %s", cell.name, summary)
-    predictions = predict_validation(study, cell, settings, store) if predicts else pl.DataFrame()
+    predictions = pl.DataFrame()
+    if predicts:
+        predictions = predict_rows(study, cell, settings, store, cell.validation.rows)
     curves = tabulate_curves(study, cell.quality)
     return SearchOutcome(trials, curves, account, candidates, predictions)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,6 +41,7 @@ class CallLimit:
     Attributes:
         refit_growth: Rows of the winner's last training for each row of a final one; 0: there is
             none.
+        later_share: Share of the limits that searching leaves for what comes after it.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class CallLimit:
         clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.cpu_s, self.wall_s, self.refit_growth = cpu_s, wall_s, 0.0
+        self.later_share = 0.0
         self._cpu_clock_ns, self._clock_ns = cpu_clock_ns, clock_ns
         self._begun_cpu_ns, self._begun_ns = cpu_clock_ns(), clock_ns()
         self._elsewhere_s = 0.0
@@ -69,6 +72,16 @@ class CallLimit:
         if self.wall_s is None:
             return None
         return self.wall_s - (self._clock_ns() - self._begun_ns) / NS_PER_S
+
+    @contextlib.contextmanager
+    def excluding(self) -> Iterator[None]:
+        """Count nothing of what this process does in the block, as measuring comes on top."""
+        cpu_ns, clock_ns = self._cpu_clock_ns(), self._clock_ns()
+        try:
+            yield
+        finally:
+            self._begun_cpu_ns += self._cpu_clock_ns() - cpu_ns
+            self._begun_ns += self._clock_ns() - clock_ns
 
     def charge(self, cpu_s: float) -> None:
         """Add CPU seconds that another process has taken."""
@@ -109,13 +122,21 @@ class CallLimit:
 
     def left_for_searching_s(self) -> float:
         """Return the seconds that another step of a training may take."""
-        margin_s = MARGIN * min(self.cpu_s or math.inf, self.wall_s or math.inf)
+        margin_s = MARGIN * self._limit_s + self._later_s
         return self._keep_free(self.left_s() - margin_s, self._finals_s)
 
     def left_for_final_s(self, search: str) -> float:
         """Return the seconds that a search's final training may take."""
         others_s = {name: final_s for name, final_s in self._finals_s.items() if name != search}
-        return self._keep_free(self.left_s(), others_s)
+        return self._keep_free(self.left_s() - self._later_s, others_s)
+
+    @property
+    def _limit_s(self) -> float:
+        return min(self.cpu_s or math.inf, self.wall_s or math.inf)
+
+    @property
+    def _later_s(self) -> float:
+        return self.later_share * self._limit_s if self.later_share else 0.0
 
     def _keep_free(self, left_s: float, finals_s: Mapping[str, float]) -> float:
         """Take off steps underway, and each last training that the rest has room for."""
