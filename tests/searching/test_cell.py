@@ -57,3 +57,18 @@ def test_validation_rows_of_one_class_travel(blobs: TrainingData, tmp_path: Path
     shared = share_rows(tmp_path / "rows", replace(cells.make_cell(blobs), validation=judges))
 
     assert set(shared.validation.labels) == {0}
+
+
+def test_probabilities_to_learn_travel_and_labels_alone_teach_the_validation_rows(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    targets = np.full((len(blobs.labels), blobs.schema.n_classes), 0.25, dtype=np.float32)
+    judges = LabelledRows(blobs.rows[:9], blobs.labels[:9], blobs.schema)
+    cell = replace(cells.make_cell(blobs), train=replace(blobs, targets=targets), validation=judges)
+
+    learnt = share_rows(tmp_path / "rows", cell).final_rows().targets
+
+    assert learnt is not None
+    np.testing.assert_array_equal(learnt[:-9], targets)
+    assert learnt[-9:].argmax(axis=1).tolist() == blobs.labels[:9].tolist()
+    assert learnt[-9:].max(axis=1).tolist() == [1.0] * 9
