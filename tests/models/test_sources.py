@@ -63,6 +63,7 @@ def test_imports_are_followed_within_the_package_and_the_library(family: str) ->
         "rightfit.models.predictions",
         "rightfit.models.schema",
         "rightfit.models.sklearn_io",
+        "rightfit.models.stored_rows",
         "rightfit.models.training_work",
         "rightfit.models.tree_export",
     ]
@@ -83,6 +84,7 @@ def test_described_family_depends_on_what_describes_and_saves_it() -> None:
         "rightfit.models.ensembles",
         "rightfit.models.family",
         "rightfit.models.sklearn_io",
+        "rightfit.models.stored_rows",
         "rightfit.models.training_work",
         "rightfit.models.tree_export",
     } <= set(read_sources("rightfit.models.boosting"))

@@ -158,10 +158,11 @@ class TaskWorker:
         is_learnt = np.array_equal(train.labels, validation.labels) and np.array_equal(
             train.rows, validation.rows
         )
-        if not train.schema.classes or is_learnt:
+        family = get_family(self._cell.family)
+        if not train.schema.classes or is_learnt or family.is_calibrated:
             return bundle
         model = self.read_model(task).load_native()
-        probabilities = get_family(self._cell.family).predict(model, validation.rows.copy())
+        probabilities = family.predict(model, validation.rows.copy())
         return set_temperature(bundle, learn_temperature(probabilities, validation.labels))
 
     def read_candidate(self, task: Task) -> Bundle:

@@ -85,8 +85,8 @@ def run_round(
 class DictStore(dict[str, Any]):
     """Keeps documents in memory, as plain JSON."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **documents: Any) -> None:
+        super().__init__(documents)
         self.folder = Path(tempfile.mkdtemp())  # of predictions, which are files
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 

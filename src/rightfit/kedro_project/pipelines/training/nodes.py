@@ -86,9 +86,6 @@ def tune_model(
     *,
     cell_name: str,
     predicts: bool = False,
-    spec: DatasetSpec | None = None,
-    rows: pl.DataFrame | None = None,
-    encoder: Encoder | None = None,
     **others: Any,
 ) -> tuple[object, ...]:
     """Search one cell and keep its candidates.
@@ -116,14 +113,15 @@ def tune_model(
         evaluation,
         cell_name=cell_name,
         n_searches=1,
-        **{name: block for name, block in others.items() if not name.startswith(TABLE)},
+        **{name: block for name, block in others.items() if isinstance(block, ModelBlock)},
     )
     search_cut_off([planned])
     outcome = complete_search(planned, predicts=predicts)
-    if spec is not None and rows is not None and encoder is not None:
+    if "spec" in others:
+        spec: DatasetSpec = others["spec"]
         entries = spec.tables.values()
         tables = read_tables(spec.tables, [others[TABLE + entry] for entry in entries])
-        stream = partial(stream_beyond_sample, spec, tables, encoder, rows)
+        stream = partial(stream_beyond_sample, spec, tables, others["encoder"], others["rows"])
         source = RowSource(data_card.rows.beyond_sample, stream, planned.store.folder)
         outcome.candidates.update(
             train_on_all_rows([planned], {planned.cell.model: outcome}, source, carry_out=carry_out)
