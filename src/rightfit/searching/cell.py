@@ -87,7 +87,7 @@ def study_name(cell: Cell, settings: SearchSettings) -> str:
         cell.family,
         {
             "data_version": cell.data_version,
-            "quality": cell.quality.name,
+            "quality": cell.quality.raw_parts,
             "params": cell.params.model_dump(),
             "n_checkpoints": settings.n_checkpoints,
             "seed": settings.seed,
