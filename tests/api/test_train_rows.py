@@ -69,6 +69,7 @@ def test_what_is_ranked_and_delivered_has_learnt_from_all_train_rows(table: Path
     assert of_all.best()._bundle.n_training_rows == N_TRAIN  # not refitted on fewer rows
 
 
+@pytest.mark.long
 def test_families_in_processes_of_their_own_learn_from_the_rows_that_fit(
     table: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
