@@ -39,6 +39,8 @@ TUTORIAL_TEST = "tests/template/test_template.py::test_tutorials_commands_run_in
 
 # pattern of a command line -> test that runs it, or why it is only carried out by hand
 ELSEWHERE = {
+    "pip install dagster *": BY_HAND + "it needs an environment of its own",
+    "dagster * -f rightfit_dagster.py*": BY_HAND + "it needs Dagster",
     "make perf": "tests/test_end_to_end.py::test_profiles_hold_every_cell_in_both_runtimes",
     "make test": BY_HAND + "it runs such tests",
     "make viz": ("tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"),

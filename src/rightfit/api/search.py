@@ -196,10 +196,11 @@ class SearchResult:
         """Description of the table, with remarks on the columns left out."""
         return self._feeding.data_card
 
-    def best(self, application: str | None = None) -> FittedModel | None:
+    def best(self, application: str | None = None) -> FittedModel | Any:
         """Return the model that an application chooses; ``None``: no candidate meets its limits.
 
-        A warning then says what was nearest.
+        A warning then says what was nearest. The type does not ask for a test, as most searches
+        have a winner.
 
         Args:
             application: Its name; may be left out where there is one application only.
