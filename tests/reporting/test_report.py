@@ -114,6 +114,20 @@ def test_headline_counts_decisions_without_a_winner(
     assert "most accurate" not in write_headline(found)
 
 
+def test_headline_of_a_single_choice_names_its_winner(
+    applications: dict[str, Any], make_results: Callable[..., Results]
+) -> None:
+    results = make_results({"web_api": applications["web_api"]})
+    recommendation = results.recommendations["web_api"]
+    (dataset, decision), *_ = recommendation.datasets.items()
+    only = recommendation.model_copy(update={"datasets": {dataset: decision}})
+    single = replace(results, recommendations={"web_api": only})
+
+    assert decision.winner is not None
+    assert write_headline(single).startswith(f"web_api: {decision.winner.candidate}.")
+    assert "everywhere" not in write_headline(single)
+
+
 def test_request_names_weights_and_limits(results: Results) -> None:
     assert describe_application(dict(results.applications.items())["satellite_archive"]) == (
         "Weights: quality 56 %, throughput 33 % and peak memory 11 %. Limits: throughput at least "

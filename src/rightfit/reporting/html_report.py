@@ -156,18 +156,24 @@ def write_headline(results: Results) -> str:
     )
     head = f"{cases}: {count(len(winners), 'different winner')}"
     head += f", and none in {n_none} of {len(decisions)} cases" if n_none else ""
+    if len(decisions) == 1:
+        [(application, _, decision)] = decisions
+        winner = decision.winner
+        head = f"{application}: " + (
+            winner.candidate if winner else "no candidate meets the limits"
+        )
     costs = []
     if n_broken:
         costs.append(f"break limits in {count(n_broken, 'case')}")
+    loss = format_quality(max(0.0, sum(lost) / len(lost))) if lost else ""
     if lost:
-        costs.append(
-            f"lose {format_quality(max(0.0, sum(lost) / len(lost)))} of utility on average"
-        )
+        costs.append(f"lose {loss} of utility on average" if float(loss) else "lose no utility")
     if n_broken and lost:
         costs[-1] += f" in the other {len(lost)}"
     if not costs:
         return f"{head}."
-    return f"{head}. Taking the most accurate model everywhere would {listing(costs)}."
+    where = "" if len(decisions) == 1 else " everywhere"
+    return f"{head}. Taking the most accurate model{where} would {listing(costs)}."
 
 
 def describe_application(application: Application) -> str:
