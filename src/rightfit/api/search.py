@@ -65,7 +65,6 @@ from rightfit.models.schema import Task
 from rightfit.params.faults import explain_faults
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey
-from rightfit.searching.averaging import AVERAGE, average_candidates
 from rightfit.searching.cell import study_name
 from rightfit.searching.parallel.all_rows import RowSource, train_on_all_rows
 from rightfit.searching.parallel.forked_workers import close_shared_fork_server
@@ -552,10 +551,7 @@ class _Search:
         rules = self._rules
         searches = self._search()
         # Those are over by now, and tell what they found.
-        outcomes = {
-            search.cell.model: complete_search(search, predicts=self._averages)
-            for search in searches
-        }
+        outcomes = {search.cell.model: complete_search(search) for search in searches}
         if not any(outcome.candidates for outcome in outcomes.values()):
             reasons = pl.concat([outcome.trials["stop_reason"] for outcome in outcomes.values()])
             raise RightfitError(
@@ -563,14 +559,10 @@ class _Search:
                 f"{end_sentence('; '.join(reasons.drop_nulls().unique().head(3)))} "
                 "Raise budget_cpu_s or name other families."
             )
-        tried = dict(outcomes)
-        of_all_rows = self._train_on_all_rows(searches, outcomes)
-        if self._averages and (averaged := average_candidates(searches, outcomes)) is not None:
-            search, outcomes[AVERAGE] = averaged
-            searches.append(search)
         candidates = {
             name: b for outcome in outcomes.values() for name, b in outcome.candidates.items()
         }
+        of_all_rows = self._train_on_all_rows(searches, outcomes)
         candidates |= of_all_rows
         trials = {name: outcome.trials for name, outcome in outcomes.items()}
         searched = {name: block.space for name, block in rules.models.items()}
@@ -594,9 +586,9 @@ class _Search:
             refitted = self._refit(ranking, refits, outcomes, leave_out=of_all_rows)
         result = SearchResult(
             ranking=ranking,
-            trials=_stack({name: outcome.trials for name, outcome in tried.items()}),
+            trials=_stack(trials),
             learning_curves=_stack(
-                {name: outcome.learning_curves for name, outcome in tried.items()}
+                {name: outcome.learning_curves for name, outcome in outcomes.items()}
             ),
             candidates=candidates,
             refitted=refitted,
@@ -718,17 +710,6 @@ class _Search:
     def _judges_by_validation(self) -> bool:
         """Whether there are no test rows, so that candidates must not learn the validation rows."""
         return self._parts["test"].is_empty()
-
-    @property
-    def _averages(self) -> bool:
-        """Whether candidates of several families are averaged: validation rows weigh them."""
-        has_validation = self._parts["validation"] is not self._parts["train"]
-        return (
-            has_validation
-            and not self._judges_by_validation
-            and len(self._rules.models) > 1
-            and self._rules.training.rows == "sample"
-        )
 
     @property
     def _raw_test(self) -> RawTest:

@@ -158,9 +158,6 @@ class Family(ServedFamily, ABC):
     what holds for a family without them.
     """
 
-    is_calibrated: bool = False
-    """Whether its probabilities need no temperature."""
-
     @property
     def length_setting(self) -> str | None:
         """The setting that counts the epochs or trees of a whole training.

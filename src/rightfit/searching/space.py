@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
 from rightfit._core.strict_model import NamedModels, Number, StrictModel, WholeNumber
 from rightfit.models.family import Configuration, Family, split_training
@@ -138,8 +138,8 @@ class Space(NamedModels[Annotated[FloatRange | IntRange | Choice, Field(discrimi
 class ModelParams(StrictModel):
     """A family's settings (``params:models.<family>``): the fixed ones and those searched."""
 
-    # settings that are not searched; those of an average are its members
-    fixed: dict[str, Value | list[Value | dict[str, JsonValue]]] = Field(default_factory=dict)
+    # settings that are not searched
+    fixed: dict[str, Value | list[Value]] = Field(default_factory=dict)
     space: Space = Space({})  # empty: one trial
     default: dict[str, Value] | None = None  # absent: the library's own where it is known
     default_in_regression: dict[str, Value] = Field(default_factory=dict)  # what differs there

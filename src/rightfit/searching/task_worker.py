@@ -158,11 +158,10 @@ class TaskWorker:
         is_learnt = np.array_equal(train.labels, validation.labels) and np.array_equal(
             train.rows, validation.rows
         )
-        family = get_family(self._cell.family)
-        if not train.schema.classes or is_learnt or family.is_calibrated:
+        if not train.schema.classes or is_learnt:
             return bundle
         model = self.read_model(task).load_native()
-        probabilities = family.predict(model, validation.rows.copy())
+        probabilities = get_family(self._cell.family).predict(model, validation.rows.copy())
         return set_temperature(bundle, learn_temperature(probabilities, validation.labels))
 
     def read_candidate(self, task: Task) -> Bundle:

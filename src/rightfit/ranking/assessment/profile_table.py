@@ -237,18 +237,15 @@ def read_profiles(profiles: pl.DataFrame) -> ProfileTable:
             f"resource_profiles holds {profiles.height} rows and lacks the columns {missing}. "
             "Run the evaluation pipeline first."
         )
-    # A cascade names the model that it falls back on, an average its members.
-    is_joined = pl.any_horizontal(
-        pl.col("settings").str.json_path_match(f"$.fixed.{name}").is_not_null()
-        for name in ("expensive", "members[1].name")
-    )
+    # A cascade consists of two models and names the one it falls back on.
+    is_cascade = pl.col("settings").str.json_path_match("$.fixed.expensive").is_not_null()
     lacking = [name for name in OPTIONAL if name not in profiles.columns]
     ordered = (
         completed.with_columns(pl.lit(None).alias(name) for name in lacking)
         .cast(OPTIONAL)
         .cast({name: pl.Float64 for name in METRICS_BY_COLUMN if name in profiles.columns})
         .with_columns(
-            (1 + is_joined).alias(N_MODELS),
+            (1 + is_cascade).alias(N_MODELS),
             pl.col(pl.Float64).fill_nan(None),
             *(
                 pl.col(name).cast(
