@@ -24,6 +24,7 @@ from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.usage import PROFILE, read_export
 from rightfit.exporting.model_call import Model
 from rightfit.models.runtimes import open_predictor
+from rightfit.ops.server import listen
 
 pytestmark = pytest.mark.whole
 
@@ -57,6 +58,15 @@ def test_taken_port_is_one_message_and_nothing_claims_to_listen(
     assert found.returncode == 1
     (line,) = found.stderr.splitlines()
     assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in line
+
+
+def test_the_end_of_an_answer_does_not_wait_for_a_client_to_confirm_its_beginning() -> None:
+    with (
+        listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("command", [("-m", "rightfit", "serve", "."), ("server.py",)])

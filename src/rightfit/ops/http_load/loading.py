@@ -29,6 +29,7 @@ from rightfit.exporting.export_folder import write_call, write_hashes, write_ser
 from rightfit.exporting.model_call import GRAPH_FILE, Model
 from rightfit.measuring.hardware.environment import fingerprint
 from rightfit.measuring.rounds.lock import machine_lock
+from rightfit.models.sources import read_sources
 from rightfit.ops.http_load.curve import CurvePlan, judge_curve, measure_curve
 from rightfit.ops.http_load.generator import HOST, PATH, LoadOrder
 from rightfit.ops.http_load.served import MAX_REQUESTS, ServerPlace, split_cores, start_server
@@ -179,6 +180,7 @@ class WinnerBench:
             self.settings.key,
             asdict(limit),
             self.environment_id,
+            read_sources("rightfit.ops.server"),
         ]
         key = f"http-{fingerprint({'content': depends_on})}"
         curve = self.store.get_record(key, LoadCurve)
