@@ -45,6 +45,22 @@ def test_edge_is_a_hundredth_of_a_range_on_its_own_scale(value: object, *, is_ed
     assert not space["kind"].is_edge("a")
 
 
+def test_ends_beyond_which_nothing_lies_are_no_edges() -> None:
+    space = Space.model_validate(
+        {
+            "layers": {"low": 1, "high": 3},
+            "share": {"low": 0.5, "high": 1.0},
+            "rate": {"low": 0.01, "high": 1.0, "log": True},
+        }
+    )
+
+    assert not space["layers"].is_edge(1)
+    assert space["layers"].is_edge(3)
+    assert space["share"].is_edge(0.5)
+    assert not space["share"].is_edge(1.0)
+    assert space["rate"].is_edge(1.0)
+
+
 def test_grid_is_even_and_logarithmic_where_asked() -> None:
     space = ModelParams.model_validate(PARAMS).space
 

@@ -72,7 +72,7 @@ ACCOUNT_SCHEMA: dict[str, Any] = {
     "nearest_miss": pl.String,
     **dict.fromkeys(("n_trials", "n_complete", "n_stopped"), pl.Int64),
     **dict.fromkeys(("spent_s", "training_s", "saved_s", "deciding_s"), pl.Float64),
-    "advice": pl.String,
+    "ended_early": pl.String,
 }
 
 FEW = 0.5  # of the configurations asked for: fewer need a word
@@ -143,16 +143,15 @@ def account_search(
     Returns:
         One row per application, in columns of the application and of the whole search. ``winner``
         is null for an application that no trial satisfies; ``nearest_miss`` says by what.
-        ``advice`` says what would help a search that ended after few configurations.
+        ``ended_early`` tells of a search that spent its budget on few configurations.
     """
     n_checkpoints = settings.n_checkpoints
     ended = [trial for trial in trials if is_finished(trial)]
-    rests, advice = estimate_rests(ended, cell, n_checkpoints=n_checkpoints), None
+    rests, ended_early = estimate_rests(ended, cell, n_checkpoints=n_checkpoints), None
     if settings.n_trials is not None and len(ended) < FEW * settings.n_trials:
-        advice = (
+        ended_early = (
             f"ended after {len(ended)} of {settings.n_trials} configurations and "
-            f"{spent_cpu_s(ended):.0f} CPU seconds; train on a sample of the rows, or raise "
-            f"training.budget_cpu_s"
+            f"{spent_cpu_s(ended):.0f} CPU seconds"
         )
     whole = {
         "n_trials": len(ended),
@@ -162,7 +161,7 @@ def account_search(
         "training_s": sum(_training_s(trial) for trial in ended),
         "saved_s": None if rests is None else sum(rests.values()),
         "deciding_s": sum(Spent.of(trial).deciding_s for trial in ended),
-        "advice": advice,
+        "ended_early": ended_early,
     }
     pool = read_finished(trials, cell, n_checkpoints=n_checkpoints)
     forecast = PausingRule(targets).forecast(pool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -41,13 +42,19 @@ class _Range(StrictModel):
         return isinstance(value, int | float) and bool(self.low <= value <= self.high)
 
     def is_edge(self, value: Any) -> bool:
-        """Tell whether a value lies within a hundredth of the range from one of its ends."""
+        """Tell whether a value lies within a hundredth of the range from one of its ends.
+
+        Nothing lies beyond no or one layer or row, or beyond none or all of a share: such ends do
+        not count.
+        """
         if not self.contains(value):
             return False
         low, high, at = (
             np.log((self.low, self.high, value)) if self.log else (self.low, self.high, value)
         )
-        return bool(min(at - low, high - at) <= EDGE_SHARE * (high - low))
+        natural = () if self.log and self.type == "float" else (0, 1)
+        ends = [at - low] * (self.low not in natural) + [high - at] * (self.high not in natural)
+        return bool(min(ends, default=math.inf) <= EDGE_SHARE * (high - low))
 
     def _space(self, n_points: int) -> npt.NDArray[np.float64]:
         spaced = np.geomspace if self.log else np.linspace

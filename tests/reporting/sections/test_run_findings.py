@@ -92,7 +92,7 @@ def test_smaller_tier_than_the_machine_is_found(results: Results) -> None:
 
 def test_remarks_on_data_and_searches_are_findings(results: Results) -> None:
     card = results.data_cards["landsat"].model_copy(update={"remarks": ("not used: 'id'",)})
-    audits = results.audits.with_columns(advice=pl.lit("ended after 3 of 40 configurations"))
+    audits = results.audits.with_columns(ended_early=pl.lit("ended after 3 of 40 configurations"))
     changed = replace(results, data_cards={"landsat": card}, audits=audits)
 
     assert [one.sentence for one in find(changed, "RF010")] == ["Not used: 'id'."]

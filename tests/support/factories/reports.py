@@ -256,7 +256,7 @@ def make_audit() -> pl.DataFrame:
         "saved_s": 6.0,
         "deciding_s": 0.2,
         "training_s": 3.0,
-        "advice": None,
+        "ended_early": None,
     }
     return pl.DataFrame(
         [
@@ -270,7 +270,7 @@ def make_audit() -> pl.DataFrame:
             }
             | search,
         ],
-        schema_overrides={"advice": pl.String},
+        schema_overrides={"ended_early": pl.String},
     )
 
 

@@ -68,7 +68,8 @@ RULES: Mapping[str, Rule] = {
     "RF006": Rule(
         "Not told apart from others",
         "note",
-        "Within the measuring errors, another candidate may be the best.",
+        "The winner's chance of best is below 95 %: within the measuring errors, another candidate "
+        "may be better by `equal_within` or more.",
         "Measure with more processes (`preset: thorough`) if costs decide, or use more test rows "
         "if quality decides.",
     ),
@@ -125,8 +126,8 @@ RULES: Mapping[str, Rule] = {
     ),
     "RF014": Rule(
         "Search ended early",
-        "warning",
-        "The budget was spent after few of the configurations that were planned.",
+        "note",
+        "The budget was spent after less than half of the configurations that were planned.",
         "Raise `training.budget_cpu_s`, or train on a sample of the rows.",
     ),
     "RF015": Rule(

@@ -482,9 +482,10 @@ def check_decision(
             yield find("RF004", subject, f"{limit}, which is within its 95 % interval.")
     if not any(limit.has_interval for limit in decision.limits):
         yield skip("RF004", subject, "No limit is on a figure whose interval is known.")
+    may_be_best = [] if decision.mark == "clear" else decision.not_told_apart
     for code, rivals, relation in (
         ("RF005", decision.equal_to, "is practically equal to"),
-        ("RF006", decision.not_told_apart, "is not told apart from"),
+        ("RF006", may_be_best, "is not told apart from"),
     ):
         if rivals:
             yield find(code, subject, f"{winner.candidate} {relation} {name_some(rivals)}.")

@@ -128,8 +128,8 @@ def _check_decision(
         yield find(
             "RF011",
             subject,
-            f"{winner.candidate} needs a {needed.name} machine (US$ {needed.price_per_hour:g} per "
-            f"hour); it was measured on one as large as {largest.name} "
+            f"Tier {needed.name} (US$ {needed.price_per_hour:g} per hour) is enough for the "
+            f"winner; it was measured on a machine that holds tier {largest.name} "
             f"(US$ {largest.price_per_hour:g}).",
         )
 
@@ -138,8 +138,10 @@ def _check_searches(results: Results) -> Iterator[Finding]:
     if results.audits.is_empty():
         return
     ended = results.audits.unique(["dataset", "model"], maintain_order=True)
-    for row in ended.filter(pl.col("advice").is_not_null()).to_dicts():
-        yield find("RF014", f"{row['dataset']}, {row['model']}", f"The search {row['advice']}.")
+    for row in ended.filter(pl.col("ended_early").is_not_null()).to_dicts():
+        yield find(
+            "RF014", f"{row['dataset']}, {row['model']}", f"The search {row['ended_early']}."
+        )
     for row in results.audits.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
         yield find(
             "RF015",

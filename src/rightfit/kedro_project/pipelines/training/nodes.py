@@ -134,9 +134,9 @@ def tune_model(
             row["application"],
             row["nearest_miss"],
         )
-    advice = outcome.account["advice"].drop_nulls()
-    if len(advice):
-        logger.warning("%s: the search %s", cell_name, advice[0])
+    ended_early = outcome.account["ended_early"].drop_nulls()
+    if len(ended_early):
+        logger.warning("%s: the search %s", cell_name, ended_early[0])
     return tuple(outcome) if predicts else tuple(outcome[:-1])
 
 
