@@ -75,10 +75,6 @@ KEPT_ASIDE = {
     "poverty": TableSource("carData", "WVS", "poverty"),
     "vocabulary": TableSource("carData", "GSSvocab", "vocab"),
 }
-NEVER_RECORDED = {
-    "diamonds": TableSource("ggplot2", "diamonds", "price"),
-    "reviews": TableSource("modeldata", "small_fine_foods", "score", frame="training_data"),
-}
 
 
 def read_tables(names: dict[str, TableSource]) -> Iterator[tuple[str, PreparedDataset]]:
