@@ -14,7 +14,7 @@ import pytest
 from factories.own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typed_onnx
 from sklearn.linear_model import LogisticRegression
 
-from rightfit.data.block import complete_block
+from rightfit.data.completion import complete_block
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.encoding import fit_encoder_steps
 from rightfit.data.model_columns import make_raw_rows, take_columns

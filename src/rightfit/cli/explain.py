@@ -10,7 +10,7 @@ import polars as pl
 from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import name_some, suggest
 from rightfit.cli.options import AS_JSON, echo_json, echo_lines, faults_as_message
-from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
+from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 
 SECTION = "Look"
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 import polars as pl
 
 from rightfit._core.spelling import suggest
-from rightfit.kedro_project.stored import StoredResults
+from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.measuring.hardware.environment import Environment
 from rightfit.measuring.profile import Profile
 from rightfit.ranking.explanation.answer import Answer, Origin

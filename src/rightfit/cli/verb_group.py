@@ -28,7 +28,7 @@ from rightfit.cli.options import faults_as_message
 PACKAGE = "rightfit.cli"
 SECTIONS = ("Run", "Look", "Use", "Measure elsewhere", "Maintain")
 
-OF_PROJECTS = ("kedro", "rightfit.kedro_project.stored")
+OF_PROJECTS = ("kedro", "rightfit.kedro_project.stored_results")
 """Modules that verbs of projects import."""
 
 # Loggers of Kedro that tell of every start and every reading, on standard output like an answer.

@@ -28,14 +28,14 @@ from kedro.utils import find_kedro_project
 from rightfit._core.errors import DamagedResultError, NothingStoredError, RightfitError
 from rightfit._core.processes.regular_files import require_regular
 from rightfit.kedro_project.catalog import RAW_TABLE, combine_entries, make_catalog, read_patterns
-from rightfit.kedro_project.error_messages import ANEW, one_line
-from rightfit.kedro_project.files import (
+from rightfit.kedro_project.config_loader import (
     OWN_PROJECT,
     find_data_root,
     load_configuration,
     make_loader,
     read_parameters,
 )
+from rightfit.kedro_project.error_messages import ANEW, one_line
 from rightfit.kedro_project.reuse import SELF, RecordStore, compare_files
 from rightfit.kedro_project.versions import is_no_newer, open_records
 from rightfit.models.bundle_files import LIST, MANIFEST
