@@ -34,7 +34,7 @@ import polars as pl
 from kedro.framework.startup import bootstrap_project
 from main_job import PROJECT, Version
 
-from rightfit.kedro_project.stored import ProjectLocation
+from rightfit.kedro_project.stored_results import ProjectLocation
 from rightfit.ranking.explanation.decisions import read_recommendations
 
 SPIN = "while True: pass"

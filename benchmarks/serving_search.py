@@ -45,7 +45,7 @@ from rightfit.data.request_path.encoder_graph import join_encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
 from rightfit.data.request_path.raw_rows import cut_input, cut_singles, take_first
 from rightfit.data.request_path.usage import open_graph
-from rightfit.kedro_project.stored import ProjectLocation, StoredResults
+from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults
 from rightfit.models.bundle import ONNX_FILE, Bundle
 from rightfit.models.registry import get_family
 from rightfit.params.grid import read_grid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ pytest_plugins = ["harness.browser"]
 
 PROJECT = Path(__file__).parents[1]
 SLOW_FIRST = ("long", "whole")
+LONG_FILE = re.compile(r"^pytestmark = .*\bpytest\.mark\.long\b", re.MULTILINE)
 # Measuring processes import synthetic models from there.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(PROJECT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -33,6 +35,12 @@ settings.load_profile("untimed")
 def pytest_xdist_auto_num_workers() -> int:
     """Start one worker more than there are cores: tests wait for processes, pauses and a lock."""
     return (psutil.cpu_count() or 1) + 1
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files whose tests are all long where none is wanted: each worker imports them."""
+    is_unwanted = re.match(r"not \(?long\b", config.option.markexpr) and collection_path.is_file()
+    return True if is_unwanted and LONG_FILE.search(collection_path.read_text("utf-8")) else None
 
 
 def pytest_collection_finish() -> None:

@@ -28,7 +28,7 @@ from scipy.optimize import least_squares, nnls
 from sklearn.datasets import make_classification, make_regression
 
 import rightfit.searching.pausing
-from rightfit.kedro_project.stored import ProjectLocation
+from rightfit.kedro_project.stored_results import ProjectLocation
 from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.registry import get_family

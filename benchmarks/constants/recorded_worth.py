@@ -63,14 +63,9 @@ def _read_prior(family: str) -> Prior:
     return read_shipped_prior(family)
 
 
-def read_samples() -> dict[str, Application]:
-    """Return the sample applications."""
-    return dict(_read_applications(HERE.parents[1] / "conf/base/parameters_applications.yml"))
-
-
 def list_applications() -> dict[str, Application]:
     """Return the sample applications, those of the replays, and some drawn at random."""
-    found = read_samples()
+    found = _read_applications(HERE.parents[1] / "conf/base/parameters_applications.yml")
     replays = _read_applications(HERE / "applications.yml")
     found |= {f"replays_{name}": one for name, one in replays.items()}
     return found | {f"drawn_{place}": _draw(place) for place in range(N_DRAWN_APPLICATIONS)}

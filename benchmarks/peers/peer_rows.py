@@ -11,8 +11,8 @@ import polars as pl
 from tables import KEPT_ASIDE, TableSource, read_frames
 
 from rightfit.data.inference import complete_quality
-from rightfit.models.quality.block import QualityBlock
 from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.quality.params import QualityBlock
 from rightfit.models.schema import Task
 
 MAX_TRAIN_ROWS, MAX_TEST_ROWS = 10_000, 5_000

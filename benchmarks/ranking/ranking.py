@@ -10,20 +10,15 @@ the applications are the shipped ones. The last line is JSON:
 - ``smaa_s``: shares of weight space of 100 candidates for four applications, in seconds;
 - ``coverage``: share of simulated measurements of a known truth in which the rank intervals of all
   candidates contain their true ranks; the least of the four applications;
-- ``coverage_unpaired``: the same when the candidates' errors count as independent;
 - ``coverage_noise``: as ``coverage``, but measured as the product does it, screening included, with
   recorded noise of processes (``measuring/record_processes.py``); the least of all recordings;
 - ``best_held``: share of runs in recorded noise in which the candidates tied with the winner
   include the true best, the least of all recordings and applications; ``tied_with_winner``: how
-  many they are on average, over all recordings and applications; ``tied_with_winner_before``: the
-  same when all pairs are compared instead of each with the best; ``tied_with_winner_once``: when
-  what is surely beaten stays a rival of the rest; ``best_held_equal``: as ``best_held``, but of
-  candidates as good as equal with normal errors;
+  many they are on average, over all recordings and applications; ``best_held_equal``: as
+  ``best_held``, but of candidates as good as equal with normal errors;
 - ``interval_covers_screened``, ``interval_covers``: share of single intervals of a cost in that
   noise that contain the truth, of what was screened out after two to five processes, and of the
   rest;
-- ``ties_resolved``: share of the pairs tied unpaired that pairing puts in order, of the
-  application that sees quality alone;
 - ``selection_bias``, ``corrected_bias``: mean error of the winners' measured quality, and of the
   corrected one; the largest over 200 to 10,000 test rows and 5 to 40 candidates.
   ``corrected_covers``: share of its intervals that contain the truth, the least of them;
@@ -44,7 +39,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from rank_coverage import Coverage, InNoise, measure_coverage, measure_normally
-from simulated_processes import TIMES, Noise, load_noise
+from simulated_processes import load_noise
 from simulated_studies import judge_chances, judge_winners, make_profiles, simulate_truth
 
 from rightfit.params.applications import ApplicationsParams
@@ -99,63 +94,41 @@ def check_coverage(
     n_runs: int, applications: ApplicationsParams, rules: RankingRules
 ) -> dict[str, float]:
     """Check rank intervals under normal errors and under recorded noise."""
-    ways = ("paired", "unpaired")
-    normal = measure_coverage(n_runs, applications, rules, measure_normally, ways=ways)
+    normal = measure_coverage(n_runs, applications, rules, measure_normally)
     _print_coverage("normal errors", normal)
     equal = measure_coverage(
-        *(n_runs, applications, rules, measure_normally), crowdings=(NEARLY_EQUAL,)
+        n_runs, applications, rules, measure_normally, crowdings=(NEARLY_EQUAL,)
     )
     _print_coverage("candidates as good as equal", equal)
-    least = {how: min(one.joint for one in found.values()) for how, found in normal.items()}
-    by_quality = {how: found["accuracy_first"].width for how, found in normal.items()}
     in_noise: list[Coverage] = []
     covered: dict[bool, list[bool]] = {True: [], False: []}
     for name, noise in load_noise().items():
-        print_pairing(name, noise)
         measure = InNoise(noise, applications)
-        found = measure_coverage(n_runs, applications, rules, measure)
-        _print_coverage(f"recorded noise, {name}", found)
+        coverages = measure_coverage(n_runs, applications, rules, measure)
+        _print_coverage(f"recorded noise, {name}", coverages)
         print(f"processes a candidate, on average: {np.mean(measure.n_processes):.1f}")
-        in_noise += found["paired"].values()
+        in_noise += coverages.values()
         for was_screened, inside in measure.covered.items():
             covered[was_screened] += inside
     return {
-        "coverage": least["paired"],
-        "coverage_unpaired": least["unpaired"],
-        "coverage_noise": min(one.joint for one in in_noise),
-        "best_held": min(one.best for one in in_noise),
-        "tied_with_winner": float(np.mean([one.tied for one in in_noise])),
-        "best_held_equal": min(one.best for one in equal["paired"].values()),
-        "tied_with_winner_once": float(np.mean([one.tied_once for one in in_noise])),
-        "tied_with_winner_before": float(np.mean([one.tied_by_pairs for one in in_noise])),
+        "coverage": min(coverage.joint for coverage in normal.values()),
+        "coverage_noise": min(coverage.joint for coverage in in_noise),
+        "best_held": min(coverage.best for coverage in in_noise),
+        "tied_with_winner": float(np.mean([coverage.tied for coverage in in_noise])),
+        "best_held_equal": min(coverage.best for coverage in equal.values()),
         "interval_covers_screened": float(np.mean(covered[True])),
         "interval_covers": float(np.mean(covered[False])),
-        "ties_resolved": 1 - by_quality["paired"] / by_quality["unpaired"],
     }
 
 
-def print_pairing(name: str, noise: Noise) -> None:
-    """Print by how much pairing within turns would narrow the difference of two timings."""
-    for metric in TIMES:
-        share = noise.share_of_turns(metric)
+def _print_coverage(condition: str, coverages: dict[str, Coverage]) -> None:
+    for name, coverage in coverages.items():
         print(
-            f"recorded noise, {name}: turns hold {share:.0%} of the variance of {metric}; pairing"
-            f" would narrow a difference by {1 - math.sqrt(1 - max(0.0, share)):.0%}"
+            f"coverage, {condition}, {name}: all ranks of a run {coverage.joint:.3f}, a single "
+            f"rank {coverage.single:.4f}; tied with {coverage.width:.2f} on average; the best is "
+            f"among {coverage.tied:.2f} in {coverage.best:.3f}",
+            flush=True,
         )
-
-
-def _print_coverage(what: str, by_how: dict[str, dict[str, Coverage]]) -> None:
-    for how, coverages in by_how.items():
-        for name, found in coverages.items():
-            print(
-                f"coverage, {what}, {how} {name}: all ranks of a run {found.joint:.3f}, a single "
-                f"rank {found.single:.4f}; tied with {found.width:.2f} on average; the best is "
-                f"among {found.tied:.2f} in {found.best:.3f} (by pairs {found.tied_by_pairs:.2f} "
-                f"in {found.best_by_pairs:.3f}, once {found.tied_once:.2f} in "
-                f"{found.best_once:.3f}, by chance {found.tied_by_chance:.2f} in "
-                f"{found.best_by_chance:.3f})",
-                flush=True,
-            )
 
 
 def check_bias(

@@ -51,11 +51,6 @@ class Noise:
     n_models: int
     n_turns: int
 
-    def share_of_turns(self, metric: str) -> float:
-        """Return what models of one turn have in common: the mean correlation of two of them."""
-        correlation = np.corrcoef(np.log(self.factors[metric]))
-        return float(correlation[np.triu_indices(self.n_models, k=1)].mean())
-
 
 def load_noise() -> dict[str, Noise]:
     """Read recorded noise, by recording, of processes in turns."""

@@ -109,8 +109,8 @@ def test_a_search_that_ended_while_it_trained_on_all_rows_goes_on(
         written.append(write(folder, *arguments, **options))
         raise KeyboardInterrupt
 
-    write = all_rows.write_rows
-    monkeypatch.setattr(all_rows, "write_rows", write_and_break)
+    write = all_rows.store_rows
+    monkeypatch.setattr(all_rows, "store_rows", write_and_break)
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
         search(table, folder=tmp_path / "kept")
     monkeypatch.undo()
@@ -167,7 +167,7 @@ def test_rows_that_the_disk_does_not_hold_leave_the_models_of_the_sample(
         folder.mkdir()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rightfit.searching.parallel.all_rows.write_rows", fill_disk)
+    monkeypatch.setattr("rightfit.searching.parallel.all_rows.store_rows", fill_disk)
     result = search(table, folder=tmp_path / "kept")
 
     assert learnt_rows(result) == {"lightgbm-000": N_SAMPLED}

@@ -133,7 +133,7 @@ def read_parameters(env: str) -> dict[str, Any]:
     """Return the project's parameters with the library's values."""
     from kedro.framework.startup import bootstrap_project
 
-    from rightfit.kedro_project.files import load_configuration, make_loader
+    from rightfit.kedro_project.config_loader import load_configuration, make_loader
     from rightfit.params.defaults import complete_parameters
 
     bootstrap_project(PROJECT)
@@ -230,7 +230,7 @@ def load_broken(case: yaml_cases.YamlCase, conf: Path) -> tuple[str, str]:
     from click import ClickException
 
     from rightfit._core.errors import RightfitError
-    from rightfit.kedro_project.files import load_configuration, make_loader
+    from rightfit.kedro_project.config_loader import load_configuration, make_loader
 
     shutil.rmtree(conf / "attack", ignore_errors=True)
     env = case.write(conf)

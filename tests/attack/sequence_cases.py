@@ -175,7 +175,7 @@ def shift_clock(by_s: float) -> None:
     from kedro.framework.session import session
     from kedro.io import core
 
-    from rightfit.kedro_project import stored, versions
+    from rightfit.kedro_project import stored_results, versions
 
     real_time, real_ns = time.time, time.time_ns
 
@@ -185,7 +185,7 @@ def shift_clock(by_s: float) -> None:
 
     vars(time)["time"] = lambda: real_time() + by_s
     vars(time)["time_ns"] = lambda: real_ns() + int(by_s * 1e9)
-    for module in (session, core, stored, versions):
+    for module in (session, core, stored_results, versions):
         vars(module)["generate_timestamp"] = stamp
 
 

@@ -17,7 +17,7 @@ from rightfit.cli.verb_group import verbs
 from rightfit.data.encoding import apply_encoder
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.kedro_project.catalog import read_patterns
-from rightfit.kedro_project.stored import ProjectLocation, StoredResults
+from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults
 
 Ask = Callable[..., Result]
 OpenCatalog = Callable[[Path, str], DataCatalog]

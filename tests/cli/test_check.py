@@ -22,7 +22,7 @@ from rightfit._core.processes.codec import to_plain
 from rightfit.cli import size
 from rightfit.cli.check import read_present
 from rightfit.data.request_path.usage import PROFILE
-from rightfit.kedro_project.stored import StoredResults
+from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.ops.http_load.deployment_trial import TrialResult
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.records.baseline import compare_baselines

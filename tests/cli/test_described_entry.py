@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from rightfit.cli.init import describe_entry
-from rightfit.kedro_project.stored import StoredResults
+from rightfit.kedro_project.stored_results import StoredResults
 
 pytestmark = pytest.mark.whole
 

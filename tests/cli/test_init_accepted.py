@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.cli.init import describe_entry, name_dataset, plan_files
 from rightfit.data.description import DatasetBlock
-from rightfit.kedro_project.files import load_configuration, make_loader
+from rightfit.kedro_project.config_loader import load_configuration, make_loader
 from rightfit.kedro_project.pipelines.data_engineering import nodes
 from rightfit.kedro_project.validation import find_faults
 from rightfit.params.defaults import complete_parameters

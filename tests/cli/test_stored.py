@@ -12,7 +12,7 @@ from factories.studies import LATER, VERSION, Study
 
 import rightfit
 from rightfit._core.errors import DamagedResultError, NothingStoredError, RightfitError
-from rightfit.kedro_project.stored import ProjectLocation, StoredResults
+from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults
 
 pytestmark = pytest.mark.whole
 

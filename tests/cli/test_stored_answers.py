@@ -8,7 +8,7 @@ from factories.studies import LATER, VERSION, Study, make_measured
 
 from rightfit.cli.export import read_winning_model
 from rightfit.cli.stored_answers import read_answers
-from rightfit.kedro_project.stored import StoredResults
+from rightfit.kedro_project.stored_results import StoredResults
 
 pytestmark = pytest.mark.whole
 

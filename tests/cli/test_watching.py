@@ -11,7 +11,7 @@ from factories.studies import Study
 from rightfit.cli import watching
 from rightfit.cli.stored_answers import read_answers
 from rightfit.kedro_project.datasets.stores import JsonStoreDataset
-from rightfit.kedro_project.stored import StoredResults
+from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.ranking.explanation.answer import Answer
 from rightfit.ranking.records.baseline import load_watch
 

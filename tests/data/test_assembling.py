@@ -8,7 +8,7 @@ import pytest
 
 from rightfit.data.assembling import DroppedRows, RowCounts, add_label, assemble, derive
 from rightfit.data.description import DatasetSpec
-from rightfit.data.spec import Target, Weekday
+from rightfit.data.description_parts import Target, Weekday
 from rightfit.data.tables import RawTableError
 
 Describe = Callable[..., DatasetSpec]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rightfit.data.description_parts import Features
 from rightfit.data.encoding import (
     apply_encoder,
     encode_part,
@@ -19,7 +20,6 @@ from rightfit.data.encoding import (
 )
 from rightfit.data.request_path.encoder import Encoder, TargetMean, name_features
 from rightfit.data.request_path.opening import compile_encoder
-from rightfit.data.spec import Features
 
 TRAIN = pl.DataFrame(
     {

@@ -12,8 +12,9 @@ from kedro.io import DataCatalog
 from PIL import Image
 
 from rightfit._core.errors import RightfitError
-from rightfit.data.block import complete_block
+from rightfit.data.completion import complete_block
 from rightfit.data.description import DatasetBlock
+from rightfit.data.description_parts import Features
 from rightfit.data.encoding import apply_encoder, fit_encoder_steps
 from rightfit.data.model_columns import make_raw_rows
 from rightfit.data.request_path.encoder import name_features
@@ -21,7 +22,6 @@ from rightfit.data.request_path.opening import compile_encoder
 from rightfit.data.request_path.raw_inputs import list_inputs
 from rightfit.data.request_path.raw_rows import cut_input
 from rightfit.data.request_path.usage import decode_image
-from rightfit.data.spec import Features
 from rightfit.data.table_check import check_tables
 from rightfit.data.tables import RawTableError, read_frame
 

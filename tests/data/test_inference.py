@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from rightfit._core.errors import RightfitError
-from rightfit.data.inference import Kind, complete_quality, find_kind
-from rightfit.models.quality.block import QualityBlock
+from rightfit.data.inference import Kind, complete_quality, judge_column
+from rightfit.models.quality.params import QualityBlock
 
 OUTCOME = pl.Series(["yes", "no"] * 100)
 N = OUTCOME.len()
@@ -43,20 +43,20 @@ N = OUTCOME.len()
     ],
 )
 def test_kind_follows_from_the_values(name: str, values: list[Any], kind: str, reason: str) -> None:
-    found = find_kind(pl.Series(name, values), OUTCOME, "classification")
+    found = judge_column(pl.Series(name, values), OUTCOME, "classification")
 
     assert found.name == kind
     assert pl.Series([found.reason]).str.contains(reason).all(), found.reason
 
 
 def test_number_may_separate_the_classes_of_few_rows_by_chance() -> None:
-    found = find_kind(pl.Series("score", [9, 1, 8, 2]), OUTCOME[:4], "classification")
+    found = judge_column(pl.Series("score", [9, 1, 8, 2]), OUTCOME[:4], "classification")
 
     assert found.name == "numeric"
 
 
 def test_column_of_another_table_is_not_compared_with_the_outcome() -> None:
-    assert find_kind(pl.Series("code", [1, 2] * 4), None, "classification").name == "numeric"
+    assert judge_column(pl.Series("code", [1, 2] * 4), None, "classification").name == "numeric"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_column_of_another_table_is_not_compared_with_the_outcome() -> None:
 def test_copy_of_a_number_to_predict_is_not_used(values: list[float], kind: str) -> None:
     minutes = pl.Series([i * 7 % N for i in range(N)])
 
-    found = find_kind(pl.Series("delay", values), minutes, "regression")
+    found = judge_column(pl.Series("delay", values), minutes, "regression")
 
     assert found.name == kind
 
@@ -91,12 +91,12 @@ def test_number_that_no_model_can_answer_is_not_predicted() -> None:
 
 
 def test_identifiers_that_repeat_are_categories() -> None:
-    assert find_kind(pl.Series("shop_id", [i % 300 for i in range(900)]), None, "regression") == (
-        Kind("categorical")
-    )
-    assert find_kind(pl.Series("shop_id", [i % 700 for i in range(900)]), None, "regression") == (
-        Kind("unused", "700 values in 900 rows")
-    )
+    assert judge_column(
+        pl.Series("shop_id", [i % 300 for i in range(900)]), None, "regression"
+    ) == (Kind("categorical"))
+    assert judge_column(
+        pl.Series("shop_id", [i % 700 for i in range(900)]), None, "regression"
+    ) == (Kind("unused", "700 values in 900 rows"))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_identifiers_that_repeat_are_categories() -> None:
     [(["1,234", "17.5", "-3"], "categorical"), (["12 %", "7 %"], "categorical")],
 )
 def test_texts_that_look_like_numbers_are_remarked(texts: list[str], name: str) -> None:
-    kind = find_kind(pl.Series("price", texts * 100), None, "regression")
+    kind = judge_column(pl.Series("price", texts * 100), None, "regression")
 
     assert kind.name == name
     assert f"as {texts[0]!r} does" in kind.reason
@@ -112,4 +112,4 @@ def test_texts_that_look_like_numbers_are_remarked(texts: list[str], name: str) 
 
 @pytest.mark.parametrize("texts", [["01067", "80331"], ["1.2.3", "4.5.6"], ["3a", "4b"]])
 def test_other_texts_with_digits_are_not(texts: list[str]) -> None:
-    assert find_kind(pl.Series("code", texts * 100), None, "regression") == Kind("categorical")
+    assert judge_column(pl.Series("code", texts * 100), None, "regression") == Kind("categorical")

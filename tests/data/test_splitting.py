@@ -8,7 +8,7 @@ import pytest
 
 from rightfit.data.assembling import add_label
 from rightfit.data.description import DatasetSpec
-from rightfit.data.spec import RandomShare, StratifiedShare
+from rightfit.data.description_parts import RandomShare, StratifiedShare
 from rightfit.data.splitting import assign_parts, draw_stratified, latest_rows
 from rightfit.data.tables import RawTableError
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from rightfit.data.description import DatasetSpec
-from rightfit.data.spec import ColumnGroup, TableSchema
+from rightfit.data.description_parts import ColumnGroup, TableSchema
 from rightfit.data.table_check import (
     ColumnReport,
     check_tables,

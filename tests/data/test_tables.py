@@ -16,7 +16,7 @@ import pyarrow
 import pytest
 
 from rightfit.data.assembling import assemble
-from rightfit.data.block import complete_block
+from rightfit.data.completion import complete_block
 from rightfit.data.description import DatasetBlock
 from rightfit.data.table_check import check_tables
 from rightfit.data.tables import (

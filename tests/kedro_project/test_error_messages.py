@@ -13,8 +13,8 @@ import sqlalchemy.exc
 from kedro.io import DataCatalog, DatasetError
 
 from rightfit._core.errors import RightfitError
+from rightfit.kedro_project.config_loader import check_data_root
 from rightfit.kedro_project.error_messages import explain_content, explain_error
-from rightfit.kedro_project.files import check_data_root
 
 
 def catch(function: Callable[[], object]) -> BaseException:

@@ -13,6 +13,7 @@ from rightfit._core.processes.json_store import JsonStore
 from rightfit.kedro_project import versions
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.datasets.stores import JsonStoreDataset
+from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.kedro_project.pipelines import create_pipelines
 from rightfit.kedro_project.pipelines.ranking.nodes import rank_candidates
 from rightfit.kedro_project.reuse import RecordStore
@@ -151,8 +152,9 @@ def test_run_reads_what_it_wrote_and_notes_its_grid(
             "result_records": JsonStoreDataset(filepath=str(tmp_path / "records")),
         }
     )
-    inputs = ["resource_profiles", "params:applications", "params:ranking"]
-    node = Node(rank_candidates, inputs, list(names), name="rank_candidates")
+    inputs = ["resource_profiles", "params:applications", "params:ranking", "earlier", "judged"]
+    ranking = NodeFunction(rank_candidates, imported=())
+    node = Node(ranking, inputs, list(names), name="rank_candidates")
     params: dict[str, Any] = {"run_id": NOW, "load_versions": {"resource_profiles": MONDAY}}
 
     choose_run_versions(params, Pipeline([node]), catalog)

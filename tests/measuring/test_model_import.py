@@ -14,7 +14,7 @@ import pytest
 from factories.own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typed_onnx
 from sklearn.linear_model import LogisticRegression
 
-from rightfit.data.block import complete_block
+from rightfit.data.completion import complete_block
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.encoding import fit_encoder_steps
 from rightfit.data.model_columns import make_raw_rows, take_columns
@@ -23,7 +23,7 @@ from rightfit.data.request_path.opening import open_request
 from rightfit.data.request_path.raw_inputs import list_inputs, pass_columns
 from rightfit.data.request_path.raw_rows import cut_singles, load_rows
 from rightfit.kedro_project.imported_block import ImportedBlock
-from rightfit.measuring.model_import import bring_in
+from rightfit.measuring.model_import import import_for_dataset
 from rightfit.measuring.rounds.jobs import write_model_rows
 from rightfit.measuring.worker.phases import open_bundle
 from rightfit.models.bundle import Bundle
@@ -93,7 +93,7 @@ def test_model_answers_tables_and_requests_as_it_should(
 ) -> None:
     spec, encoder = dataset
     block = ImportedBlock.model_validate({"family": "imported", **write(tmp_path)})
-    bundle = bring_in(block.give("given"), spec, LABELLED, encoder, tmp_path / "bundle")
+    bundle = import_for_dataset(block.give("given"), spec, LABELLED, encoder, tmp_path / "bundle")
     bundle = replace(bundle, family=find_family(bundle.weights_file, trust=block.trust))
 
     assert available_runtimes(bundle) == WRITERS[write]
@@ -153,4 +153,6 @@ def test_pickle_that_does_not_fit_is_refused_before_any_search(
     )
 
     with pytest.raises(ValueError, match=r"fitted on the columns .*the rows lack \['height'\]"):
-        bring_in(block.give("given"), dataset[0], LABELLED, dataset[1], tmp_path / "bundle")
+        import_for_dataset(
+            block.give("given"), dataset[0], LABELLED, dataset[1], tmp_path / "bundle"
+        )

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-import torch
 
 from rightfit.models.family import Checkpoint, Configuration, TrainingData, TrainingRun
 from rightfit.models.graph_passes import MODEL_PASSES
 from rightfit.models.net import FAMILY
-from rightfit.models.perceptron import SmoothClip
 from rightfit.models.schema import InputSchema
 from rightfit.models.training_work import TrainingSize
 
@@ -56,6 +54,10 @@ def test_it_learns_what_no_linear_model_can(activation: str) -> None:
 
 
 def test_clip_scales_by_median_and_quartiles_and_stays_below_three() -> None:
+    import torch
+
+    from rightfit.models.perceptron import SmoothClip
+
     clip = SmoothClip(torch.zeros(3), torch.ones(3))
     spread = np.array([0, 1, 2, 3, 4], dtype=np.float32)
     rare = np.array([0, 0, 0, 0, 1], dtype=np.float32)  # its quartiles agree
@@ -151,6 +153,8 @@ def test_wrong_activations_are_refused() -> None:
 def test_weights_that_are_read_are_not_drawn_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import torch
+
     data = make_rings()
     model = train(data, n_epochs=1)[-1].model
     FAMILY.save_weights(model, tmp_path / "weights")

@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from factories.bundles import store_model
 
 from rightfit.models.bundle import read_bundle
 from rightfit.models.bundle_exports import add_onnx
 from rightfit.models.family import Configuration, TrainingData, TrainingRun
 from rightfit.models.net import FAMILY
-from rightfit.models.networks import ImageRows, Residual, build_network
 from rightfit.models.runtimes import open_predictor
 from rightfit.models.schema import InputSchema
 
@@ -73,6 +71,10 @@ def test_an_image_that_shrinks_to_a_few_pixels_can_be_learnt(batch_size: int) ->
 
 
 def test_channels_are_told_apart() -> None:
+    import torch
+
+    from rightfit.models.networks import ImageRows
+
     data = make_stripes((4, 5, 3))
     images = ImageRows((4, 5, 3), shift=0, is_mirrored=False)(torch.from_numpy(data.rows))
 
@@ -81,6 +83,10 @@ def test_channels_are_told_apart() -> None:
 
 
 def test_training_moves_and_mirrors_images_and_serving_does_not() -> None:
+    import torch
+
+    from rightfit.models.networks import ImageRows
+
     image = torch.arange(1.0, 13.0).reshape(1, -1)
     rows = image.repeat(200, 1)
     layer = ImageRows((3, 4, 1), shift=1, is_mirrored=True)
@@ -96,6 +102,8 @@ def test_training_moves_and_mirrors_images_and_serving_does_not() -> None:
 
 
 def test_structure_counts_every_place_of_a_convolution() -> None:
+    from rightfit.models.networks import build_network
+
     schema = make_stripes((8, 8, 1)).schema
 
     plain = FAMILY.describe_structure(build_network(PLAIN, schema))
@@ -108,6 +116,10 @@ def test_structure_counts_every_place_of_a_convolution() -> None:
 
 
 def test_a_configuration_from_before_builds_the_same_net() -> None:
+    import torch
+
+    from rightfit.models.networks import Residual, build_network
+
     schema = make_stripes((8, 8, 1)).schema
     torch.manual_seed(0)
 
@@ -132,6 +144,8 @@ def test_wrong_settings_of_images_are_refused(changed: dict[str, Any], message: 
 
 
 def test_images_too_small_for_convolutions_are_refused() -> None:
+    from rightfit.models.networks import build_network
+
     with pytest.raises(ValueError, match="images of 4 by 4 pixels or more"):
         build_network(RESIDUAL, make_stripes((3, 8, 1)).schema)
 
@@ -139,6 +153,7 @@ def test_images_too_small_for_convolutions_are_refused() -> None:
 def test_torchs_operators_are_read_once_however_many_exports(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    import torch
     from torch.onnx._internal.exporter import _registration
 
     read = _registration.onnxscript_apis.get_torchlib_ops

@@ -8,7 +8,7 @@ import pytest
 from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.registry import get_family
 from rightfit.models.schema import InputSchema
-from rightfit.models.stored_rows import StoredRows, read_rows, write_rows
+from rightfit.models.stored_rows import StoredRows, open_rows, store_rows
 
 N_ROWS, N_SAMPLED = 12_000, 1_500
 SCHEMA = InputSchema(("a", "b", "c"), (), None)
@@ -32,7 +32,7 @@ def store(folder: Path, schema: InputSchema) -> tuple[StoredRows, TrainingData]:
     """All rows in many small files, and a sample of them."""
     rows, labels = make_rows(schema)
     batches = ((rows[i : i + 700], labels[i : i + 700]) for i in range(0, N_ROWS, 700))
-    stored = write_rows(folder, batches, schema, n_rows=N_ROWS, seed=1, block_bytes=6_000)
+    stored = store_rows(folder, batches, schema, n_rows=N_ROWS, seed=1, block_bytes=6_000)
     return stored, TrainingData(*stored.take(N_SAMPLED), schema)
 
 
@@ -68,11 +68,11 @@ def test_rows_whose_writing_was_cut_short_are_written_anew(tmp_path: Path) -> No
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        write_rows(tmp_path / "rows", break_off(), SCHEMA, n_rows=N_ROWS, seed=1)
+        store_rows(tmp_path / "rows", break_off(), SCHEMA, n_rows=N_ROWS, seed=1)
     with pytest.raises(FileNotFoundError, match=r"rows\.json"):
-        read_rows(tmp_path / "rows", SCHEMA)
+        open_rows(tmp_path / "rows", SCHEMA)
     stored, _ = store(tmp_path / "rows", SCHEMA)
-    again = write_rows(tmp_path / "rows", iter(()), SCHEMA, n_rows=N_ROWS, seed=1)
+    again = store_rows(tmp_path / "rows", iter(()), SCHEMA, n_rows=N_ROWS, seed=1)
 
     assert stored.n_rows == N_ROWS
     assert again == stored

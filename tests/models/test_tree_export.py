@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from skl2onnx.common import tree_ensemble
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
@@ -93,6 +92,8 @@ def _make_rows() -> tuple[Any, Any]:
 
 
 def _compare(model: Any, classes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    from skl2onnx.common import tree_ensemble
+
     schema = InputSchema(tuple(f"x{i}" for i in range(N_FEATURES)), classes, None)
     n_trees = 0
     list_nodes = tree_export._list_nodes

@@ -9,7 +9,7 @@ from factories.rankings import make_application, make_rules
 from factories.reports import APPLICATIONS, build_results, make_profiles
 
 from rightfit.ranking.explanation.decisions import CorrectedQuality
-from rightfit.reporting.page_data import collect_page_data, list_parts
+from rightfit.reporting.page_data import collect_page_data, list_application_parts
 
 
 def test_decisions_are_winners_in_their_serving_configurations() -> None:
@@ -44,6 +44,8 @@ def test_one_quality_of_each_profile_is_drawn_whatever_corrects_or_holds_out_ano
 
 
 def test_scripts_know_the_band_and_whether_winners_are_kept() -> None:
-    parts = list_parts("page", make_application(), make_rules(equal_within=0.03, keep_winner=False))
+    parts = list_application_parts(
+        "page", make_application(), make_rules(equal_within=0.03, keep_winner=False)
+    )
 
     assert (parts["prefer_within"], parts["keep_winner"]) == (0.015, False)

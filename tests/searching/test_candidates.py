@@ -11,9 +11,9 @@ import pytest
 from factories import cells
 from optuna.trial import FrozenTrial, TrialState
 
+from rightfit.models.calibration import scale_probabilities
 from rightfit.models.family import LabelledRows, TrainingData
 from rightfit.models.registry import get_family
-from rightfit.models.temperature import scale_probabilities
 from rightfit.searching.candidates import (
     CompleteTrial,
     bundle_candidates,

@@ -11,10 +11,10 @@ import pytest
 from factories import cells
 
 from rightfit.models.bundle import read_bundle
+from rightfit.models.calibration import learn_temperature, scale_probabilities
 from rightfit.models.family import Checkpoint, LabelledRows, TrainingData, TrainingRun
 from rightfit.models.registry import get_family
 from rightfit.models.runtimes import open_predictor
-from rightfit.models.temperature import learn_temperature, scale_probabilities
 from rightfit.searching.cell import Cell
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.task_worker import TaskWorker

@@ -27,7 +27,7 @@ from rightfit.measuring.naming import sentence_case
 from rightfit.measuring.profile import Profile, complete_columns
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.targets import Quality
-from rightfit.models.quality.block import QualityBlock
+from rightfit.models.quality.params import QualityBlock
 from rightfit.params.applications import ApplicationsParams, find_contradictions, find_misnamed
 from rightfit.params.defaults import read_default
 from rightfit.params.evaluation import EvaluationParams

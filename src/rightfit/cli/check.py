@@ -16,7 +16,7 @@ from rightfit.cli.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_
 from rightfit.cli.stored_answers import load_recommendations, read_answers
 from rightfit.cli.watching import watch_winners
 from rightfit.kedro_project.command_line import set_log_level
-from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
+from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 from rightfit.params.applications import ApplicationsParams
 from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import ProfileKey

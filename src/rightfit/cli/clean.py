@@ -13,7 +13,7 @@ import click
 from rightfit._core.formatting import count
 from rightfit.cli.options import WholeRange, echo_lines, faults_as_message
 from rightfit.kedro_project.catalog import read_patterns
-from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
+from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 from rightfit.measuring.worker.units import BYTES_PER_MIB
 
 SECTION = "Maintain"

@@ -10,7 +10,8 @@ import polars as pl
 from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import name_some, suggest
 from rightfit.cli.options import AS_JSON, echo_json, echo_lines, faults_as_message
-from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
+from rightfit.cli.stored_answers import require_ranked
+from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 
 SECTION = "Look"
 
@@ -65,12 +66,8 @@ def find_reasons(
         table = table.with_columns(n_ranked=rankings)
         for kind, name in (("application", application), ("dataset", dataset)):
             options = table[kind].drop_nulls().unique().sort().to_list()
-            if name is not None and name not in options:
-                raise RightfitError(
-                    f"The last ranking has no {kind} {name!r}{suggest(name, options)}; ranked are "
-                    f"{', '.join(options)}."
-                )
             if name is not None:  # what no application stopped counts for all of them
+                require_ranked(kind, name, options)
                 table = table.filter((pl.col(kind) == name) | pl.col(kind).is_null())
         rows: list[dict[str, Any]] = table.filter(candidate=candidate).to_dicts()
     if not rows:

@@ -12,7 +12,7 @@ from rightfit.cli.options import APPLICATION, DATASET, NEW_FOLDER, echo_lines, f
 from rightfit.cli.stored_answers import read_answers
 from rightfit.exporting.export_folder import check_folder, export_model, require_winner
 from rightfit.exporting.model_call import Model, feed_model
-from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
+from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 from rightfit.ranking.explanation.answer import Answer
 
 SECTION = "Use"

@@ -21,14 +21,14 @@ from rightfit._core.processes.regular_files import find_special, require_regular
 from rightfit._core.spelling import find_nearest
 from rightfit.cli.options import FiniteRange, faults_as_message
 from rightfit.data.assembling import assemble
-from rightfit.data.block import complete_block, write_block, write_named, write_yaml
+from rightfit.data.completion import complete_block, write_block, write_named, write_yaml
 from rightfit.data.description import DatasetBlock
+from rightfit.data.description_parts import Target
 from rightfit.data.encoding import fit_encoder
-from rightfit.data.spec import Target
 from rightfit.data.table_check import check_tables
 from rightfit.data.tables import read_tables
-from rightfit.kedro_project.files import load_configuration, make_loader
-from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
+from rightfit.kedro_project.config_loader import load_configuration, make_loader
+from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 from rightfit.params.defaults import BLOCKS, RawParameters, read_default
 from rightfit.params.faults import explain_faults
 from rightfit.params.grid import MAX_NAME_BYTES

@@ -10,7 +10,7 @@ from rightfit._core.errors import NothingStoredError
 from rightfit.api.candidate_measuring import list_paths, list_servings
 from rightfit.cli.options import echo_lines, faults_as_message
 from rightfit.kedro_project.command_line import read_run_params
-from rightfit.kedro_project.stored import ProjectLocation, where
+from rightfit.kedro_project.stored_results import ProjectLocation, where
 from rightfit.kedro_project.validation import find_faults
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.profiles.measuring_plan import describe_plan

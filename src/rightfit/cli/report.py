@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rightfit.cli.options import faults_as_message
-from rightfit.kedro_project.stored import ProjectLocation, where
+from rightfit.kedro_project.stored_results import ProjectLocation, where
 
 SECTION = "Look"
 

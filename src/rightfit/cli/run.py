@@ -12,7 +12,7 @@ from kedro.framework.cli.utils import find_run_command
 
 from rightfit.cli.options import faults_as_message
 from rightfit.kedro_project.command_line import LEVEL, set_log_level
-from rightfit.kedro_project.stored import ProjectLocation, find_project
+from rightfit.kedro_project.stored_results import ProjectLocation, find_project
 
 SECTION = "Run"
 

@@ -23,7 +23,7 @@ from rightfit.cli.options import (
 )
 from rightfit.cli.stored_answers import load_recommendations, read_answers, read_loads
 from rightfit.data.request_path.usage import PROFILE, read_export
-from rightfit.kedro_project.stored import ProjectLocation, where
+from rightfit.kedro_project.stored_results import ProjectLocation, where
 from rightfit.ops.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
 from rightfit.ops.http_load.loading import read_bodies
 from rightfit.ops.http_load.served import split_cores

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator
 
 import polars as pl
 
+from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import suggest
-from rightfit.kedro_project.stored import StoredResults
+from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.measuring.hardware.environment import Environment
 from rightfit.measuring.profile import Profile
 from rightfit.ranking.explanation.answer import Answer, Origin
@@ -35,12 +36,12 @@ def read_answers(
     """
     ranked_in, recommendations = load_recommendations(results)
     if application is not None:
-        _require_ranked("application", application, recommendations)
+        require_ranked("application", application, recommendations)
         recommendations = {application: recommendations[application]}
     cases: list[tuple[str, Recommendation, str]] = []
     for name, recommendation in recommendations.items():
         if dataset is not None:
-            _require_ranked("dataset", dataset, recommendation.datasets)
+            require_ranked("dataset", dataset, recommendation.datasets)
         cases += [
             (name, recommendation, dataset_name)
             for dataset_name in recommendation.datasets
@@ -82,10 +83,15 @@ def read_answers(
         )
 
 
-def _require_ranked(kind: str, name: str, ranked: Collection[str]) -> None:
+def require_ranked(kind: str, name: str, ranked: Collection[str]) -> None:
+    """Refuse an application or dataset that was not ranked.
+
+    Raises:
+        RightfitError: Naming those that were.
+    """
     if name in ranked:
         return
-    raise ValueError(
+    raise RightfitError(
         f"The last ranking has no {kind} {name!r}{suggest(name, ranked)}; ranked are "
         f"{', '.join(sorted(ranked))}. To rank it, add it to the configuration and run: "
         f"kedro run --pipelines {'ranking' if kind == 'application' else 'perf'}"

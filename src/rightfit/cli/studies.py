@@ -7,7 +7,7 @@ import re
 import click
 
 from rightfit.cli.options import faults_as_message
-from rightfit.kedro_project.stored import ProjectLocation, where
+from rightfit.kedro_project.stored_results import ProjectLocation, where
 from rightfit.searching.studies.study_store import STUDIES_FILE, StudyStore
 
 SECTION = "Look"

@@ -28,7 +28,7 @@ from rightfit.cli.options import faults_as_message
 PACKAGE = "rightfit.cli"
 SECTIONS = ("Run", "Look", "Use", "Measure elsewhere", "Maintain")
 
-OF_PROJECTS = ("kedro", "rightfit.kedro_project.stored")
+PROJECT_MODULES = ("kedro", "rightfit.kedro_project.stored_results")
 """Modules that verbs of projects import."""
 
 # Loggers of Kedro that tell of every start and every reading, on standard output like an answer.
@@ -100,7 +100,7 @@ def find_verbs(folder: Traversable) -> Iterator[tuple[str, Verb]]:
         file = entry / "__init__.py" if entry.is_dir() else entry
         text = file.read_text("utf-8") if file.name.endswith(".py") and file.is_file() else ""
         if (head := _HEAD.match(text)) and not entry.name.startswith("_"):
-            needs_kedro = any(f"\nfrom {module}" in text for module in OF_PROJECTS)
+            needs_kedro = any(f"\nfrom {module}" in text for module in PROJECT_MODULES)
             name = entry.name.removesuffix(".py").rstrip("_").replace("_", "-")
             yield name, Verb(head["section"], head["sentence"], needs_kedro)
 

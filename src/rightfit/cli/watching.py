@@ -11,7 +11,7 @@ import polars as pl
 from rightfit.api.candidate_measuring import RawTest, remeasure, trust_written
 from rightfit.cli.export import read_winning_model
 from rightfit.cli.stored_answers import read_answers, read_candidate_profiles
-from rightfit.kedro_project.stored import StoredResults
+from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.measuring.serving import Serving, split_device
 from rightfit.models.bundle import ONNX_ONLY
 from rightfit.params.applications import ApplicationsParams

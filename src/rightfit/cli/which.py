@@ -6,7 +6,7 @@ import click
 
 from rightfit.cli.options import AS_JSON, echo_json, echo_lines, echo_table, faults_as_message
 from rightfit.cli.stored_answers import load_recommendations, read_answers
-from rightfit.kedro_project.stored import ProjectLocation, where
+from rightfit.kedro_project.stored_results import ProjectLocation, where
 from rightfit.ranking.explanation.answer import answer_to_json
 from rightfit.reporting.terminal import tabulate_winners
 

@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.data.description import DatasetSpec
-from rightfit.data.spec import ClockMinutes, ColumnSplit, Derived, LatestShare, Target
+from rightfit.data.description_parts import ClockMinutes, ColumnSplit, Derived, LatestShare, Target
 from rightfit.data.splitting import Parted, assign_parts
 from rightfit.data.table_check import clean_table
 from rightfit.data.tables import ROW, RawTableError, Table, take_rows

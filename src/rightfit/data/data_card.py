@@ -12,8 +12,8 @@ from rightfit._core.processes.codec import hash_json
 from rightfit._core.spelling import name_some
 from rightfit.data.assembling import RowCounts
 from rightfit.data.description import DatasetSpec
+from rightfit.data.description_parts import Derived, Features, Join, Split, Target, Validation
 from rightfit.data.request_path.encoder import Encoder, name_features
-from rightfit.data.spec import Derived, Features, Join, Split, Target, Validation
 from rightfit.data.splitting import PARTS
 from rightfit.data.table_check import RawCheck, TableReport
 from rightfit.models.quality.metric import QualityMetric

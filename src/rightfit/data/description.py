@@ -1,7 +1,7 @@
 """The description of a dataset, and whether its parts agree: every column must exist, and no leak.
 
 A block of the configuration may leave most of it out; the rest is inferred from the tables once
-(``block.py``). All faults are found at once, so that a description is mended in one go.
+(``completion.py``). All faults are found at once, so that a description is mended in one go.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import find_nearest
 from rightfit._core.strict_model import MAX_ROWS, Seed, StrictModel
-from rightfit.data.spec import (
+from rightfit.data.description_parts import (
     ALL_OTHERS,
     NUMERIC_DTYPES,
     ColumnSplit,
@@ -31,8 +31,8 @@ from rightfit.data.spec import (
     expand_names,
     is_wildcard,
 )
-from rightfit.models.quality.block import QualityBlock
 from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.quality.params import QualityBlock
 from rightfit.models.quality.scorers import check_metric
 from rightfit.models.quality.standard_errors import SHARES
 from rightfit.models.schema import Task

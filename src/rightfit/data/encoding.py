@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit._core.errors import RightfitError
+from rightfit.data.description_parts import Features
 from rightfit.data.images import require_pillow
 from rightfit.data.request_path.dates import DATE_PARTS, WEEKDAYS, read_texts
 from rightfit.data.request_path.encoder import (
@@ -44,7 +45,6 @@ from rightfit.data.request_path.usage import (
     decode_image,
     write_text,
 )
-from rightfit.data.spec import Features
 from rightfit.data.tables import RawTableError
 from rightfit.data.target_means import (
     MIN_COVERED_SHARE,

@@ -27,10 +27,7 @@ from rightfit.data.description import (
     find_quality_faults,
     raise_faults,
 )
-from rightfit.data.images import infer_shape
-from rightfit.data.request_path.dates import read_texts
-from rightfit.data.request_path.raw_inputs import split_words
-from rightfit.data.spec import (
+from rightfit.data.description_parts import (
     ALL_OTHERS,
     MAX_TARGET,
     PLAIN_DTYPES,
@@ -46,10 +43,13 @@ from rightfit.data.spec import (
     draw_share,
     expand_names,
 )
+from rightfit.data.images import infer_shape
+from rightfit.data.request_path.dates import read_texts
+from rightfit.data.request_path.raw_inputs import split_words
 from rightfit.data.tables import Table, cast_without_loss
 from rightfit.data.target_means import MIN_CATEGORY_ROWS, MIN_COVERED_SHARE
-from rightfit.models.quality.block import COST, NEGATED, QualityBlock, is_function
 from rightfit.models.quality.metric import Array, QualityMetric
+from rightfit.models.quality.params import COST, NEGATED, QualityBlock, is_function
 from rightfit.models.schema import Task
 
 SPLIT_COLUMN = "split"
@@ -370,7 +370,7 @@ def infer_features(
         *lists["date"],
     } | hidden
     kinds = {
-        name: find_kind(read(name), None if name in joined else outcome, task)
+        name: judge_column(read(name), None if name in joined else outcome, task)
         for name in sources
         if name not in listed_names
     }
@@ -458,7 +458,7 @@ def _use_image(features: Features, read: Callable[[str], pl.Series], kinds: Kind
     )
 
 
-def find_kind(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
+def judge_column(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
     """Judge a column.
 
     Args:

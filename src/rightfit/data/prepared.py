@@ -9,7 +9,7 @@ import polars as pl
 
 from rightfit._core.errors import RightfitError
 from rightfit.data.assembling import assemble, derive
-from rightfit.data.block import complete_block
+from rightfit.data.completion import complete_block
 from rightfit.data.data_card import DataCard, make_data_card
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.encoding import (

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit.data.description import DatasetSpec
-from rightfit.data.spec import ColumnSplit, LatestShare, RandomShare, StratifiedShare
+from rightfit.data.description_parts import ColumnSplit, LatestShare, RandomShare, StratifiedShare
 from rightfit.data.tables import RawTableError
 
 PARTS = ("train", "validation", "test")

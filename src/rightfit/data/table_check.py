@@ -9,9 +9,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.data.description import DatasetSpec
-from rightfit.data.images import require_pillow
-from rightfit.data.request_path.usage import decode_image
-from rightfit.data.spec import (
+from rightfit.data.description_parts import (
     MAX_TARGET,
     Bounds,
     ByteLength,
@@ -21,6 +19,8 @@ from rightfit.data.spec import (
     TableSchema,
     Values,
 )
+from rightfit.data.images import require_pillow
+from rightfit.data.request_path.usage import decode_image
 from rightfit.data.tables import RawTableError, Table, cast_without_loss
 
 N_EXAMPLES = 5  # offending values shown in a message

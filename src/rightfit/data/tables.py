@@ -24,8 +24,8 @@ import polars as pl
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.processes.lost_threads import require_threads
+from rightfit.data.description_parts import DATETIME
 from rightfit.data.images import read_file, tabulate_files
-from rightfit.data.spec import DATETIME
 
 ROW = ""  # position of a row in its table; no column of a raw table is called so
 _STREAMED: Final = "streaming"  # polars' engine that works on parts of a table

@@ -9,7 +9,7 @@ from typing import Any
 from rightfit.data.data_card import DataCard
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs, pass_columns
-from rightfit.data.request_path.usage import TensorInput
+from rightfit.data.request_path.usage import ExportedModel
 from rightfit.models.bundle import ONNX_FILE, Bundle
 from rightfit.models.graph_passes.compiling import APPLIED, DROPPED, read_notes
 from rightfit.models.onnx_session import FILLING
@@ -37,22 +37,14 @@ def feed_model(bundle: Bundle, encoder: Encoder, data_card: DataCard) -> Model:
     return Model(bundle, feeding, data_card)
 
 
-@dataclass(frozen=True)
-class ModelCall:
-    """How an exported model is called: the content of ``model.json``."""
+@dataclass(frozen=True, kw_only=True)
+class ModelCall(ExportedModel):
+    """The content of ``model.json``: how an exported model is called, and what it is."""
 
     candidate: str
     family: str
-    onnx_file: str
     measured_runtime: str
-    n_threads: int
-    device: str
-    inputs: tuple[TensorInput, ...]
     image_shape: tuple[int, int, int] | None
-    classes: list[str]
-    threshold: float | None  # probability from which on the second class is the answer
-    # of several classes: of each predicted one (column) where each (row) is true
-    costs: tuple[tuple[float, ...], ...] | None
     data_version: str
     filling: dict[str, Any]  # what takes the place of missing values, see onnx_session.FILLING
     passes: list[str]  # that have compiled the graph
@@ -112,7 +104,7 @@ def describe_call(winner: RankedCandidate, model: Model, graph: bytes) -> ModelC
             for tensor in list_inputs(model.encoder)
         ),
         image_shape=bundle.schema.image_shape,
-        classes=list(bundle.schema.classes),
+        classes=bundle.schema.classes,
         threshold=quality.cutoff,
         costs=None if quality.cutoff is not None else quality.costs,
         data_version=bundle.data_version,

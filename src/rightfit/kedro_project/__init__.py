@@ -2,7 +2,7 @@
 
 Kedro calls it, through the parts that a project names in its ``settings.py``::
 
-    from rightfit.kedro_project.files import CONFIG_LOADER_ARGS, ExplainingConfigLoader
+    from rightfit.kedro_project.config_loader import CONFIG_LOADER_ARGS, ExplainingConfigLoader
     from rightfit.kedro_project.hooks import rightfit_hooks
     from rightfit.kedro_project.run import RightfitSession
 

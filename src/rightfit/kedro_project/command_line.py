@@ -24,8 +24,8 @@ from rightfit._core.formatting import clean_text
 from rightfit._core.processes.leftovers import remove_own_folders, sweep_temporary_folders
 from rightfit._core.processes.lifeline import list_descendants
 from rightfit._core.processes.repeated_warnings import counting_repeats
+from rightfit.kedro_project.config_loader import find_long_numbers
 from rightfit.kedro_project.error_messages import one_line
-from rightfit.kedro_project.files import find_long_numbers
 from rightfit.kedro_project.nodes import holds_own, is_own
 
 GRACE_S = 1.0  # from the first signal to the end of all processes

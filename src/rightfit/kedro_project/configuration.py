@@ -30,7 +30,7 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import clean_text
 from rightfit._core.spelling import suggest
 from rightfit.kedro_project.catalog import complete_catalog, make_catalog
-from rightfit.kedro_project.files import (
+from rightfit.kedro_project.config_loader import (
     DATA_ROOT,
     OWN_PROJECT,
     REUSE_RESULTS,

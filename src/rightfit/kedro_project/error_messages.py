@@ -19,7 +19,7 @@ from rightfit.kedro_project.kedro_private import Catalog
 
 logger = logging.getLogger(__name__)
 
-ANEW = "Make it anew: kedro run --pipelines perf --params verify_results=true"
+REMAKE = "Make it anew: kedro run --pipelines perf --params verify_results=true"
 MAX_REASON = 300  # characters
 AGAIN = "Then run the command again: what is finished is not repeated."
 
@@ -103,12 +103,12 @@ def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) 
                     f"The raw table {name} in {path} cannot be read ({reason}). Restore the "
                     "file, or correct its entry in conf/*/catalog*.yml; no run can make it anew."
                 )
-        return f"{error}\nIf the file is damaged, restore it. {ANEW}"
+        return f"{error}\nIf the file is damaged, restore it. {REMAKE}"
     if isinstance(error, pl.exceptions.ColumnNotFoundError | pl.exceptions.SchemaError):
         logger.debug("A stored table has other columns.", exc_info=error)
         return (
             f"A stored table has other columns than expected ({' '.join(str(error).split())}): it "
-            f"is damaged, or was written by another version. {ANEW}"
+            f"is damaged, or was written by another version. {REMAKE}"
         )
     return None
 
@@ -128,7 +128,7 @@ def load_result(catalog: Catalog, name: str) -> Any:
 
 def explain_unreadable(name: str, error: BaseException) -> str:
     """Say of a kept result that cannot be read what to do about it."""
-    return f"{name} cannot be read ({one_line(error.__cause__ or error)}). {ANEW}"
+    return f"{name} cannot be read ({one_line(error.__cause__ or error)}). {REMAKE}"
 
 
 def one_line(error: BaseException) -> str:

@@ -24,7 +24,7 @@ from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.explanation.recommendation import read_winners
 
 if TYPE_CHECKING:  # it imports Kedro, which only who opens a project needs
-    from rightfit.kedro_project.stored import StoredResults
+    from rightfit.kedro_project.stored_results import StoredResults
 
 Stored = TypeVar("Stored")
 
@@ -45,7 +45,7 @@ def open_project(
     require("kedro", purpose="Opening a Kedro project")
     from click import ClickException
 
-    from rightfit.kedro_project.stored import ProjectLocation, find_project
+    from rightfit.kedro_project.stored_results import ProjectLocation, find_project
 
     project = find_project(Path(folder).resolve())
     root = None if data_root is None else str(data_root)

@@ -19,12 +19,12 @@ from kedro.pipeline.node import Node
 from rightfit._core.formatting import clean_text
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.data.description import DatasetBlock
+from rightfit.kedro_project.config_loader import REUSE_RESULTS, VERIFY_RESULTS
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.datasets.earlier_runs import EarlierWinnersDataset, RunVersionDataset
 from rightfit.kedro_project.datasets.stores import JsonStoreDataset, StudyStoreDataset
 from rightfit.kedro_project.error_messages import explain_error
 from rightfit.kedro_project.failures import holds_failure
-from rightfit.kedro_project.files import REUSE_RESULTS, VERIFY_RESULTS
 from rightfit.kedro_project.imported_block import ImportedBlock, locate
 from rightfit.kedro_project.kedro_private import Catalog
 from rightfit.kedro_project.nodes import is_own, is_shipped

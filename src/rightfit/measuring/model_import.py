@@ -27,7 +27,7 @@ from rightfit.models.imported.row_table import take_stored
 MAX_TRIED_ROWS = 2_000  # on which an imported model must answer
 
 
-def bring_in(
+def import_for_dataset(
     model_file: ModelFile,
     spec: DatasetSpec,
     rows: pl.DataFrame,

@@ -15,8 +15,8 @@ from rightfit.data.inference import guess_quality
 from rightfit.data.tables import is_missing
 from rightfit.models.imported.objects import ModelDescription, name_class
 from rightfit.models.imported.row_table import RowTable
-from rightfit.models.quality.block import NEGATED, is_function, name_metric
 from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.quality.params import NEGATED, is_function, name_metric
 from rightfit.models.quality.scorers import check_metric, wrap_function
 from rightfit.models.schema import Task
 

@@ -59,7 +59,7 @@ class Bundle:
             need it.
         is_trusted: Whether its native weights may be opened.
         n_training_rows: Rows that it has learnt from; ``None``: not known.
-        temperature: Of its probabilities, see ``temperature.py``; ``None``: none was learnt.
+        temperature: Of its probabilities, see ``calibration.py``; ``None``: none was learnt.
     """
 
     path: Path

@@ -16,6 +16,7 @@ from rightfit.models.bundle_files import (
     read_manifest,
     write_replacing,
 )
+from rightfit.models.calibration import scale_probabilities
 from rightfit.models.family import Rows
 from rightfit.models.graph_passes import MODEL_PASSES
 from rightfit.models.graph_passes.compiling import compile_graph
@@ -29,7 +30,6 @@ from rightfit.models.predictions import (
     is_same,
 )
 from rightfit.models.runtimes import RUNTIMES, derive_files
-from rightfit.models.temperature import scale_probabilities
 
 logger = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from rightfit.models.bundle_files import (
     read_manifest,
     write_replacing,
 )
+from rightfit.models.calibration import scale_probabilities
 from rightfit.models.family import Rows, ServedFamily
 from rightfit.models.onnx_session import open_session, read_filling
 from rightfit.models.sources import read_family_sources, read_own_sources
-from rightfit.models.temperature import scale_probabilities
 
 Predict = Callable[[Any], Any]  # from rows in the form that a model reads to its answers
 

@@ -92,7 +92,7 @@ class StoredRows:
         return rows[:n_rows], labels[:n_rows]
 
 
-def write_rows(
+def store_rows(
     folder: Path,
     batches: Iterable[tuple[Array, Array]],
     schema: InputSchema,
@@ -112,7 +112,7 @@ def write_rows(
         block_bytes: Size of a file's rows, about.
     """
     if (folder / _MANIFEST).is_file():
-        return read_rows(folder, schema)
+        return open_rows(folder, schema)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     n_blocks = max(1, -(-n_rows * schema.n_features * 4 // block_bytes))
@@ -128,11 +128,11 @@ def write_rows(
                     values[chosen].tofile(file)
         sizes += counts
     (folder / _MANIFEST).write_text(json.dumps({"sizes": sizes.tolist()}))
-    return read_rows(folder, schema)
+    return open_rows(folder, schema)
 
 
-def read_rows(folder: Path, schema: InputSchema) -> StoredRows:
-    """Return the rows that :func:`write_rows` wrote.
+def open_rows(folder: Path, schema: InputSchema) -> StoredRows:
+    """Return the rows that :func:`store_rows` wrote.
 
     Raises:
         FileNotFoundError: If there are none, or their writing was cut short.

@@ -62,7 +62,7 @@ def collect_page_data(results: Results) -> Json:
     return {
         "applications": {
             name: {
-                **list_parts(name, app, results.rules),
+                **list_application_parts(name, app, results.rules),
                 "path": f"{choose_path(table.of_environment(app.environment), app)}{ELSEWHERE}"
                 f"{app.environment}",
                 "costs": [
@@ -102,7 +102,7 @@ def collect_page_data(results: Results) -> Json:
     }
 
 
-def list_parts(name: str, application: Application, rules: RankingRules) -> Json:
+def list_application_parts(name: str, application: Application, rules: RankingRules) -> Json:
     """List an application's objectives, limits and tie rule.
 
     A limit is ``written_as`` a key of the YAML, whose number is ``per_unit`` times the limit: a

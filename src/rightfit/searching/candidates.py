@@ -19,8 +19,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rightfit.measuring.naming import name_candidate
 from rightfit.models.bundle import Bundle
+from rightfit.models.calibration import scale_probabilities
 from rightfit.models.registry import get_family
-from rightfit.models.temperature import scale_probabilities
 from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.observing import read_finished, read_pool
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule

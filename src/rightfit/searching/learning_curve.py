@@ -202,7 +202,7 @@ def forecast_first_look(cell: Cell, run: TrainingRun) -> Json:
     """
     family, data = get_family(cell.family), run.data
     few = [
-        next(follow_training(cell, replace(run, data=take_rows(data, n)))).point
+        next(follow_training(cell, replace(run, data=sample_rows(data, n)))).point
         for n in (N_FEW // 2, N_FEW)
     ]
     growth = len(data.labels) / N_FEW
@@ -234,7 +234,7 @@ def _estimate_exponent(half: float, whole: float) -> float:
     return min(max(math.log2(whole / half), 0.0), 1.0) if half > 0 and whole > 0 else 0.0
 
 
-def take_rows(data: TrainingData, n_rows: int) -> TrainingData:
+def sample_rows(data: TrainingData, n_rows: int) -> TrainingData:
     """Take evenly spaced rows, and one of each class."""
     spaced = np.linspace(0, len(data.labels) - 1, n_rows).astype(np.int64)
     firsts = np.unique(data.labels, return_index=True)[1] if data.schema.classes else spaced

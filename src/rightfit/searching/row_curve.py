@@ -22,7 +22,7 @@ from rightfit.models.quality.standard_errors import find_deviations
 from rightfit.models.registry import get_family
 from rightfit.models.training_work import TrainingSize
 from rightfit.searching.cell import Cell
-from rightfit.searching.learning_curve import Json, take_rows
+from rightfit.searching.learning_curve import Json, sample_rows
 from rightfit.searching.pausing.costs import predict_cpu_s
 
 PARTS = (8, 4, 2)  # of the sample that models are trained on
@@ -57,7 +57,7 @@ class RowCurve:
 
 
 @dataclass(frozen=True)
-class Interval:
+class Forecast:
     """An expected figure with its 95 % interval."""
 
     value: float
@@ -80,7 +80,7 @@ def measure_row_curve(cell: Cell, run: TrainingRun, model: object, n_checkpoints
     family, validation = get_family(cell.family), cell.validation
     n_rows, models, cpu_s = list[int](), list[object](), list[float]()
     for part in PARTS:
-        data = take_rows(run.data, len(run.data.labels) // part)
+        data = sample_rows(run.data, len(run.data.labels) // part)
         start_ns = time.process_time_ns()
         *_, last = islice(family.train(replace(run, data=data)), n_checkpoints)
         cpu_s.append((time.process_time_ns() - start_ns) / NS_PER_S)
@@ -103,7 +103,7 @@ def measure_row_curve(cell: Cell, run: TrainingRun, model: object, n_checkpoints
     }
 
 
-def forecast_gain(curve: RowCurve, n_from: int, n_to: int) -> Interval:
+def forecast_gain(curve: RowCurve, n_from: int, n_to: int) -> Forecast:
     """Foretell by how much quality rises from some rows to more.
 
     Errors that the power law leaves unexplained widen the interval by Birge's ratio (Physical
@@ -149,7 +149,7 @@ def forecast_gain(curve: RowCurve, n_from: int, n_to: int) -> Interval:
     median, low, high = gains[order[np.minimum(ranks, len(order) - 1)]]
     if qualities[-1] - qualities[-2] > qualities[-2] - qualities[-3]:
         low = 0.0  # a curve that steepens is no power law yet, and may end at once
-    return Interval(float(median), float(low), float(high))
+    return Forecast(float(median), float(low), float(high))
 
 
 def predict_work_s(
@@ -173,13 +173,13 @@ def predict_work_s(
     return float(n_rows) if usual_s is None else usual_s
 
 
-def forecast_cpu_s(curve: RowCurve, work_s: float) -> Interval:
+def forecast_cpu_s(curve: RowCurve, work_s: float) -> Forecast:
     """Foretell the CPU seconds of a training that usually takes so many.
 
     The sample's training says how those of this machine compare; all sizes give the interval.
     """
     ratios = np.array(curve.cpu_s) / np.array(curve.work_s)
-    return Interval(*(work_s * float(ratio) for ratio in (ratios[-1], ratios.min(), ratios.max())))
+    return Forecast(*(work_s * float(ratio) for ratio in (ratios[-1], ratios.min(), ratios.max())))
 
 
 def choose_n_rows(curves: list[RowCurve], n_all: int) -> int:

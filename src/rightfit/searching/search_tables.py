@@ -75,7 +75,7 @@ ACCOUNT_SCHEMA: dict[str, Any] = {
     "ended_early": pl.String,
 }
 
-FEW = 0.5  # of the configurations asked for: fewer need a word
+FEW_SHARE = 0.5  # of the configurations asked for: fewer need a word
 
 
 def tabulate_failure(reason: str) -> pl.DataFrame:
@@ -148,7 +148,7 @@ def account_search(
     n_checkpoints = settings.n_checkpoints
     ended = [trial for trial in trials if is_finished(trial)]
     rests, ended_early = estimate_rests(ended, cell, n_checkpoints=n_checkpoints), None
-    if settings.n_trials is not None and len(ended) < FEW * settings.n_trials:
+    if settings.n_trials is not None and len(ended) < FEW_SHARE * settings.n_trials:
         ended_early = (
             f"ended after {len(ended)} of {settings.n_trials} configurations and "
             f"{spent_cpu_s(ended):.0f} CPU seconds"

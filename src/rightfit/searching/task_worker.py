@@ -24,10 +24,10 @@ from rightfit._core.formatting import describe_error
 from rightfit.measuring.worker.units import BYTES_PER_MIB, NS_PER_S
 from rightfit.models.bundle import Bundle, read_bundle, set_temperature, write_bundle
 from rightfit.models.bundle_exports import offer_onnx
+from rightfit.models.calibration import learn_temperature
 from rightfit.models.family import Checkpoint, Configuration, TrainingData, TrainingRun
 from rightfit.models.registry import get_family
-from rightfit.models.stored_rows import read_rows, rows_in_memory
-from rightfit.models.temperature import learn_temperature
+from rightfit.models.stored_rows import open_rows, rows_in_memory
 from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.learning_curve import (
     Look,
@@ -212,7 +212,7 @@ class TaskWorker:
         Returns:
             The checkpoints, and how many rows they learn from.
         """
-        family, stored = get_family(self._cell.family), read_rows(folder, run.data.schema)
+        family, stored = get_family(self._cell.family), open_rows(folder, run.data.schema)
         checkpoints = family.train_stored(run, stored)
         if checkpoints is not None:
             return checkpoints, stored.n_rows

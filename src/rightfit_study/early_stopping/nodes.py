@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -137,54 +135,3 @@ def replay_rules(
     logger.info("Early stopping: %s", headline(replays, savings, seed=replaying.seed))
     known = tabulate_known_early(curves, profiles)
     return replays, savings, by_cell, known, draw_stopping(by_cell)
-
-
-def compare_searches(
-    train: pl.DataFrame,
-    validation: pl.DataFrame,
-    test: pl.DataFrame,
-    data_card: DataCard,
-    studies: StudyStore,
-    model: ModelBlock,
-    training: TrainingParams,
-    study: EarlyStoppingParams,
-    applications: ApplicationsParams,
-    evaluation: EvaluationParams,
-    *,
-    cell_name: str,
-) -> pl.DataFrame:
-    """Search a cell live at equal compute: pausing, no stopping, and Optuna's median.
-
-    Returns:
-        One row per seed and application.
-    """
-    from rightfit.searching.setting_up import make_cell, make_data, make_settings, make_targets
-    from rightfit_study.early_stopping.live_comparison import compare_live
-    from rightfit_study.early_stopping.recorded import learn_lesson
-
-    live = study.live
-    own = {"n_startup_trials": live.n_startup_trials, "sampler": "tpe", "n_workers": 1}
-    alike = training.model_copy(update=own)
-    cell = make_cell(cell_name, train, validation, data_card, model)
-    targets = make_targets(alike, applications, evaluation, cell.family)
-    if live.recordings is not None:
-        prior, servings = learn_lesson(Path(live.recordings), cell_name)
-        targets = replace(targets, prior=prior, servings=servings)
-    searches = compare_live(
-        cell,
-        make_data(test, cell.train.schema),
-        make_settings(alike, cell.family),
-        targets,
-        studies.cell(cell_name),
-        n_trainings=live.n_trainings,
-        seeds=live.seeds,
-    )
-    return searches.select(pl.lit(cell_name).alias("cell"), pl.all())
-
-
-def collect_searches(*searches: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Put the live searches of all cells into one table, and sum up what pausing gains."""
-    from rightfit_study.early_stopping.live_comparison import summarise_live
-
-    whole = pl.concat(searches)
-    return whole, summarise_live(whole, seed=0)

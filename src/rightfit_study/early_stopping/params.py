@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 
 from rightfit._core.strict_model import (
     MAX_CHECKPOINTS,
-    MAX_COUNT,
     MAX_PROCESSES,
     Seed,
     StrictModel,
@@ -46,18 +45,8 @@ class ReplayParams(StrictModel):
     seed: Seed
 
 
-class LiveParams(StrictModel):
-    """Live searches at equal compute (``early_stopping.live``)."""
-
-    n_trainings: float = Field(ge=1, le=MAX_COUNT)  # budget of each search, in default trainings
-    n_startup_trials: int = Field(ge=1, le=MAX_COUNT)  # random; complete before a median stop
-    recordings: str | None  # folder that tells serving costs and priors; null: measured, shipped
-    seeds: tuple[Seed, ...] = Field(min_length=1)
-
-
 class EarlyStoppingParams(StrictModel):
     """The whole block (``params:early_stopping``)."""
 
     recording: RecordingParams
     replay: ReplayParams
-    live: LiveParams

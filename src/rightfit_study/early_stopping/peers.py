@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal
 
 import optuna
@@ -21,14 +20,10 @@ Kind = Literal[
     "percentile",
     "halving",
     "hyperband",
-    "moasha",
-    "median_rule",
     "promotion",
     "pausing",
 ]
 Measuring = Literal["all", "rule"]
-
-SYNE_TUNE = ("moasha", "median_rule")  # where its library is installed: the extra bench
 
 # Trials that each application promotes after looks 1, 2 and so on, by the first of them.
 PROMOTED = {24: (24, 12, 6, 3, 2), 30: (30, 20, 12, 8, 5)}
@@ -41,9 +36,8 @@ class Policy:
     Args:
         kind: Which way.
         setting: Trials for ``fewer``, start-up trials for ``median``, the percentile for
-            ``percentile``, the reduction factor for ``halving``, ``hyperband`` and Syne Tune's
-            ``moasha``, nothing (0) for its ``median_rule``, trials that each application keeps
-            after the first look for ``keeps``, the least gain for ``pausing``; 0 for ``none``.
+            ``percentile``, the reduction factor for ``halving`` and ``hyperband``, the first entry
+            of :data:`PROMOTED` for ``promotion``, the least gain for ``pausing``; 0 for ``none``.
         measuring: Whether everything trained is measured, or what the pausing rule would measure.
         n_trials: Configurations; ``None`` for all that were recorded.
     """
@@ -57,17 +51,6 @@ class Policy:
 def train_peer(search: RecordedSearch, policy: Policy) -> None:
     """Train the trials of a search one after the other, as a peer would."""
     last = resource_at(search.cell.n_checkpoints)
-    if policy.kind in SYNE_TUNE:
-        from rightfit_study.early_stopping import syne_tune_peers as syne
-
-        is_median = policy.kind == "median_rule"
-        scheduler = (
-            syne.make_median_rule(last)
-            if is_median
-            else syne.make_moasha(last, int(policy.setting))
-        )
-        syne.train_scheduled(search, scheduler)
-        return
     value = policy.setting
     pruner: optuna.pruners.BasePruner | None = None  # trains everything
     match policy.kind:
@@ -140,8 +123,6 @@ def standard_policies(min_gain: float) -> list[Policy]:
         "hyperband": (3, 4, 2),
         "promotion": tuple(PROMOTED),
     }
-    if find_spec("syne_tune") is not None:
-        settings |= {"moasha": (3, 2, 4), "median_rule": (0,)}
     measurings: tuple[Measuring, ...] = ("all", "rule")
     peers = [
         Policy(kind, setting, measuring)

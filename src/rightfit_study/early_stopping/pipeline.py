@@ -7,8 +7,6 @@ from kedro.pipeline import Node, Pipeline
 from rightfit.kedro_project.nodes import TAG, NodeFunction
 from rightfit.params.grid import Grid
 from rightfit_study.early_stopping.nodes import (
-    collect_searches,
-    compare_searches,
     profile_recordings,
     record_curves,
     replay_rules,
@@ -36,22 +34,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
         ],
         name="replay_rules",
     )
-    collecting = Node(
-        collect_searches,
-        inputs=[f"{cell}.live_searches" for cell in cells],
-        outputs=["live_searches", "live_savings"],
-        name="collect_searches",
-    )
-    return Pipeline(
-        [
-            *map(_record_node, cells),
-            *map(_profile_node, cells),
-            replaying,
-            *map(_compare_node, cells),
-            collecting,
-        ],
-        tags=TAG,
-    )
+    return Pipeline([*map(_record_node, cells), *map(_profile_node, cells), replaying], tags=TAG)
 
 
 def _record_node(cell: str) -> Node:
@@ -87,27 +70,5 @@ def _profile_node(cell: str) -> Node:
         ],
         outputs=f"{cell}.recorded_profiles",
         name="profile_recordings",
-        namespace=cell,
-    )
-
-
-def _compare_node(cell: str) -> Node:
-    dataset, model = cell.split(".")
-    return Node(
-        NodeFunction(compare_searches, cell_name=cell),
-        inputs={
-            "train": f"{dataset}.train",
-            "validation": f"{dataset}.validation",
-            "test": f"{dataset}.test",
-            "data_card": f"{dataset}.data_card",
-            "studies": "studies",
-            "model": f"params:models.{model}",
-            "training": "params:training",
-            "study": "params:early_stopping",
-            "applications": "params:applications",
-            "evaluation": "params:evaluation",
-        },
-        outputs=f"{cell}.live_searches",
-        name="compare_searches",
         namespace=cell,
     )

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
 
-from rightfit._core.errors import RightfitError
 from rightfit.measuring.serving import Serving
 from rightfit.searching.observing import project_fit, project_structure
 from rightfit.searching.pausing.observed import Pool, Seen
@@ -197,25 +195,3 @@ def learn_elsewhere(cell: RecordedCell, cells: Sequence[RecordedCell]) -> Prior:
             and other.n_checkpoints == cell.n_checkpoints
         ]
     )
-
-
-def learn_lesson(folder: Path, cell_name: str) -> tuple[Prior, tuple[Serving, ...]]:
-    """Read what a folder of recordings says of a cell before it is searched.
-
-    Returns:
-        The prior, with what the family's qualities did on other datasets and lines through what the
-        cell's own models cost; and the serving configurations in which these were measured.
-
-    Raises:
-        RightfitError: If the cell is not among the recordings.
-    """
-    curves, profiles = (pl.read_parquet(folder / f"{n}.parquet") for n in ("curves", "profiles"))
-    cells = read_cells(curves, profiles, {})
-    own = next((cell for cell in cells if cell.name == cell_name), None)
-    if own is None:
-        raise RightfitError(
-            f"{folder} has no recordings of {cell_name}. Leave the cell out of the grid, or set "
-            "early_stopping.live.recordings to null: then serving costs are measured."
-        )
-    lines = learn_lines(list_measured(own.pool()))
-    return Prior(learn_elsewhere(own, cells).quality, lines), tuple(own.servings)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 from factories.studies import fit_encoder, make_raw
 
+from rightfit.data.description_parts import Features
 from rightfit.data.encoding import fit_encoder_steps
 from rightfit.data.request_path.awkward_requests import draw_requests
-from rightfit.data.spec import Features
 
 
 def test_requests_hold_gaps_unseen_categories_and_extremes() -> None:

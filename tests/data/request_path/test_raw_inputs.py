@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from rightfit.data.description_parts import Features
 from rightfit.data.encoding import apply_encoder, fit_encoder_steps
 from rightfit.data.request_path.encoder import Encoder, name_features
 from rightfit.data.request_path.opening import compile_encoder
 from rightfit.data.request_path.raw_inputs import split_words
-from rightfit.data.spec import Features
 from rightfit.data.tables import RawTableError
 
 TEXTS = [

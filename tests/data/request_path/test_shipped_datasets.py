@@ -11,7 +11,7 @@ import yaml
 from factories.studies import make_bundle
 
 from rightfit.data.assembling import assemble
-from rightfit.data.block import complete_block
+from rightfit.data.completion import complete_block
 from rightfit.data.description import DatasetBlock
 from rightfit.data.encoding import apply_encoder, fit_encoder
 from rightfit.data.request_path.encoder import Encoder, name_features

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from factories.bundles import store_model
-from fakes.networks import Smoothed
 
 from rightfit.models.bundle import read_bundle
 from rightfit.models.bundle_exports import offer_onnx
@@ -61,6 +60,8 @@ def test_same_seed_trains_the_same_module(blobs: TrainingData) -> None:
 
 
 def test_loss_of_the_module_is_what_is_trained_by(blobs: TrainingData) -> None:
+    from fakes.networks import Smoothed
+
     before = Smoothed.n_calls
 
     train("Smoothed", {**TWO_LAYERS, "n_epochs": 1}, blobs)

@@ -8,12 +8,12 @@ import pytest
 from factories.graphs import add_product, list_operators, make_graph, run_graph
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 
+from rightfit.models.calibration import scale_probabilities
 from rightfit.models.graph_passes.temperature import scale_output
 from rightfit.models.graph_passes.tidying import keep_answers
 from rightfit.models.onnx_graph import GraphBuilder
 from rightfit.models.schema import InputSchema
 from rightfit.models.sklearn_io import export_sklearn_onnx
-from rightfit.models.temperature import scale_probabilities
 
 ROWS = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rightfit._core.errors import RightfitError
-from rightfit.models.quality.block import QualityBlock
 from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.quality.params import QualityBlock
 
 LABELS = np.array([0, 0, 0, 1])
 PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], dtype=np.float32)

@@ -7,7 +7,6 @@ import pytest
 from factories.rankings import make_application, random_metrics
 from hypothesis import given
 from hypothesis import strategies as st
-from pymcdm.methods import SPOTIS
 
 from rightfit.ranking.applications.applications import Objective
 from rightfit.ranking.applications.utility import aggregate_scores, compute_utility, score_metric
@@ -59,6 +58,8 @@ def test_arithmetic_mean_makes_up_and_geometric_mean_does_not() -> None:
 
 
 def test_utility_equals_spotis_on_the_same_bounds() -> None:
+    from pymcdm.methods import SPOTIS
+
     application = make_application(
         objectives={
             "quality": {"weight": 3, "worst": 0, "best": 1},
@@ -76,6 +77,8 @@ def test_utility_equals_spotis_on_the_same_bounds() -> None:
 
 
 def test_log_utility_equals_spotis_on_the_logarithms() -> None:
+    from pymcdm.methods import SPOTIS
+
     application = make_application(
         objectives={
             "quality": {"weight": 1, "worst": 0, "best": 1},

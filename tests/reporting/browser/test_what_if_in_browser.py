@@ -21,7 +21,7 @@ from rightfit.ranking.application_ranking import order_candidates, rank_applicat
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.assessment.assessment import assess_candidates
 from rightfit.ranking.assessment.profile_table import ProfileKey, read_profiles
-from rightfit.reporting.page_data import collect_page_data, list_parts
+from rightfit.reporting.page_data import collect_page_data, list_application_parts
 from rightfit.reporting.run_results import Results
 
 pytestmark = pytest.mark.long
@@ -92,7 +92,7 @@ def test_what_if_ranks_as_python_does(
     for _ in range(N_VARIANTS):
         name = str(rng.choice(list(applications)))
         application = Application.model_validate(vary(applications[name], rng))
-        asked = list_parts(name, application, results.rules)
+        asked = list_application_parts(name, application, results.rules)
         for dataset, expected in rank_in_python(results, name, application).items():
             found = [tuple(row) for row in page.evaluate(RANK, [profiles[dataset], asked])]
             n_infeasible += sum(not row[2] for row in found)
@@ -132,7 +132,7 @@ def test_what_if_keeps_winners_where_python_does(
             key = ranked.winner(dataset)
             asked = [
                 profiles[dataset],
-                list_parts(name, application, rules),
+                list_application_parts(name, application, rules),
                 decisions[name][dataset],
             ]
             expected = [key.candidate, key.serving.label] if key else None
@@ -181,7 +181,7 @@ def test_what_if_serves_the_winner_otherwise_where_its_configuration_is_no_longe
     page = open_page(report_path.as_uri())
     asked = [
         collect_page_data(results)["profiles"]["landsat"],
-        list_parts("any", application, results.rules),
+        list_application_parts("any", application, results.rules),
         {"winner": "linear-11", "serving": "onnx, 1 thread"},
     ]
     earlier = {"landsat": ProfileKey("linear", "linear-11", Serving("onnx", 1, "cpu", "request"))}

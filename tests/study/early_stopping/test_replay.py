@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,13 @@ import pytest
 from factories.application_targets import make_targets
 from factories.recordings import ONE, application, pausing_params, recorded_cell
 
-from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import Applications
 from rightfit.searching.observing import project_structure
 from rightfit.searching.pausing.priors import Prior
 from rightfit_study.early_stopping.experiment import Experiment, ReplayTask, replay_task
 from rightfit_study.early_stopping.measuring_rule import MeasuringRule
 from rightfit_study.early_stopping.peers import Policy, promote_fixed, train_peer
-from rightfit_study.early_stopping.recorded import learn_elsewhere, learn_lesson
+from rightfit_study.early_stopping.recorded import learn_elsewhere
 from rightfit_study.early_stopping.replay import RecordedSearch, Truth, follow_rule, measure_by_rule
 
 pytestmark = pytest.mark.whole
@@ -53,37 +51,6 @@ def test_the_rule_finds_the_same_winner_for_less() -> None:
 
     assert (4, ONE) in search.measured()
     assert search.cost_s < 40
-
-
-@pytest.mark.parametrize(("kind", "setting"), [("moasha", 3), ("median_rule", 0)])
-def test_schedulers_of_syne_tune_stop_some_trainings(kind: str, setting: float) -> None:
-    pytest.importorskip("syne_tune", reason="the extra bench")
-    search = make_search()
-
-    train_peer(search, Policy(kind, setting, "all"))  # type: ignore[arg-type]
-
-    pool = search.pool()
-    assert search.training_s < 40
-    assert all(trial.qualities for trial in pool.trials)
-    assert any(pool.is_trained(trial) for trial in pool.trials)
-
-
-def test_recordings_tell_priors_of_other_datasets_and_costs_of_the_own() -> None:
-    recorded = Path(__file__).parents[3] / "benchmarks" / "recorded"
-
-    prior, servings = learn_lesson(recorded, "landsat.net")
-
-    smaller, larger = (
-        prior.lines[Serving("onnx", 1, "cpu"), "model_size_mib"].predict(
-            dict.fromkeys(("n_parameters", "n_operations", "n_nodes"), n)
-        )
-        for n in (1e3, 1e5)
-    )
-    assert 0 < smaller < larger
-    assert set(servings) == {serving for serving, _ in prior.lines}
-    assert prior.quality != Prior().quality
-    with pytest.raises(ValueError, match=r"no recordings of landsat\.svm"):
-        learn_lesson(recorded, "landsat.svm")
 
 
 def test_our_measuring_rule_serves_other_policies_too() -> None:

@@ -14,9 +14,9 @@ from factories.bundles import train_bundle
 from factories.data_cards import make_data_card
 from factories.rankings import make_profile, make_profiles
 from factories.reports import ENVIRONMENT, RANKING
+from rightfit.data.description_parts import Features
 from rightfit.data.encoding import apply_encoder, fit_encoder_steps
 from rightfit.data.request_path.encoder import Encoder, name_features
-from rightfit.data.spec import Features
 from rightfit.measuring.profile import MeasuredHow
 from rightfit.models.bundle import Bundle
 from rightfit.models.bundle_exports import add_onnx

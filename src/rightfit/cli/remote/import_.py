@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rightfit.cli.options import GIVEN_FOLDER, echo_lines, faults_as_message
-from rightfit.kedro_project.stored import ProjectLocation, where
+from rightfit.kedro_project.stored_results import ProjectLocation, where
 from rightfit.measuring.remote_documents import import_measured
 
 SECTION = "Measure elsewhere"

@@ -12,7 +12,7 @@ from rightfit._core.formatting import count
 from rightfit.api.candidate_measuring import list_paths
 from rightfit.cli.options import NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.exporting.export_folder import check_folder
-from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
+from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 from rightfit.measuring.remote_documents import FORMAT_VERSION, Pack, portable_settings
 from rightfit.models.bundle import ONNX_FILE
 from rightfit.ops.remote.packing import pack_dataset, write_pack

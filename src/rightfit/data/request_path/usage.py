@@ -143,7 +143,7 @@ class ExportedModel:
     inputs: tuple[TensorInput, ...]
     classes: tuple[str, ...]
     threshold: float | None
-    costs: list[list[float]] | None = None
+    costs: Sequence[Sequence[float]] | None = None
 
 
 def read_export(folder: Path = FOLDER, *, needed: Sequence[str] = ()) -> ExportedModel:

@@ -5,7 +5,12 @@ its rules from :class:`StepReuse`, calls it from its runner, and hands over a st
 Begin with ``steps``; ``records`` is what a run notes and how it compares files.
 """
 
-from rightfit.kedro_project.reuse.records import SELF, RecordStore, compare_files, hash_content
+from rightfit.kedro_project.reuse.records import (
+    WHOLE_FILE,
+    RecordStore,
+    compare_files,
+    hash_content,
+)
 from rightfit.kedro_project.reuse.steps import StepReuse
 
-__all__ = ["SELF", "RecordStore", "StepReuse", "compare_files", "hash_content"]
+__all__ = ["WHOLE_FILE", "RecordStore", "StepReuse", "compare_files", "hash_content"]

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from rightfit.kedro_project.kedro_private import Dataset, find_versioned_path
 
-SELF = ""  # relative path of a result that is one file
+WHOLE_FILE = ""  # relative path of a result that is one file
 N_DIGITS = 24  # of the sha256
 
 Record = TypeVar("Record")
@@ -29,7 +29,7 @@ class FileRecord:
     """The hash of a file as it was when it was last read.
 
     Args:
-        path: Its path in the folder of the result or source; :data:`SELF` for that file itself.
+        path: Its path in the folder of the result; :data:`WHOLE_FILE` for the file itself.
         n_bytes: Its size.
         changed_ns: When content, name or permissions were changed; programs cannot set that time.
         sha256: Hash of its content.
@@ -157,7 +157,7 @@ def record_file(path: Path, name: str, before: FileRecord | None = None) -> File
 
 def record_files(path: Path, before: Iterable[FileRecord] = ()) -> tuple[FileRecord, ...]:
     """Return the records of a file, or of all files in a folder, in order of their paths."""
-    names = {path: SELF}
+    names = {path: WHOLE_FILE}
     if not path.is_file():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         names = {file: file.relative_to(path).as_posix() for file in files}

@@ -33,11 +33,11 @@ from rightfit.measuring.rounds.measurement import MeasurementContext, try_memory
 from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.units import BYTES_PER_MIB
+from rightfit.models.calibration import scale_probabilities
 from rightfit.models.family import Rows
 from rightfit.models.graph_passes.compiling import warn_of_dropped
 from rightfit.models.predictions import require_alone
 from rightfit.models.runtimes import NATIVE, ONNX, runtime_files
-from rightfit.models.temperature import scale_probabilities
 
 NOT_ASKED = "not measured: quality alone was asked for"
 

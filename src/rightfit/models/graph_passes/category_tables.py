@@ -20,7 +20,7 @@ from rightfit.models.graph_passes.graph_view import (
     find_products,
     read_attributes,
 )
-from rightfit.models.graph_passes.scaling import list_parts
+from rightfit.models.graph_passes.scaling import list_joined_columns
 from rightfit.models.onnx_graph import GraphBuilder, read_opsets
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def look_up_categories(model: ModelProto) -> ModelProto:
         return model
     view = GraphView(model)
     for product in find_products(view):
-        parts = list_parts(view, product.rows, len(product.weights))
+        parts = list_joined_columns(view, product.rows, len(product.weights))
         tables = [(_read_table(view, part), columns) for part, columns in parts]
         if any(table is not None for table, _ in tables):
             return _write(view, product, parts, [table for table, _ in tables])

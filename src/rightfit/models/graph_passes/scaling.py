@@ -144,14 +144,14 @@ def fold_scaling(model: ModelProto) -> ModelProto:
     """
     view = GraphView(model)
     for product in find_products(view):
-        for part, columns in list_parts(view, product.rows, len(product.weights)):
+        for part, columns in list_joined_columns(view, product.rows, len(product.weights)):
             scaling = read_scaling(view, part)
             if scaling is not None and (scaling.is_narrow or not scaling.is_shift):
                 return _fold(view, product, scaling, part, columns)
     return model
 
 
-def list_parts(view: GraphView, rows: str, n_columns: int) -> list[tuple[str, slice]]:
+def list_joined_columns(view: GraphView, rows: str, n_columns: int) -> list[tuple[str, slice]]:
     """Return the tensors that rows are joined of, each with its columns; else rows themselves."""
     concat = view.find_maker(rows, "Concat")
     widths = None

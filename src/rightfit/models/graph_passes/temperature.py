@@ -24,7 +24,7 @@ def scale_output(model: ModelProto, temperature: float, output: str) -> ModelPro
 
     Args:
         model: A compiled one.
-        temperature: See ``models/temperature.py``.
+        temperature: See ``models/calibration.py``.
         output: Name of the tensor of probabilities, shape (n_rows, n_classes).
     """
     scaled = type(model)()

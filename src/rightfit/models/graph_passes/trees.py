@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rightfit.models.graph_passes.graph_view import Array, GraphView, read_attributes, rewriting
-from rightfit.models.graph_passes.scaling import Scaling, list_parts, read_scaling, replace_part
+from rightfit.models.graph_passes.scaling import (
+    Scaling,
+    list_joined_columns,
+    read_scaling,
+    replace_part,
+)
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -42,7 +47,7 @@ def unscale_thresholds(view: GraphView, node: NodeProto) -> ModelProto | None:
         return None
     features = np.array(settings["nodes_featureids"])
     n_columns = view.find_width(node.input[0]) or 0
-    for part, columns in list_parts(view, node.input[0], n_columns):
+    for part, columns in list_joined_columns(view, node.input[0], n_columns):
         scaling = read_scaling(view, part)
         if scaling is None or not scaling.is_narrow or (scaling.scale <= 0).any():
             continue

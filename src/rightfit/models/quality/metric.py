@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from rightfit._core.strict_model import Number, OneSentence
-from rightfit.models.quality.block import COST, NEGATED, QualityBlock, is_function
+from rightfit.models.quality.params import COST, NEGATED, QualityBlock, is_function
 from rightfit.models.quality.scorers import Score, find_range, find_score
 
 logger = logging.getLogger(__name__)

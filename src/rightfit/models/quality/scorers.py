@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import require
 from rightfit._core.spelling import find_nearest
-from rightfit.models.quality.block import COST, NEGATED, Option, is_function
+from rightfit.models.quality.params import COST, NEGATED, Option, is_function
 from rightfit.models.schema import Task
 from rightfit.models.sources import read_own_sources
 

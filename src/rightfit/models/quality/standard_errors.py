@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit._core.errors import RightfitError
-from rightfit.models.quality.block import COST
 from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.quality.params import COST
 from rightfit.models.quality.scorers import average_ranks, squared_differences
 
 Array = npt.NDArray[Any]

@@ -29,7 +29,7 @@ from rightfit.measuring.metrics import (
     METRICS_BY_COLUMN,
     columns_from,
 )
-from rightfit.models.quality.block import QualityBlock
+from rightfit.models.quality.params import QualityBlock
 
 if TYPE_CHECKING:  # commands that only read results need no numpy
     import numpy as np

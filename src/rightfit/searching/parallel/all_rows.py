@@ -17,7 +17,7 @@ from rightfit._core.processes.codec import hash_json
 from rightfit._core.progress import report_progress
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import TrainingData
-from rightfit.models.stored_rows import rows_in_blocks, write_rows
+from rightfit.models.stored_rows import rows_in_blocks, store_rows
 from rightfit.searching.cell import study_name
 from rightfit.searching.parallel.planned_search import PlannedSearch, SearchOutcome
 from rightfit.searching.row_curve import (
@@ -139,7 +139,7 @@ def train_on_all_rows(
             task = replace(candidate.task, n_rows=n_rows)
             if not _has_learnt_more(candidate.read(task), candidate):
                 batches = _join(sample, source.stream(n_rows=n_rows - len(sample.labels)))
-                write_rows(folder, batches, sample.schema, n_rows=n_rows, seed=settings.seed)
+                store_rows(folder, batches, sample.schema, n_rows=n_rows, seed=settings.seed)
                 carry_out(candidate.search, replace(task, stored_rows=str(folder)))
             bundle = candidate.read(task)
             if _has_learnt_more(bundle, candidate):

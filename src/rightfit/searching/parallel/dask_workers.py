@@ -102,7 +102,7 @@ class DaskWorkers:
     def submit(self, search: str, worker: str, task: Task) -> None:
         """Give a worker a task."""
         future = self._client.submit(
-            carry_out,
+            carry_out_on_cluster,
             search,
             self._jobs[search],
             task,
@@ -158,7 +158,7 @@ def _read(future: Future[TaskResult]) -> tuple[TaskResult | None, str]:
 _searches: dict[str, tuple[str, TaskWorker]] = {}  # with their jobs; in a process of the cluster
 
 
-def carry_out(search: str, job: str, task: Task) -> TaskResult:
+def carry_out_on_cluster(search: str, job: str, task: Task) -> TaskResult:
     """Carry out a task in a worker process of the cluster."""
     current_job, worker = _searches.get(search, ("", None))
     if worker is None or current_job != job:  # or it is of a run that is gone

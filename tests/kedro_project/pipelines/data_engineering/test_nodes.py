@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from rightfit.data.assembling import RowCounts
-from rightfit.data.block import complete_block
+from rightfit.data.completion import complete_block
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.table_check import RawCheck
 from rightfit.kedro_project.pipelines.data_engineering.nodes import encode_rows

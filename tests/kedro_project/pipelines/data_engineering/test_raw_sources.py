@@ -18,7 +18,7 @@ from kedro.runner import SequentialRunner
 
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.data.description import DatasetBlock
-from rightfit.data.spec import ColumnSplit
+from rightfit.data.description_parts import ColumnSplit
 from rightfit.data.tables import RawTableError
 from rightfit.kedro_project.pipelines.data_engineering import create_pipeline
 from rightfit.models.quality.metric import QualityMetric

@@ -7,11 +7,7 @@ import polars as pl
 import pytest
 from factories.rankings import make_application, make_profile, make_profiles, make_rules
 
-from rightfit.kedro_project.pipelines.ranking.nodes import (
-    explain_rankings,
-    rank_candidates,
-    recommend_candidates,
-)
+from rightfit.kedro_project.pipelines.ranking.nodes import rank_candidates
 from rightfit.params.applications import ApplicationsParams
 
 pytestmark = pytest.mark.whole
@@ -53,19 +49,15 @@ def searches(dataset: str) -> pl.DataFrame:
     )
 
 
-def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
-    inputs = (profiles, applications(latency_p50_ms={"max": 50}), RULES)
-    rankings, csv, breakdown = rank_candidates(*inputs)
-    win_shares, weight_intervals, limit_effects, robust_choices, break_even, rejections = (
-        explain_rankings(*inputs, {}, None, searches("landsat"), searches("flights"))
-    )
-    recommendations = recommend_candidates(
-        *inputs,
-        weight_intervals=weight_intervals,
-        limit_effects=limit_effects,
-        robust_choices=robust_choices,
-        imported=(),
-    )
+def run_all(profiles: pl.DataFrame, asked: ApplicationsParams) -> tuple[Any, ...]:
+    trials = searches("landsat"), searches("flights")
+    return rank_candidates(profiles, asked, RULES, {}, None, *trials, imported=())
+
+
+def test_node_fills_every_table(profiles: pl.DataFrame) -> None:
+    made = run_all(profiles, applications(latency_p50_ms={"max": 50}))
+    rankings, csv, breakdown, win_shares, weight_intervals = made[:5]
+    limit_effects, robust_choices, break_even, rejections, recommendations = made[5:]
 
     broken = rankings["violations"].to_list()
     assert csv.equals(rankings.with_columns(violations=pl.Series(map(json.dumps, broken))))
@@ -95,22 +87,6 @@ def test_nodes_fill_every_table(profiles: pl.DataFrame) -> None:
     assert recommendations["web_api"]["datasets"]["landsat"]["winner"]["candidate"] == "linear-1"
 
 
-def run_all(profiles: pl.DataFrame, asked: ApplicationsParams) -> dict[str, Any]:
-    """Run every node; return the recommendations."""
-    inputs = (profiles, asked, RULES)
-    rank_candidates(*inputs)
-    _, weight_intervals, limit_effects, robust_choices, _, _ = explain_rankings(
-        *inputs, {}, None, searches("landsat"), searches("flights")
-    )
-    return recommend_candidates(
-        *inputs,
-        weight_intervals=weight_intervals,
-        limit_effects=limit_effects,
-        robust_choices=robust_choices,
-        imported=(),
-    )
-
-
 @pytest.mark.parametrize("limited", [True, False], ids=["a limit", "an objective"])
 @pytest.mark.parametrize("datasets", [["flights"], ["landsat", "flights"]], ids=["one", "all"])
 def test_what_no_candidate_was_measured_for_fails_its_application_alone(
@@ -130,7 +106,7 @@ def test_what_no_candidate_was_measured_for_fails_its_application_alone(
         }
     )
 
-    found = run_all(lacking, asked)
+    *_, found = run_all(lacking, asked)
 
     for dataset in datasets:
         decision = found["web_api"]["datasets"][dataset]
@@ -148,4 +124,4 @@ def test_ranking_by_a_column_that_does_not_exist_is_one_clear_error(
     asked = applications(latency_p50_ms={"max": 50})
 
     with pytest.raises(ValueError, match="'latency_p50_ms' is not in resource_profiles"):
-        rank_candidates(profiles.drop("latency_p50_ms"), asked, RULES)
+        run_all(profiles.drop("latency_p50_ms"), asked)

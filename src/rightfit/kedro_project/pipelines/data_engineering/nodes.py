@@ -9,7 +9,7 @@ import polars as pl
 from rightfit._core.formatting import end_sentence
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.data.assembling import RowCounts, assemble
-from rightfit.data.block import CompleteBlock, complete_block, inferred_key
+from rightfit.data.completion import CompleteBlock, complete_block, inferred_key
 from rightfit.data.data_card import DataCard, describe_columns_taken, make_data_card
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.encoding import encode_part, fit_encoder

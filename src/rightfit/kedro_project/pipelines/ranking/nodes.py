@@ -1,4 +1,4 @@
-"""Nodes of the ranking stage. Each ranks anew: that takes less than reading a file.
+"""Nodes of the ranking stage.
 
 The winners of the run before stand among practically equal candidates.
 """
@@ -21,12 +21,11 @@ from rightfit.measuring.profile import complete_columns
 from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.models.quality.scorers import read_function_sources
 from rightfit.params.applications import ApplicationsParams
-from rightfit.ranking.application_ranking import NO_WINNERS, Winners
+from rightfit.ranking.application_ranking import Winners
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import find_unmeasured
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.reasons import tabulate_rejections
-from rightfit.ranking.explanation.recommendation import recommend
 
 logger = logging.getLogger(__name__)
 
@@ -61,15 +60,34 @@ def rank_candidates(
     resource_profiles: pl.DataFrame,
     applications: ApplicationsParams,
     ranking: RankingRules,
-    earlier_winners: Winners = NO_WINNERS,
-    judged_predictions: pl.DataFrame | None = None,
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Rank the candidates of every dataset for every application.
+    earlier_winners: Winners,
+    judged_predictions: pl.DataFrame | None,
+    *trials: pl.DataFrame,
+    imported: tuple[str, ...],
+) -> tuple[object, ...]:
+    """Rank the candidates of every dataset for every application, and explain the order.
 
     Returns:
-        The rankings, once for Parquet and once for CSV, and what each objective contributes.
+        The rankings, once for Parquet and once for CSV, and what each objective contributes; shares
+        of weight space, intervals of single weights, and what changed limits change; the robust
+        choices across datasets, and after how many predictions a candidate pays back; one reason
+        for each candidate and trial that did not win; the recommendations as JSON types.
     """
-    result = _rank(resource_profiles, applications, ranking, earlier_winners, judged_predictions)
+    if resource_profiles.is_empty():
+        raise RightfitError(
+            "There is nothing to rank in this grid: every search or measurement of it has failed. "
+            "The reasons stand in the log above and in 07_model_output/{dataset}/{model}/"
+            "trials.parquet and profiles.parquet."
+        )
+    result = Ranking(
+        Profiles(check_table(resource_profiles, "resource_profiles")),
+        applications,
+        ranking,
+        imported=imported,
+        earlier=earlier_winners,
+        judged=judged_predictions,
+    )
+    result.check()
     for assessment in (application_ranking.assessment for application_ranking in result.ranked):
         for dataset, metrics in find_unmeasured(assessment.table, assessment.application).items():
             logger.warning(
@@ -81,75 +99,15 @@ def rank_candidates(
     logger.info(
         "Ranked %d profiles for %d applications", resource_profiles.height, len(applications)
     )
-    return result.table, write_as_text(result.table, "violations"), result.breakdown
-
-
-def explain_rankings(
-    resource_profiles: pl.DataFrame,
-    applications: ApplicationsParams,
-    ranking: RankingRules,
-    earlier_winners: Winners,
-    judged_predictions: pl.DataFrame | None,
-    *trials: pl.DataFrame,
-) -> tuple[pl.DataFrame, ...]:
-    """Explain why the winners won, what would change them, and why everything else did not win.
-
-    Returns:
-        Shares of weight space, intervals of single weights, and what changed limits change; the
-        robust choices across datasets, and after how many predictions a candidate pays back; one
-        reason for each candidate and trial that did not win.
-    """
-    result = _rank(resource_profiles, applications, ranking, earlier_winners, judged_predictions)
     return (
+        result.table,
+        write_as_text(result.table, "violations"),
+        result.breakdown,
         result.win_shares,
         result.weight_intervals,
         result.limit_effects,
         result.robust_choices,
         result.break_even,
         tabulate_rejections(result.ranked, pl.concat(trials)),
+        write_recommendations(result.recommendations),
     )
-
-
-def recommend_candidates(
-    resource_profiles: pl.DataFrame,
-    applications: ApplicationsParams,
-    ranking: RankingRules,
-    earlier_winners: Winners = NO_WINNERS,
-    judged_predictions: pl.DataFrame | None = None,
-    *,
-    weight_intervals: pl.DataFrame,
-    limit_effects: pl.DataFrame,
-    robust_choices: pl.DataFrame,
-    imported: tuple[str, ...],
-) -> dict[str, object]:
-    """Name the winner per application and dataset, and what would change it, as JSON types."""
-    result = _rank(resource_profiles, applications, ranking, earlier_winners, judged_predictions)
-    decisions = recommend(
-        result.ranked,
-        weight_intervals=weight_intervals,
-        limit_effects=limit_effects,
-        robust_choices=robust_choices,
-        imported=imported,
-        segments=result.segments,
-        fleets=result.fleets,
-    )
-    return write_recommendations(decisions)
-
-
-def _rank(
-    profiles: pl.DataFrame,
-    applications: ApplicationsParams,
-    rules: RankingRules,
-    earlier_winners: Winners,
-    judged: pl.DataFrame | None,
-) -> Ranking:
-    if profiles.is_empty():
-        raise RightfitError(
-            "There is nothing to rank in this grid: every search or measurement of it has failed. "
-            "The reasons stand in the log above and in 07_model_output/{dataset}/{model}/"
-            "trials.parquet and profiles.parquet."
-        )
-    table = Profiles(check_table(profiles, "resource_profiles"))
-    ranking = Ranking(table, applications, rules, earlier=earlier_winners, judged=judged)
-    ranking.check()
-    return ranking

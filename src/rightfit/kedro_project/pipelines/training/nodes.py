@@ -19,7 +19,7 @@ from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.row_stream import stream_beyond_sample
 from rightfit.data.tables import read_tables
 from rightfit.kedro_project.imported_block import ImportedBlock, locate
-from rightfit.measuring.model_import import bring_in
+from rightfit.measuring.model_import import import_for_dataset
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
@@ -161,7 +161,7 @@ def import_model(
     dataset, _, name = cell_name.partition(".")
     folder = _folders.enter_context(temporary_folder("imported")) / name
     try:
-        bundle = bring_in(
+        bundle = import_for_dataset(
             model.give(name),
             spec,
             rows,

@@ -1,6 +1,6 @@
 """Kedro's project settings."""
 
-from rightfit.kedro_project.files import CONFIG_LOADER_ARGS, ExplainingConfigLoader
+from rightfit.kedro_project.config_loader import CONFIG_LOADER_ARGS, ExplainingConfigLoader
 from rightfit.kedro_project.hooks import rightfit_hooks
 from rightfit.kedro_project.run import RightfitSession
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from rightfit._core.errors import RightfitError
 from rightfit.data.description import DatasetSpec
-from rightfit.data.spec import ColumnGroup, Target, Weekday, expand_names
+from rightfit.data.description_parts import ColumnGroup, Target, Weekday, expand_names
 from rightfit.models.quality.metric import QualityMetric
 
 Describe = Callable[..., DatasetSpec]

@@ -10,7 +10,7 @@ from click import ClickException
 from yaml_cases import YamlCase, list_cases
 
 from rightfit._core.errors import RightfitError
-from rightfit.kedro_project.files import (
+from rightfit.kedro_project.config_loader import (
     check_data_root,
     explain_file,
     load_configuration,

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from rightfit.models.calibration import learn_temperature, scale_probabilities
 from rightfit.models.predictions import softmax
-from rightfit.models.temperature import learn_temperature, scale_probabilities
 
 Floats = npt.NDArray[np.float32]
 

@@ -25,6 +25,7 @@ from rightfit.data.description import (
     find_structure_faults,
     raise_faults,
 )
+from rightfit.data.description_parts import TableSchema, Target, expand_names
 from rightfit.data.inference import (
     complete_quality,
     infer_classes,
@@ -34,9 +35,8 @@ from rightfit.data.inference import (
     infer_task,
     note_task_choice,
 )
-from rightfit.data.spec import TableSchema, Target, expand_names
 from rightfit.data.tables import Table, cast_without_loss
-from rightfit.models.quality.block import QualityBlock
+from rightfit.models.quality.params import QualityBlock
 
 LINE_WIDTH = 100
 INDENT = "  "

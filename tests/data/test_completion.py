@@ -8,14 +8,14 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from rightfit.data.block import (
+from rightfit.data.completion import (
     CompleteBlock,
     complete_block,
     inferred_key,
     write_block,
 )
 from rightfit.data.description import DatasetBlock
-from rightfit.data.spec import (
+from rightfit.data.description_parts import (
     ByteLength,
     ColumnSplit,
     Features,

@@ -28,15 +28,15 @@ from kedro.utils import find_kedro_project
 from rightfit._core.errors import DamagedResultError, NothingStoredError, RightfitError
 from rightfit._core.processes.regular_files import require_regular
 from rightfit.kedro_project.catalog import RAW_TABLE, combine_entries, make_catalog, read_patterns
-from rightfit.kedro_project.error_messages import ANEW, one_line
-from rightfit.kedro_project.files import (
+from rightfit.kedro_project.config_loader import (
     OWN_PROJECT,
     find_data_root,
     load_configuration,
     make_loader,
     read_parameters,
 )
-from rightfit.kedro_project.reuse import SELF, RecordStore, compare_files
+from rightfit.kedro_project.error_messages import REMAKE, one_line
+from rightfit.kedro_project.reuse import WHOLE_FILE, RecordStore, compare_files
 from rightfit.kedro_project.versions import is_no_newer, open_records
 from rightfit.models.bundle_files import LIST, MANIFEST
 from rightfit.params.defaults import complete_parameters
@@ -321,8 +321,8 @@ class StoredResults:
             path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
             reason = one_line(err.__cause__ or err)
             raise DamagedResultError(
-                f"{name} in {path}/{version} is damaged ({reason}). {ANEW} (or delete that folder "
-                "to use an older one)"
+                f"{name} in {path}/{version} is damaged ({reason}). {REMAKE} (or delete that "
+                "folder to use an older one)"
             ) from err
 
     def _verify(self, name: str, version: str) -> None:
@@ -338,7 +338,7 @@ class StoredResults:
         record = self.records.read_result(name)
         if record is not None and record.version == version:
             # the other files of a bundle are compared with its manifest when it is read
-            names = (SELF, LIST, MANIFEST)
+            names = (WHOLE_FILE, LIST, MANIFEST)
             files = [file for file in record.files if Path(file.path).name in names]
             compare_files(path, files, reads_all=True)
 
