@@ -155,7 +155,7 @@ def run_contender(pipe: Connection, subject: MeasurementTarget, bench: Measureme
             p50, p95 = np.quantile(samples_ns, (0.5, 0.95))
             pipe.send((p50, p95, phase.batches[-1].rows_per_s))
             for slices in timed:
-                slices._slices.clear()
+                slices.clear()
         else:
             is_batch, slice_ms = asked
             timed[is_batch].slice_ms = slice_ms
