@@ -1,8 +1,8 @@
 """Do slices that alternate tell models apart better than turns of 150 ms? ``make bench-duet``.
 
 The same graphs are timed for the same time, once in a slice of 150 ms each (a turn), once in slices
-of 2 ms, or of few calls, in random order, block after block, side by side. Both ways use the same processes, which
-stay open: what fresh processes differ by is no matter of slices. Figures, from one run:
+of 2 ms, or of few calls, in random order, block after block, side by side. Both ways use the same
+processes, which stay open: what fresh processes differ by is no matter of slices. Figures:
 
 - ``sd_ratio_p50``, ``sd_ratio_p95``, ``sd_ratio_throughput``: standard deviation over blocks of a
   figure's logarithm relative to the other models, alternating slices / turns;
